@@ -1,0 +1,1 @@
+"""Deputize lets AI agents act for people without ever acting as them."""

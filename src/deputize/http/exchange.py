@@ -1,0 +1,72 @@
+"""One request and everything learned about it on the way, and the shapes of what handles it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias, TypeVar, cast
+
+from deputize.http.messages import Request, Response
+
+Context = TypeVar("Context")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The two ends of the connection the request came in on."""
+
+    remote_address: str
+    remote_port: int
+    local_address: str
+    local_port: int
+    secure: bool = False
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request being handled. Filters leave what they learned as contexts, found again by their class."""
+
+    request: Request
+    peer: Peer
+    transaction_id: str
+    started: float
+    """Monotonic seconds when the request line was complete."""
+    contexts: dict[type[object], object] = field(default_factory=dict[type[object], object])
+    endings: list[Callable[["Ending"], None]] = field(default_factory=list["Callable[[Ending], None]"])
+    """Called once each when the last byte of the answer was written, or the exchange broke off."""
+
+    def put(self, context: object) -> None:
+        """Leave `context` for filters further in, and for those further out on the way back."""
+        self.contexts[type(context)] = context
+
+    def find(self, kind: type[Context]) -> Context | None:
+        """The context of that class, or `None`."""
+        return cast("Context | None", self.contexts.get(kind))
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an exchange ended: the response as answered (`None` if none was), bytes of body sent, whether it was complete."""
+
+    response: Response | None
+    body_bytes: int
+    complete: bool
+    finished: float
+    """Monotonic seconds."""
+
+
+Next: TypeAlias = Callable[[Exchange], Awaitable[Response]]
+
+
+class Handler(Protocol):
+    """Answers an exchange; the end of a chain."""
+
+    async def handle(self, exchange: Exchange) -> Response:
+        """Answer the exchange."""
+        ...
+
+
+class Filter(Protocol):
+    """Changes an exchange on its way in, its response on the way out, or answers itself."""
+
+    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+        """Answer the exchange, usually with what `next` answers."""
+        ...

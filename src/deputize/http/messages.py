@@ -1,0 +1,135 @@
+"""Requests, responses and their parts. Bytes stay bytes until somebody asks for text."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from deputize.kernel.errors import DeputizeError
+from deputize.kernel.uris import Origin, Target
+
+
+class BodyTooLarge(DeputizeError):
+    """A body is longer than the limit its reader declared."""
+
+
+class Headers:
+    """Header fields in order, as received; names compare without regard to case (RFC 9110 section 5.1)."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """`raw` holds (name, value) pairs; `raw` on the instance is that list and may be read by serialisers."""
+        self.raw = list(raw)
+
+    def get(self, name: str) -> str | None:
+        """The first value of `name` as text, or `None`."""
+        wanted = name.lower().encode("ascii")
+        for key, value in self.raw:
+            if key.lower() == wanted:
+                return value.decode("latin-1")
+        return None
+
+    def get_all(self, name: str) -> list[str]:
+        """Every value of `name`, in order."""
+        wanted = name.lower().encode("ascii")
+        return [value.decode("latin-1") for key, value in self.raw if key.lower() == wanted]
+
+    def add(self, name: str, value: str) -> None:
+        """Append a field, keeping others of that name."""
+        self.raw.append((name.encode("ascii"), value.encode("latin-1")))
+
+    def set(self, name: str, value: str) -> None:
+        """Replace every field of that name by one."""
+        self.remove(name)
+        self.add(name, value)
+
+    def remove(self, *names: str) -> None:
+        """Drop every field with one of these names."""
+        unwanted = {name.lower().encode("ascii") for name in names}
+        self.raw = [pair for pair in self.raw if pair[0].lower() not in unwanted]
+
+    def copy(self) -> "Headers":
+        """An independent copy."""
+        return Headers(self.raw)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((key.decode("latin-1"), value.decode("latin-1")) for key, value in self.raw)
+
+    def __contains__(self, name: str) -> bool:
+        return self.get(name) is not None
+
+
+class Body:
+    """A message body: bytes at hand, or a stream that is read once and closed by whoever holds it last."""
+
+    __slots__ = ("_close", "_stream", "buffered", "length")
+
+    def __init__(
+        self,
+        buffered: bytes | None = b"",
+        stream: AsyncIterator[bytes] | None = None,
+        length: int | None = None,
+        close: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Either `buffered`, or `stream` with `buffered=None`; `length` in bytes where it is known beforehand."""
+        self.buffered = buffered
+        self.length = len(buffered) if buffered is not None else length
+        self._stream = stream
+        self._close = close
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body, kept so that it can be read and forwarded again. Raises `BodyTooLarge` beyond `limit` bytes."""
+        if self.buffered is None:
+            self.buffered = await self._collect(limit)
+            self.length = len(self.buffered)
+        if len(self.buffered) > limit:
+            raise BodyTooLarge(f"body larger than {limit} bytes")
+        return self.buffered
+
+    async def _collect(self, limit: int) -> bytes:
+        if self.length is not None and self.length > limit:
+            raise BodyTooLarge(f"body larger than {limit} bytes")
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in self:
+            size += len(chunk)
+            if size > limit:
+                raise BodyTooLarge(f"body larger than {limit} bytes")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self.buffered is not None:
+            if self.buffered:
+                yield self.buffered
+        elif self._stream is not None:
+            async for chunk in self._stream:
+                yield chunk
+
+    async def aclose(self) -> None:
+        """Give up the rest of the body and release what feeds it."""
+        if self._close is not None:
+            close, self._close = self._close, None
+            await close()
+
+
+@dataclass(slots=True)
+class Request:
+    """A request on its way: `target` was normalised on receipt and is what every condition and the upstream see."""
+
+    method: str
+    target: Target
+    headers: Headers
+    body: Body = field(default_factory=Body)
+    origin: Origin | None = None
+    """Where the request is going (from Host on receipt, replaced by `baseURI`); `None` when Host was absent."""
+    version: str = "1.1"
+
+
+@dataclass(slots=True)
+class Response:
+    """A response on its way back to the client."""
+
+    status: int
+    headers: Headers = field(default_factory=Headers)
+    body: Body = field(default_factory=Body)
+    reason: str | None = None

@@ -1,0 +1,23 @@
+"""The only place that draws random numbers: identifiers and secrets."""
+
+import secrets
+import string
+import uuid
+
+SECRET_ALPHABET = string.ascii_letters + string.digits + "-._~"
+SECRET_LENGTH = 64
+
+
+def new_id() -> str:
+    """A random UUID in its 36-character form; ids are public, never a credential."""
+    return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+
+
+def new_token() -> str:
+    """A URL-safe bearer value with 256 bits of entropy (codes, refresh tokens, cookies)."""
+    return secrets.token_urlsafe(32)
+
+
+def new_secret() -> str:
+    """A client or resource secret: 64 characters of the unreserved URI alphabet (over 380 bits)."""
+    return "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_LENGTH))

@@ -1,0 +1,36 @@
+"""JSON pointers (RFC 6901)."""
+
+from collections.abc import Mapping, Sequence
+
+from deputize.kernel.values import JsonValue
+
+
+class Absent:
+    """What a pointer yields where nothing stands; distinct from JSON null."""
+
+
+ABSENT = Absent()
+
+
+def resolve(document: JsonValue, pointer: str) -> JsonValue | Absent:
+    """The value at `pointer` ("" is the whole document, "/aud/0" an element), or `ABSENT`."""
+    value: JsonValue = document
+    for part in pointer.split("/")[1:]:
+        found = _step(value, part.replace("~1", "/").replace("~0", "~"))
+        if isinstance(found, Absent):
+            return ABSENT
+        value = found
+    return value
+
+
+def join(pointer: str, *parts: str | int) -> str:
+    """`pointer` extended by member names or indices, escaped."""
+    return pointer + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _step(value: JsonValue, part: str) -> JsonValue | Absent:
+    if isinstance(value, Mapping):
+        return value.get(part, ABSENT)
+    if isinstance(value, Sequence) and not isinstance(value, str) and part.isdecimal() and int(part) < len(value):
+        return value[int(part)]
+    return ABSENT

@@ -1,0 +1,21 @@
+"""Keeps secrets out of text that people read."""
+
+import re
+
+_TOKENS = re.compile(
+    r"(?i)(bearer\s+|basic\s+|(?:access_token|refresh_token|subject_token|actor_token|client_secret|code|password|assertion)=)"
+    r"[^\s&\"']+"
+)
+_JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+MASK = "*****"
+
+
+def redact(text: str) -> str:
+    """`text` with bearer values, credentials and JWTs masked."""
+    return _JWT.sub(MASK, _TOKENS.sub(rf"\1{MASK}", text))
+
+
+def printable(text: str, limit: int = 256) -> str:
+    """`text` cut to `limit` characters with control characters escaped, so that it cannot forge log lines."""
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text[:limit])

@@ -1,0 +1,92 @@
+"""Request targets and origins: one reading of a path, decided once, before any condition sees it."""
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from deputize.kernel.errors import DeputizeError
+
+_TARGET = re.compile(rb"[!-~]{1,8192}")
+_PERCENT = re.compile(r"%([0-9A-Fa-f]{2})?")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class UriError(DeputizeError):
+    """A URI or request target that is malformed, or that programs would read differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host (lower case, without brackets) and port of an absolute http(s) URI."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @property
+    def authority(self) -> str:
+        """`host[:port]` as a Host header carries it: default ports are left out, IPv6 is bracketed."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if DEFAULT_PORTS[self.scheme] == self.port else f"{host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.authority}"
+
+
+def parse_origin(uri: str) -> Origin:
+    """The origin of an absolute http(s) URI; path and query are ignored. Raises `UriError`."""
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError as error:
+        raise UriError(f"{uri[:256]!r} is not a URI: {error}") from error
+    if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+        raise UriError(f"{uri[:256]!r} is not an absolute http or https URI")
+    return Origin(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme])
+
+
+def is_loopback_host(host: str) -> bool:
+    """Whether `host` is one of the loopback names that native apps redirect to (RFC 8252 section 7.3)."""
+    return host.lower() in _LOOPBACK
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A request target split into `path` (starts with "/") and `query` (`None` without "?"), both as received."""
+
+    path: str
+    query: str | None
+
+    def __str__(self) -> str:
+        return self.path if self.query is None else f"{self.path}?{self.query}"
+
+
+def parse_target(raw: bytes) -> Target:
+    """Split an origin-form target (RFC 9112 section 3.2.1), refusing paths that servers normalise differently.
+
+    Refused: anything but printable ASCII, a fragment, a backslash, bad percent encoding, dot segments (also encoded), empty
+    inner segments, and encoded slash, backslash or NUL.
+    """
+    if not _TARGET.fullmatch(raw) or not raw.startswith(b"/") or b"#" in raw:
+        raise UriError("the request target is not a plain absolute path")
+    path, mark, query = raw.decode("ascii").partition("?")
+    if path != "/" and _is_ambiguous(path):
+        raise UriError("the request path is ambiguous")
+    return Target(path, query if mark else None)
+
+
+_ENCODED_FORBIDDEN = frozenset({"2f", "5c", "00"})
+
+
+def _is_ambiguous(path: str) -> bool:
+    if "%" not in path:
+        return "\\" in path or "//" in path or "/." in path and _has_dot_segment(path)
+    codes = [code.lower() if code else None for code in _PERCENT.findall(path)]
+    if any(code is None or code == "" or code in _ENCODED_FORBIDDEN for code in codes):
+        return True
+    return "\\" in path or "//" in path or _has_dot_segment(re.sub("%2[eE]", ".", path))
+
+
+def _has_dot_segment(path: str) -> bool:
+    return any(segment in {".", ".."} for segment in path.split("/"))

@@ -1,0 +1,1 @@
+"""Frozen records: what an administrator configured (the directory snapshot) and what the authority remembers (the store)."""

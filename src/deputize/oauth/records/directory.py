@@ -1,0 +1,142 @@
+"""What an administrator configured, as the immutable snapshot that every request reads.
+
+All ids are UUID texts. Durations are seconds unless the name says otherwise. Instants are seconds since the epoch.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deputize.expressions import MappingExpression
+from deputize.jose import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A claim of a resource's tokens and the mapping that computes it (authorization-server reference, section 2)."""
+
+    name: str
+    mapping: MappingExpression
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A protected thing with an audience; a token for it carries its attributes and some of its scopes."""
+
+    id: str
+    name: str
+    audience: str
+    attributes: tuple[Attribute, ...]
+    scopes: Mapping[str, str]
+    """Scope name to description."""
+    secret_digests: tuple[str, ...]
+    """Hex SHA-256 of each secret that is valid now, newest first."""
+    description: str = ""
+    token_lifetime: int = 3600
+    delegation_required: bool = False
+    """Refuse every token for this resource that would carry no `act`."""
+    may_outlive_subject: bool = False
+    """Whether an exchanged token may expire after the subject token it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Software acting for users: an OAuth client with an identity of its own."""
+
+    id: str
+    """Also its `client_id`."""
+    name: str
+    enabled: bool
+    grant_types: frozenset[str]
+    """`grant_type` values as they appear on the wire."""
+    redirect_uris: tuple[str, ...]
+    scopes: Mapping[str, frozenset[str]]
+    """Resource id to the scopes of it that were granted."""
+    secret_digests: tuple[str, ...]
+    policies: tuple[str, ...] = ()
+    """Names of authentication policies, in the order they are tried; empty means the environment's default."""
+    description: str = ""
+    client_auth_method: str = "client_secret_basic"
+    refresh_token_lifetime: int = 30 * 86400
+    refresh_token_rolling_lifetime: int = 180 * 86400
+    refresh_token_grace: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementText:
+    """One language's wording of an agreement. A changed text is a new revision."""
+
+    locale: str
+    """BCP 47 language tag."""
+    title: str
+    content_type: str
+    """`text/plain` or `text/html`."""
+    text: str
+    revision: str
+    """Changes whenever the text does."""
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A text a user accepts before an agent may act for them."""
+
+    id: str
+    name: str
+    enabled: bool
+    texts: tuple[AgreementText, ...]
+    description: str = ""
+    reconsent_days: float | None = None
+    """`None` means that a consent never expires."""
+    version: int = 1
+    """Raised by one whenever a text changes; a consent to an older version is due again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A part of an authentication policy: the step's type and its own settings."""
+
+    type: str
+    """`LOGIN` or `AGREEMENT`."""
+    settings: Mapping[str, str]
+    """For `AGREEMENT`: `agreement` holds the agreement's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """An authentication policy; its name becomes the token's `acr`."""
+
+    id: str
+    name: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """One tenant of the authority: everything its token endpoint needs that is not single-use or revocable."""
+
+    id: str
+    name: str
+    organization_id: str
+    issuer: str
+    """`{base URL}/{id}/as`, kept as an opaque string end to end."""
+    resources: Mapping[str, Resource]
+    """By id."""
+    agents: Mapping[str, Agent]
+    """By id."""
+    agreements: Mapping[str, Agreement]
+    """By id."""
+    policies: Mapping[str, Policy]
+    """By name."""
+    keys: KeyRing
+    default_policy: str
+    default_language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Every environment, and the version of the database this snapshot was read from."""
+
+    version: int
+    environments: Mapping[str, Environment]
+    """By id."""

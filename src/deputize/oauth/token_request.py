@@ -1,0 +1,50 @@
+"""What a grant is given and what it gives back."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from deputize.kernel.values import JsonObject
+from deputize.oauth.ports import Codes, RefreshTokens, Standings
+from deputize.oauth.records.directory import Agent, Environment
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A token request whose client has been authenticated."""
+
+    environment: Environment
+    client: Agent
+    parameters: Mapping[str, str]
+    """Form parameters, each at most once (repeats were refused)."""
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class GrantPorts:
+    """The world as grants may touch it."""
+
+    codes: Codes
+    refresh_tokens: RefreshTokens
+    standings: Standings
+    new_id: Callable[[], str]
+    """A fresh UUID text."""
+    derive: Callable[[str, int], str]
+    """(family id, generation) to the refresh token value of that generation: a keyed hash, stable across restarts."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenResponse:
+    """What goes back to the client (RFC 6749 section 5.1, RFC 8693 section 2.2.1)."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+    claims: JsonObject
+    """The access token's claims, for the audit record; never sent."""
+    refresh_token: str | None = None
+    id_token: str | None = None
+    issued_token_type: str | None = None
+    subject_claims: JsonObject | None = None
+    """Token exchange: the subject token's claims, for the audit record; never sent."""
+    notes: tuple[str, ...] = field(default=())
+    """For the log: what a mapping left out and why."""
