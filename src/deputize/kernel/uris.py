@@ -81,7 +81,7 @@ _ENCODED_FORBIDDEN = frozenset({"2f", "5c", "00"})
 
 def _is_ambiguous(path: str) -> bool:
     if "%" not in path:
-        return "\\" in path or "//" in path or "/." in path and _has_dot_segment(path)
+        return "\\" in path or "//" in path or ("/." in path and _has_dot_segment(path))
     codes = [code.lower() if code else None for code in _PERCENT.findall(path)]
     if any(code is None or code == "" or code in _ENCODED_FORBIDDEN for code in codes):
         return True
