@@ -2,8 +2,6 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.deputize-setup
-PIP     = $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test check test-all fmt bench docs clean
@@ -11,24 +9,28 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## make .venv with everything the targets below need (done by them on demand)
+setup: $(VENV)/.has-dev ## make .venv with everything the targets below need (done by them on demand)
 
-$(STAMP): pyproject.toml constraints.txt
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Deputize needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian and Ubuntu install the package python3-venv"; exit 1; }
-	$(PIP) install --quiet --only-binary :all: --constraint constraints.txt --editable '.[dev]'
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian and Ubuntu install the package python3-venv"; exit 1; }
+
+# One stamp for each set of dependencies in pyproject.toml, so that the demo does not wait for linters.
+$(VENV)/.has-%: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Setting up $(VENV) for $* ..."
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --only-binary :all: --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
-demo: $(STAMP) ## run the whole use case once: agent identity, consent, exchange, gateway, audit, refusals
+demo: $(VENV)/.has-demo ## run the whole use case once: agent identity, consent, exchange, gateway, audit, refusals
 	@$(BIN)/python -m demo
 
-up: $(STAMP) ## start the same and stay, printing URLs, credentials and the agent's command line
+up: $(VENV)/.has-demo ## start the same and stay, printing URLs, credentials and the agent's command line
 	@$(BIN)/python -m demo --stay
 
-test: $(STAMP) ## the fast suite: no browser, no database server, no Node
+test: $(VENV)/.has-test ## the fast suite: no browser, no database server, no Node
 	$(BIN)/python -m pytest -q -n 2 -m 'not browser and not slow'
 
-check: $(STAMP) ## lint, types, import contracts, sizes, generated reference
+check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated reference
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
@@ -36,21 +38,19 @@ check: $(STAMP) ## lint, types, import contracts, sizes, generated reference
 	$(BIN)/python tools/sizes.py
 	$(BIN)/python -m tools.reference --check
 
-test-all: $(STAMP) ## every suite, on Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
+test-all: $(VENV)/.has-browser ## every suite, on Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
 	tools/install-browser
-	$(PIP) install --quiet --only-binary :all: --constraint constraints.txt '.[browser]'
 	$(BIN)/python -m pytest -q
 	tools/test-pythons
 
-fmt: $(STAMP) ## format and mend what can be mended by machine
+fmt: $(VENV)/.has-dev ## format and mend what can be mended by machine
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
-bench: $(STAMP) ## measure against nginx, Apache and node-oidc-provider in the same run (Debian packages, npm)
-	$(PIP) install --quiet --only-binary :all: --constraint constraints.txt '.[bench]'
+bench: $(VENV)/.has-bench ## measure against nginx, Apache and node-oidc-provider in the same run (Debian packages, npm)
 	$(BIN)/python bench/run.py
 
-docs: $(STAMP) ## write the generated part of docs/reference anew
+docs: $(VENV)/.has-demo ## write the generated part of docs/reference anew
 	$(BIN)/python -m tools.reference
 
 clean: ## remove what setup made

@@ -35,15 +35,15 @@ def parse(text: str) -> float | None:
 
 
 def _sum_of_parts(lowered: str, text: str) -> float:
-    total, at = 0.0, 0
+    total, at, end = 0.0, 0, -1
     while match := _PART.match(lowered, at):
         number, unit = match.groups()
         if unit not in _SECONDS:
             raise DurationError(f"{text[:64]!r} uses the unknown unit {unit!r}")
         total += int(number) * _SECONDS[unit]
-        at = match.end()
-        separator = _SEPARATOR.match(lowered, at)
-        at = separator.end() if separator else at
-    if at == 0 or at != len(lowered):
+        end = match.end()
+        separator = _SEPARATOR.match(lowered, end)
+        at = separator.end() if separator else end
+    if end != len(lowered):
         raise DurationError(f"{text[:64]!r} is not a duration such as '20 seconds' or '1 hour and 30 minutes'")
     return total

@@ -1,7 +1,8 @@
 """JSON values as Python types."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, Union
 
-JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
-JsonObject: TypeAlias = "Mapping[str, JsonValue]"
+# A Union object, unlike a quoted alias, can be joined with other types at run time: `JsonValue | Missing`.
+JsonValue: TypeAlias = Union[bool, int, float, str, "Sequence[JsonValue]", "Mapping[str, JsonValue]", None]
+JsonObject: TypeAlias = Mapping[str, JsonValue]

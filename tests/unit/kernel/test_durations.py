@@ -1,0 +1,32 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.kernel import durations
+from deputize.kernel.durations import DurationError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("20 seconds", 20), ("1 hour and 30 minutes", 5400), ("5ms", 0.005), ("1d2h", 93600), ("1 DAY, 2 hours", 93600), ("3 us", 3e-6), ("zero", 0),
+        ("disabled", 0), ("unlimited", None), ("Infinity", None), ("indefinite", None), ("undefined", None), (" 10 m ", 600),
+    ],
+)  # fmt: skip
+def test_durations(text, seconds):
+    assert durations.parse(text) == pytest.approx(seconds) if seconds is not None else durations.parse(text) is None
+
+
+@pytest.mark.parametrize("text", ["", "20", "seconds", "-1 second", "1 fortnight", "1 s and", "1 s x", "1.5 s", "and 1 s", "9" * 20 + " s"])
+def test_not_durations(text):
+    with pytest.raises(DurationError):
+        durations.parse(text)
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_duration_or_the_one_error(text):
+    try:
+        seconds = durations.parse(text)
+    except DurationError:
+        return
+    assert seconds is None or seconds >= 0

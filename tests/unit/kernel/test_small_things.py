@@ -1,0 +1,80 @@
+import re
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.kernel import digests, ids, pointers, redaction
+from deputize.kernel.clock import SystemClock
+from deputize.kernel.errors import ConfigurationError, Position
+
+
+def test_ids_are_random_uuids():
+    assert uuid.UUID(ids.new_id()).version == 4
+    assert len({ids.new_id() for _ in range(100)}) == 100
+
+
+def test_secrets_use_the_documented_alphabet():
+    secret = ids.new_secret()
+    assert re.fullmatch(r"[A-Za-z0-9\-._~]{64}", secret)
+    assert secret != ids.new_secret()
+    assert len(ids.new_token()) >= 43
+
+
+@given(st.text(), st.text())
+def test_a_digest_matches_its_own_secret_only(secret, other):
+    assert digests.matches(secret, digests.digest(secret))
+    assert digests.matches(other, digests.digest(secret)) == (other == secret)
+    assert digests.same(secret, other) == (secret == other)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value"),
+    [
+        ("", {"aud": ["x", "y"], "a/b": {"~": None}}), ("/aud/0", "x"), ("/aud/1", "y"), ("/a~1b/~0", None), ("/aud/2", pointers.ABSENT), ("/aud/-1", pointers.ABSENT),
+        ("/aud/x", pointers.ABSENT), ("/nothing", pointers.ABSENT), ("/aud/0/0", pointers.ABSENT),
+    ],
+)  # fmt: skip
+def test_pointers(pointer, value):
+    document = {"aud": ["x", "y"], "a/b": {"~": None}}
+    assert pointers.resolve(document, pointer) == value
+
+
+@given(st.lists(st.text(max_size=6), max_size=4))
+def test_a_joined_pointer_leads_back(parts):
+    document = "leaf"
+    for part in reversed(parts):
+        document = {part: document}
+    assert pointers.resolve(document, pointers.join("", *parts)) == "leaf"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Bearer abc.def",
+        "Basic dXNlcjpwYXNz",
+        "a=1&client_secret=hunter2&b=2",
+        "code=SplxlOBe",
+        "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.sig",
+    ],
+)
+def test_redaction_masks_credentials(text):
+    masked = redaction.redact(text)
+    assert redaction.MASK in masked
+    for secret in ("abc.def", "dXNlcjpwYXNz", "hunter2", "SplxlOBe", "eyJzdWIiOiJhIn0"):
+        assert secret not in masked
+
+
+@given(st.text())
+def test_printable_text_cannot_forge_log_lines(text):
+    assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", redaction.printable(text))
+
+
+def test_configuration_errors_say_where_why_and_what_to_do():
+    error = ConfigurationError(Position("routes/mcp.json", "/handler", 3, 7), "no such object 'rs'", "did you mean 'rsFilter'?")
+    assert str(error) == "routes/mcp.json:3:7 at /handler: no such object 'rs' (did you mean 'rsFilter'?)"
+
+
+def test_the_system_clock_tells_seconds_since_the_epoch():
+    assert SystemClock().now() > 1_700_000_000
