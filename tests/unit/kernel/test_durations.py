@@ -9,10 +9,21 @@ from deputize.kernel.durations import DurationError
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
-        ("20 seconds", 20), ("1 hour and 30 minutes", 5400), ("5ms", 0.005), ("1d2h", 93600), ("1 DAY, 2 hours", 93600), ("3 us", 3e-6), ("zero", 0),
-        ("disabled", 0), ("unlimited", None), ("Infinity", None), ("indefinite", None), ("undefined", None), (" 10 m ", 600),
+        ("20 seconds", 20),
+        ("1 hour and 30 minutes", 5400),
+        ("5ms", 0.005),
+        ("1d2h", 93600),
+        ("1 DAY, 2 hours", 93600),
+        ("3 us", 3e-6),
+        ("zero", 0),
+        ("disabled", 0),
+        ("unlimited", None),
+        ("Infinity", None),
+        ("indefinite", None),
+        ("undefined", None),
+        (" 10 m ", 600),
     ],
-)  # fmt: skip
+)
 def test_durations(text, seconds):
     assert durations.parse(text) == pytest.approx(seconds) if seconds is not None else durations.parse(text) is None
 

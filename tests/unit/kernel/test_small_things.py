@@ -32,10 +32,17 @@ def test_a_digest_matches_its_own_secret_only(secret, other):
 @pytest.mark.parametrize(
     ("pointer", "value"),
     [
-        ("", {"aud": ["x", "y"], "a/b": {"~": None}}), ("/aud/0", "x"), ("/aud/1", "y"), ("/a~1b/~0", None), ("/aud/2", pointers.ABSENT), ("/aud/-1", pointers.ABSENT),
-        ("/aud/x", pointers.ABSENT), ("/nothing", pointers.ABSENT), ("/aud/0/0", pointers.ABSENT),
+        ("", {"aud": ["x", "y"], "a/b": {"~": None}}),
+        ("/aud/0", "x"),
+        ("/aud/1", "y"),
+        ("/a~1b/~0", None),
+        ("/aud/2", pointers.ABSENT),
+        ("/aud/-1", pointers.ABSENT),
+        ("/aud/x", pointers.ABSENT),
+        ("/nothing", pointers.ABSENT),
+        ("/aud/0/0", pointers.ABSENT),
     ],
-)  # fmt: skip
+)
 def test_pointers(pointer, value):
     document = {"aud": ["x", "y"], "a/b": {"~": None}}
     assert pointers.resolve(document, pointer) == value

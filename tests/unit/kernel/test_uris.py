@@ -28,10 +28,31 @@ def test_plain_targets_pass_unchanged(raw, target):
 @pytest.mark.parametrize(
     "raw",
     [
-        b"", b"*", b"mcp", b"http://other/mcp", b"/a/../b", b"/a/./b", b"/..", b"/a/%2e%2e/b", b"/a/%2E./b", b"/a//b", b"//evil/x",
-        b"/a%2fb", b"/a%5Cb", b"/a\\b", b"/a%00", b"/a\x00", b"/a b", b"/a#b", b"/a%", b"/a%4", b"/a%zz", b"/\xc3\xa9", b"/" + b"a" * 9000,
+        b"",
+        b"*",
+        b"mcp",
+        b"http://other/mcp",
+        b"/a/../b",
+        b"/a/./b",
+        b"/..",
+        b"/a/%2e%2e/b",
+        b"/a/%2E./b",
+        b"/a//b",
+        b"//evil/x",
+        b"/a%2fb",
+        b"/a%5Cb",
+        b"/a\\b",
+        b"/a%00",
+        b"/a\x00",
+        b"/a b",
+        b"/a#b",
+        b"/a%",
+        b"/a%4",
+        b"/a%zz",
+        b"/\xc3\xa9",
+        b"/" + b"a" * 9000,
     ],
-)  # fmt: skip
+)
 def test_ambiguous_targets_are_refused(raw):
     with pytest.raises(UriError):
         parse_target(raw)

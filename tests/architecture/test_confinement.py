@@ -1,0 +1,64 @@
+"""Third-party libraries stay where they were put, so that replacing one touches one package."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "deputize"
+
+CONFINED = {
+    "joserfc": ("jose",),
+    "cryptography": ("jose", "secrets", "http/tls.py", "cli"),
+    "sqlalchemy": ("authority/storage",),
+    "aiosqlite": ("authority/storage",),
+    "alembic": ("authority/storage",),
+    "starlette": ("authority",),
+    "uvicorn": ("authority",),
+    "jinja2": ("authority/signon", "authority/console"),
+    "nh3": ("authority/signon",),
+    "argon2": ("authority",),
+    "httptools": ("http/listener", "http/upstream"),
+    "mcp_types": ("mcp",),
+    "re2": ("expressions", "gateway", "mcp"),
+    "yaml": ("authority/environment_file",),
+    "click": ("cli",),
+    "rich": ("cli",),
+}
+NEVER = {"mcp", "httpx", "httpx2", "requests", "aiohttp", "pickle", "marshal", "shelve"}
+PURE = ("kernel", "oauth", "mcp", "expressions")
+IMPURE = {"asyncio", "socket", "ssl", "sqlite3", "subprocess", "secrets", "random", "time", "threading", "os"}
+IMPURE_ALLOWED = {("kernel/clock.py", "time"), ("kernel/ids.py", "secrets")}
+
+
+def imports() -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                names = [node.module]
+            found.extend((path.relative_to(SOURCE).as_posix(), name.partition(".")[0]) for name in names)
+    return found
+
+
+IMPORTS = imports()
+
+
+def test_there_are_imports_to_judge():
+    assert len(IMPORTS) > 100
+
+
+@pytest.mark.parametrize("library", sorted(CONFINED))
+def test_a_library_is_imported_only_where_it_belongs(library):
+    strays = [file for file, name in IMPORTS if name == library and not file.startswith(CONFINED[library])]
+    assert strays == []
+
+
+def test_some_libraries_are_never_imported():
+    assert [pair for pair in IMPORTS if pair[1] in NEVER] == []
+
+
+def test_the_protocol_layers_do_no_io_and_draw_no_randomness():
+    strays = [pair for pair in IMPORTS if pair[0].startswith(PURE) and pair[1] in IMPURE and pair not in IMPURE_ALLOWED]
+    assert strays == []
