@@ -1,0 +1,1 @@
+"""`make demo` and `make up`: the whole use case with the real programs, as separate processes on this machine."""

@@ -1,0 +1,97 @@
+"""The user, at a browser that is only HTTP: follows the pages the authority sends and fills in their forms."""
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urljoin
+
+import httpx2
+
+MAX_PAGES = 12
+
+
+@dataclass
+class Form:
+    """An HTML form: where it goes, and what it sends if nobody types anything."""
+
+    action: str = ""
+    method: str = "get"
+    fields: dict[str, str] = field(default_factory=dict[str, str])
+    buttons: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+
+class _Forms(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append(Form(values.get("action", ""), values.get("method", "get").lower()))
+        elif self.forms and "name" in values and tag in {"input", "button"}:
+            self._add(tag, values)
+
+    def _add(self, tag: str, values: dict[str, str]) -> None:
+        form, kind = self.forms[-1], values.get("type", "submit" if tag == "button" else "text")
+        if kind == "submit":
+            form.buttons.append((values["name"], values.get("value", "")))
+        else:
+            form.fields[values["name"]] = values.get("value", "")
+
+
+class Person:
+    """A user with one browser: cookies last as long as this object."""
+
+    def __init__(self, username: str, password: str, ca_file: str | None = None) -> None:
+        """`ca_file` is trusted in addition for https pages."""
+        self.username = username
+        self.password = password
+        self.pages: list[str] = []
+        """The heading of every page seen since the last visit began."""
+        self._browser = httpx2.Client(follow_redirects=False, timeout=10, verify=ca_file or True)
+
+    def visit(self, url: str, stop_at: str) -> str:
+        """Follow `url` through sign-on and consent until the address begins with `stop_at`; that address, not fetched."""
+        self.pages = []
+        answer = self._browser.get(url)
+        for _ in range(MAX_PAGES):
+            location = answer.headers.get("location")
+            if location is None:
+                answer = self._submit(answer)
+                continue
+            url = urljoin(str(answer.url), location)
+            if url.startswith(stop_at):
+                return url
+            answer = self._browser.get(url)
+        raise RuntimeError(f"the pages did not lead back to the agent: {self.pages}")
+
+    def _submit(self, page: httpx2.Response) -> httpx2.Response:
+        forms = _Forms()
+        forms.feed(page.text)
+        self.pages.append(_heading(page.text))
+        form = next((form for form in forms.forms if form.method == "post"), None)
+        if page.status_code != 200 or form is None:
+            raise RuntimeError(f"{page.url} answered {page.status_code} {self.pages[-1]!r} without a form to fill in")
+        data = {**form.fields, **dict(form.buttons[:1])}
+        data |= {name: value for name, value in (("username", self.username), ("password", self.password)) if name in form.fields}
+        return self._browser.post(urljoin(str(page.url), form.action), data=data)
+
+
+class _Heading(HTMLParser):
+    text = ""
+    _inside = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = self._inside or (tag == "h1" and not self.text)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag != "h1"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data.strip() if self._inside else ""
+
+
+def _heading(html: str) -> str:
+    heading = _Heading()
+    heading.feed(html)
+    return heading.text

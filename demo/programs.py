@@ -1,0 +1,115 @@
+"""Starts the real programs as processes of their own, waits until they answer, and ends them."""
+
+import base64
+import contextlib
+import os
+import ssl
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from demo.stage import EXAMPLE, ROOT, Stage
+
+DEPUTIZE = (str(Path(sys.executable).parent / "deputize"),)
+START_SECONDS = 30.0
+
+
+class ProgramFailed(Exception):
+    """A program ended, or did not answer in time; the message ends with the last lines of its log."""
+
+
+class Programs:
+    """The processes of one run; leaving the context ends them all."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for _, process in reversed(self._running):
+            process.terminate()
+        for _, process in reversed(self._running):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+            process.kill()
+            process.wait()
+
+    def start(self, name: str, command: tuple[str, ...], ready_url: str, environment: dict[str, str] | None = None) -> None:
+        """Start a program and wait until `ready_url` answers anything at all."""
+        with self.stage.log(name).open("wb") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdout=log, stderr=subprocess.STDOUT)
+        self._running.append((name, process))
+        deadline = time.monotonic() + START_SECONDS
+        while not _answers(ready_url):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise ProgramFailed(f"{name} did not start:\n{_tail(self.stage.log(name))}")
+            time.sleep(0.05)
+
+    def wait(self) -> None:
+        """Return when any of the programs ends."""
+        while all(process.poll() is None for _, process in self._running):
+            time.sleep(0.5)
+
+
+def start_authority(programs: Programs) -> None:
+    """The authority over the stage's data folder."""
+    stage = programs.stage
+    command = (*DEPUTIZE, "authority", "serve", "--data", str(stage.data), "--port", str(stage.ports.authority), "--base-url", stage.authority_url)
+    programs.start("authority", command, f"{stage.authority_url}/health/ready")
+
+
+def start_weather(programs: Programs) -> None:
+    """The sample MCP server that the gateway protects."""
+    stage = programs.stage
+    command = (sys.executable, "samples/weather_mcp_server.py", "--port", str(stage.ports.weather))
+    programs.start("weather", command, stage.weather_url)
+
+
+def start_gateway(programs: Programs, issuer: str, resource_id: str, resource_secret: str) -> None:
+    """The gateway over the stage's instance folder, which is the use case's with its placeholders as tokens."""
+    stage = programs.stage
+    environment = {
+        "AUTHORITY_URL": issuer.removesuffix("/as"),
+        "RESOURCE_ID": resource_id,
+        "RESOURCE_SECRET_ID": base64.b64encode(resource_secret.encode()).decode(),
+        "GATEWAY_URL": stage.gateway_url,
+        "MCP_SERVER_URL": stage.weather_url,
+        "GATEWAY_CLEAR_PORT": str(stage.ports.gateway_clear),
+        "GATEWAY_TLS_PORT": str(stage.ports.gateway_tls),
+        "GATEWAY_ADMIN_PORT": str(stage.ports.gateway_admin),
+    }
+    command = (*DEPUTIZE, "gateway", "serve", "--instance", str(stage.instance))
+    programs.start("gateway", command, f"http://localhost:{stage.ports.gateway_admin}/health/ready", environment)
+
+
+def apply(stage: Stage, file: str, *settings: str) -> str:
+    """Load an environment file as an administrator would; what the command said."""
+    options = [option for setting in settings for option in ("--set", setting)]
+    command = (*DEPUTIZE, "apply", str(EXAMPLE / file), "--data", str(stage.data), "--secrets-out", str(stage.folder / "secrets.json"), *options)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode != 0:
+        raise ProgramFailed(f"deputize apply {file} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2, context=ssl.create_default_context() if url.startswith("https") else None):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code < 500
+    except OSError:
+        return False
+
+
+def _tail(log: Path, lines: int = 20) -> str:
+    return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])

@@ -1,0 +1,154 @@
+"""What the programs stand on: folders, free ports, certificates."""
+
+import datetime
+import ipaddress
+import shutil
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = ROOT / "examples" / "agent-delegation"
+HOST_NAMES = ("localhost", "ig.example.com")
+VALIDITY = datetime.timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports the programs listen on."""
+
+    authority: int
+    weather: int
+    gateway_clear: int
+    gateway_tls: int
+    gateway_admin: int
+    callback: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where everything of one run lives, and the URLs that follow from its ports."""
+
+    folder: Path
+    ports: Ports
+
+    @property
+    def authority_url(self) -> str:
+        """The authority's base URL."""
+        return f"http://localhost:{self.ports.authority}"
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway's public URL."""
+        return f"https://localhost:{self.ports.gateway_tls}"
+
+    @property
+    def weather_url(self) -> str:
+        """The MCP server that the gateway protects."""
+        return f"http://localhost:{self.ports.weather}"
+
+    @property
+    def data(self) -> Path:
+        """The authority's data folder."""
+        return self.folder / "authority"
+
+    @property
+    def instance(self) -> Path:
+        """The gateway's instance folder."""
+        return self.folder / "gateway"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate authority that signed the gateway's certificate."""
+        return self.folder / "ca.pem"
+
+    def log(self, name: str) -> Path:
+        """Where the program of that name writes what it has to say."""
+        return self.folder / "logs" / f"{name}.log"
+
+
+def prepare(folder: Path) -> Stage:
+    """An empty stage in `folder`: free ports, the gateway's instance folder, fresh certificates."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "logs").mkdir(parents=True)
+    stage = Stage(folder, _choose_ports())
+    shutil.copytree(EXAMPLE / "gateway", stage.instance)
+    (stage.instance / "secrets").mkdir()
+    _write_certificates(stage.ca_file, stage.instance / "secrets" / "key.manager.secret.id.pem")
+    return stage
+
+
+def _choose_ports() -> Ports:
+    """The use case's own ports where they are free, others where they are not."""
+    taken: set[int] = set()
+    return Ports(*(_free_port(wanted, taken) for wanted in (9080, 8000, 8080, 8443, 8085, 3000)))
+
+
+def _free_port(wanted: int, taken: set[int]) -> int:
+    port = wanted if wanted not in taken and _is_free(wanted) else 0
+    while port == 0 or port in taken:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+    taken.add(port)
+    return port
+
+
+def _is_free(port: int) -> bool:
+    """Whether all addresses can be bound: the gateway's connectors listen on every interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - bound for an instant, to see whether it is taken
+        except OSError:
+            return False
+        return True
+
+
+def _write_certificates(ca_file: Path, server_file: Path) -> None:
+    """A certificate authority of this run's own, and a server certificate with its key as `PemPropertyFormat` reads them."""
+    ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Deputize demo CA")])
+    ca = _certificate(ca_name, ca_name, ca_key, ca_key)
+    server_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST_NAMES[0])])
+    server = _certificate(server_name, ca_name, server_key, ca_key)
+    ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    server_file.touch(mode=0o600)
+    server_file.write_bytes(
+        server_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + server.public_bytes(serialization.Encoding.PEM)
+    )
+
+
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
+) -> x509.Certificate:
+    now = datetime.datetime.now(datetime.UTC)
+    is_ca = subject == issuer
+    names = [x509.DNSName(name) for name in HOST_NAMES] + [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    usage = x509.KeyUsage(
+        digital_signature=True, key_cert_sign=is_ca, crl_sign=is_ca, content_commitment=False, key_encipherment=False,
+        data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_after(now + VALIDITY)
+        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=0 if is_ca else None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+    )
+    if not is_ca:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    return builder.sign(signer, hashes.SHA256())
