@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, TypeVar, cast
+from typing import Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
 from deputize.http.messages import Request, Response
 
@@ -56,6 +56,7 @@ class Ending:
 Next: TypeAlias = Callable[[Exchange], Awaitable[Response]]
 
 
+@runtime_checkable
 class Handler(Protocol):
     """Answers an exchange; the end of a chain."""
 
@@ -64,6 +65,7 @@ class Handler(Protocol):
         ...
 
 
+@runtime_checkable
 class Filter(Protocol):
     """Changes an exchange on its way in, its response on the way out, or answers itself."""
 

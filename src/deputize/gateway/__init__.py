@@ -1,0 +1,1 @@
+"""The gateway: a streaming reverse proxy configured by `admin.json` and route files, built for MCP servers."""

@@ -1,0 +1,50 @@
+"""Contexts of the gateway's core, and how a context shows itself to expressions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, runtime_checkable
+
+from deputize.gateway.places import RouteIdentity
+from deputize.kernel.uris import Origin, Target
+
+
+@runtime_checkable
+class BoundContext(Protocol):
+    """A context that expressions read as `contexts.<binding_name>`."""
+
+    binding_name: ClassVar[str]
+
+    def as_binding(self) -> Mapping[str, object]:
+        """Members as JSON values or (lazy) mappings of them."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RouterContext:
+    """Left by the router: the route that was chosen, and the URI as received, before any filter changed it."""
+
+    binding_name: ClassVar[str] = "router"
+    route: RouteIdentity
+    original_origin: Origin | None
+    original_target: Target
+
+    @property
+    def original_uri(self) -> str:
+        """The absolute URI as received; only the target when the request named no host."""
+        return f"{self.original_origin or ''}{self.original_target}"
+
+    def as_binding(self) -> Mapping[str, object]:
+        """`originalUri`."""
+        return {"originalUri": self.original_uri}
+
+
+@dataclass(slots=True)
+class AttributesContext:
+    """A scratch map for one request, read by expressions as `attributes`."""
+
+    binding_name: ClassVar[str] = "attributes"
+    attributes: dict[str, object] = field(default_factory=dict[str, object])
+
+    def as_binding(self) -> Mapping[str, object]:
+        """The map itself."""
+        return self.attributes

@@ -1,0 +1,25 @@
+"""What everything in a gateway may know about where it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deputize.kernel.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The running gateway: its instance directory, clock, whether bodies stream, and its environment variables."""
+
+    directory: Path
+    clock: Clock
+    streaming: bool
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteIdentity:
+    """How a route is known: `id` in the routes API, `name` in order, logs, metrics and audit."""
+
+    id: str
+    name: str
