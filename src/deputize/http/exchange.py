@@ -60,8 +60,8 @@ Next: TypeAlias = Callable[[Exchange], Awaitable[Response]]
 class Handler(Protocol):
     """Answers an exchange; the end of a chain."""
 
-    async def handle(self, exchange: Exchange) -> Response:
-        """Answer the exchange."""
+    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+        """Answer the exchange. Usually `async def`; a plain function may pass on the awaitable of another handler."""
         ...
 
 
@@ -69,6 +69,6 @@ class Handler(Protocol):
 class Filter(Protocol):
     """Changes an exchange on its way in, its response on the way out, or answers itself."""
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
-        """Answer the exchange, usually with what `next` answers."""
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+        """Answer the exchange, usually with what `next` answers. `async def`, or a plain function that returns `next(exchange)`."""
         ...
