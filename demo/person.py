@@ -81,7 +81,7 @@ class _Heading(HTMLParser):
     text = ""
     _inside = False
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002 - HTMLParser's signature
         self._inside = self._inside or (tag == "h1" and not self.text)
 
     def handle_endtag(self, tag: str) -> None:

@@ -3,20 +3,21 @@
 import base64
 import contextlib
 import os
-import ssl
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
+
+import httpx2
 
 from demo.stage import EXAMPLE, ROOT, Stage
 
 DEPUTIZE = (str(Path(sys.executable).parent / "deputize"),)
 START_SECONDS = 30.0
+T = TypeVar("T")
 
 
 class ProgramFailed(Exception):
@@ -62,7 +63,17 @@ class Programs:
 def start_authority(programs: Programs) -> None:
     """The authority over the stage's data folder."""
     stage = programs.stage
-    command = (*DEPUTIZE, "authority", "serve", "--data", str(stage.data), "--port", str(stage.ports.authority), "--base-url", stage.authority_url)
+    command = (
+        *DEPUTIZE,
+        "authority",
+        "serve",
+        "--data",
+        str(stage.data),
+        "--port",
+        str(stage.ports.authority),
+        "--base-url",
+        stage.authority_url,
+    )
     programs.start("authority", command, f"{stage.authority_url}/health/ready")
 
 
@@ -90,24 +101,32 @@ def start_gateway(programs: Programs, issuer: str, resource_id: str, resource_se
     programs.start("gateway", command, f"http://localhost:{stage.ports.gateway_admin}/health/ready", environment)
 
 
-def apply(stage: Stage, file: str, *settings: str) -> str:
+def apply(stage: Stage, file: str) -> str:
     """Load an environment file as an administrator would; what the command said."""
+    settings = (f"GATEWAY_URL={stage.gateway_url}", f"DEMO_PASSWORD={stage.password}")
     options = [option for setting in settings for option in ("--set", setting)]
-    command = (*DEPUTIZE, "apply", str(EXAMPLE / file), "--data", str(stage.data), "--secrets-out", str(stage.folder / "secrets.json"), *options)
+    where = ("--data", str(stage.data), "--base-url", stage.authority_url, "--secrets-out", str(stage.folder / "secrets.json"))
+    command = (*DEPUTIZE, "apply", str(EXAMPLE / file), *where, *options)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode != 0:
         raise ProgramFailed(f"deputize apply {file} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
+def until(attempt: Callable[[], T], holds: Callable[[T], object], seconds: float = 10.0) -> T:
+    """The first result of `attempt` for which `holds`; other processes take a moment to notice a change."""
+    deadline = time.monotonic() + seconds
+    while not holds(result := attempt()):
+        if time.monotonic() > deadline:
+            raise ProgramFailed(f"waited {seconds:.0f} s in vain; the last answer was {result!r}")
+        time.sleep(0.05)
+    return result
+
+
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2, context=ssl.create_default_context() if url.startswith("https") else None):
-            return True
-    except urllib.error.HTTPError as error:
-        error.close()
-        return error.code < 500
-    except OSError:
+        return httpx2.get(url, timeout=2).status_code < 500
+    except httpx2.TransportError:
         return False
 
 

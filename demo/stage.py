@@ -1,7 +1,8 @@
 """What the programs stand on: folders, free ports, certificates."""
 
-import datetime
+import datetime as dt
 import ipaddress
+import secrets
 import shutil
 import socket
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "agent-delegation"
 HOST_NAMES = ("localhost", "ig.example.com")
-VALIDITY = datetime.timedelta(days=30)
+VALIDITY = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Stage:
 
     folder: Path
     ports: Ports
+    password: str
+    """The demo user's."""
 
     @property
     def authority_url(self) -> str:
@@ -76,7 +79,7 @@ def prepare(folder: Path) -> Stage:
     """An empty stage in `folder`: free ports, the gateway's instance folder, fresh certificates."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "logs").mkdir(parents=True)
-    stage = Stage(folder, _choose_ports())
+    stage = Stage(folder, _choose_ports(), secrets.token_urlsafe(12))
     shutil.copytree(EXAMPLE / "gateway", stage.instance)
     (stage.instance / "secrets").mkdir()
     _write_certificates(stage.ca_file, stage.instance / "secrets" / "key.manager.secret.id.pem")
@@ -128,7 +131,7 @@ def _write_certificates(ca_file: Path, server_file: Path) -> None:
 def _certificate(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey
 ) -> x509.Certificate:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     is_ca = subject == issuer
     names = [x509.DNSName(name) for name in HOST_NAMES] + [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     usage = x509.KeyUsage(
@@ -141,7 +144,7 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
+        .not_valid_before(now - dt.timedelta(minutes=5))
         .not_valid_after(now + VALIDITY)
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=0 if is_ca else None), critical=True)
         .add_extension(usage, critical=True)

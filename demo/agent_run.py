@@ -1,0 +1,79 @@
+"""Runs the sample agent as a user would start it, with the user at the browser."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from demo.client import Agent
+from demo.person import Person
+from demo.stage import ROOT, Stage
+
+AUTHORIZE_URL = re.compile(r"https?://\S+/as/authorize\?\S+")
+AGENT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class AgentRun:
+    """What one run of the agent printed, and the tokens it held."""
+
+    output: str
+    authorize_url: str
+    tokens: dict[str, dict[str, Any]]
+    """`actor`, `subject` and `mcp` to their claims."""
+
+    @property
+    def tools(self) -> list[str]:
+        """The tools it discovered."""
+        listing = self.output.partition("Discovered tools")[2]
+        return re.findall(r"^\s*[-*•]\s*([A-Za-z0-9_.-]+)", listing, re.MULTILINE)
+
+    @property
+    def answer(self) -> str:
+        """What it answered to the prompt: everything after its list of tools."""
+        return self.output.rstrip().rpartition("\n\n")[2]
+
+
+def command(stage: Stage, agent: Agent) -> list[str]:
+    """The agent's command line, as the use case writes it."""
+    script = str(Path("samples") / "sample-mcp-agent.py")
+    options = ["--client-id", agent.client_id, "--mcp-server-url", f"{stage.gateway_url}/mcp", "--ca-file", str(stage.ca_file)]
+    return [sys.executable, script, *options, "--callback-port", str(stage.ports.callback)]
+
+
+def run(stage: Stage, agent: Agent, person: Person, prompt: str) -> AgentRun:
+    """Ask the agent one thing; the person follows the address it prints. Raises `RuntimeError` when the agent fails."""
+    shown = stage.folder / "tokens.json"
+    options = ["--no-browser", "--once", prompt, "--show-tokens", str(shown)]
+    environment = {**os.environ, "AGENT_SECRET": agent.client_secret, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [*command(stage, agent), *options], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    with process:
+        seen, url = _read_until_address(process)
+        if url:
+            _visit(person, url, agent.redirect_uri)
+        rest, _ = process.communicate(timeout=AGENT_SECONDS)
+    if process.returncode != 0:
+        raise RuntimeError(f"the agent ended with {process.returncode}:\n{seen}{rest}")
+    return AgentRun(seen + rest, url, json.loads(shown.read_text("utf-8")))
+
+
+def _read_until_address(process: subprocess.Popen[str]) -> tuple[str, str]:
+    seen = ""
+    for line in process.stdout or ():
+        seen += line
+        if match := AUTHORIZE_URL.search(line):
+            return seen, match.group()
+    return seen, ""
+
+
+def _visit(person: Person, url: str, redirect_uri: str) -> None:
+    callback = person.visit(url, stop_at=redirect_uri)
+    httpx2.get(callback, timeout=10).raise_for_status()

@@ -1,0 +1,62 @@
+"""The requests an agent makes, bare, so that the demo can also make the ones that must be refused."""
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx2
+
+from demo.person import Person
+from demo.stage import Stage
+
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A registered agent's credentials and where it is registered."""
+
+    client_id: str
+    client_secret: str
+    issuer: str
+    redirect_uri: str
+
+    def token(self, **parameters: str) -> httpx2.Response:
+        """The token endpoint's answer to these parameters, whatever it is."""
+        return httpx2.post(f"{self.issuer}/token", data=parameters, auth=(self.client_id, self.client_secret), timeout=10)
+
+    def actor_token(self) -> str:
+        """A token for the agent itself."""
+        return self.token(grant_type="client_credentials", scope="agent").raise_for_status().json()["access_token"]
+
+    def subject_token(self, person: Person, scope: str = "agent") -> str:
+        """A token for the person, who signs on and agrees where asked to."""
+        verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        query = {
+            "response_type": "code", "client_id": self.client_id, "redirect_uri": self.redirect_uri, "scope": scope, "state": state,
+            "code_challenge": challenge, "code_challenge_method": "S256",
+        }  # fmt: skip
+        answer = parse_qs(urlsplit(person.visit(f"{self.issuer}/authorize?{urlencode(query)}", stop_at=self.redirect_uri)).query)
+        code = {"code": answer["code"][0], "redirect_uri": self.redirect_uri, "code_verifier": verifier}
+        return self.token(grant_type="authorization_code", **code).raise_for_status().json()["access_token"]
+
+    def exchange(self, subject_token: str, actor_token: str | None, scope: str = "test") -> httpx2.Response:
+        """The token endpoint's answer to exchanging these tokens."""
+        actor = {"actor_token": actor_token, "actor_token_type": ACCESS_TOKEN} if actor_token else {}
+        return self.token(grant_type=EXCHANGE, subject_token=subject_token, subject_token_type=ACCESS_TOKEN, scope=scope, **actor)
+
+
+def call_gateway(stage: Stage, token: str) -> httpx2.Response:
+    """The gateway's answer to a plain MCP request with that token."""
+    message: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": _INITIALIZE}
+    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
+    with httpx2.Client(verify=str(stage.ca_file), timeout=10) as client:
+        return client.post(f"{stage.gateway_url}/mcp", json=message, headers=headers)
+
+
+_INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "demo", "version": "1"}}

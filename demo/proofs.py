@@ -1,0 +1,86 @@
+"""What must hold at the end: the use case's five validation lines, and what must be refused."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from demo import programs, report
+from demo.agent_run import AgentRun
+from demo.client import Agent, call_gateway
+from demo.person import Person
+from demo.stage import Stage
+
+
+def mcp_records(stage: Stage) -> Iterator[Mapping[str, Any]]:
+    """The gateway's MCP audit, oldest first."""
+    file = stage.instance / "audit" / "mcp.audit.json"
+    yield from map(json.loads, file.read_text("utf-8").splitlines())
+
+
+def tool_call(stage: Stage, tool: str) -> Mapping[str, Any]:
+    """The last audit record of a call of that tool; empty if there is none."""
+    found = [each for each in mcp_records(stage) if each.get("client", {}).get("param") == tool]
+    return found[-1] if found else {}
+
+
+def five_lines(run: AgentRun, person: Person, audit: Mapping[str, Any], agent: Agent) -> bool:
+    """The use case's validation, section D."""
+    holds = [
+        report.check("forecast_daily" in run.tools, "the agent discovers the tools", f"{len(run.tools)} tools"),
+        report.check(run.authorize_url.startswith(f"{agent.issuer}/authorize?"), "the agent sends the browser to the authority"),
+        report.check(len(person.pages) == 2, "the user signs on and consents", " → ".join(person.pages)),
+        report.check("Tokyo" in run.answer, "the tool call gets its response", run.answer.splitlines()[0] if run.answer else ""),
+        report.check(_names_actor(audit, agent), "the audit shows the MCP request with a valid act", f"act {audit.get('act')}"),
+    ]
+    return all(holds)
+
+
+def _names_actor(audit: Mapping[str, Any], agent: Agent) -> bool:
+    return audit.get("sub") == "demouser" and audit.get("act") == [agent.client_id] and audit.get("decision") == "PERMIT"
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """Two things an agent must not get, tried for real."""
+
+    stage: Stage
+    agent: Agent
+    other: Agent
+    person: Person
+
+    def other_agent(self) -> bool:
+        """Another agent presents this agent's subject token together with its own actor token."""
+        subject = self.agent.subject_token(self.person)
+        answer = self.other.exchange(subject, self.other.actor_token())
+        return report.check(
+            answer.status_code == 400 and answer.json()["error"] == "invalid_grant",
+            "a second agent cannot exchange the first one's subject token",
+            f"{answer.status_code} {answer.json().get('error')}",
+        )
+
+    def no_actor(self) -> bool:
+        """Nobody acts: refused by the authority; and by the gateway, even if an authority issues such a token."""
+        subject = self.agent.subject_token(self.person)
+        exchange = self.agent.exchange(subject, None)
+        refused = report.check(
+            exchange.status_code == 400,
+            "the authority issues no token without act",
+            f"{exchange.status_code} {exchange.json().get('error')}",
+        )
+        token = self._token_without_act(subject)
+        answer = call_gateway(self.stage, token)
+        return refused & report.check(
+            answer.status_code in {401, 403},
+            "the gateway refuses a token without act, even from a mapping that fails open",
+            str(answer.status_code),
+        )
+
+    def _token_without_act(self, subject: str) -> str:
+        """With the original's fail-open mapping, then back to the safe one."""
+        programs.apply(self.stage, "fail-open.yaml")
+        try:
+            answer = programs.until(lambda: self.agent.exchange(subject, None), lambda answer: answer.status_code == 200)
+            return answer.json()["access_token"]
+        finally:
+            programs.apply(self.stage, "environment.yaml")
