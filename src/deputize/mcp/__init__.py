@@ -1,0 +1,1 @@
+"""What the gateway knows about the Model Context Protocol, without I/O, clock or randomness: bytes in, decisions out."""

@@ -1,0 +1,41 @@
+"""What `contexts.mcp` tells the filters and expressions of a route about an exchange (gateway reference, section 3.5)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from deputize.kernel.values import JsonObject
+from deputize.mcp.targets import PolicyKey
+from deputize.mcp.validation import Message
+
+
+@dataclass(slots=True)
+class McpContext:
+    """The message a client sent and, once it is known, what the server answered with."""
+
+    binding_name: ClassVar[str] = "mcp"
+    message: Message
+    key: PolicyKey | None
+    """Method and names acted on; `None` for stream openings, session ends and a client's answers."""
+    server_message_type: str | None = None
+    """`MCP_MESSAGE` or `MCP_SSE_STREAM_INITIALIZATION`."""
+    server_payload: JsonObject | None = None
+    """The server's answer, where it was observed (`initialize`, and small JSON answers)."""
+    error_code: int | None = None
+    """The first JSON-RPC error code in the answer."""
+
+    @property
+    def client_payload(self) -> JsonObject | None:
+        """The client's JSON-RPC message."""
+        return self.message.frame.document if self.message.frame else None
+
+    def as_binding(self) -> Mapping[str, object]:
+        """The members under the names that expressions use."""
+        return {
+            "clientMessageType": self.message.type.value,
+            "clientPayload": self.client_payload,
+            "protocolVersion": self.message.version,
+            "sessionId": self.message.session,
+            "serverMessageType": self.server_message_type,
+            "serverPayload": self.server_payload,
+        }

@@ -1,0 +1,119 @@
+"""Refusals as a client sees them: an HTTP status and a JSON-RPC error body (mcp reference, section 2.2).
+
+Every protocol refusal carries such a body: clients that speak both eras take a 400, 404 or 405 without one for the sign
+of a legacy server.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Final
+
+from mcp_types.jsonrpc import (
+    HEADER_MISMATCH,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    METHOD_NOT_FOUND,
+    PARSE_ERROR,
+    UNSUPPORTED_PROTOCOL_VERSION,
+)
+
+from deputize.kernel.values import JsonValue
+from deputize.mcp import versions
+
+RequestId = str | int
+CONTENT_TYPE: Final = "application/json"
+
+__all__ = [
+    "CONTENT_TYPE",
+    "HEADER_MISMATCH",
+    "INTERNAL_ERROR",
+    "INVALID_PARAMS",
+    "INVALID_REQUEST",
+    "METHOD_NOT_FOUND",
+    "PARSE_ERROR",
+    "UNSUPPORTED_PROTOCOL_VERSION",
+    "Rejection",
+    "RequestId",
+    "header_mismatch",
+    "invalid_params",
+    "invalid_request",
+    "origin_refused",
+    "parse_error",
+    "too_large",
+    "unknown_method",
+    "unsupported_version",
+    "wrong_verb",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a message is not passed on, in words that its sender may read."""
+
+    status: int
+    code: int
+    message: str
+    data: JsonValue = None
+    """Details; left out of the body when `None`. Never contains values of the message, only names and pointers."""
+    id: RequestId | None = None
+    """Of the refused request; `None` when it has none or it could not be read."""
+    allow: str | None = None
+    """The `Allow` header of a 405."""
+
+    def body(self) -> bytes:
+        """The JSON-RPC error object, in UTF-8."""
+        error: dict[str, JsonValue] = {"code": self.code, "message": self.message}
+        if self.data is not None:
+            error["data"] = self.data
+        return json.dumps({"jsonrpc": "2.0", "id": self.id, "error": error}, separators=(",", ":")).encode()
+
+    def answering(self, request_id: RequestId | None) -> "Rejection":
+        """The same refusal, echoing the id of the request it answers."""
+        return replace(self, id=request_id)
+
+
+def parse_error(reason: str) -> Rejection:
+    """The body is not JSON, or is JSON that parsers read differently."""
+    return Rejection(400, PARSE_ERROR, f"Parse error: {reason}")
+
+
+def invalid_request(reason: str, *, status: int = 400) -> Rejection:
+    """The message or the way it was sent is not what the transport allows."""
+    return Rejection(status, INVALID_REQUEST, f"Invalid request: {reason}")
+
+
+def invalid_params(reason: str, complaints: JsonValue = None) -> Rejection:
+    """`params` do not have the shape the method asks for; `complaints` lists where and why."""
+    return Rejection(400, INVALID_PARAMS, f"Invalid params: {reason}", complaints)
+
+
+def header_mismatch(reason: str) -> Rejection:
+    """A header is missing, malformed or contradicts the body."""
+    return Rejection(400, HEADER_MISMATCH, f"Header mismatch: {reason}")
+
+
+def unsupported_version(requested: str) -> Rejection:
+    """A version nobody here speaks; the answer names those that a self-describing request may use."""
+    data: JsonValue = {"supported": list(versions.MODERN), "requested": requested[:64]}
+    return Rejection(400, UNSUPPORTED_PROTOCOL_VERSION, "Unsupported protocol version", data)
+
+
+def unknown_method(status: int) -> Rejection:
+    """The method does not exist in the version spoken, and the route does not list it as accepted."""
+    return Rejection(status, METHOD_NOT_FOUND, "Method not found")
+
+
+def wrong_verb(allow: str) -> Rejection:
+    """An HTTP method that the endpoint does not take in this era."""
+    return Rejection(405, INVALID_REQUEST, "Invalid request: HTTP method not allowed", allow=allow)
+
+
+def origin_refused() -> Rejection:
+    """The request comes from a web page that may not use this endpoint."""
+    return Rejection(403, INVALID_REQUEST, "Invalid request: origin not allowed")
+
+
+def too_large(limit: int) -> Rejection:
+    """The body exceeds what the route accepts, in bytes."""
+    return Rejection(413, INVALID_REQUEST, f"Invalid request: body larger than {limit} bytes")

@@ -1,0 +1,116 @@
+"""JSON-RPC frames, read so strictly that the upstream cannot read the same bytes differently (mcp reference, section 3.1)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, TypeGuard, cast
+
+from deputize.kernel import strict_json
+from deputize.kernel.strict_json import JsonError
+from deputize.kernel.values import JsonObject, JsonValue
+from deputize.mcp.errors import Rejection, RequestId, invalid_request, parse_error
+
+
+class FrameKind(Enum):
+    """The four JSON-RPC messages."""
+
+    REQUEST = "request"
+    NOTIFICATION = "notification"
+    RESULT = "result"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One JSON-RPC message. `method` is empty and `params` is `None` in answers (results and errors)."""
+
+    kind: FrameKind
+    id: RequestId | None
+    method: str
+    params: JsonObject | None
+    document: JsonObject
+    """The whole message."""
+
+
+_MEMBERS: Final = {
+    FrameKind.REQUEST: frozenset({"jsonrpc", "id", "method", "params"}),
+    FrameKind.NOTIFICATION: frozenset({"jsonrpc", "method", "params"}),
+    FrameKind.RESULT: frozenset({"jsonrpc", "id", "result"}),
+    FrameKind.ERROR: frozenset({"jsonrpc", "id", "error"}),
+}
+
+
+def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Rejection:
+    """The one frame that `body` is, or why it is none: broken or ambiguous JSON, a batch, members missing or unknown."""
+    try:
+        document = strict_json.loads(body, max_size=max_size)
+    except JsonError as error:
+        return parse_error(str(error))
+    if not isinstance(document, dict):
+        return invalid_request("a batch is not accepted" if isinstance(document, list) else "not an object")
+    return _frame(document)
+
+
+def _frame(document: JsonObject) -> Frame | Rejection:
+    kind = _kind(document)
+    identity = document.get("id")
+    readable = identity if is_request_id(identity) else None
+    fault = _fault(document, kind)
+    if fault or kind is None:
+        return invalid_request(fault or "neither method, result nor error").answering(readable)
+    return Frame(kind, readable, cast("str", document.get("method", "")), cast("JsonObject | None", document.get("params")), document)
+
+
+def is_request_id(value: JsonValue) -> TypeGuard[RequestId]:
+    """Whether `value` may identify a request: text or an integer, never null or a fraction."""
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _kind(document: JsonObject) -> FrameKind | None:
+    if "method" in document:
+        return FrameKind.REQUEST if "id" in document else FrameKind.NOTIFICATION
+    if "result" in document:
+        return FrameKind.RESULT
+    return FrameKind.ERROR if "error" in document else None
+
+
+def _fault(document: JsonObject, kind: FrameKind | None) -> str | None:
+    if document.get("jsonrpc") != "2.0":
+        return 'jsonrpc is not "2.0"'
+    if kind is None:
+        return None
+    if not document.keys() <= _MEMBERS[kind]:
+        return f"members that a {kind.value} does not have"
+    if "id" in document and not is_request_id(document["id"]):
+        return "id is neither text nor an integer"
+    return _CONTENT_FAULTS[kind](document)
+
+
+def _call_fault(document: JsonObject) -> str | None:
+    if not isinstance(document["method"], str) or not document["method"]:
+        return "method is not text"
+    return "params is not an object" if "params" in document and not isinstance(document["params"], dict) else None
+
+
+def _result_fault(document: JsonObject) -> str | None:
+    if "id" not in document:
+        return "id is missing"
+    return None if isinstance(document["result"], dict) else "result is not an object"
+
+
+def _error_fault(document: JsonObject) -> str | None:
+    error = document["error"]
+    if not isinstance(error, dict):
+        return "error is not an object"
+    code = error.get("code")
+    if not isinstance(code, int) or isinstance(code, bool) or not isinstance(error.get("message"), str):
+        return "error has no integer code and text message"
+    return None
+
+
+_CONTENT_FAULTS: Final[dict[FrameKind, Callable[[JsonObject], str | None]]] = {
+    FrameKind.REQUEST: _call_fault,
+    FrameKind.NOTIFICATION: _call_fault,
+    FrameKind.RESULT: _result_fault,
+    FrameKind.ERROR: _error_fault,
+}

@@ -1,0 +1,89 @@
+"""The header fields that MCP gives a meaning, read once and each at most once (mcp reference, sections 1.3 and 2.1)."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from deputize.mcp.errors import Rejection, header_mismatch
+
+_NAMES: Final = {
+    b"accept": "accept",
+    b"content-type": "content_type",
+    b"origin": "origin",
+    b"mcp-protocol-version": "version",
+    b"mcp-session-id": "session",
+    b"mcp-method": "method",
+    b"mcp-name": "name",
+}
+_SESSION = re.compile(r"[!-~]{1,512}")
+_PLAIN = re.compile(r"[ -~\t]*")
+_WRAPPED = re.compile(r"=\?base64\?(.*)\?=")
+
+
+@dataclass(slots=True)
+class RoutingFields:
+    """Field values as received without surrounding blanks; `None` when absent."""
+
+    accept: str | None = None
+    content_type: str | None = None
+    origin: str | None = None
+    version: str | None = None
+    session: str | None = None
+    method: str | None = None
+    name: str | None = None
+
+
+def read_fields(raw: Iterable[tuple[bytes, bytes]]) -> RoutingFields | Rejection:
+    """Pick the fields out of a header section; a repeated one (but `Accept`) would let two readers choose differently."""
+    fields = RoutingFields()
+    for key, value in raw:
+        attribute = _NAMES.get(key.lower())
+        if attribute is not None and not _keep(fields, attribute, value.decode("latin-1").strip(" \t")):
+            return header_mismatch(f"{key.decode('latin-1')} is repeated")
+    if fields.session is not None and not _SESSION.fullmatch(fields.session):
+        return header_mismatch("Mcp-Session-Id has characters outside visible ASCII")
+    return fields
+
+
+def _keep(fields: RoutingFields, attribute: str, value: str) -> bool:
+    earlier: str | None = getattr(fields, attribute)
+    if earlier is not None and attribute != "accept":
+        return False
+    setattr(fields, attribute, value if earlier is None else f"{earlier}, {value}")
+    return True
+
+
+def decode_name(value: str) -> str | None:
+    """The text of an `Mcp-Name` or `Mcp-Param-*` value, unwrapped from `=?base64?…?=`; `None` if it is malformed."""
+    wrapped = _WRAPPED.fullmatch(value)
+    if wrapped is None:
+        return value if _PLAIN.fullmatch(value) else None
+    try:
+        return base64.b64decode(wrapped[1], validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def accepts(accept: str, media_type: str) -> bool:
+    """Whether an `Accept` value admits `media_type` ("type/subtype"); ranges with weight zero do not."""
+    admitted = {media_type, "*/*", f"{media_type.partition('/')[0]}/*"}
+    ranges = (each.partition(";") for each in accept.lower().split(","))
+    return any(name.strip() in admitted and not _is_zero(parameters) for name, _, parameters in ranges)
+
+
+def _is_zero(parameters: str) -> bool:
+    weights = [each.strip()[2:] for each in parameters.split(";") if each.strip().startswith("q=")]
+    return any(weight.strip("0.") == "" for weight in weights)
+
+
+@lru_cache(maxsize=256)
+def is_json(content_type: str) -> bool:
+    """Whether a `Content-Type` says JSON in UTF-8; other parameters than a charset are tolerated."""
+    media_type, _, parameters = content_type.lower().partition(";")
+    charsets = [each.partition("=")[2].strip(' "') for each in parameters.split(";") if each.strip().startswith("charset=")]
+    return media_type.strip() == "application/json" and all(charset in {"utf-8", "utf8"} for charset in charsets)

@@ -1,0 +1,21 @@
+from deputize.mcp.context import McpContext
+from deputize.mcp.targets import policy_key
+from deputize.mcp.validation import check_opening
+from support.mcp_messages import LEGACY_VERSION, check, fields, legacy_call, legacy_fields
+
+
+def test_expressions_see_the_documented_names():
+    message = check(legacy_fields(("Mcp-Session-Id", "s")), legacy_call())
+    context = McpContext(message, policy_key("tools/call", message.frame.params), "MCP_MESSAGE", {"result": {}})
+    assert context.as_binding() == {
+        "clientMessageType": "MCP_MESSAGE",
+        "clientPayload": legacy_call(),
+        "protocolVersion": "2025-11-25",
+        "sessionId": "s",
+        "serverMessageType": "MCP_MESSAGE",
+        "serverPayload": {"result": {}},
+    }
+
+
+def test_an_opening_has_no_payload():
+    assert McpContext(check_opening("GET", fields(LEGACY_VERSION)), None).client_payload is None

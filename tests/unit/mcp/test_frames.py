@@ -1,0 +1,89 @@
+import json
+
+import pytest
+
+from deputize.mcp.errors import INVALID_REQUEST, PARSE_ERROR, Rejection
+from deputize.mcp.frames import Frame, FrameKind, parse_frame
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        ({"jsonrpc": "2.0", "id": 1, "method": "ping"}, FrameKind.REQUEST),
+        ({"jsonrpc": "2.0", "id": "a", "method": "ping", "params": {}}, FrameKind.REQUEST),
+        ({"jsonrpc": "2.0", "method": "notifications/initialized"}, FrameKind.NOTIFICATION),
+        ({"jsonrpc": "2.0", "id": 0, "result": {}}, FrameKind.RESULT),
+        ({"jsonrpc": "2.0", "id": 0, "error": {"code": -1, "message": "no"}}, FrameKind.ERROR),
+        ({"jsonrpc": "2.0", "error": {"code": -1, "message": "no", "data": [1]}}, FrameKind.ERROR),
+    ],
+)
+def test_the_four_kinds(document, kind):
+    frame = parse_frame(json.dumps(document).encode())
+    assert isinstance(frame, Frame)
+    assert (frame.kind, frame.id, frame.document) == (kind, document.get("id"), document)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", PARSE_ERROR),
+        (b"{", PARSE_ERROR),
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}', PARSE_ERROR),
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":1,"a":2}}', PARSE_ERROR),
+        (b'\xef\xbb\xbf{"jsonrpc":"2.0","id":1,"method":"ping"}', PARSE_ERROR),
+        (b'{"jsonrpc":"2.0","id":NaN,"method":"ping"}', PARSE_ERROR),
+        (b'{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}', PARSE_ERROR),
+        (b'{"jsonrpc":"2.0","id":1,"method":"ping"}'.decode().encode("utf-16"), PARSE_ERROR),
+        (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', INVALID_REQUEST),
+        (b"[]", INVALID_REQUEST),
+        (b'"ping"', INVALID_REQUEST),
+        (b"null", INVALID_REQUEST),
+    ],
+)
+def test_what_is_no_frame_at_all(body, code):
+    rejection = parse_frame(body)
+    assert isinstance(rejection, Rejection)
+    assert (rejection.status, rejection.code, rejection.id) == (400, code, None)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"id": 1, "method": "ping"},
+        {"jsonrpc": "1.0", "id": 1, "method": "ping"},
+        {"jsonrpc": "2.0", "id": 1},
+        {"jsonrpc": "2.0", "id": 1, "method": 7},
+        {"jsonrpc": "2.0", "id": 1, "method": ""},
+        {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": []},
+        {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": None},
+        {"jsonrpc": "2.0", "id": 1, "method": "ping", "extra": 1},
+        {"jsonrpc": "2.0", "id": 1, "method": "ping", "result": {}},
+        {"jsonrpc": "2.0", "id": 1, "result": []},
+        {"jsonrpc": "2.0", "id": 1, "result": {}, "error": {"code": 1, "message": ""}},
+        {"jsonrpc": "2.0", "id": 1, "error": "no"},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": True, "message": ""}},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": 1.5, "message": ""}},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": 1}},
+    ],
+)
+def test_a_faulty_frame_is_refused_with_its_id(document):
+    rejection = parse_frame(json.dumps(document).encode())
+    assert isinstance(rejection, Rejection)
+    assert (rejection.code, rejection.id) == (INVALID_REQUEST, 1)
+
+
+@pytest.mark.parametrize("identity", [None, 1.5, 1.0, True, [], {}])
+def test_an_id_is_text_or_an_integer(identity):
+    rejection = parse_frame(json.dumps({"jsonrpc": "2.0", "id": identity, "method": "ping"}).encode())
+    assert isinstance(rejection, Rejection)
+    assert rejection.id is None
+
+
+def test_a_result_needs_an_id():
+    assert isinstance(parse_frame(b'{"jsonrpc":"2.0","result":{}}'), Rejection)
+
+
+def test_size_and_depth_are_limited():
+    assert isinstance(parse_frame(b'{"jsonrpc":"2.0","id":1,"method":"ping"}', max_size=20), Rejection)
+    deep = b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":' + b"[" * 100 + b"]" * 100 + b"}}"
+    assert isinstance(parse_frame(deep), Rejection)

@@ -1,0 +1,71 @@
+import base64
+
+import pytest
+
+from deputize.mcp.errors import HEADER_MISMATCH, Rejection
+from deputize.mcp.headers import accepts, decode_name, is_json, read_fields
+from support.mcp_messages import fields, raw
+
+
+def test_names_compare_without_case_and_values_lose_surrounding_blanks():
+    found = fields(("mcp-PROTOCOL-version", " 2025-11-25\t"), ("ACCEPT", "a/b"), ("accept", "c/d"), ("X-Other", "1"), ("X-Other", "2"))
+    assert (found.version, found.accept, found.session) == ("2025-11-25", "a/b, c/d", None)
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "Origin", "MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"])
+def test_a_repeated_routing_header_is_refused_even_with_the_same_value(name):
+    rejection = read_fields(raw((name, "x"), (name.lower(), "x")))
+    assert isinstance(rejection, Rejection)
+    assert (rejection.status, rejection.code) == (400, HEADER_MISMATCH)
+
+
+@pytest.mark.parametrize("session", ["", "a b", "ä", "x" * 513])
+def test_a_session_id_is_visible_ascii(session):
+    assert isinstance(read_fields(raw(("Mcp-Session-Id", session))), Rejection)
+
+
+@pytest.mark.parametrize(
+    ("accept", "both"),
+    [
+        ("application/json, text/event-stream", True),
+        ("TEXT/event-stream;q=0.5,application/JSON", True),
+        ("*/*", True),
+        ("application/*, text/*", True),
+        ("application/json", False),
+        ("text/event-stream", False),
+        ("application/json, text/event-stream;q=0", False),
+        ("application/json, text/event-stream; q=0.000", False),
+        ("application/jsonp, text/event-streams", False),
+        ("", False),
+    ],
+)
+def test_accept(accept, both):
+    assert (accepts(accept, "application/json") and accepts(accept, "text/event-stream")) is both
+
+
+@pytest.mark.parametrize(
+    ("content_type", "json"),
+    [
+        ("application/json", True),
+        ("Application/JSON; charset=UTF-8", True),
+        ('application/json; charset="utf-8"; x=y', True),
+        ("application/json; charset=utf-16", False),
+        ("application/json-rpc", False),
+        ("text/plain", False),
+        ("", False),
+    ],
+)
+def test_content_type(content_type, json):
+    assert is_json(content_type) is json
+
+
+def test_names_are_unwrapped():
+    wrapped = "=?base64?" + base64.b64encode("Grüße".encode()).decode() + "?="
+    assert decode_name(wrapped) == "Grüße"
+    assert decode_name("plain name") == "plain name"
+    assert decode_name("=?BASE64?eA==?=") == "=?BASE64?eA==?="
+
+
+@pytest.mark.parametrize("value", ["=?base64?!?=", "=?base64?/w==?=", "=?base64?eA?=", "caf\xe9", "a\x01b"])
+def test_malformed_names(value):
+    assert decode_name(value) is None
