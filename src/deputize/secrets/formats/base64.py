@@ -1,0 +1,20 @@
+"""The stored bytes are the Base64 text of the secret."""
+
+import base64
+import binascii
+
+from deputize.secrets.secret import FormatError, GenericSecret
+
+
+class Base64Format:
+    """Blanks and line breaks around the text are ignored; anything else outside the alphabet is refused."""
+
+    def decode(self, stored: bytes) -> GenericSecret:
+        """The decoded bytes. Raises `FormatError`."""
+        try:
+            value = base64.b64decode(stored.strip(), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise FormatError("is not Base64: encode the value, or set the format to PLAIN") from error
+        if not value:
+            raise FormatError("is empty")
+        return GenericSecret(value)

@@ -1,0 +1,117 @@
+"""What stores hand out, and what goes wrong."""
+
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from deputize.kernel.errors import DeputizeError
+
+
+@dataclass(frozen=True, slots=True)
+class GenericSecret:
+    """Bytes such as a password or a client secret."""
+
+    value: bytes = field(repr=False)
+
+    def text(self) -> str:
+        """The secret as UTF-8 text. Raises `UnicodeDecodeError`."""
+        return self.value.decode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class CryptoKey:
+    """A private key, certificates, or both; the first certificate belongs to the key."""
+
+    private_key: PrivateKeyTypes | None = field(repr=False)
+    private_key_pem: bytes = field(repr=False)
+    """PKCS #8 without encryption; empty when there is no key."""
+    certificates: tuple[x509.Certificate, ...] = ()
+    certificates_pem: bytes = field(default=b"", repr=False)
+    """The chain, leaf first."""
+
+
+Secret = GenericSecret | CryptoKey
+
+
+class SecretError(DeputizeError):
+    """A secret could not be had. Names the store, the id, where the store looked and why; never the value."""
+
+    def __init__(self, store: str, secret_id: str, location: str, reason: str) -> None:
+        """`location` is a variable or file name; `reason` a clause without a closing dot."""
+        self.store = store
+        self.secret_id = secret_id
+        self.location = location
+        self.reason = reason
+        super().__init__(f"secret '{secret_id}' of {store}: {location} {reason}")
+
+
+class FormatError(DeputizeError):
+    """The stored bytes are not what the format expects; the reason never quotes them."""
+
+
+@runtime_checkable
+class SecretFormat(Protocol):
+    """Reads stored bytes as a secret."""
+
+    def decode(self, stored: bytes) -> Secret:
+        """The secret in `stored`. Raises `FormatError`."""
+        ...
+
+
+@runtime_checkable
+class SecretStore(Protocol):
+    """Finds secrets by id."""
+
+    def find(self, secret_id: str) -> Secret | None:
+        """The secret, or `None` when this store has none of that id. Raises `SecretError` when it has one it cannot read."""
+        ...
+
+    def place(self, secret_id: str) -> str:
+        """Where this store looks for `secret_id`, for error texts."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsProvider:
+    """Asks its stores in order; the first that has the secret answers."""
+
+    stores: tuple[SecretStore, ...]
+
+    def find(self, secret_id: str) -> Secret | None:
+        """As `SecretStore.find`."""
+        for store in self.stores:
+            secret = store.find(secret_id)
+            if secret is not None:
+                return secret
+        return None
+
+    def place(self, secret_id: str) -> str:
+        """As `SecretStore.place`, of every store."""
+        return ", ".join(store.place(secret_id) for store in self.stores)
+
+
+def generic_secret(store: SecretStore, secret_id: str) -> GenericSecret:
+    """The bytes kept under `secret_id`. Raises `SecretError`."""
+    secret = _required(store, secret_id)
+    if not isinstance(secret, GenericSecret):
+        raise SecretError(type(store).__name__, secret_id, store.place(secret_id), "holds a key, not a password or other text")
+    return secret
+
+
+def crypto_key(store: SecretStore, secret_id: str) -> CryptoKey:
+    """The key or certificates kept under `secret_id`. Raises `SecretError`."""
+    secret = _required(store, secret_id)
+    if not isinstance(secret, CryptoKey):
+        raise SecretError(
+            type(store).__name__, secret_id, store.place(secret_id), "is not read as a key: give its mapping a PemPropertyFormat"
+        )
+    return secret
+
+
+def _required(store: SecretStore, secret_id: str) -> Secret:
+    secret = store.find(secret_id)
+    if secret is None:
+        raise SecretError(type(store).__name__, secret_id, store.place(secret_id), "does not exist")
+    return secret
