@@ -1,0 +1,27 @@
+"""The two expression languages: mappings that compute claims, and the templates of gateway configuration.
+
+Values are JSON values, nothing is looked up on Python objects, and every evaluation is bounded. Imports the kernel only.
+"""
+
+from deputize.expressions.errors import EvaluationError, ExpressionError, ExpressionSyntaxError, LimitExceeded
+from deputize.expressions.limits import DEFAULT, Limits
+from deputize.expressions.mapping import MappingExpression, compile_mapping, parse_attribute_value
+from deputize.expressions.template import Template, compile_template
+from deputize.expressions.values import MISSING, Missing, Value
+
+__all__ = [
+    "DEFAULT",
+    "MISSING",
+    "EvaluationError",
+    "ExpressionError",
+    "ExpressionSyntaxError",
+    "LimitExceeded",
+    "Limits",
+    "MappingExpression",
+    "Missing",
+    "Template",
+    "Value",
+    "compile_mapping",
+    "compile_template",
+    "parse_attribute_value",
+]

@@ -1,0 +1,91 @@
+"""What operators mean in gateway expressions: those of the Jakarta Expression Language, narrowed where it guesses.
+
+Reading something absent gives null, and `x == null` asks for that. Two missing values, however, are not equal: a route that
+compares a header with a claim must not match when there is neither.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from deputize.expressions import arithmetic
+from deputize.expressions.dialects.mapping_operators import order, ordered
+from deputize.expressions.errors import OperandError
+from deputize.expressions.numerals import parse_number
+from deputize.expressions.tree import BinaryOperator, UnaryOperator
+from deputize.expressions.values import MISSING, Value, describe, equals, is_absent, is_list, is_mapping, is_number
+
+
+def truth(value: Value) -> bool:
+    """A boolean, or the text `true` in any case; what is absent is false, other values are errors."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return value.lower() == "true"
+    if is_absent(value):
+        return False
+    raise OperandError(f"a condition must be true or false, not {describe(value)}")
+
+
+def equal(left: Value, right: Value) -> bool:
+    """`==`: a text equals the number or boolean it spells; absent equals null, but not another absent value."""
+    if is_absent(left) or is_absent(right):
+        return is_absent(left) and is_absent(right) and (left is not MISSING or right is not MISSING)
+    return equals(_aligned(left, right), _aligned(right, left))
+
+
+def unequal(left: Value, right: Value) -> bool:
+    """`!=`: missing and null count as the same nothing."""
+    if is_absent(left) or is_absent(right):
+        return is_absent(left) != is_absent(right)
+    return not equal(left, right)
+
+
+def _aligned(value: Value, other: Value) -> Value:
+    """`value` as the kind of `other`, if it is a text that spells one."""
+    if not isinstance(value, str) or isinstance(other, str):
+        return value
+    if isinstance(other, bool):
+        return {"true": True, "false": False}.get(value.lower(), value)
+    number = parse_number(value) if is_number(other) else None
+    return value if number is None else number
+
+
+def _order(left: Value, right: Value) -> int:
+    return order(_aligned(left, right), _aligned(right, left))
+
+
+def _number(value: Value) -> int | float:
+    number = parse_number(value) if isinstance(value, str) else None
+    return arithmetic.number(value) if number is None else number
+
+
+def _numeric(operate: Callable[[int | float, int | float], int | float]) -> Callable[[Value, Value], Value]:
+    return lambda left, right: operate(_number(left), _number(right))
+
+
+def is_empty(value: Value) -> bool:
+    """`empty`: absent, or a text, list or map with nothing in it."""
+    if isinstance(value, str) or is_list(value) or is_mapping(value):
+        return len(value) == 0
+    return is_absent(value)
+
+
+BINARY: Mapping[BinaryOperator, Callable[[Value, Value], Value]] = {
+    "==": equal,
+    "!=": unequal,
+    "<": ordered(_order, lambda sign: sign < 0),
+    "<=": ordered(_order, lambda sign: sign <= 0),
+    ">": ordered(_order, lambda sign: sign > 0),
+    ">=": ordered(_order, lambda sign: sign >= 0),
+    "+": _numeric(arithmetic.add),
+    "-": _numeric(arithmetic.subtract),
+    "*": _numeric(arithmetic.multiply),
+    "/": _numeric(arithmetic.quotient),
+    "%": _numeric(arithmetic.remainder),
+}
+
+UNARY: Mapping[UnaryOperator, Callable[[Value], Value]] = {
+    "not": lambda value: not truth(value),
+    "empty": is_empty,
+    "-": lambda value: cast("Value", -_number(value)),
+}

@@ -1,0 +1,60 @@
+"""Regular expressions in RE2's syntax. A wrong literal pattern fails the load, a wrong computed one the evaluation."""
+
+from collections.abc import Mapping
+
+from deputize.expressions.functions import operands
+from deputize.expressions.functions.function import Function, exactly
+from deputize.expressions.patterns import as_pattern
+from deputize.expressions.values import Value, is_absent, is_mapping, text_of
+
+
+def find(value: Value, pattern: Value) -> bool:
+    """Whether the pattern occurs anywhere in the text."""
+    compiled = as_pattern(pattern)
+    return compiled.is_found_in(value if isinstance(value, str) else text_of(value)) if not is_absent(value) else False
+
+
+def find_groups(value: Value, pattern: Value) -> Value:
+    """The first occurrence followed by its groups; null without occurrence."""
+    compiled = as_pattern(pattern)
+    return None if is_absent(value) else compiled.groups(text_of(value))
+
+
+def matches_whole(value: Value, pattern: Value) -> bool:
+    """Whether the pattern matches the whole text."""
+    compiled = as_pattern(pattern)
+    return not is_absent(value) and compiled.matches(text_of(value))
+
+
+def split(value: Value, pattern: Value) -> Value:
+    """The text cut at every occurrence; empty parts at the end are dropped."""
+    compiled = as_pattern(pattern)
+    if is_absent(value):
+        return None
+    parts = compiled.split(operands.text(value))
+    while len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    return parts
+
+
+def key_match(value: Value, pattern: Value) -> Value:
+    """The first member name that the pattern matches as a whole; null without one."""
+    compiled = as_pattern(pattern)
+    if not is_mapping(value):
+        return None
+    return next((name for name in value if compiled.matches(name)), None)
+
+
+_FIND = exactly(2, find, pattern_at=1)
+_FIND_GROUPS = exactly(2, find_groups, pattern_at=1)
+
+FUNCTIONS: Mapping[str, Function] = {
+    "find": _FIND,
+    "findGroups": _FIND_GROUPS,
+    "matchesWithRegex": exactly(2, matches_whole, pattern_at=1),
+    "split": exactly(2, split, pattern_at=1),
+    "keyMatch": exactly(2, key_match, pattern_at=1),
+    # Deprecated names of the first two, still found in configurations.
+    "matches": _FIND,
+    "matchingGroups": _FIND_GROUPS,
+}

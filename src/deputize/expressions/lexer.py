@@ -1,0 +1,122 @@
+"""Text to tokens. What a token looks like depends on the dialect; how texts and numbers are read does not."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from deputize.expressions.errors import ExpressionSyntaxError
+from deputize.expressions.values import MAX_INTEGER
+
+Kind: TypeAlias = Literal["text", "number", "word", "operator", "end"]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A lexical unit. `text` is the operator's canonical form, the word itself, or the literal's source."""
+
+    kind: Kind
+    text: str
+    value: str | float | None
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What the tokens of one dialect look like."""
+
+    quoted: re.Pattern[str]
+    """Matches a whole text literal with its quotes."""
+    unquote: Callable[[str], str]
+    """The text a literal stands for."""
+    operators: re.Pattern[str]
+    synonyms: Mapping[str, str]
+    """Operators, and words in lower case that are operators, to their canonical form."""
+    words_ignore_case: bool
+
+
+def operator_pattern(*operators: str) -> re.Pattern[str]:
+    """A pattern that matches the longest of `operators`."""
+    return re.compile("|".join(re.escape(operator) for operator in sorted(operators, key=len, reverse=True)))
+
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_WORD = re.compile(r"[^\W\d]\w*")
+_NUMBER = re.compile(r"(?P<hex>0[xX][0-9a-fA-F]{1,16})(?!\w)|(?P<whole>[0-9]+)[lL]?(?![\w.])|(?P<real>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)[fFdD]?(?!\w)")  # fmt: skip  # noqa: E501
+
+
+def tokens(source: str, vocabulary: Vocabulary, start: int = 0, stop: str = "") -> list[Token]:
+    """The tokens of `source` from `start` to its end, closed by an "end" token.
+
+    With `stop`, reading ends at the first operator token `stop` outside of texts, which becomes the "end" token: that is how
+    the closing brace of `${…}` is found. Raises `ExpressionSyntaxError`.
+    """
+    found: list[Token] = []
+    at = _after_space(source, start)
+    while at < len(source):
+        if stop and source.startswith(stop, at):
+            break
+        token = _next(source, at, vocabulary)
+        found.append(token)
+        at = _after_space(source, token.end)
+    if stop and at >= len(source):
+        raise ExpressionSyntaxError(source, start, f"the closing {stop!r} is missing")
+    return [*found, Token("end", "", None, at, at)]
+
+
+def _after_space(source: str, at: int) -> int:
+    space = _SPACE.match(source, at)
+    return space.end() if space else at
+
+
+def _next(source: str, at: int, vocabulary: Vocabulary) -> Token:
+    character = source[at]
+    if character in "'\"":
+        return _text(source, at, vocabulary)
+    if character in "0123456789":
+        return _number(source, at)
+    word = _WORD.match(source, at)
+    return _word(word, vocabulary) if word else _operator(source, at, vocabulary)
+
+
+def _text(source: str, at: int, vocabulary: Vocabulary) -> Token:
+    match = vocabulary.quoted.match(source, at)
+    if match is None:
+        raise ExpressionSyntaxError(source, at, "the closing quote is missing")
+    return Token("text", match.group(), vocabulary.unquote(match.group()), at, match.end())
+
+
+def _number(source: str, at: int) -> Token:
+    match = _NUMBER.match(source, at)
+    if match is None:
+        raise ExpressionSyntaxError(source, at, "not a number")
+    value = _number_value(match)
+    if abs(value) > MAX_INTEGER and (isinstance(value, int) or value == float("inf")):
+        raise ExpressionSyntaxError(source, at, "the number is out of range")
+    return Token("number", match.group(), value, at, match.end())
+
+
+def _number_value(match: re.Match[str]) -> int | float:
+    if match["hex"]:
+        return int(match["hex"], 16)
+    if match["whole"]:
+        # Texts of more than 4300 digits are refused by int(); anything above 20 digits is out of range anyway.
+        return int(match["whole"][-20:]) if len(match["whole"].lstrip("0")) <= 20 else MAX_INTEGER + 1
+    return float(match["real"])
+
+
+def _word(match: re.Match[str], vocabulary: Vocabulary) -> Token:
+    word = match.group()
+    key = word.lower() if vocabulary.words_ignore_case else word
+    operator = vocabulary.synonyms.get(key)
+    if operator is None:
+        return Token("word", word, word, match.start(), match.end())
+    return Token("operator", operator, None, match.start(), match.end())
+
+
+def _operator(source: str, at: int, vocabulary: Vocabulary) -> Token:
+    match = vocabulary.operators.match(source, at)
+    if match is None:
+        raise ExpressionSyntaxError(source, at, f"{source[at]!r} means nothing here")
+    return Token("operator", vocabulary.synonyms.get(match.group(), match.group()), None, at, match.end())

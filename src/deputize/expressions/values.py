@@ -1,0 +1,183 @@
+"""The values expressions compute with: JSON values, and `MISSING` for what is not there.
+
+Missing is not null. Null is a value somebody wrote; missing is what reading an absent member yields. Python's own rules are
+avoided where they differ from JSON's: `True == 1` holds in Python and must not hold here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
+from typing import Final, TypeAlias, TypeGuard, Union
+
+from deputize.expressions.errors import OperandError, OperandLimitError
+from deputize.expressions.limits import MAX_DEPTH
+from deputize.kernel.values import JsonValue
+
+MAX_INTEGER = 2**63 - 1
+
+
+class Missing(Enum):
+    """The type of `MISSING`."""
+
+    MISSING = "missing"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING: Final = Missing.MISSING
+"""What an expression yields when something it reads is not there."""
+
+Value: TypeAlias = Union[bool, int, float, str, "Sequence[Value]", "Mapping[str, Value]", None, Missing]
+"""What expressions compute with. Lazy bindings may hide `MISSING` inside containers; results never do."""
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[str, Value]]:
+    """Whether `value` has members; bindings may be lazy `Mapping` views."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[Sequence[Value]]:
+    """Whether `value` has elements."""
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether `value` is a number; booleans are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_absent(value: object) -> bool:
+    """Whether there is nothing: missing or null."""
+    return value is None or value is MISSING
+
+
+def member(target: Value, name: str) -> Value:
+    """The member called `name`; missing where there is none, or where `target` has no members."""
+    if is_mapping(target):
+        return target.get(name, MISSING)
+    return MISSING
+
+
+def element(target: Value, key: Value) -> Value:
+    """What `target[key]` reads: an element by integer, a member by text or number; missing where there is none."""
+    if is_list(target):
+        return _element_at(target, key)
+    if isinstance(key, str):
+        return member(target, key)
+    return member(target, text_of(key)) if is_number(key) else MISSING
+
+
+def _element_at(target: Sequence[Value], key: Value) -> Value:
+    if isinstance(key, int) and not isinstance(key, bool) and 0 <= key < len(target):
+        return target[key]
+    return MISSING
+
+
+def equals(left: Value, right: Value, depth: int = MAX_DEPTH) -> bool:
+    """JSON equality of two present values, member by member; numbers compare by value, and never equal booleans."""
+    if isinstance(left, str) or isinstance(right, str):
+        return left == right
+    if is_number(left) and is_number(right):
+        return left == right
+    if isinstance(left, bool) or isinstance(right, bool) or left is None or right is None:
+        return left is right
+    return _equal_containers(left, right, depth)
+
+
+def _equal_containers(left: Value, right: Value, depth: int) -> bool:
+    if depth == 0:
+        raise OperandLimitError(f"compares values nested deeper than {MAX_DEPTH}")
+    if is_mapping(left) and is_mapping(right):
+        return left.keys() == right.keys() and all(equals(left[name], right[name], depth - 1) for name in left)
+    if is_list(left) and is_list(right):
+        return len(left) == len(right) and all(equals(one, other, depth - 1) for one, other in zip(left, right, strict=True))
+    return False
+
+
+def number_checked(value: float) -> int | float:
+    """`value`, refused where a 64-bit integer or a finite double could not hold it."""
+    if isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise OperandError("the number is out of range")
+    elif value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - only NaN differs from itself
+        raise OperandError("the number is out of range")
+    return value
+
+
+def text_of(value: Value) -> str:
+    """How a scalar reads as text: `true`, `null`, `42`, `1.5`; whole doubles keep their `.0`. Containers have no text form."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if is_number(value):
+        return str(number_checked(value))
+    if is_absent(value):
+        return "null"
+    raise OperandError(f"{describe(value)} has no text form")
+
+
+def describe(value: Value) -> str:
+    """The kind of `value` in words, for messages."""
+    if value is MISSING:
+        return "a missing value"
+    if value is None:
+        return "null"
+    return _describe_present(value)
+
+
+_KINDS: Sequence[tuple[Callable[[object], bool], str]] = (
+    (lambda value: isinstance(value, bool), "a boolean"),
+    (is_number, "a number"),
+    (lambda value: isinstance(value, str), "a text"),
+    (is_mapping, "a map"),
+    (is_list, "a list"),
+)
+
+
+def _describe_present(value: Value) -> str:
+    return next((words for matches, words in _KINDS if matches(value)), "a value that is not JSON")
+
+
+def plain(value: Value, size: int) -> JsonValue | Missing:
+    """A copy of `value` in dicts and lists with at most `size` values, so that callers never hold on to a lazy view.
+
+    Raises `OperandLimitError` when it is larger or deeper, `OperandError` when something in it is not JSON.
+    """
+    if isinstance(value, str | bool | Missing) or value is None:
+        return value
+    return _Copy(size).of(value, MAX_DEPTH)
+
+
+class _Copy:
+    """One copy in progress; counts what it has copied."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def of(self, value: Value, depth: int) -> JsonValue:
+        if self.left <= 0 or depth == 0:
+            raise OperandLimitError("the result is too large" if depth else f"the result is nested deeper than {MAX_DEPTH}")
+        self.left -= 1
+        if isinstance(value, str | bool) or value is None:
+            return value
+        if value is MISSING:
+            return None
+        if is_number(value):
+            return number_checked(value)
+        return self._container(value, depth - 1)
+
+    def _container(self, value: Value, depth: int) -> JsonValue:
+        if is_mapping(value):
+            return {_name(name): self.of(item, depth) for name, item in value.items() if item is not MISSING}
+        if is_list(value):
+            return [self.of(item, depth) for item in value]
+        raise OperandError("the result is not a JSON value")
+
+
+def _name(name: object) -> str:
+    if isinstance(name, str):
+        return name
+    raise OperandError("the result has a member whose name is not a text")
