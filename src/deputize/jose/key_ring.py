@@ -1,0 +1,61 @@
+"""The keys of one environment: one signs, one waits its turn, retired ones still verify what they signed."""
+
+from dataclasses import dataclass, field, replace
+
+from deputize.jose.keys import DEFAULT_ALGORITHM, KeyInvalid, SigningKey, generate_key
+from deputize.kernel.values import JsonObject
+
+MAX_TOKEN_LIFETIME = 30 * 86400.0
+"""Seconds; the longest lifetime a resource may give its tokens, so a key retired longer ago verifies nothing alive."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """Keys by state: exactly one is `current`. The next key is published before it signs, so that caches know it."""
+
+    keys: tuple[SigningKey, ...]
+    by_kid: dict[str, SigningKey] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_kid", {key.kid: key for key in self.keys})
+        if sum(key.state == "current" for key in self.keys) != 1 or len(self.by_kid) != len(self.keys):
+            raise KeyInvalid("a key ring has exactly one current key, and every kid once")
+
+    @property
+    def current(self) -> SigningKey:
+        """The key that signs."""
+        return next(key for key in self.keys if key.state == "current")
+
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """The algorithms its keys are named for, the signing one first."""
+        return tuple(dict.fromkeys([self.current.algorithm, *(key.algorithm for key in self.keys)]))
+
+    def find(self, kid: str) -> SigningKey | None:
+        """The key called `kid`, whatever its state."""
+        return self.by_kid.get(kid)
+
+    def public_jwks(self) -> JsonObject:
+        """The JWK set to publish: current, next and retired keys (RFC 7517 section 5)."""
+        return {"keys": [key.public_jwk for key in self.keys]}
+
+
+def new_key_ring(kid: str, next_kid: str, now: float, algorithm: str = DEFAULT_ALGORITHM) -> KeyRing:
+    """A ring for a new environment: a current and a next key."""
+    return KeyRing((generate_key(algorithm, kid, now, "current"), generate_key(algorithm, next_kid, now)))
+
+
+def rotate(ring: KeyRing, now: float, new_key: SigningKey) -> KeyRing:
+    """The ring after a rotation: next signs, current retires, `new_key` waits. Without a next key, `new_key` signs at once.
+
+    Keys retired for longer than `MAX_TOKEN_LIFETIME` are dropped. Raises `KeyInvalid` when `new_key`'s kid is taken.
+    """
+    waiting = next((key for key in ring.keys if key.state == "next"), None)
+    retired = [replace(ring.current, state="retired", retired_at=now), *(key for key in ring.keys if _is_needed(key, now))]
+    if waiting is None:
+        return KeyRing((replace(new_key, state="current"), *retired))
+    return KeyRing((replace(waiting, state="current"), replace(new_key, state="next"), *retired))
+
+
+def _is_needed(key: SigningKey, now: float) -> bool:
+    return key.state == "retired" and key.retired_at is not None and now - key.retired_at <= MAX_TOKEN_LIFETIME

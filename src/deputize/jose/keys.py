@@ -1,0 +1,106 @@
+"""One signing key: its parsed form, its private JWK for storage, its public JWK for publication (RFC 7517)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias, cast
+
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
+
+from deputize.kernel.errors import DeputizeError
+from deputize.kernel.values import JsonObject
+
+ParsedKey: TypeAlias = ECKey | RSAKey | OKPKey
+KeyState: TypeAlias = Literal["current", "next", "retired"]
+
+DEFAULT_ALGORITHM: Final = "ES256"
+ALGORITHMS: Final = ("ES256", "RS256", "Ed25519")
+"""What may sign: ECDSA on P-256 (the cheapest to sign), RSA with 2048 bits, Ed25519 (RFC 7518 section 3.1, RFC 9864 section 2.2)."""
+
+_STATES: Final = ("current", "next", "retired")
+_PARAMETERS: Final[Mapping[str, tuple[str, str | int]]] = {"ES256": ("EC", "P-256"), "RS256": ("RSA", 2048), "Ed25519": ("OKP", "Ed25519")}
+
+
+class KeyInvalid(DeputizeError):
+    """A stored key, or the algorithm asked for, is not one this product signs with."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key that signs, or signed, tokens. Parsed once, when made; neither its text form nor logs show the secret."""
+
+    kid: str
+    algorithm: str
+    """One of `ALGORITHMS`."""
+    state: KeyState
+    created_at: float
+    """Seconds since the epoch."""
+    private_jwk: JsonObject = field(repr=False)
+    retired_at: float | None = None
+    """When it stopped signing, in seconds since the epoch."""
+    parsed: ParsedKey = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parsed", _parse(self.algorithm, self.private_jwk))
+
+    @property
+    def public_jwk(self) -> JsonObject:
+        """What others verify with; has no private member."""
+        public = cast("dict[str, str]", self.parsed.as_dict(private=False))
+        return {**public, "kid": self.kid, "alg": self.algorithm, "use": "sig"}
+
+    def to_json(self) -> JsonObject:
+        """The key with its secret, for storage."""
+        return {
+            "kid": self.kid,
+            "algorithm": self.algorithm,
+            "state": self.state,
+            "created_at": self.created_at,
+            "retired_at": self.retired_at,
+            "jwk": self.private_jwk,
+        }
+
+    @classmethod
+    def from_json(cls, stored: JsonObject) -> "SigningKey":
+        """What `to_json` made. Raises `KeyInvalid`."""
+        kid, algorithm, state, jwk = stored.get("kid"), stored.get("algorithm"), stored.get("state"), stored.get("jwk")
+        if not isinstance(kid, str) or not isinstance(algorithm, str) or not isinstance(jwk, Mapping) or state not in _STATES:
+            raise KeyInvalid("a stored signing key lacks kid, algorithm, state or jwk")
+        retired_at = stored.get("retired_at")
+        return cls(kid, algorithm, state, _instant(stored.get("created_at")), jwk, _instant(retired_at) if retired_at else None)
+
+
+def generate_key(algorithm: str, kid: str, now: float, state: KeyState = "next") -> SigningKey:
+    """A fresh key. Raises `KeyInvalid` for an algorithm that is not one of `ALGORITHMS`."""
+    kind, size = _parameters(algorithm)
+    key = JWKRegistry.generate_key(kind, size)
+    return SigningKey(kid, algorithm, state, now, cast("JsonObject", key.as_dict(private=True)))
+
+
+def _instant(value: object) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    raise KeyInvalid("a stored signing key has a malformed instant")
+
+
+def _parameters(algorithm: str) -> tuple[str, str | int]:
+    if algorithm not in _PARAMETERS:
+        raise KeyInvalid(f"{algorithm[:32]!r} is not one of {', '.join(ALGORITHMS)}")
+    return _PARAMETERS[algorithm]
+
+
+def _parse(algorithm: str, jwk: JsonObject) -> ParsedKey:
+    kind, size = _parameters(algorithm)
+    try:
+        key = JWKRegistry.import_key(cast("dict[str, str | list[str]]", dict(jwk)), kind)
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise KeyInvalid(f"a stored {algorithm} key cannot be read: {type(error).__name__}") from error
+    if not isinstance(key, ECKey | RSAKey | OKPKey) or not key.is_private or not _is_strong(key, size):
+        raise KeyInvalid(f"a stored key is not a private {algorithm} key")
+    return key
+
+
+def _is_strong(key: ParsedKey, size: str | int) -> bool:
+    if isinstance(key, RSAKey):
+        return key.public_key.key_size >= int(size)
+    return key.curve_name == size

@@ -1,0 +1,155 @@
+"""JWTs in compact serialisation (RFC 7515, RFC 7519), signed by the current key and verified with the key they name."""
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.util import urlsafe_b64decode
+
+from deputize.jose.key_ring import KeyRing
+from deputize.jose.keys import SigningKey
+from deputize.kernel.errors import DeputizeError
+from deputize.kernel.strict_json import JsonError, loads
+from deputize.kernel.values import JsonObject
+
+ACCESS_TOKEN_TYPE: Final = "at+jwt"
+"""Header `typ` of access tokens (RFC 9068 section 2.1)."""
+ID_TOKEN_TYPE: Final = "JWT"
+MAX_TOKEN: Final = 48 * 1024
+"""Characters; claims are at most 16 KB of mapped attributes and a bounded `act` chain."""
+MAX_HEADER: Final = 512
+"""Characters of the encoded header, joserfc's own limit too."""
+
+
+class TokenInvalid(DeputizeError):
+    """A token that is not to be believed; `reason` is for the log, never for the caller."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+def sign(claims: JsonObject, ring: KeyRing, typ: str = ACCESS_TOKEN_TYPE) -> str:
+    """`claims` as a JWT signed by the ring's current key."""
+    key = ring.current
+    payload = json.dumps(dict(claims), separators=(",", ":"), allow_nan=False).encode()
+    header = {"alg": key.algorithm, "kid": key.kid, "typ": typ}
+    return jws.serialize_compact(header, payload, key.parsed, algorithms=[key.algorithm])
+
+
+def verify(token: str, ring: KeyRing, issuer: str, now: float, typ: str = ACCESS_TOKEN_TYPE) -> JsonObject:
+    """The claims of a token this ring signed for `issuer` and that is valid at `now`, or `TokenInvalid`.
+
+    The algorithm is the named key's, never the header's choice; `typ` keeps ID tokens from passing as access tokens
+    (RFC 8725 sections 3.1, 3.11).
+    """
+    return _check_claims(_verify_signature(token, ring, typ).claims, issuer, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    key: SigningKey
+    typ: str
+    claims: JsonObject
+
+
+class Verifier:
+    """`verify` with a bounded memory of signatures already checked, least recently used out first.
+
+    Only signatures are remembered, under the SHA-256 of the token: issuer, instants and whether the key is still in the
+    ring are checked every time.
+    """
+
+    __slots__ = ("_capacity", "_seen")
+
+    def __init__(self, capacity: int = 4096) -> None:
+        """`capacity` counts tokens."""
+        self._capacity = capacity
+        self._seen: OrderedDict[bytes, _Signed] = OrderedDict()
+
+    def verify(self, token: str, ring: KeyRing, issuer: str, now: float, typ: str = ACCESS_TOKEN_TYPE) -> JsonObject:
+        """As the function `verify`."""
+        digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
+        signed = self._remembered(digest, ring, typ)
+        if signed is None:
+            signed = _verify_signature(token, ring, typ)
+            self._remember(digest, signed)
+        return _check_claims(signed.claims, issuer, now)
+
+    def _remembered(self, digest: bytes, ring: KeyRing, typ: str) -> _Signed | None:
+        signed = self._seen.get(digest)
+        if signed is None or signed.typ != typ:
+            return None
+        key = ring.find(signed.key.kid)
+        if key is None or key.private_jwk != signed.key.private_jwk:
+            return None
+        self._seen.move_to_end(digest)
+        return signed
+
+    def _remember(self, digest: bytes, signed: _Signed) -> None:
+        self._seen[digest] = signed
+        if len(self._seen) > self._capacity:
+            self._seen.popitem(last=False)
+
+
+def _verify_signature(token: str, ring: KeyRing, typ: str) -> _Signed:
+    key = _named_key(_header(token), ring, typ)
+    try:
+        signature = jws.deserialize_compact(token, key.parsed, algorithms=[key.algorithm])
+    except (JoseError, ValueError) as error:
+        raise TokenInvalid(f"the signature does not verify: {type(error).__name__}") from error
+    return _Signed(key, typ, _json_object(signature.payload or b"", "claims"))
+
+
+def _header(token: str) -> JsonObject:
+    encoded, dot, _ = token.partition(".")
+    if len(token) > MAX_TOKEN or not dot or len(encoded) > MAX_HEADER:
+        raise TokenInvalid("not a JWT, or too large a one")
+    try:
+        return _json_object(urlsafe_b64decode(encoded.encode("ascii")), "header")
+    except ValueError as error:
+        raise TokenInvalid("the header is not base64url") from error
+
+
+def _json_object(text: bytes, part: str) -> JsonObject:
+    try:
+        value = loads(text, max_size=MAX_TOKEN, max_depth=32)
+    except JsonError as error:
+        raise TokenInvalid(f"the {part} is not JSON: {error}") from error
+    if not isinstance(value, Mapping):
+        raise TokenInvalid(f"the {part} is not a JSON object")
+    return value
+
+
+def _named_key(header: JsonObject, ring: KeyRing, typ: str) -> SigningKey:
+    kid = header.get("kid")
+    key = ring.find(kid) if isinstance(kid, str) else None
+    if key is None:
+        raise TokenInvalid("names no key of this environment")
+    if header.get("alg") != key.algorithm:
+        raise TokenInvalid("its algorithm is not the named key's")
+    if header.get("typ") != typ:
+        raise TokenInvalid(f"its type is not {typ}")
+    return key
+
+
+def _check_claims(claims: JsonObject, issuer: str, now: float) -> JsonObject:
+    if claims.get("iss") != issuer:
+        raise TokenInvalid("another issuer's")
+    if not now < _numeric_date(claims, "exp"):
+        raise TokenInvalid("expired")
+    if "nbf" in claims and now < _numeric_date(claims, "nbf"):
+        raise TokenInvalid("not valid yet")
+    return dict(claims)
+
+
+def _numeric_date(claims: JsonObject, name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TokenInvalid(f"{name} is not a number")
+    return value
