@@ -1,0 +1,120 @@
+"""The first thing every request meets: limits on its body, an id for its log lines, headers for its response."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from deputize.kernel.redaction import printable
+
+MAX_BODY_SIZE = 64 * 1024
+BODY_SECONDS = 10.0
+CORRELATION_ID = "deputize.correlation_id"
+"""Where in the ASGI scope the request's correlation id stands."""
+_log = structlog.get_logger("deputize.authority")
+
+
+class _Refused(Exception):
+    """The body will not be read to its end."""
+
+    def __init__(self, status: int, description: str) -> None:
+        super().__init__(description)
+        self.status = status
+
+
+class Guard:
+    """Reads the body within its limits before anything else runs, and writes one log line a request, without its query."""
+
+    def __init__(self, app: ASGIApp, new_id: Callable[[], str], *, secure: bool, body_seconds: float = BODY_SECONDS) -> None:
+        """`secure`: users reach the authority over https, and browsers are told to keep to it."""
+        self._app = app
+        self._new_id = new_id
+        self._headers = [(b"x-content-type-options", b"nosniff")]
+        if secure:
+            self._headers.append((b"strict-transport-security", b"max-age=31536000"))
+        self._body_seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application."""
+        if scope["type"] != "http":
+            return
+        scope[CORRELATION_ID] = self._new_id()
+        answering = _Answering(send, self._headers)
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            body = await _read_body(scope, receive, self._body_seconds)
+            await self._app(scope, _replay(body, receive), answering.send)
+        except _Refused as refusal:
+            await _refuse(answering.send, refusal)
+        finally:
+            _log_request(scope, answering.status, loop.time() - started)
+
+
+class _Answering:
+    """Adds the headers every response has, and remembers its status (0 until there is one)."""
+
+    __slots__ = ("_headers", "_send", "status")
+
+    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        self._send = send
+        self._headers = headers
+        self.status = 0
+
+    def send(self, message: Message) -> Awaitable[None]:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *self._headers]
+        return self._send(message)
+
+
+async def _read_body(scope: Scope, receive: Receive, seconds: float) -> bytes:
+    if scope["method"] not in {"POST", "PUT", "PATCH", "DELETE"}:
+        return b""
+    try:
+        async with asyncio.timeout(seconds):
+            return await _collect(receive)
+    except TimeoutError as error:
+        raise _Refused(408, "the request body did not arrive in time") from error
+
+
+async def _collect(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Refused(400, "the request body broke off")
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_SIZE:
+            raise _Refused(413, f"the request body is larger than {MAX_BODY_SIZE} bytes")
+        if not message.get("more_body", False):
+            return body
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replayed
+
+
+async def _refuse(send: Callable[[Message], Awaitable[None]], refusal: _Refused) -> None:
+    body = json.dumps({"error": "invalid_request", "error_description": str(refusal)}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _log_request(scope: Scope, status: int, seconds: float) -> None:
+    _log.info(
+        "request",
+        method=scope["method"],
+        path=printable(scope["path"]),
+        status=status,
+        ms=round(seconds * 1000, 1),
+        correlation_id=scope[CORRELATION_ID],
+    )

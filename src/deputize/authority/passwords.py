@@ -1,0 +1,49 @@
+"""Argon2id off the event loop, bounded, and as slow for a user who does not exist as for one who does."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from deputize.kernel.errors import DeputizeError
+
+# RFC 9106 section 4, second recommended option: 64 MiB, three passes.
+STANDARD = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
+MAX_LENGTH = 1024
+
+
+class TooBusy(DeputizeError):
+    """More passwords wait to be checked than the server has memory and patience for."""
+
+
+class Passwords:
+    """Checks passwords in a few threads; each check costs tens of megabytes and milliseconds, so their number is bounded."""
+
+    def __init__(self, hasher: PasswordHasher = STANDARD, threads: int = 2, waiting: int = 64) -> None:
+        """At most `threads` checks run at once and `waiting` more wait; beyond that `verify` raises `TooBusy`."""
+        self._hasher = hasher
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
+        self._room = threads + waiting
+        self._nobody = hasher.hash("no user has this password")
+
+    async def verify(self, password_hash: str, password: str) -> bool:
+        """Whether `password` is the one hashed; an empty hash is checked against a dummy, takes as long, and is false."""
+        if self._room == 0:
+            raise TooBusy("too many passwords are being checked")
+        self._room -= 1
+        try:
+            work = asyncio.get_running_loop().run_in_executor(self._pool, self._matches, password_hash or self._nobody, password)
+            return await work and bool(password_hash)
+        finally:
+            self._room += 1
+
+    def _matches(self, password_hash: str, password: str) -> bool:
+        try:
+            return len(password) <= MAX_LENGTH and self._hasher.verify(password_hash, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
