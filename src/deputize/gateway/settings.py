@@ -29,11 +29,11 @@ class UnknownKey:
     suggestion: str | None
 
 
-class _AtLoad:
-    """Marks a field type that keeps its raw text: it is not a configuration expression."""
+class _Marker:
+    """Marks a field type whose texts are left as written: they are not configuration expressions."""
 
 
-_RAW = _AtLoad()
+_RAW = _Marker()
 
 
 class Settings(BaseModel):
@@ -103,7 +103,12 @@ def _evaluated_text(text: str, bindings: Mapping[str, object]) -> object:
     try:
         return compile_template(text).evaluate(bindings)
     except ExpressionError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(explained(error)) from error
+
+
+def explained(error: ExpressionError) -> str:
+    """One line that says what is wrong with an expression, and where in it."""
+    return f"{error.reason} at character {error.position + 1} of {error.source[:120]!r}"
 
 
 def _duration(value: object) -> float | None:
@@ -123,7 +128,7 @@ def _template(value: object) -> Template:
     try:
         return compile_template(value)
     except ExpressionError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(explained(error)) from error
 
 
 def _reference(value: object) -> str | dict[str, Any]:
@@ -146,6 +151,9 @@ TemplateText: TypeAlias = Annotated[Template, PlainValidator(_template), _RAW]
 
 Reference: TypeAlias = Annotated[str | dict[str, Any], PlainValidator(_reference), _RAW]
 """The name of a heap object, or an inline object."""
+
+Raw: TypeAlias = Annotated[Item, _RAW]
+"""A value whose texts are left as written."""
 
 OneOrMore: TypeAlias = Annotated[tuple[Item, ...], BeforeValidator(_as_list)]
 """A list, where one bare value stands for a list of one."""

@@ -4,17 +4,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+import structlog
+
 from deputize.expressions import Template
 from deputize.gateway import bindings
 from deputize.gateway.places import Instance, RouteIdentity
-from deputize.gateway.settings import Reference, Settings
+from deputize.gateway.settings import Reference, Settings, explained
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.pointers import join
 
+log = structlog.get_logger()
 Wanted = TypeVar("Wanted")
 Closer = Callable[[], Awaitable[None]]
+Job = Callable[[], Awaitable[None]]
 
 
 class HeapType(Protocol):
@@ -45,6 +49,10 @@ class Surroundings(Protocol):
 
     def on_close(self, closer: Closer) -> None:
         """Remember what to await when the deployment is retired."""
+        ...
+
+    def every(self, interval: float, job: Job) -> None:
+        """Await `job()` each `interval` seconds while deployed."""
         ...
 
     def warn(self, warning: ConfigurationError) -> None:
@@ -84,6 +92,10 @@ class Site:
         """Await `closer()` when the object is retired and no exchange uses it any more."""
         self.surroundings.on_close(closer)
 
+    def every(self, interval: float, job: Job) -> None:
+        """Await `job()` each `interval` seconds while the object is deployed; what it raises is logged."""
+        self.surroundings.every(interval, job)
+
     def bindings(self, exchange: Exchange, response: Response | None = None) -> Mapping[str, object]:
         """What runtime expressions of this object see; parts are computed when first read."""
         return bindings.Bindings(exchange, response, self.instance, self.surroundings.properties)
@@ -91,6 +103,13 @@ class Site:
     def text(self, template: Template, exchange: Exchange, response: Response | None = None) -> str | None:
         """The text a runtime expression yields, `None` for null or missing. Raises `ExpressionError`."""
         return bindings.as_text(template.evaluate(self.bindings(exchange, response)))
+
+    def holds(self, condition: Template, exchange: Exchange, response: Response | None = None) -> bool:
+        """Whether a runtime condition is true. One that cannot be evaluated is false, and is reported."""
+        held, error = condition.condition_or_error(self.bindings(exchange, response))
+        if error is not None:
+            log.warning("a condition failed and counts as false", object=self.name, place=str(self.position), reason=explained(error))
+        return held
 
     def error(self, key: str, reason: str, fix: str = "") -> ConfigurationError:
         """An error at `key` for the caller to raise."""

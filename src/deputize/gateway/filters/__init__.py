@@ -1,5 +1,26 @@
 """Filters, in the order a reader wants; each is one file."""
 
+from deputize.gateway.filters.client_secret_basic_authentication import ClientSecretBasicAuthenticationFilter
+from deputize.gateway.filters.client_secret_post_authentication import ClientSecretPostAuthenticationFilter
+from deputize.gateway.filters.condition_enforcement import ConditionEnforcementFilter
+from deputize.gateway.filters.conditional import ConditionalFilter
+from deputize.gateway.filters.forwarded_request import ForwardedRequestFilter
+from deputize.gateway.filters.header import HeaderFilter
+from deputize.gateway.filters.http_basic_authentication_client import HttpBasicAuthenticationClientFilter
+from deputize.gateway.filters.switch import SwitchFilter
+from deputize.gateway.filters.transaction_id_outbound import TransactionIdOutboundFilter
+from deputize.gateway.filters.uri_path_rewrite import UriPathRewriteFilter
 from deputize.gateway.site import HeapType
 
-FILTERS: tuple[HeapType, ...] = ()
+FILTERS: tuple[HeapType, ...] = (
+    UriPathRewriteFilter,
+    HeaderFilter,
+    ForwardedRequestFilter,
+    ConditionEnforcementFilter,
+    ConditionalFilter,
+    SwitchFilter,
+    HttpBasicAuthenticationClientFilter,
+    ClientSecretBasicAuthenticationFilter,
+    ClientSecretPostAuthenticationFilter,
+    TransactionIdOutboundFilter,
+)

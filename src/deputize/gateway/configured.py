@@ -1,0 +1,57 @@
+"""From the text of a configuration file to typed settings: comments, tokens, transformations, expressions, in this order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+from deputize.expressions.tokens import TokenError, substitute
+from deputize.gateway import documents
+from deputize.gateway.bindings import load_bindings
+from deputize.gateway.declarations import below, validated, warnings_about
+from deputize.gateway.decorators import DECORATORS
+from deputize.gateway.places import Instance
+from deputize.gateway.settings import Settings
+from deputize.gateway.tokens import Properties
+from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.values import JsonValue
+
+Kind = TypeVar("Kind", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured(Generic[Kind]):
+    """One file: its settings, its document with tokens replaced, its properties over the enclosing ones."""
+
+    settings: Kind
+    document: Mapping[str, JsonValue]
+    properties: Properties
+    position: Position
+
+    def unread(self, owner: str) -> list[ConfigurationError]:
+        """Warnings about members that nothing reads; decorations are read elsewhere."""
+        return [each for each in warnings_about(self.settings, self.position, owner) if each.position.pointer.lstrip("/") not in DECORATORS]
+
+
+def configured(kind: type[Kind], text: bytes, file: str, instance: Instance, outer: Properties) -> Configured[Kind]:
+    """`text` of `file` as `kind`. Raises `ConfigurationError`."""
+    position = Position(file)
+    written = documents.parse(text, file)
+    properties = _properties(written, outer, position)
+    document = _substituted(written, properties, position)
+    settings = validated(kind, document, position, load_bindings(instance, properties.visible))
+    return Configured(settings, document, properties, position)
+
+
+def _properties(written: Mapping[str, JsonValue], outer: Properties, position: Position) -> Properties:
+    declared = written.get("properties", {})
+    if not isinstance(declared, dict):
+        raise ConfigurationError(below(position, "properties"), "properties are a JSON object")
+    return Properties(declared, outer.lookup, outer.visible)
+
+
+def _substituted(document: Mapping[str, JsonValue], properties: Properties, position: Position) -> Mapping[str, JsonValue]:
+    try:
+        return cast("Mapping[str, JsonValue]", substitute(document, properties.lookup))
+    except TokenError as error:
+        fix = "declare it in 'properties', set the environment variable, or give a default as &{name|default}"
+        raise ConfigurationError(Position(position.file, error.pointer), error.reason, fix) from error

@@ -1,0 +1,71 @@
+"""What one route, or the gateway itself, registered while it was built, and how that is undone."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import structlog
+
+from deputize.gateway.site import Closer, Job
+from deputize.http.exchange import Handler
+from deputize.kernel.errors import ConfigurationError, Position
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path served on the gateway itself, and where it was configured."""
+
+    handler: Handler
+    position: Position
+
+
+@dataclass(slots=True)
+class Deployment:
+    """Collects during the build; afterwards runs the jobs, and at the end closes what was opened, last opened first."""
+
+    endpoints: dict[str, Endpoint] = field(default_factory=dict[str, Endpoint])
+    warnings: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
+    closers: list[Closer] = field(default_factory=list[Closer])
+    jobs: list[tuple[float, Job]] = field(default_factory=list["tuple[float, Job]"])
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list["asyncio.Task[None]"])
+
+    def publish(self, path: str, endpoint: Endpoint) -> None:
+        """Register `path`. Raises `ConfigurationError` when this deployment already serves it."""
+        if path in self.endpoints:
+            raise already_published(path, endpoint.position, self.endpoints[path].position)
+        self.endpoints[path] = endpoint
+
+    def start(self) -> None:
+        """Begin the periodic jobs; needs a running event loop."""
+        self._tasks += [asyncio.create_task(_repeat(interval, job)) for interval, job in self.jobs]
+
+    async def close(self) -> None:
+        """End the jobs and close everything; what fails is logged and does not keep the rest open."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for closer in reversed(self.closers):
+            await _closed(closer)
+        self.closers.clear()
+
+
+def already_published(path: str, position: Position, other: Position) -> ConfigurationError:
+    """The error of a second object that wants to serve `path`."""
+    return ConfigurationError(position, f"{path} is already served for {other}", "give each protected resource its own resourceId")
+
+
+async def _repeat(interval: float, job: Job) -> None:
+    while True:
+        await asyncio.sleep(interval)
+        try:
+            await job()
+        except Exception as error:
+            log.exception("a periodic job failed and will run again", error=str(error), interval_seconds=interval)
+
+
+async def _closed(closer: Closer) -> None:
+    try:
+        await closer()
+    except Exception as error:
+        log.exception("something could not be closed", error=str(error))

@@ -1,0 +1,41 @@
+"""`ConditionEnforcementFilter`: lets an exchange continue only if a condition holds (gateway-config reference 4.7)."""
+
+from collections.abc import Awaitable
+from typing import Self
+
+from deputize.expressions import Template
+from deputize.gateway.settings import Reference, Settings, TemplateText
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Handler, Next
+from deputize.http.messages import Response
+
+
+class ConditionEnforcementFilter:
+    """Refuses with 403, or hands over to the failure handler. A condition that cannot be evaluated does not hold."""
+
+    class Config(Settings):
+        """`condition` is evaluated for each request."""
+
+        condition: TemplateText
+        failure_handler: Reference | None = None
+
+    def __init__(self, condition: Template, failure: Handler | None, site: Site) -> None:
+        self._condition = condition
+        self._failure = failure
+        self._site = site
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Look up the failure handler."""
+        failure = site.refer(config.failure_handler, Handler, "failureHandler") if config.failure_handler else None
+        return cls(config.condition, failure, site)
+
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+        """Continue, or refuse."""
+        if self._site.holds(self._condition, exchange):
+            return next(exchange)
+        return self._failure.handle(exchange) if self._failure else _forbidden()
+
+
+async def _forbidden() -> Response:
+    return Response(403)

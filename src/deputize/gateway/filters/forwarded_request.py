@@ -1,0 +1,55 @@
+"""`ForwardedRequestFilter`: restores the URI the client used in front of a TLS terminator (gateway-config reference 4.6)."""
+
+from collections.abc import Awaitable
+from typing import Self
+
+from pydantic import model_validator
+
+from deputize.expressions import Template
+from deputize.gateway.settings import Settings, TemplateText
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Next
+from deputize.http.messages import Response
+from deputize.kernel.uris import DEFAULT_PORTS, Origin, parse_origin
+
+
+class ForwardedRequestFilter:
+    """Replaces scheme, host or port of the request's origin by what runtime expressions yield."""
+
+    class Config(Settings):
+        """At least one of the three. A port that is not given is the default of a scheme that is."""
+
+        scheme: TemplateText | None = None
+        host: TemplateText | None = None
+        port: TemplateText | None = None
+
+        @model_validator(mode="after")
+        def _has_one(self) -> Self:
+            if self.scheme is None and self.host is None and self.port is None:
+                raise ValueError("one of 'scheme', 'host' and 'port' is required")
+            return self
+
+    def __init__(self, config: Config, site: Site) -> None:
+        self._config = config
+        self._site = site
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Nothing to look up."""
+        return cls(config, site)
+
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+        """Replace the origin; raises `UriError` when the parts make none."""
+        exchange.request.origin = self._restored(exchange)
+        return next(exchange)
+
+    def _restored(self, exchange: Exchange) -> Origin:
+        received = exchange.request.origin or Origin("http", "localhost", DEFAULT_PORTS["http"])
+        scheme = self._part(self._config.scheme, exchange) or received.scheme
+        host = self._part(self._config.host, exchange) or received.host
+        default_port = received.port if self._config.scheme is None else DEFAULT_PORTS.get(scheme, 0)
+        port = self._part(self._config.port, exchange) or str(default_port)
+        return parse_origin(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+
+    def _part(self, template: Template | None, exchange: Exchange) -> str | None:
+        return self._site.text(template, exchange) if template is not None else None

@@ -1,0 +1,83 @@
+"""`HeaderFilter`: removes, replaces and adds header fields (gateway-config reference 4.6)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from deputize.expressions import Template
+from deputize.gateway.settings import OneOrMore, Settings, TemplateText
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Next
+from deputize.http.messages import Headers, Response
+from deputize.kernel.errors import DeputizeError
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+class UnsafeHeader(DeputizeError):
+    """An expression yielded a value that would break out of its header field."""
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a header name")
+    return name
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+HeaderName = Annotated[str, AfterValidator(_checked_name)]
+HeaderValues = dict[HeaderName, OneOrMore[TemplateText]]
+
+
+class HeaderFilter:
+    """Changes the headers of requests or of responses."""
+
+    class Config(Settings):
+        """`remove` first, then `replace`, then `add`; values are runtime expressions, and one that yields null adds nothing."""
+
+        message_type: Annotated[Literal["REQUEST", "RESPONSE"], BeforeValidator(_upper)]
+        remove: OneOrMore[HeaderName] = ()
+        replace: HeaderValues = Field({})
+        add: HeaderValues = Field({})
+
+    def __init__(self, config: Config, site: Site) -> None:
+        self._config = config
+        self._site = site
+        self._on_request = config.message_type == "REQUEST"
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Nothing to look up."""
+        return cls(config, site)
+
+    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+        """Change the request on its way in, or the response on its way out."""
+        if self._on_request:
+            self._change(exchange.request.headers, exchange, None)
+            return await next(exchange)
+        response = await next(exchange)
+        self._change(response.headers, exchange, response)
+        return response
+
+    def _change(self, headers: Headers, exchange: Exchange, response: Response | None) -> None:
+        added = self._evaluated(self._config.add, exchange, response)
+        replaced = self._evaluated(self._config.replace, exchange, response)
+        headers.remove(*self._config.remove, *(name for name, _ in replaced))
+        for name, value in (*replaced, *added):
+            headers.add(name, value)
+
+    def _evaluated(self, values: Mapping[str, Iterable[Template]], exchange: Exchange, response: Response | None) -> list[tuple[str, str]]:
+        found = ((name, self._site.text(each, exchange, response)) for name, templates in values.items() for each in templates)
+        return [(name, _safe(name, value)) for name, value in found if value is not None]
+
+
+def _safe(name: str, value: str) -> str:
+    if not _VALUE.fullmatch(value):
+        raise UnsafeHeader(f"the expression for {name} yielded a character that no header may carry")
+    return value

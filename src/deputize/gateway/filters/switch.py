@@ -1,0 +1,62 @@
+"""`SwitchFilter`: diverts exchanges to other handlers by conditions (gateway-config reference 4.7)."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from deputize.expressions import Template
+from deputize.gateway.settings import OneOrMore, Reference, Settings, TemplateText
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Handler, Next
+from deputize.http.messages import Response
+
+
+class SwitchCase(Settings):
+    """A condition (always, when absent) and the handler it diverts to."""
+
+    condition: TemplateText | None = None
+    handler: Reference
+
+
+Cases = Sequence[tuple[Template | None, Handler]]
+
+
+class SwitchFilter:
+    """The first case that holds answers instead of the rest of the chain."""
+
+    class Config(Settings):
+        """Cases tried before the rest of the chain runs, and cases tried on its answer."""
+
+        on_request: OneOrMore[SwitchCase] = ()
+        on_response: OneOrMore[SwitchCase] = ()
+
+    def __init__(self, on_request: Cases, on_response: Cases, site: Site) -> None:
+        self._on_request = on_request
+        self._on_response = on_response
+        self._site = site
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Look up the handlers."""
+        return cls(_cases(config.on_request, "onRequest", site), _cases(config.on_response, "onResponse", site), site)
+
+    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+        """Divert before or after the rest of the chain, or do nothing."""
+        diverted = self._chosen(self._on_request, exchange, None)
+        if diverted is not None:
+            return await diverted.handle(exchange)
+        response = await next(exchange)
+        diverted = self._chosen(self._on_response, exchange, response)
+        if diverted is None:
+            return response
+        await response.body.aclose()
+        return await diverted.handle(exchange)
+
+    def _chosen(self, cases: Cases, exchange: Exchange, response: Response | None) -> Handler | None:
+        for condition, handler in cases:
+            if condition is None or self._site.holds(condition, exchange, response):
+                return handler
+        return None
+
+
+def _cases(cases: Sequence[SwitchCase], key: str, site: Site) -> Cases:
+    return [(case.condition, site.refer(case.handler, Handler, f"{key}/{index}/handler")) for index, case in enumerate(cases)]

@@ -1,0 +1,41 @@
+"""`TransactionIdOutboundFilter`: tells the next program which transaction its work belongs to (gateway-config reference 7.4)."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Self
+
+from deputize.gateway.settings import Settings
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Next
+from deputize.http.messages import Response
+
+HEADER = "X-ForgeRock-TransactionId"
+
+
+@dataclass(slots=True)
+class SubRequests:
+    """How many requests this exchange has sent on."""
+
+    sent: int = 0
+
+
+class TransactionIdOutboundFilter:
+    """Sends `<transaction id>/<n>`, n counting from 0 the requests sent on for one exchange. What the client sent is replaced."""
+
+    class Config(Settings):
+        """Nothing to configure."""
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:  # noqa: ARG003 - every heap type is built alike
+        """Nothing to look up."""
+        return cls()
+
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+        """Set the header."""
+        counted = exchange.find(SubRequests)
+        if counted is None:
+            counted = SubRequests()
+            exchange.put(counted)
+        exchange.request.headers.set(HEADER, f"{exchange.transaction_id}/{counted.sent}")
+        counted.sent += 1
+        return next(exchange)

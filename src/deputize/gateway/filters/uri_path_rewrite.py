@@ -1,0 +1,87 @@
+"""`UriPathRewriteFilter`: replaces a literal path prefix, and puts it back in answers (gateway-config reference 4.6)."""
+
+import re
+from collections.abc import Iterable
+from typing import Self
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from deputize.gateway.contexts import RouterContext
+from deputize.gateway.settings import Settings
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Next
+from deputize.http.messages import Response
+from deputize.kernel.uris import Origin, Target, UriError, parse_origin, parse_target
+
+_REGEX_CHARACTERS = re.compile(r"[\^$*+?()\[\]{}|\\]")
+_MAPPED_BACK = ("Location", "Content-Location")
+
+
+class UriPathRewriteFilter:
+    """Rewrites the path of requests; the longest prefix that ends at a segment border wins."""
+
+    class Config(Settings):
+        """`mappings`: path prefix to what replaces it. Literal texts, no patterns."""
+
+        mappings: dict[str, str] = Field(min_length=1)
+
+    def __init__(self, mappings: Iterable[tuple[str, str]]) -> None:
+        """`mappings` are pairs of prefixes without closing slash, so that "" stands for the root."""
+        pairs = list(mappings)
+        self._inward = sorted(pairs, key=lambda pair: len(pair[0]), reverse=True)
+        self._outward = sorted(((new, old) for old, new in pairs), key=lambda pair: len(pair[0]), reverse=True)
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Check the prefixes; a prefix that looks like a pattern is warned about."""
+        for path in (*config.mappings, *config.mappings.values()):
+            _check(path, site)
+        return cls((old.rstrip("/"), new.rstrip("/")) for old, new in config.mappings.items())
+
+    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+        """Rewrite the request's path, and in the answer what points back into the rewritten space."""
+        target = exchange.request.target
+        exchange.request.target = Target(_replaced(target.path, self._inward) or target.path, target.query)
+        response = await next(exchange)
+        for name in _MAPPED_BACK:
+            location = response.headers.get(name)
+            if location is not None:
+                response.headers.set(name, self._mapped_back(location, exchange))
+        return response
+
+    def _mapped_back(self, location: str, exchange: Exchange) -> str:
+        """Absolute paths, and URIs of the origin the request went to, return to the client's space; others stay."""
+        parts = urlsplit(location)
+        if parts.scheme or parts.netloc:
+            if not parts.netloc or _origin(location) != exchange.request.origin:
+                return location
+        elif not location.startswith("/"):
+            return location
+        path = _replaced(parts.path or "/", self._outward) or parts.path
+        received = exchange.find(RouterContext)
+        origin = str(received.original_origin or "") if received and parts.netloc else ""
+        return origin + parts._replace(scheme="", netloc="", path=path).geturl()
+
+
+def _replaced(path: str, mappings: Iterable[tuple[str, str]]) -> str | None:
+    for old, new in mappings:
+        if path.startswith(old) and (len(path) == len(old) or path[len(old)] == "/"):
+            return new + path[len(old) :] or "/"
+    return None
+
+
+def _origin(location: str) -> Origin | None:
+    try:
+        return parse_origin(location)
+    except UriError:
+        return None
+
+
+def _check(path: str, site: Site) -> None:
+    try:
+        parse_target(path.encode())
+    except UriError as error:
+        raise site.error("mappings", f"{path!r} is not a path: {error}", "write paths such as /mcp") from error
+    if _REGEX_CHARACTERS.search(path):
+        site.warn("mappings", f"{path!r} is taken literally, not as a regular expression", "write the plain path prefix")

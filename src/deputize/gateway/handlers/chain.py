@@ -1,0 +1,24 @@
+"""`Chain`: filters in order, then a handler (gateway-config reference 5.1)."""
+
+from typing import Self
+
+from deputize.gateway.settings import OneOrMore, Reference, Settings
+from deputize.gateway.site import Site
+from deputize.http import chain
+from deputize.http.exchange import Filter, Handler
+
+
+class Chain(chain.Chain):
+    """A handler made of filters and the handler they guard."""
+
+    class Config(Settings):
+        """`filters` run in this order on the way in and in reverse on the way out."""
+
+        filters: OneOrMore[Reference] = ()
+        handler: Reference
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Link the filters and the handler."""
+        filters = [site.refer(reference, Filter, f"filters/{index}") for index, reference in enumerate(config.filters)]
+        return cls(filters, site.refer(config.handler, Handler, "handler"))

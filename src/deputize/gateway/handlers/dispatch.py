@@ -1,0 +1,70 @@
+"""`DispatchHandler`: the first binding whose condition holds answers (gateway-config reference 5.1)."""
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import structlog
+from pydantic import Field
+
+from deputize.expressions import Template
+from deputize.gateway.settings import OneOrMore, Reference, Settings, TemplateText
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Handler
+from deputize.http.messages import Response
+from deputize.kernel.uris import parse_origin
+
+log = structlog.get_logger()
+
+
+class Binding(Settings):
+    """A condition (always, when absent), the handler it leads to, and the origin requests then go to."""
+
+    condition: TemplateText | None = None
+    handler: Reference
+    base_uri: TemplateText | None = Field(None, alias="baseURI")
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    condition: Template | None
+    handler: Handler
+    base_uri: Template | None
+
+
+class DispatchHandler:
+    """Passes each exchange to one of several handlers."""
+
+    class Config(Settings):
+        """The bindings in the order they are tried."""
+
+        bindings: OneOrMore[Binding] = Field(min_length=1)
+
+    def __init__(self, bindings: Sequence[_Bound], site: Site) -> None:
+        self._bindings = bindings
+        self._site = site
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Look up the handlers."""
+        bound = [
+            _Bound(each.condition, site.refer(each.handler, Handler, f"bindings/{index}/handler"), each.base_uri)
+            for index, each in enumerate(config.bindings)
+        ]
+        return cls(bound, site)
+
+    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+        """Pass on; nobody to pass to is 404. A condition that cannot be evaluated does not hold."""
+        for each in self._bindings:
+            if each.condition is None or self._site.holds(each.condition, exchange):
+                return self._passed_on(each, exchange)
+        return self._undispatched(exchange)
+
+    def _passed_on(self, bound: _Bound, exchange: Exchange) -> Awaitable[Response]:
+        if bound.base_uri is not None:
+            exchange.request.origin = parse_origin(self._site.text(bound.base_uri, exchange) or "")
+        return bound.handler.handle(exchange)
+
+    async def _undispatched(self, exchange: Exchange) -> Response:
+        log.info("no binding of the dispatch handler accepts the request", handler=self._site.name, transaction=exchange.transaction_id)
+        return Response(404)

@@ -1,0 +1,84 @@
+"""`Router`: sends each exchange to the first route whose condition holds (gateway-config reference 1.5)."""
+
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import ClassVar, Self, cast
+
+import structlog
+from pydantic import field_validator
+
+from deputize.gateway.deployment import Deployment
+from deputize.gateway.heap import Heap
+from deputize.gateway.route_set import RouteSet
+from deputize.gateway.routes import Route, build_route
+from deputize.gateway.settings import Duration, Reference, Settings
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Handler
+from deputize.http.messages import Response
+
+log = structlog.get_logger()
+SWEEP_SECONDS = 1.0
+
+
+class Router:
+    """Routes from a directory, scanned again and again so that edits take effect without a restart."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("RouterHandler",)
+
+    class Config(Settings):
+        """`scanInterval` zero or unlimited: the directory is read once, at the start."""
+
+        directory: str | None = None
+        scan_interval: Duration = 10.0
+        default_handler: Reference | None = None
+        fail_on_route_error: bool = False
+
+        @field_validator("scan_interval", mode="before")
+        @classmethod
+        def _number_of_seconds(cls, value: object) -> object:
+            """Older files give whole seconds, -1 for never."""
+            if isinstance(value, int) and not isinstance(value, bool):
+                return f"{value} seconds" if value > 0 else "disabled"
+            return value
+
+    def __init__(self, routes: RouteSet, default: Handler | None) -> None:
+        self.routes = routes
+        self._default = default
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Load the routes. One that does not build is skipped and reported, unless `failOnRouteError` is set."""
+        heap = cast("Heap", site.surroundings)
+        directory = site.instance.directory / (config.directory or Path("config/routes"))
+        routes = RouteSet(directory, _builder(heap), heap.ground.published, all_or_nothing=config.fail_on_route_error)
+        site.on_close(routes.close)
+        routes.scan()
+        if config.fail_on_route_error and routes.errors():
+            raise routes.errors()[0]
+        router = cls(routes, site.refer(config.default_handler, Handler, "defaultHandler") if config.default_handler else None)
+        if config.scan_interval:
+            site.every(config.scan_interval, router.rescan)
+            site.every(min(SWEEP_SECONDS, config.scan_interval), routes.sweep)
+        return router
+
+    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+        """Pass on to the first route that accepts the exchange."""
+        for route in self.routes.routes:
+            if route.accepts(exchange):
+                return route.handle(exchange)
+        return self._unrouted(exchange) if self._default is None else self._default.handle(exchange)
+
+    async def rescan(self) -> None:
+        """Bring the routes in line with their files; an unreadable directory leaves them as they are."""
+        self.routes.scan()
+
+    async def _unrouted(self, exchange: Exchange) -> Response:
+        log.info("no route accepts the request", path=exchange.request.target.path, transaction=exchange.transaction_id)
+        return Response(404)
+
+
+def _builder(heap: Heap):  # noqa: ANN202
+    def build(text: bytes, path: Path, deployment: Deployment) -> Route:
+        return build_route(text, str(path), path.name.removesuffix(".json"), heap, deployment)
+
+    return build

@@ -1,0 +1,51 @@
+"""`SequenceHandler`: handlers in turn while each answer satisfies its postcondition (gateway-config reference 5.1)."""
+
+from collections.abc import Sequence
+from typing import Self
+
+from pydantic import Field
+
+from deputize.expressions import Template
+from deputize.gateway.settings import OneOrMore, Reference, Settings, TemplateText
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Handler
+from deputize.http.messages import Response
+
+
+class SequenceBinding(Settings):
+    """A handler, and the condition on its answer for going on to the next (always, when absent)."""
+
+    handler: Reference
+    postcondition: TemplateText | None = None
+
+
+class SequenceHandler:
+    """Runs handlers in turn; the last answer obtained is the answer."""
+
+    class Config(Settings):
+        """The bindings in the order they run."""
+
+        bindings: OneOrMore[SequenceBinding] = Field(min_length=1)
+
+    def __init__(self, steps: Sequence[tuple[Handler, Template | None]], site: Site) -> None:
+        self._steps = steps
+        self._site = site
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Look up the handlers."""
+        steps = [
+            (site.refer(each.handler, Handler, f"bindings/{index}/handler"), each.postcondition)
+            for index, each in enumerate(config.bindings)
+        ]
+        return cls(steps, site)
+
+    async def handle(self, exchange: Exchange) -> Response:
+        """Answer with the last response obtained; the ones before it are closed unread."""
+        *leading, (last, _) = self._steps
+        for handler, postcondition in leading:
+            response = await handler.handle(exchange)
+            if postcondition is not None and not self._site.holds(postcondition, exchange, response):
+                return response
+            await response.body.aclose()
+        return await last.handle(exchange)

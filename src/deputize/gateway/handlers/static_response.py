@@ -1,0 +1,55 @@
+"""`StaticResponseHandler`: an answer written in the configuration (gateway-config reference 5.1)."""
+
+from collections.abc import Iterator
+from typing import Self, cast
+
+from pydantic import Field, field_validator
+
+from deputize.expressions import Template
+from deputize.gateway.settings import OneOrMore, Settings, TemplateText
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange
+from deputize.http.messages import Body, Headers, Response
+
+
+class StaticResponseHandler:
+    """Answers every exchange with the same status, headers and entity; their texts are runtime expressions."""
+
+    class Config(Settings):
+        """`entity` may be a list of lines."""
+
+        status: int = Field(ge=200, le=599)
+        reason: str | None = None
+        headers: dict[str, OneOrMore[TemplateText]] = Field({})
+        entity: TemplateText | None = None
+
+        @field_validator("entity", mode="before")
+        @classmethod
+        def _joined_lines(cls, value: object) -> object:
+            return "\n".join(map(str, cast("list[object]", value))) if isinstance(value, list) else value
+
+    def __init__(self, config: Config, site: Site) -> None:
+        self._config = config
+        self._site = site
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Nothing to look up."""
+        return cls(config, site)
+
+    async def handle(self, exchange: Exchange) -> Response:
+        """Answer without asking anybody."""
+        config = self._config
+        headers = Headers()
+        for name, value in self._headers(exchange):
+            headers.add(name, value)
+        entity = self._text(config.entity, exchange) if config.entity else ""
+        return Response(config.status, headers, Body(entity.encode()), config.reason)
+
+    def _headers(self, exchange: Exchange) -> Iterator[tuple[str, str]]:
+        for name, values in self._config.headers.items():
+            for value in values:
+                yield name, self._text(value, exchange)
+
+    def _text(self, template: Template, exchange: Exchange) -> str:
+        return self._site.text(template, exchange) or ""

@@ -1,0 +1,156 @@
+"""The heap: named configured objects, built when first referred to, looked up in the parent when not declared here."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from deputize.gateway.bindings import load_bindings
+from deputize.gateway.declarations import Declaration, below, by_name, unknown_key, validated, warnings_about
+from deputize.gateway.decorators import DECORATORS, Decorations
+from deputize.gateway.deployment import Deployment, Endpoint, Job
+from deputize.gateway.endpoints import PublishedEndpoints
+from deputize.gateway.places import Instance, RouteIdentity
+from deputize.gateway.settings import Reference, Settings
+from deputize.gateway.site import Closer, HeapType, Site
+from deputize.gateway.tokens import Properties
+from deputize.http.exchange import Handler
+from deputize.kernel.errors import ConfigurationError, Position
+
+Wanted = TypeVar("Wanted")
+OBJECT_KEYS = frozenset({"name", "type", "config", "comment"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What all heaps of one gateway share: the instance, the catalogue of types, and the paths the gateway serves itself."""
+
+    instance: Instance
+    types: Mapping[str, HeapType]
+    published: PublishedEndpoints
+
+
+class Heap:
+    """The objects declared in one file. Implements `site.Surroundings` for what it builds."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        declarations: Iterable[Declaration],
+        deployment: Deployment,
+        *,
+        properties: Properties,
+        parent: "Heap | None" = None,
+        route: RouteIdentity | None = None,
+        decorations: Decorations | None = None,
+    ) -> None:
+        """Raises `ConfigurationError` for a declaration without name or type, or a name that stands twice."""
+        self.ground = ground
+        self.deployment = deployment
+        self.scope = properties
+        self.parent = parent
+        self.route = route
+        self.decorations = decorations or Decorations()
+        self._declared = by_name(declarations)
+        self._built: dict[str, object] = {}
+        self._building: list[str] = []
+
+    @property
+    def properties(self) -> Mapping[str, object]:
+        """The properties in force here."""
+        return self.scope.visible
+
+    def build_all(self) -> None:
+        """Build every declared object, so that what nobody refers to is checked as well."""
+        for name, declaration in self._declared.items():
+            self.named(name, declaration.position)
+
+    def resolve(self, reference: Reference, kind: type[Wanted], position: Position) -> Wanted:
+        """The object meant by `reference`, of that kind. Raises `ConfigurationError`."""
+        if isinstance(reference, str):
+            found = self.named(reference, position)
+        else:
+            found = self._build(Declaration(reference, position), cast("str", reference.get("name", "")))
+        if not isinstance(found, kind):
+            article = f"{reference!r}" if isinstance(reference, str) else "this object"
+            raise ConfigurationError(position, f"{article} is a {type(found).__name__}, where a {_words(kind)} is needed")
+        return found
+
+    def publish_endpoint(self, path: str, handler: Handler, position: Position) -> None:
+        """See `site.Surroundings`."""
+        self.deployment.publish(path, Endpoint(handler, position))
+
+    def on_close(self, closer: Closer) -> None:
+        """See `site.Surroundings`."""
+        self.deployment.closers.append(closer)
+
+    def every(self, interval: float, job: Job) -> None:
+        """See `site.Surroundings`."""
+        self.deployment.jobs.append((interval, job))
+
+    def warn(self, warning: ConfigurationError) -> None:
+        """See `site.Surroundings`."""
+        self.deployment.warnings.append(warning)
+
+    def names(self) -> Sequence[str]:
+        """Every name that can be referred to from here."""
+        return [*self._declared, *(self.parent.names() if self.parent else ())]
+
+    def named(self, name: str, position: Position) -> object:
+        """The object of that name, here or in the parent, built if it was not yet. Raises `ConfigurationError`."""
+        if name in self._built:
+            return self._built[name]
+        if name not in self._declared:
+            return self._inherited(name, position)
+        if name in self._building:
+            raise ConfigurationError(position, f"{' -> '.join([*self._building, name])} refer to each other in a circle")
+        self._building.append(name)
+        try:
+            self._built[name] = self._build(self._declared[name], name)
+        finally:
+            self._building.pop()
+        return self._built[name]
+
+    def _inherited(self, name: str, position: Position) -> object:
+        if self.parent is not None and name in self.parent.names():
+            return self.parent.named(name, position)
+        near = difflib.get_close_matches(name, self.names(), n=3, cutoff=0.5)
+        fix = f"did you mean {' or '.join(near)}?" if near else "declare it in this file's heap, or in config.json"
+        raise ConfigurationError(position, f"no heap object is named {name!r}", fix)
+
+    def _build(self, declaration: Declaration, name: str) -> object:
+        heap_type = self._type_of(declaration)
+        site = Site(name, declaration.position, self.ground.instance, self.route, self)
+        config = self._configured(heap_type, declaration)
+        self._warn_about_siblings(declaration)
+        return self.decorations.applied(heap_type.build(config, site), declaration.members, site)
+
+    def _type_of(self, declaration: Declaration) -> HeapType:
+        written = declaration.members.get("type")
+        position = below(declaration.position, "type")
+        if not isinstance(written, str) or not written:
+            raise ConfigurationError(declaration.position, "the object has no 'type'", "add the type's name as a text")
+        found = self.ground.types.get(written) or self.ground.types.get(written.rpartition(".")[2])
+        if found is None:
+            near = difflib.get_close_matches(written, self.ground.types, n=3, cutoff=0.6)
+            raise ConfigurationError(
+                position, f"{written!r} is not a type this gateway has", f"did you mean {' or '.join(near)}?" if near else ""
+            )
+        return found
+
+    def _configured(self, heap_type: HeapType, declaration: Declaration) -> Settings:
+        position = below(declaration.position, "config")
+        config = declaration.members.get("config", {})
+        settings = validated(heap_type.Config, config, position, load_bindings(self.ground.instance, self.properties))
+        self.deployment.warnings += warnings_about(settings, position, cast("str", declaration.members["type"]))
+        return settings
+
+    def _warn_about_siblings(self, declaration: Declaration) -> None:
+        for key in declaration.members:
+            if key not in OBJECT_KEYS and key not in DECORATORS and not key.startswith("_"):
+                self.warn(unknown_key(key, None, below(declaration.position, key), "the object"))
+
+
+def _words(kind: type[object]) -> str:
+    name = kind.__name__
+    return "".join(f" {letter.lower()}" if letter.isupper() and index else letter.lower() for index, letter in enumerate(name))

@@ -1,0 +1,113 @@
+"""A route: one file, decided by its condition, built as a whole or not at all."""
+
+from collections.abc import Awaitable
+from typing import Any
+
+import structlog
+from pydantic import Field
+
+from deputize.expressions import Template
+from deputize.gateway.advice import advice
+from deputize.gateway.bindings import Bindings
+from deputize.gateway.configured import Configured, configured
+from deputize.gateway.contexts import RouterContext
+from deputize.gateway.declarations import below, declarations
+from deputize.gateway.deployment import Deployment
+from deputize.gateway.heap import Heap
+from deputize.gateway.places import Instance, RouteIdentity
+from deputize.gateway.settings import Raw, Reference, Settings, TemplateText, explained
+from deputize.gateway.site import Site
+from deputize.http.exchange import Ending, Exchange, Handler
+from deputize.http.messages import Response
+from deputize.kernel.errors import ConfigurationError, Position
+
+log = structlog.get_logger()
+RESERVED_NAME = "default"
+
+
+class RouteSettings(Settings):
+    """The members of a route file."""
+
+    handler: Reference
+    name: str | None = None
+    id: str | None = Field(None, alias="_id")
+    condition: TemplateText | None = None
+    heap: Raw[Any] = Field([])
+    properties: Raw[dict[str, Any]] = Field({})
+    global_decorators: Raw[dict[str, Any]] = Field({})
+    audit_service: Reference = "AuditService"
+    session: Reference | None = None
+
+
+class Route:
+    """A deployed route. Counts the exchanges it is serving, so that it is closed only when the last one has ended."""
+
+    __slots__ = ("_condition", "_handle", "_instance", "_properties", "active", "deployment", "identity")
+
+    def __init__(self, identity: RouteIdentity, condition: Template | None, handler: Handler, heap: Heap) -> None:
+        self.identity = identity
+        self.deployment = heap.deployment
+        self.active = 0
+        self._condition = condition
+        self._handle = handler.handle
+        self._instance: Instance = heap.ground.instance
+        self._properties = heap.properties
+
+    def accepts(self, exchange: Exchange) -> bool:
+        """Whether the condition holds. A condition that errors does not hold, and is reported."""
+        if self._condition is None:
+            return True
+        holds, error = self._condition.condition_or_error(Bindings(exchange, None, self._instance, self._properties))
+        if error is not None:
+            log.warning("a route's condition failed and counts as false", route=self.identity.name, reason=explained(error))
+        return holds
+
+    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+        """Serve the exchange."""
+        self.active += 1
+        exchange.endings.append(self._ended)
+        if exchange.find(RouterContext) is None:
+            exchange.put(RouterContext(self.identity, exchange.request.origin, exchange.request.target))
+        return self._handle(exchange)
+
+    def _ended(self, _: Ending) -> None:
+        self.active -= 1
+
+
+def build_route(text: bytes, file: str, stem: str, parent: Heap, deployment: Deployment) -> Route:
+    """The route written in `text`, registering in `deployment`. `stem` names it if it does not. Raises `ConfigurationError`."""
+    ground = parent.ground
+    route = configured(RouteSettings, text, file, ground.instance, parent.scope)
+    identity = _identity(route.settings, stem, route.position)
+    decorations = parent.decorations.extended(route.settings.global_decorators)
+    heap = Heap(
+        ground,
+        declarations(route.settings.heap, below(route.position, "heap")),
+        deployment,
+        properties=route.properties,
+        parent=parent,
+        route=identity,
+        decorations=decorations,
+    )
+    deployment.warnings += route.unread("a route")
+    deployment.warnings += advice(
+        route.document, route.position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri
+    )
+    return Route(identity, route.settings.condition, _handler(route, heap), heap)
+
+
+def _identity(settings: RouteSettings, stem: str, position: Position) -> RouteIdentity:
+    identifier = settings.id or stem
+    identity = RouteIdentity(identifier, settings.name or identifier)
+    if RESERVED_NAME in {stem, identity.id, identity.name}:
+        raise ConfigurationError(
+            position, f"{RESERVED_NAME!r} is reserved and cannot name a route", "choose another name, id and file name"
+        )
+    return identity
+
+
+def _handler(route: Configured[RouteSettings], heap: Heap) -> Handler:
+    heap.build_all()
+    handler = heap.resolve(route.settings.handler, Handler, below(route.position, "handler"))
+    site = Site("", route.position, heap.ground.instance, heap.route, heap)
+    return heap.decorations.on_route(handler, route.document, site)
