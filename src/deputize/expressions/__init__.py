@@ -3,10 +3,13 @@
 Values are JSON values, nothing is looked up on Python objects, and every evaluation is bounded. Imports the kernel only.
 """
 
-from deputize.expressions.errors import EvaluationError, ExpressionError, ExpressionSyntaxError, LimitExceeded
+from deputize.expressions.errors import EvaluationError, ExpressionError, ExpressionSyntaxError, LimitExceeded, TokenError
+from deputize.expressions.functions.gateway.moments import moment
 from deputize.expressions.limits import DEFAULT, Limits
 from deputize.expressions.mapping import MappingExpression, compile_mapping, parse_attribute_value
+from deputize.expressions.patterns import Pattern, compile_pattern
 from deputize.expressions.template import Template, compile_template
+from deputize.expressions.tokens import substitute
 from deputize.expressions.values import MISSING, Missing, Value
 
 __all__ = [
@@ -19,9 +22,14 @@ __all__ = [
     "Limits",
     "MappingExpression",
     "Missing",
+    "Pattern",
     "Template",
+    "TokenError",
     "Value",
     "compile_mapping",
+    "compile_pattern",
     "compile_template",
+    "moment",
     "parse_attribute_value",
+    "substitute",
 ]

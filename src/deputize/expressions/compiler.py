@@ -47,6 +47,7 @@ class Frame:
 
 
 Code: TypeAlias = Callable[[Frame], Value]
+_type_of: Callable[[object], object] = type
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ class _Compiler:
         def read_path(frame: Frame) -> Value:
             value: Any = start(frame)
             for name in path:
-                value = value.get(name, MISSING) if type(value) is dict else member(value, name)
+                value = value.get(name, MISSING) if _type_of(value) is dict else member(value, name)
             return value
 
         return read_path

@@ -37,6 +37,17 @@ class OperandLimitError(OperandError):
     """Internal: an operator or function would make too large a value. Becomes `LimitExceeded`."""
 
 
+class TokenError(DeputizeError):
+    """A token or transformation in a document cannot be carried out."""
+
+    def __init__(self, pointer: str, reason: str, fix: str) -> None:
+        """`pointer` is the JSON pointer of the text or object, `fix` tells the operator what to change."""
+        self.pointer = pointer
+        self.reason = reason
+        self.fix = fix
+        super().__init__(f"{pointer or 'the document'}: {reason} ({fix})")
+
+
 def _caret_lines(source: str, position: int) -> str:
     """The source line with the position, cut to a window around it, and a caret below."""
     begin = max(source.rfind("\n", 0, position) + 1, position - _WINDOW // 2)

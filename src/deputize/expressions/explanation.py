@@ -30,8 +30,7 @@ class _Explanation:
             case Conditional():
                 yield from self._conditional(node)
             case Binary(operator="and" | "or"):
-                yield from self.of(node.left)
-                yield from self.of(node.right)
+                yield from self._logical(node)
             case Binary():
                 yield from self._comparison(node)
             case Unary(operator="not"):
@@ -46,6 +45,11 @@ class _Explanation:
         passed = self._value(node.test)
         if isinstance(passed, bool):
             yield from self.of(node.then if passed else node.otherwise)
+
+    def _logical(self, node: Binary) -> Iterator[str]:
+        if self._value(node) is not True:
+            yield from self.of(node.left)
+            yield from self.of(node.right)
 
     def _comparison(self, node: Binary) -> Iterator[str]:
         value = self._value(node)

@@ -27,7 +27,7 @@ class Missing(Enum):
 MISSING: Final = Missing.MISSING
 """What an expression yields when something it reads is not there."""
 
-Value: TypeAlias = Union[bool, int, float, str, "Sequence[Value]", "Mapping[str, Value]", None, Missing]
+Value: TypeAlias = Union[bool, int, float, str, "Sequence[Value]", "Mapping[str, Value]", Missing, None]
 """What expressions compute with. Lazy bindings may hide `MISSING` inside containers; results never do."""
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from deputize.expressions.errors import OperandError
 from deputize.expressions.functions import operands
 from deputize.expressions.functions.function import Function, exactly
-from deputize.expressions.limits import MAX_TEXT
 from deputize.expressions.patterns import as_pattern
 from deputize.expressions.values import Value, is_absent
 
@@ -18,7 +17,7 @@ def replace_all(value: Value, *pairs: Value) -> Value:
         raise OperandError("the last pattern has no replacement")
     text = operands.text(value)
     for pattern, replacement in zip(pairs[::2], pairs[1::2], strict=True):
-        text = as_pattern(pattern).replace(text, operands.text(replacement), MAX_TEXT)
+        text = as_pattern(pattern).replace(text, operands.text(replacement))
     return text
 
 
