@@ -46,12 +46,14 @@ def _properties(written: Mapping[str, JsonValue], outer: Properties, position: P
     declared = written.get("properties", {})
     if not isinstance(declared, dict):
         raise ConfigurationError(below(position, "properties"), "properties are a JSON object")
-    return Properties(declared, outer.lookup, outer.visible)
+    try:
+        return Properties(declared, outer.lookup, outer.visible)
+    except TokenError as error:
+        raise ConfigurationError(Position(position.file, f"/properties{error.pointer}"), error.reason, error.fix) from error
 
 
 def _substituted(document: Mapping[str, JsonValue], properties: Properties, position: Position) -> Mapping[str, JsonValue]:
     try:
         return cast("Mapping[str, JsonValue]", substitute(document, properties.lookup))
     except TokenError as error:
-        fix = "declare it in 'properties', set the environment variable, or give a default as &{name|default}"
-        raise ConfigurationError(Position(position.file, error.pointer), error.reason, fix) from error
+        raise ConfigurationError(Position(position.file, error.pointer), error.reason, error.fix) from error

@@ -2,8 +2,8 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeVar, cast
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar, cast
 
 from deputize.gateway.bindings import load_bindings
 from deputize.gateway.declarations import Declaration, below, by_name, unknown_key, validated, warnings_about
@@ -21,13 +21,40 @@ Wanted = TypeVar("Wanted")
 OBJECT_KEYS = frozenset({"name", "type", "config", "comment"})
 
 
+class DeployedRoute(Protocol):
+    """A route that serves."""
+
+    @property
+    def deployment(self) -> Deployment:
+        """What it registered."""
+        ...
+
+
+class ScannedRoutes(Protocol):
+    """The routes of one router, as the gateway's start, reload and check see them."""
+
+    @property
+    def routes(self) -> Sequence[DeployedRoute]:
+        """Those that serve."""
+        ...
+
+    def errors(self) -> Sequence[ConfigurationError]:
+        """What is wrong with the files as they stand."""
+        ...
+
+    def scan(self) -> None:
+        """Bring the routes in line with their files."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """What all heaps of one gateway share: the instance, the catalogue of types, and the paths the gateway serves itself."""
+    """What all heaps of one gateway share: instance, catalogue of types, paths the gateway serves itself, all routers' routes."""
 
     instance: Instance
     types: Mapping[str, HeapType]
-    published: PublishedEndpoints
+    published: PublishedEndpoints = field(default_factory=PublishedEndpoints)
+    route_sets: list[ScannedRoutes] = field(default_factory=list[ScannedRoutes])
 
 
 class Heap:

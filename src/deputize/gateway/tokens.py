@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
-from deputize.expressions.tokens import substitute
+from deputize.expressions.tokens import TokenError, substitute
 from deputize.gateway import documents
 from deputize.gateway.places import Instance
-from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.values import JsonValue
 
 Lookup = Callable[[str], str | None]
@@ -19,20 +18,20 @@ class Properties:
     """The `properties` of one file over those of the enclosing ones. Values may hold tokens themselves."""
 
     def __init__(self, declared: Mapping[str, JsonValue], outer: Lookup, inherited: Mapping[str, object] | None = None) -> None:
-        """`outer` answers for names not declared here; `inherited` is what expressions see of the enclosing files."""
+        """`outer` answers for names not declared here; `inherited` is what expressions see of the enclosing files. Raises `TokenError`."""
         self._declared = declared
         self._outer = outer
         self._resolving: list[str] = []
         self.visible: Mapping[str, object] = {**(inherited or {}), **self._substituted(declared)}
 
     def lookup(self, name: str) -> str | None:
-        """The text of token `name`, or `None`. Raises `ConfigurationError` for properties that refer to each other in a circle."""
+        """The text of token `name`, or `None`. Raises `TokenError`, also for properties that refer to each other in a circle."""
         found = _member(self._declared, name)
         if found is None:
             return self._outer(name)
         if name in self._resolving:
             circle = " -> ".join([*self._resolving, name])
-            raise ConfigurationError(Position("properties"), f"{circle} refer to each other in a circle")
+            raise TokenError("", f"the properties {circle} refer to each other in a circle", "give one of them a plain value")
         self._resolving.append(name)
         try:
             return _text(substitute(found, self.lookup))

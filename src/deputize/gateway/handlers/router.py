@@ -1,6 +1,7 @@
 """`Router`: sends each exchange to the first route whose condition holds (gateway-config reference 1.5)."""
 
 from collections.abc import Awaitable
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self, cast
 
@@ -8,8 +9,8 @@ import structlog
 from pydantic import field_validator
 
 from deputize.gateway.deployment import Deployment
-from deputize.gateway.heap import Heap
-from deputize.gateway.route_set import RouteSet
+from deputize.gateway.heap import Heap, ScannedRoutes
+from deputize.gateway.route_set import BuildRoute, RouteSet
 from deputize.gateway.routes import Route, build_route
 from deputize.gateway.settings import Duration, Reference, Settings
 from deputize.gateway.site import Site
@@ -51,7 +52,8 @@ class Router:
         heap = cast("Heap", site.surroundings)
         directory = site.instance.directory / (config.directory or Path("config/routes"))
         routes = RouteSet(directory, _builder(heap), heap.ground.published, all_or_nothing=config.fail_on_route_error)
-        site.on_close(routes.close)
+        heap.ground.route_sets.append(routes)
+        site.on_close(partial(_closed, heap.ground.route_sets, routes))
         routes.scan()
         if config.fail_on_route_error and routes.errors():
             raise routes.errors()[0]
@@ -77,7 +79,12 @@ class Router:
         return Response(404)
 
 
-def _builder(heap: Heap):  # noqa: ANN202
+async def _closed(route_sets: list[ScannedRoutes], routes: RouteSet) -> None:
+    route_sets.remove(routes)
+    await routes.close()
+
+
+def _builder(heap: Heap) -> BuildRoute:
     def build(text: bytes, path: Path, deployment: Deployment) -> Route:
         return build_route(text, str(path), path.name.removesuffix(".json"), heap, deployment)
 

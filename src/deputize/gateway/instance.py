@@ -1,0 +1,118 @@
+"""An instance directory as a loaded gateway: `admin.json`, `config.json` and the routes, everything built, nothing listening."""
+
+from collections.abc import Awaitable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from deputize.gateway.admin_settings import AdminSettings, GatewaySettings
+from deputize.gateway.buffering import DEFAULT_LIMIT, Buffered
+from deputize.gateway.configured import Configured, Kind, configured
+from deputize.gateway.declarations import Declaration, below, declarations
+from deputize.gateway.decorators import Decorations
+from deputize.gateway.defaults import DEFAULT_ADMIN, DEFAULT_CONFIG, DEFAULT_OBJECTS
+from deputize.gateway.deployment import Deployment
+from deputize.gateway.documents import content
+from deputize.gateway.heap import Ground, Heap
+from deputize.gateway.places import Instance
+from deputize.gateway.site import HeapType
+from deputize.gateway.tokens import Properties, outermost
+from deputize.http.exchange import Exchange, Handler
+from deputize.http.messages import Response
+from deputize.kernel.clock import Clock
+from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.values import JsonValue
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedInstance:
+    """What was built from the files. `admin_heap` holds what only listeners may refer to."""
+
+    admin: Configured[AdminSettings]
+    admin_heap: Heap
+    entry: Handler
+    ground: Ground
+    deployment: Deployment = field(repr=False)
+
+    def errors(self) -> tuple[ConfigurationError, ...]:
+        """What keeps routes from serving as their files stand."""
+        return tuple(error for routes in self.ground.route_sets for error in routes.errors())
+
+    def warnings(self) -> Iterator[ConfigurationError]:
+        """What works but is probably not meant, in all files."""
+        yield from self.deployment.warnings
+        for routes in self.ground.route_sets:
+            for route in routes.routes:
+                yield from route.deployment.warnings
+
+    def rescan(self) -> None:
+        """Bring all routes in line with their files now. Raises `ConfigurationError` for a directory that cannot be read."""
+        for routes in tuple(self.ground.route_sets):
+            routes.scan()
+
+
+class Entry:
+    """Where every exchange begins: paths the gateway serves itself, then the main handler."""
+
+    __slots__ = ("_handle", "_published")
+
+    def __init__(self, ground: Ground, main: Handler) -> None:
+        self._published = ground.published
+        self._handle = main.handle
+
+    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+        """Pass on."""
+        own = self._published.find(exchange.request.target.path)
+        return self._handle(exchange) if own is None else own.handle(exchange)
+
+
+async def load(directory: Path, environment: Mapping[str, str], clock: Clock, types: Mapping[str, HeapType]) -> LoadedInstance:
+    """Build everything in `directory`. Raises `ConfigurationError` for what stops the start; broken routes do not.
+
+    What was opened before an error is closed again. Runs in an event loop, because deployed routes begin their periodic jobs.
+    """
+    deployment = Deployment()
+    try:
+        loaded = _built(Instance(directory, clock, streaming=False, environment=environment), types, deployment)
+    except ConfigurationError:
+        await deployment.close()
+        raise
+    deployment.start()
+    return loaded
+
+
+def _built(bare: Instance, types: Mapping[str, HeapType], deployment: Deployment) -> LoadedInstance:
+    outer = Properties({}, outermost(bare))
+    admin = _file(AdminSettings, bare, "admin.json", DEFAULT_ADMIN, outer)
+    ground = Ground(replace(bare, streaming=admin.settings.streaming_enabled), types)
+    defaults = Heap(ground, _default_objects(), deployment, properties=outer)
+    admin_heap = _heap(admin, admin.settings.heap, defaults, Decorations())
+    config = _file(GatewaySettings, ground.instance, "config.json", DEFAULT_CONFIG, outer)
+    heap = _heap(config, config.settings.heap, defaults, Decorations().extended(config.settings.global_decorators))
+    main = heap.resolve(config.settings.handler, Handler, below(config.position, "handler"))
+    deployment.warnings += [*admin.unread("admin.json"), *config.unread("config.json")]
+    return LoadedInstance(admin, admin_heap, _entry(ground, main, admin.settings), ground, deployment)
+
+
+def _entry(ground: Ground, main: Handler, settings: AdminSettings) -> Handler:
+    entry = Entry(ground, main)
+    if settings.streaming_enabled:
+        return entry
+    return Buffered(entry, settings.max_body_length if settings.max_body_length > 0 else DEFAULT_LIMIT)
+
+
+def _file(kind: type[Kind], instance: Instance, name: str, default: bytes, outer: Properties) -> Configured[Kind]:
+    path = instance.directory / "config" / name
+    text = content(path) if path.exists() else default
+    return configured(kind, text, str(path), instance, outer)
+
+
+def _heap(file: Configured[Kind], objects: JsonValue, parent: Heap, decorations: Decorations) -> Heap:
+    found = declarations(objects, below(file.position, "heap"))
+    heap = Heap(parent.ground, found, parent.deployment, properties=file.properties, parent=parent, decorations=decorations)
+    heap.build_all()
+    return heap
+
+
+def _default_objects() -> Iterator[Declaration]:
+    for index, members in enumerate(DEFAULT_OBJECTS):
+        yield Declaration(members, Position("default objects", f"/{index}"))

@@ -1,0 +1,77 @@
+"""Heaps, exchanges and routes for tests of the gateway, without sockets."""
+
+import json
+from pathlib import Path
+from types import MappingProxyType
+
+from deputize.gateway import catalogue
+from deputize.gateway.declarations import declarations
+from deputize.gateway.deployment import Deployment
+from deputize.gateway.heap import Ground, Heap
+from deputize.gateway.places import Instance
+from deputize.gateway.tokens import Properties, outermost
+from deputize.http.exchange import Exchange, Peer
+from deputize.http.messages import Body, Headers, Request, Response
+from deputize.kernel.errors import Position
+from deputize.kernel.uris import parse_origin, parse_target
+
+DIRECTORY = Path("/instance")
+
+
+class FixedClock:
+    def __init__(self, now=1_700_000_000.0):
+        self.time = now
+
+    def now(self):
+        return self.time
+
+
+def instance_for(directory=DIRECTORY, *, streaming=True, environment=MappingProxyType({})):
+    return Instance(directory, FixedClock(), streaming, dict(environment))
+
+
+def ground_for(instance=None, types=None):
+    return Ground(instance or instance_for(), catalogue.by_name() if types is None else types)
+
+
+def heap_of(*objects, ground=None, parent=None, properties=None, decorations=None):
+    ground = ground or (parent.ground if parent else ground_for())
+    outer = parent.scope if parent else Properties({}, outermost(ground.instance))
+    scope = Properties(properties or {}, outer.lookup, outer.visible)
+    position = Position("test.json", "/heap")
+    return Heap(ground, declarations(list(objects), position), Deployment(), properties=scope, parent=parent, decorations=decorations)
+
+
+def built(kind, members, heap=None):
+    """The object that inline configuration stands for."""
+    return (heap or heap_of()).resolve(members, kind, Position("test.json", "/handler"))
+
+
+def exchange_for(target="/", method="GET", headers=(), body=b"", origin="http://client.example", secure=False):
+    request = Request(
+        method,
+        parse_target(target.encode()),
+        Headers((name.encode(), value.encode()) for name, value in headers),
+        Body(body),
+        parse_origin(origin),
+    )
+    return Exchange(request, Peer("192.0.2.7", 50123, "192.0.2.1", 8080, secure), "transaction-1", 0.0)
+
+
+class Answering:
+    """A handler that remembers what it was asked and answers the same each time."""
+
+    def __init__(self, status=200, headers=(), body=b""):
+        self.asked = []
+        self._answer = status, headers, body
+
+    async def handle(self, exchange):
+        self.asked.append(exchange)
+        status, headers, body = self._answer
+        return Response(status, Headers((name.encode(), value.encode()) for name, value in headers), Body(body))
+
+
+def write_json(path, document):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document))
+    return path
