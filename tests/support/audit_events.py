@@ -1,0 +1,44 @@
+"""Audit events to start from."""
+
+from deputize.audit.records import AccessEvent, McpEvent, Place, Subject
+from deputize.http.exchange import Peer
+from deputize.kernel.uris import Origin, Target
+
+PEER = Peer("192.0.2.1", 40000, "127.0.0.1", 8443, secure=True)
+PLACE = Place("tx", "mcp", "mcp route")
+SUBJECT = Subject("demouser", ("agent-1", "agent-0"), "agent-1", ("test",), "jti-1")
+ACCESS = AccessEvent(
+    PLACE,
+    1774039361.0625,
+    PEER,
+    "POST",
+    Origin("https", "ig.example.com", 8443),
+    Target("/mcp", "token=s3cret"),
+    [
+        (b"Host", b"ig.example.com:8443"),
+        (b"AUTHORIZATION", b"Bearer s3cret"),
+        (b"Cookie", b"c=s3cret"),
+        (b"accept", b"a/b"),
+        (b"Accept", b"c/d"),
+    ],
+    200,
+    0.0126,
+    SUBJECT,
+)
+MCP = McpEvent(
+    PLACE,
+    1774039361.0625,
+    PEER,
+    "MCP_MESSAGE",
+    "tools/call",
+    "forecast_daily",
+    "2025-11-25",
+    "session-1",
+    None,
+    None,
+    SUBJECT,
+    None,
+    None,
+    200,
+    0.0126,
+)

@@ -1,0 +1,80 @@
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic_core import from_json, to_json
+
+from deputize.audit.records import timestamp_text
+from support.audit_events import ACCESS, MCP
+
+
+def test_an_access_record_keeps_the_originals_names():
+    assert ACCESS.members() == {
+        "_id": "tx-0",
+        "timestamp": "2026-03-20T20:42:41.062Z",
+        "eventName": "OPENIG-HTTP-ACCESS",
+        "transactionId": "tx",
+        "userId": "demouser",
+        "trackingIds": ["jti-1"],
+        "client": {"ip": "192.0.2.1", "port": 40000},
+        "server": {"ip": "127.0.0.1", "port": 8443},
+        "http": {
+            "request": {
+                "secure": True,
+                "method": "POST",
+                "path": "https://ig.example.com:8443/mcp",
+                "headers": {"host": ["ig.example.com:8443"], "accept": ["a/b", "c/d"]},
+            }
+        },
+        "response": {"status": "SUCCESSFUL", "statusCode": "200", "elapsedTime": 13, "elapsedTimeUnits": "MILLISECONDS"},
+        "ig": {"exchangeId": "tx", "routeId": "mcp", "routeName": "mcp route"},
+    }
+
+
+def test_an_mcp_record_says_who_acted_for_whom_on_what():
+    members = MCP.members()
+    assert members["eventName"] == "PING-GATEWAY-MCP"
+    assert members["client"] == {
+        "ip": "192.0.2.1",
+        "port": 40000,
+        "messageType": "MCP_MESSAGE",
+        "method": "tools/call",
+        "param": "forecast_daily",
+        "protocolVersion": "2025-11-25",
+        "info": None,
+    }
+    assert (members["sub"], members["act"], members["clientId"], members["scopes"]) == (
+        "demouser",
+        ["agent-1", "agent-0"],
+        "agent-1",
+        ["test"],
+    )
+    assert (members["tool"], members["decision"], members["reason"]) == ("forecast_daily", "PERMIT", None)
+
+
+def test_a_refusal_is_a_denial_with_its_reason():
+    members = MCP._replace(reason="insufficient_scope", status=403, method="prompts/get").members()
+    assert (members["decision"], members["reason"], members["tool"]) == ("DENY", "insufficient_scope", None)
+    assert members["response"]["status"] == "FAILED"
+
+
+def test_an_exchange_that_broke_off_failed():
+    assert ACCESS._replace(status=None).members()["response"]["status"] == "FAILED"
+
+
+def test_no_credential_of_the_request_is_written():
+    assert b"s3cret" not in to_json(ACCESS.members())
+
+
+@given(st.text(max_size=2000), st.binary(max_size=900))
+def test_any_text_becomes_one_bounded_line(text, value):
+    mcp = MCP._replace(param=text, session_id=text, client_info=text, server_info=text, method=text).members()
+    access = ACCESS._replace(headers=[(b"user-agent", value)]).members()
+    for members in (mcp, access):
+        line = to_json(members)
+        assert b"\n" not in line
+        assert from_json(line) == members
+        assert len(line) < 32_000
+
+
+@given(st.integers(min_value=0, max_value=4_000_000_000_000))
+def test_times_keep_their_milliseconds(milliseconds):
+    assert timestamp_text(milliseconds / 1000).endswith(f".{milliseconds % 1000:03d}Z")

@@ -1,0 +1,84 @@
+import os
+import stat
+
+import pytest
+from pydantic_core import from_json
+
+from deputize.audit.service import audit_service
+from deputize.audit.sinks import SINKS
+from deputize.audit.sinks.json_file import JsonFileSink
+from deputize.audit.sinks.stdout import StdoutSink
+from support.audit_events import ACCESS, MCP
+
+
+def lines(path):
+    return [from_json(line) for line in path.read_bytes().splitlines()]
+
+
+async def test_each_topic_has_its_file(tmp_path):
+    sink = JsonFileSink(tmp_path / "new" / "audit", ["access", "mcp"])
+    service = audit_service([sink])
+    service.publish(ACCESS)
+    service.publish(MCP)
+    service.publish(MCP)
+    await sink.close()
+    assert lines(tmp_path / "new/audit/access.audit.json") == [ACCESS.members()]
+    assert lines(tmp_path / "new/audit/mcp.audit.json") == [MCP.members()] * 2
+
+
+async def test_files_exist_from_the_start_with_their_permissions(tmp_path):
+    before = os.umask(0o077)
+    try:
+        sink = JsonFileSink(tmp_path, ["mcp"])
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "mcp.audit.json").stat().st_mode) == 0o644
+    await sink.close()
+
+
+async def test_a_file_is_continued_not_replaced(tmp_path):
+    for _ in range(2):
+        sink = JsonFileSink(tmp_path, ["mcp"])
+        sink.accept(MCP)
+        await sink.close()
+    assert len(lines(tmp_path / "mcp.audit.json")) == 2
+
+
+async def test_a_file_that_was_moved_is_made_anew(tmp_path):
+    sink = JsonFileSink(tmp_path, ["mcp"])
+    (tmp_path / "mcp.audit.json").rename(tmp_path / "old")
+    sink.accept(MCP)
+    await sink.close()
+    assert len(lines(tmp_path / "mcp.audit.json")) == 1
+    assert lines(tmp_path / "old") == []
+
+
+def test_a_place_nobody_can_write_to_is_an_error_at_once(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        JsonFileSink(tmp_path / "file" / "audit", ["mcp"])
+
+
+async def test_standard_output_marks_its_lines():
+    reading, writing = os.pipe()
+    sink = StdoutSink(["mcp"], writing)
+    sink.accept(MCP)
+    await sink.close()
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        written = from_json(stream.read())
+    assert written == {"source": "audit", "topic": "mcp", "level": "INFO", **MCP.members()}
+
+
+async def test_topics_go_to_those_that_want_them(tmp_path):
+    sink = JsonFileSink(tmp_path, ["mcp"])
+    service = audit_service([sink])
+    assert service.wants("mcp")
+    assert not service.wants("access")
+    service.publish(ACCESS)
+    await sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["mcp.audit.json"]
+
+
+def test_sinks_are_listed():
+    assert (JsonFileSink, StdoutSink) == SINKS
