@@ -11,7 +11,7 @@ from demo import agent_run, programs, proofs, report
 from demo.client import Agent
 from demo.person import Person
 from demo.programs import Programs
-from demo.stage import ROOT, Stage, prepare
+from demo.stage import EXAMPLE, ROOT, Stage, prepare
 
 PROMPT = "What is the daily forecast for Tokyo?"
 
@@ -41,7 +41,7 @@ def _arguments() -> argparse.Namespace:
 
 def _set_up(stage: Stage, running: Programs) -> tuple[Agent, Agent]:
     """The environment applied, and the three servers running; the two agents with their credentials."""
-    report.line(programs.apply(stage, "environment.yaml").rstrip())
+    report.line(programs.apply(stage, EXAMPLE / "environment.yaml").rstrip())
     secrets = json.loads((stage.folder / "secrets.json").read_text("utf-8"))
     programs.start_authority(running)
     programs.start_weather(running)

@@ -17,6 +17,20 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 
 @dataclass(frozen=True)
+class Code:
+    """An authorization code and what redeems it."""
+
+    value: str
+    verifier: str
+    redirect_uri: str
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The token request's parameters."""
+        return {"grant_type": "authorization_code", "code": self.value, "redirect_uri": self.redirect_uri, "code_verifier": self.verifier}
+
+
+@dataclass(frozen=True)
 class Agent:
     """A registered agent's credentials and where it is registered."""
 
@@ -33,8 +47,8 @@ class Agent:
         """A token for the agent itself."""
         return self.token(grant_type="client_credentials", scope="agent").raise_for_status().json()["access_token"]
 
-    def subject_token(self, person: Person, scope: str = "agent") -> str:
-        """A token for the person, who signs on and agrees where asked to."""
+    def code(self, person: Person, scope: str = "agent") -> "Code":
+        """An authorization code, after the person signed on and agreed where asked to. Raises `KeyError` when refused."""
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
@@ -42,8 +56,15 @@ class Agent:
             "code_challenge": challenge, "code_challenge_method": "S256",
         }  # fmt: skip
         answer = parse_qs(urlsplit(person.visit(f"{self.issuer}/authorize?{urlencode(query)}", stop_at=self.redirect_uri)).query)
-        code = {"code": answer["code"][0], "redirect_uri": self.redirect_uri, "code_verifier": verifier}
-        return self.token(grant_type="authorization_code", **code).raise_for_status().json()["access_token"]
+        return Code(answer["code"][0], verifier, self.redirect_uri)
+
+    def redeem(self, code: "Code") -> httpx2.Response:
+        """The token endpoint's answer to that code."""
+        return self.token(**code.parameters)
+
+    def subject_token(self, person: Person, scope: str = "agent") -> str:
+        """A token for the person, who signs on and agrees where asked to."""
+        return self.redeem(self.code(person, scope)).raise_for_status().json()["access_token"]
 
     def exchange(self, subject_token: str, actor_token: str | None, scope: str = "test") -> httpx2.Response:
         """The token endpoint's answer to exchanging these tokens."""
@@ -51,10 +72,10 @@ class Agent:
         return self.token(grant_type=EXCHANGE, subject_token=subject_token, subject_token_type=ACCESS_TOKEN, scope=scope, **actor)
 
 
-def call_gateway(stage: Stage, token: str) -> httpx2.Response:
-    """The gateway's answer to a plain MCP request with that token."""
+def call_gateway(stage: Stage, token: str | None) -> httpx2.Response:
+    """The gateway's answer to a plain MCP request with that token, or without any."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": _INITIALIZE}
-    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json, text/event-stream"}
+    headers = {"Accept": "application/json, text/event-stream"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
     with httpx2.Client(verify=str(stage.ca_file), timeout=10) as client:
         return client.post(f"{stage.gateway_url}/mcp", json=message, headers=headers)
 

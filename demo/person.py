@@ -18,6 +18,10 @@ class Form:
     fields: dict[str, str] = field(default_factory=dict[str, str])
     buttons: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
+    def has(self, button: str) -> bool:
+        """Whether one of its buttons, or of its fields, has that name; any form has the one without a name."""
+        return not button or button in self.fields or button in dict(self.buttons)
+
 
 class _Forms(HTMLParser):
     def __init__(self) -> None:
@@ -65,11 +69,16 @@ class Person:
             answer = self._browser.get(url)
         raise RuntimeError(f"the pages did not lead back to the agent: {self.pages}")
 
-    def _submit(self, page: httpx2.Response) -> httpx2.Response:
+    def press(self, url: str, button: str = "") -> httpx2.Response:
+        """Open a page and submit its form, or the one whose button has that name; the page that follows."""
+        page = self._browser.get(url)
+        return self._submit(page, button)
+
+    def _submit(self, page: httpx2.Response, button: str = "") -> httpx2.Response:
         forms = _Forms()
         forms.feed(page.text)
         self.pages.append(_heading(page.text))
-        form = next((form for form in forms.forms if form.method == "post"), None)
+        form = next((form for form in forms.forms if form.method == "post" and form.has(button)), None)
         if page.status_code != 200 or form is None:
             raise RuntimeError(f"{page.url} answered {page.status_code} {self.pages[-1]!r} without a form to fill in")
         data = {**form.fields, **dict(form.buttons[:1])}

@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 import httpx2
 
-from demo.stage import EXAMPLE, ROOT, Stage
+from demo.stage import ROOT, Stage
 
 DEPUTIZE = (str(Path(sys.executable).parent / "deputize"),)
 START_SECONDS = 30.0
@@ -28,16 +28,17 @@ class Programs:
     """The processes of one run; leaving the context ends them all."""
 
     def __init__(self, stage: Stage) -> None:
+        """Nothing runs yet; `processes` lists what does, with its name."""
         self.stage = stage
-        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self.processes: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        for _, process in reversed(self._running):
+        for _, process in reversed(self.processes):
             process.terminate()
-        for _, process in reversed(self._running):
+        for _, process in reversed(self.processes):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(5)
             process.kill()
@@ -47,7 +48,7 @@ class Programs:
         """Start a program and wait until `ready_url` answers anything at all."""
         with self.stage.log(name).open("wb") as log:
             process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdout=log, stderr=subprocess.STDOUT)
-        self._running.append((name, process))
+        self.processes.append((name, process))
         deadline = time.monotonic() + START_SECONDS
         while not _answers(ready_url):
             if process.poll() is not None or time.monotonic() > deadline:
@@ -56,7 +57,7 @@ class Programs:
 
     def wait(self) -> None:
         """Return when any of the programs ends."""
-        while all(process.poll() is None for _, process in self._running):
+        while all(process.poll() is None for _, process in self.processes):
             time.sleep(0.5)
 
 
@@ -101,15 +102,15 @@ def start_gateway(programs: Programs, issuer: str, resource_id: str, resource_se
     programs.start("gateway", command, f"http://localhost:{stage.ports.gateway_admin}/health/ready", environment)
 
 
-def apply(stage: Stage, file: str) -> str:
+def apply(stage: Stage, file: Path) -> str:
     """Load an environment file as an administrator would; what the command said."""
     settings = (f"GATEWAY_URL={stage.gateway_url}", f"DEMO_PASSWORD={stage.password}")
     options = [option for setting in settings for option in ("--set", setting)]
     where = ("--data", str(stage.data), "--base-url", stage.authority_url, "--secrets-out", str(stage.folder / "secrets.json"))
-    command = (*DEPUTIZE, "apply", str(EXAMPLE / file), *where, *options)
+    command = (*DEPUTIZE, "apply", str(file), *where, *options)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode != 0:
-        raise ProgramFailed(f"deputize apply {file} failed:\n{done.stdout}{done.stderr}")
+        raise ProgramFailed(f"deputize apply {file.name} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 

@@ -9,7 +9,7 @@ from demo import programs, report
 from demo.agent_run import AgentRun
 from demo.client import Agent, call_gateway
 from demo.person import Person
-from demo.stage import Stage
+from demo.stage import EXAMPLE, Stage
 
 
 def mcp_records(stage: Stage) -> Iterator[Mapping[str, Any]]:
@@ -78,9 +78,9 @@ class Refusals:
 
     def _token_without_act(self, subject: str) -> str:
         """With the original's fail-open mapping, then back to the safe one."""
-        programs.apply(self.stage, "fail-open.yaml")
+        programs.apply(self.stage, EXAMPLE / "fail-open.yaml")
         try:
             answer = programs.until(lambda: self.agent.exchange(subject, None), lambda answer: answer.status_code == 200)
             return answer.json()["access_token"]
         finally:
-            programs.apply(self.stage, "environment.yaml")
+            programs.apply(self.stage, EXAMPLE / "environment.yaml")
