@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
+from deputize.kernel.values import JsonObject
 from deputize.oauth.records.store import AuthorizationCode, Consent, RefreshToken, Session, Standing, User
 
 
@@ -87,6 +88,10 @@ class Sessions(Protocol):
         """The session a browser's cookie stands for, ended or not."""
         ...
 
+    async def renew_session(self, session: Session) -> bool:
+        """Give the session of that id, unless it ended, the new cookie digest, sign-on time and expiry; false if it ended."""
+        ...
+
     async def end_session(self, session_id: str, now: float) -> None:
         """End a session: every token and refresh token with that `sid` stops working. Durable before this returns."""
         ...
@@ -117,4 +122,52 @@ class Consents(Protocol):
 
     async def withdraw_consent(self, environment_id: str, user_id: str, agreement_id: str, now: float) -> bool:
         """Withdraw it; tokens that rest on it stop working. False if there was none alive."""
+        ...
+
+
+class Flows(Protocol):
+    """Sign-on interactions under way, each known by the digest of a random id that only one browser holds."""
+
+    async def put_flow(self, digest: str, state: JsonObject, expires_at: float) -> bool:
+        """Remember or replace a flow's state; false, and nothing changes, if that flow has ended."""
+        ...
+
+    async def find_flow(self, digest: str, now: float) -> JsonObject | None:
+        """The state of a flow that has neither ended nor expired."""
+        ...
+
+    async def end_flow(self, digest: str) -> bool:
+        """End a flow if nobody did. Durable before this returns; an ended flow never comes back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """How many wrong passwords in a row lock a username, and for how many seconds."""
+
+    failures: int = 6
+    seconds: float = 900.0
+
+
+class SignOnFailures(Protocol):
+    """Wrong passwords, counted by environment and by the name typed, whether or not a user has it."""
+
+    async def record_failure(self, environment_id: str, username: str, now: float, lockout: Lockout) -> None:
+        """Count one more. Failures older than `lockout.seconds` are forgotten; the last allowed one locks."""
+        ...
+
+    async def clear_failures(self, environment_id: str, username: str) -> None:
+        """Forget them all, and unlock."""
+        ...
+
+    async def locked_until(self, environment_id: str, username: str, now: float) -> float | None:
+        """When the name may try again, or `None` if it may now."""
+        ...
+
+
+class ServerKeys(Protocol):
+    """Random keys that one environment's servers share: made when first asked for, the same ever after."""
+
+    async def server_key(self, environment_id: str, purpose: str) -> bytes:
+        """The 256-bit key for `purpose` (such as `refresh-token` or `cookie`), as URL-safe text in bytes."""
         ...
