@@ -1,0 +1,141 @@
+"""Wire errors: what a client is told, and what the log is told.
+
+`description` is public and never helps an attacker; `detail` is private and says precisely what was wrong.
+Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 8707 section 2, RFC 6750 section 3.1, OpenID Connect Core section 3.1.2.6.
+"""
+
+from typing import ClassVar
+
+from deputize.kernel.errors import DeputizeError
+
+
+class OAuthError(DeputizeError):
+    """Root of the wire errors."""
+
+    code: ClassVar[str] = "server_error"
+    status: ClassVar[int] = 400
+    public: ClassVar[str] = "The request cannot be answered"
+
+    def __init__(self, detail: str, description: str | None = None) -> None:
+        """`detail` is for the log; `description` replaces the class's public text where saying more is safe."""
+        self.detail = detail
+        self.description = description or self.public
+        super().__init__(f"{self.code}: {detail}")
+
+
+class InvalidRequest(OAuthError):
+    """A parameter is missing, repeated or malformed: the client's program is wrong, so it is told what."""
+
+    code = "invalid_request"
+    public = "The request is malformed"
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description, description)
+
+
+class InvalidClient(OAuthError):
+    """Client authentication failed, for whatever reason."""
+
+    code = "invalid_client"
+    status = 401
+    public = "Client authentication failed"
+
+
+class InvalidGrant(OAuthError):
+    """A code, refresh token, subject token or actor token is not acceptable. One text for every reason."""
+
+    code = "invalid_grant"
+    public = "The grant is invalid, expired, revoked, or not this client's"
+
+
+class UnauthorizedClient(OAuthError):
+    """The client may not use this grant type."""
+
+    code = "unauthorized_client"
+    public = "The client is not authorized to use this grant type"
+
+
+class UnsupportedGrantType(OAuthError):
+    """Nobody may use this grant type."""
+
+    code = "unsupported_grant_type"
+    public = "The grant type is not supported"
+
+
+class UnsupportedResponseType(OAuthError):
+    """Only `code` is supported."""
+
+    code = "unsupported_response_type"
+    public = "The response type is not supported"
+
+
+class InvalidScope(OAuthError):
+    """The scope is unknown, not granted, or of several resources."""
+
+    code = "invalid_scope"
+    public = "The requested scope is invalid, unknown, or not granted"
+
+
+class InvalidTarget(OAuthError):
+    """The `resource` or `audience` is unknown, or cannot be had this way (RFC 8707 section 2)."""
+
+    code = "invalid_target"
+    public = "The requested resource is invalid, unknown, or not available to this request"
+
+
+class AccessDenied(OAuthError):
+    """The user, or a policy, said no."""
+
+    code = "access_denied"
+    public = "The request was denied"
+
+
+class LoginRequired(OAuthError):
+    """`prompt=none`, but the user has to sign on."""
+
+    code = "login_required"
+    public = "The user has to sign on"
+
+
+class InteractionRequired(OAuthError):
+    """`prompt=none`, but the user has to be asked something."""
+
+    code = "interaction_required"
+    public = "The user has to be asked"
+
+
+class RequestNotSupported(OAuthError):
+    """The `request` parameter is not supported."""
+
+    code = "request_not_supported"
+    public = "Request objects are not supported"
+
+
+class RequestUriNotSupported(OAuthError):
+    """The `request_uri` parameter is not supported."""
+
+    code = "request_uri_not_supported"
+    public = "Request objects are not supported"
+
+
+class InvalidToken(OAuthError):
+    """The access token presented to one of the authority's own endpoints is not acceptable."""
+
+    code = "invalid_token"
+    status = 401
+    public = "The access token is invalid, expired or revoked"
+
+
+class InsufficientScope(OAuthError):
+    """The access token presented to one of the authority's own endpoints lacks the scope."""
+
+    code = "insufficient_scope"
+    status = 403
+    public = "The access token lacks the required scope"
+
+
+class ServerError(OAuthError):
+    """The configuration does not allow an answer; the log says why."""
+
+    status = 500
+    public = "The authority is not configured to answer this request"

@@ -1,0 +1,59 @@
+"""Redirect URIs: compared as texts, except for the port of a native app's loopback address (RFC 8252 section 7.3).
+
+Clients open whatever port is free, on `localhost` as well as on `127.0.0.1`; scheme, host, path and query stay exact.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import urlsplit
+
+from deputize.kernel.uris import is_loopback_host
+
+MAX_LENGTH: Final = 2048
+_LOOPBACK: Final = re.compile(r"http://(?P<host>localhost|127\.0\.0\.1|\[::1\])(?::(?P<port>\d{1,5}))?(?P<rest>(?:[/?][^#\s\\]*)?)")
+_ALLOWED: Final = re.compile(r"[!-\[\]^-~]+")
+_UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "ws", "wss"})
+
+
+def is_registered(registered: Iterable[str], requested: str) -> bool:
+    """Whether `requested` is one of the registered URIs, where loopback ones may come with any port."""
+    return any(requested == uri or _same_loopback(uri, requested) for uri in registered)
+
+
+def registration_refusal(uri: str) -> str | None:
+    """Why `uri` must not be registered as a redirect URI, or `None` if it may (OAuth 2.1 sections 2.3.1, 8.4).
+
+    `https`, `http` on a loopback host, and private-use schemes with a dot (RFC 8252 section 7.1) may.
+    """
+    if len(uri) > MAX_LENGTH or not _ALLOWED.fullmatch(uri) or "*" in uri:
+        return "is not a plain URI without wildcards"
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError:
+        return "is not a URI"
+    if "#" in uri or parts.username is not None:
+        return "has a fragment or user information"
+    return _scheme_refusal(parts.scheme, parts.hostname)
+
+
+def _scheme_refusal(scheme: str, host: str | None) -> str | None:
+    if scheme == "https":
+        return None if host else "names no host"
+    if scheme == "http":
+        return None if host and is_loopback_host(host) else "uses http, which only a loopback host may"
+    if scheme in _UNSAFE_SCHEMES or "." not in scheme:
+        return "has a scheme that is neither https, http on a loopback host, nor a private one such as com.example.app"
+    return None
+
+
+def _same_loopback(registered: str, requested: str) -> bool:
+    known, given = _LOOPBACK.fullmatch(registered), _LOOPBACK.fullmatch(requested)
+    if known is None or given is None or len(requested) > MAX_LENGTH or not _ALLOWED.fullmatch(requested):
+        return False
+    return known["host"] == given["host"] and known["rest"] == given["rest"] and _is_port(given["port"])
+
+
+def _is_port(port: str | None) -> bool:
+    return port is None or (0 < int(port) <= 65535 and not port.startswith("0"))
