@@ -58,6 +58,14 @@ class _Explanation:
         elif value is False:
             left, right = self._shown(node.left), self._shown(node.right)
             yield f"`{self._text(node)}` is false: left is {left}, right is {right}"
+            yield from self._where_paths_break(node)
+
+    def _where_paths_break(self, node: Binary) -> Iterator[str]:
+        """Which part of a missing path is the first that is not there, unless it is the last one."""
+        for side in (node.left, node.right):
+            broken = self._first_missing(side)
+            if broken is not side:
+                yield self._absence(broken)
 
     def _negation(self, node: Unary) -> Iterator[str]:
         value = self._value(node)
@@ -71,7 +79,7 @@ class _Explanation:
         if isinstance(value, EvaluationError):
             yield self._failure(node, value)
         elif value is MISSING:
-            yield f"`{self._text(self._first_missing(node))}` is missing"
+            yield self._absence(self._first_missing(node))
         elif value is False:
             yield f"`{self._text(node)}` is false"
         elif value is None and isinstance(node, Member | Index):
@@ -97,7 +105,10 @@ class _Explanation:
             return "missing" if value is MISSING else "null"
         if is_list(value) or is_mapping(value):
             return describe(value)
-        return repr(_cut(value)) if isinstance(value, str) else json.dumps(value)
+        return f"'{_cut(value)}'" if isinstance(value, str) else json.dumps(value)
+
+    def _absence(self, node: Node) -> str:
+        return f"`{self._text(node)}` is {self._shown(node)}"
 
     def _failure(self, node: Node, error: EvaluationError) -> str:
         return f"`{self._text(node)}` failed: {error.reason}"

@@ -43,7 +43,7 @@ def operator_pattern(*operators: str) -> re.Pattern[str]:
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _WORD = re.compile(r"[^\W\d]\w*")
-_NUMBER = re.compile(r"(?P<hex>0[xX][0-9a-fA-F]{1,16})(?!\w)|(?P<whole>[0-9]+)[lL]?(?![\w.])|(?P<real>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)[fFdD]?(?!\w)")  # fmt: skip  # noqa: E501
+_NUMBER = re.compile(r"(?P<hex>0[xX][0-9a-fA-F]{1,16})(?!\w)|(?P<whole>[0-9]+)[lL]?(?![\w.])|(?P<real>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)[fFdD]?(?![\w.])")  # fmt: skip  # noqa: E501
 
 
 def tokens(source: str, vocabulary: Vocabulary, start: int = 0, stop: str = "") -> list[Token]:

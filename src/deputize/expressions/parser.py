@@ -163,12 +163,16 @@ class Parser(ABC):
         if token.kind in {"text", "number"}:
             self.take()
             return Literal(token.start, token.end, token.value)
-        if token.kind == "word" and token.text in _CONSTANTS:
+        if token.kind == "word" and (constant := self.constant_name(token.text)) in _CONSTANTS:
             self.take()
-            return Literal(token.start, token.end, _CONSTANTS[token.text])
+            return Literal(token.start, token.end, _CONSTANTS[constant])
         if self.accept("("):
             return self._parenthesis()
         return self.name() if token.kind == "word" else self.special()
+
+    def constant_name(self, word: str) -> str:
+        """How `true`, `false` and `null` may be written."""
+        return word
 
     def _parenthesis(self) -> Node:
         node = self.expression()

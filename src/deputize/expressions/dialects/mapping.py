@@ -29,7 +29,7 @@ from deputize.expressions.tree import (
 )
 
 VOCABULARY = Vocabulary(
-    quoted=re.compile(r"'(?:[^']|'')*'" + r'|"(?:[^"]|"")*"'),
+    quoted=re.compile(r"'(?:[^']|'')*+'" + r'|"(?:[^"]|"")*+"'),
     unquote=lambda text: text[1:-1].replace(text[0] * 2, text[0]),
     operators=operator_pattern(
         *("||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "^", "!"),
@@ -92,6 +92,9 @@ class _MappingParser(Parser):
     }
     prefixes: ClassVar[Mapping[str, UnaryOperator]] = {"!": "not", "-": "-", "+": "+"}
     functions = FUNCTIONS
+
+    def constant_name(self, word: str) -> str:
+        return word.lower()
 
     def name(self) -> Node:
         token = self.take()
