@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from types import MappingProxyType
 
-from deputize.gateway import catalogue
 from deputize.gateway.declarations import declarations
 from deputize.gateway.deployment import Deployment
+from deputize.gateway.filters import FILTERS
+from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.heap import Ground, Heap
 from deputize.gateway.places import Instance
 from deputize.gateway.tokens import Properties, outermost
@@ -16,6 +17,7 @@ from deputize.kernel.errors import Position
 from deputize.kernel.uris import parse_origin, parse_target
 
 DIRECTORY = Path("/instance")
+TYPES = {kind.__name__: kind for kind in (*HANDLERS, *FILTERS)}
 
 
 class FixedClock:
@@ -31,7 +33,7 @@ def instance_for(directory=DIRECTORY, *, streaming=True, environment=MappingProx
 
 
 def ground_for(instance=None, types=None):
-    return Ground(instance or instance_for(), catalogue.by_name() if types is None else types)
+    return Ground(instance or instance_for(), TYPES if types is None else types)
 
 
 def heap_of(*objects, ground=None, parent=None, properties=None, decorations=None):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field
 
@@ -52,11 +52,8 @@ class UriPathRewriteFilter:
 
     def _mapped_back(self, location: str, exchange: Exchange) -> str:
         """Absolute paths, and URIs of the origin the request went to, return to the client's space; others stay."""
-        parts = urlsplit(location)
-        if parts.scheme or parts.netloc:
-            if not parts.netloc or _origin(location) != exchange.request.origin:
-                return location
-        elif not location.startswith("/"):
+        parts = _split(location)
+        if parts is None or not _is_ours(location, parts, exchange.request.origin):
             return location
         path = _replaced(parts.path or "/", self._outward) or parts.path
         received = exchange.find(RouterContext)
@@ -71,11 +68,20 @@ def _replaced(path: str, mappings: Iterable[tuple[str, str]]) -> str | None:
     return None
 
 
-def _origin(location: str) -> Origin | None:
+def _split(location: str) -> SplitResult | None:
     try:
-        return parse_origin(location)
-    except UriError:
+        return urlsplit(location)
+    except ValueError:
         return None
+
+
+def _is_ours(location: str, parts: SplitResult, destination: Origin | None) -> bool:
+    if not parts.scheme and not parts.netloc:
+        return location.startswith("/")
+    try:
+        return parse_origin(location) == destination
+    except UriError:
+        return False
 
 
 def _check(path: str, site: Site) -> None:

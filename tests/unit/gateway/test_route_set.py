@@ -1,0 +1,338 @@
+"""Routes of a directory: deployment, replacement, order, duplicates, broken files, exchanges in flight."""
+
+import json
+import os
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deputize.gateway.contexts import RouterContext
+from deputize.gateway.handlers.router import Router
+from deputize.gateway.settings import Settings
+from deputize.http.exchange import Ending, Handler
+from deputize.kernel.errors import ConfigurationError
+from support.gateway import TYPES, Answering, built, exchange_for, ground_for, heap_of, instance_for
+
+
+class Publishing:
+    """A handler that publishes an endpoint and remembers whether it was closed."""
+
+    closed: list = []  # noqa: RUF012
+
+    class Config(Settings):
+        path: str
+
+    @classmethod
+    def build(cls, config, site):
+        site.publish_endpoint(config.path, Answering(299), "path")
+
+        async def close():
+            cls.closed.append(config.path)
+
+        site.on_close(close)
+        return Answering(200)
+
+
+@pytest.fixture
+def routes(tmp_path):
+    (tmp_path / "config" / "routes").mkdir(parents=True)
+    Publishing.closed = []
+    return tmp_path / "config" / "routes"
+
+
+def router_over(routes, **config):
+    ground = ground_for(instance_for(routes.parent.parent), {**TYPES, "Publishing": Publishing})
+    return built(Router, {"type": "Router", "config": config}, heap_of(ground=ground))
+
+
+def write(routes, file, status=200, path=None, **members):
+    condition = {"condition": f"${{request.uri.path == '{path}'}}"} if path else {}
+    handler = {"type": "StaticResponseHandler", "config": {"status": status}}
+    (routes / file).write_text(json.dumps({**condition, "handler": handler, **members}))
+
+
+async def status(router, target="/"):
+    exchange = exchange_for(target)
+    response = await router.handle(exchange)
+    end(exchange)
+    return response.status
+
+
+def end(exchange):
+    for ending in exchange.endings:
+        ending(Ending(None, 0, True, 1.0))
+
+
+def reasons(router):
+    return [error.reason for error in router.routes.errors()]
+
+
+async def test_the_first_route_by_name_that_accepts_wins(routes):
+    write(routes, "a.json", 201, "/x", name="zz")
+    write(routes, "z.json", 202, "/x", name="aa")
+    write(routes, "m.json", 203)
+    router = router_over(routes)
+    assert [await status(router, target) for target in ("/x", "/y")] == [202, 203]
+    assert [route.identity.name for route in router.routes.routes] == ["aa", "m", "zz"]
+
+
+async def test_no_route_is_404(routes):
+    write(routes, "a.json", 201, "/x")
+    assert await status(router_over(routes), "/y") == 404
+
+
+async def test_a_default_handler_answers_what_no_route_accepts(routes):
+    assert await status(router_over(routes, defaultHandler={"type": "StaticResponseHandler", "config": {"status": 418}})) == 418
+
+
+async def test_only_lower_case_json_files_are_routes(routes):
+    for file in ("a.JSON", "b.json.bak", "c.txt"):
+        write(routes, file)
+    assert router_over(routes).routes.states() == ()
+
+
+async def test_files_are_followed(routes):
+    router = router_over(routes)
+    seen = []
+    for step in (lambda: write(routes, "a.json", 201), lambda: write(routes, "a.json", 202), lambda: (routes / "a.json").unlink()):
+        step()
+        await router.rescan()
+        seen.append(await status(router))
+    assert seen == [201, 202, 404]
+
+
+async def test_content_counts_not_time(routes):
+    write(routes, "a.json", 201)
+    router = router_over(routes)
+    before = (routes / "a.json").stat()
+    write(routes, "a.json", 202)
+    os.utime(routes / "a.json", ns=(before.st_atime_ns, before.st_mtime_ns))
+    await router.rescan()
+    assert await status(router) == 202
+
+
+async def test_a_file_that_did_not_change_keeps_its_route(routes):
+    write(routes, "a.json")
+    router = router_over(routes)
+    before = router.routes.routes
+    (routes / "a.json").touch()
+    await router.rescan()
+    assert router.routes.routes[0] is before[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["{", '{"handler": "nobody"}', '{"handler": {"type": "Nothing"}}', "{}", '{"name": "&{nobody}", "handler": {"type": "Chain"}}']
+)
+async def test_a_broken_change_leaves_the_last_good_route(routes, text):
+    write(routes, "a.json", 201)
+    router = router_over(routes)
+    (routes / "a.json").write_text(text)
+    await router.rescan()
+    [state] = router.routes.states()
+    assert (await status(router), state.status, state.error.position.file) == (201, "stale", str(routes / "a.json"))
+    write(routes, "a.json", 202)
+    await router.rescan()
+    assert (await status(router), router.routes.states()[0].status) == (202, "deployed")
+
+
+async def test_a_broken_route_at_the_start_is_skipped(routes):
+    (routes / "a.json").write_text("{")
+    write(routes, "b.json", 202, "/b")
+    router = router_over(routes)
+    assert [await status(router, target) for target in ("/a", "/b")] == [404, 202]
+    assert [state.status for state in router.routes.states()] == ["failed", "deployed"]
+
+
+async def test_unforeseen_errors_of_one_file_do_not_touch_others(routes):
+    class Exploding:
+        class Config(Settings):
+            pass
+
+        @classmethod
+        def build(cls, config, site):
+            raise ZeroDivisionError("oops")
+
+    write(routes, "b.json", 202)
+    (routes / "a.json").write_text('{"handler": {"type": "Exploding"}}')
+    ground = ground_for(instance_for(routes.parent.parent), {**TYPES, "Exploding": Exploding})
+    router = built(Router, {"type": "Router"}, heap_of(ground=ground))
+    assert await status(router) == 202
+    assert reasons(router) == ["could not be built: ZeroDivisionError: oops"]
+
+
+async def test_unreadable_file_is_a_broken_file(routes):
+    (routes / "a.json").mkdir()
+    assert ["cannot be read" in reason for reason in reasons(router_over(routes))] == [True]
+
+
+async def test_directory_must_exist(routes):
+    with pytest.raises(ConfigurationError, match="routes directory cannot be read"):
+        router_over(routes, directory="nowhere")
+
+
+async def test_a_directory_that_vanishes_leaves_the_routes(routes):
+    write(routes, "a.json", 201)
+    router = router_over(routes)
+    (routes / "a.json").unlink()
+    routes.rmdir()
+    with pytest.raises(ConfigurationError):
+        await router.rescan()
+    assert await status(router) == 201
+
+
+async def test_names_are_unique(routes):
+    write(routes, "a.json", 201, name="same")
+    write(routes, "b.json", 202, name="same")
+    router = router_over(routes)
+    assert (await status(router), reasons(router)) == (201, [f"a route named 'same' is already loaded from {routes / 'a.json'}"])
+
+
+async def test_two_files_may_exchange_their_names(routes):
+    write(routes, "a.json", 201, name="one")
+    write(routes, "b.json", 202, name="two")
+    router = router_over(routes)
+    write(routes, "a.json", 201, name="two")
+    write(routes, "b.json", 202, name="one")
+    await router.rescan()
+    assert (await status(router), reasons(router)) == (202, [])
+
+
+async def test_a_refused_change_of_name_falls_back_to_the_old_version(routes):
+    write(routes, "a.json", 201, "/a", name="one")
+    write(routes, "b.json", 202, "/b", name="two")
+    router = router_over(routes)
+    write(routes, "b.json", 203, "/b", name="one")
+    await router.rescan()
+    assert [await status(router, target) for target in ("/a", "/b")] == [201, 202]
+
+
+@pytest.mark.parametrize(("file", "members"), [("default.json", {}), ("a.json", {"name": "default"}), ("a.json", {"_id": "default"})])
+async def test_default_names_no_route(routes, file, members):
+    write(routes, file, **members)
+    assert ["reserved" in reason for reason in reasons(router_over(routes))] == [True]
+
+
+@pytest.mark.parametrize(
+    ("members", "identity"),
+    [({}, ("a", "a")), ({"_id": "i"}, ("i", "i")), ({"_id": "i", "name": "n"}, ("i", "n")), ({"name": "n"}, ("a", "n"))],
+)
+async def test_identity(routes, members, identity):
+    write(routes, "a.json", **members)
+    [route] = router_over(routes).routes.routes
+    assert (route.identity.id, route.identity.name) == identity
+
+
+async def test_fail_on_route_error_stops_the_start(routes):
+    (routes / "a.json").write_text("{")
+    with pytest.raises(ConfigurationError):
+        router_over(routes, failOnRouteError=True)
+
+
+async def test_fail_on_route_error_makes_all_changes_or_none(routes):
+    write(routes, "a.json", 201, "/a")
+    router = router_over(routes, failOnRouteError=True)
+    write(routes, "a.json", 202, "/a")
+    (routes / "b.json").write_text("{")
+    await router.rescan()
+    assert await status(router, "/a") == 201
+    (routes / "b.json").unlink()
+    await router.rescan()
+    assert await status(router, "/a") == 202
+
+
+def publishing(routes, file, path, **members):
+    (routes / file).write_text(json.dumps({"handler": {"type": "Publishing", "config": {"path": path}}, **members}))
+
+
+async def test_endpoints_come_and_go_with_their_route(routes):
+    publishing(routes, "a.json", "/.well-known/a")
+    router = router_over(routes)
+    published = router.routes._published
+    assert published.find("/.well-known/a") is not None
+    publishing(routes, "a.json", "/.well-known/b")
+    await router.rescan()
+    assert (published.find("/.well-known/a"), published.find("/.well-known/b") is not None) == (None, True)
+
+
+async def test_the_second_route_with_an_endpoint_is_refused(routes):
+    publishing(routes, "a.json", "/.well-known/a")
+    publishing(routes, "b.json", "/.well-known/a")
+    router = router_over(routes)
+    [error] = router.routes.errors()
+    assert error.reason == f"/.well-known/a is already served for {routes / 'a.json'} at /handler/config/path"
+    assert error.position.pointer == "/handler/config/path"
+
+
+async def test_routers_share_the_endpoints(routes):
+    (routes.parent / "inner").mkdir()
+    publishing(routes, "a.json", "/.well-known/a")
+    publishing(routes.parent / "inner", "b.json", "/.well-known/a")
+    (routes / "z.json").write_text(json.dumps({"handler": {"type": "Router", "config": {"directory": "config/inner"}}}))
+    inner, outer = router_over(routes).routes._published._owned
+    assert sorted(len(each.errors()) for each in (inner, outer)) == [0, 1]
+
+
+async def test_a_replaced_route_is_closed_after_its_last_exchange(routes):
+    publishing(routes, "a.json", "/one")
+    router = router_over(routes)
+    exchange = exchange_for()
+    await router.handle(exchange)
+    publishing(routes, "a.json", "/two")
+    await router.rescan()
+    await router.routes.sweep()
+    assert Publishing.closed == []
+    end(exchange)
+    await router.routes.sweep()
+    assert Publishing.closed == ["/one"]
+
+
+async def test_what_was_built_in_vain_is_closed(routes):
+    publishing(routes, "a.json", "/one")
+    (routes / "b.json").write_text(
+        json.dumps({"heap": [{"name": "x", "type": "Publishing", "config": {"path": "/two"}}], "handler": "nobody"})
+    )
+    publishing(routes, "c.json", "/one")
+    router = router_over(routes)
+    await router.routes.sweep()
+    assert sorted(Publishing.closed) == ["/one", "/two"]
+
+
+async def test_closing_undeploys_everything(routes):
+    publishing(routes, "a.json", "/one")
+    router = router_over(routes)
+    await router.routes.close()
+    assert (await status(router), Publishing.closed, router.routes._published.find("/one")) == (404, ["/one"], None)
+
+
+async def test_the_uri_as_received_is_kept(routes):
+    write(routes, "a.json", baseURI="http://backend")
+    exchange = exchange_for("/a?b=c")
+    await router_over(routes).handle(exchange)
+    context = exchange.find(RouterContext)
+    assert (context.original_uri, context.route.name) == ("http://client.example/a?b=c", "a")
+    assert str(exchange.request.origin) == "http://backend"
+
+
+@pytest.mark.parametrize(("written", "interval"), [("5 seconds", 5.0), (7, 7.0), (-1, None), ("disabled", None), ("unlimited", None)])
+async def test_scan_interval(routes, written, interval):
+    heap = heap_of(ground=ground_for(instance_for(routes.parent.parent)))
+    built(Handler, {"type": "RouterHandler", "config": {"scanInterval": written}}, heap_with_alias(heap))
+    assert [each for each, _ in heap.deployment.jobs][:1] == ([interval] if interval else [])
+
+
+def heap_with_alias(heap):
+    object.__setattr__(heap.ground, "types", {**TYPES, "RouterHandler": Router})
+    return heap
+
+
+@given(st.permutations(range(6)))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
+async def test_order_of_files_does_not_matter(tmp_path_factory, order):
+    routes = tmp_path_factory.mktemp("instance") / "config" / "routes"
+    routes.mkdir(parents=True)
+    for place, number in enumerate(order):
+        write(routes, f"{place}.json", 200 + number, f"/{number}", name=f"route-{number}")
+    router = router_over(routes)
+    assert [await status(router, f"/{number}") for number in range(6)] == [200 + number for number in range(6)]
+    assert [route.identity.name for route in router.routes.routes] == [f"route-{number}" for number in range(6)]
