@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from types import MappingProxyType
 
+from deputize.gateway.audit_objects import AUDIT_OBJECTS
 from deputize.gateway.declarations import declarations
 from deputize.gateway.deployment import Deployment
 from deputize.gateway.filters import FILTERS
@@ -17,7 +18,7 @@ from deputize.kernel.errors import Position
 from deputize.kernel.uris import parse_origin, parse_target
 
 DIRECTORY = Path("/instance")
-TYPES = {kind.__name__: kind for kind in (*HANDLERS, *FILTERS)}
+TYPES = {kind.__name__: kind for kind in (*HANDLERS, *FILTERS, *AUDIT_OBJECTS)}
 
 
 class FixedClock:

@@ -19,9 +19,9 @@ class BoundContext(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RouterContext:
-    """Left by the router: the route that was chosen, and the URI as received, before any filter changed it."""
+    """Left by the router: the route that was chosen, and the URI as received, before any filter changed it. Not to be changed."""
 
     binding_name: ClassVar[str] = "router"
     route: RouteIdentity

@@ -6,7 +6,9 @@ from typing import Any
 import structlog
 from pydantic import Field
 
+from deputize.audit.service import AuditService
 from deputize.expressions import Template
+from deputize.gateway.access_audit import Observe, access_audit
 from deputize.gateway.advice import advice
 from deputize.gateway.bindings import Bindings
 from deputize.gateway.configured import Configured, configured
@@ -42,14 +44,16 @@ class RouteSettings(Settings):
 class Route:
     """A deployed route. Counts the exchanges it is serving, so that it is closed only when the last one has ended."""
 
-    __slots__ = ("_condition", "_handle", "_instance", "_properties", "active", "deployment", "identity")
+    __slots__ = ("_condition", "_handle", "_instance", "_observe", "_properties", "active", "deployment", "identity")
 
-    def __init__(self, identity: RouteIdentity, condition: Template | None, handler: Handler, heap: Heap) -> None:
+    def __init__(self, identity: RouteIdentity, condition: Template | None, handler: Handler, observe: Observe | None, heap: Heap) -> None:
+        """`observe` is shown each exchange before the handler is."""
         self.identity = identity
         self.deployment = heap.deployment
         self.active = 0
         self._condition = condition
         self._handle = handler.handle
+        self._observe = observe
         self._instance: Instance = heap.ground.instance
         self._properties = heap.properties
 
@@ -68,6 +72,8 @@ class Route:
         exchange.endings.append(self._ended)
         if exchange.find(RouterContext) is None:
             exchange.put(RouterContext(self.identity, exchange.request.origin, exchange.request.target))
+        if self._observe is not None:
+            self._observe(exchange)
         return self._handle(exchange)
 
     def _ended(self, _: Ending) -> None:
@@ -93,7 +99,9 @@ def build_route(text: bytes, file: str, stem: str, parent: Heap, deployment: Dep
     deployment.warnings += advice(
         route.document, route.position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri
     )
-    return Route(identity, route.settings.condition, _handler(route, heap), heap)
+    handler = _handler(route, heap)
+    service = heap.resolve(route.settings.audit_service, AuditService, below(route.position, "auditService"))
+    return Route(identity, route.settings.condition, handler, access_audit(service, ground.instance.clock, identity), heap)
 
 
 def _identity(settings: RouteSettings, stem: str, position: Position) -> RouteIdentity:

@@ -14,6 +14,8 @@ from deputize.http.exchange import Ending, Handler
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import TYPES, Answering, built, exchange_for, ground_for, heap_of, instance_for
 
+NO_AUDIT = {"name": "AuditService", "type": "AuditService"}
+
 
 class Publishing:
     """A handler that publishes an endpoint and remembers whether it was closed."""
@@ -43,7 +45,7 @@ def routes(tmp_path):
 
 def router_over(routes, **config):
     ground = ground_for(instance_for(routes.parent.parent), {**TYPES, "Publishing": Publishing})
-    return built(Router, {"type": "Router", "config": config}, heap_of(ground=ground))
+    return built(Router, {"type": "Router", "config": config}, heap_of(NO_AUDIT, ground=ground))
 
 
 def write(routes, file, status=200, path=None, **members):
@@ -156,7 +158,7 @@ async def test_unforeseen_errors_of_one_file_do_not_touch_others(routes):
     write(routes, "b.json", 202)
     (routes / "a.json").write_text('{"handler": {"type": "Exploding"}}')
     ground = ground_for(instance_for(routes.parent.parent), {**TYPES, "Exploding": Exploding})
-    router = built(Router, {"type": "Router"}, heap_of(ground=ground))
+    router = built(Router, {"type": "Router"}, heap_of(NO_AUDIT, ground=ground))
     assert await status(router) == 202
     assert reasons(router) == ["could not be built: ZeroDivisionError: oops"]
 

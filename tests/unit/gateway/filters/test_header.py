@@ -1,7 +1,7 @@
 import pytest
 
-from deputize.gateway.filters.header import UnsafeHeader
 from deputize.http.exchange import Filter
+from deputize.http.messages import HeaderError
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import Answering, built, exchange_for
 
@@ -30,7 +30,7 @@ async def test_response_headers():
 
 async def test_an_expression_cannot_break_out_of_its_field():
     each = changing(messageType="REQUEST", add={"X-Path": "${request.uri.path}"})
-    with pytest.raises(UnsafeHeader):
+    with pytest.raises(HeaderError):
         await each.filter(exchange_for("/a%0d%0aX-Evil:1"), Answering().handle)
 
 
