@@ -41,6 +41,11 @@ def operator_pattern(*operators: str) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(operator) for operator in sorted(operators, key=len, reverse=True)))
 
 
+_HINTS: Mapping[str, str] = {
+    "=": ": values are compared with '==', and nothing can be assigned",
+    "&": ": did you mean '&&'?",
+    "|": ": did you mean '||'?",
+}
 _SPACE = re.compile(r"[ \t\r\n]*")
 _WORD = re.compile(r"[^\W\d]\w*")
 _NUMBER = re.compile(r"(?P<hex>0[xX][0-9a-fA-F]{1,16})(?!\w)|(?P<whole>[0-9]+)[lL]?(?![\w.])|(?P<real>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)[fFdD]?(?![\w.])")  # fmt: skip  # noqa: E501
@@ -118,5 +123,5 @@ def _word(match: re.Match[str], vocabulary: Vocabulary) -> Token:
 def _operator(source: str, at: int, vocabulary: Vocabulary) -> Token:
     match = vocabulary.operators.match(source, at)
     if match is None:
-        raise ExpressionSyntaxError(source, at, f"{source[at]!r} means nothing here")
+        raise ExpressionSyntaxError(source, at, f"{source[at]!r} means nothing here{_HINTS.get(source[at], '')}")
     return Token("operator", vocabulary.synonyms.get(match.group(), match.group()), None, at, match.end())

@@ -213,7 +213,8 @@ class Parser(ABC):
         """The call of function `name`, the next token being its "("; `shown` is the name as people write it."""
         function = self.functions.get(name)
         if function is None:
-            self.fail(f"there is no function {shown}{_suggestion(name, self.functions)}", start)
+            close = get_close_matches(name, self.functions, n=1)
+            self.fail(f"there is no function {shown}" + (f"; did you mean {shown.replace(name, close[0])}?" if close else ""), start)
         arguments = self.arguments()
         if not function.takes(len(arguments)):
             self.fail(f"{shown} takes {function.arity}, not {len(arguments)}", start)
@@ -234,8 +235,3 @@ class Parser(ABC):
         self._depth += 1
         if self._depth > _MAX_PARSE_DEPTH:
             self.fail(f"nested deeper than {MAX_DEPTH}")
-
-
-def _suggestion(name: str, known: Mapping[str, Function]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""

@@ -40,7 +40,7 @@ def test_occurrences_splits_and_replacements():
 
 @pytest.mark.parametrize("pattern", ["(", "a{2000}{2000}", "(?=x)", r"(a)\1", "x" * (MAX_PATTERN + 1), "\ud800"])
 def test_wrong_patterns_are_errors_with_a_reason(pattern):
-    with pytest.raises(OperandError, match="pattern|surrogate"):
+    with pytest.raises(OperandError, match=r"pattern|surrogate"):
         Pattern(pattern)
 
 

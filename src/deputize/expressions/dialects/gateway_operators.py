@@ -63,6 +63,14 @@ def _numeric(operate: Callable[[int | float, int | float], int | float]) -> Call
     return lambda left, right: operate(_number(left), _number(right))
 
 
+def add(left: Value, right: Value) -> Value:
+    """`+`: only numbers and texts that spell them; texts are put together by writing expressions side by side."""
+    try:
+        return arithmetic.add(_number(left), _number(right))
+    except OperandError as error:
+        raise OperandError(f"'+' adds numbers ({error}); texts are joined as in ${{a}}${{b}} or a.concat(b)") from error
+
+
 def is_empty(value: Value) -> bool:
     """`empty`: absent, or a text, list or map with nothing in it."""
     if isinstance(value, str) or is_list(value) or is_mapping(value):
@@ -77,7 +85,7 @@ BINARY: Mapping[BinaryOperator, Callable[[Value, Value], Value]] = {
     "<=": ordered(_order, lambda sign: sign <= 0),
     ">": ordered(_order, lambda sign: sign > 0),
     ">=": ordered(_order, lambda sign: sign >= 0),
-    "+": _numeric(arithmetic.add),
+    "+": add,
     "-": _numeric(arithmetic.subtract),
     "*": _numeric(arithmetic.multiply),
     "/": _numeric(arithmetic.quotient),

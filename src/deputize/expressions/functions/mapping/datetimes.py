@@ -105,7 +105,7 @@ def _add_months(moment: datetime, months: int) -> datetime:
 def _whole_months(first: datetime, second: datetime) -> int:
     """Complete months from `first` to `second`, which is later."""
     months = (second.year - first.year) * 12 + second.month - first.month
-    return months - (_add_months(first, months) > second)
+    return months - ((second.day, second.time()) < (first.day, first.time()))
 
 
 def years_between(first: Value, second: Value, default: Value) -> Value:

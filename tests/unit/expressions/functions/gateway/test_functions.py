@@ -1,0 +1,214 @@
+"""The functions and methods of gateway expressions, called as operators call them."""
+
+import pytest
+
+from deputize.expressions import EvaluationError, compile_template, moment
+from deputize.expressions.errors import OperandError
+from deputize.expressions.functions.gateway import FUNCTIONS, METHODS
+
+BINDINGS = {
+    "path": "/mcp/a b",
+    "list": ["a", "b", 1, None],
+    "map": {"X-One": 1, "Y-Two": 2},
+    "now": moment(1_795_462_085.9),
+    "hash": list(range(32)),
+    "text": 'say "hi"\n',
+}
+
+
+def evaluated(expression):
+    return compile_template(f"${{{expression}}}").evaluate(BINDINGS)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("array()", []),
+        ("array(1, 'a', absent)", [1, "a", None]),
+        ("bool('TRUE')", True),
+        ("bool(true)", True),
+        ("bool('yes')", False),
+        ("bool(absent)", False),
+        ("contains('abc', 'bc')", True),
+        ("contains('abc', 1)", False),
+        ("contains(list, 1)", True),
+        ("contains(list, true)", False),
+        ("contains(list, absent)", False),
+        ("contains(absent, 'a')", False),
+        ("find('abc', 'b+')", True),
+        ("find(12, '2')", True),
+        ("find(absent, '.*')", False),
+        ("findGroups('k=v', '(k)=(v)')", ["k=v", "k", "v"]),
+        ("findGroups('x', 'y')", None),
+        ("findGroups(absent, 'y')", None),
+        ("matchingGroups('k=v', '(k)')", ["k", "k"]),
+        ("matchesWithRegex('abc', 'a.c')", True),
+        ("matchesWithRegex('abcd', 'a.c')", False),
+        ("matchesWithRegex(absent, '.*')", False),
+        ("keyMatch(map, '.-Two')", "Y-Two"),
+        ("keyMatch(map, 'Two')", None),
+        ("keyMatch(absent, 'Two')", None),
+        ("split('a,b,,', ',')", ["a", "b"]),
+        ("split(',', ',')", [""]),
+        ("split(absent, ',')", None),
+        ("join(list, '-')", "a-b-1-"),
+        ("join(absent, '-')", None),
+        ("join(list, absent)", "ab1"),
+        ("indexOf('abc', 'c')", 2),
+        ("indexOf('abc', 'x')", -1),
+        ("indexOf(absent, 'x')", -1),
+        ("integer('42')", 42),
+        ("integer(' 42 ')", 42),
+        ("integer('4.0')", 4),
+        ("integer('4.2')", None),
+        ("integer('x')", None),
+        ("integer(absent)", None),
+        ("integerWithRadix('ff', 16)", 255),
+        ("integerWithRadix('zz', 16)", None),
+        ("integerWithRadix('zzzzzzzzzzzzzzzz', 36)", None),
+        ("integerWithRadix('1_0', 10)", None),
+        ("ipMatch('10.1.2.3', '10.0.0.0/8')", True),
+        ("ipMatch('11.1.2.3', '10.0.0.0/8')", False),
+        ("ipMatch('::ffff:10.1.2.3', '10.0.0.0/8')", True),
+        ("ipMatch('2001:db8::1', '2001:db8::/32')", True),
+        ("ipMatch('10.1.2.3', '2001:db8::/32')", False),
+        ("ipMatch('nonsense', '10.0.0.0/8')", False),
+        ("ipMatch(absent, '10.0.0.0/8')", False),
+        ("lastElement(array(1, 2))", 2),
+        ("lastElement(array())", None),
+        ("lastElement(absent)", None),
+        ("length('abc')", 3),
+        ("length(list)", 4),
+        ("length(map)", 2),
+        ("length(absent)", 0),
+        ("length(5)", 0),
+        ("toJson('{\"a\": [1]}').a[0]", 1),
+        ("toJson(absent)", None),
+        ("toString(12)", "12"),
+        ("toString(list)", '["a","b",1,null]'),
+        ("toString(absent)", None),
+        ("toLowerCase('ABC')", "abc"),
+        ("toUpperCase(absent)", None),
+        ("trim(' a ')", "a"),
+        ("escapeJson(text)", 'say \\"hi\\"\\n'),
+        ("encodeBase64('é~~')", "w6l+fg=="),
+        ("decodeBase64('w6l+fg==')", "é~~"),
+        ("decodeBase64('w6l+fg')", "é~~"),
+        ("decodeBase64('***')", None),
+        ("decodeBase64('/w==')", None),
+        ("encodeBase64url('é~~')", "w6l-fg"),
+        ("decodeBase64url('w6l-fg')", "é~~"),
+        ("decodeBase64url(absent)", None),
+        ("encodeBase64url(digestSha256('abc'))", "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"),
+        ("length(digestSha256(path))", 32),
+        ("digestSha256(absent)", None),
+        ("urlEncode(path)", "%2Fmcp%2Fa+b"),
+        ("urlDecode('%2Fmcp+x')", "/mcp x"),
+        ("formEncodeParameterNameOrValue('a&b')", "a%26b"),
+        ("formDecodeParameterNameOrValue('a%26b')", "a&b"),
+        ("urlEncodePathElement('a/b c:d')", "a%2Fb%20c:d"),
+        ("urlDecodePathElement('a%2Fb+c')", "a/b+c"),
+        ("urlEncodeFragment('a/b?c#')", "a/b?c%23"),
+        ("urlEncodeQueryParameterNameOrValue('a=b&c+d/e')", "a%3Db%26c%2Bd/e"),
+        ("urlEncodeUserInfo('us:er@x')", "us%3Aer%40x"),
+        ("urlDecodeUserInfo('us%3Aer')", "us:er"),
+        ("fileToUrl('/tmp/a b')", "file:///tmp/a%20b"),
+        ("pathToUrl(absent)", None),
+        ("path.startsWith('/mcp')", True),
+        ("path.endsWith('b')", True),
+        ("path.contains('cp')", True),
+        ("path.equalsIgnoreCase('/MCP/A B')", True),
+        ("absent.equalsIgnoreCase('x')", False),
+        ("path.matches('/mcp.*')", True),
+        ("path.split('/')[1]", "mcp"),
+        ("path.toUpperCase().toLowerCase().trim().length()", 8),
+        ("path.indexOf('a')", 5),
+        ("path.concat('x', absent, 1)", "/mcp/a bx1"),
+        ("path.replace('/', '')", "mcpa b"),
+        ("path.replace('', 'x')", "/mcp/a b"),
+        ("absent.replace('a', 'b')", None),
+        ("path.substring(1)", "mcp/a b"),
+        ("path.substring(1, 4)", "mcp"),
+        ("absent.substring(1)", None),
+        ("path.toString()", "/mcp/a b"),
+        ("list.contains('a')", True),
+        ("list.size()", 4),
+        ("list.isEmpty()", False),
+        ("list.get(1)", "b"),
+        ("map.get('X-One')", 1),
+        ("map.get('absent')", None),
+        ("map.containsKey('X-One')", True),
+        ("map.containsKey('absent')", False),
+        ("absent.containsKey('x')", False),
+        ("now.epochSeconds", 1_795_462_085),
+        ("now.rfc1123", "Mon, 23 Nov 2026 19:28:05 GMT"),
+        ("now.plusSeconds(5).epochSeconds", 1_795_462_090),
+        ("now.minusMinutes(1).plusMinutes(1) == now", True),
+        ("now.minusHours(19).minusDays(1).rfc1123", "Sun, 22 Nov 2026 00:28:05 GMT"),
+        ("now.minusSeconds(0).epochSeconds < now.plusDays(1).epochSeconds", True),
+    ],
+)
+def test_functions(expression, expected):
+    value = evaluated(expression)
+    assert value == expected
+    assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "split(list, ',')",
+        "join('abc', ',')",
+        "lastElement('abc')",
+        "integerWithRadix('1', 1)",
+        "integerWithRadix('1', 99)",
+        "integerWithRadix('1', 'x')",
+        "ipMatch('10.1.2.3', 'nonsense')",
+        "ipMatch(1, '10.0.0.0/8')",
+        "toJson('{')",
+        'toJson(\'{"a":1,"a":2}\')',
+        "trim(1)",
+        "encodeBase64(array(256))",
+        "encodeBase64(array('a'))",
+        "encodeBase64(map)",
+        "fileToUrl('relative')",
+        "path.substring(9)",
+        "path.substring(3, 2)",
+        "path.substring(0 - 1)",
+        "list.startsWith('a')",
+        "now.plusDays(99999999)",
+        "now.minusDays(99999999)",
+        "path.plusDays(1)",
+        "map.plusDays(1)",
+        "find(map, 'x')",
+        "find('x', path.concat('('))",
+        "find('x', absent)",
+    ],
+)
+def test_operands_that_do_not_fit_are_errors(expression):
+    with pytest.raises(EvaluationError):
+        evaluated(expression)
+
+
+@pytest.mark.parametrize("seconds", [-1, 1e15, float("inf"), float("nan")])
+def test_times_out_of_range_are_errors(seconds):
+    with pytest.raises(OperandError):
+        moment(seconds)
+
+
+def test_lone_surrogates_are_errors_and_not_crashes():
+    for expression in ("encodeBase64(x)", "urlEncode(x)", "digestSha256(x)", "find(x, 'a.')", "toJson(x)", "decodeBase64(x)"):
+        with pytest.raises(EvaluationError):
+            compile_template(f"${{{expression}}}").evaluate({"x": "\ud800"})
+
+
+def test_documented_functions_are_all_there():
+    documented = """array bool contains decodeBase64 decodeBase64url encodeBase64 encodeBase64url digestSha256 fileToUrl pathToUrl
+        find findGroups
+        matchesWithRegex formEncodeParameterNameOrValue formDecodeParameterNameOrValue indexOf integer integerWithRadix
+        ipMatch join keyMatch
+        lastElement length split toJson toLowerCase toUpperCase trim toString urlEncode urlDecode urlEncodeFragment urlDecodeFragment
+        urlEncodePathElement urlDecodePathElement urlEncodeQueryParameterNameOrValue urlDecodeQueryParameterNameOrValue urlEncodeUserInfo
+        urlDecodeUserInfo matches matchingGroups escapeJson"""
+    assert set(documented.split()) == set(FUNCTIONS)
+    assert all(method.least >= 1 for method in METHODS.values())
