@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from deputize.jose import Verifier
 from deputize.kernel.values import JsonObject
 from deputize.oauth.ports import Codes, RefreshTokens, Standings
 from deputize.oauth.records.directory import Agent, Environment
@@ -30,6 +31,8 @@ class GrantPorts:
     """A fresh UUID text."""
     derive: Callable[[str, int], str]
     """(family id, generation) to the refresh token value of that generation: a keyed hash, stable across restarts."""
+    verifier: Verifier = field(default_factory=Verifier)
+    """Verifies subject and actor tokens; share one with introspection, so that its memory of signatures serves both."""
 
 
 @dataclass(frozen=True, slots=True)

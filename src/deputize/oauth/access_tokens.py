@@ -1,0 +1,74 @@
+"""Issuing access tokens, and believing them again: every grant ends here, and introspection begins here."""
+
+from dataclasses import dataclass
+
+from deputize.jose import ACCESS_TOKEN_TYPE, TokenInvalid, Verifier, sign
+from deputize.kernel.values import JsonObject
+from deputize.oauth.claims import Issue, assemble, explain
+from deputize.oauth.delegation import act_refusal
+from deputize.oauth.errors import InvalidGrant
+from deputize.oauth.ports import IssuedToken, Standings
+from deputize.oauth.records.directory import Environment
+from deputize.oauth.records.store import Standing
+from deputize.oauth.standing import basis_of, read_standing, standing_refusal
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A signed access token, its claims, and for the log what a mapping left out and why."""
+
+    token: str
+    claims: JsonObject
+    issued: IssuedToken
+    lifetime: int
+    """Seconds from now."""
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """Verified claims whose basis is alive, and the standing that was read for them."""
+
+    claims: JsonObject
+    standing: Standing
+
+
+def issue_access_token(issue: Issue) -> AccessToken:
+    """The token, if what its claims say about actors may be said. Raises `InvalidGrant` with the private reason.
+
+    The one place where access tokens are signed, so that no grant can pass the rules of delegation by.
+    """
+    assembled = assemble(issue)
+    refusal = delegation_refusal(issue, assembled.claims)
+    if refusal:
+        raise InvalidGrant(refusal)
+    token = sign(assembled.claims, issue.environment.keys, ACCESS_TOKEN_TYPE)
+    issued = IssuedToken(issue.jti, issue.expires_at)
+    return AccessToken(token, assembled.claims, issued, issue.expires_at - int(issue.now), assembled.notes)
+
+
+def delegation_refusal(issue: Issue, claims: JsonObject) -> str | None:
+    """The private reason why a token with these claims must not be issued, or `None`."""
+    act = claims.get("act")
+    if act is None and issue.resource.delegation_required:
+        return f"{issue.resource.name!r} requires delegation: {explain(issue, 'act')}"
+    return act_refusal(act, issue.subject, issue.client.id if issue.actor is not None else None)
+
+
+async def find_live_token(
+    environment: Environment, token: str, standings: Standings, verifier: Verifier, now: float
+) -> LiveToken | TokenInvalid:
+    """An access token of this environment that is signed, in time, and whose basis is alive; else the reason, for the log.
+
+    What introspection, userinfo and revocation believe. Nothing is read before the signature holds.
+    """
+    try:
+        claims = verifier.verify(token, environment.keys, environment.issuer, now)
+    except TokenInvalid as invalid:
+        return invalid
+    basis = basis_of(claims)
+    if basis is None:
+        return TokenInvalid("its claims do not tell what it rests on")
+    standing = await read_standing(standings, environment, basis)
+    refusal = standing_refusal(environment, basis, standing, now)
+    return TokenInvalid(refusal) if refusal else LiveToken(claims, standing)

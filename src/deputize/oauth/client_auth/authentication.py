@@ -1,0 +1,71 @@
+"""Credentials as presented, the shape of a method, and the comparison with what was registered."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from deputize.kernel.digests import digest, matches
+from deputize.oauth.errors import InvalidClient, InvalidRequest
+from deputize.oauth.records.directory import Agent, Environment, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A client's (or resource's) id and secret, as presented."""
+
+    client_id: str
+    secret: str = field(repr=False)
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAuthMethod:
+    """A way to present credentials: its registered name, and (Authorization header, parameters) to credentials or `None`."""
+
+    name: str
+    find_credentials: Callable[[str | None, Mapping[str, str]], Credentials | None]
+
+
+Caller: TypeAlias = Agent | Resource
+
+# Unknown ids cost the same comparison as known ones, so that time does not tell which ids exist.
+_NOBODYS_DIGEST: Final = digest("")
+
+
+def read_credentials(methods: Iterable[ClientAuthMethod], authorization: str | None, parameters: Mapping[str, str]) -> Credentials:
+    """The credentials of a request. Raises `InvalidClient` without any, `InvalidRequest` when presented in several ways."""
+    found = [each for method in methods if (each := method.find_credentials(authorization, parameters))]
+    if not found:
+        raise InvalidClient("no client credentials were presented")
+    if len(found) > 1:
+        raise InvalidRequest("The client authenticated in more than one way")
+    if parameters.get("client_id", found[0].client_id) != found[0].client_id:
+        raise InvalidRequest("The parameter client_id is not the authenticated client")
+    return found[0]
+
+
+def authenticate_agent(environment: Environment, credentials: Credentials) -> Agent:
+    """The enabled agent with these credentials, by whichever method they came: both prove the same secret. Raises `InvalidClient`."""
+    agent = environment.agents.get(credentials.client_id)
+    _check(credentials, agent)
+    if agent is None or not agent.enabled:
+        raise InvalidClient(f"the agent {credentials.client_id[:64]!r} is disabled")
+    return agent
+
+
+def authenticate_caller(environment: Environment, credentials: Credentials) -> Caller:
+    """The agent or the resource with these credentials: who may introspect. Raises `InvalidClient`."""
+    resource = environment.resources.get(credentials.client_id)
+    if resource is None:
+        return authenticate_agent(environment, credentials)
+    _check(credentials, resource)
+    return resource
+
+
+def _check(credentials: Credentials, registered: Caller | None) -> None:
+    digests = registered.secret_digests if registered else (_NOBODYS_DIGEST,)
+    # Every valid secret is compared, none is skipped after a match.
+    proven = sum(matches(credentials.secret, each) for each in digests)
+    if registered is None or not proven:
+        reason = "the secret is wrong" if registered else "there is no such client"
+        raise InvalidClient(f"{credentials.client_id[:64]!r} by {credentials.method}: {reason}")

@@ -1,0 +1,32 @@
+"""`client_secret_basic`: id and secret, each form encoded, in an HTTP Basic header."""
+
+import binascii
+from base64 import b64decode
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import unquote_plus
+
+from deputize.oauth.client_auth.authentication import ClientAuthMethod, Credentials
+from deputize.oauth.errors import InvalidClient
+
+MAX_HEADER: Final = 2048
+"""Characters."""
+
+
+def find_credentials(authorization: str | None, _parameters: Mapping[str, str]) -> Credentials | None:
+    """The credentials in a Basic header; `None` without one. Raises `InvalidClient` for a malformed one."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    if len(encoded) > MAX_HEADER:
+        raise InvalidClient("the Basic credentials are too long")
+    try:
+        client_id, colon, secret = b64decode(encoded.strip(), validate=True).decode("ascii").partition(":")
+        if not colon:
+            raise InvalidClient("the Basic credentials have no colon")
+        return Credentials(unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict"), METHOD.name)
+    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        raise InvalidClient("the Basic credentials are malformed") from error
+
+
+METHOD: Final = ClientAuthMethod("client_secret_basic", find_credentials)

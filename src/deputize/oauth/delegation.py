@@ -1,0 +1,109 @@
+"""Who may act for whom: the rules that hold whatever a mapping says (RFC 8693 sections 4.1, 4.4; design: Delegation).
+
+The administrator's mapping decides what `act` says, these decide whether it may be issued. Each returns the private reason for
+a refusal, or `None` when there is nothing against it.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from deputize.kernel.values import JsonObject, JsonValue
+
+MAX_DEPTH: Final = 5
+"""Actors in one chain."""
+MAX_SIZE: Final = 4096
+"""Characters of the whole `act` claim as JSON."""
+
+Refusal: TypeAlias = str
+
+
+def actor_token_refusal(actor: JsonObject, client_id: str) -> Refusal | None:
+    """The actor token must belong to the client that makes the request: nobody presents another agent's token."""
+    holder = actor.get("client_id")
+    return None if holder == client_id else f"the actor token belongs to the client {holder!r}, not to {client_id!r}"
+
+
+def act_refusal(act: JsonValue, subject: JsonObject | None, actor: str | None) -> Refusal | None:
+    """Whether `act` may be issued: by the authenticated `actor` (a client id), permitted by the subject token, chain unaltered.
+
+    `act` is `None` when the token would carry none; `subject` is `None` in grants without a subject token.
+    """
+    if act is None:
+        return _dropped_chain(subject)
+    return _actor_refusal(act, actor) or _permission_refusal(subject or {}, actor) or _chain_refusal(act, subject or {})
+
+
+def scope_refusal(scopes: tuple[str, ...], audience: str, subject: JsonObject) -> Refusal | None:
+    """An exchange for the audience the subject token already has may only narrow its scope."""
+    if audience not in _texts(subject.get("aud")):
+        return None
+    scope = subject.get("scope")
+    wider = set(scopes) - set(scope.split(" ") if isinstance(scope, str) else ())
+    return f"{sorted(wider)} are not in the subject token's scope" if wider else None
+
+
+def exchanged_expiry(expires_at: int, subject: JsonObject, *, may_outlive_subject: bool) -> int:
+    """When an exchanged token expires: with the subject token at the latest, unless the resource says that it may outlive it."""
+    subject_expiry = subject.get("exp")
+    if may_outlive_subject or not isinstance(subject_expiry, int | float):
+        return expires_at
+    return min(expires_at, int(subject_expiry))
+
+
+def actor_chain(claims: JsonObject) -> tuple[str, ...]:
+    """The `sub` of every actor, the current one first; stops at what is not an actor."""
+    chain: list[str] = []
+    act = claims.get("act")
+    while isinstance(act, Mapping) and isinstance(sub := act.get("sub"), str) and len(chain) < MAX_DEPTH:
+        chain.append(sub)
+        act = act.get("act")
+    return tuple(chain)
+
+
+def _dropped_chain(subject: JsonObject | None) -> Refusal | None:
+    """Leaving out who acted before would turn a delegated token into an impersonating one."""
+    if subject is None or subject.get("act") is None:
+        return None
+    return "the subject token carries act, the issued token would not"
+
+
+def _actor_refusal(act: JsonValue, actor: str | None) -> Refusal | None:
+    if not isinstance(act, Mapping) or not isinstance(act.get("sub"), str):
+        return "the mapping yields an act that is not an object with a sub"
+    if actor is None:
+        return "the mapping yields act, but nobody proved to be the actor: there is no actor token"
+    return None if act["sub"] == actor else f"the mapping yields act.sub {act['sub']!r}, the authenticated actor is {actor!r}"
+
+
+def _permission_refusal(subject: JsonObject, actor: str | None) -> Refusal | None:
+    may_act = subject.get("may_act")
+    permitted = may_act.get("sub") if isinstance(may_act, Mapping) else None
+    if permitted is None:
+        return "the subject token has no may_act.sub"
+    return None if permitted == actor else f"the subject token's may_act.sub is {permitted!r}, the authenticated actor is {actor!r}"
+
+
+def _chain_refusal(act: JsonValue, subject: JsonObject) -> Refusal | None:
+    nested = act.get("act") if isinstance(act, Mapping) else None
+    if _canonical(nested) != _canonical(subject.get("act")):
+        return "the act inside act is not the subject token's act: a chain only grows at its head"
+    if _depth(act) > MAX_DEPTH:
+        return f"the act chain is deeper than {MAX_DEPTH}"
+    return None if len(_canonical(act)) <= MAX_SIZE else f"the act claim is larger than {MAX_SIZE} characters"
+
+
+def _depth(act: JsonValue) -> int:
+    depth = 0
+    while isinstance(act, Mapping) and depth <= MAX_DEPTH:
+        depth += 1
+        act = act.get("act")
+    return depth
+
+
+def _canonical(value: JsonValue) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+def _texts(value: JsonValue) -> tuple[JsonValue, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)

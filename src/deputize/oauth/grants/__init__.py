@@ -1,0 +1,25 @@
+"""The ways to get tokens. `answer` is the token endpoint without HTTP."""
+
+from deputize.oauth.errors import UnauthorizedClient, UnsupportedGrantType
+from deputize.oauth.grants import authorization_code, client_credentials, refresh_token, token_exchange
+from deputize.oauth.grants.grant import Grant
+from deputize.oauth.parameters import required
+from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
+
+GRANTS: tuple[Grant, ...] = (
+    authorization_code.GRANT,
+    client_credentials.GRANT,
+    refresh_token.GRANT,
+    token_exchange.GRANT,
+)
+
+
+async def answer(request: TokenRequest, ports: GrantPorts, grants: tuple[Grant, ...] = GRANTS) -> TokenResponse:
+    """The tokens for a request, by the grant it names. Raises `OAuthError`s only."""
+    grant_type = required(request.parameters, "grant_type")
+    grant = next((each for each in grants if each.grant_type == grant_type), None)
+    if grant is None:
+        raise UnsupportedGrantType(f"grant_type {grant_type[:128]!r}")
+    if grant_type not in request.client.grant_types:
+        raise UnauthorizedClient(f"{request.client.name!r} may not use {grant_type}")
+    return await grant.handle(request, ports)

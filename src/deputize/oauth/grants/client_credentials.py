@@ -1,0 +1,31 @@
+"""The client credentials grant: an agent's token of its own, without a user (RFC 6749 section 4.4). Gives the actor token."""
+
+from typing import Final
+
+from deputize.oauth.access_tokens import issue_access_token
+from deputize.oauth.claims import Issue
+from deputize.oauth.grants.grant import Grant, expires_at, response_of
+from deputize.oauth.resources import choose_target
+from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
+
+GRANT_TYPE: Final = "client_credentials"
+
+
+async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
+    """A token for the one resource asked for. Touches no store: there is nothing single-use about it."""
+    target = choose_target(request.environment, request.client, request.parameters)
+    issue = Issue(
+        environment=request.environment,
+        client=request.client,
+        resource=target.resource,
+        scopes=target.scopes,
+        grant_type=GRANT_TYPE,
+        now=request.now,
+        expires_at=expires_at(target.resource, request.now),
+        jti=ports.new_id(),
+        requested_scope=request.parameters.get("scope"),
+    )
+    return response_of(issue_access_token(issue))
+
+
+GRANT: Final = Grant(GRANT_TYPE, handle)

@@ -1,0 +1,61 @@
+"""The authority's metadata: one document for OpenID Connect Discovery and RFC 8414, which differ only in where they are found."""
+
+from collections.abc import Sequence
+
+from deputize.kernel.values import JsonObject
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.grants import GRANTS
+from deputize.oauth.pkce import METHOD
+from deputize.oauth.records.directory import Environment
+from deputize.oauth.scopes import OPENID_SCOPES
+
+
+def metadata(environment: Environment) -> JsonObject:
+    """What clients need to know. Every URL is the configured issuer, extended; the issuer itself is an opaque text."""
+    return {**_endpoints(environment.issuer), **_capabilities(environment)}
+
+
+def _endpoints(issuer: str) -> JsonObject:
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "userinfo_endpoint": f"{issuer}/userinfo",
+        "jwks_uri": f"{issuer}/jwks",
+        "introspection_endpoint": f"{issuer}/introspect",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "end_session_endpoint": f"{issuer}/signoff",
+    }
+
+
+def _capabilities(environment: Environment) -> JsonObject:
+    methods = [method.name for method in CLIENT_AUTH_METHODS]
+    return {
+        "acr_values_supported": sorted(environment.policies),
+        "authorization_response_iss_parameter_supported": True,
+        "claims_parameter_supported": False,
+        "claims_supported": _claims(),
+        "code_challenge_methods_supported": [METHOD],
+        "grant_types_supported": [grant.grant_type for grant in GRANTS],
+        "id_token_signing_alg_values_supported": list(environment.keys.algorithms),
+        "introspection_endpoint_auth_methods_supported": methods,
+        "prompt_values_supported": ["none", "login", "consent"],
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+        "response_modes_supported": ["query"],
+        "response_types_supported": ["code"],
+        "revocation_endpoint_auth_methods_supported": methods,
+        "scopes_supported": [*OPENID_SCOPES, *_resource_scopes(environment)],
+        "subject_types_supported": ["public"],
+        "token_endpoint_auth_methods_supported": methods,
+    }
+
+
+def _claims() -> Sequence[str]:
+    own = ["acr", "aud", "auth_time", "env", "exp", "iat", "iss", "nonce", "org", "sid", "sub"]
+    return [*own, "email", "family_name", "given_name", "locale", "name", "preferred_username"]
+
+
+def _resource_scopes(environment: Environment) -> Sequence[str]:
+    """The scopes of every resource, each once: a scope's name is no secret, agents are granted them one by one."""
+    return sorted({name for resource in environment.resources.values() for name in resource.scopes})
