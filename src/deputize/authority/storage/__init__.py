@@ -1,0 +1,33 @@
+"""What the authority remembers, in SQLite or PostgreSQL: one file a port of `oauth.ports`. The only package that knows SQLAlchemy."""
+
+from deputize.authority.storage.directory_rows import (
+    DirectoryConflict,
+    DirectoryRows,
+    EnvironmentRow,
+    Kind,
+    ObjectRow,
+    Put,
+    Remove,
+    RowChange,
+    SecretRow,
+    SigningKeyRow,
+)
+from deputize.authority.storage.engine import StorageError
+from deputize.authority.storage.store import Store, open_store, sqlite_url
+
+__all__ = (
+    "DirectoryConflict",
+    "DirectoryRows",
+    "EnvironmentRow",
+    "Kind",
+    "ObjectRow",
+    "Put",
+    "Remove",
+    "RowChange",
+    "SecretRow",
+    "SigningKeyRow",
+    "StorageError",
+    "Store",
+    "open_store",
+    "sqlite_url",
+)

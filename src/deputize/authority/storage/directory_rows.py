@@ -1,0 +1,165 @@
+"""What administrators configured, as rows: read as a whole, changed in one transaction that raises the directory's version.
+
+What the documents mean is `authority.directory`'s business.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from sqlalchemy import Connection, Table, delete, select, update
+
+from deputize.authority.storage.engine import Database
+from deputize.authority.storage.statements import upsert
+from deputize.authority.storage.tables import DIRECTORY_OBJECTS, DIRECTORY_VERSION, ENVIRONMENTS, SECRETS, SIGNING_KEYS, USERS
+from deputize.kernel.errors import DeputizeError
+from deputize.kernel.values import JsonObject
+from deputize.oauth.records.store import User
+
+Kind: TypeAlias = Literal["resource", "agent", "agreement", "policy"]
+KINDS: tuple[Kind, ...] = ("resource", "agent", "agreement", "policy")
+
+
+class DirectoryConflict(DeputizeError):
+    """Somebody else changed the directory since it was read; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRow:
+    """An environment's own settings."""
+
+    id: str
+    name: str
+    document: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectRow:
+    """A resource, agent, agreement or policy."""
+
+    id: str
+    environment_id: str
+    kind: Kind
+    name: str
+    """Unique among its kind in the environment."""
+    document: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRow:
+    """A secret of a resource or an agent, as its digest."""
+
+    id: str
+    environment_id: str
+    owner_id: str
+    digest: str
+    created_at: float
+    expires_at: float | None = None
+    """Set when a newer secret took its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKeyRow:
+    """A key of an environment's key ring, private part included; `position` is its place in the ring."""
+
+    environment_id: str
+    kid: str
+    position: int
+    document: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryRows:
+    """Everything that was configured when the directory had `version`."""
+
+    version: int
+    environments: tuple[EnvironmentRow, ...]
+    objects: tuple[ObjectRow, ...]
+    secrets: tuple[SecretRow, ...]
+    signing_keys: tuple[SigningKeyRow, ...]
+
+
+Changeable: TypeAlias = EnvironmentRow | ObjectRow | SecretRow | SigningKeyRow | User
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Add a row, or replace the one with its key."""
+
+    row: Changeable
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove the row with this one's key, and what belongs to it."""
+
+    row: Changeable
+
+
+RowChange: TypeAlias = Put | Remove
+
+_TABLES: Mapping[type[Changeable], Table] = {
+    EnvironmentRow: ENVIRONMENTS,
+    ObjectRow: DIRECTORY_OBJECTS,
+    SecretRow: SECRETS,
+    SigningKeyRow: SIGNING_KEYS,
+    User: USERS,
+}
+_VERSION = select(DIRECTORY_VERSION.c.version)
+RowT = TypeVar("RowT", EnvironmentRow, ObjectRow, SecretRow, SigningKeyRow)
+
+
+class SqlDirectoryRows:
+    """The directory's rows in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def version(self) -> int:
+        """A number that every change of the directory raises."""
+        return (await self._database.rows(_VERSION, {}))[0].version
+
+    async def load(self) -> DirectoryRows:
+        """All rows, as one version of the directory had them."""
+        while True:
+            version = await self.version()
+            rows = DirectoryRows(
+                version,
+                await self._all(EnvironmentRow),
+                await self._all(ObjectRow),
+                await self._all(SecretRow),
+                await self._all(SigningKeyRow),
+            )
+            if await self.version() == version:
+                return rows
+
+    async def change(self, changes: Sequence[RowChange], read_version: int) -> int:
+        """Make all changes in their order, or none; the new version. Raises `DirectoryConflict` unless `read_version` is current."""
+
+        def work(connection: Connection) -> int:
+            version = DIRECTORY_VERSION.c.version
+            raised = update(DIRECTORY_VERSION).where(version == read_version).values(version=read_version + 1)
+            if connection.execute(raised).rowcount != 1:
+                raise DirectoryConflict("the directory was changed by somebody else meanwhile; try again")
+            for change in changes:
+                _make(connection, change)
+            return read_version + 1
+
+        return await self._database.write(work)
+
+    async def _all(self, kind: type[RowT]) -> tuple[RowT, ...]:
+        table = _TABLES[kind]
+        ordered = select(*(table.c[field.name] for field in fields(kind))).order_by(*table.primary_key)
+        return tuple(kind(*row) for row in await self._database.rows(ordered, {}))
+
+
+def _make(connection: Connection, change: RowChange) -> None:
+    table = _TABLES[type(change.row)]
+    row: dict[str, Any] = asdict(change.row)
+    if isinstance(change, Put):
+        upsert(connection, table, row)
+        return
+    statement = delete(table)
+    for column in table.primary_key:
+        statement = statement.where(column == row[column.name])
+    connection.execute(statement)

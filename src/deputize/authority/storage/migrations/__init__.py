@@ -1,0 +1,37 @@
+"""Brings a database to the tables this version of the program expects; run whenever a store is opened."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, text
+
+from deputize.authority.storage.engine import StorageError
+
+HEAD = "0001"
+"""The newest revision in `versions/`."""
+
+
+def migrate(connection: Connection) -> None:
+    """Apply the revisions that are missing, inside the caller's transaction. Raises `StorageError` on a newer database."""
+    current = _current(connection)
+    if current == HEAD:
+        return
+    # Alembic takes a quarter of a second to import, and nearly every start finds the database up to date.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    configuration = Config()
+    configuration.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    configuration.attributes["connection"] = connection
+    try:
+        command.upgrade(configuration, HEAD)
+    except CommandError as error:
+        raise StorageError(
+            f"the database is at revision {current}, which this version of deputize does not know; use a newer one"
+        ) from error
+
+
+def _current(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.scalar(text("SELECT version_num FROM alembic_version"))

@@ -1,0 +1,32 @@
+"""PostgreSQL, for more than one server at a time: a pool of asynchronous connections."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql import Select
+
+T = TypeVar("T")
+
+
+class PostgresqlDatabase:
+    """A `Database` on a server. Writes run at READ COMMITTED: a conditional update waits for the row and looks again."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Row[Any]]:
+        """Everything `statement` selects, as committed when this was called."""
+        async with self._reader.connect() as connection:
+            return (await connection.execute(statement, parameters)).all()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, once all it wrote is committed and durable; if it raises, nothing was written."""
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(work)
+
+    async def close(self) -> None:
+        """Let go of every connection."""
+        await self._engine.dispose()

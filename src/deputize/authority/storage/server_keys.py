@@ -1,0 +1,32 @@
+"""Random keys that one environment's servers share."""
+
+from sqlalchemy import Connection, bindparam, select
+
+from deputize.authority.storage.engine import Database
+from deputize.authority.storage.statements import insert_if_absent
+from deputize.authority.storage.tables import SERVER_KEYS
+from deputize.kernel.ids import new_token
+
+_COLUMNS = SERVER_KEYS.c
+_KEY = select(_COLUMNS.key).where((_COLUMNS.environment_id == bindparam("environment")) & (_COLUMNS.purpose == bindparam("purpose")))
+
+
+class SqlServerKeys:
+    """`oauth.ports.ServerKeys` in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def server_key(self, environment_id: str, purpose: str) -> bytes:
+        """The 256-bit key for `purpose` (such as `refresh-token` or `cookie`), as URL-safe text in bytes."""
+        named = {"environment": environment_id, "purpose": purpose}
+        rows = await self._database.rows(_KEY, named)
+        key: str = rows[0].key if rows else await self._database.write(lambda connection: _make(connection, named))
+        return key.encode()
+
+
+def _make(connection: Connection, named: dict[str, str]) -> str:
+    """The key that stands afterwards: another server may have been first."""
+    row = {"environment_id": named["environment"], "purpose": named["purpose"], "key": new_token()}
+    insert_if_absent(connection, SERVER_KEYS, row)
+    return connection.execute(_KEY, named).scalar_one()

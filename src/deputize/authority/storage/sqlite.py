@@ -1,0 +1,159 @@
+"""SQLite in write-ahead-log mode: reads where they are asked for, writes one after another in a thread of their own.
+
+A read takes SQLite some ten microseconds, and readers never wait for the writer, so handing it to a thread would cost many
+times what it saves; it runs on the event loop's thread. A write waits for the disk (`synchronous=FULL`), so it runs in the
+writer's thread. Writes that arrive while the disk is busy are committed together, each in a savepoint of its own.
+"""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import Connection, Engine, Row, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+from sqlalchemy.sql import Select
+
+from deputize.authority.storage.engine import StorageError
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 5000
+MAX_BATCH = 128
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}", "trusted_schema=OFF")
+
+
+def open_engine(path: Path) -> Engine:
+    """An engine over the file at `path`, which is created readable by its owner alone. Raises `StorageError`."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.fchmod(descriptor, 0o600)
+        os.close(descriptor)
+    except OSError as error:
+        raise StorageError(f"cannot use {path}: {error.strerror}; name a folder that this user may write with --data") from error
+    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _prepare)
+    return engine
+
+
+def _prepare(connection: DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@contextlib.contextmanager
+def immediate(connection: Connection) -> Generator[None]:
+    """One transaction that takes the write lock at once: two processes then queue instead of failing half-way."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        # A full disk has rolled back by itself; then there is nothing left to roll back, and the first error counts.
+        with contextlib.suppress(OperationalError):
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+
+
+def autocommit(engine: Engine) -> Connection:
+    """A connection on which only this module says when a transaction begins."""
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+
+
+class SqliteDatabase:
+    """A `Database` in one file."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = autocommit(engine)
+        self._reader.exec_driver_sql("PRAGMA query_only=ON")
+        self._writer = Writer(autocommit(engine))
+
+    async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Row[Any]]:
+        """Everything `statement` selects, as committed when this was called."""
+        return self._reader.execute(statement, parameters).all()
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """What `work` returns, once all it wrote is committed and durable; if it raises, nothing was written."""
+        return await asyncio.wrap_future(self._writer.submit(work))
+
+    async def close(self) -> None:
+        """Let go of every connection; writes already under way are finished first."""
+        await asyncio.to_thread(self._writer.close)
+        self._reader.close()
+        self._engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class _Write(Generic[T]):
+    work: Callable[[Connection], T]
+    future: Future[T]
+
+    def attempt(self, connection: Connection) -> Callable[[], None]:
+        """Do the work in a savepoint; what to tell the caller once the transaction around it is durable."""
+        connection.exec_driver_sql("SAVEPOINT one_write")
+        try:
+            answer = partial(self.future.set_result, self.work(connection))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
+            connection.exec_driver_sql("ROLLBACK TO one_write")
+            answer = partial(self.future.set_exception, error)
+        connection.exec_driver_sql("RELEASE one_write")
+        return answer
+
+
+class Writer:
+    """The one thread that writes. A write whose caller went away is still carried out, wholly or not at all."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._queue: SimpleQueue[_Write[Any] | None] = SimpleQueue()
+        self._thread = Thread(target=self._serve, name="deputize-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
+        """Queue a write; the future is done when it is durable."""
+        future: Future[T] = Future()
+        future.set_running_or_notify_cancel()  # from here on nobody can take it back
+        self._queue.put(_Write(work, future))
+        return future
+
+    def close(self) -> None:
+        """Finish what is queued, end the thread, close the connection."""
+        self._queue.put(None)
+        self._thread.join()
+        self._connection.close()
+
+    def _serve(self) -> None:
+        while (first := self._queue.get()) is not None:
+            self._commit(self._batch(first))
+
+    def _batch(self, first: _Write[Any]) -> list[_Write[Any]]:
+        batch = [first]
+        with contextlib.suppress(Empty):
+            while len(batch) < MAX_BATCH and (following := self._queue.get_nowait()) is not None:
+                batch.append(following)
+            if len(batch) < MAX_BATCH:
+                self._queue.put(None)  # the request to end was among them: keep it for afterwards
+        return batch
+
+    def _commit(self, batch: list[_Write[Any]]) -> None:
+        try:
+            with immediate(self._connection):
+                answers = [write.attempt(self._connection) for write in batch]
+        except Exception as error:  # noqa: BLE001 - nothing of the batch was written, and each caller has to know
+            answers = [partial(write.future.set_exception, error) for write in batch]
+        for answer in answers:
+            answer()

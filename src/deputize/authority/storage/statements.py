@@ -1,0 +1,30 @@
+"""The few statements that SQLite and PostgreSQL spell alike but SQLAlchemy keeps in two places."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, Table, Update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql import ColumnElement
+
+
+def won(connection: Connection, statement: Update) -> bool:
+    """Whether a conditional update found the one row it was for. A single statement, so of two callers one wins."""
+    return connection.execute(statement).rowcount == 1
+
+
+def upsert(connection: Connection, table: Table, row: Mapping[str, object], *, only_if: ColumnElement[bool] | None = None) -> bool:
+    """Insert `row`, or overwrite the one with its primary key where `only_if` holds of that; whether a row was written."""
+    statement = _insert(connection, table).values(row)
+    keys = [column.name for column in table.primary_key]
+    overwritten = {name: statement.excluded[name] for name in row if name not in keys}
+    result = connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=overwritten, where=only_if))
+    return result.rowcount == 1
+
+
+def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> None:
+    """Insert `row` unless one with its primary key stands."""
+    connection.execute(_insert(connection, table).values(row).on_conflict_do_nothing())
+
+
+def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -1,0 +1,118 @@
+"""The store: one object a port, over one database."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from deputize.authority.storage.codes import SqlCodes
+from deputize.authority.storage.consents import SqlConsents
+from deputize.authority.storage.directory_rows import SqlDirectoryRows
+from deputize.authority.storage.engine import Database, StorageError
+from deputize.authority.storage.flows import SqlFlows
+from deputize.authority.storage.migrations import migrate
+from deputize.authority.storage.postgresql import PostgresqlDatabase
+from deputize.authority.storage.purge import purge
+from deputize.authority.storage.refresh_tokens import SqlRefreshTokens
+from deputize.authority.storage.revocations import SqlRevocations
+from deputize.authority.storage.server_keys import SqlServerKeys
+from deputize.authority.storage.sessions import SqlSessions
+from deputize.authority.storage.sign_on_failures import SqlSignOnFailures
+from deputize.authority.storage.sqlite import SqliteDatabase, autocommit, immediate, open_engine
+from deputize.authority.storage.standings import SqlStandings
+from deputize.authority.storage.users import SqlUsers
+
+FILE_NAME = "deputize.db"
+# Any fixed number: servers that start together migrate one after another.
+_MIGRATION_LOCK = text("SELECT pg_advisory_xact_lock(7233478)")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Everything the authority remembers."""
+
+    codes: SqlCodes
+    refresh_tokens: SqlRefreshTokens
+    revocations: SqlRevocations
+    standings: SqlStandings
+    sessions: SqlSessions
+    users: SqlUsers
+    consents: SqlConsents
+    flows: SqlFlows
+    sign_on_failures: SqlSignOnFailures
+    server_keys: SqlServerKeys
+    directory_rows: SqlDirectoryRows
+    database: Database
+
+    async def purge(self, now: float) -> int:
+        """Delete what expired more than an hour before `now`; how many rows went."""
+        return await purge(self.database, now)
+
+
+def sqlite_url(data: Path) -> str:
+    """The database URL of a data folder."""
+    return f"sqlite:///{data.absolute() / FILE_NAME}"
+
+
+@contextlib.asynccontextmanager
+async def open_store(url: str) -> AsyncGenerator[Store]:
+    """The store at a `sqlite:///path` or `postgresql://…` URL, migrated to this version. Raises `StorageError`."""
+    database = await _open(_parse(url))
+    try:
+        yield _store(database)
+    finally:
+        await database.close()
+
+
+def _store(database: Database) -> Store:
+    return Store(
+        codes=SqlCodes(database),
+        refresh_tokens=SqlRefreshTokens(database),
+        revocations=SqlRevocations(database),
+        standings=SqlStandings(database),
+        sessions=SqlSessions(database),
+        users=SqlUsers(database),
+        consents=SqlConsents(database),
+        flows=SqlFlows(database),
+        sign_on_failures=SqlSignOnFailures(database),
+        server_keys=SqlServerKeys(database),
+        directory_rows=SqlDirectoryRows(database),
+        database=database,
+    )
+
+
+def _parse(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError as error:
+        raise StorageError("the database URL is not a URL; write sqlite:///folder/deputize.db or postgresql://host/name") from error
+
+
+async def _open(url: URL) -> Database:
+    match url.get_backend_name():
+        case "sqlite" if url.database:
+            return _open_sqlite(Path(url.database))
+        case "postgresql":
+            return await _open_postgresql(url.set(drivername="postgresql+psycopg"))
+        case other:
+            raise StorageError(f"{other} databases are not supported; use sqlite:///folder/deputize.db or postgresql://host/name")
+
+
+def _open_sqlite(path: Path) -> Database:
+    engine = open_engine(path)
+    with autocommit(engine) as connection, immediate(connection):
+        migrate(connection)
+    return SqliteDatabase(engine)
+
+
+async def _open_postgresql(url: URL) -> Database:
+    engine = create_async_engine(url, pool_pre_ping=True)
+    async with engine.begin() as connection:
+        await connection.execute(_MIGRATION_LOCK)
+        await connection.run_sync(migrate)
+    return PostgresqlDatabase(engine)

@@ -1,0 +1,233 @@
+"""The database's tables, with types that SQLite and PostgreSQL both have.
+
+Instants are seconds since the epoch. Bearer values appear only as hex SHA-256 digests. What an administrator configured is read
+as a whole and never by column, so it is kept as one JSON document an object: a new setting needs no migration.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeEngine
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+ID = String(36)
+DIGEST = String(64)
+NAME = String(256)
+INSTANT: TypeEngine[Any] = Double()
+
+
+def _column(name: str, kind: TypeEngine[Any], *, key: bool = False) -> Column[Any]:
+    return Column(name, kind, primary_key=key, nullable=False)
+
+
+def _optional(name: str, kind: TypeEngine[Any]) -> Column[Any]:
+    return Column(name, kind, nullable=True)
+
+
+def _environment(*, key: bool = False) -> Column[Any]:
+    return Column("environment_id", ID, ForeignKey("environments.id", ondelete="CASCADE"), primary_key=key, nullable=False)
+
+
+def _user(*, key: bool = False) -> Column[Any]:
+    return Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=key, nullable=False)
+
+
+def _authentication() -> tuple[Column[Any], ...]:
+    return _column("user_id", ID), _column("session_id", ID), _column("auth_time", Integer()), _column("acr", NAME)
+
+
+DIRECTORY_VERSION = Table(
+    "directory_version",
+    METADATA,
+    Column("id", Integer(), primary_key=True, autoincrement=False),
+    _column("version", Integer()),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+ENVIRONMENTS = Table(
+    "environments",
+    METADATA,
+    _column("id", ID, key=True),
+    _column("name", NAME),
+    _column("document", JSON()),
+    UniqueConstraint("name"),
+)
+
+DIRECTORY_OBJECTS = Table(
+    "directory_objects",
+    METADATA,
+    _column("id", ID, key=True),
+    _environment(),
+    _column("kind", String(16)),
+    _column("name", NAME),
+    _column("document", JSON()),
+    UniqueConstraint("environment_id", "kind", "name"),
+)
+
+SECRETS = Table(
+    "secrets",
+    METADATA,
+    _column("id", ID, key=True),
+    _environment(),
+    Column("owner_id", ID, ForeignKey("directory_objects.id", ondelete="CASCADE"), nullable=False, index=True),
+    _column("digest", DIGEST),
+    _column("created_at", INSTANT),
+    _optional("expires_at", INSTANT),
+)
+
+SIGNING_KEYS = Table(
+    "signing_keys",
+    METADATA,
+    _environment(key=True),
+    _column("kid", String(64), key=True),
+    _column("position", Integer()),
+    _column("document", JSON()),
+)
+
+SERVER_KEYS = Table(
+    "server_keys",
+    METADATA,
+    _column("environment_id", ID, key=True),
+    _column("purpose", String(32), key=True),
+    _column("key", String(64)),
+)
+
+USERS = Table(
+    "users",
+    METADATA,
+    _column("id", ID, key=True),
+    _environment(),
+    _column("username", String(128)),
+    _column("password_hash", String(256)),
+    _column("enabled", Boolean()),
+    _optional("email", String(320)),
+    _optional("given_name", NAME),
+    _optional("family_name", NAME),
+    _optional("preferred_language", String(64)),
+    _optional("attributes", JSON(none_as_null=True)),
+    UniqueConstraint("environment_id", "username"),
+)
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    _column("id", ID, key=True),
+    _environment(),
+    _user(),
+    _column("cookie_digest", DIGEST),
+    _column("auth_time", Integer()),
+    Column("expires_at", INSTANT, nullable=False, index=True),
+    _optional("ended_at", INSTANT),
+    UniqueConstraint("cookie_digest"),
+    Index(None, "user_id"),
+)
+
+CONSENTS = Table(
+    "consents",
+    METADATA,
+    _environment(key=True),
+    _user(key=True),
+    _column("agreement_id", ID, key=True),
+    _column("version", Integer()),
+    _column("revision", String(64)),
+    _column("locale", String(64)),
+    _column("accepted_at", INSTANT),
+    _optional("expires_at", INSTANT),
+    _optional("withdrawn_at", INSTANT),
+)
+
+CODES = Table(
+    "codes",
+    METADATA,
+    _column("digest", DIGEST, key=True),
+    _column("environment_id", ID),
+    _column("client_id", ID),
+    _column("redirect_uri", Text()),
+    _column("code_challenge", String(128)),
+    _optional("resource_id", ID),
+    _column("scopes", JSON()),
+    *_authentication(),
+    _optional("nonce", Text()),
+    Column("expires_at", INSTANT, nullable=False, index=True),
+    _column("family_id", ID),
+    _optional("redeemed_at", INSTANT),
+)
+
+REFRESH_TOKENS = Table(
+    "refresh_tokens",
+    METADATA,
+    _column("family_id", ID, key=True),
+    _column("environment_id", ID),
+    _column("client_id", ID),
+    _column("digest", DIGEST),
+    _optional("previous_digest", DIGEST),
+    _column("generation", Integer()),
+    _column("rotated_at", INSTANT),
+    _column("expires_at", INSTANT),
+    Column("family_expires_at", INSTANT, nullable=False, index=True),
+    _optional("resource_id", ID),
+    _column("scopes", JSON()),
+    *_authentication(),
+    _optional("nonce", Text()),
+    _optional("revoked_at", INSTANT),
+    UniqueConstraint("digest"),
+    Index(None, "previous_digest"),
+)
+
+SPENT_REFRESH_TOKENS = Table(
+    "spent_refresh_tokens",
+    METADATA,
+    _column("digest", DIGEST, key=True),
+    Column("family_id", ID, ForeignKey("refresh_tokens.family_id", ondelete="CASCADE"), nullable=False, index=True),
+)
+
+ISSUED_TOKENS = Table(
+    "issued_tokens",
+    METADATA,
+    _column("jti", ID, key=True),
+    Column("family_id", ID, nullable=True, index=True),
+    Column("expires_at", INSTANT, nullable=False, index=True),
+    _column("revoked", Boolean()),
+)
+
+FLOWS = Table(
+    "flows",
+    METADATA,
+    _column("digest", DIGEST, key=True),
+    _column("state", JSON()),
+    Column("expires_at", INSTANT, nullable=False, index=True),
+    _column("ended", Boolean()),
+)
+
+SIGN_ON_FAILURES = Table(
+    "sign_on_failures",
+    METADATA,
+    _column("environment_id", ID, key=True),
+    _column("username_digest", DIGEST, key=True),
+    _column("failures", Integer()),
+    Column("expires_at", INSTANT, nullable=False, index=True),
+    _optional("locked_until", INSTANT),
+)
