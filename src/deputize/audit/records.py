@@ -16,6 +16,7 @@ Members = dict[str, Any]
 
 ACCESS: Final = "access"
 MCP: Final = "mcp"
+TOPICS: Final = frozenset({ACCESS, MCP})
 _HEADERS: Final = frozenset(
     {
         b"accept",

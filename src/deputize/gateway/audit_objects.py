@@ -1,5 +1,129 @@
-"""The audit service as a heap object."""
+"""The audit service as a heap object (gateway-config reference, section 7)."""
 
-from deputize.gateway.site import HeapType
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
-AUDIT_OBJECTS: tuple[HeapType, ...] = ()
+from pydantic import AliasChoices, Field, field_validator
+
+from deputize.audit.batches import Buffering
+from deputize.audit.records import TOPICS
+from deputize.audit.service import AuditService as Service
+from deputize.audit.service import AuditSink, audit_service
+from deputize.audit.sinks.json_file import JsonFileSink
+from deputize.audit.sinks.stdout import StdoutSink
+from deputize.gateway.bindings import load_bindings
+from deputize.gateway.declarations import below, validated, warnings_about
+from deputize.gateway.settings import Duration, Raw, Settings
+from deputize.gateway.site import HeapType, Site
+
+
+class BufferingSettings(Settings):
+    """How many records wait at most, and how long they wait for others."""
+
+    max_size: int = Field(100_000, ge=1)
+    write_interval: Duration = 0.1
+
+
+class HandlerConfig(Settings):
+    """What every event handler has."""
+
+    name: str
+    topics: tuple[str, ...] = Field(min_length=1)
+    enabled: bool = True
+    buffering: BufferingSettings = BufferingSettings.model_construct()
+
+
+class JsonHandlerConfig(HandlerConfig):
+    """`filePermissions` are three octal digits."""
+
+    log_directory: str
+    file_permissions: str = Field("644", pattern="^[0-7]{3}$")
+
+    @field_validator("file_permissions", mode="before")
+    @classmethod
+    def _digits(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) else value
+
+
+class EventHandler(Settings):
+    """One destination: the Java class that writes in the original, and its configuration."""
+
+    java_class: str = Field(alias="class")
+    config: Raw[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    config: type[HandlerConfig]
+    make: Callable[[Any, Site, str], AuditSink]
+
+
+class AuditService:
+    """Where the records of a route go."""
+
+    class Config(Settings):
+        """Without event handlers nothing is recorded."""
+
+        event_handlers: tuple[EventHandler, ...] = Field((), validation_alias=AliasChoices("eventHandlers", "event-handlers"))
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Service:
+        """Open the sinks; they are closed, and what waits in them is written, when the last exchange has ended."""
+        sinks: list[AuditSink] = []
+        for index, handler in enumerate(config.event_handlers):
+            key = f"eventHandlers/{index}"
+            kind = _kind(handler, site, key)
+            settings = _settings(kind, handler, site, key)
+            if settings.enabled:
+                sinks.append(kind.make(settings, site, key))
+                site.on_close(sinks[-1].close)
+        return audit_service(sinks)
+
+
+def _kind(handler: EventHandler, site: Site, key: str) -> _Kind:
+    kind = _KINDS.get(handler.java_class)
+    if kind is None:
+        near = difflib.get_close_matches(handler.java_class, _KINDS, n=1)
+        fix = f"did you mean {near[0]}?" if near else f"use one of {', '.join(_KINDS)}"
+        raise site.error(f"{key}/class", f"{handler.java_class!r} is not an event handler this gateway has", fix)
+    return kind
+
+
+def _settings(kind: _Kind, handler: EventHandler, site: Site, key: str) -> HandlerConfig:
+    position = below(site.position, "config", *key.split("/"), "config")
+    settings = validated(kind.config, handler.config, position, load_bindings(site.instance, site.surroundings.properties))
+    for warning in warnings_about(settings, position, handler.java_class.rpartition(".")[2]):
+        site.surroundings.warn(warning)
+    for topic in sorted(set(settings.topics) - TOPICS):
+        site.warn(f"{key}/config/topics", f"nothing is ever recorded on topic {topic!r}", f"the topics are {' and '.join(sorted(TOPICS))}")
+    return settings
+
+
+def _json_file(config: JsonHandlerConfig, site: Site, key: str) -> AuditSink:
+    directory = site.instance.directory / Path(config.log_directory)
+    try:
+        return JsonFileSink(directory, config.topics, int(config.file_permissions, 8), _buffering(config))
+    except OSError as error:
+        reason = f"audit files cannot be written in {directory}: {error.strerror}"
+        raise site.error(f"{key}/config/logDirectory", reason, "name a directory that the gateway may write to") from error
+
+
+def _stdout(config: HandlerConfig, _: Site, __: str) -> AuditSink:
+    return StdoutSink(config.topics, buffering=_buffering(config))
+
+
+def _buffering(config: HandlerConfig) -> Buffering:
+    return Buffering(config.buffering.max_size, config.buffering.write_interval or 0)
+
+
+_KINDS: Final[Mapping[str, _Kind]] = MappingProxyType(
+    {
+        "org.forgerock.audit.handlers.json.JsonAuditEventHandler": _Kind(JsonHandlerConfig, _json_file),
+        "org.forgerock.audit.handlers.json.stdout.JsonStdoutAuditEventHandler": _Kind(HandlerConfig, _stdout),
+    }
+)
+AUDIT_OBJECTS: tuple[HeapType, ...] = (AuditService,)

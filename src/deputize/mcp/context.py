@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from deputize.kernel.values import JsonObject
+from deputize.kernel import strict_json
+from deputize.kernel.strict_json import JsonError
+from deputize.kernel.values import JsonObject, JsonValue
 from deputize.mcp.targets import PolicyKey
 from deputize.mcp.validation import Message
 
@@ -19,15 +21,21 @@ class McpContext:
     """Method and names acted on; `None` for stream openings, session ends and a client's answers."""
     server_message_type: str | None = None
     """`MCP_MESSAGE` or `MCP_SSE_STREAM_INITIALIZATION`."""
-    server_payload: JsonObject | None = None
-    """The server's answer, where it was observed (`initialize`, and small JSON answers)."""
-    error_code: int | None = None
-    """The first JSON-RPC error code in the answer."""
+    server_body: bytes | None = None
+    """The answer's bytes, where they were at hand in one piece."""
 
     @property
     def client_payload(self) -> JsonObject | None:
         """The client's JSON-RPC message."""
         return self.message.frame.document if self.message.frame else None
+
+    @property
+    def server_payload(self) -> JsonValue:
+        """The server's JSON-RPC message; `None` for streams and for what is not JSON."""
+        try:
+            return strict_json.loads(self.server_body) if self.server_body else None
+        except JsonError:
+            return None
 
     def as_binding(self) -> Mapping[str, object]:
         """The members under the names that expressions use."""

@@ -61,6 +61,11 @@ class Rejection:
     allow: str | None = None
     """The `Allow` header of a 405."""
 
+    @property
+    def kind(self) -> str:
+        """The refusal in general terms, for records in which nothing of the message may appear."""
+        return self.message.partition(":")[0]
+
     def body(self) -> bytes:
         """The JSON-RPC error object, in UTF-8."""
         error: dict[str, JsonValue] = {"code": self.code, "message": self.message}

@@ -6,7 +6,7 @@ from support.mcp_messages import LEGACY_VERSION, check, fields, legacy_call, leg
 
 def test_expressions_see_the_documented_names():
     message = check(legacy_fields(("Mcp-Session-Id", "s")), legacy_call())
-    context = McpContext(message, policy_key("tools/call", message.frame.params), "MCP_MESSAGE", {"result": {}})
+    context = McpContext(message, policy_key("tools/call", message.frame.params), "MCP_MESSAGE", b'{"result":{}}')
     assert context.as_binding() == {
         "clientMessageType": "MCP_MESSAGE",
         "clientPayload": legacy_call(),
@@ -19,3 +19,8 @@ def test_expressions_see_the_documented_names():
 
 def test_an_opening_has_no_payload():
     assert McpContext(check_opening("GET", fields(LEGACY_VERSION)), None).client_payload is None
+
+
+def test_a_server_body_that_is_no_json_is_no_payload():
+    context = McpContext(check_opening("GET", fields(LEGACY_VERSION)), None, server_body=b"<html>")
+    assert context.server_payload is None

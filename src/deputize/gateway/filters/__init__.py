@@ -7,12 +7,20 @@ from deputize.gateway.filters.conditional import ConditionalFilter
 from deputize.gateway.filters.forwarded_request import ForwardedRequestFilter
 from deputize.gateway.filters.header import HeaderFilter
 from deputize.gateway.filters.http_basic_authentication_client import HttpBasicAuthenticationClientFilter
+from deputize.gateway.filters.mcp_audit import McpAuditFilter
+from deputize.gateway.filters.mcp_protection import McpProtectionFilter
+from deputize.gateway.filters.mcp_validation import McpValidationFilter
+from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.filters.switch import SwitchFilter
 from deputize.gateway.filters.transaction_id_outbound import TransactionIdOutboundFilter
 from deputize.gateway.filters.uri_path_rewrite import UriPathRewriteFilter
 from deputize.gateway.site import HeapType
 
 FILTERS: tuple[HeapType, ...] = (
+    McpAuditFilter,
+    McpProtectionFilter,
+    McpValidationFilter,
+    OAuth2ResourceServerFilter,
     UriPathRewriteFilter,
     HeaderFilter,
     ForwardedRequestFilter,

@@ -1,0 +1,132 @@
+"""`McpAuditFilter`: one record for each MCP message, refused ones included (gateway-config reference, section 3.4)."""
+
+from collections.abc import AsyncIterator, Awaitable
+from typing import Final
+
+from deputize.audit.records import MCP, McpEvent, Place, Subject
+from deputize.audit.service import AuditService
+from deputize.gateway.contexts import RouterContext
+from deputize.gateway.oauth_contexts import OAuth2Context, RefusalContext
+from deputize.gateway.settings import Reference, Settings
+from deputize.gateway.site import Site
+from deputize.http.exchange import Ending, Exchange, Filter, Next
+from deputize.http.messages import Body, Response
+from deputize.kernel.clock import Clock
+from deputize.kernel.values import JsonObject, JsonValue
+from deputize.mcp.answers import AnswerObserver, MessageCollector, implementation
+from deputize.mcp.context import McpContext
+
+_NOBODY: Final = Subject()
+
+
+class McpAuditFilter:
+    """Stands before the filters that decide, and writes down what they decided when the exchange has ended."""
+
+    class Config(Settings):
+        """Without `auditService` nothing is recorded."""
+
+        audit_service: Reference | None = None
+
+    def __init__(self, service: AuditService, clock: Clock) -> None:
+        """`service` takes records of topic `mcp`."""
+        self._service = service
+        self._clock = clock
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Filter:
+        """A filter that only passes on when nobody takes its records."""
+        if config.audit_service is None:
+            site.warn("", "no auditService: nothing is recorded", "name an AuditService")
+            return _PassingOn()
+        service = site.refer(config.audit_service, AuditService, "auditService")
+        return cls(service, site.instance.clock) if service.wants(MCP) else _PassingOn()
+
+    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+        """Pass on, and look at what comes back without holding it up."""
+        began = self._clock.now()
+        observer = AnswerObserver()
+
+        def record(ending: Ending) -> None:
+            status = None if ending.response is None else ending.response.status
+            self._service.publish(_event(exchange, observer, began, ending.finished - exchange.started, status))
+
+        exchange.endings.append(record)
+        response = await next(exchange)
+        _observe(response, observer)
+        return response
+
+
+class _PassingOn:
+    """What stands where nothing is recorded."""
+
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+        return next(exchange)
+
+
+class _Watched:
+    """The chunks of a body on their way, shown to a collector."""
+
+    __slots__ = ("_chunks", "_collector")
+
+    def __init__(self, chunks: AsyncIterator[bytes], collector: MessageCollector) -> None:
+        self._chunks = chunks
+        self._collector = collector
+
+    def __aiter__(self) -> "_Watched":
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            chunk = await anext(self._chunks)
+        except StopAsyncIteration:
+            self._collector.end()
+            raise
+        self._collector.feed(chunk)
+        return chunk
+
+
+def _observe(response: Response, observer: AnswerObserver) -> None:
+    body = response.body
+    if body.buffered is not None:
+        observer.message(body.buffered)
+    else:
+        response.body = Body(None, _Watched(aiter(body), MessageCollector(observer)), body.length, body.aclose)
+
+
+def _event(exchange: Exchange, observer: AnswerObserver, began: float, elapsed: float, status: int | None) -> McpEvent:
+    mcp = exchange.find(McpContext)
+    oauth = exchange.find(OAuth2Context)
+    router = exchange.find(RouterContext)
+    message = mcp.message if mcp else None
+    key = mcp.key if mcp else None
+    return McpEvent(
+        Place(exchange.transaction_id, router.route.id if router else None, router.route.name if router else None),
+        began,
+        exchange.peer,
+        message.type.value if message else None,
+        key.method if key else None,
+        " ".join(key.names) if key and key.names else None,
+        message.version if message else None,
+        message.session if message else None,
+        implementation(_client_info(message.frame.params)) if message and message.frame else None,
+        observer.server_info,
+        oauth.access_token.subject if oauth else _NOBODY,
+        _reason(exchange, status, let_through=mcp is not None),
+        observer.error_code,
+        status,
+        elapsed,
+    )
+
+
+def _client_info(params: JsonObject | None) -> JsonValue:
+    return params.get("clientInfo") if params else None
+
+
+def _reason(exchange: Exchange, status: int | None, *, let_through: bool) -> str | None:
+    """Why the gateway refused. What passed the MCP filters can still be refused by a filter that leaves no reason: then there is none."""
+    refusal = exchange.find(RefusalContext)
+    if refusal is not None:
+        return f"{refusal.error}: {refusal.reason}"
+    if let_through or (status is not None and status < 400):
+        return None
+    return "refused before it was read as an MCP message"

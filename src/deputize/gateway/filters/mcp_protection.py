@@ -1,0 +1,158 @@
+"""`McpProtectionFilter`: an MCP server as a protected resource (gateway-config reference, section 3.3; RFC 9728)."""
+
+from collections.abc import Awaitable
+from typing import Final, Self
+
+from pydantic import Field
+
+from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter, Refusal
+from deputize.gateway.oauth_contexts import AccessToken
+from deputize.gateway.settings import OneOrMore, Reference, Settings
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Filter, Next
+from deputize.http.messages import Body, Headers, Response
+from deputize.kernel import pointers
+from deputize.kernel.pointers import Absent
+from deputize.kernel.uris import UriError, parse_target
+from deputize.mcp.challenge import bearer, with_metadata
+from deputize.mcp.metadata import ProtectedResource, well_known_path, well_known_url
+
+_CHALLENGE: Final = "WWW-Authenticate"
+_ENDPOINT_ENDINGS: Final = ("/authorize", "/token", "/introspect", "/openid-configuration", "/oauth-authorization-server")
+
+
+class MetadataHandler:
+    """Answers with the protected-resource metadata document."""
+
+    def __init__(self, resource: ProtectedResource, wrapping: Filter | None) -> None:
+        """The document is written once; `wrapping` stands in front of it, for example for CORS."""
+        self._document = resource.document()
+        self._wrapping = wrapping
+
+    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+        """Answer GET and HEAD; the document is public."""
+        return self._answer(exchange) if self._wrapping is None else self._wrapping.filter(exchange, self._answer)
+
+    async def _answer(self, exchange: Exchange) -> Response:
+        if exchange.request.method not in {"GET", "HEAD"}:
+            return Response(405, Headers([(b"Allow", b"GET, HEAD")]))
+        return Response(200, Headers([(b"Content-Type", b"application/json")]), Body(self._document))
+
+
+class McpProtectionFilter:
+    """Token, then audience, then actor, then scope; every challenge leads the client to the resource's metadata."""
+
+    class Config(Settings):
+        """`requireActor` and `forwardToken` are ours.
+
+        `requireActor`: refuse a token in which nobody acts for the user (no `act.sub`): with it on, a user's own token, or
+        one whose delegation silently failed at the authorization server, does not get through.
+
+        `forwardToken`: pass the client's token on to the MCP server. Off, because a server that gets it could use it
+        elsewhere (MCP authorization, token passthrough).
+        """
+
+        resource_id: str
+        authorization_server_uri: str
+        resource_server_filter: Reference
+        supported_scopes: OneOrMore[str] = Field(())
+        resource_id_pointer: str = Field("/aud", pattern="^(/.*)?$")
+        realm: str | None = None
+        well_known_filter: Reference | None = None
+        require_actor: bool | None = None
+        forward_token: bool = False
+
+    def __init__(self, config: Config, resource_server: OAuth2ResourceServerFilter) -> None:
+        """`config.resourceId` has been checked to be an absolute URL."""
+        self._resource_id = config.resource_id
+        self._pointer = config.resource_id_pointer
+        self._realm = config.realm
+        self._require_actor = bool(config.require_actor)
+        self._forward_token = config.forward_token
+        self._metadata_url = well_known_url(config.resource_id)
+        self._resource_server = resource_server
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Publish the metadata on the gateway itself, where the route's condition does not reach."""
+        path = _checked_path(config.resource_id, site)
+        _advise(config, site)
+        resource_server = site.refer(config.resource_server_filter, OAuth2ResourceServerFilter, "resourceServerFilter")
+        document = ProtectedResource(config.resource_id, (config.authorization_server_uri,), config.supported_scopes)
+        wrapping = site.refer(config.well_known_filter, Filter, "wellKnownFilter") if config.well_known_filter else None
+        site.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
+        return cls(config, resource_server)
+
+    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+        """Pass on without the token, or refuse."""
+        token = await self._resource_server.authenticate(exchange)
+        refusal = token if isinstance(token, Refusal) else self._policy(exchange, token)
+        if refusal is not None:
+            return self._refused(exchange, refusal)
+        if not self._forward_token:
+            exchange.request.headers.remove("Authorization")
+        response = await next(exchange)
+        self._point_at_metadata(response)
+        return response
+
+    def _policy(self, exchange: Exchange, token: AccessToken) -> Refusal | None:
+        return self._audience_fault(token) or self._actor_fault(token) or self._resource_server.authorize(exchange, token)
+
+    def _audience_fault(self, token: AccessToken) -> Refusal | None:
+        found = pointers.resolve(token.info, self._pointer)
+        if isinstance(found, Absent):
+            return self._resource_server.invalid_token(f"the token says nothing at {self._pointer}")
+        if found == self._resource_id or (isinstance(found, list) and self._resource_id in found):
+            return None
+        return self._resource_server.invalid_token(f"the token is for another resource: {self._pointer} is not {self._resource_id}")
+
+    def _actor_fault(self, token: AccessToken) -> Refusal | None:
+        """A 403 without error code: neither the same scopes nor more of them would help."""
+        if not self._require_actor or (token.subject.act and token.subject.act[0] != "?"):
+            return None
+        reason = "nobody acts for the user: the token has no act.sub (was the delegation refused by the mapping of act?)"
+        return Refusal(403, "actor_required", reason, bearer())
+
+    def _refused(self, exchange: Exchange, refusal: Refusal) -> Response:
+        challenge = refusal.challenge
+        if challenge is not None:
+            if self._realm is not None:
+                challenge = challenge.having("realm", self._realm)
+            required = self._resource_server.required_scopes(exchange) if refusal.status == 401 else None
+            if required:
+                challenge = challenge.having("scope", " ".join(required))
+            challenge = challenge.having("resource_metadata", self._metadata_url)
+        return Refusal(refusal.status, refusal.error, refusal.reason, challenge).response(exchange)
+
+    def _point_at_metadata(self, response: Response) -> None:
+        values = response.headers.get_all(_CHALLENGE)
+        if values:
+            response.headers.remove(_CHALLENGE)
+            for value in values:
+                response.headers.add(_CHALLENGE, with_metadata(value, self._metadata_url))
+
+
+def _checked_path(resource_id: str, site: Site) -> str:
+    try:
+        well_known_url(resource_id)
+        path = well_known_path(resource_id)
+        parse_target(path.encode())
+    except (UriError, UnicodeEncodeError) as error:
+        raise site.error("resourceId", f"{resource_id!r} cannot be a resource: {error}", "give the URL clients connect to") from error
+    if "#" in resource_id:
+        raise site.error("resourceId", "a resource has no fragment", "remove everything from '#'")
+    return path
+
+
+def _advise(config: McpProtectionFilter.Config, site: Site) -> None:
+    if not config.resource_id.startswith("https://"):
+        site.warn("resourceId", "the resource is not an https URL", "use https wherever tokens travel")
+    if config.resource_id.endswith("/"):
+        site.warn("resourceId", "the resource ends with a slash: clients compare it character by character", "leave the slash out")
+    if not config.authorization_server_uri.startswith(("https://", "http://")):
+        raise site.error("authorizationServerUri", "the issuer is not an absolute URL", "give the issuer exactly as its metadata says")
+    if config.authorization_server_uri.endswith(_ENDPOINT_ENDINGS):
+        site.warn("authorizationServerUri", "this looks like an endpoint", "give the issuer, from which clients find the endpoints")
+    if config.require_actor is None:
+        reason = "requireActor is not set: a token in which no agent acts for the user (no act.sub) is let through as well"
+        site.warn("requireActor", reason, "set requireActor to true, or to false if users call this server themselves")

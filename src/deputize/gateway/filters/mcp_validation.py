@@ -1,0 +1,125 @@
+"""`McpValidationFilter`: lets through what is an MCP message beyond doubt (gateway-config reference, section 3.2)."""
+
+import json
+from collections.abc import Sequence
+from typing import ClassVar, Final, Self
+
+import structlog
+from pydantic import Field
+
+from deputize.expressions.errors import OperandError
+from deputize.expressions.patterns import Pattern, compile_pattern
+from deputize.gateway.oauth_contexts import RefusalContext
+from deputize.gateway.settings import OneOrMore, Raw, Settings
+from deputize.gateway.site import Site
+from deputize.http.exchange import Exchange, Next
+from deputize.http.messages import Body, BodyTooLarge, Headers, Request, Response
+from deputize.kernel import strict_json
+from deputize.mcp import errors, versions
+from deputize.mcp.context import McpContext
+from deputize.mcp.errors import Rejection
+from deputize.mcp.headers import RoutingFields, read_fields
+from deputize.mcp.targets import policy_key
+from deputize.mcp.validation import EVENT_STREAM, Message, Rules, check_head, check_message, check_opening
+
+log = structlog.get_logger()
+_CONTENT_TYPE: Final = errors.CONTENT_TYPE.encode()
+
+
+class McpValidationFilter:
+    """Refuses by JSON-RPC error bodies, so that clients of either era understand; forwards the bytes it has checked."""
+
+    aliases: ClassVar[tuple[str, ...]] = ("McpValidatorFilter",)
+
+    class Config(Settings):
+        """`acceptedOrigins` are patterns for the whole `Origin`, where there is one. `acceptedMethods` and `maxBodySize` are ours."""
+
+        accepted_origins: Raw[OneOrMore[str]]
+        preferred_server_version: str = versions.NEWEST_HANDSHAKE
+        accepted_methods: OneOrMore[str] = Field(())
+        max_body_size: int = Field(strict_json.MAX_SIZE, ge=1)
+
+    def __init__(self, origins: Sequence[Pattern], rules: Rules) -> None:
+        """`origins` are compiled patterns."""
+        self._origins = origins
+        self._rules = rules
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Compile the patterns."""
+        if config.preferred_server_version not in versions.HANDSHAKE:
+            known = ", ".join(sorted(versions.HANDSHAKE))
+            raise site.error("preferredServerVersion", "no version that is agreed on by initialize", f"use one of {known}")
+        origins = [_compiled(pattern, site) for pattern in config.accepted_origins]
+        return cls(origins, Rules(frozenset(config.accepted_methods), config.preferred_server_version, config.max_body_size))
+
+    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+        """Pass on with an `McpContext`, or refuse."""
+        message = await self._message(exchange.request)
+        if isinstance(message, Rejection):
+            return _refused(exchange, message)
+        context = _context(message)
+        exchange.put(context)
+        if message.frame is not None and message.frame.method == "initialize":
+            _ask_for_version(exchange.request, message)
+        response = await next(exchange)
+        _observe(context, response)
+        return response
+
+    async def _message(self, request: Request) -> Message | Rejection:
+        fields = read_fields(request.headers.raw)
+        if isinstance(fields, Rejection):
+            return fields
+        refusal = self._origin_fault(fields) or check_head(request.method, fields)
+        if refusal is not None:
+            return refusal
+        if request.method != "POST":
+            return check_opening(request.method, fields)
+        try:
+            body = await request.body.read(self._rules.max_body_size)
+        except BodyTooLarge:
+            return errors.too_large(self._rules.max_body_size)
+        return check_message(fields, body, self._rules)
+
+    def _origin_fault(self, fields: RoutingFields) -> Rejection | None:
+        if fields.origin is None or any(pattern.matches(fields.origin) for pattern in self._origins):
+            return None
+        return errors.origin_refused()
+
+
+def _compiled(pattern: str, site: Site) -> Pattern:
+    try:
+        return compile_pattern(pattern)
+    except OperandError as error:
+        raise site.error("acceptedOrigins", f"{pattern[:64]!r}: {error}", "write .* to accept every origin") from error
+
+
+def _refused(exchange: Exchange, rejection: Rejection) -> Response:
+    log.info("an MCP message is refused", code=rejection.code, reason=rejection.message, transaction=exchange.transaction_id)
+    exchange.put(RefusalContext(str(rejection.code), rejection.kind))
+    headers = Headers([(b"Content-Type", _CONTENT_TYPE)])
+    if rejection.allow is not None:
+        headers.add("Allow", rejection.allow)
+    return Response(rejection.status, headers, Body(rejection.body()))
+
+
+def _context(message: Message) -> McpContext:
+    frame = message.frame
+    return McpContext(message, policy_key(frame.method, frame.params) if frame is not None and frame.method else None)
+
+
+def _ask_for_version(request: Request, message: Message) -> None:
+    """An `initialize` for a version unknown here is passed on asking for one that is known; the client may then decline."""
+    document = dict(message.frame.document) if message.frame else {}
+    params = document.get("params")
+    if isinstance(params, dict) and params.get("protocolVersion") != message.version:
+        document["params"] = {**params, "protocolVersion": message.version}
+        request.body = Body(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
+        request.headers.set("Content-Length", str(request.body.length))
+
+
+def _observe(context: McpContext, response: Response) -> None:
+    content_type = response.headers.get("content-type") or ""
+    streams = content_type.startswith(EVENT_STREAM)
+    context.server_message_type = "MCP_SSE_STREAM_INITIALIZATION" if streams else "MCP_MESSAGE"
+    context.server_body = None if streams else response.body.buffered

@@ -1,0 +1,78 @@
+"""What the OAuth filters learn about an exchange, for filters, expressions and audit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from deputize.audit.records import Subject
+from deputize.kernel.values import JsonObject, JsonValue
+
+_MAX_ACTORS: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token that was found valid, and what is known about it."""
+
+    token: str = field(repr=False)
+    scopes: frozenset[str]
+    expires_at: float | None
+    """Seconds since the epoch; `None` when the token says nothing about it."""
+    info: JsonObject
+    """All claims, or all members of the introspection answer."""
+    subject: Subject
+    """Who it speaks for and through whom, for audit."""
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth2Context:
+    """Left by the resource server filter, read by expressions as `contexts.oauth2`."""
+
+    binding_name: ClassVar[str] = "oauth2"
+    access_token: AccessToken
+
+    def as_binding(self) -> Mapping[str, object]:
+        """`accessToken` with `token`, `scopes`, `expiresAt` and `info`."""
+        token = self.access_token
+        return {"accessToken": {"token": token.token, "scopes": sorted(token.scopes), "expiresAt": token.expires_at, "info": token.info}}
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalContext:
+    """Left by a filter that answers instead of passing on, read by expressions as `contexts.oauth2Failure`."""
+
+    binding_name: ClassVar[str] = "oauth2Failure"
+    error: str
+    """A short code such as `invalid_token`."""
+    reason: str
+    """For the operator: why exactly. Never holds a token or arguments."""
+
+    def as_binding(self) -> Mapping[str, object]:
+        """`error` and `description`."""
+        return {"error": self.error, "description": self.reason}
+
+
+def access_token(token: str, info: JsonObject, expires_at: float | None) -> AccessToken:
+    """What a valid token with these claims means."""
+    scope = info.get("scope")
+    scopes = frozenset(scope.split()) if isinstance(scope, str) else frozenset[str]()
+    return AccessToken(token, scopes, expires_at, info, _subject(info, scopes))
+
+
+def _subject(info: JsonObject, scopes: frozenset[str]) -> Subject:
+    return Subject(
+        _text(info.get("sub")), _actors(info.get("act")), _text(info.get("client_id")), tuple(sorted(scopes)), _text(info.get("jti"))
+    )
+
+
+def _actors(act: JsonValue) -> tuple[str, ...]:
+    """The chain of actors, the one acting now first (RFC 8693 section 4.1)."""
+    actors: list[str] = []
+    while isinstance(act, Mapping) and len(actors) < _MAX_ACTORS:
+        actors.append(_text(act.get("sub")) or "?")
+        act = act.get("act")
+    return tuple(actors)
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -1,0 +1,36 @@
+"""`CacheAccessTokenResolver`: remembers what another resolver found out (gateway-config reference, section 4.2)."""
+
+from pydantic import Field
+
+from deputize.gateway.resolvers.resolution import AccessTokenResolver
+from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache
+from deputize.gateway.settings import Duration, Reference, Settings
+from deputize.gateway.site import Site
+
+
+class CacheAccessTokenResolver:
+    """A cache in front of `delegate`."""
+
+    class Config(Settings):
+        """No token is remembered beyond its expiry, nor longer than `maximumTimeToCache`."""
+
+        delegate: Reference
+        enabled: bool = True
+        default_timeout: Duration = 60.0
+        maximum_time_to_cache: Duration = 60.0
+        maximum_size: int = Field(10_000, ge=1)
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> AccessTokenResolver:
+        """The cache, or the delegate itself when it is not enabled."""
+        delegate = site.refer(config.delegate, AccessTokenResolver, "delegate")
+        limits = cache_limits(config.default_timeout, config.maximum_time_to_cache, config.maximum_size)
+        return TokenCache(delegate, limits, site.instance.clock) if config.enabled else delegate
+
+
+def cache_limits(default_timeout: float | None, maximum_time: float | None, maximum_size: int) -> CacheLimits:
+    """Limits from configured durations, where `None` is without limit."""
+    unlimited = float("inf")
+    return CacheLimits(
+        unlimited if default_timeout is None else default_timeout, unlimited if maximum_time is None else maximum_time, maximum_size
+    )

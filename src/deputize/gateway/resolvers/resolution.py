@@ -1,0 +1,35 @@
+"""What an access-token resolver answers: a valid token and its claims, or that it is not valid; trouble is neither."""
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from deputize.gateway.oauth_contexts import AccessToken
+from deputize.http.exchange import Exchange
+from deputize.kernel.errors import DeputizeError
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidToken:
+    """The token is not valid, and why: for the log and the audit, never for the client."""
+
+    reason: str
+
+
+class ResolutionError(DeputizeError):
+    """Nobody knows whether the token is valid. Says what the operator has to look at, and what the client is answered."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        """`status` is 502 when the authorization server refuses us or answers nonsense, 503 when it cannot be asked."""
+        self.status = status
+        self.reason = reason
+        super().__init__(reason)
+
+
+@runtime_checkable
+class AccessTokenResolver(Protocol):
+    """Finds out whether a token is valid and what it says."""
+
+    def resolve(self, token: str, exchange: Exchange) -> Awaitable[AccessToken | InvalidToken]:
+        """What `token`, presented in `exchange`, is worth now. Raises `ResolutionError`."""
+        ...

@@ -1,0 +1,74 @@
+"""What a server's answer says about success, seen in passing: nothing is held up and little is kept."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from deputize.kernel import strict_json
+from deputize.kernel.strict_json import JsonError
+from deputize.kernel.values import JsonObject, JsonValue
+
+MAX_KEPT: Final = 64 * 1024
+"""Bytes of one message that are looked at; larger ones pass unobserved."""
+_MAX_NAME = 128
+
+
+class AnswerObserver:
+    """Looks for the first JSON-RPC error code, and for who the server says it is."""
+
+    __slots__ = ("error_code", "server_info")
+
+    def __init__(self) -> None:
+        """Nothing seen yet."""
+        self.error_code: int | None = None
+        self.server_info: str | None = None
+
+    def message(self, data: bytes) -> None:
+        """Look at one message; what cannot be of interest is not parsed."""
+        if len(data) > MAX_KEPT or (b'"error"' not in data and b'"serverInfo"' not in data):
+            return
+        try:
+            document = strict_json.loads(data)
+        except JsonError:
+            return
+        if isinstance(document, Mapping):
+            self._look_at(document)
+
+    def _look_at(self, document: JsonObject) -> None:
+        error, result = document.get("error"), document.get("result")
+        if isinstance(error, Mapping) and self.error_code is None:
+            code = error.get("code")
+            self.error_code = code if isinstance(code, int) else None
+        if isinstance(result, Mapping) and "serverInfo" in result:
+            self.server_info = implementation(result["serverInfo"])
+
+
+def implementation(info: JsonValue) -> str | None:
+    """`name version` of a `clientInfo` or `serverInfo`; self-reported, so it proves nothing."""
+    if not isinstance(info, Mapping):
+        return None
+    parts = [part[:_MAX_NAME] for part in (info.get("name"), info.get("version")) if isinstance(part, str)]
+    return " ".join(parts) or None
+
+
+class MessageCollector:
+    """Gathers a JSON body that arrives in chunks, up to the size that is looked at."""
+
+    __slots__ = ("_kept", "_observer")
+
+    def __init__(self, observer: AnswerObserver) -> None:
+        """`observer` is shown the whole body at its end."""
+        self._observer = observer
+        self._kept: bytearray | None = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes."""
+        if self._kept is not None:
+            self._kept += chunk
+            if len(self._kept) > MAX_KEPT:
+                self._kept = None
+
+    def end(self) -> None:
+        """There are no more."""
+        if self._kept:
+            self._observer.message(bytes(self._kept))
+        self._kept = None
