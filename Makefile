@@ -48,7 +48,7 @@ fmt: $(VENV)/.has-dev ## format and mend what can be mended by machine
 	$(BIN)/ruff format --quiet .
 
 bench: $(VENV)/.has-bench ## measure against nginx, Apache and node-oidc-provider in the same run (Debian packages, npm)
-	$(BIN)/python bench/run.py
+	$(BIN)/python -m bench.run $(BENCH)
 
 docs: $(VENV)/.has-demo ## write the generated part of docs/reference anew
 	$(BIN)/python -m tools.reference

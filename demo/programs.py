@@ -88,7 +88,14 @@ def start_weather(programs: Programs) -> None:
 def start_gateway(programs: Programs, issuer: str, resource_id: str, resource_secret: str) -> None:
     """The gateway over the stage's instance folder, which is the use case's with its placeholders as tokens."""
     stage = programs.stage
-    environment = {
+    command = (*DEPUTIZE, "gateway", "serve", "--instance", str(stage.instance))
+    environment = gateway_environment(stage, issuer, resource_id, resource_secret)
+    programs.start("gateway", command, f"http://localhost:{stage.ports.gateway_admin}/health/ready", environment)
+
+
+def gateway_environment(stage: Stage, issuer: str, resource_id: str, resource_secret: str) -> dict[str, str]:
+    """What the example's gateway files leave open."""
+    return {
         "AUTHORITY_URL": issuer.removesuffix("/as"),
         "RESOURCE_ID": resource_id,
         "RESOURCE_SECRET_ID": base64.b64encode(resource_secret.encode()).decode(),
@@ -98,8 +105,6 @@ def start_gateway(programs: Programs, issuer: str, resource_id: str, resource_se
         "GATEWAY_TLS_PORT": str(stage.ports.gateway_tls),
         "GATEWAY_ADMIN_PORT": str(stage.ports.gateway_admin),
     }
-    command = (*DEPUTIZE, "gateway", "serve", "--instance", str(stage.instance))
-    programs.start("gateway", command, f"http://localhost:{stage.ports.gateway_admin}/health/ready", environment)
 
 
 def apply(stage: Stage, file: Path) -> str:

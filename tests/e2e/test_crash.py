@@ -117,9 +117,8 @@ def test_killed_between_refresh_and_answer(authority, delay):
 def test_what_was_acknowledged_survives(authority):
     agent, person = authority.agent(), Person("demouser", authority.stage.password)
     tokens = agent.redeem(agent.code(person)).json()
-    httpx2.post(
-        f"{agent.issuer}/revoke", data={"token": tokens["access_token"]}, auth=(agent.client_id, agent.client_secret)
-    ).raise_for_status()
+    credentials = (agent.client_id, agent.client_secret)
+    httpx2.post(f"{agent.issuer}/revoke", data={"token": tokens["access_token"]}, auth=credentials).raise_for_status()
     authority.kill()
     authority.start()
     answer = httpx2.post(f"{agent.issuer}/introspect", data={"token": tokens["access_token"]}, auth=credentials)

@@ -1,0 +1,1 @@
+"""Benchmarks: each measures Deputize and a peer alternately in the same run, because only their ratio means anything."""

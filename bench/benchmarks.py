@@ -1,0 +1,101 @@
+"""The benchmarks by name: what is compared, and which ratios are aimed at."""
+
+import base64
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from demo.client import ACCESS_TOKEN, EXCHANGE
+
+from bench.load import Request
+from bench.measure import Plan, Result, alternate
+from bench.peers import apache, nginx
+from bench.peers import oidc_provider as npm
+from bench.subject import deputize
+
+CALL = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"forecast_daily","arguments":{"place":"Tokyo, JP"}}}'
+OURS = "Deputize"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A ratio to a peer in the same run, or (without a peer) requests a second."""
+
+    peer: str | None
+    least: float
+    aim: float | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """What is measured, in one sentence, and how it should come out."""
+
+    title: str
+    measure: Callable[[Plan, Callable[[str], None]], list[Result]]
+    goals: tuple[Goal, ...]
+
+
+def gateway(plan: Plan, say: Callable[[str], None]) -> list[Result]:
+    """The use case's route beside a proxy that checks nothing and one that checks the token."""
+    subject = deputize(plan.folder)
+    with ExitStack() as stack:
+        stack.enter_context(subject.authority(measured=False))
+        port = stack.enter_context(nginx.upstream(plan.folder))
+        token = subject.tokens()[2]
+        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+        headers |= {"MCP-Protocol-Version": "2025-06-18", "Authorization": f"Bearer {token}"}
+        urls = {
+            f"{OURS} (token, MCP, both audits)": stack.enter_context(subject.gateway(port)),
+            "nginx (plain reverse proxy)": stack.enter_context(nginx.plain_proxy(plan.folder, port)),
+            "Apache mod_auth_openidc (token)": stack.enter_context(apache.protecting_proxy(plan.folder, port, subject.introspection)),
+        }
+        return alternate(plan, {name: Request(url, CALL, headers) for name, url in urls.items()}, say)
+
+
+def client_credentials(plan: Plan, say: Callable[[str], None]) -> list[Result]:
+    """An agent's token for itself."""
+    subject = deputize(plan.folder)
+    form = {"grant_type": "client_credentials", "scope": "agent"}
+    with subject.authority(measured=True), npm.oidc_provider(plan.folder) as peer:
+        ours = _token_request(f"{subject.secrets['issuer']}/token", (subject.agent.client_id, subject.agent.client_secret), form)
+        theirs = _token_request(peer.token_endpoint, npm.CLIENT, form)
+        return alternate(plan, {OURS: ours, "node-oidc-provider": theirs}, say)
+
+
+def token_exchange(plan: Plan, say: Callable[[str], None]) -> list[Result]:
+    """A subject and an actor token for one that names both."""
+    subject = deputize(plan.folder)
+    with subject.authority(measured=True), npm.oidc_provider(plan.folder) as peer:
+        user, actor, _ = subject.tokens()
+        ours = _token_request(
+            f"{subject.secrets['issuer']}/token", (subject.agent.client_id, subject.agent.client_secret), _exchange(user, actor)
+        )
+        own = peer.own_token()
+        theirs = _token_request(peer.token_endpoint, npm.CLIENT, _exchange(own, own))
+        return alternate(plan, {OURS: ours, "node-oidc-provider (registered grant)": theirs}, say)
+
+
+def _exchange(subject: str, actor: str) -> dict[str, str]:
+    return {
+        "grant_type": EXCHANGE, "scope": "test", "subject_token": subject, "subject_token_type": ACCESS_TOKEN,
+        "actor_token": actor, "actor_token_type": ACCESS_TOKEN,
+    }  # fmt: skip
+
+
+def _token_request(url: str, client: tuple[str, str], form: dict[str, str]) -> Request:
+    credentials = base64.b64encode(":".join(client).encode()).decode()
+    return Request(url, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Basic {credentials}"})
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "gateway": Benchmark(
+        "The use case's route: tools/call with a 115-byte body, 32 connections",
+        gateway,
+        (Goal("nginx (plain reverse proxy)", 0.22, 0.35), Goal("Apache mod_auth_openidc (token)", 1.2, 2.0)),
+    ),
+    "client-credentials": Benchmark(
+        "Token endpoint, client credentials, ES256, 32 connections", client_credentials, (Goal("node-oidc-provider", 1.0),)
+    ),
+    "token-exchange": Benchmark("Token endpoint, token exchange with an actor, ES256, 32 connections", token_exchange, (Goal(None, 1500),)),
+}

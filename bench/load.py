@@ -1,0 +1,57 @@
+"""Drives wrk from the second core and reads what it measured."""
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAM_CORE = "0"
+LOAD_CORE = "1"
+CONNECTIONS = 32
+
+_SCRIPT = """
+wrk.method = "POST"
+wrk.body = {body}
+{headers}
+function done(summary, latency, requests)
+  io.write(string.format("deputize rps=%f p50=%f p99=%f bad=%d\\n", summary.requests / summary.duration * 1e6,
+    latency:percentile(50), latency:percentile(99),
+    summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
+end
+"""
+_MEASURED = re.compile(r"deputize rps=([\d.]+) p50=([\d.]+) p99=([\d.]+) bad=(\d+)")
+
+
+@dataclass(frozen=True)
+class Request:
+    """The one request that is sent over and over."""
+
+    url: str
+    body: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one round measured."""
+
+    requests_per_second: float
+    p50_ms: float
+    p99_ms: float
+
+
+def drive(request: Request, seconds: float, folder: Path) -> Round:
+    """One round of wrk; every answer must be 2xx. Raises `RuntimeError` otherwise."""
+    script = folder / "wrk.lua"
+    headers = "\n".join(f"wrk.headers[{_lua(name)}] = {_lua(value)}" for name, value in request.headers.items())
+    script.write_text(_SCRIPT.format(body=_lua(request.body), headers=headers), "utf-8")
+    command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", "-s", str(script), request.url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30)
+    measured = _MEASURED.search(done.stdout)
+    if not measured or measured[4] != "0":
+        raise RuntimeError(f"wrk against {request.url}:\n{done.stdout}{done.stderr}")
+    return Round(float(measured[1]), float(measured[2]) / 1000, float(measured[3]) / 1000)
+
+
+def _lua(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

@@ -1,0 +1,1 @@
+"""The programs Deputize is measured beside, as their distributors package them."""

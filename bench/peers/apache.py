@@ -1,0 +1,65 @@
+"""Apache with mod_auth_openidc: a reverse proxy that checks the token, introspected once and then cached."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.programs import free_port, running
+
+MODULES = Path("/usr/lib/apache2/modules")
+
+_CONFIGURATION = """
+ServerRoot {folder}
+ServerName localhost
+Listen 127.0.0.1:{port}
+PidFile {folder}/apache.pid
+Mutex posixsem
+ErrorLog {folder}/apache.error.log
+LogLevel warn
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authn_core_module {modules}/mod_authn_core.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule authz_user_module {modules}/mod_authz_user.so
+LoadModule proxy_module {modules}/mod_proxy.so
+LoadModule proxy_http_module {modules}/mod_proxy_http.so
+LoadModule auth_openidc_module {modules}/mod_auth_openidc.so
+StartServers 1
+ServerLimit 1
+ThreadsPerChild 64
+MaxRequestWorkers 64
+KeepAlive On
+MaxKeepAliveRequests 0
+OIDCOAuthIntrospectionEndpoint {endpoint}
+OIDCOAuthIntrospectionEndpointAuth client_secret_basic
+OIDCOAuthClientID {client_id}
+OIDCOAuthClientSecret {client_secret}
+OIDCOAuthRemoteUserClaim sub
+OIDCCacheType shm
+ProxyPass / http://127.0.0.1:{upstream}/ keepalive=On
+<Location />
+  AuthType oauth20
+  Require claim scope:test
+</Location>
+"""
+
+
+@dataclass(frozen=True)
+class Introspection:
+    """Where tokens are introspected, and as whom."""
+
+    endpoint: str
+    client_id: str
+    client_secret: str
+
+
+@contextlib.contextmanager
+def protecting_proxy(folder: Path, upstream_port: int, introspection: Introspection) -> Iterator[str]:
+    """The URL of a reverse proxy that requires a live token with the scope `test`."""
+    port, configuration = free_port(), folder / "apache.conf"
+    configuration.write_text(
+        _CONFIGURATION.format(folder=folder, port=port, modules=MODULES, upstream=upstream_port, **vars(introspection)), "utf-8"
+    )
+    command = ["apache2", "-f", str(configuration), "-DFOREGROUND"]
+    with running(command, f"http://127.0.0.1:{port}/", folder / "apache.log", measured=True):
+        yield f"http://127.0.0.1:{port}/mcp"

@@ -1,0 +1,49 @@
+"""nginx: the upstream that answers every request the same, and the plain reverse proxy that is the practical ceiling."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.programs import free_port, running
+
+ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"Tokyo: 21 degrees, clear"}],"isError":false}}'
+
+_COMMON = """
+daemon off; worker_processes 1; pid {folder}/{name}.pid; error_log {folder}/{name}.error.log warn;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/{name}.body; proxy_temp_path {folder}/{name}.proxy;
+  fastcgi_temp_path {folder}/{name}.f; uwsgi_temp_path {folder}/{name}.u; scgi_temp_path {folder}/{name}.s;
+  {rest}
+}}
+"""
+_UPSTREAM = """server {{ listen 127.0.0.1:{port}; default_type application/json; location / {{ return 200 '{answer}'; }} }}"""
+_PROXY = """
+  upstream mcp {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 1000000000; }}
+  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://mcp/; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
+"""
+
+
+@contextlib.contextmanager
+def upstream(folder: Path) -> Iterator[int]:
+    """The port of a server that answers every request with the same tool result."""
+    port = free_port()
+    with _nginx("upstream", folder, _UPSTREAM.format(port=port, answer=ANSWER), port, measured=False):
+        yield port
+
+
+@contextlib.contextmanager
+def plain_proxy(folder: Path, upstream_port: int) -> Iterator[str]:
+    """The URL of a reverse proxy that checks nothing."""
+    port = free_port()
+    with _nginx("proxy", folder, _PROXY.format(port=port, upstream=upstream_port), port, measured=True):
+        yield f"http://127.0.0.1:{port}/mcp"
+
+
+@contextlib.contextmanager
+def _nginx(name: str, folder: Path, rest: str, port: int, *, measured: bool) -> Iterator[None]:
+    configuration = folder / f"{name}.conf"
+    configuration.write_text(_COMMON.format(folder=folder, name=name, rest=rest), "utf-8")
+    command = ["nginx", "-p", str(folder), "-e", str(folder / f"{name}.start.log"), "-c", str(configuration)]
+    with running(command, f"http://127.0.0.1:{port}/", folder / f"{name}.log", measured=measured):
+        yield

@@ -1,0 +1,41 @@
+"""node-oidc-provider from npm, in memory, with JWT access tokens signed by ES256."""
+
+import contextlib
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from bench.programs import free_port, running
+
+SOURCE = Path(__file__).resolve().parent / "oidc-provider"
+CLIENT = ("agent", "a-secret-of-the-usual-length-for-one-benchmark")
+
+
+@dataclass(frozen=True)
+class OidcProvider:
+    """Where its token endpoint is."""
+
+    token_endpoint: str
+
+    def own_token(self) -> str:
+        """A token that it will take for an exchange."""
+        form = {"grant_type": "client_credentials", "scope": "agent"}
+        return httpx2.post(self.token_endpoint, data=form, auth=CLIENT).raise_for_status().json()["access_token"]
+
+
+@contextlib.contextmanager
+def oidc_provider(folder: Path) -> Iterator[OidcProvider]:
+    """The provider while it runs; installed into `folder` by npm."""
+    home = folder / "oidc-provider"
+    shutil.copytree(SOURCE, home, dirs_exist_ok=True)
+    if not (home / "node_modules").exists():
+        subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"], cwd=home, check=True, timeout=300)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {"NODE_ENV": "production"}
+    with running(["node", str(home / "server.mjs"), str(port)], url, folder / "oidc-provider.log", measured=True, environment=environment):
+        yield OidcProvider(f"{url}/token")

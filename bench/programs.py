@@ -1,0 +1,63 @@
+"""Starts the programs that are measured, each pinned to the first core, and what they lean on, pinned to the second."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx2
+
+from bench.load import LOAD_CORE, PROGRAM_CORE
+
+START_SECONDS = 30
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(
+    command: list[str], ready_url: str, log: Path, *, measured: bool, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The program while it runs: on the measured core or beside the load; ended with its children afterwards."""
+    pinned = ["taskset", "-c", PROGRAM_CORE if measured else LOAD_CORE, *command]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            pinned, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}, start_new_session=True
+        )
+    try:
+        _wait_until_ready(process, ready_url, log)
+        yield process
+    finally:
+        _end(process)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(httpx2.TransportError):
+            httpx2.get(url, timeout=1)
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{process.args} did not start:\n{log.read_text('utf-8', 'replace')[-2000:]}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """The session was started by us alone, so its process group holds this program and its children only."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,105 @@
+"""What a run leaves behind: JSON with the facts of the machine, a table, and a plot."""
+
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib import pyplot as plt
+from rich.console import Console
+from rich.table import Table
+
+from bench.benchmarks import OURS, Benchmark, Goal
+from bench.measure import Plan, Result
+
+FOLDER = Path(__file__).resolve().parent / "results"
+
+
+def machine() -> dict[str, str]:
+    """What the figures depend on, without saying whose machine it is."""
+    cpu = next(
+        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines() if "model name" in line), "?"
+    )
+    return {
+        "cpu": cpu,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "nginx": _first_line("nginx", "-v"),
+        "apache": _first_line("apache2", "-v"),
+        "node": _first_line("node", "--version"),
+    }
+
+
+def judge(results: list[Result], goals: tuple[Goal, ...]) -> list[dict[str, object]]:
+    """Each goal with what was reached."""
+    by_name = {result.name: result.requests_per_second for result in results}
+    ours = next(rate for name, rate in by_name.items() if name.startswith(OURS))
+    judged: list[dict[str, object]] = []
+    for goal in goals:
+        reached = ours / by_name[goal.peer] if goal.peer else ours
+        judged.append(
+            {
+                "against": goal.peer or "requests a second",
+                "reached": round(reached, 2),
+                "least": goal.least,
+                "aim": goal.aim,
+                "met": reached >= goal.least,
+            }
+        )
+    return judged
+
+
+def write(name: str, benchmark: Benchmark, plan: Plan, results: list[Result]) -> list[dict[str, object]]:
+    """Write `results/<name>.json` and `.svg`, print the table; the judged goals."""
+    judged = judge(results, benchmark.goals)
+    document = {
+        "benchmark": name, "title": benchmark.title, "date": datetime.now(UTC).date().isoformat(), "machine": machine(),
+        "rounds": plan.rounds, "seconds": plan.seconds, "goals": judged, "results": [result.as_json() for result in results],
+    }  # fmt: skip
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    _plot(FOLDER / f"{name}.svg", benchmark.title, results)
+    _print(benchmark.title, results, judged)
+    return judged
+
+
+def _print(title: str, results: list[Result], judged: list[Mapping[str, object]] | list[dict[str, object]]) -> None:
+    table = Table(title=title)
+    for heading in ("program", "requests/s (median)", "lowest", "highest"):
+        table.add_column(heading, justify="left" if heading == "program" else "right")
+    for result in results:
+        rates = [each.requests_per_second for each in result.rounds]
+        table.add_row(result.name, f"{result.requests_per_second:,.0f}", f"{min(rates):,.0f}", f"{max(rates):,.0f}")
+    console = Console()
+    console.print(table)
+    for goal in judged:
+        console.print(
+            f"{'✓' if goal['met'] else '✗'} {goal['reached']} × {goal['against']} (at least {goal['least']}, aim {goal['aim'] or '-'})"
+        )
+
+
+def _plot(path: Path, title: str, results: list[Result]) -> None:
+    mpl.rcParams["svg.hashsalt"] = "deputize"
+    figure, axes = plt.subplots(figsize=(8, 0.7 * len(results) + 1.2))
+    names = [result.name for result in reversed(results)]
+    rates = [result.requests_per_second for result in reversed(results)]
+    bars = axes.barh(names, rates, color=["#1d7a3e" if name.startswith(OURS) else "#8a97b5" for name in names])
+    axes.bar_label(bars, labels=[f"{rate:,.0f}" for rate in rates], padding=4)
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel("requests a second on one core (median)")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.margins(x=0.15)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def _first_line(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except OSError:
+        return "not installed"
+    return (done.stdout + done.stderr).strip().splitlines()[0].partition(": ")[2] or done.stdout.strip()
