@@ -49,7 +49,6 @@ def alternate(plan: Plan, candidates: Mapping[str, Request], say: Callable[[str]
         for name, request in candidates.items():
             each = drive(request, plan.seconds, plan.folder)
             measured[name].append(each)
-            say(
-                f"  round {number}/{plan.rounds}  {name:<40} {each.requests_per_second:>9,.0f}/s  p50 {each.p50_ms:.2f} ms  p99 {each.p99_ms:.2f} ms"
-            )
+            latency = f"p50 {each.p50_ms:.2f} ms  p99 {each.p99_ms:.2f} ms"
+            say(f"  round {number}/{plan.rounds}  {name:<40} {each.requests_per_second:>9,.0f}/s  {latency}")
     return [Result(name, tuple(rounds)) for name, rounds in measured.items()]
