@@ -60,6 +60,8 @@ class Agent:
     refresh_token_lifetime: int = 30 * 86400
     refresh_token_rolling_lifetime: int = 180 * 86400
     refresh_token_grace: int = 30
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    """Where users may be sent after signing off, compared as texts."""
 
 
 @dataclass(frozen=True, slots=True)
