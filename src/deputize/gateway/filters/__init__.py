@@ -4,6 +4,7 @@ from deputize.gateway.filters.client_secret_basic_authentication import ClientSe
 from deputize.gateway.filters.client_secret_post_authentication import ClientSecretPostAuthenticationFilter
 from deputize.gateway.filters.condition_enforcement import ConditionEnforcementFilter
 from deputize.gateway.filters.conditional import ConditionalFilter
+from deputize.gateway.filters.cors import CorsFilter
 from deputize.gateway.filters.forwarded_request import ForwardedRequestFilter
 from deputize.gateway.filters.header import HeaderFilter
 from deputize.gateway.filters.http_basic_authentication_client import HttpBasicAuthenticationClientFilter
@@ -27,6 +28,7 @@ FILTERS: tuple[HeapType, ...] = (
     ConditionEnforcementFilter,
     ConditionalFilter,
     SwitchFilter,
+    CorsFilter,
     HttpBasicAuthenticationClientFilter,
     ClientSecretBasicAuthenticationFilter,
     ClientSecretPostAuthenticationFilter,

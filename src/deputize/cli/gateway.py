@@ -1,0 +1,80 @@
+"""`deputize gateway`: serve an instance directory, or check it."""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+import structlog
+import uvloop
+
+from deputize.gateway.app import Gateway
+from deputize.kernel.errors import ConfigurationError
+
+_INSTANCE = click.option(
+    "--instance",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="IG_INSTANCE_DIR",
+    default=Path.home() / ".openig",
+    show_default="~/.openig",
+    help="Directory with config/admin.json, config/config.json and config/routes; also taken from IG_INSTANCE_DIR.",
+)
+
+
+@click.group()
+def gateway() -> None:
+    """The gateway in front of MCP servers and APIs."""
+
+
+@gateway.command()
+@_INSTANCE
+def serve(directory: Path) -> None:
+    """Serve until SIGTERM or SIGINT. Routes reload by themselves; SIGHUP reloads them now."""
+    try:
+        uvloop.run(_serve(directory.absolute()))
+    except ConfigurationError as error:
+        raise click.ClickException(str(error)) from error
+
+
+@gateway.command()
+@_INSTANCE
+def check(directory: Path) -> None:
+    """Load everything without listening; print what is wrong and what is probably not meant. Fails if anything is wrong."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    errors, warnings = asyncio.run(_problems(directory.absolute()))
+    _print("warning", warnings)
+    _print("error", errors)
+    if errors:
+        raise click.exceptions.Exit(1)
+    click.echo(f"{directory}: can be served")
+
+
+async def _serve(directory: Path) -> None:
+    served = await Gateway.load(directory, os.environ)
+    await served.start()
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    loop.add_signal_handler(signal.SIGHUP, served.reload)
+    await ended.wait()
+    await served.stop()
+
+
+async def _problems(directory: Path) -> tuple[tuple[ConfigurationError, ...], tuple[ConfigurationError, ...]]:
+    try:
+        loaded = await Gateway.load(directory, os.environ)
+    except ConfigurationError as error:
+        return (error,), ()
+    found = loaded.problems()
+    await loaded.stop()
+    return found
+
+
+def _print(severity: str, problems: Iterable[ConfigurationError]) -> None:
+    for problem in problems:
+        click.echo(f"{severity}: {problem}")

@@ -1,0 +1,108 @@
+"""The running gateway: connectors in front of a loaded instance."""
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from deputize.gateway import catalogue
+from deputize.gateway.admin_settings import ListenerSettings
+from deputize.gateway.administration import Administration
+from deputize.gateway.declarations import below
+from deputize.gateway.instance import LoadedInstance, load
+from deputize.gateway.tls import ServerTls
+from deputize.http.exchange import Handler
+from deputize.http.listener import Gate, Limits, Listener, serve
+from deputize.kernel.clock import Clock, SystemClock
+from deputize.kernel.errors import ConfigurationError, Position
+
+log = structlog.get_logger()
+LONGEST_GRACE_SECONDS = 86_400.0
+
+
+class Gateway:
+    """Started once, stopped once. `ports` are those of the connectors, in the order of `admin.json`; `admin_port` is beside them."""
+
+    def __init__(self, instance: LoadedInstance) -> None:
+        """Nothing listens yet."""
+        self.instance = instance
+        self.ports: list[int] = []
+        self.admin_port = 0
+        self._gate = Gate()
+        self._listeners: list[tuple[Listener, float]] = []
+        self._serving = False
+
+    @classmethod
+    async def load(cls, directory: Path, environment: Mapping[str, str], clock: Clock | None = None) -> "Gateway":
+        """Build everything configured in `directory`, an absolute path. Raises `ConfigurationError` for what stops the start."""
+        return cls(await load(directory, environment, clock or SystemClock(), catalogue.installed()))
+
+    def problems(self) -> tuple[tuple[ConfigurationError, ...], tuple[ConfigurationError, ...]]:
+        """Errors that keep routes or connectors from serving, and warnings. Looks at certificates, but does not listen."""
+        admin = self.instance.admin
+        errors = list(self.instance.errors())
+        for index, connector in enumerate(admin.settings.connectors):
+            try:
+                self._tls(connector, below(admin.position, "connectors", index))
+            except ConfigurationError as error:
+                errors.append(error)
+        return tuple(errors), tuple(self.instance.warnings())
+
+    async def start(self) -> None:
+        """Listen. Raises `ConfigurationError`, with nothing left listening, for an address or certificate that cannot be used."""
+        try:
+            await self._open_all()
+        except ConfigurationError:
+            await self.stop()
+            raise
+        self._serving = True
+        log.info("the gateway is ready", ports=self.ports, admin_port=self.admin_port)
+
+    async def stop(self) -> None:
+        """Accept no more, let exchanges end within the grace period of their connector, close everything. Health answers until the end."""
+        self._serving = False
+        *traffic, admin = self._listeners or [None]
+        await asyncio.gather(*(listener.close(grace) for listener, grace in filter(None, traffic)))
+        await self.instance.deployment.close()
+        if admin:
+            await admin[0].close(admin[1])
+        self._listeners.clear()
+
+    def reload(self) -> None:
+        """Bring the routes in line with their files now. `admin.json` and `config.json` need a restart."""
+        try:
+            self.instance.rescan()
+        except ConfigurationError as error:
+            log.warning("the routes could not be read again", place=str(error.position), reason=error.reason, fix=error.fix)
+
+    async def _open_all(self) -> None:
+        admin = self.instance.admin
+        for index, connector in enumerate(admin.settings.connectors):
+            position = below(admin.position, "connectors", index)
+            for port in connector.port:
+                listener = await self._open(self.instance.entry, connector, port, position, self._gate)
+                self.ports.append(listener.port)
+        settings = admin.settings.admin_connector
+        health = Administration(lambda: self._serving)
+        listener = await self._open(health, settings, settings.port, below(admin.position, "adminConnector"), Gate())
+        self.admin_port = listener.port
+
+    async def _open(self, handler: Handler, settings: ListenerSettings, port: int, position: Position, gate: Gate) -> Listener:
+        context = self._tls(settings, position)
+        limits = Limits(header_bytes=settings.max_total_headers_size)
+        clock = self.instance.ground.instance.clock
+        try:
+            listener = await serve(handler, host=settings.host, port=port, ssl=context, limits=limits, gate=gate, clock=clock)
+        except OSError as error:
+            reason = f"cannot listen on {settings.host}:{port}: {error.strerror or error}"
+            raise ConfigurationError(below(position, "port"), reason, "choose another port or host, or end what uses it") from error
+        grace = LONGEST_GRACE_SECONDS if settings.grace_period is None else settings.grace_period
+        self._listeners.append((listener, grace))
+        return listener
+
+    def _tls(self, settings: ListenerSettings, position: Position) -> ssl.SSLContext | None:
+        if settings.tls is None:
+            return None
+        return self.instance.admin_heap.resolve(settings.tls, ServerTls, below(position, "tls")).context
