@@ -71,9 +71,7 @@ AGENT_RESOURCE = Resource(
     scopes={"agent": "Talk to the agent"},
     secret_digests=(digest("agent-resource-secret"),),
 )
-ALL_GRANTS = frozenset(
-    [authorization_code.GRANT_TYPE, client_credentials.GRANT_TYPE, refresh_token.GRANT_TYPE, token_exchange.GRANT_TYPE]
-)
+ALL_GRANTS = frozenset([authorization_code.GRANT_TYPE, client_credentials.GRANT_TYPE, refresh_token.GRANT_TYPE, token_exchange.GRANT_TYPE])
 AGENT = Agent(
     id=AGENT_ID,
     name="MCP Tutorial",
