@@ -4,7 +4,6 @@ Values are JSON values, nothing is looked up on Python objects, and every evalua
 """
 
 from deputize.expressions.errors import EvaluationError, ExpressionError, ExpressionSyntaxError, LimitExceeded, TokenError
-from deputize.expressions.functions.gateway.moments import moment
 from deputize.expressions.limits import DEFAULT, Limits
 from deputize.expressions.mapping import MappingExpression, compile_mapping, parse_attribute_value
 from deputize.expressions.patterns import Pattern, compile_pattern
@@ -29,7 +28,6 @@ __all__ = [
     "compile_mapping",
     "compile_pattern",
     "compile_template",
-    "moment",
     "parse_attribute_value",
     "substitute",
 ]

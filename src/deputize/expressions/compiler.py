@@ -57,6 +57,8 @@ class Semantics:
     binary: Mapping[BinaryOperator, Callable[[Value, Value], Value]]
     """Every binary operator but `and` and `or`, which do not always look at their right operand."""
     unary: Mapping[UnaryOperator, Callable[[Value], Value]]
+    equals_null: Callable[[Value], bool]
+    """What `x == null` asks, with a null that somebody wrote: two values that merely turn out to be null are never equal."""
     truth: Callable[[Value], bool]
     """What a value means where a condition is needed."""
     functions: Mapping[str, Function]
@@ -100,6 +102,10 @@ def compile_tree(source: str, tree: Node, semantics: Semantics) -> Program:
 def _located(source: str, position: int, error: OperandError) -> EvaluationError:
     kind = LimitExceeded if isinstance(error, OperandLimitError) else EvaluationError
     return kind(source, position, str(error))
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Literal) and node.value is None
 
 
 class _Compiler:
@@ -223,6 +229,8 @@ class _Compiler:
             return self._both(node)
         if node.operator == "or":
             return self._either(node)
+        if node.operator == "==" and (_is_null(node.left) or _is_null(node.right)):
+            return self._null_check(node.left if _is_null(node.right) else node.right)
         left, right = self.code(node.left), self._argument(node.right, is_pattern=node.operator == "matches")
         operate = self._semantics.binary[node.operator]
 
@@ -233,6 +241,10 @@ class _Compiler:
                 raise self._error(node.at, error) from error
 
         return run_binary
+
+    def _null_check(self, node: Node) -> Code:
+        code, equals_null = self.code(node), self._semantics.equals_null
+        return lambda frame: equals_null(code(frame))
 
     def _both(self, node: Binary) -> Code:
         left, right = self._truth(node.left), self._truth(node.right)

@@ -6,7 +6,8 @@ avoided where they differ from JSON's: `True == 1` holds in Python and must not 
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import Final, TypeAlias, TypeGuard, Union
+from functools import lru_cache
+from typing import Final, TypeAlias, TypeGuard, Union, cast
 
 from deputize.expressions.errors import OperandError, OperandLimitError
 from deputize.expressions.limits import MAX_DEPTH
@@ -53,9 +54,18 @@ def is_absent(value: object) -> bool:
 
 def member(target: Value, name: str) -> Value:
     """The member called `name`; missing where there is none, or where `target` has no members."""
-    if is_mapping(target):
-        return target.get(name, MISSING)
-    return MISSING
+    if not _has_members(type(target)):
+        return MISSING
+    try:
+        return cast("Mapping[str, Value]", target)[name]
+    except KeyError:
+        return MISSING
+
+
+@lru_cache(maxsize=256)
+def _has_members(kind: type[object]) -> bool:
+    # Asking the abstract class for every member that is read would take longer than reading it.
+    return issubclass(kind, Mapping)
 
 
 def element(target: Value, key: Value) -> Value:

@@ -181,6 +181,11 @@ def test_stored_null_is_null():
         ("user.absent != 'x'", True),
         ("user.name.given != null", True),
         ("null != null", False),
+        ("null == context.requestData.subjectToken.nothing", True),
+        ("context.requestData.subjectToken.nothing == context.requestData.subjectToken.nothing", False),
+        ("#string.trim(user.absent) == #string.trim(user.other)", False),
+        ("(user.absent ?: null) == (user.other ?: null)", False),
+        ("#string.trim(user.absent) == null", True),
         ("user.absent < 1", False),
         ("user.absent >= null", False),
         ("{user.absent} == {null}", True),
@@ -236,8 +241,8 @@ def test_results_share_nothing_with_the_bindings():
 
 def test_an_unforeseen_error_of_a_lazy_binding_fails_the_expression_only():
     class Broken(dict):
-        def get(self, name, default=None):
-            raise RuntimeWarning if name == "fatal" else ValueError("the body is not JSON")
+        def __getitem__(self, name):
+            raise ValueError("the body is not JSON")
 
     with pytest.raises(EvaluationError, match="the body is not JSON"):
         evaluated("user.x", {"user": Broken()})

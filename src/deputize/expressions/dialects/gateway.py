@@ -10,6 +10,7 @@ from deputize.expressions.functions.gateway import FUNCTIONS, METHODS
 from deputize.expressions.lexer import Token, Vocabulary, operator_pattern
 from deputize.expressions.parser import Parser
 from deputize.expressions.tree import BinaryOperator, Member, MethodCall, Node, Root, UnaryOperator
+from deputize.expressions.values import is_absent
 
 _ESCAPED = re.compile(r"\\([\\'\"])")
 
@@ -38,7 +39,7 @@ VOCABULARY = Vocabulary(
     words_ignore_case=False,
 )
 
-SEMANTICS = Semantics(gateway_operators.BINARY, gateway_operators.UNARY, gateway_operators.truth, FUNCTIONS, METHODS)
+SEMANTICS = Semantics(gateway_operators.BINARY, gateway_operators.UNARY, is_absent, gateway_operators.truth, FUNCTIONS, METHODS)
 
 
 def compile_tokens(source: str, tokens: list[Token]) -> Program:

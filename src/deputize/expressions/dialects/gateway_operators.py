@@ -1,7 +1,7 @@
 """What operators mean in gateway expressions: those of the Jakarta Expression Language, narrowed where it guesses.
 
-Reading something absent gives null, and `x == null` asks for that. Two missing values, however, are not equal: a route that
-compares a header with a claim must not match when there is neither.
+Reading something absent gives null, and `x == null`, with a null that is written there, asks for that. Two values that merely
+turn out to be absent, however, are not equal: a route that compares a header with a claim must not match when there is neither.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from deputize.expressions.dialects.mapping_operators import order, ordered
 from deputize.expressions.errors import OperandError
 from deputize.expressions.numerals import parse_number
 from deputize.expressions.tree import BinaryOperator, UnaryOperator
-from deputize.expressions.values import MISSING, Value, describe, equals, is_absent, is_list, is_mapping, is_number
+from deputize.expressions.values import Value, describe, equals, is_absent, is_list, is_mapping, is_number
 
 
 def truth(value: Value) -> bool:
@@ -27,10 +27,8 @@ def truth(value: Value) -> bool:
 
 
 def equal(left: Value, right: Value) -> bool:
-    """`==`: a text equals the number or boolean it spells; absent equals null, but not another absent value."""
-    if is_absent(left) or is_absent(right):
-        return is_absent(left) and is_absent(right) and (left is not MISSING or right is not MISSING)
-    return equals(_aligned(left, right), _aligned(right, left))
+    """`==`: a text equals the number or boolean it spells; what is absent equals nothing."""
+    return not is_absent(left) and not is_absent(right) and equals(_aligned(left, right), _aligned(right, left))
 
 
 def unequal(left: Value, right: Value) -> bool:

@@ -61,7 +61,9 @@ VOCABULARY = Vocabulary(
 _CHOICES: Mapping[str, Choice] = {".?[": "all", ".^[": "first", ".$[": "last"}
 _VARIABLES = {"root": Root, "this": This}
 
-SEMANTICS = Semantics(mapping_operators.BINARY, mapping_operators.UNARY, mapping_operators.truth, FUNCTIONS, {})
+SEMANTICS = Semantics(
+    mapping_operators.BINARY, mapping_operators.UNARY, mapping_operators.equals_null, mapping_operators.truth, FUNCTIONS, {}
+)
 
 
 def compile_source(source: str) -> Program:

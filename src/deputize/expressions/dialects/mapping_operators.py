@@ -1,7 +1,8 @@
 """What operators mean in mapping expressions.
 
 One deliberate difference from the original: there `null == null` holds even when both sides are merely absent, so a rule such
-as "`may_act.sub` equals the actor's `client_id`" passes when neither exists. Here `==` with a missing side is never true.
+as "`may_act.sub` equals the actor's `client_id`" passes when neither exists. Here `==` is never true of two values that are
+missing or null, however they came about; only a `null` written in the expression equals null, and not what is missing.
 `!=` is the original's: false when neither side has a value, so that `x != null` still asks whether `x` is there.
 """
 
@@ -12,7 +13,7 @@ from deputize.expressions import arithmetic
 from deputize.expressions.errors import OperandError
 from deputize.expressions.patterns import as_pattern
 from deputize.expressions.tree import BinaryOperator, UnaryOperator
-from deputize.expressions.values import MISSING, Value, describe, equals, is_absent, is_number, text_of
+from deputize.expressions.values import Value, describe, equals, is_absent, is_number, text_of
 
 
 def truth(value: Value) -> bool:
@@ -23,10 +24,13 @@ def truth(value: Value) -> bool:
 
 
 def equal(left: Value, right: Value) -> bool:
-    """`==`: never true when a side is missing, not even of another missing value or of null."""
-    if left is MISSING or right is MISSING:
-        return False
-    return equals(left, right)
+    """`==`: never true when a side is missing or null, not even of another such value."""
+    return not is_absent(left) and not is_absent(right) and equals(left, right)
+
+
+def equals_null(value: Value) -> bool:
+    """`x == null`: whether there is a null; what is missing is none."""
+    return value is None
 
 
 def unequal(left: Value, right: Value) -> bool:

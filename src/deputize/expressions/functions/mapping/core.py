@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from deputize.expressions.errors import OperandError
 from deputize.expressions.functions.function import Function
-from deputize.expressions.values import MISSING, Value, equals, is_number
+from deputize.expressions.values import Value, equals, is_absent, is_number
 
 _TRUE_WORDS = frozenset({"true", "on", "y", "t", "yes"})
 _MOST_PAIRS = 10
@@ -26,13 +26,16 @@ def if_else(*arguments: Value) -> Value:
 
 
 def switch_expression(value: Value, *arguments: Value) -> Value:
-    """`(value, choice, result, …, default)`: the result of the first choice equal to `value`; null without default."""
+    """`(value, choice, result, …, default)`: the result of the first choice equal to `value`; null without default.
+
+    An absent value equals no choice, not even an absent one.
+    """
     choices, results = arguments[: len(arguments) // 2 * 2 : 2], arguments[1::2]
     default = arguments[-1] if len(arguments) % 2 else None
-    if value is MISSING:
+    if is_absent(value):
         return default
     return next(
-        (result for choice, result in zip(choices, results, strict=True) if choice is not MISSING and equals(choice, value)), default
+        (result for choice, result in zip(choices, results, strict=True) if not is_absent(choice) and equals(choice, value)), default
     )
 
 

@@ -21,8 +21,8 @@ def remove_all(values: Value, unwanted: Value) -> Value:
 
 
 def index_of(values: Value, wanted: Value) -> int:
-    """The position, from 0, of the first element equal to `wanted`; -1 when there is none. Nothing equals what is missing."""
-    if is_absent(values) or wanted is MISSING:
+    """The position, from 0, of the first element equal to `wanted`; -1 when there is none. Nothing equals what is absent."""
+    if is_absent(values) or is_absent(wanted):
         return -1
     return next((at for at, value in enumerate(operands.items(values)) if equals(value, wanted)), -1)
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from deputize.expressions import EvaluationError, compile_template, moment
+from deputize.expressions import EvaluationError, compile_template
 from deputize.expressions.errors import OperandError
 from deputize.expressions.functions.gateway import FUNCTIONS, METHODS
+from deputize.expressions.functions.gateway.moments import moment
 
 BINDINGS = {
     "path": "/mcp/a b",
