@@ -48,6 +48,21 @@ async def test_a_session_ends_once(store):
     assert ended == replace(SESSION, ended_at=1000.0)
 
 
+async def test_a_session_is_renewed_unless_it_ended(store):
+    await store.sessions.add_session(SESSION)
+    renewed = replace(SESSION, cookie_digest="d" * 64, auth_time=1900, expires_at=6000.0)
+    assert await store.sessions.renew_session(renewed)
+    assert await store.sessions.find_session(ENVIRONMENT, "d" * 64) == renewed
+    assert await store.sessions.find_session(ENVIRONMENT, SESSION.cookie_digest) is None
+    await store.sessions.end_session(SESSION.id, 2000.0)
+    assert not await store.sessions.renew_session(SESSION)
+
+
+async def test_a_session_is_not_renewed_for_another_user(store):
+    await store.sessions.add_session(SESSION)
+    assert not await store.sessions.renew_session(replace(SESSION, user_id="u2"))
+
+
 async def test_only_the_latest_consent_is_kept(store):
     await store.consents.record_consent(CONSENT)
     later = replace(CONSENT, version=2, accepted_at=1000.0, expires_at=2000.0)

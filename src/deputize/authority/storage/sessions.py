@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 
 from deputize.authority.storage.engine import Database
+from deputize.authority.storage.statements import won
 from deputize.authority.storage.tables import SESSIONS
 from deputize.oauth.records.store import Session
 
@@ -28,6 +29,12 @@ class SqlSessions:
         """The session a browser's cookie stands for, ended or not."""
         rows = await self._database.rows(_BY_COOKIE, {"environment": environment_id, "cookie": cookie_digest})
         return session_of(rows[0]) if rows else None
+
+    async def renew_session(self, session: Session) -> bool:
+        """Give the session of that id, unless it ended, the new cookie digest, sign-on time and expiry; false if it ended."""
+        live = (SESSIONS.c.id == session.id) & (SESSIONS.c.user_id == session.user_id) & SESSIONS.c.ended_at.is_(None)
+        renewed = {"cookie_digest": session.cookie_digest, "auth_time": session.auth_time, "expires_at": session.expires_at}
+        return await self._database.write(lambda connection: won(connection, update(SESSIONS).where(live).values(renewed)))
 
     async def end_session(self, session_id: str, now: float) -> None:
         """End a session: every token and refresh token with that `sid` stops working. Durable before this returns."""

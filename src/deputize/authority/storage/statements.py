@@ -17,8 +17,8 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, object], *, o
     statement = _insert(connection, table).values(row)
     keys = [column.name for column in table.primary_key]
     overwritten = {name: statement.excluded[name] for name in row if name not in keys}
-    result = connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=overwritten, where=only_if))
-    return result.rowcount == 1
+    written = statement.on_conflict_do_update(index_elements=keys, set_=overwritten, where=only_if).returning(*table.primary_key)
+    return connection.execute(written).first() is not None
 
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> None:

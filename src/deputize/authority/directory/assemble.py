@@ -1,0 +1,155 @@
+"""Rows to the snapshot. Mappings are compiled here, once; what cannot be read is left out and reported, and the rest serves."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from deputize.authority.directory.documents import (
+    AgentDocument,
+    AgreementDocument,
+    EnvironmentDocument,
+    PolicyDocument,
+    ResourceDocument,
+)
+from deputize.authority.storage import DirectoryRows, EnvironmentRow, Kind, ObjectRow, SecretRow, SigningKeyRow
+from deputize.expressions import ExpressionError, parse_attribute_value
+from deputize.jose import KeyInvalid, KeyRing, SigningKey
+from deputize.oauth.records.directory import Agent, Agreement, AgreementText, Attribute, Directory, Environment, Policy, Resource, Step
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A snapshot, what had to be left out of it, and when time alone will change it."""
+
+    directory: Directory
+    problems: tuple[str, ...] = ()
+    """Each names an object and why it cannot be used."""
+    valid_until: float | None = None
+    """When the first of the secrets in use expires, in seconds since the epoch."""
+
+
+def assemble(rows: DirectoryRows, base_url: str, now: float) -> Assembled:
+    """The directory as `rows` describe it, with the secrets that are valid at `now`."""
+    problems: list[str] = []
+    contents = _Contents(rows, now, problems)
+    environments = (contents.environment(row, base_url) for row in rows.environments)
+    directory = Directory(rows.version, {environment.id: environment for environment in environments if environment})
+    expiries = [secret.expires_at for secret in rows.secrets if secret.expires_at is not None and secret.expires_at > now]
+    return Assembled(directory, tuple(problems), min(expiries, default=None))
+
+
+def key_ring(rows: Sequence[SigningKeyRow]) -> KeyRing:
+    """The key ring stored in one environment's rows. Raises `KeyInvalid`."""
+    ordered = sorted(rows, key=lambda row: row.position)
+    return KeyRing(tuple(SigningKey.from_json(row.document) for row in ordered))
+
+
+class _Contents:
+    """The rows, sorted by what they belong to."""
+
+    def __init__(self, rows: DirectoryRows, now: float, problems: list[str]) -> None:
+        self._problems = problems
+        self._objects: Mapping[tuple[str, Kind], list[ObjectRow]] = _grouped(rows.objects, lambda row: (row.environment_id, row.kind))
+        self._keys: Mapping[str, list[SigningKeyRow]] = _grouped(rows.signing_keys, lambda row: row.environment_id)
+        valid = [secret for secret in rows.secrets if secret.expires_at is None or secret.expires_at > now]
+        self._secrets: Mapping[str, list[SecretRow]] = _grouped(valid, lambda row: row.owner_id)
+
+    def environment(self, row: EnvironmentRow, base_url: str) -> Environment | None:
+        return self._usable(f"environment {row.name!r}", lambda: self._environment(row, base_url))
+
+    def _environment(self, row: EnvironmentRow, base_url: str) -> Environment:
+        document = EnvironmentDocument.model_validate(row.document)
+        resources = {each.id: each for each in self._all(row, "resource", self._resource)}
+        return Environment(
+            id=row.id,
+            name=row.name,
+            organization_id=document.organization_id,
+            issuer=f"{base_url}/{row.id}/as",
+            resources=resources,
+            agents={each.id: each for each in self._all(row, "agent", lambda agent: self._agent(agent, resources))},
+            agreements={each.id: each for each in self._all(row, "agreement", _agreement)},
+            policies={each.name: each for each in self._all(row, "policy", _policy)},
+            keys=key_ring(self._keys[row.id]),
+            default_policy=document.default_policy,
+            default_language=document.default_language,
+        )
+
+    def _all(self, environment: EnvironmentRow, kind: Kind, read: Callable[[ObjectRow], T]) -> list[T]:
+        rows = self._objects[environment.id, kind]
+        read_rows = [self._usable(f"{kind} {row.name!r} of environment {environment.name!r}", lambda row=row: read(row)) for row in rows]
+        return [each for each in read_rows if each is not None]
+
+    def _usable(self, what: str, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            self._problems.append(f"{what} is disabled: stored {'.'.join(map(str, first['loc']))}: {first['msg']}")
+        except (ExpressionError, KeyInvalid) as error:
+            self._problems.append(f"{what} is disabled: {error}")
+        return None
+
+    def _resource(self, row: ObjectRow) -> Resource:
+        document = ResourceDocument.model_validate(row.document)
+        attributes = (Attribute(each.name, parse_attribute_value(each.value), each.required) for each in document.attributes)
+        return Resource(
+            id=row.id,
+            name=row.name,
+            audience=document.audience,
+            attributes=tuple(attributes),
+            scopes=document.scopes,
+            secret_digests=self._digests(row),
+            description=document.description,
+            token_lifetime=document.token_lifetime,
+            delegation_required=document.delegation_required,
+            may_outlive_subject=document.may_outlive_subject,
+        )
+
+    def _agent(self, row: ObjectRow, resources: Mapping[str, Resource]) -> Agent:
+        document = AgentDocument.model_validate(row.document)
+        return Agent(
+            id=row.id,
+            name=row.name,
+            enabled=document.enabled,
+            grant_types=frozenset(document.grant_types),
+            redirect_uris=document.redirect_uris,
+            scopes={resource: frozenset(names) for resource, names in document.scopes.items() if resource in resources},
+            secret_digests=self._digests(row),
+            policies=document.policies,
+            description=document.description,
+            client_auth_method=document.client_auth_method,
+            refresh_token_lifetime=document.refresh_token_lifetime,
+            refresh_token_rolling_lifetime=document.refresh_token_rolling_lifetime,
+            refresh_token_grace=document.refresh_token_grace,
+        )
+
+    def _digests(self, owner: ObjectRow) -> tuple[str, ...]:
+        newest_first = sorted(self._secrets[owner.id], key=lambda secret: secret.created_at, reverse=True)
+        return tuple(secret.digest for secret in newest_first)
+
+
+def _agreement(row: ObjectRow) -> Agreement:
+    document = AgreementDocument.model_validate(row.document)
+    texts = (AgreementText(each.locale, each.title, each.content_type, each.text, each.revision, each.enabled) for each in document.texts)
+    return Agreement(row.id, row.name, document.enabled, tuple(texts), document.description, document.reconsent_days, document.version)
+
+
+def _policy(row: ObjectRow) -> Policy:
+    document = PolicyDocument.model_validate(row.document)
+    return Policy(row.id, row.name, tuple(Step(step.type, step.settings) for step in document.steps))
+
+
+RowT = TypeVar("RowT")
+KeyT = TypeVar("KeyT")
+
+
+def _grouped(rows: Sequence[RowT], key: Callable[[RowT], KeyT]) -> Mapping[KeyT, list[RowT]]:
+    groups: defaultdict[KeyT, list[RowT]] = defaultdict(list)
+    for row in rows:
+        groups[key(row)].append(row)
+    return groups

@@ -1,0 +1,95 @@
+"""How configured objects are stored: one JSON document each, whose members are these models'.
+
+Strict both ways: what does not fit is refused when it is written, and disables only its object when it is read. A member added
+later needs a default, and then no migration.
+"""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Document(BaseModel):
+    """A stored object's members, apart from its id, kind and name, which are columns."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EnvironmentDocument(Document):
+    """An environment's own settings."""
+
+    organization_id: str
+    default_policy: str
+    default_language: str = "en"
+
+
+class AttributeDocument(Document):
+    """A claim and its mapping."""
+
+    name: str
+    value: str
+    """`${expression}`, or a constant text, as the management API writes it (reference section 2)."""
+    required: bool = False
+
+
+class ResourceDocument(Document):
+    """A resource; durations in seconds."""
+
+    audience: str
+    description: str = ""
+    token_lifetime: int = 3600
+    attributes: tuple[AttributeDocument, ...] = ()
+    scopes: dict[str, str] = Field(default_factory=dict)
+    """Scope name to description."""
+    delegation_required: bool = False
+    may_outlive_subject: bool = False
+
+
+class AgentDocument(Document):
+    """An agent; durations in seconds."""
+
+    description: str = ""
+    enabled: bool = True
+    grant_types: tuple[str, ...] = ()
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    scopes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Resource id to scope names."""
+    policies: tuple[str, ...] = ()
+    """Policy names."""
+    client_auth_method: str = "client_secret_basic"
+    refresh_token_lifetime: int = 30 * 86400
+    refresh_token_rolling_lifetime: int = 180 * 86400
+    refresh_token_grace: int = 30
+
+
+class TextDocument(Document):
+    """An agreement's wording in one language."""
+
+    locale: str
+    title: str
+    content_type: str
+    text: str
+    revision: str
+    enabled: bool = True
+
+
+class AgreementDocument(Document):
+    """An agreement with its texts."""
+
+    description: str = ""
+    enabled: bool = True
+    reconsent_days: float | None = None
+    version: int = 1
+    texts: tuple[TextDocument, ...] = ()
+
+
+class StepDocument(Document):
+    """A step of a policy."""
+
+    type: str
+    settings: dict[str, str] = Field(default_factory=dict)
+
+
+class PolicyDocument(Document):
+    """A policy's steps, in order."""
+
+    steps: tuple[StepDocument, ...]

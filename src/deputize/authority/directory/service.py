@@ -1,0 +1,88 @@
+"""Holds the current snapshot, and replaces it as a whole when somebody changed the directory or a secret expired."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from deputize.authority.directory.assemble import Assembled, assemble
+from deputize.authority.storage import DirectoryRows
+from deputize.kernel.clock import Clock
+from deputize.oauth.records.directory import Directory
+
+POLL_SECONDS = 1.0
+_log = structlog.get_logger("deputize.authority")
+
+
+class Rows(Protocol):
+    """The part of `storage.SqlDirectoryRows` that reads."""
+
+    async def version(self) -> int:
+        """A number that every change of the directory raises."""
+        ...
+
+    async def load(self) -> DirectoryRows:
+        """All rows, as one version of the directory had them."""
+        ...
+
+
+class DirectoryService:
+    """The snapshot that requests read; `open_directory` makes one.
+
+    Changes by any process show within `POLL_SECONDS`; whoever changes the directory in this process calls `refresh`.
+    """
+
+    def __init__(self, rows: Rows, base_url: str, clock: Clock, assembled: Assembled) -> None:
+        self._rows = rows
+        self._base_url = base_url
+        self._clock = clock
+        self._assembled = assembled
+        self._callbacks: list[Callable[[Directory], None]] = []
+
+    @property
+    def current(self) -> Directory:
+        """The latest snapshot; hold on to it for one request, and not longer."""
+        return self._assembled.directory
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What the latest snapshot had to leave out, and why."""
+        return self._assembled.problems
+
+    def on_change(self, callback: Callable[[Directory], None]) -> None:
+        """Have `callback` called with every new snapshot from now on."""
+        self._callbacks.append(callback)
+
+    async def refresh(self) -> bool:
+        """Replace the snapshot if the directory changed or a secret expired; whether it was replaced."""
+        if await self._rows.version() == self.current.version and not self._is_outdated():
+            return False
+        self._assembled = await _assembled(self._rows, self._base_url, self._clock)
+        for callback in self._callbacks:
+            callback(self.current)
+        return True
+
+    async def watch(self, poll_seconds: float = POLL_SECONDS) -> None:
+        """Refresh for ever; while the store does not answer, the last snapshot serves. Ends by cancellation."""
+        while True:
+            await asyncio.sleep(poll_seconds)
+            try:
+                await self.refresh()
+            except Exception as error:  # noqa: BLE001 - whatever the store raises, it may be back in a second
+                _log.error("the directory cannot be read; the last one read serves on", error=type(error).__name__)
+
+    def _is_outdated(self) -> bool:
+        return self._assembled.valid_until is not None and self._clock.now() >= self._assembled.valid_until
+
+
+async def open_directory(rows: Rows, base_url: str, clock: Clock) -> DirectoryService:
+    """The directory in `rows`, served under `base_url` (without a trailing slash)."""
+    return DirectoryService(rows, base_url, clock, await _assembled(rows, base_url, clock))
+
+
+async def _assembled(rows: Rows, base_url: str, clock: Clock) -> Assembled:
+    assembled = assemble(await rows.load(), base_url, clock.now())
+    for problem in assembled.problems:
+        _log.error("directory object disabled", problem=problem)
+    return assembled
