@@ -1,7 +1,9 @@
 """Requests, responses and their parts. Bytes stay bytes until somebody asks for text."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import Origin, Target
@@ -9,6 +11,24 @@ from deputize.kernel.uris import Origin, Target
 
 class BodyTooLarge(DeputizeError):
     """A body is longer than the limit its reader declared."""
+
+
+class BodyBroken(DeputizeError):
+    """A body ended, fell silent or turned malformed before it was complete."""
+
+
+class HeaderError(DeputizeError):
+    """A field name or value that must not stand in a message: it would change how the message is read."""
+
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
+
+
+@lru_cache(maxsize=1024)
+def field_name(name: str) -> bytes:
+    """`name` as it is compared: lower case bytes."""
+    return name.lower().encode("latin-1", "replace")
 
 
 class Headers:
@@ -22,29 +42,31 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """The first value of `name` as text, or `None`."""
-        wanted = name.lower().encode("ascii")
+        wanted = field_name(name)
+        size = len(wanted)
         for key, value in self.raw:
-            if key.lower() == wanted:
+            if len(key) == size and key.lower() == wanted:
                 return value.decode("latin-1")
         return None
 
     def get_all(self, name: str) -> list[str]:
         """Every value of `name`, in order."""
-        wanted = name.lower().encode("ascii")
-        return [value.decode("latin-1") for key, value in self.raw if key.lower() == wanted]
+        wanted = field_name(name)
+        return [value.decode("latin-1") for key, value in self.raw if len(key) == len(wanted) and key.lower() == wanted]
 
     def add(self, name: str, value: str) -> None:
-        """Append a field, keeping others of that name."""
-        self.raw.append((name.encode("ascii"), value.encode("latin-1")))
+        """Append a field, keeping others of that name. Raises `HeaderError` for what would change the message's framing."""
+        self.raw.append(_checked(name, value))
 
     def set(self, name: str, value: str) -> None:
-        """Replace every field of that name by one."""
+        """Replace every field of that name by one. Raises `HeaderError` as `add` does."""
+        pair = _checked(name, value)
         self.remove(name)
-        self.add(name, value)
+        self.raw.append(pair)
 
     def remove(self, *names: str) -> None:
         """Drop every field with one of these names."""
-        unwanted = {name.lower().encode("ascii") for name in names}
+        unwanted = {field_name(name) for name in names}
         self.raw = [pair for pair in self.raw if pair[0].lower() not in unwanted]
 
     def copy(self) -> "Headers":
@@ -56,6 +78,16 @@ class Headers:
 
     def __contains__(self, name: str) -> bool:
         return self.get(name) is not None
+
+
+def _checked(name: str, value: str) -> tuple[bytes, bytes]:
+    try:
+        pair = (name.encode("ascii"), value.encode("latin-1"))
+    except UnicodeEncodeError as error:
+        raise HeaderError(f"the header {name[:64]!r} holds characters that HTTP fields cannot carry") from error
+    if not _TOKEN.fullmatch(pair[0]) or not _VALUE.fullmatch(pair[1]):
+        raise HeaderError(f"the header {name[:64]!r} is not a field name with a value of one line (RFC 9110 section 5.5)")
+    return pair
 
 
 class Body:
@@ -97,19 +129,22 @@ class Body:
             chunks.append(chunk)
         return b"".join(chunks)
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        if self.buffered is not None:
-            if self.buffered:
-                yield self.buffered
-        elif self._stream is not None:
-            async for chunk in self._stream:
-                yield chunk
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The stream itself, so that passing a chunk on costs no second generator."""
+        if self.buffered is None and self._stream is not None:
+            return self._stream
+        return _at_hand(self.buffered)
 
     async def aclose(self) -> None:
         """Give up the rest of the body and release what feeds it."""
         if self._close is not None:
             close, self._close = self._close, None
             await close()
+
+
+async def _at_hand(buffered: bytes | None) -> AsyncIterator[bytes]:
+    if buffered:
+        yield buffered
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
 """The only place that draws random numbers: identifiers and secrets."""
 
+import itertools
 import secrets
 import string
 import uuid
@@ -21,3 +22,18 @@ def new_token() -> str:
 def new_secret() -> str:
     """A client or resource secret: 64 characters of the unreserved URI alphabet (over 380 bits)."""
     return "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_LENGTH))
+
+
+class TransactionIds:
+    """Ids that tie log lines and audit records of one exchange together: unique, cheap, and never a credential."""
+
+    __slots__ = ("_numbers", "_prefix")
+
+    def __init__(self) -> None:
+        """A prefix of 80 random bits tells processes apart; a counter tells exchanges apart."""
+        self._prefix = secrets.token_hex(10)
+        self._numbers = itertools.count(1)
+
+    def new(self) -> str:
+        """The next id."""
+        return f"{self._prefix}-{next(self._numbers)}"

@@ -1,0 +1,96 @@
+"""Heads as bytes. Framing is written here and nowhere else, and nothing that would split a message gets through."""
+
+import re
+from functools import lru_cache
+from http import HTTPStatus
+
+from deputize.http.hop_by_hop import FRAMING
+from deputize.http.messages import HeaderError, Request, Response
+
+_NOT_SENT = FRAMING | {b"host", b"expect"}
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_EXPECTS_BODY = frozenset({"POST", "PUT", "PATCH"})
+CHUNKED = b"Transfer-Encoding: chunked"
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """`data`, which must not be empty, as one chunk (RFC 9112 section 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+@lru_cache(maxsize=1024)
+def _status_line(status: int, reason: str | None) -> bytes:
+    if not 200 <= status <= 599:
+        raise HeaderError(f"{status} is not the status of a final response (RFC 9110 section 15)")
+    phrase = reason if reason is not None else _phrase(status)
+    return b"HTTP/1.1 %d %b" % (status, phrase.encode("latin-1", "replace"))
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def has_no_body(method: str, status: int) -> bool:
+    """Whether a response to `method` with `status` ends with its head (RFC 9112 section 6.3)."""
+    return method == "HEAD" or status in {204, 304}
+
+
+def response_head(method: str, response: Response, date: bytes, framing: bytes | None, *, close: bool) -> bytes:
+    """The head of a response; `framing` is its Content-Length or Transfer-Encoding line. Raises `HeaderError`."""
+    lines = [_status_line(response.status, response.reason)]
+    dated = False
+    for pair in response.headers.raw:
+        name = pair[0].lower()
+        if name not in FRAMING:
+            lines.append(b": ".join(pair))
+            dated = dated or name == b"date"
+    if not dated:
+        lines.append(date)
+    framing = _announced_length(method, response) if has_no_body(method, response.status) else framing
+    if framing is not None:
+        lines.append(framing)
+    if close:
+        lines.append(b"Connection: close")
+    return _joined(lines)
+
+
+def _announced_length(method: str, response: Response) -> bytes | None:
+    """What GET would have had (RFC 9110 section 8.6): as the handler says, else what the unsent body measures."""
+    if response.status == 204:
+        return None
+    stated = [value for name, value in response.headers.raw if name.lower() == b"content-length"]
+    if len(stated) == 1 and _LENGTH.fullmatch(stated[0]):
+        return b"Content-Length: " + stated[0]
+    return b"Content-Length: %d" % response.body.length if method == "HEAD" and response.body.length else None
+
+
+def request_head(request: Request, authority: str) -> bytes:
+    """The head of a request to a server called `authority`; its body's length, when known, else chunks. Raises `HeaderError`."""
+    target = str(request.target)
+    if not (
+        _TOKEN.fullmatch(request.method) and target.startswith("/") and target.isascii() and target.isprintable() and " " not in target
+    ):
+        raise HeaderError("the method or target cannot stand in a request line")
+    lines = [f"{request.method} {target} HTTP/1.1".encode("ascii"), b"Host: " + authority.encode("latin-1", "replace")]
+    lines += [b": ".join(pair) for pair in request.headers.raw if pair[0].lower() not in _NOT_SENT]
+    length = request.body.length
+    if length is None:
+        lines.append(CHUNKED)
+    elif length or request.method in _EXPECTS_BODY:
+        lines.append(b"Content-Length: %d" % length)
+    return _joined(lines)
+
+
+def _joined(lines: list[bytes]) -> bytes:
+    """The head with its empty line. A line break inside a field would be one line more than was put in."""
+    lines += (b"", b"")
+    head = b"\r\n".join(lines)
+    breaks = len(lines) - 1
+    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
+        raise HeaderError("a field holds a line break or NUL")
+    return head

@@ -1,0 +1,367 @@
+"""One client's connection: requests in order, each answered before the next is handled."""
+
+import asyncio
+import time
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import structlog
+
+from deputize.http.exchange import Ending, Exchange, Next, Peer
+from deputize.http.heads import CHUNKED, LAST_CHUNK, chunk, has_no_body, response_head
+from deputize.http.listener.request_head import Refused
+from deputize.http.listener.request_reader import RequestReader
+from deputize.http.messages import BodyBroken, BodyTooLarge, Request, Response
+from deputize.http.ticker import Silence
+from deputize.http.write_flow import WriteFlow
+
+if TYPE_CHECKING:
+    from deputize.http.listener.server import Listener
+
+log = structlog.get_logger()
+_SLICE = 16 * 1024
+
+
+class Waiting(Enum):
+    """What a connection waits for; each has its deadline."""
+
+    HANDLER = "handler"
+    REQUEST = "request"
+    HEAD = "head"
+    BODY = "body"
+    READER = "reader"
+    CLOSE = "close"
+
+
+class Connection(WriteFlow):
+    """Reads requests, has them handled one after the other, each by a task, and writes the answers."""
+
+    __slots__ = (
+        "_answering",
+        "_broken",
+        "_close_after",
+        "_closing",
+        "_exchange",
+        "_held",
+        "_listener",
+        "_peer",
+        "_reader",
+        "_reading",
+        "_refused",
+        "_silence",
+        "_task",
+    )
+
+    def __init__(self, listener: "Listener") -> None:
+        """A connection of `listener`, which holds what all its connections share."""
+        super().__init__(listener.loop)
+        self._listener = listener
+        self._reader = RequestReader(
+            self.loop, listener.limits, secure=listener.secure, on_flow=self._regulate, on_continue=self._ask_for_body
+        )
+        self._exchange: Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._held = b""
+        self._reading = True
+        self._answering = False
+        self._close_after = False
+        self._closing = False
+        self._refused: Refused | None = None
+        self._broken: Refused | None = None
+        self._silence = Silence()
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the listener, or leave at once when there is no room."""
+        super().connection_made(transport)
+        remote, local = _address(transport, "peername"), _address(transport, "sockname")
+        self._peer = Peer(*remote, *local, secure=self._listener.secure)
+        if not self._listener.admit(self):
+            self._closing = True
+            self.transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
+        """Cancel what is being done for a client that has left."""
+        self._closing = True
+        self._held = b""
+        self._listener.leave(self)
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and have the next request handled if none is."""
+        if self._closing or self._refused is not None or self._broken is not None:
+            return
+        if self._held:
+            self._held += data
+            return
+        self._feed(data)
+
+    def resume_writing(self) -> None:
+        """There is room again: for the chunk that waits, or for the next answer."""
+        super().resume_writing()
+        if self._exchange is None:
+            self._next()
+
+    # Reading.
+
+    def _feed(self, data: bytes) -> None:
+        reader = self._reader
+        try:
+            if len(data) <= _SLICE:
+                reader.feed(data)
+            else:
+                self._feed_slices(data)
+        except Refused as refused:
+            self._refuse(refused)
+        if reader.body is not None or len(reader.ready) > 1:
+            self._regulate()
+        if self._exchange is None:
+            self._next()
+
+    def _feed_slices(self, data: bytes) -> None:
+        """So that little is parsed beyond what back-pressure and pipelining allow; the rest is held."""
+        offset = 0
+        while offset < len(data) and not self._is_full():
+            self._reader.feed(data[offset : offset + _SLICE])
+            offset += _SLICE
+        self._held = data[offset:]
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer in turn: the request whose body broke by its handler's failure, anything else after what is ready."""
+        log.info("refused a request", status=refused.status, reason=str(refused), client=self._peer.remote_address)
+        if refused.in_body:
+            self._broken = refused
+        else:
+            self._refused = refused
+
+    def _is_full(self) -> bool:
+        body = self._reader.body
+        return len(self._reader.ready) >= self._listener.limits.pipelined or (body is not None and body.full)
+
+    def _regulate(self) -> None:
+        """Read from the client only as fast as its requests are handled and its body is consumed."""
+        full = self._is_full()
+        paused = full or bool(self._held)
+        if paused is self._reading and not self.transport.is_closing():
+            self._reading = not paused
+            (self.transport.pause_reading if paused else self.transport.resume_reading)()
+        if self._held and not full:
+            self.loop.call_soon(self._feed_held)
+
+    def _feed_held(self) -> None:
+        held, self._held = self._held, b""
+        if held and not self._closing:
+            self._feed(held)
+            self._regulate()
+
+    def _ask_for_body(self) -> None:
+        if not self._answering and not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    # Handling.
+
+    def _next(self) -> None:
+        """Handle the next request, once the answer to the previous one has left."""
+        if self.stalled or self._closing:
+            return
+        if self._reader.ready:
+            self._begin(self._reader.ready.popleft())
+        elif self._refused is not None:
+            self._answer_refused(self._refused.status)
+
+    def _begin(self, request: Request) -> None:
+        """A task a request: cancelling it is how a client that leaves ends what was begun for it.
+
+        Driving the coroutine by hand until it first waits, and making a task only then, measured no faster: a proxied
+        request always waits, and without a current task `asyncio.timeout` does not work in filters.
+        """
+        listener = self._listener
+        exchange = self._exchange = Exchange(request, self._peer, listener.transaction_ids.new(), time.monotonic())
+        self._answering = False
+        handle = listener.handler.handle if listener.gate.has_room_for_exchange else listener.busy
+        listener.gate.exchanges += 1
+        self._task = self.loop.create_task(self._answer(exchange, handle))
+
+    async def _answer(self, exchange: Exchange, handle: Next) -> None:
+        response: Response | None = None
+        sent, complete = 0, False
+        try:
+            try:
+                response = await handle(exchange)
+                head = self._head(exchange.request, response)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the operator the cause
+                response = await self._failure(exchange, response, error)
+                head = self._head(exchange.request, response)
+            self._answering = True
+            content = response.body.buffered
+            if content is None:
+                sent, complete = await self._stream(exchange, response, head)
+            else:
+                sent, complete = self._write(exchange.request, response, head, content), True
+        finally:
+            self._finish(exchange, response, sent, complete=complete)
+
+    async def _failure(self, exchange: Exchange, response: Response | None, error: Exception) -> Response:
+        if response is not None:
+            await response.body.aclose()
+        if isinstance(error, BodyTooLarge):
+            return Response(413)
+        if self._broken is not None and isinstance(error, BodyBroken):
+            return Response(self._broken.status)
+        log.error("the handler failed", transaction=exchange.transaction_id, exc_info=error)
+        return Response(500)
+
+    # Writing.
+
+    def _head(self, request: Request, response: Response) -> bytes:
+        reader, listener = self._reader, self._listener
+        unread = not reader.ready and (reader.last or reader.body is not None or self._broken is not None)
+        self._close_after = close = unread or listener.closing
+        return response_head(request.method, response, listener.date, _framing(request, response), close=close)
+
+    def _write(self, request: Request, response: Response, head: bytes, content: bytes) -> int:
+        if not content or has_no_body(request.method, response.status):
+            self.transport.write(head)
+            return 0
+        self.transport.write(head + content)
+        return len(content)
+
+    async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> tuple[int, bool]:
+        """Pass chunks on as they come. A body that breaks, or is not as long as announced, breaks the connection."""
+        self.transport.write(head)
+        sent = 0
+        chunked = response.body.length is None and exchange.request.version == "1.1"
+        try:
+            if has_no_body(exchange.request.method, response.status):
+                return 0, True
+            async for data in response.body:
+                sent += self._write_piece(data, chunked=chunked, room=response.body.length, sent=sent)
+                if self.stalled:
+                    await self.drained()
+        except Exception as error:  # noqa: BLE001 - the head has left: breaking off is the only way to tell the client
+            log.warning("a response broke off", transaction=exchange.transaction_id, reason=str(error), cause=type(error).__name__)
+            return sent, False
+        finally:
+            await response.body.aclose()
+        if chunked:
+            self.transport.write(LAST_CHUNK)
+        return sent, response.body.length in {None, sent}
+
+    def _write_piece(self, data: bytes, *, chunked: bool, room: int | None, sent: int) -> int:
+        if room is not None and sent + len(data) > room:
+            raise BodyBroken("the body is longer than announced")
+        if data:
+            self.transport.write(chunk(data) if chunked else data)
+        return len(data)
+
+    def _answer_refused(self, status: int) -> None:
+        self._close_after = True
+        self.transport.write(response_head("GET", Response(status), self._listener.date, b"Content-Length: 0", close=True))
+        self._close()
+
+    # Ending.
+
+    def _finish(self, exchange: Exchange, response: Response | None, sent: int, *, complete: bool) -> None:
+        self._exchange = self._task = None
+        self._listener.gate.exchanges -= 1
+        if exchange.endings:
+            self._tell(exchange, Ending(response, sent, complete, time.monotonic()))
+        if not complete:
+            self.transport.abort()
+        elif self._close_after:
+            self._close()
+        else:
+            if not self._reading:
+                self._regulate()
+            self._next()
+
+    def _tell(self, exchange: Exchange, ending: Ending) -> None:
+        for each in exchange.endings:
+            try:
+                each(ending)
+            except Exception:
+                log.exception("an exchange's ending failed", transaction=exchange.transaction_id)
+
+    def _close(self) -> None:
+        """Close; but while the client may still be sending, first only the writing side, or it would lose the answer to a reset."""
+        self._closing = True
+        self._held = b""
+        sending = self._reader.body is not None or self._refused is not None or self._broken is not None
+        if sending and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self._resume_reading()
+        else:
+            self.transport.close()
+
+    def _resume_reading(self) -> None:
+        if not self._reading:
+            self._reading = True
+            self.transport.resume_reading()
+
+    def retire(self) -> None:
+        """The listener closes: go now if idle, else with the answer in progress."""
+        if self._exchange is None and not self._reader.ready and not self._reader.in_head and not self._closing:
+            self._close()
+
+    def abort(self) -> asyncio.Task[None] | None:
+        """Go now; yields the task that is being cancelled."""
+        task = self._task
+        self.transport.abort()
+        if task is not None:
+            task.cancel()
+        return task
+
+    # Deadlines.
+
+    def tick(self, now: float) -> None:
+        """End what has waited too long for the client."""
+        waiting, progress = self._waiting()
+        limit = self._patience(waiting)
+        if limit is not None and self._silence.lasts((waiting, progress), now) > limit:
+            self._expire(waiting)
+
+    def _waiting(self) -> tuple[Waiting, int]:
+        reader = self._reader
+        if self._closing:
+            return Waiting.CLOSE, 0
+        if self.stalled:
+            return Waiting.READER, self.stalls
+        if self._exchange is not None:
+            body = reader.body
+            return (Waiting.BODY, body.total) if body is not None and body.waiting and not reader.ready else (Waiting.HANDLER, 0)
+        return (Waiting.HEAD if reader.in_head else Waiting.REQUEST), reader.messages
+
+    def _patience(self, waiting: Waiting) -> float | None:
+        limits = self._listener.limits
+        if waiting is Waiting.CLOSE:
+            return limits.write_seconds if self.transport.is_closing() else limits.linger_seconds
+        if waiting is Waiting.REQUEST and not self._reader.messages:
+            return limits.head_seconds
+        return self._listener.patience[waiting]
+
+    def _expire(self, waiting: Waiting) -> None:
+        if waiting is Waiting.HEAD:
+            self._refused = Refused(408, "the head did not come")
+            self._next()
+        elif waiting is Waiting.REQUEST:
+            self._close()
+        elif waiting is Waiting.BODY:
+            self._broken = Refused(408, "the body did not come", in_body=True)
+            self._reader.give_up(self._broken)
+        else:
+            self.transport.abort()
+
+
+def _address(transport: asyncio.BaseTransport, end: str) -> tuple[str, int]:
+    """Address and port of one end; nothing when the client has left already."""
+    known: tuple[str, int] | None = transport.get_extra_info(end)
+    return known[:2] if known else ("", 0)
+
+
+def _framing(request: Request, response: Response) -> bytes | None:
+    """How the body's end is told; without a line, by closing the connection (RFC 9112 section 6.3)."""
+    if response.body.length is not None:
+        return b"Content-Length: %d" % response.body.length
+    return CHUNKED if request.version == "1.1" else None

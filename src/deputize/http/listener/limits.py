@@ -1,0 +1,33 @@
+"""What a client may use of the listener."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, times in seconds. Deadlines are kept to within two `tick_seconds`."""
+
+    request_line_bytes: int = 4096
+    """A longer request target is answered 414."""
+    header_bytes: int = 8192
+    """All field lines of a head, or all trailer fields; more is answered 431."""
+    header_count: int = 100
+    """Field lines of a head; more is answered 431."""
+    body_bytes: int | None = None
+    """The longest body accepted, answered 413 beyond; `None` leaves it to filters."""
+    pipelined: int = 16
+    """Requests held behind the one being answered before reading stops."""
+    head_seconds: float = 10.0
+    """From the first byte of a request to the end of its head (and for a TLS handshake); then 408."""
+    body_idle_seconds: float = 30.0
+    """Silence in a body that somebody waits for; then 408."""
+    keep_alive_seconds: float = 75.0
+    """Silence between requests; then the connection is closed."""
+    write_seconds: float = 30.0
+    """Time for a client to take what fills the write buffer; then the connection is aborted."""
+    linger_seconds: float = 2.0
+    """Time to go on reading after an early answer, so that the client sees it before the connection closes."""
+    socket_buffer_bytes: int = 256 * 1024
+    """The kernel's send and receive buffers of each connection, which it doubles."""
+    tick_seconds: float = 0.5
+    """How often deadlines are looked at."""

@@ -1,0 +1,220 @@
+"""Requests out of bytes, however these are split: no socket, no clock."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+import httptools
+
+from deputize.http.hop_by_hop import Field
+from deputize.http.listener.limits import Limits
+from deputize.http.listener.request_head import HeadNotes, Refused, build_request
+from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Request
+from deputize.http.received_body import ReceivedBody
+
+
+class RequestReader:
+    """Parses one connection's requests into `ready`, in order.
+
+    A request that is complete within one `feed` has its body at hand; any other is ready when its head is, and its body is
+    a stream: `body` while it is not complete. `last` is set when no request may follow.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_continue",
+        "_fed",
+        "_head",
+        "_headers",
+        "_headers_size",
+        "_limits",
+        "_loop",
+        "_notes",
+        "_on_flow",
+        "_parser",
+        "_reason",
+        "_secure",
+        "_size",
+        "_skipping",
+        "_url",
+        "body",
+        "last",
+        "messages",
+        "ready",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        limits: Limits,
+        *,
+        secure: bool,
+        on_flow: Callable[[], None],
+        on_continue: Callable[[], None],
+    ) -> None:
+        """`on_flow` is called when the open body becomes full or is so no longer, `on_continue` when the client waits to be asked."""
+        self._loop = loop
+        self._limits = limits
+        self._secure = secure
+        self._on_flow = on_flow
+        self._continue = on_continue
+        self._parser = httptools.HttpRequestParser(self)
+        self._reason: Refused | None = None
+        self._skipping = False
+        self._notes = HeadNotes([])
+        self.ready: deque[Request] = deque()
+        self.body: ReceivedBody | None = None
+        self.last = False
+        self.messages = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._url = b""
+        self._headers: list[Field] = []
+        self._headers_size = 0
+        self._head: Request | None = None
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._fed = 0
+
+    @property
+    def in_head(self) -> bool:
+        """Whether a request has begun whose head is not complete."""
+        return self._head is None and (bool(self._url) or self._fed > 0)
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Parse the next bytes. Raises `Refused` when the connection cannot go on; requests before that are in `ready`."""
+        messages = self.messages
+        rest: bytes | memoryview | None = data
+        while rest is not None:
+            rest = self._parse(rest)
+        if self._head is not None:
+            self._open_body()
+        elif self.messages == messages:
+            self._count_head(len(data))
+
+    def _parse(self, data: bytes | memoryview) -> memoryview | None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._decline_upgrade()
+            return memoryview(data)[upgrade.args[0] :]
+        except httptools.HttpParserError as error:
+            self._break(error)
+        return None
+
+    def _count_head(self, size: int) -> None:
+        """Bound a head that never ends: the parser keeps an unfinished field to itself."""
+        self._fed += size
+        if self._fed > self._limits.request_line_bytes + self._limits.header_bytes:
+            self._break(Refused(431 if self._headers else 414, "the head does not end"))
+
+    def _break(self, error: Exception) -> None:
+        """Tell the open body's reader; whoever holds the connection answers when there is none."""
+        if self.last and self._head is None:
+            return  # bytes after the last request: nobody waits for them
+        reason = self._reason or (error if isinstance(error, Refused) else Refused(400, str(error)))
+        self.give_up(reason)
+        raise reason from error
+
+    def give_up(self, reason: Refused) -> None:
+        """Break the open body off, if one is open: its reader learns it."""
+        if self.body is not None:
+            reason.in_body = True
+            failure = BodyTooLarge if reason.status == 413 else BodyBroken
+            self.body.fail(failure(str(reason)))
+            self.body = None
+
+    def _decline_upgrade(self) -> None:
+        """The parser stops at an upgrade and takes the body for the new protocol's bytes: read on in HTTP/1.1 with a fresh parser."""
+        head, self._parser = self._head, httptools.HttpRequestParser(self)
+        if head is not None:
+            framing = b"Transfer-Encoding: chunked" if self._notes.is_chunked else b"Content-Length: %d" % (head.body.length or 0)
+            self._skipping = True
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+            self._skipping = False
+
+    # What follows is called by httptools.
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request target."""
+        if self._skipping:
+            return
+        self._url += url
+        if len(self._url) > self._limits.request_line_bytes:
+            self._refuse(414, "the request target is too long")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head, or of the trailers, which are dropped (RFC 9110 section 6.5.1)."""
+        self._headers_size += len(name) + len(value) + 4
+        if self._headers_size > self._limits.header_bytes or len(self._headers) >= self._limits.header_count:
+            self._refuse(431, "too many or too long fields")
+        if self._head is None:
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """The head is complete."""
+        if self._skipping:
+            return
+        try:
+            self._complete_head()
+        except Refused as refused:
+            self._reason = refused
+            raise
+
+    def _complete_head(self) -> None:
+        parser = self._parser
+        notes = self._notes = HeadNotes(self._headers)
+        version = parser.get_http_version()
+        head = build_request(parser.get_method(), self._url, version, self._headers, notes, secure=self._secure)
+        self.last = version == "1.0" or not parser.should_keep_alive()
+        length = None if notes.is_chunked else notes.content_length or 0
+        if length and self._limits.body_bytes is not None and length > self._limits.body_bytes:
+            raise Refused(413, "the announced body is too large")
+        head.body = Body(None, length=length)
+        self._head = head
+        self._headers_size = 0
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._size += len(data)
+        if self._limits.body_bytes is not None and self._size > self._limits.body_bytes:
+            self._refuse(413, "the body is too large")
+        if self.body is not None:
+            self.body.feed(data)
+        else:
+            self._chunks.append(data)
+
+    def on_message_complete(self) -> None:
+        """The message is complete; or its head is, and llhttp has left the body to an upgrade."""
+        head = self._head
+        if head is None or (self._notes.wants_upgrade and head.body.length != 0 and self._parser.should_upgrade()):
+            return
+        if self.body is not None:
+            self.body.end()
+            self.body = None
+        else:
+            head.body = Body(b"".join(self._chunks))
+            self.ready.append(head)
+        self.messages += 1
+        self._begin()
+
+    def _refuse(self, status: int, reason: str) -> None:
+        self._reason = Refused(status, reason)
+        raise self._reason
+
+    def _open_body(self) -> None:
+        """Make the request of an unfinished message ready, once, with a stream for a body."""
+        head = self._head
+        if head is None or self.body is not None:
+            return
+        waits = self._notes.expects_continue and not self._chunks
+        self.body = ReceivedBody(self._loop, self._on_flow, first_wait=self._continue if waits else _nothing)
+        for chunk in self._chunks:
+            self.body.feed(chunk)
+        head.body = Body(None, self.body, head.body.length, self.body.aclose)
+        self.ready.append(head)
+
+
+def _nothing() -> None:
+    """Ask for nothing: the client sends the body without being asked."""

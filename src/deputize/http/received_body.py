@@ -1,0 +1,115 @@
+"""Body bytes between the protocol that receives them and the one reader that consumes them."""
+
+import asyncio
+from collections.abc import Callable
+
+HIGH_WATER = 64 * 1024
+"""Buffered bytes above which the connection stops reading."""
+
+
+def _nothing() -> None:
+    """Do nothing: what a body asks of its connection when there is nothing to ask."""
+
+
+class ReceivedBody:
+    """An asynchronous iterator of chunks, fed by a protocol.
+
+    `flow_changed` is called when `full` changes, `first_wait` when a reader first finds nothing (a server then sends
+    100 Continue), `given_up` when the reader closes before the end.
+    """
+
+    __slots__ = ("_chunks", "_error", "_first_wait", "_flow_changed", "_given_up", "_loop", "_size", "_waiter", "ended", "full", "total")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        flow_changed: Callable[[], None],
+        given_up: Callable[[], None] = _nothing,
+        first_wait: Callable[[], None] = _nothing,
+    ) -> None:
+        """Empty and open."""
+        self._loop = loop
+        self._flow_changed = flow_changed
+        self._given_up = given_up
+        self._first_wait = first_wait
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self.total = 0
+        self.full = False
+        self.ended = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a reader waits for bytes that have not come."""
+        return self._waiter is not None
+
+    def feed(self, data: bytes) -> None:
+        """Bytes have come; a reader that gave up does not get them."""
+        if self.ended:
+            return
+        self._chunks.append(data)
+        self._size += len(data)
+        self.total += len(data)
+        if self._size > HIGH_WATER and not self.full:
+            self.full = True
+            self._flow_changed()
+        self._wake()
+
+    def end(self) -> None:
+        """The last byte has come."""
+        self.ended = True
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """No more bytes will come: `error` is raised to the reader, after what has come already."""
+        if not self.ended:
+            self.ended = True
+            self._error = error
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None:
+            if not self._waiter.done():
+                self._waiter.set_result(None)
+            self._waiter = None
+
+    def __aiter__(self) -> "ReceivedBody":
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Everything that has come since the last call, waiting for something to come."""
+        while not self._chunks:
+            if self._error is not None:
+                raise self._error
+            if self.ended:
+                raise StopAsyncIteration
+            await self._wait()
+        return self._take()
+
+    async def _wait(self) -> None:
+        self._first_wait()
+        self._first_wait = _nothing
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _take(self) -> bytes:
+        chunks = self._chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self._chunks = []
+        self._size = 0
+        if self.full:
+            self.full = False
+            self._flow_changed()
+        return data
+
+    async def aclose(self) -> None:
+        """Give up what has not come yet."""
+        if not self.ended:
+            self.ended = True
+            self._chunks.clear()
+            self._given_up()

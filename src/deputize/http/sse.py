@@ -1,0 +1,97 @@
+"""Server-sent events out of bytes, however these are split (HTML Living Standard section 9.2.6), for those who look on."""
+
+from dataclasses import dataclass
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: its `data` lines joined by line feeds, its type ("message" if unnamed), and the id as far as one was set."""
+
+    data: bytes
+    kind: str = "message"
+    id: str | None = None
+
+
+class EventReader:
+    """Yields the events completed by each piece of a stream.
+
+    Looks on only: what is forwarded are the received bytes. An event longer than `limit` bytes is passed over and counted in
+    `skipped`, so that no stream makes an observer hold more than that.
+    """
+
+    __slots__ = ("_after_return", "_data", "_id", "_kind", "_limit", "_line", "_size", "_started", "_too_long", "skipped")
+
+    def __init__(self, limit: int = 1024 * 1024) -> None:
+        """At the start of a stream."""
+        self._limit = limit
+        self._line = bytearray()
+        self._started = False
+        self._after_return = False
+        self._id: str | None = None
+        self.skipped = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._data: list[bytes] = []
+        self._kind = ""
+        self._size = 0
+        self._too_long = False
+
+    def feed(self, piece: bytes) -> list[Event]:
+        """The events that `piece` completes, in order."""
+        if self._after_return and piece:
+            piece = piece.removeprefix(b"\n")
+            self._after_return = False
+        self._after_return = piece.endswith(b"\r")
+        lines = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        events: list[Event] = []
+        for line in lines[:-1]:
+            self._extend(line)
+            event = self._end_line()
+            if event is not None:
+                events.append(event)
+        self._extend(lines[-1])
+        return events
+
+    def _extend(self, part: bytes) -> None:
+        """Keep a part of a line, unless its event is too long anyway: then only whether the line is empty."""
+        self._size += len(part)
+        if self._size > self._limit:
+            self._too_long = True
+            self._data.clear()
+            del self._line[1:]
+            part = part[: 1 - len(self._line)]
+        self._line += part
+
+    def _end_line(self) -> Event | None:
+        line, self._line = bytes(self._line), bytearray()
+        if not self._started:
+            self._started = True
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+        if not line:
+            return self._dispatch()
+        if not self._too_long:
+            self._take_field(*_field(line))
+        return None
+
+    def _take_field(self, name: bytes, value: bytes) -> None:
+        if name == b"data":
+            self._data.append(value)
+        elif name == b"event":
+            self._kind = value.decode("utf-8", "replace")
+        elif name == b"id" and b"\0" not in value:
+            self._id = value.decode("utf-8", "replace")
+
+    def _dispatch(self) -> Event | None:
+        data, kind, too_long = self._data, self._kind, self._too_long
+        self._begin()
+        self.skipped += too_long
+        return Event(b"\n".join(data), kind or "message", self._id) if data else None
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    """Name and value; a comment has an empty name."""
+    name, _, value = line.partition(b":")
+    return name, value.removeprefix(b" ")

@@ -1,0 +1,24 @@
+"""The client side of the proxied path: HTTP/1.1 over httptools, pooled, bounded and streaming."""
+
+from deputize.http.upstream.client import Upstream
+from deputize.http.upstream.errors import (
+    ConnectFailed,
+    ConnectionClosed,
+    PoolExhausted,
+    UpstreamError,
+    UpstreamProtocolError,
+    UpstreamTimeout,
+)
+from deputize.http.upstream.limits import Deadlines, PoolLimits
+
+__all__ = (
+    "ConnectFailed",
+    "ConnectionClosed",
+    "Deadlines",
+    "PoolExhausted",
+    "PoolLimits",
+    "Upstream",
+    "UpstreamError",
+    "UpstreamProtocolError",
+    "UpstreamTimeout",
+)

@@ -1,0 +1,92 @@
+"""The client side of the proxied path."""
+
+import asyncio
+import ssl
+from functools import partial
+
+from deputize.http.messages import Request, Response
+from deputize.http.ticker import Ticker
+from deputize.http.tls import client_context
+from deputize.http.upstream.connection import UpstreamConnection
+from deputize.http.upstream.errors import ConnectFailed, ConnectionClosed
+from deputize.http.upstream.limits import Deadlines, PoolLimits
+from deputize.http.upstream.pool import Pool
+from deputize.kernel.uris import Origin
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+class Upstream:
+    """Sends requests over pooled connections and streams answers back. Follows no redirects, keeps no cookies, decodes nothing."""
+
+    def __init__(
+        self, *, limits: PoolLimits | None = None, deadlines: Deadlines | None = None, ssl_context: ssl.SSLContext | None = None
+    ) -> None:
+        """`ssl_context` is for https origins; without one the system's certificate authorities are trusted."""
+        self._limits = limits or PoolLimits()
+        self._deadlines = deadlines or Deadlines()
+        self._tls = ssl_context
+        self._pools: dict[Origin, Pool] = {}
+        self._ticker: Ticker | None = None
+
+    async def send(self, request: Request, *, deadlines: Deadlines | None = None) -> Response:
+        """The answer of `request.origin`, once its head is complete; whoever gets it closes its body.
+
+        The path goes out as it was decided on. Cancelling closes the connection. An idempotent request whose body is at hand is
+        sent a second time when a kept connection turns out to be closed; others are not, for the upstream may have acted on them
+        (RFC 9110 section 9.2.2). Raises `UpstreamError`, `HeaderError`, and whatever reading the request's body raises.
+        """
+        if request.origin is None:
+            raise ConnectFailed("the request does not say where it goes")
+        pool = self._pools.get(request.origin) or self._open_pool(request.origin)
+        deadlines = deadlines or self._deadlines
+        connection = pool.take()
+        if connection is None:
+            connection = await pool.acquire(deadlines.connect)
+        was_used = connection.was_used
+        try:
+            return await _exchanged(connection, request, pool.authority, deadlines.idle)
+        except ConnectionClosed:
+            if not was_used or request.method not in _IDEMPOTENT or request.body.buffered is None:
+                raise
+        connection = await pool.acquire(deadlines.connect)
+        return await _exchanged(connection, request, pool.authority, deadlines.idle)
+
+    def _open_pool(self, origin: Origin) -> Pool:
+        loop = asyncio.get_running_loop()
+        if origin.scheme == "https" and self._tls is None:
+            self._tls = client_context()
+        tls = self._tls if origin.scheme == "https" else None
+        if self._ticker is None:
+            self._ticker = Ticker(loop, self._limits.tick_seconds, self._tick)
+        self._ticker.start()
+        pool = self._pools[origin] = Pool(loop, origin, self._limits, tls, partial(self._close_pool, origin))
+        return pool
+
+    def _close_pool(self, origin: Origin) -> None:
+        """Origins may come from clients' Host fields: none is remembered without a connection."""
+        self._pools.pop(origin, None)
+        if not self._pools and self._ticker is not None:
+            self._ticker.stop()
+
+    def _tick(self, now: float) -> None:
+        for pool in list(self._pools.values()):
+            for connection in list(pool.connections):
+                connection.tick(now)
+
+    async def aclose(self) -> None:
+        """Close every connection, also those in use."""
+        for pool in list(self._pools.values()):
+            for connection in list(pool.connections):
+                connection.abort()
+        if self._ticker is not None:
+            self._ticker.stop()
+        await asyncio.sleep(0)
+
+
+async def _exchanged(connection: UpstreamConnection, request: Request, authority: str, idle: float | None) -> Response:
+    try:
+        return await connection.exchange(request, authority, idle)
+    except BaseException:
+        connection.abort()
+        raise

@@ -1,0 +1,182 @@
+"""One connection to an upstream: a request, its answer, and so on."""
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from deputize.http.heads import LAST_CHUNK, chunk, request_head
+from deputize.http.messages import Body, BodyBroken, Request, Response
+from deputize.http.ticker import Silence
+from deputize.http.upstream.errors import ConnectionClosed, UpstreamProtocolError, UpstreamTimeout
+from deputize.http.upstream.response_reader import ResponseReader
+from deputize.http.write_flow import WriteFlow
+
+if TYPE_CHECKING:
+    from deputize.http.upstream.pool import Pool
+
+
+class UpstreamConnection(WriteFlow):
+    """Carries one exchange at a time; goes back to its pool by itself when an answer is complete."""
+
+    __slots__ = (
+        "_idle_deadline",
+        "_pool",
+        "_pumping",
+        "_reader",
+        "_reading",
+        "_received",
+        "_sent",
+        "_silence",
+        "_waiter",
+        "is_busy",
+        "was_used",
+    )
+
+    def __init__(self, pool: "Pool") -> None:
+        """A connection of `pool`."""
+        super().__init__(pool.loop)
+        self._pool = pool
+        self._reader = ResponseReader(self.loop, pool.limits.head_bytes, self._regulate, self.abort)
+        self._waiter: asyncio.Future[Response] | None = None
+        self._pumping: asyncio.Task[None] | None = None
+        self._idle_deadline: float | None = None
+        self._reading = True
+        self._received = 0
+        self._sent = 0
+        self._silence = Silence()
+        self.is_busy = True
+        self.was_used = False
+
+    def exchange(self, request: Request, authority: str, idle: float | None) -> asyncio.Future[Response]:
+        """Send `request`; the future is the answer with its head complete. Raises `HeaderError`; the future `UpstreamError`.
+
+        Cancelling the future does not end the exchange: `abort` does.
+        """
+        if self.transport.is_closing():
+            raise ConnectionClosed("the upstream closed")
+        head = request_head(request, authority)
+        self.is_busy = True
+        self._idle_deadline = idle
+        self._received = 0
+        self._reader.expect(request.method)
+        self._waiter = waiter = self.loop.create_future()
+        content = request.body.buffered
+        if content is None:
+            self.transport.write(head)
+            self._pumping = self.loop.create_task(self._pump(request.body))
+        else:
+            self.transport.write(head + content if content else head)
+        return waiter
+
+    async def _pump(self, body: Body) -> None:
+        """Send the body as it comes, while the answer may be coming already. A body that breaks ends the exchange."""
+        try:
+            await self._send_pieces(body)
+        except Exception as error:  # noqa: BLE001 - the reader of the answer gets it, whatever it is
+            self._end(error)
+        self._pumping = None
+
+    async def _send_pieces(self, body: Body) -> None:
+        sent = 0
+        async for data in body:
+            if not data:
+                continue
+            sent += len(data)
+            if body.length is not None and sent > body.length:
+                raise BodyBroken("the request body is longer than announced")
+            self.transport.write(chunk(data) if body.length is None else data)
+            self._sent += 1
+            if self.stalled:
+                await self.drained()
+        if body.length is None:
+            self.transport.write(LAST_CHUNK)
+        elif sent != body.length:
+            raise BodyBroken("the request body is shorter than announced")
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the pool."""
+        super().connection_made(transport)
+        self._pool.connections.add(self)
+        connected = transport.get_extra_info("socket")
+        size = self._pool.limits.socket_buffer_bytes
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; hand the answer over when its head is complete, and the connection back when all of it is."""
+        self._received += 1
+        if not self.is_busy:
+            self.abort()
+            return
+        reader = self._reader
+        try:
+            reader.feed(data)
+        except UpstreamProtocolError as error:
+            self._end(error)
+            return
+        if self._waiter is not None and reader.response is not None:
+            waiter, self._waiter = self._waiter, None
+            if not waiter.done():
+                waiter.set_result(reader.response)
+        if reader.complete:
+            self._release()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End what the upstream left unfinished."""
+        self._reader.close(exc)
+        self._end(
+            UpstreamProtocolError("the upstream closed within its head") if self._received else ConnectionClosed("the upstream closed")
+        )
+        self._pool.forget(self)
+
+    # Ending.
+
+    def _release(self) -> None:
+        """Offer the connection for another request, if nothing of this one is left on the wire."""
+        self.was_used = True
+        if self._pumping is not None or not self._reader.reusable or self.transport.is_closing():
+            self.abort()
+        else:
+            self._regulate()
+            self.is_busy = False
+            self._pool.release(self)
+
+    def _end(self, error: Exception) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_exception(error)
+        self._reader.fail(error)
+        self.abort()
+
+    def abort(self) -> None:
+        """Close now, whatever is in progress."""
+        pumping, self._pumping = self._pumping, None
+        if pumping is not None and pumping is not asyncio.current_task():
+            pumping.cancel()
+        self.is_busy = True
+        self.transport.abort()
+
+    def _regulate(self) -> None:
+        """Read from the upstream only as fast as the body is consumed."""
+        body = self._reader.body
+        full = body is not None and body.full
+        if full is self._reading and not self.transport.is_closing():
+            self._reading = not full
+            (self.transport.pause_reading if full else self.transport.resume_reading)()
+
+    # Deadlines.
+
+    def tick(self, now: float) -> None:
+        """End an exchange in which the upstream has been silent for too long, and a connection nobody has used."""
+        limit = self._patience()
+        silent = self._silence.lasts((limit, self._received + self._sent), now)
+        if limit is not None and silent > limit:
+            self._end(UpstreamTimeout(f"the upstream was silent for {limit:g} seconds"))
+
+    def _patience(self) -> float | None:
+        body = self._reader.body
+        if not self.is_busy:
+            return self._pool.limits.kept_seconds
+        return self._idle_deadline if body is None or body.waiting else self._pool.limits.abandoned_seconds

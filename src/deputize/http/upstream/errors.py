@@ -1,0 +1,27 @@
+"""What can go wrong with a server behind the gateway."""
+
+from deputize.kernel.errors import DeputizeError
+
+
+class UpstreamError(DeputizeError):
+    """The upstream did not answer as it should; its text is for the log."""
+
+
+class ConnectFailed(UpstreamError):
+    """No connection: name, network, refusal or TLS."""
+
+
+class UpstreamTimeout(UpstreamError):
+    """No connection in time, or silence where an answer or the rest of it was due."""
+
+
+class UpstreamProtocolError(UpstreamError):
+    """The answer is not HTTP/1.1, or ended before it was complete."""
+
+
+class ConnectionClosed(UpstreamProtocolError):
+    """The upstream closed before it sent any byte of an answer."""
+
+
+class PoolExhausted(UpstreamError):
+    """All connections are in use and the queue for them is full."""

@@ -1,0 +1,33 @@
+"""How many connections an upstream client holds, and how long it waits. Times in seconds, `None` for without limit."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long one request may wait."""
+
+    connect: float | None = 10.0
+    """For a connection: its place in the queue, then name, TCP and TLS."""
+    idle: float | None = 10.0
+    """Silence of the upstream while its head, or more of a body somebody waits for, is due (`soTimeout`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """What one origin may use."""
+
+    connections: int = 64
+    waiting: int | None = None
+    """Requests that may queue for a connection."""
+    kept_seconds: float = 4.0
+    """How long an unused connection is kept: below the five seconds after which common servers close it, because a request
+    that meets the closing cannot be repeated unless it is idempotent."""
+    abandoned_seconds: float = 120.0
+    """How long a body may stay open that nobody reads."""
+    head_bytes: int = 64 * 1024
+    """The longest head accepted."""
+    socket_buffer_bytes: int = 256 * 1024
+    """The kernel's send and receive buffers of each connection, which it doubles."""
+    tick_seconds: float = 0.25
+    """How often deadlines are looked at, which are kept to within two of these."""

@@ -1,0 +1,129 @@
+"""The connections to one origin."""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+
+from deputize.http.upstream.connection import UpstreamConnection
+from deputize.http.upstream.errors import ConnectFailed, PoolExhausted, UpstreamTimeout
+from deputize.http.upstream.limits import PoolLimits
+from deputize.kernel.uris import Origin
+
+
+class Pool:
+    """Connections in use are counted, unused ones kept, most recently used first; requests queue when all are in use."""
+
+    __slots__ = ("_emptied", "_open", "_origin", "_tls", "_unused", "_waiting", "authority", "connections", "limits", "loop")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, origin: Origin, limits: PoolLimits, tls: ssl.SSLContext | None, emptied: Callable[[], None]
+    ) -> None:
+        """No connection yet. `emptied` is called when the last one is gone and nobody waits."""
+        self.loop = loop
+        self.limits = limits
+        self.authority = origin.authority
+        self.connections: set[UpstreamConnection] = set()
+        self._origin = origin
+        self._tls = tls
+        self._emptied = emptied
+        self._open = 0
+        self._unused: list[UpstreamConnection] = []
+        self._waiting: deque[asyncio.Future[UpstreamConnection | None]] = deque()
+
+    def take(self) -> UpstreamConnection | None:
+        """The unused connection that was used last, if there is one that the upstream has not closed."""
+        while self._unused:
+            connection = self._unused.pop()
+            if not connection.transport.is_closing():
+                return connection
+        return None
+
+    async def acquire(self, within: float | None) -> UpstreamConnection:
+        """A new connection, or the next that becomes free. Raises `ConnectFailed`, `PoolExhausted` and `UpstreamTimeout`."""
+        try:
+            async with asyncio.timeout(within):
+                return await self._acquire()
+        except TimeoutError as error:
+            raise UpstreamTimeout(f"no connection to {self._origin} within {within:g} seconds") from error
+
+    async def _acquire(self) -> UpstreamConnection:
+        if self._open < self.limits.connections:
+            self._open += 1
+        else:
+            connection = await self._queue()
+            if connection is not None:
+                return connection
+        return await self._connect()
+
+    async def _queue(self) -> UpstreamConnection | None:
+        """Wait for a connection, or (`None`) for the place of one that is gone."""
+        if self.limits.waiting is not None and len(self._waiting) >= self.limits.waiting:
+            raise PoolExhausted(f"all {self._open} connections to {self._origin} are in use and {len(self._waiting)} requests wait")
+        place: asyncio.Future[UpstreamConnection | None] = self.loop.create_future()
+        self._waiting.append(place)
+        try:
+            return await place
+        except asyncio.CancelledError:
+            self._leave_queue(place)
+            raise
+
+    def _leave_queue(self, place: asyncio.Future[UpstreamConnection | None]) -> None:
+        """Pass on what was given in the moment of giving up."""
+        if place in self._waiting:
+            self._waiting.remove(place)
+        elif not place.cancelled():
+            connection = place.result()
+            if connection is None:
+                self._vacate()
+            else:
+                self.release(connection)
+
+    async def _connect(self) -> UpstreamConnection:
+        connection = UpstreamConnection(self)
+        host = self._origin.host
+        try:
+            await self.loop.create_connection(
+                lambda: connection, host, self._origin.port, ssl=self._tls, server_hostname=host if self._tls else None
+            )
+        except (OSError, UnicodeError) as error:
+            self._discard(connection)
+            raise ConnectFailed(f"no connection to {self._origin}: {error}") from error
+        except asyncio.CancelledError:
+            self._discard(connection)
+            raise
+        return connection
+
+    def _discard(self, connection: UpstreamConnection) -> None:
+        """A connection that came up after all gives its place back when it is lost."""
+        if connection in self.connections:
+            connection.abort()
+        else:
+            self._vacate()
+
+    def release(self, connection: UpstreamConnection) -> None:
+        """Give a connection to the request that waits longest, or keep it."""
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(connection)
+                return
+        self._unused.append(connection)
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """A connection is gone; its place is free."""
+        if connection in self.connections:
+            self.connections.remove(connection)
+            if connection in self._unused:
+                self._unused.remove(connection)
+            self._vacate()
+
+    def _vacate(self) -> None:
+        while self._waiting:
+            place = self._waiting.popleft()
+            if not place.done():
+                place.set_result(None)
+                return
+        self._open -= 1
+        if not self._open:
+            self._emptied()

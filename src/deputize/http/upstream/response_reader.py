@@ -1,0 +1,185 @@
+"""Responses out of bytes, however these are split: no socket, no clock."""
+
+import asyncio
+from collections.abc import Callable
+
+import httptools
+
+from deputize.http.heads import has_no_body
+from deputize.http.hop_by_hop import Field, end_to_end
+from deputize.http.messages import Body, Headers, Response
+from deputize.http.received_body import ReceivedBody
+from deputize.http.upstream.errors import UpstreamProtocolError
+
+
+class ResponseReader:
+    """Parses the answers on one connection, one request after the other.
+
+    After a `feed`, `response` is the answer when its head is complete. Its body is at hand when that one `feed` completed it,
+    and a stream otherwise: `body` while it is not complete. `reusable` says whether another request may follow.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_fed",
+        "_head",
+        "_headers",
+        "_interim",
+        "_limit",
+        "_loop",
+        "_method",
+        "_on_flow",
+        "_on_given_up",
+        "_parser",
+        "_until_close",
+        "body",
+        "complete",
+        "response",
+        "reusable",
+    )
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, head_bytes: int, on_flow: Callable[[], None], on_given_up: Callable[[], None]
+    ) -> None:
+        """`on_flow` is called when the open body becomes full or is so no longer, `on_given_up` when its reader closes early."""
+        self._loop = loop
+        self._limit = head_bytes
+        self._on_flow = on_flow
+        self._on_given_up = on_given_up
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers: list[Field] = []
+        self._interim = False
+        self._until_close = False
+        self.reusable = True
+        self.complete = True
+        self.body: ReceivedBody | None = None
+        self.response: Response | None = None
+        self.expect("GET")
+
+    def expect(self, method: str) -> None:
+        """Get ready for the answer to a request with `method`."""
+        self._method = method
+        self._head: Response | None = None
+        self._chunks: list[bytes] = []
+        self._fed = 0
+        self.response = None
+        self.complete = False
+
+    def feed(self, data: bytes) -> None:
+        """Parse the next bytes. Raises `UpstreamProtocolError`."""
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as error:
+            raise UpstreamProtocolError("the upstream switched protocols unasked") from error
+        except httptools.HttpParserError as error:
+            raise UpstreamProtocolError(f"not an HTTP/1.1 response: {error.__context__ or error}") from error
+        if self._head is None:
+            self._count(len(data))
+        elif self.response is None:
+            self._respond(self._head)
+
+    def _count(self, size: int) -> None:
+        self._fed += size
+        if self._fed > self._limit:
+            raise UpstreamProtocolError(f"the head is longer than {self._limit} bytes")
+
+    def _respond(self, head: Response) -> None:
+        if not self.complete:
+            self.body = ReceivedBody(self._loop, self._on_flow, self._on_given_up)
+            for chunk in self._chunks:
+                self.body.feed(chunk)
+            head.body = Body(None, self.body, _length(head) if not self._until_close else None, self.body.aclose)
+        elif self._chunks:
+            head.body = Body(self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks))
+        self.response = head
+
+    def close(self, error: Exception | None) -> None:
+        """The connection is closed: the end of a body framed by that, the failure of any other."""
+        body, self.body = self.body, None
+        self.reusable = False
+        if body is None:
+            return
+        if self._until_close and error is None:
+            self.complete = True
+            body.end()
+        else:
+            body.fail(error if isinstance(error, UpstreamProtocolError) else UpstreamProtocolError("the upstream closed within a body"))
+
+    def fail(self, error: Exception) -> None:
+        """Tell the open body's reader that no more will come."""
+        self.reusable = False
+        if self.body is not None:
+            body, self.body = self.body, None
+            body.fail(error)
+
+    # What follows is called by httptools.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A field of the head, or of the trailers, which are dropped."""
+        self._fed += len(name) + len(value) + 4
+        if self._fed > self._limit:
+            raise UpstreamProtocolError(f"fields longer than {self._limit} bytes")
+        if self._head is None:
+            self._headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        """A head is complete: of the answer, or of an interim one, which is skipped (RFC 9110 section 15.2)."""
+        if self._head is not None:
+            raise UpstreamProtocolError("a response nobody asked for")
+        status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            self._interim = True
+            return
+        if not 200 <= status <= 599:
+            raise UpstreamProtocolError(f"status {status}")
+        self._take_head(status, self._headers)
+
+    def _take_head(self, status: int, fields: list[Field]) -> None:
+        self._until_close = self._check_framing(status, fields)
+        self.reusable = not self._until_close and self._parser.should_keep_alive()
+        self._head = Response(status, Headers(end_to_end(fields)))
+        self._headers = []
+        self._fed = 0
+        if self._method == "HEAD":
+            self._finish_without_body()
+
+    def _check_framing(self, status: int, fields: list[Field]) -> bool:
+        """Whether the body ends where the connection does. Refuses codings that would hide where else it ends."""
+        framed = has_no_body(self._method, status)
+        for name, value in fields:
+            lowered = name.lower()
+            if lowered == b"transfer-encoding" and value.strip().lower() != b"chunked":
+                raise UpstreamProtocolError("a transfer coding other than chunked")
+            framed = framed or lowered in {b"transfer-encoding", b"content-length"}
+        return not framed
+
+    def _finish_without_body(self) -> None:
+        """An answer to HEAD ends with its head, which llhttp cannot know: the next answer gets a fresh parser."""
+        self.complete = True
+        self._parser = httptools.HttpResponseParser(self)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._fed = 0
+        if self.complete:
+            raise UpstreamProtocolError("a body where none may be")
+        if self.body is not None:
+            self.body.feed(data)
+        else:
+            self._chunks.append(data)
+
+    def on_message_complete(self) -> None:
+        """The answer, or an interim one, is complete."""
+        if self._interim:
+            self._interim = False
+            self._headers = []
+            return
+        self.complete = True
+        if self.body is not None:
+            body, self.body = self.body, None
+            body.end()
+
+
+def _length(head: Response) -> int | None:
+    stated = head.headers.get("content-length")
+    return int(stated) if stated is not None else None
