@@ -8,6 +8,8 @@ from starlette.requests import Request
 
 from deputize.kernel.digests import same
 
+SESSION = "session"
+"""Purpose of forms on pages that belong to a session rather than a flow."""
 _OWN_SITES = frozenset({"same-origin", "none"})
 
 

@@ -1,7 +1,7 @@
 """The words of the pages, one catalogue file a language."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -33,6 +33,12 @@ def language(locale: str) -> Language:
     """The catalogue of one of `LOCALES`."""
     catalogue = tomllib.loads((_FOLDER / f"{locale}.toml").read_text("utf-8"))
     return Language(locale, dict(_flat(catalogue)))
+
+
+def choose_language(preferred: str | None, browser: Sequence[str], default: str) -> Language:
+    """The catalogue for the user's preferred language, else the browser's, else the environment's; English if there is none."""
+    wanted = (tag.partition("-")[0].lower() for tag in (preferred, *browser, default) if tag)
+    return language(next((locale for locale in wanted if locale in LOCALES), LOCALES[0]))
 
 
 def direction(locale: str) -> str:

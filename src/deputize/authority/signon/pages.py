@@ -36,16 +36,15 @@ class Page:
 def render(page: Page, language: Language, environment_name: str = "", form_sources: Sequence[str] = ()) -> HTMLResponse:
     """The page as a response. `form_sources` are further places that submitting its form may lead to, as CSP sources."""
     template = _templates().get_template(page.template)
-    shown = template.render(page.values, problems=page.problems, language=language, t=language.text, environment_name=environment_name)
+    common = {"language": language, "t": language.text, "asset": assets.address, "environment_name": environment_name}
+    shown = template.render(page.values, problems=page.problems, **common)
     return HTMLResponse(shown, page.status, _headers(form_sources))
 
 
 @cache
 def _templates() -> Templates:
     loader = FileSystemLoader([_FOLDER / "pages", _FOLDER / "steps"])
-    templates = Templates(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    templates.globals.update(asset=assets.address)
-    return templates
+    return Templates(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
 def _headers(form_sources: Sequence[str]) -> dict[str, str]:

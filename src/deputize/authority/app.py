@@ -1,0 +1,75 @@
+"""The authority as an ASGI application: endpoints of environments, and what every answer has in common."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoints import ENDPOINTS
+from deputize.authority.endpoints.health import live, ready
+from deputize.authority.guard import CORRELATION_ID, Guard
+from deputize.authority.responses import json_response
+from deputize.authority.services import Services
+from deputize.authority.signon import assets
+from deputize.oauth.errors import OAuthError
+
+_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
+_PREFLIGHT = {**_ANY_ORIGIN, "Access-Control-Allow-Methods": "GET", "Access-Control-Allow-Headers": "*", "Access-Control-Max-Age": "86400"}
+
+
+def create_app(services: Services) -> Starlette:
+    """Everything the authority serves, put together from `services`."""
+    routes = [Route(path, _answers(endpoint, services), methods=_methods(endpoint)) for endpoint in ENDPOINTS for path in endpoint.paths]
+    routes += [
+        Route("/health/live", live),
+        Route("/health/ready", partial(ready, services)),
+        Route(assets.PATH + "/{name}", _asset),
+    ]
+    guard = Middleware(Guard, services.new_id, secure=services.secure)
+    return Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: _http_error})
+
+
+def _methods(endpoint: Endpoint) -> list[str]:
+    return [*endpoint.methods, "OPTIONS"] if endpoint.cross_origin else [*endpoint.methods]
+
+
+def _answers(endpoint: Endpoint, services: Services) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return Response(status_code=204, headers=_PREFLIGHT)
+        response = await _answer(endpoint, services, request)
+        if endpoint.cross_origin:
+            response.headers.update(_ANY_ORIGIN)
+        return response
+
+    return answer
+
+
+async def _answer(endpoint: Endpoint, services: Services, request: Request) -> Response:
+    environment = services.directory.current.environments.get(request.path_params["environment"])
+    if environment is None:
+        raise HTTPException(404, "There is no such environment")
+    call = Call(request, services, environment, services.clock.now(), request.scope[CORRELATION_ID])
+    try:
+        return await endpoint.answer(call)
+    except OAuthError as error:
+        return endpoint.refuse(call, error)
+
+
+async def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in assets.ASSETS:
+        raise HTTPException(404, "There is no such file")
+    asset = assets.asset(name)
+    return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+
+
+async def _http_error(_request: Request, error: Exception) -> Response:
+    status, text, headers = (error.status_code, error.detail, error.headers) if isinstance(error, HTTPException) else (500, "", None)
+    return json_response({"error": "not_found" if status == 404 else "invalid_request", "error_description": text}, status, headers)

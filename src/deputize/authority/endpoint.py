@@ -1,0 +1,75 @@
+"""What an endpoint is, and what it is given with each request."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from deputize.authority.responses import error_response
+from deputize.authority.services import Services
+from deputize.kernel.redaction import printable
+from deputize.oauth.errors import InvalidRequest, OAuthError
+from deputize.oauth.parameters import parse_parameters
+from deputize.oauth.records.directory import Environment
+
+_log = structlog.get_logger("deputize.authority")
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to one environment's endpoint."""
+
+    request: Request
+    services: Services
+    environment: Environment
+    now: float
+    correlation_id: str
+
+    def query(self) -> Mapping[str, str]:
+        """The query's parameters. Raises `OAuthError`."""
+        return parse_parameters(self.request.url.query)
+
+    async def form(self) -> Mapping[str, str]:
+        """The form's parameters. Raises `OAuthError`."""
+        if self.request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+            raise InvalidRequest(f"The request body must be {_FORM}")
+        return parse_parameters(await self.request.body())
+
+    async def parameters(self) -> Mapping[str, str]:
+        """The parameters of a GET's query or a POST's form. Raises `OAuthError`."""
+        return await self.form() if self.request.method == "POST" else self.query()
+
+
+def log_refusal(call: Call, error: OAuthError) -> None:
+    """What the operator finds under the correlation id that the caller was given."""
+    _log.warning(
+        "refused",
+        environment=call.environment.id,
+        path=call.request.url.path,
+        error=error.code,
+        detail=printable(error.detail, 1024),
+        correlation_id=call.correlation_id,
+    )
+
+
+def refuse_as_json(call: Call, error: OAuthError) -> Response:
+    """The error as RFC 6749 section 5.2 writes it."""
+    log_refusal(call, error)
+    return error_response(error, call.correlation_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One feature of the authority's HTTP: where it is and what it does."""
+
+    paths: tuple[str, ...]
+    """Templates; `{environment}` is the environment's id."""
+    methods: tuple[str, ...]
+    answer: Callable[[Call], Awaitable[Response]]
+    refuse: Callable[[Call, OAuthError], Response] = refuse_as_json
+    """How an `OAuthError` that `answer` raises is shown."""
+    cross_origin: bool = False
+    """Whether pages of any origin may read the answer: only for what is public anyway."""

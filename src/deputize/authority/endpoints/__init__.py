@@ -1,0 +1,17 @@
+"""The authority's endpoints; the one that is called most comes first."""
+
+from deputize.authority.endpoint import Endpoint
+from deputize.authority.endpoints import account, authorize, introspect, jwks, metadata, revoke, signoff, signon, token, userinfo
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    token.ENDPOINT,
+    introspect.ENDPOINT,
+    authorize.ENDPOINT,
+    signon.ENDPOINT,
+    revoke.ENDPOINT,
+    userinfo.ENDPOINT,
+    signoff.ENDPOINT,
+    account.ENDPOINT,
+    jwks.ENDPOINT,
+    metadata.ENDPOINT,
+)

@@ -1,0 +1,39 @@
+"""The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2)."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.signon import authorization_response, flow
+from deputize.authority.signon.reader import refuse_as_page
+from deputize.authority.signon.steps.login import LOGIN
+from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
+from deputize.oauth.errors import InteractionRequired, LoginRequired
+
+
+async def authorize(call: Call) -> Response:
+    """Send the browser on: to the pages that ask for what is missing, or back to the agent when nothing is."""
+    parameters = await call.parameters()
+    if call.request.method == "POST":
+        # A form of another site comes without this site's cookies; the GET it is turned into brings them (SameSite=Lax).
+        return flow.see(f"{call.request.url.path}?{urlencode(parameters)}")
+    request = validate(call.environment, parameters)
+    if isinstance(request, AuthorizationRefusal):
+        return authorization_response.refuse(call, request)
+    return await _start(call, request, parameters)
+
+
+async def _start(call: Call, request: AuthorizationRequest, parameters: Mapping[str, str]) -> Response:
+    situation = await flow.situation_of(call, request, int(call.now))
+    due = flow.due_step(situation)
+    if due is None:
+        return await flow.finish(call, situation)
+    if "none" in request.prompt:
+        error = LoginRequired("nobody is signed on") if due[0] is LOGIN else InteractionRequired(f"the step {due[0].type} is due")
+        return authorization_response.refuse(call, AuthorizationRefusal(error, request.redirect_uri, request.state))
+    return await flow.start(call, parameters)
+
+
+ENDPOINT = Endpoint(("/{environment}/as/authorize",), ("GET", "POST"), authorize, refuse_as_page)

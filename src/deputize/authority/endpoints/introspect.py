@@ -1,0 +1,24 @@
+"""Token introspection (RFC 7662) for resources, and for agents about their own tokens."""
+
+from starlette.responses import Response
+
+from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.responses import json_response
+from deputize.oauth.access_tokens import find_live_token
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.client_auth.authentication import authenticate_caller, read_credentials
+from deputize.oauth.introspection import introspection_response
+from deputize.oauth.parameters import required
+
+
+async def introspect(call: Call) -> Response:
+    """What the caller may know of the token; everything it may not know is `active: false`."""
+    parameters = await call.form()
+    credentials = read_credentials(CLIENT_AUTH_METHODS, call.request.headers.get("authorization"), parameters)
+    caller = authenticate_caller(call.environment, credentials)
+    services = call.services
+    found = await find_live_token(call.environment, required(parameters, "token"), services.store.standings, services.verifier, call.now)
+    return json_response(introspection_response(caller, found))
+
+
+ENDPOINT = Endpoint(("/{environment}/as/introspect",), ("POST",), introspect)

@@ -1,0 +1,117 @@
+"""Sign-off: ends the browser's session, and with it every token that rests on it (OpenID Connect RP-Initiated Logout 1.0)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+import structlog
+from starlette.responses import RedirectResponse, Response
+
+from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.signon import flow
+from deputize.authority.signon.authorization_response import form_source
+from deputize.authority.signon.cookies import Cookies
+from deputize.authority.signon.forms import SESSION, csrf_token, is_own_form
+from deputize.authority.signon.pages import Page
+from deputize.authority.signon.reader import language_of, refuse_as_page, show
+from deputize.authority.signon.situation import SignedOn
+from deputize.jose import ID_TOKEN_TYPE, TokenInvalid
+from deputize.kernel.values import JsonObject
+from deputize.oauth.errors import InvalidRequest
+from deputize.oauth.records.directory import Agent
+
+_log = structlog.get_logger("deputize.authority")
+_PASSED_ON = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
+
+
+@dataclass(frozen=True, slots=True)
+class _SignOff:
+    """What is asked for."""
+
+    hint: JsonObject | None
+    """The verified claims of `id_token_hint`."""
+    redirect_uri: str | None
+    """Registered, with `state`."""
+    parameters: Mapping[str, str]
+
+
+async def sign_off(call: Call) -> Response:
+    """End the session, after asking the user unless their own ID token or our own form asks for it."""
+    parameters = await call.parameters()
+    request = _read(call, parameters)
+    cookie = Cookies(call.services.secure).session(call.request, call.environment.id) or ""
+    confirmed = call.request.method == "POST" and is_own_form(call.request, parameters, cookie, SESSION)
+    if call.request.method == "POST" and not confirmed:
+        # An agent's form comes without our cookies; the GET it is turned into brings them (SameSite=Lax).
+        return flow.see(f"{call.request.url.path}?{urlencode(request.parameters)}")
+    signed_on = await flow.signed_on(call)
+    if signed_on and not confirmed and not _is_about(request.hint, signed_on):
+        return _ask(call, request, signed_on, cookie)
+    return await _end(call, request, signed_on)
+
+
+def _read(call: Call, parameters: Mapping[str, str]) -> _SignOff:
+    passed_on = {name: parameters[name] for name in _PASSED_ON if name in parameters}
+    hint = _hint(call, parameters.get("id_token_hint"))
+    return _SignOff(hint, _redirect_uri(call, hint, parameters), passed_on)
+
+
+def _hint(call: Call, token: str | None) -> JsonObject | None:
+    if token is None:
+        return None
+    environment = call.environment
+    try:
+        # At instant 0 nothing has expired: an ID token of long ago still says who the agent means (section 2).
+        return call.services.verifier.verify(token, environment.keys, environment.issuer, 0.0, ID_TOKEN_TYPE)
+    except TokenInvalid as invalid:
+        raise InvalidRequest("The id_token_hint is not an ID token of this environment") from invalid
+
+
+def _redirect_uri(call: Call, hint: JsonObject | None, parameters: Mapping[str, str]) -> str | None:
+    requested, state = parameters.get("post_logout_redirect_uri"), parameters.get("state")
+    if requested is None:
+        return None
+    agent = _agent(call, hint, parameters)
+    if agent is None or requested not in agent.post_logout_redirect_uris:
+        raise InvalidRequest("The post_logout_redirect_uri is not registered for this client")
+    return requested if state is None else f"{requested}{'&' if '?' in requested else '?'}{urlencode({'state': state})}"
+
+
+def _agent(call: Call, hint: JsonObject | None, parameters: Mapping[str, str]) -> Agent | None:
+    client_id = hint.get("aud") if hint else parameters.get("client_id")
+    if not isinstance(client_id, str) or parameters.get("client_id", client_id) != client_id:
+        return None
+    agent = call.environment.agents.get(client_id)
+    return agent if agent and agent.enabled else None
+
+
+def _is_about(hint: JsonObject | None, signed_on: SignedOn) -> bool:
+    return hint is not None and hint.get("sub") == signed_on.user.id and hint.get("sid") == signed_on.session.id
+
+
+def _ask(call: Call, request: _SignOff, signed_on: SignedOn, cookie: str) -> Response:
+    values = {
+        "csrf": csrf_token(cookie, SESSION),
+        "parameters": request.parameters,
+        "account_path": f"/{call.environment.id}/account",
+    }
+    sources = [form_source(request.redirect_uri)] if request.redirect_uri else []
+    return show(call, Page("sign_off.html", values), language_of(call, signed_on.user), sources)
+
+
+async def _end(call: Call, request: _SignOff, signed_on: SignedOn | None) -> Response:
+    if signed_on:
+        await call.services.store.sessions.end_session(signed_on.session.id, call.now)
+        _log.info("signed off", environment=call.environment.id, user=signed_on.user.id, session=signed_on.session.id)
+    response = _signed_off(call, request, signed_on)
+    Cookies(call.services.secure).clear_session(response, call.environment.id)
+    return response
+
+
+def _signed_off(call: Call, request: _SignOff, signed_on: SignedOn | None) -> Response:
+    if request.redirect_uri:
+        return RedirectResponse(request.redirect_uri, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    return show(call, Page("signed_off.html"), language_of(call, signed_on.user if signed_on else None))
+
+
+ENDPOINT = Endpoint(("/{environment}/as/signoff",), ("GET", "POST"), sign_off, refuse_as_page)

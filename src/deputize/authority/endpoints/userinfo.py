@@ -1,0 +1,45 @@
+"""User information (OpenID Connect Core section 5.3) for a token whose audience is the authority itself."""
+
+from starlette.responses import Response
+
+from deputize.authority.endpoint import Call, Endpoint, log_refusal
+from deputize.authority.responses import NO_STORE, error_document, json_response
+from deputize.jose import TokenInvalid
+from deputize.kernel.values import JsonObject
+from deputize.oauth.access_tokens import LiveToken, find_live_token
+from deputize.oauth.errors import InsufficientScope, InvalidToken, OAuthError
+from deputize.oauth.id_tokens import profile_claims
+from deputize.oauth.scopes import parse_scope
+
+
+async def userinfo(call: Call) -> Response:
+    """The claims about the user that the token's OpenID scopes ask for."""
+    scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise InvalidToken("no bearer token was presented")
+    services = call.services
+    found = await find_live_token(call.environment, token.strip(), services.store.standings, services.verifier, call.now)
+    if isinstance(found, TokenInvalid):
+        raise InvalidToken(found.reason)
+    return json_response(_claims(found, call.environment.issuer))
+
+
+def _claims(found: LiveToken, issuer: str) -> JsonObject:
+    audience, scope = found.claims.get("aud"), found.claims.get("scope")
+    if not isinstance(audience, list) or issuer not in audience:
+        raise InvalidToken("the token is for another resource")
+    scopes = parse_scope(scope if isinstance(scope, str) else None)
+    if "openid" not in scopes or found.standing.user is None:
+        raise InsufficientScope("the token lacks the scope openid")
+    return profile_claims(found.standing.user, scopes)
+
+
+def _refuse(call: Call, error: OAuthError) -> Response:
+    """The error as RFC 6750 section 3 writes it."""
+    log_refusal(call, error)
+    presented = "authorization" in call.request.headers
+    challenge = f'Bearer error="{error.code}"' if presented else "Bearer"
+    return json_response(error_document(error, call.correlation_id), error.status, {**NO_STORE, "WWW-Authenticate": challenge})
+
+
+ENDPOINT = Endpoint(("/{environment}/as/userinfo",), ("GET", "POST"), userinfo, _refuse)

@@ -1,0 +1,119 @@
+"""What endpoints and pages work with: the snapshot, the store, and everything that is a parameter elsewhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from deputize.authority.passwords import Passwords
+from deputize.authority.refresh_token_values import RefreshTokenValues
+from deputize.jose import Verifier
+from deputize.kernel.clock import Clock
+from deputize.oauth.ports import (
+    Codes,
+    Consents,
+    Flows,
+    Lockout,
+    RefreshTokens,
+    Revocations,
+    ServerKeys,
+    Sessions,
+    SignOnFailures,
+    Standings,
+    Users,
+)
+from deputize.oauth.records.directory import Directory
+
+
+class Store(Protocol):
+    """Everything the authority remembers, one object a port."""
+
+    @property
+    def codes(self) -> Codes:
+        """Codes of `oauth.ports`."""
+        ...
+
+    @property
+    def refresh_tokens(self) -> RefreshTokens:
+        """RefreshTokens of `oauth.ports`."""
+        ...
+
+    @property
+    def revocations(self) -> Revocations:
+        """Revocations of `oauth.ports`."""
+        ...
+
+    @property
+    def standings(self) -> Standings:
+        """Standings of `oauth.ports`."""
+        ...
+
+    @property
+    def sessions(self) -> Sessions:
+        """Sessions of `oauth.ports`."""
+        ...
+
+    @property
+    def users(self) -> Users:
+        """Users of `oauth.ports`."""
+        ...
+
+    @property
+    def consents(self) -> Consents:
+        """Consents of `oauth.ports`."""
+        ...
+
+    @property
+    def flows(self) -> Flows:
+        """Flows of `oauth.ports`."""
+        ...
+
+    @property
+    def sign_on_failures(self) -> SignOnFailures:
+        """SignOnFailures of `oauth.ports`."""
+        ...
+
+    @property
+    def server_keys(self) -> ServerKeys:
+        """ServerKeys of `oauth.ports`."""
+        ...
+
+
+class DirectorySource(Protocol):
+    """Holds the snapshot that requests read."""
+
+    @property
+    def current(self) -> Directory:
+        """The latest snapshot."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things last, in seconds, and how many wrong passwords lock a name."""
+
+    lockout: Lockout = field(default_factory=Lockout)
+    code_lifetime: int = 60
+    flow_lifetime: int = 1800
+    session_lifetime: int = 30 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The authority's parts, put together once."""
+
+    directory: DirectorySource
+    store: Store
+    clock: Clock
+    passwords: Passwords
+    new_id: Callable[[], str]
+    new_token: Callable[[], str]
+    base_url: str
+    """Where users and agents reach the authority, without a trailing slash; never taken from a request."""
+    refresh_token_values: RefreshTokenValues
+    limits: Limits = field(default_factory=Limits)
+    verifier: Verifier = field(default_factory=Verifier)
+
+    @property
+    def secure(self) -> bool:
+        """Whether users reach the authority over https."""
+        return self.base_url.startswith("https:")

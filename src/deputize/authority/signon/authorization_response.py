@@ -1,0 +1,77 @@
+"""What goes back to the agent through the user's browser (RFC 6749 section 4.1.2, RFC 9207)."""
+
+from copy import copy
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.responses import RedirectResponse, Response
+
+from deputize.authority.endpoint import Call, log_refusal
+from deputize.authority.responses import described
+from deputize.authority.signon.reader import refuse_as_page
+from deputize.authority.signon.situation import SignedOn
+from deputize.kernel.digests import digest
+from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, code_response, error_response
+from deputize.oauth.records.store import Authentication, AuthorizationCode
+
+_log = structlog.get_logger("deputize.authority")
+_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Response:
+    """Send the browser back with a fresh code."""
+    code = call.services.new_token()
+    await call.services.store.codes.add_code(_code(call, request, signed_on, code))
+    _log.info(
+        "authorization granted",
+        environment=call.environment.id,
+        client=request.client.id,
+        user=signed_on.user.id,
+        policy=request.policy.name,
+        resource=request.target.resource.audience,
+        scope=" ".join(request.target.requested),
+        correlation_id=call.correlation_id,
+    )
+    return _see(code_response(request.redirect_uri, call.environment.issuer, code, request.state))
+
+
+def refuse(call: Call, refusal: AuthorizationRefusal) -> Response:
+    """Send the browser back with the error, or show it where nothing says that the address is the agent's."""
+    error = copy(refusal.error)
+    error.description = described(error, call.correlation_id)
+    location = error_response(AuthorizationRefusal(error, refusal.redirect_uri, refusal.state), call.environment.issuer)
+    if location is None:
+        return refuse_as_page(call, refusal.error)
+    log_refusal(call, refusal.error)
+    return _see(location)
+
+
+def form_source(redirect_uri: str) -> str:
+    """The CSP source that lets a form's answer lead back to the agent.
+
+    Chromium holds every redirect after a form submission to `form-action`, the agent's own redirects after its callback
+    included; so the source is the whole scheme, which also covers loopback addresses that CSP cannot name.
+    """
+    return f"{urlsplit(redirect_uri).scheme}:"
+
+
+def _code(call: Call, request: AuthorizationRequest, signed_on: SignedOn, code: str) -> AuthorizationCode:
+    session = signed_on.session
+    return AuthorizationCode(
+        digest=digest(code),
+        environment_id=call.environment.id,
+        client_id=request.client.id,
+        redirect_uri=request.redirect_uri,
+        code_challenge=request.code_challenge,
+        resource_id=request.target.resource.id or None,
+        scopes=request.target.requested,
+        authentication=Authentication(signed_on.user.id, session.id, session.auth_time, request.policy.name),
+        nonce=request.nonce,
+        expires_at=call.now + call.services.limits.code_lifetime,
+        family_id=call.services.new_id(),
+    )
+
+
+def _see(location: str) -> Response:
+    """303, so that a browser never repeats a form with a password at the agent's address (RFC 9700 section 4.12)."""
+    return RedirectResponse(location, 303, _HEADERS)

@@ -1,0 +1,43 @@
+"""What the steps of a policy look at: who is signed on in this browser, what is asked for, what was agreed to."""
+
+from dataclasses import dataclass
+
+from deputize.oauth.authorization_request import AuthorizationRequest
+from deputize.oauth.records.directory import Environment, Policy
+from deputize.oauth.records.store import Consent, Session, User
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOn:
+    """A user and the live session of this browser."""
+
+    user: User
+    session: Session
+    consents: tuple[Consent, ...]
+    """The user's latest consent per agreement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A browser on its way through a policy."""
+
+    environment: Environment
+    policy: Policy
+    request: AuthorizationRequest | None
+    """`None` when the user only wants their account page."""
+    signed_on: SignedOn | None
+    authenticated_since: int
+    """A sign-on before this instant does not count (`prompt=login`, `max_age`)."""
+    languages: tuple[str, ...]
+    """Language tags the agent and the browser ask for, the most wanted first."""
+    now: float
+
+    @property
+    def agent_name(self) -> str:
+        """The name of the agent that sent the user here; empty for the account page."""
+        return self.request.client.name if self.request else ""
+
+    @property
+    def preferred_language(self) -> str | None:
+        """What the user who is signed on prefers to read."""
+        return self.signed_on.user.preferred_language if self.signed_on else None

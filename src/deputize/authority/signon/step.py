@@ -1,0 +1,48 @@
+"""What a sign-on step is. Each lives in a file of `steps`, beside the template of its page."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from deputize.authority.services import Services
+from deputize.authority.signon.languages import Language
+from deputize.authority.signon.pages import Page, Problem
+from deputize.authority.signon.situation import Situation
+from deputize.oauth.records.directory import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step is satisfied; go on. `session_cookie` replaces the browser's session value."""
+
+    session_cookie: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Show the step's page again."""
+
+    problems: Sequence[Problem] = ()
+    typed: str = ""
+    """What the user typed and need not type again."""
+    status: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The user said no."""
+
+
+Outcome = Done | Again | Declined
+
+
+@dataclass(frozen=True, slots=True)
+class SignOnStep:
+    """A kind of step that policies are made of."""
+
+    type: str
+    """As policies name it."""
+    is_due: Callable[[Step, Situation], bool]
+    page: Callable[[Step, Situation, Language, Again], Page]
+    """The page that asks for what is missing."""
+    submit: Callable[[Step, Situation, Language, Mapping[str, str], Services], Awaitable[Outcome]]
+    """Takes what the page's form sent."""

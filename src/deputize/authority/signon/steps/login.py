@@ -1,0 +1,103 @@
+"""The Login step: a name and a password, unless the browser's session is good enough."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import ceil
+
+import structlog
+
+from deputize.authority.passwords import TooBusy
+from deputize.authority.services import Services
+from deputize.authority.signon.languages import Language
+from deputize.authority.signon.pages import Page, Problem
+from deputize.authority.signon.situation import Situation
+from deputize.authority.signon.step import Again, Done, Outcome, SignOnStep
+from deputize.kernel.digests import digest
+from deputize.oauth.records.directory import Step
+from deputize.oauth.records.store import Session, User
+
+MAX_USERNAME = 128
+_log = structlog.get_logger("deputize.authority")
+
+
+def is_due(_step: Step, situation: Situation) -> bool:
+    """Whether nobody is signed on here, or not recently enough."""
+    return situation.signed_on is None or situation.signed_on.session.auth_time < situation.authenticated_since
+
+
+def page(_step: Step, situation: Situation, _language: Language, again: Again) -> Page:
+    """The form, with the name filled in where the user or the agent already gave it."""
+    hint = situation.request.login_hint or "" if situation.request else ""
+    values = {"agent_name": situation.agent_name, "username": again.typed or hint[:MAX_USERNAME]}
+    return Page("login.html", values, again.problems, again.status)
+
+
+async def submit(_step: Step, situation: Situation, language: Language, form: Mapping[str, str], services: Services) -> Outcome:
+    """Sign the user on, or say in the same words and time that this did not work, whatever the reason."""
+    username, password = form.get("username", "").strip()[:MAX_USERNAME], form.get("password", "")
+    if missing := _missing(username, password, language):
+        return Again(missing, username)
+    environment_id = situation.environment.id
+    if locked_until := await services.store.sign_on_failures.locked_until(environment_id, username, situation.now):
+        return _locked(username, locked_until - situation.now, language)
+    user = await services.store.users.find_user(environment_id, username)
+    try:
+        accepted = await services.passwords.verify(user.password_hash if user else "", password)
+    except TooBusy:
+        return Again((Problem(language.text("sign_on.busy")),), username, 503)
+    if user is None or not accepted or not user.enabled:
+        return await _refuse(situation, username, language, services)
+    return await _sign_on(user, situation, services)
+
+
+def _missing(username: str, password: str, language: Language) -> tuple[Problem, ...]:
+    typed = (("username", username), ("password", password))
+    return tuple(Problem(language.text(f"sign_on.enter_{name}"), name) for name, value in typed if not value)
+
+
+def _locked(username: str, seconds: float, language: Language) -> Again:
+    return Again((Problem(language.text("sign_on.locked", minutes=ceil(seconds / 60))),), username, 429)
+
+
+async def _refuse(situation: Situation, username: str, language: Language, services: Services) -> Outcome:
+    await services.store.sign_on_failures.record_failure(situation.environment.id, username, situation.now, services.limits.lockout)
+    _log.warning("sign-on refused", environment=situation.environment.id, username_digest=digest(username)[:16])
+    return Again((Problem(language.text("sign_on.failed"), "username"),), username)
+
+
+async def _sign_on(user: User, situation: Situation, services: Services) -> Outcome:
+    await services.store.sign_on_failures.clear_failures(situation.environment.id, user.username)
+    cookie = services.new_token()
+    session = await _session(user, situation, cookie, services)
+    _log.info("signed on", environment=situation.environment.id, user=user.id, session=session.id)
+    return Done(cookie)
+
+
+async def _session(user: User, situation: Situation, cookie: str, services: Services) -> Session:
+    """The session this sign-on made: the browser's own under a new cookie if it is the same user's, else a new one.
+
+    A kept session keeps the tokens that rest on it alive; one of somebody else in this browser ends.
+    """
+    previous, fresh = situation.signed_on, _fresh_session(user, situation.now, cookie, services)
+    if previous and previous.user.id == user.id:
+        renewed = replace(fresh, id=previous.session.id)
+        if await services.store.sessions.renew_session(renewed):
+            return renewed
+    elif previous:
+        await services.store.sessions.end_session(previous.session.id, situation.now)
+    await services.store.sessions.add_session(fresh)
+    return fresh
+
+
+def _fresh_session(user: User, now: float, cookie: str, services: Services) -> Session:
+    return Session(
+        id=services.new_id(),
+        environment_id=user.environment_id,
+        user_id=user.id,
+        cookie_digest=digest(cookie),
+        auth_time=int(now),
+        expires_at=now + services.limits.session_lifetime,
+    )
+
+
+LOGIN = SignOnStep("LOGIN", is_due, page, submit)

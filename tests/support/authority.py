@@ -1,0 +1,201 @@
+"""An authority over a real store in a temporary folder, with the use case's environment, a clock that tests turn, and a browser."""
+
+import base64
+import contextlib
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+
+import httpx2
+from argon2 import PasswordHasher
+from starlette.applications import Starlette
+
+from deputize.authority.app import create_app
+from deputize.authority.passwords import Passwords
+from deputize.authority.refresh_token_values import RefreshTokenValues
+from deputize.authority.services import Services
+from deputize.authority.storage import EnvironmentRow, Put, Store, open_store, sqlite_url
+from deputize.kernel import ids
+from deputize.oauth.pkce import challenge_of
+from deputize.oauth.records.directory import Agent, Agreement, Directory, Environment
+from support import agent_delegation as use_case
+
+PASSWORD = "correct horse battery staple"
+HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+USER = replace(use_case.USER, password_hash=HASHER.hash(PASSWORD))
+NOW = use_case.NOW
+
+
+@dataclass
+class TurnableClock:
+    """Shows whatever a test sets."""
+
+    instant: float = NOW
+
+    def now(self) -> float:
+        return self.instant
+
+
+@dataclass
+class HeldDirectory:
+    """A snapshot that a test can replace."""
+
+    current: Directory
+
+    @property
+    def environment(self) -> Environment:
+        return self.current.environments[use_case.ENVIRONMENT_ID]
+
+    def replace(self, **changes: object) -> None:
+        """Change the one environment."""
+        changed = replace(self.environment, **changes)
+        self.current = Directory(self.current.version + 1, {changed.id: changed})
+
+    def replace_agent(self, **changes: object) -> Agent:
+        agent = replace(self.environment.agents[use_case.AGENT_ID], **changes)
+        self.replace(agents={**self.environment.agents, agent.id: agent})
+        return agent
+
+    def replace_agreement(self, **changes: object) -> Agreement:
+        agreement = replace(self.environment.agreements[use_case.AGREEMENT_ID], **changes)
+        self.replace(agreements={agreement.id: agreement})
+        return agreement
+
+
+@dataclass
+class RunningAuthority:
+    """The application and what it stands on."""
+
+    app: Starlette
+    store: Store
+    clock: TurnableClock
+    directory: HeldDirectory
+    services: Services
+    base_url: str
+
+    @property
+    def path(self) -> str:
+        return f"/{use_case.ENVIRONMENT_ID}"
+
+    @property
+    def issuer(self) -> str:
+        return f"{self.base_url}{self.path}/as"
+
+    def client(self) -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
+        return httpx2.AsyncClient(transport=transport, base_url=self.base_url)
+
+    def authorize_url(self, **changes: str | None) -> str:
+        return f"{self.path}/as/authorize?{urlencode(authorization_parameters(**changes))}"
+
+
+def authorization_parameters(**changes: str | None) -> dict[str, str]:
+    """The agent's request; a change to `None` leaves a parameter out."""
+    parameters: dict[str, str | None] = {
+        "response_type": "code",
+        "client_id": use_case.AGENT_ID,
+        "redirect_uri": use_case.REDIRECT_URI,
+        "scope": "agent",
+        "state": "the-state",
+        "code_challenge": challenge_of(use_case.VERIFIER),
+        "code_challenge_method": "S256",
+        **changes,
+    }
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+@contextlib.asynccontextmanager
+async def running_authority(folder: Path, base_url: str = "http://authority.test") -> AsyncIterator[RunningAuthority]:
+    """Everything but sockets and wall clock is real."""
+    environment = replace(use_case.ENVIRONMENT, issuer=f"{base_url}/{use_case.ENVIRONMENT_ID}/as")
+    directory, clock = HeldDirectory(Directory(1, {environment.id: environment})), TurnableClock()
+    async with open_store(sqlite_url(folder)) as store:
+        await store.directory_rows.change([Put(EnvironmentRow(environment.id, environment.name, {})), Put(USER)], 0)
+        passwords = Passwords(HASHER)
+        services = Services(
+            directory=directory,
+            store=store,
+            clock=clock,
+            passwords=passwords,
+            new_id=ids.new_id,
+            new_token=ids.new_token,
+            base_url=base_url,
+            refresh_token_values=RefreshTokenValues(store.server_keys),
+        )
+        yield RunningAuthority(create_app(services), store, clock, directory, services, base_url)
+        passwords.close()
+
+
+class PageForm(HTMLParser):
+    """The first POST form of a page, as a browser would send it."""
+
+    def __init__(self, page: str, index: int = 0) -> None:
+        super().__init__()
+        self.fields: dict[str, str] = {}
+        self.action = ""
+        self._left, self._inside = index, False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._inside = self._left == 0
+            self._left -= 1
+            self.action = values.get("action", "") if self._inside else self.action
+        elif self._inside and tag == "input" and "name" in values:
+            self.fields[values["name"]] = values.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = self._inside and tag != "form"
+
+
+@dataclass
+class Browser:
+    """Follows this site's redirects, keeps its cookies, fills in its forms; stops where a redirect leaves the site."""
+
+    authority: RunningAuthority
+    client: httpx2.AsyncClient
+    response: httpx2.Response = field(init=False)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def get(self, path: str) -> httpx2.Response:
+        return await self._follow(await self.client.get(path, headers=self.headers))
+
+    async def submit(self, form: int = 0, **typed: str) -> httpx2.Response:
+        """Send the page's form with what was typed or pressed."""
+        shown = PageForm(self.response.text, form)
+        target = urljoin(str(self.response.url), shown.action)
+        return await self._follow(await self.client.post(target, data={**shown.fields, **typed}, headers=self.headers))
+
+    async def sign_on(self, password: str = PASSWORD, username: str = "demouser") -> httpx2.Response:
+        return await self.submit(username=username, password=password, action="sign-on")
+
+    async def accept(self) -> httpx2.Response:
+        return await self.submit(action="accept")
+
+    @property
+    def heading(self) -> str:
+        found = re.search(r"<h1[^>]*>(.*?)</h1>", self.response.text, re.DOTALL)
+        return found.group(1) if found else ""
+
+    @property
+    def answer(self) -> Mapping[str, str]:
+        """The query with which the browser was sent back to the agent."""
+        location = self.response.headers["location"]
+        return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+
+    async def _follow(self, response: httpx2.Response) -> httpx2.Response:
+        while (location := response.headers.get("location", "")).startswith("/"):
+            response = await self.client.get(location, headers=self.headers)
+        self.response = response
+        return response
+
+
+def basic(client_id: str = use_case.AGENT_ID, secret: str = use_case.AGENT_SECRET) -> dict[str, str]:
+    """An Authorization header with these credentials."""
+    return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
+
+
