@@ -1,0 +1,121 @@
+import json
+
+import pytest
+
+from deputize.gateway.filters.mcp_validation import McpValidationFilter
+from deputize.gateway.oauth_contexts import RefusalContext
+from deputize.kernel.errors import ConfigurationError
+from deputize.mcp.context import McpContext
+from support.gateway import Answering, built, exchange_for
+from support.mcp_messages import LEGACY_VERSION, legacy_call
+from support.oauth_filters import oauth_heap, posting, through
+
+
+def filter_of(**config):
+    return built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*", **config}}, oauth_heap())
+
+
+async def test_a_message_passes_byte_for_byte_with_its_context():
+    body = b' {"jsonrpc": "2.0",  "id": 1, "method": "tools/call", "params": {"name": "x"}} '
+    response, seen = await through(filter_of(), posting(body, LEGACY_VERSION, ("Mcp-Session-Id", "s")))
+    assert response.status == 200
+    assert seen.request.body.buffered == body
+    context = seen.find(McpContext)
+    assert (context.key.method, context.key.names, context.message.session) == ("tools/call", ("x",), "s")
+
+
+async def test_expressions_reach_the_tools_name():
+    _, seen = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION))
+    assert seen.find(McpContext).as_binding()["clientPayload"]["params"]["name"] == "forecast_daily"
+
+
+async def test_a_refusal_has_a_json_rpc_body():
+    exchange = posting(legacy_call(method="tools/steal"), LEGACY_VERSION)
+    response, seen = await through(filter_of(), exchange)
+    assert (response.status, response.headers.get("content-type"), seen) == (400, "application/json", None)
+    assert json.loads(response.body.buffered) == {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "Method not found"}}
+    assert exchange.find(RefusalContext).error == "-32601"
+
+
+@pytest.mark.parametrize(
+    ("patterns", "origin", "passes"),
+    [
+        (".*", "https://evil.example", True),
+        (".*", None, True),
+        ("https://app\\.example", "https://app.example", True),
+        ("https://app\\.example", "https://app.example.evil.example", False),
+        ("https://app\\.example", "x https://app.example", False),
+        (["https://a\\.example", "https://b\\.example(:[0-9]+)?"], "https://b.example:8443", True),
+        (["https://a\\.example"], "null", False),
+        ("https://a\\.example", "", False),
+    ],
+)
+async def test_origins_match_as_a_whole(patterns, origin, passes):
+    headers = [("Origin", origin)] if origin is not None else []
+    response, _ = await through(filter_of(acceptedOrigins=patterns), posting(legacy_call(), LEGACY_VERSION, *headers))
+    assert response.status == (200 if passes else 403)
+    assert passes or json.loads(response.body.buffered)["error"]["code"] == -32600
+
+
+async def test_verbs_of_the_legacy_era_pass():
+    for verb in ("GET", "DELETE"):
+        exchange = exchange_for("/mcp", method=verb, headers=[("Accept", "text/event-stream"), ("Mcp-Session-Id", "s")])
+        response, seen = await through(filter_of(), exchange)
+        assert (response.status, seen.find(McpContext).key) == (200, None)
+    response, _ = await through(filter_of(), exchange_for("/mcp", method="GET", headers=[("Accept", "text/event-stream")]))
+    assert (response.status, response.headers.get("allow")) == (405, "POST")
+
+
+def initialize(version):
+    params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "agent", "version": "1"}}
+    return {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}
+
+
+async def test_an_initialize_for_an_unknown_version_asks_for_the_preferred_one():
+    _, seen = await through(filter_of(preferredServerVersion="2025-06-18"), posting(initialize("2099-01-01"), ("Content-Length", "1")))
+    document = json.loads(seen.request.body.buffered)
+    assert document == initialize("2025-06-18")
+    assert seen.request.headers.get_all("content-length") == [str(len(seen.request.body.buffered))]
+
+
+async def test_an_initialize_for_a_known_version_stays_as_it_is():
+    exchange = posting(initialize("2025-03-26"))
+    body = exchange.request.body.buffered
+    _, seen = await through(filter_of(), exchange)
+    assert seen.request.body.buffered is body
+
+
+async def test_the_servers_answer_is_noted():
+    upstream = Answering(200, [("Content-Type", "application/json")], b'{"jsonrpc":"2.0","id":1,"result":{"x":1}}')
+    _, seen = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    binding = seen.find(McpContext).as_binding()
+    assert (binding["serverMessageType"], binding["serverPayload"]["result"]) == ("MCP_MESSAGE", {"x": 1})
+    upstream = Answering(200, [("Content-Type", "text/event-stream; charset=utf-8")], b"data: {}\n\n")
+    _, seen = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    binding = seen.find(McpContext).as_binding()
+    assert (binding["serverMessageType"], binding["serverPayload"]) == ("MCP_SSE_STREAM_INITIALIZATION", None)
+
+
+async def test_limits_and_extension_methods_are_configurable():
+    response, seen = await through(filter_of(maxBodySize=20), posting(legacy_call(), LEGACY_VERSION))
+    assert (response.status, seen) == (413, None)
+    response, _ = await through(filter_of(acceptedMethods=["ui/open"]), posting(legacy_call(method="ui/open"), LEGACY_VERSION))
+    assert response.status == 200
+
+
+@pytest.mark.parametrize(
+    ("config", "pointer"),
+    [
+        ({"acceptedOrigins": "("}, "acceptedOrigins"),
+        ({"acceptedOrigins": "(?=x)"}, "acceptedOrigins"),
+        ({"preferredServerVersion": "2026-07-28"}, "preferredServerVersion"),
+    ],
+)
+def test_configuration_that_cannot_work(config, pointer):
+    with pytest.raises(ConfigurationError, match=f"/handler/config/{pointer}"):
+        filter_of(**config)
+
+
+def test_origins_are_required():
+    with pytest.raises(ConfigurationError, match="acceptedOrigins"):
+        built(McpValidationFilter, {"type": "McpValidationFilter"}, oauth_heap())

@@ -1,0 +1,133 @@
+import asyncio
+
+import pytest
+
+from deputize.gateway.oauth_contexts import AccessToken, access_token
+from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken, ResolutionError
+from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache
+from support.gateway import FixedClock, built, exchange_for
+from support.oauth_filters import CLAIMS, Tokens, oauth_heap
+
+NOW = FixedClock().now()
+
+
+class Gated:
+    """Answers when it is let."""
+
+    def __init__(self, verdict):
+        self.asked = 0
+        self.gate = asyncio.Event()
+        self.verdict = verdict
+
+    async def resolve(self, token, exchange):
+        self.asked += 1
+        await self.gate.wait()
+        if isinstance(self.verdict, Exception):
+            raise self.verdict
+        return self.verdict
+
+
+class Valid:
+    def __init__(self, expires_at=None):
+        self.asked = []
+        self.expires_at = expires_at
+
+    async def resolve(self, token, exchange):
+        self.asked.append(token)
+        return access_token(token, {}, self.expires_at)
+
+
+def caching(delegate, **limits):
+    clock = FixedClock()
+    return TokenCache(delegate, CacheLimits(**limits), clock), clock
+
+
+async def test_a_valid_token_is_asked_about_once():
+    delegate = Valid(NOW + 3600)
+    cache, _ = caching(delegate)
+    first = await cache.resolve("t", exchange_for())
+    assert await cache.resolve("t", exchange_for()) is first
+    assert delegate.asked == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "limits", "kept"), [(30, {}, 30), (3600, {"maximum_time": 20}, 20), (None, {"default_timeout": 10}, 10), (None, {}, 60)]
+)
+async def test_nothing_is_kept_beyond_its_time(expires_in, limits, kept):
+    delegate = Valid(None if expires_in is None else NOW + expires_in)
+    cache, clock = caching(delegate, **limits)
+    await cache.resolve("t", exchange_for())
+    clock.time = NOW + kept - 0.001
+    await cache.resolve("t", exchange_for())
+    assert len(delegate.asked) == 1
+    clock.time = NOW + kept
+    await cache.resolve("t", exchange_for())
+    assert len(delegate.asked) == 2
+
+
+async def test_an_invalid_token_is_asked_about_every_time():
+    delegate = Tokens()
+    cache, _ = caching(delegate)
+    for _ in range(2):
+        assert isinstance(await cache.resolve("t", exchange_for()), InvalidToken)
+    assert delegate.asked == ["t", "t"]
+
+
+async def test_the_least_recently_used_goes_first():
+    delegate = Valid()
+    cache, _ = caching(delegate, maximum_size=2)
+    for token in ("a", "b", "a", "c", "a", "b"):
+        await cache.resolve(token, exchange_for())
+    assert delegate.asked == ["a", "b", "c", "b"]
+
+
+async def test_all_who_ask_at_once_are_answered_by_one_question():
+    delegate = Gated(access_token("t", CLAIMS, None))
+    cache, _ = caching(delegate)
+    asking = [asyncio.create_task(cache.resolve("t", exchange_for())) for _ in range(20)]
+    await asyncio.sleep(0)
+    delegate.gate.set()
+    assert all(isinstance(verdict, AccessToken) for verdict in await asyncio.gather(*asking))
+    assert delegate.asked == 1
+
+
+async def test_a_client_that_leaves_fails_nobody_else():
+    delegate = Gated(access_token("t", CLAIMS, None))
+    cache, _ = caching(delegate)
+    leaving, staying = (asyncio.create_task(cache.resolve("t", exchange_for())) for _ in range(2))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.sleep(0)
+    delegate.gate.set()
+    assert isinstance(await staying, AccessToken)
+    assert leaving.cancelled()
+
+
+async def test_trouble_reaches_everybody_and_is_not_remembered():
+    delegate = Gated(ResolutionError(503, "away"))
+    cache, _ = caching(delegate)
+    asking = [asyncio.create_task(cache.resolve("t", exchange_for())) for _ in range(2)]
+    await asyncio.sleep(0)
+    delegate.gate.set()
+    assert [type(outcome) for outcome in await asyncio.gather(*asking, return_exceptions=True)] == [ResolutionError] * 2
+    delegate.verdict = access_token("t", CLAIMS, None)
+    assert isinstance(await cache.resolve("t", exchange_for()), AccessToken)
+
+
+async def test_trouble_after_everybody_has_left_is_no_error():
+    delegate = Gated(ResolutionError(503, "away"))
+    cache, _ = caching(delegate)
+    asking = asyncio.create_task(cache.resolve("t", exchange_for()))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.sleep(0)
+    delegate.gate.set()
+    await asyncio.sleep(0.01)
+
+
+def test_configured_caches():
+    config = {"delegate": {"type": "Tokens"}, "maximumTimeToCache": "unlimited", "defaultTimeout": "30 seconds", "maximumSize": 5}
+    cache = built(AccessTokenResolver, {"type": "CacheAccessTokenResolver", "config": config}, oauth_heap())
+    assert isinstance(cache, TokenCache)
+    off = built(AccessTokenResolver, {"type": "CacheAccessTokenResolver", "config": {**config, "enabled": False}}, oauth_heap())
+    assert isinstance(off, Tokens)
