@@ -1,8 +1,9 @@
 """What a server's answer says about success, seen in passing: nothing is held up and little is kept."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
+from deputize.http.sse import EventReader
 from deputize.kernel import strict_json
 from deputize.kernel.strict_json import JsonError
 from deputize.kernel.values import JsonObject, JsonValue
@@ -24,7 +25,7 @@ class AnswerObserver:
 
     def message(self, data: bytes) -> None:
         """Look at one message; what cannot be of interest is not parsed."""
-        if len(data) > MAX_KEPT or (b'"error"' not in data and b'"serverInfo"' not in data):
+        if len(data) > MAX_KEPT or not is_of_interest(data):
             return
         try:
             document = strict_json.loads(data)
@@ -42,12 +43,53 @@ class AnswerObserver:
             self.server_info = implementation(result["serverInfo"])
 
 
+def is_of_interest(data: bytes) -> bool:
+    """Whether `data` may hold what an observer looks for: a glance that spares most answers the parser."""
+    return b'"error"' in data or b'"serverInfo"' in data
+
+
 def implementation(info: JsonValue) -> str | None:
     """`name version` of a `clientInfo` or `serverInfo`; self-reported, so it proves nothing."""
     if not isinstance(info, Mapping):
         return None
     parts = [part[:_MAX_NAME] for part in (info.get("name"), info.get("version")) if isinstance(part, str)]
     return " ".join(parts) or None
+
+
+class Collector(Protocol):
+    """Is shown a body in chunks."""
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes."""
+        ...
+
+    def end(self) -> None:
+        """There are no more."""
+        ...
+
+
+def collector_for(content_type: str, observer: AnswerObserver) -> Collector:
+    """What shows `observer` the messages of a body of that type."""
+    return EventCollector(observer) if content_type.lower().startswith("text/event-stream") else MessageCollector(observer)
+
+
+class EventCollector:
+    """Shows each message of an event stream as it passes."""
+
+    __slots__ = ("_observer", "_reader")
+
+    def __init__(self, observer: AnswerObserver) -> None:
+        """`observer` is shown the data of every event."""
+        self._observer = observer
+        self._reader = EventReader(MAX_KEPT)
+
+    def feed(self, chunk: bytes) -> None:
+        """As `Collector.feed`."""
+        for event in self._reader.feed(chunk):
+            self._observer.message(event.data)
+
+    def end(self) -> None:
+        """As `Collector.end`; an event that was cut off is none."""
 
 
 class MessageCollector:
@@ -61,14 +103,14 @@ class MessageCollector:
         self._kept: bytearray | None = bytearray()
 
     def feed(self, chunk: bytes) -> None:
-        """The next bytes."""
+        """As `Collector.feed`."""
         if self._kept is not None:
             self._kept += chunk
             if len(self._kept) > MAX_KEPT:
                 self._kept = None
 
     def end(self) -> None:
-        """There are no more."""
+        """As `Collector.end`."""
         if self._kept:
             self._observer.message(bytes(self._kept))
         self._kept = None

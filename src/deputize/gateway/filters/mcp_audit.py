@@ -13,8 +13,9 @@ from deputize.http.exchange import Ending, Exchange, Filter, Next
 from deputize.http.messages import Body, Response
 from deputize.kernel.clock import Clock
 from deputize.kernel.values import JsonObject, JsonValue
-from deputize.mcp.answers import AnswerObserver, MessageCollector, implementation
+from deputize.mcp.answers import AnswerObserver, Collector, collector_for, implementation, is_of_interest
 from deputize.mcp.context import McpContext
+from deputize.mcp.validation import ClientMessageType
 
 _NOBODY: Final = Subject()
 
@@ -52,7 +53,11 @@ class McpAuditFilter:
 
         exchange.endings.append(record)
         response = await next(exchange)
-        _observe(response, observer)
+        if response.status == 200 and _opens_stream(exchange):
+            exchange.endings.remove(record)
+            self._service.publish(_event(exchange, observer, began, self._clock.now() - began, response.status))
+        else:
+            _observe(response, observer)
         return response
 
 
@@ -68,7 +73,7 @@ class _Watched:
 
     __slots__ = ("_chunks", "_collector")
 
-    def __init__(self, chunks: AsyncIterator[bytes], collector: MessageCollector) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], collector: Collector) -> None:
         self._chunks = chunks
         self._collector = collector
 
@@ -85,12 +90,21 @@ class _Watched:
         return chunk
 
 
+def _opens_stream(exchange: Exchange) -> bool:
+    """Such a stream may stay open for hours: its record does not wait for the end."""
+    mcp = exchange.find(McpContext)
+    return mcp is not None and mcp.message.type is ClientMessageType.SSE_OPENING
+
+
 def _observe(response: Response, observer: AnswerObserver) -> None:
     body = response.body
-    if body.buffered is not None:
-        observer.message(body.buffered)
-    else:
-        response.body = Body(None, _Watched(aiter(body), MessageCollector(observer)), body.length, body.aclose)
+    if body.buffered is None:
+        collector = collector_for(response.headers.get("content-type") or "", observer)
+        response.body = Body(None, _Watched(aiter(body), collector), body.length, body.aclose)
+    elif is_of_interest(body.buffered):
+        collector = collector_for(response.headers.get("content-type") or "", observer)
+        collector.feed(body.buffered)
+        collector.end()
 
 
 def _event(exchange: Exchange, observer: AnswerObserver, began: float, elapsed: float, status: int | None) -> McpEvent:

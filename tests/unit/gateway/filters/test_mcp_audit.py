@@ -1,0 +1,189 @@
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic_core import from_json, to_json
+
+from deputize.audit.service import audit_service
+from deputize.gateway.contexts import RouterContext
+from deputize.gateway.filters.mcp_audit import McpAuditFilter
+from deputize.gateway.filters.mcp_protection import McpProtectionFilter
+from deputize.gateway.filters.mcp_validation import McpValidationFilter
+from deputize.gateway.places import RouteIdentity
+from deputize.http.chain import Chain
+from deputize.http.exchange import Ending, Filter
+from deputize.http.messages import Body, Headers, Response
+from support.gateway import Answering, FixedClock, built, exchange_for
+from support.mcp_messages import LEGACY_VERSION, legacy_call
+from support.oauth_filters import CLAIMS, oauth_heap, posting, protection, resource_server
+
+BEARER = ("Authorization", "Bearer good")
+
+
+class Kept:
+    topics = frozenset({"mcp"})
+
+    def __init__(self):
+        self.events = []
+
+    def accept(self, event):
+        self.events.append(event)
+
+
+def guarded(upstream, tokens=None):
+    """The use case's filters in its order, and what they record."""
+    heap = oauth_heap(resource_server(), tokens=tokens)
+    kept = Kept()
+    filters = [
+        McpAuditFilter(audit_service([kept]), FixedClock()),
+        built(McpProtectionFilter, protection(), heap),
+        built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap),
+    ]
+    return Chain(filters, upstream), kept
+
+
+async def recorded(exchange, upstream=None, tokens=None):
+    chain, kept = guarded(upstream or Answering(), tokens)
+    exchange.put(RouterContext(RouteIdentity("r1", "weather"), exchange.request.origin, exchange.request.target))
+    response = await chain.handle(exchange)
+    async for _ in response.body:
+        pass
+    for ending in exchange.endings:
+        ending(Ending(response, 0, complete=True, finished=exchange.started + 0.25))
+    assert len(kept.events) == 1
+    return from_json(to_json(kept.events[0].members()))
+
+
+def streamed(*chunks, content_type=b"application/json"):
+    class Upstream:
+        async def handle(self, exchange):
+            async def produce():
+                for chunk in chunks:
+                    yield chunk
+
+            return Response(200, Headers([(b"Content-Type", content_type)]), Body(None, produce()))
+
+    return Upstream()
+
+
+async def test_a_call_is_recorded_with_who_what_and_how():
+    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION, ("Mcp-Session-Id", "s1")))
+    assert record["client"] == {
+        "ip": "192.0.2.7",
+        "port": 50123,
+        "messageType": "MCP_MESSAGE",
+        "method": "tools/call",
+        "param": "forecast_daily",
+        "protocolVersion": "2025-11-25",
+        "info": None,
+    }
+    assert (record["sub"], record["act"], record["clientId"], record["jti"]) == ("demouser", ["agent-1"], "agent-1", "jti-1")
+    assert (record["decision"], record["reason"], record["tool"], record["sessionId"]) == ("PERMIT", None, "forecast_daily", "s1")
+    assert record["response"] == {"status": "SUCCESSFUL", "statusCode": "200", "elapsedTime": 250, "elapsedTimeUnits": "MILLISECONDS"}
+    assert (record["transactionId"], record["ig"]) == ("transaction-1", {"routeId": "r1", "routeName": "weather"})
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "reason"),
+    [
+        ([LEGACY_VERSION], "401", "missing_token: the request carries no bearer token"),
+        ([LEGACY_VERSION, ("Authorization", "Bearer bad")], "401", "invalid_token: unknown"),
+        ([BEARER, ("MCP-Protocol-Version", "2099-01-01")], "400", "-32022: Unsupported protocol version"),
+    ],
+)
+async def test_refusals_are_recorded_with_their_cause(headers, status, reason):
+    record = await recorded(posting(legacy_call(), *headers))
+    assert (record["decision"], record["response"]["statusCode"], record["reason"]) == ("DENY", status, reason)
+
+
+async def test_what_was_accepted_of_a_refused_request_is_recorded():
+    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), tokens={"good": {**CLAIMS, "scope": "none"}})
+    assert (record["sub"], record["reason"]) == ("demouser", "insufficient_scope: the token lacks the scope test")
+
+
+ERROR = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown tool"}}'
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [
+        Answering(200, [("Content-Type", "application/json")], ERROR),
+        Answering(200, [("Content-Type", "text/event-stream")], b"event: message\r\ndata: " + ERROR + b"\r\n\r\n"),
+        streamed(ERROR),
+        streamed(ERROR[:20], ERROR[20:]),
+        streamed(b": ping\n\ndata: {}\n\n", b"data: " + ERROR[:20], ERROR[20:] + b"\n\n", content_type=b"Text/Event-Stream"),
+    ],
+)
+async def test_an_error_of_the_server_is_recorded(upstream):
+    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), upstream)
+    assert (record["decision"], record["errorCode"]) == ("PERMIT", -32602)
+
+
+async def test_a_long_answer_passes_unobserved():
+    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), streamed(b" " * 70_000, ERROR))
+    assert record["errorCode"] is None
+
+
+async def test_initialize_says_who_both_sides_are():
+    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "agent", "version": "1.2"}}
+    result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "weather", "version": "3"}}
+    upstream = Answering(200, [("Content-Type", "application/json")], json.dumps({"jsonrpc": "2.0", "id": 0, "result": result}).encode())
+    record = await recorded(posting({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}, BEARER), upstream)
+    assert (record["client"]["info"], record["server"]["info"]) == ("agent 1.2", "weather 3")
+
+
+async def test_a_stream_opening_is_recorded_when_it_begins():
+    exchange = exchange_for("/mcp", headers=[BEARER, ("Accept", "text/event-stream"), ("Mcp-Session-Id", "s")])
+    chain, kept = guarded(streamed(b": ping\n\n", content_type=b"text/event-stream"))
+    response = await chain.handle(exchange)
+    assert [(event.message_type, event.status) for event in kept.events] == [("MCP_SSE_OPENING_REQUEST", 200)]
+    for ending in exchange.endings:
+        ending(Ending(response, 0, complete=True, finished=1.0))
+    assert len(kept.events) == 1
+
+
+async def test_an_exchange_that_breaks_off_is_recorded():
+    exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
+    chain, kept = guarded(Answering())
+    await chain.handle(exchange)
+    exchange.endings[0](Ending(None, 0, complete=False, finished=1.0))
+    assert kept.events[0].status is None
+
+
+def test_without_a_service_nothing_stands_in_the_way():
+    heap = oauth_heap({"name": "AuditService", "type": "AuditService"})
+    for config in ({}, {"auditService": "AuditService"}):
+        some_filter = built(Filter, {"type": "McpAuditFilter", "config": config}, heap)
+        assert not isinstance(some_filter, McpAuditFilter)
+        assert some_filter.filter(7, lambda exchange: exchange) == 7
+    assert "nothing is recorded" in str(heap.deployment.warnings[-1])
+
+
+TEXTS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=10, max_size=30).map(lambda text: f"s3cret{text}s3cret")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(
+    TEXTS,
+    st.sampled_from(["good", "bad"]),
+    st.sampled_from(["tools/call", "prompts/get", "tools/steal", "completion/complete"]),
+    st.booleans(),
+)
+async def test_no_record_ever_holds_a_token_or_an_argument(value, token, method, broken):
+    params = {
+        "name": "x",
+        "arguments": {"place": value},
+        "ref": {"type": "ref/prompt", "name": "p"},
+        "argument": {"name": "a", "value": value},
+    }
+    body = json.dumps({"jsonrpc": "2.0", "id": value, "method": method, "params": params}).encode()
+    exchange = posting(
+        body[:-1] if broken else body, ("Authorization", f"Bearer {token}"), LEGACY_VERSION, ("Cookie", f"c={value}"), ("X-Api-Key", value)
+    )
+    upstream = Answering(
+        200, [("Content-Type", "application/json"), ("X-Secret", value)], json.dumps({"error": {"code": 1, "message": value}}).encode()
+    )
+    record = json.dumps(await recorded(exchange, upstream, tokens={"good": {**CLAIMS, "secret": value}}))
+    assert "s3cret" not in record
+    assert "Bearer" not in record

@@ -1,0 +1,122 @@
+import stat
+from pathlib import Path
+
+import pytest
+from pydantic_core import from_json
+
+from deputize.audit.service import AuditService
+from deputize.gateway.access_audit import access_audit
+from deputize.gateway.oauth_contexts import OAuth2Context, access_token
+from deputize.gateway.places import RouteIdentity
+from deputize.http.exchange import Ending
+from deputize.http.messages import Response
+from deputize.kernel.errors import ConfigurationError
+from support.audit_events import MCP
+from support.gateway import FixedClock, built, exchange_for, instance_for
+from support.oauth_filters import CLAIMS, oauth_heap
+
+JSON_HANDLER = "org.forgerock.audit.handlers.json.JsonAuditEventHandler"
+STDOUT_HANDLER = "org.forgerock.audit.handlers.json.stdout.JsonStdoutAuditEventHandler"
+
+
+def handler(java_class=JSON_HANDLER, **config):
+    return {"class": java_class, "config": {"name": "json", "topics": ["access", "mcp"], **config}}
+
+
+def open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def service_of(tmp_path, *handlers, key="eventHandlers"):
+    heap = oauth_heap(instance=instance_for(tmp_path))
+    service = built(AuditService, {"type": "AuditService", "config": {key: list(handlers)}}, heap)
+    return service, heap
+
+
+@pytest.mark.parametrize("key", ["eventHandlers", "event-handlers"])
+async def test_the_use_cases_service_writes_two_files(tmp_path, key):
+    service, heap = service_of(tmp_path, handler(logDirectory=str(tmp_path / "audit")), key=key)
+    service.publish(MCP)
+    await heap.deployment.close()
+    assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["access.audit.json", "mcp.audit.json"]
+    assert from_json((tmp_path / "audit/mcp.audit.json").read_bytes())["transactionId"] == "tx"
+    assert heap.deployment.warnings == []
+
+
+async def test_permissions_and_buffering_are_configurable(tmp_path):
+    settings = {"filePermissions": "640", "buffering": {"maxSize": 5, "writeInterval": "1 second"}}
+    _, heap = service_of(tmp_path, handler(logDirectory="audit", **settings))
+    assert stat.S_IMODE((tmp_path / "audit/mcp.audit.json").stat().st_mode) == 0o640
+    await heap.deployment.close()
+
+
+async def test_a_handler_that_is_not_enabled_takes_nothing(tmp_path):
+    service, _ = service_of(tmp_path, handler(logDirectory="audit", enabled=False))
+    assert not service.wants("mcp")
+
+
+async def test_standard_output_is_a_handler(tmp_path):
+    service, heap = service_of(tmp_path, handler(STDOUT_HANDLER))
+    assert service.wants("access")
+    await heap.deployment.close()
+
+
+def test_the_default_service_does_nothing(tmp_path):
+    service, _ = service_of(tmp_path)
+    assert not service.wants("access")
+
+
+@pytest.mark.parametrize(
+    ("event_handler", "pointer"),
+    [
+        (handler("org.forgerock.audit.handlers.json.JsonAuditEventHandlr"), "eventHandlers/0/class"),
+        (handler("com.example.Other"), "eventHandlers/0/class"),
+        (handler(), "eventHandlers/0/config/logDirectory"),
+        (handler(logDirectory="file/audit"), "eventHandlers/0/config/logDirectory"),
+        (handler(logDirectory="audit", topics=[]), "eventHandlers/0/config/topics"),
+        (handler(logDirectory="audit", filePermissions="999"), "eventHandlers/0/config/filePermissions"),
+    ],
+)
+def test_configuration_that_cannot_work(tmp_path, event_handler, pointer):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=f"/handler/config/{pointer}: "):
+        service_of(tmp_path, event_handler)
+
+
+async def test_what_is_not_read_is_warned_about(tmp_path):
+    _, heap = service_of(tmp_path, handler(logDirectory="audit", topics=["mcp", "notifications"], bufering={}))
+    await heap.deployment.close()
+    told = "\n".join(map(str, heap.deployment.warnings))
+    assert "did you mean 'buffering'?" in told
+    assert "nothing is ever recorded on topic 'notifications'" in told
+
+
+async def test_every_exchange_of_a_route_leaves_an_access_record(tmp_path):
+    service, heap = service_of(tmp_path, handler(logDirectory="audit"))
+    observe = access_audit(service, FixedClock(), RouteIdentity("r1", "weather"))
+    for response in (Response(200), None):
+        exchange = exchange_for("/mcp?token=s3cret", "POST", headers=[("Host", "client.example"), ("Authorization", "Bearer s3cret")])
+        observe(exchange)
+        exchange.request.headers.set("Host", "upstream.example")
+        exchange.put(OAuth2Context(access_token("s3cret", CLAIMS, None)))
+        for ending in exchange.endings:
+            ending(Ending(response, 0, complete=True, finished=0.5))
+    await heap.deployment.close()
+    text = (tmp_path / "audit/access.audit.json").read_text()
+    answered, broken = map(from_json, text.splitlines())
+    assert (answered["userId"], answered["ig"]["routeName"], answered["response"]["statusCode"]) == ("demouser", "weather", "200")
+    assert answered["http"]["request"]["headers"] == {"host": ["client.example"]}
+    assert (broken["response"]["status"], broken["response"]["elapsedTime"]) == ("FAILED", 500)
+    assert "s3cret" not in text
+
+
+def test_nothing_is_observed_for_nobody(tmp_path):
+    service, _ = service_of(tmp_path)
+    assert access_audit(service, FixedClock(), RouteIdentity("r1", "weather")) is None
+
+
+def test_files_open_for_nobody_are_not_left_behind(tmp_path):
+    before = open_files()
+    with pytest.raises(ConfigurationError):
+        service_of(tmp_path, handler("com.example.Other"), handler(logDirectory="audit"))
+    assert open_files() == before
