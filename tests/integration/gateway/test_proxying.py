@@ -1,0 +1,177 @@
+"""A started gateway in front of a server: what arrives, what comes back, what is refused."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from deputize.gateway.app import Gateway
+from deputize.http.messages import Body, Headers, Response
+from deputize.kernel.errors import ConfigurationError
+from support.gateway import write_json
+from support.wire import Client, Server, answer_text, ask
+
+PROXY = {"type": "ReverseProxyHandler", "config": {"soTimeout": "5 seconds"}}
+
+
+def route(directory, name, **members):
+    return write_json(directory / "config" / "routes" / f"{name}.json", members)
+
+
+async def test_a_request_is_sent_on_and_its_answer_comes_back(instance, started):
+    async with Server(lambda request: answer_text(f"hello {request.body.decode()}", 201)) as backend:
+        route(instance, "r", baseURI=backend.url, handler=PROXY)
+        gateway = await started(instance)
+        answer = await ask(gateway.ports[0], "POST", "/a%20b?x=%2f", [("X-A", "b"), ("Connection", "x-hop"), ("X-Hop", "gone")], b"you")
+    [request] = backend.received
+    assert (answer.status, answer.body) == (201, b"hello you")
+    assert (request.method, request.target, request.headers.get("host")) == ("POST", "/a%20b?x=%2f", f"127.0.0.1:{backend.port}")
+    assert (request.headers.get("x-a"), request.headers.get("x-hop")) == ("b", None)
+
+
+async def test_no_route_is_404_and_no_server_502(instance, started):
+    route(instance, "down", condition="${request.uri.path == '/down'}", baseURI="http://127.0.0.1:1", handler=PROXY)
+    route(instance, "own", condition="${request.uri.path == '/own'}", baseURI="http://127.0.0.1:1", handler="ClientHandler")
+    port = (await started(instance)).ports[0]
+    assert [(await ask(port, target=target)).status for target in ("/", "/down", "/own")] == [404, 502, 500]
+
+
+async def test_a_silent_server_is_502_after_so_timeout(instance, started):
+    async def never(request):
+        await asyncio.sleep(60)
+
+    async with Server(never) as backend:
+        route(instance, "r", baseURI=backend.url, handler={"type": "ReverseProxyHandler", "config": {"soTimeout": "50 ms"}})
+        assert (await ask((await started(instance)).ports[0])).status == 502
+
+
+async def test_health(instance, started):
+    gateway = await started(instance)
+    for path, method, expected in (
+        ("/health/live", "GET", 200),
+        ("/health/ready", "GET", 200),
+        ("/health/startup", "HEAD", 200),
+        ("/ping", "GET", 200),
+        ("/ping", "POST", 405),
+        ("/other", "GET", 404),
+    ):
+        assert (await ask(gateway.admin_port, method, path)).status == expected
+
+
+async def test_stopping_lets_exchanges_end_and_is_not_ready_meanwhile(instance, started):
+    admin = {
+        "adminConnector": {"host": "127.0.0.1", "port": 0},
+        "connectors": [{"host": "127.0.0.1", "port": 0, "gracePeriod": "5 s"}],
+        "streamingEnabled": True,
+    }
+    write_json(instance / "config" / "admin.json", admin)
+    reached, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(request):
+        reached.set()
+        await release.wait()
+        return answer_text("done")
+
+    async with Server(slow) as backend:
+        route(instance, "r", baseURI=backend.url, handler=PROXY)
+        gateway = await started(instance)
+        asking = asyncio.create_task(ask(gateway.ports[0]))
+        await reached.wait()
+        stopping = asyncio.create_task(gateway.stop())
+        await asyncio.sleep(0)
+        assert (await ask(gateway.admin_port, target="/health/ready")).status == 503
+        assert (await ask(gateway.admin_port, target="/health/live")).status == 200
+        release.set()
+        assert (await asking).body == b"done"
+        await stopping
+
+
+async def test_events_arrive_one_by_one(instance, started):
+    released = asyncio.Semaphore(0)
+
+    async def events():
+        for number in range(20):
+            await released.acquire()
+            yield f"data: {number}\n\n".encode()
+
+    def answer(request):
+        return Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
+
+    async with Server(answer) as backend:
+        route(instance, "r", baseURI=backend.url, handler=PROXY)
+        gateway = await started(instance)
+        async with Client(gateway.ports[0]) as client:
+            released.release()
+            await client.send("GET", "/")
+            await client.head()
+            for number in range(20):
+                assert await asyncio.wait_for(client.chunk(), 5) == f"data: {number}\n\n".encode()
+                released.release()
+
+
+@pytest.mark.parametrize(("size", "expected"), [(10, 200), (11, 413)])
+async def test_without_streaming_bodies_are_limited(instance, started, size, expected):
+    document = {"connectors": [{"host": "127.0.0.1", "port": 0}], "adminConnector": {"host": "127.0.0.1", "port": 0}, "maxBodyLength": 10}
+    write_json(instance / "config" / "admin.json", document)
+    async with Server(lambda request: answer_text("short")) as backend:
+        route(instance, "r", baseURI=backend.url, handler=PROXY)
+        assert (await ask((await started(instance)).ports[0], "POST", body=b"x" * size)).status == expected
+
+
+async def test_without_streaming_a_long_answer_is_502(instance, started):
+    document = {"connectors": [{"host": "127.0.0.1", "port": 0}], "adminConnector": {"host": "127.0.0.1", "port": 0}, "maxBodyLength": 10}
+    write_json(instance / "config" / "admin.json", document)
+    async with Server(lambda request: answer_text("longer than ten")) as backend:
+        route(instance, "r", baseURI=backend.url, handler=PROXY)
+        assert (await ask((await started(instance)).ports[0])).status == 502
+
+
+async def test_several_ports_of_one_connector(instance, started):
+    document = {
+        "connectors": [{"host": "127.0.0.1", "port": [0, 0]}],
+        "adminConnector": {"host": "127.0.0.1", "port": 0},
+        "streamingEnabled": True,
+    }
+    write_json(instance / "config" / "admin.json", document)
+    gateway = await started(instance)
+    assert [(await ask(port)).status for port in gateway.ports] == [404, 404]
+
+
+async def test_a_port_in_use_stops_the_start_and_leaves_nothing_open(instance, started):
+    first = await started(instance)
+    document = {"connectors": [{"host": "127.0.0.1", "port": port} for port in (0, first.ports[0])], "streamingEnabled": True}
+    write_json(instance / "config" / "admin.json", document)
+    second = await Gateway.load(instance, {})
+    with pytest.raises(ConfigurationError, match="cannot listen on 127") as raised:
+        await second.start()
+    assert raised.value.position.pointer == "/connectors/1/port"
+    with pytest.raises(OSError):
+        await ask(second.ports[0])
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "pointer"),
+    [
+        ("admin.json", '{"connectors": []}', "/connectors"),
+        ("admin.json", '{"connectors": [{"port": 70000}]}', "/connectors/0/port/0"),
+        ("admin.json", "{", ""),
+        ("config.json", '{"handler": "nobody"}', "/handler"),
+        ("config.json", '{"handler": {"type": "Router", "config": {"directory": "nowhere"}}}', ""),
+        ("config.json", '{"heap": [{"name": "unused", "type": "Nothing"}], "handler": "ReverseProxyHandler"}', "/heap/0/type"),
+    ],
+)
+async def test_bad_global_files_stop_the_start(instance, file, text, pointer):
+    (instance / "config" / file).write_text(text)
+    with pytest.raises(ConfigurationError) as raised:
+        await Gateway.load(instance, {})
+    assert raised.value.position.pointer == pointer
+
+
+async def test_without_files_the_defaults_serve(tmp_path):
+    (tmp_path / "config" / "routes").mkdir(parents=True)
+    gateway = await Gateway.load(tmp_path, {})
+    settings = gateway.instance.admin.settings
+    assert ([each.port for each in settings.connectors], settings.admin_connector.port) == ([(8080,)], 8085)
+    assert gateway.problems() == ((), ())
+    with contextlib.suppress(ConfigurationError):
+        await gateway.stop()
