@@ -30,11 +30,11 @@ class LimitExceeded(EvaluationError):
 
 
 class OperandError(DeputizeError):
-    """Internal: an operator or function refuses its operands. The compiler adds the place and raises `EvaluationError`."""
+    """An operator, a function or a pattern refuses what it is given. Inside an expression it becomes an `EvaluationError` with a place."""
 
 
 class OperandLimitError(OperandError):
-    """Internal: an operator or function would make too large a value. Becomes `LimitExceeded`."""
+    """An operator or function would make too large a value. Inside an expression it becomes `LimitExceeded`."""
 
 
 class TokenError(DeputizeError):
