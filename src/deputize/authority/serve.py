@@ -1,0 +1,96 @@
+"""The authority as a program: opens the store and the directory, listens, and keeps house while it runs."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+
+from deputize.authority.app import create_app
+from deputize.authority.connection import BoundedProtocol
+from deputize.authority.directory.service import open_directory
+from deputize.authority.passwords import Passwords
+from deputize.authority.refresh_token_values import RefreshTokenValues
+from deputize.authority.services import Services
+from deputize.authority.storage import Store, open_store
+from deputize.kernel import ids
+from deputize.kernel.clock import SystemClock
+
+_log = structlog.get_logger("deputize.authority")
+MAX_CONNECTIONS = 4096
+KEEP_ALIVE_SECONDS = 30
+PURGE_SECONDS = 600.0
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where to listen, and under which URL users and agents get there."""
+
+    host: str
+    port: int
+    base_url: str
+
+
+async def serve(database_url: str, listener: Listener) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are answered first. Raises `StorageError`."""
+    async with open_services(database_url, listener.base_url) as services:
+        server = uvicorn.Server(server_configuration(create_app(services), listener))
+        _log.info("authority starts", base_url=listener.base_url, host=listener.host, port=listener.port)
+        await server.serve()
+        _log.info("authority stopped")
+
+
+@contextlib.asynccontextmanager
+async def open_services(database_url: str, base_url: str) -> AsyncGenerator[Services]:
+    """Everything the authority works with, and the tasks that keep it current."""
+    clock, passwords = SystemClock(), Passwords()
+    async with open_store(database_url) as store, asyncio.TaskGroup() as tasks:
+        directory = await open_directory(store.directory_rows, base_url, clock)
+        housekeeping = (tasks.create_task(directory.watch()), tasks.create_task(_purge(store, clock)))
+        yield Services(
+            directory=directory,
+            store=store,
+            clock=clock,
+            passwords=passwords,
+            new_id=ids.new_id,
+            new_token=ids.new_token,
+            base_url=base_url,
+            refresh_token_values=RefreshTokenValues(store.server_keys),
+        )
+        for task in housekeeping:
+            task.cancel()
+        passwords.close()
+
+
+def server_configuration(app: ASGIApp, listener: Listener) -> uvicorn.Config:
+    """Uvicorn with every limit named."""
+    return uvicorn.Config(
+        app,
+        host=listener.host,
+        port=listener.port,
+        http=BoundedProtocol,
+        ws="none",
+        lifespan="off",
+        # What a proxy says about the client is nobody's business here: every URL comes from the base URL.
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+
+
+async def _purge(store: Store, clock: SystemClock) -> None:
+    """Delete what expired, now and then, for ever. Ends by cancellation."""
+    while True:
+        try:
+            await store.purge(clock.now())
+        except Exception as error:  # noqa: BLE001 - whatever the store raises, the next time may succeed
+            _log.error("expired rows were not purged", error=type(error).__name__)
+        await asyncio.sleep(PURGE_SECONDS)

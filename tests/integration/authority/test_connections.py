@@ -1,0 +1,58 @@
+import asyncio
+import contextlib
+
+import pytest
+
+from deputize.authority import connection
+from deputize.authority.guard import MAX_BODY_SIZE
+
+
+@contextlib.asynccontextmanager
+async def connected(served):
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(served.base_url.rpartition(":")[2]))
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def everything(reader) -> bytes:
+    with contextlib.suppress(ConnectionError):
+        return await asyncio.wait_for(reader.read(), 2)
+    return b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: a"], ids=["silent", "half a head"])
+async def test_a_peer_that_sends_no_head_is_let_go(served, monkeypatch, sent):
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    async with connected(served) as (reader, writer):
+        writer.write(sent)
+        assert await everything(reader) == b""
+
+
+async def test_a_head_without_end_is_cut_off(served):
+    async with connected(served) as (reader, writer):
+        writer.write(b"GET / HTTP/1.1\r\n")
+        with contextlib.suppress(ConnectionError):
+            for _ in range(64):
+                writer.write(b"X-Padding: " + b"a" * 4096 + b"\r\n")
+                await writer.drain()
+        assert b"200" not in await everything(reader)
+
+
+async def test_the_next_request_of_a_connection_has_a_deadline_too(served, monkeypatch):
+    async with connected(served) as (reader, writer):
+        writer.write(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b"200 OK" in await reader.readuntil(b"}")
+        monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+        writer.write(b"GET /health/live HTTP/1.1\r\n")
+        assert await everything(reader) == b""
+
+
+async def test_a_body_larger_than_allowed_is_refused(served):
+    async with connected(served) as (reader, writer):
+        head = f"POST {served.path}/as/token HTTP/1.1\r\nHost: a\r\nContent-Length: {MAX_BODY_SIZE + 1}\r\n\r\n"
+        writer.write(head.encode() + b"x" * (MAX_BODY_SIZE + 1))
+        assert b"413" in await everything(reader)
