@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from deputize.expressions.errors import OperandError
+from deputize.expressions.patterns import compile_pattern
 
 _MAX_PATTERN = 64
 _LEXEME = re.compile(r"(?P<letters>([A-Za-z])\2*)|'(?P<quoted>(?:[^']|'')*)'|(?P<other>[^A-Za-z'])")
@@ -34,13 +35,15 @@ class DatePattern:
 
     def read(self, text: str, zone: tzinfo) -> datetime | None:
         """The moment `text` stands for, in `zone` unless it carries an offset; `None` when it does not fit the pattern."""
-        match = re.fullmatch("".join(re.escape(part) if isinstance(part, str) else f"({part.looks})" for part in self._parts), text)
-        if match is None:
+        # Fields without a fixed width in a row would make a backtracking engine try every way to share the digits out.
+        looks = "".join(re.escape(part) if isinstance(part, str) else f"({part.looks})" for part in self._parts)
+        groups = compile_pattern(f"^(?:{looks})$").groups(text)
+        if groups is None:
             return None
         found: dict[str, int] = {}
         fields = [part for part in self._parts if isinstance(part, _Field)]
-        for field, written in zip(fields, match.groups(), strict=True):
-            found.update(field.read(written))
+        for field, written in zip(fields, groups[1:], strict=True):
+            found.update(field.read(written or ""))
         return _moment(found, zone)
 
 

@@ -102,3 +102,10 @@ def test_named_time_zones():
     assert evaluated("#datetime.toDateTimeInTimezone(t, 'America/New_York', 'HH:mm xxx')") == "14:28 -05:00"
     assert evaluated("#datetime.parse('2026-07-01 12:00', 'yyyy-MM-dd HH:mm', 'Europe/Berlin')") == "2026-07-01T10:00:00.000Z"
     assert evaluated("#datetime.toDateTimeInTimezone('0001-01-01', 'America/New_York', 'yyyy')") is None
+
+
+def test_patterns_that_share_digits_in_many_ways_take_no_time():
+    mapping = compile_mapping("#datetime.parse(t, p)")
+    assert mapping.evaluate({"t": "1" * 64 + "x", "p": "dM" * 32}) is None
+    assert mapping.evaluate({"t": "a.b 7", "p": "'a.b' d"}) == "1970-01-07T00:00:00.000Z"
+    assert mapping.evaluate({"t": "axb 7", "p": "'a.b' d"}) is None
