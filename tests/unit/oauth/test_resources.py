@@ -1,0 +1,135 @@
+from dataclasses import replace
+
+import pytest
+
+from deputize.oauth.errors import InvalidScope, InvalidTarget
+from deputize.oauth.resources import choose_target, openid_resource, resource_of
+from support.agent_delegation import (
+    AGENT,
+    AGENT_RESOURCE,
+    AGENT_RESOURCE_ID,
+    ENVIRONMENT,
+    ISSUER,
+    TEST,
+    TEST_AUDIENCE,
+    TEST_ID,
+    with_resource,
+)
+
+OPEN = with_resource(ENVIRONMENT, replace(TEST, delegation_required=False))
+
+
+def target(environment=ENVIRONMENT, agent=AGENT, user_present=False, carries_act=False, **parameters):
+    return choose_target(environment, agent, parameters, user_present=user_present, carries_act=carries_act)
+
+
+def test_a_scope_chooses_its_resource():
+    assert target(scope="agent").resource is AGENT_RESOURCE
+    assert target(scope="test", carries_act=True).resource is TEST
+
+
+@pytest.mark.parametrize("name", ["resource", "audience"])
+def test_a_resource_can_be_named_by_audience_also_by_a_plain_one(name):
+    assert target(**{name: "agent"}).scopes == ("agent",)
+    assert target(**{name: TEST_AUDIENCE}, carries_act=True).scopes == ("test",)
+
+
+def test_without_anything_the_one_eligible_resource_is_meant():
+    chosen = target(user_present=True)
+    assert (chosen.resource, chosen.scopes) == (AGENT_RESOURCE, ("agent",))
+
+
+def test_without_anything_several_eligible_resources_are_ambiguous():
+    for arguments in ({"environment": OPEN}, {"carries_act": True}):
+        with pytest.raises(InvalidScope, match="2 resources are eligible"):
+            target(**arguments)
+
+
+def test_without_anything_and_without_grants_there_is_nothing_to_have():
+    with pytest.raises(InvalidScope, match="0 resources"):
+        target(agent=replace(AGENT, scopes={}))
+
+
+def test_scopes_of_two_resources_are_refused_in_the_original_s_words():
+    with pytest.raises(InvalidScope) as caught:
+        target(scope="agent test", carries_act=True)
+    assert caught.value.description == "May not request scopes for multiple resources"
+
+
+def test_scope_and_resource_must_agree():
+    with pytest.raises(InvalidTarget):
+        target(scope="agent", resource=TEST_AUDIENCE, carries_act=True)
+    with pytest.raises(InvalidTarget, match="differ"):
+        target(resource=TEST_AUDIENCE, audience="agent", carries_act=True)
+    assert target(scope="test", resource=TEST_AUDIENCE, audience=TEST_AUDIENCE, carries_act=True).resource is TEST
+
+
+@pytest.mark.parametrize("resource", [TEST_AUDIENCE + "/", "https://unknown.example", TEST_ID, "test", "x" * 1000])
+def test_unknown_resources_are_invalid_targets(resource):
+    with pytest.raises(InvalidTarget):
+        target(resource=resource, carries_act=True)
+
+
+def test_scopes_not_granted_are_refused():
+    for scope in ("admin", "agent admin"):
+        with pytest.raises(InvalidScope, match="not granted"):
+            target(scope=scope)
+    with pytest.raises(InvalidScope, match="not granted"):
+        target(scope="admin", resource="agent")
+
+
+def test_a_scope_of_the_resource_that_the_agent_was_not_granted_is_refused():
+    wider = with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, scopes={"agent": "", "admin": ""}))
+    with pytest.raises(InvalidScope):
+        target(wider, scope="admin")
+    assert target(wider).scopes == ("agent",)
+
+
+def test_a_grant_outlives_neither_its_scope_nor_its_resource():
+    with pytest.raises(InvalidScope):
+        target(with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, scopes={"other": ""})), scope="agent")
+    with pytest.raises(InvalidTarget):
+        target(replace(ENVIRONMENT, resources={TEST_ID: TEST}), resource="agent")
+
+
+def test_a_resource_that_requires_delegation_is_out_of_reach_for_grants_without_act():
+    for parameters in ({"scope": "test"}, {"resource": TEST_AUDIENCE}):
+        with pytest.raises(InvalidTarget, match="requires delegation"):
+            target(**parameters)
+        assert target(**parameters, environment=OPEN).resource.id == TEST_ID
+
+
+def test_a_scope_name_shared_by_resources_needs_a_resource_unless_one_is_eligible():
+    shared = replace(AGENT_RESOURCE, scopes={"test": ""})
+    agent = replace(AGENT, scopes={AGENT_RESOURCE_ID: frozenset({"test"}), TEST_ID: frozenset({"test"})})
+    environment = with_resource(ENVIRONMENT, shared)
+    assert target(environment, agent, scope="test").resource is shared
+    with pytest.raises(InvalidScope, match="several resources"):
+        target(environment, agent, scope="test", carries_act=True)
+    assert target(environment, agent, scope="test", resource=TEST_AUDIENCE, carries_act=True).resource is TEST
+
+
+def test_openid_scopes_accompany_those_of_one_resource():
+    chosen = target(scope="openid agent profile", user_present=True)
+    assert (chosen.resource, chosen.scopes, chosen.openid_scopes) == (AGENT_RESOURCE, ("agent",), ("openid", "profile"))
+    assert chosen.requested == ("openid", "profile", "agent")
+    assert target(scope="openid", resource="agent", user_present=True).scopes == ("agent",)
+
+
+def test_openid_scopes_alone_are_for_the_authority_itself():
+    chosen = target(scope="openid email", user_present=True)
+    assert chosen.resource.audience == ISSUER
+    assert chosen.scopes == chosen.requested == ("openid", "email")
+    with pytest.raises(InvalidScope, match="without a user"):
+        target(scope="openid")
+
+
+def test_offline_access_alone_asks_for_no_id_token():
+    chosen = target(scope="offline_access", user_present=True)
+    assert (chosen.resource, chosen.requested) == (AGENT_RESOURCE, ("offline_access", "agent"))
+
+
+def test_the_resource_of_a_code():
+    assert resource_of(ENVIRONMENT, TEST_ID) is TEST
+    assert resource_of(ENVIRONMENT, "removed") is None
+    assert resource_of(ENVIRONMENT, None) == openid_resource(ENVIRONMENT)
