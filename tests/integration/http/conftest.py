@@ -114,9 +114,12 @@ class Loopback:
 
         async def run(reader, writer):
             tasks.add(asyncio.current_task())
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
-                await talk(reader, writer)
-            writer.close()
+            try:
+                with suppress(ConnectionError, asyncio.IncompleteReadError):
+                    await talk(reader, writer)
+                writer.close()
+            except asyncio.CancelledError:
+                writer.transport.abort()
 
         server = await asyncio.start_server(run, "127.0.0.1", 0)
 
@@ -125,6 +128,7 @@ class Loopback:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)
 
         self.opened.append(stop)
         return Origin("http", "127.0.0.1", server.sockets[0].getsockname()[1])

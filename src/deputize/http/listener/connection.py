@@ -48,6 +48,7 @@ class Connection(WriteFlow):
         "_reader",
         "_reading",
         "_refused",
+        "_sent",
         "_silence",
         "_task",
     )
@@ -64,6 +65,7 @@ class Connection(WriteFlow):
         self._held = b""
         self._reading = True
         self._answering = False
+        self._sent = 0
         self._close_after = False
         self._closing = False
         self._refused: Refused | None = None
@@ -180,13 +182,14 @@ class Connection(WriteFlow):
         listener = self._listener
         exchange = self._exchange = Exchange(request, self._peer, listener.transaction_ids.new(), time.monotonic())
         self._answering = False
+        self._sent = 0
         handle = listener.handler.handle if listener.gate.has_room_for_exchange else listener.busy
         listener.gate.exchanges += 1
         self._task = self.loop.create_task(self._answer(exchange, handle))
 
     async def _answer(self, exchange: Exchange, handle: Next) -> None:
         response: Response | None = None
-        sent, complete = 0, False
+        complete = False
         try:
             try:
                 response = await handle(exchange)
@@ -197,11 +200,11 @@ class Connection(WriteFlow):
             self._answering = True
             content = response.body.buffered
             if content is None:
-                sent, complete = await self._stream(exchange, response, head)
+                complete = await self._stream(exchange, response, head)
             else:
-                sent, complete = self._write(exchange.request, response, head, content), True
+                complete = self._write(exchange.request, response, head, content)
         finally:
-            self._finish(exchange, response, sent, complete=complete)
+            self._finish(exchange, response, complete=complete)
 
     async def _failure(self, exchange: Exchange, response: Response | None, error: Exception) -> Response:
         if response is not None:
@@ -221,40 +224,40 @@ class Connection(WriteFlow):
         self._close_after = close = unread or listener.closing
         return response_head(request.method, response, listener.date, _framing(request, response), close=close)
 
-    def _write(self, request: Request, response: Response, head: bytes, content: bytes) -> int:
+    def _write(self, request: Request, response: Response, head: bytes, content: bytes) -> bool:
         if not content or has_no_body(request.method, response.status):
             self.transport.write(head)
-            return 0
-        self.transport.write(head + content)
-        return len(content)
+        else:
+            self.transport.write(head + content)
+            self._sent = len(content)
+        return True
 
-    async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> tuple[int, bool]:
+    async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> bool:
         """Pass chunks on as they come. A body that breaks, or is not as long as announced, breaks the connection."""
         self.transport.write(head)
-        sent = 0
         chunked = response.body.length is None and exchange.request.version == "1.1"
         try:
             if has_no_body(exchange.request.method, response.status):
-                return 0, True
+                return True
             async for data in response.body:
-                sent += self._write_piece(data, chunked=chunked, room=response.body.length, sent=sent)
+                self._write_piece(data, response.body.length, chunked=chunked)
                 if self.stalled:
                     await self.drained()
         except Exception as error:  # noqa: BLE001 - the head has left: breaking off is the only way to tell the client
             log.warning("a response broke off", transaction=exchange.transaction_id, reason=str(error), cause=type(error).__name__)
-            return sent, False
+            return False
         finally:
             await response.body.aclose()
         if chunked:
             self.transport.write(LAST_CHUNK)
-        return sent, response.body.length in {None, sent}
+        return response.body.length in {None, self._sent}
 
-    def _write_piece(self, data: bytes, *, chunked: bool, room: int | None, sent: int) -> int:
-        if room is not None and sent + len(data) > room:
+    def _write_piece(self, data: bytes, announced: int | None, *, chunked: bool) -> None:
+        self._sent += len(data)
+        if announced is not None and self._sent > announced:
             raise BodyBroken("the body is longer than announced")
         if data:
             self.transport.write(chunk(data) if chunked else data)
-        return len(data)
 
     def _answer_refused(self, status: int) -> None:
         self._close_after = True
@@ -263,11 +266,11 @@ class Connection(WriteFlow):
 
     # Ending.
 
-    def _finish(self, exchange: Exchange, response: Response | None, sent: int, *, complete: bool) -> None:
+    def _finish(self, exchange: Exchange, response: Response | None, *, complete: bool) -> None:
         self._exchange = self._task = None
         self._listener.gate.exchanges -= 1
         if exchange.endings:
-            self._tell(exchange, Ending(response, sent, complete, time.monotonic()))
+            self._tell(exchange, Ending(response, self._sent, complete, time.monotonic()))
         if not complete:
             self.transport.abort()
         elif self._close_after:

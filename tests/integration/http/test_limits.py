@@ -1,0 +1,285 @@
+"""What a client cannot do: hold connections, memory or the handler for longer than the limits say."""
+
+import asyncio
+import resource
+
+import pytest
+
+from deputize.http.listener import Gate
+from deputize.http.messages import Body, Headers, Response
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+QUICK = {"head_seconds": 0.08, "body_idle_seconds": 0.08, "keep_alive_seconds": 0.08, "write_seconds": 0.08, "linger_seconds": 0.08}
+
+
+async def ok(exchange):
+    return Response(200)
+
+
+async def test_a_silent_connection_is_closed(loopback):
+    listener = await loopback.listen(ok, **QUICK)
+    wire = await loopback.connect(listener.port)
+    assert await wire.rest() == b""
+
+
+async def test_half_a_head_is_answered_408(loopback):
+    listener = await loopback.listen(ok, **QUICK)
+    wire = await loopback.connect(listener.port)
+    await wire.send(b"GET / HTTP/1.1\r\nHo")
+    assert (await wire.answer())[0] == 408
+    assert await wire.is_closed()
+
+
+async def test_a_head_that_trickles_in_does_not_hold_the_connection(loopback):
+    listener = await loopback.listen(ok, **QUICK)
+    wire = await loopback.connect(listener.port)
+
+    async def trickle():
+        for byte in GET * 100:
+            await wire.send(bytes([byte]))
+            await asyncio.sleep(0.02)
+
+    trickling = asyncio.ensure_future(trickle())
+    assert (await wire.answer())[0] == 408
+    trickling.cancel()
+    await asyncio.gather(trickling, return_exceptions=True)
+
+
+async def test_an_idle_connection_is_closed_and_a_used_one_is_not(loopback):
+    listener = await loopback.listen(ok, **QUICK)
+    wire = await loopback.connect(listener.port)
+    for _ in range(5):
+        await wire.send(GET)
+        assert (await wire.answer())[0] == 200
+        await asyncio.sleep(0.04)
+    assert await wire.rest() == b""
+
+
+async def test_silence_within_a_body_is_answered_408(loopback, echo):
+    listener = await loopback.listen(echo, **QUICK)
+    wire = await loopback.connect(listener.port)
+    await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+    assert (await wire.answer())[0] == 408
+    assert await wire.is_closed()
+
+
+async def test_a_handler_that_takes_its_time_is_not_the_clients_silence(loopback):
+    async def slow(exchange):
+        await asyncio.sleep(0.3)
+        return Response(200)
+
+    listener = await loopback.listen(slow, **QUICK)
+    assert (await loopback.ask(listener.port, GET))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: 1\r\n" * 200 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000001\r\n\r\n" + b"x" * 2_000_001, 413),
+        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + b"186a0\r\n" + b"x" * 100_000 + b"\r\n" * 1, 200),
+    ],
+)
+async def test_refusals_have_no_body_and_close(loopback, echo, request_, status):
+    listener = await loopback.listen(echo, body_bytes=2_000_000)
+    wire = await loopback.connect(listener.port)
+    await wire.send(request_ + (b"0\r\n\r\n" if status == 200 else b""))
+    seen, fields, body = await wire.answer()
+    assert seen == status
+    if status != 200:
+        assert (fields["connection"], body, sorted(fields)) == ("close", b"", ["connection", "content-length", "date"])
+        assert await wire.is_closed()
+
+
+async def test_a_refusal_waits_for_the_answers_before_it(loopback):
+    async def slow(exchange):
+        await asyncio.sleep(0.02)
+        return Response(200)
+
+    listener = await loopback.listen(slow)
+    wire = await loopback.connect(listener.port)
+    await wire.send(GET + GET + b"GET /../ HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+    assert [(await wire.answer())[0] for _ in range(3)] == [200, 200, 400]
+    assert await wire.is_closed()
+
+
+async def test_a_body_beyond_the_limit_while_it_streams_is_answered_413(loopback, echo):
+    listener = await loopback.listen(echo, body_bytes=10)
+    wire = await loopback.connect(listener.port)
+    await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n")
+    await asyncio.sleep(0.02)
+    await wire.send(b"6\r\nfghijk\r\n")
+    assert (await wire.answer())[0] == 413
+    assert await wire.is_closed()
+
+
+async def test_a_body_too_large_for_its_reader_is_answered_413(loopback):
+    async def small(exchange):
+        await exchange.request.body.read(3)
+        return Response(200)
+
+    listener = await loopback.listen(small)
+    assert (await loopback.ask(listener.port, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd"))[0] == 413
+
+
+async def test_a_malformed_body_while_it_streams_is_answered_400(loopback, echo):
+    listener = await loopback.listen(echo)
+    wire = await loopback.connect(listener.port)
+    await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n")
+    await asyncio.sleep(0.02)
+    await wire.send(b"oops\r\n")
+    assert (await wire.answer())[0] == 400
+
+
+async def test_an_early_answer_reaches_a_client_that_is_still_sending(loopback):
+    async def refuse(exchange):
+        return Response(401, Headers(), Body(b"no"))
+
+    listener = await loopback.listen(refuse)
+    wire = await loopback.connect(listener.port)
+    await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n")
+    sending = asyncio.ensure_future(wire.send(b"x" * 30_000_000))
+    assert (await wire.answer())[::2] == (401, b"no")
+    sending.cancel()
+    await asyncio.gather(sending, return_exceptions=True)
+
+
+async def test_a_body_is_read_only_as_fast_as_it_is_consumed(loopback):
+    release = asyncio.Event()
+
+    async def late(exchange):
+        await release.wait()
+        size = sum([len(piece) async for piece in exchange.request.body])
+        return Response(200, Headers(), Body(b"%d" % size))
+
+    listener = await loopback.listen(late, socket_buffer_bytes=65536)
+    wire = await loopback.connect(listener.port)
+    await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 40000000\r\n\r\n")
+    sending = asyncio.ensure_future(wire.send(b"x" * 40_000_000))
+    await asyncio.sleep(0.1)
+    assert not sending.done()
+    (connection,) = listener._connections
+    assert connection._reader.body._size < 400_000
+    release.set()
+    assert (await wire.answer())[2] == b"40000000"
+    await sending
+
+
+async def test_a_slow_reader_costs_no_memory_and_is_cut_off(loopback, eventually):
+    closed = asyncio.Event()
+    produced = 0
+
+    async def endless():
+        nonlocal produced
+        try:
+            while True:
+                yield b"x" * 65536
+                produced += 65536
+        finally:
+            closed.set()
+
+    async def answer(exchange):
+        stream = endless()
+        return Response(200, Headers(), Body(None, stream, close=stream.aclose))
+
+    listener = await loopback.listen(answer, **{**QUICK, "write_seconds": 0.3}, socket_buffer_bytes=65536)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    wire = await loopback.connect(listener.port, limit=1024)
+    await wire.send(GET)
+    await asyncio.sleep(0.15)
+    held = produced
+    await asyncio.sleep(0.05)
+    assert produced == held
+    assert held < 8_000_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
+    await asyncio.wait_for(closed.wait(), 3)
+    await eventually(lambda: not listener._connections)
+
+
+async def test_a_large_answer_nobody_takes_is_cut_off(loopback, eventually):
+    async def large(exchange):
+        return Response(200, Headers(), Body(b"x" * 20_000_000))
+
+    listener = await loopback.listen(large, **QUICK, socket_buffer_bytes=65536)
+    wire = await loopback.connect(listener.port, limit=1024)
+    await wire.send(GET)
+    await eventually(lambda: not listener._connections)
+
+
+async def test_connections_beyond_the_gate_are_closed(loopback, eventually):
+    gate = Gate(connections=2)
+    listener = await loopback.listen(ok, gate=gate)
+    kept = [await loopback.connect(listener.port) for _ in range(2)]
+    for wire in kept:
+        await wire.send(GET)
+        assert (await wire.answer())[0] == 200
+    third = await loopback.connect(listener.port)
+    assert await third.is_closed()
+    kept[0].close()
+    await eventually(lambda: gate.connections == 1)
+    assert (await loopback.ask(listener.port, GET))[0] == 200
+
+
+async def test_exchanges_beyond_the_gate_are_answered_503(loopback):
+    release = asyncio.Event()
+
+    async def slow(exchange):
+        await release.wait()
+        return Response(200)
+
+    gate = Gate(exchanges=1)
+    listener = await loopback.listen(slow, gate=gate)
+    first = await loopback.connect(listener.port)
+    await first.send(GET)
+    await asyncio.sleep(0.02)
+    second = await loopback.connect(listener.port)
+    await second.send(GET)
+    assert (await second.answer())[:2][0] == 503
+    release.set()
+    assert (await first.answer())[0] == 200
+    assert gate.exchanges == 0
+    await second.send(GET)
+    assert (await second.answer())[0] == 200
+
+
+async def test_a_graceful_close_lets_exchanges_finish(loopback):
+    release = asyncio.Event()
+
+    async def slow(exchange):
+        await release.wait()
+        return Response(200, Headers(), Body(b"done"))
+
+    listener = await loopback.listen(slow)
+    busy, idle = await loopback.connect(listener.port), await loopback.connect(listener.port)
+    await busy.send(GET)
+    await asyncio.sleep(0.02)
+    closing = asyncio.ensure_future(listener.close(5))
+    assert await idle.is_closed()
+    with pytest.raises(ConnectionError):
+        await asyncio.open_connection("127.0.0.1", listener.port)
+    release.set()
+    status, fields, body = await busy.answer()
+    assert (status, fields["connection"], body) == (200, "close", b"done")
+    await asyncio.wait_for(closing, 2)
+
+
+async def test_grace_ends(loopback):
+    cancelled = asyncio.Event()
+
+    async def stuck(exchange):
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    listener = await loopback.listen(stuck)
+    wire = await loopback.connect(listener.port)
+    await wire.send(GET)
+    await asyncio.sleep(0.02)
+    await asyncio.wait_for(listener.close(0.05), 2)
+    assert cancelled.is_set()
+    assert await wire.is_closed()

@@ -1,0 +1,213 @@
+"""Streams through listener and upstream: event by event, and closing one side closes the other."""
+
+import asyncio
+import statistics
+import time
+
+from deputize.http.messages import Body, Headers, Response
+
+GET = b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def event(number):
+    data = b"data: %d\n\n" % number
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+async def test_a_thousand_events_pass_one_by_one(loopback):
+    """The upstream produces an event only after the client has got the one before."""
+    got = asyncio.Queue()
+    produced = []
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD)
+        for number in range(1000):
+            produced.append(time.perf_counter())
+            writer.write(event(number))
+            assert await asyncio.wait_for(got.get(), 5) == number
+        writer.write(b"0\r\n\r\n")
+        await reader.read()
+
+    proxy = await loopback.proxy(await loopback.server(talk))
+    wire = await loopback.connect(proxy.port)
+    await wire.send(GET)
+    status, fields = await wire.head()
+    assert (status, fields["content-type"], fields["transfer-encoding"]) == (200, "text/event-stream", "chunked")
+    latencies = []
+    for number in range(1000):
+        assert await wire.chunk() == b"data: %d\n\n" % number
+        latencies.append(time.perf_counter() - produced[number])
+        got.put_nowait(number)
+    assert await wire.chunk() == b""
+    assert statistics.median(latencies) < 0.05
+
+
+class StreamingServer:
+    """Opens a stream for every request and counts those that are open."""
+
+    def __init__(self):
+        self.open = 0
+        self.seen = 0
+        self.end = asyncio.Event()
+
+    async def talk(self, reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        self.open += 1
+        self.seen += 1
+        writer.write(HEAD + event(0))
+        left = asyncio.ensure_future(reader.read())
+        ending = asyncio.ensure_future(self.end.wait())
+        await asyncio.wait([left, ending], return_when=asyncio.FIRST_COMPLETED)
+        left.cancel()
+        ending.cancel()
+        self.open -= 1
+        writer.transport.abort()
+
+
+async def test_clients_that_leave_close_fifty_upstream_streams(loopback, eventually):
+    server = StreamingServer()
+    upstream = loopback.upstream()
+    proxy = await loopback.proxy(await loopback.server(server.talk), upstream=upstream)
+    wires = [await loopback.connect(proxy.port) for _ in range(50)]
+    for wire in wires:
+        await wire.send(GET)
+        await wire.head()
+        await wire.chunk()
+    assert server.open == 50
+    for wire in wires:
+        wire.close()
+    await eventually(lambda: server.open == 0 and not proxy._connections and not upstream._pools)
+    assert proxy.gate.exchanges == proxy.gate.connections == 0
+
+
+async def test_an_upstream_that_leaves_closes_fifty_clients(loopback, eventually):
+    server = StreamingServer()
+    upstream = loopback.upstream()
+    proxy = await loopback.proxy(await loopback.server(server.talk), upstream=upstream)
+    wires = [await loopback.connect(proxy.port) for _ in range(50)]
+    for wire in wires:
+        await wire.send(GET)
+        await wire.head()
+        await wire.chunk()
+    server.end.set()
+    for wire in wires:
+        assert await wire.is_closed()
+    await eventually(lambda: not proxy._connections and not upstream._pools)
+
+
+async def test_a_client_that_leaves_before_the_head_closes_the_upstream(loopback, eventually):
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        closed.set()
+
+    proxy = await loopback.proxy(await loopback.server(talk))
+    wire = await loopback.connect(proxy.port)
+    await wire.send(GET)
+    await asked.wait()
+    wire.close()
+    await asyncio.wait_for(closed.wait(), 2)
+    await eventually(lambda: proxy.gate.exchanges == 0)
+
+
+async def test_a_client_that_leaves_within_its_body_closes_the_upstream(loopback):
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        closed.set()
+
+    proxy = await loopback.proxy(await loopback.server(talk))
+    wire = await loopback.connect(proxy.port)
+    await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
+    await asked.wait()
+    wire.close()
+    await asyncio.wait_for(closed.wait(), 2)
+
+
+async def test_a_body_streams_through_in_both_directions_at_once(loopback):
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while line := await reader.readline():
+            size = int(line, 16)
+            piece = await reader.readexactly(size + 2)
+            writer.write(line + piece)
+            if not size:
+                break
+        await reader.read()
+
+    proxy = await loopback.proxy(await loopback.server(talk))
+    wire = await loopback.connect(proxy.port)
+    await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert (await wire.head())[0] == 200
+    for number in range(50):
+        await wire.send(event(number))
+        assert await wire.chunk() == b"data: %d\n\n" % number
+    await wire.send(b"0\r\n\r\n")
+    assert await wire.chunk() == b""
+    await wire.send(GET)
+
+
+async def test_endings_are_told_once_with_what_happened(loopback, eventually):
+    endings = []
+
+    async def answer(exchange):
+        exchange.endings.append(endings.append)
+        if exchange.request.target.path == "/whole":
+            return Response(200, Headers(), Body(b"abc"))
+        if exchange.request.target.path == "/never":
+            await asyncio.sleep(60)
+
+        async def stream():
+            yield b"12345"
+            await asyncio.sleep(0 if exchange.request.target.path == "/stream" else 60)
+
+        stream = stream()
+        return Response(200, Headers(), Body(None, stream, close=stream.aclose))
+
+    listener = await loopback.listen(answer)
+
+    async def ask(path, head, answer):
+        wire = await loopback.connect(listener.port)
+        await wire.send(b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % path)
+        if answer:
+            await wire.answer()
+        elif head:
+            await wire.head()
+        else:
+            await asyncio.sleep(0.02)
+        wire.close()
+        count = len(endings)
+        await eventually(lambda: len(endings) > count or answer)
+        ending = endings[-1]
+        return ending.response and ending.response.status, ending.body_bytes, ending.complete
+
+    assert await ask(b"whole", head=True, answer=True) == (200, 3, True)
+    assert await ask(b"stream", head=True, answer=True) == (200, 5, True)
+    assert await ask(b"break", head=True, answer=False) == (200, 5, False)
+    assert await ask(b"never", head=False, answer=False) == (None, 0, False)
+    assert len(endings) == 4
+
+
+async def test_an_ending_that_fails_harms_nobody(loopback, capsys):
+    def fail(ending):
+        raise RuntimeError("ending")
+
+    async def answer(exchange):
+        exchange.endings.append(fail)
+        return Response(200)
+
+    listener = await loopback.listen(answer)
+    wire = await loopback.connect(listener.port)
+    for _ in range(2):
+        await wire.send(GET)
+        assert (await wire.answer())[0] == 200
+    assert "ending" in capsys.readouterr().out

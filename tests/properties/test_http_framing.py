@@ -1,0 +1,213 @@
+"""What is read does not depend on how the bytes were cut; what is written cannot be read as anything else."""
+
+import asyncio
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.http.heads import chunk, request_head, response_head
+from deputize.http.hop_by_hop import HOP_BY_HOP, end_to_end
+from deputize.http.listener.limits import Limits
+from deputize.http.listener.request_head import Refused
+from deputize.http.listener.request_reader import RequestReader
+from deputize.http.messages import Body, HeaderError, Headers, Request, Response
+from deputize.http.sse import EventReader
+from deputize.http.upstream.errors import UpstreamProtocolError
+from deputize.http.upstream.response_reader import ResponseReader
+from deputize.kernel.uris import Target
+
+TOKENS = st.text("abcXYZ-_.019", min_size=1, max_size=12).filter(lambda text: not text.startswith("-"))
+VALUES = st.text('abc XYZ;=,"/\t~é', max_size=20).map(str.strip)
+BODIES = st.lists(st.binary(min_size=1, max_size=40), max_size=4)
+
+
+def in_loop(work):
+    loop = asyncio.new_event_loop()
+    try:
+        return work(loop)
+    finally:
+        loop.close()
+
+
+def nothing():
+    return None
+
+
+@st.composite
+def requests(draw):
+    """The bytes of one request, and what must be read from them."""
+    fields = draw(st.lists(st.tuples(TOKENS.map("X-{}".format), VALUES), max_size=4))
+    target = "/" + draw(st.text("abc%20-", max_size=8)).replace("%", "%41")
+    pieces = draw(BODIES)
+    head = [f"POST {target} HTTP/1.1", "Host: a", *(f"{name}: {value}" for name, value in fields)]
+    if draw(st.booleans()):
+        framing, body = "Transfer-Encoding: chunked", b"".join(map(chunk, pieces)) + b"0\r\n\r\n"
+    else:
+        framing, body = f"Content-Length: {sum(map(len, pieces))}", b"".join(pieces)
+    if draw(st.booleans()):
+        head += ["Connection: Upgrade", "Upgrade: h2c"]
+    data = "\r\n".join([*head, framing, "", ""]).encode("latin-1") + body
+    return data, (target, [(name.encode(), value.encode("latin-1")) for name, value in fields], b"".join(pieces))
+
+
+def cut(data, places):
+    """`data` cut at the given fractions of its length."""
+    edges = sorted({0, len(data), *(int(place * len(data)) for place in places)})
+    return [data[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def read_requests(loop, pieces):
+    reader = RequestReader(loop, Limits(), secure=False, on_flow=nothing, on_continue=nothing)
+    refused = None
+    for piece in pieces:
+        try:
+            reader.feed(piece)
+        except Refused as error:
+            refused = error.status
+            break
+    seen = []
+    for request in reader.ready:
+        fields = [pair for pair in request.headers.raw if pair[0].lower() not in {b"host", b"content-length"}]
+        seen.append((str(request.target), fields, loop.run_until_complete(complete(request.body))))
+    return seen, refused
+
+
+async def complete(body):
+    """Everything of a body that has come, or its failure's class."""
+    pieces = []
+    try:
+        async with asyncio.timeout(0):
+            async for piece in body:
+                pieces.append(piece)
+    except TimeoutError:
+        return b"".join(pieces), "unfinished"
+    except Exception as error:  # noqa: BLE001 - which one is what is compared
+        return type(error).__name__
+    return b"".join(pieces)
+
+
+@given(st.lists(requests(), min_size=1, max_size=4), st.lists(st.floats(0, 1), max_size=12))
+def test_requests_are_read_alike_however_they_are_cut(messages, places):
+    data = b"".join(each for each, _ in messages)
+    assert in_loop(lambda loop: read_requests(loop, cut(data, places))) == ([expected for _, expected in messages], None)
+
+
+@given(st.lists(requests(), min_size=1, max_size=2), st.lists(st.floats(0, 1), max_size=6), st.data())
+def test_damaged_requests_are_read_alike_however_they_are_cut(messages, places, data):
+    damaged = bytearray(b"".join(each for each, _ in messages))
+    at = data.draw(st.integers(0, len(damaged) - 1))
+    damaged[at : at + 1] = data.draw(st.sampled_from([b"\r", b"\n", b"\0", b" ", b":", b"\r\n", b"", b"\t", b"0", b"\x80", b","]))
+    whole = in_loop(lambda loop: read_requests(loop, [bytes(damaged)]))
+    pieces = in_loop(lambda loop: read_requests(loop, cut(bytes(damaged), places)))
+    assert whole[1] == pieces[1]
+    for one, other in zip(whole[0], pieces[0], strict=False):
+        assert one[:2] == other[:2]
+
+
+def read_responses(loop, method, pieces):
+    reader = ResponseReader(loop, 65536, nothing, nothing)
+    reader.expect(method)
+    try:
+        for piece in pieces:
+            reader.feed(piece)
+    except UpstreamProtocolError:
+        return "refused"
+    if reader.response is None:
+        return None
+    reader.close(None)
+    return reader.response.status, reader.response.headers.raw, loop.run_until_complete(complete(reader.response.body))
+
+
+@given(
+    st.integers(200, 599),
+    st.lists(st.tuples(TOKENS.map("X-{}".format), VALUES), max_size=4),
+    BODIES,
+    st.sampled_from(["chunked", "length", "close"]),
+    st.lists(st.floats(0, 1), max_size=12),
+)
+def test_responses_are_read_alike_however_they_are_cut(status, fields, pieces, framing, places):
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in fields]
+    empty = status in {204, 304}
+    content = b"" if empty else b"".join(pieces)
+    lines = [b"HTTP/1.1 %d X" % status, *(b": ".join(pair) for pair in raw)]
+    if framing == "chunked" and not empty:
+        lines.append(b"Transfer-Encoding: chunked")
+    if framing == "length":
+        lines.append(b"Content-Length: %d" % len(content))
+        raw = [*raw, (b"Content-Length", b"%d" % len(content))]
+    body = b"".join(map(chunk, pieces)) + b"0\r\n\r\n" if framing == "chunked" and not empty else content
+    data = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + b"\r\n".join([*lines, b"", b""]) + body
+    assert in_loop(lambda loop: read_responses(loop, "GET", cut(data, places))) == (status, raw, content)
+
+
+@given(st.lists(st.tuples(st.binary(max_size=8), st.binary(max_size=12)), max_size=5), st.binary(max_size=20))
+def test_a_written_head_has_the_lines_that_were_put_in_or_is_not_written(fields, target):
+    request = Request("GET", Target("/" + target.decode("latin-1"), None), Headers(fields))
+    try:
+        head = request_head(request, "a")
+    except HeaderError:
+        return
+    assert head.endswith(b"\r\n\r\n")
+    lines = head[:-4].split(b"\r\n")
+    assert lines[0] == b"GET /" + target + b" HTTP/1.1"
+    assert lines[0].count(b" ") == 2
+    assert len(lines) <= 2 + len(fields)
+    assert b"\r" not in b"".join(lines)
+    assert b"\n" not in b"".join(lines)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"X", b"Content-Length", b"transfer-encoding", b"Connection"]), st.binary(max_size=12)), max_size=5)
+)
+def test_the_framing_of_a_written_response_is_ours_alone(fields):
+    response = Response(200, Headers(fields), Body(b"abc"))
+    try:
+        head = response_head("GET", response, b"Date: x", b"Content-Length: 3", close=False)
+    except HeaderError:
+        return
+    names = [line.partition(b":")[0].lower() for line in head.split(b"\r\n")]
+    assert names.count(b"content-length") == 1
+    assert not {b"transfer-encoding", b"connection"} & set(names)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"Connection", b"X-A", b"Host", b"TE", b"Upgrade", b"X-B"]),
+            st.sampled_from([b"x-a", b"host, TE", b"close", b""]),
+        ),
+        max_size=8,
+    )
+)
+def test_dropping_hop_by_hop_fields_is_idempotent_and_complete(fields):
+    kept = end_to_end(list(fields))
+    assert end_to_end(list(kept)) == kept
+    assert not {name.lower() for name, _ in kept} & HOP_BY_HOP
+    assert [pair for pair in fields if pair[0] == b"Host"] == [pair for pair in kept if pair[0] == b"Host"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["data", "event", "id", "retry", "", "other"]), st.text("ab: é", max_size=8)), max_size=12),
+    st.sampled_from(["\n", "\r", "\r\n"]),
+    st.lists(st.floats(0, 1), max_size=12),
+    st.integers(1, 60),
+)
+def test_events_are_read_alike_however_they_are_cut(lines, end, places, limit):
+    data = b"\xef\xbb\xbf" + "".join((f"{name}:{value}" if value else name) + end for name, value in lines).encode() + end.encode() * 2
+    whole, pieces = EventReader(limit), EventReader(limit)
+    assert whole.feed(data) == [event for piece in cut(data, places) for event in pieces.feed(piece)]
+    assert whole.skipped == pieces.skipped
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_a_header_is_added_as_one_line_or_not_at_all(name, value):
+    headers = Headers()
+    try:
+        headers.add(name, value)
+    except HeaderError:
+        assert headers.raw == []
+        return
+    assert list(headers) == [(name, value)]
+    assert not set("\r\n\0") & set(name + value)
+    assert value == value.strip(" \t")
