@@ -13,7 +13,7 @@ from deputize.expressions.errors import EvaluationError, ExpressionError, Expres
 from deputize.expressions.lexer import tokens
 from deputize.expressions.limits import DEFAULT, Limits
 from deputize.expressions.parser import check_length
-from deputize.expressions.tree import Member, Root, walk
+from deputize.expressions.tree import Member, Node, Root, walk
 from deputize.expressions.values import MISSING, is_absent, is_list, is_mapping, text_of
 from deputize.kernel.values import JsonValue
 
@@ -30,6 +30,8 @@ class Template:
     names: frozenset[str]
     """The bindings it reads, so that nobody computes the others."""
     _parts: tuple[Part, ...]
+    reads: frozenset[str] = frozenset()
+    """What it reads, as dotted names from the bindings: `request.uri.path`. Equal values there give an equal result."""
 
     @property
     def is_constant(self) -> bool:
@@ -75,7 +77,8 @@ def compile_template(source: str) -> Template:
     check_length(source)
     parts = tuple(_merged(_parts(source)))
     names = frozenset(name for part in parts if isinstance(part, Program) for name in _names(part))
-    return Template(source, names, parts or ("",))
+    reads = frozenset(name for part in parts if isinstance(part, Program) for name in _reads(part))
+    return Template(source, names, parts or ("",), reads)
 
 
 def _parts(source: str) -> Iterable[Part]:
@@ -115,6 +118,22 @@ def _merged(parts: Iterable[Part]) -> Iterable[Part]:
 
 def _names(program: Program) -> frozenset[str]:
     return frozenset(node.name for node, _ in walk(program.tree) if isinstance(node, Member) and isinstance(node.target, Root))
+
+
+def _reads(program: Program) -> Iterable[str]:
+    """The longest dotted names; one that goes on inside brackets ends before them."""
+    nodes = [node for node, _ in walk(program.tree)]
+    continued = {id(node.target) for node in nodes if isinstance(node, Member)}
+    return (name for node in nodes if id(node) not in continued and (name := _dotted(node)) is not None)
+
+
+def _dotted(node: Node) -> str | None:
+    """The name of a member of the bindings or of one of its members, "" for the bindings themselves."""
+    names: list[str] = []
+    while isinstance(node, Member):
+        names.append(node.name)
+        node = node.target
+    return ".".join(reversed(names)) if isinstance(node, Root) else None
 
 
 def _rendered(program: Program, bindings: Mapping[str, object], limits: Limits) -> str:

@@ -25,6 +25,9 @@ from deputize.kernel.errors import ConfigurationError, Position
 
 log = structlog.get_logger()
 RESERVED_NAME = "default"
+PATH_ONLY = frozenset({"request.uri.path"})
+"""A condition that reads nothing else is evaluated once a path."""
+REMEMBERED_PATHS = 1024
 
 
 class RouteSettings(Settings):
@@ -44,7 +47,7 @@ class RouteSettings(Settings):
 class Route:
     """A deployed route. Counts the exchanges it is serving, so that it is closed only when the last one has ended."""
 
-    __slots__ = ("_condition", "_handle", "_instance", "_observe", "_properties", "active", "deployment", "identity")
+    __slots__ = ("_by_path", "_condition", "_handle", "_instance", "_observe", "_properties", "active", "deployment", "identity")
 
     def __init__(self, identity: RouteIdentity, condition: Template | None, handler: Handler, observe: Observe | None, heap: Heap) -> None:
         """`observe` is shown each exchange before the handler is."""
@@ -52,6 +55,7 @@ class Route:
         self.deployment = heap.deployment
         self.active = 0
         self._condition = condition
+        self._by_path: dict[str, bool] | None = {} if condition is not None and condition.reads <= PATH_ONLY else None
         self._handle = handler.handle
         self._observe = observe
         self._instance: Instance = heap.ground.instance
@@ -61,7 +65,22 @@ class Route:
         """Whether the condition holds. A condition that errors does not hold, and is reported."""
         if self._condition is None:
             return True
-        holds, error = self._condition.condition_or_error(Bindings(exchange, None, self._instance, self._properties))
+        if self._by_path is None:
+            return self._holds(self._condition, exchange)
+        path = exchange.request.target.path
+        held = self._by_path.get(path)
+        return self._remembered(path, self._holds(self._condition, exchange)) if held is None else held
+
+    def _remembered(self, path: str, held: bool) -> bool:  # noqa: FBT001 - what is remembered
+        """Paths come from clients, so that only so many are kept."""
+        if self._by_path is not None:
+            if len(self._by_path) >= REMEMBERED_PATHS:
+                self._by_path.clear()
+            self._by_path[path] = held
+        return held
+
+    def _holds(self, condition: Template, exchange: Exchange) -> bool:
+        holds, error = condition.condition_or_error(Bindings(exchange, None, self._instance, self._properties))
         if error is not None:
             log.warning("a route's condition failed and counts as false", route=self.identity.name, reason=explained(error))
         return holds

@@ -316,6 +316,23 @@ async def test_the_uri_as_received_is_kept(routes):
     assert str(exchange.request.origin) == "http://backend"
 
 
+async def test_conditions_on_the_path_alone_are_remembered_but_not_without_end(routes, monkeypatch):
+    monkeypatch.setattr("deputize.gateway.routes.REMEMBERED_PATHS", 3)
+    write(routes, "a.json", 201, "/a")
+    router = router_over(routes)
+    for _ in range(2):
+        assert [await status(router, target) for target in ("/a", "/b", "/c", "/d", "/a")] == [201, 404, 404, 404, 201]
+    assert len(router.routes.routes[0]._by_path) <= 3
+
+
+async def test_other_conditions_are_evaluated_each_time(routes):
+    write(routes, "a.json", 201, condition="${request.uri.path == '/a' && request.headers['x'][0] == 'y'}")
+    router = router_over(routes)
+    for headers, expected in (((), 404), ((("X", "y"),), 201), ((), 404)):
+        response = await router.handle(exchange_for("/a", headers=headers))
+        assert response.status == expected
+
+
 @pytest.mark.parametrize(("written", "interval"), [("5 seconds", 5.0), (7, 7.0), (-1, None), ("disabled", None), ("unlimited", None)])
 async def test_scan_interval(routes, written, interval):
     heap = heap_of(ground=ground_for(instance_for(routes.parent.parent)))
