@@ -197,5 +197,3 @@ class Browser:
 def basic(client_id: str = use_case.AGENT_ID, secret: str = use_case.AGENT_SECRET) -> dict[str, str]:
     """An Authorization header with these credentials."""
     return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}
-
-

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from time import perf_counter
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -42,15 +43,14 @@ class Guard:
             return
         scope[CORRELATION_ID] = self._new_id()
         answering = _Answering(send, self._headers)
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        started = perf_counter()
         try:
             body = await _read_body(scope, receive, self._body_seconds)
             await self._app(scope, _replay(body, receive), answering.send)
         except _Refused as refusal:
             await _refuse(answering.send, refusal)
         finally:
-            _log_request(scope, answering.status, loop.time() - started)
+            _log_request(scope, answering.status, perf_counter() - started)
 
 
 class _Answering:

@@ -10,7 +10,7 @@ def shown(text, content_type="text/html"):
 
 
 def test_the_allowed_elements_stay():
-    html = '<h2>One</h2><p>two <b>three</b> <em>four</em><br>five</p>'
+    html = "<h2>One</h2><p>two <b>three</b> <em>four</em><br>five</p>"
     assert shown(html) == html
 
 
@@ -21,7 +21,9 @@ def test_links_cannot_reach_back_to_the_page():
 
 
 def test_everything_else_goes():
-    html = '<p onclick="x()" style="color:red">a</p><script>b()</script><img src=x><form action=y><input></form><a href="javascript:z()">c</a>'
+    html = (
+        '<p onclick="x()" style="color:red">a</p><script>b()</script><img src=x><form action=y><input></form><a href="javascript:z()">c</a>'
+    )
     assert shown(html) == '<p>a</p><a rel="noopener noreferrer">c</a>'
 
 

@@ -1,4 +1,31 @@
-from support.agent_delegation import REDIRECT_URI
+from dataclasses import replace
+
+import pytest
+
+from deputize.authority.signon.flow import authenticated_since
+from deputize.authority.storage import Put
+from deputize.kernel.digests import digest
+from deputize.oauth.authorization_request import validate
+from support.agent_delegation import AGREEMENT_ID, ENVIRONMENT, ENVIRONMENT_ID, NOW, REDIRECT_URI, TEXT, USER_ID, VERIFIER
+from support.authority import USER, Browser, authorization_parameters, basic
+
+DAY = 86400
+
+
+async def through(browser, authority, **changes):
+    """Sign on and accept, whatever of it is asked for; the query the agent gets."""
+    await browser.get(authority.authorize_url(**changes))
+    if browser.heading == "Sign on":
+        await browser.sign_on()
+    if browser.heading.startswith("Let "):
+        await browser.accept()
+    return browser.answer
+
+
+async def redeem(authority, code):
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
+    async with authority.client() as agent:
+        return await agent.post(f"{authority.path}/as/token", data=form, headers=basic())
 
 
 async def test_the_whole_way(authority, browser):
@@ -6,8 +33,283 @@ async def test_the_whole_way(authority, browser):
     assert browser.heading == "Sign on"
     await browser.sign_on()
     assert browser.heading == "Let MCP Tutorial act for you?"
+    assert "I consent to allow digital assistants to act on my behalf" in browser.response.text
+    assert "localhost:3000" in browser.response.text
     await browser.accept()
+    assert browser.response.status_code == 303
     assert browser.response.headers["location"].startswith(f"{REDIRECT_URI}?")
     assert browser.answer.keys() == {"code", "state", "iss"}
     assert browser.answer["state"] == "the-state"
     assert browser.answer["iss"] == authority.issuer
+    assert (await redeem(authority, browser.answer["code"])).status_code == 200
+
+
+async def test_the_second_time_nothing_is_asked(authority, browser):
+    await through(browser, authority)
+    response = await browser.get(authority.authorize_url(state="again"))
+    assert response.headers["location"].startswith(REDIRECT_URI)
+    assert browser.answer["state"] == "again"
+
+
+async def test_another_agent_under_the_same_agreement_does_not_ask_again_but_another_browser_signs_on(authority, browser):
+    await through(browser, authority)
+    async with authority.client() as other:
+        second = Browser(authority, other)
+        await second.get(authority.authorize_url())
+        assert second.heading == "Sign on"
+        await second.sign_on()
+        assert "code" in second.answer
+
+
+async def test_consent_is_recorded_with_what_was_read_and_until_when(authority, browser):
+    await through(browser, authority)
+    (consent,) = await authority.store.consents.consents_of(ENVIRONMENT_ID, USER_ID)
+    assert (consent.agreement_id, consent.version, consent.revision, consent.locale) == (AGREEMENT_ID, 1, "r1", "en")
+    assert (consent.accepted_at, consent.expires_at) == (NOW, NOW + 180 * DAY)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda authority: authority.directory.replace_agreement(reconsent_days=0.5), id="a shorter interval"),
+        pytest.param(lambda authority: authority.directory.replace_agreement(version=2), id="a new version"),
+    ],
+)
+async def test_agreement_is_asked_again_when_due(authority, browser, change):
+    await through(browser, authority)
+    change(authority)
+    authority.clock.instant += DAY
+    await browser.get(authority.authorize_url())
+    assert browser.heading.startswith("Let ")
+
+
+async def test_a_disabled_agreement_is_not_asked(authority, browser):
+    authority.directory.replace_agreement(enabled=False)
+    await browser.get(authority.authorize_url())
+    await browser.sign_on()
+    assert "code" in browser.answer
+
+
+async def test_declining_tells_the_agent_and_records_nothing(authority, browser):
+    await browser.get(authority.authorize_url())
+    await browser.sign_on()
+    await browser.submit(action="decline")
+    assert browser.answer["error"] == "access_denied"
+    assert browser.answer["state"] == "the-state"
+    assert browser.answer["iss"] == authority.issuer
+    assert "Correlation ID: " in browser.answer["error_description"]
+    assert await authority.store.consents.consents_of(ENVIRONMENT_ID, USER_ID) == ()
+
+
+async def test_a_text_that_changed_while_it_was_read_is_shown_again(authority, browser):
+    await browser.get(authority.authorize_url())
+    await browser.sign_on()
+    authority.directory.replace_agreement(version=2, texts=(replace(TEXT, text="Something else", revision="r2"),))
+    await browser.accept()
+    assert browser.response.status_code == 400
+    assert "The text has changed" in browser.response.text
+    assert "Something else" in browser.response.text
+    await browser.accept()
+    assert "code" in browser.answer
+    assert (await authority.store.consents.consents_of(ENVIRONMENT_ID, USER_ID))[0].revision == "r2"
+
+
+async def test_prompt_none_with_nobody_signed_on(authority, browser):
+    await browser.get(authority.authorize_url(prompt="none"))
+    assert browser.answer["error"] == "login_required"
+
+
+async def test_prompt_none_with_an_agreement_due(authority, browser):
+    await browser.get(authority.authorize_url())
+    await browser.sign_on()
+    await browser.get(authority.authorize_url(prompt="none"))
+    assert browser.answer["error"] == "interaction_required"
+
+
+async def test_prompt_none_with_everything_done(authority, browser):
+    await through(browser, authority)
+    await browser.get(authority.authorize_url(prompt="none"))
+    assert "code" in browser.answer
+
+
+@pytest.mark.parametrize("changes", [{"prompt": "login"}, {"max_age": "60"}, {"max_age": "0"}])
+async def test_signing_on_anew_keeps_the_session_but_not_its_cookie(authority, browser, changes):
+    first = (await redeem(authority, (await through(browser, authority))["code"])).json()
+    old_cookie = browser.client.cookies[f"deputize-session-{ENVIRONMENT_ID}"]
+    authority.clock.instant += 120
+    await browser.get(authority.authorize_url(**changes))
+    assert browser.heading == "Sign on"
+    await browser.sign_on()
+    assert "code" in browser.answer
+    assert await authority.store.sessions.find_session(ENVIRONMENT_ID, digest(old_cookie)) is None
+    assert await is_active(authority, first["access_token"])
+
+
+async def is_active(authority, token):
+    async with authority.client() as agent:
+        return (await agent.post(f"{authority.path}/as/introspect", data={"token": token}, headers=basic())).json()["active"]
+
+
+def test_when_a_sign_on_is_too_old():
+    request = validate(ENVIRONMENT, authorization_parameters(max_age="100"))
+    assert authenticated_since(request, 1000) == 900
+    assert authenticated_since(validate(ENVIRONMENT, authorization_parameters()), 1000) == 0
+    assert authenticated_since(validate(ENVIRONMENT, authorization_parameters(prompt="login")), 1000) == 1000
+    assert authenticated_since(None, 1000) == 0
+
+
+async def test_an_expired_session_signs_on_again(authority, browser):
+    await through(browser, authority)
+    authority.clock.instant += 31 * DAY
+    await browser.get(authority.authorize_url())
+    assert browser.heading == "Sign on"
+
+
+async def test_tabs_do_not_disturb_each_other(authority, browser):
+    first = await authority_tab(authority, browser, "first")
+    second = await authority_tab(authority, browser, "second")
+    await browser.get(first)
+    await browser.sign_on()
+    await browser.get(second)
+    assert browser.heading.startswith("Let ")
+    await browser.accept()
+    assert browser.answer["state"] == "second"
+    await browser.get(first)
+    assert browser.answer["state"] == "first"
+
+
+async def authority_tab(authority, browser, state):
+    return (await browser.client.get(authority.authorize_url(state=state))).headers["location"]
+
+
+async def test_a_login_form_of_a_tab_that_is_signed_on_by_now_leads_on(authority, browser):
+    await browser.get(authority.authorize_url())
+    stale = browser.response
+    await browser.sign_on()
+    browser.response = stale
+    await browser.sign_on(password="whatever")
+    assert browser.heading.startswith("Let ")
+
+
+async def test_sending_the_last_form_twice_gives_the_agent_a_code_each_time(authority, browser):
+    await browser.get(authority.authorize_url())
+    await browser.sign_on()
+    page = browser.response
+    await browser.accept()
+    first = browser.answer["code"]
+    browser.response = page
+    await browser.accept()
+    assert browser.answer["code"] != first
+
+
+async def test_the_authorize_address_may_be_probed_without_cookies(authority, browser):
+    async with authority.client() as probe:
+        assert (await probe.get(authority.authorize_url())).status_code == 303
+    assert "code" in await through(browser, authority)
+
+
+async def test_another_browser_cannot_take_a_flow_over(authority, browser):
+    await browser.get(authority.authorize_url())
+    async with authority.client() as thief:
+        stolen = Browser(authority, thief)
+        await stolen.get(str(browser.response.url))
+        assert stolen.response.status_code == 400
+        assert "Allow cookies" in stolen.response.text
+        await stolen.get(authority.authorize_url())
+        await stolen.get(str(browser.response.url))
+        assert stolen.response.status_code == 400
+        assert "another browser" in stolen.response.text
+
+
+async def test_a_flow_ends_by_itself(authority, browser):
+    await browser.get(authority.authorize_url())
+    authority.clock.instant += authority.services.limits.flow_lifetime + 1
+    await browser.get(str(browser.response.url))
+    assert "took too long" in browser.response.text
+
+
+async def test_an_agent_disabled_meanwhile_gets_no_code(authority, browser):
+    await browser.get(authority.authorize_url())
+    authority.directory.replace_agent(enabled=False)
+    await browser.sign_on()
+    assert browser.response.status_code == 400
+    assert "The client is disabled" in browser.response.text
+
+
+async def test_an_agreement_that_is_gone_stops_everything(authority, browser):
+    authority.directory.replace(agreements={})
+    await browser.get(authority.authorize_url())
+    await browser.sign_on()
+    assert browser.response.status_code == 500
+
+
+async def test_a_form_without_its_token_is_refused(authority, browser):
+    await browser.get(authority.authorize_url())
+    await browser.submit(username="demouser", password="x", csrf="0" * 64)
+    assert browser.response.status_code == 403
+
+
+async def test_somebody_else_signing_on_here_ends_the_first_ones_session(authority, browser):
+    tokens = (await redeem(authority, (await through(browser, authority))["code"])).json()
+    await add_user(authority, "second")
+    authority.clock.instant += 5
+    await browser.get(authority.authorize_url(prompt="login"))
+    await browser.sign_on(username="second")
+    assert browser.heading.startswith("Let ")
+    assert "second" in browser.response.text
+    assert not await is_active(authority, tokens["access_token"])
+
+
+async def test_an_agreement_page_of_one_user_is_not_accepted_for_another(authority, browser):
+    await add_user(authority, "second")
+    await browser.get(authority.authorize_url())
+    await browser.sign_on()
+    page = browser.response
+    authority.clock.instant += 5
+    await browser.get(authority.authorize_url(prompt="login"))
+    await browser.sign_on(username="second")
+    browser.response = page
+    await browser.accept()
+    assert browser.response.status_code == 400
+    assert await authority.store.consents.consents_of(ENVIRONMENT_ID, "00000000-0000-4000-8000-000000000002") == ()
+
+
+async def add_user(authority, username):
+    user = replace(USER, id="00000000-0000-4000-8000-000000000002", username=username)
+    await authority.store.directory_rows.change([Put(user)], await authority.store.directory_rows.version())
+
+
+async def test_a_disabled_user_is_signed_on_nowhere(authority, browser):
+    await through(browser, authority)
+    await authority.store.directory_rows.change([Put(replace(USER, enabled=False))], await authority.store.directory_rows.version())
+    await browser.get(authority.authorize_url())
+    assert browser.heading == "Sign on"
+    await browser.sign_on()
+    assert "not right" in browser.response.text
+
+
+async def test_the_agreement_comes_in_the_readers_language(authority, browser):
+    german = replace(TEXT, locale="de", title="Einwilligung", text="Ich willige ein", revision="r1-de")
+    authority.directory.replace_agreement(texts=(TEXT, german))
+    browser.headers["Accept-Language"] = "de-AT,de;q=0.9,en;q=0.5"
+    await browser.get(authority.authorize_url())
+    assert browser.heading == "Anmelden"
+    await browser.sign_on()
+    assert browser.heading == "Darf MCP Tutorial für Sie handeln?"
+    assert "Ich willige ein" in browser.response.text
+    await browser.accept()
+    (consent,) = await authority.store.consents.consents_of(ENVIRONMENT_ID, USER_ID)
+    assert (consent.locale, consent.revision) == ("de", "r1-de")
+
+
+async def test_a_name_the_agent_knows_is_filled_in(authority, browser):
+    await browser.get(authority.authorize_url(login_hint="demouser"))
+    assert 'value="demouser"' in browser.response.text
+
+
+async def test_pages_let_their_forms_lead_to_the_agent_and_nowhere_else(authority, browser):
+    await browser.get(authority.authorize_url())
+    assert "form-action 'self' http:;" in browser.response.headers["content-security-policy"]
+    authority.directory.replace_agent(redirect_uris=("https://app.example/cb",))
+    await browser.get(authority.authorize_url(redirect_uri="https://app.example/cb"))
+    assert "form-action 'self' https:;" in browser.response.headers["content-security-policy"]
