@@ -1,0 +1,26 @@
+from dataclasses import replace
+
+import pytest
+
+from deputize.oauth.errors import InvalidRequest, UnauthorizedClient, UnsupportedGrantType
+from deputize.oauth.grants import GRANTS
+from support.agent_delegation import AGENT, ENVIRONMENT, World, with_agent
+
+
+@pytest.mark.parametrize("grant_type", ["password", "implicit", "Client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer"])
+async def test_unknown_grants(grant_type):
+    with pytest.raises(UnsupportedGrantType):
+        await World().ask({"grant_type": grant_type})
+
+
+async def test_no_grant():
+    with pytest.raises(InvalidRequest, match="grant_type is missing"):
+        await World().ask({})
+
+
+@pytest.mark.parametrize("grant", GRANTS)
+async def test_a_grant_the_agent_was_not_given(grant):
+    world = World(with_agent(ENVIRONMENT, replace(AGENT, grant_types=AGENT.grant_types - {grant.grant_type})))
+    with pytest.raises(UnauthorizedClient):
+        await world.ask({"grant_type": grant.grant_type, "code": "x", "refresh_token": "x"})
+    assert world.store.calls == 0

@@ -1,0 +1,302 @@
+from dataclasses import replace
+
+import pytest
+
+from deputize.jose import new_key_ring, sign
+from deputize.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
+from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, ID_TOKEN
+from deputize.oauth.ports import IssuedToken
+from support.agent_delegation import (
+    AGENT,
+    AGENT_ID,
+    AGENT_RESOURCE,
+    CHAINED_ACT,
+    CONSENT,
+    ENVIRONMENT,
+    ISSUER,
+    KEYS,
+    OTHER_ID,
+    SESSION_ID,
+    SUBJECT_SUB,
+    TEST,
+    TEST_AUDIENCE,
+    TEST_ID,
+    USER_ID,
+    World,
+    attribute,
+    exchange_request,
+    with_agent,
+    with_resource,
+)
+
+FAIL_OPEN = with_resource(ENVIRONMENT, replace(TEST, delegation_required=False))
+
+
+async def tokens(world):
+    return (await world.sign_on()).access_token, await world.actor_token()
+
+
+async def refused(world, subject, actor, client_id=AGENT_ID, **extra):
+    with pytest.raises(InvalidGrant) as caught:
+        await world.exchange(subject, actor, client_id, **extra)
+    assert caught.value.description == InvalidGrant.public
+    return caught.value.detail
+
+
+async def test_the_mcp_token():
+    world = World()
+    subject, actor = await tokens(world)
+    response = await world.exchange(subject, actor)
+    assert response.claims["act"] == {"sub": AGENT_ID}
+    assert response.claims["aud"] == [TEST_AUDIENCE]
+    assert (response.claims["sub"], response.claims["p1.userId"], response.scope) == ("demouser", USER_ID, "test")
+    assert (response.issued_token_type, response.refresh_token, response.id_token) == (ACCESS_TOKEN, None, None)
+    assert response.subject_claims["may_act"] == {"sub": AGENT_ID}
+
+
+@pytest.mark.parametrize("extra", [{"resource": TEST_AUDIENCE}, {"audience": TEST_AUDIENCE}, {"requested_token_type": ACCESS_TOKEN}])
+async def test_the_target_may_be_named_as_well(extra):
+    world = World()
+    assert await world.exchange(*await tokens(world), **extra)
+
+
+async def test_naming_the_resource_suffices():
+    world = World()
+    response = await world.ask({**exchange_request(*await tokens(world)), "resource": TEST_AUDIENCE})
+    assert (response.scope, response.claims["aud"]) == ("test", [TEST_AUDIENCE])
+
+
+async def test_the_target_must_agree_with_the_scope():
+    world = World()
+    subject, actor = await tokens(world)
+    for extra in ({"resource": "agent"}, {"audience": "agent"}, {"resource": TEST_AUDIENCE, "audience": "agent"}):
+        with pytest.raises(InvalidTarget):
+            await world.exchange(subject, actor, **extra)
+
+
+@pytest.mark.parametrize("scope", ["admin", "test admin", "agent test"])
+async def test_scope_must_be_granted_and_of_one_resource(scope):
+    world = World()
+    with pytest.raises(InvalidScope):
+        await world.exchange(*await tokens(world), scope=scope)
+
+
+async def test_an_agent_without_the_scope():
+    world = World(with_agent(ENVIRONMENT, replace(AGENT, scopes={AGENT_RESOURCE.id: frozenset({"agent"})})))
+    with pytest.raises(InvalidScope):
+        await world.exchange(*await tokens(world))
+
+
+async def test_a_second_agent_cannot_use_the_first_one_s_subject_token():
+    world = World()
+    subject, _ = await tokens(world)
+    detail = await refused(world, subject, await world.actor_token(OTHER_ID), OTHER_ID)
+    assert f"left is '{AGENT_ID}', right is '{OTHER_ID}'" in detail
+
+
+async def test_an_agent_cannot_present_another_agent_s_actor_token():
+    world = World()
+    subject, actor = await tokens(world)
+    assert "belongs to the client" in await refused(world, subject, actor, OTHER_ID)
+
+
+async def test_a_mapping_that_trusts_everybody_does_not_help_the_second_agent():
+    trusting = attribute("act", '{"sub": #root.context.requestData.actorToken.client_id}')
+    world = World(with_resource(ENVIRONMENT, replace(TEST, attributes=(attribute("sub", SUBJECT_SUB), trusting))))
+    subject, _ = await tokens(world)
+    assert "may_act.sub is" in await refused(world, subject, await world.actor_token(OTHER_ID), OTHER_ID)
+
+
+async def test_without_actor_token_there_is_no_act():
+    world = World()
+    subject, _ = await tokens(world)
+    assert "requires delegation" in await refused(world, subject, None)
+
+
+async def test_impersonation_needs_a_resource_that_allows_it_and_is_noted():
+    world = World(FAIL_OPEN)
+    subject, _ = await tokens(world)
+    response = await world.exchange(subject, None)
+    assert "act" not in response.claims
+    assert response.claims["sub"] == "demouser"
+    assert "act yields nothing" in response.notes[0]
+
+
+async def test_the_original_s_fail_open_result_stays_possible():
+    world = World(FAIL_OPEN)
+    subject, _ = await tokens(world)
+    response = await world.exchange(subject, await world.actor_token(OTHER_ID), OTHER_ID)
+    assert "act" not in response.claims
+
+
+async def test_a_required_act_refuses_in_the_original_s_words():
+    act = replace(TEST.attributes[1], required=True)
+    world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, attributes=(TEST.attributes[0], act))))
+    subject, _ = await tokens(world)
+    with pytest.raises(InvalidGrant) as caught:
+        await world.exchange(subject, None)
+    assert caught.value.description == "act is configured as required for the Access token but does not have a value"
+
+
+async def test_a_token_expires_with_its_subject_token_unless_the_resource_says_otherwise():
+    world = World()
+    subject, _ = await tokens(world)
+    world.now += 3000
+    response = await world.exchange(subject, await world.actor_token())
+    assert response.expires_in == 600
+    world.environment = with_resource(ENVIRONMENT, replace(TEST, may_outlive_subject=True))
+    assert (await world.exchange(subject, await world.actor_token())).expires_in == 3600
+
+
+async def test_expired_tokens():
+    world = World()
+    subject, actor = await tokens(world)
+    world.now += 3600
+    assert "subject_token is invalid: expired" in await refused(world, subject, await world.actor_token())
+    fresh = (await world.sign_on("second")).access_token
+    assert "actor_token is invalid: expired" in await refused(world, fresh, actor)
+
+
+async def test_foreign_and_forged_tokens():
+    world = World()
+    subject, actor = await tokens(world)
+    claims = {**(await world.exchange(subject, actor)).subject_claims}
+    forged = [
+        sign(claims, new_key_ring("k1", "k2", 0.0)),
+        sign(claims, new_key_ring("x", "y", 0.0)),
+        sign({**claims, "iss": f"{ISSUER}/"}, KEYS),
+        sign(claims, KEYS, "JWT"),
+        subject[:-4] + "AAAA",
+        "opaque",
+    ]
+    for token in forged:
+        assert "subject_token is invalid" in await refused(world, token, actor)
+        assert "actor_token is invalid" in await refused(world, subject, token)
+
+
+async def test_a_subject_token_that_says_not_what_it_rests_on():
+    world = World()
+    _, actor = await tokens(world)
+    anonymous = sign({"iss": ISSUER, "exp": world.now + 60, "client_id": AGENT_ID, "sub": "demouser", "may_act": {"sub": AGENT_ID}}, KEYS)
+    assert "rests on" in await refused(world, anonymous, actor)
+
+
+@pytest.mark.parametrize("part", ["session", "user", "consent"])
+async def test_a_dead_basis(part):
+    world = World()
+    subject, actor = await tokens(world)
+    {"session": world.store.sessions, "user": world.store.users, "consent": world.store.consents}[part].clear()
+    assert part in await refused(world, subject, actor)
+
+
+async def test_withdrawn_consent_and_sign_off_stop_delegation_at_once():
+    world = World()
+    subject, actor = await tokens(world)
+    assert await world.exchange(subject, actor)
+    world.store.consents[USER_ID, CONSENT.agreement_id] = replace(CONSENT, withdrawn_at=world.now)
+    assert "consent" in await refused(world, subject, actor)
+    world.store.consents[USER_ID, CONSENT.agreement_id] = CONSENT
+    world.store.sessions[SESSION_ID] = replace(world.store.sessions[SESSION_ID], ended_at=world.now)
+    assert "session" in await refused(world, subject, actor)
+
+
+async def test_revoked_tokens():
+    world = World()
+    subject, actor = await tokens(world)
+    jtis = [world.ports.verifier.verify(each, KEYS, ISSUER, world.now)["jti"] for each in (subject, actor)]
+    for jti in jtis:
+        await world.store.revoke_token(IssuedToken(jti, 0))
+        assert "revoked" in await refused(world, subject, actor)
+        world.store.revoked.clear()
+
+
+async def test_the_agent_the_subject_token_was_issued_to_must_be_enabled():
+    world = World(FAIL_OPEN)
+    subject, _ = await tokens(world)
+    actor = await world.actor_token(OTHER_ID)
+    world.environment = with_agent(FAIL_OPEN, replace(AGENT, enabled=False))
+    assert "gone or disabled" in await refused(world, subject, actor, OTHER_ID)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject_token": None},
+        {"subject_token_type": None},
+        {"subject_token_type": "urn:ietf:params:oauth:token-type:jwt"},
+        {"subject_token_type": "urn:ietf:params:oauth:token-type:refresh_token"},
+        {"actor_token": None},
+        {"actor_token_type": None},
+        {"actor_token_type": "urn:ietf:params:oauth:token-type:saml2"},
+        {"requested_token_type": ID_TOKEN},
+    ],
+)
+async def test_malformed_requests(change):
+    world = World()
+    request = {**exchange_request(*await tokens(world)), "scope": "test", **change}
+    with pytest.raises(InvalidRequest):
+        await world.ask({name: value for name, value in request.items() if value is not None})
+
+
+async def test_an_id_token_can_be_the_subject_where_delegation_is_not_required():
+    world = World(FAIL_OPEN)
+    signed_on = await world.sign_on(scopes=("openid", "agent"))
+    response = await world.exchange(signed_on.id_token, None, subject_token_type=ID_TOKEN)
+    assert (response.claims["sub"], response.claims["p1.userId"]) == (USER_ID, USER_ID)
+    assert "subject_token is invalid" in await refused(world, signed_on.id_token, None)
+
+
+async def test_an_id_token_proves_no_actor():
+    world = World()
+    signed_on = await world.sign_on(scopes=("openid", "agent"))
+    assert "belongs to the client" in await refused(world, signed_on.access_token, signed_on.id_token, actor_token_type=ID_TOKEN)
+
+
+async def test_machine_to_machine():
+    world = World(FAIL_OPEN)
+    machine = await world.actor_token()
+    response = await world.exchange(machine, None)
+    assert response.claims["p1.rid"] == response.claims["jti"]
+    assert not {"sub", "sid", "acr", "p1.userId"} & response.claims.keys()
+
+
+async def test_an_exchange_for_the_subject_token_s_own_audience_only_narrows():
+    wide = replace(TEST, scopes={"test": "", "admin": ""}, attributes=(attribute("sub", SUBJECT_SUB),), delegation_required=False)
+    world = World(with_agent(with_resource(ENVIRONMENT, wide), replace(AGENT, scopes={TEST_ID: frozenset({"test", "admin"})})))
+    narrow = (await world.sign_on(resource_id=TEST_ID, scopes=("test",))).access_token
+    assert (await world.exchange(narrow, None, scope="test")).scope == "test"
+    with pytest.raises(InvalidScope, match="not in the subject token's scope"):
+        await world.exchange(narrow, None, scope="admin")
+
+
+async def test_a_chain_of_two_agents():
+    """The first agent's token names the second as the next who may act."""
+    next_hop = attribute("may_act", f"{{'sub': '{OTHER_ID}'}}")
+    chained = attribute("act", CHAINED_ACT)
+    first_hop = replace(TEST, attributes=(attribute("sub", SUBJECT_SUB), chained, next_hop))
+    second_hop = replace(
+        TEST,
+        id="second",
+        name="second",
+        audience="https://second",
+        attributes=(attribute("sub", SUBJECT_SUB), chained),
+        scopes={"second": ""},
+    )
+    environment = with_resource(with_resource(ENVIRONMENT, first_hop), second_hop)
+    other = replace(environment.agents[OTHER_ID], scopes={**AGENT.scopes, "second": frozenset({"second"})})
+    world = World(with_agent(environment, other))
+    first = await world.exchange(*await tokens(world))
+    assert first.claims["act"] == {"sub": AGENT_ID}
+    second = await world.exchange(first.access_token, await world.actor_token(OTHER_ID), OTHER_ID, scope="second")
+    assert second.claims["act"] == {"sub": OTHER_ID, "act": {"sub": AGENT_ID}}
+    assert second.claims["sub"] == "demouser"
+
+
+async def test_a_chain_cannot_be_laundered_by_a_resource_that_maps_no_act():
+    plain = replace(
+        TEST, id="plain", name="plain", audience="https://plain", attributes=(), scopes={"plain": ""}, delegation_required=False
+    )
+    agent = replace(AGENT, scopes={**AGENT.scopes, "plain": frozenset({"plain"})})
+    world = World(with_agent(with_resource(ENVIRONMENT, plain), agent))
+    delegated = (await world.exchange(*await tokens(world))).access_token
+    assert "carries act" in await refused(world, delegated, None, scope="plain")
