@@ -1,0 +1,69 @@
+"""Whatever an operator writes, the gateway says where it is wrong, and nothing else happens."""
+
+import json
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deputize.gateway.defaults import DEFAULT_OBJECTS
+from deputize.gateway.deployment import Deployment
+from deputize.gateway.documents import parse
+from deputize.gateway.routes import build_route
+from deputize.kernel.errors import ConfigurationError
+from support.gateway import TYPES, ground_for, heap_of, instance_for
+
+WORDS = (
+    "name type config handler filters heap condition properties baseURI mappings status entity headers bindings _id globalDecorators "
+    "onRequest add messageType policies acceptedOrigins $int tls soTimeout x"
+)
+NAMES = st.sampled_from(WORDS.split())
+TEXTS = st.one_of(
+    st.sampled_from(
+        [*TYPES, "REQUEST", "${request.uri.path}", "${1/0}", "${", "&{", "&{x}", "&{x|y}", "#{a.b}", "/a", "http://a", "10 s", ""]
+    ),
+    st.text(max_size=8),
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-5, 1000), st.floats(allow_nan=False, allow_infinity=False), TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=5)),
+    max_leaves=25,
+)
+OBJECTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(sorted(set(TYPES) - {"Router"})), "config": st.dictionaries(NAMES, VALUES, max_size=4)}
+)
+ROUTES = st.fixed_dictionaries(
+    {"handler": st.one_of(OBJECTS, VALUES)},
+    optional={
+        "heap": st.lists(OBJECTS, max_size=3),
+        "condition": TEXTS,
+        "properties": VALUES,
+        "baseURI": TEXTS,
+        "globalDecorators": VALUES,
+    },
+)
+
+
+@given(ROUTES)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_a_route_is_built_or_refused_with_its_place(document):
+    parent = heap_of(*DEFAULT_OBJECTS, ground=ground_for(instance_for()))
+    try:
+        build_route(json.dumps(document).encode(), "route.json", "route", parent, Deployment())
+    except ConfigurationError as error:
+        assert error.position.file in {"route.json", "test.json"}  # noqa: PT017 - most documents are refused, some are not
+        assert error.reason  # noqa: PT017
+
+
+@given(st.binary(max_size=200))
+def test_bytes_are_a_document_or_refused(text):
+    try:
+        assert isinstance(parse(text, "f"), dict)
+    except ConfigurationError as error:
+        assert error.position.file == "f"  # noqa: PT017
+
+
+@given(st.dictionaries(st.text("abc", min_size=1), VALUES, max_size=4), st.text("ab /*\n", max_size=12))
+def test_comments_change_nothing(document, comment):
+    text = json.dumps(document, indent=1)
+    commented = "\n".join(f"{line} //{comment.replace(chr(10), ' ')}" for line in text.splitlines())
+    assert parse(commented.encode(), "f") == parse(text.encode(), "f")

@@ -1,0 +1,83 @@
+"""`deputize gateway check` and `serve`."""
+
+import asyncio
+import signal
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from deputize.cli.gateway import gateway
+from support.gateway import write_json
+from support.wire import ask
+
+STATIC = {"type": "StaticResponseHandler", "config": {"status": 204}}
+ADMIN = {"adminConnector": {"host": "127.0.0.1", "port": 0}, "connectors": [{"host": "127.0.0.1", "port": 0}], "streamingEnabled": True}
+
+
+@pytest.fixture
+def directory(tmp_path):
+    write_json(tmp_path / "config" / "admin.json", ADMIN)
+    write_json(tmp_path / "config" / "routes" / "a.json", {"handler": STATIC})
+    return tmp_path
+
+
+def checked(directory):
+    result = CliRunner().invoke(gateway, ["check", "--instance", str(directory)])
+    return result.exit_code, result.output
+
+
+def test_check_of_a_sound_instance(directory):
+    assert checked(directory) == (0, f"{directory}: can be served\n")
+
+
+def test_check_tells_of_errors_and_warnings(directory):
+    write_json(directory / "config" / "routes" / "b.json", {"handler": "nobody", "name": "b"})
+    write_json(directory / "config" / "routes" / "c.json", {"handler": STATIC, "handlers": 1})
+    code, output = checked(directory)
+    routes = directory / "config" / "routes"
+    assert code == 1
+    assert output.splitlines() == [
+        f"warning: {routes}/c.json at /handlers: a route does not read 'handlers' (did you mean 'handler'?)",
+        f"error: {routes}/b.json at /handler: no heap object is named 'nobody' (declare it in this file's heap, or in config.json)",
+    ]
+
+
+def test_check_looks_at_connectors(directory):
+    write_json(directory / "config" / "admin.json", {**ADMIN, "connectors": [{"port": 0, "tls": "Missing"}]})
+    code, output = checked(directory)
+    assert (code, "/connectors/0/tls" in output) == (1, True)
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_what_stops_the_start_is_told_in_one_line(directory, command):
+    (directory / "config" / "admin.json").write_text("{")
+    result = CliRunner().invoke(gateway, [command, "--instance", str(directory)])
+    assert result.exit_code == 1
+    assert f"{directory}/config/admin.json:1:2: is not JSON" in result.output
+
+
+async def started_port(process):
+    while line := (await process.stdout.readline()).decode():
+        if "the gateway is ready" in line:
+            return int(line.partition("ports=[")[2].partition("]")[0])
+    raise AssertionError("the gateway ended")
+
+
+async def test_serve_reloads_on_hangup_and_ends_on_termination(directory):
+    write_json(directory / "config" / "config.json", {"handler": {"type": "Router", "config": {"scanInterval": "disabled"}}})
+    command = (sys.executable, "-c", "from deputize.cli.gateway import gateway; gateway()", "serve", "--instance", str(directory))
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env={"NO_COLOR": "1"})
+    async with asyncio.timeout(20):
+        port = await started_port(process)
+        assert (await ask(port)).status == 204
+        write_json(directory / "config" / "routes" / "a.json", {"handler": {**STATIC, "config": {"status": 205}}})
+        process.send_signal(signal.SIGHUP)
+        while (await ask(port)).status != 205:
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+
+
+def test_help_names_the_variable():
+    assert "IG_INSTANCE_DIR" in CliRunner().invoke(gateway, ["serve", "--help"]).output
