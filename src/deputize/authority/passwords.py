@@ -1,12 +1,17 @@
 """Argon2id off the event loop, bounded, and as slow for a user who does not exist as for one who does."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from deputize.kernel.errors import DeputizeError
+
+T = TypeVar("T")
 
 # RFC 9106 section 4, second recommended option: 64 MiB, three passes.
 STANDARD = PasswordHasher(time_cost=3, memory_cost=64 * 1024, parallelism=4)
@@ -29,12 +34,18 @@ class Passwords:
 
     async def verify(self, password_hash: str, password: str) -> bool:
         """Whether `password` is the one hashed; an empty hash is checked against a dummy, takes as long, and is false."""
+        return await self._in_thread(partial(self._matches, password_hash or self._nobody, password)) and bool(password_hash)
+
+    async def hash(self, password: str) -> str:
+        """The Argon2id hash to store for a password. Raises `TooBusy` as `verify` does."""
+        return await self._in_thread(partial(self._hasher.hash, password))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         if self._room == 0:
             raise TooBusy("too many passwords are being checked")
         self._room -= 1
         try:
-            work = asyncio.get_running_loop().run_in_executor(self._pool, self._matches, password_hash or self._nobody, password)
-            return await work and bool(password_hash)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._room += 1
 

@@ -28,11 +28,13 @@ def new_environment(row: EnvironmentRow, now: float) -> list[RowChange]:
     return [Put(row), Put(ObjectRow(new_id(), row.id, "policy", DEFAULT_POLICY, policy)), *_ring_rows(row.id, ring)]
 
 
-def rotate_keys(environment_id: str, rows: Sequence[SigningKeyRow], now: float, algorithm: str = DEFAULT_ALGORITHM) -> list[RowChange]:
-    """The next key signs from now on, a fresh one waits, the current one only verifies. Raises `KeyInvalid`."""
+def rotate_keys(
+    environment_id: str, rows: Sequence[SigningKeyRow], now: float, algorithm: str = DEFAULT_ALGORITHM
+) -> tuple[list[RowChange], str]:
+    """The next key signs from now on, a fresh one waits, the current one only verifies; and the kid that signs. Raises `KeyInvalid`."""
     ring = rotate(key_ring(rows), now, generate_key(algorithm, new_id(), now))
     kept = {key.kid for key in ring.keys}
-    return [*(Remove(row) for row in rows if row.kid not in kept), *_ring_rows(environment_id, ring)]
+    return [*(Remove(row) for row in rows if row.kid not in kept), *_ring_rows(environment_id, ring)], ring.current.kid
 
 
 def replace_secret(

@@ -1,0 +1,106 @@
+"""Applying an environment file: read, check, compare, and change everything in one transaction or nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from deputize.authority.directory.changes import IssuedSecret, new_environment
+from deputize.authority.environment_file.entries import EnvironmentFile
+from deputize.authority.environment_file.existing import Existing, existing
+from deputize.authority.environment_file.parsing import Resolve, parse
+from deputize.authority.environment_file.people import Hashing, plan_users
+from deputize.authority.environment_file.plan import Plan, plan_environment, plan_objects, plan_removals, warnings
+from deputize.authority.environment_file.problems import Problems
+from deputize.authority.environment_file.references import check
+from deputize.authority.environment_file.source import Source
+from deputize.authority.environment_file.targets import environment_target, object_targets
+from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, RowChange, Store
+from deputize.kernel.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What was, or in a dry run would be, changed."""
+
+    environment: EnvironmentRow
+    lines: tuple[str, ...]
+    """One for each change; empty when the database already says what the file says."""
+    warnings: tuple[str, ...]
+    objects: tuple[ObjectRow, ...]
+    """The environment's resources and agents as they are now, also those the file does not name."""
+    secrets: tuple[IssuedSecret, ...]
+    """Secrets that came into being, readable here and never again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A file on its way into a store."""
+
+    text: bytes
+    file: str
+    """Its name, for messages."""
+    resolve: Resolve
+    """What `&{name}` tokens stand for."""
+    prune: bool = False
+    dry_run: bool = False
+
+
+async def apply(application: Application, store: Store, passwords: Hashing, clock: Clock) -> Applied:
+    """Make the store say what the file says.
+
+    Raises `EnvironmentFileInvalid` with everything that is wrong, or `DirectoryConflict`; then nothing was changed.
+    """
+    file, source = parse(application.text, application.file, application.resolve)
+    file = file.model_copy(update={"prune": file.prune or application.prune})
+    stands, now = await _existing(file, source, store), clock.now()
+    row = environment_target(file, stands)
+    seed = new_environment(row, now) if stands.environment is None else []
+    known = replace(stands, objects=(*stands.objects, *_objects(seed)))
+    _check(file, source, known)
+    targets = object_targets(file, known, row.id)
+    plan = Plan()
+    plan_environment(plan, row, seed, stands.environment)
+    plan_removals(plan, file, known, targets)
+    plan_objects(plan, known, targets, now)
+    await plan_users(plan, file, known, row.id, passwords)
+    if plan.changes and not application.dry_run:
+        await store.directory_rows.change(plan.changes, stands.version)
+    return Applied(row, tuple(plan.lines), tuple(warnings(targets)), _afterwards(known, plan), tuple(plan.secrets))
+
+
+async def _existing(file: EnvironmentFile, source: Source, store: Store) -> Existing:
+    rows = await store.directory_rows.load()
+    environment = _environment(file, source, rows)
+    users = await store.users.users_of(environment.id) if environment else ()
+    return existing(rows, environment, users)
+
+
+def _environment(file: EnvironmentFile, source: Source, rows: DirectoryRows) -> EnvironmentRow | None:
+    by_id = next((row for row in rows.environments if file.id is not None and row.id == file.id), None)
+    by_name = next((row for row in rows.environments if row.name == file.environment), None)
+    if by_name and file.id not in {None, by_name.id}:
+        problems = Problems(source)
+        problems.add("/id", f"the environment {by_name.name!r} already has the id {by_name.id}", "leave the id out, or use another name")
+        problems.raise_if_any()
+    return by_id or by_name
+
+
+def _check(file: EnvironmentFile, source: Source, known: Existing) -> None:
+    problems = Problems(source)
+    check(file, known, problems)
+    problems.raise_if_any()
+
+
+def _objects(changes: list[RowChange]) -> list[ObjectRow]:
+    return [change.row for change in changes if isinstance(change.row, ObjectRow)]
+
+
+def _afterwards(known: Existing, plan: Plan) -> tuple[ObjectRow, ...]:
+    rows: Mapping[str, ObjectRow] = {row.id: row for row in known.objects}
+    for change in plan.changes:
+        if isinstance(change.row, ObjectRow):
+            rows = (
+                {**rows, change.row.id: change.row}
+                if isinstance(change, Put)
+                else {key: row for key, row in rows.items() if key != change.row.id}
+            )
+    return tuple(row for row in rows.values() if row.kind in {"resource", "agent"})

@@ -1,0 +1,241 @@
+"""What an environment file may say, in the product's vocabulary. Members that refer to each other are checked in `references`."""
+
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
+from deputize.kernel import durations
+
+MIN_SECRET = 32
+MIN_PASSWORD = 8
+MAX_TEXT = 32_000
+GRANT_TYPES = {
+    "authorization_code": "authorization_code",
+    "client_credentials": "client_credentials",
+    "refresh_token": "refresh_token",
+    "token_exchange": "urn:ietf:params:oauth:grant-type:token-exchange",
+}
+MAPPINGS = {
+    "User ID": "user.id",
+    "Username": "user.username",
+    "Email Address": "user.email",
+    "Given Name": "user.name.given",
+    "Family Name": "user.name.family",
+    "Formatted Name": "user.name.formatted",
+    "Preferred Language": "user.preferredLanguage",
+}
+"""The pick list of user attributes, as the console shows it, and the expressions behind it."""
+_DAY = 86400.0
+_LOCALE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$"
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    seconds = _duration(value)
+    if seconds is None:
+        raise ValueError("needs an end, such as '1 hour'")
+    return seconds
+
+
+def _days(value: object) -> float | None:
+    if value == "never":
+        return None
+    seconds = _duration(value) if isinstance(value, str) else None
+    if not seconds:
+        raise ValueError("write an interval such as '180 days', or never")
+    return seconds / _DAY
+
+
+def _duration(text: str) -> float | None:
+    try:
+        return durations.parse(text)
+    except durations.DurationError as error:
+        raise ValueError(str(error)) from error
+
+
+def _grant_type(value: object) -> object:
+    wire = GRANT_TYPES.get(value.lower(), value) if isinstance(value, str) else value
+    if wire not in GRANT_TYPES.values():
+        raise ValueError(f"is not one of {', '.join(GRANT_TYPES)}")
+    return wire
+
+
+def _uuid(value: str) -> str:
+    if not _UUID.fullmatch(value):
+        raise ValueError("is not a UUID in lower case")
+    return value
+
+
+Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Scope: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!#-\[\]-~]+$")]
+Id: TypeAlias = Annotated[str, AfterValidator(_uuid)]
+Seconds: TypeAlias = Annotated[int, BeforeValidator(_seconds)]
+Secret: TypeAlias = Annotated[str, StringConstraints(min_length=MIN_SECRET, max_length=256, pattern=r"^[!-~]+$")]
+Description: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
+Locale: TypeAlias = Annotated[str, StringConstraints(pattern=_LOCALE)]
+
+
+class Entry(BaseModel):
+    """A part of the file; members it does not know are errors, and texts never silently become something else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class AttributeEntry(Entry):
+    """A claim of a resource's tokens; exactly one of `expression`, `value` and `mapping` says what it is."""
+
+    name: Name
+    expression: str | None = None
+    value: str | None = None
+    """A constant text."""
+    mapping: str | None = None
+    """One of `MAPPINGS`."""
+    required: bool = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "AttributeEntry":
+        if sum(each is not None for each in (self.expression, self.value, self.mapping)) != 1:
+            raise ValueError("needs exactly one of expression, value and mapping")
+        return self
+
+
+class ScopeEntry(Entry):
+    """A scope of a resource."""
+
+    name: Scope
+    description: Description = ""
+
+
+class ResourceEntry(Entry):
+    """A protected thing with an audience."""
+
+    name: Name
+    id: Id | None = None
+    audience: Name | None = None
+    """By default the name."""
+    description: Description = ""
+    token_lifetime: Annotated[Seconds, Field(ge=60, le=int(MAX_TOKEN_LIFETIME))] = 3600
+    attributes: tuple[AttributeEntry, ...] = ()
+    scopes: tuple[ScopeEntry, ...] = ()
+    delegation_required: bool | None = None
+    """By default true exactly when `act` is mapped."""
+    may_outlive_subject: bool = False
+    secret: Secret | None = None
+    """Drawn once when the file gives none."""
+
+
+class AgentEntry(Entry):
+    """Software acting for users."""
+
+    name: Name
+    id: Id | None = None
+    description: Description = ""
+    enabled: bool = True
+    grants: tuple[Annotated[str, BeforeValidator(_grant_type)], ...] = ()
+    """The authorization code grant is on whenever there are redirect URIs."""
+    redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    scopes: dict[str, tuple[Scope, ...]] = Field(default_factory=dict)
+    """Resource name to the scopes of it that are granted."""
+    policies: tuple[Name, ...] = ()
+    client_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    refresh_token_lifetime: Annotated[Seconds, Field(ge=60)] = 30 * 86400
+    refresh_token_rolling_lifetime: Annotated[Seconds, Field(ge=60)] = 180 * 86400
+    refresh_token_grace: Annotated[Seconds, Field(ge=0, le=86400)] = 30
+    secret: Secret | None = None
+    """Drawn once when the file gives none."""
+
+
+class LanguageEntry(Entry):
+    """An agreement's wording in one language."""
+
+    locale: Locale
+    title: Name
+    text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
+    content_type: Literal["text/plain", "text/html"] = "text/plain"
+    enabled: bool = True
+
+
+class AgreementEntry(Entry):
+    """A text a user accepts before an agent may act for them."""
+
+    name: Name
+    id: Id | None = None
+    description: Description = ""
+    enabled: bool = True
+    reconsent_every: Annotated[float | None, BeforeValidator(_days)] = None
+    """In days; `None` (written `never`, the default) means that a consent does not expire."""
+    languages: tuple[LanguageEntry, ...] = ()
+
+
+class LoginEntry(Entry):
+    """The login step has no settings."""
+
+
+class AgreementPromptEntry(Entry):
+    """The agreement prompt's settings."""
+
+    agreement: Name
+
+
+class StepEntry(Entry):
+    """A step of a policy: exactly one member, named like the step."""
+
+    login: LoginEntry | None = None
+    agreement_prompt: AgreementPromptEntry | None = None
+
+    @model_validator(mode="after")
+    def _one_step(self) -> "StepEntry":
+        if (self.login is None) == (self.agreement_prompt is None):
+            raise ValueError("needs exactly one of login and agreement_prompt, such as login: {}")
+        return self
+
+
+class PolicyEntry(Entry):
+    """An authentication policy."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^([a-zA-Z0-9_. -]+|[a-zA-Z][a-zA-Z0-9+.-]*:[!-~]+)$")]
+    id: Id | None = None
+    steps: Annotated[tuple[StepEntry, ...], Field(min_length=1, max_length=20)]
+
+
+class UserEntry(Entry):
+    """A user; without a password nobody signs on with one."""
+
+    username: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    id: Id | None = None
+    password: Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=1024)] | None = None
+    password_hash: Annotated[str, StringConstraints(pattern=r"^\$argon2id\$[!-~]{1,240}$")] | None = None
+    enabled: bool = True
+    email: Annotated[str, StringConstraints(max_length=320)] | None = None
+    given_name: Name | None = None
+    family_name: Name | None = None
+    preferred_language: Locale | None = None
+    attributes: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one_password(self) -> "UserEntry":
+        if self.password is not None and self.password_hash is not None:
+            raise ValueError("has both password and password_hash; keep one")
+        return self
+
+
+class EnvironmentFile(Entry):
+    """One environment. Kinds that the file leaves out stay as they are."""
+
+    environment: Name
+    id: Id | None = None
+    organization_id: Id | None = None
+    default_policy: Name | None = None
+    default_language: Locale | None = None
+    resources: tuple[ResourceEntry, ...] | None = None
+    agreements: tuple[AgreementEntry, ...] | None = None
+    policies: tuple[PolicyEntry, ...] | None = None
+    agents: tuple[AgentEntry, ...] | None = None
+    users: tuple[UserEntry, ...] | None = None
+    prune: bool = False
+    """Whether objects of the kinds the file lists are removed when the file does not name them."""

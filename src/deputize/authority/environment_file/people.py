@@ -1,0 +1,67 @@
+"""The users of an environment file. A password is compared with the stored hash, so that applying a file again changes nothing."""
+
+from dataclasses import fields
+from typing import Protocol
+
+from deputize.authority.environment_file.entries import EnvironmentFile, UserEntry
+from deputize.authority.environment_file.existing import Existing
+from deputize.authority.environment_file.plan import Plan
+from deputize.authority.storage import Put, Remove
+from deputize.kernel.ids import new_id
+from deputize.oauth.records.store import User
+
+
+class Hashing(Protocol):
+    """The part of `authority.passwords` that is needed here."""
+
+    async def verify(self, password_hash: str, password: str) -> bool:
+        """Whether `password` is the one hashed."""
+        ...
+
+    async def hash(self, password: str) -> str:
+        """The Argon2id hash to store."""
+        ...
+
+
+async def plan_users(plan: Plan, file: EnvironmentFile, existing: Existing, environment_id: str, passwords: Hashing) -> None:
+    """Add new users, change those that differ; remove the others if the file lists users and says `prune`."""
+    named: set[str] = set()
+    for entry in file.users or ():
+        before = existing.find_user(entry.id, entry.username)
+        after = await _user(entry, before, environment_id, passwords)
+        named.add(after.id)
+        _plan_user(plan, before, after)
+    for user in existing.users if file.prune and file.users is not None else ():
+        if user.id not in named:
+            plan.add(f"- user {user.username}", Remove(user))
+
+
+def _plan_user(plan: Plan, before: User | None, after: User) -> None:
+    if before is None:
+        plan.add(f"+ user {after.username}", Put(after))
+    elif before != after:
+        members = (field.name for field in fields(User) if getattr(before, field.name) != getattr(after, field.name))
+        plan.add(f"~ user {after.username}: {', '.join(members).replace('password_hash', 'password')}", Put(after))
+
+
+async def _user(entry: UserEntry, before: User | None, environment_id: str, passwords: Hashing) -> User:
+    return User(
+        id=before.id if before else entry.id or new_id(),
+        environment_id=environment_id,
+        username=entry.username,
+        password_hash=await _password_hash(entry, before.password_hash if before else "", passwords),
+        enabled=entry.enabled,
+        email=entry.email,
+        given_name=entry.given_name,
+        family_name=entry.family_name,
+        preferred_language=entry.preferred_language,
+        attributes=entry.attributes,
+    )
+
+
+async def _password_hash(entry: UserEntry, before: str, passwords: Hashing) -> str:
+    if entry.password is None:
+        return entry.password_hash or before
+    if before and await passwords.verify(before, entry.password):
+        return before
+    return await passwords.hash(entry.password)

@@ -1,0 +1,96 @@
+"""What has to change so that the database says what a file says."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from deputize.authority.directory.changes import DEFAULT_POLICY, IssuedSecret, replace_secret
+from deputize.authority.directory.documents import AgentDocument, AgreementDocument, Document, PolicyDocument, ResourceDocument
+from deputize.authority.environment_file.differences import changed_members
+from deputize.authority.environment_file.entries import EnvironmentFile
+from deputize.authority.environment_file.existing import Existing, read_document
+from deputize.authority.environment_file.references import entries, is_pruned
+from deputize.authority.environment_file.targets import ACT, Target
+from deputize.authority.storage import EnvironmentRow, Kind, ObjectRow, Put, Remove, RowChange
+from deputize.kernel.digests import matches
+from deputize.kernel.values import JsonObject
+
+DOCUMENTS: Mapping[Kind, type[Document]] = {
+    "resource": ResourceDocument,
+    "agent": AgentDocument,
+    "agreement": AgreementDocument,
+    "policy": PolicyDocument,
+}
+_WITH_SECRET = ("resource", "agent")
+
+
+@dataclass(slots=True)
+class Plan:
+    """The changes, what to tell about them, and the secrets that come into being."""
+
+    changes: list[RowChange] = field(default_factory=list[RowChange])
+    lines: list[str] = field(default_factory=list[str])
+    secrets: list[IssuedSecret] = field(default_factory=list[IssuedSecret])
+
+    def add(self, line: str, *changes: RowChange) -> None:
+        """One more thing to do."""
+        self.lines.append(line)
+        self.changes.extend(changes)
+
+
+def plan_environment(plan: Plan, row: EnvironmentRow, seed: Iterable[RowChange], before: EnvironmentRow | None) -> None:
+    """Create the environment with what every new one has, or change its own settings."""
+    if before is None:
+        plan.add(f"+ environment {row.name}", *seed)
+    elif members := list(changed_members({**before.document, "name": before.name}, {**row.document, "name": row.name})):
+        plan.add(f"~ environment {row.name}: {', '.join(members)}", Put(row))
+
+
+def plan_removals(plan: Plan, file: EnvironmentFile, existing: Existing, targets: Iterable[Target]) -> None:
+    """Remove what the file does not name, of the kinds it lists, if it says `prune`. The built-in policy stays."""
+    named = {target.row.id for target in targets}
+    for kind, _, _ in reversed(entries(file)):
+        for row in existing.of_kind(kind) if is_pruned(file, kind) else ():
+            if row.id not in named and not (kind == "policy" and row.name == DEFAULT_POLICY):
+                plan.add(f"- {kind} {row.name}", Remove(row))
+
+
+def plan_objects(plan: Plan, existing: Existing, targets: Iterable[Target], now: float) -> None:
+    """Add what is new, replace what differs, and see that resources and agents have a secret."""
+    before = {row.id: row for row in existing.objects}
+    for target in targets:
+        _plan_object(plan, before.get(target.row.id), target.row)
+        if target.row.kind in _WITH_SECRET:
+            _plan_secret(plan, existing, target, now)
+
+
+def warnings(targets: Iterable[Target]) -> Iterator[str]:
+    """What is allowed, but most likely not meant."""
+    for row in (target.row for target in targets if target.row.kind == "resource"):
+        document = ResourceDocument.model_validate(row.document)
+        if not document.delegation_required and any(attribute.name == ACT for attribute in document.attributes):
+            yield (
+                f"resource {row.name} maps act but does not require delegation: when the mapping yields nothing, "
+                "a token with the user's sub and no act is issued (set delegation_required: true)"
+            )
+
+
+def _plan_object(plan: Plan, before: ObjectRow | None, row: ObjectRow) -> None:
+    if before is None:
+        plan.add(f"+ {row.kind} {row.name}", Put(row))
+    elif members := list(changed_members(_readable(before), {**row.document, "name": row.name})):
+        plan.add(f"~ {row.kind} {row.name}: {', '.join(members)}", Put(row))
+
+
+def _readable(row: ObjectRow) -> JsonObject:
+    """The stored document with today's defaults; of a broken one nothing, so that it is replaced."""
+    document = read_document(row, DOCUMENTS[row.kind])
+    return {**(document.model_dump(mode="json") if document else {}), "name": row.name}
+
+
+def _plan_secret(plan: Plan, existing: Existing, target: Target, now: float) -> None:
+    valid = existing.secrets_of(target.row.id, now)
+    if valid and (target.secret is None or matches(target.secret, valid[0].digest)):
+        return
+    changes, issued = replace_secret(target.row, valid, now, target.secret)
+    plan.add(f"  {'the given' if target.secret else 'a new'} secret for {target.row.kind} {target.row.name}", *changes)
+    plan.secrets.append(issued)

@@ -1,0 +1,162 @@
+"""Entries of a file to the rows that should stand afterwards."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from deputize.authority.directory.documents import (
+    AgentDocument,
+    AgreementDocument,
+    AttributeDocument,
+    Document,
+    PolicyDocument,
+    ResourceDocument,
+    StepDocument,
+    TextDocument,
+)
+from deputize.authority.environment_file.entries import (
+    MAPPINGS,
+    AgentEntry,
+    AgreementEntry,
+    AttributeEntry,
+    EnvironmentFile,
+    LanguageEntry,
+    PolicyEntry,
+    ResourceEntry,
+    StepEntry,
+)
+from deputize.authority.environment_file.existing import Existing, read_document
+from deputize.authority.environment_file.references import AUTHORIZATION_CODE, Named, entries, environment_settings
+from deputize.authority.storage import EnvironmentRow, Kind, ObjectRow
+from deputize.kernel.ids import new_id
+from deputize.kernel.values import JsonObject
+
+ACT = "act"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An object as the file wants it."""
+
+    row: ObjectRow
+    secret: str | None = None
+    """The secret the file gives, if it does."""
+
+
+def environment_target(file: EnvironmentFile, existing: Existing) -> EnvironmentRow:
+    """The environment's own row; what the file leaves out stays, or gets its default."""
+    row, document = existing.environment, environment_settings(file, existing)
+    return EnvironmentRow(row.id if row else file.id or new_id(), file.environment, _stored(document))
+
+
+def object_targets(file: EnvironmentFile, existing: Existing, environment_id: str) -> tuple[Target, ...]:
+    """Every object the file lists, in its order."""
+    builder = _Builder(file, existing, environment_id)
+    return (
+        *(builder.target("resource", each, _resource(each), each.secret) for each in file.resources or ()),
+        *(builder.target("agreement", each, builder.agreement(each)) for each in file.agreements or ()),
+        *(builder.target("policy", each, builder.policy(each)) for each in file.policies or ()),
+        *(builder.target("agent", each, builder.agent(each), each.secret) for each in file.agents or ()),
+    )
+
+
+class _Builder:
+    """Turns names into ids, those of new objects included."""
+
+    def __init__(self, file: EnvironmentFile, existing: Existing, environment_id: str) -> None:
+        self._existing = existing
+        self._environment_id = environment_id
+        self._ids: Mapping[tuple[Kind, str], str] = {
+            **{(row.kind, row.name): row.id for row in existing.objects},
+            **{(kind, entry.name): _id(existing, kind, entry) for kind, _, listed in entries(file) for entry in listed or ()},
+        }
+
+    def target(self, kind: Kind, entry: Named, document: Document, secret: str | None = None) -> Target:
+        row = ObjectRow(self._ids[kind, entry.name], self._environment_id, kind, entry.name, _stored(document))
+        return Target(row, secret)
+
+    def agreement(self, entry: AgreementEntry) -> AgreementDocument:
+        texts = tuple(_text(language) for language in entry.languages)
+        row = self._existing.find("agreement", entry.id, entry.name)
+        before = read_document(row, AgreementDocument) if row else None
+        return AgreementDocument(
+            description=entry.description,
+            enabled=entry.enabled,
+            reconsent_days=entry.reconsent_every,
+            version=_version(before, texts),
+            texts=texts,
+        )
+
+    def policy(self, entry: PolicyEntry) -> PolicyDocument:
+        return PolicyDocument(steps=tuple(self._step(step) for step in entry.steps))
+
+    def _step(self, step: StepEntry) -> StepDocument:
+        if step.agreement_prompt is None:
+            return StepDocument(type="LOGIN")
+        return StepDocument(type="AGREEMENT", settings={"agreement": self._ids["agreement", step.agreement_prompt.agreement]})
+
+    def agent(self, entry: AgentEntry) -> AgentDocument:
+        implied = [AUTHORIZATION_CODE] if entry.redirect_uris else []
+        return AgentDocument(
+            description=entry.description,
+            enabled=entry.enabled,
+            grant_types=tuple(sorted({*implied, *entry.grants})),
+            redirect_uris=entry.redirect_uris,
+            post_logout_redirect_uris=entry.post_logout_redirect_uris,
+            scopes={self._ids["resource", name]: tuple(sorted(set(scopes))) for name, scopes in entry.scopes.items()},
+            policies=entry.policies,
+            client_auth_method=entry.client_auth,
+            refresh_token_lifetime=entry.refresh_token_lifetime,
+            refresh_token_rolling_lifetime=entry.refresh_token_rolling_lifetime,
+            refresh_token_grace=entry.refresh_token_grace,
+        )
+
+
+def _id(existing: Existing, kind: Kind, entry: Named) -> str:
+    row = existing.find(kind, entry.id, entry.name)
+    return row.id if row else entry.id or new_id()
+
+
+def _resource(entry: ResourceEntry) -> ResourceDocument:
+    maps_act = any(attribute.name == ACT for attribute in entry.attributes)
+    return ResourceDocument(
+        audience=entry.audience or entry.name,
+        description=entry.description,
+        token_lifetime=entry.token_lifetime,
+        attributes=tuple(_attribute(attribute) for attribute in entry.attributes),
+        scopes={scope.name: scope.description for scope in entry.scopes},
+        delegation_required=maps_act if entry.delegation_required is None else entry.delegation_required,
+        may_outlive_subject=entry.may_outlive_subject,
+    )
+
+
+def _attribute(entry: AttributeEntry) -> AttributeDocument:
+    expression = MAPPINGS[entry.mapping] if entry.mapping is not None else entry.expression
+    value = entry.value or "" if expression is None else "${" + expression + "}"
+    return AttributeDocument(name=entry.name, value=value, required=entry.required)
+
+
+def _text(entry: LanguageEntry) -> TextDocument:
+    shown = json.dumps([entry.content_type, entry.title, entry.text])
+    return TextDocument(
+        locale=entry.locale,
+        title=entry.title,
+        content_type=entry.content_type,
+        text=entry.text,
+        revision=hashlib.sha256(shown.encode()).hexdigest()[:32],
+        enabled=entry.enabled,
+    )
+
+
+def _version(before: AgreementDocument | None, texts: Sequence[TextDocument]) -> int:
+    """One more when a wording changed. A language more or less asks nobody again."""
+    if before is None:
+        return 1
+    revisions = {text.locale: text.revision for text in before.texts}
+    changed = any(revisions.get(text.locale, text.revision) != text.revision for text in texts)
+    return before.version + changed
+
+
+def _stored(document: Document) -> JsonObject:
+    return document.model_dump(mode="json")

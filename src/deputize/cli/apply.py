@@ -1,0 +1,108 @@
+"""`deputize apply`: make an environment what a file says."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from deputize.authority import environment_file
+from deputize.authority.environment_file import Application, Applied, EnvironmentFileInvalid
+from deputize.authority.passwords import Passwords
+from deputize.authority.storage import DirectoryConflict, StorageError, open_store, sqlite_url
+from deputize.cli.secrets_file import SecretsFileInvalid, write_secrets
+from deputize.kernel.clock import SystemClock
+
+DEFAULT_BASE_URL = "http://localhost:9080"
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """Where secrets go, and the URL they are good for."""
+
+    base_url: str
+    secrets_file: Path | None
+
+
+@click.command("apply")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), show_default=True, help="Folder of the database."
+)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="What &{NAME} stands for in the file; before the process environment."
+)
+@click.option(
+    "--base-url", default=DEFAULT_BASE_URL, show_default=True, help="Origin of the authority, for the issuer that is written out."
+)
+@click.option(
+    "--secrets-out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write ids and new secrets to this JSON file, readable by you alone, instead of printing them. Those it holds already stay.",
+)
+@click.option("--dry-run", is_flag=True, help="Check the file and show what would change.")
+@click.option("--prune", is_flag=True, help="Remove objects that the file does not name, of the kinds it lists.")
+def apply(file: Path, data: Path, settings: Sequence[str], base_url: str, secrets_out: Path | None, *, dry_run: bool, prune: bool) -> None:
+    """Make an environment what FILE says: all of it, or nothing if anything in it is wrong.
+
+    Applying a file again changes nothing. A running authority follows within a second.
+    """
+    application = Application(file.read_bytes(), str(file), _resolver(settings), prune, dry_run)
+    try:
+        applied = asyncio.run(_apply(application, sqlite_url(data)))
+    except EnvironmentFileInvalid as error:
+        count = len(error.errors)
+        raise click.ClickException(f"{file} has {count} error{'s' * (count > 1)}; nothing was changed\n{error}") from error
+    except (DirectoryConflict, StorageError) as error:
+        raise click.ClickException(str(error)) from error
+    _report(applied, dry_run=dry_run)
+    if not dry_run:
+        _hand_out(applied, _Output(base_url.rstrip("/"), secrets_out))
+
+
+async def _apply(application: Application, database_url: str) -> Applied:
+    passwords = Passwords()
+    try:
+        async with open_store(database_url) as store:
+            return await environment_file.apply(application, store, passwords, SystemClock())
+    finally:
+        passwords.close()
+
+
+def _resolver(settings: Sequence[str]) -> Callable[[str], str | None]:
+    named: dict[str, str] = dict(os.environ)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{setting[:32]!r} is not NAME=VALUE", param_hint="--set")
+        named[name] = value
+    return named.get
+
+
+def _report(applied: Applied, *, dry_run: bool) -> None:
+    for line in applied.lines or ("no changes",):
+        click.echo(line)
+    for warning in applied.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if dry_run:
+        click.echo("dry run: nothing was changed")
+
+
+def _hand_out(applied: Applied, output: _Output) -> None:
+    issuer = f"{output.base_url}/{applied.environment.id}/as"
+    click.echo(f"issuer {issuer}")
+    if output.secrets_file is not None:
+        try:
+            write_secrets(output.secrets_file, applied, issuer)
+        except (OSError, SecretsFileInvalid) as error:
+            _print_secrets(applied)
+            raise click.ClickException(f"the environment was changed, but {output.secrets_file} was not written: {error}") from error
+    else:
+        _print_secrets(applied)
+
+
+def _print_secrets(applied: Applied) -> None:
+    for issued in applied.secrets:
+        click.echo(f"{issued.owner.kind} {issued.owner.name}: id {issued.owner.id}, secret {issued.text} (shown only now)")
