@@ -48,7 +48,11 @@ class Guard:
             body = await _read_body(scope, receive, self._body_seconds)
             await self._app(scope, _replay(body, receive), answering.send)
         except _Refused as refusal:
-            await _refuse(answering.send, refusal)
+            await _refuse(answering.send, refusal.status, "invalid_request", str(refusal))
+        except Exception:
+            _log.exception("request failed", correlation_id=scope[CORRELATION_ID])
+            if answering.status == 0:
+                await _refuse(answering.send, 500, "server_error", f"The log says more (Correlation ID: {scope[CORRELATION_ID]})")
         finally:
             _log_request(scope, answering.status, perf_counter() - started)
 
@@ -102,10 +106,10 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-async def _refuse(send: Callable[[Message], Awaitable[None]], refusal: _Refused) -> None:
-    body = json.dumps({"error": "invalid_request", "error_description": str(refusal)}).encode()
+async def _refuse(send: Callable[[Message], Awaitable[None]], status: int, code: str, description: str) -> None:
+    body = json.dumps({"error": code, "error_description": description}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -1,0 +1,104 @@
+import pytest
+from structlog.testing import capture_logs
+
+from deputize.authority.passwords import TooBusy
+from support.agent_delegation import ENVIRONMENT_ID
+from support.authority import PASSWORD
+
+
+@pytest.fixture
+async def login(authority, browser):
+    await browser.get(authority.authorize_url())
+    return browser
+
+
+async def test_a_wrong_password_and_an_unknown_user_look_the_same(login):
+    wrong = (await login.sign_on("wrong")).text
+    assert "not right" in wrong
+    unknown = (await login.sign_on("wrong", "demouser")).text
+    assert unknown == wrong
+    nobody = (await login.sign_on("wrong", "nobody")).text
+    assert nobody.replace('value="nobody"', 'value="demouser"') == wrong
+
+
+async def test_both_cost_a_password_check(authority, login, monkeypatch):
+    checked = []
+    real = authority.services.passwords.verify
+
+    async def counting(password_hash, password):
+        checked.append(bool(password_hash))
+        return await real(password_hash, password)
+
+    monkeypatch.setattr(authority.services.passwords, "verify", counting)
+    await login.sign_on("wrong")
+    await login.sign_on("wrong", "nobody")
+    assert checked == [True, False]
+
+
+async def test_the_name_stays_and_the_password_does_not(login):
+    page = (await login.sign_on("wrong-password")).text
+    assert 'value="demouser"' in page
+    assert "wrong-password" not in page
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ({"username": "", "password": "x"}, "Enter your username"),
+        ({"username": "demouser", "password": ""}, "Enter your password"),
+        ({"username": "   ", "password": "x"}, "Enter your username"),
+    ],
+)
+async def test_what_is_missing_is_named(login, typed, said):
+    response = await login.submit(**typed)
+    assert response.status_code == 400
+    assert said in response.text
+
+
+async def test_a_name_is_locked_after_six_failures_and_opens_again(authority, login):
+    for _ in range(6):
+        await login.sign_on("wrong")
+    response = await login.sign_on(PASSWORD)
+    assert response.status_code == 429
+    assert "Wait 15 min" in response.text
+    authority.clock.instant += 901
+    await login.sign_on(PASSWORD)
+    assert login.heading.startswith("Let ")
+
+
+async def test_a_name_nobody_has_is_locked_too(login):
+    for _ in range(6):
+        await login.sign_on("wrong", "nobody")
+    assert (await login.sign_on("wrong", "nobody")).status_code == 429
+
+
+async def test_signing_on_forgets_the_failures(authority, login):
+    for _ in range(5):
+        await login.sign_on("wrong")
+    await login.sign_on(PASSWORD)
+    assert await authority.store.sign_on_failures.locked_until(ENVIRONMENT_ID, "demouser", authority.clock.now()) is None
+    await login.get(authority.authorize_url(prompt="login"))
+
+
+async def test_when_too_many_sign_on_at_once_the_page_says_so(authority, login, monkeypatch):
+    async def busy(_hash, _password):
+        raise TooBusy
+
+    monkeypatch.setattr(authority.services.passwords, "verify", busy)
+    response = await login.sign_on()
+    assert response.status_code == 503
+    assert "Try again in a moment" in response.text
+
+
+async def test_the_log_says_that_it_failed_but_not_what_was_typed(login):
+    with capture_logs() as lines:
+        await login.sign_on("my-secret-typo", "my-password-typed-as-name")
+    assert any(line["event"] == "sign-on refused" for line in lines)
+    assert "my-secret-typo" not in str(lines)
+    assert "my-password-typed-as-name" not in str(lines)
+
+
+async def test_the_session_value_is_not_kept_in_clear(authority, login):
+    await login.sign_on()
+    cookie = login.client.cookies[f"deputize-session-{ENVIRONMENT_ID}"]
+    assert await authority.store.sessions.find_session(ENVIRONMENT_ID, cookie) is None
