@@ -2,7 +2,12 @@
 
 import click
 
-COMMANDS: tuple[click.Command, ...] = ()
+from deputize.cli.apply import apply
+from deputize.cli.authority import authority
+from deputize.cli.gateway import gateway
+from deputize.cli.keys import keys
+
+COMMANDS: tuple[click.Command, ...] = (apply, authority, gateway, keys)
 
 
 @click.group()
