@@ -66,8 +66,7 @@ def test_hours_span_exactly_the_range_of_their_day(city: City, on: date):
     hours = [climate.hour(city, datetime(on.year, on.month, on.day, hour)) for hour in range(24)]
     degrees = [hour.high for hour in hours]
     assert (min(degrees), max(degrees)) == (whole.low, whole.high)
-    assert degrees.index(whole.low) == climate.COLDEST_HOUR
-    assert degrees.index(whole.high) == climate.WARMEST_HOUR
+    assert (degrees[climate.COLDEST_HOUR], degrees[climate.WARMEST_HOUR]) == (whole.low, whole.high)
 
 
 def test_summer_is_warmer_than_winter_on_both_hemispheres():

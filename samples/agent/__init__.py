@@ -1,0 +1,1 @@
+"""The sample agent: finds out whom an MCP server trusts, gets the user's consent, exchanges tokens, and uses the tools."""

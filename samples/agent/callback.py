@@ -1,0 +1,78 @@
+"""The loopback address that the browser returns to (RFC 8252 section 7.3): one answer, then it is gone."""
+
+import asyncio
+import contextlib
+import hmac
+from collections.abc import AsyncGenerator
+from urllib.parse import parse_qsl, urlsplit
+
+from agent.errors import SignOnFailed
+
+PATH = "/callback"
+MAX_HEAD_BYTES = 16 * 1024
+READ_SECONDS = 5.0
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
+<style>body{{font:1.1rem/1.5 system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0;color:#1d2b3a}}</style>
+<main><h1>{title}</h1><p>{text}</p></main></html>"""
+
+
+class Callback:
+    """Waits for the browser; only a request with the expected state counts, everything else is turned away."""
+
+    def __init__(self, state: str) -> None:
+        self._state = state
+        self._answer: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
+
+    async def answer(self, seconds: float) -> dict[str, str]:
+        """The query parameters the browser brought. Raises `SignOnFailed` when it does not come in time."""
+        try:
+            return await asyncio.wait_for(self._answer, seconds)
+        except TimeoutError as error:
+            raise SignOnFailed(f"Nobody signed on within {seconds:.0f} seconds") from error
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one connection."""
+        with contextlib.suppress(TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), READ_SECONDS)
+            writer.write(self._respond(head.split(b"\r\n", 1)[0].decode("ascii")))
+            await writer.drain()
+        writer.close()
+
+    def _respond(self, request_line: str) -> bytes:
+        method, target, _ = request_line.split(" ")
+        parts = urlsplit(target)
+        if method != "GET" or parts.path != PATH:
+            return _page(404, "Nothing here", "This address only waits for you to come back from signing on.")
+        query = dict(parse_qsl(parts.query, max_num_fields=20))
+        if not hmac.compare_digest(query.get("state", "").encode(), self._state.encode()) or self._answer.done():
+            return _page(400, "Not expected", "This answer does not belong to the sign-on the agent is waiting for.")
+        self._answer.set_result(query)
+        if "error" in query:
+            return _page(200, "Not signed on", "The agent got no permission. You can close this window.")
+        return _page(200, "You are signed on", "The agent can act for you now. You can close this window and go back to the terminal.")
+
+
+@contextlib.asynccontextmanager
+async def listening(port: int, state: str) -> AsyncGenerator[Callback]:
+    """A callback on `port` of the loopback addresses. Raises `SignOnFailed` when the port is taken."""
+    callback = Callback(state)
+    async with contextlib.AsyncExitStack() as servers:
+        try:
+            await servers.enter_async_context(await asyncio.start_server(callback.serve, "127.0.0.1", port, limit=MAX_HEAD_BYTES))
+        except OSError as error:
+            raise SignOnFailed(f"Port {port} is not free: {error}. Free it, or choose another with --callback-port.") from error
+        # A browser may take localhost for ::1, which not every machine has.
+        with contextlib.suppress(OSError):
+            await servers.enter_async_context(await asyncio.start_server(callback.serve, "::1", port, limit=MAX_HEAD_BYTES))
+        yield callback
+
+
+def _page(status: int, title: str, text: str) -> bytes:
+    reason = {200: "OK", 400: "Bad Request", 404: "Not Found"}[status]
+    body = _PAGE.format(title=title, text=text).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
+        "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\nCache-Control: no-store\r\n"
+        "Referrer-Policy: no-referrer\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode() + body

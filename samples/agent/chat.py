@@ -1,0 +1,88 @@
+"""The conversation at the terminal."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import httpx2
+from mcp_types import Tool
+
+from agent.errors import AgentError
+from agent.responder import Responder
+from agent.tools import connected
+
+PROMPT = "Enter your message (or 'exit|quit|q'): "
+GOODBYE = "Goodbye!"
+_EXITS = frozenset({"exit", "quit", "q"})
+
+
+def say(text: str) -> None:
+    """Print, at once also when somebody else reads along."""
+    print(text, flush=True)
+
+
+async def ask(question: str) -> str | None:
+    """What the person types; None when nobody is there."""
+    try:
+        return await asyncio.to_thread(input, f"{question} ")
+    except EOFError:
+        return None
+
+
+async def nobody(question: str) -> str | None:  # noqa: ARG001 - stands in for `ask`
+    """For runs that must not wait for a person."""
+    return None
+
+
+async def may_open_browser(issuer: str) -> bool:
+    """Whether the person wants a browser to be opened; without a person there is none to open one for."""
+    if not sys.stdin.isatty():
+        return False
+    answer = await ask(f"Open a browser to sign on at {issuer}? [Y/n]")
+    return answer is not None and not answer.strip().lower().startswith("n")
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """One agent, one MCP server, one person."""
+
+    http: httpx2.AsyncClient
+    server_url: str
+    responder: Responder
+
+    async def introduce(self) -> None:
+        """Show the tools there are. Raises `AgentError`."""
+        async with connected(self.http, self.server_url) as tools:
+            say(discovered(self.server_url, await tools.listed()))
+
+    async def answer(self, prompt: str) -> str:
+        """The answer to one prompt. Raises `AgentError`."""
+        async with connected(self.http, self.server_url) as tools:
+            return await self.responder.respond(prompt, await tools.listed(), tools.call)
+
+    async def converse(self) -> None:
+        """Answer until the person has enough; a failed question does not end the conversation."""
+        while True:
+            prompt = await ask(f"\n{PROMPT.rstrip()}")
+            if prompt is None or prompt.strip().lower() in _EXITS:
+                say(GOODBYE)
+                return
+            if prompt.strip():
+                say(f"\n{await self._answer_or_reason(prompt)}")
+
+    async def _answer_or_reason(self, prompt: str) -> str:
+        try:
+            return await self.answer(prompt)
+        except AgentError as error:
+            return f"[ERROR] {error}"
+
+
+def discovered(server_url: str, tools: Sequence[Tool]) -> str:
+    """The list of tools, each with the first sentence of its description."""
+    rows = [f"  - {tool.name}{f': {_sentence(tool.description)}' if tool.description else ''}" for tool in tools]
+    return "\n".join([f"[INFO] Discovered tools [{server_url}]:", *rows])
+
+
+def _sentence(description: str) -> str:
+    return description.strip().splitlines()[0].split(". ")[0].rstrip(".")

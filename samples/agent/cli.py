@@ -1,0 +1,171 @@
+"""The command line: options and environment become a running agent."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import ssl
+import sys
+import time
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import httpx2
+
+from agent import chat, discovery
+from agent.chat import Chat, say
+from agent.delegation import DelegatedAuth, Delegation, Reach
+from agent.errors import AgentError
+from agent.models import language_model
+from agent.oauth import Credentials, TokenEndpoint
+from agent.planner import Planner
+from agent.responder import Responder
+from agent.signon import SignOn
+
+REQUEST_SECONDS = 30.0
+STREAM_SECONDS = 300.0
+_EPILOG = """environment:
+  AGENT_SECRET     the agent's client secret
+  AGENT_MODEL_URL  a language model's base URL, for example http://localhost:11434/v1; without it, a built-in planner picks the tools
+  AGENT_MODEL      the model's name
+  AGENT_MODEL_KEY  the key for it
+  AGENT_MODEL_API  openai (default) or anthropic
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The agent, ready to talk."""
+
+    chat: Chat
+    delegation: Delegation | None
+    """None when the MCP server asks for no token."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the agent; 0 when it ended as the person wanted, 1 with a reason when it could not go on."""
+    options = _options(arguments)
+    try:
+        asyncio.run(_run(options))
+    except AgentError as error:
+        print(f"[ERROR] {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        say(f"\n{chat.GOODBYE}")
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="sample-mcp-agent.py",
+        description="An agent that acts for you on an MCP server, with your consent.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--mcp-server-url", required=True, metavar="URL", help="the MCP server, exactly as it is published")
+    parser.add_argument("--client-id", default="", metavar="ID", help="the agent's client ID at the authorization server")
+    parser.add_argument("--ca-file", metavar="FILE", help="certificate authorities to trust beside the system's (PEM)")
+    parser.add_argument("--no-browser", action="store_true", help="never open a browser; print the address to sign on at")
+    parser.add_argument("--once", metavar="PROMPT", help="answer this and end")
+    parser.add_argument("--agent-scope", default="agent", metavar="SCOPE", help="scope of the tokens to be exchanged (default: agent)")
+    parser.add_argument("--agent-audience", default="agent", metavar="AUDIENCE", help="audience of the same tokens (default: agent)")
+    parser.add_argument("--callback-port", type=int, default=3000, metavar="PORT", help="where the browser returns to (default: 3000)")
+    parser.add_argument("--show-tokens", type=Path, metavar="FILE", help="write the claims of the three tokens there when ending")
+    return parser.parse_args(arguments)
+
+
+async def _run(options: argparse.Namespace) -> None:
+    try:
+        async with _running(options) as agent:
+            try:
+                await _talk(agent.chat, options.once)
+            finally:
+                if options.show_tokens and agent.delegation:
+                    _write_privately(options.show_tokens, json.dumps(agent.delegation.claims(), indent=2) + "\n")
+    except httpx2.HTTPError as error:
+        raise AgentError(f"{_where(error)} cannot be reached: {error}") from error
+
+
+async def _talk(conversation: Chat, once: str | None) -> None:
+    await conversation.introduce()
+    if once is None:
+        await conversation.converse()
+    else:
+        say(f"\n{await conversation.answer(once)}")
+
+
+@contextlib.asynccontextmanager
+async def _running(options: argparse.Namespace) -> AsyncGenerator[Running]:
+    timeout = httpx2.Timeout(REQUEST_SECONDS, read=STREAM_SECONDS)
+    trusted = _trust(options.ca_file)
+    async with (
+        httpx2.AsyncClient(verify=trusted, timeout=REQUEST_SECONDS) as plain,
+        httpx2.AsyncClient(verify=trusted, timeout=timeout) as to_server,
+    ):
+        delegation = await _delegation(plain, options)
+        if delegation:
+            to_server.auth = DelegatedAuth(delegation, options.mcp_server_url)
+            await delegation.token()
+        yield Running(Chat(to_server, options.mcp_server_url, _responder(plain, options)), delegation)
+
+
+async def _delegation(client: httpx2.AsyncClient, options: argparse.Namespace) -> Delegation | None:
+    """From the server's refusal to a way to tokens; None when it does not refuse."""
+    url = options.mcp_server_url
+    if not discovery.is_trustworthy(url):
+        raise AgentError(f"{url} is not https: a token sent there could be read by others")
+    challenge = await discovery.challenge_of(client, url)
+    if challenge is None:
+        return None
+    say(f"[INFO] {url} asks for a token")
+    resource = await discovery.protected_resource(client, url, challenge)
+    server = await discovery.authorization_server(client, resource.issuer)
+    say(f"[INFO] Its authorization server is {server.issuer}")
+    endpoint = TokenEndpoint(client, server, _credentials(options), time.monotonic)
+    reach = Reach(resource.resource, challenge.scopes or resource.scopes, options.agent_audience, options.agent_scope)
+    may_open = _never if options.no_browser else chat.may_open_browser
+    sign_on = SignOn(endpoint, server, options.client_id, options.callback_port, reach.agent_scope, reach.agent_audience, may_open, say)
+    return Delegation(endpoint, reach, sign_on, lambda text: say(f"[INFO] {text}"), time.monotonic)
+
+
+def _credentials(options: argparse.Namespace) -> Credentials:
+    secret = os.environ.get("AGENT_SECRET", "")
+    if not options.client_id or not secret:
+        raise AgentError("The MCP server wants a token: give --client-id, and the agent's secret in the environment variable AGENT_SECRET")
+    return Credentials(options.client_id, secret)
+
+
+def _responder(client: httpx2.AsyncClient, options: argparse.Namespace) -> Responder:
+    ask = chat.ask if options.once is None else chat.nobody
+    return language_model(client, os.environ) or Planner(ask, date.today)
+
+
+def _trust(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file:
+        try:
+            context.load_verify_locations(ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise AgentError(f"--ca-file {ca_file} cannot be read: {error}") from error
+    return context
+
+
+async def _never(issuer: str) -> bool:  # noqa: ARG001 - stands in for `may_open_browser`
+    return False
+
+
+def _write_privately(file: Path, text: str) -> None:
+    """Readable by the person who runs the agent only."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def _where(error: httpx2.HTTPError) -> str:
+    try:
+        return str(error.request.url.copy_with(query=None))
+    except RuntimeError:
+        return "A server"

@@ -1,0 +1,167 @@
+"""The agent's three tokens, kept in memory and kept fresh, and the authentication of its MCP requests with the last of them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx2
+
+from agent.discovery import parse_challenge
+from agent.errors import AgentError, TokenRefused
+from agent.oauth import Token, TokenEndpoint
+
+MARGIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What the agent asks tokens for."""
+
+    resource: str
+    """The MCP server's canonical URI."""
+    scopes: tuple[str, ...]
+    agent_audience: str
+    """The audience of subject and actor token."""
+    agent_scope: str
+
+
+class Delegation:
+    """The user's token, the agent's own, and what both are exchanged for.
+
+    A token is renewed shortly before it ends: the user's by its refresh token, and by signing on again only when there is no other way.
+    """
+
+    def __init__(
+        self,
+        endpoint: TokenEndpoint,
+        reach: Reach,
+        sign_on: Callable[[], Awaitable[Token]],
+        notify: Callable[[str], None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`sign_on` sends the user to the authorization server; `notify` tells the person at the terminal."""
+        self._endpoint = endpoint
+        self._reach = reach
+        self._sign_on = sign_on
+        self._notify = notify
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._scopes = reach.scopes
+        self._subject: Token | None = None
+        self._actor: Token | None = None
+        self._mcp: Token | None = None
+
+    async def token(self) -> Token:
+        """The MCP token. Raises `AgentError` when there is no way to one."""
+        async with self._lock:
+            if self._mcp is None or not self._is_fresh(self._mcp):
+                self._mcp = await self._exchange()
+            return self._mcp
+
+    async def replacement(self, refused: Token) -> Token:
+        """Another MCP token than the refused one; requests refused together share one exchange."""
+        async with self._lock:
+            if self._mcp is None or self._mcp.value == refused.value:
+                self._mcp = await self._exchange()
+            return self._mcp
+
+    async def step_up(self, held: Token, needed: tuple[str, ...]) -> Token | None:
+        """A token with the needed scopes beside those held; None when they were asked for before, because asking again helps nobody."""
+        async with self._lock:
+            union = tuple(dict.fromkeys([*self._scopes, *needed]))
+            if union == self._scopes:
+                return None if self._mcp is None or self._mcp.value == held.value else self._mcp
+            self._scopes = union
+            self._mcp = await self._exchange()
+            return self._mcp
+
+    def claims(self) -> dict[str, dict[str, object]]:
+        """What each token says, without signatures: for showing."""
+        tokens = {"actor": self._actor, "subject": self._subject, "mcp": self._mcp}
+        return {name: token.claims() for name, token in tokens.items() if token}
+
+    async def _exchange(self) -> Token:
+        signed_on_before = self._subject is not None
+        try:
+            token = await self._exchanged()
+        except TokenRefused as refusal:
+            if refusal.error != "invalid_grant" or not signed_on_before:
+                raise
+            # What the user's token stood on has ended: the session, the consent, or the token itself.
+            self._subject = None
+            token = await self._exchanged()
+        scopes = " ".join(token.scopes)
+        self._notify(f"Exchanged the user's token and the agent's own for one to {self._reach.resource} with scope {scopes!r}")
+        return token
+
+    async def _exchanged(self) -> Token:
+        subject, actor = await self._fresh_subject(), await self._fresh_actor()
+        return await self._endpoint.exchange(subject, actor, self._scopes, self._reach.resource)
+
+    async def _fresh_subject(self) -> Token:
+        if self._subject is None:
+            self._subject = await self._sign_on()
+        elif not self._is_fresh(self._subject):
+            self._subject = await self._refreshed(self._subject)
+        return self._subject
+
+    async def _refreshed(self, token: Token) -> Token:
+        if not token.refresh_token:
+            return await self._sign_on()
+        try:
+            return await self._endpoint.refresh(token, self._reach.agent_audience)
+        except TokenRefused:
+            return await self._sign_on()
+
+    async def _fresh_actor(self) -> Token:
+        if self._actor is None or not self._is_fresh(self._actor):
+            self._actor = await self._endpoint.own(self._reach.agent_scope, self._reach.agent_audience)
+        return self._actor
+
+    def _is_fresh(self, token: Token) -> bool:
+        return self._monotonic() < token.expires_at - MARGIN_SECONDS
+
+
+class DelegatedAuth(httpx2.Auth):
+    """Carries the MCP token to the MCP server and to nobody else; renews it once when it is refused."""
+
+    def __init__(self, delegation: Delegation, server_url: str) -> None:
+        self._delegation = delegation
+        self._origin = _origin(httpx2.URL(server_url))
+
+    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        """Send with the token, and a second time if another token can change the answer. Raises `AgentError`."""
+        if _origin(request.url) != self._origin:
+            yield request
+            return
+        token = await self._delegation.token()
+        answer = yield _carrying(request, token)
+        better = await self._better(token, answer)
+        if better:
+            answer = yield _carrying(request, better)
+        _raise_for_refusal(answer)
+
+    async def _better(self, token: Token, answer: httpx2.Response) -> Token | None:
+        if answer.status_code == 401:
+            return await self._delegation.replacement(token)
+        challenge = parse_challenge(answer.headers.get_list("www-authenticate"))
+        if answer.status_code == 403 and challenge.error == "insufficient_scope":
+            return await self._delegation.step_up(token, challenge.scopes)
+        return None
+
+
+def _carrying(request: httpx2.Request, token: Token) -> httpx2.Request:
+    request.headers["Authorization"] = f"Bearer {token.value}"
+    return request
+
+
+def _raise_for_refusal(answer: httpx2.Response) -> None:
+    """A refusal that carries a JSON-RPC error is left to the MCP client, which shows it."""
+    explained = answer.headers.get("content-type", "").startswith("application/json")
+    if answer.status_code == 401 or (answer.status_code == 403 and not explained):
+        error = parse_challenge(answer.headers.get_list("www-authenticate")).error
+        raise AgentError(f"The MCP server refused the token: {answer.status_code} {error}".rstrip())
+
+
+def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port

@@ -1,0 +1,160 @@
+"""From an MCP server's refusal to the authorization server it trusts (RFC 9728, RFC 8414, MCP authorization).
+
+Everything read here was written by somebody else: documents are small, addresses are https (http only on this machine), and a document that
+speaks for another server than the one asked about is refused.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx2
+
+from agent.documents import json_object, strings
+from agent.errors import DiscoveryRefused
+
+MAX_DOCUMENT_BYTES = 256 * 1024
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+# An unauthenticated request that a server of any version understands well enough to refuse.
+_PROBE = {
+    "jsonrpc": "2.0",
+    "id": 0,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "sample-mcp-agent", "version": "1"}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a 401 or 403 says about getting in (RFC 6750 section 3, RFC 9728 section 5.1)."""
+
+    error: str = ""
+    scopes: tuple[str, ...] = ()
+    resource_metadata: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedResource:
+    """The MCP server's description of itself (RFC 9728 section 2)."""
+
+    resource: str
+    issuer: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationServer:
+    """The parts of an authorization server's metadata that an agent needs (RFC 8414 section 2)."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    auth_methods: tuple[str, ...]
+    promises_iss: bool
+    """Every authorization response carries `iss` (RFC 9207)."""
+
+
+async def challenge_of(client: httpx2.AsyncClient, server_url: str) -> Challenge | None:
+    """What the server answers to a request without a token; None when it does not ask for one."""
+    answer = await client.post(server_url, json=_PROBE, headers={"Accept": "application/json, text/event-stream"})
+    return parse_challenge(answer.headers.get_list("www-authenticate")) if answer.status_code == 401 else None
+
+
+def parse_challenge(headers: Sequence[str]) -> Challenge:
+    """The first Bearer challenge; an empty one if there is none."""
+    bearer = next((header for header in headers if header.lower().startswith("bearer")), "")
+    parameters = _PARAMETER.findall(bearer[len("bearer") :])
+    found = {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain for name, quoted, plain in parameters}
+    return Challenge(found.get("error", ""), tuple(found.get("scope", "").split()), found.get("resource_metadata", ""))
+
+
+async def protected_resource(client: httpx2.AsyncClient, server_url: str, challenge: Challenge) -> ProtectedResource:
+    """The server's metadata: where the challenge says, else at the two well-known places. Raises `DiscoveryRefused`."""
+    places = [challenge.resource_metadata] if challenge.resource_metadata else resource_metadata_urls(server_url)
+    url, document = await _first(client, places)
+    resource, issuers = document.get("resource"), document.get("authorization_servers")
+    if not isinstance(resource, str) or canonical(resource) != canonical(server_url):
+        raise DiscoveryRefused(f"{url} describes {resource!r}, not {server_url}. Give the server's URL exactly as it is published there.")
+    if not isinstance(issuers, list) or not issuers or not isinstance(issuers[0], str):
+        raise DiscoveryRefused(f"{url} names no authorization server")
+    return ProtectedResource(resource, issuers[0], strings(document.get("scopes_supported")))
+
+
+async def authorization_server(client: httpx2.AsyncClient, issuer: str) -> AuthorizationServer:
+    """The metadata of exactly that issuer. Raises `DiscoveryRefused`."""
+    url, document = await _first(client, issuer_metadata_urls(issuer))
+    if document.get("issuer") != issuer:
+        raise DiscoveryRefused(f"{url} speaks for the issuer {document.get('issuer')!r}, but {issuer!r} was asked about")
+    if "S256" not in strings(document.get("code_challenge_methods_supported")):
+        raise DiscoveryRefused(f"{url} does not offer PKCE with S256")
+    endpoints = {name: document.get(name) for name in ("authorization_endpoint", "token_endpoint")}
+    for name, endpoint in endpoints.items():
+        if not isinstance(endpoint, str) or not is_trustworthy(endpoint):
+            raise DiscoveryRefused(f"{url} has the {name} {endpoint!r}, which is no https address")
+    return AuthorizationServer(
+        issuer,
+        str(endpoints["authorization_endpoint"]),
+        str(endpoints["token_endpoint"]),
+        strings(document.get("token_endpoint_auth_methods_supported")) or ("client_secret_basic",),
+        promises_iss=document.get("authorization_response_iss_parameter_supported") is True,
+    )
+
+
+def resource_metadata_urls(server_url: str) -> list[str]:
+    """Where a resource's metadata may be: with its path inserted, then at the root (RFC 9728 section 3.1)."""
+    inserted = _well_known(server_url, "oauth-protected-resource")
+    root = urlunsplit(urlsplit(inserted)._replace(path="/.well-known/oauth-protected-resource"))
+    return list(dict.fromkeys([inserted, root]))
+
+
+def issuer_metadata_urls(issuer: str) -> list[str]:
+    """Where an issuer's metadata may be, in the order MCP prescribes."""
+    appended = issuer.rstrip("/") + "/.well-known/openid-configuration"
+    inserted = [_well_known(issuer, name) for name in ("oauth-authorization-server", "openid-configuration")]
+    return list(dict.fromkeys([*inserted, appended]))
+
+
+def canonical(url: str) -> str:
+    """A resource's URL with what RFC 3986 section 6.2.2.1 calls equivalent made equal, and without a trailing slash."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), parts.query, parts.fragment))
+
+
+def is_trustworthy(url: str) -> bool:
+    """Whether what is sent there and read from there cannot be changed on the way."""
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
+
+
+def _well_known(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc, f"/.well-known/{name}{parts.path.rstrip('/')}", "", ""))
+
+
+async def _first(client: httpx2.AsyncClient, urls: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
+    """The first of these addresses that has a document, and the document."""
+    for url in urls:
+        if not is_trustworthy(url):
+            raise DiscoveryRefused(f"{url} is no https address")
+        document = await _document(client, url)
+        if document is not None:
+            return url, document
+    raise DiscoveryRefused(f"No metadata at {' or '.join(urls)}")
+
+
+async def _document(client: httpx2.AsyncClient, url: str) -> Mapping[str, Any] | None:
+    async with client.stream("GET", url, headers={"Accept": "application/json"}) as answer:
+        if answer.status_code != 200:
+            return None
+        body = b""
+        async for chunk in answer.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_DOCUMENT_BYTES:
+                raise DiscoveryRefused(f"{url} is larger than {MAX_DOCUMENT_BYTES} bytes")
+    document = json_object(body)
+    if document is None:
+        raise DiscoveryRefused(f"{url} is not a JSON object")
+    return document

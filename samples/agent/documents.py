@@ -1,0 +1,18 @@
+"""Reads JSON that somebody else wrote, where anything may be of any type."""
+
+import json
+from typing import Any, cast
+
+
+def json_object(text: bytes | str) -> dict[str, Any] | None:
+    """The object; None when the text is not JSON, or not an object."""
+    try:
+        value: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def strings(value: object) -> tuple[str, ...]:
+    """The strings of a list; none when it is no list."""
+    return tuple(entry for entry in cast("list[object]", value) if isinstance(entry, str)) if isinstance(value, list) else ()

@@ -1,0 +1,167 @@
+"""The OAuth requests of the agent, bare: authorization code with PKCE, refresh, client credentials, token exchange (RFC 8693)."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx2
+
+from agent.discovery import AuthorizationServer
+from agent.documents import json_object
+from agent.errors import SignOnFailed, TokenRefused
+
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+DEFAULT_LIFETIME_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The agent's registration at the authorization server."""
+
+    client_id: str
+    client_secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and when, on a clock that never goes back, it ends."""
+
+    value: str
+    expires_at: float
+    scopes: tuple[str, ...]
+    refresh_token: str = ""
+
+    def claims(self) -> dict[str, Any]:
+        """What the token says, unverified: to be looked at, not to be decided on. Empty when the token is opaque."""
+        try:
+            payload = self.value.split(".")[1]
+            return json_object(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))) or {}
+        except (IndexError, ValueError):
+            return {}
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationRequest:
+    """One trip of the user's browser, and what must come back from it."""
+
+    url: str
+    state: str
+    code_verifier: str
+    redirect_uri: str
+    server: AuthorizationServer
+
+    def code_in(self, answer: Mapping[str, str]) -> str:
+        """The authorization code. Raises `SignOnFailed`; texts of an answer that fails a check are not shown, they may be an attacker's."""
+        if not hmac.compare_digest(answer.get("state", "").encode(), self.state.encode()):
+            raise SignOnFailed("The answer belongs to another sign-on; start again")
+        if (self.server.promises_iss or "iss" in answer) and answer.get("iss") != self.server.issuer:
+            raise SignOnFailed("The answer came from another authorization server than the one asked")
+        if "error" in answer:
+            raise SignOnFailed(f"Signing on failed: {answer['error']} {answer.get('error_description', '')}".rstrip())
+        if not answer.get("code"):
+            raise SignOnFailed("The answer carries no authorization code")
+        return answer["code"]
+
+
+def authorization_request(
+    server: AuthorizationServer, client_id: str, redirect_uri: str, scope: str, resource: str
+) -> AuthorizationRequest:
+    """A fresh request for a token of `resource` (RFC 8707) with `scope`; state and verifier are used once."""
+    state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
+    query = {
+        "response_type": "code",
+        "client_id": client_id,
+        "redirect_uri": redirect_uri,
+        "state": state,
+        "code_challenge": code_challenge(verifier),
+        "code_challenge_method": "S256",
+        "scope": scope,
+        "resource": resource,
+    }
+    separator = "&" if "?" in server.authorization_endpoint else "?"
+    return AuthorizationRequest(f"{server.authorization_endpoint}{separator}{urlencode(query)}", state, verifier, redirect_uri, server)
+
+
+def code_challenge(verifier: str) -> str:
+    """The S256 challenge of a verifier (RFC 7636 section 4.2)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+class TokenEndpoint:
+    """The authorization server's token endpoint, used by one registered client."""
+
+    def __init__(
+        self, client: httpx2.AsyncClient, server: AuthorizationServer, credentials: Credentials, monotonic: Callable[[], float]
+    ) -> None:
+        """`client` is the caller's to close; `monotonic` gives seconds that never go back."""
+        self._client = client
+        self._server = server
+        self._credentials = credentials
+        self._monotonic = monotonic
+
+    async def redeem(self, request: AuthorizationRequest, code: str, resource: str) -> Token:
+        """The user's token for the code (RFC 6749 section 4.1.3). Raises `TokenRefused`."""
+        return await self._token(
+            "the authorization code",
+            grant_type="authorization_code",
+            code=code,
+            redirect_uri=request.redirect_uri,
+            code_verifier=request.code_verifier,
+            resource=resource,
+        )
+
+    async def refresh(self, token: Token, resource: str) -> Token:
+        """A new token for the same user (RFC 6749 section 6); a refresh token in the answer replaces the old one. Raises `TokenRefused`."""
+        renewed = await self._token("to refresh", grant_type="refresh_token", refresh_token=token.refresh_token, resource=resource)
+        return renewed if renewed.refresh_token else Token(renewed.value, renewed.expires_at, renewed.scopes, token.refresh_token)
+
+    async def own(self, scope: str, resource: str) -> Token:
+        """A token for the agent itself (RFC 6749 section 4.4). Raises `TokenRefused`."""
+        return await self._token("the agent's own token", grant_type="client_credentials", scope=scope, resource=resource)
+
+    async def exchange(self, subject: Token, actor: Token, scopes: tuple[str, ...], resource: str) -> Token:
+        """A token for `resource` that lets the actor act for the subject (RFC 8693 section 2). Raises `TokenRefused`."""
+        return await self._token(
+            "the token exchange",
+            grant_type=TOKEN_EXCHANGE,
+            subject_token=subject.value,
+            subject_token_type=ACCESS_TOKEN,
+            actor_token=actor.value,
+            actor_token_type=ACCESS_TOKEN,
+            scope=" ".join(scopes),
+            resource=resource,
+        )
+
+    async def _token(self, what: str, **parameters: str) -> Token:
+        headers, own = self._authentication()
+        sent = {name: value for name, value in {**parameters, **own}.items() if value}
+        answer = await self._client.post(self._server.token_endpoint, data=sent, headers={"Accept": "application/json", **headers})
+        members = json_object(answer.content) or {}
+        if answer.status_code != 200 or not isinstance(members.get("access_token"), str):
+            error = str(members.get("error", f"HTTP {answer.status_code}"))
+            raise TokenRefused(what, error, str(members.get("error_description", "")))
+        if str(members.get("token_type", "")).lower() != "bearer":
+            raise TokenRefused(what, f"it issued a {members.get('token_type')!r} token", "this agent can only use Bearer tokens")
+        return self._read(members, parameters.get("scope", ""))
+
+    def _authentication(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Headers and parameters that authenticate the client, by the strongest method both sides can (RFC 6749 section 2.3.1)."""
+        own = self._credentials
+        if not own.client_secret:
+            return {}, {"client_id": own.client_id}
+        if "client_secret_basic" not in self._server.auth_methods and "client_secret_post" in self._server.auth_methods:
+            return {}, {"client_id": own.client_id, "client_secret": own.client_secret}
+        pair = f"{quote(own.client_id, safe='')}:{quote(own.client_secret, safe='')}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}, {}
+
+    def _read(self, members: Mapping[str, Any], asked_for: str) -> Token:
+        lifetime = members.get("expires_in")
+        seconds = float(lifetime) if isinstance(lifetime, int | float) else DEFAULT_LIFETIME_SECONDS
+        scopes = tuple(str(members.get("scope", asked_for)).split())
+        return Token(members["access_token"], self._monotonic() + seconds, scopes, str(members.get("refresh_token", "")))

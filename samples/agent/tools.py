@@ -1,0 +1,64 @@
+"""The MCP server's tools. Every question gets a connection of its own: sessions end while a user thinks."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import httpx2
+from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, TextContent, Tool
+
+from agent.errors import AgentError
+
+MAX_PAGES = 20
+
+
+class Tools:
+    """The tools of a connected server."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def listed(self) -> list[Tool]:
+        """All of them, page by page."""
+        found: list[Tool] = []
+        cursor: str | None = None
+        for _ in range(MAX_PAGES):
+            page = await self._client.list_tools(cursor=cursor)
+            found.extend(page.tools)
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        return found
+
+    async def call(self, name: str, arguments: dict[str, Any]) -> str:
+        """The tool's answer, or its complaint, as text."""
+        try:
+            return text_of(await self._client.call_tool(name, arguments))
+        except MCPError as error:
+            return f"The server refused {name}: {error.error.message}"
+
+
+@contextlib.asynccontextmanager
+async def connected(http: httpx2.AsyncClient, server_url: str) -> AsyncGenerator[Tools]:
+    """The tools for one question. Raises `AgentError` for whatever goes wrong on the way to them."""
+    try:
+        async with Client(streamable_http_client(server_url, http_client=http), mode="auto") as client:
+            yield Tools(client)
+    except* AgentError as group:
+        raise _first(group) from None
+    except* (httpx2.HTTPError, MCPError) as group:
+        raise AgentError(f"The MCP server {server_url} cannot be used: {_first(group)}") from None
+
+
+def text_of(result: CallToolResult) -> str:
+    """What a result says; of content that is not text, that it is there."""
+    parts = [block.text if isinstance(block, TextContent) else f"[{block.type}]" for block in result.content]
+    return "\n".join(parts)
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The first error in a group, whatever groups it is wrapped in."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
