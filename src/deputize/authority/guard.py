@@ -49,7 +49,7 @@ class Guard:
             await self._app(scope, _replay(body, receive), answering.send)
         except _Refused as refusal:
             await _refuse(answering.send, refusal.status, "invalid_request", str(refusal))
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the trace
             _log.exception("request failed", correlation_id=scope[CORRELATION_ID])
             if answering.status == 0:
                 await _refuse(answering.send, 500, "server_error", f"The log says more (Correlation ID: {scope[CORRELATION_ID]})")
