@@ -6,10 +6,11 @@ from types import MappingProxyType
 
 from deputize.gateway.audit_objects import AUDIT_OBJECTS
 from deputize.gateway.declarations import declarations
+from deputize.gateway.decorators import Decorations
 from deputize.gateway.deployment import Deployment
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
-from deputize.gateway.heap import Ground, Heap
+from deputize.gateway.heap import Ground, Heap, Standing
 from deputize.gateway.places import Instance
 from deputize.gateway.tokens import Properties, outermost
 from deputize.http.exchange import Exchange, Peer
@@ -39,10 +40,11 @@ def ground_for(instance=None, types=None):
 
 def heap_of(*objects, ground=None, parent=None, properties=None, decorations=None):
     ground = ground or (parent.ground if parent else ground_for())
-    outer = parent.scope if parent else Properties({}, outermost(ground.instance))
+    outer = parent.standing.properties if parent else Properties({}, outermost(ground.instance))
     scope = Properties(properties or {}, outer.lookup, outer.visible)
     position = Position("test.json", "/heap")
-    return Heap(ground, declarations(list(objects), position), Deployment(), properties=scope, parent=parent, decorations=decorations)
+    standing = Standing(scope, decorations or Decorations(), parent=parent)
+    return Heap(ground, declarations(list(objects), position), Deployment(), standing)
 
 
 def built(kind, members, heap=None):

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
 from deputize.gateway.bindings import load_bindings
@@ -57,27 +58,26 @@ class Ground:
     route_sets: list[ScannedRoutes] = field(default_factory=list[ScannedRoutes])
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a file stands: what it inherits, and what its objects are told of it."""
+
+    properties: Properties
+    decorations: Decorations = field(default_factory=Decorations)
+    route: RouteIdentity | None = None
+    parent: "Heap | None" = None
+    within: frozenset[Path] = frozenset()
+    """Directories of the routers that led here, so that none leads to itself."""
+
+
 class Heap:
     """The objects declared in one file. Implements `site.Surroundings` for what it builds."""
 
-    def __init__(
-        self,
-        ground: Ground,
-        declarations: Iterable[Declaration],
-        deployment: Deployment,
-        *,
-        properties: Properties,
-        parent: "Heap | None" = None,
-        route: RouteIdentity | None = None,
-        decorations: Decorations | None = None,
-    ) -> None:
+    def __init__(self, ground: Ground, declarations: Iterable[Declaration], deployment: Deployment, standing: Standing) -> None:
         """Raises `ConfigurationError` for a declaration without name or type, or a name that stands twice."""
         self.ground = ground
         self.deployment = deployment
-        self.scope = properties
-        self.parent = parent
-        self.route = route
-        self.decorations = decorations or Decorations()
+        self.standing = standing
         self._declared = by_name(declarations)
         self._built: dict[str, object] = {}
         self._building: list[str] = []
@@ -85,7 +85,7 @@ class Heap:
     @property
     def properties(self) -> Mapping[str, object]:
         """The properties in force here."""
-        return self.scope.visible
+        return self.standing.properties.visible
 
     def build_all(self) -> None:
         """Build every declared object, so that what nobody refers to is checked as well."""
@@ -121,7 +121,7 @@ class Heap:
 
     def names(self) -> Sequence[str]:
         """Every name that can be referred to from here."""
-        return [*self._declared, *(self.parent.names() if self.parent else ())]
+        return [*self._declared, *(self.standing.parent.names() if self.standing.parent else ())]
 
     def named(self, name: str, position: Position) -> object:
         """The object of that name, here or in the parent, built if it was not yet. Raises `ConfigurationError`."""
@@ -139,18 +139,18 @@ class Heap:
         return self._built[name]
 
     def _inherited(self, name: str, position: Position) -> object:
-        if self.parent is not None and name in self.parent.names():
-            return self.parent.named(name, position)
+        if self.standing.parent is not None and name in self.standing.parent.names():
+            return self.standing.parent.named(name, position)
         near = difflib.get_close_matches(name, self.names(), n=3, cutoff=0.5)
         fix = f"did you mean {' or '.join(near)}?" if near else "declare it in this file's heap, or in config.json"
         raise ConfigurationError(position, f"no heap object is named {name!r}", fix)
 
     def _build(self, declaration: Declaration, name: str) -> object:
         heap_type = self._type_of(declaration)
-        site = Site(name, declaration.position, self.ground.instance, self.route, self)
+        site = Site(name, declaration.position, self.ground.instance, self.standing.route, self)
         config = self._configured(heap_type, declaration)
         self._warn_about_siblings(declaration)
-        return self.decorations.applied(heap_type.build(config, site), declaration.members, site)
+        return self.standing.decorations.applied(heap_type.build(config, site), declaration.members, site)
 
     def _type_of(self, declaration: Declaration) -> HeapType:
         written = declaration.members.get("type")

@@ -12,7 +12,7 @@ from deputize.gateway.decorators import Decorations
 from deputize.gateway.defaults import DEFAULT_ADMIN, DEFAULT_CONFIG, DEFAULT_OBJECTS
 from deputize.gateway.deployment import Deployment
 from deputize.gateway.documents import content
-from deputize.gateway.heap import Ground, Heap
+from deputize.gateway.heap import Ground, Heap, Standing
 from deputize.gateway.places import Instance
 from deputize.gateway.site import HeapType
 from deputize.gateway.tokens import Properties, outermost
@@ -84,7 +84,7 @@ def _built(bare: Instance, types: Mapping[str, HeapType], deployment: Deployment
     outer = Properties({}, outermost(bare))
     admin = _file(AdminSettings, bare, "admin.json", DEFAULT_ADMIN, outer)
     ground = Ground(replace(bare, streaming=admin.settings.streaming_enabled), types)
-    defaults = Heap(ground, _default_objects(), deployment, properties=outer)
+    defaults = Heap(ground, _default_objects(), deployment, Standing(outer))
     admin_heap = _heap(admin, admin.settings.heap, defaults, Decorations())
     config = _file(GatewaySettings, ground.instance, "config.json", DEFAULT_CONFIG, outer)
     heap = _heap(config, config.settings.heap, defaults, Decorations().extended(config.settings.global_decorators))
@@ -108,7 +108,7 @@ def _file(kind: type[Kind], instance: Instance, name: str, default: bytes, outer
 
 def _heap(file: Configured[Kind], objects: JsonValue, parent: Heap, decorations: Decorations) -> Heap:
     found = declarations(objects, below(file.position, "heap"))
-    heap = Heap(parent.ground, found, parent.deployment, properties=file.properties, parent=parent, decorations=decorations)
+    heap = Heap(parent.ground, found, parent.deployment, Standing(file.properties, decorations, parent=parent))
     heap.build_all()
     return heap
 

@@ -1,6 +1,7 @@
 """A route: one file, decided by its condition, built as a whole or not at all."""
 
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -15,7 +16,7 @@ from deputize.gateway.configured import Configured, configured
 from deputize.gateway.contexts import RouterContext
 from deputize.gateway.declarations import below, declarations
 from deputize.gateway.deployment import Deployment
-from deputize.gateway.heap import Heap
+from deputize.gateway.heap import Heap, Standing
 from deputize.gateway.places import Instance, RouteIdentity
 from deputize.gateway.settings import Raw, Reference, Settings, TemplateText, explained
 from deputize.gateway.site import Site
@@ -102,18 +103,11 @@ class Route:
 def build_route(text: bytes, file: str, stem: str, parent: Heap, deployment: Deployment) -> Route:
     """The route written in `text`, registering in `deployment`. `stem` names it if it does not. Raises `ConfigurationError`."""
     ground = parent.ground
-    route = configured(RouteSettings, text, file, ground.instance, parent.scope)
+    route = configured(RouteSettings, text, file, ground.instance, parent.standing.properties)
     identity = _identity(route.settings, stem, route.position)
-    decorations = parent.decorations.extended(route.settings.global_decorators)
-    heap = Heap(
-        ground,
-        declarations(route.settings.heap, below(route.position, "heap")),
-        deployment,
-        properties=route.properties,
-        parent=parent,
-        route=identity,
-        decorations=decorations,
-    )
+    decorations = parent.standing.decorations.extended(route.settings.global_decorators)
+    standing = Standing(route.properties, decorations, identity, parent, parent.standing.within | {Path(file).parent})
+    heap = Heap(ground, declarations(route.settings.heap, below(route.position, "heap")), deployment, standing)
     deployment.warnings += route.unread("a route")
     deployment.warnings += advice(
         route.document, route.position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri
@@ -136,5 +130,5 @@ def _identity(settings: RouteSettings, stem: str, position: Position) -> RouteId
 def _handler(route: Configured[RouteSettings], heap: Heap) -> Handler:
     heap.build_all()
     handler = heap.resolve(route.settings.handler, Handler, below(route.position, "handler"))
-    site = Site("", route.position, heap.ground.instance, heap.route, heap)
-    return heap.decorations.on_route(handler, route.document, site)
+    site = Site("", route.position, heap.ground.instance, heap.standing.route, heap)
+    return heap.standing.decorations.on_route(handler, route.document, site)

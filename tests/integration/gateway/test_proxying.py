@@ -156,7 +156,7 @@ async def test_a_port_in_use_stops_the_start_and_leaves_nothing_open(instance, s
         ("admin.json", '{"connectors": [{"port": 70000}]}', "/connectors/0/port/0"),
         ("admin.json", "{", ""),
         ("config.json", '{"handler": "nobody"}', "/handler"),
-        ("config.json", '{"handler": {"type": "Router", "config": {"directory": "nowhere"}}}', ""),
+        ("config.json", '{"handler": {"type": "Router", "config": {"directory": "nowhere"}}}', "/handler/config/directory"),
         ("config.json", '{"heap": [{"name": "unused", "type": "Nothing"}], "handler": "ReverseProxyHandler"}', "/heap/0/type"),
     ],
 )

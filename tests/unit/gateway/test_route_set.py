@@ -173,6 +173,12 @@ async def test_directory_must_exist(routes):
         router_over(routes, directory="nowhere")
 
 
+@pytest.mark.parametrize("directory", [{}, {"directory": "config/routes"}])
+async def test_a_router_does_not_lead_to_itself(routes, directory):
+    (routes / "a.json").write_text(json.dumps({"handler": {"type": "Router", "config": directory}}))
+    assert reasons(router_over(routes)) == ["a router inside a route cannot read that route's directory"]
+
+
 async def test_a_directory_that_vanishes_leaves_the_routes(routes):
     write(routes, "a.json", 201)
     router = router_over(routes)

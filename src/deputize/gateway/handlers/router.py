@@ -16,6 +16,7 @@ from deputize.gateway.settings import Duration, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
+from deputize.kernel.errors import ConfigurationError
 
 log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
@@ -54,7 +55,12 @@ class Router:
         routes = RouteSet(directory, _builder(heap), heap.ground.published, all_or_nothing=config.fail_on_route_error)
         heap.ground.route_sets.append(routes)
         site.on_close(partial(_closed, heap.ground.route_sets, routes))
-        routes.scan()
+        if directory in heap.standing.within:
+            raise site.error("directory", "a router inside a route cannot read that route's directory", "name another 'directory'")
+        try:
+            routes.scan()
+        except ConfigurationError as error:
+            raise site.error("directory", f"{directory}: {error.reason}", error.fix) from error
         if config.fail_on_route_error and routes.errors():
             raise routes.errors()[0]
         router = cls(routes, site.refer(config.default_handler, Handler, "defaultHandler") if config.default_handler else None)

@@ -52,7 +52,7 @@ async def recorded(exchange, upstream=None, tokens=None):
     for ending in exchange.endings:
         ending(Ending(response, 0, complete=True, finished=exchange.started + 0.25))
     assert len(kept.events) == 1
-    return from_json(to_json(kept.events[0].members()))
+    return from_json(kept.events[0].json())
 
 
 def streamed(*chunks, content_type=b"application/json"):
