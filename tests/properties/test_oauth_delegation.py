@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deputize.expressions import compile_mapping
 from deputize.jose import sign
-from deputize.oauth.delegation import MAX_DEPTH, MAX_SIZE, act_refusal, actor_chain
+from deputize.oauth.delegation import MAX_DEPTH, MAX_SIZE, act_refusal
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.records.directory import Attribute
 from support.agent_delegation import (
@@ -64,6 +64,10 @@ MAPPINGS = [
 ]
 
 
+def depth_of(act):
+    return 1 + depth_of(act.get("act")) if isinstance(act, dict) else 0
+
+
 @given(acts, subjects, st.sampled_from([*AGENTS, None]))
 def test_an_act_that_may_be_issued_is_the_actor_at_the_head_of_the_subject_s_chain(act, subject, actor):
     if act_refusal(act, subject, actor) is not None:
@@ -74,7 +78,7 @@ def test_an_act_that_may_be_issued_is_the_actor_at_the_head_of_the_subject_s_cha
     assert actor is not None
     assert act["sub"] == actor == subject["may_act"]["sub"]
     assert json.dumps(act.get("act"), sort_keys=True) == json.dumps(subject.get("act"), sort_keys=True)
-    assert len(actor_chain({"act": act})) <= MAX_DEPTH
+    assert depth_of(act) <= MAX_DEPTH
     assert len(json.dumps(act)) <= 2 * MAX_SIZE
 
 

@@ -51,16 +51,6 @@ def exchanged_expiry(expires_at: int, subject: JsonObject, *, may_outlive_subjec
     return min(expires_at, int(subject_expiry))
 
 
-def actor_chain(claims: JsonObject) -> tuple[str, ...]:
-    """The `sub` of every actor, the current one first; stops at what is not an actor."""
-    chain: list[str] = []
-    act = claims.get("act")
-    while isinstance(act, Mapping) and isinstance(sub := act.get("sub"), str) and len(chain) < MAX_DEPTH:
-        chain.append(sub)
-        act = act.get("act")
-    return tuple(chain)
-
-
 def _dropped_chain(subject: JsonObject | None) -> Refusal | None:
     """Leaving out who acted before would turn a delegated token into an impersonating one."""
     if subject is None or subject.get("act") is None:

@@ -21,11 +21,6 @@ def parse_scope(scope: str | None) -> tuple[str, ...]:
     return names
 
 
-def is_scope_name(name: str) -> bool:
-    """Whether a resource may have a scope of that name."""
-    return _NAME.fullmatch(name) is not None and name not in OPENID_SCOPES
-
-
 def format_scope(names: Iterable[str]) -> str:
     """The `scope` value of these names."""
     return " ".join(names)

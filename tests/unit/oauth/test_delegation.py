@@ -3,7 +3,6 @@ import pytest
 from deputize.oauth.delegation import (
     MAX_DEPTH,
     act_refusal,
-    actor_chain,
     actor_token_refusal,
     exchanged_expiry,
     scope_refusal,
@@ -101,11 +100,3 @@ def test_an_exchange_for_the_same_audience_only_narrows():
 )
 def test_an_exchanged_token_does_not_outlive_its_subject_token(subject, outlive, expiry):
     assert exchanged_expiry(900, subject, may_outlive_subject=outlive) == expiry
-
-
-@pytest.mark.parametrize(
-    ("act", "subs"),
-    [(None, ()), (chain(A), (A,)), (chain(A, B), (A, B)), ({"sub": A, "act": {"x": 1}}, (A,)), ("text", ()), ({"sub": 1}, ())],
-)
-def test_the_chain_as_a_list(act, subs):
-    assert actor_chain({"act": act}) == subs

@@ -1,7 +1,7 @@
 import pytest
 
 from deputize.oauth.errors import InvalidScope
-from deputize.oauth.scopes import MAX_SCOPES, format_scope, is_scope_name, openid_scopes, parse_scope, resource_scopes
+from deputize.oauth.scopes import MAX_SCOPES, format_scope, openid_scopes, parse_scope, resource_scopes
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,3 @@ def test_openid_scopes_are_told_from_a_resource_s():
     assert openid_scopes(names) == ("openid", "email", "offline_access")
     assert resource_scopes(names) == ("test", "banking")
     assert format_scope(names) == "test openid email banking offline_access"
-
-
-@pytest.mark.parametrize(("name", "fits"), [("test", True), ("a:b/c", True), ("openid", False), ("a b", False), ("", False), ('a"', False)])
-def test_scope_names_a_resource_may_have(name, fits):
-    assert is_scope_name(name) is fits
