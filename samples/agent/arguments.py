@@ -7,7 +7,7 @@ from datetime import date, time
 from typing import Any
 
 from agent import when
-from agent.documents import strings
+from agent.documents import json_members, strings
 
 _CAPITAL = r"[A-ZÀ-ÖØ-Þ][\w'’.-]*"
 _PHRASE = rf"{_CAPITAL}(?:(?:\s+(?:de|da|do|del|la|of|the|upon)\s+|,\s*|\s+){_CAPITAL})*"
@@ -65,8 +65,7 @@ def words(text: str) -> list[str]:
 def parameters(schema: Mapping[str, Any]) -> list[Parameter]:
     """The parameters a schema describes, the required ones first. A property may be described by `true`, which says nothing."""
     required = strings(schema.get("required"))
-    described = {name: of if isinstance(of, dict) else {} for name, of in schema.get("properties", {}).items()}
-    found = [_parameter(name, of, name in required) for name, of in described.items()]
+    found = [_parameter(name, of, name in required) for name, of in json_members(schema.get("properties")).items()]
     return sorted(found, key=lambda parameter: not parameter.required)
 
 
@@ -102,7 +101,8 @@ def convert(text: str, parameter: Parameter, today: date) -> object:
     return text
 
 
-def _parameter(name: str, schema: Mapping[str, Any], required: bool) -> Parameter:
+def _parameter(name: str, described: object, required: bool) -> Parameter:
+    schema = json_members(described)
     options = [schema, *schema.get("anyOf", ()), *schema.get("oneOf", ())]
     kinds = [kind for option in options for kind in _kinds(option.get("type")) if kind != "null"]
     formats = [option["format"] for option in options if option.get("format") in {"date", "date-time"}]

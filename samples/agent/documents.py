@@ -13,6 +13,11 @@ def json_object(text: bytes | str) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
+def json_members(value: object) -> dict[str, Any]:
+    """The members of a JSON object; none when it is no object."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
 def strings(value: object) -> tuple[str, ...]:
     """The strings of a list; none when it is no list."""
     return tuple(entry for entry in cast("list[object]", value) if isinstance(entry, str)) if isinstance(value, list) else ()

@@ -1,7 +1,8 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 import uvicorn
@@ -11,7 +12,7 @@ from weather_mcp_server import application
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serve(app: ASGIApp) -> AsyncIterator[str]:
     """The application over a real socket of this machine; its URL without a path."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -27,6 +28,11 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 
 @pytest.fixture
+def serving() -> Callable[[ASGIApp], AbstractAsyncContextManager[str]]:
+    return serve
+
+
+@pytest.fixture
 async def weather_url() -> AsyncIterator[str]:
-    async with serving(application(offline=True)) as url:
+    async with serve(application(offline=True)) as url:
         yield f"{url}/"
