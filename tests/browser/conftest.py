@@ -1,0 +1,97 @@
+"""A real authority on a real port, an agent's callback on another, and a real Chromium."""
+
+import asyncio
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from deputize.authority.serve import Listener, server_configuration
+from support.authority import RunningAuthority, running_authority
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+@dataclass
+class Callback:
+    """The agent's redirect URI, and every query that came there."""
+
+    url: str
+    queries: list[str]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    if not Path(CHROMIUM).exists():
+        pytest.skip("no Chromium: install Debian's package chromium")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make test-all")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def served_authority(tmp_path) -> Iterator[RunningAuthority]:
+    """In a thread of its own, so that the browser can be driven from this one."""
+    box: dict[str, Any] = {}
+    ready = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(tmp_path / "data", box, ready)))
+    thread.start()
+    assert ready.wait(10)
+    yield box["authority"]
+    box["server"].should_exit = True
+    thread.join(10)
+
+
+async def _serve(folder: Path, box: dict[str, Any], ready: threading.Event) -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        host, port = bound.getsockname()
+        async with running_authority(folder, f"http://localhost:{port}") as authority:
+            box["authority"] = authority
+            box["server"] = uvicorn.Server(server_configuration(authority.app, Listener(host, port, authority.base_url)))
+            ready.set()
+            await box["server"].serve([bound])
+
+
+@pytest.fixture
+def callback() -> Iterator[Callback]:
+    queries: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path, _, query = self.path.partition("?")
+            if path == "/callback":
+                queries.append(query)
+                # Agents often send the browser on once more; that redirect is part of the same navigation.
+                self.send_response(303)
+                self.send_header("Location", "/done")
+                self.end_headers()
+                return
+            self.send_response(200 if path == "/done" else 204)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<title>Agent</title><h1>Back at the agent</h1>")
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield Callback(f"http://localhost:{server.server_port}/callback", queries)
+    server.shutdown()
+    thread.join(10)
+    server.server_close()

@@ -1,0 +1,210 @@
+"""Sign-on, agreement, account and sign-off in a real Chromium."""
+
+from dataclasses import replace
+from urllib.parse import parse_qs
+
+import pytest
+
+from support.agent_delegation import TEXT
+from support.authority import PASSWORD
+
+pytestmark = pytest.mark.browser
+LONG_TEXT = "\n\n".join(f"{number}. " + "Digital assistants may act on my behalf within these limits. " * 4 for number in range(1, 30))
+
+
+@pytest.fixture
+def page(chromium):
+    context = chromium.new_context(locale="en-US")
+    page = context.new_page()
+    page.violations = []
+    page.on("console", lambda message: page.violations.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def url(served_authority, callback):
+    return served_authority.base_url + served_authority.authorize_url(redirect_uri=callback.url)
+
+
+def heading(page):
+    return page.locator("h1").inner_text()
+
+
+def sign_on(page, url):
+    page.goto(url)
+    page.get_by_label("Username").fill("demouser")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign on").click()
+    page.wait_for_selector("h1:has-text('act for you?')")
+
+
+def test_the_whole_way_and_the_second_time_nothing_is_asked(page, url, callback):
+    sign_on(page, url)
+    assert heading(page) == "Let MCP Tutorial act for you?"
+    page.get_by_role("button", name="Accept").click()
+    page.wait_for_url("**/done")
+    assert heading(page) == "Back at the agent"
+    page.goto(url)
+    assert heading(page) == "Back at the agent"
+    codes = [parse_qs(query)["code"][0] for query in callback.queries]
+    assert len(set(codes)) == 2
+    assert page.violations == []
+
+
+def test_a_shorter_interval_asks_again(page, url, served_authority):
+    sign_on(page, url)
+    page.get_by_role("button", name="Accept").click()
+    page.wait_for_url("**/done")
+    served_authority.directory.replace_agreement(reconsent_days=0.001)
+    served_authority.clock.instant += 600
+    page.goto(url)
+    assert heading(page) == "Let MCP Tutorial act for you?"
+
+
+def test_declining_returns_to_the_agent(page, url, callback):
+    sign_on(page, url)
+    page.get_by_role("button", name="Decline").click()
+    page.wait_for_url("**/done")
+    assert parse_qs(callback.queries[-1])["error"] == ["access_denied"]
+
+
+def test_the_keyboard_is_enough(page, url):
+    page.goto(url)
+    assert page.evaluate("document.activeElement.id") == "username"
+    page.keyboard.type("demouser")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=Let MCP Tutorial act for you?")
+    names = []
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.innerText"))
+    assert names[1:] == ["Accept", "Decline"]
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/done")
+
+
+def test_without_script_everything_works(chromium, url):
+    context = chromium.new_context(java_script_enabled=False, locale="en-US")
+    page = context.new_page()
+    sign_on(page, url)
+    page.get_by_role("button", name="Accept").click()
+    page.wait_for_url("**/done")
+    context.close()
+
+
+def test_a_mistake_is_announced_and_leads_to_the_field(page, url):
+    page.goto(url)
+    page.get_by_label("Username").fill("demouser")
+    page.get_by_label("Password").fill("wrong")
+    page.keyboard.press("Enter")
+    alert = page.get_by_role("alert")
+    assert "The username or password is not right" in alert.inner_text()
+    assert page.get_by_label("Password").input_value() == ""
+    assert page.evaluate("document.activeElement.id") == "password"
+    alert.get_by_role("link").click()
+    assert page.evaluate("document.activeElement.id") == "username"
+
+
+def test_a_double_click_does_no_harm(page, url):
+    sign_on(page, url)
+    page.get_by_role("button", name="Accept").dblclick()
+    page.wait_for_url("**/done")
+
+
+def test_the_back_button_leads_forward_again(page, url):
+    sign_on(page, url)
+    page.wait_for_selector("text=Let MCP Tutorial act for you?")
+    page.go_back()
+    page.reload()
+    assert heading(page) == "Let MCP Tutorial act for you?"
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_and_can_be_read(chromium, url, served_authority, width, scheme):
+    served_authority.directory.replace_agreement(texts=(replace(TEXT, text=LONG_TEXT),))
+    context = chromium.new_context(viewport={"width": width, "height": 640}, color_scheme=scheme, locale="en-US")
+    page = context.new_page()
+    page.goto(url)
+    assert problems(page) == []
+    sign_on(page, url)
+    assert problems(page) == []
+    page.get_by_role("button", name="Accept").click()
+    page.wait_for_url("**/done")
+    page.goto(f"{served_authority.base_url}{served_authority.path}/account")
+    assert heading(page) == "Your account"
+    assert problems(page) == []
+    context.close()
+
+
+def problems(page):
+    """What an accessibility checker would complain about: overflow, names, sizes, contrast, structure."""
+    return page.evaluate(CHECKS)
+
+
+CHECKS = """() => {
+  const found = [];
+  if (document.documentElement.scrollWidth > innerWidth) found.push('scrolls sideways');
+  if (!document.documentElement.lang) found.push('no language');
+  if (document.querySelectorAll('h1').length !== 1) found.push('not one h1');
+  if (document.querySelectorAll('main').length !== 1) found.push('not one main');
+  let level = 0;
+  for (const each of document.querySelectorAll('h1,h2,h3,h4,h5,h6')) {
+    if (+each.tagName[1] > level + 1) found.push('skips to ' + each.tagName);
+    level = +each.tagName[1];
+  }
+  for (const each of document.querySelectorAll('input:not([type=hidden])')) {
+    if (!each.labels.length) found.push('no label: ' + each.name);
+    if (!each.autocomplete) found.push('no autocomplete: ' + each.name);
+  }
+  for (const each of document.querySelectorAll('button, input:not([type=hidden])')) {
+    const box = each.getBoundingClientRect();
+    if (box.height < 44 || box.width < 44) found.push('too small: ' + (each.innerText || each.name) + ' ' + box.height);
+  }
+  const ids = [...document.querySelectorAll('[id]')].map(each => each.id);
+  if (new Set(ids).size !== ids.length) found.push('an id stands twice');
+  const rgb = text => text.match(/[\\d.]+/g).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = each => {
+    for (; each; each = each.parentElement) {
+      const colour = rgb(getComputedStyle(each).backgroundColor);
+      if (colour.length < 4 || colour[3] > 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  for (const each of document.querySelectorAll('h1,h2,h3,p,b,strong,label,button,a,code,time,li')) {
+    if (!each.innerText.trim()) continue;
+    const [a, b] = [light(rgb(getComputedStyle(each).color)), light(ground(each))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < 4.5) found.push('contrast ' + ratio.toFixed(2) + ': ' + each.innerText.slice(0, 30));
+  }
+  return found;
+}"""
+
+
+def test_withdrawing_and_signing_off(page, url, served_authority):
+    sign_on(page, url)
+    page.get_by_role("button", name="Accept").click()
+    page.wait_for_url("**/done")
+    page.goto(f"{served_authority.base_url}{served_authority.path}/account")
+    page.get_by_role("button", name="Withdraw: Agent Consent").click()
+    assert "Your consent is withdrawn" in page.get_by_role("status").inner_text()
+    page.get_by_role("button", name="Sign off").click()
+    assert heading(page) == "You have signed off"
+    page.goto(url)
+    assert heading(page) == "Sign on"
+    assert page.violations == []
+
+
+def test_a_page_in_a_frame_shows_nothing(page, url, served_authority):
+    page.goto(url)
+    inside = page.url
+    page.goto(served_authority.base_url + "/health/live")
+    page.set_content(f"<iframe src='{inside}'></iframe>")
+    page.wait_for_timeout(100)
+    assert page.frames[1].url == "chrome-error://chromewebdata/"
