@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.jose import TokenInvalid, verify
+from deputize.jose import TokenInvalid, sign, verify
 from deputize.oauth.access_tokens import LiveToken, find_live_token, issue_access_token
 from deputize.oauth.claims import Issue
 from deputize.oauth.errors import InvalidGrant
@@ -115,3 +115,8 @@ async def test_an_id_token_is_no_access_token():
     world = World()
     tokens = await world.sign_on(scopes=("openid", "agent"))
     assert isinstance(await find(world, tokens.id_token), TokenInvalid)
+
+
+async def test_a_token_that_does_not_tell_what_it_rests_on_is_not_believed():
+    anonymous = sign({"iss": ISSUER, "exp": int(NOW) + 60, "client_id": AGENT_ID, "sub": "demouser"}, KEYS)
+    assert "rests on" in (await find(World(), anonymous)).reason

@@ -176,16 +176,18 @@ async def test_an_id_token_at_refresh_has_no_nonce():
     assert "nonce" not in verify(response.id_token, KEYS, ISSUER, world.now, ID_TOKEN_TYPE)
 
 
-async def test_a_family_revoked_while_it_is_refreshed_gives_no_token():
+@pytest.mark.parametrize("used", ["current", "previous"])
+async def test_a_family_revoked_while_it_is_refreshed_gives_no_token(used):
     world = World()
-    token = (await world.sign_on()).refresh_token
+    previous = (await world.sign_on()).refresh_token
+    current = (await world.refresh(previous)).refresh_token
     calls = 0
 
     async def revoke_before_the_write():
         nonlocal calls
         calls += 1
-        if calls == 3:  # after the look-up and the standing, before the rotation
+        if calls == 3:  # after the look-up and the standing
             world.store.families["family-of-the-code"] = replace(world.store.families["family-of-the-code"], revoked_at=world.now)
 
     world.store.gate = revoke_before_the_write
-    assert "revoked" in await refused(world, token)
+    assert "revoked" in await refused(world, {"current": current, "previous": previous}[used])
