@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
-from pydantic_core import to_json
 
-from deputize.audit.records import AuditEvent, Members
+from deputize.audit.records import AuditEvent
 
 log = structlog.get_logger()
 
@@ -36,15 +35,13 @@ class Buffering:
 class Batch:
     """Records waiting for one destination."""
 
-    def __init__(
-        self, destination: str, write: Write, thread: Executor, buffering: Buffering, members: Callable[[AuditEvent], Members]
-    ) -> None:
-        """`destination` names the target in the log; `members` turns an event into what is written; `thread` runs `write`."""
+    def __init__(self, destination: str, write: Write, thread: Executor, buffering: Buffering, line: Callable[[AuditEvent], str]) -> None:
+        """`destination` names the target in the log; `line` turns an event into one line of ASCII; `thread` runs `write`."""
         self._destination = destination
         self._write = write
         self._thread = thread
         self._buffering = buffering
-        self._members = members
+        self._line = line
         self._events: deque[AuditEvent] = deque()
         self._unwritten = b""
         self._timer: asyncio.TimerHandle | None = None
@@ -59,8 +56,8 @@ class Batch:
             self._lose()
             return
         self._events.append(event)
-        if self._writing is None and (self._timer is None or (len(self._events) >= _AT_ONCE and not self._failing)):
-            self._schedule(self._buffering.interval if self._timer is None else 0)
+        if self._writing is None:
+            self._expect_write()
 
     async def close(self) -> None:
         """Write what waits; what still cannot be written is lost and counted in the log."""
@@ -72,6 +69,12 @@ class Batch:
             if self._failing:
                 log.error("audit records are lost at the end", destination=self._destination, records=len(self._events) + self._lost)
                 break
+
+    def _expect_write(self) -> None:
+        if self._timer is None:
+            self._schedule(self._buffering.interval)
+        elif len(self._events) == _AT_ONCE and not self._failing:
+            self._schedule(0)
 
     def _schedule(self, delay: float) -> None:
         self._cancel_timer()
@@ -105,7 +108,7 @@ class Batch:
 
     def _rendered(self) -> bytes:
         count = min(len(self._events), _AT_ONCE)
-        return b"".join(to_json(self._members(self._events.popleft())) + b"\n" for _ in range(count))
+        return "".join([self._line(self._events.popleft()) + "\n" for _ in range(count)]).encode("ascii")
 
     def _lose(self) -> None:
         if not self._lost:

@@ -1,6 +1,6 @@
 """JSON pointers (RFC 6901)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from deputize.kernel.values import JsonValue
 
@@ -14,9 +14,19 @@ ABSENT = Absent()
 
 def resolve(document: JsonValue, pointer: str) -> JsonValue | Absent:
     """The value at `pointer` ("" is the whole document, "/aud/0" an element), or `ABSENT`."""
+    return follow(document, split(pointer))
+
+
+def split(pointer: str) -> tuple[str, ...]:
+    """The member names and indices of `pointer`, unescaped, for `follow`."""
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
+
+
+def follow(document: JsonValue, parts: Iterable[str]) -> JsonValue | Absent:
+    """As `resolve`, for a pointer that was split once and is followed often."""
     value: JsonValue = document
-    for part in pointer.split("/")[1:]:
-        found = _step(value, part.replace("~1", "/").replace("~0", "~"))
+    for part in parts:
+        found = _step(value, part)
         if isinstance(found, Absent):
             return ABSENT
         value = found

@@ -32,14 +32,6 @@ class Frame:
     """The whole message."""
 
 
-_MEMBERS: Final = {
-    FrameKind.REQUEST: frozenset({"jsonrpc", "id", "method", "params"}),
-    FrameKind.NOTIFICATION: frozenset({"jsonrpc", "method", "params"}),
-    FrameKind.RESULT: frozenset({"jsonrpc", "id", "result"}),
-    FrameKind.ERROR: frozenset({"jsonrpc", "id", "error"}),
-}
-
-
 def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Rejection:
     """The one frame that `body` is, or why it is none: broken or ambiguous JSON, a batch, members missing or unknown."""
     try:
@@ -52,13 +44,13 @@ def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Re
 
 
 def _frame(document: JsonObject) -> Frame | Rejection:
-    kind = _kind(document)
     identity = document.get("id")
     readable = identity if is_request_id(identity) else None
-    fault = _fault(document, kind)
-    if fault or kind is None:
-        return invalid_request(fault or "neither method, result nor error").answering(readable)
-    return Frame(kind, readable, cast("str", document.get("method", "")), cast("JsonObject | None", document.get("params")), document)
+    rule = _rule(document)
+    fault = _fault(document, rule) if rule else "neither method, result nor error"
+    if rule is None or fault is not None:
+        return invalid_request(fault or "").answering(readable)
+    return Frame(rule.kind, readable, cast("str", document.get("method", "")), cast("JsonObject | None", document.get("params")), document)
 
 
 def is_request_id(value: JsonValue) -> TypeGuard[RequestId]:
@@ -66,24 +58,22 @@ def is_request_id(value: JsonValue) -> TypeGuard[RequestId]:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-def _kind(document: JsonObject) -> FrameKind | None:
+def _rule(document: JsonObject) -> "_Rule | None":
     if "method" in document:
-        return FrameKind.REQUEST if "id" in document else FrameKind.NOTIFICATION
+        return _REQUEST if "id" in document else _NOTIFICATION
     if "result" in document:
-        return FrameKind.RESULT
-    return FrameKind.ERROR if "error" in document else None
+        return _RESULT
+    return _ERROR if "error" in document else None
 
 
-def _fault(document: JsonObject, kind: FrameKind | None) -> str | None:
+def _fault(document: JsonObject, rule: "_Rule") -> str | None:
     if document.get("jsonrpc") != "2.0":
         return 'jsonrpc is not "2.0"'
-    if kind is None:
-        return None
-    if not document.keys() <= _MEMBERS[kind]:
-        return f"members that a {kind.value} does not have"
+    if not document.keys() <= rule.members:
+        return f"members that a {rule.kind.value} does not have"
     if "id" in document and not is_request_id(document["id"]):
         return "id is neither text nor an integer"
-    return _CONTENT_FAULTS[kind](document)
+    return rule.fault(document)
 
 
 def _call_fault(document: JsonObject) -> str | None:
@@ -108,9 +98,16 @@ def _error_fault(document: JsonObject) -> str | None:
     return None
 
 
-_CONTENT_FAULTS: Final[dict[FrameKind, Callable[[JsonObject], str | None]]] = {
-    FrameKind.REQUEST: _call_fault,
-    FrameKind.NOTIFICATION: _call_fault,
-    FrameKind.RESULT: _result_fault,
-    FrameKind.ERROR: _error_fault,
-}
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What a message of one kind may hold, and what can be wrong in it."""
+
+    kind: FrameKind
+    members: frozenset[str]
+    fault: Callable[[JsonObject], str | None]
+
+
+_REQUEST: Final = _Rule(FrameKind.REQUEST, frozenset({"jsonrpc", "id", "method", "params"}), _call_fault)
+_NOTIFICATION: Final = _Rule(FrameKind.NOTIFICATION, frozenset({"jsonrpc", "method", "params"}), _call_fault)
+_RESULT: Final = _Rule(FrameKind.RESULT, frozenset({"jsonrpc", "id", "result"}), _result_fault)
+_ERROR: Final = _Rule(FrameKind.ERROR, frozenset({"jsonrpc", "id", "error"}), _error_fault)

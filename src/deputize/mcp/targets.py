@@ -46,7 +46,8 @@ def mirrored_name(method: str, params: JsonObject | None) -> str | None:
 def _names(method: str, params: JsonObject) -> tuple[str, ...]:
     field = _NAME_FIELDS.get(method)
     if field is not None:
-        return _texts(params.get(field))
+        name = params.get(field)
+        return (name,) if isinstance(name, str) else ()
     if method == "subscriptions/listen":
         return _texts(*_list(_object(params.get("notifications")).get("resourceSubscriptions")))
     if method == "completion/complete":

@@ -41,7 +41,7 @@ def disk():
 @pytest.fixture
 def make_batch(disk):
     thread = ThreadPoolExecutor(max_workers=1)
-    yield lambda buffering: Batch("disk", disk.write, thread, buffering, type(MCP).members)
+    yield lambda buffering: Batch("disk", disk.write, thread, buffering, type(MCP).json)
     thread.shutdown()
 
 

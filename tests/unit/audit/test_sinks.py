@@ -22,8 +22,8 @@ async def test_each_topic_has_its_file(tmp_path):
     service.publish(MCP)
     service.publish(MCP)
     await sink.close()
-    assert lines(tmp_path / "new/audit/access.audit.json") == [ACCESS.members()]
-    assert lines(tmp_path / "new/audit/mcp.audit.json") == [MCP.members()] * 2
+    assert lines(tmp_path / "new/audit/access.audit.json") == [from_json(ACCESS.json())]
+    assert lines(tmp_path / "new/audit/mcp.audit.json") == [from_json(MCP.json())] * 2
 
 
 async def test_files_exist_from_the_start_with_their_permissions(tmp_path):
@@ -67,7 +67,7 @@ async def test_standard_output_marks_its_lines():
     os.close(writing)
     with os.fdopen(reading, "rb") as stream:
         written = from_json(stream.read())
-    assert written == {"source": "audit", "topic": "mcp", "level": "INFO", **MCP.members()}
+    assert written == {"source": "audit", "topic": "mcp", "level": "INFO", **from_json(MCP.json())}
 
 
 async def test_topics_go_to_those_that_want_them(tmp_path):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deputize.audit.batches import Batch, Buffering
-from deputize.audit.records import AuditEvent, Members
+from deputize.audit.records import AuditEvent
 
 
 class AppendedFile:
@@ -69,8 +69,8 @@ class JsonFileSink:
         self._thread.shutdown()
 
     def _batch(self, directory: Path, topic: str, buffering: Buffering) -> Batch:
-        return Batch(str(directory / f"{topic}.audit.json"), self._files[topic].write, self._thread, buffering, _unframed)
+        return Batch(str(directory / f"{topic}.audit.json"), self._files[topic].write, self._thread, buffering, _line)
 
 
-def _unframed(event: AuditEvent) -> Members:
-    return event.members()
+def _line(event: AuditEvent) -> str:
+    return event.json()

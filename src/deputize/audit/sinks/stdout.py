@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from deputize.audit.batches import Batch, Buffering
-from deputize.audit.records import AuditEvent, Members
+from deputize.audit.records import AuditEvent
 
 
 class StdoutSink:
@@ -28,5 +28,5 @@ class StdoutSink:
         self._thread.shutdown()
 
 
-def _framed(event: AuditEvent) -> Members:
-    return {"source": "audit", "topic": event.topic, "level": "INFO", **event.members()}
+def _framed(event: AuditEvent) -> str:
+    return f'{{"source":"audit","topic":"{event.topic}","level":"INFO",{event.json()[1:]}'

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable
 from typing import Final
 
-from deputize.audit.records import MCP, McpEvent, Place, Subject
+from deputize.audit.records import MCP, McpEvent, Place, Subject, cut
 from deputize.audit.service import AuditService
 from deputize.gateway.contexts import RouterContext
 from deputize.gateway.oauth_contexts import OAuth2Context, RefusalContext
@@ -12,10 +12,9 @@ from deputize.gateway.site import Site
 from deputize.http.exchange import Ending, Exchange, Filter, Next
 from deputize.http.messages import Body, Response
 from deputize.kernel.clock import Clock
-from deputize.kernel.values import JsonObject, JsonValue
 from deputize.mcp.answers import AnswerObserver, Collector, collector_for, implementation, is_of_interest
 from deputize.mcp.context import McpContext
-from deputize.mcp.validation import ClientMessageType
+from deputize.mcp.validation import ClientMessageType, Message
 
 _NOBODY: Final = Subject()
 
@@ -44,21 +43,50 @@ class McpAuditFilter:
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on, and look at what comes back without holding it up."""
-        began = self._clock.now()
-        observer = AnswerObserver()
-
-        def record(ending: Ending) -> None:
-            status = None if ending.response is None else ending.response.status
-            self._service.publish(_event(exchange, observer, began, ending.finished - exchange.started, status))
-
-        exchange.endings.append(record)
+        recording = _Recording(self._service, exchange, self._clock.now())
+        exchange.endings.append(recording)
         response = await next(exchange)
         if response.status == 200 and _opens_stream(exchange):
-            exchange.endings.remove(record)
-            self._service.publish(_event(exchange, observer, began, self._clock.now() - began, response.status))
+            recording.record(response.status, self._clock.now() - recording.began)
         else:
-            _observe(response, observer)
+            recording.observe(response)
         return response
+
+
+class _Recording:
+    """What is known about an exchange until it is recorded, once."""
+
+    __slots__ = ("_exchange", "_observer", "_service", "began")
+
+    def __init__(self, service: AuditService, exchange: Exchange, began: float) -> None:
+        self._service = service
+        self._exchange: Exchange | None = exchange
+        self._observer: AnswerObserver | None = None
+        self.began = began
+
+    def __call__(self, ending: Ending) -> None:
+        """The exchange has ended."""
+        if self._exchange is not None:
+            self.record(None if ending.response is None else ending.response.status, ending.finished - self._exchange.started)
+
+    def record(self, status: int | None, elapsed: float) -> None:
+        """Publish, and let go of the exchange: it holds this object, and a circle would wait for the garbage collector."""
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._service.publish(_event(exchange, self._observer, self.began, elapsed, status))
+
+    def observe(self, response: Response) -> None:
+        """Look at the answer: now, where it is at hand, or as it passes."""
+        body = response.body
+        if body.buffered is not None and not is_of_interest(body.buffered):
+            return
+        self._observer = AnswerObserver()
+        collector = collector_for(response.headers.get("content-type") or "", self._observer)
+        if body.buffered is None:
+            response.body = Body(None, _Watched(aiter(body), collector), body.length, body.aclose)
+        else:
+            collector.feed(body.buffered)
+            collector.end()
 
 
 class _PassingOn:
@@ -96,44 +124,34 @@ def _opens_stream(exchange: Exchange) -> bool:
     return mcp is not None and mcp.message.type is ClientMessageType.SSE_OPENING
 
 
-def _observe(response: Response, observer: AnswerObserver) -> None:
-    body = response.body
-    if body.buffered is None:
-        collector = collector_for(response.headers.get("content-type") or "", observer)
-        response.body = Body(None, _Watched(aiter(body), collector), body.length, body.aclose)
-    elif is_of_interest(body.buffered):
-        collector = collector_for(response.headers.get("content-type") or "", observer)
-        collector.feed(body.buffered)
-        collector.end()
-
-
-def _event(exchange: Exchange, observer: AnswerObserver, began: float, elapsed: float, status: int | None) -> McpEvent:
-    mcp = exchange.find(McpContext)
+def _event(exchange: Exchange, observer: AnswerObserver | None, began: float, elapsed: float, status: int | None) -> McpEvent:
     oauth = exchange.find(OAuth2Context)
     router = exchange.find(RouterContext)
+    mcp = exchange.find(McpContext)
     message = mcp.message if mcp else None
     key = mcp.key if mcp else None
     return McpEvent(
-        Place(exchange.transaction_id, router.route.id if router else None, router.route.name if router else None),
+        Place(exchange.transaction_id, router.route.id, router.route.name) if router else Place(exchange.transaction_id, None, None),
         began,
         exchange.peer,
         message.type.value if message else None,
         key.method if key else None,
-        " ".join(key.names) if key and key.names else None,
+        cut(" ".join(key.names)) if key and key.names else None,
         message.version if message else None,
         message.session if message else None,
-        implementation(_client_info(message.frame.params)) if message and message.frame else None,
-        observer.server_info,
+        _client_info(message) if message else None,
+        observer.server_info if observer else None,
         oauth.access_token.subject if oauth else _NOBODY,
         _reason(exchange, status, let_through=mcp is not None),
-        observer.error_code,
+        observer.error_code if observer else None,
         status,
         elapsed,
     )
 
 
-def _client_info(params: JsonObject | None) -> JsonValue:
-    return params.get("clientInfo") if params else None
+def _client_info(message: Message) -> str | None:
+    frame = message.frame
+    return implementation(frame.params.get("clientInfo")) if frame and frame.method == "initialize" and frame.params else None
 
 
 def _reason(exchange: Exchange, status: int | None, *, let_through: bool) -> str | None:

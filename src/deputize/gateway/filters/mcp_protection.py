@@ -66,6 +66,7 @@ class McpProtectionFilter:
         """`config.resourceId` has been checked to be an absolute URL."""
         self._resource_id = config.resource_id
         self._pointer = config.resource_id_pointer
+        self._parts = pointers.split(config.resource_id_pointer)
         self._realm = config.realm
         self._require_actor = bool(config.require_actor)
         self._forward_token = config.forward_token
@@ -99,7 +100,7 @@ class McpProtectionFilter:
         return self._audience_fault(token) or self._actor_fault(token) or self._resource_server.authorize(exchange, token)
 
     def _audience_fault(self, token: AccessToken) -> Refusal | None:
-        found = pointers.resolve(token.info, self._pointer)
+        found = pointers.follow(token.info, self._parts)
         if isinstance(found, Absent):
             return self._resource_server.invalid_token(f"the token says nothing at {self._pointer}")
         if found == self._resource_id or (isinstance(found, list) and self._resource_id in found):

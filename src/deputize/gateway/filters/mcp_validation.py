@@ -75,10 +75,12 @@ class McpValidationFilter:
             return refusal
         if request.method != "POST":
             return check_opening(request.method, fields)
-        try:
-            body = await request.body.read(self._rules.max_body_size)
-        except BodyTooLarge:
-            return errors.too_large(self._rules.max_body_size)
+        body = request.body.buffered
+        if body is None:
+            try:
+                body = await request.body.read(self._rules.max_body_size)
+            except BodyTooLarge:
+                return errors.too_large(self._rules.max_body_size)
         return check_message(fields, body, self._rules)
 
     def _origin_fault(self, fields: RoutingFields) -> Rejection | None:
