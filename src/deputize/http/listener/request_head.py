@@ -1,17 +1,20 @@
 """What a request's head must look like beyond what llhttp insists on (RFC 9112 sections 2, 3 and 6)."""
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 
-from deputize.http.hop_by_hop import HOP_BY_HOP, Field, end_to_end
-from deputize.http.messages import Headers, Request
+from deputize.http.hop_by_hop import HOP_BY_HOP, Field, without_named
+from deputize.http.messages import Body, Headers, Request
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import DEFAULT_PORTS, Origin, Target, UriError, parse_target
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}))(?::([0-9]{1,5}))?")
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")}
 _FORWARDABLE = re.compile(rb"(?!CONNECT$|TRACE$|PRI$|SOURCE$)[A-Z-]{1,20}")
-_NOTED = HOP_BY_HOP | {b"host", b"content-length", b"expect"}
+_KEPT_THOUGH_NOTED = frozenset({b"host", b"content-length"})
+_NOTED = HOP_BY_HOP | _KEPT_THOUGH_NOTED | {b"expect"}
+_NO_BODY_YET = Body()
 _CACHED_TARGET_BYTES = 256
 
 
@@ -25,54 +28,52 @@ class Refused(DeputizeError):
         super().__init__(reason)
 
 
-class HeadNotes:
-    """What the listener itself needs to know of a head: the fields that decide about framing and connection."""
+@dataclass(slots=True)
+class Head:
+    """A request whose body has yet to come, and what the listener itself needs to know about it."""
 
-    __slots__ = ("fields",)
-
-    def __init__(self, raw: list[Field]) -> None:
-        """Gather the noted fields by lower-case name."""
-        self.fields: dict[bytes, list[bytes]] = {}
-        for name, value in raw:
-            lowered = name.lower()
-            if lowered in _NOTED:
-                self.fields.setdefault(lowered, []).append(value.strip(b" \t"))
-
-    @property
-    def expects_continue(self) -> bool:
-        """Whether the client waits for 100 Continue before it sends the body (RFC 9110 section 10.1.1)."""
-        return b"expect" in self.fields
-
-    @property
-    def wants_upgrade(self) -> bool:
-        """Whether the client offers another protocol, which is ignored (RFC 9110 section 7.8)."""
-        return b"upgrade" in self.fields
-
-    @property
-    def is_chunked(self) -> bool:
-        """Whether the body is framed by chunks."""
-        return b"transfer-encoding" in self.fields
-
-    @property
-    def content_length(self) -> int | None:
-        """The announced length of the body, which llhttp has found to be one number."""
-        lengths = self.fields.get(b"content-length")
-        return int(lengths[0]) if lengths else None
+    request: Request
+    length: int | None
+    """The announced length of the body, 0 without one; `None` when chunks frame it."""
+    expects_continue: bool
+    """Whether the client waits for 100 Continue before it sends the body (RFC 9110 section 10.1.1)."""
+    wants_upgrade: bool
+    """Whether the client offers another protocol, which is ignored (RFC 9110 section 7.8)."""
 
 
-def build_request(method: bytes, target: bytes, version: str, raw: list[Field], notes: HeadNotes, *, secure: bool) -> Request:
+def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, secure: bool) -> Head:
     """The request without its body. Raises `Refused`."""
     if version not in {"1.1", "1.0"}:
         raise Refused(505, f"HTTP version {version}")
-    fields = notes.fields
-    _check_framing(fields, version)
-    return Request(
+    kept, noted = _sorted_out(raw)
+    if b"transfer-encoding" in noted or b"expect" in noted:
+        _check_framing(noted, version)
+    request = Request(
         _METHODS.get(method) or _other_method(method),
         _short_target(target) if len(target) <= _CACHED_TARGET_BYTES else _target(target),
-        Headers(_kept(raw, fields)),
-        origin=_origin(fields, version, secure=secure),
-        version=version,
+        Headers(kept),
+        _NO_BODY_YET,
+        _origin(noted.get(b"host"), version, secure=secure),
+        version,
     )
+    lengths = noted.get(b"content-length")
+    length = None if b"transfer-encoding" in noted else int(lengths[0]) if lengths else 0
+    return Head(request, length, b"expect" in noted, b"upgrade" in noted)
+
+
+def _sorted_out(raw: list[Field]) -> tuple[list[Field], dict[bytes, list[bytes]]]:
+    """The end-to-end fields, and the values of those that decide about framing, connection and destination."""
+    kept: list[Field] = []
+    noted: dict[bytes, list[bytes]] = {}
+    for pair in raw:
+        name = pair[0].lower()
+        if name in _NOTED:
+            noted.setdefault(name, []).append(pair[1])
+            if name not in _KEPT_THOUGH_NOTED:
+                continue
+        kept.append(pair)
+    options = noted.get(b"connection")
+    return (without_named(kept, options) if options else kept), noted
 
 
 def _check_framing(fields: dict[bytes, list[bytes]], version: str) -> None:
@@ -104,16 +105,7 @@ def _target(raw: bytes) -> Target:
         raise Refused(400, str(error)) from error
 
 
-def _kept(raw: list[Field], fields: dict[bytes, list[bytes]]) -> list[Field]:
-    """The end-to-end fields; surrounding whitespace is not part of a value (RFC 9112 section 5.1), and `Expect` is met here."""
-    kept = end_to_end(raw) if not fields.keys() <= {b"host", b"content-length"} else raw
-    if b"expect" in fields:
-        kept = [pair for pair in kept if pair[0].lower() != b"expect"]
-    return [(name, value.strip(b" \t")) for name, value in kept]
-
-
-def _origin(fields: dict[bytes, list[bytes]], version: str, *, secure: bool) -> Origin | None:
-    hosts = fields.get(b"host")
+def _origin(hosts: list[bytes] | None, version: str, *, secure: bool) -> Origin | None:
     if hosts is None and version == "1.0":
         return None
     if hosts is None or len(hosts) != 1:

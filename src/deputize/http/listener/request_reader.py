@@ -8,7 +8,7 @@ import httptools
 
 from deputize.http.hop_by_hop import Field
 from deputize.http.listener.limits import Limits
-from deputize.http.listener.request_head import HeadNotes, Refused, build_request
+from deputize.http.listener.request_head import Head, Refused, build_head
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Request
 from deputize.http.received_body import ReceivedBody
 
@@ -26,16 +26,15 @@ class RequestReader:
         "_fed",
         "_head",
         "_headers",
-        "_headers_size",
         "_limits",
         "_loop",
-        "_notes",
         "_on_flow",
         "_parser",
         "_reason",
         "_secure",
         "_size",
         "_skipping",
+        "_trailers_size",
         "_url",
         "body",
         "last",
@@ -61,7 +60,6 @@ class RequestReader:
         self._parser = httptools.HttpRequestParser(self)
         self._reason: Refused | None = None
         self._skipping = False
-        self._notes = HeadNotes([])
         self.ready: deque[Request] = deque()
         self.body: ReceivedBody | None = None
         self.last = False
@@ -71,8 +69,8 @@ class RequestReader:
     def _begin(self) -> None:
         self._url = b""
         self._headers: list[Field] = []
-        self._headers_size = 0
-        self._head: Request | None = None
+        self._trailers_size = 0
+        self._head: Head | None = None
         self._chunks: list[bytes] = []
         self._size = 0
         self._fed = 0
@@ -129,7 +127,7 @@ class RequestReader:
         """The parser stops at an upgrade and takes the body for the new protocol's bytes: read on in HTTP/1.1 with a fresh parser."""
         head, self._parser = self._head, httptools.HttpRequestParser(self)
         if head is not None:
-            framing = b"Transfer-Encoding: chunked" if self._notes.is_chunked else b"Content-Length: %d" % (head.body.length or 0)
+            framing = b"Transfer-Encoding: chunked" if head.length is None else b"Content-Length: %d" % head.length
             self._skipping = True
             self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
             self._skipping = False
@@ -146,11 +144,16 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head, or of the trailers, which are dropped (RFC 9110 section 6.5.1)."""
-        self._headers_size += len(name) + len(value) + 4
-        if self._headers_size > self._limits.header_bytes or len(self._headers) >= self._limits.header_count:
-            self._refuse(431, "too many or too long fields")
-        if self._head is None:
-            self._headers.append((name, value))
+        if self._head is not None:
+            self._skip_trailer(name, value)
+        else:
+            # Surrounding whitespace is not part of a value (RFC 9112 section 5.1); llhttp strips the leading only.
+            self._headers.append((name, value.rstrip(b" \t")))
+
+    def _skip_trailer(self, name: bytes, value: bytes) -> None:
+        self._trailers_size += len(name) + len(value) + 4
+        if self._trailers_size > self._limits.header_bytes:
+            self._refuse(431, "the trailers are too long")
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
@@ -163,17 +166,18 @@ class RequestReader:
             raise
 
     def _complete_head(self) -> None:
-        parser = self._parser
-        notes = self._notes = HeadNotes(self._headers)
+        parser, limits, headers = self._parser, self._limits, self._headers
+        size = 4 * len(headers)
+        for name, value in headers:
+            size += len(name) + len(value)
+        if size > limits.header_bytes or len(headers) > limits.header_count:
+            raise Refused(431, "too many or too long fields")
         version = parser.get_http_version()
-        head = build_request(parser.get_method(), self._url, version, self._headers, notes, secure=self._secure)
+        head = build_head(parser.get_method(), self._url, version, headers, secure=self._secure)
         self.last = version == "1.0" or not parser.should_keep_alive()
-        length = None if notes.is_chunked else notes.content_length or 0
-        if length and self._limits.body_bytes is not None and length > self._limits.body_bytes:
+        if limits.body_bytes is not None and head.length is not None and head.length > limits.body_bytes:
             raise Refused(413, "the announced body is too large")
-        head.body = Body(None, length=length)
         self._head = head
-        self._headers_size = 0
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -188,14 +192,15 @@ class RequestReader:
     def on_message_complete(self) -> None:
         """The message is complete; or its head is, and llhttp has left the body to an upgrade."""
         head = self._head
-        if head is None or (self._notes.wants_upgrade and head.body.length != 0 and self._parser.should_upgrade()):
+        if head is None or (head.wants_upgrade and head.length != 0 and self._parser.should_upgrade()):
             return
         if self.body is not None:
             self.body.end()
             self.body = None
         else:
-            head.body = Body(b"".join(self._chunks))
-            self.ready.append(head)
+            chunks = self._chunks
+            head.request.body = Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+            self.ready.append(head.request)
         self.messages += 1
         self._begin()
 
@@ -208,12 +213,12 @@ class RequestReader:
         head = self._head
         if head is None or self.body is not None:
             return
-        waits = self._notes.expects_continue and not self._chunks
+        waits = head.expects_continue and not self._chunks
         self.body = ReceivedBody(self._loop, self._on_flow, first_wait=self._continue if waits else _nothing)
         for chunk in self._chunks:
             self.body.feed(chunk)
-        head.body = Body(None, self.body, head.body.length, self.body.aclose)
-        self.ready.append(head)
+        head.request.body = Body(None, self.body, head.length, self.body.aclose)
+        self.ready.append(head.request)
 
 
 def _nothing() -> None:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 import httptools
 
 from deputize.http.heads import has_no_body
-from deputize.http.hop_by_hop import Field, end_to_end
+from deputize.http.hop_by_hop import FRAMING, Field, without_named
 from deputize.http.messages import Body, Headers, Response
 from deputize.http.received_body import ReceivedBody
 from deputize.http.upstream.errors import UpstreamProtocolError
+
+_NO_BODY_YET = Body()
 
 
 class ResponseReader:
@@ -84,13 +86,14 @@ class ResponseReader:
             raise UpstreamProtocolError(f"the head is longer than {self._limit} bytes")
 
     def _respond(self, head: Response) -> None:
-        if not self.complete:
+        if self.complete:
+            chunks = self._chunks
+            head.body = Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        else:
             self.body = ReceivedBody(self._loop, self._on_flow, self._on_given_up)
             for chunk in self._chunks:
                 self.body.feed(chunk)
-            head.body = Body(None, self.body, _length(head) if not self._until_close else None, self.body.aclose)
-        elif self._chunks:
-            head.body = Body(self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks))
+            head.body = Body(None, self.body, None if self._until_close else _length(head), self.body.aclose)
         self.response = head
 
     def close(self, error: Exception | None) -> None:
@@ -120,7 +123,7 @@ class ResponseReader:
         if self._fed > self._limit:
             raise UpstreamProtocolError(f"fields longer than {self._limit} bytes")
         if self._head is None:
-            self._headers.append((name, value))
+            self._headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         """A head is complete: of the answer, or of an interim one, which is skipped (RFC 9110 section 15.2)."""
@@ -132,26 +135,35 @@ class ResponseReader:
             return
         if not 200 <= status <= 599:
             raise UpstreamProtocolError(f"status {status}")
-        self._take_head(status, self._headers)
+        self._take_head(status)
 
-    def _take_head(self, status: int, fields: list[Field]) -> None:
-        self._until_close = self._check_framing(status, fields)
+    def _take_head(self, status: int) -> None:
+        kept, framed = self._sorted_out()
+        self._until_close = not framed and not has_no_body(self._method, status)
         self.reusable = not self._until_close and self._parser.should_keep_alive()
-        self._head = Response(status, Headers(end_to_end(fields)))
+        self._head = Response(status, Headers(kept), _NO_BODY_YET)
         self._headers = []
         self._fed = 0
         if self._method == "HEAD":
             self._finish_without_body()
 
-    def _check_framing(self, status: int, fields: list[Field]) -> bool:
-        """Whether the body ends where the connection does. Refuses codings that would hide where else it ends."""
-        framed = has_no_body(self._method, status)
-        for name, value in fields:
-            lowered = name.lower()
-            if lowered == b"transfer-encoding" and value.strip().lower() != b"chunked":
-                raise UpstreamProtocolError("a transfer coding other than chunked")
-            framed = framed or lowered in {b"transfer-encoding", b"content-length"}
-        return not framed
+    def _sorted_out(self) -> tuple[list[Field], bool]:
+        """The end-to-end fields, and whether one frames the body. Refuses codings that would hide where it ends."""
+        kept: list[Field] = []
+        options: list[bytes] = []
+        framed = False
+        for pair in self._headers:
+            name = pair[0].lower()
+            if name not in FRAMING:
+                kept.append(pair)
+            elif name == b"content-length":
+                kept.append(pair)
+                framed = True
+            elif name == b"connection":
+                options.append(pair[1])
+            elif name == b"transfer-encoding":
+                framed = _checked_coding(pair[1])
+        return (without_named(kept, options) if options else kept), framed
 
     def _finish_without_body(self) -> None:
         """An answer to HEAD ends with its head, which llhttp cannot know: the next answer gets a fresh parser."""
@@ -178,6 +190,12 @@ class ResponseReader:
         if self.body is not None:
             body, self.body = self.body, None
             body.end()
+
+
+def _checked_coding(coding: bytes) -> bool:
+    if coding.lower() != b"chunked":
+        raise UpstreamProtocolError("a transfer coding other than chunked")
+    return True
 
 
 def _length(head: Response) -> int | None:
