@@ -1,7 +1,10 @@
 """What one route, or the gateway itself, registered while it was built, and how that is undone."""
 
 import asyncio
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import structlog
 
@@ -28,6 +31,9 @@ class Deployment:
     warnings: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
     closers: list[Closer] = field(default_factory=list[Closer])
     jobs: list[tuple[float, Job]] = field(default_factory=list["tuple[float, Job]"])
+    sources: Mapping[Path, bytes] = field(default_factory=dict[Path, bytes])
+    """Other files that the result depends on, and what they held."""
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list["asyncio.Task[None]"])
 
     def publish(self, path: str, endpoint: Endpoint) -> None:
@@ -36,18 +42,37 @@ class Deployment:
             raise already_published(path, endpoint.position, self.endpoints[path].position)
         self.endpoints[path] = endpoint
 
+    def is_outdated(self) -> bool:
+        """Whether a source has changed since, or cannot be read any more."""
+        return any(_content(path) != text for path, text in self.sources.items())
+
     def start(self) -> None:
         """Begin the periodic jobs; needs a running event loop."""
-        self._tasks += [asyncio.create_task(_repeat(interval, job)) for interval, job in self.jobs]
+        self._tasks += [asyncio.create_task(self._repeat(interval, job)) for interval, job in self.jobs]
 
     async def close(self) -> None:
-        """End the jobs and close everything; what fails is logged and does not keep the rest open."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        """End the jobs and close everything; what fails is logged and does not keep the rest open.
+
+        A job that is running is waited for, not cancelled: it may be closing something itself.
+        """
+        self._ended.set()
+        await asyncio.gather(*self._tasks)
         for closer in reversed(self.closers):
             await _closed(closer)
         self.closers.clear()
+
+    async def _repeat(self, interval: float, job: Job) -> None:
+        while not await self._ends_within(interval):
+            try:
+                await job()
+            except Exception as error:
+                log.exception("a periodic job failed and will run again", error=str(error), interval_seconds=interval)
+
+    async def _ends_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        return self._ended.is_set()
 
 
 def already_published(path: str, position: Position, other: Position) -> ConfigurationError:
@@ -55,13 +80,11 @@ def already_published(path: str, position: Position, other: Position) -> Configu
     return ConfigurationError(position, f"{path} is already served for {other}", "give each protected resource its own resourceId")
 
 
-async def _repeat(interval: float, job: Job) -> None:
-    while True:
-        await asyncio.sleep(interval)
-        try:
-            await job()
-        except Exception as error:
-            log.exception("a periodic job failed and will run again", error=str(error), interval_seconds=interval)
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 async def _closed(closer: Closer) -> None:

@@ -24,6 +24,10 @@ class Deployed:
     route: Route
     text: bytes
 
+    def differs(self, text: bytes) -> bool:
+        """Whether building from `text` now could have another result."""
+        return self.text != text or self.route.deployment.is_outdated()
+
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
@@ -66,7 +70,7 @@ class RouteSet:
         errors: dict[Path, ConfigurationError] = {}
         texts = self._texts(errors)
         standing = {path: each for path, each in self._deployed.items() if path in texts or path in errors}
-        changed = {path: text for path, text in texts.items() if path not in standing or standing[path].text != text}
+        changed = {path: text for path, text in texts.items() if path not in standing or standing[path].differs(text)}
         built = {path: Deployed(route, text) for path, text in changed.items() if (route := self._attempt(path, text, errors))}
         after = self._merged(standing, built, errors)
         self._switch(self._deployed if self._all_or_nothing and errors else after, built.values())

@@ -108,6 +108,7 @@ def build_route(text: bytes, file: str, stem: str, parent: Heap, deployment: Dep
     decorations = parent.standing.decorations.extended(route.settings.global_decorators)
     standing = Standing(route.properties, decorations, identity, parent, parent.standing.within | {Path(file).parent})
     heap = Heap(ground, declarations(route.settings.heap, below(route.position, "heap")), deployment, standing)
+    deployment.sources = route.sources
     deployment.warnings += route.unread("a route")
     deployment.warnings += advice(
         route.document, route.position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri

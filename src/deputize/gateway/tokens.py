@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from deputize.expressions.tokens import TokenError, substitute
-from deputize.gateway import documents
+from deputize.gateway import documents, property_files
 from deputize.gateway.places import Instance
 from deputize.kernel.values import JsonValue
 
@@ -59,26 +59,9 @@ def outermost(instance: Instance) -> Lookup:
 def _configured_files(directories: str) -> Iterator[tuple[str, str]]:
     for directory in filter(None, (part.strip() for part in directories.split(","))):
         for path in sorted(Path(directory).glob("*")):
-            yield from _settings_in(path)
-
-
-def _settings_in(path: Path) -> Iterator[tuple[str, str]]:
-    if path.suffix == ".json":
-        document = documents.read(path)
-        yield from _flattened(document)
-    elif path.suffix == ".properties":
-        for line in documents.content(path).decode("utf-8", "replace").splitlines():
-            name, separator, value = line.partition("=")
-            if separator and not line.lstrip().startswith(("#", "!")):
-                yield name.strip(), value.strip()
-
-
-def _flattened(document: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in document.items():
-        if isinstance(value, dict):
-            yield from _flattened(cast("Mapping[str, JsonValue]", value), f"{prefix}{name}.")
-        else:
-            yield prefix + name, _text(value)
+            if path.suffix in {".json", ".properties"}:
+                for name, value in property_files.flattened(property_files.members(path, documents.content(path))):
+                    yield name, _text(value)
 
 
 def _member(declared: JsonValue, name: str) -> JsonValue:

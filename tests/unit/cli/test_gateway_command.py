@@ -5,6 +5,7 @@ import signal
 import sys
 
 import pytest
+import structlog
 from click.testing import CliRunner
 
 from deputize.cli.gateway import gateway
@@ -13,6 +14,12 @@ from support.wire import ask
 
 STATIC = {"type": "StaticResponseHandler", "config": {"status": 204}}
 ADMIN = {"adminConnector": {"host": "127.0.0.1", "port": 0}, "connectors": [{"host": "127.0.0.1", "port": 0}], "streamingEnabled": True}
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before():
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -114,6 +114,24 @@ async def test_content_counts_not_time(routes):
     assert await status(router) == 202
 
 
+@pytest.mark.parametrize(
+    ("key", "file", "texts"),
+    [("$location", "p.json", ('{"code": 201}', '{"code": 202}')), ("$location:id", "p.properties", ("code=201", "code=202"))],
+)
+async def test_properties_in_other_files_are_followed(routes, key, file, texts):
+    elsewhere = routes.parent / file
+    elsewhere.write_text(texts[0])
+    write(routes, "a.json", {"$int": "&{code}"}, properties={key: f"config/{file}"})
+    router = router_over(routes)
+    assert await status(router) == 201
+    elsewhere.write_text(texts[1])
+    await router.rescan()
+    assert await status(router) == 202
+    elsewhere.unlink()
+    await router.rescan()
+    assert (await status(router), router.routes.states()[0].status) == (202, "stale")
+
+
 async def test_a_file_that_did_not_change_keeps_its_route(routes):
     write(routes, "a.json")
     router = router_over(routes)

@@ -1,0 +1,63 @@
+from importlib import import_module
+
+import pytest
+from click.testing import CliRunner
+
+authority = import_module("deputize.cli.authority")  # the package has a command of that name
+
+
+@pytest.fixture
+def served(monkeypatch):
+    calls = []
+
+    async def remember(database_url, listener):
+        calls.append((database_url, listener))
+
+    monkeypatch.setattr(authority, "serve", remember)
+    monkeypatch.setattr(authority, "configure_logging", lambda: None)
+    return calls
+
+
+def run(*arguments):
+    return CliRunner().invoke(authority.authority, ["serve", *arguments])
+
+
+def test_on_this_machine_the_base_url_follows_from_the_port(served, tmp_path):
+    assert run("--data", str(tmp_path), "--port", "9999").exit_code == 0
+    ((database_url, listener),) = served
+    assert database_url == f"sqlite:///{tmp_path}/deputize.db"
+    assert listener.base_url == "http://localhost:9999"
+
+
+def test_elsewhere_it_has_to_be_said(served):
+    result = run("--host", "0.0.0.0")
+    assert result.exit_code == 2
+    assert "--base-url is needed" in result.output
+    assert served == []
+
+
+@pytest.mark.parametrize(
+    "url", ["https://auth.example.com", "https://auth.example.com/", "https://auth.example.com:8443", "http://localhost:9080"]
+)
+def test_it_is_an_origin(served, url):
+    assert run("--base-url", url).exit_code == 0
+    assert served[0][1].base_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "auth.example.com",
+        "ftp://auth.example.com",
+        "http://auth.example.com",
+        "https://auth.example.com/path",
+        "https://user@auth.example.com",
+        "https://AUTH.example.com",
+        "https://auth.example.com?x",
+        "",
+    ],
+)
+def test_anything_else_is_refused_with_what_to_write(served, url):
+    result = run("--base-url", url)
+    assert result.exit_code == 2
+    assert served == []
