@@ -1,13 +1,12 @@
 """A file's bytes to checked entries: YAML, then tokens, then the shape of every entry."""
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from deputize.authority.environment_file.entries import EnvironmentFile
+from deputize.authority.environment_file.explanations import explain
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid, Problems
 from deputize.authority.environment_file.source import Source, read
 from deputize.expressions import TokenError, substitute
@@ -31,10 +30,20 @@ def parse(text: bytes, file: str, resolve: Resolve) -> tuple[EnvironmentFile, So
     try:
         return EnvironmentFile.model_validate(value), source
     except ValidationError as error:
-        for detail in error.errors(include_url=False, include_input=False):
-            _explain(detail, problems)
+        for detail in _root_causes(error.errors(include_url=False, include_input=False)):
+            explain(detail, problems)
         problems.raise_if_any()
         raise
+
+
+def _root_causes(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Without complaints that a list is too short only because some of its entries are wrong themselves."""
+    places = [detail["loc"] for detail in details]
+    for detail in details:
+        location = detail["loc"]
+        has_inner = any(len(place) > len(location) and place[: len(location)] == location for place in places)
+        if not (detail["type"] == "too_short" and has_inner):
+            yield detail
 
 
 def _without_tokens(value: JsonValue, resolve: Resolve, pointer: str, problems: Problems) -> JsonValue:
@@ -53,37 +62,3 @@ def _replaced(text: str, resolve: Resolve, pointer: str, problems: Problems) -> 
     except TokenError as error:
         problems.add(pointer, error.reason, _DEFINE if "nothing is known" in error.reason else error.fix)
         return text
-
-
-def _explain(detail: ErrorDetails, problems: Problems) -> None:
-    location = detail["loc"]
-    pointer = pointers.join("", *location)
-    match detail["type"]:
-        case "missing":
-            problems.add(pointer, f"{location[-1]!r} is missing", "add it")
-        case "extra_forbidden":
-            problems.add(pointer, f"{location[-1]!r} is not known here", _suggestion(location), at_key=True)
-        case "value_error":
-            problems.add(pointer, detail["msg"].removeprefix("Value error, "))
-        case _:
-            problems.add(pointer, detail["msg"][:1].lower() + detail["msg"][1:])
-
-
-def _suggestion(location: Sequence[int | str]) -> str:
-    known = sorted(_model_at(location[:-1]).model_fields)
-    close = difflib.get_close_matches(str(location[-1]), known, 1)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-
-
-def _model_at(location: Sequence[int | str]) -> type[BaseModel]:
-    model: type[BaseModel] = EnvironmentFile
-    for name in (part for part in location if isinstance(part, str)):
-        model = next(_models(model.model_fields[name].annotation))
-    return model
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - an annotation can be anything
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models(argument)

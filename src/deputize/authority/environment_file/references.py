@@ -194,7 +194,8 @@ def _check_expression(expression: str, pointer: str, problems: Problems) -> None
     try:
         compile_mapping(expression)
     except ExpressionError as error:
-        problems.add(pointer, f"{error.reason} at character {error.position + 1} of the expression", "correct the expression")
+        before = expression[max(0, error.position - 32) : error.position]
+        problems.add(pointer, f"{error.reason} at character {error.position + 1} of the expression", f"look after {before!r}")
 
 
 def _check_audiences(file: EnvironmentFile, existing: Existing, problems: Problems) -> None:

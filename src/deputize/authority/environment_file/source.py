@@ -60,7 +60,7 @@ def read(text: bytes, file: str) -> Source:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Position(file, "", mark.line + 1, mark.column + 1) if mark else Position(file)
-        raise ConfigurationError(place, f"not YAML: {error.problem or error.context}") from error
+        raise ConfigurationError(place, f"not YAML: {', '.join(filter(None, (error.context, error.problem)))}") from error
     except yaml.reader.ReaderError as error:
         raise ConfigurationError(Position(file), f"character {error.position + 1} is not allowed in YAML", "remove it") from error
     if root is None:

@@ -1,0 +1,116 @@
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from deputize.authority.directory.changes import new_environment, replace_secret
+from deputize.authority.directory.documents import EnvironmentDocument
+from deputize.authority.directory.service import open_directory
+from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store, sqlite_url
+
+ENVIRONMENT = EnvironmentRow("e1", "Test", EnvironmentDocument(organization_id="o", default_policy="Single_Factor").model_dump(mode="json"))
+AGENT = ObjectRow("a1", "e1", "agent", "Agent", {})
+
+
+class SteppedClock:
+    def __init__(self) -> None:
+        self.instant = 1000.0
+
+    def now(self) -> float:
+        return self.instant
+
+
+@pytest.fixture
+async def directory_store(tmp_path):
+    async with open_store(sqlite_url(tmp_path)) as store:
+        await store.directory_rows.change([*new_environment(ENVIRONMENT, 1000.0), Put(AGENT)], 0)
+        yield store
+
+
+@pytest.fixture
+def clock() -> SteppedClock:
+    return SteppedClock()
+
+
+@pytest.fixture
+async def directory(directory_store, clock):
+    return await open_directory(directory_store.directory_rows, "http://localhost", clock)
+
+
+def enabled(directory) -> bool:
+    return directory.current.environments["e1"].agents["a1"].enabled
+
+
+async def disable(store) -> None:
+    await store.directory_rows.change([Put(replace(AGENT, document={"enabled": False}))], await store.directory_rows.version())
+
+
+async def test_a_snapshot_stays_as_it_was_and_is_replaced_as_a_whole(directory, directory_store):
+    held = directory.current
+    assert not await directory.refresh()
+    assert directory.current is held
+    await disable(directory_store)
+    assert await directory.refresh()
+    assert not enabled(directory)
+    assert held.environments["e1"].agents["a1"].enabled
+
+
+async def test_callbacks_hear_of_every_new_snapshot(directory, directory_store):
+    heard = []
+    directory.on_change(heard.append)
+    await directory.refresh()
+    await disable(directory_store)
+    await directory.refresh()
+    assert heard == [directory.current]
+
+
+async def test_a_secret_that_expires_leaves_without_any_change(directory, directory_store, clock):
+    rows = directory_store.directory_rows
+    first, _ = replace_secret(AGENT, (), 1000.0)
+    await rows.change(first, await rows.version())
+    second, _ = replace_secret(AGENT, (await rows.load()).secrets, 1000.0, keep_previous=60.0)
+    await rows.change(second, await rows.version())
+    await directory.refresh()
+    assert len(directory.current.environments["e1"].agents["a1"].secret_digests) == 2
+    clock.instant = 1059.0
+    assert not await directory.refresh()
+    clock.instant = 1060.0
+    assert await directory.refresh()
+    assert len(directory.current.environments["e1"].agents["a1"].secret_digests) == 1
+    assert not await directory.refresh()
+
+
+async def test_watching_follows_another_process(directory, directory_store):
+    watching = asyncio.create_task(directory.watch(0.001))
+    await disable(directory_store)
+    async with asyncio.timeout(5):
+        while enabled(directory):
+            await asyncio.sleep(0.001)
+    watching.cancel()
+
+
+async def test_the_last_snapshot_serves_while_the_store_does_not_answer(directory, directory_store, monkeypatch):
+    broken = asyncio.Event()
+
+    async def fail() -> int:
+        broken.set()
+        raise OSError("disk on fire")
+
+    monkeypatch.setattr(directory_store.directory_rows, "version", fail)
+    watching = asyncio.create_task(directory.watch(0.001))
+    async with asyncio.timeout(5):
+        await broken.wait()
+    assert enabled(directory)
+    monkeypatch.undo()
+    await disable(directory_store)
+    async with asyncio.timeout(5):
+        while enabled(directory):
+            await asyncio.sleep(0.001)
+    watching.cancel()
+
+
+async def test_problems_are_kept_for_whoever_asks(directory, directory_store):
+    rows = directory_store.directory_rows
+    await rows.change([Put(replace(AGENT, document={"x": 1}))], await rows.version())
+    await directory.refresh()
+    assert len(directory.problems) == 1

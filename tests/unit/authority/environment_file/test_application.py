@@ -1,0 +1,299 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deputize.authority.environment_file import EnvironmentFileInvalid
+from deputize.authority.storage import DirectoryConflict, Put
+from deputize.kernel.digests import digest
+
+EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "agent-delegation"
+EXAMPLE = (EXAMPLES / "environment.yaml").read_text("utf-8")
+FAIL_OPEN = (EXAMPLES / "fail-open.yaml").read_text("utf-8")
+AGENT = """
+environment: Test
+resources:
+  - name: test
+    scopes: [{ name: test }, { name: other }]
+agents:
+  - name: Agent
+    scopes: { test: [test] }
+    redirect_uris: ["https://a.example.com/"]
+"""
+AGREEMENT = """
+environment: Test
+agreements:
+  - name: Terms
+    reconsent_every: 180 days
+    languages:
+      - { locale: en, title: Terms, text: TEXT }
+"""
+
+
+async def test_the_example_sets_up_the_use_case(applying):
+    applied = await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    assert [line for line in applied.lines if line.startswith("+")] == [
+        "+ environment Agent Delegation",
+        "+ resource test",
+        "+ resource agent",
+        "+ agreement Agent Consent",
+        "+ policy Agent-Consent-Login",
+        "+ agent MCP Tutorial",
+        "+ agent Other Agent",
+        "+ user demouser",
+    ]
+    assert [(issued.owner.name, len(issued.text)) for issued in applied.secrets] == [
+        ("test", 64),
+        ("agent", 64),
+        ("MCP Tutorial", 64),
+        ("Other Agent", 64),
+    ]
+    assert applied.warnings == ()
+
+
+async def test_the_example_holds_the_use_case_word_for_word(applying):
+    await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    test, agent = await applying.document("resource", "test"), await applying.document("resource", "agent")
+    assert test["audience"] == "https://ig.example.com:8443/mcp"
+    assert [(each["name"], each["value"]) for each in test["attributes"]] == [
+        ("sub", "${#root.context.requestData.subjectToken.sub}"),
+        (
+            "act",
+            (
+                "${(#root.context.requestData.subjectToken.may_act.sub == #root.context.requestData.actorToken.client_id)"
+                "?#root.context.requestData.subjectToken.may_act:null}"
+            ),
+        ),
+    ]
+    assert [(each["name"], each["value"]) for each in agent["attributes"]] == [
+        ("sub", "${user.username}"),
+        (
+            "may_act",
+            '${(#root.context.requestData.grantType == "client_credentials")?null:({ "sub": #root.context.appConfig.clientId })}',
+        ),
+    ]
+    agreement = await applying.document("agreement", "Agent Consent")
+    assert agreement["reconsent_days"] == 180
+    assert agreement["texts"][0]["text"] == "I consent to allow digital assistants created by MyCompany to act on my behalf"
+    tutorial = await applying.document("agent", "MCP Tutorial")
+    assert tutorial["redirect_uris"] == ["http://localhost:3000/callback"]
+    assert tutorial["policies"] == ["Agent-Consent-Login"]
+    assert tutorial["grant_types"] == [
+        "authorization_code",
+        "client_credentials",
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    ]
+
+
+async def test_applying_again_changes_nothing(applying):
+    first = await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    version = await applying.store.directory_rows.version()
+    second = await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    assert (second.lines, second.secrets) == ((), ())
+    assert await applying.store.directory_rows.version() == version
+    assert {row.id for row in second.objects} == {row.id for row in first.objects}
+
+
+async def test_a_partial_file_changes_what_it_names_and_warns_of_failing_open(applying):
+    await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    opened = await applying(FAIL_OPEN)
+    assert len(opened.lines) == 1
+    assert "delegation_required true -> false" in opened.lines[0]
+    assert "resource test maps act but does not require delegation" in opened.warnings[0]
+    closed = await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    assert "delegation_required false -> true" in closed.lines[0]
+
+
+async def test_a_dry_run_tells_and_does_nothing(applying):
+    planned = await applying(AGENT, dry_run=True)
+    assert "+ agent Agent" in planned.lines
+    rows = await applying.store.directory_rows.load()
+    assert (rows.environments, rows.objects) == ((), ())
+
+
+async def test_one_error_refuses_the_whole_file(applying):
+    with pytest.raises(EnvironmentFileInvalid):
+        await applying(AGENT + "    policies: [Absent]\n")
+    assert (await applying.store.directory_rows.load()).environments == ()
+
+
+async def test_ids_given_are_used_and_kept(applying):
+    text = (
+        "environment: Test\nid: 9f1c3f0e-5d0a-4a44-8d4e-0f2f3a1b2c3d\nresources: [{ name: a, id: 00000000-0000-4000-8000-000000000001 }]\n"
+    )
+    applied = await applying(text)
+    assert applied.environment.id == "9f1c3f0e-5d0a-4a44-8d4e-0f2f3a1b2c3d"
+    assert [row.id for row in applied.objects] == ["00000000-0000-4000-8000-000000000001"]
+
+
+async def test_an_id_renames_its_object(applying):
+    first = await applying("environment: Test\nresources: [{ name: a }]\n")
+    row = first.objects[0]
+    second = await applying(f"environment: Test\nresources: [{{ name: b, id: {row.id} }}]\n")
+    assert second.lines == ("~ resource b: audience a -> b, name a -> b",)
+    assert [(each.id, each.name) for each in second.objects] == [(row.id, "b")]
+
+
+async def test_an_id_cannot_be_taken_over(applying):
+    first = await applying("environment: Test\nresources: [{ name: a }]\n")
+    with pytest.raises(EnvironmentFileInvalid, match="this is the id of the resource 'a'"):
+        await applying(f"environment: Test\nagents: [{{ name: b, id: {first.objects[0].id} }}]\n")
+    with pytest.raises(EnvironmentFileInvalid, match="ids do not change"):
+        await applying("environment: Test\nresources: [{ name: a, id: 00000000-0000-4000-8000-000000000001 }]\n")
+    with pytest.raises(EnvironmentFileInvalid, match="already has the id"):
+        await applying("environment: Test\nid: 00000000-0000-4000-8000-000000000001\n")
+
+
+async def test_changes_are_shown_member_by_member(applying):
+    await applying(AGENT)
+    changed = AGENT.replace("https://a.example.com/", "https://b.example.com/").replace("[test] }", "[test, other] }")
+    applied = await applying(changed + "    enabled: false\n")
+    assert applied.lines == ("~ agent Agent: enabled true -> false, redirect_uris +https://b.example.com/ -https://a.example.com/, scopes",)
+
+
+async def test_nothing_is_removed_without_prune(applying):
+    await applying(AGENT)
+    applied = await applying("environment: Test\nagents: []\n")
+    assert applied.lines == ()
+
+
+async def test_prune_removes_what_is_not_named_of_the_kinds_listed(applying):
+    await applying(AGENT)
+    applied = await applying("environment: Test\nagents: []\npolicies: []\n", prune=True)
+    assert applied.lines == ("- agent Agent",)
+    assert [row.name for row in applied.objects] == ["test"]
+    rows = await applying.store.directory_rows.load()
+    assert [row.name for row in rows.objects if row.kind == "policy"] == ["Single_Factor"]
+
+
+async def test_prune_does_not_pull_the_rug_from_under_what_stays(applying):
+    text = AGREEMENT + "policies:\n  - { name: P, steps: [{ login: {} }, { agreement_prompt: { agreement: Terms } }] }\n"
+    await applying(text + "agents: [{ name: A, policies: [P] }]\ndefault_policy: P\n")
+    with pytest.raises(EnvironmentFileInvalid, match="the policy 'P' still prompts"):
+        await applying("environment: Test\nagreements: []\nprune: true\n")
+    with pytest.raises(EnvironmentFileInvalid, match="the policy 'P' still prompts"):
+        await applying("environment: Test\nagreements: [{ name: Terms, enabled: false }]\n")
+    with pytest.raises(EnvironmentFileInvalid) as caught:
+        await applying("environment: Test\npolicies: []\nprune: true\n")
+    assert "there is no policy 'P'" in str(caught.value)
+    assert "the agent 'A' still has a policy that this removes" in str(caught.value)
+
+
+async def test_the_built_in_policy_can_be_changed(applying):
+    text = "policies:\n  - { name: Single_Factor, steps: [{ login: {} }, { agreement_prompt: { agreement: Terms } }] }\n"
+    applied = await applying(AGREEMENT + text)
+    assert "~ policy Single_Factor: steps" in applied.lines
+    assert (await applying(AGREEMENT + text)).lines == ()
+
+
+async def test_a_changed_text_is_a_new_version_and_revision(applying):
+    await applying(AGREEMENT)
+    before = await applying.document("agreement", "Terms")
+    await applying(AGREEMENT.replace("180", "90"))
+    same_text = await applying.document("agreement", "Terms")
+    assert (same_text["version"], same_text["texts"]) == (1, before["texts"])
+    await applying(AGREEMENT.replace("TEXT", "NEW TEXT"))
+    after = await applying.document("agreement", "Terms")
+    assert after["version"] == 2
+    assert after["texts"][0]["revision"] != before["texts"][0]["revision"]
+
+
+async def test_another_language_asks_nobody_again(applying):
+    await applying(AGREEMENT)
+    await applying(AGREEMENT + "      - { locale: de, title: Bedingungen, text: TEXT }\n")
+    assert (await applying.document("agreement", "Terms"))["version"] == 1
+
+
+async def test_delegation_is_required_by_default_exactly_where_act_is_mapped(applying):
+    text = "environment: Test\nresources:\n  - { name: a, attributes: [{ name: act, mapping: Username }] }\n  - { name: b }\n"
+    await applying(text)
+    assert (await applying.document("resource", "a"))["delegation_required"] is True
+    assert (await applying.document("resource", "b"))["delegation_required"] is False
+
+
+async def test_only_digests_of_secrets_are_stored(applying):
+    applied = await applying(AGENT)
+    rows = await applying.store.directory_rows.load()
+    assert {row.digest for row in rows.secrets} == {digest(issued.text) for issued in applied.secrets}
+
+
+async def test_a_given_secret_is_used_and_replaces_the_one_before(applying):
+    await applying(AGENT)
+    text = AGENT + "    secret: '&{S}'\n"
+    applied = await applying(text, S="x" * 32)
+    assert applied.lines == ("  the given secret for agent Agent",)
+    assert (await applying(text, S="x" * 32)).lines == ()
+    applying.clock.instant += 10
+    await applying(text, S="y" * 32)
+    rows = await applying.store.directory_rows.load()
+    valid = [row.digest for row in rows.secrets if row.owner_id == applied.secrets[0].owner.id and row.expires_at is None]
+    assert valid == [digest("y" * 32)]
+
+
+async def test_a_password_is_hashed_once(applying):
+    text = "environment: Test\nusers: [{ username: ada, password: '&{P}' }]\n"
+    first = await applying(text, P="correct horse")
+    user = await applying.store.users.find_user(first.environment.id, "ada")
+    assert user.password_hash.startswith("$argon2id$")
+    assert (await applying(text, P="correct horse")).lines == ()
+    assert (await applying(text, P="battery staple")).lines == ("~ user ada: password",)
+
+
+async def test_a_user_without_a_password_in_the_file_keeps_theirs(applying):
+    applied = await applying("environment: Test\nusers: [{ username: ada, password: correct horse }]\n")
+    before = await applying.store.users.find_user(applied.environment.id, "ada")
+    changed = await applying("environment: Test\nusers: [{ username: ada, email: ada@example.com, attributes: { tier: gold } }]\n")
+    after = await applying.store.users.find_user(applied.environment.id, "ada")
+    assert changed.lines == ("~ user ada: email, attributes",)
+    assert (after.password_hash, after.email, after.attributes) == (before.password_hash, "ada@example.com", {"tier": "gold"})
+
+
+async def test_a_given_password_hash_is_stored_as_it_is(applying):
+    encoded = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA"
+    applied = await applying(f"environment: Test\nusers: [{{ username: ada, password_hash: '{encoded}' }}]\n")
+    assert (await applying.store.users.find_user(applied.environment.id, "ada")).password_hash == encoded
+
+
+async def test_users_are_pruned_only_when_the_file_lists_users(applying):
+    applied = await applying("environment: Test\nusers: [{ username: ada }, { username: bob }]\n")
+    assert (await applying("environment: Test\n", prune=True)).lines == ()
+    assert (await applying("environment: Test\nusers: [{ username: bob }]\n", prune=True)).lines == ("- user ada",)
+    assert await applying.store.users.find_user(applied.environment.id, "ada") is None
+
+
+async def test_environment_settings_change_and_stay(applying):
+    await applying("environment: Test\ndefault_language: de\n")
+    assert (await applying("environment: Test\n")).lines == ()
+    assert (await applying("environment: Test\ndefault_language: fr\n")).lines == ("~ environment Test: default_language de -> fr",)
+
+
+async def test_two_environments_do_not_touch_each_other(applying):
+    first = await applying(AGENT)
+    second = await applying(AGENT.replace("Test", "Second", 1), prune=True)
+    assert "+ environment Second" in second.lines
+    assert not {row.id for row in first.objects} & {row.id for row in second.objects}
+
+
+async def test_a_broken_stored_object_is_replaced(applying):
+    await applying(AGENT)
+    rows = await applying.store.directory_rows.load()
+    broken = next(row for row in rows.objects if row.name == "test")
+    await applying.store.directory_rows.change([Put(replace(broken, document={"nonsense": 1}))], rows.version)
+    assert (await applying(AGENT)).lines[0].startswith("~ resource test: audience none -> test")
+    assert (await applying(AGENT)).lines == ()
+
+
+async def test_somebody_elses_change_meanwhile_is_not_overwritten(applying, monkeypatch):
+    await applying(AGENT)
+    rows = applying.store.directory_rows
+    load = type(rows).load
+
+    async def load_then_someone_else_is_faster(self):
+        loaded = await load(self)
+        await self.change([], loaded.version)
+        return loaded
+
+    monkeypatch.setattr(type(rows), "load", load_then_someone_else_is_faster)
+    with pytest.raises(DirectoryConflict):
+        await applying(AGENT + "    enabled: false\n")
