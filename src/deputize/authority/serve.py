@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+import signal
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 
 import structlog
@@ -38,10 +39,19 @@ class Listener:
 async def serve(database_url: str, listener: Listener) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first. Raises `StorageError`."""
     async with open_services(database_url, listener.base_url) as services:
-        server = uvicorn.Server(server_configuration(create_app(services), listener))
+        server = _Server(server_configuration(create_app(services), listener))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
         _log.info("authority starts", base_url=listener.base_url, host=listener.host, port=listener.port)
         await server.serve()
         _log.info("authority stopped")
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave signals alone: uvicorn would raise them again when it is done, and so end the process before the store is closed."""
+        yield
 
 
 @contextlib.asynccontextmanager

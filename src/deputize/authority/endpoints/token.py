@@ -11,7 +11,7 @@ from deputize.kernel.redaction import printable
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth import grants
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
-from deputize.oauth.client_auth.authentication import authenticate_agent, read_credentials
+from deputize.oauth.client_auth.authentication import Credentials, authenticate_agent, read_credentials
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
@@ -21,13 +21,14 @@ _log = structlog.get_logger("deputize.authority")
 async def token(call: Call) -> Response:
     """Tokens, or the reason why not as far as the client may know it."""
     parameters: Mapping[str, str] = {}
+    credentials: Credentials | None = None
     try:
         parameters = await call.form()
         credentials = read_credentials(CLIENT_AUTH_METHODS, call.request.headers.get("authorization"), parameters)
         client = authenticate_agent(call.environment, credentials)
         response = await grants.answer(TokenRequest(call.environment, client, parameters, call.now), await _ports(call))
     except OAuthError as error:
-        _record_refusal(call, parameters, error)
+        _record_refusal(call, parameters, credentials, error)
         return error_response(error, call.correlation_id)
     _record_issue(call, parameters, response)
     return json_response(_members(response))
@@ -76,12 +77,12 @@ def _record_issue(call: Call, parameters: Mapping[str, str], response: TokenResp
     )
 
 
-def _record_refusal(call: Call, parameters: Mapping[str, str], error: OAuthError) -> None:
+def _record_refusal(call: Call, parameters: Mapping[str, str], credentials: Credentials | None, error: OAuthError) -> None:
     _log.warning(
         "token refused",
         environment=call.environment.id,
         grant=printable(parameters.get("grant_type", "")),
-        client=printable(parameters.get("client_id", "")) or None,
+        client=printable(credentials.client_id) if credentials else None,
         error=error.code,
         detail=printable(error.detail, 1024),
         correlation_id=call.correlation_id,
