@@ -11,7 +11,7 @@ from demo import agent_run, programs, proofs, report
 from demo.client import Agent
 from demo.person import Person
 from demo.programs import Programs
-from demo.stage import EXAMPLE, ROOT, Stage, prepare
+from demo.stage import EXAMPLE, ROOT, USE_CASE_PORTS, Stage, prepare
 
 PROMPT = "What is the daily forecast for Tokyo?"
 
@@ -20,7 +20,7 @@ def main() -> int:
     """0 only if everything held."""
     arguments = _arguments()
     started = time.monotonic()
-    stage = prepare(arguments.folder)
+    stage = prepare(arguments.folder, USE_CASE_PORTS)
     report.heading("Set up")
     with Programs(stage) as running:
         agent, other = _set_up(stage, running)

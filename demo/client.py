@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import secrets
+import ssl
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -76,7 +77,7 @@ def call_gateway(stage: Stage, token: str | None) -> httpx2.Response:
     """The gateway's answer to a plain MCP request with that token, or without any."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": _INITIALIZE}
     headers = {"Accept": "application/json, text/event-stream"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
-    with httpx2.Client(verify=str(stage.ca_file), timeout=10) as client:
+    with httpx2.Client(verify=ssl.create_default_context(cafile=stage.ca_file), timeout=10) as client:
         return client.post(f"{stage.gateway_url}/mcp", json=message, headers=headers)
 
 

@@ -46,18 +46,17 @@ class _Forms(HTMLParser):
 class Person:
     """A user with one browser: cookies last as long as this object."""
 
-    def __init__(self, username: str, password: str, ca_file: str | None = None) -> None:
-        """`ca_file` is trusted in addition for https pages."""
+    def __init__(self, username: str, password: str) -> None:
         self.username = username
         self.password = password
         self.pages: list[str] = []
         """The heading of every page seen since the last visit began."""
-        self._browser = httpx2.Client(follow_redirects=False, timeout=10, verify=ca_file or True)
+        self._cookies = httpx2.Cookies()
 
     def visit(self, url: str, stop_at: str) -> str:
         """Follow `url` through sign-on and consent until the address begins with `stop_at`; that address, not fetched."""
         self.pages = []
-        answer = self._browser.get(url)
+        answer = self._send("GET", url)
         for _ in range(MAX_PAGES):
             location = answer.headers.get("location")
             if location is None:
@@ -66,13 +65,19 @@ class Person:
             url = urljoin(str(answer.url), location)
             if url.startswith(stop_at):
                 return url
-            answer = self._browser.get(url)
+            answer = self._send("GET", url)
         raise RuntimeError(f"the pages did not lead back to the agent: {self.pages}")
 
     def press(self, url: str, button: str = "") -> httpx2.Response:
         """Open a page and submit its form, or the one whose button has that name; the page that follows."""
-        page = self._browser.get(url)
+        page = self._send("GET", url)
         return self._submit(page, button)
+
+    def _send(self, method: str, url: str, data: dict[str, str] | None = None) -> httpx2.Response:
+        with httpx2.Client(cookies=self._cookies, timeout=10) as browser:
+            answer = browser.request(method, url, data=data)
+            self._cookies = browser.cookies
+            return answer
 
     def _submit(self, page: httpx2.Response, button: str = "") -> httpx2.Response:
         forms = _Forms()
@@ -83,7 +88,7 @@ class Person:
             raise RuntimeError(f"{page.url} answered {page.status_code} {self.pages[-1]!r} without a form to fill in")
         data = {**form.fields, **dict(form.buttons[:1])}
         data |= {name: value for name, value in (("username", self.username), ("password", self.password)) if name in form.fields}
-        return self._browser.post(urljoin(str(page.url), form.action), data=data)
+        return self._send("POST", urljoin(str(page.url), form.action), data)
 
 
 class _Heading(HTMLParser):

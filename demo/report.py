@@ -1,6 +1,7 @@
 """What the demo shows: the three tokens side by side, the audit record, and lines with a tick or a cross."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -9,14 +10,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-console = Console(width=None, highlight=False, soft_wrap=False)
+console = Console(highlight=False, markup=False, soft_wrap=True)
+UUID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 TIMES = frozenset({"iat", "exp", "auth_time"})
 
 
 def heading(text: str) -> None:
     """A new chapter."""
     console.print()
-    console.rule(f"[bold]{text}", align="left")
+    console.rule(Text(text, "bold"), align="left")
 
 
 def line(text: str) -> None:
@@ -32,7 +34,7 @@ def check(holds: bool, text: str, detail: str = "") -> bool:  # noqa: FBT001 - a
 
 
 def tokens(actor: Mapping[str, Any], subject: Mapping[str, Any], mcp: Mapping[str, Any]) -> None:
-    """The three tokens' claims side by side; what the exchange changed between subject and MCP token is marked."""
+    """The three tokens' claims side by side, ids cut short; what the exchange changed between subject and MCP token is marked."""
     table = Table(show_lines=False, header_style="bold")
     for title in ("claim", "actor token", "subject token", "MCP token", "by the exchange"):
         table.add_column(title, overflow="fold")
@@ -61,4 +63,5 @@ def _cell(name: str, value: object) -> str:
         return ""
     if name in TIMES and isinstance(value, int):
         return datetime.fromtimestamp(value, UTC).strftime("%H:%M:%S")
-    return value if isinstance(value, str) else json.dumps(value)
+    text = value if isinstance(value, str) else json.dumps(value)
+    return UUID.sub(r"\1…", text)

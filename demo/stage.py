@@ -5,6 +5,7 @@ import ipaddress
 import secrets
 import shutil
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "agent-delegation"
+USE_CASE_PORTS = (9080, 8000, 8080, 8443, 8085, 3000)
+ANY_PORTS = (0, 0, 0, 0, 0, 0)
 HOST_NAMES = ("localhost", "ig.example.com")
 VALIDITY = dt.timedelta(days=30)
 
@@ -75,25 +78,24 @@ class Stage:
         return self.folder / "logs" / f"{name}.log"
 
 
-def prepare(folder: Path) -> Stage:
-    """An empty stage in `folder`: free ports, the gateway's instance folder, fresh certificates."""
+def prepare(folder: Path, wanted: Sequence[int] = ANY_PORTS) -> Stage:
+    """An empty stage in `folder`: the wanted ports where they are free, the gateway's instance folder, fresh certificates."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "logs").mkdir(parents=True)
-    stage = Stage(folder, _choose_ports(), secrets.token_urlsafe(12))
+    stage = Stage(folder, _choose_ports(wanted), secrets.token_urlsafe(12))
     shutil.copytree(EXAMPLE / "gateway", stage.instance)
     (stage.instance / "secrets").mkdir()
     _write_certificates(stage.ca_file, stage.instance / "secrets" / "key.manager.secret.id.pem")
     return stage
 
 
-def _choose_ports() -> Ports:
-    """The use case's own ports where they are free, others where they are not."""
+def _choose_ports(wanted: Sequence[int]) -> Ports:
     taken: set[int] = set()
-    return Ports(*(_free_port(wanted, taken) for wanted in (9080, 8000, 8080, 8443, 8085, 3000)))
+    return Ports(*(_free_port(port, taken) for port in wanted))
 
 
 def _free_port(wanted: int, taken: set[int]) -> int:
-    port = wanted if wanted not in taken and _is_free(wanted) else 0
+    port = wanted if wanted and wanted not in taken and _is_free(wanted) else 0
     while port == 0 or port in taken:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))

@@ -16,6 +16,7 @@ from demo.person import Person
 from demo.programs import Programs
 from demo.stage import ROOT, prepare
 
+pytestmark = pytest.mark.slow
 DELAYS = [0.0, 0.001, 0.003, 0.006, 0.01, 0.02]
 
 
