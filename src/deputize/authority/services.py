@@ -6,6 +6,7 @@ from typing import Protocol
 
 from deputize.authority.passwords import Passwords
 from deputize.authority.refresh_token_values import RefreshTokenValues
+from deputize.authority.turns import Turns
 from deputize.jose import Verifier
 from deputize.kernel.clock import Clock
 from deputize.oauth.ports import (
@@ -112,6 +113,8 @@ class Services:
     refresh_token_values: RefreshTokenValues
     limits: Limits = field(default_factory=Limits)
     verifier: Verifier = field(default_factory=Verifier)
+    sign_on_turns: Turns = field(default_factory=Turns)
+    """One password of a name is checked at a time, so that parallel guesses are counted like others."""
 
     @property
     def secure(self) -> bool:

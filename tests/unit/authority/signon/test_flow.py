@@ -302,6 +302,11 @@ async def test_the_agreement_comes_in_the_readers_language(authority, browser):
     assert (consent.locale, consent.revision) == ("de", "r1-de")
 
 
+async def test_an_agent_may_say_which_language_its_user_reads(authority, browser):
+    await browser.get(authority.authorize_url(ui_locales="xx fr-CA"))
+    assert browser.heading == "Connexion"
+
+
 async def test_a_name_the_agent_knows_is_filled_in(authority, browser):
     await browser.get(authority.authorize_url(login_hint="demouser"))
     assert 'value="demouser"' in browser.response.text

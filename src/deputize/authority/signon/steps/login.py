@@ -12,6 +12,7 @@ from deputize.authority.signon.languages import Language
 from deputize.authority.signon.pages import Page, Problem
 from deputize.authority.signon.situation import Situation
 from deputize.authority.signon.step import Again, Done, Outcome, SignOnStep
+from deputize.authority.turns import TooManyWaiting
 from deputize.kernel.digests import digest
 from deputize.oauth.records.directory import Step
 from deputize.oauth.records.store import Session, User
@@ -37,14 +38,19 @@ async def submit(_step: Step, situation: Situation, language: Language, form: Ma
     username, password = form.get("username", "").strip()[:MAX_USERNAME], form.get("password", "")
     if missing := _missing(username, password, language):
         return Again(missing, username)
-    environment_id = situation.environment.id
-    if locked_until := await services.store.sign_on_failures.locked_until(environment_id, username, situation.now):
-        return _locked(username, locked_until - situation.now, language)
-    user = await services.store.users.find_user(environment_id, username)
     try:
-        accepted = await services.passwords.verify(user.password_hash if user else "", password)
-    except TooBusy:
+        async with services.sign_on_turns.of(situation.environment.id, username):
+            return await _check(username, password, situation, language, services)
+    except (TooBusy, TooManyWaiting):
         return Again((Problem(language.text("sign_on.busy")),), username, 503)
+
+
+async def _check(username: str, password: str, situation: Situation, language: Language, services: Services) -> Outcome:
+    environment_id, store = situation.environment.id, services.store
+    if locked_until := await store.sign_on_failures.locked_until(environment_id, username, situation.now):
+        return _locked(username, locked_until - situation.now, language)
+    user = await store.users.find_user(environment_id, username)
+    accepted = await services.passwords.verify(user.password_hash if user else "", password)
     if user is None or not accepted or not user.enabled:
         return await _refuse(situation, username, language, services)
     return await _sign_on(user, situation, services)

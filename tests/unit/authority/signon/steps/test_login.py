@@ -1,9 +1,11 @@
+import asyncio
+
 import pytest
 from structlog.testing import capture_logs
 
 from deputize.authority.passwords import TooBusy
 from support.agent_delegation import ENVIRONMENT_ID
-from support.authority import PASSWORD
+from support.authority import PASSWORD, PageForm
 
 
 @pytest.fixture
@@ -64,6 +66,21 @@ async def test_a_name_is_locked_after_six_failures_and_opens_again(authority, lo
     authority.clock.instant += 901
     await login.sign_on(PASSWORD)
     assert login.heading.startswith("Let ")
+
+
+async def test_guessing_in_parallel_gains_nothing(authority, login, monkeypatch):
+    checked = []
+    real = authority.services.passwords.verify
+
+    async def counting(password_hash, password):
+        checked.append(password)
+        return await real(password_hash, password)
+
+    monkeypatch.setattr(authority.services.passwords, "verify", counting)
+    form = {**PageForm(login.response.text).fields, "username": "demouser", "password": "wrong"}
+    answers = await asyncio.gather(*(login.client.post(str(login.response.url), data=form) for _ in range(40)))
+    assert len(checked) == 6
+    assert {answer.status_code for answer in answers} == {400, 429, 503}
 
 
 async def test_a_name_nobody_has_is_locked_too(login):

@@ -1,0 +1,28 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.authority.refresh_token_values import RefreshTokenValues, _derive
+
+
+class Keys:
+    def __init__(self) -> None:
+        self.asked = []
+
+    async def server_key(self, environment_id, purpose):
+        self.asked.append((environment_id, purpose))
+        return f"key of {environment_id}".encode()
+
+
+async def test_the_key_is_read_once_an_environment():
+    keys = Keys()
+    values = RefreshTokenValues(keys)
+    first, again, other = await values.of("e1"), await values.of("e1"), await values.of("e2")
+    assert first("family", 1) == again("family", 1)
+    assert first("family", 1) != other("family", 1)
+    assert keys.asked == [("e1", "refresh-token"), ("e2", "refresh-token")]
+
+
+@given(st.tuples(st.uuids().map(str), st.integers(1, 10**6)), st.tuples(st.uuids().map(str), st.integers(1, 10**6)))
+def test_values_differ_by_family_and_generation(left, right):
+    assert (_derive(b"key", *left) == _derive(b"key", *right)) == (left == right)
+    assert len(_derive(b"key", *left)) == 43
