@@ -88,6 +88,10 @@ class RunningAuthority:
         transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
         return httpx2.AsyncClient(transport=transport, base_url=self.base_url)
 
+    async def set_user_enabled(self, *, enabled: bool) -> None:
+        rows = self.store.directory_rows
+        await rows.change([Put(replace(USER, enabled=enabled))], await rows.version())
+
     def authorize_url(self, **changes: str | None) -> str:
         return f"{self.path}/as/authorize?{urlencode(authorization_parameters(**changes))}"
 

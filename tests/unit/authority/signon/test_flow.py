@@ -281,7 +281,7 @@ async def add_user(authority, username):
 
 async def test_a_disabled_user_is_signed_on_nowhere(authority, browser):
     await through(browser, authority)
-    await authority.store.directory_rows.change([Put(replace(USER, enabled=False))], await authority.store.directory_rows.version())
+    await authority.set_user_enabled(enabled=False)
     await browser.get(authority.authorize_url())
     assert browser.heading == "Sign on"
     await browser.sign_on()
