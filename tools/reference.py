@@ -2,15 +2,19 @@
 
 import argparse
 import inspect
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import click
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from deputize.authority.environment_file import entries
 from deputize.cli import main as deputize
+from deputize.expressions import Template
 from deputize.expressions.functions.function import Function
 from deputize.expressions.functions.gateway import FUNCTIONS, METHODS
 from deputize.expressions.functions.mapping import LIBRARIES
@@ -30,6 +34,35 @@ GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Secrets and TLS", SECRET_OBJECTS),
     ("Audit", AUDIT_OBJECTS),
 )
+ENTRIES: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("The file", entries.EnvironmentFile),
+    ("resources", entries.ResourceEntry),
+    ("resources: attributes", entries.AttributeEntry),
+    ("resources: scopes", entries.ScopeEntry),
+    ("agreements", entries.AgreementEntry),
+    ("agreements: languages", entries.LanguageEntry),
+    ("policies", entries.PolicyEntry),
+    ("policies: steps", entries.StepEntry),
+    ("policies: steps: agreement_prompt", entries.AgreementPromptEntry),
+    ("agents", entries.AgentEntry),
+    ("users", entries.UserEntry),
+)
+OBJECT = "name of a heap object, or an object"
+WRITTEN_AS = {"_duration": "duration", "_seconds": "duration", "_days": "duration or `never`", "_reference": OBJECT}
+NAMED: Mapping[Any, str] = {
+    str: "text",
+    int: "number",
+    float: "number",
+    bool: "`true` or `false`",
+    Template: "runtime expression",
+    Any: "anything",
+}
+OBJECTS_INTRODUCTION = """\
+Every object has a `type`, usually a `name`, and a `config` with the keys below. A *duration* is English text such as `20 seconds`,
+`1 hour and 30 minutes` or `unlimited`. A *runtime expression* is a text that may hold `${…}` and is evaluated for each request; every other
+text may hold `${…}` too and is evaluated once, at load. Where a list is expected, one bare value stands for a list of one. Unknown keys
+are accepted and warned about by name.
+"""
 
 
 def main() -> int:
@@ -43,7 +76,12 @@ def main() -> int:
 
 
 def _pages() -> dict[str, str]:
-    return {"gateway-objects.md": _gateway_objects(), "expression-functions.md": _functions(), "commands.md": _commands()}
+    return {
+        "gateway-objects.md": _gateway_objects(),
+        "environment-file.md": _environment_file(),
+        "expression-functions.md": _functions(),
+        "commands.md": _commands(),
+    }
 
 
 def _is_current(path: Path, text: str, check: bool) -> bool:  # noqa: FBT001
@@ -53,7 +91,7 @@ def _is_current(path: Path, text: str, check: bool) -> bool:  # noqa: FBT001
 
 
 def _gateway_objects() -> str:
-    sections = [f"# Gateway objects\n\n{NOTE}"]
+    sections = [f"# Gateway objects\n\n{NOTE}\n{OBJECTS_INTRODUCTION}"]
     for title, kinds in GROUPS:
         sections.append(f"\n## {title}\n")
         sections.extend(_object(kind) for kind in kinds)
@@ -63,24 +101,62 @@ def _gateway_objects() -> str:
 def _object(kind: Any) -> str:  # noqa: ANN401
     names = catalogue.type_names(kind)
     also = f" (also `{'`, `'.join(names[1:])}`)" if len(names) > 1 else ""
-    settings = kind.Config.model_fields
-    rows = [_row(name, field) for name, field in settings.items()]
-    table = "\n".join(["| Key | Required | Default | Meaning |", "|---|---|---|---|", *rows]) if rows else "No configuration."
-    return f"### `{names[0]}`{also}\n\n{_first_paragraph(kind)}\n\n{_first_paragraph(kind.Config)}\n\n{table}\n"
+    parts = [f"### `{names[0]}`{also}", inspect.getdoc(kind) or "", inspect.getdoc(kind.Config) or "", _table(kind.Config)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _table(model: type[BaseModel]) -> str:
+    if not model.model_fields:
+        return "No configuration."
+    rows = [_row(name, field) for name, field in model.model_fields.items()]
+    return "\n".join(["| Key | Takes | Required | Default | Meaning |", "|---|---|---|---|---|", *rows])
 
 
 def _row(name: str, field: FieldInfo) -> str:
-    default = "" if field.is_required() else _default(field)
-    return f"| `{field.alias or name}` | {'yes' if field.is_required() else 'no'} | {default} | {_cell(field.description or '')} |"
+    required = "yes" if field.is_required() else "no"
+    return f"| `{field.alias or name}` | {_type(field)} | {required} | {_default(field)} | {_cell(field.description or '')} |"
+
+
+def _type(field: FieldInfo) -> str:
+    """What a reader writes there, in the words of the documentation."""
+    validators = {getattr(getattr(each, "func", None), "__name__", "") for each in field.metadata}
+    for validator, word in WRITTEN_AS.items():
+        if validator in validators:
+            return word
+    return _words(field.annotation)
+
+
+def _words(annotation: Any) -> str:  # noqa: ANN401
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return _cell(" | ".join(f"`{each}`" for each in inner))
+    if origin is Annotated:
+        return _words(inner[0])
+    if origin in {tuple, list, frozenset}:
+        return f"list of {_words(inner[0])}"
+    if origin in {dict, Mapping}:
+        return f"object of {_words(inner[1])}"
+    if str in inner and dict[str, Any] in inner:
+        return OBJECT
+    if inner:
+        return " or ".join(dict.fromkeys(_words(each) for each in inner if each is not type(None)))
+    return NAMED.get(annotation, getattr(annotation, "__name__", str(annotation)))
 
 
 def _default(field: FieldInfo) -> str:
-    value = field.get_default(call_default_factory=True) if not field.default_factory else ""
-    return "" if value in (None, "", (), {}) else f"`{str(getattr(value, 'source', value)).lower() if isinstance(value, bool) else value}`"
+    if field.is_required() or field.default_factory:
+        return ""
+    value = field.default
+    if value is None or value in ((), "", {}):
+        return ""
+    return f"`{json.dumps(value)}`" if isinstance(value, bool | int | float | str) else f"`{getattr(value, 'source', value)}`"
 
 
-def _first_paragraph(thing: object) -> str:
-    return _cell((inspect.getdoc(thing) or "").partition("\n\n")[0])
+def _environment_file() -> str:
+    sections = [f"# Environment files\n\n{NOTE}\n{inspect.getdoc(entries.EnvironmentFile)}\n"]
+    sections.extend(f"## {title}\n\n{inspect.getdoc(model)}\n\n{_table(model)}\n" for title, model in ENTRIES)
+    sections.append("## Mappings\n\nWhat `mapping` may name:\n\n| Name | Expression |\n|---|---|")
+    return "\n".join([*sections, *(f"| {name} | `{source}` |" for name, source in entries.MAPPINGS.items())]) + "\n"
 
 
 def _cell(text: str) -> str:

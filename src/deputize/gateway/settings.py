@@ -39,7 +39,14 @@ _RAW = _Marker()
 class Settings(BaseModel):
     """What the `config` of one object type holds. Unknown keys are kept aside and warned about by whoever builds the object."""
 
-    model_config = ConfigDict(alias_generator=to_camel, frozen=True, extra="allow", arbitrary_types_allowed=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        frozen=True,
+        extra="allow",
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
 
     @model_validator(mode="before")
     @classmethod

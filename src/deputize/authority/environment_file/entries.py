@@ -82,7 +82,7 @@ Locale: TypeAlias = Annotated[str, StringConstraints(pattern=_LOCALE)]
 class Entry(BaseModel):
     """A part of the file; members it does not know are errors, and texts never silently become something else."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
 
 class AttributeEntry(Entry):
