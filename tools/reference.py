@@ -49,6 +49,14 @@ ENTRIES: tuple[tuple[str, type[BaseModel]], ...] = (
 )
 OBJECT = "name of a heap object, or an object"
 WRITTEN_AS = {"_duration": "duration", "_seconds": "duration", "_days": "duration or `never`", "_reference": OBJECT}
+CONTAINERS: Mapping[Any, tuple[str, int]] = {
+    Annotated: ("", 0),
+    tuple: ("list of ", 0),
+    list: ("list of ", 0),
+    dict: ("object of ", 1),
+    Mapping: ("object of ", 1),
+}
+"""How a container is read, and which of its type arguments its items have."""
 NAMED: Mapping[Any, str] = {
     str: "text",
     int: "number",
@@ -130,12 +138,9 @@ def _words(annotation: Any) -> str:  # noqa: ANN401
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Literal:
         return _cell(" | ".join(f"`{each}`" for each in inner))
-    if origin is Annotated:
-        return _words(inner[0])
-    if origin in {tuple, list, frozenset}:
-        return f"list of {_words(inner[0])}"
-    if origin in {dict, Mapping}:
-        return f"object of {_words(inner[1])}"
+    if origin in CONTAINERS:
+        word, item = CONTAINERS[origin]
+        return word + _words(inner[item])
     if str in inner and dict[str, Any] in inner:
         return OBJECT
     if inner:
