@@ -7,7 +7,6 @@ from functools import partial
 from deputize.http.messages import Request, Response
 from deputize.http.ticker import Ticker
 from deputize.http.tls import client_context
-from deputize.http.upstream.connection import UpstreamConnection
 from deputize.http.upstream.errors import ConnectFailed, ConnectionClosed
 from deputize.http.upstream.limits import Deadlines, PoolLimits
 from deputize.http.upstream.pool import Pool
@@ -45,12 +44,15 @@ class Upstream:
             connection = await pool.acquire(deadlines.connect)
         was_used = connection.was_used
         try:
-            return await _exchanged(connection, request, pool.authority, deadlines.idle)
+            return await connection.exchange(request, pool.authority, deadlines.idle)
         except ConnectionClosed:
+            connection.abort()
             if not was_used or request.method not in _IDEMPOTENT or request.body.buffered is None:
                 raise
-        connection = await pool.acquire(deadlines.connect)
-        return await _exchanged(connection, request, pool.authority, deadlines.idle)
+        except BaseException:
+            connection.abort()
+            raise
+        return await _sent_afresh(pool, request, deadlines)
 
     def _open_pool(self, origin: Origin) -> Pool:
         loop = asyncio.get_running_loop()
@@ -84,9 +86,10 @@ class Upstream:
         await asyncio.sleep(0)
 
 
-async def _exchanged(connection: UpstreamConnection, request: Request, authority: str, idle: float | None) -> Response:
+async def _sent_afresh(pool: Pool, request: Request, deadlines: Deadlines) -> Response:
+    connection = await pool.acquire(deadlines.connect)
     try:
-        return await connection.exchange(request, authority, idle)
+        return await connection.exchange(request, pool.authority, deadlines.idle)
     except BaseException:
         connection.abort()
         raise

@@ -179,4 +179,6 @@ class UpstreamConnection(WriteFlow):
         body = self._reader.body
         if not self.is_busy:
             return self._pool.limits.kept_seconds
+        if self._pumping is not None and not self.stalled:
+            return None  # the request's body is awaited: its sender has a deadline of its own
         return self._idle_deadline if body is None or body.waiting else self._pool.limits.abandoned_seconds

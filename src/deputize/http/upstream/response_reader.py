@@ -33,6 +33,7 @@ class ResponseReader:
         "_on_flow",
         "_on_given_up",
         "_parser",
+        "_trailers_size",
         "_until_close",
         "body",
         "complete",
@@ -64,11 +65,13 @@ class ResponseReader:
         self._head: Response | None = None
         self._chunks: list[bytes] = []
         self._fed = 0
+        self._trailers_size = 0
         self.response = None
         self.complete = False
 
     def feed(self, data: bytes) -> None:
         """Parse the next bytes. Raises `UpstreamProtocolError`."""
+        self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as error:
@@ -76,14 +79,13 @@ class ResponseReader:
         except httptools.HttpParserError as error:
             raise UpstreamProtocolError(f"not an HTTP/1.1 response: {error.__context__ or error}") from error
         if self._head is None:
-            self._count(len(data))
+            self._check_size(self._fed)
         elif self.response is None:
             self._respond(self._head)
 
-    def _count(self, size: int) -> None:
-        self._fed += size
-        if self._fed > self._limit:
-            raise UpstreamProtocolError(f"the head is longer than {self._limit} bytes")
+    def _check_size(self, size: int) -> None:
+        if size > self._limit:
+            raise UpstreamProtocolError(f"the head or the trailers are longer than {self._limit} bytes")
 
     def _respond(self, head: Response) -> None:
         if self.complete:
@@ -119,10 +121,10 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head, or of the trailers, which are dropped."""
-        self._fed += len(name) + len(value) + 4
-        if self._fed > self._limit:
-            raise UpstreamProtocolError(f"fields longer than {self._limit} bytes")
-        if self._head is None:
+        if self._head is not None:
+            self._trailers_size += len(name) + len(value) + 4
+            self._check_size(self._trailers_size)
+        else:
             self._headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
@@ -138,12 +140,13 @@ class ResponseReader:
         self._take_head(status)
 
     def _take_head(self, status: int) -> None:
+        if self._fed > self._limit:
+            self._check_size(sum(len(name) + len(value) + 4 for name, value in self._headers))
         kept, framed = self._sorted_out()
         self._until_close = not framed and not has_no_body(self._method, status)
         self.reusable = not self._until_close and self._parser.should_keep_alive()
         self._head = Response(status, Headers(kept), _NO_BODY_YET)
         self._headers = []
-        self._fed = 0
         if self._method == "HEAD":
             self._finish_without_body()
 
@@ -172,7 +175,6 @@ class ResponseReader:
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
-        self._fed = 0
         if self.complete:
             raise UpstreamProtocolError("a body where none may be")
         if self.body is not None:
