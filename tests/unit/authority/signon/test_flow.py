@@ -165,6 +165,17 @@ async def test_an_expired_session_signs_on_again(authority, browser):
     assert browser.heading == "Sign on"
 
 
+async def test_a_copied_cookie_is_worth_nothing_after_sign_off(authority, browser):
+    await through(browser, authority)
+    name = f"deputize-session-{ENVIRONMENT_ID}"
+    copied = browser.client.cookies[name]
+    await browser.get(f"{authority.path}/as/signoff")
+    await browser.submit()
+    browser.client.cookies.set(name, copied, domain="authority.test")
+    await browser.get(authority.authorize_url())
+    assert browser.heading == "Sign on"
+
+
 async def test_tabs_do_not_disturb_each_other(authority, browser):
     first = await authority_tab(authority, browser, "first")
     second = await authority_tab(authority, browser, "second")
