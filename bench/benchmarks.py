@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from demo.client import ACCESS_TOKEN, EXCHANGE
 
-from bench.load import Request
+from bench.load import Request, status
 from bench.measure import Plan, Result, alternate
 from bench.peers import apache, nginx
 from bench.peers import oidc_provider as npm
@@ -43,14 +43,13 @@ def gateway(plan: Plan, say: Callable[[str], None]) -> list[Result]:
         stack.enter_context(subject.authority(measured=False))
         port = stack.enter_context(nginx.upstream(plan.folder))
         token = subject.tokens()[2]
-        headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-        headers |= {"MCP-Protocol-Version": "2025-06-18", "Authorization": f"Bearer {token}"}
-        urls = {
-            f"{OURS} (token, MCP, both audits)": stack.enter_context(subject.gateway(port)),
-            "nginx (plain reverse proxy)": stack.enter_context(nginx.plain_proxy(plan.folder, port)),
-            "Apache mod_auth_openidc (token)": stack.enter_context(apache.protecting_proxy(plan.folder, port, subject.introspection)),
-        }
-        return alternate(plan, {name: Request(url, CALL, headers) for name, url in urls.items()}, say)
+        ours = _tool_call(stack.enter_context(subject.gateway(port)), token)
+        plain = _tool_call(stack.enter_context(nginx.plain_proxy(plan.folder, port)), token)
+        checking = _tool_call(stack.enter_context(apache.protecting_proxy(plan.folder, port, subject.tls)), apache.TOKEN)
+        for protected in (ours, checking):
+            _require_token(protected)
+        names = (f"{OURS} (token, MCP, both audits)", "nginx (plain reverse proxy)", "Apache mod_auth_openidc (token)")
+        return alternate(plan, dict(zip(names, (ours, plain, checking), strict=True)), say)
 
 
 def client_credentials(plan: Plan, say: Callable[[str], None]) -> list[Result]:
@@ -74,6 +73,17 @@ def token_exchange(plan: Plan, say: Callable[[str], None]) -> list[Result]:
         own = peer.own_token()
         theirs = _token_request(peer.token_endpoint, npm.CLIENT, _exchange(own, own))
         return alternate(plan, {OURS: ours, "node-oidc-provider (registered grant)": theirs}, say)
+
+
+def _tool_call(url: str, token: str) -> Request:
+    headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    return Request(url, CALL, headers | {"MCP-Protocol-Version": "2025-06-18", "Authorization": f"Bearer {token}"})
+
+
+def _require_token(protected: Request) -> None:
+    """A fast proxy that lets everybody through would be measured at nothing."""
+    if (status(protected), status(protected.without("Authorization"))) != (200, 401):
+        raise RuntimeError(f"{protected.url} does not tell requests with a token from requests without")
 
 
 def _exchange(subject: str, actor: str) -> dict[str, str]:

@@ -5,6 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
+
 PROGRAM_CORE = "0"
 LOAD_CORE = "1"
 CONNECTIONS = 32
@@ -30,6 +32,10 @@ class Request:
     body: str
     headers: dict[str, str]
 
+    def without(self, header: str) -> "Request":
+        """The same without a header."""
+        return Request(self.url, self.body, {name: value for name, value in self.headers.items() if name != header})
+
 
 @dataclass(frozen=True)
 class Round:
@@ -51,6 +57,11 @@ def drive(request: Request, seconds: float, folder: Path) -> Round:
     if not measured or measured[4] != "0":
         raise RuntimeError(f"wrk against {request.url}:\n{done.stdout}{done.stderr}")
     return Round(float(measured[1]), float(measured[2]) / 1000, float(measured[3]) / 1000)
+
+
+def status(request: Request) -> int:
+    """What one such request is answered."""
+    return httpx2.post(request.url, content=request.body, headers=request.headers, timeout=10).status_code
 
 
 def _lua(text: str) -> str:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -14,6 +15,14 @@ import httpx2
 from bench.load import LOAD_CORE, PROGRAM_CORE
 
 START_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Tls:
+    """A server's certificate with its key in one PEM file, and the authority to trust for it."""
+
+    certificate: Path
+    ca_file: Path
 
 
 def free_port() -> int:

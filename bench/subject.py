@@ -11,8 +11,7 @@ from demo.person import Person
 from demo.programs import DEPUTIZE
 from demo.stage import EXAMPLE, Stage, prepare
 
-from bench.peers.apache import Introspection
-from bench.programs import running
+from bench.programs import Tls, running
 
 
 class Deputize:
@@ -31,10 +30,9 @@ class Deputize:
         return Agent(known["id"], known["secret"], self.secrets["issuer"], f"http://localhost:{self.stage.ports.callback}/callback")
 
     @property
-    def introspection(self) -> Introspection:
-        """How a resource server asks about tokens."""
-        resource = self.secrets["resources"]["test"]
-        return Introspection(f"{self.secrets['issuer']}/introspect", resource["id"], resource["secret"])
+    def tls(self) -> Tls:
+        """The certificate of this machine's servers."""
+        return Tls(self.stage.instance / "secrets" / "key.manager.secret.id.pem", self.stage.ca_file)
 
     def tokens(self) -> tuple[str, str, str]:
         """Subject, actor and MCP token of one user."""

@@ -22,6 +22,12 @@ _PROXY = """
   upstream mcp {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 1000000000; }}
   server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://mcp/; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
 """
+_INTROSPECTION = """
+  server {{
+    listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {certificate};
+    default_type application/json; location / {{ return 200 '{answer}'; }}
+  }}
+"""
 
 
 @contextlib.contextmanager
@@ -38,6 +44,14 @@ def plain_proxy(folder: Path, upstream_port: int) -> Iterator[str]:
     port = free_port()
     with _nginx("proxy", folder, _PROXY.format(port=port, upstream=upstream_port), port, measured=True):
         yield f"http://127.0.0.1:{port}/mcp"
+
+
+@contextlib.contextmanager
+def introspection(folder: Path, certificate: Path, answer: str) -> Iterator[str]:
+    """An introspection endpoint over https that always gives the same answer; `certificate` holds its key too."""
+    port = free_port()
+    with _nginx("introspection", folder, _INTROSPECTION.format(port=port, answer=answer, certificate=certificate), port, measured=False):
+        yield f"https://localhost:{port}/introspect"
 
 
 @contextlib.contextmanager
