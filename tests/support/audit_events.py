@@ -1,14 +1,15 @@
 """Audit events to start from."""
 
-from deputize.audit.records import AccessEvent, McpEvent, Place, Subject
+from deputize.audit.records import AccessEvent, McpEvent, Route, Subject
 from deputize.http.exchange import Peer
 from deputize.kernel.uris import Origin, Target
 
 PEER = Peer("192.0.2.1", 40000, "127.0.0.1", 8443, secure=True)
-PLACE = Place("tx", "mcp", "mcp route")
+ROUTE = Route("mcp", "mcp route")
 SUBJECT = Subject("demouser", ("agent-1", "agent-0"), "agent-1", ("test",), "jti-1")
 ACCESS = AccessEvent(
-    PLACE,
+    "tx",
+    ROUTE,
     1774039361.0625,
     PEER,
     "POST",
@@ -26,7 +27,8 @@ ACCESS = AccessEvent(
     SUBJECT,
 )
 MCP = McpEvent(
-    PLACE,
+    "tx",
+    ROUTE,
     1774039361.0625,
     PEER,
     "MCP_MESSAGE",

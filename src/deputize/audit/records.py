@@ -64,18 +64,18 @@ class Subject(NamedTuple):
     jti: str | None = None
 
 
-class Place(NamedTuple):
-    """The route and the transaction a record belongs to."""
+class Route(NamedTuple):
+    """How a route is known."""
 
-    transaction_id: str
-    route_id: str | None
-    route_name: str | None
+    id: str
+    name: str
 
 
 class AccessEvent(NamedTuple):
     """One HTTP exchange: what was asked, by whom, and how it was answered."""
 
-    place: Place
+    transaction_id: str
+    route: Route | None
     timestamp: float
     """Seconds since the epoch when the request arrived."""
     peer: Peer
@@ -97,24 +97,25 @@ class AccessEvent(NamedTuple):
 
     def json(self) -> str:
         """As `AuditEvent.json`."""
-        place, peer = self.place, self.peer
+        transaction, peer = self.transaction_id, self.peer
         path = f"{self.origin or ''}{self.target.path}"
         return (
-            f'{{"_id":"{place.transaction_id}-0","timestamp":"{timestamp_text(self.timestamp)}","eventName":"OPENIG-HTTP-ACCESS",'
-            f'"transactionId":"{place.transaction_id}",{_identity(self.subject)},'
+            f'{{"_id":"{transaction}-0","timestamp":"{timestamp_text(self.timestamp)}","eventName":"OPENIG-HTTP-ACCESS",'
+            f'"transactionId":"{transaction}",{_identity(self.subject)},'
             f'"client":{{"ip":{_quoted(peer.remote_address)},"port":{peer.remote_port}}},'
             f'"server":{{"ip":{_quoted(peer.local_address)},"port":{peer.local_port}}},'
             f'"http":{{"request":{{"secure":{_flag(peer.secure)},"method":{_quoted(self.method)},'
             f'"path":{_quoted(path)},"headers":{_safe_headers(self.headers)}}}}},'
             f'"response":{_outcome(self.status, self.elapsed)},'
-            f'"ig":{{"exchangeId":"{place.transaction_id}",{_route(place)}}}}}'
+            f'"ig":{{"exchangeId":"{transaction}",{_route(self.route)}}}}}'
         )
 
 
 class McpEvent(NamedTuple):
     """One MCP message (or stream opening, or session end): who acted for whom on what, and whether it was let through."""
 
-    place: Place
+    transaction_id: str
+    route: Route | None
     timestamp: float
     """Seconds since the epoch when the request arrived."""
     peer: Peer
@@ -144,16 +145,16 @@ class McpEvent(NamedTuple):
 
     def json(self) -> str:
         """As `AuditEvent.json`."""
-        place, subject = self.place, self.subject
+        transaction, subject = self.transaction_id, self.subject
         tool = _text(self.param) if self.method == "tools/call" else "null"
         decision = "PERMIT" if self.reason is None else "DENY"
         return (
-            f'{{"_id":"{place.transaction_id}-1","timestamp":"{timestamp_text(self.timestamp)}","eventName":"PING-GATEWAY-MCP",'
-            f'"transactionId":"{place.transaction_id}",{_identity(subject)},'
+            f'{{"_id":"{transaction}-1","timestamp":"{timestamp_text(self.timestamp)}","eventName":"PING-GATEWAY-MCP",'
+            f'"transactionId":"{transaction}",{_identity(subject)},'
             f'"client":{self._client()},"server":{{"info":{_text(self.server_info)}}},{_delegation(subject)},'
             f'"tool":{tool},"decision":"{decision}","reason":{_text(self.reason)},'
             f'"errorCode":{_number(self.error_code)},"sessionId":{_text(self.session_id)},'
-            f'"response":{_outcome(self.status, self.elapsed)},"ig":{{{_route(place)}}}}}'
+            f'"response":{_outcome(self.status, self.elapsed)},"ig":{{{_route(self.route)}}}}}'
         )
 
     def _client(self) -> str:
@@ -167,7 +168,11 @@ class McpEvent(NamedTuple):
 
 def timestamp_text(seconds: float) -> str:
     """ISO 8601 in UTC with milliseconds."""
-    milliseconds = round(seconds * 1000)
+    return _millisecond(round(seconds * 1000))
+
+
+@lru_cache(maxsize=64)
+def _millisecond(milliseconds: int) -> str:
     return f"{_second(milliseconds // 1000)}.{milliseconds % 1000:03d}Z"
 
 
@@ -189,8 +194,9 @@ def _delegation(subject: Subject) -> str:
     )
 
 
-def _route(place: Place) -> str:
-    return f'"routeId":{_text(place.route_id)},"routeName":{_text(place.route_name)}'
+@lru_cache(maxsize=256)
+def _route(route: Route | None) -> str:
+    return f'"routeId":{_text(route and route.id)},"routeName":{_text(route and route.name)}'
 
 
 def _outcome(status: int | None, elapsed: float) -> str:

@@ -1,10 +1,13 @@
 """Hands records to the sinks that want their topic."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from deputize.audit.records import AuditEvent
+
+Publish = Callable[[AuditEvent], None]
 
 
 class AuditSink(Protocol):
@@ -15,8 +18,8 @@ class AuditSink(Protocol):
         """The topics this sink takes."""
         ...
 
-    def accept(self, event: AuditEvent) -> None:
-        """Take one record of one of the topics; never blocks, never raises."""
+    def taker(self, topic: str) -> Publish:
+        """What takes one record of `topic`; it never blocks and never raises."""
         ...
 
     async def close(self) -> None:
@@ -26,24 +29,16 @@ class AuditSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditService:
-    """The sinks of each topic; without sinks it does nothing."""
+    """The sinks; without any it does nothing."""
 
-    sinks: Mapping[str, Sequence[AuditSink]]
+    sinks: tuple[AuditSink, ...]
 
-    def wants(self, topic: str) -> bool:
-        """Whether anybody takes records of that topic: nothing needs to be observed for one that nobody takes."""
-        return topic in self.sinks
-
-    def publish(self, event: AuditEvent) -> None:
-        """Hand `event` to the sinks of its topic."""
-        for sink in self.sinks.get(event.topic, ()):
-            sink.accept(event)
+    def publisher(self, topic: str) -> Publish | None:
+        """What hands a record of `topic` to its sinks; `None` when nobody takes them, so that nothing needs to be observed."""
+        takers = [sink.taker(topic) for sink in self.sinks if topic in sink.topics]
+        return partial(_publish, takers) if len(takers) > 1 else next(iter(takers), None)
 
 
-def audit_service(sinks: Iterable[AuditSink] = ()) -> AuditService:
-    """A service for these sinks."""
-    by_topic: dict[str, list[AuditSink]] = {}
-    for sink in sinks:
-        for topic in sink.topics:
-            by_topic.setdefault(topic, []).append(sink)
-    return AuditService(by_topic)
+def _publish(takers: Iterable[Publish], event: AuditEvent) -> None:
+    for take in takers:
+        take(event)

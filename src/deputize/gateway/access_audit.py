@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Final
 
-from deputize.audit.records import ACCESS, AccessEvent, Place, Subject
-from deputize.audit.service import AuditService
-from deputize.gateway.oauth_contexts import OAuth2Context
+from deputize.audit.records import ACCESS, AccessEvent, Route, Subject
+from deputize.audit.service import AuditService, Publish
+from deputize.gateway.oauth_contexts import AccessToken
 from deputize.gateway.places import RouteIdentity
 from deputize.http.exchange import Ending, Exchange
 from deputize.kernel.clock import Clock
@@ -16,11 +16,13 @@ Observe = Callable[[Exchange], None]
 
 def access_audit(service: AuditService, clock: Clock, route: RouteIdentity) -> Observe | None:
     """What to call with each exchange before the route's filters see it; `None` when nobody takes access records."""
-    if not service.wants(ACCESS):
+    publish = service.publisher(ACCESS)
+    if publish is None:
         return None
+    known_as = Route(route.id, route.name)
 
     def observe(exchange: Exchange) -> None:
-        exchange.endings.append(_Recording(service, exchange, route, clock.now()))
+        exchange.endings.append(_Recording(publish, exchange, known_as, clock.now()))
 
     return observe
 
@@ -28,11 +30,11 @@ def access_audit(service: AuditService, clock: Clock, route: RouteIdentity) -> O
 class _Recording:
     """The request as received, until its answer has left."""
 
-    __slots__ = ("_exchange", "_headers", "_method", "_origin", "_route", "_service", "_target", "_timestamp")
+    __slots__ = ("_exchange", "_headers", "_method", "_origin", "_publish", "_route", "_target", "_timestamp")
 
-    def __init__(self, service: AuditService, exchange: Exchange, route: RouteIdentity, timestamp: float) -> None:
+    def __init__(self, publish: Publish, exchange: Exchange, route: Route, timestamp: float) -> None:
         request = exchange.request
-        self._service = service
+        self._publish = publish
         self._exchange: Exchange | None = exchange
         self._route = route
         self._timestamp = timestamp
@@ -45,12 +47,13 @@ class _Recording:
         """Record the exchange, and let go of it: it holds this object, and a circle would wait for the garbage collector."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            self._service.publish(self._event(exchange, ending))
+            self._publish(self._event(exchange, ending))
 
     def _event(self, exchange: Exchange, ending: Ending) -> AccessEvent:
-        context = exchange.find(OAuth2Context)
+        token = exchange.find(AccessToken)
         return AccessEvent(
-            Place(exchange.transaction_id, self._route.id, self._route.name),
+            exchange.transaction_id,
+            self._route,
             self._timestamp,
             exchange.peer,
             self._method,
@@ -59,5 +62,5 @@ class _Recording:
             self._headers,
             None if ending.response is None else ending.response.status,
             ending.finished - exchange.started,
-            _NOBODY if context is None else context.access_token.subject,
+            _NOBODY if token is None else token.subject,
         )

@@ -12,7 +12,7 @@ from pydantic import AliasChoices, Field, field_validator
 from deputize.audit.batches import Buffering
 from deputize.audit.records import TOPICS
 from deputize.audit.service import AuditService as Service
-from deputize.audit.service import AuditSink, audit_service
+from deputize.audit.service import AuditSink
 from deputize.audit.sinks.json_file import JsonFileSink
 from deputize.audit.sinks.stdout import StdoutSink
 from deputize.gateway.bindings import load_bindings
@@ -81,7 +81,7 @@ class AuditService:
             if settings.enabled:
                 sinks.append(kind.make(settings, site, key))
                 site.on_close(sinks[-1].close)
-        return audit_service(sinks)
+        return Service(tuple(sinks))
 
 
 def _kind(handler: EventHandler, site: Site, key: str) -> _Kind:

@@ -10,10 +10,11 @@ from deputize.kernel.values import JsonObject, JsonValue
 _MAX_ACTORS: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class AccessToken:
-    """A token that was found valid, and what is known about it."""
+    """A token that was found valid, and what is known about it. As a context, expressions read it as `contexts.oauth2`."""
 
+    binding_name: ClassVar[str] = "oauth2"
     token: str = field(repr=False)
     scopes: frozenset[str]
     expires_at: float | None
@@ -22,19 +23,12 @@ class AccessToken:
     """All claims, or all members of the introspection answer."""
     subject: Subject
     """Who it speaks for and through whom, for audit."""
-
-
-@dataclass(frozen=True, slots=True)
-class OAuth2Context:
-    """Left by the resource server filter, read by expressions as `contexts.oauth2`."""
-
-    binding_name: ClassVar[str] = "oauth2"
-    access_token: AccessToken
+    accepted_by: set[object] = field(default_factory=set[object], repr=False)
+    """The filters that have found it fit for their resource. That depends on the token alone, so they look once."""
 
     def as_binding(self) -> Mapping[str, object]:
         """`accessToken` with `token`, `scopes`, `expiresAt` and `info`."""
-        token = self.access_token
-        return {"accessToken": {"token": token.token, "scopes": sorted(token.scopes), "expiresAt": token.expires_at, "info": token.info}}
+        return {"accessToken": {"token": self.token, "scopes": sorted(self.scopes), "expiresAt": self.expires_at, "info": self.info}}
 
 
 @dataclass(frozen=True, slots=True)

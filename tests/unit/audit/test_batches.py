@@ -46,7 +46,7 @@ def make_batch(disk):
 
 
 def event(number):
-    return MCP._replace(place=MCP.place._replace(transaction_id=str(number)))
+    return MCP._replace(transaction_id=str(number))
 
 
 async def until(condition):

@@ -4,7 +4,7 @@ import stat
 import pytest
 from pydantic_core import from_json
 
-from deputize.audit.service import audit_service
+from deputize.audit.service import AuditService
 from deputize.audit.sinks import SINKS
 from deputize.audit.sinks.json_file import JsonFileSink
 from deputize.audit.sinks.stdout import StdoutSink
@@ -17,10 +17,11 @@ def lines(path):
 
 async def test_each_topic_has_its_file(tmp_path):
     sink = JsonFileSink(tmp_path / "new" / "audit", ["access", "mcp"])
-    service = audit_service([sink])
-    service.publish(ACCESS)
-    service.publish(MCP)
-    service.publish(MCP)
+    service = AuditService((sink,))
+    service.publisher("access")(ACCESS)
+    publish = service.publisher("mcp")
+    publish(MCP)
+    publish(MCP)
     await sink.close()
     assert lines(tmp_path / "new/audit/access.audit.json") == [from_json(ACCESS.json())]
     assert lines(tmp_path / "new/audit/mcp.audit.json") == [from_json(MCP.json())] * 2
@@ -39,7 +40,7 @@ async def test_files_exist_from_the_start_with_their_permissions(tmp_path):
 async def test_a_file_is_continued_not_replaced(tmp_path):
     for _ in range(2):
         sink = JsonFileSink(tmp_path, ["mcp"])
-        sink.accept(MCP)
+        sink.taker("mcp")(MCP)
         await sink.close()
     assert len(lines(tmp_path / "mcp.audit.json")) == 2
 
@@ -47,7 +48,7 @@ async def test_a_file_is_continued_not_replaced(tmp_path):
 async def test_a_file_that_was_moved_is_made_anew(tmp_path):
     sink = JsonFileSink(tmp_path, ["mcp"])
     (tmp_path / "mcp.audit.json").rename(tmp_path / "old")
-    sink.accept(MCP)
+    sink.taker("mcp")(MCP)
     await sink.close()
     assert len(lines(tmp_path / "mcp.audit.json")) == 1
     assert lines(tmp_path / "old") == []
@@ -62,7 +63,7 @@ def test_a_place_nobody_can_write_to_is_an_error_at_once(tmp_path):
 async def test_standard_output_marks_its_lines():
     reading, writing = os.pipe()
     sink = StdoutSink(["mcp"], writing)
-    sink.accept(MCP)
+    sink.taker("mcp")(MCP)
     await sink.close()
     os.close(writing)
     with os.fdopen(reading, "rb") as stream:
@@ -70,14 +71,16 @@ async def test_standard_output_marks_its_lines():
     assert written == {"source": "audit", "topic": "mcp", "level": "INFO", **from_json(MCP.json())}
 
 
-async def test_topics_go_to_those_that_want_them(tmp_path):
-    sink = JsonFileSink(tmp_path, ["mcp"])
-    service = audit_service([sink])
-    assert service.wants("mcp")
-    assert not service.wants("access")
-    service.publish(ACCESS)
-    await sink.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["mcp.audit.json"]
+async def test_topics_go_to_all_who_want_them(tmp_path):
+    sinks = [JsonFileSink(tmp_path / "a", ["mcp"]), JsonFileSink(tmp_path / "b", ["mcp", "access"])]
+    service = AuditService(tuple(sinks))
+    assert service.publisher("other") is None
+    service.publisher("mcp")(MCP)
+    service.publisher("access")(ACCESS)
+    for sink in sinks:
+        await sink.close()
+    assert [len(lines(tmp_path / name)) for name in ("a/mcp.audit.json", "b/mcp.audit.json", "b/access.audit.json")] == [1, 1, 1]
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["mcp.audit.json"]
 
 
 def test_sinks_are_listed():

@@ -6,7 +6,7 @@ from pydantic_core import from_json
 
 from deputize.audit.service import AuditService
 from deputize.gateway.access_audit import access_audit
-from deputize.gateway.oauth_contexts import OAuth2Context, access_token
+from deputize.gateway.oauth_contexts import access_token
 from deputize.gateway.places import RouteIdentity
 from deputize.http.exchange import Ending
 from deputize.http.messages import Response
@@ -36,7 +36,7 @@ def service_of(tmp_path, *handlers, key="eventHandlers"):
 @pytest.mark.parametrize("key", ["eventHandlers", "event-handlers"])
 async def test_the_use_cases_service_writes_two_files(tmp_path, key):
     service, heap = service_of(tmp_path, handler(logDirectory=str(tmp_path / "audit")), key=key)
-    service.publish(MCP)
+    service.publisher("mcp")(MCP)
     await heap.deployment.close()
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["access.audit.json", "mcp.audit.json"]
     assert from_json((tmp_path / "audit/mcp.audit.json").read_bytes())["transactionId"] == "tx"
@@ -52,18 +52,18 @@ async def test_permissions_and_buffering_are_configurable(tmp_path):
 
 async def test_a_handler_that_is_not_enabled_takes_nothing(tmp_path):
     service, _ = service_of(tmp_path, handler(logDirectory="audit", enabled=False))
-    assert not service.wants("mcp")
+    assert service.publisher("mcp") is None
 
 
 async def test_standard_output_is_a_handler(tmp_path):
     service, heap = service_of(tmp_path, handler(STDOUT_HANDLER))
-    assert service.wants("access")
+    assert service.publisher("access") is not None
     await heap.deployment.close()
 
 
 def test_the_default_service_does_nothing(tmp_path):
     service, _ = service_of(tmp_path)
-    assert not service.wants("access")
+    assert service.publisher("access") is None
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_every_exchange_of_a_route_leaves_an_access_record(tmp_path):
         exchange = exchange_for("/mcp?token=s3cret", "POST", headers=[("Host", "client.example"), ("Authorization", "Bearer s3cret")])
         observe(exchange)
         exchange.request.headers.set("Host", "upstream.example")
-        exchange.put(OAuth2Context(access_token("s3cret", CLAIMS, None)))
+        exchange.put(access_token("s3cret", CLAIMS, None))
         for ending in exchange.endings:
             ending(Ending(response, 0, complete=True, finished=0.5))
     await heap.deployment.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from deputize.audit.batches import Batch, Buffering
 from deputize.audit.records import AuditEvent
+from deputize.audit.service import Publish
 
 
 class AppendedFile:
@@ -57,9 +58,9 @@ class JsonFileSink:
             file.write(b"")
         self._batches = {topic: self._batch(directory, topic, buffering or Buffering()) for topic in self.topics}
 
-    def accept(self, event: AuditEvent) -> None:
-        """As `AuditSink.accept`."""
-        self._batches[event.topic].add(event)
+    def taker(self, topic: str) -> Publish:
+        """As `AuditSink.taker`."""
+        return self._batches[topic].add
 
     async def close(self) -> None:
         """As `AuditSink.close`."""

@@ -7,6 +7,7 @@ from functools import partial
 
 from deputize.audit.batches import Batch, Buffering
 from deputize.audit.records import AuditEvent
+from deputize.audit.service import Publish
 
 
 class StdoutSink:
@@ -18,9 +19,9 @@ class StdoutSink:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit")
         self._batch = Batch("standard output", partial(os.write, descriptor), self._thread, buffering or Buffering(), _framed)
 
-    def accept(self, event: AuditEvent) -> None:
-        """As `AuditSink.accept`."""
-        self._batch.add(event)
+    def taker(self, topic: str) -> Publish:  # noqa: ARG002 - every event knows its topic
+        """As `AuditSink.taker`."""
+        return self._batch.add
 
     async def close(self) -> None:
         """As `AuditSink.close`."""

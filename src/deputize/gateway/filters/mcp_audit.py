@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Awaitable
 from typing import Final
 
-from deputize.audit.records import MCP, McpEvent, Place, Subject, cut
-from deputize.audit.service import AuditService
+from deputize.audit.records import MCP, McpEvent, Route, Subject, cut
+from deputize.audit.service import AuditService, Publish
 from deputize.gateway.contexts import RouterContext
-from deputize.gateway.oauth_contexts import OAuth2Context, RefusalContext
+from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
 from deputize.gateway.settings import Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Ending, Exchange, Filter, Next
@@ -27,9 +27,9 @@ class McpAuditFilter:
 
         audit_service: Reference | None = None
 
-    def __init__(self, service: AuditService, clock: Clock) -> None:
-        """`service` takes records of topic `mcp`."""
-        self._service = service
+    def __init__(self, publish: Publish, clock: Clock) -> None:
+        """`publish` takes records of topic `mcp`."""
+        self._publish = publish
         self._clock = clock
 
     @classmethod
@@ -38,12 +38,12 @@ class McpAuditFilter:
         if config.audit_service is None:
             site.warn("", "no auditService: nothing is recorded", "name an AuditService")
             return _PassingOn()
-        service = site.refer(config.audit_service, AuditService, "auditService")
-        return cls(service, site.instance.clock) if service.wants(MCP) else _PassingOn()
+        publish = site.refer(config.audit_service, AuditService, "auditService").publisher(MCP)
+        return _PassingOn() if publish is None else cls(publish, site.instance.clock)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on, and look at what comes back without holding it up."""
-        recording = _Recording(self._service, exchange, self._clock.now())
+        recording = _Recording(self._publish, exchange, self._clock.now())
         exchange.endings.append(recording)
         response = await next(exchange)
         if response.status == 200 and _opens_stream(exchange):
@@ -56,10 +56,10 @@ class McpAuditFilter:
 class _Recording:
     """What is known about an exchange until it is recorded, once."""
 
-    __slots__ = ("_exchange", "_observer", "_service", "began")
+    __slots__ = ("_exchange", "_observer", "_publish", "began")
 
-    def __init__(self, service: AuditService, exchange: Exchange, began: float) -> None:
-        self._service = service
+    def __init__(self, publish: Publish, exchange: Exchange, began: float) -> None:
+        self._publish = publish
         self._exchange: Exchange | None = exchange
         self._observer: AnswerObserver | None = None
         self.began = began
@@ -73,7 +73,7 @@ class _Recording:
         """Publish, and let go of the exchange: it holds this object, and a circle would wait for the garbage collector."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            self._service.publish(_event(exchange, self._observer, self.began, elapsed, status))
+            self._publish(_event(exchange, self._observer, self.began, elapsed, status))
 
     def observe(self, response: Response) -> None:
         """Look at the answer: now, where it is at hand, or as it passes."""
@@ -125,13 +125,14 @@ def _opens_stream(exchange: Exchange) -> bool:
 
 
 def _event(exchange: Exchange, observer: AnswerObserver | None, began: float, elapsed: float, status: int | None) -> McpEvent:
-    oauth = exchange.find(OAuth2Context)
+    token = exchange.find(AccessToken)
     router = exchange.find(RouterContext)
     mcp = exchange.find(McpContext)
     message = mcp.message if mcp else None
     key = mcp.key if mcp else None
     return McpEvent(
-        Place(exchange.transaction_id, router.route.id, router.route.name) if router else Place(exchange.transaction_id, None, None),
+        exchange.transaction_id,
+        Route(router.route.id, router.route.name) if router else None,
         began,
         exchange.peer,
         message.type.value if message else None,
@@ -141,7 +142,7 @@ def _event(exchange: Exchange, observer: AnswerObserver | None, began: float, el
         message.session if message else None,
         _client_info(message) if message else None,
         observer.server_info if observer else None,
-        oauth.access_token.subject if oauth else _NOBODY,
+        token.subject if token else _NOBODY,
         _reason(exchange, status, let_through=mcp is not None),
         observer.error_code if observer else None,
         status,

@@ -97,7 +97,12 @@ class McpProtectionFilter:
         return response
 
     def _policy(self, exchange: Exchange, token: AccessToken) -> Refusal | None:
-        return self._audience_fault(token) or self._actor_fault(token) or self._resource_server.authorize(exchange, token)
+        if self not in token.accepted_by:
+            fault = self._audience_fault(token) or self._actor_fault(token)
+            if fault is not None:
+                return fault
+            token.accepted_by.add(self)
+        return self._resource_server.authorize(exchange, token)
 
     def _audience_fault(self, token: AccessToken) -> Refusal | None:
         found = pointers.follow(token.info, self._parts)

@@ -55,33 +55,39 @@ class McpValidationFilter:
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on with an `McpContext`, or refuse."""
-        message = await self._message(exchange.request)
-        if isinstance(message, Rejection):
-            return _refused(exchange, message)
-        context = _context(message)
+        request = exchange.request
+        outcome = self._fields(request)
+        if isinstance(outcome, RoutingFields):
+            too_large = None if request.body.buffered is not None else await self._gather(request)
+            outcome = too_large or self._message(outcome, request)
+        if isinstance(outcome, Rejection):
+            return _refused(exchange, outcome)
+        context = _context(outcome)
         exchange.put(context)
-        if message.frame is not None and message.frame.method == "initialize":
-            _ask_for_version(exchange.request, message)
+        if outcome.frame is not None and outcome.frame.method == "initialize":
+            _ask_for_version(request, outcome)
         response = await next(exchange)
         _observe(context, response)
         return response
 
-    async def _message(self, request: Request) -> Message | Rejection:
+    def _fields(self, request: Request) -> RoutingFields | Rejection:
+        """What the head says, unless it is reason enough to refuse."""
         fields = read_fields(request.headers.raw)
         if isinstance(fields, Rejection):
             return fields
-        refusal = self._origin_fault(fields) or check_head(request.method, fields)
-        if refusal is not None:
-            return refusal
+        return self._origin_fault(fields) or check_head(request.method, fields) or fields
+
+    async def _gather(self, request: Request) -> Rejection | None:
+        try:
+            await request.body.read(self._rules.max_body_size)
+        except BodyTooLarge:
+            return errors.too_large(self._rules.max_body_size)
+        return None
+
+    def _message(self, fields: RoutingFields, request: Request) -> Message | Rejection:
         if request.method != "POST":
             return check_opening(request.method, fields)
-        body = request.body.buffered
-        if body is None:
-            try:
-                body = await request.body.read(self._rules.max_body_size)
-            except BodyTooLarge:
-                return errors.too_large(self._rules.max_body_size)
-        return check_message(fields, body, self._rules)
+        return check_message(fields, request.body.buffered or b"", self._rules)
 
     def _origin_fault(self, fields: RoutingFields) -> Rejection | None:
         if fields.origin is None or any(pattern.matches(fields.origin) for pattern in self._origins):

@@ -1,7 +1,7 @@
 """`OAuth2ResourceServerFilter`: lets through who presents a valid token with the required scopes (gateway-config reference 4.1)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
@@ -10,7 +10,7 @@ from pydantic import Field
 
 from deputize.expressions import ExpressionError, Template
 from deputize.gateway.bindings import as_text
-from deputize.gateway.oauth_contexts import AccessToken, OAuth2Context, RefusalContext
+from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
 from deputize.gateway.resolvers.cache import cache_limits
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken, ResolutionError
 from deputize.gateway.resolvers.token_cache import TokenCache
@@ -73,6 +73,7 @@ class OAuth2ResourceServerFilter:
     ) -> None:
         """`scopes` that are constant are evaluated once."""
         self._resolver = resolver
+        self._recall: Callable[[str], AccessToken | None] = resolver.recall if isinstance(resolver, TokenCache) else _nothing
         self._scopes = scopes
         self._fixed = _fixed_scopes(scopes)
         self._require_https = require_https
@@ -90,33 +91,37 @@ class OAuth2ResourceServerFilter:
         return cls(resolver, config.scopes, require_https=config.require_https, realm=config.realm, site=site)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
-        """Pass on with an `OAuth2Context`, or refuse."""
+        """Pass on with the `AccessToken` as a context, or refuse."""
         token = await self.authenticate(exchange)
         refusal = token if isinstance(token, Refusal) else self.authorize(exchange, token)
         return await next(exchange) if refusal is None else refusal.response(exchange)
 
     async def authenticate(self, exchange: Exchange) -> AccessToken | Refusal:
-        """The valid token that the request presents; its scopes are not looked at yet. Leaves an `OAuth2Context`."""
+        """The valid token that the request presents; its scopes are not looked at yet. Leaves it as a context."""
         token = self._presented(exchange)
         if isinstance(token, Refusal):
             return token
+        found = self._recall(token) or await self._resolve(token, exchange)
+        if isinstance(found, Refusal):
+            return found
+        exchange.put(found)
+        return found
+
+    async def _resolve(self, token: str, exchange: Exchange) -> AccessToken | Refusal:
         try:
             found = await self._resolver.resolve(token, exchange)
         except ResolutionError as error:
             return Refusal(error.status, "temporarily_unavailable", error.reason)
-        if isinstance(found, InvalidToken):
-            return self.invalid_token(found.reason)
-        exchange.put(OAuth2Context(found))
-        return found
+        return self.invalid_token(found.reason) if isinstance(found, InvalidToken) else found
 
     def authorize(self, exchange: Exchange, token: AccessToken) -> Refusal | None:
         """`None` when the token has every required scope."""
         required = self.required_scopes(exchange)
         if required is None:
             return Refusal(500, "server_error", "a required scope cannot be computed: its expression failed or yielded nothing")
-        missing = [scope for scope in required if scope not in token.scopes]
-        if not missing:
+        if token.scopes.issuperset(required):
             return None
+        missing = [scope for scope in required if scope not in token.scopes]
         challenge = bearer(realm=self._realm, error="insufficient_scope", scope=" ".join(required))
         return Refusal(403, "insufficient_scope", f"the token lacks the scope {' '.join(missing)}", challenge)
 
@@ -157,6 +162,10 @@ class OAuth2ResourceServerFilter:
         return Refusal(
             400, "invalid_request", "not exactly one well-formed Authorization header", bearer(realm=self._realm, error="invalid_request")
         )
+
+
+def _nothing(_: str) -> None:
+    """What a resolver without memory recalls."""
 
 
 def _fixed_scopes(scopes: Sequence[Template]) -> tuple[str, ...] | None:

@@ -38,12 +38,16 @@ class TokenCache:
 
     async def resolve(self, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
         """As `AccessTokenResolver.resolve`."""
-        key = hashlib.sha256(token.encode()).digest()
+        return self.recall(token) or await self._ask(_key(token), token, exchange)
+
+    def recall(self, token: str) -> AccessToken | None:
+        """The token as remembered, without asking anybody; `None` when it is not, or not any more."""
+        key = _key(token)
         known = self._known.get(key)
-        if known is not None and known[0] > self._clock.now():
-            self._known.move_to_end(key)
-            return known[1]
-        return await self._ask(key, token, exchange)
+        if known is None or known[0] <= self._clock.now():
+            return None
+        self._known.move_to_end(key)
+        return known[1]
 
     async def _ask(self, key: bytes, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
         """The question outlives whoever asked first: a client that leaves does not fail the others."""
@@ -69,6 +73,10 @@ class TokenCache:
         self._known[key] = (min(ends, now + self._limits.maximum_time), token)
         while len(self._known) > self._limits.maximum_size:
             self._known.popitem(last=False)
+
+
+def _key(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
 
 
 def _noticed(task: "asyncio.Task[AccessToken | InvalidToken]") -> None:

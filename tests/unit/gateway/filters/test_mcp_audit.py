@@ -3,9 +3,8 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
-from deputize.audit.service import audit_service
 from deputize.gateway.contexts import RouterContext
 from deputize.gateway.filters.mcp_audit import McpAuditFilter
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
@@ -21,22 +20,12 @@ from support.oauth_filters import CLAIMS, oauth_heap, posting, protection, resou
 BEARER = ("Authorization", "Bearer good")
 
 
-class Kept:
-    topics = frozenset({"mcp"})
-
-    def __init__(self):
-        self.events = []
-
-    def accept(self, event):
-        self.events.append(event)
-
-
 def guarded(upstream, tokens=None):
     """The use case's filters in its order, and what they record."""
     heap = oauth_heap(resource_server(), tokens=tokens)
-    kept = Kept()
+    kept = []
     filters = [
-        McpAuditFilter(audit_service([kept]), FixedClock()),
+        McpAuditFilter(kept.append, FixedClock()),
         built(McpProtectionFilter, protection(), heap),
         built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap),
     ]
@@ -51,8 +40,8 @@ async def recorded(exchange, upstream=None, tokens=None):
         pass
     for ending in exchange.endings:
         ending(Ending(response, 0, complete=True, finished=exchange.started + 0.25))
-    assert len(kept.events) == 1
-    return from_json(kept.events[0].json())
+    assert len(kept) == 1
+    return from_json(kept[0].json())
 
 
 def streamed(*chunks, content_type=b"application/json"):
@@ -137,10 +126,10 @@ async def test_a_stream_opening_is_recorded_when_it_begins():
     exchange = exchange_for("/mcp", headers=[BEARER, ("Accept", "text/event-stream"), ("Mcp-Session-Id", "s")])
     chain, kept = guarded(streamed(b": ping\n\n", content_type=b"text/event-stream"))
     response = await chain.handle(exchange)
-    assert [(event.message_type, event.status) for event in kept.events] == [("MCP_SSE_OPENING_REQUEST", 200)]
+    assert [(event.message_type, event.status) for event in kept] == [("MCP_SSE_OPENING_REQUEST", 200)]
     for ending in exchange.endings:
         ending(Ending(response, 0, complete=True, finished=1.0))
-    assert len(kept.events) == 1
+    assert len(kept) == 1
 
 
 async def test_an_exchange_that_breaks_off_is_recorded():
@@ -148,7 +137,7 @@ async def test_an_exchange_that_breaks_off_is_recorded():
     chain, kept = guarded(Answering())
     await chain.handle(exchange)
     exchange.endings[0](Ending(None, 0, complete=False, finished=1.0))
-    assert kept.events[0].status is None
+    assert kept[0].status is None
 
 
 def test_without_a_service_nothing_stands_in_the_way():

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
-from deputize.gateway.oauth_contexts import OAuth2Context
+from deputize.gateway.oauth_contexts import AccessToken
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import Answering, built, exchange_for
 from support.oauth_filters import CLAIMS, METADATA, RESOURCE, bearing, oauth_heap, protection, resource_server, through
@@ -27,7 +27,7 @@ async def test_a_good_token_passes_and_stays_here():
     response, seen = await through(filter_of(), bearing("good"))
     assert response.status == 200
     assert seen.request.headers.get("authorization") is None
-    assert seen.find(OAuth2Context).access_token.token == "good"
+    assert seen.find(AccessToken).token == "good"
 
 
 async def test_the_token_is_forwarded_only_on_demand():
