@@ -2,11 +2,17 @@ import asyncio
 from contextlib import suppress
 
 import pytest
+import uvloop
 
 from deputize.http.listener import Gate, Limits, serve
 from deputize.http.messages import Body, Headers, Response
 from deputize.http.upstream import Deadlines, PoolLimits, Upstream
 from deputize.kernel.uris import Origin
+
+
+def pytest_asyncio_loop_factories():
+    """The loop that programs run on, and the one that embedders may have."""
+    return {"uvloop": uvloop.new_event_loop, "asyncio": asyncio.new_event_loop}
 
 
 class FunctionHandler:
