@@ -12,6 +12,7 @@ async def test_a_user_is_found_by_name_and_id(store):
     assert await store.users.find_user_by_id(ENVIRONMENT, USER_ID) == user
     assert await store.users.find_user(ENVIRONMENT, "Demouser") is None
     assert await store.users.find_user("other", "demouser") is None
+    assert await store.users.find_user(ENVIRONMENT, "demo\x00user") is None
 
 
 async def test_a_user_keeps_every_member(store):

@@ -11,7 +11,8 @@ import click
 from deputize.authority import environment_file
 from deputize.authority.environment_file import Application, Applied, EnvironmentFileInvalid
 from deputize.authority.passwords import Passwords
-from deputize.authority.storage import DirectoryConflict, StorageError, open_store, sqlite_url
+from deputize.authority.storage import DirectoryConflict, StorageError, open_store
+from deputize.cli.database import DATA
 from deputize.cli.secrets_file import SecretsFileInvalid, write_secrets
 from deputize.kernel.clock import SystemClock
 
@@ -28,9 +29,7 @@ class _Output:
 
 @click.command("apply")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), show_default=True, help="Folder of the database."
-)
+@DATA
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="What &{NAME} stands for in the file; before the process environment."
 )
@@ -44,14 +43,16 @@ class _Output:
 )
 @click.option("--dry-run", is_flag=True, help="Check the file and show what would change.")
 @click.option("--prune", is_flag=True, help="Remove objects that the file does not name, of the kinds it lists.")
-def apply(file: Path, data: Path, settings: Sequence[str], base_url: str, secrets_out: Path | None, *, dry_run: bool, prune: bool) -> None:
+def apply(
+    file: Path, database_url: str, settings: Sequence[str], base_url: str, secrets_out: Path | None, *, dry_run: bool, prune: bool
+) -> None:
     """Make an environment what FILE says: all of it, or nothing if anything in it is wrong.
 
     Applying a file again changes nothing. A running authority follows within a second.
     """
     application = Application(file.read_bytes(), str(file), _resolver(settings), prune, dry_run)
     try:
-        applied = asyncio.run(_apply(application, sqlite_url(data)))
+        applied = asyncio.run(_apply(application, database_url))
     except EnvironmentFileInvalid as error:
         count = len(error.errors)
         raise click.ClickException(f"{file} has {count} error{'s' * (count > 1)}; nothing was changed\n{error}") from error

@@ -1,12 +1,12 @@
 """`deputize keys`: the keys that sign tokens."""
 
 import asyncio
-from pathlib import Path
 
 import click
 
 from deputize.authority.directory.changes import rotate_keys
-from deputize.authority.storage import DirectoryConflict, StorageError, open_store, sqlite_url
+from deputize.authority.storage import DirectoryConflict, StorageError, open_store
+from deputize.cli.database import DATA
 from deputize.jose import ALGORITHMS, DEFAULT_ALGORITHM, KeyInvalid
 from deputize.kernel.clock import SystemClock
 
@@ -18,19 +18,17 @@ def keys() -> None:
 
 @keys.command()
 @click.option("--environment", "name", required=True, help="Name or id of the environment.")
-@click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), show_default=True, help="Folder of the database."
-)
+@DATA
 @click.option(
     "--algorithm", type=click.Choice(ALGORITHMS), default=DEFAULT_ALGORITHM, show_default=True, help="Algorithm of the fresh key."
 )
-def rotate(name: str, data: Path, algorithm: str) -> None:
+def rotate(name: str, database_url: str, algorithm: str) -> None:
     """Sign with the next key from now on, and put a fresh one in its place.
 
     The next key has been published since the last rotation, so that no cache is surprised. Tokens signed before stay valid.
     """
     try:
-        current = asyncio.run(_rotate(name, sqlite_url(data), algorithm))
+        current = asyncio.run(_rotate(name, database_url, algorithm))
     except (DirectoryConflict, StorageError, KeyInvalid) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{name} signs with {current}")

@@ -123,6 +123,13 @@ def _check_kept(file: EnvironmentFile, existing: Existing, policies: Iterable[st
                 f"the policy {row.name!r} still prompts for an agreement that this removes or disables",
                 "list the policy too",
             )
+    default_language = environment_settings(file, existing).default_language
+    for row in _kept(file, existing, "agreement"):
+        agreement = read_document(row, AgreementDocument)
+        if agreement and agreement.enabled and default_language not in {text.locale for text in agreement.texts if text.enabled}:
+            problems.add(
+                "/default_language", f"the agreement {row.name!r} has no enabled text in {default_language!r}", "list the agreement too"
+            )
     for row in _kept(file, existing, "agent"):
         document = read_document(row, AgentDocument)
         if document and not set(document.policies) <= set(policies):

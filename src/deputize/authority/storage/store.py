@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from deputize.authority.storage.codes import SqlCodes
@@ -26,6 +26,7 @@ from deputize.authority.storage.sign_on_failures import SqlSignOnFailures
 from deputize.authority.storage.sqlite import SqliteDatabase, autocommit, immediate, open_engine
 from deputize.authority.storage.standings import SqlStandings
 from deputize.authority.storage.users import SqlUsers
+from deputize.kernel.redaction import printable
 
 FILE_NAME = "deputize.db"
 # Any fixed number: servers that start together migrate one after another.
@@ -94,13 +95,19 @@ def _parse(url: str) -> URL:
 
 
 async def _open(url: URL) -> Database:
-    match url.get_backend_name():
-        case "sqlite" if url.database:
-            return _open_sqlite(Path(url.database))
-        case "postgresql":
-            return await _open_postgresql(url.set(drivername="postgresql+psycopg"))
-        case other:
-            raise StorageError(f"{other} databases are not supported; use sqlite:///folder/deputize.db or postgresql://host/name")
+    try:
+        match url.get_backend_name():
+            case "sqlite" if url.database:
+                return _open_sqlite(Path(url.database))
+            case "postgresql":
+                return await _open_postgresql(url.set(drivername="postgresql+psycopg"))
+            case other:
+                raise StorageError(f"{other} databases are not supported; use sqlite:///folder/deputize.db or postgresql://host/name")
+    except ModuleNotFoundError as error:
+        raise StorageError(f"PostgreSQL needs the Python package {error.name}; install deputize[postgresql]") from error
+    except DBAPIError as error:
+        where = url.render_as_string(hide_password=True)
+        raise StorageError(f"cannot use the database {where}: {printable(str(error.orig))}") from error
 
 
 def _open_sqlite(path: Path) -> Database:
@@ -112,7 +119,11 @@ def _open_sqlite(path: Path) -> Database:
 
 async def _open_postgresql(url: URL) -> Database:
     engine = create_async_engine(url, pool_pre_ping=True)
-    async with engine.begin() as connection:
-        await connection.execute(_MIGRATION_LOCK)
-        await connection.run_sync(migrate)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(_MIGRATION_LOCK)
+            await connection.run_sync(migrate)
+    except BaseException:
+        await engine.dispose()
+        raise
     return PostgresqlDatabase(engine)

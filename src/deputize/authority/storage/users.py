@@ -24,6 +24,8 @@ class SqlUsers:
 
     async def find_user(self, environment_id: str, username: str) -> User | None:
         """The user with exactly that name."""
+        if "\x00" in username:  # PostgreSQL refuses to look for it
+            return None
         return await self._one(_BY_NAME, {"environment": environment_id, "username": username})
 
     async def find_user_by_id(self, environment_id: str, user_id: str) -> User | None:

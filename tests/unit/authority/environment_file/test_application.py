@@ -268,6 +268,14 @@ async def test_environment_settings_change_and_stay(applying):
     assert (await applying("environment: Test\ndefault_language: fr\n")).lines == ("~ environment Test: default_language de -> fr",)
 
 
+async def test_a_new_default_language_needs_texts_that_speak_it(applying):
+    await applying(AGREEMENT)
+    with pytest.raises(EnvironmentFileInvalid, match="the agreement 'Terms' has no enabled text in 'de'"):
+        await applying("environment: Test\ndefault_language: de\n")
+    german = AGREEMENT + "      - { locale: de, title: Bedingungen, text: TEXT }\n"
+    assert "default_language en -> de" in (await applying(german + "default_language: de\n")).lines[0]
+
+
 async def test_two_environments_do_not_touch_each_other(applying):
     first = await applying(AGENT)
     second = await applying(AGENT.replace("Test", "Second", 1), prune=True)

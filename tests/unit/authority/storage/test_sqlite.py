@@ -162,3 +162,18 @@ async def test_other_databases_are_refused(url, reason):
     with pytest.raises(StorageError, match=reason):
         async with open_store(url):
             pass
+
+
+async def test_a_file_that_is_no_database_is_named(tmp_path):
+    (tmp_path / "deputize.db").write_bytes(b"this is not a database, whatever its name says" * 100)
+    with pytest.raises(StorageError, match=r"cannot use the database sqlite:.*deputize.db: file is not a database"):
+        async with open_store(sqlite_url(tmp_path)):
+            pass
+
+
+async def test_a_server_that_cannot_be_had_is_named_without_its_password():
+    """Either the driver is missing or nobody listens there; both are for an operator to mend."""
+    with pytest.raises(StorageError, match=r"psycopg|cannot use the database postgresql") as caught:
+        async with open_store("postgresql://me:hunter2@127.0.0.1:1/name"):
+            pass
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,65 @@
+import asyncio
+
+import pytest
+from click.testing import CliRunner
+
+from deputize.authority.directory.changes import new_environment, replace_secret
+from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store, sqlite_url
+from deputize.cli.secrets import secrets
+from deputize.kernel.digests import matches
+
+AGENT = ObjectRow("a1", "e1", "agent", "MCP Tutorial", {})
+
+
+@pytest.fixture
+def data(tmp_path):
+    async def prepare() -> None:
+        async with open_store(sqlite_url(tmp_path)) as store:
+            first, _ = replace_secret(AGENT, (), 1000.0)
+            await store.directory_rows.change([*new_environment(EnvironmentRow("e1", "Test", {}), 1000.0), Put(AGENT), *first], 0)
+
+    asyncio.run(prepare())
+    return tmp_path
+
+
+def stored(data):
+    async def read():
+        async with open_store(sqlite_url(data)) as store:
+            return (await store.directory_rows.load()).secrets
+
+    return sorted(asyncio.run(read()), key=lambda row: row.created_at)
+
+
+def rotate(data, *arguments: str):
+    options = ["rotate", *arguments, "--environment", "Test", "--data", str(data)]
+    return CliRunner().invoke(secrets, options, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("name", ["MCP Tutorial", "a1"])
+def test_a_new_secret_is_shown_and_the_previous_one_ends_later(data, name):
+    result = rotate(data, "agent", name, "--keep-previous", "2 hours")
+    previous, new = stored(data)
+    assert result.exit_code == 0
+    shown = result.output.partition(", secret ")[2].partition(" ")[0]
+    assert matches(shown, new.digest)
+    assert previous.expires_at == new.created_at + 7200
+    assert new.expires_at is None
+
+
+def test_a_leaked_secret_can_end_at_once(data):
+    rotate(data, "agent", "MCP Tutorial", "--keep-previous", "zero")
+    previous, new = stored(data)
+    assert previous.expires_at == new.created_at
+
+
+@pytest.mark.parametrize(("kind", "name"), [("agent", "Absent"), ("resource", "MCP Tutorial")])
+def test_what_is_not_there_is_named(data, kind, name):
+    result = rotate(data, kind, name)
+    assert result.exit_code == 1
+    assert f"there is no {kind} {name!r} in an environment 'Test'" in result.output
+
+
+@pytest.mark.parametrize("kept", ["soon", "31 days", "unlimited"])
+def test_a_previous_secret_lives_for_thirty_days_at_most(data, kept):
+    assert rotate(data, "agent", "MCP Tutorial", "--keep-previous", kept).exit_code == 2
+    assert len(stored(data)) == 1
