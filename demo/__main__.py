@@ -28,7 +28,7 @@ def main() -> int:
             return _stay(stage, running, agent)
         holds = _run(stage, agent, other)
     report.heading(f"{'Everything held' if holds else 'Something did not hold'} · {time.monotonic() - started:.1f} s")
-    report.line(f"Logs, audit and database are in {stage.folder.relative_to(ROOT)}")
+    report.line(f"Logs, audit and database are in {stage.folder}")
     return 0 if holds else 1
 
 
