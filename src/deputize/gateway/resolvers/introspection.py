@@ -8,7 +8,8 @@ from deputize.gateway.resolvers.resolution import InvalidToken, ResolutionError
 from deputize.gateway.settings import Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler
-from deputize.http.messages import Body, BodyTooLarge, Headers, Request, Response
+from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Request, Response
+from deputize.http.upstream import UpstreamError
 from deputize.kernel import strict_json
 from deputize.kernel.clock import Clock
 from deputize.kernel.uris import Origin, Target, UriError, parse_origin, parse_target
@@ -32,6 +33,7 @@ class TokenIntrospectionAccessTokenResolver:
         """`handler` answers requests to `target` on `origin`."""
         self._origin = origin
         self._target = target
+        self._place = f"{origin}{target.path}"
         self._handler = handler
         self._clock = clock
 
@@ -49,11 +51,14 @@ class TokenIntrospectionAccessTokenResolver:
     async def resolve(self, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
         """As `AccessTokenResolver.resolve`."""
         inquiry = Exchange(self._request(token), exchange.peer, exchange.transaction_id, exchange.started)
-        response = await self._handler.handle(inquiry)
         try:
-            info = await self._answer(response)
-        finally:
-            await response.body.aclose()
+            response = await self._handler.handle(inquiry)
+            try:
+                info = await self._answer(response)
+            finally:
+                await response.body.aclose()
+        except (UpstreamError, BodyBroken) as error:
+            raise ResolutionError(503, f"{self._place} cannot be asked: {error}") from error
         return introspected(token, info, self._clock.now())
 
     def _request(self, token: str) -> Request:
@@ -68,7 +73,7 @@ class TokenIntrospectionAccessTokenResolver:
         return Request("POST", self._target, headers, Body(form), self._origin)
 
     async def _answer(self, response: Response) -> JsonObject:
-        where = f"{self._origin}{self._target.path}"
+        where = self._place
         if response.status in _REFUSALS:
             reason = f"{where} refuses the gateway ({response.status}): check the credentials of the providerHandler"
             raise ResolutionError(502, reason)

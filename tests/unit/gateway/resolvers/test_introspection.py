@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from deputize.gateway.oauth_contexts import AccessToken
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver, introspected
 from deputize.gateway.resolvers.resolution import InvalidToken, ResolutionError
+from deputize.http.messages import Body, BodyBroken, Headers, Response
+from deputize.http.upstream import ConnectFailed, UpstreamTimeout
 from deputize.kernel.errors import ConfigurationError
 from deputize.kernel.uris import parse_origin, parse_target
 from support.gateway import Answering, FixedClock, built, exchange_for
@@ -110,3 +112,30 @@ def test_the_endpoint_is_an_absolute_url(endpoint):
     config = {"endpoint": endpoint, "providerHandler": {"type": "StaticResponseHandler", "config": {"status": 200}}}
     with pytest.raises(ConfigurationError, match="/handler/config/endpoint"):
         built(object, {"type": "TokenIntrospectionAccessTokenResolver", "config": config}, oauth_heap())
+
+
+class Failing:
+    def __init__(self, error, midway=False):
+        self.error, self.midway, self.closed = error, midway, False
+
+    async def handle(self, exchange):
+        if not self.midway:
+            raise self.error
+        return Response(200, Headers(), Body(None, self._chunks(), close=self._close))
+
+    async def _chunks(self):
+        yield b'{"active":'
+        raise self.error
+
+    async def _close(self):
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("error", "midway"), [(ConnectFailed("refused"), False), (UpstreamTimeout("silence"), False), (BodyBroken("cut off"), True)]
+)
+async def test_an_authority_that_cannot_be_asked(error, midway):
+    handler = Failing(error, midway)
+    with pytest.raises(ResolutionError, match=r"https://as\.example\.com/e/as/introspect cannot be asked: ") as caught:
+        await resolver_over(handler).resolve("t", exchange_for())
+    assert (caught.value.status, handler.closed) == (503, midway)
