@@ -1,17 +1,13 @@
 """Instance directories, certificates and running gateways."""
 
 import contextlib
-import datetime as dt
 import ssl
 from types import MappingProxyType
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from deputize.gateway.app import Gateway
+from support.certificates import self_signed
 from support.gateway import write_json
 
 CLEAR = {"adminConnector": {"host": "127.0.0.1", "port": 0}, "connectors": [{"host": "127.0.0.1", "port": 0}], "streamingEnabled": True}
@@ -21,23 +17,7 @@ FAST_ROUTER = {"handler": {"name": "_router", "type": "Router", "config": {"scan
 @pytest.fixture(scope="session")
 def certificate():
     """PEM of a key and a self-signed certificate for ig.example.com."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ig.example.com")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("ig.example.com")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    encoding = serialization.Encoding.PEM
-    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return private, made.public_bytes(encoding)
+    return self_signed("ig.example.com")
 
 
 @pytest.fixture(scope="session")
