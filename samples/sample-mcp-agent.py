@@ -1,9 +1,17 @@
 #!/usr/bin/env python3
 """The sample agent: `AGENT_SECRET=… python3 samples/sample-mcp-agent.py --client-id ID --mcp-server-url URL`; see `--help`."""
 
+import signal
 import sys
 
 from agent.cli import main
 
+
+def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a signal handler
+    """Ctrl-C ends the agent at its prompt too, where asyncio's own handler would wait for the next line."""
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, _interrupt)
     sys.exit(main())

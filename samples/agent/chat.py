@@ -1,6 +1,5 @@
 """The conversation at the terminal."""
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,8 @@ def say(text: str) -> None:
 async def ask(question: str) -> str | None:
     """What the person types; None when nobody is there."""
     try:
-        return await asyncio.to_thread(input, f"{question} ")
+        # Nothing else happens while a person thinks; and a thread waiting for input would outlive an interrupt.
+        return input(f"{question} ")  # noqa: ASYNC250
     except EOFError:
         return None
 

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import stat
 import sys
@@ -174,3 +175,17 @@ async def test_talks_as_the_use_case_shows(protected_url: str, script: Script):
     assert "Daily forecast for Tokyo, Japan" in output
     assert "No tool fits that." in output
     assert output.rstrip().endswith("Goodbye!")
+
+
+async def test_ends_politely_when_interrupted_at_the_prompt(weather_url: str):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(AGENT), "--mcp-server-url", weather_url),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    assert process.stdout
+    await process.stdout.readuntil(b"quit|q'):")
+    process.send_signal(signal.SIGINT)
+    output = (await asyncio.wait_for(process.communicate(), 10))[0].decode()
+    assert (process.returncode, output.strip()) == (0, "Goodbye!")

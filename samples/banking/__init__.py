@@ -1,0 +1,1 @@
+"""The made-up money behind the sample banking server."""
