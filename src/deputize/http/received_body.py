@@ -109,6 +109,10 @@ class ReceivedBody:
 
     async def aclose(self) -> None:
         """Give up what has not come yet."""
+        self.close()
+
+    def close(self) -> None:
+        """The same, from where nothing can be awaited."""
         if not self.ended:
             self.ended = True
             self._chunks.clear()

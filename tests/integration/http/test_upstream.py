@@ -1,4 +1,5 @@
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -229,6 +230,47 @@ async def test_cancelling_closes_the_socket(loopback):
     await asyncio.wait_for(closed.wait(), 2)
 
 
+async def test_cancelling_when_the_answer_has_come_leaves_the_next_exchange_alone(loopback, eventually):
+    """The connection may already be another request's when the cancelled one gets to run."""
+    asked = []
+    origin = await loopback.server(answering(b"", OK, seen=asked))
+    upstream = loopback.upstream(connections=1)
+    first = asyncio.ensure_future(upstream.send(request_to(origin)))
+    await eventually(lambda: asked)
+    second = asyncio.ensure_future(upstream.send(request_to(origin)))
+    await asyncio.sleep(0)
+    (connection,) = upstream._pools[origin].connections
+    connection.data_received(OK)
+    first.cancel()
+    assert (await second).body.buffered == b"ok"
+    assert first.cancelled()
+
+
+async def test_cancelling_when_a_stream_has_begun_closes_it(loopback, eventually):
+    asked = []
+    origin = await loopback.server(answering(b"", seen=asked))
+    upstream = loopback.upstream()
+    sending = asyncio.ensure_future(upstream.send(request_to(origin)))
+    await eventually(lambda: asked)
+    (connection,) = upstream._pools[origin].connections
+    connection.data_received(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab")
+    sending.cancel()
+    await eventually(lambda: not upstream._pools)
+
+
+async def test_a_response_that_gets_lost_closes_its_stream(loopback, eventually):
+    origin = await loopback.server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nab"))
+    upstream = loopback.upstream()
+
+    async def fail():
+        response = await upstream.send(request_to(origin))
+        raise RuntimeError(response.status)
+
+    with suppress(RuntimeError):
+        await fail()
+    await eventually(lambda: not upstream._pools)
+
+
 async def test_a_streamed_request(loopback):
     bodies = []
 
@@ -306,8 +348,8 @@ async def test_a_reader_that_takes_its_time_is_not_the_upstreams_silence(loopbac
 async def test_an_abandoned_body_does_not_hold_its_connection_for_ever(loopback):
     origin = await loopback.server(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab"))
     upstream = loopback.upstream(connections=1, abandoned_seconds=0.05)
-    await upstream.send(request_to(origin))
-    assert (await upstream.send(request_to(origin))).status == 200
+    held = await upstream.send(request_to(origin))
+    assert (await upstream.send(request_to(origin))).status == held.status == 200
 
 
 async def test_the_limit_of_connections_holds_and_the_queue_is_served(loopback):

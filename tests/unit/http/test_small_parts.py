@@ -73,14 +73,14 @@ async def test_filters_run_outermost_first_and_see_the_answer_last():
         def __init__(self, name):
             self.name = name
 
-        async def filter(self, exchange, next):  # noqa: A002 - the specification's word
+        async def filter(self, exchange, next):
             seen.append(f"{self.name} in")
             response = await next(exchange)
             seen.append(f"{self.name} out")
             return response
 
     class Pass:
-        def filter(self, exchange, next):  # noqa: A002 - the specification's word
+        def filter(self, exchange, next):
             return next(exchange)
 
     class Answer:

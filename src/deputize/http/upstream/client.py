@@ -4,9 +4,11 @@ import asyncio
 import ssl
 from functools import partial
 
+from deputize.http.heads import request_head
 from deputize.http.messages import Request, Response
 from deputize.http.ticker import Ticker
 from deputize.http.tls import client_context
+from deputize.http.upstream.connection import UpstreamConnection
 from deputize.http.upstream.errors import ConnectFailed, ConnectionClosed
 from deputize.http.upstream.limits import Deadlines, PoolLimits
 from deputize.http.upstream.pool import Pool
@@ -38,21 +40,17 @@ class Upstream:
         if request.origin is None:
             raise ConnectFailed("the request does not say where it goes")
         pool = self._pools.get(request.origin) or self._open_pool(request.origin)
+        head = request_head(request, pool.authority)
         deadlines = deadlines or self._deadlines
-        connection = pool.take()
-        if connection is None:
-            connection = await pool.acquire(deadlines.connect)
+        connection = pool.take() or await pool.acquire(deadlines.connect)
         was_used = connection.was_used
         try:
-            return await connection.exchange(request, pool.authority, deadlines.idle)
+            return await _answered(connection, head, request, deadlines.idle)
         except ConnectionClosed:
-            connection.abort()
             if not was_used or request.method not in _IDEMPOTENT or request.body.buffered is None:
                 raise
-        except BaseException:
-            connection.abort()
-            raise
-        return await _sent_afresh(pool, request, deadlines)
+        connection = await pool.acquire(deadlines.connect)
+        return await _answered(connection, head, request, deadlines.idle)
 
     def _open_pool(self, origin: Origin) -> Pool:
         loop = asyncio.get_running_loop()
@@ -86,10 +84,10 @@ class Upstream:
         await asyncio.sleep(0)
 
 
-async def _sent_afresh(pool: Pool, request: Request, deadlines: Deadlines) -> Response:
-    connection = await pool.acquire(deadlines.connect)
+async def _answered(connection: UpstreamConnection, head: bytes, request: Request, idle: float | None) -> Response:
+    waiter = connection.exchange(head, request, idle)
     try:
-        return await connection.exchange(request, pool.authority, deadlines.idle)
+        return await waiter
     except BaseException:
-        connection.abort()
+        await connection.give_up(waiter)
         raise

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from deputize.http.heads import LAST_CHUNK, chunk, request_head
+from deputize.http.heads import LAST_CHUNK, chunk
 from deputize.http.messages import Body, BodyBroken, Request, Response
 from deputize.http.ticker import Silence
 from deputize.http.upstream.errors import ConnectionClosed, UpstreamProtocolError, UpstreamTimeout
@@ -47,14 +47,13 @@ class UpstreamConnection(WriteFlow):
         self.is_busy = True
         self.was_used = False
 
-    def exchange(self, request: Request, authority: str, idle: float | None) -> asyncio.Future[Response]:
-        """Send `request`; the future is the answer with its head complete. Raises `HeaderError`; the future `UpstreamError`.
+    def exchange(self, head: bytes, request: Request, idle: float | None) -> asyncio.Future[Response]:
+        """Send `request`, whose head is `head`; the future is the answer with its head complete, or an `UpstreamError`.
 
-        Cancelling the future does not end the exchange: `abort` does.
+        Whoever does not wait for it any longer calls `give_up`.
         """
         if self.transport.is_closing():
             raise ConnectionClosed("the upstream closed")
-        head = request_head(request, authority)
         self.is_busy = True
         self._idle_deadline = idle
         self._received = 0
@@ -67,6 +66,13 @@ class UpstreamConnection(WriteFlow):
         else:
             self.transport.write(head + content if content else head)
         return waiter
+
+    async def give_up(self, waiter: asyncio.Future[Response]) -> None:
+        """End the exchange that `waiter` stands for, unless it is over: then another one may be under way here."""
+        if self._waiter is waiter:
+            self.abort()
+        elif not waiter.cancelled() and waiter.exception() is None:
+            await waiter.result().body.aclose()
 
     async def _pump(self, body: Body) -> None:
         """Send the body as it comes, while the answer may be coming already. A body that breaks ends the exchange."""
@@ -116,10 +122,11 @@ class UpstreamConnection(WriteFlow):
         except UpstreamProtocolError as error:
             self._end(error)
             return
-        if self._waiter is not None and reader.response is not None:
+        response = reader.take()
+        if response is not None and self._waiter is not None:
             waiter, self._waiter = self._waiter, None
             if not waiter.done():
-                waiter.set_result(reader.response)
+                waiter.set_result(response)
         if reader.complete:
             self._release()
 

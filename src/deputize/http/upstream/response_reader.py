@@ -1,6 +1,7 @@
 """Responses out of bytes, however these are split: no socket, no clock."""
 
 import asyncio
+import weakref
 from collections.abc import Callable
 
 import httptools
@@ -12,6 +13,7 @@ from deputize.http.received_body import ReceivedBody
 from deputize.http.upstream.errors import UpstreamProtocolError
 
 _NO_BODY_YET = Body()
+_TAKEN = Response(200)
 
 
 class ResponseReader:
@@ -80,8 +82,16 @@ class ResponseReader:
             raise UpstreamProtocolError(f"not an HTTP/1.1 response: {error.__context__ or error}") from error
         if self._head is None:
             self._check_size(self._fed)
-        elif self.response is None:
+        elif self.response is None and self._head is not _TAKEN:
             self._respond(self._head)
+
+    def take(self) -> Response | None:
+        """The answer, once: it is not held here any longer, so that one that gets lost is noticed."""
+        response = self.response
+        if response is not None:
+            self.response = None
+            self._head = _TAKEN
+        return response
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:
@@ -96,6 +106,8 @@ class ResponseReader:
             for chunk in self._chunks:
                 self.body.feed(chunk)
             head.body = Body(None, self.body, None if self._until_close else _length(head), self.body.aclose)
+            # A filter may fail or be cancelled between getting a response and passing it on: its stream ends with it.
+            weakref.finalize(head.body, self.body.close).atexit = False
         self.response = head
 
     def close(self, error: Exception | None) -> None:
