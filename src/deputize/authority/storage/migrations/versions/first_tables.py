@@ -16,6 +16,7 @@ def upgrade() -> None:
     _directory()
     _people()
     _grants()
+    _spent_and_issued_tokens()
     _sign_on()
 
 
@@ -175,6 +176,9 @@ def _grants() -> None:
     )
     op.create_index(op.f("ix_refresh_tokens_family_expires_at"), "refresh_tokens", ["family_expires_at"], unique=False)
     op.create_index(op.f("ix_refresh_tokens_previous_digest"), "refresh_tokens", ["previous_digest"], unique=False)
+
+
+def _spent_and_issued_tokens() -> None:
     op.create_table(
         "spent_refresh_tokens",
         sa.Column("digest", sa.String(length=64), nullable=False),
