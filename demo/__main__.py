@@ -47,6 +47,7 @@ def _set_up(stage: Stage, running: Programs) -> tuple[Agent, Agent]:
     programs.start_weather(running)
     issuer, resource = secrets["issuer"], secrets["resources"]["test"]
     programs.start_gateway(running, issuer, resource["id"], resource["secret"])
+    running.await_ready()
     report.check(True, "authority", stage.authority_url)  # noqa: FBT003
     report.check(True, "weather MCP server", stage.weather_url)  # noqa: FBT003
     report.check(True, "gateway", f"{stage.gateway_url}/mcp")  # noqa: FBT003

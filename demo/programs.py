@@ -31,6 +31,7 @@ class Programs:
         """Nothing runs yet; `processes` lists what does, with its name."""
         self.stage = stage
         self.processes: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._awaited: list[tuple[str, subprocess.Popen[bytes], str]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -45,15 +46,23 @@ class Programs:
             process.wait()
 
     def start(self, name: str, command: tuple[str, ...], ready_url: str, environment: dict[str, str] | None = None) -> None:
-        """Start a program and wait until `ready_url` answers anything at all."""
+        """Start a program; `await_ready` waits until `ready_url` answers anything but an error of its own."""
         with self.stage.log(name).open("wb") as log:
             process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdout=log, stderr=subprocess.STDOUT)
         self.processes.append((name, process))
+        self._awaited.append((name, process, ready_url))
+
+    def await_ready(self) -> None:
+        """Return when every program that was started answers. Raises `ProgramFailed`."""
         deadline = time.monotonic() + START_SECONDS
-        while not _answers(ready_url):
-            if process.poll() is not None or time.monotonic() > deadline:
+        while self._awaited:
+            name, process, ready_url = self._awaited[0]
+            if _answers(ready_url):
+                del self._awaited[0]
+            elif process.poll() is not None or time.monotonic() > deadline:
                 raise ProgramFailed(f"{name} did not start:\n{_tail(self.stage.log(name))}")
-            time.sleep(0.05)
+            else:
+                time.sleep(0.05)
 
     def wait(self) -> None:
         """Return when any of the programs ends."""

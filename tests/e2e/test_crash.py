@@ -33,6 +33,7 @@ class Authority:
     def start(self):
         self.running = Programs(self.stage)
         programs.start_authority(self.running)
+        self.running.await_ready()
 
     def kill(self):
         for _, process in self.running.processes:
