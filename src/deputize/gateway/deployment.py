@@ -50,12 +50,16 @@ class Deployment:
         """Begin the periodic jobs; needs a running event loop."""
         self._tasks += [asyncio.create_task(self._repeat(interval, job)) for interval, job in self.jobs]
 
+    def end_jobs(self) -> None:
+        """Let the periodic jobs run no more, while exchanges that began earlier may still use what was built."""
+        self._ended.set()
+
     async def close(self) -> None:
         """End the jobs and close everything; what fails is logged and does not keep the rest open.
 
         A job that is running is waited for, not cancelled: it may be closing something itself.
         """
-        self._ended.set()
+        self.end_jobs()
         await asyncio.gather(*self._tasks)
         for closer in reversed(self.closers):
             await _closed(closer)

@@ -10,7 +10,7 @@ from deputize.gateway.configured import Configured, Kind, configured
 from deputize.gateway.declarations import Declaration, below, declarations
 from deputize.gateway.decorators import Decorations
 from deputize.gateway.defaults import DEFAULT_ADMIN, DEFAULT_CONFIG, DEFAULT_OBJECTS
-from deputize.gateway.deployment import Deployment
+from deputize.gateway.deployment import Deployment, already_published
 from deputize.gateway.documents import content
 from deputize.gateway.heap import Ground, Heap, Standing
 from deputize.gateway.places import Instance
@@ -21,6 +21,9 @@ from deputize.http.messages import Response
 from deputize.kernel.clock import Clock
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.values import JsonValue
+
+GLOBAL = "the gateway's own configuration"
+"""The owner of endpoints that no route publishes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,20 @@ def _built(bare: Instance, types: Mapping[str, HeapType], deployment: Deployment
     admin_heap = _heap(admin, admin.settings.heap, defaults, Decorations())
     config = _file(GatewaySettings, ground.instance, "config.json", DEFAULT_CONFIG, outer)
     heap = _heap(config, config.settings.heap, defaults, Decorations().extended(config.settings.global_decorators))
+    _publish(ground, deployment)
     main = heap.resolve(config.settings.handler, Handler, below(config.position, "handler"))
+    _publish(ground, deployment)
     deployment.warnings += [*admin.unread("admin.json"), *config.unread("config.json")]
     return LoadedInstance(admin, admin_heap, _entry(ground, main, admin.settings), ground, deployment)
+
+
+def _publish(ground: Ground, deployment: Deployment) -> None:
+    """Serve what objects of the global files have published so far; routes come in between and may not serve it as well."""
+    for path, endpoint in deployment.endpoints.items():
+        other = ground.published.elsewhere(GLOBAL, path)
+        if other is not None:
+            raise already_published(path, endpoint.position, other.position)
+    ground.published.replace(GLOBAL, dict(deployment.endpoints))
 
 
 def _entry(ground: Ground, main: Handler, settings: AdminSettings) -> Handler:

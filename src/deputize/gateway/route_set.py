@@ -8,7 +8,7 @@ from typing import Literal
 import structlog
 
 from deputize.gateway import documents
-from deputize.gateway.deployment import Deployment, already_published
+from deputize.gateway.deployment import Deployment, Endpoint, already_published
 from deputize.gateway.endpoints import PublishedEndpoints
 from deputize.gateway.routes import Route
 from deputize.kernel.errors import ConfigurationError, Position
@@ -52,6 +52,7 @@ class RouteSet:
         self._deployed: Mapping[Path, Deployed] = {}
         self._errors: dict[Path, ConfigurationError] = {}
         self._retired: list[tuple[Deployment, Route | None]] = []
+        self._endpoints: Mapping[str, Endpoint] = {}
 
     def states(self) -> tuple[RouteState, ...]:
         """Every file and what became of it, in the order of the files' names."""
@@ -84,8 +85,13 @@ class RouteSet:
             await deployment.close()
 
     async def close(self) -> None:
-        """Undeploy everything at once; the caller has ended the exchanges."""
-        self._switch({}, ())
+        """Undeploy everything at once; the caller has ended the exchanges. Endpoints stay if a successor for the directory serves them."""
+        endpoints = self._endpoints
+        for each in self._deployed.values():
+            each.route.deployment.end_jobs()
+            self._retired.append((each.route.deployment, each.route))
+        self.routes, self._deployed = (), {}
+        self._published.withdraw(self.directory, endpoints)
         retired, self._retired = self._retired, []
         for deployment, _ in retired:
             await deployment.close()
@@ -145,7 +151,7 @@ class RouteSet:
         published = [each.route.deployment.endpoints for each in others.values()]
         for endpoint_path, endpoint in route.deployment.endpoints.items():
             theirs = next((each[endpoint_path] for each in published if endpoint_path in each), None)
-            theirs = theirs or self._published.elsewhere(self, endpoint_path)
+            theirs = theirs or self._published.elsewhere(self.directory, endpoint_path)
             if theirs is not None:
                 return already_published(endpoint_path, endpoint.position, theirs.position)
         return None
@@ -154,7 +160,8 @@ class RouteSet:
         """Serve `after` from the next request on; retire what served before, and what was built in vain."""
         before, self._deployed = self._deployed, after
         self.routes = tuple(sorted((each.route for each in after.values()), key=lambda route: route.identity.name))
-        self._published.replace(self, {path: endpoint for route in self.routes for path, endpoint in route.deployment.endpoints.items()})
+        self._endpoints = {path: endpoint for route in self.routes for path, endpoint in route.deployment.endpoints.items()}
+        self._published.replace(self.directory, self._endpoints)
         serving = {id(route) for route in self.routes}
         known = {id(each.route) for each in before.values()}
         for route in self.routes:
@@ -163,6 +170,7 @@ class RouteSet:
                 route.deployment.start()
         for each in (*before.values(), *built):
             if id(each.route) not in serving:
+                each.route.deployment.end_jobs()
                 self._retired.append((each.route.deployment, each.route))
         for path in before.keys() - after.keys():
             log.info("route undeployed", route=before[path].route.identity.name, file=str(path))

@@ -42,7 +42,6 @@ class RouteSettings(Settings):
     properties: Raw[dict[str, Any]] = Field({})
     global_decorators: Raw[dict[str, Any]] = Field({})
     audit_service: Reference = "AuditService"
-    session: Reference | None = None
 
 
 class Route:

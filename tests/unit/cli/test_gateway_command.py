@@ -1,8 +1,10 @@
 """`deputize gateway check` and `serve`."""
 
 import asyncio
+import json
 import signal
 import sys
+from importlib import import_module
 
 import pytest
 import structlog
@@ -17,7 +19,9 @@ ADMIN = {"adminConnector": {"host": "127.0.0.1", "port": 0}, "connectors": [{"ho
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before():
+def _logging_as_before(monkeypatch):
+    """Commands configure the whole process's log; the one this runs in belongs to other tests as well."""
+    monkeypatch.setattr(import_module("deputize.cli.gateway"), "configure_logging", lambda: None)
     yield
     structlog.reset_defaults()
 
@@ -65,16 +69,17 @@ def test_what_stops_the_start_is_told_in_one_line(directory, command):
 
 
 async def started_port(process):
-    while line := (await process.stdout.readline()).decode():
-        if "the gateway is ready" in line:
-            return int(line.partition("ports=[")[2].partition("]")[0])
+    while line := await process.stderr.readline():
+        entry = json.loads(line)
+        if entry["event"] == "the gateway is ready":
+            return entry["ports"][0]
     raise AssertionError("the gateway ended")
 
 
 async def test_serve_reloads_on_hangup_and_ends_on_termination(directory):
     write_json(directory / "config" / "config.json", {"handler": {"type": "Router", "config": {"scanInterval": "disabled"}}})
     command = (sys.executable, "-c", "from deputize.cli.gateway import gateway; gateway()", "serve", "--instance", str(directory))
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, env={"NO_COLOR": "1"})
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     async with asyncio.timeout(20):
         port = await started_port(process)
         assert (await ask(port)).status == 204

@@ -295,8 +295,28 @@ async def test_routers_share_the_endpoints(routes):
     publishing(routes, "a.json", "/.well-known/a")
     publishing(routes.parent / "inner", "b.json", "/.well-known/a")
     (routes / "z.json").write_text(json.dumps({"handler": {"type": "Router", "config": {"directory": "config/inner"}}}))
-    inner, outer = router_over(routes).routes._published._owned
-    assert sorted(len(each.errors()) for each in (inner, outer)) == [0, 1]
+    ground = ground_for(instance_for(routes.parent.parent), {**TYPES, "Publishing": Publishing})
+    built(Router, {"type": "Router"}, heap_of(NO_AUDIT, ground=ground))
+    assert sorted(len(each.errors()) for each in ground.route_sets) == [0, 1]
+
+
+async def test_a_nested_router_hands_its_endpoints_to_its_successor(routes):
+    inner = routes.parent / "inner"
+    inner.mkdir()
+    publishing(inner, "b.json", "/.well-known/b")
+    outer = {"handler": {"type": "Router", "config": {"directory": "config/inner"}}}
+    (routes / "a.json").write_text(json.dumps(outer))
+    router = router_over(routes)
+    published = router.routes._published
+    (routes / "a.json").write_text(json.dumps({**outer, "comment": "changed"}))
+    await router.rescan()
+    await router.routes.sweep()
+    assert (reasons(router), Publishing.closed) == ([], ["/.well-known/b"])
+    assert published.find("/.well-known/b") is not None
+    (routes / "a.json").unlink()
+    await router.rescan()
+    await router.routes.sweep()
+    assert published.find("/.well-known/b") is None
 
 
 async def test_a_replaced_route_is_closed_after_its_last_exchange(routes):
