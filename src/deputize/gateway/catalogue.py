@@ -10,10 +10,11 @@ from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.secret_objects import SECRET_OBJECTS
 from deputize.gateway.site import HeapType
+from deputize.gateway.throttling import THROTTLING_POLICIES
 from deputize.gateway.tls import TLS_OBJECTS
 
 ENTRY_POINT_GROUP = "deputize.gateway"
-OWN_TYPES: tuple[HeapType, ...] = (*HANDLERS, *FILTERS, *RESOLVERS, *SECRET_OBJECTS, *AUDIT_OBJECTS, *TLS_OBJECTS)
+OWN_TYPES: tuple[HeapType, ...] = (*HANDLERS, *FILTERS, *RESOLVERS, *SECRET_OBJECTS, *AUDIT_OBJECTS, *TLS_OBJECTS, *THROTTLING_POLICIES)
 
 
 def type_names(kind: HeapType) -> tuple[str, ...]:

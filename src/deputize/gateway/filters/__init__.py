@@ -13,6 +13,7 @@ from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.filters.switch import SwitchFilter
+from deputize.gateway.filters.throttling import ThrottlingFilter
 from deputize.gateway.filters.transaction_id_outbound import TransactionIdOutboundFilter
 from deputize.gateway.filters.uri_path_rewrite import UriPathRewriteFilter
 from deputize.gateway.site import HeapType
@@ -28,6 +29,7 @@ FILTERS: tuple[HeapType, ...] = (
     ConditionEnforcementFilter,
     ConditionalFilter,
     SwitchFilter,
+    ThrottlingFilter,
     CorsFilter,
     HttpBasicAuthenticationClientFilter,
     ClientSecretBasicAuthenticationFilter,

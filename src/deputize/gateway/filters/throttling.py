@@ -1,0 +1,82 @@
+"""`ThrottlingFilter`: limits how often each partition of the traffic may pass (gateway-config reference 4.9)."""
+
+import math
+from collections.abc import Awaitable
+from typing import Self
+
+import structlog
+from pydantic import model_validator
+
+from deputize.expressions import ExpressionError, Template, compile_template
+from deputize.gateway.settings import Reference, Settings, TemplateText, explained
+from deputize.gateway.site import Site
+from deputize.gateway.throttling.buckets import Buckets
+from deputize.gateway.throttling.rate import Rate, RateSettings, ThrottlingRatePolicy
+from deputize.http.exchange import Exchange, Next
+from deputize.http.messages import Headers, Response
+
+log = structlog.get_logger()
+
+
+class ThrottlingFilter:
+    """Answers 429 with `Retry-After` beyond the rate. Counts in this process only: N processes allow N times the rate."""
+
+    class Config(Settings):
+        """`requestGroupingPolicy` names the partition; its default puts all traffic into one. Either `rate` or `throttlingRatePolicy`."""
+
+        request_grouping_policy: TemplateText = compile_template("")
+        rate: RateSettings | None = None
+        throttling_rate_policy: Reference | None = None
+
+        @model_validator(mode="after")
+        def _has_one(self) -> Self:
+            if (self.rate is None) is (self.throttling_rate_policy is None):
+                raise ValueError("either 'rate' or 'throttlingRatePolicy' is required")
+            return self
+
+    def __init__(self, grouping: Template, policy: ThrottlingRatePolicy, site: Site) -> None:
+        self._grouping = grouping
+        self._policy = policy
+        self._site = site
+        self._buckets = Buckets()
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Look up the policy."""
+        if config.rate is not None:
+            return cls(config.request_grouping_policy, _FixedRate(config.rate.rate), site)
+        policy = site.refer(config.throttling_rate_policy or "", ThrottlingRatePolicy, "throttlingRatePolicy")
+        return cls(config.request_grouping_policy, policy, site)
+
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+        """Pass on, or refuse; 500 where the partition is null or an expression fails, so that nobody slips past the limit."""
+        try:
+            partition = self._site.text(self._grouping, exchange)
+            rate = self._policy.rate_of(exchange)
+        except ExpressionError as error:
+            return _undecided(explained(error), exchange)
+        if partition is None:
+            return _undecided("requestGroupingPolicy yields null", exchange)
+        wait = None if rate is None else self._buckets.take(partition, rate, exchange.started)
+        return next(exchange) if wait is None else _throttled(wait)
+
+
+class _FixedRate:
+    """The same rate for every exchange."""
+
+    def __init__(self, rate: Rate) -> None:
+        self._rate = rate
+
+    def rate_of(self, exchange: Exchange) -> Rate:  # noqa: ARG002 - it depends on nothing
+        return self._rate
+
+
+async def _throttled(wait: float) -> Response:
+    headers = Headers()
+    headers.add("Retry-After", str(math.ceil(wait)))
+    return Response(429, headers)
+
+
+async def _undecided(reason: str, exchange: Exchange) -> Response:
+    log.error("a request cannot be throttled and is refused", reason=reason, transaction=exchange.transaction_id)
+    return Response(500)

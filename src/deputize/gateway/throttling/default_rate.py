@@ -1,0 +1,32 @@
+"""`DefaultRateThrottlingPolicy`: a rate where another policy sets none."""
+
+from typing import Self
+
+from deputize.gateway.settings import Reference, Settings
+from deputize.gateway.site import Site
+from deputize.gateway.throttling.rate import Rate, RateSettings, ThrottlingRatePolicy
+from deputize.http.exchange import Exchange
+
+
+class DefaultRateThrottlingPolicy:
+    """Asks its delegate first."""
+
+    class Config(Settings):
+        """The delegate, and what holds without its answer."""
+
+        delegate_throttling_rate_policy: Reference
+        default_rate: RateSettings
+
+    def __init__(self, delegate: ThrottlingRatePolicy, default: Rate) -> None:
+        self._delegate = delegate
+        self._default = default
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Look up the delegate."""
+        delegate = site.refer(config.delegate_throttling_rate_policy, ThrottlingRatePolicy, "delegateThrottlingRatePolicy")
+        return cls(delegate, config.default_rate.rate)
+
+    def rate_of(self, exchange: Exchange) -> Rate:
+        """The delegate's rate, or the default."""
+        return self._delegate.rate_of(exchange) or self._default

@@ -1,0 +1,37 @@
+"""`MappedThrottlingPolicy`: the rate by the value of an expression."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from deputize.expressions import Template
+from deputize.gateway.settings import Settings, TemplateText
+from deputize.gateway.site import Site
+from deputize.gateway.throttling.rate import Rate, RateSettings
+from deputize.http.exchange import Exchange
+
+
+class MappedThrottlingPolicy:
+    """A value without a rate of its own has the default rate."""
+
+    class Config(Settings):
+        """`throttlingRateMapper` is evaluated for each request and looked up in `throttlingRatesMapping`."""
+
+        throttling_rate_mapper: TemplateText
+        throttling_rates_mapping: dict[str, RateSettings]
+        default_rate: RateSettings
+
+    def __init__(self, mapper: Template, rates: Mapping[str, Rate], default: Rate, site: Site) -> None:
+        self._mapper = mapper
+        self._rates = rates
+        self._default = default
+        self._site = site
+
+    @classmethod
+    def build(cls, config: Config, site: Site) -> Self:
+        """Nothing to look up."""
+        rates = {value: settings.rate for value, settings in config.throttling_rates_mapping.items()}
+        return cls(config.throttling_rate_mapper, rates, config.default_rate.rate, site)
+
+    def rate_of(self, exchange: Exchange) -> Rate:
+        """The rate of the exchange's value. Raises `ExpressionError`."""
+        return self._rates.get(self._site.text(self._mapper, exchange) or "", self._default)

@@ -1,0 +1,71 @@
+import pytest
+
+from deputize.gateway.throttling import THROTTLING_POLICIES
+from deputize.http.exchange import Filter
+from deputize.kernel.errors import ConfigurationError
+from support.gateway import TYPES, Answering, built, exchange_for, ground_for, heap_of
+
+ALL = {**TYPES, **{kind.__name__: kind for kind in THROTTLING_POLICIES}}
+
+
+def rate(number, duration="1 minute"):
+    return {"numberOfRequests": number, "duration": duration}
+
+
+def throttling(**config):
+    return built(Filter, {"type": "ThrottlingFilter", "config": config}, heap_of(ground=ground_for(types=ALL)))
+
+
+async def answers(each, *tools):
+    found = []
+    for tool in tools:
+        found.append(await each.filter(exchange_for(headers=[("X-Tool", tool)] if tool else []), Answering().handle))
+    return found
+
+
+async def statuses(each, *tools):
+    return [answer.status for answer in await answers(each, *tools)]
+
+
+async def test_beyond_the_rate_clients_learn_when_to_come_back():
+    first, second = await answers(throttling(rate=rate(1)), "a", "b")
+    assert (first.status, second.status, second.headers.get("retry-after"), second.body.buffered) == (200, 429, "60", b"")
+
+
+async def test_partitions_are_limited_one_by_one():
+    each = throttling(requestGroupingPolicy="${request.headers['X-Tool'][0]}", rate=rate(1))
+    assert await statuses(each, "a", "b", "a") == [200, 200, 429]
+
+
+@pytest.mark.parametrize("grouping", ["${request.headers['X-Tool'][0]}", "${request.method < 5}"])
+async def test_who_cannot_be_counted_does_not_get_through(grouping):
+    assert await statuses(throttling(requestGroupingPolicy=grouping, rate=rate(9)), None) == [500]
+
+
+MAPPED = {
+    "type": "MappedThrottlingPolicy",
+    "config": {
+        "throttlingRateMapper": "${request.headers['X-Tool'][0]}",
+        "throttlingRatesMapping": {"transfer": rate(1)},
+        "defaultRate": rate(2),
+    },
+}
+
+
+async def test_rates_by_tool():
+    tools = ["transfer", "read", "transfer", "read", "read", None]
+    assert await statuses(throttling(throttlingRatePolicy=MAPPED), *tools) == [200, 200, 429, 200, 429, 429]
+
+
+async def test_a_default_for_what_the_delegate_leaves_open():
+    policy = {"type": "DefaultRateThrottlingPolicy", "config": {"delegateThrottlingRatePolicy": MAPPED, "defaultRate": rate(5)}}
+    assert await statuses(throttling(throttlingRatePolicy=policy), "transfer", "transfer") == [200, 429]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [{}, {"rate": rate(1), "throttlingRatePolicy": MAPPED}, {"rate": rate(0)}, {"rate": rate(1, "zero")}, {"rate": rate(1, "unlimited")}],
+)
+def test_bad_rates_are_refused(config):
+    with pytest.raises(ConfigurationError):
+        throttling(**config)
