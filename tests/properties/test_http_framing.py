@@ -1,6 +1,7 @@
 """What is read does not depend on how the bytes were cut; what is written cannot be read as anything else."""
 
 import asyncio
+import contextlib
 import itertools
 
 from hypothesis import given
@@ -15,7 +16,7 @@ from deputize.http.messages import Body, HeaderError, Headers, Request, Response
 from deputize.http.sse import EventReader
 from deputize.http.upstream.errors import UpstreamProtocolError
 from deputize.http.upstream.response_reader import ResponseReader
-from deputize.kernel.uris import Target
+from deputize.kernel.uris import Target, parse_target
 
 TOKENS = st.text("abcXYZ-_.019", min_size=1, max_size=12).filter(lambda text: not text.startswith("-"))
 VALUES = st.text('abc XYZ;=,"/\t~é', max_size=20).map(str.strip)
@@ -211,3 +212,46 @@ def test_a_header_is_added_as_one_line_or_not_at_all(name, value):
     assert list(headers) == [(name, value)]
     assert not set("\r\n\0") & set(name + value)
     assert value == value.strip(" \t")
+
+
+GRAMMAR = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 C\r\n", b"HTTP/1.0 204\r\n",
+                b"Host: a\r\n", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Upgrade: h2c\r\n",
+                b"Connection: upgrade\r\n", b"Expect: 100-continue\r\n", b"\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"abc", b" ", b"\n", b"\0",
+            ]
+        ),
+        st.binary(max_size=6),
+    ),
+    max_size=24,
+)  # fmt: skip
+
+
+@given(GRAMMAR, st.lists(st.floats(0, 1), max_size=6))
+def test_no_bytes_make_the_request_reader_fail_otherwise_than_by_refusing(parts, places):
+    _, status = in_loop(lambda loop: read_requests(loop, cut(b"".join(parts), places)))
+    assert status is None or 400 <= status <= 505
+
+
+@given(GRAMMAR, st.lists(st.floats(0, 1), max_size=6), st.sampled_from(["GET", "HEAD", "POST"]))
+def test_no_bytes_make_the_response_reader_fail_otherwise_than_by_refusing(parts, places, method):
+    in_loop(lambda loop: read_responses(loop, method, cut(b"".join(parts), places)))
+
+
+@given(GRAMMAR, st.lists(st.floats(0, 1), max_size=6))
+def test_a_request_that_is_read_has_one_host_one_framing_and_a_plain_target(parts, places):
+    def read(loop):
+        reader = RequestReader(loop, Limits(), secure=False, on_flow=nothing, on_continue=nothing)
+        with contextlib.suppress(Refused):
+            for piece in cut(b"".join(parts), places):
+                reader.feed(piece)
+        return list(reader.ready)
+
+    for request in in_loop(read):
+        names = [name.lower() for name, _ in request.headers.raw]
+        assert names.count(b"host") == 1 or request.version == "1.0"
+        assert names.count(b"content-length") <= 1
+        assert not HOP_BY_HOP & set(names)
+        assert parse_target(str(request.target).encode()) == request.target

@@ -5,7 +5,7 @@ import resource
 
 import pytest
 
-from deputize.http.listener import Gate
+from deputize.http.listener import Gate, serve
 from deputize.http.messages import Body, Headers, Response
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -283,3 +283,24 @@ async def test_grace_ends(loopback):
     await asyncio.wait_for(listener.close(0.05), 2)
     assert cancelled.is_set()
     assert await wire.is_closed()
+
+
+async def test_the_handler_can_be_replaced_while_requests_come(loopback):
+    listener = await loopback.listen(ok)
+    wire = await loopback.connect(listener.port)
+    await wire.send(GET)
+    assert (await wire.answer())[0] == 200
+
+    class Replaced:
+        async def handle(self, exchange):
+            return Response(204)
+
+    listener.handler = Replaced()
+    await wire.send(GET)
+    assert (await wire.answer())[0] == 204
+
+
+async def test_an_address_in_use_is_an_os_error(loopback):
+    listener = await loopback.listen(ok)
+    with pytest.raises(OSError, match="in use"):
+        await serve(listener.handler, host="127.0.0.1", port=listener.port)

@@ -15,6 +15,8 @@ from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.ids import TransactionIds
 
 _BACKLOG = 1024
+_CANCEL_SECONDS = 5.0
+"""How long a handler that was cancelled may take to clean up before the listener closes without it."""
 
 
 async def serve(
@@ -34,7 +36,10 @@ async def serve(
 
 
 class Listener:
-    """An open port. Several may share a `Gate`, which then bounds them together."""
+    """An open port. Several may share a `Gate`, which then bounds them together.
+
+    `handler` may be replaced at any time: requests handled from then on go to the new one. `port` is the bound one.
+    """
 
     def __init__(self, handler: Handler, limits: Limits, gate: Gate, clock: Clock, *, secure: bool) -> None:
         """Not yet open; use `serve`."""
@@ -109,7 +114,8 @@ class Listener:
             connection.retire()
         await self._wait_until_empty(grace_seconds)
         tasks = [task for connection in list(self._connections) if (task := connection.abort())]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
         self._ticker.stop()
 
     async def _wait_until_empty(self, grace_seconds: float) -> None:
