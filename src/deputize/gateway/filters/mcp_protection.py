@@ -5,6 +5,7 @@ from typing import Final, Self
 
 from pydantic import Field
 
+from deputize.gateway.expiring_body import expiring
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter, Refusal
 from deputize.gateway.oauth_contexts import AccessToken
 from deputize.gateway.settings import OneOrMore, Reference, Settings
@@ -12,9 +13,11 @@ from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Filter, Next
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel import pointers
+from deputize.kernel.clock import Clock
 from deputize.kernel.pointers import Absent
 from deputize.kernel.uris import UriError, parse_target
 from deputize.mcp.challenge import bearer, with_metadata
+from deputize.mcp.context import McpContext
 from deputize.mcp.metadata import ProtectedResource, well_known_path, well_known_url
 
 _CHALLENGE: Final = "WWW-Authenticate"
@@ -62,8 +65,9 @@ class McpProtectionFilter:
         require_actor: bool | None = None
         forward_token: bool = False
 
-    def __init__(self, config: Config, resource_server: OAuth2ResourceServerFilter) -> None:
+    def __init__(self, config: Config, resource_server: OAuth2ResourceServerFilter, clock: Clock) -> None:
         """`config.resourceId` has been checked to be an absolute URL."""
+        self._clock = clock
         self._resource_id = config.resource_id
         self._pointer = config.resource_id_pointer
         self._parts = pointers.split(config.resource_id_pointer)
@@ -82,7 +86,7 @@ class McpProtectionFilter:
         document = ProtectedResource(config.resource_id, (config.authorization_server_uri,), config.supported_scopes)
         wrapping = site.refer(config.well_known_filter, Filter, "wellKnownFilter") if config.well_known_filter else None
         site.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
-        return cls(config, resource_server)
+        return cls(config, resource_server, site.instance.clock)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on without the token, or refuse."""
@@ -94,6 +98,8 @@ class McpProtectionFilter:
             exchange.request.headers.remove("Authorization")
         response = await next(exchange)
         self._point_at_metadata(response)
+        if isinstance(token, AccessToken) and token.expires_at is not None and _stays_open(exchange):
+            response.body = expiring(response.body, token.expires_at - self._clock.now())
         return response
 
     def _policy(self, exchange: Exchange, token: AccessToken) -> Refusal | None:
@@ -136,6 +142,12 @@ class McpProtectionFilter:
             response.headers.remove(_CHALLENGE)
             for value in values:
                 response.headers.add(_CHALLENGE, with_metadata(value, self._metadata_url))
+
+
+def _stays_open(exchange: Exchange) -> bool:
+    """Whether the answer is a stream that lasts as long as both sides want; the answer to one call may finish."""
+    mcp = exchange.find(McpContext)
+    return exchange.request.method == "GET" or (mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen")
 
 
 def _checked_path(resource_id: str, site: Site) -> str:

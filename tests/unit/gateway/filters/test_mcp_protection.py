@@ -1,13 +1,20 @@
+import asyncio
 import json
 
 import pytest
 
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
+from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.oauth_contexts import AccessToken
+from deputize.http.chain import Chain
+from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import Answering, built, exchange_for
-from support.oauth_filters import CLAIMS, METADATA, RESOURCE, bearing, oauth_heap, protection, resource_server, through
+from support.gateway import Answering, FixedClock, built, exchange_for
+from support.mcp_messages import MODERN_META
+from support.oauth_filters import CLAIMS, METADATA, RESOURCE, bearing, oauth_heap, posting, protection, resource_server, through
 
+MODERN = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "subscriptions/listen")]
+LISTEN = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": {"notifications": {}, "_meta": MODERN_META}}
 WELL_KNOWN = "/.well-known/oauth-protected-resource/mcp"
 
 
@@ -103,6 +110,43 @@ async def test_challenges_of_the_server_lead_to_our_metadata():
     )
     response, _ = await through(filter_of(), bearing("good"), upstream)
     assert response.headers.get_all("www-authenticate") == [f'Bearer resource_metadata="{METADATA}"', 'Basic realm="x"']
+
+
+def endless():
+    async def events():
+        yield b"data: 1\n\n"
+        await asyncio.Event().wait()
+
+    return Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
+
+
+@pytest.mark.parametrize("exchange", [bearing("good"), posting(LISTEN, ("Authorization", "Bearer good"), *MODERN)])
+async def test_a_stream_does_not_outlive_its_token(exchange):
+    """The token is valid for 50 milliseconds more."""
+
+    class Upstream:
+        async def handle(self, exchange):
+            return endless()
+
+    heap = heap_with({"good": {**CLAIMS, "exp": FixedClock().now() + 0.05}})
+    validation = built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap)
+    filters = [built(McpProtectionFilter, protection(), heap), *([validation] if exchange.request.method == "POST" else [])]
+    response = await Chain(filters, Upstream()).handle(exchange)
+    async with asyncio.timeout(5):
+        assert [chunk async for chunk in response.body] == [b"data: 1\n\n"]
+
+
+async def test_the_answer_to_a_call_may_finish():
+    exchange = bearing("good", method="POST")
+    stream = endless()
+
+    class Upstream:
+        async def handle(self, exchange):
+            return stream
+
+    body = stream.body
+    response = await Chain([filter_of()], Upstream()).handle(exchange)
+    assert response.body is body
 
 
 async def metadata(heap, method="GET"):
