@@ -11,6 +11,7 @@ from pydantic import AliasChoices, Field, field_validator
 
 from deputize.audit.batches import Buffering
 from deputize.audit.records import TOPICS
+from deputize.audit.rotation import Rotation
 from deputize.audit.service import AuditService as Service
 from deputize.audit.service import AuditSink
 from deputize.audit.sinks.json_file import JsonFileSink
@@ -37,10 +38,25 @@ class HandlerConfig(Settings):
     buffering: BufferingSettings = BufferingSettings.model_construct()
 
 
+class FileRotationSettings(Settings):
+    """`maxFileSize` in bytes; 0 is no limit."""
+
+    rotation_enabled: bool = False
+    max_file_size: int = Field(0, ge=0)
+
+
+class FileRetentionSettings(Settings):
+    """How many full files are kept; 0 keeps them all."""
+
+    max_number_of_history_files: int = Field(0, ge=-1)
+
+
 class JsonHandlerConfig(HandlerConfig):
     """`filePermissions` are three octal digits."""
 
     log_directory: str
+    file_rotation: FileRotationSettings = FileRotationSettings.model_construct()
+    file_retention: FileRetentionSettings = FileRetentionSettings.model_construct()
     file_permissions: str = Field("644", pattern="^[0-7]{3}$")
 
     @field_validator("file_permissions", mode="before")
@@ -106,10 +122,17 @@ def _settings(kind: _Kind, handler: EventHandler, site: Site, key: str) -> Handl
 def _json_file(config: JsonHandlerConfig, site: Site, key: str) -> AuditSink:
     directory = site.instance.directory / Path(config.log_directory)
     try:
-        return JsonFileSink(directory, config.topics, int(config.file_permissions, 8), _buffering(config))
+        return JsonFileSink(directory, config.topics, int(config.file_permissions, 8), _buffering(config), _rotation(config, site))
     except OSError as error:
         reason = f"audit files cannot be written in {directory}: {error.strerror}"
         raise site.error(f"{key}/config/logDirectory", reason, "name a directory that the gateway may write to") from error
+
+
+def _rotation(config: JsonHandlerConfig, site: Site) -> Rotation | None:
+    limit = config.file_rotation.max_file_size
+    if not config.file_rotation.rotation_enabled or limit == 0:
+        return None
+    return Rotation(site.instance.clock, limit, max(config.file_retention.max_number_of_history_files, 0))
 
 
 def _stdout(config: HandlerConfig, _: Site, __: str) -> AuditSink:

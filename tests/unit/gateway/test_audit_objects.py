@@ -50,6 +50,16 @@ async def test_permissions_and_buffering_are_configurable(tmp_path):
     await heap.deployment.close()
 
 
+async def test_full_files_are_set_aside_and_few_are_kept(tmp_path):
+    settings = {"fileRotation": {"rotationEnabled": True, "maxFileSize": 100}, "fileRetention": {"maxNumberOfHistoryFiles": 2}}
+    for _ in range(5):
+        service, heap = service_of(tmp_path, handler(logDirectory="audit", topics=["mcp"], **settings))
+        service.publisher("mcp")(MCP)
+        await heap.deployment.close()
+        assert heap.deployment.warnings == []
+    assert [len(path.read_bytes().splitlines()) for path in (tmp_path / "audit").iterdir()] == [1, 1, 1]
+
+
 async def test_a_handler_that_is_not_enabled_takes_nothing(tmp_path):
     service, _ = service_of(tmp_path, handler(logDirectory="audit", enabled=False))
     assert service.publisher("mcp") is None

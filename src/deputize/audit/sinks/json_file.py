@@ -7,30 +7,39 @@ from pathlib import Path
 
 from deputize.audit.batches import Batch, Buffering
 from deputize.audit.records import AuditEvent
+from deputize.audit.rotation import Rotation
 from deputize.audit.service import Publish
 
 
 class AppendedFile:
     """Appends to a path, and opens it anew when somebody moved or removed the file: any log rotation works."""
 
-    def __init__(self, path: Path, permissions: int) -> None:
+    def __init__(self, path: Path, permissions: int, rotation: Rotation | None) -> None:
         """`permissions` are Unix permission bits, given to a file when it is created."""
         self._path = path
         self._permissions = permissions
+        self._rotation = rotation
         self._descriptor: int | None = None
 
     def write(self, data: bytes) -> int:
         """Append what fits and return its length. Raises `OSError`."""
-        if self._descriptor is None or not self._is_current(self._descriptor):
-            self.close()
-            self._descriptor = self._open()
-        return os.write(self._descriptor, data)
+        descriptor = self._current()
+        if self._rotation is not None and self._rotation.is_due(os.fstat(descriptor).st_size, len(data)):
+            self._rotation.set_aside(self._path)
+            descriptor = self._current()
+        return os.write(descriptor, data)
 
     def close(self) -> None:
         """Close the file; a later write opens it again."""
         if self._descriptor is not None:
             descriptor, self._descriptor = self._descriptor, None
             os.close(descriptor)
+
+    def _current(self) -> int:
+        if self._descriptor is None or not self._is_current(self._descriptor):
+            self.close()
+            self._descriptor = self._open()
+        return self._descriptor
 
     def _is_current(self, descriptor: int) -> bool:
         try:
@@ -48,12 +57,19 @@ class AppendedFile:
 class JsonFileSink:
     """One file a topic; a thread of its own writes, so that a slow disk delays nobody."""
 
-    def __init__(self, directory: Path, topics: Iterable[str], permissions: int = 0o644, buffering: Buffering | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        topics: Iterable[str],
+        permissions: int = 0o644,
+        buffering: Buffering | None = None,
+        rotation: Rotation | None = None,
+    ) -> None:
         """`directory` is made when absent. Raises `OSError` when files cannot be written there now."""
         directory.mkdir(parents=True, exist_ok=True)
         self.topics = frozenset(topics)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit")
-        self._files = {topic: AppendedFile(directory / f"{topic}.audit.json", permissions) for topic in self.topics}
+        self._files = {topic: AppendedFile(directory / f"{topic}.audit.json", permissions, rotation) for topic in self.topics}
         for file in self._files.values():
             file.write(b"")
         self._batches = {topic: self._batch(directory, topic, buffering or Buffering()) for topic in self.topics}

@@ -1,0 +1,44 @@
+import pytest
+
+from deputize.audit.rotation import Rotation
+from deputize.audit.sinks.json_file import JsonFileSink
+from support.audit_events import MCP
+from support.gateway import FixedClock
+
+
+def rotation(**options):
+    return Rotation(FixedClock(1_774_039_361), 100, **options)
+
+
+@pytest.mark.parametrize(("size", "addition", "due"), [(0, 500, False), (50, 50, False), (50, 51, True), (200, 1, True)])
+def test_a_file_is_full_when_the_next_batch_goes_beyond(size, addition, due):
+    assert rotation().is_due(size, addition) is due
+
+
+def test_files_set_aside_say_when_and_never_replace_each_other(tmp_path):
+    path = tmp_path / "mcp.audit.json"
+    for content in ("a", "b", "c"):
+        path.write_text(content)
+        rotation().set_aside(path)
+    names = ["mcp.audit.json-2026.03.20-20.42.41", "mcp.audit.json-2026.03.20-20.42.41.001", "mcp.audit.json-2026.03.20-20.42.41.002"]
+    assert [(tmp_path / name).read_text() for name in names] == ["a", "b", "c"]
+    assert not path.exists()
+
+
+def test_only_the_newest_are_kept_and_other_files_stay(tmp_path):
+    path = tmp_path / "mcp.audit.json"
+    (tmp_path / "access.audit.json-2020").write_text("other")
+    some = rotation(kept_files=2)
+    for content in ("a", "b", "c"):
+        path.write_text(content)
+        some.set_aside(path)
+        some.clock.time += 1
+    assert sorted(each.read_text() for each in tmp_path.iterdir()) == ["b", "c", "other"]
+
+
+async def test_a_sink_writes_on_in_a_new_file(tmp_path):
+    for _ in range(2):
+        sink = JsonFileSink(tmp_path, ["mcp"], rotation=rotation())
+        sink.taker("mcp")(MCP)
+        await sink.close()
+    assert [len(path.read_bytes().splitlines()) for path in sorted(tmp_path.iterdir())] == [1, 1]
