@@ -57,7 +57,7 @@ class LongConversation:
         return True
 
     def _visit(self, url):
-        httpx2.get(self._person.visit(url, stop_at="http://localhost:"))
+        httpx2.get(self._person.visit(url, stop_at=self._stack.agent().redirect_uri))
 
     async def forecast(self):
         async with connected(self.http, self.server_url) as tools:
