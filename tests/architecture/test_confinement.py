@@ -11,7 +11,6 @@ CONFINED = {
     "joserfc": ("jose",),
     "cryptography": ("jose", "secrets", "http/tls.py", "cli"),
     "sqlalchemy": ("authority/storage",),
-    "aiosqlite": ("authority/storage",),
     "alembic": ("authority/storage",),
     "starlette": ("authority",),
     "uvicorn": ("authority",),

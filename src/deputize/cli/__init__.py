@@ -6,8 +6,9 @@ from deputize.cli.apply import apply
 from deputize.cli.authority import authority
 from deputize.cli.gateway import gateway
 from deputize.cli.keys import keys
+from deputize.cli.secrets import secrets
 
-COMMANDS: tuple[click.Command, ...] = (apply, authority, gateway, keys)
+COMMANDS: tuple[click.Command, ...] = (apply, authority, gateway, keys, secrets)
 
 
 @click.group()

@@ -1,13 +1,13 @@
 """`deputize authority`: serve the authorization server."""
 
 import sys
-from pathlib import Path
 
 import click
 import uvloop
 
 from deputize.authority.serve import Listener, serve
-from deputize.authority.storage import StorageError, sqlite_url
+from deputize.authority.storage import StorageError
+from deputize.cli.database import DATA
 from deputize.cli.log import configure_logging
 from deputize.kernel.uris import UriError, is_loopback_host, parse_origin
 
@@ -20,20 +20,18 @@ def authority() -> None:
 
 
 @authority.command("serve")
-@click.option(
-    "--data", type=click.Path(path_type=Path, file_okay=False), default=Path("data"), show_default=True, help="Folder of the database."
-)
+@DATA
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=9080, show_default=True, help="Port to listen on.")
 @click.option(
     "--base-url", help="Origin under which users and agents reach the authority. Default: http://localhost:PORT on a loopback host."
 )
-def serve_command(data: Path, host: str, port: int, base_url: str | None) -> None:
+def serve_command(database_url: str, host: str, port: int, base_url: str | None) -> None:
     """Serve until SIGTERM or SIGINT. Changes made by `deputize apply` show within a second."""
     configure_logging()
     listener = Listener(host, port, _base_url(base_url, host, port))
     try:
-        uvloop.run(serve(sqlite_url(data), listener))
+        uvloop.run(serve(database_url, listener))
     except StorageError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

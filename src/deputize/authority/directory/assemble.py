@@ -126,6 +126,7 @@ class _Contents:
             refresh_token_lifetime=document.refresh_token_lifetime,
             refresh_token_rolling_lifetime=document.refresh_token_rolling_lifetime,
             refresh_token_grace=document.refresh_token_grace,
+            post_logout_redirect_uris=document.post_logout_redirect_uris,
         )
 
     def _digests(self, owner: ObjectRow) -> tuple[str, ...]:
