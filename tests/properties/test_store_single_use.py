@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
@@ -96,24 +96,3 @@ class Families(RuleBasedStateMachine):
 
 def test_families_behave_like_their_model():
     run_state_machine_as_test(Families, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))
-
-
-@settings(max_examples=10, deadline=None)
-@given(st.lists(st.sampled_from(["put", "end", "find"]), min_size=1, max_size=12))
-def test_an_ended_flow_never_comes_back(steps):
-    async def walk() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            async with open_store(sqlite_url(Path(folder))) as store:
-                begun = ended = False
-                for step in steps:
-                    match step:
-                        case "put":
-                            assert await store.flows.put_flow("f", {"n": 1}, 10.0) == (not ended)
-                            begun = True
-                        case "end":
-                            assert await store.flows.end_flow("f") == (begun and not ended)
-                            ended = ended or begun
-                        case _:
-                            assert (await store.flows.find_flow("f", 1.0) is not None) == (begun and not ended)
-
-    asyncio.run(walk())

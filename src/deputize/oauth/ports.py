@@ -128,16 +128,12 @@ class Consents(Protocol):
 class Flows(Protocol):
     """Sign-on interactions under way, each known by the digest of a random id that only one browser holds."""
 
-    async def put_flow(self, digest: str, state: JsonObject, expires_at: float) -> bool:
-        """Remember or replace a flow's state; false, and nothing changes, if that flow has ended."""
+    async def put_flow(self, digest: str, state: JsonObject, expires_at: float) -> None:
+        """Remember or replace a flow's state."""
         ...
 
     async def find_flow(self, digest: str, now: float) -> JsonObject | None:
-        """The state of a flow that has neither ended nor expired."""
-        ...
-
-    async def end_flow(self, digest: str) -> bool:
-        """End a flow if nobody did. Durable before this returns; an ended flow never comes back."""
+        """The state of a flow that has not expired."""
         ...
 
 

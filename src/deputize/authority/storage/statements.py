@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, Table, Update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql import ColumnElement
 
 
 def won(connection: Connection, statement: Update) -> bool:
@@ -12,13 +11,12 @@ def won(connection: Connection, statement: Update) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
-def upsert(connection: Connection, table: Table, row: Mapping[str, object], *, only_if: ColumnElement[bool] | None = None) -> bool:
-    """Insert `row`, or overwrite the one with its primary key where `only_if` holds of that; whether a row was written."""
+def upsert(connection: Connection, table: Table, row: Mapping[str, object]) -> None:
+    """Insert `row`, or overwrite the one with its primary key."""
     statement = _insert(connection, table).values(row)
     keys = [column.name for column in table.primary_key]
     overwritten = {name: statement.excluded[name] for name in row if name not in keys}
-    written = statement.on_conflict_do_update(index_elements=keys, set_=overwritten, where=only_if).returning(*table.primary_key)
-    return connection.execute(written).first() is not None
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=overwritten))
 
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> None:

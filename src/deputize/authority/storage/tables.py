@@ -219,7 +219,6 @@ FLOWS = Table(
     _column("digest", DIGEST, key=True),
     _column("state", JSON()),
     Column("expires_at", INSTANT, nullable=False, index=True),
-    _column("ended", Boolean()),
 )
 
 SIGN_ON_FAILURES = Table(

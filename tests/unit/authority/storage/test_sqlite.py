@@ -9,7 +9,7 @@ from deputize.authority.storage import StorageError, open_store, sqlite_url
 from deputize.authority.storage.sqlite import Writer, autocommit, immediate, open_engine
 from deputize.authority.storage.tables import FLOWS
 
-ADD = text("INSERT INTO flows (digest, state, expires_at, ended) VALUES (:digest, '{}', 1, 0)")
+ADD = text("INSERT INTO flows (digest, state, expires_at) VALUES (:digest, '{}', 1)")
 
 
 def adding(digest: str):

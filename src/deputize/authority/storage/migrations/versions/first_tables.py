@@ -207,7 +207,6 @@ def _sign_on() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("state", sa.JSON(), nullable=False),
         sa.Column("expires_at", _INSTANT, nullable=False),
-        sa.Column("ended", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_flows")),
     )
     op.create_index(op.f("ix_flows_expires_at"), "flows", ["expires_at"], unique=False)
