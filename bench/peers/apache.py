@@ -38,6 +38,7 @@ OIDCOAuthClientID resource
 OIDCOAuthClientSecret secret
 OIDCOAuthRemoteUserClaim sub
 OIDCCacheType shm
+{cache}
 ProxyPass / http://127.0.0.1:{upstream}/ keepalive=On
 <Location />
   AuthType oauth20
@@ -46,28 +47,32 @@ ProxyPass / http://127.0.0.1:{upstream}/ keepalive=On
 """
 
 
-TOKEN = "a-live-token-as-long-as-an-opaque-one-usually-is"
+SHORT_TOKEN = "a-live-token-as-long-as-an-opaque-one-usually-is"
 _LIVE = {"active": True, "sub": "demouser", "scope": "test", "exp": 4_000_000_000}
+_HASHED_KEYS = "OIDCCacheEncrypt On\nOIDCCryptoPassphrase only-for-this-run"
 
 
 @contextlib.contextmanager
-def protecting_proxy(folder: Path, upstream_port: int, tls: Tls) -> Iterator[str]:
-    """The URL of a reverse proxy that requires a live token with the scope `test`; `TOKEN` is one.
+def protecting_proxy(folder: Path, upstream_port: int, tls: Tls, *, long_tokens: bool) -> Iterator[str]:
+    """The URL of a reverse proxy that requires a live token with the scope `test`, and takes any token for one.
 
-    It introspects over https only, and its cache in shared memory takes no key above 512 bytes: so that it is measured at its best, its
-    token is a short one, and another nginx says that it is live.
+    Its cache in shared memory takes no key above 512 bytes, which a signed token exceeds, unless it encrypts what it caches and hashes the
+    key: `long_tokens`. It introspects over https only, so another nginx says, once, that the token is live.
     """
-    port, configuration = free_port(), folder / "apache.conf"
-    with introspection(folder, tls.certificate, json.dumps(_LIVE)) as endpoint:
+    port = free_port()
+    home = folder / f"apache-{port}"
+    home.mkdir()
+    configuration = home / "apache.conf"
+    with introspection(home, tls.certificate, json.dumps(_LIVE)) as endpoint:
         settings = {
-            "folder": folder,
+            "folder": home,
             "port": port,
             "modules": MODULES,
             "upstream": upstream_port,
             "endpoint": endpoint,
             "ca_file": tls.ca_file,
         }
-        configuration.write_text(_CONFIGURATION.format(**settings), "utf-8")
+        configuration.write_text(_CONFIGURATION.format(**settings, cache=_HASHED_KEYS if long_tokens else ""), "utf-8")
         command = ["apache2", "-f", str(configuration), "-DFOREGROUND"]
-        with running(command, f"http://127.0.0.1:{port}/", folder / "apache.log", measured=True):
+        with running(command, f"http://127.0.0.1:{port}/", home / "apache.log", measured=True):
             yield f"http://127.0.0.1:{port}/mcp"
