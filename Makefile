@@ -28,7 +28,7 @@ up: $(VENV)/.has-demo ## start the same and stay, printing URLs, credentials and
 	@$(BIN)/python -m demo --stay
 
 test: $(VENV)/.has-test ## the fast suite: no browser, no database server, no Node
-	$(BIN)/python -m pytest -q -n 2 -m 'not browser and not slow'
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not browser and not slow'
 
 check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated reference
 	$(BIN)/ruff check .
@@ -40,7 +40,7 @@ check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated refer
 
 test-all: $(VENV)/.has-browser ## every suite, on Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
 	tools/install-browser
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 	tools/test-pythons
 
 fmt: $(VENV)/.has-dev ## format and mend what can be mended by machine

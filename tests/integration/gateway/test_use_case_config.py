@@ -12,7 +12,8 @@ from deputize.http.messages import Body, Headers, Response
 from support.wire import Client, Server, answer_json, ask
 
 USE_CASE = Path(__file__).parents[4] / "shared" / "use-case"
-pytestmark = pytest.mark.skipif(not USE_CASE.exists(), reason="the use case's files are not beside this checkout")
+if not USE_CASE.exists():
+    pytest.skip("the use case's files are not beside this checkout", allow_module_level=True)
 
 HOST = "ig.example.com:8443"
 RESOURCE = f"https://{HOST}/mcp"

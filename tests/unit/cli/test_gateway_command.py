@@ -80,15 +80,20 @@ async def test_serve_reloads_on_hangup_and_ends_on_termination(directory):
     write_json(directory / "config" / "config.json", {"handler": {"type": "Router", "config": {"scanInterval": "disabled"}}})
     command = (sys.executable, "-c", "from deputize.cli.gateway import gateway; gateway()", "serve", "--instance", str(directory))
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    async with asyncio.timeout(20):
-        port = await started_port(process)
-        assert (await ask(port)).status == 204
-        write_json(directory / "config" / "routes" / "a.json", {"handler": {**STATIC, "config": {"status": 205}}})
-        process.send_signal(signal.SIGHUP)
-        while (await ask(port)).status != 205:
-            await asyncio.sleep(0.01)
-        process.send_signal(signal.SIGTERM)
-        assert await process.wait() == 0
+    try:
+        async with asyncio.timeout(60):
+            port = await started_port(process)
+            assert (await ask(port)).status == 204
+            write_json(directory / "config" / "routes" / "a.json", {"handler": {**STATIC, "config": {"status": 205}}})
+            process.send_signal(signal.SIGHUP)
+            while (await ask(port)).status != 205:
+                await asyncio.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 def test_help_names_the_variable():
