@@ -19,11 +19,16 @@ from deputize.expressions.functions.function import Function
 from deputize.expressions.functions.gateway import FUNCTIONS, METHODS
 from deputize.expressions.functions.mapping import LIBRARIES
 from deputize.gateway import catalogue
-from deputize.gateway.audit_objects import AUDIT_OBJECTS
+from deputize.gateway.admin_settings import AdminSettings, GatewaySettings
+from deputize.gateway.audit_objects import AUDIT_OBJECTS, HandlerConfig, JsonHandlerConfig
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.resolvers import RESOLVERS
+from deputize.gateway.routes import RouteSettings
 from deputize.gateway.secret_objects import SECRET_OBJECTS
+from deputize.gateway.settings import Settings
+from deputize.gateway.throttling import THROTTLING_POLICIES
+from deputize.gateway.tls import TLS_OBJECTS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"
@@ -31,8 +36,19 @@ GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Filters", FILTERS),
     ("Handlers", HANDLERS),
     ("Access-token resolvers", RESOLVERS),
-    ("Secrets and TLS", SECRET_OBJECTS),
+    ("Secrets", SECRET_OBJECTS),
+    ("TLS", TLS_OBJECTS),
+    ("Throttling policies", THROTTLING_POLICIES),
     ("Audit", AUDIT_OBJECTS),
+)
+FILES: tuple[tuple[str, type[Settings]], ...] = (
+    ("`config/admin.json`", AdminSettings),
+    ("`config/config.json`, which may be absent", GatewaySettings),
+    ("`config/routes/*.json`", RouteSettings),
+)
+EVENT_HANDLERS: tuple[tuple[str, type[Settings]], ...] = (
+    ("Configuration of `JsonAuditEventHandler`", JsonHandlerConfig),
+    ("Configuration of `JsonStdoutAuditEventHandler`", HandlerConfig),
 )
 ENTRIES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The file", entries.EnvironmentFile),
@@ -99,17 +115,38 @@ def _is_current(path: Path, text: str, check: bool) -> bool:  # noqa: FBT001
 
 
 def _gateway_objects() -> str:
-    sections = [f"# Gateway objects\n\n{NOTE}\n{OBJECTS_INTRODUCTION}"]
+    sections = [f"# Gateway objects\n\n{NOTE}\n{OBJECTS_INTRODUCTION}", "\n## The files of an instance folder\n"]
+    sections.extend(_named_model(title, model) for title, model in FILES)
     for title, kinds in GROUPS:
         sections.append(f"\n## {title}\n")
         sections.extend(_object(kind) for kind in kinds)
+    sections.extend(_named_model(title, model) for title, model in EVENT_HANDLERS)
     return "\n".join(sections)
+
+
+def _named_model(title: str, model: type[Settings]) -> str:
+    return "\n\n".join([f"### {title}", inspect.getdoc(model) or "", _table(model), *_parts(model)]) + "\n"
+
+
+def _parts(model: type[BaseModel]) -> Iterator[str]:
+    """A table for each record that `model` is made of."""
+    for part in dict.fromkeys(part for field in model.model_fields.values() for part in _records_in(field.annotation)):
+        yield f"#### {part.__name__}"
+        yield inspect.getdoc(part) or ""
+        yield _table(part)
+
+
+def _records_in(annotation: Any) -> tuple[type[Settings], ...]:  # noqa: ANN401
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return (annotation,)
+    return tuple(record for inner in get_args(annotation) for record in _records_in(inner))
 
 
 def _object(kind: Any) -> str:  # noqa: ANN401
     names = catalogue.type_names(kind)
     also = f" (also `{'`, `'.join(names[1:])}`)" if len(names) > 1 else ""
-    parts = [f"### `{names[0]}`{also}", inspect.getdoc(kind) or "", inspect.getdoc(kind.Config) or "", _table(kind.Config)]
+    about = [inspect.getdoc(kind) or "", inspect.getdoc(kind.Config) or ""]
+    parts = [f"### `{names[0]}`{also}", *about, _table(kind.Config), *_parts(kind.Config)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -149,12 +186,12 @@ def _words(annotation: Any) -> str:  # noqa: ANN401
 
 
 def _default(field: FieldInfo) -> str:
-    if field.is_required() or field.default_factory:
+    value = None if field.is_required() else field.default
+    if value is None or isinstance(value, BaseModel) or value in ((), [], "", {}):
         return ""
-    value = field.default
-    if value is None or value in ((), "", {}):
-        return ""
-    return f"`{json.dumps(value)}`" if isinstance(value, bool | int | float | str) else f"`{getattr(value, 'source', value)}`"
+    if _type(field).startswith("duration"):
+        return f"`{value:g} second{'' if value == 1 else 's'}`"
+    return f"`{json.dumps(value)}`" if isinstance(value, bool | int | float | str | tuple) else f"`{getattr(value, 'source', value)}`"
 
 
 def _environment_file() -> str:

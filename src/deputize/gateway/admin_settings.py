@@ -14,38 +14,54 @@ class ListenerSettings(Settings):
     """What every listener has: `gracePeriod` for exchanges to end when it closes, the limit of a request's header bytes."""
 
     host: str = "0.0.0.0"  # noqa: S104 - the documented default; examples bind to localhost
+    """The address to listen on; `0.0.0.0` is all of them."""
     grace_period: Duration = 1.0
+    """How long exchanges may take to end when the listener closes."""
     tls: Reference | None = None
+    """A `ServerTlsOptions`; without it the listener speaks clear text."""
     max_total_headers_size: Annotated[int, Field(ge=1024)] = 8192
+    """Bytes of headers a request may have; more is 431."""
 
 
 class AdminConnectorSettings(ListenerSettings):
     """The listener of the administration endpoints."""
 
     port: PortNumber
+    """The port to listen on; 0 lets the operating system choose."""
 
 
 class ConnectorSettings(ListenerSettings):
     """A listener for traffic, or several that differ only in their port."""
 
     port: OneOrMore[PortNumber]
+    """The port or ports to listen on; 0 lets the operating system choose."""
 
 
 class AdminSettings(Settings):
     """`maxBodyLength` in bytes limits what is buffered when `streamingEnabled` is false; -1 stands for the built-in limit."""
 
     admin_connector: AdminConnectorSettings = Field(AdminConnectorSettings(port=8085))
+    """The listener of the administration endpoints, such as `/health/ready`."""
     connectors: tuple[ConnectorSettings, ...] = Field(min_length=1)
+    """The listeners for traffic."""
     streaming_enabled: bool = False
+    """Whether bodies pass as they arrive. MCP needs `true`."""
     max_body_length: int = -1
+    """Bytes of a body that are buffered at most where nothing streams; -1 is the built-in limit."""
     heap: Raw[Any] = Field([])
+    """Objects that this file's objects can refer to by name."""
     properties: Raw[dict[str, Any]] = Field({})
+    """What tokens `&{name}` stand for in this file."""
 
 
 class GatewaySettings(Settings):
     """The main handler, and what every route inherits."""
 
     handler: Reference
+    """Answers every request; usually a `Router`."""
     heap: Raw[Any] = Field([])
+    """Objects that every route can refer to by name."""
     properties: Raw[dict[str, Any]] = Field({})
+    """What tokens `&{name}` stand for here and in every route."""
     global_decorators: Raw[dict[str, Any]] = Field({})
+    """Decorations of every object."""

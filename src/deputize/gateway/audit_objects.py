@@ -26,38 +26,51 @@ class BufferingSettings(Settings):
     """How many records wait at most, and how long they wait for others."""
 
     max_size: int = Field(100_000, ge=1)
+    """Records that wait at most."""
     write_interval: Duration = 0.1
+    """How long a record waits for others to be written with."""
 
 
 class HandlerConfig(Settings):
     """What every event handler has."""
 
     name: str
+    """What the log calls this destination."""
     topics: tuple[str, ...] = Field(min_length=1)
+    """What is recorded: `access` (every request), `mcp` (every MCP message)."""
     enabled: bool = True
+    """`false` switches this destination off."""
     buffering: BufferingSettings = BufferingSettings.model_construct()
+    """How records wait to be written together."""
 
 
 class FileRotationSettings(Settings):
     """`maxFileSize` in bytes; 0 is no limit."""
 
     rotation_enabled: bool = False
+    """Whether a full file is set aside and a new one begun."""
     max_file_size: int = Field(0, ge=0)
+    """Bytes at which a file is full; 0 is no limit."""
 
 
 class FileRetentionSettings(Settings):
     """How many full files are kept; 0 keeps them all."""
 
     max_number_of_history_files: int = Field(0, ge=-1)
+    """Full files that are kept; 0 or -1 keeps all."""
 
 
 class JsonHandlerConfig(HandlerConfig):
     """`filePermissions` are three octal digits."""
 
     log_directory: str
+    """Folder of the files `TOPIC.audit.json`; a relative one is taken from the instance folder."""
     file_rotation: FileRotationSettings = FileRotationSettings.model_construct()
+    """When a full file is set aside."""
     file_retention: FileRetentionSettings = FileRetentionSettings.model_construct()
+    """How many of them stay."""
     file_permissions: str = Field("644", pattern="^[0-7]{3}$")
+    """Unix permissions of the files, three octal digits."""
 
     @field_validator("file_permissions", mode="before")
     @classmethod
@@ -69,7 +82,9 @@ class EventHandler(Settings):
     """One destination: the Java class that writes in the original, and its configuration."""
 
     java_class: str = Field(alias="class")
+    """The kind of destination, by the Java class name that PingGateway's files use."""
     config: Raw[dict[str, Any]]
+    """That destination's own configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +100,7 @@ class AuditService:
         """Without event handlers nothing is recorded."""
 
         event_handlers: tuple[EventHandler, ...] = Field((), validation_alias=AliasChoices("eventHandlers", "event-handlers"))
+        """The destinations; each gets every record of its topics."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Service:

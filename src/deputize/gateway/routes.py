@@ -35,13 +35,21 @@ class RouteSettings(Settings):
     """The members of a route file."""
 
     handler: Reference
+    """Answers the requests this route accepts."""
     name: str | None = None
+    """The route's name; routes are tried in the order of their names. By default the id."""
     id: str | None = Field(None, alias="_id")
+    """The route's id; by default the file's name without `.json`."""
     condition: TemplateText | None = None
+    """Which requests the route accepts; all of them when absent."""
     heap: Raw[Any] = Field([])
+    """Objects that this route's objects can refer to by name."""
     properties: Raw[dict[str, Any]] = Field({})
+    """What tokens `&{name}` stand for in this file."""
     global_decorators: Raw[dict[str, Any]] = Field({})
+    """Decorations of every object of this route."""
     audit_service: Reference = "AuditService"
+    """Takes the access records of this route; by default the heap object of that name, where there is one."""
 
 
 class Route:

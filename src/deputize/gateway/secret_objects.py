@@ -21,7 +21,9 @@ class Mapping(Settings):
     """The format of one secret, which goes before the store's."""
 
     secret_id: str
+    """The secret meant."""
     format: Reference
+    """How this one is written."""
 
 
 class SystemAndEnvSecretStore:
@@ -31,8 +33,11 @@ class SystemAndEnvSecretStore:
         """`leaseExpiry` has no effect: a process's environment does not change."""
 
         format: Reference = "BASE64"
+        """How the values are written: `BASE64`, `PLAIN`, or a format object."""
         mappings: tuple[Mapping, ...] = ()
+        """Secrets that are written in another format."""
         lease_expiry: Duration = 300.0
+        """Accepted, without effect."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> SecretStore:
@@ -48,11 +53,17 @@ class FileSystemSecretStore:
         """`leaseExpiry` and `autoRefresh` have no effect: a changed file is always read again."""
 
         directory: str
+        """The folder; a relative one is taken from the instance folder. It must exist."""
         format: Reference = "BASE64"
+        """How the files are written: `BASE64`, `PLAIN`, or a format object."""
         suffix: str = ""
+        """What follows the secret's id in the file's name, such as `.pem`."""
         mappings: tuple[Mapping, ...] = ()
+        """Secrets that are written in another format."""
         lease_expiry: Duration = 300.0
+        """Accepted, without effect."""
         auto_refresh: dict[str, Any] | None = None
+        """Accepted, without effect."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> SecretStore:
@@ -73,6 +84,7 @@ class Base64EncodedSecretStore:
         """Secret id to Base64 text."""
 
         secrets: dict[str, str]
+        """Secret id to the secret in Base64."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> SecretStore:
@@ -91,6 +103,7 @@ class SecretsProvider:
         """At least one store."""
 
         stores: tuple[Reference, ...]
+        """The stores, in the order they are asked; the first that has the secret wins."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> SecretStore:
@@ -105,7 +118,9 @@ class PemPropertyFormat:
         """Both, or none: they give the password of an encrypted private key."""
 
         decryption_secret_id: str | None = None
+        """Id of the secret that is the private key's password."""
         secrets_provider: Reference | None = None
+        """The store that has it."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> SecretFormat:

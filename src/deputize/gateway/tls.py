@@ -48,7 +48,9 @@ class SecretsKeyManager:
         """The id under which the store has both."""
 
         signing_secret_id: str
+        """Id of the secret that holds the private key and its certificate chain."""
         secrets_provider: Reference
+        """The store that has it."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> KeyManager:
@@ -68,7 +70,9 @@ class SecretsTrustManager:
         """The id of the authorities' certificates."""
 
         verification_secret_id: str
+        """Id of the secret that holds the authorities' certificates."""
         secrets_provider: Reference
+        """The store that has it."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> TrustManager:
@@ -96,7 +100,9 @@ class ServerTlsOptions:
         """TLS 1.2 is the least that is spoken; `sslEnabledProtocols` of only TLSv1.3 raises that."""
 
         key_manager: Reference
+        """Gives the server's key and certificate."""
         ssl_enabled_protocols: Protocols = ("TLSv1.2", "TLSv1.3")
+        """The TLS versions that are spoken."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> ServerTls:
@@ -115,9 +121,13 @@ class ClientTlsOptions:
         """Without `trustManager` the system's authorities are believed; `keyManager` is for servers that ask for a certificate."""
 
         key_manager: Reference | None = None
+        """Gives the certificate for servers that ask for one."""
         trust_manager: Reference | None = None
+        """Says whose certificates are believed; the system's authorities when absent."""
         hostname_verifier: Literal["STRICT", "ALLOW_ALL"] = "STRICT"
+        """Whether the certificate must name the host asked for; `ALLOW_ALL` is for tests."""
         ssl_enabled_protocols: Protocols = ("TLSv1.2", "TLSv1.3")
+        """The TLS versions that are spoken."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> ClientTls:

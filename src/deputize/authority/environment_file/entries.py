@@ -89,12 +89,15 @@ class AttributeEntry(Entry):
     """A claim of a resource's tokens; exactly one of `expression`, `value` and `mapping` says what it is."""
 
     name: Name
+    """The claim's name, such as `act`."""
     expression: str | None = None
+    """The mapping expression that computes it."""
     value: str | None = None
     """A constant text."""
     mapping: str | None = None
     """One of `MAPPINGS`."""
     required: bool = False
+    """Whether no token is issued when the value is missing."""
 
     @model_validator(mode="after")
     def _one_source(self) -> "AttributeEntry":
@@ -107,23 +110,32 @@ class ScopeEntry(Entry):
     """A scope of a resource."""
 
     name: Scope
+    """The scope as requests write it."""
     description: Description = ""
+    """What it allows, for the reader."""
 
 
 class ResourceEntry(Entry):
     """A protected thing with an audience."""
 
     name: Name
+    """What other entries call it."""
     id: Id | None = None
+    """Its id, with which it authenticates at introspection; drawn when absent."""
     audience: Name | None = None
     """By default the name."""
     description: Description = ""
+    """For the reader."""
     token_lifetime: Annotated[Seconds, Field(ge=60, le=int(MAX_TOKEN_LIFETIME))] = 3600
+    """How long its access tokens live; a number is seconds."""
     attributes: tuple[AttributeEntry, ...] = ()
+    """Claims of its tokens beyond the built-in ones."""
     scopes: tuple[ScopeEntry, ...] = ()
+    """What agents can be granted on it."""
     delegation_required: bool | None = None
     """By default true exactly when `act` is mapped."""
     may_outlive_subject: bool = False
+    """Whether an exchanged token may live longer than the subject token."""
     secret: Secret | None = None
     """Drawn once when the file gives none."""
 
@@ -132,20 +144,31 @@ class AgentEntry(Entry):
     """Software acting for users."""
 
     name: Name
+    """What users read on the consent page, and other entries call it."""
     id: Id | None = None
+    """Its client id; drawn when absent."""
     description: Description = ""
+    """For the reader."""
     enabled: bool = True
+    """`false` ends its tokens at once."""
     grants: tuple[Annotated[str, BeforeValidator(_grant_type)], ...] = ()
     """The authorization code grant is on whenever there are redirect URIs."""
     redirect_uris: tuple[str, ...] = ()
+    """Where users may be sent back to after sign-on; compared character by character."""
     post_logout_redirect_uris: tuple[str, ...] = ()
+    """Where users may be sent after sign-off."""
     scopes: dict[str, tuple[Scope, ...]] = Field(default_factory=dict)
     """Resource name to the scopes of it that are granted."""
     policies: tuple[Name, ...] = ()
+    """The authentication policies its users sign on by, the first being the default."""
     client_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
+    """How it sends its secret to the authority."""
     refresh_token_lifetime: Annotated[Seconds, Field(ge=60)] = 30 * 86400
+    """How long a refresh token lives unused; a number is seconds."""
     refresh_token_rolling_lifetime: Annotated[Seconds, Field(ge=60)] = 180 * 86400
+    """How long it can be renewed, from sign-on; a number is seconds."""
     refresh_token_grace: Annotated[Seconds, Field(ge=0, le=86400)] = 30
+    """How long a used refresh token is still answered, for answers lost on the way; a number is seconds."""
     secret: Secret | None = None
     """Drawn once when the file gives none."""
 
@@ -154,22 +177,32 @@ class LanguageEntry(Entry):
     """An agreement's wording in one language."""
 
     locale: Locale
+    """The language, such as `en` or `de-CH`."""
     title: Name
+    """The heading of the page."""
     text: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TEXT)]
+    """What the user agrees to. A changed text is a new version, and asked for again."""
     content_type: Literal["text/plain", "text/html"] = "text/plain"
+    """How the text is written."""
     enabled: bool = True
+    """Whether it is offered."""
 
 
 class AgreementEntry(Entry):
     """A text a user accepts before an agent may act for them."""
 
     name: Name
+    """What steps call it."""
     id: Id | None = None
+    """Its id; drawn when absent."""
     description: Description = ""
+    """For the reader."""
     enabled: bool = True
+    """Whether it can be asked for."""
     reconsent_every: Annotated[float | None, BeforeValidator(_days)] = None
     """In days; `None` (written `never`, the default) means that a consent does not expire."""
     languages: tuple[LanguageEntry, ...] = ()
+    """Its wordings."""
 
 
 class LoginEntry(Entry):
@@ -180,13 +213,16 @@ class AgreementPromptEntry(Entry):
     """The agreement prompt's settings."""
 
     agreement: Name
+    """Name of the agreement that is shown."""
 
 
 class StepEntry(Entry):
     """A step of a policy: exactly one member, named like the step."""
 
     login: LoginEntry | None = None
+    """Sign-on with user name and password; written `login: {}`."""
     agreement_prompt: AgreementPromptEntry | None = None
+    """Consent to an agreement, unless it was given already."""
 
     @model_validator(mode="after")
     def _one_step(self) -> "StepEntry":
@@ -199,23 +235,36 @@ class PolicyEntry(Entry):
     """An authentication policy."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^([a-zA-Z0-9_. -]+|[a-zA-Z][a-zA-Z0-9+.-]*:[!-~]+)$")]
+    """What agents call it, and the `acr` of tokens."""
     id: Id | None = None
+    """Its id; drawn when absent."""
     steps: Annotated[tuple[StepEntry, ...], Field(min_length=1, max_length=20)]
+    """What the user goes through, in order."""
 
 
 class UserEntry(Entry):
     """A user; without a password nobody signs on with one."""
 
     username: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    """What the user signs on with, and what the mapping `Username` yields."""
     id: Id | None = None
+    """Their id; drawn when absent."""
     password: Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=1024)] | None = None
+    """Stored as a digest. Better from outside: `&{NAME}`."""
     password_hash: Annotated[str, StringConstraints(pattern=r"^\$argon2id\$[!-~]{1,240}$")] | None = None
+    """An Argon2id digest, `$argon2id$…`, instead of the password."""
     enabled: bool = True
+    """`false` ends the user's sessions and tokens at once."""
     email: Annotated[str, StringConstraints(max_length=320)] | None = None
+    """For mappings."""
     given_name: Name | None = None
+    """For mappings."""
     family_name: Name | None = None
+    """For mappings."""
     preferred_language: Locale | None = None
+    """The language agreements are shown in; else the browser's."""
     attributes: dict[str, Any] | None = None
+    """More of the user for mappings, of any shape."""
 
     @model_validator(mode="after")
     def _one_password(self) -> "UserEntry":
@@ -228,14 +277,24 @@ class EnvironmentFile(Entry):
     """One environment. Kinds that the file leaves out stay as they are."""
 
     environment: Name
+    """Its name; a file with the same name changes the same environment."""
     id: Id | None = None
+    """Its id, part of the issuer's URL; drawn when absent."""
     organization_id: Id | None = None
+    """The `org` of tokens; drawn when absent."""
     default_policy: Name | None = None
+    """The policy of agents that name none."""
     default_language: Locale | None = None
+    """The language of agreements where the user's is not there."""
     resources: tuple[ResourceEntry, ...] | None = None
+    """What tokens are issued for."""
     agreements: tuple[AgreementEntry, ...] | None = None
+    """What users agree to."""
     policies: tuple[PolicyEntry, ...] | None = None
+    """How users sign on."""
     agents: tuple[AgentEntry, ...] | None = None
+    """Who acts for them."""
     users: tuple[UserEntry, ...] | None = None
+    """Who signs on."""
     prune: bool = False
     """Whether objects of the kinds the file lists are removed when the file does not name them."""

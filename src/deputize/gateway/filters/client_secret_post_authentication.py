@@ -18,8 +18,11 @@ class ClientSecretPostAuthenticationFilter:
         """The client, and the id of its secret."""
 
         client_id: str
+        """The client's id."""
         client_secret_id: str
+        """Id of the secret that is the client's secret."""
         secrets_provider: Reference
+        """The store that has it."""
 
     def __init__(self, credentials: ClientCredentials) -> None:
         self._credentials = credentials

@@ -17,7 +17,9 @@ class ConditionEnforcementFilter:
         """`condition` is evaluated for each request."""
 
         condition: TemplateText
+        """What must hold for the request to go on."""
         failure_handler: Reference | None = None
+        """Answers instead where it does not hold; without it that is 403."""
 
     def __init__(self, condition: Template, failure: Handler | None, site: Site) -> None:
         self._condition = condition

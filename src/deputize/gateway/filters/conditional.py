@@ -17,7 +17,9 @@ class ConditionalFilter:
         """`condition` is evaluated for each request."""
 
         condition: TemplateText
+        """When the delegate is used."""
         delegate: Reference
+        """The filter that is used or skipped."""
 
     def __init__(self, condition: Template, delegate: Filter, site: Site) -> None:
         self._condition = condition

@@ -17,11 +17,17 @@ class CorsPolicy(Settings):
     """What pages of some origins may do. `*` among the origins accepts all, but never with credentials."""
 
     accepted_origins: OneOrMore[str] = Field(min_length=1)
+    """Origins such as `https://app.example.com`, or `*` for all."""
     accepted_methods: OneOrMore[str] = ()
+    """Methods a page may use, or `*`."""
     accepted_headers: OneOrMore[str] = ()
+    """Request headers a page may send, or `*`."""
     exposed_headers: OneOrMore[str] = ()
+    """Response headers a page may read."""
     max_age: Duration = None
+    """How long a browser may remember the answer to a preflight."""
     allow_credentials: bool = False
+    """Whether a page may send cookies and the like."""
 
     @field_validator("accepted_origins")
     @classmethod
@@ -46,7 +52,9 @@ class CorsFilter:
         """The first policy that accepts the origin applies."""
 
         policies: OneOrMore[CorsPolicy] = Field(min_length=1)
+        """Tried in order; the first that accepts the origin applies."""
         failure_handler: Reference | None = None
+        """Answers origins that no policy accepts; without it that is 403."""
 
     def __init__(self, policies: Iterable[CorsPolicy], failure: Handler | None) -> None:
         self._policies = tuple(policies)

@@ -20,8 +20,11 @@ class ForwardedRequestFilter:
         """At least one of the three. A port that is not given is the default of a scheme that is."""
 
         scheme: TemplateText | None = None
+        """The scheme the client used, `http` or `https`."""
         host: TemplateText | None = None
+        """The host the client asked for."""
         port: TemplateText | None = None
+        """The port the client asked for."""
 
         @model_validator(mode="after")
         def _has_one(self) -> Self:

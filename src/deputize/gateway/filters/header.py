@@ -36,9 +36,13 @@ class HeaderFilter:
         """`remove` first, then `replace`, then `add`; values are runtime expressions, and one that yields null adds nothing."""
 
         message_type: Annotated[Literal["REQUEST", "RESPONSE"], BeforeValidator(_upper)]
+        """Which message is changed."""
         remove: OneOrMore[HeaderName] = ()
+        """Names of headers that are taken out."""
         replace: HeaderValues = Field({})
+        """Header name to the values it has instead of its old ones."""
         add: HeaderValues = Field({})
+        """Header name to values that are added."""
 
     def __init__(self, config: Config, site: Site) -> None:
         self._config = config

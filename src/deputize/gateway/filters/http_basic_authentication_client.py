@@ -17,9 +17,13 @@ class HttpBasicAuthenticationClientFilter:
         """`urlEncodeCredentials`: form-encode name and password first, as some token endpoints ask."""
 
         username: str
+        """The user name sent."""
         password_secret_id: str
+        """Id of the secret that is the password."""
         secrets_provider: Reference
+        """The store that has it."""
         url_encode_credentials: bool = False
+        """Whether name and password are form-encoded first, as RFC 6749 asks."""
 
     def __init__(self, credentials: ClientCredentials, *, encoded: bool) -> None:
         self._credential = credentials.encoded_basic if encoded else credentials.basic

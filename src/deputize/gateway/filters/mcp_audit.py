@@ -26,6 +26,7 @@ class McpAuditFilter:
         """Without `auditService` nothing is recorded."""
 
         audit_service: Reference | None = None
+        """An `AuditService` with an event handler of topic `mcp`."""
 
     def __init__(self, publish: Publish, clock: Clock) -> None:
         """`publish` takes records of topic `mcp`."""

@@ -56,14 +56,23 @@ class McpProtectionFilter:
         """
 
         resource_id: str
+        """The URL clients know this MCP server by. Tokens must be issued for exactly this audience."""
         authorization_server_uri: str
+        """The authority's issuer; published in the metadata as where to get tokens."""
         resource_server_filter: Reference
+        """The `OAuth2ResourceServerFilter` that checks tokens and scopes."""
         supported_scopes: OneOrMore[str] = Field(())
+        """Scopes the metadata names. To require one, use `scopes` of the resource server filter."""
         resource_id_pointer: str = Field("/aud", pattern="^(/.*)?$")
+        """JSON pointer to the audience in what is known about a token."""
         realm: str | None = None
+        """The `realm` of the challenge."""
         well_known_filter: Reference | None = None
+        """Stands in front of the metadata, for example a `CorsFilter`."""
         require_actor: bool | None = None
+        """Whether a token in which nobody acts for the user (no `act.sub`) is refused."""
         forward_token: bool = False
+        """Whether the MCP server gets the client's token."""
 
     def __init__(self, config: Config, resource_server: OAuth2ResourceServerFilter, clock: Clock) -> None:
         """`config.resourceId` has been checked to be an absolute URL."""

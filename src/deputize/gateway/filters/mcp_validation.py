@@ -35,9 +35,13 @@ class McpValidationFilter:
         """`acceptedOrigins` are patterns for the whole `Origin`, where there is one. `acceptedMethods` and `maxBodySize` are ours."""
 
         accepted_origins: Raw[OneOrMore[str]]
+        """Patterns of which one must match the whole `Origin` header, where a request has one; `.*` accepts all."""
         preferred_server_version: str = versions.NEWEST_HANDSHAKE
+        """The version an `initialize` is sent on with when the client asks for one that is not supported."""
         accepted_methods: OneOrMore[str] = Field(())
+        """Methods that are accepted besides those MCP defines."""
         max_body_size: int = Field(strict_json.MAX_SIZE, ge=1)
+        """Bytes a message may have; more is 413."""
 
     def __init__(self, origins: Sequence[Pattern], rules: Rules) -> None:
         """`origins` are compiled patterns."""

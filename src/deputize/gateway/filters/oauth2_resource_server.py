@@ -49,9 +49,13 @@ class CacheSettings(Settings):
     """`cache` of the filter: the same as a `CacheAccessTokenResolver` in front of its resolver."""
 
     enabled: bool = True
+    """Whether valid tokens are remembered."""
     default_timeout: Duration = 60.0
+    """How long a token is remembered that does not say when it expires."""
     max_timeout: Duration = 60.0
+    """How long any token is remembered at most, and so a revocation may go unnoticed."""
     max_size: int = Field(10_000, ge=1)
+    """Tokens remembered at most."""
 
 
 class OAuth2ResourceServerFilter:
@@ -63,10 +67,15 @@ class OAuth2ResourceServerFilter:
         """`scopes` are expressions; the token needs all they yield."""
 
         access_token_resolver: Reference
+        """Finds out whether a token is valid and what it says."""
         scopes: OneOrMore[TemplateText]
+        """The scopes a token must have, all of them; a lack is 403."""
         require_https: bool = True
+        """Whether requests in clear text are refused with 403."""
         realm: str | None = None
+        """The `realm` of the challenge."""
         cache: CacheSettings | None = None
+        """Remembers valid tokens; without it the resolver is asked about each request."""
 
     def __init__(
         self, resolver: AccessTokenResolver, scopes: Sequence[Template], *, require_https: bool, realm: str | None, site: Site

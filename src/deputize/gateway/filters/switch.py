@@ -14,7 +14,9 @@ class SwitchCase(Settings):
     """A condition (always, when absent) and the handler it diverts to."""
 
     condition: TemplateText | None = None
+    """When this case is taken; always, when absent."""
     handler: Reference
+    """Answers instead."""
 
 
 Cases = Sequence[tuple[Template | None, Handler]]
@@ -27,7 +29,9 @@ class SwitchFilter:
         """Cases tried before the rest of the chain runs, and cases tried on its answer."""
 
         on_request: OneOrMore[SwitchCase] = ()
+        """Cases tried before the request goes on."""
         on_response: OneOrMore[SwitchCase] = ()
+        """Cases tried on the answer."""
 
     def __init__(self, on_request: Cases, on_response: Cases, site: Site) -> None:
         self._on_request = on_request

@@ -25,8 +25,11 @@ class ThrottlingFilter:
         """`requestGroupingPolicy` names the partition; its default puts all traffic into one. Either `rate` or `throttlingRatePolicy`."""
 
         request_grouping_policy: TemplateText = compile_template("")
+        """The partition a request counts in, such as `${contexts.oauth2.info.sub}`; one for all when absent."""
         rate: RateSettings | None = None
+        """The rate of every partition."""
         throttling_rate_policy: Reference | None = None
+        """Decides on the rate for each request."""
 
         @model_validator(mode="after")
         def _has_one(self) -> Self:

@@ -25,6 +25,7 @@ class UriPathRewriteFilter:
         """`mappings`: path prefix to what replaces it. Literal texts, no patterns."""
 
         mappings: dict[str, str] = Field(min_length=1)
+        """Path prefix to what replaces it, such as `/mcp` to `/`. Literal texts, no patterns."""
 
     def __init__(self, mappings: Iterable[tuple[str, str]]) -> None:
         """`mappings` are pairs of prefixes without closing slash, so that "" stands for the root."""

@@ -15,7 +15,9 @@ class Chain(chain.Chain):
         """`filters` run in this order on the way in and in reverse on the way out."""
 
         filters: OneOrMore[Reference] = ()
+        """In the order requests meet them."""
         handler: Reference
+        """What the last filter passes on to."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:

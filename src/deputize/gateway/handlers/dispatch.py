@@ -21,8 +21,11 @@ class Binding(Settings):
     """A condition (always, when absent), the handler it leads to, and the origin requests then go to."""
 
     condition: TemplateText | None = None
+    """When this binding is taken; always, when absent."""
     handler: Reference
+    """Answers the request."""
     base_uri: TemplateText | None = Field(None, alias="baseURI")
+    """Scheme, host and port the request then goes to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class DispatchHandler:
         """The bindings in the order they are tried."""
 
         bindings: OneOrMore[Binding] = Field(min_length=1)
+        """Tried in order; the first whose condition holds is taken. None is 404."""
 
     def __init__(self, bindings: Sequence[_Bound], site: Site) -> None:
         self._bindings = bindings

@@ -31,9 +31,13 @@ class Router:
         """`scanInterval` zero or unlimited: the directory is read once, at the start."""
 
         directory: str | None = None
+        """The folder of the route files; `config/routes` of the instance folder when absent."""
         scan_interval: Duration = 10.0
+        """How often the folder is read again; `disabled`: only at the start."""
         default_handler: Reference | None = None
+        """Answers what no route accepts; without it that is 404."""
         fail_on_route_error: bool = False
+        """Whether one wrong route keeps all of them, and so the gateway, from starting. Otherwise it is skipped and reported."""
 
         @field_validator("scan_interval", mode="before")
         @classmethod

@@ -16,7 +16,9 @@ class SequenceBinding(Settings):
     """A handler, and the condition on its answer for going on to the next (always, when absent)."""
 
     handler: Reference
+    """Answers the request."""
     postcondition: TemplateText | None = None
+    """Whether to go on to the next binding after this answer; always, when absent."""
 
 
 class SequenceHandler:
@@ -26,6 +28,7 @@ class SequenceHandler:
         """The bindings in the order they run."""
 
         bindings: OneOrMore[SequenceBinding] = Field(min_length=1)
+        """The steps, in order."""
 
     def __init__(self, steps: Sequence[tuple[Handler, Template | None]], site: Site) -> None:
         self._steps = steps

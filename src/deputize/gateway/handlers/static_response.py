@@ -19,9 +19,13 @@ class StaticResponseHandler:
         """`entity` may be a list of lines."""
 
         status: int = Field(ge=200, le=599)
+        """Status code."""
         reason: str | None = None
+        """Reason phrase; the usual one of the status when absent."""
         headers: dict[str, OneOrMore[TemplateText]] = Field({})
+        """Header name to its values."""
         entity: TemplateText | None = None
+        """The body: a text, or a list of lines."""
 
         @field_validator("entity", mode="before")
         @classmethod

@@ -12,10 +12,15 @@ class UpstreamSettings(Settings):
     """`connections` and `waitQueueSize` are for each origin; `soTimeout` is the longest silence of the upstream."""
 
     connections: int = Field(64, ge=1)
+    """Connections to one origin that are open at most."""
     wait_queue_size: int | None = Field(None, ge=0)
+    """Requests that wait for a connection at most; without limit when absent."""
     connection_timeout: Duration = 10.0
+    """How long connecting may take."""
     so_timeout: Duration = 10.0
+    """The longest silence of the upstream while a request is under way."""
     tls: Reference | None = None
+    """A `ClientTlsOptions`; the system's authorities when absent."""
 
     def upstream(self, site: Site) -> Upstream:
         """A client with these settings, closed with the object that `site` belongs to."""

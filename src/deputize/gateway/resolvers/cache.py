@@ -15,10 +15,15 @@ class CacheAccessTokenResolver:
         """No token is remembered beyond its expiry, nor longer than `maximumTimeToCache`."""
 
         delegate: Reference
+        """The resolver that is asked about tokens not remembered."""
         enabled: bool = True
+        """`false`: always ask the delegate."""
         default_timeout: Duration = 60.0
+        """How long a token is remembered that does not say when it expires."""
         maximum_time_to_cache: Duration = 60.0
+        """How long any token is remembered at most, and so a revocation may go unnoticed."""
         maximum_size: int = Field(10_000, ge=1)
+        """Tokens remembered at most."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> AccessTokenResolver:

@@ -27,7 +27,9 @@ class TokenIntrospectionAccessTokenResolver:
         """`endpoint` is the introspection endpoint's URL."""
 
         endpoint: str
+        """URL of the introspection endpoint."""
         provider_handler: Reference = "ForgeRockClientHandler"
+        """Sends the question; filters in front of it authenticate the gateway."""
 
     def __init__(self, origin: Origin, target: Target, handler: Handler, clock: Clock) -> None:
         """`handler` answers requests to `target` on `origin`."""

@@ -15,7 +15,9 @@ class DefaultRateThrottlingPolicy:
         """The delegate, and what holds without its answer."""
 
         delegate_throttling_rate_policy: Reference
+        """The policy that is asked first."""
         default_rate: RateSettings
+        """The rate where it sets none."""
 
     def __init__(self, delegate: ThrottlingRatePolicy, default: Rate) -> None:
         self._delegate = delegate

@@ -17,8 +17,11 @@ class MappedThrottlingPolicy:
         """`throttlingRateMapper` is evaluated for each request and looked up in `throttlingRatesMapping`."""
 
         throttling_rate_mapper: TemplateText
+        """The value that is looked up for a request."""
         throttling_rates_mapping: dict[str, RateSettings]
+        """Value to its rate."""
         default_rate: RateSettings
+        """The rate of values without one."""
 
     def __init__(self, mapper: Template, rates: Mapping[str, Rate], default: Rate, site: Site) -> None:
         self._mapper = mapper

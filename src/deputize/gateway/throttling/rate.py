@@ -21,7 +21,9 @@ class RateSettings(Settings):
     """A rate as configured."""
 
     number_of_requests: int = Field(ge=1)
+    """Requests granted in the duration; they may come all at once."""
     duration: Duration
+    """The time in which they are granted."""
 
     @field_validator("duration")
     @classmethod

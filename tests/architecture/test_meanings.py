@@ -1,0 +1,37 @@
+"""Every setting an operator can write says what it means, so that the reference, which is made from these sentences, has no gaps."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from deputize import gateway
+from deputize.authority.environment_file import entries
+from deputize.gateway.settings import Settings
+
+
+def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
+def _models() -> list[Any]:
+    for module in pkgutil.walk_packages(gateway.__path__, "deputize.gateway."):
+        importlib.import_module(module.name)
+    found = {*_below(Settings), *_below(entries.Entry)}
+    ours = [each for each in found if each.__module__.startswith("deputize.")]
+    return sorted(ours, key=lambda each: (each.__module__, each.__qualname__))
+
+
+@pytest.mark.parametrize("model", _models(), ids=lambda model: f"{model.__module__.removeprefix('deputize.')}.{model.__qualname__}")
+def test_every_setting_says_what_it_means(model: type[BaseModel]) -> None:
+    silent = [name for name, field in model.model_fields.items() if not field.description]
+    assert not silent, f"write a text below {silent}, then run `make docs`"
+
+
+def test_every_model_is_found() -> None:
+    assert len(_models()) > 40
