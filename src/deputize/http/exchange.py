@@ -2,15 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, TypeVar, cast, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from deputize.http.messages import Request, Response
 
 Context = TypeVar("Context")
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(NamedTuple):
     """The two ends of the connection the request came in on."""
 
     remote_address: str
@@ -29,7 +28,7 @@ class Exchange:
     transaction_id: str
     started: float
     """Monotonic seconds when the request line was complete."""
-    contexts: dict[type[object], object] = field(default_factory=dict[type[object], object])
+    contexts: dict[type[object], Any] = field(default_factory=dict[type[object], Any])
     endings: list[Callable[["Ending"], None]] = field(default_factory=list["Callable[[Ending], None]"])
     """Called once each when the last byte of the answer was written, or the exchange broke off."""
 
@@ -39,11 +38,10 @@ class Exchange:
 
     def find(self, kind: type[Context]) -> Context | None:
         """The context of that class, or `None`."""
-        return cast("Context | None", self.contexts.get(kind))
+        return self.contexts.get(kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(NamedTuple):
     """How an exchange ended: the response as answered (`None` if none was), bytes of body sent, whether it was complete."""
 
     response: Response | None

@@ -6,7 +6,6 @@ of them are refused here (RFC 8259 sections 4, 6, 8.1; RFC 7493 sections 2.1 to 
 """
 
 import json
-from collections.abc import Iterable
 from typing import NoReturn
 
 from deputize.kernel.errors import DeputizeError
@@ -15,6 +14,7 @@ from deputize.kernel.values import JsonValue
 MAX_SIZE = 4 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_SAFE_INTEGER = 2**53 - 1
+_BLANKS = " \t\n\r"
 
 
 class JsonError(DeputizeError):
@@ -29,9 +29,18 @@ def loads(text: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) 
     if not _is_shallow(decoded, max_depth):
         raise JsonError(f"nested deeper than {max_depth}")
     try:
-        return _DECODER.decode(decoded)
+        return _parsed(decoded)
     except json.JSONDecodeError as error:
         raise JsonError(f"{error.msg} at line {error.lineno} column {error.colno}") from error
+
+
+def _parsed(decoded: str) -> JsonValue:
+    """As the decoder's `decode`, which looks for blanks around the text by two regular expressions."""
+    text = decoded.rstrip(_BLANKS)
+    value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip(_BLANKS)))
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return value
 
 
 def _decode(text: bytes) -> str:
@@ -77,8 +86,7 @@ def _is_shallow(text: str, max_depth: int) -> bool:
     return True
 
 
-def _unique(pairs: Iterable[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    members = list(pairs)
+def _unique(members: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     result = dict(members)
     if len(result) != len(members):
         seen: set[str] = set()

@@ -1,7 +1,7 @@
 """Request targets and origins: one reading of a path, decided once, before any condition sees it."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from deputize.kernel.errors import DeputizeError
@@ -16,8 +16,7 @@ class UriError(DeputizeError):
     """A URI or request target that is malformed, or that programs would read differently."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Scheme, host (lower case, without brackets) and port of an absolute http(s) URI."""
 
     scheme: str
@@ -51,8 +50,7 @@ def is_loopback_host(host: str) -> bool:
     return host.lower() in _LOOPBACK
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A request target split into `path` (starts with "/") and `query` (`None` without "?"), both as received."""
 
     path: str

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeGuard, cast
+from typing import Final, NamedTuple, TypeGuard, cast
 
 from deputize.kernel import strict_json
 from deputize.kernel.strict_json import JsonError
@@ -20,8 +20,7 @@ class FrameKind(Enum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """One JSON-RPC message. `method` is empty and `params` is `None` in answers (results and errors)."""
 
     kind: FrameKind

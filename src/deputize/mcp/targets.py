@@ -1,9 +1,8 @@
 """What a message acts on: the key that tool-level policies, routing headers and audit records use (mcp reference, section 3.2)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from deputize.kernel.values import JsonObject, JsonValue
 
@@ -24,8 +23,7 @@ MIRRORED: Final = frozenset({"tools/call", "prompts/get", "resources/read", "tas
 """Methods whose name the `Mcp-Name` header has to repeat."""
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyKey:
+class PolicyKey(NamedTuple):
     """A method and the names it acts on: none for listings, one for most, any number for `subscriptions/listen`."""
 
     method: str

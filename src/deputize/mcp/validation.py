@@ -7,7 +7,7 @@ the very bytes that were checked.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from deputize.kernel import strict_json
 from deputize.mcp import shapes, versions
@@ -50,8 +50,7 @@ class Rules:
     """In bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A client message that passed."""
 
     type: ClientMessageType
