@@ -30,6 +30,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self._head_size += len(data)
             if self._head_size > MAX_HEAD_SIZE:
                 self.transport.close()
+        elif self.cycle.response_complete:
+            # An empty line, or a body after its answer: uvicorn's idle time ended with them, and no request has begun.
+            self._expect_head()
 
     def on_message_begin(self) -> None:
         """The parser saw the first byte of a request."""
@@ -39,8 +42,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete; what follows has the body's limits."""
-        self._head_arrived()
         super().on_headers_complete()
+        self._head_arrived()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone."""

@@ -51,6 +51,34 @@ async def test_the_next_request_of_a_connection_has_a_deadline_too(served, monke
         assert await everything(reader) == b""
 
 
+@pytest.mark.parametrize(
+    ("length", "sent"), [(0, b"\r\n"), (1000, b"x"), (1000, b"x" * 999)], ids=["an empty line", "a body nobody reads", "almost all of it"]
+)
+async def test_bytes_that_begin_no_request_do_not_keep_a_connection(served, monkeypatch, length, sent):
+    async with connected(served) as (reader, writer):
+        writer.write(f"GET /health/live HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n".encode())
+        assert b"200 OK" in await reader.readuntil(b"}")
+        monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+        writer.write(sent)
+        assert await asyncio.wait_for(reader.read(), 1) == b""
+
+
+@pytest.mark.parametrize("target", [b"http://a", b"http://a:b/"])
+async def test_a_target_without_path_is_refused(served, target):
+    async with connected(served) as (reader, writer):
+        writer.write(b"GET " + target + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert (await everything(reader)).startswith(b"HTTP/1.1 400")
+
+
+async def test_a_connection_that_is_used_is_kept(served, monkeypatch):
+    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    async with connected(served) as (reader, writer):
+        for _ in range(3):
+            writer.write(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert b"200 OK" in await reader.readuntil(b"}")
+            await asyncio.sleep(0.06)
+
+
 async def test_a_body_larger_than_allowed_is_refused(served):
     async with connected(served) as (reader, writer):
         head = f"POST {served.path}/as/token HTTP/1.1\r\nHost: a\r\nContent-Length: {MAX_BODY_SIZE + 1}\r\n\r\n"
