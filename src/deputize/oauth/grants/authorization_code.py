@@ -25,6 +25,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     """
     code = await _find(request, ports)
     _check(request, code)
+    await _check_expiry(request, ports, code)
     sign_on = await read_sign_on(request, ports, code.authentication, code.resource_id, code.scopes)
     check_same_target(request, sign_on.resource)
     access = issue_for(request, ports, sign_on, GRANT_TYPE)
@@ -46,13 +47,18 @@ def _check(request: TokenRequest, code: AuthorizationCode) -> None:
     """Nothing here marks the code: who cannot prove to be the one it was issued to must not be able to spend it."""
     if code.client_id != request.client.id:
         raise InvalidGrant("the code was issued to another client")
-    if request.now >= code.expires_at:
-        raise InvalidGrant("the code has expired")
     # The URI of the token request is compared as text with the one of the authorization request, random port included.
     if required(request.parameters, "redirect_uri") != code.redirect_uri:
         raise InvalidGrant("redirect_uri is not the one of the authorization request")
     if not verifies(required(request.parameters, "code_verifier"), code.code_challenge):
         raise InvalidGrant("code_verifier does not match the code challenge")
+
+
+async def _check_expiry(request: TokenRequest, ports: GrantPorts, code: AuthorizationCode) -> None:
+    """A code may be replayed long after it was redeemed: what came of it ends then as well. Of a code never redeemed nothing came."""
+    if request.now >= code.expires_at:
+        await ports.refresh_tokens.revoke_family(code.family_id, request.now)
+        raise InvalidGrant("the code has expired: everything issued for it is revoked")
 
 
 def _refresh_token(request: TokenRequest, ports: GrantPorts, code: AuthorizationCode) -> tuple[RefreshToken | None, str | None]:

@@ -108,6 +108,25 @@ async def test_a_code_expires():
     assert "expired" in await refused(world)
 
 
+async def test_a_replay_after_the_expiry_ends_everything_from_the_first_redemption_too():
+    world = World()
+    first = await world.sign_on()
+    world.now += 60
+    assert "expired" in await refused(world)
+    assert not await is_live(world, first.access_token)
+    with pytest.raises(InvalidGrant, match="revoked"):
+        await world.refresh(first.refresh_token)
+
+
+async def test_a_late_replay_by_who_cannot_prove_it_ends_nothing():
+    world = World()
+    first = await world.sign_on()
+    world.now += 60
+    await refused(world, code_verifier="x" * 43)
+    await refused(world, OTHER_ID)
+    assert await is_live(world, first.access_token)
+
+
 @pytest.mark.parametrize("name", ["code", "redirect_uri", "code_verifier"])
 async def test_every_parameter_is_needed(name):
     world = World()
