@@ -22,6 +22,9 @@ def csrf_token(cookie: str, purpose: str) -> str:
 
 
 def is_own_form(request: Request, form: Mapping[str, str], cookie: str, purpose: str) -> bool:
-    """Whether the submitted form carries the right token and, where the browser says so, comes from this origin."""
+    """Whether the submitted form carries the right token and, where the browser says so, comes from this origin.
+
+    Without a cookie there is nothing that other sites could not know: then it is not.
+    """
     site = request.headers.get("sec-fetch-site", "same-origin")
-    return site in _OWN_SITES and same(form.get("csrf", ""), csrf_token(cookie, purpose))
+    return bool(cookie) and site in _OWN_SITES and same(form.get("csrf", ""), csrf_token(cookie, purpose))

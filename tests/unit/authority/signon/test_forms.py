@@ -30,7 +30,11 @@ def test_a_form_without_token_is_not():
 def test_a_token_works_for_one_browser_and_one_purpose(cookie, purpose, other_cookie, other_purpose):
     form = {"csrf": csrf_token(cookie, purpose)}
     accepted = is_own_form(submission(), form, other_cookie, other_purpose)
-    assert accepted == ((cookie, purpose) == (other_cookie, other_purpose))
+    assert accepted == (cookie != "" and (cookie, purpose) == (other_cookie, other_purpose))
+
+
+def test_a_token_anybody_can_compute_for_a_browser_without_cookie_is_not():
+    assert not is_own_form(submission(), {"csrf": csrf_token("", "session")}, "", "session")
 
 
 @given(st.text())
