@@ -40,7 +40,8 @@ check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated refer
 
 test-all: $(VENV)/.has-browser ## every suite, on Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
 	tools/install-browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not browser'
+	$(BIN)/python -m pytest -q -m browser  # by itself: the browser driver keeps an event loop of its own in the process
 	tools/test-pythons
 
 fmt: $(VENV)/.has-dev ## format and mend what can be mended by machine
