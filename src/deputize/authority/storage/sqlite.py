@@ -42,7 +42,9 @@ def open_engine(path: Path) -> Engine:
         os.close(descriptor)
     except OSError as error:
         raise StorageError(f"cannot use {path}: {error.strerror}; name a folder that this user may write with --data") from error
-    engine = create_engine(URL.create("sqlite", database=str(path)), poolclass=NullPool, connect_args={"check_same_thread": False})
+    url, options = URL.create("sqlite", database=str(path)), {"check_same_thread": False}
+    # Errors end up in the log, where the values that they are about must not.
+    engine = create_engine(url, poolclass=NullPool, connect_args=options, hide_parameters=True)
     event.listen(engine, "connect", _prepare)
     return engine
 

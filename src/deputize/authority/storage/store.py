@@ -118,7 +118,7 @@ def _open_sqlite(path: Path) -> Database:
 
 
 async def _open_postgresql(url: URL) -> Database:
-    engine = create_async_engine(url, pool_pre_ping=True)
+    engine = create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
     try:
         async with engine.begin() as connection:
             await connection.execute(_MIGRATION_LOCK)

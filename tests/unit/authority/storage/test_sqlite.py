@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from deputize.authority.storage import StorageError, open_store, sqlite_url
 from deputize.authority.storage.sqlite import Writer, autocommit, immediate, open_engine
@@ -33,6 +34,14 @@ async def test_the_folder_and_its_files_are_the_owners_alone(tmp_path):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()}
     assert modes == {"deputize.db": 0o600, "deputize.db-wal": 0o600, "deputize.db-shm": 0o600}
+
+
+async def test_an_error_says_nothing_about_the_values(database):
+    await database.write(adding("a-digest-of-something-secret"))
+    with pytest.raises(IntegrityError) as caught:
+        await database.write(adding("a-digest-of-something-secret"))
+    assert "UNIQUE" in str(caught.value)
+    assert "a-digest-of-something-secret" not in str(caught.value)
 
 
 async def test_a_file_that_others_could_read_is_closed_to_them(tmp_path):
