@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -10,25 +11,40 @@ from pathlib import Path
 from demo import agent_run, programs, proofs, report
 from demo.client import Agent
 from demo.person import Person
-from demo.programs import Programs
-from demo.stage import EXAMPLE, ROOT, USE_CASE_PORTS, Stage, prepare
+from demo.programs import ProgramFailed, Programs
+from demo.stage import EXAMPLE, ROOT, USE_CASE_PORTS, Stage, StageTaken, alone_in, prepare, shown
 
 PROMPT = "What is the daily forecast for Tokyo?"
+INTERRUPTED = 130
 
 
 def main() -> int:
     """0 only if everything held."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     arguments = _arguments()
+    try:
+        with alone_in(arguments.folder):
+            return _play(arguments.folder, stay=arguments.stay)
+    except (ProgramFailed, agent_run.AgentFailed, StageTaken) as error:
+        report.failure(str(error))
+        return 1
+    except KeyboardInterrupt:
+        report.line("\nStopped; nothing is left running.")
+        return 0 if arguments.stay else INTERRUPTED
+
+
+def _play(folder: Path, *, stay: bool) -> int:
     started = time.monotonic()
-    stage = prepare(arguments.folder, USE_CASE_PORTS)
+    stage = prepare(folder, USE_CASE_PORTS)
     report.heading("Set up")
     with Programs(stage) as running:
         agent, other = _set_up(stage, running)
-        if arguments.stay:
+        if stay:
             return _stay(stage, running, agent)
         holds = _run(stage, agent, other)
     report.heading(f"{'Everything held' if holds else 'Something did not hold'} · {time.monotonic() - started:.1f} s")
-    report.line(f"Logs, audit and database are in {stage.folder}")
+    report.line(f"Logs, audit and database are in {shown(stage.folder)}. Next: make up, and docs/tutorial/first-delegation.md")
     return 0 if holds else 1
 
 
@@ -41,7 +57,8 @@ def _arguments() -> argparse.Namespace:
 
 def _set_up(stage: Stage, running: Programs) -> tuple[Agent, Agent]:
     """The environment applied, and the three servers running; the two agents with their credentials."""
-    report.line(programs.apply(stage, EXAMPLE / "environment.yaml").rstrip())
+    programs.apply(stage, EXAMPLE / "environment.yaml")
+    report.check(True, "environment", shown(EXAMPLE / "environment.yaml"))  # noqa: FBT003
     secrets = json.loads((stage.folder / "secrets.json").read_text("utf-8"))
     programs.start_authority(running)
     programs.start_weather(running)
@@ -49,8 +66,11 @@ def _set_up(stage: Stage, running: Programs) -> tuple[Agent, Agent]:
     programs.start_gateway(running, issuer, resource["id"], resource["secret"])
     running.await_ready()
     report.check(True, "authority", stage.authority_url)  # noqa: FBT003
-    report.check(True, "weather MCP server", stage.weather_url)  # noqa: FBT003
+    report.check(True, "weather server", stage.weather_url)  # noqa: FBT003
     report.check(True, "gateway", f"{stage.gateway_url}/mcp")  # noqa: FBT003
+    for wanted, port in zip(USE_CASE_PORTS, stage.ports, strict=True):
+        if wanted != port:
+            report.line(f"  (port {wanted} is taken by another program, so {port} is used)")
     redirect_uri = f"http://localhost:{stage.ports.callback}/callback"
     first, second = (
         Agent(secrets["agents"][name]["id"], secrets["agents"][name]["secret"], issuer, redirect_uri)
@@ -63,12 +83,13 @@ def _run(stage: Stage, agent: Agent, other: Agent) -> bool:
     person = Person("demouser", stage.password)
     report.heading(f"The agent is asked: {PROMPT}")
     run = agent_run.run(stage, agent, person, PROMPT)
-    report.line(run.output.rstrip())
+    report.transcript(run.output)
     report.heading("Its three tokens")
     report.tokens(run.tokens["actor"], run.tokens["subject"], run.tokens["mcp"])
-    report.heading("The gateway's audit record of the call")
+    report.heading("What the gateway wrote down about the call")
     audit = programs.until(lambda: proofs.tool_call(stage, "forecast_daily"), bool)
     report.record(audit)
+    report.line(f"The whole record: tail -n 1 {shown(stage.instance)}/audit/mcp.audit.json")
     report.heading("Validation")
     holds = proofs.five_lines(run, person, audit, agent)
     report.heading("What is refused")
@@ -78,17 +99,22 @@ def _run(stage: Stage, agent: Agent, other: Agent) -> bool:
 
 def _stay(stage: Stage, running: Programs, agent: Agent) -> int:
     report.heading("Running until Ctrl-C")
-    report.line(f"authority   {agent.issuer}/.well-known/openid-configuration")
-    report.line(f"gateway     {stage.gateway_url}/mcp   (certificate authority: {stage.ca_file})")
-    report.line(f"your page   {agent.issuer.removesuffix('/as')}/account")
-    report.line(f"user        demouser / {stage.password}")
-    report.line(f"\nAGENT_SECRET='{agent.client_secret}' \\\n  {shlex.join(agent_run.command(stage, agent))}")
-    try:
-        running.wait()
-    except KeyboardInterrupt:
-        return 0
-    report.line("One of the programs ended; see its log.")
-    return 1
+    report.facts(
+        {
+            "user": "demouser",
+            "password": stage.password,
+            "your page": f"{agent.issuer.removesuffix('/as')}/account",
+            "authority": agent.issuer,
+            "gateway": f"{stage.gateway_url}/mcp",
+            "logs": shown(stage.folder / "logs"),
+        }
+    )
+    report.heading("The agent, for a second terminal in this folder")
+    script, options = agent_run.command(stage, agent)
+    pairs = (shlex.join(pair) for pair in zip(options[::2], options[1::2], strict=True))
+    report.line(" \\\n  ".join([f"AGENT_SECRET='{agent.client_secret}'", shlex.join(script), *pairs]))
+    name = running.wait()
+    raise ProgramFailed(f"{name} ended; the end of {shown(stage.log(name))}:\n{programs.tail(stage.log(name))}")
 
 
 if __name__ == "__main__":

@@ -13,10 +13,14 @@ import httpx2
 
 from demo.client import Agent
 from demo.person import Person
-from demo.stage import ROOT, Stage
+from demo.stage import ROOT, USE_CASE_PORTS, Ports, Stage, shown
 
 AUTHORIZE_URL = re.compile(r"https?://\S+/as/authorize\?\S+")
 AGENT_SECONDS = 60
+
+
+class AgentFailed(Exception):
+    """The agent ended without an answer; the message holds what it printed."""
 
 
 @dataclass(frozen=True)
@@ -40,29 +44,29 @@ class AgentRun:
         return self.output.rstrip().rpartition("\n\n")[2]
 
 
-def command(stage: Stage, agent: Agent) -> list[str]:
-    """The agent's command line, as the use case writes it."""
-    script = str(Path("samples") / "sample-mcp-agent.py")
-    options = ["--client-id", agent.client_id, "--mcp-server-url", f"{stage.gateway_url}/mcp", "--ca-file", str(stage.ca_file)]
-    return [sys.executable, script, *options, "--callback-port", str(stage.ports.callback)]
+def command(stage: Stage, agent: Agent) -> tuple[list[str], list[str]]:
+    """The agent's program and its options, as the use case writes them, for the repository's folder."""
+    options = ["--client-id", agent.client_id, "--mcp-server-url", f"{stage.gateway_url}/mcp", "--ca-file", shown(stage.ca_file)]
+    if stage.ports.callback != Ports(*USE_CASE_PORTS).callback:
+        options += ["--callback-port", str(stage.ports.callback)]
+    return [shown(Path(sys.executable)), "samples/sample-mcp-agent.py"], options
 
 
 def run(stage: Stage, agent: Agent, person: Person, prompt: str) -> AgentRun:
-    """Ask the agent one thing; the person follows the address it prints. Raises `RuntimeError` when the agent fails."""
-    shown = stage.folder / "tokens.json"
-    options = ["--no-browser", "--once", prompt, "--show-tokens", str(shown)]
+    """Ask the agent one thing; the person follows the address it prints. Raises `AgentFailed`."""
+    claims = stage.folder / "tokens.json"
+    script, options = command(stage, agent)
+    options += ["--no-browser", "--once", prompt, "--show-tokens", str(claims)]
     environment = {**os.environ, "AGENT_SECRET": agent.client_secret, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        [*command(stage, agent), *options], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = subprocess.Popen([*script, *options], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     with process:
         seen, url = _read_until_address(process)
         if url:
             _visit(person, url, agent.redirect_uri)
         rest, _ = process.communicate(timeout=AGENT_SECONDS)
     if process.returncode != 0:
-        raise RuntimeError(f"the agent ended with {process.returncode}:\n{seen}{rest}")
-    return AgentRun(seen + rest, url, json.loads(shown.read_text("utf-8")))
+        raise AgentFailed(f"the agent ended with {process.returncode}:\n{seen}{rest}")
+    return AgentRun(seen + rest, url, json.loads(claims.read_text("utf-8")))
 
 
 def _read_until_address(process: subprocess.Popen[str]) -> tuple[str, str]:

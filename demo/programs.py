@@ -60,13 +60,16 @@ class Programs:
             if _answers(ready_url):
                 del self._awaited[0]
             elif process.poll() is not None or time.monotonic() > deadline:
-                raise ProgramFailed(f"{name} did not start:\n{_tail(self.stage.log(name))}")
+                raise ProgramFailed(f"{name} did not start:\n{tail(self.stage.log(name))}")
             else:
                 time.sleep(0.05)
 
-    def wait(self) -> None:
-        """Return when any of the programs ends."""
-        while all(process.poll() is None for _, process in self.processes):
+    def wait(self) -> str:
+        """The name of the first program that ends, when it does."""
+        while True:
+            for name, process in self.processes:
+                if process.poll() is not None:
+                    return name
             time.sleep(0.5)
 
 
@@ -145,5 +148,6 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _tail(log: Path, lines: int = 20) -> str:
+def tail(log: Path, lines: int = 20) -> str:
+    """The last lines of a log."""
     return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])

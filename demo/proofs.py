@@ -30,8 +30,12 @@ def five_lines(run: AgentRun, person: Person, audit: Mapping[str, Any], agent: A
         report.check("forecast_daily" in run.tools, "the agent discovers the tools", f"{len(run.tools)} tools"),
         report.check(run.authorize_url.startswith(f"{agent.issuer}/authorize?"), "the agent sends the browser to the authority"),
         report.check(len(person.pages) == 2, "the user signs on and consents", " → ".join(person.pages)),
-        report.check("Tokyo" in run.answer, "the tool call gets its response", run.answer.splitlines()[0] if run.answer else ""),
-        report.check(_names_actor(audit, agent), "the audit shows the MCP request with a valid act", f"act {audit.get('act')}"),
+        report.check("Tokyo" in run.answer, "the tool call gets its response", run.answer.partition(" (")[0]),
+        report.check(
+            _names_actor(audit, agent),
+            "the audit shows the MCP request with a valid act",
+            f"act {', '.join(audit.get('act') or ['missing'])}",
+        ),
     ]
     return all(holds)
 
@@ -72,7 +76,7 @@ class Refusals:
         answer = call_gateway(self.stage, token)
         return refused & report.check(
             answer.status_code in {401, 403},
-            "the gateway refuses a token without act, even from a mapping that fails open",
+            "the gateway refuses a token without act, if it meets one",
             str(answer.status_code),
         )
 

@@ -1,11 +1,11 @@
 """What the demo shows: the three tokens side by side, the audit record, and lines with a tick or a cross."""
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -26,42 +26,74 @@ def line(text: str) -> None:
     console.print(text)
 
 
+def failure(text: str) -> None:
+    """Why the run cannot go on."""
+    console.print(Text("\n✗ ", "bold red") + Text(text))
+
+
 def check(holds: bool, text: str, detail: str = "") -> bool:  # noqa: FBT001 - a tick is a boolean
     """A line with ✓ or ✗; `holds` is handed back."""
     mark = Text("✓ ", "bold green") if holds else Text("✗ ", "bold red")
-    console.print(mark + Text(text) + Text(f"  {detail}" if detail else "", "dim"))
+    console.print(mark + Text(text if not detail else f"{text:<14}  ") + Text(_short(detail), "dim"))
     return holds
+
+
+def facts(values: Mapping[str, str]) -> None:
+    """Names and values, below each other."""
+    for name, value in values.items():
+        console.print(Text(f"{name:<11}", "dim") + Text(value))
+
+
+def transcript(output: str) -> None:
+    """What a program printed, each line cut to the width of the terminal."""
+    for each in output.rstrip().splitlines():
+        whole = Text(f"  {each}")
+        whole.truncate(console.width, overflow="ellipsis")
+        console.print(whole)
 
 
 def tokens(actor: Mapping[str, Any], subject: Mapping[str, Any], mcp: Mapping[str, Any]) -> None:
     """The three tokens' claims side by side, ids cut short; what the exchange changed between subject and MCP token is marked."""
-    table = Table(show_lines=False, header_style="bold")
-    for title in ("claim", "actor token", "subject token", "MCP token", "by the exchange"):
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    for title in ("claim", "actor token", "subject token", "", "MCP token"):
         table.add_column(title, overflow="fold")
     for name in sorted({*actor, *subject, *mcp}):
         change = _change(subject.get(name), mcp.get(name))
-        cells = [_cell(name, token.get(name)) for token in (actor, subject, mcp)]
-        table.add_row(name, *cells, change, style="bold yellow" if change else None)
+        before, own, after = (_cell(name, token.get(name)) for token in (actor, subject, mcp))
+        table.add_row(name, before, own, change, after, style="bold yellow" if change else None)
     console.print(table)
+    line("The exchange: + added, ~ changed, - left out. Ids are cut short.")
 
 
-def record(line_of_audit: Mapping[str, Any]) -> None:
-    """One audit record, indented."""
-    console.print_json(json.dumps(line_of_audit))
+def record(audit: Mapping[str, Any]) -> None:
+    """Of one audit record, who did what and what came of it."""
+    names = ("timestamp", "sub", "act", "tool", "scopes", "decision", "jti")
+    shown = {name: audit.get(name) for name in names} | {"status": audit.get("response", {}).get("statusCode")}
+    facts({name: _cell(name, value) for name, value in shown.items()})
 
 
 def _change(before: object, after: object) -> str:
     if before == after:
         return ""
     if before is None:
-        return "+ added"
-    return "- gone" if after is None else "~ changed"
+        return "+"
+    return "-" if after is None else "~"
 
 
 def _cell(name: str, value: object) -> str:
-    if value is None:
-        return ""
     if name in TIMES and isinstance(value, int):
         return datetime.fromtimestamp(value, UTC).strftime("%H:%M:%S")
-    text = value if isinstance(value, str) else json.dumps(value)
+    return _short(_plain(value))
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    """Without the brackets and quotes of JSON."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_plain(inner)}" for name, inner in cast("Mapping[str, Any]", value).items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, cast("list[Any]", value)))
+    return "" if value is None else str(value)
+
+
+def _short(text: str) -> str:
     return UUID.sub(r"\1…", text)

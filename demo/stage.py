@@ -1,13 +1,16 @@
 """What the programs stand on: folders, free ports, certificates."""
 
+import contextlib
 import datetime as dt
+import fcntl
 import ipaddress
 import secrets
 import shutil
 import socket
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -22,8 +25,11 @@ HOST_NAMES = ("localhost", "ig.example.com")
 VALIDITY = dt.timedelta(days=30)
 
 
-@dataclass(frozen=True)
-class Ports:
+class StageTaken(Exception):
+    """Another run stands on the same folder."""
+
+
+class Ports(NamedTuple):
     """The ports the programs listen on."""
 
     authority: int
@@ -76,6 +82,24 @@ class Stage:
     def log(self, name: str) -> Path:
         """Where the program of that name writes what it has to say."""
         return self.folder / "logs" / f"{name}.log"
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Generator[None]:
+    """While this is held, nobody else may: `prepare` would take the database away from under a run. Raises `StageTaken`."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_name(f"{folder.name}.lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            reason = f"`make up` or `make demo` is running in {shown(folder)} already"
+            raise StageTaken(f"{reason}; use that one, or end it with Ctrl-C first") from error
+        yield
+
+
+def shown(path: Path) -> str:
+    """As a person in the repository's folder would write it."""
+    return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def prepare(folder: Path, wanted: Sequence[int] = ANY_PORTS) -> Stage:
