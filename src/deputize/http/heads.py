@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from deputize.http.hop_by_hop import FRAMING
 from deputize.http.messages import HeaderError, Request, Response
+from deputize.kernel.uris import Target
 
 _NOT_SENT = FRAMING | {b"host", b"expect"}
 _FRAMING_OR_DATE = FRAMING | {b"date"}
@@ -76,10 +77,8 @@ def _announced_length(method: str, response: Response) -> bytes | None:
 
 def request_head(request: Request, authority: str) -> bytes:
     """The head of a request to a server called `authority`; its body's length, when known, else chunks. Raises `HeaderError`."""
-    method, target = request.method, str(request.target)
-    if not (method in _METHODS or _TOKEN.fullmatch(method)) or not _TARGET.fullmatch(target):
-        raise HeaderError("the method or target cannot stand in a request line")
-    lines = [f"{method} {target} HTTP/1.1".encode("ascii"), b"Host: " + authority.encode("latin-1", "replace")]
+    method = request.method
+    lines = [*_first_lines(method, request.target, authority)]
     lines += [b": ".join(pair) for pair in request.headers.raw if pair[0].lower() not in _NOT_SENT]
     length = request.body.length
     if length is None:
@@ -87,6 +86,15 @@ def request_head(request: Request, authority: str) -> bytes:
     elif length or method in _EXPECTS_BODY:
         lines.append(b"Content-Length: %d" % length)
     return _joined(lines)
+
+
+@lru_cache(maxsize=256)
+def _first_lines(method: str, target: Target, authority: str) -> tuple[bytes, bytes]:
+    """Request line and Host, which few requests to an upstream differ in."""
+    line = str(target)
+    if not (method in _METHODS or _TOKEN.fullmatch(method)) or not _TARGET.fullmatch(line):
+        raise HeaderError("the method or target cannot stand in a request line")
+    return f"{method} {line} HTTP/1.1".encode("ascii"), b"Host: " + authority.encode("latin-1", "replace")
 
 
 def _joined(lines: list[bytes]) -> bytes:
