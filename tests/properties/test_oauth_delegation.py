@@ -11,6 +11,7 @@ from deputize.expressions import compile_mapping
 from deputize.jose import sign
 from deputize.oauth.delegation import MAX_DEPTH, MAX_SIZE, act_refusal
 from deputize.oauth.errors import OAuthError
+from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, ID_TOKEN
 from deputize.oauth.records.directory import Attribute
 from support.agent_delegation import (
     ACT,
@@ -206,3 +207,24 @@ def test_missing_never_satisfies_the_use_case_s_mapping(client, actor, subject):
         if value:
             assert actor_token
             assert value["sub"] == actor
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans(), st.sampled_from(["agent", "test"])), min_size=1, max_size=6))
+def test_no_way_of_exchanges_makes_a_permission_that_the_user_s_agent_does_not_have(steps):
+    asyncio.run(_walk(steps))
+
+
+async def _walk(steps):
+    """The second agent got hold of the first one's subject and ID token, and exchanges whatever it has for whatever it can."""
+    world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False)))
+    theirs, own = await world.sign_on(scopes=("openid", "agent")), await world.actor_token(OTHER_ID)
+    held = [(theirs.access_token, ACCESS_TOKEN), (theirs.id_token, ID_TOKEN)]
+    for index, latest, acting, scope in steps:
+        token, kind = held[-1] if latest else held[index % len(held)]
+        try:
+            response = await world.exchange(token, own if acting else None, OTHER_ID, scope, subject_token_type=kind)
+        except OAuthError:
+            continue
+        assert response.claims.keys().isdisjoint({"act", "may_act"})
+        held.append((response.access_token, ACCESS_TOKEN))

@@ -34,6 +34,17 @@ def act_refusal(act: JsonValue, subject: JsonObject | None, actor: str | None) -
     return _actor_refusal(act, actor) or _permission_refusal(subject or {}, actor) or _chain_refusal(act, subject or {})
 
 
+def may_act_refusal(may_act: JsonValue, subject: JsonObject | None, client_id: str) -> Refusal | None:
+    """Whether `may_act` may be issued: an exchange hands on a permission that the client has, and never makes one.
+
+    Otherwise an agent could exchange another agent's subject token, without an actor, for one that names itself.
+    """
+    if may_act is None or subject is None:
+        return None
+    refusal = _permission_refusal(subject, client_id)
+    return f"the issued token would carry may_act, but {refusal}" if refusal else None
+
+
 def scope_refusal(scopes: tuple[str, ...], audience: str, subject: JsonObject) -> Refusal | None:
     """An exchange for the audience the subject token already has may only narrow its scope."""
     if audience not in _texts(subject.get("aud")):

@@ -129,6 +129,28 @@ async def test_the_original_s_fail_open_result_stays_possible():
     assert "act" not in response.claims
 
 
+async def test_a_second_agent_gets_no_permission_out_of_the_first_one_s_subject_token():
+    world = World()
+    subject, actor = await tokens(world)
+    assert "would carry may_act" in await refused(world, subject, None, OTHER_ID, scope="agent")
+    assert (await world.exchange(subject, actor, scope="agent")).claims["may_act"] == {"sub": AGENT_ID}
+
+
+async def test_nor_by_way_of_a_resource_without_may_act():
+    world = World(FAIL_OPEN)
+    subject, _ = await tokens(world)
+    detour = (await world.exchange(subject, None, OTHER_ID)).access_token
+    assert "no may_act.sub" in await refused(world, detour, None, OTHER_ID, scope="agent")
+
+
+async def test_nor_out_of_an_id_token():
+    world = World()
+    id_token = (await world.sign_on(scopes=("openid", "agent"))).id_token
+    for client_id in (AGENT_ID, OTHER_ID):
+        detail = await refused(world, id_token, None, client_id, scope="agent", subject_token_type=ID_TOKEN)
+        assert "no may_act.sub" in detail
+
+
 async def test_a_required_act_refuses_in_the_original_s_words():
     act = replace(TEST.attributes[1], required=True)
     world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, attributes=(TEST.attributes[0], act))))
