@@ -144,7 +144,10 @@ async def test_an_answer_that_could_be_read_in_two_ways_is_refused(loopback, ans
         await loopback.upstream().send(request_to(origin))
 
 
-@pytest.mark.parametrize("excess", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"evil", b"\r\n"])
+BEGUN = b"HTTP/1.1 200 OK\r\nSet-Cookie: evil\r\nX: "
+
+
+@pytest.mark.parametrize("excess", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"evil", b"\r\n", BEGUN, b"HTTP/1.1 2"])
 async def test_what_follows_an_answer_is_never_taken_for_the_next_one(loopback, excess):
     first = True
 

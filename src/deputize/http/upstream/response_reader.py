@@ -131,6 +131,11 @@ class ResponseReader:
 
     # What follows is called by httptools.
 
+    def on_message_begin(self) -> None:
+        """A first byte. Behind an answer it would be read as the beginning of the next one, which another client waits for."""
+        if self.complete:
+            raise UpstreamProtocolError("bytes behind an answer that nobody asked for")
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head, or of the trailers, which are dropped."""
         if self._head is not None:
@@ -184,6 +189,11 @@ class ResponseReader:
         """An answer to HEAD ends with its head, which llhttp cannot know: the next answer gets a fresh parser."""
         self.complete = True
         self._parser = httptools.HttpResponseParser(self)
+
+    def on_chunk_header(self) -> None:
+        """The size of a chunk; an answer to HEAD has none, whatever its fields say."""
+        if self.complete:
+            raise UpstreamProtocolError("a body where none may be")
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
