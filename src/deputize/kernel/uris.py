@@ -2,7 +2,7 @@
 
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from deputize.kernel.errors import DeputizeError
 
@@ -63,8 +63,9 @@ class Target(NamedTuple):
 def parse_target(raw: bytes) -> Target:
     """Split an origin-form target (RFC 9112 section 3.2.1), refusing paths that servers normalise differently.
 
-    Refused: anything but printable ASCII, a fragment, a backslash, bad percent encoding, dot segments (also encoded), empty
-    inner segments, and encoded slash, backslash or NUL.
+    Refused: anything but printable ASCII, a fragment, a backslash, bad percent encoding, dot segments (also encoded, and with
+    parameters, which some servers drop before they resolve dots), empty inner segments, and encoded slashes, backslashes,
+    control characters (patterns do not see beyond a line break) and bytes that are not UTF-8.
     """
     if not _TARGET.fullmatch(raw) or not raw.startswith(b"/") or b"#" in raw:
         raise UriError("the request target is not a plain absolute path")
@@ -74,7 +75,7 @@ def parse_target(raw: bytes) -> Target:
     return Target(path, query if mark else None)
 
 
-_ENCODED_FORBIDDEN = frozenset({"2f", "5c", "00"})
+_ENCODED_FORBIDDEN = frozenset({"2f", "5c", "7f", *(f"{code:02x}" for code in range(0x20))})
 
 
 def _is_ambiguous(path: str) -> bool:
@@ -83,8 +84,15 @@ def _is_ambiguous(path: str) -> bool:
     codes = [code.lower() if code else None for code in _PERCENT.findall(path)]
     if any(code is None or code == "" or code in _ENCODED_FORBIDDEN for code in codes):
         return True
-    return "\\" in path or "//" in path or _has_dot_segment(re.sub("%2[eE]", ".", path))
+    return "\\" in path or "//" in path or _is_ambiguous_when_decoded(path)
+
+
+def _is_ambiguous_when_decoded(path: str) -> bool:
+    try:
+        return _has_dot_segment(unquote(path, errors="strict"))
+    except UnicodeDecodeError:
+        return True
 
 
 def _has_dot_segment(path: str) -> bool:
-    return any(segment in {".", ".."} for segment in path.split("/"))
+    return any(segment.partition(";")[0] in {".", ".."} for segment in path.split("/"))
