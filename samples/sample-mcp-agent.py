@@ -4,7 +4,10 @@
 import signal
 import sys
 
-from agent.cli import main
+try:
+    from agent.cli import main
+except ModuleNotFoundError as error:
+    sys.exit(f"[ERROR] {error}: start the agent with the Python that has its libraries, .venv/bin/python (`make demo` sets it up)")
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a signal handler

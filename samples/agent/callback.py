@@ -49,7 +49,7 @@ class Callback:
         self._answer.set_result(query)
         if "error" in query:
             return _page(200, "Not signed on", "The agent got no permission. You can close this window.")
-        return _page(200, "You are signed on", "The agent can act for you now. You can close this window and go back to the terminal.")
+        return _page(200, "You are signed on", "You can close this window and go back to the agent at the terminal.")
 
 
 @contextlib.asynccontextmanager
@@ -60,7 +60,7 @@ async def listening(port: int, state: str) -> AsyncGenerator[Callback]:
         try:
             await servers.enter_async_context(await asyncio.start_server(callback.serve, "127.0.0.1", port, limit=MAX_HEAD_BYTES))
         except OSError as error:
-            raise SignOnFailed(f"Port {port} is not free: {error}. Free it, or choose another with --callback-port.") from error
+            raise SignOnFailed(f"Port {port} is not free ({error.strerror}). Free it, or choose another with --callback-port.") from error
         # A browser may take localhost for ::1, which not every machine has.
         with contextlib.suppress(OSError):
             await servers.enter_async_context(await asyncio.start_server(callback.serve, "::1", port, limit=MAX_HEAD_BYTES))

@@ -1,5 +1,6 @@
 """The conversation at the terminal."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,8 +81,13 @@ class Chat:
 
 def discovered(server_url: str, tools: Sequence[Tool]) -> str:
     """The list of tools, each with the first sentence of its description."""
-    rows = [f"  - {tool.name}{f': {_sentence(tool.description)}' if tool.description else ''}" for tool in tools]
-    return "\n".join([f"[INFO] Discovered tools [{server_url}]:", *rows])
+    return "\n".join([f"[INFO] Discovered tools [{server_url}]:", *map(_row, tools)])
+
+
+def _row(tool: Tool) -> str:
+    row = f"  - {tool.name}: {_sentence(tool.description)}" if tool.description else f"  - {tool.name}"
+    columns = shutil.get_terminal_size().columns
+    return row if len(row) <= columns else f"{row[: columns - 2].rpartition(' ')[0].rstrip(',:')} …"
 
 
 def _sentence(description: str) -> str:

@@ -86,7 +86,7 @@ async def _run(options: argparse.Namespace) -> None:
                 if options.show_tokens and agent.delegation:
                     _write_privately(options.show_tokens, json.dumps(agent.delegation.claims(), indent=2) + "\n")
     except httpx2.HTTPError as error:
-        raise AgentError(f"{_where(error)} cannot be reached: {error}") from error
+        raise AgentError(f"{_where(error)} cannot be reached: {error}{_advice(error)}") from error
 
 
 async def _talk(conversation: Chat, once: str | None) -> None:
@@ -116,7 +116,7 @@ async def _delegation(client: httpx2.AsyncClient, options: argparse.Namespace) -
     """From the server's refusal to a way to tokens; None when it does not refuse."""
     url = options.mcp_server_url
     if not discovery.is_trustworthy(url):
-        raise AgentError(f"{url} is not https: a token sent there could be read by others")
+        raise AgentError(f"{url} is not https: write the whole address, https://HOST:PORT/PATH; elsewhere others could read a token")
     challenge = await discovery.challenge_of(client, url)
     if challenge is None:
         return None
@@ -149,7 +149,7 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise AgentError(f"--ca-file {ca_file} cannot be read: {error}") from error
+            raise AgentError(f"--ca-file {ca_file} cannot be used: {error}. It must name a PEM file of certificates.") from error
     return context
 
 
@@ -162,6 +162,13 @@ def _write_privately(file: Path, text: str) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
+
+
+def _advice(error: httpx2.HTTPError) -> str:
+    """What the person can do about it, where that is known."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return ". Name the certificate authority it uses with --ca-file."
+    return ". Is it running, and is the address right?" if isinstance(error, httpx2.ConnectError) else ""
 
 
 def _where(error: httpx2.HTTPError) -> str:
