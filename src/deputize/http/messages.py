@@ -52,7 +52,8 @@ class Headers:
     def get_all(self, name: str) -> list[str]:
         """Every value of `name`, in order."""
         wanted = field_name(name)
-        return [value.decode("latin-1") for key, value in self.raw if len(key) == len(wanted) and key.lower() == wanted]
+        size = len(wanted)
+        return [value.decode("latin-1") for key, value in self.raw if len(key) == size and key.lower() == wanted]
 
     def add(self, name: str, value: str) -> None:
         """Append a field, keeping others of that name. Raises `HeaderError` for what would change the message's framing."""

@@ -49,7 +49,7 @@ def speech_of_opening(fields: RoutingFields) -> Speech | Rejection:
 
 def _claimed_version(frame: Frame) -> JsonValue | Absent:
     meta = frame.params.get("_meta") if frame.params else None
-    return meta.get(VERSION_KEY, ABSENT) if isinstance(meta, Mapping) else ABSENT
+    return meta.get(VERSION_KEY, ABSENT) if meta is not None and isinstance(meta, Mapping) else ABSENT
 
 
 def _initialize_version(frame: Frame, preferred: str) -> str:

@@ -39,22 +39,21 @@ class RoutingFields:
 
 def read_fields(raw: Iterable[tuple[bytes, bytes]]) -> RoutingFields | Rejection:
     """Pick the fields out of a header section; a repeated one (but `Accept`) would let two readers choose differently."""
-    fields = RoutingFields()
+    found: dict[str, str] = {}
     for key, value in raw:
         attribute = _NAMES.get(key.lower())
-        if attribute is not None and not _keep(fields, attribute, value.decode("latin-1").strip(" \t")):
-            return header_mismatch(f"{key.decode('latin-1')} is repeated")
+        if attribute is None:
+            continue
+        text = value.decode("latin-1").strip(" \t")
+        if attribute in found:
+            if attribute != "accept":
+                return header_mismatch(f"{key.decode('latin-1')} is repeated")
+            text = f"{found[attribute]}, {text}"
+        found[attribute] = text
+    fields = RoutingFields(**found)
     if fields.session is not None and not _SESSION.fullmatch(fields.session):
         return header_mismatch("Mcp-Session-Id has characters outside visible ASCII")
     return fields
-
-
-def _keep(fields: RoutingFields, attribute: str, value: str) -> bool:
-    earlier: str | None = getattr(fields, attribute)
-    if earlier is not None and attribute != "accept":
-        return False
-    setattr(fields, attribute, value if earlier is None else f"{earlier}, {value}")
-    return True
 
 
 def decode_name(value: str) -> str | None:
