@@ -19,7 +19,7 @@ from deputize.kernel.errors import ConfigurationError
 _INSTANCE = click.option(
     "--instance",
     "directory",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
     envvar="IG_INSTANCE_DIR",
     default=Path.home() / ".openig",
     show_default="~/.openig",
