@@ -4,7 +4,7 @@ import string
 from dataclasses import replace
 from urllib.parse import urlencode, urlsplit
 
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from deputize.oauth.authorization_request import AuthorizationRefusal, error_response, validate
@@ -42,6 +42,11 @@ def test_a_requested_redirect_uri_differs_from_a_registered_one_in_a_loopback_po
         "",
         None,
     )
+
+
+@given(hosts, hosts, ports)
+def test_a_loopback_host_never_stands_for_another_host(registered, requested, port):
+    assert registered == requested or not is_registered([f"http://{registered}:3000/callback"], f"http://{requested}{port}/callback")
 
 
 @given(st.integers(1, 65535), st.sampled_from(["localhost", "127.0.0.1", "[::1]"]))
@@ -167,6 +172,8 @@ instants = st.floats(0, 2000 * DAY)
 days = st.none() | st.floats(0.01, 400)
 
 
+@example(0.0, 10 * DAY, 10.0, None, 1, 1, False)
+@example(0.0, 10 * DAY, None, 10.0, 1, 1, False)
 @given(instants, instants, days, days, st.integers(1, 3), st.integers(1, 3), st.booleans())
 def test_a_consent_is_in_force_only_while_every_limit_allows(accepted, waited, then_days, now_days, then_version, now_version, withdrawn):
     consent = replace(
