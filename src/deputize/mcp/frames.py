@@ -78,7 +78,18 @@ def _fault(document: JsonObject, rule: "_Rule") -> str | None:
 def _call_fault(document: JsonObject) -> str | None:
     if not isinstance(document["method"], str) or not document["method"]:
         return "method is not text"
-    return "params is not an object" if "params" in document and not isinstance(document["params"], dict) else None
+    if "params" not in document:
+        return None
+    params = document["params"]
+    if not isinstance(params, dict):
+        return "params is not an object"
+    return "a member differs from one of the protocol in case only" if _has_twins(params) else None
+
+
+def _has_twins(params: JsonObject) -> bool:
+    """Whether a server that matches names without regard to case would decide on another member than we do."""
+    inner = (value for name in _NESTING if isinstance(value := params.get(name), dict))
+    return any(_DECISIVE.get(name.casefold(), name) != name for members in (params, *inner) for name in members)
 
 
 def _result_fault(document: JsonObject) -> str | None:
@@ -95,6 +106,25 @@ def _error_fault(document: JsonObject) -> str | None:
     if not isinstance(code, int) or isinstance(code, bool) or not isinstance(error.get("message"), str):
         return "error has no integer code and text message"
     return None
+
+
+_NESTING: Final = ("_meta", "ref", "notifications")
+_DECISIVE: Final = {
+    name.casefold(): name
+    for name in (
+        *_NESTING,
+        "name",
+        "uri",
+        "taskId",
+        "arguments",
+        "type",
+        "resourceSubscriptions",
+        "protocolVersion",
+        "clientInfo",
+        "io.modelcontextprotocol/protocolVersion",
+    )
+}
+"""Members that policies, routing and versions are decided by. Go's encoding/json takes `Name` for `name`, and the last of the two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,3 +87,30 @@ def test_size_and_depth_are_limited():
     assert isinstance(parse_frame(b'{"jsonrpc":"2.0","id":1,"method":"ping"}', max_size=20), Rejection)
     deep = b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":' + b"[" * 100 + b"]" * 100 + b"}}"
     assert isinstance(parse_frame(deep), Rejection)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"name": "read", "Name": "transfer"},
+        {"Name": "transfer", "name": "read"},
+        {"name": "read", "NAME": "transfer"},
+        {"uri": "file:///a", "URI": "file:///b"},
+        {"name": "read", "argument\u017f": {}},
+        {"taskid": "1"},
+        {"_Meta": {}},
+        {"_meta": {"io.modelcontextprotocol/ProtocolVersion": "2026-07-28"}},
+        {"ref": {"type": "ref/prompt", "name": "a", "Name": "b"}},
+        {"notifications": {"ResourceSubscriptions": ["file:///b"]}},
+    ],
+)
+def test_members_that_differ_in_case_only_are_refused(params):
+    """Some servers take them for the member that was decided on: the tool called would not be the tool allowed."""
+    rejection = parse_frame(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode())
+    assert isinstance(rejection, Rejection)
+    assert (rejection.status, rejection.code, rejection.id) == (400, INVALID_REQUEST, 1)
+
+
+def test_arguments_are_the_tools_own():
+    params = {"name": "read", "arguments": {"Name": 1, "name": 2}}
+    assert isinstance(parse_frame(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()), Frame)
