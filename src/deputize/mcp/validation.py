@@ -68,8 +68,13 @@ def check_head(verb: str, fields: RoutingFields) -> Rejection | None:
     return _HEAD_CHECKS[verb](fields)
 
 
-def check_opening(verb: str, fields: RoutingFields) -> Message | Rejection:
-    """A GET that opens an event stream or a DELETE that ends a session; both exist in the legacy era only."""
+def check_opening(verb: str, fields: RoutingFields, body: bytes = b"") -> Message | Rejection:
+    """A GET that opens an event stream or a DELETE that ends a session; both exist in the legacy era only.
+
+    A body is refused: nothing here would look at it, but a server that can be told to take the request for a POST would.
+    """
+    if body:
+        return invalid_request(f"{verb} has no body")
     speech = speech_of_opening(fields)
     if isinstance(speech, Rejection):
         return speech

@@ -90,7 +90,7 @@ class McpValidationFilter:
 
     def _message(self, fields: RoutingFields, request: Request) -> Message | Rejection:
         if request.method != "POST":
-            return check_opening(request.method, fields)
+            return check_opening(request.method, fields, request.body.buffered or b"")
         return check_message(fields, request.body.buffered or b"", self._rules)
 
     def _origin_fault(self, fields: RoutingFields) -> Rejection | None:

@@ -119,3 +119,11 @@ def test_configuration_that_cannot_work(config, pointer):
 def test_origins_are_required():
     with pytest.raises(ConfigurationError, match="acceptedOrigins"):
         built(McpValidationFilter, {"type": "McpValidationFilter"}, oauth_heap())
+
+
+@pytest.mark.parametrize("verb", ["GET", "DELETE"])
+async def test_a_message_cannot_ride_on_another_verb(verb):
+    headers = [("Accept", "text/event-stream"), LEGACY_VERSION, ("Mcp-Session-Id", "s"), ("X-HTTP-Method-Override", "POST")]
+    exchange = exchange_for("/mcp", verb, headers, json.dumps(legacy_call("transfer")).encode())
+    response, seen = await through(filter_of(), exchange)
+    assert (response.status, json.loads(response.body.buffered)["error"]["code"], seen) == (400, -32600, None)
