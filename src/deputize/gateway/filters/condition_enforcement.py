@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from typing import Self
 
 from deputize.expressions import Template
+from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.gateway.settings import Reference, Settings, TemplateText
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler, Next
@@ -11,7 +12,10 @@ from deputize.http.messages import Response
 
 
 class ConditionEnforcementFilter:
-    """Refuses with 403, or hands over to the failure handler. A condition that cannot be evaluated does not hold."""
+    """Refuses with 403, or hands over to the failure handler, and leaves a `RefusalContext`.
+
+    A condition that cannot be evaluated does not hold.
+    """
 
     class Config(Settings):
         """`condition` is evaluated for each request."""
@@ -36,6 +40,7 @@ class ConditionEnforcementFilter:
         """Continue, or refuse."""
         if self._site.holds(self._condition, exchange):
             return next(exchange)
+        exchange.put(RefusalContext("condition_not_met", f"the condition of {self._site.name or self._site.pointer} does not hold"))
         return self._failure.handle(exchange) if self._failure else _forbidden()
 
 

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, field_validator
 
+from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.gateway.settings import Duration, OneOrMore, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler, Next
@@ -87,6 +88,7 @@ class CorsFilter:
         return Response(204, _headers({**_common(policy, origin), **_granted(policy, wanted, names)}))
 
     async def _refuse(self, exchange: Exchange) -> Response:
+        exchange.put(RefusalContext("origin_refused", "no policy accepts the origin, or what its preflight asks for"))
         return Response(403) if self._failure is None else await self._failure.handle(exchange)
 
 

@@ -8,6 +8,7 @@ import structlog
 from pydantic import model_validator
 
 from deputize.expressions import ExpressionError, Template, compile_template
+from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.gateway.settings import Reference, Settings, TemplateText, explained
 from deputize.gateway.site import Site
 from deputize.gateway.throttling.buckets import Buckets
@@ -25,7 +26,7 @@ class ThrottlingFilter:
         """`requestGroupingPolicy` names the partition; its default puts all traffic into one. Either `rate` or `throttlingRatePolicy`."""
 
         request_grouping_policy: TemplateText = compile_template("")
-        """The partition a request counts in, such as `${contexts.oauth2.info.sub}`; one for all when absent."""
+        """The partition a request counts in, such as `${contexts.oauth2.accessToken.info.sub}`; one for all when absent."""
         rate: RateSettings | None = None
         """The rate of every partition."""
         throttling_rate_policy: Reference | None = None
@@ -61,7 +62,7 @@ class ThrottlingFilter:
         if partition is None:
             return _undecided("requestGroupingPolicy yields null", exchange)
         wait = None if rate is None else self._buckets.take(partition, rate, exchange.started)
-        return next(exchange) if wait is None else _throttled(wait)
+        return next(exchange) if wait is None else _throttled(wait, exchange)
 
 
 class _FixedRate:
@@ -74,7 +75,8 @@ class _FixedRate:
         return self._rate
 
 
-async def _throttled(wait: float) -> Response:
+async def _throttled(wait: float, exchange: Exchange) -> Response:
+    exchange.put(RefusalContext("throttled", "the rate of its partition is used up"))
     headers = Headers()
     headers.add("Retry-After", str(math.ceil(wait)))
     return Response(429, headers)
@@ -82,4 +84,5 @@ async def _throttled(wait: float) -> Response:
 
 async def _undecided(reason: str, exchange: Exchange) -> Response:
     log.error("a request cannot be throttled and is refused", reason=reason, transaction=exchange.transaction_id)
+    exchange.put(RefusalContext("throttled", reason))
     return Response(500)

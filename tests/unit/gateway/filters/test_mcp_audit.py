@@ -17,6 +17,7 @@ from support.gateway import Answering, FixedClock, built, exchange_for
 from support.mcp_messages import LEGACY_VERSION, legacy_call
 from support.oauth_filters import CLAIMS, oauth_heap, posting, protection, resource_server
 
+RATE = {"numberOfRequests": 1, "duration": "1 minute"}
 BEARER = ("Authorization", "Bearer good")
 
 
@@ -176,3 +177,27 @@ async def test_no_record_ever_holds_a_token_or_an_argument(value, token, method,
     record = json.dumps(await recorded(exchange, upstream, tokens={"good": {**CLAIMS, "secret": value}}))
     assert "s3cret" not in record
     assert "Bearer" not in record
+
+
+FALSE = {"type": "ConditionEnforcementFilter", "config": {"condition": "${false}"}}
+USED_UP = {"type": "ThrottlingFilter", "config": {"requestGroupingPolicy": "${request.method < 5}", "rate": RATE}}
+ELSEWHERE = {"type": "CorsFilter", "config": {"policies": [{"acceptedOrigins": ["https://app.example"]}]}}
+
+
+@pytest.mark.parametrize(
+    ("refusing", "status", "error"),
+    [(FALSE, "403", "condition_not_met"), (USED_UP, "500", "throttled"), (ELSEWHERE, "403", "origin_refused")],
+)
+async def test_what_other_filters_refuse_is_denied_too(refusing, status, error):
+    refuse = built(Filter, refusing)
+    record = await recorded(
+        posting(legacy_call(), BEARER, LEGACY_VERSION, ("Origin", "https://evil.example")), Chain([refuse], Answering())
+    )
+    assert (record["decision"], record["response"]["statusCode"], record["reason"].partition(":")[0]) == ("DENY", status, error)
+
+
+async def test_what_is_throttled_is_denied():
+    once = built(Filter, {"type": "ThrottlingFilter", "config": {"rate": RATE}})
+    upstream = Chain([once], Answering())
+    decisions = [(await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), upstream))["decision"] for _ in range(2)]
+    assert decisions == ["PERMIT", "DENY"]
