@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from deputize.audit.service import AuditService
+from deputize.gateway.access_audit import Observe, access_audit
 from deputize.gateway.admin_settings import AdminSettings, GatewaySettings
 from deputize.gateway.buffering import DEFAULT_LIMIT, Buffered
 from deputize.gateway.configured import Configured, Kind, configured
@@ -68,6 +70,21 @@ class Entry:
         return self._handle(exchange) if own is None else own.handle(exchange)
 
 
+class Observed:
+    """A handler all of whose exchanges are shown to the access audit of the gateway's own configuration."""
+
+    __slots__ = ("_handle", "_observe")
+
+    def __init__(self, observe: Observe, handler: Handler) -> None:
+        self._observe = observe
+        self._handle = handler.handle
+
+    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+        """Show, and pass on."""
+        self._observe(exchange)
+        return self._handle(exchange)
+
+
 async def load(directory: Path, environment: Mapping[str, str], clock: Clock, types: Mapping[str, HeapType]) -> LoadedInstance:
     """Build everything in `directory`. Raises `ConfigurationError` for what stops the start; broken routes do not.
 
@@ -95,7 +112,13 @@ def _built(bare: Instance, types: Mapping[str, HeapType], deployment: Deployment
     main = heap.resolve(config.settings.handler, Handler, below(config.position, "handler"))
     _publish(ground, deployment)
     deployment.warnings += [*admin.unread("admin.json"), *config.unread("config.json")]
-    return LoadedInstance(admin, admin_heap, _entry(ground, main, admin.settings), ground, deployment)
+    audit = heap.resolve("AuditService", AuditService, below(config.position, "heap"))
+    entry = _observed(_entry(ground, main, admin.settings), access_audit(audit, bare.clock, None))
+    return LoadedInstance(admin, admin_heap, entry, ground, deployment)
+
+
+def _observed(entry: Handler, observe: Observe | None) -> Handler:
+    return entry if observe is None else Observed(observe, entry)
 
 
 def _publish(ground: Ground, deployment: Deployment) -> None:

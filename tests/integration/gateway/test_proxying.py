@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 
 import pytest
 
@@ -175,3 +176,25 @@ async def test_without_files_the_defaults_serve(tmp_path):
     assert gateway.problems() == ((), ())
     with contextlib.suppress(ConfigurationError):
         await gateway.stop()
+
+
+async def test_what_no_route_takes_leaves_one_access_record_too(instance, started):
+    handlers = [
+        {
+            "class": "org.forgerock.audit.handlers.json.JsonAuditEventHandler",
+            "config": {"name": "json", "logDirectory": "audit", "topics": ["access"]},
+        }
+    ]
+    audit = {"name": "AuditService", "type": "AuditService", "config": {"eventHandlers": handlers}}
+    write_json(instance / "config" / "config.json", {"handler": "router", "heap": [audit, {"name": "router", "type": "Router"}]})
+    route(
+        instance, "taken", condition="${request.uri.path == '/taken'}", handler={"type": "StaticResponseHandler", "config": {"status": 204}}
+    )
+    gateway = await started(instance)
+    for target in ("/taken", "/nowhere?token=s3cret"):
+        await ask(gateway.ports[0], target=target)
+    await gateway.stop()
+    text = (instance / "audit" / "access.audit.json").read_text()
+    records = [json.loads(line) for line in text.splitlines()]
+    assert [(each["ig"]["routeName"], each["response"]["statusCode"]) for each in records] == [("taken", "204"), (None, "404")]
+    assert "s3cret" not in text
