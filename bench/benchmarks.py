@@ -12,6 +12,7 @@ from bench.load import Request, status
 from bench.measure import Plan, Result, alternate
 from bench.peers import apache, nginx
 from bench.peers import oidc_provider as npm
+from bench.programs import Program
 from bench.subject import deputize
 
 CALL = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"forecast_daily","arguments":{"place":"Tokyo, JP"}}}'
@@ -62,34 +63,32 @@ def client_credentials(plan: Plan, say: Callable[[str], None]) -> list[Result]:
     """An agent's token for itself."""
     subject = deputize(plan.folder)
     form = {"grant_type": "client_credentials", "scope": "agent"}
-    with subject.authority(measured=True), npm.oidc_provider(plan.folder) as peer:
-        ours = _token_request(f"{subject.secrets['issuer']}/token", (subject.agent.client_id, subject.agent.client_secret), form)
-        theirs = _token_request(peer.token_endpoint, npm.CLIENT, form)
+    with subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
+        ours = _token_request(program, (subject.agent.client_id, subject.agent.client_secret), form)
+        theirs = _token_request(peer.program, npm.CLIENT, form)
         return alternate(plan, {OURS: ours, "node-oidc-provider": theirs}, say)
 
 
 def token_exchange(plan: Plan, say: Callable[[str], None]) -> list[Result]:
     """A subject and an actor token for one that names both."""
     subject = deputize(plan.folder)
-    with subject.authority(measured=True), npm.oidc_provider(plan.folder) as peer:
+    with subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
         user, actor, _ = subject.tokens()
-        ours = _token_request(
-            f"{subject.secrets['issuer']}/token", (subject.agent.client_id, subject.agent.client_secret), _exchange(user, actor)
-        )
+        ours = _token_request(program, (subject.agent.client_id, subject.agent.client_secret), _exchange(user, actor))
         own = peer.own_token()
-        theirs = _token_request(peer.token_endpoint, npm.CLIENT, _exchange(own, own))
+        theirs = _token_request(peer.program, npm.CLIENT, _exchange(own, own))
         return alternate(plan, {OURS: ours, "node-oidc-provider (registered grant)": theirs}, say)
 
 
-def _tool_call(url: str, token: str) -> Request:
+def _tool_call(program: Program, token: str) -> Request:
     headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-    return Request(url, CALL, headers | {"MCP-Protocol-Version": "2025-06-18", "Authorization": f"Bearer {token}"})
+    return Request(program, CALL, headers | {"MCP-Protocol-Version": "2025-06-18", "Authorization": f"Bearer {token}"})
 
 
 def _require_token(request: Request, *, is_required: bool) -> None:
     """A fast proxy that lets everybody through would be measured at nothing."""
     if (status(request), status(request.without("Authorization"))) != (200, 401 if is_required else 200):
-        raise RuntimeError(f"{request.url} does not tell requests with a token from requests without")
+        raise RuntimeError(f"{request.program.url} does not tell requests with a token from requests without")
 
 
 def _exchange(subject: str, actor: str) -> dict[str, str]:
@@ -99,9 +98,9 @@ def _exchange(subject: str, actor: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _token_request(url: str, client: tuple[str, str], form: dict[str, str]) -> Request:
+def _token_request(program: Program, client: tuple[str, str], form: dict[str, str]) -> Request:
     credentials = base64.b64encode(":".join(client).encode()).decode()
-    return Request(url, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Basic {credentials}"})
+    return Request(program, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Basic {credentials}"})
 
 
 BENCHMARKS: dict[str, Benchmark] = {

@@ -31,11 +31,17 @@ class Result:
         """The median over the rounds."""
         return statistics.median(each.requests_per_second for each in self.rounds)
 
+    @property
+    def cpu_us(self) -> float:
+        """The median processor time for one request, in microseconds."""
+        return statistics.median(each.cpu_us for each in self.rounds)
+
     def as_json(self) -> dict[str, object]:
         """For the results file."""
         return {
             "name": self.name,
             "median_requests_per_second": round(self.requests_per_second),
+            "median_cpu_microseconds_per_request": round(self.cpu_us, 1),
             "rounds": [asdict(each) for each in self.rounds],
         }
 
@@ -49,6 +55,6 @@ def alternate(plan: Plan, candidates: Mapping[str, Request], say: Callable[[str]
         for name, request in candidates.items():
             each = drive(request, plan.seconds, plan.folder)
             measured[name].append(each)
-            latency = f"p50 {each.p50_ms:.2f} ms  p99 {each.p99_ms:.2f} ms"
+            latency = f"p50 {each.p50_ms:.2f} ms  p99 {each.p99_ms:.2f} ms  cpu {each.cpu_us:.0f} µs"
             say(f"  round {number}/{plan.rounds}  {name:<40} {each.requests_per_second:>9,.0f}/s  {latency}")
     return [Result(name, tuple(rounds)) for name, rounds in measured.items()]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx2
 
-from bench.load import LOAD_CORE, PROGRAM_CORE
+from bench.cores import LOAD_CORE, PROGRAM_CORE
 
 START_SECONDS = 30
 
@@ -23,6 +23,32 @@ class Tls:
 
     certificate: Path
     ca_file: Path
+
+
+@dataclass(frozen=True)
+class Program:
+    """A running program that is measured."""
+
+    url: str
+    """What it is asked."""
+    group: int
+    """The process group of it and its children."""
+
+    def cpu_seconds(self) -> float:
+        """Processor time it has used so far: what other programs on the machine do does not show in it."""
+        return sum(map(_ticks, self._members())) / os.sysconf("SC_CLK_TCK")
+
+    def _members(self) -> Iterator[list[str]]:
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = stat.read_text("ascii", "replace").rpartition(")")[2].split()
+                if int(fields[2]) == self.group:
+                    yield fields
+
+
+def _ticks(fields: list[str]) -> int:
+    """User and system time, of the process and of children it has waited for (proc(5), fields 14 to 17)."""
+    return sum(map(int, fields[11:15]))
 
 
 def free_port() -> int:

@@ -44,18 +44,20 @@ def judge(results: list[Result], goals: tuple[Goal, ...]) -> list[dict[str, obje
     """Each goal with what was reached."""
     by_name = {result.name: result for result in results}
     ours = next(result for name, result in by_name.items() if name.startswith(OURS))
-    judged: list[dict[str, object]] = []
-    for goal in goals:
-        reached = ratio(ours, by_name[goal.peer]) if goal.peer else ours.requests_per_second
-        against = goal.peer or "requests a second"
-        judged.append(
-            {"against": against, "reached": round(reached, 2), "least": goal.least, "aim": goal.aim, "met": reached >= goal.least}
-        )
-    return judged
+    return [_judged(goal, ours, by_name[goal.peer] if goal.peer else None) for goal in goals]
 
 
-def ratio(ours: Result, peer: Result) -> float:
-    """The median of the ratios of rounds that ran next to each other: a machine that slows down slows both."""
+def _judged(goal: Goal, ours: Result, peer: Result | None) -> dict[str, object]:
+    """Beside a peer, processor time decides: it says the same as requests a second do on a machine with nothing else to do."""
+    reached = peer.cpu_us / ours.cpu_us if peer else ours.requests_per_second
+    judged: dict[str, object] = {"against": goal.peer or "requests a second", "reached": round(reached, 2)}
+    if peer:
+        judged["reached_in_requests_per_second"] = round(neighbouring_ratio(ours, peer), 2)
+    return judged | {"least": goal.least, "aim": goal.aim, "met": reached >= goal.least}
+
+
+def neighbouring_ratio(ours: Result, peer: Result) -> float:
+    """The median of the ratios of rounds that ran next to each other."""
     pairs = zip(ours.rounds, peer.rounds, strict=True)
     return statistics.median(mine.requests_per_second / theirs.requests_per_second for mine, theirs in pairs)
 
@@ -76,11 +78,12 @@ def write(name: str, benchmark: Benchmark, plan: Plan, results: list[Result]) ->
 
 def _print(title: str, results: list[Result], judged: list[Mapping[str, object]] | list[dict[str, object]]) -> None:
     table = Table(title=title)
-    for heading in ("program", "requests/s (median)", "lowest", "highest"):
+    for heading in ("program", "requests/s (median)", "lowest", "highest", "µs of processor"):
         table.add_column(heading, justify="left" if heading == "program" else "right")
     for result in results:
         rates = [each.requests_per_second for each in result.rounds]
-        table.add_row(result.name, f"{result.requests_per_second:,.0f}", f"{min(rates):,.0f}", f"{max(rates):,.0f}")
+        low, high = f"{min(rates):,.0f}", f"{max(rates):,.0f}"
+        table.add_row(result.name, f"{result.requests_per_second:,.0f}", low, high, f"{result.cpu_us:,.1f}")
     console = Console()
     console.print(table)
     for goal in judged:

@@ -11,7 +11,7 @@ from demo.person import Person
 from demo.programs import DEPUTIZE
 from demo.stage import EXAMPLE, Stage, prepare
 
-from bench.programs import Tls, running
+from bench.programs import Program, Tls, running
 
 
 class Deputize:
@@ -41,17 +41,17 @@ class Deputize:
         return subject, actor, agent.exchange(subject, actor).raise_for_status().json()["access_token"]
 
     @contextlib.contextmanager
-    def authority(self, *, measured: bool) -> Iterator[None]:
-        """The authority while it runs."""
+    def authority(self, *, measured: bool) -> Iterator[Program]:
+        """The authority's token endpoint while it runs."""
         stage = self.stage
         where = ["--data", str(stage.data), "--port", str(stage.ports.authority), "--base-url", stage.authority_url]
         command = [*DEPUTIZE, "authority", "serve", *where]
-        with running(command, f"{stage.authority_url}/health/ready", stage.log("authority"), measured=measured):
-            yield
+        with running(command, f"{stage.authority_url}/health/ready", stage.log("authority"), measured=measured) as process:
+            yield Program(f"{self.secrets['issuer']}/token", process.pid)
 
     @contextlib.contextmanager
-    def gateway(self, upstream_port: int) -> Iterator[str]:
-        """The URL of the gateway while it runs: the example's route with the token cache on."""
+    def gateway(self, upstream_port: int) -> Iterator[Program]:
+        """The gateway while it runs: the example's route with the token cache on."""
         stage = self.stage
         _cache_tokens(stage.instance / "config" / "routes" / "mcp.json")
         environment = programs.gateway_environment(
@@ -59,8 +59,8 @@ class Deputize:
         ) | {"MCP_SERVER_URL": f"http://127.0.0.1:{upstream_port}"}
         command = [*DEPUTIZE, "gateway", "serve", "--instance", str(stage.instance)]
         ready = f"http://localhost:{stage.ports.gateway_admin}/health/ready"
-        with running(command, ready, stage.log("gateway"), measured=True, environment=environment):
-            yield f"http://127.0.0.1:{stage.ports.gateway_clear}/mcp"
+        with running(command, ready, stage.log("gateway"), measured=True, environment=environment) as process:
+            yield Program(f"http://127.0.0.1:{stage.ports.gateway_clear}/mcp", process.pid)
 
 
 def deputize(folder: Path) -> Deputize:

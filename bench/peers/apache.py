@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.peers.nginx import introspection
-from bench.programs import Tls, free_port, running
+from bench.programs import Program, Tls, free_port, running
 
 MODULES = Path("/usr/lib/apache2/modules")
 
@@ -53,8 +53,8 @@ _HASHED_KEYS = "OIDCCacheEncrypt On\nOIDCCryptoPassphrase only-for-this-run"
 
 
 @contextlib.contextmanager
-def protecting_proxy(folder: Path, upstream_port: int, tls: Tls, *, long_tokens: bool) -> Iterator[str]:
-    """The URL of a reverse proxy that requires a live token with the scope `test`, and takes any token for one.
+def protecting_proxy(folder: Path, upstream_port: int, tls: Tls, *, long_tokens: bool) -> Iterator[Program]:
+    """A reverse proxy that requires a live token with the scope `test`, and takes any token for one.
 
     Its cache in shared memory takes no key above 512 bytes, which a signed token exceeds, unless it encrypts what it caches and hashes the
     key: `long_tokens`. It introspects over https only, so another nginx says, once, that the token is live.
@@ -74,5 +74,5 @@ def protecting_proxy(folder: Path, upstream_port: int, tls: Tls, *, long_tokens:
         }
         configuration.write_text(_CONFIGURATION.format(**settings, cache=_HASHED_KEYS if long_tokens else ""), "utf-8")
         command = ["apache2", "-f", str(configuration), "-DFOREGROUND"]
-        with running(command, f"http://127.0.0.1:{port}/", home / "apache.log", measured=True):
-            yield f"http://127.0.0.1:{port}/mcp"
+        with running(command, f"http://127.0.0.1:{port}/", home / "apache.log", measured=True) as process:
+            yield Program(f"http://127.0.0.1:{port}/mcp", process.pid)

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.programs import free_port, running
+from bench.programs import Program, free_port, running
 
 ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"Tokyo: 21 degrees, clear"}],"isError":false}}'
 
@@ -39,11 +39,11 @@ def upstream(folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def plain_proxy(folder: Path, upstream_port: int) -> Iterator[str]:
-    """The URL of a reverse proxy that checks nothing."""
+def plain_proxy(folder: Path, upstream_port: int) -> Iterator[Program]:
+    """A reverse proxy that checks nothing."""
     port = free_port()
-    with _nginx("proxy", folder, _PROXY.format(port=port, upstream=upstream_port), port, measured=True):
-        yield f"http://127.0.0.1:{port}/mcp"
+    with _nginx("proxy", folder, _PROXY.format(port=port, upstream=upstream_port), port, measured=True) as group:
+        yield Program(f"http://127.0.0.1:{port}/mcp", group)
 
 
 @contextlib.contextmanager
@@ -55,9 +55,9 @@ def introspection(folder: Path, certificate: Path, answer: str) -> Iterator[str]
 
 
 @contextlib.contextmanager
-def _nginx(name: str, folder: Path, rest: str, port: int, *, measured: bool) -> Iterator[None]:
+def _nginx(name: str, folder: Path, rest: str, port: int, *, measured: bool) -> Iterator[int]:
     configuration = folder / f"{name}.conf"
     configuration.write_text(_COMMON.format(folder=folder, name=name, rest=rest), "utf-8")
     command = ["nginx", "-p", str(folder), "-e", str(folder / f"{name}.start.log"), "-c", str(configuration)]
-    with running(command, f"http://127.0.0.1:{port}/", folder / f"{name}.log", measured=measured):
-        yield
+    with running(command, f"http://127.0.0.1:{port}/", folder / f"{name}.log", measured=measured) as process:
+        yield process.pid

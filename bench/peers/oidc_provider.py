@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 
-from bench.programs import free_port, running
+from bench.programs import Program, free_port, running
 
 SOURCE = Path(__file__).resolve().parent / "oidc-provider"
 CLIENT = ("agent", "a-secret-of-the-usual-length-for-one-benchmark")
@@ -17,14 +17,15 @@ CLIENT = ("agent", "a-secret-of-the-usual-length-for-one-benchmark")
 
 @dataclass(frozen=True)
 class OidcProvider:
-    """Where its token endpoint is."""
+    """The running provider."""
 
-    token_endpoint: str
+    program: Program
+    """Its token endpoint."""
 
     def own_token(self) -> str:
         """A token that it will take for an exchange."""
         form = {"grant_type": "client_credentials", "scope": "agent"}
-        return httpx2.post(self.token_endpoint, data=form, auth=CLIENT).raise_for_status().json()["access_token"]
+        return httpx2.post(self.program.url, data=form, auth=CLIENT).raise_for_status().json()["access_token"]
 
 
 @contextlib.contextmanager
@@ -36,6 +37,6 @@ def oidc_provider(folder: Path) -> Iterator[OidcProvider]:
         subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"], cwd=home, check=True, timeout=300)
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    environment = {"NODE_ENV": "production"}
-    with running(["node", str(home / "server.mjs"), str(port)], url, folder / "oidc-provider.log", measured=True, environment=environment):
-        yield OidcProvider(f"{url}/token")
+    command, log = ["node", str(home / "server.mjs"), str(port)], folder / "oidc-provider.log"
+    with running(command, url, log, measured=True, environment={"NODE_ENV": "production"}) as process:
+        yield OidcProvider(Program(f"{url}/token", process.pid))
