@@ -119,6 +119,7 @@ async def test_gets_more_scope_when_the_first_was_not_enough(protected_url: str,
         ("authorization_answer", {"iss": "http://127.0.0.1/evil"}, "another authorization server"),
         ("authorization_answer", {"error": "access_denied"}, "access_denied"),
         ("exchange_error", "invalid_grant", "refused the token exchange: invalid_grant (refused by the script)"),
+        ("exchange_error", "invalid_client", "Check that AGENT_SECRET is the secret"),
         ("withheld", frozenset({"test"}), "insufficient_scope"),
     ],
 )
@@ -137,6 +138,8 @@ async def test_stops_with_a_reason(
     ("options", "reason"),
     [
         (["--mcp-server-url", "http://ig.example.com/mcp"], "is not https"),
+        (["--mcp-server-url", "localhost:8443/mcp"], "write the whole address"),
+        (["--mcp-server-url", "http://127.0.0.1:1/mcp"], "Is it running"),
         (["--mcp-server-url", "http://127.0.0.1:1/mcp"], "cannot be reached"),
         (["--mcp-server-url", "https://localhost:1/mcp", "--ca-file", "/does/not/exist"], "--ca-file"),
     ],
