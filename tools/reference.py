@@ -143,10 +143,10 @@ def _records_in(annotation: Any) -> tuple[type[Settings], ...]:  # noqa: ANN401
 
 
 def _object(kind: Any) -> str:  # noqa: ANN401
-    names = catalogue.type_names(kind)
-    also = f" (also `{'`, `'.join(names[1:])}`)" if len(names) > 1 else ""
+    name, *others = catalogue.type_names(kind)
+    also = f" (also `{'`, `'.join(others)}`)" if others else ""
     about = [inspect.getdoc(kind) or "", inspect.getdoc(kind.Config) or ""]
-    parts = [f"### `{names[0]}`{also}", *about, _table(kind.Config), *_parts(kind.Config)]
+    parts = [f"### `{name}`{also}", *about, _table(kind.Config), *_parts(kind.Config)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
