@@ -210,14 +210,20 @@ def test_missing_never_satisfies_the_use_case_s_mapping(client, actor, subject):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans(), st.sampled_from(["agent", "test"])), min_size=1, max_size=6))
-def test_no_way_of_exchanges_makes_a_permission_that_the_user_s_agent_does_not_have(steps):
-    asyncio.run(_walk(steps))
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans(), st.sampled_from(["agent", "test"])), min_size=1, max_size=6),
+    st.booleans(),
+)
+def test_no_way_of_exchanges_makes_a_permission_that_the_user_s_agent_does_not_have(steps, impersonation):
+    asyncio.run(_walk(steps, impersonation))
 
 
-async def _walk(steps):
-    """The second agent got hold of the first one's subject and ID token, and exchanges whatever it has for whatever it can."""
-    world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False)))
+async def _walk(steps, impersonation):
+    """The second agent got hold of the first one's subject and ID token, and exchanges whatever it has for whatever it can.
+
+    Unless the resource allows impersonation by name, that is nothing at all.
+    """
+    world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=impersonation)))
     theirs, own = await world.sign_on(scopes=("openid", "agent")), await world.actor_token(OTHER_ID)
     held = [(theirs.access_token, ACCESS_TOKEN), (theirs.id_token, ID_TOKEN)]
     for index, latest, acting, scope in steps:
@@ -226,5 +232,6 @@ async def _walk(steps):
             response = await world.exchange(token, own if acting else None, OTHER_ID, scope, subject_token_type=kind)
         except OAuthError:
             continue
+        assert impersonation
         assert response.claims.keys().isdisjoint({"act", "may_act"})
         held.append((response.access_token, ACCESS_TOKEN))

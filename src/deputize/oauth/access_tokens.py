@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from deputize.jose import ACCESS_TOKEN_TYPE, TokenInvalid, Verifier, sign
 from deputize.kernel.values import JsonObject
 from deputize.oauth.claims import Issue, assemble, explain
-from deputize.oauth.delegation import act_refusal, may_act_refusal
+from deputize.oauth.delegation import act_refusal, impersonation_refusal, may_act_refusal
 from deputize.oauth.errors import InvalidGrant
 from deputize.oauth.ports import IssuedToken, Standings
 from deputize.oauth.records.directory import Environment
@@ -53,7 +53,11 @@ def delegation_refusal(issue: Issue, claims: JsonObject) -> str | None:
     if act is None and issue.resource.delegation_required:
         return f"{issue.resource.name!r} requires delegation: {explain(issue, 'act')}"
     actor = issue.client.id if issue.actor is not None else None
-    return act_refusal(act, issue.subject, actor) or may_act_refusal(claims.get("may_act"), issue.subject, issue.client.id)
+    return (
+        act_refusal(act, issue.subject, actor)
+        or may_act_refusal(claims.get("may_act"), issue.subject, issue.client.id)
+        or (None if issue.resource.impersonation_allowed else impersonation_refusal(act, issue.subject, issue.client.id))
+    )
 
 
 async def find_live_token(

@@ -45,6 +45,14 @@ def may_act_refusal(may_act: JsonValue, subject: JsonObject | None, client_id: s
     return f"the issued token would carry may_act, but {refusal}" if refusal else None
 
 
+def impersonation_refusal(act: JsonValue, subject: JsonObject | None, client_id: str) -> Refusal | None:
+    """Without `act` the issued token is the subject's own: only the client that holds the subject token, or is permitted by it, may ask."""
+    if act is not None or subject is None or client_id in _holders(subject):
+        return None
+    refusal = _permission_refusal(subject, client_id)
+    return f"the subject token belongs to another client, nobody acts, and {refusal}" if refusal else None
+
+
 def scope_refusal(scopes: tuple[str, ...], audience: str, subject: JsonObject) -> Refusal | None:
     """An exchange for the audience the subject token already has may only narrow its scope."""
     if audience not in _texts(subject.get("aud")):
@@ -100,6 +108,11 @@ def _depth(act: JsonValue) -> int:
         depth += 1
         act = act.get("act")
     return depth
+
+
+def _holders(subject: JsonObject) -> tuple[JsonValue, ...]:
+    """Whom the token was issued to: an access token says so in `client_id`, an ID token in `aud`."""
+    return (subject["client_id"],) if "client_id" in subject else _texts(subject.get("aud"))
 
 
 def _canonical(value: JsonValue) -> str:

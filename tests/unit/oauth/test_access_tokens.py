@@ -62,7 +62,9 @@ def test_a_resource_that_requires_delegation_gets_no_token_without_act_and_the_l
 
 
 def test_without_the_requirement_the_compatible_token_is_issued_and_noted():
-    access = issue_access_token(replace(EXCHANGE, resource=replace(TEST, delegation_required=False), subject={"sub": "demouser"}))
+    access = issue_access_token(
+        replace(EXCHANGE, resource=replace(TEST, delegation_required=False), subject={"sub": "demouser", "client_id": AGENT_ID})
+    )
     assert "act" not in access.claims
     assert "act yields nothing" in access.notes[0]
 

@@ -108,6 +108,7 @@ class _Contents:
             token_lifetime=document.token_lifetime,
             delegation_required=document.delegation_required,
             may_outlive_subject=document.may_outlive_subject,
+            impersonation_allowed=document.impersonation_allowed,
         )
 
     def _agent(self, row: ObjectRow, resources: Mapping[str, Resource]) -> Agent:

@@ -41,6 +41,7 @@ class ResourceDocument(Document):
     """Scope name to description."""
     delegation_required: bool = False
     may_outlive_subject: bool = False
+    impersonation_allowed: bool = False
 
 
 class AgentDocument(Document):

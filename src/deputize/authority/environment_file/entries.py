@@ -136,6 +136,9 @@ class ResourceEntry(Entry):
     """By default true exactly when `act` is mapped."""
     may_outlive_subject: bool = False
     """Whether an exchanged token may live longer than the subject token."""
+    impersonation_allowed: bool = False
+    """Whether an exchange without `act` takes a subject token that another client holds and that does not permit this one: what the
+    original does, and never needed for delegation."""
     secret: Secret | None = None
     """Drawn once when the file gives none."""
 

@@ -128,6 +128,7 @@ def _resource(entry: ResourceEntry) -> ResourceDocument:
         scopes={scope.name: scope.description for scope in entry.scopes},
         delegation_required=maps_act if entry.delegation_required is None else entry.delegation_required,
         may_outlive_subject=entry.may_outlive_subject,
+        impersonation_allowed=entry.impersonation_allowed,
     )
 
 

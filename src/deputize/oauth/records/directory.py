@@ -37,6 +37,8 @@ class Resource:
     """Refuse every token for this resource that would carry no `act`."""
     may_outlive_subject: bool = False
     """Whether an exchanged token may expire after the subject token it came from."""
+    impersonation_allowed: bool = False
+    """Whether an exchange without `act` takes a subject token that another client holds and that does not permit this one."""
 
 
 @dataclass(frozen=True, slots=True)

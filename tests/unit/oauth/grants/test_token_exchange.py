@@ -122,8 +122,16 @@ async def test_impersonation_needs_a_resource_that_allows_it_and_is_noted():
     assert "act yields nothing" in response.notes[0]
 
 
-async def test_the_original_s_fail_open_result_stays_possible():
+async def test_without_act_another_agent_s_subject_token_is_of_no_use():
     world = World(FAIL_OPEN)
+    subject, _ = await tokens(world)
+    assert "belongs to another client" in await refused(world, subject, None, OTHER_ID)
+    assert "belongs to another client" in await refused(world, subject, await world.actor_token(OTHER_ID), OTHER_ID)
+    assert "act" not in (await world.exchange(subject, None)).claims
+
+
+async def test_the_original_s_fail_open_result_stays_possible():
+    world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=True)))
     subject, _ = await tokens(world)
     response = await world.exchange(subject, await world.actor_token(OTHER_ID), OTHER_ID)
     assert "act" not in response.claims
@@ -137,7 +145,7 @@ async def test_a_second_agent_gets_no_permission_out_of_the_first_one_s_subject_
 
 
 async def test_nor_by_way_of_a_resource_without_may_act():
-    world = World(FAIL_OPEN)
+    world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=True)))
     subject, _ = await tokens(world)
     detour = (await world.exchange(subject, None, OTHER_ID)).access_token
     assert "no may_act.sub" in await refused(world, detour, None, OTHER_ID, scope="agent")
