@@ -95,9 +95,13 @@ class Pool:
         return connection
 
     def _discard(self, connection: UpstreamConnection) -> None:
-        """A connection that came up after all gives its place back when it is lost."""
+        """Give back the place of a connection that nobody waits for any longer.
+
+        uvloop closes one that came up in the very moment of cancelling without telling it that it is lost.
+        """
         if connection in self.connections:
             connection.abort()
+            self.forget(connection)
         else:
             self._vacate()
 
