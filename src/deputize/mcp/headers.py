@@ -13,6 +13,7 @@ from deputize.mcp.errors import Rejection, header_mismatch
 _NAMES: Final = {
     b"accept": "accept",
     b"content-type": "content_type",
+    b"content-encoding": "encoding",
     b"origin": "origin",
     b"mcp-protocol-version": "version",
     b"mcp-session-id": "session",
@@ -30,6 +31,7 @@ class RoutingFields:
 
     accept: str | None = None
     content_type: str | None = None
+    encoding: str | None = None
     origin: str | None = None
     version: str | None = None
     session: str | None = None

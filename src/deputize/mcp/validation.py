@@ -106,6 +106,8 @@ def _post_fault(fields: RoutingFields) -> Rejection | None:
         return invalid_request(f"Accept has to list {JSON} and {EVENT_STREAM}", status=406)
     if not (fields.content_type and is_json(fields.content_type)):
         return invalid_request(f"Content-Type has to be {JSON}", status=415)
+    if fields.encoding is not None and fields.encoding.lower() != "identity":
+        return invalid_request("Content-Encoding is not accepted: what is decided on has to be what the server reads", status=415)
     return None
 
 

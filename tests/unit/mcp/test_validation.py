@@ -165,6 +165,7 @@ def test_legacy_messages_may_have_routing_headers_that_agree_only():
         ("POST", [JSON_CONTENT], 406),
         ("POST", [JSON_CONTENT, ("Accept", "application/json")], 406),
         ("POST", [ACCEPT], 415),
+        ("POST", [ACCEPT, JSON_CONTENT, ("Content-Encoding", "br")], 415),
         ("POST", [ACCEPT, ("Content-Type", "text/plain")], 415),
         ("GET", [], 406),
         ("GET", [("Accept", "application/json")], 406),
