@@ -85,3 +85,15 @@ async def test_topics_go_to_all_who_want_them(tmp_path):
 
 def test_sinks_are_listed():
     assert (JsonFileSink, StdoutSink) == SINKS
+
+
+def test_a_link_or_a_pipe_in_the_place_of_a_file_is_refused(tmp_path):
+    """Whoever can write to the directory must not have the gateway append to another file, open it to others, or stand still."""
+    victim = tmp_path / "victim"
+    victim.touch(mode=0o600)
+    (tmp_path / "mcp.audit.json").symlink_to(victim)
+    os.mkfifo(tmp_path / "access.audit.json")
+    for topic in ("mcp", "access"):
+        with pytest.raises(OSError, match="mcp|access"):
+            JsonFileSink(tmp_path, [topic])
+    assert (victim.read_bytes(), stat.S_IMODE(victim.stat().st_mode)) == (b"", 0o600)

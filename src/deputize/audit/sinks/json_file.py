@@ -11,6 +11,10 @@ from deputize.audit.rotation import Rotation
 from deputize.audit.service import Publish
 
 
+_APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A symbolic link would have the gateway write to, and open to others, a file of somebody's choice; a pipe would block for ever."""
+
+
 class AppendedFile:
     """Appends to a path, and opens it anew when somebody moved or removed the file: any log rotation works."""
 
@@ -48,7 +52,7 @@ class AppendedFile:
             return False
 
     def _open(self) -> int:
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, self._permissions)
+        descriptor = os.open(self._path, _APPENDING, self._permissions)
         if os.fstat(descriptor).st_size == 0:
             os.fchmod(descriptor, self._permissions)  # the process's umask may have taken bits away
         return descriptor
