@@ -10,7 +10,6 @@ from deputize.audit.records import AuditEvent
 from deputize.audit.rotation import Rotation
 from deputize.audit.service import Publish
 
-
 _APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """A symbolic link would have the gateway write to, and open to others, a file of somebody's choice; a pipe would block for ever."""
 
