@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 
@@ -19,9 +20,11 @@ from deputize.authority.services import Services
 from deputize.authority.storage import Store, open_store
 from deputize.kernel import ids
 from deputize.kernel.clock import SystemClock
+from deputize.kernel.errors import DeputizeError
 
 _log = structlog.get_logger("deputize.authority")
 MAX_CONNECTIONS = 4096
+BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 30
 PURGE_SECONDS = 600.0
 STOP_SECONDS = 10
@@ -36,15 +39,34 @@ class Listener:
     base_url: str
 
 
+class ListenFailed(DeputizeError):
+    """The address cannot be listened on."""
+
+
 async def serve(database_url: str, listener: Listener) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are answered first. Raises `StorageError`."""
-    async with open_services(database_url, listener.base_url) as services:
-        server = _Server(server_configuration(create_app(services), listener))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
-        _log.info("authority starts", base_url=listener.base_url, host=listener.host, port=listener.port)
-        await server.serve()
-        _log.info("authority stopped")
+    """Serve until SIGTERM or SIGINT; requests under way are answered first. Raises `StorageError` or `ListenFailed`."""
+    with _bound(listener) as bound:
+        async with open_services(database_url, listener.base_url) as services:
+            if not services.directory.current.environments:
+                _log.warning("the database holds no environment", fix="load one: deputize apply FILE with the same --data")
+            await _serve(services, listener, bound)
+
+
+def _bound(listener: Listener) -> socket.socket:
+    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+    try:
+        return socket.create_server((listener.host, listener.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise ListenFailed(f"cannot listen on {listener.host} port {listener.port}: {error.strerror}; choose another --port") from error
+
+
+async def _serve(services: Services, listener: Listener, bound: socket.socket) -> None:
+    server = _Server(server_configuration(create_app(services), listener))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+    _log.info("authority starts", base_url=listener.base_url, host=listener.host, port=listener.port)
+    await server.serve(sockets=[bound])
+    _log.info("authority stopped")
 
 
 class _Server(uvicorn.Server):

@@ -5,7 +5,7 @@ import sys
 import click
 import uvloop
 
-from deputize.authority.serve import Listener, serve
+from deputize.authority.serve import Listener, ListenFailed, serve
 from deputize.authority.storage import StorageError
 from deputize.cli.database import DATA
 from deputize.cli.log import configure_logging
@@ -32,7 +32,7 @@ def serve_command(database_url: str, host: str, port: int, base_url: str | None)
     listener = Listener(host, port, _base_url(base_url, host, port))
     try:
         uvloop.run(serve(database_url, listener))
-    except StorageError as error:
+    except (StorageError, ListenFailed) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         sys.exit(0)

@@ -12,7 +12,7 @@ from deputize.http.messages import Body, Headers, Response
 from support.wire import Client, Server, answer_json, ask
 
 USE_CASE = Path(__file__).parents[4] / "shared" / "use-case"
-if not USE_CASE.exists():
+if not (USE_CASE / "mcp-token.json").exists():
     pytest.skip("the use case's files are not beside this checkout", allow_module_level=True)
 
 HOST = "ig.example.com:8443"
