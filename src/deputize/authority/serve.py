@@ -57,7 +57,8 @@ def _bound(listener: Listener) -> socket.socket:
     try:
         return socket.create_server((listener.host, listener.port), family=family, backlog=BACKLOG)
     except OSError as error:
-        raise ListenFailed(f"cannot listen on {listener.host} port {listener.port}: {error.strerror}; choose another --port") from error
+        reason = (error.strerror or type(error).__name__).partition(" (while")[0]
+        raise ListenFailed(f"cannot listen on {listener.host} port {listener.port}: {reason}; choose another --port") from error
 
 
 async def _serve(services: Services, listener: Listener, bound: socket.socket) -> None:
