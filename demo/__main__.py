@@ -82,7 +82,7 @@ def _set_up(stage: Stage, running: Programs) -> tuple[Agent, Agent]:
 def _run(stage: Stage, agent: Agent, other: Agent) -> bool:
     person = Person("demouser", stage.password)
     report.heading(f"The agent is asked: {PROMPT}")
-    run = agent_run.run(stage, agent, person, PROMPT)
+    run = agent_run.run(stage, agent, PROMPT, agent_run.followed_by(person, agent))
     report.transcript(run.output)
     report.heading("Its three tokens")
     report.tokens(run.tokens["actor"], run.tokens["subject"], run.tokens["mcp"])

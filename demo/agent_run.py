@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,8 @@ def command(stage: Stage, agent: Agent) -> tuple[list[str], list[str]]:
     return [shown(Path(sys.executable)), "samples/sample-mcp-agent.py"], options
 
 
-def run(stage: Stage, agent: Agent, person: Person, prompt: str) -> AgentRun:
-    """Ask the agent one thing; the person follows the address it prints. Raises `AgentFailed`."""
+def run(stage: Stage, agent: Agent, prompt: str, follow: Callable[[str], None]) -> AgentRun:
+    """Ask the agent one thing; `follow` is the user, who opens the address it prints. Raises `AgentFailed`."""
     claims = stage.folder / "tokens.json"
     script, options = command(stage, agent)
     options += ["--no-browser", "--once", prompt, "--show-tokens", str(claims)]
@@ -62,7 +63,7 @@ def run(stage: Stage, agent: Agent, person: Person, prompt: str) -> AgentRun:
     with process:
         seen, url = _read_until_address(process)
         if url:
-            _visit(person, url, agent.redirect_uri)
+            follow(url)
         rest, _ = process.communicate(timeout=AGENT_SECONDS)
     if process.returncode != 0:
         raise AgentFailed(f"the agent ended with {process.returncode}:\n{seen}{rest}")
@@ -78,6 +79,11 @@ def _read_until_address(process: subprocess.Popen[str]) -> tuple[str, str]:
     return seen, ""
 
 
-def _visit(person: Person, url: str, redirect_uri: str) -> None:
-    callback = person.visit(url, stop_at=redirect_uri)
-    httpx2.get(callback, timeout=10).raise_for_status()
+def followed_by(person: Person, agent: Agent) -> Callable[[str], None]:
+    """The person as the one who follows the address, all the way back to the agent."""
+
+    def follow(url: str) -> None:
+        callback = person.visit(url, stop_at=agent.redirect_uri)
+        httpx2.get(callback, timeout=10).raise_for_status()
+
+    return follow

@@ -76,13 +76,13 @@ def talking(stack, monkeypatch):
 
 def test_as_the_use_case_shows(stack):
     person = stack.person()
-    run = agent_run.run(stack.stage, stack.agent(), person, TOKYO)
+    run = agent_run.run(stack.stage, stack.agent(), TOKYO, agent_run.followed_by(person, stack.agent()))
     assert run.tools == ["geocode", "forecast_daily", "forecast_periods", "forecast_hourly", "weather_at_time"]
     assert run.answer.startswith("Daily forecast for Tokyo, Japan")
     assert run.tokens["mcp"]["act"] == {"sub": stack.agent().client_id}
     assert run.tokens["mcp"]["aud"] == [f"{stack.stage.gateway_url}/mcp"]
     assert "may_act" not in run.tokens["mcp"]
-    agent_run.run(stack.stage, stack.agent(), person, TOKYO)
+    agent_run.run(stack.stage, stack.agent(), TOKYO, agent_run.followed_by(person, stack.agent()))
     assert person.pages == []
 
 
