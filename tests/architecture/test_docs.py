@@ -1,0 +1,34 @@
+"""Documentation that leads nowhere is worse than none."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "bench" / "README.md", ROOT / "samples" / "README.md"])
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+
+
+def test_there_are_pages():
+    assert len(PAGES) > 15
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page):
+    dead = [link for link in LINK.findall(page.read_text("utf-8")) if not (page.parent / link).exists()]
+    assert dead == []
+
+
+def test_every_decision_is_listed():
+    listed = (ROOT / "docs" / "decisions" / "README.md").read_text("utf-8")
+    assert [page.name for page in sorted((ROOT / "docs" / "decisions").glob("0*.md")) if page.name not in listed] == []
+
+
+def test_no_page_or_file_names_a_package_registry():
+    hosts = re.compile("|".join(("pypi\\." + "org", "pythonhosted\\." + "org", "registry\\.npmjs", "deb\\.debian\\." + "org")))
+    texts = [
+        path for path in ROOT.rglob("*") if path.suffix in {".md", ".toml", ".txt", ".json", ".py", ".mjs", ".yaml", ""} and path.is_file()
+    ]
+    own = [path for path in texts if not {".venv", ".git", "build", "var", "node_modules"} & set(path.relative_to(ROOT).parts)]
+    assert [path.name for path in own if hosts.search(path.read_text("utf-8", "ignore"))] == []
