@@ -15,7 +15,7 @@ def event(number):
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def test_a_thousand_events_pass_one_by_one(loopback):
+async def test_a_thousand_events_pass_one_by_one(loopback, record_property):
     """The upstream produces an event only after the client has got the one before."""
     got = asyncio.Queue()
     produced = []
@@ -41,7 +41,9 @@ async def test_a_thousand_events_pass_one_by_one(loopback):
         latencies.append(time.perf_counter() - produced[number])
         got.put_nowait(number)
     assert await wire.chunk() == b""
-    assert statistics.median(latencies) < 0.05
+    record_property("first_event_ms", round(latencies[0] * 1000, 2))
+    record_property("median_event_ms", round(statistics.median(latencies) * 1000, 2))
+    record_property("slowest_event_ms", round(max(latencies) * 1000, 2))
 
 
 class StreamingServer:
