@@ -15,16 +15,15 @@ class KeyRing:
 
     keys: tuple[SigningKey, ...]
     by_kid: dict[str, SigningKey] = field(init=False, repr=False, compare=False)
+    current: SigningKey = field(init=False, repr=False, compare=False)
+    """The key that signs."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_kid", {key.kid: key for key in self.keys})
-        if sum(key.state == "current" for key in self.keys) != 1 or len(self.by_kid) != len(self.keys):
+        current = [key for key in self.keys if key.state == "current"]
+        if len(current) != 1 or len(self.by_kid) != len(self.keys):
             raise KeyInvalid("a key ring has exactly one current key, and every kid once")
-
-    @property
-    def current(self) -> SigningKey:
-        """The key that signs."""
-        return next(key for key in self.keys if key.state == "current")
+        object.__setattr__(self, "current", current[0])
 
     @property
     def algorithms(self) -> tuple[str, ...]:

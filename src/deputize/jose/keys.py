@@ -1,11 +1,12 @@
 """One signing key: its parsed form, its private JWK for storage, its public JWK for publication (RFC 7517)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, cast
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
 
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.values import JsonObject
@@ -39,9 +40,13 @@ class SigningKey:
     retired_at: float | None = None
     """When it stopped signing, in seconds since the epoch."""
     parsed: ParsedKey = field(init=False, repr=False, compare=False)
+    sign: Callable[[bytes], bytes] = field(init=False, repr=False, compare=False)
+    """(signing input) to the signature over it, by the key's algorithm and no other (RFC 7515 section 5.1)."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parsed", _parse(self.algorithm, self.private_jwk))
+        parsed = _parse(self.algorithm, self.private_jwk)
+        object.__setattr__(self, "parsed", parsed)
+        object.__setattr__(self, "sign", _signer(self.algorithm, parsed))
 
     @property
     def public_jwk(self) -> JsonObject:
@@ -98,6 +103,13 @@ def _parse(algorithm: str, jwk: JsonObject) -> ParsedKey:
     if not isinstance(key, ECKey | RSAKey | OKPKey) or not key.is_private or not _is_strong(key, size):
         raise KeyInvalid(f"a stored key is not a private {algorithm} key")
     return key
+
+
+def _signer(algorithm: str, key: ParsedKey) -> Callable[[bytes], bytes]:
+    # What `jws.serialize_compact` does before every signature does not change with the payload: it is done once a key.
+    model = JWSRegistry(algorithms=[algorithm]).get_alg(algorithm)
+    model.check_key(key)
+    return lambda signing_input: model.sign(signing_input, key)
 
 
 def _is_strong(key: ParsedKey, size: str | int) -> bool:

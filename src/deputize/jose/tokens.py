@@ -4,12 +4,13 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.util import urlsafe_b64decode
+from joserfc.util import json_b64encode, urlsafe_b64decode, urlsafe_b64encode
 
 from deputize.jose.key_ring import KeyRing
 from deputize.jose.keys import SigningKey
@@ -38,8 +39,8 @@ def sign(claims: JsonObject, ring: KeyRing, typ: str = ACCESS_TOKEN_TYPE) -> str
     """`claims` as a JWT signed by the ring's current key."""
     key = ring.current
     payload = json.dumps(dict(claims), separators=(",", ":"), allow_nan=False).encode()
-    header = {"alg": key.algorithm, "kid": key.kid, "typ": typ}
-    return jws.serialize_compact(header, payload, key.parsed, algorithms=[key.algorithm])
+    signing_input = _protected_header(key.algorithm, key.kid, typ) + b"." + urlsafe_b64encode(payload)
+    return (signing_input + b"." + urlsafe_b64encode(key.sign(signing_input))).decode("ascii")
 
 
 def verify(token: str, ring: KeyRing, issuer: str, now: float, typ: str = ACCESS_TOKEN_TYPE) -> JsonObject:
@@ -104,6 +105,12 @@ def _verify_signature(token: str, ring: KeyRing, typ: str) -> _Signed:
     except (JoseError, ValueError) as error:
         raise TokenInvalid(f"the signature does not verify: {type(error).__name__}") from error
     return _Signed(key, typ, _json_object(signature.payload or b"", "claims"))
+
+
+@lru_cache(maxsize=256)
+def _protected_header(algorithm: str, kid: str, typ: str) -> bytes:
+    """Encoded as it begins every token of a key and type."""
+    return json_b64encode({"alg": algorithm, "kid": kid, "typ": typ})
 
 
 def _header(token: str) -> JsonObject:
