@@ -159,6 +159,8 @@ class Request:
     origin: Origin | None = None
     """Where the request is going (from Host on receipt, replaced by `baseURI`); `None` when Host was absent."""
     version: str = "1.1"
+    repeatable: bool = False
+    """Whether its sender knows that it may be sent twice, whatever its method: it changes nothing."""
 
 
 @dataclass(slots=True)

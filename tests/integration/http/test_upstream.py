@@ -447,6 +447,38 @@ async def test_a_tool_call_is_never_sent_twice(loopback):
     assert seen == [b"GET", b"POST"]
 
 
+async def test_what_may_be_repeated_survives_too_and_its_new_connection_is_looked_after(loopback, eventually):
+    seen = []
+    origin = await closing_after_one(loopback, seen)
+    upstream = loopback.upstream(kept_seconds=0.05)
+    for _ in range(2):
+        request = request_to(origin, "POST", body=Body(b"token=a"))
+        request.repeatable = True
+        assert (await upstream.send(request)).status == 200
+    assert seen == [b"POST"] * 3
+    assert len(upstream._pools) == 1
+    await eventually(lambda: not upstream._pools)
+
+
+async def test_what_may_be_repeated_is_so_once_and_not_when_an_answer_has_begun(loopback):
+    seen = []
+
+    async def talk(reader, writer):
+        seen.append(await read_request(reader))
+        writer.write(OK)
+        seen.append(await read_request(reader))
+        writer.write(b"H")
+
+    origin = await loopback.server(talk)
+    upstream = loopback.upstream()
+    request = request_to(origin, "POST", body=Body(b"token=a"))
+    request.repeatable = True
+    await upstream.send(request)
+    with pytest.raises(UpstreamProtocolError, match="within its head"):
+        await upstream.send(request)
+    assert len(seen) == 2
+
+
 async def test_a_connection_that_the_upstream_closed_is_not_used(loopback, eventually):
     origin = await loopback.server(answering(OK, end=True))
     upstream = loopback.upstream()

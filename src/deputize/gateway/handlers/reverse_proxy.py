@@ -8,13 +8,16 @@ from deputize.gateway.handlers.upstream_settings import UpstreamSettings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
-from deputize.http.upstream import Upstream, UpstreamError, UpstreamTimeout
+from deputize.http.upstream import StreamsExhausted, Upstream, UpstreamError, UpstreamTimeout
 
 log = structlog.get_logger()
 
 
 class ReverseProxyHandler:
-    """Streams both bodies; what goes wrong before there is an answer is 502 for the client and explained in the log."""
+    """Streams both bodies. What goes wrong before there is an answer is 502 for the client, an event stream too many 503.
+
+    Both are explained in the log.
+    """
 
     class Config(UpstreamSettings):
         """Nothing beyond what such handlers have in common."""
@@ -29,18 +32,23 @@ class ReverseProxyHandler:
         return cls(config.upstream(site), site.name or site.pointer)
 
     async def handle(self, exchange: Exchange) -> Response:
-        """Answer with what the origin answers, or with 502."""
+        """Answer with what the origin answers, or with 502 or 503."""
         try:
             return await self._send(exchange.request)
         except UpstreamError as error:
-            fix = "raise soTimeout, or have the upstream answer sooner" if isinstance(error, UpstreamTimeout) else ""
             destination = str(exchange.request.origin)
             log.warning(
                 "the upstream failed",
                 handler=self._name,
                 origin=destination,
                 reason=str(error),
-                fix=fix,
+                fix=_fix(error),
                 transaction=exchange.transaction_id,
             )
-            return Response(502)
+            return Response(503 if isinstance(error, StreamsExhausted) else 502)
+
+
+def _fix(error: UpstreamError) -> str:
+    if isinstance(error, StreamsExhausted):
+        return "raise streams, or limit how many a client may open with a ThrottlingFilter"
+    return "raise soTimeout, or have the upstream answer sooner" if isinstance(error, UpstreamTimeout) else ""

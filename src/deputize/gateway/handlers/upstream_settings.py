@@ -9,10 +9,15 @@ from deputize.http.upstream import Deadlines, PoolLimits, Upstream
 
 
 class UpstreamSettings(Settings):
-    """`connections` and `waitQueueSize` are for each origin; `soTimeout` is the longest silence of the upstream."""
+    """`connections`, `streams` and `waitQueueSize` are for each origin; `soTimeout` is the longest silence of the upstream.
+
+    `streams` is ours.
+    """
 
     connections: int = Field(64, ge=1)
-    """Connections to one origin that are open at most."""
+    """Connections to one origin that are open at most, those that carry event streams not counted."""
+    streams: int = Field(1000, ge=1)
+    """Event streams from one origin that are open at most; more are 503."""
     wait_queue_size: int | None = Field(None, ge=0)
     """Requests that wait for a connection at most; without limit when absent."""
     connection_timeout: Duration = 10.0
@@ -24,7 +29,7 @@ class UpstreamSettings(Settings):
 
     def upstream(self, site: Site) -> Upstream:
         """A client with these settings, closed with the object that `site` belongs to."""
-        limits = PoolLimits(connections=self.connections, waiting=self.wait_queue_size)
+        limits = PoolLimits(connections=self.connections, streams=self.streams, waiting=self.wait_queue_size)
         deadlines = Deadlines(connect=self.connection_timeout, idle=self.so_timeout)
         context = site.refer(self.tls, ClientTls, "tls").context if self.tls else None
         upstream = Upstream(limits=limits, deadlines=deadlines, ssl_context=context)

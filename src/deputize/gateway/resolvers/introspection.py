@@ -72,7 +72,7 @@ class TokenIntrospectionAccessTokenResolver:
                 (b"Content-Length", str(len(form)).encode()),
             ]
         )
-        return Request("POST", self._target, headers, Body(form), self._origin)
+        return Request("POST", self._target, headers, Body(form), self._origin, repeatable=True)
 
     async def _answer(self, response: Response) -> JsonObject:
         where = self._place

@@ -33,13 +33,15 @@ class Upstream:
     async def send(self, request: Request, *, deadlines: Deadlines | None = None) -> Response:
         """The answer of `request.origin`, once its head is complete; whoever gets it closes its body.
 
-        The path goes out as it was decided on. Cancelling closes the connection. An idempotent request whose body is at hand is
-        sent a second time when a kept connection turns out to be closed; others are not, for the upstream may have acted on them
-        (RFC 9110 section 9.2.2). Raises `UpstreamError`, `HeaderError`, and whatever reading the request's body raises.
+        The path goes out as it was decided on. Cancelling closes the connection. A request that is idempotent or says that it may be
+        repeated, and whose body is at hand, is sent a second time when a kept connection turns out to be closed; others are not,
+        for the upstream may have acted on them (RFC 9110 section 9.2.2).
+
+        Raises `UpstreamError`, `HeaderError`, and whatever reading the request's body raises.
         """
         if request.origin is None:
             raise ConnectFailed("the request does not say where it goes")
-        pool = self._pools.get(request.origin) or self._open_pool(request.origin)
+        pool = self._pool(request.origin)
         head = request_head(request, pool.authority)
         deadlines = deadlines or self._deadlines
         connection = pool.take() or await pool.acquire(deadlines.connect)
@@ -47,10 +49,14 @@ class Upstream:
         try:
             return await _answered(connection, head, request, deadlines.idle)
         except ConnectionClosed:
-            if not was_used or request.method not in _IDEMPOTENT or request.body.buffered is None:
+            if not was_used or not _may_be_repeated(request):
                 raise
-        connection = await pool.acquire(deadlines.connect)
+        connection = await self._pool(request.origin).acquire(deadlines.connect)
         return await _answered(connection, head, request, deadlines.idle)
+
+    def _pool(self, origin: Origin) -> Pool:
+        """The pool of `origin`, which is a new one when the last connection has gone meanwhile."""
+        return self._pools.get(origin) or self._open_pool(origin)
 
     def _open_pool(self, origin: Origin) -> Pool:
         loop = asyncio.get_running_loop()
@@ -82,6 +88,10 @@ class Upstream:
         if self._ticker is not None:
             self._ticker.stop()
         await asyncio.sleep(0)
+
+
+def _may_be_repeated(request: Request) -> bool:
+    return (request.repeatable or request.method in _IDEMPOTENT) and request.body.buffered is not None
 
 
 async def _answered(connection: UpstreamConnection, head: bytes, request: Request, idle: float | None) -> Response:

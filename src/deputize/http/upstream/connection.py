@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deputize.http.heads import LAST_CHUNK, chunk
 from deputize.http.messages import Body, BodyBroken, Request, Response
 from deputize.http.ticker import Silence
-from deputize.http.upstream.errors import ConnectionClosed, UpstreamProtocolError, UpstreamTimeout
+from deputize.http.upstream.errors import ConnectionClosed, StreamsExhausted, UpstreamProtocolError, UpstreamTimeout
 from deputize.http.upstream.response_reader import ResponseReader
 from deputize.http.write_flow import WriteFlow
 
@@ -124,11 +124,25 @@ class UpstreamConnection(WriteFlow):
             return
         response = reader.take()
         if response is not None and self._waiter is not None:
-            waiter, self._waiter = self._waiter, None
-            if not waiter.done():
-                waiter.set_result(response)
+            if reader.body is not None and _is_event_stream(response):
+                self._hand_over_stream(response)
+            else:
+                self._hand_over(response)
         if reader.complete:
             self._release()
+
+    def _hand_over_stream(self, response: Response) -> None:
+        try:
+            self._pool.begin_stream(self)
+        except StreamsExhausted as error:
+            self._end(error)
+        else:
+            self._hand_over(response)
+
+    def _hand_over(self, response: Response) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(response)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what the upstream left unfinished."""
@@ -189,3 +203,7 @@ class UpstreamConnection(WriteFlow):
         if self._pumping is not None and not self.stalled:
             return None  # the request's body is awaited: its sender has a deadline of its own
         return self._idle_deadline if body is None or body.waiting else self._pool.limits.abandoned_seconds
+
+
+def _is_event_stream(response: Response) -> bool:
+    return (response.headers.get("content-type") or "").lower().startswith("text/event-stream")

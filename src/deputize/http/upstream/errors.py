@@ -25,3 +25,7 @@ class ConnectionClosed(UpstreamProtocolError):
 
 class PoolExhausted(UpstreamError):
     """All connections are in use and the queue for them is full."""
+
+
+class StreamsExhausted(UpstreamError):
+    """The answer begins an event stream, and as many as may be are open."""

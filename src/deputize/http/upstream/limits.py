@@ -18,6 +18,9 @@ class PoolLimits:
     """What one origin may use."""
 
     connections: int = 64
+    """Open at most, those that carry event streams not counted: they last, and calls would wait for them."""
+    streams: int = 1000
+    """Event streams open at most."""
     waiting: int | None = None
     """Requests that may queue for a connection."""
     kept_seconds: float = 4.0

@@ -6,15 +6,18 @@ from collections import deque
 from collections.abc import Callable
 
 from deputize.http.upstream.connection import UpstreamConnection
-from deputize.http.upstream.errors import ConnectFailed, PoolExhausted, UpstreamTimeout
+from deputize.http.upstream.errors import ConnectFailed, PoolExhausted, StreamsExhausted, UpstreamTimeout
 from deputize.http.upstream.limits import PoolLimits
 from deputize.kernel.uris import Origin
 
 
 class Pool:
-    """Connections in use are counted, unused ones kept, most recently used first; requests queue when all are in use."""
+    """Connections in use are counted, unused ones kept, most recently used first; requests queue when all are in use.
 
-    __slots__ = ("_emptied", "_open", "_origin", "_tls", "_unused", "_waiting", "authority", "connections", "limits", "loop")
+    A connection that an event stream occupies is counted among the streams instead, until the stream ends.
+    """
+
+    __slots__ = ("_emptied", "_open", "_origin", "_streams", "_tls", "_unused", "_waiting", "authority", "connections", "limits", "loop")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, origin: Origin, limits: PoolLimits, tls: ssl.SSLContext | None, emptied: Callable[[], None]
@@ -28,6 +31,7 @@ class Pool:
         self._tls = tls
         self._emptied = emptied
         self._open = 0
+        self._streams: set[UpstreamConnection] = set()
         self._unused: list[UpstreamConnection] = []
         self._waiting: deque[asyncio.Future[UpstreamConnection | None]] = deque()
 
@@ -105,8 +109,26 @@ class Pool:
         else:
             self._vacate()
 
+    def begin_stream(self, connection: UpstreamConnection) -> None:
+        """Count a connection among the streams: its place is free. Raises `StreamsExhausted`."""
+        if len(self._streams) >= self.limits.streams:
+            raise StreamsExhausted(f"{len(self._streams)} event streams from {self._origin} are open, and no more are allowed")
+        self._streams.add(connection)
+        self._vacate()
+
+    def _end_stream(self, connection: UpstreamConnection) -> bool:
+        """Count a connection as one for calls again, if there is a place for it."""
+        if self._open >= self.limits.connections:
+            return False
+        self._streams.remove(connection)
+        self._open += 1
+        return True
+
     def release(self, connection: UpstreamConnection) -> None:
         """Give a connection to the request that waits longest, or keep it."""
+        if connection in self._streams and not self._end_stream(connection):
+            connection.abort()
+            return
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():
@@ -120,7 +142,11 @@ class Pool:
             self.connections.remove(connection)
             if connection in self._unused:
                 self._unused.remove(connection)
-            self._vacate()
+            if connection in self._streams:
+                self._streams.remove(connection)
+                self._tell_if_empty()
+            else:
+                self._vacate()
 
     def _vacate(self) -> None:
         while self._waiting:
@@ -129,5 +155,8 @@ class Pool:
                 place.set_result(None)
                 return
         self._open -= 1
-        if not self._open:
+        self._tell_if_empty()
+
+    def _tell_if_empty(self) -> None:
+        if not self._open and not self._streams:
             self._emptied()
