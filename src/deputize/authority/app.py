@@ -3,12 +3,11 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deputize.authority.endpoint import Call, Endpoint
 from deputize.authority.endpoints import ENDPOINTS
@@ -23,7 +22,7 @@ _ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
 _PREFLIGHT = {**_ANY_ORIGIN, "Access-Control-Allow-Methods": "GET", "Access-Control-Allow-Headers": "*", "Access-Control-Max-Age": "86400"}
 
 
-def create_app(services: Services) -> Starlette:
+def create_app(services: Services) -> ASGIApp:
     """Everything the authority serves, put together from `services`."""
     routes = [Route(path, _answers(endpoint, services), methods=_methods(endpoint)) for endpoint in ENDPOINTS for path in endpoint.paths]
     routes += [
@@ -31,8 +30,37 @@ def create_app(services: Services) -> Starlette:
         Route("/health/ready", partial(ready, services)),
         Route(assets.PATH + "/{name}", _asset),
     ]
-    guard = Middleware(Guard, services.new_id, secure=services.secure)
-    return Starlette(routes=routes, middleware=[guard], exception_handlers={HTTPException: _http_error})
+    return Guard(_dispatcher(routes), services.new_id, secure=services.secure)
+
+
+def _dispatcher(routes: list[Route]) -> ASGIApp:
+    """The first of `routes` that matches answers.
+
+    Starlette's application does this too, in layers that each wrap receiving and sending: `Guard` does what we need of them.
+    """
+
+    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await _endpoint(routes, scope)(Request(scope, receive))
+        except HTTPException as error:
+            response = _http_error(error)
+        await response(scope, receive, send)
+
+    return dispatch
+
+
+def _endpoint(routes: list[Route], scope: Scope) -> Callable[[Request], Awaitable[Response]]:
+    allowed: set[str] = set()
+    for route in routes:
+        match, found = route.matches(scope)
+        if match is Match.FULL:
+            scope.update(found)
+            return route.endpoint
+        if match is Match.PARTIAL:
+            allowed.update(route.methods or ())
+    if allowed:
+        raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
+    raise HTTPException(404)
 
 
 def _methods(endpoint: Endpoint) -> list[str]:
@@ -70,6 +98,6 @@ async def _asset(request: Request) -> Response:
     return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
-async def _http_error(_request: Request, error: Exception) -> Response:
-    status, text, headers = (error.status_code, error.detail, error.headers) if isinstance(error, HTTPException) else (500, "", None)
-    return json_response({"error": "not_found" if status == 404 else "invalid_request", "error_description": text}, status, headers)
+def _http_error(error: HTTPException) -> Response:
+    code = "not_found" if error.status_code == 404 else "invalid_request"
+    return json_response({"error": code, "error_description": error.detail}, error.status_code, error.headers)

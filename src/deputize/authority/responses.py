@@ -10,11 +10,12 @@ from deputize.oauth.errors import OAuthError
 
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 """RFC 6749 section 5.1."""
+_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 def json_response(document: JsonObject, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """`document` as a response that nobody stores unless `headers` say otherwise."""
-    body = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
+    body = _JSON.encode(document).encode()
     return Response(body, status, NO_STORE if headers is None else headers, "application/json")
 
 

@@ -25,6 +25,7 @@ MAX_TOKEN: Final = 48 * 1024
 """Characters; claims are at most 16 KB of mapped attributes and a bounded `act` chain."""
 MAX_HEADER: Final = 512
 """Characters of the encoded header, joserfc's own limit too."""
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class TokenInvalid(DeputizeError):
@@ -38,7 +39,7 @@ class TokenInvalid(DeputizeError):
 def sign(claims: JsonObject, ring: KeyRing, typ: str = ACCESS_TOKEN_TYPE) -> str:
     """`claims` as a JWT signed by the ring's current key."""
     key = ring.current
-    payload = json.dumps(dict(claims), separators=(",", ":"), allow_nan=False).encode()
+    payload = _JSON.encode(dict(claims)).encode()
     signing_input = _protected_header(key.algorithm, key.kid, typ) + b"." + urlsafe_b64encode(payload)
     return (signing_input + b"." + urlsafe_b64encode(key.sign(signing_input))).decode("ascii")
 
