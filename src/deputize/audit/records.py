@@ -83,7 +83,7 @@ class AccessEvent(NamedTuple):
     origin: Origin | None
     target: Target
     headers: Sequence[tuple[bytes, bytes]]
-    """As received; only the safe ones are written."""
+    """As received, at least the `safe_headers`; others are never written."""
     status: int | None
     """`None` when the exchange broke off before it was answered."""
     elapsed: float
@@ -102,7 +102,7 @@ class AccessEvent(NamedTuple):
             f'{{"_id":"{transaction}-0","timestamp":"{timestamp_text(self.timestamp)}","eventName":"OPENIG-HTTP-ACCESS",'
             f'"transactionId":"{transaction}",{_identity(self.subject)},'
             f'{_ends(self.peer)},"http":{{"request":{{{_what(self.peer.secure, self.method, self.origin, self.target.path)},'
-            f'"headers":{_safe_headers(self.headers)}}}}},'
+            f'"headers":{_header_texts(self.headers)}}}}},'
             f'"response":{_outcome(self.status, self.elapsed)},'
             f'"ig":{{"exchangeId":"{transaction}",{_route(self.route)}}}}}'
         )
@@ -154,6 +154,11 @@ class McpEvent(NamedTuple):
             f'"errorCode":{_number(self.error_code)},"sessionId":{_text(self.session_id)},'
             f'"response":{_outcome(self.status, self.elapsed)},"ig":{{{_route(self.route)}}}}}'
         )
+
+
+def safe_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Those that may be written: a record that waits holds no credentials."""
+    return [field for field in headers if field[0].lower() in _HEADERS]
 
 
 def timestamp_text(seconds: float) -> str:
@@ -221,7 +226,7 @@ def _status(status: int | None) -> str:
     return f'"status":"{outcome}","statusCode":{code}'
 
 
-def _safe_headers(headers: Iterable[tuple[bytes, bytes]]) -> str:
+def _header_texts(headers: Iterable[tuple[bytes, bytes]]) -> str:
     by_name: dict[str, str] = {}
     for name, value in headers:
         safe = _safe_name(name)

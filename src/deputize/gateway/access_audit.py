@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from deputize.audit.records import ACCESS, AccessEvent, Route, Subject
+from deputize.audit.records import ACCESS, AccessEvent, Route, Subject, safe_headers
 from deputize.audit.service import AuditService, Publish
 from deputize.gateway.contexts import RouterContext
 from deputize.gateway.oauth_contexts import AccessToken
@@ -32,7 +32,7 @@ def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | Non
 
 
 class _Recording:
-    """The request as received, until its answer has left."""
+    """The request as received, its credentials left out, until its answer has left."""
 
     __slots__ = ("_exchange", "_headers", "_method", "_origin", "_publish", "_route", "_target", "_timestamp")
 
@@ -45,7 +45,7 @@ class _Recording:
         self._method = request.method
         self._origin = request.origin
         self._target = request.target
-        self._headers = request.headers.raw[:]
+        self._headers = safe_headers(request.headers.raw)
 
     def __call__(self, ending: Ending) -> None:
         """Record the exchange, and let go of it: it holds this object, and a circle would wait for the garbage collector."""

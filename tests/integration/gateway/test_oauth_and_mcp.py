@@ -33,6 +33,7 @@ class Stage:
         self.serve = lambda request: answer_json({"jsonrpc": "2.0", "id": 1, "result": {}})
         self.authority = Server(lambda request: self.introspect(parse_qs(request.body.decode())["token"][0]))
         self.backend = Server(lambda request: self.serve(request))
+        self.handler, self.behind = "ReverseProxyHandler", None
 
     async def start(self, endpoint=None, cache=None, **protection):
         write_json(self.instance / "config" / "routes" / "mcp.json", self._route(endpoint or self.authority.url, cache, protection))
@@ -58,9 +59,9 @@ class Stage:
             {"type": "McpValidationFilter", "config": {"acceptedOrigins": "https://app\\.example"}},
         ]
         return {
-            "baseURI": self.backend.url,
+            "baseURI": self.behind or self.backend.url,
             "heap": [{"name": "AuditService", "type": "AuditService", "config": {"eventHandlers": [audit]}}],
-            "handler": {"type": "Chain", "config": {"filters": filters, "handler": "ReverseProxyHandler"}},
+            "handler": {"type": "Chain", "config": {"filters": filters, "handler": self.handler}},
         }
 
     async def records(self, topic="mcp"):
@@ -97,6 +98,15 @@ async def test_an_authority_that_answers_nonsense_lets_nobody_through(stage):
     stage.introspect = lambda token: answer_text("<html>active: true</html>")
     assert (await call(await stage.start())).status == 502
     assert stage.backend.received == []
+
+
+@pytest.mark.parametrize(("handler", "status"), [("ClientHandler", 500), ("ReverseProxyHandler", 502)])
+async def test_a_permitted_call_that_nobody_answers_is_recorded_as_failed(stage, handler, status):
+    stage.handler, stage.behind = handler, "http://127.0.0.1:9"
+    assert (await call(await stage.start())).status == status
+    [mcp], [access] = await stage.records(), await stage.records("access")
+    assert (mcp["decision"], mcp["response"]["status"], mcp["response"]["statusCode"]) == ("PERMIT", "FAILED", str(status))
+    assert access["response"]["status"] == "FAILED"
 
 
 async def test_a_burst_of_calls_with_one_token_asks_once(stage):

@@ -120,6 +120,25 @@ async def test_every_exchange_of_a_route_leaves_an_access_record(tmp_path):
     assert "s3cret" not in text
 
 
+async def test_what_waits_to_be_written_holds_no_credentials():
+    kept = []
+
+    class Keeping:
+        topics = frozenset({"access"})
+
+        def taker(self, topic):
+            return kept.append
+
+    observe = access_audit(AuditService((Keeping(),)), FixedClock(), RouteIdentity("r1", "weather"))
+    exchange = exchange_for(
+        "/mcp", "POST", headers=[("HOST", "a"), ("Authorization", "Bearer s3cret"), ("cookie", "s=s3cret"), ("X-Key", "s3cret")]
+    )
+    observe(exchange)
+    assert b"s3cret" not in b"".join(value for _, value in exchange.endings[0]._headers)
+    exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
+    assert kept[0].headers == [(b"HOST", b"a")]
+
+
 def test_nothing_is_observed_for_nobody(tmp_path):
     service, _ = service_of(tmp_path)
     assert access_audit(service, FixedClock(), RouteIdentity("r1", "weather")) is None

@@ -8,6 +8,7 @@ import structlog
 from pydantic import Field
 
 from deputize.expressions import Template
+from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.gateway.settings import OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler
@@ -70,5 +71,6 @@ class DispatchHandler:
         return bound.handler.handle(exchange)
 
     async def _undispatched(self, exchange: Exchange) -> Response:
+        exchange.put(RefusalContext("not_dispatched", "no binding of the dispatch handler accepts it"))
         log.info("no binding of the dispatch handler accepts the request", handler=self._site.name, transaction=exchange.transaction_id)
         return Response(404)

@@ -10,6 +10,7 @@ from pydantic import field_validator
 
 from deputize.gateway.deployment import Deployment
 from deputize.gateway.heap import Heap, ScannedRoutes
+from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.gateway.route_set import BuildRoute, RouteSet
 from deputize.gateway.routes import Route, build_route
 from deputize.gateway.settings import Duration, Reference, Settings
@@ -85,6 +86,7 @@ class Router:
         self.routes.scan()
 
     async def _unrouted(self, exchange: Exchange) -> Response:
+        exchange.put(RefusalContext("not_routed", "no route accepts it"))
         log.info("no route accepts the request", path=exchange.request.target.path, transaction=exchange.transaction_id)
         return Response(404)
 

@@ -11,9 +11,9 @@ from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.places import RouteIdentity
 from deputize.http.chain import Chain
-from deputize.http.exchange import Ending, Filter
+from deputize.http.exchange import Ending, Filter, Handler
 from deputize.http.messages import Body, Headers, Response
-from support.gateway import Answering, FixedClock, built, exchange_for
+from support.gateway import Answering, FixedClock, built, exchange_for, ground_for, heap_of, instance_for
 from support.mcp_messages import LEGACY_VERSION, legacy_call
 from support.oauth_filters import CLAIMS, oauth_heap, posting, protection, resource_server
 
@@ -181,6 +181,9 @@ async def test_no_record_ever_holds_a_token_or_an_argument(value, token, method,
 
 FALSE = {"type": "ConditionEnforcementFilter", "config": {"condition": "${false}"}}
 USED_UP = {"type": "ThrottlingFilter", "config": {"requestGroupingPolicy": "${request.method < 5}", "rate": RATE}}
+NEVER = {"condition": "${false}", "handler": {"type": "StaticResponseHandler", "config": {"status": 200}}}
+UNDISPATCHED = {"type": "DispatchHandler", "config": {"bindings": [NEVER]}}
+UNROUTED = {"type": "Router", "config": {"directory": "."}}
 ELSEWHERE = {"type": "CorsFilter", "config": {"policies": [{"acceptedOrigins": ["https://app.example"]}]}}
 
 
@@ -201,3 +204,18 @@ async def test_what_is_throttled_is_denied():
     upstream = Chain([once], Answering())
     decisions = [(await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), upstream))["decision"] for _ in range(2)]
     assert decisions == ["PERMIT", "DENY"]
+
+
+@pytest.mark.parametrize("handler", [UNDISPATCHED, UNROUTED])
+async def test_what_leads_nowhere_is_denied(handler, tmp_path):
+    heap = heap_of(ground=ground_for(instance_for(tmp_path)))
+    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), built(Handler, handler, heap))
+    assert (record["decision"], record["response"]["status"], record["response"]["statusCode"]) == ("DENY", "FAILED", "404")
+    assert "accepts it" in record["reason"]
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_what_the_server_fails_at_was_permitted_and_has_failed(status):
+    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), Answering(status))
+    assert (record["decision"], record["reason"], record["response"]["status"]) == ("PERMIT", None, "FAILED")
+    assert record["response"]["statusCode"] == str(status)
