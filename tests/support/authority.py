@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx2
 from argon2 import PasswordHasher
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from deputize.authority.app import create_app
 from deputize.authority.passwords import Passwords
@@ -69,7 +69,7 @@ class HeldDirectory:
 class RunningAuthority:
     """The application and what it stands on."""
 
-    app: Starlette
+    app: ASGIApp
     store: Store
     clock: TurnableClock
     directory: HeldDirectory

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import signal
 import socket
 from collections.abc import AsyncGenerator, Generator
@@ -21,6 +20,7 @@ from deputize.authority.services import Services
 from deputize.authority.storage import Store, open_store
 from deputize.kernel import ids
 from deputize.kernel.clock import SystemClock
+from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import DeputizeError
 
 _log = structlog.get_logger("deputize.authority")
@@ -66,17 +66,10 @@ async def _serve(services: Services, listener: Listener, bound: socket.socket) -
     server = _Server(server_configuration(create_app(services), listener))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
-    _spare_the_collector()
+    spare_collector()
     _log.info("authority starts", base_url=listener.base_url, host=listener.host, port=listener.port)
     await server.serve(sockets=[bound])
     _log.info("authority stopped")
-
-
-def _spare_the_collector() -> None:
-    """What was loaded stays: looking through it for reference circles at the default pace costs every request and finds nothing."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 class _Server(uvicorn.Server):

@@ -1,7 +1,6 @@
 """`deputize gateway`: serve an instance directory, or check it."""
 
 import asyncio
-import gc
 import logging
 import os
 import signal
@@ -14,6 +13,7 @@ import uvloop
 
 from deputize.cli.log import configure_logging
 from deputize.gateway.app import Gateway
+from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import ConfigurationError
 
 _INSTANCE = click.option(
@@ -59,7 +59,7 @@ def check(directory: Path) -> None:
 async def _serve(directory: Path) -> None:
     served = await Gateway.load(directory, os.environ)
     await served.start()
-    _spare_the_collector()
+    spare_collector()
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -67,13 +67,6 @@ async def _serve(directory: Path) -> None:
     loop.add_signal_handler(signal.SIGHUP, served.reload)
     await ended.wait()
     await served.stop()
-
-
-def _spare_the_collector() -> None:
-    """Requests leave no reference circles behind, so that looking for them at the default pace costs a request 6 % and finds nothing."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
 
 
 async def _problems(directory: Path) -> tuple[tuple[ConfigurationError, ...], tuple[ConfigurationError, ...]]:

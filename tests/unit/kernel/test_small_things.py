@@ -1,3 +1,4 @@
+import gc
 import re
 import uuid
 
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from deputize.kernel import digests, ids, pointers, redaction
 from deputize.kernel.clock import SystemClock
+from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import ConfigurationError, Position
 
 
@@ -85,3 +87,14 @@ def test_configuration_errors_say_where_why_and_what_to_do():
 
 def test_the_system_clock_tells_seconds_since_the_epoch():
     assert SystemClock().now() > 1_700_000_000
+
+
+def test_the_collector_leaves_alone_what_was_loaded():
+    before = gc.get_threshold()
+    try:
+        spare_collector()
+        assert gc.get_freeze_count() > 0
+        assert gc.get_threshold() > before
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

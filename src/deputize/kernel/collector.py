@@ -1,0 +1,14 @@
+"""The garbage collector of a long-running server."""
+
+import gc
+
+
+def spare_collector() -> None:
+    """Keep the collector from looking through what was loaded, and from looking often; call once, when everything is.
+
+    Requests leave no reference circles behind: looking for them at the default pace was measured to cost about a
+    twentieth of each request's time and to find nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
