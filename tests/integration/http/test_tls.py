@@ -1,4 +1,3 @@
-import asyncio
 import datetime as dt
 import ipaddress
 import ssl
@@ -10,11 +9,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from deputize.http.client import fetch
 from deputize.http.messages import Body, Headers, Request, Response
 from deputize.http.tls import TlsError, client_context, server_context
-from deputize.http.upstream import ConnectFailed, UpstreamProtocolError, UpstreamTimeout
-from deputize.kernel.uris import Origin, Target, UriError
+from deputize.http.upstream import ConnectFailed, UpstreamProtocolError
+from deputize.kernel.uris import Origin, Target
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -130,29 +128,3 @@ def test_unusable_material_is_an_error_of_ours(local, other):
         server_context(b"", local.key)
     with pytest.raises(TlsError):
         client_context(b"not a certificate")
-
-
-async def test_fetch(loopback, echo):
-    listener = await loopback.listen(echo)
-    url = f"http://127.0.0.1:{listener.port}"
-    upstream = loopback.upstream()
-    answer = await fetch(upstream, f"{url}/introspect?x=1", method="POST", headers={"Accept": "application/json"}, body=b"token=a")
-    assert (answer.status, answer.headers.get("x-request"), answer.body) == (200, "POST /introspect?x=1", b"token=a")
-    assert (await fetch(upstream, url)).headers.get("x-request") == "GET /"
-
-
-async def test_fetch_refuses_what_is_too_long_or_too_slow(loopback):
-    async def answer(exchange):
-        if exchange.request.target.path == "/slow":
-            await asyncio.sleep(5)
-        return Response(200, Headers(), Body(b"x" * 1000))
-
-    listener = await loopback.listen(answer)
-    url = f"http://127.0.0.1:{listener.port}"
-    with pytest.raises(UpstreamProtocolError):
-        await fetch(loopback.upstream(), url, limit=999)
-    with pytest.raises(UpstreamTimeout):
-        await fetch(loopback.upstream(), f"{url}/slow", within=0.05)
-    for bad in ("ftp://a/", "/relative", f"{url}/a/../b"):
-        with pytest.raises(UriError):
-            await fetch(loopback.upstream(), bad)
