@@ -3,8 +3,6 @@
 Dropping them on receipt, not on sending, keeps a client from naming in `Connection` a field that the gateway adds on the way.
 """
 
-from collections.abc import Iterable
-
 Field = tuple[bytes, bytes]
 
 HOP_BY_HOP = frozenset(
@@ -28,19 +26,6 @@ _NEVER_NAMED = frozenset({b"host", b"content-length", b"authorization", b"cookie
 """Fields that `Connection` cannot remove: programs would disagree about who asks and for what."""
 
 _NAMES_NOTHING = frozenset({b"keep-alive", b"close"})
-
-
-def end_to_end(fields: Iterable[Field]) -> list[Field]:
-    """The fields that are meant for whoever comes behind this connection."""
-    kept: list[Field] = []
-    options: list[bytes] = []
-    for pair in fields:
-        name = pair[0].lower()
-        if name not in HOP_BY_HOP:
-            kept.append(pair)
-        elif name == b"connection":
-            options.append(pair[1])
-    return without_named(kept, options) if options else kept
 
 
 def without_named(fields: list[Field], options: list[bytes]) -> list[Field]:

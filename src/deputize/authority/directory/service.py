@@ -1,7 +1,6 @@
 """Holds the current snapshot, and replaces it as a whole when somebody changed the directory or a secret expired."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -38,7 +37,6 @@ class DirectoryService:
         self._base_url = base_url
         self._clock = clock
         self._assembled = assembled
-        self._callbacks: list[Callable[[Directory], None]] = []
 
     @property
     def current(self) -> Directory:
@@ -50,17 +48,11 @@ class DirectoryService:
         """What the latest snapshot had to leave out, and why."""
         return self._assembled.problems
 
-    def on_change(self, callback: Callable[[Directory], None]) -> None:
-        """Have `callback` called with every new snapshot from now on."""
-        self._callbacks.append(callback)
-
     async def refresh(self) -> bool:
         """Replace the snapshot if the directory changed or a secret expired; whether it was replaced."""
         if await self._rows.version() == self.current.version and not self._is_outdated():
             return False
         self._assembled = await _assembled(self._rows, self._base_url, self._clock)
-        for callback in self._callbacks:
-            callback(self.current)
         return True
 
     async def watch(self, poll_seconds: float = POLL_SECONDS) -> None:

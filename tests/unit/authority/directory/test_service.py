@@ -55,15 +55,6 @@ async def test_a_snapshot_stays_as_it_was_and_is_replaced_as_a_whole(directory, 
     assert held.environments["e1"].agents["a1"].enabled
 
 
-async def test_callbacks_hear_of_every_new_snapshot(directory, directory_store):
-    heard = []
-    directory.on_change(heard.append)
-    await directory.refresh()
-    await disable(directory_store)
-    await directory.refresh()
-    assert heard == [directory.current]
-
-
 async def test_a_secret_that_expires_leaves_without_any_change(directory, directory_store, clock):
     rows = directory_store.directory_rows
     first, _ = replace_secret(AGENT, (), 1000.0)
