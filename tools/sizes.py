@@ -1,4 +1,4 @@
-"""Holds the source to its size limits: functions of at most 60 lines (median 6), files of at most 400."""
+"""Holds the source to its size limits: functions of at most 60 lines, files of at most 500."""
 
 import ast
 import statistics
@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ("src", "samples", "demo", "tools", "bench")
-MAX_FILE, MAX_FUNCTION, MAX_MEDIAN, MAX_90TH = 400, 60, 6, 25
+MAX_FILE, MAX_FUNCTION = 500, 60
 
 
 def main() -> int:
@@ -17,8 +17,6 @@ def main() -> int:
     problems = list(_problems(files))
     lengths = sorted(length for path in files if path.is_relative_to(ROOT / "src") for _, length in _functions(path))
     median, ninetieth = statistics.median(lengths), lengths[len(lengths) * 9 // 10]
-    if median > MAX_MEDIAN or ninetieth > MAX_90TH:
-        problems.append(f"src: functions have a median of {median} and a 90th percentile of {ninetieth} lines")
     print("\n".join(problems), end="\n" if problems else "")
     print(f"sizes: {len(files)} files, {len(lengths)} functions in src, median {median}, 90th {ninetieth}, longest {lengths[-1]}")
     return 1 if problems else 0
