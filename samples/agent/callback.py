@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hmac
 from collections.abc import AsyncGenerator
+from html import escape
 from urllib.parse import parse_qsl, urlsplit
 
 from agent.errors import SignOnFailed
@@ -11,9 +12,19 @@ from agent.errors import SignOnFailed
 PATH = "/callback"
 MAX_HEAD_BYTES = 16 * 1024
 READ_SECONDS = 5.0
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
-<style>body{{font:1.1rem/1.5 system-ui,sans-serif;display:grid;place-items:center;min-height:90vh;margin:0;color:#1d2b3a}}</style>
-<main><h1>{title}</h1><p>{text}</p></main></html>"""
+_PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>
+<style>
+:root{{color-scheme:light dark;--ground:#f3f5f8;--card:#fff;--ink:#1d2b3a;--soft:#52606d;--line:#d5dce4}}
+@media (prefers-color-scheme:dark){{:root{{--ground:#10161d;--card:#1a222c;--ink:#e7edf3;--soft:#a9b6c3;--line:#33404d}}}}
+body{{font:1.05rem/1.5 system-ui,sans-serif;display:grid;place-items:center;min-height:100vh;margin:0;padding:1rem;
+box-sizing:border-box;background:var(--ground);color:var(--ink)}}
+main{{max-width:28rem;padding:2rem;border:1px solid var(--line);border-radius:.75rem;background:var(--card)}}
+h1{{font-size:1.4rem;line-height:1.25;margin:0 0 .75rem}}p{{margin:0;color:var(--soft)}}
+</style></head><body><main><h1>{title}</h1><p>{text}</p></main></body></html>"""
+_DECLINED = "You declined, so the agent may not act for you: it got no token. You can close this window, and ask the agent again any time."
+_FAILED = "Signing on did not work ({error}), so the agent got no token. The agent says more at the terminal. You can close this window."
+_SIGNED_ON = "The agent may act for you now. You can close this window and go back to it at the terminal."
 
 
 class Callback:
@@ -47,9 +58,11 @@ class Callback:
         if not hmac.compare_digest(query.get("state", "").encode(), self._state.encode()) or self._answer.done():
             return _page(400, "Not expected", "This answer does not belong to the sign-on the agent is waiting for.")
         self._answer.set_result(query)
+        if query.get("error") == "access_denied":
+            return _page(200, "You declined", _DECLINED)
         if "error" in query:
-            return _page(200, "Not signed on", "The agent got no permission. You can close this window.")
-        return _page(200, "You are signed on", "You can close this window and go back to the agent at the terminal.")
+            return _page(200, "Not signed on", _FAILED.format(error=escape(query["error"][:64])))
+        return _page(200, "You are signed on", _SIGNED_ON)
 
 
 @contextlib.asynccontextmanager

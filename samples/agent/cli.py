@@ -18,6 +18,7 @@ import httpx2
 from agent import chat, discovery
 from agent.chat import Chat, say
 from agent.delegation import DelegatedAuth, Delegation, Reach
+from agent.discovery import Challenge
 from agent.errors import AgentError
 from agent.models import language_model
 from agent.oauth import Credentials, TokenEndpoint
@@ -41,8 +42,7 @@ class Running:
     """The agent, ready to talk."""
 
     chat: Chat
-    delegation: Delegation | None
-    """None when the MCP server asks for no token."""
+    auth: DelegatedAuth
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,8 +83,8 @@ async def _run(options: argparse.Namespace) -> None:
             try:
                 await _talk(agent.chat, options.once)
             finally:
-                if options.show_tokens and agent.delegation:
-                    _write_privately(options.show_tokens, json.dumps(agent.delegation.claims(), indent=2) + "\n")
+                if options.show_tokens and agent.auth.delegation:
+                    _write_privately(options.show_tokens, json.dumps(agent.auth.delegation.claims(), indent=2) + "\n")
     except httpx2.HTTPError as error:
         raise AgentError(f"{_where(error)} cannot be reached: {error}{_advice(error)}") from error
 
@@ -99,29 +99,24 @@ async def _talk(conversation: Chat, once: str | None) -> None:
 
 @contextlib.asynccontextmanager
 async def _running(options: argparse.Namespace) -> AsyncGenerator[Running]:
-    timeout = httpx2.Timeout(REQUEST_SECONDS, read=STREAM_SECONDS)
-    trusted = _trust(options.ca_file)
-    async with (
-        httpx2.AsyncClient(verify=trusted, timeout=REQUEST_SECONDS) as plain,
-        httpx2.AsyncClient(verify=trusted, timeout=timeout) as to_server,
-    ):
-        delegation = await _delegation(plain, options)
-        if delegation:
-            to_server.auth = DelegatedAuth(delegation, options.mcp_server_url)
-            await delegation.token()
-        yield Running(Chat(to_server, options.mcp_server_url, _responder(plain, options)), delegation)
-
-
-async def _delegation(client: httpx2.AsyncClient, options: argparse.Namespace) -> Delegation | None:
-    """From the server's refusal to a way to tokens; None when it does not refuse."""
     url = options.mcp_server_url
     if not discovery.is_trustworthy(url):
         raise AgentError(f"{url} is not https: write the whole address, https://HOST:PORT/PATH; elsewhere others could read a token")
-    challenge = await discovery.challenge_of(client, url)
-    if challenge is None:
-        return None
-    say(f"[INFO] {url} asks for a token")
-    resource = await discovery.protected_resource(client, url, challenge)
+    timeout = httpx2.Timeout(REQUEST_SECONDS, read=STREAM_SECONDS)
+    trusted = _trust(options.ca_file)
+    async with httpx2.AsyncClient(verify=trusted, timeout=REQUEST_SECONDS) as plain:
+        auth = DelegatedAuth(url, lambda challenge: _delegation(plain, options, challenge))
+        async with httpx2.AsyncClient(verify=trusted, timeout=timeout, auth=auth) as to_server:
+            challenge = await discovery.challenge_of(plain, url)
+            if challenge:
+                await auth.begin(challenge)
+            yield Running(Chat(to_server, url, _responder(plain, options)), auth)
+
+
+async def _delegation(client: httpx2.AsyncClient, options: argparse.Namespace, challenge: Challenge) -> Delegation:
+    """From the server's refusal to a way to tokens."""
+    say(f"[INFO] {options.mcp_server_url} asks for a token")
+    resource = await discovery.protected_resource(client, options.mcp_server_url, challenge)
     server = await discovery.authorization_server(client, resource.issuer)
     say(f"[INFO] Its authorization server is {server.issuer}")
     endpoint = TokenEndpoint(client, server, _credentials(options), time.monotonic)

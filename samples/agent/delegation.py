@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import httpx2
 
-from agent.discovery import parse_challenge
+from agent.discovery import Challenge, parse_challenge
 from agent.errors import AgentError, TokenRefused
 from agent.oauth import Token, TokenEndpoint
 
 MARGIN_SECONDS = 30.0
+ENDED = frozenset({"invalid_grant", "invalid_request"})
+"""What an exchange says of a token that is no longer good: RFC 8693 section 2.2.2 wants the second, servers in use say the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,14 @@ class Delegation:
         self,
         endpoint: TokenEndpoint,
         reach: Reach,
-        sign_on: Callable[[], Awaitable[Token]],
+        sign_on: Callable[[tuple[str, ...]], Awaitable[Token]],
         notify: Callable[[str], None],
         monotonic: Callable[[], float],
     ) -> None:
-        """`sign_on` sends the user to the authorization server; `notify` tells the person at the terminal."""
+        """`sign_on` sends the user to the authorization server, who agrees to further scopes there if any are given.
+
+        `notify` tells the person at the terminal.
+        """
         self._endpoint = endpoint
         self._reach = reach
         self._sign_on = sign_on
@@ -66,13 +71,21 @@ class Delegation:
             return self._mcp
 
     async def step_up(self, held: Token, needed: tuple[str, ...]) -> Token | None:
-        """A token with the needed scopes beside those held; None when they were asked for before, because asking again helps nobody."""
+        """A token with the needed scopes beside those held; None when they were asked for before, because asking again helps nobody.
+
+        Where the exchange is refused, the user has not agreed to them yet, and is asked to.
+        """
         async with self._lock:
             union = tuple(dict.fromkeys([*self._scopes, *needed]))
             if union == self._scopes:
                 return None if self._mcp is None or self._mcp.value == held.value else self._mcp
-            self._scopes = union
-            self._mcp = await self._exchange()
+            before, self._scopes = self._scopes, union
+            try:
+                self._mcp = await self._exchange()
+            except TokenRefused:
+                self._notify(f"Asking you to agree to {' '.join(needed)!r} besides")
+                self._subject = await self._sign_on(tuple(scope for scope in union if scope not in before))
+                self._mcp = await self._exchange()
             return self._mcp
 
     def claims(self) -> dict[str, dict[str, object]]:
@@ -85,7 +98,7 @@ class Delegation:
         try:
             token = await self._exchanged()
         except TokenRefused as refusal:
-            if refusal.error != "invalid_grant" or not signed_on_before:
+            if refusal.error not in ENDED or not signed_on_before:
                 raise
             # What the user's token stood on has ended: the session, the consent, or the token itself.
             self._subject = None
@@ -100,18 +113,18 @@ class Delegation:
 
     async def _fresh_subject(self) -> Token:
         if self._subject is None:
-            self._subject = await self._sign_on()
+            self._subject = await self._sign_on(())
         elif not self._is_fresh(self._subject):
             self._subject = await self._refreshed(self._subject)
         return self._subject
 
     async def _refreshed(self, token: Token) -> Token:
         if not token.refresh_token:
-            return await self._sign_on()
+            return await self._sign_on(())
         try:
             return await self._endpoint.refresh(token, self._reach.agent_audience)
         except TokenRefused:
-            return await self._sign_on()
+            return await self._sign_on(())
 
     async def _fresh_actor(self) -> Token:
         if self._actor is None or not self._is_fresh(self._actor):
@@ -123,30 +136,47 @@ class Delegation:
 
 
 class DelegatedAuth(httpx2.Auth):
-    """Carries the MCP token to the MCP server and to nobody else; renews it once when it is refused."""
+    """Carries the MCP token to the MCP server and to nobody else.
 
-    def __init__(self, delegation: Delegation, server_url: str) -> None:
-        self._delegation = delegation
+    A 401 to any request is answered with a token: the first one, or another one, once. A 403 for lack of scope is answered
+    with one of more scope, once.
+    """
+
+    def __init__(self, server_url: str, establish: Callable[[Challenge], Awaitable[Delegation]]) -> None:
+        """`establish` finds the way to tokens from what the server says when it asks for one."""
         self._origin = _origin(httpx2.URL(server_url))
+        self._establish = establish
+        self._lock = asyncio.Lock()
+        self.delegation: Delegation | None = None
+        """None as long as the MCP server asked for no token."""
+
+    async def begin(self, challenge: Challenge) -> Token:
+        """The first token, or the one that is held by now. Raises `AgentError`."""
+        async with self._lock:
+            if self.delegation is None:
+                self.delegation = await self._establish(challenge)
+        return await self.delegation.token()
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Send with the token, and a second time if another token can change the answer. Raises `AgentError`."""
         if _origin(request.url) != self._origin:
             yield request
             return
-        token = await self._delegation.token()
-        answer = yield _carrying(request, token)
+        token = await self.delegation.token() if self.delegation else None
+        answer = yield _carrying(request, token) if token else request
         better = await self._better(token, answer)
         if better:
             answer = yield _carrying(request, better)
         _raise_for_refusal(answer)
 
-    async def _better(self, token: Token, answer: httpx2.Response) -> Token | None:
-        if answer.status_code == 401:
-            return await self._delegation.replacement(token)
+    async def _better(self, held: Token | None, answer: httpx2.Response) -> Token | None:
         challenge = parse_challenge(answer.headers.get_list("www-authenticate"))
+        if held is None or self.delegation is None:
+            return await self.begin(challenge) if answer.status_code == 401 else None
+        if answer.status_code == 401:
+            return await self.delegation.replacement(held)
         if answer.status_code == 403 and challenge.error == "insufficient_scope":
-            return await self._delegation.step_up(token, challenge.scopes)
+            return await self.delegation.step_up(held, challenge.scopes)
         return None
 
 

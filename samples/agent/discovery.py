@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx2
 
@@ -18,12 +18,25 @@ from agent.errors import DiscoveryRefused
 MAX_DOCUMENT_BYTES = 256 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
-# An unauthenticated request that a server of any version understands well enough to refuse.
+_WELL_KNOWN_RESOURCE = "oauth-protected-resource"
+_VERSION = "2026-07-28"
+# The first request of a 2026-07-28 client. Servers of every version understand it well enough to ask for a token.
 _PROBE = {
     "jsonrpc": "2.0",
     "id": 0,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "sample-mcp-agent", "version": "1"}},
+    "method": "server/discover",
+    "params": {
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": _VERSION,
+            "io.modelcontextprotocol/clientInfo": {"name": "sample-mcp-agent", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    },
+}
+_PROBE_HEADERS = {
+    "Accept": "application/json, text/event-stream",
+    "MCP-Protocol-Version": _VERSION,
+    "Mcp-Method": "server/discover",
 }
 
 
@@ -59,7 +72,7 @@ class AuthorizationServer:
 
 async def challenge_of(client: httpx2.AsyncClient, server_url: str) -> Challenge | None:
     """What the server answers to a request without a token; None when it does not ask for one."""
-    answer = await client.post(server_url, json=_PROBE, headers={"Accept": "application/json, text/event-stream"})
+    answer = await client.post(server_url, json=_PROBE, headers=_PROBE_HEADERS)
     return parse_challenge(answer.headers.get_list("www-authenticate")) if answer.status_code == 401 else None
 
 
@@ -72,11 +85,18 @@ def parse_challenge(headers: Sequence[str]) -> Challenge:
 
 
 async def protected_resource(client: httpx2.AsyncClient, server_url: str, challenge: Challenge) -> ProtectedResource:
-    """The server's metadata: where the challenge says, else at the two well-known places. Raises `DiscoveryRefused`."""
+    """The server's metadata: where the challenge says, else at the two well-known places. Raises `DiscoveryRefused`.
+
+    The document at the root of the server's origin may describe the whole origin, because that is the resource whose
+    metadata belongs there (RFC 9728 section 3.1); any other has to describe the server that was asked about.
+    """
     places = [challenge.resource_metadata] if challenge.resource_metadata else resource_metadata_urls(server_url)
     url, document = await _first(client, places)
     resource, issuers = document.get("resource"), document.get("authorization_servers")
-    if not isinstance(resource, str) or canonical(resource) != canonical(server_url):
+    described = {canonical(server_url)}
+    if url == resource_metadata_urls(server_url)[-1]:
+        described.add(canonical(urljoin(server_url, "/")))
+    if not isinstance(resource, str) or canonical(resource) not in described:
         raise DiscoveryRefused(f"{url} describes {resource!r}, not {server_url}. Give the server's URL exactly as it is published there.")
     if not isinstance(issuers, list) or not issuers or not isinstance(issuers[0], str):
         raise DiscoveryRefused(f"{url} names no authorization server")
@@ -105,9 +125,8 @@ async def authorization_server(client: httpx2.AsyncClient, issuer: str) -> Autho
 
 def resource_metadata_urls(server_url: str) -> list[str]:
     """Where a resource's metadata may be: with its path inserted, then at the root (RFC 9728 section 3.1)."""
-    inserted = _well_known(server_url, "oauth-protected-resource")
-    root = urlunsplit(urlsplit(inserted)._replace(path="/.well-known/oauth-protected-resource"))
-    return list(dict.fromkeys([inserted, root]))
+    places = [_well_known(url, _WELL_KNOWN_RESOURCE) for url in (server_url, urljoin(server_url, "/"))]
+    return list(dict.fromkeys(places))
 
 
 def issuer_metadata_urls(issuer: str) -> list[str]:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
 
@@ -82,10 +82,19 @@ def authorization_request(
         "code_challenge": code_challenge(verifier),
         "code_challenge_method": "S256",
         "scope": scope,
-        "resource": resource,
+        **named(resource),
     }
     separator = "&" if "?" in server.authorization_endpoint else "?"
     return AuthorizationRequest(f"{server.authorization_endpoint}{separator}{urlencode(query)}", state, verifier, redirect_uri, server)
+
+
+def named(resource: str) -> dict[str, str]:
+    """The parameter that names a resource: `resource` takes absolute URIs without a fragment only (RFC 8707 section 2).
+
+    A resource that goes by another name is found by its scopes.
+    """
+    parts = urlsplit(resource)
+    return {"resource": resource} if parts.scheme and not parts.fragment else {}
 
 
 def code_challenge(verifier: str) -> str:
@@ -113,17 +122,17 @@ class TokenEndpoint:
             code=code,
             redirect_uri=request.redirect_uri,
             code_verifier=request.code_verifier,
-            resource=resource,
+            **named(resource),
         )
 
     async def refresh(self, token: Token, resource: str) -> Token:
         """A new token for the same user (RFC 6749 section 6); a refresh token in the answer replaces the old one. Raises `TokenRefused`."""
-        renewed = await self._token("to refresh", grant_type="refresh_token", refresh_token=token.refresh_token, resource=resource)
+        renewed = await self._token("to refresh", grant_type="refresh_token", refresh_token=token.refresh_token, **named(resource))
         return renewed if renewed.refresh_token else Token(renewed.value, renewed.expires_at, renewed.scopes, token.refresh_token)
 
     async def own(self, scope: str, resource: str) -> Token:
         """A token for the agent itself (RFC 6749 section 4.4). Raises `TokenRefused`."""
-        return await self._token("the agent's own token", grant_type="client_credentials", scope=scope, resource=resource)
+        return await self._token("the agent's own token", grant_type="client_credentials", scope=scope, **named(resource))
 
     async def exchange(self, subject: Token, actor: Token, scopes: tuple[str, ...], resource: str) -> Token:
         """A token for `resource` that lets the actor act for the subject (RFC 8693 section 2). Raises `TokenRefused`."""
@@ -135,7 +144,7 @@ class TokenEndpoint:
             actor_token=actor.value,
             actor_token_type=ACCESS_TOKEN,
             scope=" ".join(scopes),
-            resource=resource,
+            **named(resource),
         )
 
     async def _token(self, what: str, **parameters: str) -> Token:

@@ -24,10 +24,11 @@ class SignOn:
     may_open_browser: Callable[[str], Awaitable[bool]]
     say: Callable[[str], None]
 
-    async def __call__(self) -> Token:
-        """One sign-on: the token of the user who did it."""
+    async def __call__(self, more_scopes: tuple[str, ...] = ()) -> Token:
+        """One sign-on: the token of the user who did it. `more_scopes` are what the user is asked to agree to besides."""
+        scope = " ".join((self.scope, *more_scopes))
         redirect_uri = f"http://localhost:{self.callback_port}{callback.PATH}"
-        request = authorization_request(self.server, self.client_id, redirect_uri, self.scope, self.audience)
+        request = authorization_request(self.server, self.client_id, redirect_uri, scope, self.audience)
         async with callback.listening(self.callback_port, request.state) as waiting:
             await self._send_user(request)
             code = request.code_in(await waiting.answer(SIGN_ON_SECONDS))

@@ -78,7 +78,8 @@ async def test_the_whole_way_from_refusal_to_answer(protected_url: str, script: 
     assert f"[INFO] Discovered tools [{protected_url}]:\n  - geocode" in output
     assert output.rstrip().rpartition("\n\n")[2].startswith("Daily forecast for Tokyo, Japan")
     authorize, redeem, own, exchange = script.requests
-    assert (authorize["resource"], authorize["scope"], authorize["client_id"]) == ("agent", "agent", "agent-1")
+    assert (authorize["scope"], authorize["client_id"]) == ("agent", "agent-1")
+    assert all("resource" not in request for request in (authorize, redeem, own)), "agent is no URI (RFC 8707 section 2)"
     assert (redeem["grant_type"], redeem["code"], redeem["redirect_uri"]) == ("authorization_code", "the-code", authorize["redirect_uri"])
     assert (own["grant_type"], own["scope"]) == ("client_credentials", "agent")
     assert (exchange["scope"], exchange["resource"]) == ("test", protected_url)

@@ -1,5 +1,6 @@
 import asyncio
 import socket
+from urllib.parse import unquote
 
 import httpx2
 import pytest
@@ -29,12 +30,21 @@ async def test_hands_over_what_the_browser_brought_and_shows_a_page():
     assert page.headers["cache-control"] == "no-store"
 
 
-async def test_a_refusal_is_an_answer_too():
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ("access_denied", "You declined, so the agent may not act for you"),
+        ("server_error", "Signing on did not work (server_error)"),
+        ("%3Cscript%3E", "(&lt;script&gt;)"),
+    ],
+)
+async def test_a_refusal_is_an_answer_too_and_the_page_says_what_happened(error: str, said: str):
     port = unused_port()
     async with callback.listening(port, "s1") as waiting:
-        page = await visit(port, "/callback?error=access_denied&state=s1")
-        assert (await waiting.answer(1))["error"] == "access_denied"
-    assert "Not signed on" in page.text
+        page = await visit(port, f"/callback?error={error}&state=s1")
+        assert (await waiting.answer(1))["error"] == unquote(error)
+    assert said in page.text
+    assert "color-scheme:light dark" in page.text
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 from agent.delegation import DelegatedAuth, Delegation, Reach
-from agent.discovery import AuthorizationServer
+from agent.discovery import AuthorizationServer, Challenge
 from agent.errors import AgentError, TokenRefused
 from agent.oauth import Credentials, Token, TokenEndpoint
 
@@ -24,7 +24,9 @@ class Setting:
         self.scopes = list[str]()
         self.notices = list[str]()
         self.sign_ons = 0
+        self.agreed = list[tuple[str, ...]]()
         self.refuse = dict[str, str]()
+        self.always_refuse = dict[str, str]()
         self.subject_lifetime, self.mcp_lifetime, self.refresh = subject_lifetime, mcp_lifetime, refresh
         server = AuthorizationServer(ISSUER, f"{ISSUER}/authorize", f"{ISSUER}/token", ("client_secret_basic",), promises_iss=True)
         client = httpx2.AsyncClient(transport=httpx2.MockTransport(self.issue))
@@ -32,8 +34,9 @@ class Setting:
         reach = Reach(SERVER, ("test",), "agent", "agent")
         self.delegation = Delegation(endpoint, reach, self.sign_on, self.notices.append, lambda: self.now)
 
-    async def sign_on(self) -> Token:
+    async def sign_on(self, more_scopes: tuple[str, ...] = ()) -> Token:
         self.sign_ons += 1
+        self.agreed.append(more_scopes)
         return Token(f"subject{self.sign_ons}", self.now + self.subject_lifetime, ("agent",), "r" if self.refresh else "")
 
     def issue(self, request: httpx2.Request) -> httpx2.Response:
@@ -41,7 +44,7 @@ class Setting:
         grant = sent["grant_type"].rpartition(":")[2]
         self.grants[grant] += 1
         self.scopes.append(sent.get("scope", ""))
-        if error := self.refuse.pop(grant, None):
+        if error := self.refuse.pop(grant, self.always_refuse.get(grant)):
             return httpx2.Response(400, json={"error": error})
         token = f"{grant}{self.grants[grant]}"
         return httpx2.Response(200, json={"access_token": token, "token_type": "Bearer", "expires_in": self.mcp_lifetime})
@@ -83,11 +86,12 @@ async def test_asks_the_user_when_there_is_no_other_way(refresh: bool):
     assert setting.sign_ons == 2
 
 
-async def test_a_session_that_ended_means_signing_on_again_once():
+@pytest.mark.parametrize("error", ["invalid_grant", "invalid_request"])
+async def test_a_session_that_ended_means_signing_on_again_once(error: str):
     setting = Setting()
     await setting.delegation.token()
     setting.now = 290
-    setting.refuse["token-exchange"] = "invalid_grant"
+    setting.refuse["token-exchange"] = error
     assert (await setting.delegation.token()).value == "token-exchange3"
     assert setting.sign_ons == 2
 
@@ -118,6 +122,26 @@ async def test_steps_up_to_the_union_of_scopes_once():
     assert await setting.delegation.step_up(higher, ("transfer",)) is None
 
 
+@pytest.mark.parametrize("error", ["invalid_scope", "invalid_grant", "consent_required"])
+async def test_scopes_the_user_has_not_agreed_to_are_asked_for(error: str):
+    setting = Setting()
+    held = await setting.delegation.token()
+    setting.refuse["token-exchange"] = error
+    higher = await setting.delegation.step_up(held, ("test", "transfer"))
+    assert higher
+    assert setting.scopes[-1] == "test transfer"
+    assert setting.agreed[-1] == (() if error == "invalid_grant" else ("transfer",))
+
+
+async def test_a_step_up_that_stays_refused_is_final():
+    setting = Setting()
+    held = await setting.delegation.token()
+    setting.always_refuse = {"token-exchange": "invalid_scope"}
+    with pytest.raises(TokenRefused, match="invalid_scope"):
+        await setting.delegation.step_up(held, ("transfer",))
+    assert setting.sign_ons == 2
+
+
 async def test_shows_claims_of_the_tokens_it_has():
     setting = Setting()
     assert setting.delegation.claims() == {}
@@ -126,7 +150,13 @@ async def test_shows_claims_of_the_tokens_it_has():
 
 
 def guarded(setting: Setting, respond: Callable[[httpx2.Request], httpx2.Response]) -> httpx2.AsyncClient:
-    return httpx2.AsyncClient(transport=httpx2.MockTransport(respond), auth=DelegatedAuth(setting.delegation, SERVER))
+    auth = DelegatedAuth(SERVER, lambda _: settled(setting.delegation))
+    auth.delegation = setting.delegation
+    return httpx2.AsyncClient(transport=httpx2.MockTransport(respond), auth=auth)
+
+
+async def settled(delegation: Delegation) -> Delegation:
+    return delegation
 
 
 def refusing(*refused: str, status: int = 401, challenge: str = "Bearer") -> Callable[[httpx2.Request], httpx2.Response]:
@@ -163,6 +193,28 @@ async def test_another_refusal_is_left_alone():
 async def test_a_refusal_with_a_reason_is_left_to_the_mcp_client():
     refusal = httpx2.Response(403, json={"jsonrpc": "2.0", "id": 1, "error": {"code": -1, "message": "no"}})
     assert (await guarded(Setting(), lambda _: refusal).post(SERVER)).status_code == 403
+
+
+async def test_a_server_that_asks_for_a_token_only_later_gets_one_then():
+    setting = Setting()
+    challenges = list[Challenge]()
+
+    async def establish(challenge: Challenge) -> Delegation:
+        challenges.append(challenge)
+        return setting.delegation
+
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        if request.content != b"call" or "authorization" in request.headers:
+            return httpx2.Response(200, text=request.headers.get("authorization", "nobody"))
+        return httpx2.Response(401, headers={"WWW-Authenticate": 'Bearer resource_metadata="https://ig.example.com/m"'})
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(respond), auth=DelegatedAuth(SERVER, establish))
+    assert (await client.post(SERVER, content=b"list")).text == "nobody"
+    assert setting.sign_ons == 0
+    answers = await asyncio.gather(*(client.post(SERVER, content=b"call") for _ in range(3)))
+    assert {answer.text for answer in answers} == {"Bearer token-exchange1"}
+    assert challenges == [Challenge(resource_metadata="https://ig.example.com/m")]
+    assert (await client.post(SERVER, content=b"list")).text == "Bearer token-exchange1"
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/mcp", "http://ig.example.com:8443/mcp", "https://ig.example.com/mcp"])

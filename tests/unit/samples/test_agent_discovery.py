@@ -1,3 +1,4 @@
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,6 +102,32 @@ async def test_equivalent_spellings_of_the_resource_are_the_same(resource: str):
     client = publishing({"https://ig.example.com/m": RESOURCE | {"resource": resource}})
     found = await discovery.protected_resource(client, SERVER, Challenge(resource_metadata="https://ig.example.com/m"))
     assert found.resource == resource
+
+
+@pytest.mark.parametrize("resource", ["https://ig.example.com:8443", "https://ig.example.com:8443/", SERVER])
+async def test_the_document_at_the_root_may_describe_the_whole_origin(resource: str):
+    root = "https://ig.example.com:8443/.well-known/oauth-protected-resource"
+    client = publishing({root: RESOURCE | {"resource": resource}})
+    for challenge in (Challenge(), Challenge(resource_metadata=root)):
+        assert (await discovery.protected_resource(client, SERVER, challenge)).resource == resource
+
+
+@pytest.mark.parametrize("place", ["https://ig.example.com:8443/.well-known/oauth-protected-resource/mcp", "https://ig.example.com/m"])
+async def test_no_other_document_may_describe_the_origin(place: str):
+    client = publishing({place: RESOURCE | {"resource": "https://ig.example.com:8443"}})
+    with pytest.raises(DiscoveryRefused, match="describes"):
+        await discovery.protected_resource(client, SERVER, Challenge(resource_metadata=place))
+
+
+async def test_the_probe_carries_what_its_message_says():
+    def respond(request: httpx2.Request) -> httpx2.Response:
+        message = json.loads(request.content)
+        assert request.headers["mcp-method"] == message["method"]
+        assert request.headers["mcp-protocol-version"] == message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"]
+        return httpx2.Response(401, headers={"WWW-Authenticate": 'Bearer scope="a"'})
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(respond))
+    assert await discovery.challenge_of(client, SERVER) == Challenge(scopes=("a",))
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,8 @@ def test_authorize_url_reads_as_the_use_case_writes_it():
     query = {name: values[0] for name, values in parse_qs(urlsplit(sent.url).query).items()}
     assert query["state"] == sent.state
     assert query["code_challenge"] == oauth.code_challenge(sent.code_verifier)
-    assert (query["code_challenge_method"], query["scope"], query["resource"]) == ("S256", "agent", "agent")
+    assert (query["code_challenge_method"], query["scope"]) == ("S256", "agent")
+    assert "resource" not in query
     assert 43 <= len(sent.code_verifier) <= 128
 
 
@@ -110,7 +111,7 @@ def test_an_answer_without_code_is_refused():
         sent.code_in({"state": sent.state, "iss": ISSUER})
 
 
-async def test_redeeming_sends_verifier_redirect_uri_and_resource():
+async def test_redeeming_sends_verifier_and_redirect_uri():
     seen = list[httpx2.Request]()
     sent = request()
     token = await endpoint(issuing(seen, refresh_token="r")).redeem(sent, "c", "agent")
@@ -119,9 +120,33 @@ async def test_redeeming_sends_verifier_redirect_uri_and_resource():
         "code": "c",
         "redirect_uri": CALLBACK,
         "code_verifier": sent.code_verifier,
-        "resource": "agent",
     }
     assert token == Token("t", 160.0, ("test",), "r")
+
+
+@pytest.mark.parametrize(
+    ("resource", "sent"),
+    [
+        ("https://ig.example.com:8443/mcp", True),
+        ("urn:example:agents", True),
+        ("agent", False),
+        ("ig.example.com/mcp", False),
+        ("//ig.example.com/mcp", False),
+        ("https://ig.example.com/mcp#part", False),
+        ("", False),
+    ],
+)
+async def test_a_resource_is_named_only_where_it_is_an_absolute_uri(resource: str, sent: bool):
+    seen = list[httpx2.Request]()
+    authorize = oauth.authorization_request(server(), "agent-1", CALLBACK, "agent", resource)
+    requests = [dict(parse_qsl(urlsplit(authorize.url).query))]
+    tokens = endpoint(issuing(seen))
+    held = await tokens.redeem(authorize, "c", resource)
+    await tokens.refresh(held, resource)
+    await tokens.own("agent", resource)
+    await tokens.exchange(held, held, ("test",), resource)
+    for request in (*requests, *map(form, seen)):
+        assert request.get("resource") == (resource if sent else None)
 
 
 async def test_exchange_sends_both_tokens_scope_and_resource():
