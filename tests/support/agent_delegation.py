@@ -12,7 +12,7 @@ from deputize.jose import KeyRing, SigningKey, new_key_ring
 from deputize.kernel.digests import digest
 from deputize.oauth.grants import answer, authorization_code, client_credentials, refresh_token, token_exchange
 from deputize.oauth.pkce import challenge_of
-from deputize.oauth.records.directory import Agent, Agreement, AgreementText, Attribute, Environment, Policy, Resource, Step
+from deputize.oauth.records.directory import Agent, Agreement, AgreementText, Attribute, Environment, Policy, Resource, Scope, Step
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Consent, Session, User
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 from support.memory_store import MemoryStore
@@ -59,7 +59,7 @@ TEST = Resource(
     name="test",
     audience=TEST_AUDIENCE,
     attributes=(attribute("sub", SUBJECT_SUB), attribute("act", ACT)),
-    scopes={"test": "Use the tools"},
+    scopes={"test": Scope("Use the tools")},
     secret_digests=(digest(TEST_SECRET),),
     delegation_required=True,
 )
@@ -68,7 +68,7 @@ AGENT_RESOURCE = Resource(
     name="agent",
     audience="agent",
     attributes=(attribute("sub", "user.username"), attribute("may_act", MAY_ACT)),
-    scopes={"agent": "Talk to the agent"},
+    scopes={"agent": Scope("Talk to the agent")},
     secret_digests=(digest("agent-resource-secret"),),
 )
 ALL_GRANTS = frozenset([authorization_code.GRANT_TYPE, client_credentials.GRANT_TYPE, refresh_token.GRANT_TYPE, token_exchange.GRANT_TYPE])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from deputize.oauth.errors import InvalidScope, InvalidTarget, OAuthError
-from deputize.oauth.records.directory import Agent, Environment, Resource
+from deputize.oauth.records.directory import Agent, Environment, Resource, Scope
 from deputize.oauth.scopes import OPENID_SCOPES, openid_scopes, parse_scope, resource_scopes
 
 SEVERAL_RESOURCES: Final = "May not request scopes for multiple resources"
@@ -31,7 +31,7 @@ class Target:
 
 def openid_resource(environment: Environment) -> Resource:
     """The environment's own endpoints as a resource: what a token is for when only OpenID scopes were asked for."""
-    scopes: dict[str, str] = dict.fromkeys(OPENID_SCOPES, "")
+    scopes: dict[str, Scope] = dict.fromkeys(OPENID_SCOPES, Scope())
     return Resource("", "openid", environment.issuer, (), scopes, ())
 
 

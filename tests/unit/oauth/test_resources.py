@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from deputize.oauth.errors import InvalidScope, InvalidTarget
+from deputize.oauth.records.directory import Scope
 from deputize.oauth.resources import choose_target, openid_resource, resource_of
 from support.agent_delegation import (
     AGENT,
@@ -79,7 +80,7 @@ def test_scopes_not_granted_are_refused():
 
 
 def test_a_scope_of_the_resource_that_the_agent_was_not_granted_is_refused():
-    wider = with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, scopes={"agent": "", "admin": ""}))
+    wider = with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, scopes={"agent": Scope(), "admin": Scope()}))
     with pytest.raises(InvalidScope):
         target(wider, scope="admin")
     assert target(wider).scopes == ("agent",)
@@ -87,7 +88,7 @@ def test_a_scope_of_the_resource_that_the_agent_was_not_granted_is_refused():
 
 def test_a_grant_outlives_neither_its_scope_nor_its_resource():
     with pytest.raises(InvalidScope):
-        target(with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, scopes={"other": ""})), scope="agent")
+        target(with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, scopes={"other": Scope()})), scope="agent")
     with pytest.raises(InvalidTarget):
         target(replace(ENVIRONMENT, resources={TEST_ID: TEST}), resource="agent")
 
@@ -100,7 +101,7 @@ def test_a_resource_that_requires_delegation_is_out_of_reach_for_grants_without_
 
 
 def test_a_scope_name_shared_by_resources_needs_a_resource_unless_one_is_eligible():
-    shared = replace(AGENT_RESOURCE, scopes={"test": ""})
+    shared = replace(AGENT_RESOURCE, scopes={"test": Scope()})
     agent = replace(AGENT, scopes={AGENT_RESOURCE_ID: frozenset({"test"}), TEST_ID: frozenset({"test"})})
     environment = with_resource(ENVIRONMENT, shared)
     assert target(environment, agent, scope="test").resource is shared

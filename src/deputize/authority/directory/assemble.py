@@ -17,7 +17,18 @@ from deputize.authority.directory.documents import (
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, Kind, ObjectRow, SecretRow, SigningKeyRow
 from deputize.expressions import ExpressionError, parse_attribute_value
 from deputize.jose import KeyInvalid, KeyRing, SigningKey
-from deputize.oauth.records.directory import Agent, Agreement, AgreementText, Attribute, Directory, Environment, Policy, Resource, Step
+from deputize.oauth.records.directory import (
+    Agent,
+    Agreement,
+    AgreementText,
+    Attribute,
+    Directory,
+    Environment,
+    Policy,
+    Resource,
+    Scope,
+    Step,
+)
 
 T = TypeVar("T")
 
@@ -102,7 +113,7 @@ class _Contents:
             name=row.name,
             audience=document.audience,
             attributes=tuple(attributes),
-            scopes=document.scopes,
+            scopes={name: Scope(scope.description, scope.consent) for name, scope in document.scopes.items()},
             secret_digests=self._digests(row),
             description=document.description,
             token_lifetime=document.token_lifetime,

@@ -4,7 +4,9 @@ Strict both ways: what does not fit is refused when it is written, and disables 
 later needs a default, and then no migration.
 """
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 class Document(BaseModel):
@@ -30,6 +32,18 @@ class AttributeDocument(Document):
     required: bool = False
 
 
+class ScopeDocument(Document):
+    """A scope of a resource."""
+
+    description: str = ""
+    consent: Literal["first", "on_use"] = "first"
+
+
+def _scope(value: object) -> object:
+    """Documents stored before scopes had members hold just the description."""
+    return {"description": value} if isinstance(value, str) else value
+
+
 class ResourceDocument(Document):
     """A resource; durations in seconds."""
 
@@ -37,8 +51,8 @@ class ResourceDocument(Document):
     description: str = ""
     token_lifetime: int = 3600
     attributes: tuple[AttributeDocument, ...] = ()
-    scopes: dict[str, str] = Field(default_factory=dict)
-    """Scope name to description."""
+    scopes: dict[str, Annotated[ScopeDocument, BeforeValidator(_scope)]] = Field(default_factory=dict)
+    """By name."""
     delegation_required: bool = False
     may_outlive_subject: bool = False
     impersonation_allowed: bool = False

@@ -8,9 +8,9 @@ from deputize.authority.environment_file.entries import EnvironmentFile
 from deputize.authority.environment_file.existing import Existing, existing
 from deputize.authority.environment_file.parsing import Resolve, parse
 from deputize.authority.environment_file.people import Hashing, plan_users
-from deputize.authority.environment_file.plan import Plan, plan_environment, plan_objects, plan_removals, warnings
+from deputize.authority.environment_file.plan import Plan, consent_warnings, plan_environment, plan_objects, plan_removals, warnings
 from deputize.authority.environment_file.problems import Problems
-from deputize.authority.environment_file.references import check
+from deputize.authority.environment_file.references import check, environment_settings
 from deputize.authority.environment_file.source import Source
 from deputize.authority.environment_file.targets import environment_target, object_targets
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, RowChange, Store
@@ -57,6 +57,8 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     known = replace(stands, objects=(*stands.objects, *_objects(seed)))
     _check(file, source, known)
     targets = object_targets(file, known, row.id)
+    default_policy = environment_settings(file, known).default_policy
+    warned = (*warnings(targets), *consent_warnings(targets, known, default_policy))
     plan = Plan()
     plan_environment(plan, row, seed, stands.environment)
     plan_removals(plan, file, known, targets)
@@ -64,7 +66,7 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     await plan_users(plan, file, known, row.id, passwords)
     if plan.changes and not application.dry_run:
         await store.directory_rows.change(plan.changes, stands.version)
-    return Applied(row, tuple(plan.lines), tuple(warnings(targets)), _afterwards(known, plan), tuple(plan.secrets))
+    return Applied(row, tuple(plan.lines), warned, _afterwards(known, plan), tuple(plan.secrets))
 
 
 async def _existing(file: EnvironmentFile, source: Source, store: Store) -> Existing:

@@ -112,7 +112,10 @@ class ScopeEntry(Entry):
     name: Scope
     """The scope as requests write it."""
     description: Description = ""
-    """What it allows, for the reader."""
+    """What it allows, in the words users read when they are asked for it: 'Transfer money' rather than 'transfer'."""
+    consent: Literal["first", "on_use"] = "first"
+    """When users are asked: `first` at the first sign-on of an agent that may obtain it, `on_use` only when the agent
+    asks for this scope by name, so that the first yes does not cover it."""
 
 
 class ResourceEntry(Entry):

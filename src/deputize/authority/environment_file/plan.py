@@ -13,6 +13,7 @@ from deputize.authority.environment_file.targets import ACT, Target
 from deputize.authority.storage import EnvironmentRow, Kind, ObjectRow, Put, Remove, RowChange
 from deputize.kernel.digests import matches
 from deputize.kernel.values import JsonObject
+from deputize.oauth.consents import AGREEMENT_STEP
 
 DOCUMENTS: Mapping[Kind, type[Document]] = {
     "resource": ResourceDocument,
@@ -72,6 +73,26 @@ def warnings(targets: Iterable[Target]) -> Iterator[str]:
                 f"resource {row.name} maps act but does not require delegation: when the mapping yields nothing, "
                 "a token with the user's sub and no act is issued (set delegation_required: true)"
             )
+
+
+def consent_warnings(targets: Iterable[Target], existing: Existing, default_policy: str) -> Iterator[str]:
+    """Agents that sign users on by a policy which asks for no consent, where the file names the agent or the policy."""
+    named = {target.row.id: target.row for target in targets}
+    rows = {**{row.id: row for row in existing.objects}, **named}.values()
+    silent = {row.name: row.id for row in rows if row.kind == "policy" and not _asks(row)}
+    for row in (row for row in rows if row.kind == "agent"):
+        agent = read_document(row, AgentDocument)
+        for policy in (agent.policies or (default_policy,)) if agent and agent.redirect_uris else ():
+            if policy in silent and {row.id, silent[policy]} & named.keys():
+                yield (
+                    f"agent {row.name} signs users on by the policy {policy}, which asks for no consent: "
+                    "it may do for every user whatever its scopes allow (add an agreement_prompt step)"
+                )
+
+
+def _asks(row: ObjectRow) -> bool:
+    policy = read_document(row, PolicyDocument)
+    return policy is None or any(step.type == AGREEMENT_STEP for step in policy.steps)
 
 
 def _plan_object(plan: Plan, before: ObjectRow | None, row: ObjectRow) -> None:

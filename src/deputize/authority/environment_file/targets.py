@@ -12,6 +12,7 @@ from deputize.authority.directory.documents import (
     Document,
     PolicyDocument,
     ResourceDocument,
+    ScopeDocument,
     StepDocument,
     TextDocument,
 )
@@ -125,7 +126,7 @@ def _resource(entry: ResourceEntry) -> ResourceDocument:
         description=entry.description,
         token_lifetime=entry.token_lifetime,
         attributes=tuple(_attribute(attribute) for attribute in entry.attributes),
-        scopes={scope.name: scope.description for scope in entry.scopes},
+        scopes={scope.name: ScopeDocument(description=scope.description, consent=scope.consent) for scope in entry.scopes},
         delegation_required=maps_act if entry.delegation_required is None else entry.delegation_required,
         may_outlive_subject=entry.may_outlive_subject,
         impersonation_allowed=entry.impersonation_allowed,

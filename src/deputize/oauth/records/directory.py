@@ -5,6 +5,7 @@ All ids are UUID texts. Durations are seconds unless the name says otherwise. In
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from deputize.expressions import MappingExpression
 from deputize.jose import KeyRing
@@ -20,6 +21,16 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """Something a resource allows, and when users are asked for it."""
+
+    description: str = ""
+    """What it allows, in words for the user."""
+    consent: Literal["first", "on_use"] = "first"
+    """When users are asked: at an agent's first sign-on, or only once it asks for this scope by name (step-up)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Resource:
     """A protected thing with an audience; a token for it carries its attributes and some of its scopes."""
 
@@ -27,8 +38,8 @@ class Resource:
     name: str
     audience: str
     attributes: tuple[Attribute, ...]
-    scopes: Mapping[str, str]
-    """Scope name to description."""
+    scopes: Mapping[str, Scope]
+    """By name."""
     secret_digests: tuple[str, ...]
     """Hex SHA-256 of each secret that is valid now, newest first."""
     description: str = ""

@@ -4,6 +4,7 @@ from deputize.authority.directory.assemble import assemble
 from deputize.authority.directory.changes import new_environment
 from deputize.authority.directory.documents import EnvironmentDocument
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, SecretRow, SigningKeyRow
+from deputize.oauth.records.directory import Scope
 
 ENVIRONMENT = EnvironmentRow(
     "e1", "Test", EnvironmentDocument(organization_id="o1", default_policy="Single_Factor").model_dump(mode="json")
@@ -63,6 +64,13 @@ def test_values_are_expressions_or_constants_as_the_management_api_writes_them()
     sub, tenant = assembled(RESOURCE).directory.environments["e1"].resources["r1"].attributes
     assert sub.mapping.evaluate({"user": {"username": "ada"}}) == "ada"
     assert (tenant.mapping.evaluate({}), tenant.required) == ("acme", True)
+
+
+def test_scopes_say_when_users_are_asked_and_stored_ones_from_before_are_asked_for_at_first():
+    scopes = {"read": "Read", "transfer": {"description": "Transfer money", "consent": "on_use"}}
+    resource = replace(RESOURCE, document={**RESOURCE.document, "scopes": scopes})
+    read = assembled(resource).directory.environments["e1"].resources["r1"].scopes
+    assert read == {"read": Scope("Read", "first"), "transfer": Scope("Transfer money", "on_use")}
 
 
 def test_scopes_of_resources_that_are_gone_are_left_out():

@@ -51,6 +51,29 @@ async def test_the_example_sets_up_the_use_case(applying):
     assert applied.warnings == ()
 
 
+async def test_scopes_say_when_users_are_asked(applying):
+    marked = AGENT.replace("{ name: other }", "{ name: other, description: Do more, consent: on_use }")
+    await applying(marked)
+    stored = (await applying.document("resource", "test"))["scopes"]
+    assert {name: scope["consent"] for name, scope in stored.items()} == {"test": "first", "other": "on_use"}
+    with pytest.raises(EnvironmentFileInvalid, match="consent"):
+        await applying(marked.replace("on_use", "never"))
+
+
+async def test_a_policy_that_asks_for_no_consent_is_warned_about(applying):
+    """By whichever of agent and policy the file names, and not once the policy asks."""
+    silent = AGENT + "policies:\n  - name: Silent\n    steps: [{ login: {} }]\n"
+    assert any("agent Agent signs users on by the policy Single_Factor" in each for each in (await applying(AGENT)).warnings)
+    named = silent.replace("redirect_uris", "policies: [Silent]\n    redirect_uris")
+    assert any("agent Agent signs users on by the policy Silent" in each for each in (await applying(named)).warnings)
+    policy_alone = "environment: Test\npolicies:\n  - name: Silent\n    steps: [{ login: {} }]\n"
+    assert any("policy Silent" in each for each in (await applying(policy_alone)).warnings)
+    asking = policy_alone.replace("{ login: {} }", "{ login: {} }, { agreement_prompt: { agreement: Terms } }")
+    asking += AGREEMENT.replace("environment: Test\n", "").replace("languages", "enabled: true\n    languages")
+    assert (await applying(asking)).warnings == ()
+    assert (await applying("environment: Test\nresources: []\n")).warnings == ()
+
+
 async def test_the_example_holds_the_use_case_word_for_word(applying):
     await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
     test, agent = await applying.document("resource", "test"), await applying.document("resource", "agent")

@@ -5,6 +5,7 @@ import pytest
 from deputize.jose import ID_TOKEN_TYPE, verify
 from deputize.oauth.access_tokens import LiveToken, find_live_token
 from deputize.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
+from deputize.oauth.records.directory import Scope
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -167,7 +168,7 @@ async def test_a_resource_removed_meanwhile():
 
 
 async def test_scopes_taken_away_meanwhile_are_left_out():
-    wide = replace(AGENT_RESOURCE, scopes={"agent": "", "more": ""})
+    wide = replace(AGENT_RESOURCE, scopes={"agent": Scope(), "more": Scope()})
     world = World(with_resource(ENVIRONMENT, wide))
     assert (await world.sign_on(scopes=("agent", "more"))).scope == "agent"
     world.environment = with_agent(ENVIRONMENT, replace(AGENT, scopes={TEST_ID: frozenset({"test"})}))

@@ -6,6 +6,7 @@ import pytest
 from deputize.jose import ID_TOKEN_TYPE, verify
 from deputize.oauth.access_tokens import LiveToken, find_live_token
 from deputize.oauth.errors import InvalidGrant, InvalidScope, InvalidTarget
+from deputize.oauth.records.directory import Scope
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -150,7 +151,7 @@ async def test_a_mapping_or_scope_that_fails_spends_nothing():
 
 
 async def test_scope_may_be_narrowed_for_one_access_token_and_comes_back():
-    resource = replace(AGENT_RESOURCE, scopes={"agent": "", "more": ""})
+    resource = replace(AGENT_RESOURCE, scopes={"agent": Scope(), "more": Scope()})
     client = replace(AGENT, scopes={AGENT_RESOURCE_ID: frozenset({"agent", "more"})})
     world = World(with_agent(with_resource(ENVIRONMENT, resource), client))
     token = (await world.sign_on(scopes=("openid", "agent", "more"))).refresh_token

@@ -6,6 +6,7 @@ from deputize.jose import new_key_ring, sign
 from deputize.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
 from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, ID_TOKEN
 from deputize.oauth.ports import IssuedToken
+from deputize.oauth.records.directory import Scope
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -291,7 +292,7 @@ async def test_machine_to_machine():
 
 
 async def test_an_exchange_for_the_subject_token_s_own_audience_only_narrows():
-    wide = replace(TEST, scopes={"test": "", "admin": ""}, attributes=(attribute("sub", SUBJECT_SUB),), delegation_required=False)
+    wide = replace(TEST, scopes={"test": Scope(), "admin": Scope()}, attributes=(attribute("sub", SUBJECT_SUB),), delegation_required=False)
     world = World(with_agent(with_resource(ENVIRONMENT, wide), replace(AGENT, scopes={TEST_ID: frozenset({"test", "admin"})})))
     narrow = (await world.sign_on(resource_id=TEST_ID, scopes=("test",))).access_token
     assert (await world.exchange(narrow, None, scope="test")).scope == "test"
@@ -310,7 +311,7 @@ async def test_a_chain_of_two_agents():
         name="second",
         audience="https://second",
         attributes=(attribute("sub", SUBJECT_SUB), chained),
-        scopes={"second": ""},
+        scopes={"second": Scope()},
     )
     environment = with_resource(with_resource(ENVIRONMENT, first_hop), second_hop)
     other = replace(environment.agents[OTHER_ID], scopes={**AGENT.scopes, "second": frozenset({"second"})})
@@ -324,7 +325,7 @@ async def test_a_chain_of_two_agents():
 
 async def test_a_chain_cannot_be_laundered_by_a_resource_that_maps_no_act():
     plain = replace(
-        TEST, id="plain", name="plain", audience="https://plain", attributes=(), scopes={"plain": ""}, delegation_required=False
+        TEST, id="plain", name="plain", audience="https://plain", attributes=(), scopes={"plain": Scope()}, delegation_required=False
     )
     agent = replace(AGENT, scopes={**AGENT.scopes, "plain": frozenset({"plain"})})
     world = World(with_agent(with_resource(ENVIRONMENT, plain), agent))

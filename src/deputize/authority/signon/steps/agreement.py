@@ -110,7 +110,9 @@ def _signed_on(situation: Situation) -> SignedOn:
 def _scopes(request: AuthorizationRequest, language: Language) -> list[dict[str, str]]:
     """What the agent asks for; the words for OpenID scopes are the catalogue's, those for a resource's its administrator's."""
     described = {name: language.texts.get(f"scope.{name}", "") for name in request.target.requested}
-    described |= {name: text for name, text in request.target.resource.scopes.items() if name in described and text}
+    described |= {
+        name: scope.description for name, scope in request.target.resource.scopes.items() if name in described and scope.description
+    }
     return [{"name": name, "description": text} for name, text in described.items()]
 
 
