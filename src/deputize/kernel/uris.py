@@ -42,7 +42,66 @@ def parse_origin(uri: str) -> Origin:
         raise UriError(f"{uri[:256]!r} is not a URI: {error}") from error
     if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
         raise UriError(f"{uri[:256]!r} is not an absolute http or https URI")
-    return Origin(parts.scheme, parts.hostname, port or DEFAULT_PORTS[parts.scheme])
+    return Origin(parts.scheme, parts.hostname, DEFAULT_PORTS[parts.scheme] if port is None else port)
+
+
+_URI = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*):"
+    r"(?://(?P<user>[^\[\]@/?#]*@)?(?P<host>\[[0-9A-Za-z:.]+\]|[^\[\]:@/?#]*)(?::(?P<port>[0-9]*))?(?=[/?#]|$))?"
+    r"(?P<path>[^\[\]?#]*)(?P<rest>(?:\?[^\[\]#]*)?(?:#[^\[\]#]*)?)"
+)
+_URI_TEXT = re.compile(r"(?:[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*")
+_UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]")
+
+
+def normalise_resource(identifier: str) -> str:
+    """The one spelling of a resource identifier: two name the same resource exactly when these are equal.
+
+    RFC 3986 section 6.2.2 (case of scheme and host, percent-encoding, dot segments) and 6.2.3 (the scheme's default port, an
+    empty path is "/") decide, and nothing beyond them: a slash that ends a path stays, and so does an empty query. What is
+    not an absolute URI is a name, and names are only equal to themselves.
+    """
+    parts = _URI.fullmatch(identifier) if _URI_TEXT.fullmatch(identifier) else None
+    if parts is None:
+        return identifier
+    scheme, host, port = parts["scheme"].lower(), parts["host"], parts["port"]
+    path, rest = _decode_unreserved(parts["path"]), _decode_unreserved(parts["rest"])
+    if host is None:
+        return f"{scheme}:{path}{rest}"
+    host = _PERCENT.sub(lambda code: code[0].upper(), _decode_unreserved(host).lower())
+    default = str(DEFAULT_PORTS[scheme]) if scheme in DEFAULT_PORTS else ""
+    authority = f"{_decode_unreserved(parts['user'] or '')}{host}" + (f":{port}" if port and port != default else "")
+    path = _without_dot_segments(path) or ("/" if scheme in DEFAULT_PORTS else "")
+    return f"{scheme}://{authority}{path}{rest}"
+
+
+def is_same_resource(one: str, other: str) -> bool:
+    """Whether two resource identifiers are equal as `normalise_resource` says."""
+    return one == other or normalise_resource(one) == normalise_resource(other)
+
+
+def _decode_unreserved(text: str) -> str:
+    """`text` with upper-case percent-encoding, and none of characters that need none (RFC 3986 section 2.3)."""
+
+    def spell(code: re.Match[str]) -> str:
+        character = chr(int(code[1], 16))
+        return character if _UNRESERVED.fullmatch(character) else code[0].upper()
+
+    return _PERCENT.sub(spell, text)
+
+
+def _without_dot_segments(path: str) -> str:
+    """`path`, empty or beginning with "/", after RFC 3986 section 5.2.4."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == ".." and len(kept) > 1:
+            kept.pop()
+        elif segment not in {".", ".."}:
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/".join(kept)
 
 
 def is_loopback_host(host: str) -> bool:
