@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deputize.oauth.authorization_request import AuthorizationRefusal, error_response, validate
 from deputize.oauth.consents import alive, due_agreements, new_consent
 from deputize.oauth.errors import InvalidScope, OAuthError
-from deputize.oauth.parameters import parse_parameters
+from deputize.oauth.parameters import encode_parameters, parse_parameters, values_of
 from deputize.oauth.pkce import challenge_of, is_challenge, verifies
 from deputize.oauth.redirect_uris import is_registered, registration_refusal
 from deputize.oauth.resources import choose_target
@@ -99,6 +99,14 @@ def test_a_repeated_parameter_is_always_an_error(parameters, data):
     except OAuthError:
         return
     raise AssertionError(again)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["resource", "audience"]), names), max_size=6))
+def test_several_resources_are_told_apart_whatever_they_are_called(named):
+    parameters = parse_parameters(urlencode(named))
+    for name in ("resource", "audience"):
+        assert values_of(parameters, name) == tuple(value for each, value in named if each == name)
+    assert parse_parameters(encode_parameters(parameters)) == parameters
 
 
 @given(st.text(max_size=80))

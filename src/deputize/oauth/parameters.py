@@ -1,11 +1,15 @@
-"""Request parameters: form encoded, each at most once, bounded (RFC 6749 section 3.1 and appendix B)."""
+"""Request parameters: form encoded, bounded, each at most once (RFC 6749 section 3.1 and appendix B).
+
+Only `resource` and `audience` may be repeated (RFC 8707 section 2, RFC 8693 section 2.1). Their values stand in one text, divided by
+a character that no value contains, so that parameters stay a mapping of texts, also where they are stored; see `values_of`.
+"""
 
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
-from deputize.oauth.errors import InvalidRequest, InvalidTarget
+from deputize.oauth.errors import InvalidRequest
 
 MAX_BYTES: Final = 256 * 1024
 """Of a whole query or form."""
@@ -14,23 +18,34 @@ MAX_NAME: Final = 128
 MAX_VALUE: Final = 96 * 1024
 """Characters; the longest legitimate values are tokens."""
 
-_TARGETS: Final = frozenset({"resource", "audience"})
+_REPEATABLE: Final = frozenset({"resource", "audience"})
+_DIVIDER: Final = "\n"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def parse_parameters(encoded: str | bytes) -> Mapping[str, str]:
     """The parameters of a query or form body. Those without a value count as omitted.
 
-    Raises `InvalidRequest` for repeats, control characters, bad encoding and excess; `InvalidTarget` for a repeated `resource`
-    or `audience`, which RFC 8707 allows but a token for one resource cannot honour.
+    Raises `InvalidRequest` for repeats, control characters, bad encoding and excess.
     """
-    pairs = _pairs(_text(encoded))
-    parameters = {name: value for name, value in pairs if value}
-    if len(parameters) != sum(1 for _, value in pairs if value):
-        raise _repeated([name for name, value in pairs if value])
-    for name, value in pairs:
+    parameters: dict[str, str] = {}
+    for name, value in _pairs(_text(encoded)):
         _check(name, value)
+        if name in parameters and value and name not in _REPEATABLE:
+            raise InvalidRequest(f"The parameter {name} is repeated" if name.isidentifier() else "A parameter is repeated")
+        if value:
+            parameters[name] = f"{parameters[name]}{_DIVIDER}{value}" if name in parameters else value
     return parameters
+
+
+def values_of(parameters: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """Every value of a parameter that may be repeated, in order."""
+    return tuple(parameters[name].split(_DIVIDER)) if name in parameters else ()
+
+
+def encode_parameters(parameters: Mapping[str, str]) -> str:
+    """The query that `parse_parameters` reads as these."""
+    return urlencode([(name, value) for name in parameters for value in values_of(parameters, name)])
 
 
 def required(parameters: Mapping[str, str], name: str) -> str:
@@ -59,13 +74,6 @@ def _pairs(text: str) -> list[tuple[str, str]]:
         raise InvalidRequest("The request is not UTF-8") from error
     except ValueError as error:
         raise InvalidRequest("The request has too many parameters") from error
-
-
-def _repeated(names: list[str]) -> InvalidRequest | InvalidTarget:
-    name = next(name for name in names if names.count(name) > 1)
-    if name in _TARGETS:
-        return InvalidTarget(f"{name} is repeated", "May not request several resources")
-    return InvalidRequest(f"The parameter {name[:MAX_NAME]} is repeated" if name.isidentifier() else "A parameter is repeated")
 
 
 def _check(name: str, value: str) -> None:

@@ -1,16 +1,20 @@
 """Choosing THE one resource of a request from its `scope`, `resource` and `audience` (RFC 8707; reference section 2).
 
 A token is for one resource. Scopes choose it, since a scope belongs to a resource; `resource` and `audience` choose it too and must agree.
+Where a user is at the browser, scopes of resources that only exchanges reach may accompany them: then the user is asked for both.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
-from deputize.oauth.errors import InvalidScope, InvalidTarget, OAuthError
+from deputize.kernel.uris import is_same_resource
+from deputize.oauth.errors import InvalidScope, InvalidTarget
+from deputize.oauth.parameters import values_of
 from deputize.oauth.records.directory import Agent, Environment, Resource, Scope
 from deputize.oauth.scopes import OPENID_SCOPES, openid_scopes, parse_scope, resource_scopes
 
+TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
 SEVERAL_RESOURCES: Final = "May not request scopes for multiple resources"
 
 
@@ -22,6 +26,8 @@ class Target:
     scopes: tuple[str, ...]
     """Names of the resource's scopes; of the `openid_resource`, OpenID scopes."""
     openid_scopes: tuple[str, ...] = ()
+    by_exchange: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Resource id to scopes asked for beside these, which a later exchange may obtain if the user agrees now."""
 
     @property
     def requested(self) -> tuple[str, ...]:
@@ -45,46 +51,81 @@ def choose_target(
 ) -> Target:
     """The one resource and the scopes that `parameters` ask for and `agent` was granted.
 
-    `user_present`: OpenID scopes alone suffice. `carries_act`: the grant can name an actor, so resources that require delegation
-    are within reach. Raises `InvalidScope` and `InvalidTarget`.
+    `user_present`: OpenID scopes alone suffice, and scopes of resources that require delegation may accompany the others.
+    `carries_act`: the grant can name an actor, so resources that require delegation are within reach.
+    Raises `InvalidScope` and `InvalidTarget`.
     """
     names = parse_scope(parameters.get("scope"))
     wanted, openid = resource_scopes(names), openid_scopes(names)
-    reach = _Reach(environment, agent, carries_act)
-    named = reach.named(parameters)
-    if named is None and openid and not wanted and not user_present:
+    granted = _Granted(environment, agent, carries_act)
+    named = granted.named(parameters)
+    if not named and openid and not wanted and not user_present:
         raise InvalidScope("OpenID scopes alone, in a request without a user at the browser")
-    if named is None and "openid" in openid and not wanted:
+    if not named and "openid" in openid and not wanted:
         return Target(openid_resource(environment), openid, openid)
-    resource = named or (reach.owning(wanted) if wanted else reach.only())
-    return Target(resource, reach.granted(resource, wanted), openid)
+    later = granted.by_exchange(named, wanted) if user_present else {}
+    wanted = tuple(name for name in wanted if name not in {each for names in later.values() for each in names})
+    resource = granted.one_of(named, later) or (granted.owning(wanted) if wanted else granted.only())
+    return Target(resource, granted.scopes(resource, wanted), openid, later)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reach:
+class _Granted:
     """The resources an agent was granted scopes of, and whether this grant can use them."""
 
     environment: Environment
     agent: Agent
     carries_act: bool
 
-    def named(self, parameters: Mapping[str, str]) -> Resource | None:
-        """The resource that `resource` and `audience` name."""
-        audiences = {parameters[name] for name in ("resource", "audience") if name in parameters}
-        if not audiences:
-            return None
-        if len(audiences) > 1:
-            raise InvalidTarget("resource and audience differ", "The parameters resource and audience name different resources")
-        audience = audiences.pop()
-        candidates = [each for each in self._all() if each.audience == audience]
-        return self._usable(candidates, InvalidTarget(f"{audience[:256]!r} is not a granted resource"))
+    def named(self, parameters: Mapping[str, str]) -> tuple[Resource, ...]:
+        """The resources that `resource` and `audience` name, each once."""
+        audiences = (audience for name in ("resource", "audience") for audience in values_of(parameters, name))
+        return tuple({resource.id: resource for resource in map(self._of_audience, audiences)}.values())
+
+    def by_exchange(self, named: tuple[Resource, ...], wanted: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+        """Those of `wanted` that only an exchange can obtain, by resource id; empty when they would stand alone.
+
+        When resources are named, they have to be of these, and those named that are not asked for by scope stand with none.
+        """
+        if TOKEN_EXCHANGE not in self.agent.grant_types:
+            return {}
+        among = named or tuple(self._all())
+        direct = {name for each in among if self._is_usable(each) for name in self._scopes(each)}
+        alone = not (direct.intersection(wanted) or (named and any(map(self._is_usable, named))))
+        if alone:
+            return {}
+        owners: dict[str, list[str]] = {each.id: [] for each in named if not self._is_usable(each)}
+        for name in (name for name in wanted if name not in direct):
+            owning = [each.id for each in among if not self._is_usable(each) and name in self._scopes(each)]
+            if len(owning) > 1:
+                raise InvalidScope(f"{name!r} stands for several resources, and none is named", SEVERAL_RESOURCES)
+            for resource_id in owning:
+                owners.setdefault(resource_id, []).append(name)
+        return {resource_id: tuple(names) for resource_id, names in owners.items()}
+
+    def one_of(self, named: tuple[Resource, ...], later: Iterable[str]) -> Resource | None:
+        """The resource among those named that the token is for; `None` when none is named."""
+        candidates = [each for each in named if each.id not in later]
+        if len(candidates) > 1:
+            raise InvalidTarget("the resources named differ, and a token is for one", "May not request several resources")
+        if candidates and not self._is_usable(candidates[0]):
+            raise _delegation_required(candidates[0])
+        return candidates[0] if candidates else None
 
     def owning(self, wanted: tuple[str, ...]) -> Resource:
         """The resource that all of these scopes belong to."""
         owners = [each for each in self._all() if set(wanted) <= self._scopes(each)]
-        if not owners:
-            raise self._unowned(wanted)
-        return self._usable(owners, InvalidScope("the scopes stand for several resources, and none is named", SEVERAL_RESOURCES))
+        usable = [each for each in owners if self._is_usable(each)]
+        if len(usable) == 1:
+            return usable[0]
+        if len(owners) == 1:
+            raise _delegation_required(owners[0])
+        if owners:
+            raise InvalidScope("the scopes stand for several resources, and none is named", SEVERAL_RESOURCES)
+        known = {name for each in self._all() for name in self._scopes(each)}
+        if set(wanted) <= known:
+            raise InvalidScope("the scopes belong to several resources", SEVERAL_RESOURCES)
+        raise InvalidScope(f"{sorted(set(wanted) - known)} were not granted")
 
     def only(self) -> Resource:
         """The one resource a request can be for that names neither scope nor resource."""
@@ -93,15 +134,24 @@ class _Reach:
             raise InvalidScope(f"names neither scope nor resource, and {len(usable)} resources are eligible", "The scope is missing")
         return usable[0]
 
-    def granted(self, resource: Resource, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """The scopes of `resource` to put into the token: those wanted, or all that were granted."""
+    def scopes(self, resource: Resource, wanted: tuple[str, ...]) -> tuple[str, ...]:
+        """The scopes of `resource` to put into the token: those wanted, or all granted ones that need not be asked for by name."""
         mine = self._scopes(resource)
         foreign = [name for name in wanted if name not in mine]
         if foreign and set(foreign) <= {name for each in self._all() for name in self._scopes(each)}:
             raise InvalidTarget(f"{foreign} belong to another resource than {resource.name!r}", "The scope does not belong to the resource")
         if foreign:
             raise InvalidScope(f"{foreign} of {resource.name!r} were not granted")
-        return wanted or tuple(name for name in resource.scopes if name in mine)
+        chosen = wanted or tuple(name for name in resource.scopes if name in mine and resource.scopes[name].consent == "first")
+        if not chosen:
+            raise InvalidScope(f"every scope of {resource.name!r} has to be asked for by name", "The scope is missing")
+        return chosen
+
+    def _of_audience(self, audience: str) -> Resource:
+        resource = next((each for each in self._all() if is_same_resource(each.audience, audience) and self._scopes(each)), None)
+        if resource is None:
+            raise InvalidTarget(f"{audience[:256]!r} is not a granted resource")
+        return resource
 
     def _all(self) -> list[Resource]:
         return [self.environment.resources[each] for each in self.agent.scopes if each in self.environment.resources]
@@ -112,18 +162,6 @@ class _Reach:
     def _is_usable(self, resource: Resource) -> bool:
         return bool(self._scopes(resource)) and (self.carries_act or not resource.delegation_required)
 
-    def _usable(self, candidates: list[Resource], otherwise: OAuthError) -> Resource:
-        usable = [each for each in candidates if self._is_usable(each)]
-        if len(usable) == 1:
-            return usable[0]
-        if len(candidates) == 1:
-            raise InvalidTarget(
-                f"{candidates[0].name!r} requires delegation: only token exchange with an actor token yields a token for it"
-            )
-        raise otherwise
 
-    def _unowned(self, wanted: tuple[str, ...]) -> InvalidScope:
-        known = {name for each in self._all() for name in self._scopes(each)}
-        if set(wanted) <= known:
-            return InvalidScope("the scopes belong to several resources", SEVERAL_RESOURCES)
-        return InvalidScope(f"{sorted(set(wanted) - known)} were not granted")
+def _delegation_required(resource: Resource) -> InvalidTarget:
+    return InvalidTarget(f"{resource.name!r} requires delegation: only token exchange with an actor token yields a token for it")

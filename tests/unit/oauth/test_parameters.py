@@ -1,7 +1,7 @@
 import pytest
 
-from deputize.oauth.errors import InvalidRequest, InvalidTarget
-from deputize.oauth.parameters import MAX_BYTES, MAX_COUNT, MAX_NAME, MAX_VALUE, parse_parameters, required
+from deputize.oauth.errors import InvalidRequest
+from deputize.oauth.parameters import MAX_BYTES, MAX_COUNT, MAX_NAME, MAX_VALUE, encode_parameters, parse_parameters, required, values_of
 
 
 def test_decodes_form_encoding():
@@ -29,10 +29,17 @@ def test_repeats_are_refused_even_when_equal(name):
 
 
 @pytest.mark.parametrize("name", ["resource", "audience"])
-def test_a_second_resource_is_a_target_that_cannot_be_honoured(name):
-    with pytest.raises(InvalidTarget) as caught:
-        parse_parameters(f"{name}=a&{name}=b")
-    assert caught.value.description == "May not request several resources"
+def test_several_resources_may_be_named(name):
+    parameters = parse_parameters(f"{name}=a&x=1&{name}=b&{name}=")
+    assert values_of(parameters, name) == ("a", "b")
+    assert parse_parameters(encode_parameters(parameters)) == parameters
+    assert values_of(parameters, "absent") == ()
+
+
+@pytest.mark.parametrize("name", ["resource", "x"])
+def test_no_value_can_pass_for_several(name):
+    with pytest.raises(InvalidRequest, match="control"):
+        parse_parameters(f"{name}=a%0Ab")
 
 
 def test_the_refusal_of_a_strange_name_does_not_repeat_it():

@@ -1,7 +1,6 @@
 """The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2)."""
 
 from collections.abc import Mapping
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -11,6 +10,7 @@ from deputize.authority.signon.reader import refuse_as_page
 from deputize.authority.signon.steps.login import LOGIN
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
 from deputize.oauth.errors import InteractionRequired, LoginRequired
+from deputize.oauth.parameters import encode_parameters
 
 
 async def authorize(call: Call) -> Response:
@@ -18,7 +18,7 @@ async def authorize(call: Call) -> Response:
     parameters = await call.parameters()
     if call.request.method == "POST":
         # A form of another site comes without this site's cookies; the GET it is turned into brings them (SameSite=Lax).
-        return flow.see(f"{call.request.url.path}?{urlencode(parameters)}")
+        return flow.see(f"{call.request.url.path}?{encode_parameters(parameters)}")
     request = validate(call.environment, parameters)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)

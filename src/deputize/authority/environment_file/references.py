@@ -23,6 +23,7 @@ from deputize.authority.storage import Kind, ObjectRow
 from deputize.expressions import ExpressionError, compile_mapping
 from deputize.kernel import pointers
 from deputize.kernel.ids import new_id
+from deputize.kernel.uris import normalise_resource
 from deputize.oauth.claims import is_reserved
 from deputize.oauth.redirect_uris import registration_refusal
 
@@ -207,17 +208,15 @@ def _check_expression(expression: str, pointer: str, problems: Problems) -> None
 
 def _check_audiences(file: EnvironmentFile, existing: Existing, problems: Problems) -> None:
     documents = ((row.name, read_document(row, ResourceDocument)) for row in _kept(file, existing, "resource"))
-    owners = {document.audience: name for name, document in documents if document}
+    owners = {normalise_resource(document.audience): name for name, document in documents if document}
     for index, resource in enumerate(file.resources or ()):
         audience = resource.audience or resource.name
         pointer = f"/resources/{index}/audience"
-        if audience in owners:
-            problems.add(
-                pointer, f"the audience {audience!r} is that of the resource {owners[audience]!r}", "an audience names one resource"
-            )
+        if (known := normalise_resource(audience)) in owners:
+            problems.add(pointer, f"the audience {audience!r} is that of the resource {owners[known]!r}", "an audience names one resource")
         if urlsplit(audience).fragment or "#" in audience:
             problems.add(pointer, f"the audience {audience!r} has a fragment", "remove the part from # on")
-        owners.setdefault(audience, resource.name)
+        owners.setdefault(known, resource.name)
 
 
 def _check_agreement(agreement: AgreementEntry, default_language: str, pointer: str, problems: Problems) -> None:

@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from deputize.kernel.uris import is_same_resource
 from deputize.oauth.access_tokens import AccessToken
 from deputize.oauth.errors import InvalidTarget
+from deputize.oauth.parameters import values_of
 from deputize.oauth.records.directory import Resource
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
@@ -28,7 +30,7 @@ def expires_at(resource: Resource, now: float) -> int:
 def check_same_target(request: TokenRequest, resource: Resource) -> None:
     """A `resource` repeated at redemption must be the one that was authorized (RFC 8707 section 2.2)."""
     for name in ("resource", "audience"):
-        if request.parameters.get(name, resource.audience) != resource.audience:
+        if not all(is_same_resource(value, resource.audience) for value in values_of(request.parameters, name)):
             raise InvalidTarget(f"{name} is not {resource.audience!r}, which was authorized")
 
 

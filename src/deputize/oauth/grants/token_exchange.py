@@ -12,11 +12,11 @@ from deputize.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope
 from deputize.oauth.grants.grant import Grant, expires_at, response_of
 from deputize.oauth.parameters import required
 from deputize.oauth.records.store import User
-from deputize.oauth.resources import Target, choose_target
+from deputize.oauth.resources import TOKEN_EXCHANGE, Target, choose_target
 from deputize.oauth.standing import Basis, basis_of, read_standing, standing_refusal
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
-GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+GRANT_TYPE: Final = TOKEN_EXCHANGE
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
 ID_TOKEN: Final = "urn:ietf:params:oauth:token-type:id_token"
 _HEADER_TYPES: Final = {ACCESS_TOKEN: ACCESS_TOKEN_TYPE, ID_TOKEN: ID_TOKEN_TYPE}

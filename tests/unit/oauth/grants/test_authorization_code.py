@@ -141,7 +141,15 @@ async def test_a_repeated_resource_must_be_the_authorized_one():
     await world.add_code()
     with pytest.raises(InvalidTarget):
         await world.redeem(resource="https://other.example")
+    with pytest.raises(InvalidTarget):
+        await world.redeem(resource="agent\nhttps://other.example")
     assert await world.redeem(resource="agent")
+
+
+async def test_the_authorized_resource_may_be_spelled_in_any_equal_way():
+    world = World(with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, audience="https://agent.example.com")))
+    await world.add_code()
+    assert await world.redeem(resource="HTTPS://agent.example.com:443/")
 
 
 async def test_the_sign_on_must_still_stand():
