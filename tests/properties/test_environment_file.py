@@ -1,4 +1,4 @@
-"""Any file that is accepted can be served, and applying it twice is applying it once."""
+"""Any file that is accepted can be served, applying it twice is applying it once, and it changes what it names and nothing else."""
 
 import asyncio
 import json
@@ -95,3 +95,39 @@ async def in_sequence(documents) -> None:
 @given(st.lists(FILES, min_size=1, max_size=4))
 def test_accepted_files_serve_and_settle(documents):
     asyncio.run(in_sequence(documents))
+
+
+DOCUMENT_MEMBERS = {
+    "grants": {"grant_types"},
+    "redirect_uris": {"redirect_uris", "grant_types"},  # they imply the authorization code grant
+    "languages": {"texts", "version"},
+    "reconsent_every": {"reconsent_days"},
+}
+"""Members of a file's entries to those of the stored document, where they are not called the same."""
+KINDS = {"resource": "resources", "agreement": "agreements", "policy": "policies", "agent": "agents"}
+
+
+async def changes_only_what_it_names(first, second) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_store(sqlite_url(Path(folder))) as store:
+            try:
+                await apply_to(store, first)
+                before = await store.directory_rows.load()
+                await apply_to(store, {**second, "environment": first["environment"], "prune": False})
+            except EnvironmentFileInvalid:
+                return
+            after = {row.id: row for row in (await store.directory_rows.load()).objects}
+            for row in before.objects:
+                entries = second.get(KINDS[row.kind], [])
+                entry = next((each for each in entries if each["name"] == row.name), {})
+                allowed = set().union(*(DOCUMENT_MEMBERS.get(member, {member}) for member in entry))
+                changed = {name for name, value in after[row.id].document.items() if row.document[name] != value}
+                assert changed <= allowed
+                expected = {name: value for name, value in entry.items() if name in {"enabled", "delegation_required"}}
+                assert expected.items() <= after[row.id].document.items()
+
+
+@settings(max_examples=40, deadline=None)
+@given(FILES, FILES)
+def test_an_entry_changes_the_members_it_names_and_no_others(first, second):
+    asyncio.run(changes_only_what_it_names(first, second))

@@ -111,7 +111,7 @@ def _name(user: User) -> JsonObject | None:
 
 
 def _app_config(issue: Issue) -> JsonObject:
-    method = issue.client.client_auth_method.upper()
+    method = (issue.client.client_auth or "").upper()
     return {
         "clientId": issue.client.id,
         "envId": issue.environment.id,

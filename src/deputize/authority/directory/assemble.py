@@ -117,7 +117,7 @@ class _Contents:
             secret_digests=self._digests(row),
             description=document.description,
             token_lifetime=document.token_lifetime,
-            delegation_required=document.delegation_required,
+            delegation_required=document.requires_delegation,
             may_outlive_subject=document.may_outlive_subject,
             impersonation_allowed=document.impersonation_allowed,
         )
@@ -134,7 +134,7 @@ class _Contents:
             secret_digests=self._digests(row),
             policies=document.policies,
             description=document.description,
-            client_auth_method=document.client_auth_method,
+            client_auth=document.client_auth,
             refresh_token_lifetime=document.refresh_token_lifetime,
             refresh_token_rolling_lifetime=document.refresh_token_rolling_lifetime,
             refresh_token_grace=document.refresh_token_grace,

@@ -4,9 +4,11 @@ Strict both ways: what does not fit is refused when it is written, and disables 
 later needs a default, and then no migration.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+ACT = "act"
 
 
 class Document(BaseModel):
@@ -53,9 +55,16 @@ class ResourceDocument(Document):
     attributes: tuple[AttributeDocument, ...] = ()
     scopes: dict[str, Annotated[ScopeDocument, BeforeValidator(_scope)]] = Field(default_factory=dict)
     """By name."""
-    delegation_required: bool = False
+    delegation_required: bool | None = None
+    """`None`: exactly where `act` is mapped."""
     may_outlive_subject: bool = False
     impersonation_allowed: bool = False
+
+    @property
+    def requires_delegation(self) -> bool:
+        """What `delegation_required` says, or its default."""
+        maps_act = any(attribute.name == ACT for attribute in self.attributes)
+        return maps_act if self.delegation_required is None else self.delegation_required
 
 
 class AgentDocument(Document):
@@ -70,10 +79,21 @@ class AgentDocument(Document):
     """Resource id to scope names."""
     policies: tuple[str, ...] = ()
     """Policy names."""
-    client_auth_method: str = "client_secret_basic"
+    client_auth: str | None = None
+    """The one method that its secret may come by; `None`: any."""
     refresh_token_lifetime: int = 30 * 86400
     refresh_token_rolling_lifetime: int = 180 * 86400
     refresh_token_grace: int = 30
+
+    @model_validator(mode="before")
+    @classmethod
+    def _methods_that_did_not_bind(cls, data: object) -> object:
+        """Documents of the time when every agent was stored with a method, and none was held to it."""
+        if not isinstance(data, dict) or "client_auth_method" not in data:
+            return cast("object", data)
+        members = cast("dict[str, object]", data).copy()
+        method = members.pop("client_auth_method")
+        return {"client_auth": None if method == "client_secret_basic" else method, **members}
 
 
 class TextDocument(Document):

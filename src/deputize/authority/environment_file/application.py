@@ -12,6 +12,7 @@ from deputize.authority.environment_file.plan import Plan, consent_warnings, pla
 from deputize.authority.environment_file.problems import Problems
 from deputize.authority.environment_file.references import check, environment_settings
 from deputize.authority.environment_file.source import Source
+from deputize.authority.environment_file.stored import complete
 from deputize.authority.environment_file.targets import environment_target, object_targets
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, RowChange, Store
 from deputize.kernel.clock import Clock
@@ -55,6 +56,7 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     row = environment_target(file, stands)
     seed = new_environment(row, now) if stands.environment is None else []
     known = replace(stands, objects=(*stands.objects, *_objects(seed)))
+    file = complete(file, known)
     _check(file, source, known)
     targets = object_targets(file, known, row.id)
     default_policy = environment_settings(file, known).default_policy

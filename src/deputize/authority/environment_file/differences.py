@@ -9,10 +9,13 @@ _SHORT = 60
 
 
 def changed_members(before: JsonObject, after: JsonObject) -> Iterator[str]:
-    """Each member that differs, with its old and new value where these are short."""
-    for name in after:
-        if before.get(name) != after[name]:
-            yield f"{name}{_difference(before.get(name), after[name])}"
+    """Each member that differs, with its old and new value where these are short; of mappings, each of their members."""
+    for name in dict.fromkeys((*after, *before)):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from (f"{name}.{change}" for change in changed_members(old, new))
+        elif old != new:
+            yield f"{name}{_difference(old, new)}"
 
 
 def _difference(before: JsonValue, after: JsonValue) -> str:

@@ -1,7 +1,12 @@
-"""What an environment file may say, in the product's vocabulary. Members that refer to each other are checked in `references`."""
+"""What an environment file may say, in the product's vocabulary. Members that refer to each other are checked in `references`.
+
+An entry about an object that exists is partial: `stored` completes it with what stands in the database. `model_fields_set` keeps
+telling which members the file names.
+"""
 
 import re
-from typing import Annotated, Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -42,7 +47,7 @@ def _seconds(value: object) -> object:
 
 
 def _days(value: object) -> float | None:
-    if value == "never":
+    if value is None or value == "never":
         return None
     seconds = _duration(value) if isinstance(value, str) else None
     if not seconds:
@@ -83,6 +88,17 @@ class Entry(BaseModel):
     """A part of the file; members it does not know are errors, and texts never silently become something else."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_the_default(cls, data: object) -> object:
+        """A member written as null is named, and has its default."""
+        if not isinstance(data, Mapping):
+            return data
+        members = cast("Mapping[str, object]", data)
+        cleared = [name for name, value in members.items() if value is None and name in cls.model_fields]
+        optional = [name for name in cleared if not cls.model_fields[name].is_required()]
+        return {**members, **{name: cls.model_fields[name].get_default(call_default_factory=True) for name in optional}}
 
 
 class AttributeEntry(Entry):
@@ -167,8 +183,8 @@ class AgentEntry(Entry):
     """Resource name to the scopes of it that are granted."""
     policies: tuple[Name, ...] = ()
     """The authentication policies its users sign on by, the first being the default."""
-    client_auth: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
-    """How it sends its secret to the authority."""
+    client_auth: Literal["client_secret_basic", "client_secret_post"] | None = None
+    """How it has to send its secret to the authority; by default either way is taken."""
     refresh_token_lifetime: Annotated[Seconds, Field(ge=60)] = 30 * 86400
     """How long a refresh token lives unused; a number is seconds."""
     refresh_token_rolling_lifetime: Annotated[Seconds, Field(ge=60)] = 180 * 86400
@@ -244,8 +260,8 @@ class PolicyEntry(Entry):
     """What agents call it, and the `acr` of tokens."""
     id: Id | None = None
     """Its id; drawn when absent."""
-    steps: Annotated[tuple[StepEntry, ...], Field(min_length=1, max_length=20)]
-    """What the user goes through, in order."""
+    steps: Annotated[tuple[StepEntry, ...], Field(min_length=1, max_length=20)] = ()
+    """What the user goes through, in order; a new policy needs them."""
 
 
 class UserEntry(Entry):
@@ -256,7 +272,7 @@ class UserEntry(Entry):
     id: Id | None = None
     """Their id; drawn when absent."""
     password: Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=1024)] | None = None
-    """Stored as a digest. Better from outside: `&{NAME}`."""
+    """Stored as a digest. Better from outside: `&{NAME}`. `null` takes the password away."""
     password_hash: Annotated[str, StringConstraints(pattern=r"^\$argon2id\$[!-~]{1,240}$")] | None = None
     """An Argon2id digest, `$argon2id$…`, instead of the password."""
     enabled: bool = True
@@ -280,7 +296,10 @@ class UserEntry(Entry):
 
 
 class EnvironmentFile(Entry):
-    """One environment. Kinds that the file leaves out stay as they are."""
+    """One environment. What the file leaves out stays as it is: whole kinds, and members of objects that exist.
+
+    `null` gives a member its default. Ids and secrets stay in any case.
+    """
 
     environment: Name
     """Its name; a file with the same name changes the same environment."""

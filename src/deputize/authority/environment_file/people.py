@@ -1,13 +1,15 @@
 """The users of an environment file. A password is compared with the stored hash, so that applying a file again changes nothing."""
 
-from dataclasses import fields
+from dataclasses import asdict, replace
 from typing import Protocol
 
+from deputize.authority.environment_file.differences import changed_members
 from deputize.authority.environment_file.entries import EnvironmentFile, UserEntry
 from deputize.authority.environment_file.existing import Existing
 from deputize.authority.environment_file.plan import Plan
 from deputize.authority.storage import Put, Remove
 from deputize.kernel.ids import new_id
+from deputize.kernel.values import JsonObject
 from deputize.oauth.records.store import User
 
 
@@ -40,14 +42,23 @@ def _plan_user(plan: Plan, before: User | None, after: User) -> None:
     if before is None:
         plan.add(f"+ user {after.username}", Put(after))
     elif before != after:
-        members = (field.name for field in fields(User) if getattr(before, field.name) != getattr(after, field.name))
-        plan.add(f"~ user {after.username}: {', '.join(members).replace('password_hash', 'password')}", Put(after))
+        members = [*changed_members(_readable(before), _readable(after)), *_changed_password(before, after)]
+        plan.add(f"~ user {after.username}: {', '.join(members)}", Put(after))
+
+
+def _readable(user: User) -> JsonObject:
+    return {name: value for name, value in asdict(user).items() if name != "password_hash"}
+
+
+def _changed_password(before: User, after: User) -> list[str]:
+    if before.password_hash == after.password_hash:
+        return []
+    return ["password" if after.password_hash else "password removed"]
 
 
 async def _user(entry: UserEntry, before: User | None, environment_id: str, passwords: Hashing) -> User:
-    return User(
-        id=before.id if before else entry.id or new_id(),
-        environment_id=environment_id,
+    return replace(
+        before or User(entry.id or new_id(), environment_id, entry.username, ""),
         username=entry.username,
         password_hash=await _password_hash(entry, before.password_hash if before else "", passwords),
         enabled=entry.enabled,
@@ -61,7 +72,7 @@ async def _user(entry: UserEntry, before: User | None, environment_id: str, pass
 
 async def _password_hash(entry: UserEntry, before: str, passwords: Hashing) -> str:
     if entry.password is None:
-        return entry.password_hash or before
+        return entry.password_hash or ""
     if before and await passwords.verify(before, entry.password):
         return before
     return await passwords.hash(entry.password)

@@ -4,15 +4,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from deputize.authority.directory.changes import DEFAULT_POLICY, IssuedSecret, replace_secret
-from deputize.authority.directory.documents import AgentDocument, AgreementDocument, Document, PolicyDocument, ResourceDocument
+from deputize.authority.directory.documents import ACT, AgentDocument, AgreementDocument, Document, PolicyDocument, ResourceDocument
 from deputize.authority.environment_file.differences import changed_members
 from deputize.authority.environment_file.entries import EnvironmentFile
 from deputize.authority.environment_file.existing import Existing, read_document
 from deputize.authority.environment_file.references import entries, is_pruned
-from deputize.authority.environment_file.targets import ACT, Target
+from deputize.authority.environment_file.targets import Target
 from deputize.authority.storage import EnvironmentRow, Kind, ObjectRow, Put, Remove, RowChange
 from deputize.kernel.digests import matches
-from deputize.kernel.values import JsonObject
+from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.consents import AGREEMENT_STEP
 
 DOCUMENTS: Mapping[Kind, type[Document]] = {
@@ -59,7 +59,7 @@ def plan_objects(plan: Plan, existing: Existing, targets: Iterable[Target], now:
     """Add what is new, replace what differs, and see that resources and agents have a secret."""
     before = {row.id: row for row in existing.objects}
     for target in targets:
-        _plan_object(plan, before.get(target.row.id), target.row)
+        _plan_object(plan, existing, before.get(target.row.id), target.row)
         if target.row.kind in _WITH_SECRET:
             _plan_secret(plan, existing, target, now)
 
@@ -68,7 +68,7 @@ def warnings(targets: Iterable[Target]) -> Iterator[str]:
     """What is allowed, but most likely not meant."""
     for row in (target.row for target in targets if target.row.kind == "resource"):
         document = ResourceDocument.model_validate(row.document)
-        if not document.delegation_required and any(attribute.name == ACT for attribute in document.attributes):
+        if not document.requires_delegation and any(attribute.name == ACT for attribute in document.attributes):
             yield (
                 f"resource {row.name} maps act but does not require delegation: when the mapping yields nothing, "
                 "a token with the user's sub and no act is issued (set delegation_required: true)"
@@ -95,17 +95,24 @@ def _asks(row: ObjectRow) -> bool:
     return policy is None or any(step.type == AGREEMENT_STEP for step in policy.steps)
 
 
-def _plan_object(plan: Plan, before: ObjectRow | None, row: ObjectRow) -> None:
+def _plan_object(plan: Plan, existing: Existing, before: ObjectRow | None, row: ObjectRow) -> None:
     if before is None:
         plan.add(f"+ {row.kind} {row.name}", Put(row))
-    elif members := list(changed_members(_readable(before), {**row.document, "name": row.name})):
+    elif members := list(changed_members(_readable(before, existing), _readable(row, existing))):
         plan.add(f"~ {row.kind} {row.name}: {', '.join(members)}", Put(row))
 
 
-def _readable(row: ObjectRow) -> JsonObject:
-    """The stored document with today's defaults; of a broken one nothing, so that it is replaced."""
+def _readable(row: ObjectRow, existing: Existing) -> JsonObject:
+    """The document as it takes effect and as the file writes it; of a broken one nothing, so that it is replaced."""
     document = read_document(row, DOCUMENTS[row.kind])
-    return {**(document.model_dump(mode="json") if document else {}), "name": row.name}
+    members: dict[str, JsonValue] = {**(document.model_dump(mode="json") if document else {}), "name": row.name}
+    if isinstance(document, ResourceDocument):
+        default = " (default)" if document.delegation_required is None else ""
+        members["delegation_required"] = f"{str(document.requires_delegation).lower()}{default}"
+    if isinstance(document, AgentDocument):
+        names = {each.id: each.name for each in existing.of_kind("resource")}
+        members["scopes"] = {names.get(resource, resource): list(scopes) for resource, scopes in document.scopes.items()}
+    return members
 
 
 def _plan_secret(plan: Plan, existing: Existing, target: Target, now: float) -> None:

@@ -19,6 +19,7 @@ from deputize.authority.environment_file.entries import (
 )
 from deputize.authority.environment_file.existing import Existing, read_document
 from deputize.authority.environment_file.problems import Problems
+from deputize.authority.environment_file.stored import AUTHORIZATION_CODE
 from deputize.authority.storage import Kind, ObjectRow
 from deputize.expressions import ExpressionError, compile_mapping
 from deputize.kernel import pointers
@@ -26,8 +27,6 @@ from deputize.kernel.ids import new_id
 from deputize.kernel.uris import normalise_resource
 from deputize.oauth.claims import is_reserved
 from deputize.oauth.redirect_uris import registration_refusal
-
-AUTHORIZATION_CODE = "authorization_code"
 
 
 class Named(Protocol):
@@ -67,10 +66,14 @@ def environment_settings(file: EnvironmentFile, existing: Existing) -> Environme
     """The environment's own settings as they will be; what the file leaves out stays, or gets its default."""
     row = existing.environment
     now = EnvironmentDocument.model_validate(row.document) if row else None
-    return EnvironmentDocument(
-        organization_id=file.organization_id or (now.organization_id if now else new_id()),
-        default_policy=file.default_policy or (now.default_policy if now else DEFAULT_POLICY),
-        default_language=file.default_language or (now.default_language if now else "en"),
+    before = now or EnvironmentDocument(organization_id=file.organization_id or new_id(), default_policy=DEFAULT_POLICY)
+    named = file.model_fields_set
+    return before.model_copy(
+        update={
+            "organization_id": file.organization_id or before.organization_id,
+            "default_policy": (file.default_policy or DEFAULT_POLICY) if "default_policy" in named else before.default_policy,
+            "default_language": (file.default_language or "en") if "default_language" in named else before.default_language,
+        }
     )
 
 
@@ -180,7 +183,7 @@ def _check_unique(names: Sequence[str], pointer: str, member: str, problems: Pro
 def _check_resource(resource: ResourceEntry, pointer: str, problems: Problems) -> None:
     _check_unique([scope.name for scope in resource.scopes], f"{pointer}/scopes", "name", problems)
     _check_unique([attribute.name for attribute in resource.attributes], f"{pointer}/attributes", "name", problems)
-    for index, attribute in enumerate(resource.attributes):
+    for index, attribute in enumerate(resource.attributes if "attributes" in resource.model_fields_set else ()):
         _check_attribute(attribute, f"{pointer}/attributes/{index}", problems)
 
 
@@ -228,7 +231,9 @@ def _check_agreement(agreement: AgreementEntry, default_language: str, pointer: 
 
 
 def _check_policy(policy: PolicyEntry, agreements: Mapping[str, bool], pointer: str, problems: Problems) -> None:
-    if policy.steps[0].login is None:
+    if not policy.steps:
+        problems.add(f"{pointer}/steps", "a new policy needs steps", "add them, such as steps: [login: {}]")
+    elif policy.steps[0].login is None:
         problems.add(f"{pointer}/steps/0", "the first step has to tell who the user is", "begin with login: {}")
     for index, step in enumerate(policy.steps):
         if step.agreement_prompt is None:
@@ -244,7 +249,8 @@ def _check_agent(
     agent: AgentEntry, scopes: Mapping[str, frozenset[str]], policies: Iterable[str], pointer: str, problems: Problems
 ) -> None:
     for member, uris in (("redirect_uris", agent.redirect_uris), ("post_logout_redirect_uris", agent.post_logout_redirect_uris)):
-        for index, uri in enumerate(uris):
+        # What is stored already does not keep anybody from disabling an agent, even if it would be refused today.
+        for index, uri in enumerate(uris if member in agent.model_fields_set else ()):
             if refusal := registration_refusal(uri):
                 problems.add(
                     f"{pointer}/{member}/{index}",
@@ -262,7 +268,7 @@ def _check_agent(
 
 
 def _check_scopes(agent: AgentEntry, scopes: Mapping[str, frozenset[str]], pointer: str, problems: Problems) -> None:
-    for resource, names in agent.scopes.items():
+    for resource, names in agent.scopes.items() if "scopes" in agent.model_fields_set else ():
         place = pointers.join(pointer, "scopes", resource)
         if resource not in scopes:
             problems.add(place, f"there is no resource {resource!r}", _known(scopes), at_key=True)

@@ -27,13 +27,12 @@ from deputize.authority.environment_file.entries import (
     ResourceEntry,
     StepEntry,
 )
-from deputize.authority.environment_file.existing import Existing, read_document
-from deputize.authority.environment_file.references import AUTHORIZATION_CODE, Named, entries, environment_settings
+from deputize.authority.environment_file.existing import DocumentT, Existing, read_document
+from deputize.authority.environment_file.references import Named, entries, environment_settings
+from deputize.authority.environment_file.stored import AUTHORIZATION_CODE
 from deputize.authority.storage import EnvironmentRow, Kind, ObjectRow
 from deputize.kernel.ids import new_id
 from deputize.kernel.values import JsonObject
-
-ACT = "act"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ def object_targets(file: EnvironmentFile, existing: Existing, environment_id: st
     """Every object the file lists, in its order."""
     builder = _Builder(file, existing, environment_id)
     return (
-        *(builder.target("resource", each, _resource(each), each.secret) for each in file.resources or ()),
+        *(builder.target("resource", each, builder.resource(each), each.secret) for each in file.resources or ()),
         *(builder.target("agreement", each, builder.agreement(each)) for each in file.agreements or ()),
         *(builder.target("policy", each, builder.policy(each)) for each in file.policies or ()),
         *(builder.target("agent", each, builder.agent(each), each.secret) for each in file.agents or ()),
@@ -79,14 +78,30 @@ class _Builder:
 
     def agreement(self, entry: AgreementEntry) -> AgreementDocument:
         texts = tuple(_text(language) for language in entry.languages)
-        row = self._existing.find("agreement", entry.id, entry.name)
-        before = read_document(row, AgreementDocument) if row else None
-        return AgreementDocument(
-            description=entry.description,
-            enabled=entry.enabled,
-            reconsent_days=entry.reconsent_every,
-            version=_version(before, texts),
-            texts=texts,
+        before = self._stored("agreement", entry, AgreementDocument)
+        return (before or AgreementDocument()).model_copy(
+            update={
+                "description": entry.description,
+                "enabled": entry.enabled,
+                "reconsent_days": entry.reconsent_every,
+                "version": _version(before, texts),
+                "texts": texts,
+            }
+        )
+
+    def resource(self, entry: ResourceEntry) -> ResourceDocument:
+        audience = entry.audience or entry.name
+        return (self._stored("resource", entry, ResourceDocument) or ResourceDocument(audience=audience)).model_copy(
+            update={
+                "audience": audience,
+                "description": entry.description,
+                "token_lifetime": entry.token_lifetime,
+                "attributes": tuple(_attribute(attribute) for attribute in entry.attributes),
+                "scopes": {scope.name: ScopeDocument(description=scope.description, consent=scope.consent) for scope in entry.scopes},
+                "delegation_required": entry.delegation_required,
+                "may_outlive_subject": entry.may_outlive_subject,
+                "impersonation_allowed": entry.impersonation_allowed,
+            }
         )
 
     def policy(self, entry: PolicyEntry) -> PolicyDocument:
@@ -99,38 +114,31 @@ class _Builder:
 
     def agent(self, entry: AgentEntry) -> AgentDocument:
         implied = [AUTHORIZATION_CODE] if entry.redirect_uris else []
-        return AgentDocument(
-            description=entry.description,
-            enabled=entry.enabled,
-            grant_types=tuple(sorted({*implied, *entry.grants})),
-            redirect_uris=entry.redirect_uris,
-            post_logout_redirect_uris=entry.post_logout_redirect_uris,
-            scopes={self._ids["resource", name]: tuple(sorted(set(scopes))) for name, scopes in entry.scopes.items()},
-            policies=entry.policies,
-            client_auth_method=entry.client_auth,
-            refresh_token_lifetime=entry.refresh_token_lifetime,
-            refresh_token_rolling_lifetime=entry.refresh_token_rolling_lifetime,
-            refresh_token_grace=entry.refresh_token_grace,
+        return (self._stored("agent", entry, AgentDocument) or AgentDocument()).model_copy(
+            update={
+                "description": entry.description,
+                "enabled": entry.enabled,
+                "grant_types": tuple(sorted({*implied, *entry.grants})),
+                "redirect_uris": entry.redirect_uris,
+                "post_logout_redirect_uris": entry.post_logout_redirect_uris,
+                "scopes": {self._ids["resource", name]: tuple(sorted(set(scopes))) for name, scopes in entry.scopes.items()},
+                "policies": entry.policies,
+                "client_auth": entry.client_auth,
+                "refresh_token_lifetime": entry.refresh_token_lifetime,
+                "refresh_token_rolling_lifetime": entry.refresh_token_rolling_lifetime,
+                "refresh_token_grace": entry.refresh_token_grace,
+            }
         )
+
+    def _stored(self, kind: Kind, entry: Named, model: type[DocumentT]) -> DocumentT | None:
+        """What is stored of the entry's object: members that the file has no word for stay as they are."""
+        row = self._existing.find(kind, entry.id, entry.name)
+        return None if row is None else read_document(row, model)
 
 
 def _id(existing: Existing, kind: Kind, entry: Named) -> str:
     row = existing.find(kind, entry.id, entry.name)
     return row.id if row else entry.id or new_id()
-
-
-def _resource(entry: ResourceEntry) -> ResourceDocument:
-    maps_act = any(attribute.name == ACT for attribute in entry.attributes)
-    return ResourceDocument(
-        audience=entry.audience or entry.name,
-        description=entry.description,
-        token_lifetime=entry.token_lifetime,
-        attributes=tuple(_attribute(attribute) for attribute in entry.attributes),
-        scopes={scope.name: ScopeDocument(description=scope.description, consent=scope.consent) for scope in entry.scopes},
-        delegation_required=maps_act if entry.delegation_required is None else entry.delegation_required,
-        may_outlive_subject=entry.may_outlive_subject,
-        impersonation_allowed=entry.impersonation_allowed,
-    )
 
 
 def _attribute(entry: AttributeEntry) -> AttributeDocument:

@@ -69,7 +69,8 @@ class Agent:
     policies: tuple[str, ...] = ()
     """Names of authentication policies, in the order they are tried; empty means the environment's default."""
     description: str = ""
-    client_auth_method: str = "client_secret_basic"
+    client_auth: str | None = None
+    """The one registered method that its secret may come by; `None`: any."""
     refresh_token_lifetime: int = 30 * 86400
     refresh_token_rolling_lifetime: int = 180 * 86400
     refresh_token_grace: int = 30

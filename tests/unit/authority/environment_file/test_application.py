@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from deputize.authority.directory.documents import ResourceDocument
 from deputize.authority.environment_file import EnvironmentFileInvalid
 from deputize.authority.storage import DirectoryConflict, Put
 from deputize.kernel.digests import digest
@@ -154,7 +155,7 @@ async def test_an_id_renames_its_object(applying):
     first = await applying("environment: Test\nresources: [{ name: a }]\n")
     row = first.objects[0]
     second = await applying(f"environment: Test\nresources: [{{ name: b, id: {row.id} }}]\n")
-    assert second.lines == ("~ resource b: audience a -> b, name a -> b",)
+    assert second.lines == ("~ resource b: name a -> b",)
     assert [(each.id, each.name) for each in second.objects] == [(row.id, "b")]
 
 
@@ -172,7 +173,9 @@ async def test_changes_are_shown_member_by_member(applying):
     await applying(AGENT)
     changed = AGENT.replace("https://a.example.com/", "https://b.example.com/").replace("[test] }", "[test, other] }")
     applied = await applying(changed + "    enabled: false\n")
-    assert applied.lines == ("~ agent Agent: enabled true -> false, redirect_uris +https://b.example.com/ -https://a.example.com/, scopes",)
+    assert applied.lines == (
+        "~ agent Agent: enabled true -> false, redirect_uris +https://b.example.com/ -https://a.example.com/, scopes.test +other",
+    )
 
 
 async def test_nothing_is_removed_without_prune(applying):
@@ -231,8 +234,12 @@ async def test_another_language_asks_nobody_again(applying):
 async def test_delegation_is_required_by_default_exactly_where_act_is_mapped(applying):
     text = "environment: Test\nresources:\n  - { name: a, attributes: [{ name: act, mapping: Username }] }\n  - { name: b }\n"
     await applying(text)
-    assert (await applying.document("resource", "a"))["delegation_required"] is True
-    assert (await applying.document("resource", "b"))["delegation_required"] is False
+    assert await requires_delegation(applying, "a")
+    assert not await requires_delegation(applying, "b")
+    # Nor does an entry that says no more than what is mapped leave the default behind.
+    mapped = await applying("environment: Test\nresources: [{ name: b, attributes: [{ name: act, mapping: Username }] }]\n")
+    assert mapped.lines == ("~ resource b: attributes, delegation_required false (default) -> true (default)",)
+    assert await requires_delegation(applying, "b")
 
 
 async def test_only_digests_of_secrets_are_stored(applying):
@@ -268,7 +275,7 @@ async def test_a_user_without_a_password_in_the_file_keeps_theirs(applying):
     before = await applying.store.users.find_user(applied.environment.id, "ada")
     changed = await applying("environment: Test\nusers: [{ username: ada, email: ada@example.com, attributes: { tier: gold } }]\n")
     after = await applying.store.users.find_user(applied.environment.id, "ada")
-    assert changed.lines == ("~ user ada: email, attributes",)
+    assert changed.lines == ("~ user ada: email none -> ada@example.com, attributes",)
     assert (after.password_hash, after.email, after.attributes) == (before.password_hash, "ada@example.com", {"tier": "gold"})
 
 
@@ -328,3 +335,83 @@ async def test_somebody_elses_change_meanwhile_is_not_overwritten(applying, monk
     monkeypatch.setattr(type(rows), "load", load_then_someone_else_is_faster)
     with pytest.raises(DirectoryConflict):
         await applying(AGENT + "    enabled: false\n")
+
+
+async def requires_delegation(applying, name):
+    return ResourceDocument.model_validate(await applying.document("resource", name)).requires_delegation
+
+
+async def test_the_recipe_that_disables_an_agent_at_once_changes_nothing_else(applying):
+    await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    before = await applying.document("agent", "MCP Tutorial")
+    recipe = "environment: Agent Delegation\nagents: [{ name: MCP Tutorial, enabled: false }]\n"
+    assert (await applying(recipe, dry_run=True)).lines == ("~ agent MCP Tutorial: enabled true -> false",)
+    assert await applying.document("agent", "MCP Tutorial") == before
+    await applying(recipe)
+    assert await applying.document("agent", "MCP Tutorial") == {**before, "enabled": False}
+
+
+async def test_a_resource_a_user_an_agreement_and_a_policy_keep_what_is_not_named(applying):
+    await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    resource, policy = await applying.document("resource", "test"), await applying.document("policy", "Agent-Consent-Login")
+    agreement = await applying.document("agreement", "Agent Consent")
+    applied = await applying("""
+environment: Agent Delegation
+resources: [{ name: test, description: changed }]
+policies: [{ name: Agent-Consent-Login }]
+agreements: [{ name: Agent Consent, reconsent_every: 90 days }]
+users: [{ username: demouser, email: demo@example.com }]
+""")
+    assert applied.lines == (
+        "~ resource test: description MCP servers behind the gateway -> changed",
+        "~ agreement Agent Consent: reconsent_days 180.0 -> 90.0",
+        "~ user demouser: email none -> demo@example.com",
+    )
+    assert await applying.document("resource", "test") == {**resource, "description": "changed"}
+    assert await applying.document("policy", "Agent-Consent-Login") == policy
+    assert await applying.document("agreement", "Agent Consent") == {**agreement, "reconsent_days": 90.0}
+    user = await applying.store.users.find_user(applied.environment.id, "demouser")
+    assert (user.given_name, user.family_name, user.password_hash[:9]) == ("Demo", "User", "$argon2id")
+
+
+async def test_null_gives_a_member_its_default(applying):
+    await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    applied = await applying("""
+environment: Agent Delegation
+default_policy: null
+resources: [{ name: test, audience: null, token_lifetime: null, id: null, secret: null }]
+agents: [{ name: MCP Tutorial, redirect_uris: null, description: null }]
+users: [{ username: demouser, given_name: null, password: null }]
+""")
+    gone = "description The company's assistant -> none, grant_types -authorization_code, redirect_uris -http://localhost:3000/callback"
+    assert applied.lines == (
+        "~ environment Agent Delegation: default_policy Agent-Consent-Login -> Single_Factor",
+        "~ resource test: audience https://ig.example.com:8443/mcp -> test",
+        f"~ agent MCP Tutorial: {gone}",
+        "~ user demouser: given_name Demo -> none, password removed",
+    )
+
+
+async def test_a_new_object_needs_what_an_existing_one_has(applying):
+    with pytest.raises(EnvironmentFileInvalid, match="a new policy needs steps"):
+        await applying("environment: Test\npolicies: [{ name: New }]\n")
+
+
+async def test_scopes_follow_a_resource_that_gets_another_name(applying):
+    applied = await applying(AGENT)
+    row = next(row for row in applied.objects if row.kind == "resource")
+    text = f"environment: Test\nresources: [{{ name: renamed, id: {row.id} }}]\nagents: [{{ name: Agent, description: x }}]\n"
+    assert (await applying(text)).lines == ("~ resource renamed: name test -> renamed", "~ agent Agent: description none -> x")
+
+
+async def test_what_is_stored_does_not_keep_anybody_from_disabling_an_agent(applying):
+    await applying(AGENT)
+    rows = await applying.store.directory_rows.load()
+    agent = next(row for row in rows.objects if row.kind == "agent")
+    refused_today = replace(agent, document={**agent.document, "redirect_uris": ["http://elsewhere.example.com/"]})
+    await applying.store.directory_rows.change([Put(refused_today)], rows.version)
+    assert (await applying("environment: Test\nagents: [{ name: Agent, enabled: false }]\n")).lines == (
+        "~ agent Agent: enabled true -> false",
+    )
+    with pytest.raises(EnvironmentFileInvalid, match="use https"):
+        await applying('environment: Test\nagents: [{ name: Agent, redirect_uris: ["http://elsewhere.example.com/"] }]\n')

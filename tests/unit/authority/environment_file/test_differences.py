@@ -18,8 +18,17 @@ def test_short_values_are_shown():
     ]
 
 
-def test_long_texts_and_structures_are_only_named():
-    assert lines({"a": "x" * 80, "b": {"x": 1}, "c": [{"y": 1}]}, {"a": "y", "b": {"x": 2}, "c": [{"y": 2}]}) == ["a", "b", "c"]
+def test_long_texts_and_lists_of_structures_are_only_named():
+    assert lines({"a": "x" * 80, "c": [{"y": 1}]}, {"a": "y", "c": [{"y": 2}]}) == ["a", "c"]
+
+
+def test_mappings_are_shown_member_by_member():
+    before = {"scopes": {"test": ["a", "b"], "gone": ["x"]}}
+    assert lines(before, {"scopes": {"test": ["a"], "new": ["y"]}}) == ["scopes.test -b", "scopes.new", "scopes.gone"]
+
+
+def test_a_member_that_is_gone():
+    assert lines({"a": 1}, {}) == ["a 1 -> none"]
 
 
 def test_lists_of_texts_show_what_came_and_went():
