@@ -16,9 +16,9 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian and Ubuntu install the package python3-venv"; exit 1; }
 
 # One stamp for each set of dependencies in pyproject.toml, so that the demo does not wait for linters.
-$(VENV)/.has-%: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Setting up $(VENV) for $* ..."
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --only-binary :all: --constraint constraints.txt --editable '.[$*]'
+$(VENV)/.has-%: pyproject.toml constraints.txt | $(BIN)/python tools/install.py
+	@echo "Setting up $(VENV) for $* (once; a minute or less) ..."
+	@$(BIN)/python tools/install.py $*
 	@touch $@
 
 demo: $(VENV)/.has-demo ## run the whole use case once: agent identity, consent, exchange, gateway, audit, refusals

@@ -15,6 +15,8 @@ from demo.programs import ProgramFailed, Programs
 from demo.stage import EXAMPLE, ROOT, USE_CASE_PORTS, Stage, StageTaken, alone_in, prepare, shown
 
 PROMPT = "What is the daily forecast for Tokyo?"
+ABOUT = "An agent asks a user, gets three tokens, calls a tool through the gateway, and is refused what nobody agreed to."
+TOKENS = "Actor: which agent. Subject: which user, and who may act for them. MCP: this agent for this user, at this server only."
 INTERRUPTED = 130
 
 
@@ -37,6 +39,8 @@ def main() -> int:
 def _play(folder: Path, *, stay: bool) -> int:
     started = time.monotonic()
     stage = prepare(folder, USE_CASE_PORTS)
+    if not stay:
+        report.line(ABOUT)
     report.heading("Set up")
     with Programs(stage) as running:
         agent, other = _set_up(stage, running)
@@ -58,16 +62,15 @@ def _arguments() -> argparse.Namespace:
 def _set_up(stage: Stage, running: Programs) -> tuple[Agent, Agent]:
     """The environment applied, and the three servers running; the two agents with their credentials."""
     programs.apply(stage, EXAMPLE / "environment.yaml")
-    report.check(True, "environment", shown(EXAMPLE / "environment.yaml"))  # noqa: FBT003
+    report.check(True, "environment", f"{shown(EXAMPLE / 'environment.yaml')} is applied")  # noqa: FBT003
     secrets = json.loads((stage.folder / "secrets.json").read_text("utf-8"))
     programs.start_authority(running)
     programs.start_weather(running)
     issuer, resource = secrets["issuer"], secrets["resources"]["test"]
     programs.start_gateway(running, issuer, resource["id"], resource["secret"])
     running.await_ready()
-    report.check(True, "authority", stage.authority_url)  # noqa: FBT003
-    report.check(True, "weather server", stage.weather_url)  # noqa: FBT003
-    report.check(True, "gateway", f"{stage.gateway_url}/mcp")  # noqa: FBT003
+    for name, port in (("authority", stage.ports.authority), ("weather server", stage.ports.weather), ("gateway", stage.ports.gateway_tls)):
+        report.check(True, name, f"runs on port {port}")  # noqa: FBT003
     for wanted, port in zip(USE_CASE_PORTS, stage.ports, strict=True):
         if wanted != port:
             report.line(f"  (port {wanted} is taken by another program, so {port} is used)")
@@ -83,8 +86,9 @@ def _run(stage: Stage, agent: Agent, other: Agent) -> bool:
     person = Person("demouser", stage.password)
     report.heading(f"The agent is asked: {PROMPT}")
     run = agent_run.run(stage, agent, PROMPT, agent_run.followed_by(person, agent))
-    report.transcript(run.output)
+    report.transcript(run.output.replace(run.authorize_url, f"(the demo does, as {person.username})"))
     report.heading("Its three tokens")
+    report.line(TOKENS)
     report.tokens(run.tokens["actor"], run.tokens["subject"], run.tokens["mcp"])
     report.heading("What the gateway wrote down about the call")
     audit = programs.until(lambda: proofs.tool_call(stage, "forecast_daily"), bool)

@@ -32,17 +32,20 @@ class LongConversation:
 
     async def __aenter__(self):
         self._client = httpx2.AsyncClient(verify=self._trust)
+        self.auth = DelegatedAuth(self.server_url, self._delegation)
+        self.http = httpx2.AsyncClient(verify=self._trust, auth=self.auth)
+        await self.auth.begin(await discovery.challenge_of(self._client, self.server_url))
+        return self
+
+    async def _delegation(self, challenge):
         known, port = self._stack.agent(), self._stack.stage.ports.callback
-        challenge = await discovery.challenge_of(self._client, self.server_url)
         resource = await discovery.protected_resource(self._client, self.server_url, challenge)
         server = await discovery.authorization_server(self._client, resource.issuer)
         credentials = Credentials(known.client_id, known.client_secret)
         endpoint = TokenEndpoint(self._client, server, credentials, lambda: self.now)
         reach = Reach(resource.resource, challenge.scopes or resource.scopes, "agent", "agent")
         sign_on = SignOn(endpoint, server, known.client_id, port, "agent", "agent", self._willing, print)
-        self.delegation = Delegation(endpoint, reach, sign_on, self.notices.append, lambda: self.now)
-        self.http = httpx2.AsyncClient(verify=self._trust, auth=DelegatedAuth(self.delegation, self.server_url))
-        return self
+        return Delegation(endpoint, reach, sign_on, self.notices.append, lambda: self.now)
 
     async def __aexit__(self, *_):
         await self.http.aclose()
@@ -89,10 +92,10 @@ def test_as_the_use_case_shows(stack):
 async def test_tokens_are_renewed_without_the_user(stack, talking):
     async with talking(stack.person()) as conversation:
         assert (await conversation.forecast()).startswith("Daily forecast for Tokyo")
-        first = conversation.delegation.claims()
+        first = conversation.auth.delegation.claims()
         conversation.now += HOUR
         assert (await conversation.forecast()).startswith("Daily forecast for Tokyo")
-        second = conversation.delegation.claims()
+        second = conversation.auth.delegation.claims()
     assert conversation.sign_ons == 1
     assert len(conversation.notices) == 2
     assert all(first[name]["jti"] != second[name]["jti"] for name in ("actor", "subject", "mcp"))

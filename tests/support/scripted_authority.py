@@ -22,6 +22,8 @@ class Script:
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     authorization_answer: dict[str, str] = field(default_factory=dict[str, str])
     exchange_error: str = ""
+    open_methods: frozenset[str] = frozenset()
+    """Methods (as `Mcp-Method` names them) that need no token."""
     needed_scopes: frozenset[str] = frozenset({"test"})
     withheld: frozenset[str] = frozenset()
     """Scopes that no token gets."""
@@ -57,7 +59,11 @@ class ScriptedAuthority:
             await self._authority(scope, receive, send)
 
     async def _gate(self, scope: Scope, receive: Receive, send: Send) -> None:
-        token = dict(scope["headers"]).get(b"authorization", b"").decode().removeprefix("Bearer ")
+        headers = dict(scope["headers"])
+        if headers.get(b"mcp-method", b"").decode() in self._script.open_methods:
+            await self._behind({**scope, "path": "/", "raw_path": b"/"}, receive, send)
+            return
+        token = headers.get(b"authorization", b"").decode().removeprefix("Bearer ")
         scopes = self._tokens.get(token)
         metadata = f'resource_metadata="{_base(scope)}/.well-known/oauth-protected-resource/mcp"'
         if scopes is None or token in self._script.refused:

@@ -103,6 +103,14 @@ async def test_a_server_that_asks_for_nothing_needs_no_registration(weather_url:
     assert "Daily forecast for Tokyo, Japan" in capfd.readouterr().out
 
 
+async def test_signs_on_when_only_calls_need_a_token(protected_url: str, script: Script, browser: list[str], capfd: Captured):
+    script.open_methods = frozenset({"server/discover", "tools/list"})
+    assert await run(protected_url, "--once", TOKYO) == 0
+    output = capfd.readouterr().out
+    assert output.index("Discovered tools") < output.index("asks for a token") < output.index("Daily forecast for Tokyo, Japan")
+    assert len(browser) == 1
+
+
 async def test_gets_more_scope_when_the_first_was_not_enough(protected_url: str, script: Script, browser: list[str]):
     script.needed_scopes = frozenset({"test", "forecast"})
     assert await run(protected_url, "--once", TOKYO) == 0

@@ -3,8 +3,7 @@ import pytest
 from deputize.secrets.formats.base64 import Base64Format
 from deputize.secrets.formats.pem import PemFormat
 from deputize.secrets.formats.plain import PlainFormat
-from deputize.secrets.secret import SecretError, SecretsProvider, SecretStore, crypto_key, generic_secret
-from deputize.secrets.stores import STORES
+from deputize.secrets.secret import SecretError, SecretsProvider, crypto_key, generic_secret
 from deputize.secrets.stores.base64_encoded import Base64EncodedSecretStore
 from deputize.secrets.stores.file_system import FileSystemSecretStore
 from deputize.secrets.stores.system_and_env import SystemAndEnvSecretStore
@@ -18,12 +17,6 @@ def environment_store():
 
 def file_store(directory, **formats):
     return FileSystemSecretStore(directory, ".txt", PlainFormat(), formats)
-
-
-def test_every_listed_store_is_one(tmp_path):
-    stores = [environment_store(), file_store(tmp_path), Base64EncodedSecretStore({})]
-    assert [type(store) for store in stores] == list(STORES)
-    assert all(isinstance(store, SecretStore) and store.find("nothing.here") is None for store in stores)
 
 
 def test_an_id_is_a_variable_in_upper_case():

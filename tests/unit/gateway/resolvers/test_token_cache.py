@@ -1,4 +1,6 @@
 import asyncio
+import gc
+from typing import Any
 
 import pytest
 
@@ -114,15 +116,23 @@ async def test_trouble_reaches_everybody_and_is_not_remembered():
     assert isinstance(await cache.resolve("t", exchange_for()), AccessToken)
 
 
-async def test_trouble_after_everybody_has_left_is_no_error():
+async def test_trouble_after_everybody_has_left_is_reported_to_nobody():
+    """asyncio reports a task's exception that nobody fetched when the task is collected."""
+    reports = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, report: reports.append(report))
     delegate = Gated(ResolutionError(503, "away"))
     cache, _ = caching(delegate)
     asking = asyncio.create_task(cache.resolve("t", exchange_for()))
     await asyncio.sleep(0)
+    (fetching,) = asyncio.all_tasks() - {asking, asyncio.current_task()}
     asking.cancel()
     await asyncio.sleep(0)
     delegate.gate.set()
-    await asyncio.sleep(0.01)
+    await asyncio.wait([fetching])
+    assert delegate.asked == 1
+    del fetching, asking
+    gc.collect()
+    assert reports == []
 
 
 def test_configured_caches():
