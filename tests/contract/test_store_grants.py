@@ -26,6 +26,12 @@ async def test_a_code_is_redeemed_once(store):
     await store.codes.add_code(CODE)
     assert await store.codes.redeem_code(CODE.digest, 1001.0, issued(1), None)
     assert not await store.codes.redeem_code(CODE.digest, 1001.0, issued(2), None)
+    assert await store.codes.find_code(CODE.digest) == replace(CODE, redeemed_at=1001.0)
+
+
+async def test_a_code_is_added_once(store):
+    assert await store.codes.add_code(CODE)
+    assert not await store.codes.add_code(replace(CODE, family_id="other"))
     assert await store.codes.find_code(CODE.digest) == CODE
 
 

@@ -6,19 +6,6 @@ from support.store_records import ENVIRONMENT
 LOCKOUT = Lockout(failures=3, seconds=60.0)
 
 
-async def test_a_flow_is_kept_and_replaced(store):
-    await store.flows.put_flow("f", {"step": 1, "nested": {"a": [None, True]}}, 100.0)
-    assert await store.flows.find_flow("f", 50.0) == {"step": 1, "nested": {"a": [None, True]}}
-    await store.flows.put_flow("f", {"step": 2}, 200.0)
-    assert await store.flows.find_flow("f", 150.0) == {"step": 2}
-
-
-async def test_an_expired_or_unknown_flow_is_not_found(store):
-    await store.flows.put_flow("f", {}, 100.0)
-    assert await store.flows.find_flow("f", 100.0) is None
-    assert await store.flows.find_flow("g", 50.0) is None
-
-
 async def fail(store, now: float, times: int = 1, name: str = "demouser") -> None:
     await asyncio.gather(*(store.sign_on_failures.record_failure(ENVIRONMENT, name, now, LOCKOUT) for _ in range(times)))
 

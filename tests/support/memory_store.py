@@ -34,9 +34,9 @@ class MemoryStore:
         self.calls += 1
         await self.gate()
 
-    async def add_code(self, code: AuthorizationCode) -> None:
+    async def add_code(self, code: AuthorizationCode) -> bool:
         await self._enter()
-        self.codes[code.digest] = code
+        return self.codes.setdefault(code.digest, code) is code
 
     async def find_code(self, digest: str) -> AuthorizationCode | None:
         await self._enter()

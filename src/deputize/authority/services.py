@@ -12,7 +12,6 @@ from deputize.kernel.clock import Clock
 from deputize.oauth.ports import (
     Codes,
     Consents,
-    Flows,
     Lockout,
     RefreshTokens,
     Revocations,
@@ -61,11 +60,6 @@ class Store(Protocol):
     @property
     def consents(self) -> Consents:
         """Consents of `oauth.ports`."""
-        ...
-
-    @property
-    def flows(self) -> Flows:
-        """Flows of `oauth.ports`."""
         ...
 
     @property

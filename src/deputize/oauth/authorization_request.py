@@ -25,7 +25,25 @@ from deputize.oauth.redirect_uris import is_registered
 from deputize.oauth.resources import Target, choose_target
 
 MAX_TEXT: Final = 2048
-"""Characters of `state`, `nonce` and `login_hint`."""
+"""Characters of each parameter."""
+_KNOWN: Final = (
+    "response_type",
+    "response_mode",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "resource",
+    "audience",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "prompt",
+    "max_age",
+    "acr_values",
+    "login_hint",
+    "ui_locales",
+)
 _PROMPTS: Final = frozenset({"none", "login", "consent"})
 
 
@@ -72,6 +90,11 @@ def validate(environment: Environment, parameters: Mapping[str, str]) -> Authori
         return AuthorizationRefusal(error, redirect_uri, state if state and len(state) <= MAX_TEXT else None)
 
 
+def known_parameters(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """Those that mean something here; others must be ignored (RFC 6749 section 3.1), so nobody has to carry them along."""
+    return {name: parameters[name] for name in _KNOWN if name in parameters}
+
+
 def choose_policy(environment: Environment, client: Agent, acr_values: str | None = None) -> Policy:
     """The client's first policy among `acr_values`, else its first, else the environment's default. Raises `ServerError`.
 
@@ -110,6 +133,9 @@ def _client(environment: Environment, parameters: Mapping[str, str]) -> Agent:
 
 
 def _accepted(environment: Environment, client: Agent, redirect_uri: str, parameters: Mapping[str, str]) -> AuthorizationRequest:
+    for name, value in known_parameters(parameters).items():
+        if len(value) > MAX_TEXT:
+            raise InvalidRequest(f"The parameter {name} is too long")
     _check_flow(client, parameters)
     return AuthorizationRequest(
         client=client,
@@ -117,12 +143,12 @@ def _accepted(environment: Environment, client: Agent, redirect_uri: str, parame
         target=choose_target(environment, client, parameters, user_present=True),
         policy=choose_policy(environment, client, parameters.get("acr_values")),
         code_challenge=_challenge(parameters),
-        state=_text(parameters, "state"),
-        nonce=_text(parameters, "nonce"),
+        state=parameters.get("state"),
+        nonce=parameters.get("nonce"),
         prompt=_prompt(parameters.get("prompt")),
         max_age=_max_age(parameters.get("max_age")),
-        login_hint=_text(parameters, "login_hint"),
-        ui_locales=tuple((_text(parameters, "ui_locales") or "").split()),
+        login_hint=parameters.get("login_hint"),
+        ui_locales=tuple(parameters.get("ui_locales", "").split()),
     )
 
 
@@ -144,13 +170,6 @@ def _challenge(parameters: Mapping[str, str]) -> str:
     if parameters.get("code_challenge_method", "plain") != METHOD or not is_challenge(challenge):
         raise InvalidRequest("The code_challenge_method must be S256, with a fitting code_challenge")
     return challenge
-
-
-def _text(parameters: Mapping[str, str], name: str) -> str | None:
-    value = parameters.get(name)
-    if value is not None and len(value) > MAX_TEXT:
-        raise InvalidRequest(f"The parameter {name} is too long")
-    return value
 
 
 def _prompt(value: str | None) -> frozenset[str]:

@@ -7,7 +7,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from deputize.kernel.values import JsonObject
 from deputize.oauth.records.store import AuthorizationCode, Consent, RefreshToken, Session, Standing, User
 
 
@@ -22,8 +21,8 @@ class IssuedToken:
 class Codes(Protocol):
     """Authorization codes."""
 
-    async def add_code(self, code: AuthorizationCode) -> None:
-        """Remember a code; durable before this returns."""
+    async def add_code(self, code: AuthorizationCode) -> bool:
+        """Remember a code; durable before this returns. False, and nothing changed, if there is one with its digest."""
         ...
 
     async def find_code(self, digest: str) -> AuthorizationCode | None:
@@ -122,18 +121,6 @@ class Consents(Protocol):
 
     async def withdraw_consent(self, environment_id: str, user_id: str, agreement_id: str, now: float) -> bool:
         """Withdraw it; tokens that rest on it stop working. False if there was none alive."""
-        ...
-
-
-class Flows(Protocol):
-    """Sign-on interactions under way, each known by the digest of a random id that only one browser holds."""
-
-    async def put_flow(self, digest: str, state: JsonObject, expires_at: float) -> None:
-        """Remember or replace a flow's state."""
-        ...
-
-    async def find_flow(self, digest: str, now: float) -> JsonObject | None:
-        """The state of a flow that has not expired."""
         ...
 
 

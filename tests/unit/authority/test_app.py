@@ -66,7 +66,7 @@ async def test_health(authority, http, monkeypatch):
     async def fail(*_arguments):
         raise OSError
 
-    monkeypatch.setattr(type(authority.store.flows), "find_flow", fail)
+    monkeypatch.setattr(type(authority.store.sessions), "find_session", fail)
     assert (await http.get("/health/ready")).status_code == 503
 
 

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint
 from deputize.authority.signon import flow
-from deputize.authority.signon.cookies import Cookies
+from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.forms import SESSION, csrf_token, is_own_form
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.reader import dead_end, language_of, refuse_as_page, show
@@ -27,12 +27,12 @@ async def account(call: Call) -> Response:
         return await flow.start(call, None)
     if call.request.method == "POST":
         return await _withdraw(call, signed_on)
-    return _page(call, signed_on)
+    return await _page(call, signed_on)
 
 
 async def _withdraw(call: Call, signed_on: SignedOn) -> Response:
     form = await call.form()
-    if not is_own_form(call.request, form, _session_cookie(call), SESSION):
+    if not await is_own_form(call, form, _session_cookie(call), SESSION):
         return dead_end(call, "error.forbidden", 403)
     agreement_id, user = form.get("agreement", ""), signed_on.user
     if await call.services.store.consents.withdraw_consent(call.environment.id, user.id, agreement_id, call.now):
@@ -40,11 +40,11 @@ async def _withdraw(call: Call, signed_on: SignedOn) -> Response:
     return flow.see(f"/{call.environment.id}/account?withdrawn=yes")
 
 
-def _page(call: Call, signed_on: SignedOn) -> Response:
+async def _page(call: Call, signed_on: SignedOn) -> Response:
     language = language_of(call, signed_on.user)
     values = {
         "username": signed_on.user.username,
-        "csrf": csrf_token(_session_cookie(call), SESSION),
+        "csrf": await csrf_token(call, _session_cookie(call), SESSION),
         "sign_off_path": f"/{call.environment.id}/as/signoff",
         "withdrawn": call.query().get("withdrawn") == "yes",
         "consents": _consents(call, signed_on, language.locale),
@@ -84,7 +84,7 @@ def _date(instant: float | None) -> str:
 
 
 def _session_cookie(call: Call) -> str:
-    return Cookies(call.services.secure).session(call.request, call.environment.id) or ""
+    return cookies_of(call).session(call.request) or ""
 
 
 ENDPOINT = Endpoint(("/{environment}/account",), ("GET", "POST"), account, refuse_as_page)

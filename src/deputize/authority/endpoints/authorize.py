@@ -26,7 +26,7 @@ async def authorize(call: Call) -> Response:
 
 
 async def _start(call: Call, request: AuthorizationRequest, parameters: Mapping[str, str]) -> Response:
-    situation = await flow.situation_of(call, request, int(call.now))
+    situation = await flow.situation_of(call, request)
     due = flow.due_step(situation)
     if due is None:
         return await flow.finish(call, situation)

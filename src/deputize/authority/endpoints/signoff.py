@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from deputize.authority.endpoint import Call, Endpoint
 from deputize.authority.signon import flow
 from deputize.authority.signon.authorization_response import form_source
-from deputize.authority.signon.cookies import Cookies
+from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.forms import SESSION, csrf_token, is_own_form
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.reader import language_of, refuse_as_page, show
@@ -39,14 +39,14 @@ async def sign_off(call: Call) -> Response:
     """End the session, after asking the user unless their own ID token or our own form asks for it."""
     parameters = await call.parameters()
     request = _read(call, parameters)
-    cookie = Cookies(call.services.secure).session(call.request, call.environment.id) or ""
-    confirmed = call.request.method == "POST" and is_own_form(call.request, parameters, cookie, SESSION)
+    cookie = cookies_of(call).session(call.request) or ""
+    confirmed = call.request.method == "POST" and await is_own_form(call, parameters, cookie, SESSION)
     if call.request.method == "POST" and not confirmed:
         # An agent's form comes without our cookies; the GET it is turned into brings them (SameSite=Lax).
         return flow.see(f"{call.request.url.path}?{urlencode(request.parameters)}")
     signed_on = await flow.signed_on(call)
     if signed_on and not confirmed and not _is_about(request.hint, signed_on):
-        return _ask(call, request, signed_on, cookie)
+        return await _ask(call, request, signed_on, cookie)
     return await _end(call, request, signed_on)
 
 
@@ -89,9 +89,9 @@ def _is_about(hint: JsonObject | None, signed_on: SignedOn) -> bool:
     return hint is not None and hint.get("sub") == signed_on.user.id and hint.get("sid") == signed_on.session.id
 
 
-def _ask(call: Call, request: _SignOff, signed_on: SignedOn, cookie: str) -> Response:
+async def _ask(call: Call, request: _SignOff, signed_on: SignedOn, cookie: str) -> Response:
     values = {
-        "csrf": csrf_token(cookie, SESSION),
+        "csrf": await csrf_token(call, cookie, SESSION),
         "parameters": request.parameters,
         "account_path": f"/{call.environment.id}/account",
     }
@@ -104,7 +104,7 @@ async def _end(call: Call, request: _SignOff, signed_on: SignedOn | None) -> Res
         await call.services.store.sessions.end_session(signed_on.session.id, call.now)
         _log.info("signed off", environment=call.environment.id, user=signed_on.user.id, session=signed_on.session.id)
     response = _signed_off(call, request, signed_on)
-    Cookies(call.services.secure).clear_session(response, call.environment.id)
+    cookies_of(call).clear_session(response)
     return response
 
 

@@ -7,7 +7,8 @@ from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint
 from deputize.authority.signon import authorization_response, flow
-from deputize.authority.signon.cookies import Cookies
+from deputize.authority.signon.cookies import cookies_of
+from deputize.authority.signon.flow import Flow
 from deputize.authority.signon.forms import csrf_token, is_own_form
 from deputize.authority.signon.languages import Language, choose_language
 from deputize.authority.signon.reader import dead_end, refuse_as_page, show
@@ -22,43 +23,43 @@ _FIRST_SHOWING = Again(status=200)
 
 async def sign_on(call: Call) -> Response:
     """One page or form of the flow in the path."""
-    flow_id = call.request.path_params["flow"]
-    found = await flow.find(call, flow_id)
+    found = await flow.find(call)
     if found is None:
-        return dead_end(call, "error.expired" if Cookies(call.services.secure).browser(call.request) else "error.cookies")
+        return dead_end(call, "error.expired" if cookies_of(call).browser(call.request) else "error.cookies")
     request = None if found.parameters is None else validate(call.environment, found.parameters)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)
-    situation = await flow.situation_of(call, request, found.started_at)
+    if request and (finished := await authorization_response.again(call, request, await flow.code_of(call, found))):
+        return finished
+    situation = await flow.situation_of(call, request, found)
     due = flow.due_step(situation)
     if call.request.method == "POST":
-        return await _submit(call, situation, due)
-    return await flow.finish(call, situation) if due is None else _page(call, situation, *due, _FIRST_SHOWING)
+        return await _submit(call, found, situation, due)
+    return await flow.finish(call, situation, found) if due is None else await _page(call, found, situation, *due, _FIRST_SHOWING)
 
 
-async def _submit(call: Call, situation: Situation, due: tuple[SignOnStep, Step] | None) -> Response:
+async def _submit(call: Call, found: Flow, situation: Situation, due: tuple[SignOnStep, Step] | None) -> Response:
     form = await call.form()
-    if not is_own_form(call.request, form, _browser(call), _flow_id(call)):
+    if not await is_own_form(call, form, _browser(call), found.id):
         return dead_end(call, "error.forbidden", 403)
     if due is None or form.get("step") != due[0].type:
         # Another tab was faster, or the form was sent twice: show where things stand now.
-        return flow.see(call.request.url.path)
+        return await flow.proceed(call, found, None)
     kind, step = due
     outcome = await kind.submit(step, situation, _language(situation), form, call.services)
-    return _answer(call, situation, kind, step, outcome)
+    return await _answer(call, found, situation, (kind, step), outcome)
 
 
-def _answer(call: Call, situation: Situation, kind: SignOnStep, step: Step, outcome: Outcome) -> Response:
+async def _answer(call: Call, found: Flow, situation: Situation, due: tuple[SignOnStep, Step], outcome: Outcome) -> Response:
     match outcome:
         case Again():
-            return _page(call, situation, kind, step, outcome)
+            return await _page(call, found, situation, *due, outcome)
         case Declined():
             return _decline(call, situation.request)
-        case Done(session_cookie):
-            response = flow.see(call.request.url.path)
-            if session_cookie is not None:
-                lifetime = call.services.limits.session_lifetime
-                Cookies(call.services.secure).set_session(response, call.environment.id, session_cookie, lifetime)
+        case Done(session):
+            response = await flow.proceed(call, found, session.id if session else None)
+            if session:
+                cookies_of(call).set_session(response, session.cookie, call.services.limits.session_lifetime)
             return response
 
 
@@ -69,10 +70,10 @@ def _decline(call: Call, request: AuthorizationRequest | None) -> Response:
     return authorization_response.refuse(call, AuthorizationRefusal(error, request.redirect_uri, request.state))
 
 
-def _page(call: Call, situation: Situation, kind: SignOnStep, step: Step, again: Again) -> Response:
+async def _page(call: Call, found: Flow, situation: Situation, kind: SignOnStep, step: Step, again: Again) -> Response:
     language = _language(situation)
     page = kind.page(step, situation, language, again)
-    values: Mapping[str, object] = {**page.values, "csrf": csrf_token(_browser(call), _flow_id(call)), "step": kind.type}
+    values: Mapping[str, object] = {**page.values, "csrf": await csrf_token(call, _browser(call), found.id), "step": kind.type}
     sources = [authorization_response.form_source(situation.request.redirect_uri)] if situation.request else []
     return show(call, replace(page, values=values), language, sources)
 
@@ -82,11 +83,7 @@ def _language(situation: Situation) -> Language:
 
 
 def _browser(call: Call) -> str:
-    return Cookies(call.services.secure).browser(call.request) or ""
-
-
-def _flow_id(call: Call) -> str:
-    return call.request.path_params["flow"]
+    return cookies_of(call).browser(call.request) or ""
 
 
 ENDPOINT = Endpoint(("/{environment}/signon/{flow}",), ("GET", "POST"), sign_on, refuse_as_page)

@@ -8,7 +8,8 @@ from starlette.responses import RedirectResponse, Response
 
 from deputize.authority.endpoint import Call, log_refusal
 from deputize.authority.responses import described
-from deputize.authority.signon.reader import refuse_as_page
+from deputize.authority.signon.pages import Page
+from deputize.authority.signon.reader import dead_end, language_of, refuse_as_page, show
 from deputize.authority.signon.situation import SignedOn
 from deputize.kernel.digests import digest
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, code_response, error_response
@@ -18,10 +19,10 @@ _log = structlog.get_logger("deputize.authority")
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
-async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Response:
-    """Send the browser back with a fresh code."""
-    code = call.services.new_token()
-    await call.services.store.codes.add_code(_code(call, request, signed_on, code))
+async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn, code: str) -> Response:
+    """Send the browser back with `code`. If that was issued before, what it stands for is what it stood for then."""
+    if not await call.services.store.codes.add_code(_code(call, request, signed_on, code)):
+        return await again(call, request, code) or dead_end(call, "error.expired")
     _log.info(
         "authorization granted",
         environment=call.environment.id,
@@ -32,6 +33,24 @@ async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) 
         scope=" ".join(request.target.requested),
         correlation_id=call.correlation_id,
     )
+    return _answer(call, request, code)
+
+
+async def again(call: Call, request: AuthorizationRequest, code: str) -> Response | None:
+    """What a flow that already yielded its code answers; `None` if it did not yet.
+
+    The same code while the agent has not redeemed it, for the answer may have got lost. After that a page for people: redeeming a
+    code twice ends what came from it.
+    """
+    issued = await call.services.store.codes.find_code(digest(code))
+    if issued is None:
+        return None
+    if issued.redeemed_at is None and call.now < issued.expires_at:
+        return _answer(call, request, code)
+    return show(call, Page("finished.html", {"agent_name": request.client.name}), language_of(call))
+
+
+def _answer(call: Call, request: AuthorizationRequest, code: str) -> Response:
     return _see(code_response(request.redirect_uri, call.environment.issuer, code, request.state))
 
 

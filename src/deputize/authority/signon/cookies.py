@@ -1,48 +1,70 @@
-"""The two cookies of a browser: one that ties sign-on pages to it, one that stands for its session."""
+"""The cookies of a browser: one that ties sign-on pages to it, one that stands for its session."""
 
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from deputize.authority.endpoint import Call
+
 _PREFIX = "__Host-"
 
 
 @dataclass(frozen=True, slots=True)
 class Cookies:
-    """Names and attributes of the cookies, which depend on whether users reach the authority over https.
+    """Names and attributes of one environment's cookies, which depend on whether users reach the authority over https.
 
-    Over https both carry the `__Host-` prefix, so that no other host of the domain can set them (RFC 6265bis section 4.1.3.2).
+    Cookies know neither ports nor schemes, so on one host name they come to everybody who listens there (RFC 6265 section 8.5).
+    Over https all carry the `__Host-` prefix, so that no other host of the domain can set them (RFC 6265bis section 4.1.3.2).
+    The prefix is not to be had over http; there the path keeps them to the environment's own pages, so that an agent's callback
+    on the same host never sees them. `oauth.redirect_uris.receives_cookies` refuses the callbacks that would.
     `SameSite=Lax` sends them when an agent's link leads here and withholds them from forms of other sites.
     """
 
     secure: bool
+    environment_id: str
 
     def browser(self, request: Request) -> str | None:
         """The value that ties flows to this browser, if it has one."""
-        return request.cookies.get(self._name("deputize-browser"))
+        return self._read(request, "deputize-browser")
 
     def set_browser(self, response: Response, value: str) -> None:
         """Give the browser its value; it goes when the browser is closed."""
-        self._set(response, self._name("deputize-browser"), value, None)
+        self._set(response, "deputize-browser", value, None)
 
-    def session(self, request: Request, environment_id: str) -> str | None:
-        """The value whose digest finds the session of this browser in that environment."""
-        return request.cookies.get(self._session_name(environment_id))
+    def session(self, request: Request) -> str | None:
+        """The value whose digest finds the session of this browser in this environment."""
+        return self._read(request, self._session_name)
 
-    def set_session(self, response: Response, environment_id: str, value: str, lifetime: int) -> None:
+    def set_session(self, response: Response, value: str, lifetime: int) -> None:
         """Give the browser a new session value for `lifetime` seconds."""
-        self._set(response, self._session_name(environment_id), value, lifetime)
+        self._set(response, self._session_name, value, lifetime)
 
-    def clear_session(self, response: Response, environment_id: str) -> None:
+    def clear_session(self, response: Response) -> None:
         """Take the session value back."""
-        self._set(response, self._session_name(environment_id), "", 0)
+        self._set(response, self._session_name, "", 0)
 
-    def _session_name(self, environment_id: str) -> str:
-        return self._name(f"deputize-session-{environment_id}")
+    @property
+    def _session_name(self) -> str:
+        return f"deputize-session-{self.environment_id}"
 
     def _name(self, name: str) -> str:
         return f"{_PREFIX}{name}" if self.secure else name
 
+    def _read(self, request: Request, name: str) -> str | None:
+        """The first value of that name: the one of the longest path (RFC 6265 section 5.4), so not one a neighbour set for `/`."""
+        for header in request.headers.getlist("cookie"):
+            for pair in header.split(";"):
+                found, _, value = pair.strip().partition("=")
+                if found == self._name(name) and value:
+                    return value
+        return None
+
     def _set(self, response: Response, name: str, value: str, lifetime: int | None) -> None:
-        response.set_cookie(name, value, max_age=lifetime, path="/", secure=self.secure, httponly=True, samesite="lax")
+        path = "/" if self.secure else f"/{self.environment_id}/"
+        response.set_cookie(self._name(name), value, max_age=lifetime, path=path, secure=self.secure, httponly=True, samesite="lax")
+
+
+def cookies_of(call: Call) -> Cookies:
+    """Those of the environment that is called."""
+    return Cookies(call.services.secure, call.environment.id)

@@ -1,26 +1,29 @@
 """Sign-on flows: an authorization request on its way through the steps of a policy.
 
-A flow's state is kept on the server under the digest of its id and belongs to the browser whose cookie it was begun with. It holds
-what was asked for and when, nothing about what happened since: who signed on is the browser's session, what was agreed to is the
-user's consents. So parallel tabs, reloads and repeated clicks all lead to the same place, and nothing is half done after a crash.
+A flow lives in its address: the request's parameters, when it began, and whose sign-on it saw, under a seal that only this
+environment's servers can make and that is good in one browser only. So nobody can make the server remember anything by asking. Who
+signed on is the browser's session, what was agreed to is the user's consents. So parallel tabs, reloads and repeated clicks all lead
+to the same place, and nothing is half done after a crash.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
 from deputize.authority.endpoint import Call
 from deputize.authority.signon import authorization_response
-from deputize.authority.signon.cookies import Cookies
+from deputize.authority.signon.cookies import cookies_of
+from deputize.authority.signon.seals import seal
 from deputize.authority.signon.situation import SignedOn, Situation
 from deputize.authority.signon.step import SignOnStep
 from deputize.authority.signon.steps import STEPS
 from deputize.kernel.digests import digest, same
-from deputize.oauth.authorization_request import AuthorizationRequest
+from deputize.oauth.authorization_request import AuthorizationRequest, known_parameters
 from deputize.oauth.errors import ServerError
 from deputize.oauth.records.directory import Policy, Step
+from deputize.oauth.records.store import Session
 from deputize.oauth.texts import parse_accept_language
 
 _LOGIN = Step("LOGIN", {})
@@ -30,52 +33,61 @@ _BY_TYPE: Mapping[str, SignOnStep] = {step.type: step for step in STEPS}
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What a flow remembers."""
+    """What a flow's address says."""
 
-    environment_id: str
-    browser_digest: str
+    id: str
+    """Random. One authorization code at most comes from it."""
     started_at: int
     parameters: Mapping[str, str] | None
     """Of the authorization request, validated anew each time; `None` when the user only wants their account page."""
+    session_id: str = ""
+    """The session in which somebody signed on in this flow; empty before that."""
 
 
 async def start(call: Call, parameters: Mapping[str, str] | None) -> Response:
     """Begin a flow in this browser and send it to the flow's pages."""
-    services, cookies = call.services, Cookies(call.services.secure)
-    browser = cookies.browser(call.request)
-    bound_to = browser or services.new_token()
-    flow_id = services.new_token()
-    state = {
-        "environment_id": call.environment.id,
-        "browser_digest": digest(bound_to),
-        "started_at": int(call.now),
-        "parameters": None if parameters is None else dict(parameters),
-    }
-    await services.store.flows.put_flow(digest(flow_id), state, call.now + services.limits.flow_lifetime)
-    response = see(f"/{call.environment.id}/signon/{flow_id}")
+    browser = cookies_of(call).browser(call.request)
+    bound_to = browser or call.services.new_token()
+    known = None if parameters is None else known_parameters(parameters)
+    response = see(await _address(call, Flow(call.services.new_token(), int(call.now), known), bound_to))
     if browser is None:
-        cookies.set_browser(response, bound_to)
+        cookies_of(call).set_browser(response, bound_to)
     return response
 
 
-async def find(call: Call, flow_id: str) -> Flow | None:
-    """The flow, if it is alive and this browser's."""
-    state = await call.services.store.flows.find_flow(digest(flow_id), call.now)
-    browser = Cookies(call.services.secure).browser(call.request)
-    if state is None or browser is None:
+async def find(call: Call) -> Flow | None:
+    """The flow of the address that is called, if it is alive and this browser's."""
+    parts = call.request.path_params["flow"].split(".")
+    browser = cookies_of(call).browser(call.request)
+    if browser is None or len(parts) != 4:
         return None
-    flow = _flow(cast("Mapping[str, Any]", state))
-    return flow if flow.environment_id == call.environment.id and same(flow.browser_digest, digest(browser)) else None
+    flow_id, started_at, session_id, sealed = parts
+    if not same(sealed, await _seal(call, browser, (flow_id, started_at, session_id), call.request.url.query)):
+        return None
+    if int(started_at) + call.services.limits.flow_lifetime <= call.now:
+        return None
+    return Flow(flow_id, int(started_at), call.query() or None, session_id)
 
 
-def _flow(state: Mapping[str, Any]) -> Flow:
-    return Flow(state["environment_id"], state["browser_digest"], state["started_at"], state["parameters"])
+async def address(call: Call, flow: Flow) -> str:
+    """Where this browser finds the flow."""
+    return await _address(call, flow, cookies_of(call).browser(call.request) or "")
+
+
+async def _address(call: Call, flow: Flow, browser: str) -> str:
+    parts, query = (flow.id, str(flow.started_at), flow.session_id), urlencode(flow.parameters or {})
+    token = ".".join((*parts, await _seal(call, browser, parts, query)))
+    return f"/{call.environment.id}/signon/{token}{'?' if query else ''}{query}"
+
+
+async def _seal(call: Call, browser: str, parts: tuple[str, str, str], query: str) -> str:
+    return await seal(call.services, call.environment.id, "flow", browser, *parts, query)
 
 
 async def signed_on(call: Call) -> SignedOn | None:
     """The enabled user whose living session this browser's cookie stands for."""
     store, environment_id = call.services.store, call.environment.id
-    cookie = Cookies(call.services.secure).session(call.request, environment_id)
+    cookie = cookies_of(call).session(call.request)
     session = await store.sessions.find_session(environment_id, digest(cookie)) if cookie else None
     if session is None or session.ended_at is not None or session.expires_at <= call.now:
         return None
@@ -85,30 +97,33 @@ async def signed_on(call: Call) -> SignedOn | None:
     return SignedOn(user, session, await store.consents.consents_of(environment_id, user.id))
 
 
-async def situation_of(call: Call, request: AuthorizationRequest | None, started_at: int) -> Situation:
-    """Where this browser stands with a request (`None`: with its account page) that began at `started_at`."""
+async def situation_of(call: Call, request: AuthorizationRequest | None, flow: Flow | None = None) -> Situation:
+    """Where this browser stands with a request (`None`: with its account page), within a flow or before there is one."""
     browser_languages = parse_accept_language(call.request.headers.get("accept-language"))
+    somebody = await signed_on(call)
     return Situation(
         environment=call.environment,
         policy=request.policy if request else _LOGIN_ONLY,
         request=request,
-        signed_on=await signed_on(call),
-        authenticated_since=authenticated_since(request, started_at),
+        signed_on=somebody,
+        is_recent=somebody is not None and is_recent(request, somebody.session, flow or Flow("", int(call.now), None)),
         languages=(*(request.ui_locales if request else ()), *browser_languages),
         now=call.now,
     )
 
 
-def authenticated_since(request: AuthorizationRequest | None, started_at: int) -> int:
-    """Before which instant a sign-on is too old for this request (OpenID Connect Core section 3.1.2.1).
+def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow) -> bool:
+    """Whether the session's sign-on is recent enough for this request (OpenID Connect Core section 3.1.2.1).
 
-    Counted from the beginning of the flow, so that reading an agreement slowly does not mean signing on again.
+    A sign-on in the flow itself always is. Nothing else tells before from after: `auth_time` is in whole seconds, and clocks jump.
+    Ages count from the beginning of the flow, so that reading an agreement slowly does not mean signing on again, and in doubt about
+    a part of a second a sign-on is too old.
     """
-    if request is None:
-        return 0
+    if request is None or session.id == flow.session_id:
+        return True
     if "login" in request.prompt:
-        return started_at
-    return 0 if request.max_age is None else started_at - request.max_age
+        return False
+    return request.max_age is None or flow.started_at - session.auth_time < request.max_age
 
 
 def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
@@ -122,11 +137,25 @@ def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
     return None
 
 
-async def finish(call: Call, situation: Situation) -> Response:
+async def proceed(call: Call, flow: Flow, session_id: str | None) -> Response:
+    """Send the browser to where the flow goes on; `session_id` is that of a sign-on in it that just happened."""
+    return see(await address(call, flow if session_id is None else replace(flow, session_id=session_id)))
+
+
+async def finish(call: Call, situation: Situation, flow: Flow | None = None) -> Response:
     """Send the browser where it wanted to go. Every step is satisfied, so somebody is signed on."""
     if situation.request is None or situation.signed_on is None:
         return see(f"/{call.environment.id}/account")
-    return await authorization_response.grant(call, situation.request, situation.signed_on)
+    code = await code_of(call, flow) if flow else call.services.new_token()
+    return await authorization_response.grant(call, situation.request, situation.signed_on, code)
+
+
+async def code_of(call: Call, flow: Flow) -> str:
+    """The one authorization code of a flow.
+
+    It is computed, so that whoever asks again, in parallel, after a crash or because the answer got lost, gets the same one.
+    """
+    return await seal(call.services, call.environment.id, "code", flow.id)
 
 
 def see(path: str) -> Response:

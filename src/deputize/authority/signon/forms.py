@@ -1,11 +1,9 @@
 """Proof that a form comes from a page this server showed to this browser."""
 
-import hashlib
-import hmac
 from collections.abc import Mapping
 
-from starlette.requests import Request
-
+from deputize.authority.endpoint import Call
+from deputize.authority.signon.seals import seal
 from deputize.kernel.digests import same
 
 SESSION = "session"
@@ -13,18 +11,18 @@ SESSION = "session"
 _OWN_SITES = frozenset({"same-origin", "none"})
 
 
-def csrf_token(cookie: str, purpose: str) -> str:
-    """What a page's form carries: derived from the browser's own cookie, so that no other site can know it.
+async def csrf_token(call: Call, cookie: str, purpose: str) -> str:
+    """What a page's form carries: bound to the browser's cookie, and sealed, so that not even who has the cookie can make it.
 
     `purpose` keeps a value from working on another page; nothing has to be stored.
     """
-    return hmac.new(cookie.encode(), f"csrf {purpose}".encode(), hashlib.sha256).hexdigest()
+    return await seal(call.services, call.environment.id, "form", cookie, purpose)
 
 
-def is_own_form(request: Request, form: Mapping[str, str], cookie: str, purpose: str) -> bool:
+async def is_own_form(call: Call, form: Mapping[str, str], cookie: str, purpose: str) -> bool:
     """Whether the submitted form carries the right token and, where the browser says so, comes from this origin.
 
-    Without a cookie there is nothing that other sites could not know: then it is not.
+    Without a cookie there is no browser that the page was shown to: then it is not.
     """
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    return bool(cookie) and site in _OWN_SITES and same(form.get("csrf", ""), csrf_token(cookie, purpose))
+    site = call.request.headers.get("sec-fetch-site", "same-origin")
+    return bool(cookie) and site in _OWN_SITES and same(form.get("csrf", ""), await csrf_token(call, cookie, purpose))

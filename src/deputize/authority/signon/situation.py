@@ -26,8 +26,8 @@ class Situation:
     request: AuthorizationRequest | None
     """`None` when the user only wants their account page."""
     signed_on: SignedOn | None
-    authenticated_since: int
-    """A sign-on before this instant does not count (`prompt=login`, `max_age`)."""
+    is_recent: bool
+    """Whether that session's sign-on counts for the request (`prompt=login`, `max_age`)."""
     languages: tuple[str, ...]
     """Language tags the agent and the browser ask for, the most wanted first."""
     now: float

@@ -11,10 +11,20 @@ from deputize.oauth.records.directory import Step
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """The step is satisfied; go on. `session_cookie` replaces the browser's session value."""
+class NewSession:
+    """A session that a sign-on just made or renewed."""
 
-    session_cookie: str | None = None
+    id: str
+    cookie: str
+    """The browser's new session value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The step is satisfied; go on."""
+
+    session: NewSession | None = None
+    """When the user signed on."""
 
 
 @dataclass(frozen=True, slots=True)

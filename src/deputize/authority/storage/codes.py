@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from deputize.authority.storage.engine import Database
 from deputize.authority.storage.refresh_tokens import add_family, authentication_columns, authentication_of, remember_issued
+from deputize.authority.storage.statements import insert_if_absent
 from deputize.authority.storage.tables import CODES
 from deputize.oauth.ports import IssuedToken
 from deputize.oauth.records.store import AuthorizationCode, RefreshToken
@@ -19,9 +20,9 @@ class SqlCodes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add_code(self, code: AuthorizationCode) -> None:
-        """Remember a code; durable before this returns."""
-        await self._database.write(lambda connection: connection.execute(insert(CODES).values(_row(code))))
+    async def add_code(self, code: AuthorizationCode) -> bool:
+        """Remember a code; durable before this returns. False, and nothing changed, if there is one with its digest."""
+        return await self._database.write(lambda connection: insert_if_absent(connection, CODES, _row(code)))
 
     async def find_code(self, digest: str) -> AuthorizationCode | None:
         """The code with that digest, redeemed or not, expired or not."""
@@ -73,4 +74,5 @@ def _code(row: Row[Any]) -> AuthorizationCode:
         nonce=row.nonce,
         expires_at=row.expires_at,
         family_id=row.family_id,
+        redeemed_at=row.redeemed_at,
     )

@@ -19,9 +19,9 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, object]) -> N
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=overwritten))
 
 
-def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> None:
-    """Insert `row` unless one with its primary key stands."""
-    connection.execute(_insert(connection, table).values(row).on_conflict_do_nothing())
+def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+    """Insert `row` unless one with its primary key stands; whether it was inserted."""
+    return connection.execute(_insert(connection, table).values(row).on_conflict_do_nothing()).rowcount == 1
 
 
 def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

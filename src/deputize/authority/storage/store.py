@@ -14,7 +14,6 @@ from deputize.authority.storage.codes import SqlCodes
 from deputize.authority.storage.consents import SqlConsents
 from deputize.authority.storage.directory_rows import SqlDirectoryRows
 from deputize.authority.storage.engine import Database, StorageError
-from deputize.authority.storage.flows import SqlFlows
 from deputize.authority.storage.migrations import migrate
 from deputize.authority.storage.postgresql import PostgresqlDatabase
 from deputize.authority.storage.purge import purge
@@ -44,7 +43,6 @@ class Store:
     sessions: SqlSessions
     users: SqlUsers
     consents: SqlConsents
-    flows: SqlFlows
     sign_on_failures: SqlSignOnFailures
     server_keys: SqlServerKeys
     directory_rows: SqlDirectoryRows
@@ -79,7 +77,6 @@ def _store(database: Database) -> Store:
         sessions=SqlSessions(database),
         users=SqlUsers(database),
         consents=SqlConsents(database),
-        flows=SqlFlows(database),
         sign_on_failures=SqlSignOnFailures(database),
         server_keys=SqlServerKeys(database),
         directory_rows=SqlDirectoryRows(database),

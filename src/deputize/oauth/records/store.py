@@ -84,6 +84,7 @@ class AuthorizationCode:
     expires_at: float
     family_id: str
     """Ties together everything that comes from this code, so that a replay can end it all."""
+    redeemed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,23 @@
+import asyncio
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
 
-from deputize.authority.signon.flow import authenticated_since
+from deputize.authority.services import Limits
+from deputize.authority.signon.flow import Flow, is_recent
 from deputize.authority.storage import Put
+from deputize.authority.storage.purge import KEPT_SECONDS
+from deputize.authority.storage.tables import METADATA
 from deputize.kernel.digests import digest
 from deputize.oauth.authorization_request import validate
 from support.agent_delegation import AGREEMENT_ID, ENVIRONMENT, ENVIRONMENT_ID, NOW, REDIRECT_URI, TEXT, USER_ID, VERIFIER
-from support.authority import USER, Browser, authorization_parameters, basic
+from support.authority import USER, Browser, authorization_parameters, basic, running_authority
+from support.store_records import SESSION
 
 DAY = 86400
 
@@ -151,11 +161,42 @@ async def is_active(authority, token):
 
 
 def test_when_a_sign_on_is_too_old():
-    request = validate(ENVIRONMENT, authorization_parameters(max_age="100"))
-    assert authenticated_since(request, 1000) == 900
-    assert authenticated_since(validate(ENVIRONMENT, authorization_parameters()), 1000) == 0
-    assert authenticated_since(validate(ENVIRONMENT, authorization_parameters(prompt="login")), 1000) == 1000
-    assert authenticated_since(None, 1000) == 0
+    flow = Flow("f", 1000, None)
+
+    def recent(auth_time, flow=flow, **changes):
+        session = replace(SESSION, id="s", auth_time=auth_time)
+        return is_recent(validate(ENVIRONMENT, authorization_parameters(**changes)), session, flow)
+
+    assert recent(1)
+    assert not recent(1000, prompt="login")
+    assert not recent(1001, prompt="login")
+    assert not recent(1000, max_age="0")
+    assert [recent(age, max_age="100") for age in (901, 900)] == [True, False]
+    own = replace(flow, session_id="s")
+    assert recent(1000, own, prompt="login")
+    assert recent(1000, own, max_age="0")
+    assert not recent(1000, replace(flow, session_id="another"), prompt="login")
+    assert is_recent(None, SESSION, flow)
+
+
+@pytest.mark.parametrize("changes", [{"prompt": "login"}, {"max_age": "0"}])
+async def test_in_the_very_instant_of_a_sign_on_prompt_login_asks_once_more_and_once_only(authority, browser, changes):
+    await through(browser, authority)
+    await browser.get(authority.authorize_url(**changes))
+    assert browser.heading == "Sign on"
+    await browser.sign_on()
+    assert "code" in browser.answer
+
+
+async def test_a_sign_on_in_another_tab_does_not_stand_for_this_one_s(authority, browser):
+    await through(browser, authority)
+    first = await authority_tab(authority, browser, "first", prompt="login")
+    second = await authority_tab(authority, browser, "second", prompt="login")
+    await browser.get(first)
+    await browser.sign_on()
+    assert browser.answer["state"] == "first"
+    await browser.get(second)
+    assert browser.heading == "Sign on"
 
 
 async def test_an_expired_session_signs_on_again(authority, browser):
@@ -189,8 +230,8 @@ async def test_tabs_do_not_disturb_each_other(authority, browser):
     assert browser.answer["state"] == "first"
 
 
-async def authority_tab(authority, browser, state):
-    return (await browser.client.get(authority.authorize_url(state=state))).headers["location"]
+async def authority_tab(authority, browser, state, **changes):
+    return (await browser.client.get(authority.authorize_url(state=state, **changes))).headers["location"]
 
 
 async def test_a_login_form_of_a_tab_that_is_signed_on_by_now_leads_on(authority, browser):
@@ -202,15 +243,80 @@ async def test_a_login_form_of_a_tab_that_is_signed_on_by_now_leads_on(authority
     assert browser.heading.startswith("Let ")
 
 
-async def test_sending_the_last_form_twice_gives_the_agent_a_code_each_time(authority, browser):
+async def test_sending_the_last_form_twice_gives_the_agent_the_same_code(authority, browser):
     await browser.get(authority.authorize_url())
     await browser.sign_on()
     page = browser.response
     await browser.accept()
-    first = browser.answer["code"]
+    first = browser.answer
     browser.response = page
     await browser.accept()
-    assert browser.answer["code"] != first
+    assert browser.answer == first
+
+
+async def test_a_flow_yields_one_code_however_often_and_by_how_many_it_is_asked_at_once(authority, browser):
+    await through(browser, authority)
+    finished = str(browser.response.url)
+    answers = await asyncio.gather(*(browser.client.get(finished) for _ in range(8)))
+    assert {answer.headers["location"] for answer in answers} == {browser.response.headers["location"]}
+
+
+async def test_a_sign_on_that_never_asked_anything_in_parallel_yields_one_code(authority, browser):
+    tab = await authority_tab(authority, browser, "tab")
+    await through(browser, authority)
+    answers = await asyncio.gather(*(browser.client.get(tab) for _ in range(8)))
+    assert len({answer.headers["location"] for answer in answers}) == 1
+
+
+async def test_going_back_after_the_agent_has_its_tokens_shows_a_page_and_ends_nothing(authority, browser):
+    tokens = (await redeem(authority, (await through(browser, authority))["code"])).json()
+    await browser.get(str(browser.response.url))
+    assert browser.response.status_code == 200
+    assert browser.heading == "You are done here"
+    assert "MCP Tutorial" in browser.response.text
+    assert await is_active(authority, tokens["access_token"])
+
+
+async def test_a_finished_flow_stays_finished_when_its_code_has_expired(authority, browser):
+    await through(browser, authority)
+    authority.clock.instant += authority.services.limits.code_lifetime
+    await browser.get(str(browser.response.url))
+    assert browser.heading == "You are done here"
+
+
+def test_a_code_is_remembered_for_as_long_as_its_flow_lives():
+    assert Limits().flow_lifetime <= KEPT_SECONDS
+
+
+async def test_nobody_can_make_the_server_remember_anything_by_asking(authority, browser):
+    def rows(connection):
+        return {table.name: connection.scalar(select(func.count()).select_from(table)) for table in METADATA.sorted_tables}
+
+    await browser.get(authority.authorize_url())
+    before = await authority.store.database.write(rows)
+    for number in range(20):
+        await browser.get(authority.authorize_url(state=str(number), padding="x" * 20_000))
+        assert "padding" not in str(browser.response.url)
+    assert await authority.store.database.write(rows) == before
+
+
+@pytest.mark.parametrize("name", ["state", "nonce", "scope", "acr_values", "ui_locales", "login_hint"])
+async def test_what_a_flow_carries_along_is_bounded(authority, browser, name):
+    await browser.get(authority.authorize_url(**{name: "x" * 2049}))
+    assert browser.answer["error"] == "invalid_request"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+async def test_a_flow_s_address_is_good_exactly_as_it_was_given(data):
+    with tempfile.TemporaryDirectory() as folder:
+        async with running_authority(Path(folder) / "data") as authority, authority.client() as client:
+            given_address = (await client.get(authority.authorize_url(prompt="login"))).headers["location"]
+            start = given_address.index("/signon/") + len("/signon/")
+            place = data.draw(st.integers(start, len(given_address) - 1))
+            put = data.draw(st.sampled_from("aZ0.-_&=%+"))
+            changed = given_address[:place] + put + given_address[place + data.draw(st.integers(0, 1)) :]
+            assert ("Sign on" in (await client.get(changed)).text) == (changed == given_address)
 
 
 async def test_the_authorize_address_may_be_probed_without_cookies(authority, browser):

@@ -1,42 +1,63 @@
-from hypothesis import given
+import hashlib
+import hmac
+import tempfile
+from pathlib import Path
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
+from deputize.authority.endpoint import Call
 from deputize.authority.signon.forms import csrf_token, is_own_form
+from support.authority import NOW, running_authority
 
 
-def submission(**headers):
+def call(authority, **headers):
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "method": "POST", "headers": raw})
+    request = Request({"type": "http", "method": "POST", "headers": raw})
+    return Call(request, authority.services, authority.directory.environment, NOW, "id")
 
 
-def test_the_pages_own_form_is_accepted():
-    form = {"csrf": csrf_token("cookie", "flow")}
-    assert is_own_form(submission(), form, "cookie", "flow")
-    assert is_own_form(submission(sec_fetch_site="same-origin"), form, "cookie", "flow")
+async def test_the_pages_own_form_is_accepted(authority):
+    form = {"csrf": await csrf_token(call(authority), "cookie", "flow")}
+    assert await is_own_form(call(authority), form, "cookie", "flow")
+    assert await is_own_form(call(authority, sec_fetch_site="same-origin"), form, "cookie", "flow")
 
 
-def test_a_form_that_the_browser_says_comes_from_elsewhere_is_not():
-    form = {"csrf": csrf_token("cookie", "flow")}
+async def test_a_form_that_the_browser_says_comes_from_elsewhere_is_not(authority):
+    form = {"csrf": await csrf_token(call(authority), "cookie", "flow")}
     for site in ("cross-site", "same-site"):
-        assert not is_own_form(submission(sec_fetch_site=site), form, "cookie", "flow")
+        assert not await is_own_form(call(authority, sec_fetch_site=site), form, "cookie", "flow")
 
 
-def test_a_form_without_token_is_not():
-    assert not is_own_form(submission(), {}, "cookie", "flow")
+async def test_a_form_without_token_is_not(authority):
+    assert not await is_own_form(call(authority), {}, "cookie", "flow")
 
 
-@given(st.text(), st.text(), st.text(), st.text())
-def test_a_token_works_for_one_browser_and_one_purpose(cookie, purpose, other_cookie, other_purpose):
-    form = {"csrf": csrf_token(cookie, purpose)}
-    accepted = is_own_form(submission(), form, other_cookie, other_purpose)
-    assert accepted == (cookie != "" and (cookie, purpose) == (other_cookie, other_purpose))
+@settings(max_examples=30, deadline=None)
+@given(st.text(), st.text(), st.text(), st.text(), st.text())
+async def test_a_token_works_for_one_browser_and_one_purpose_and_nobody_else_can_make_it(
+    cookie, purpose, other_cookie, other_purpose, sent
+):
+    with tempfile.TemporaryDirectory() as folder:
+        async with running_authority(Path(folder) / "data") as authority:
+            form = {"csrf": await csrf_token(call(authority), cookie, purpose)}
+            accepted = await is_own_form(call(authority), form, other_cookie, other_purpose)
+            assert accepted == (cookie != "" and (cookie, purpose) == (other_cookie, other_purpose))
+            assert not await is_own_form(call(authority), {"csrf": sent}, cookie, purpose)
 
 
-def test_a_token_anybody_can_compute_for_a_browser_without_cookie_is_not():
-    assert not is_own_form(submission(), {"csrf": csrf_token("", "session")}, "", "session")
+async def test_who_has_the_cookie_cannot_compute_the_token(authority):
+    computed = hmac.new(b"cookie", b"csrf flow", hashlib.sha256).hexdigest()
+    assert not await is_own_form(call(authority), {"csrf": computed}, "cookie", "flow")
 
 
-@given(st.text())
-def test_whatever_is_sent_instead_is_refused(sent):
-    assert not is_own_form(submission(), {"csrf": sent}, "cookie", "flow")
+async def test_another_environment_makes_other_tokens(tmp_path, authority):
+    async with running_authority(tmp_path / "other") as other:
+        form = {"csrf": await csrf_token(call(other), "cookie", "flow")}
+    assert not await is_own_form(call(authority), form, "cookie", "flow")
+
+
+async def test_a_browser_without_cookie_has_no_token_that_counts(authority):
+    form = {"csrf": await csrf_token(call(authority), "", "session")}
+    assert not await is_own_form(call(authority), form, "", "session")

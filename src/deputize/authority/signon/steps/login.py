@@ -11,7 +11,7 @@ from deputize.authority.services import Services
 from deputize.authority.signon.languages import Language
 from deputize.authority.signon.pages import Page, Problem
 from deputize.authority.signon.situation import Situation
-from deputize.authority.signon.step import Again, Done, Outcome, SignOnStep
+from deputize.authority.signon.step import Again, Done, NewSession, Outcome, SignOnStep
 from deputize.authority.turns import TooManyWaiting
 from deputize.kernel.digests import digest
 from deputize.oauth.records.directory import Step
@@ -23,7 +23,7 @@ _log = structlog.get_logger("deputize.authority")
 
 def is_due(_step: Step, situation: Situation) -> bool:
     """Whether nobody is signed on here, or not recently enough."""
-    return situation.signed_on is None or situation.signed_on.session.auth_time < situation.authenticated_since
+    return situation.signed_on is None or not situation.is_recent
 
 
 def page(_step: Step, situation: Situation, _language: Language, again: Again) -> Page:
@@ -76,7 +76,7 @@ async def _sign_on(user: User, situation: Situation, services: Services) -> Outc
     cookie = services.new_token()
     session = await _session(user, situation, cookie, services)
     _log.info("signed on", environment=situation.environment.id, user=user.id, session=session.id)
-    return Done(cookie)
+    return Done(NewSession(session.id, cookie))
 
 
 async def _session(user: User, situation: Situation, cookie: str, services: Services) -> Session:
