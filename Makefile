@@ -38,9 +38,10 @@ check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated refer
 	$(BIN)/python tools/sizes.py
 	$(BIN)/python -m tools.reference --check
 
-test-all: $(VENV)/.has-browser ## every suite, on Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
+test-all: $(VENV)/.has-browser $(VENV)/.has-postgresql ## every suite, on PostgreSQL and Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
 	tools/install-browser
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not browser'
+	tools/with-postgresql $(BIN)/python -m pytest -q tests/contract
 	$(BIN)/python -m pytest -q -m browser  # by itself: the browser driver keeps an event loop of its own in the process
 	tools/test-pythons
 
