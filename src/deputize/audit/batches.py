@@ -1,128 +1,233 @@
-"""Writing records in batches, off the request path.
+"""Records on their way to one destination: written at the end of the turn of the event loop in which they were made.
 
 Choice of failure: traffic goes on when records cannot be written. What cannot be written is kept and tried again, up to
 the capacity; beyond it new records are dropped and counted. The log says so once when it begins and once when it ends.
+Whoever chose otherwise uses `commit`, which raises.
 """
 
 import asyncio
+import errno
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
 
 import structlog
 
 from deputize.audit.records import AuditEvent
+from deputize.audit.trail import Trail
 
 log = structlog.get_logger()
 
 _AT_ONCE: Final = 256
-"""Events rendered in one go: about a millisecond, so that no request waits longer for the event loop."""
+"""Records rendered and written in one go when many have waited: about a millisecond, so that no request waits longer for the event loop."""
+_SHORTEST_RETRY: Final = 0.01
 
 Write = Callable[[bytes], int]
-"""Writes as much as it can, returns how many bytes that was, raises `OSError`. Called in a thread."""
+"""Writes as much as it can, returns how many bytes that was, raises `OSError`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Buffering:
-    """How many records wait at most, and how many seconds they wait for others."""
+    """How many records wait at most when they cannot be written, and how many seconds lie between attempts."""
 
     capacity: int = 100_000
     interval: float = 0.1
 
 
-class Batch:
-    """Records waiting for one destination."""
+class Durability(NamedTuple):
+    """How what was written gets onto the disk."""
 
-    def __init__(self, destination: str, write: Write, thread: Executor, buffering: Buffering, line: Callable[[AuditEvent], str]) -> None:
-        """`destination` names the target in the log; `line` turns an event into one line of ASCII; `thread` runs `write`."""
-        self._destination = destination
+    syncing: Callable[[], Callable[[], None]]
+    """Called on the event loop; what it returns is called in a thread and returns when the disk has it, or raises `OSError`."""
+    thread: Executor
+    seconds: float = 10.0
+    """How long a record may be on its way before the disk counts as broken."""
+
+
+class Batch:
+    """Records for one destination, in the order in which they were made."""
+
+    def __init__(
+        self,
+        destination: str,
+        write: Write,
+        line: Callable[[AuditEvent], str],
+        trail: Trail,
+        buffering: Buffering,
+        durability: Durability | None = None,
+    ) -> None:
+        """`destination` names the target in the log; `line` turns an event into one line of ASCII."""
+        self.destination = destination
         self._write = write
-        self._thread = thread
-        self._buffering = buffering
         self._line = line
+        self._trail = trail
+        self._buffering = buffering
+        self._durability = durability
         self._events: deque[AuditEvent] = deque()
         self._unwritten = b""
-        self._timer: asyncio.TimerHandle | None = None
-        self._writing: asyncio.Task[None] | None = None
-        self._failing = False
+        self._retry: asyncio.Handle | None = None
         self._reported = False
         self._lost = 0
+        self._unflushed: list[asyncio.Future[None]] = []
+        self._unsynced: list[asyncio.Future[None]] = []
+        self._sync: asyncio.Future[None] | None = None
+        self.is_failing = False
+        self._tally = trail.join(self)
+
+    @property
+    def waiting(self) -> int:
+        """As `Writer.waiting`."""
+        return len(self._events) + self._unwritten.count(b"\n")
 
     def add(self, event: AuditEvent) -> None:
-        """Keep `event` for the next batch. Needs a running event loop."""
+        """Write `event` at the end of this turn. Needs a running event loop."""
         if len(self._events) >= self._buffering.capacity:
             self._lose()
             return
+        if not self._events and not self.is_failing:
+            self._trail.at_end_of_turn(self._flush)
         self._events.append(event)
-        if self._writing is None:
-            self._expect_write()
+
+    async def commit(self, event: AuditEvent) -> None:
+        """Write `event` and wait until the disk has it, together with others that come meanwhile. Raises `OSError`.
+
+        While it is known that nothing can be written, `event` is not even kept. Needs `durability`.
+        """
+        if self._durability is None or self.is_failing:
+            raise OSError(errno.EIO, "records cannot be brought onto the disk")
+        self.add(event)
+        on_disk = asyncio.get_running_loop().create_future()
+        self._unflushed.append(on_disk)
+        try:
+            async with asyncio.timeout(self._durability.seconds):
+                await on_disk
+        except TimeoutError:
+            self._fail(OSError(errno.ETIMEDOUT, "the disk does not answer"))
+            raise
 
     async def close(self) -> None:
         """Write what waits; what still cannot be written is lost and counted in the log."""
-        if self._writing is not None:
-            await self._writing
-        self._cancel_timer()
-        while self._events or self._unwritten:
-            await self._write_once()
-            if self._failing:
-                log.error("audit records are lost at the end", destination=self._destination, records=len(self._events) + self._lost)
-                break
-
-    def _expect_write(self) -> None:
-        if self._timer is None:
-            self._schedule(self._buffering.interval)
-        elif len(self._events) == _AT_ONCE and not self._failing:
-            self._schedule(0)
-
-    def _schedule(self, delay: float) -> None:
-        self._cancel_timer()
-        self._timer = asyncio.get_running_loop().call_later(delay, self._begin)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _begin(self) -> None:
-        self._timer = None
-        self._writing = asyncio.get_running_loop().create_task(self._write_once())
-        self._writing.add_done_callback(self._finish)
-
-    def _finish(self, _: "asyncio.Task[None]") -> None:
-        self._writing = None
-        if self._events or self._unwritten:
-            self._schedule(self._buffering.interval if self._failing or len(self._events) < _AT_ONCE else 0)
-
-    async def _write_once(self) -> None:
-        if not self._unwritten:
-            self._unwritten = self._rendered()
         try:
-            written = await asyncio.get_running_loop().run_in_executor(self._thread, self._write, self._unwritten)
+            self._write_all()
+        except OSError as error:
+            self._fail(error)
+        self._begin_sync()
+        self._cancel_retry()
+        if self._sync is not None and self._durability is not None:
+            await asyncio.wait([self._sync], timeout=self._durability.seconds)
+        if self.waiting:
+            self._tally.dropped += self.waiting
+            log.error("audit records are lost at the end", destination=self.destination, records=self.waiting + self._lost)
+        self._trail.leave(self)
+
+    def _flush(self) -> None:
+        """Write everything, unless there is trouble, whose end is looked for less often."""
+        if self.is_failing:
+            return
+        try:
+            self._write_all()
         except OSError as error:
             self._fail(error)
             return
-        self._unwritten = self._unwritten[written:]
-        self._recover()
+        self._begin_sync()
 
-    def _rendered(self) -> bytes:
-        count = min(len(self._events), _AT_ONCE)
-        return "".join([self._line(self._events.popleft()) + "\n" for _ in range(count)]).encode("ascii")
+    def _write_all(self) -> None:
+        while self._events or self._unwritten:
+            self._write_some()
+        if self._unflushed:
+            self._unsynced += self._unflushed
+            self._unflushed = []
+
+    def _write_some(self) -> None:
+        if not self._unwritten:
+            count = min(len(self._events), _AT_ONCE)
+            self._unwritten = "".join([self._line(self._events.popleft()) + "\n" for _ in range(count)]).encode("ascii")
+        written = self._write(self._unwritten)
+        if not written:
+            raise OSError(errno.EIO, "nothing was written")
+        self._tally.written += self._unwritten.count(b"\n", 0, written)
+        self._unwritten = self._unwritten[written:]
+
+    def _try_again(self) -> None:
+        """One batch a turn, so that those who are served meanwhile do not wait for everything that has gathered."""
+        self._retry = None
+        try:
+            if self.waiting:
+                self._write_some()
+        except OSError as error:
+            self._fail(error)
+            return
+        if self.waiting:
+            self._retry = asyncio.get_running_loop().call_soon(self._try_again)
+        elif self._durability is None:
+            self._recover()
+        else:
+            self._begin_sync()
+
+    # Onto the disk.
+
+    def _begin_sync(self) -> None:
+        """One at a time: what is written meanwhile goes with the next. In trouble one with nothing to wait for is the trial."""
+        if self._durability is None or self._sync is not None or not (self._unsynced or self.is_failing):
+            return
+        try:
+            sync = self._durability.syncing()
+        except OSError as error:
+            self._fail(error)
+            return
+        waiting, self._unsynced = self._unsynced, []
+        self._sync = asyncio.get_running_loop().run_in_executor(self._durability.thread, sync)
+        self._sync.add_done_callback(partial(self._synced, waiting))
+
+    def _synced(self, waiting: list["asyncio.Future[None]"], sync: "asyncio.Future[None]") -> None:
+        self._sync = None
+        error = sync.exception()
+        _settle(waiting, error)
+        if error is not None:
+            self._fail(error if isinstance(error, OSError) else OSError(errno.EIO, str(error)))
+        elif not self.is_failing:
+            self._begin_sync()
+        elif not self.waiting:
+            self._recover()
+        elif self._retry is None:
+            self._retry = asyncio.get_running_loop().call_soon(self._try_again)
+
+    # Trouble.
 
     def _lose(self) -> None:
         if not self._lost:
-            log.error("the audit buffer is full: records are dropped", destination=self._destination, capacity=self._buffering.capacity)
+            log.error("the audit buffer is full: records are dropped", destination=self.destination, capacity=self._buffering.capacity)
         self._reported = True
         self._lost += 1
+        self._tally.dropped += 1
 
     def _fail(self, error: OSError) -> None:
         if not self._reported:
-            log.error("audit records cannot be written and are kept", destination=self._destination, error=error.strerror or str(error))
-        self._failing = self._reported = True
+            log.error("audit records cannot be written and are kept", destination=self.destination, error=error.strerror or str(error))
+        self.is_failing = self._reported = True
+        self._tally.failures += 1
+        refused, self._unflushed, self._unsynced = [*self._unflushed, *self._unsynced], [], []
+        _settle(refused, error)
+        if self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(max(self._buffering.interval, _SHORTEST_RETRY), self._try_again)
 
     def _recover(self) -> None:
-        self._failing = False
-        if self._reported and not self._events:
-            log.warning("audit records are written again", destination=self._destination, dropped=self._lost)
+        self._cancel_retry()
+        self.is_failing = False
+        if self._reported:
+            log.warning("audit records are written again", destination=self.destination, dropped=self._lost)
             self._reported, self._lost = False, 0
+
+    def _cancel_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+
+def _settle(waiting: list["asyncio.Future[None]"], error: BaseException | None) -> None:
+    for each in waiting:
+        if not each.done():
+            each.set_result(None) if error is None else each.set_exception(error)

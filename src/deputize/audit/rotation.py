@@ -1,11 +1,16 @@
 """Setting a full audit file aside, and forgetting the oldest of those set aside."""
 
+import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
+from typing import Final
 
 from deputize.kernel.clock import Clock
+
+_SET_ASIDE: Final = re.compile(r"-(\d{4}\.\d\d\.\d\d-\d\d\.\d\d\.\d\d)(?:\.(\d{3,}))?")
+"""What is appended to the name of a file: when (UTC), and which of that second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +29,30 @@ class Rotation:
 
     def set_aside(self, path: Path) -> None:
         """Give the file a name that says when (UTC), and remove the oldest ones beyond those kept. Raises `OSError`."""
-        path.rename(self._free_name(path))
+        path.rename(self._reserved(path))
         if self.kept_files > 0:
-            for old in sorted(path.parent.glob(f"{path.name}-*"))[: -self.kept_files]:
+            for _, _, old in _set_aside(path)[: -self.kept_files]:
                 old.unlink(missing_ok=True)
 
-    def _free_name(self, path: Path) -> Path:
+    def _reserved(self, path: Path) -> Path:
+        """A name behind all others, which nobody else can take any more: an empty file of ours, which the rename replaces."""
         moment = datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y.%m.%d-%H.%M.%S")
-        names = (path.with_name(f"{path.name}-{moment}{f'.{number:03d}' if number else ''}") for number in count())
-        return next(name for name in names if not name.exists())
+        number = max((number + 1 for other, number, _ in _set_aside(path) if other == moment), default=0)
+        while True:
+            name = path.with_name(f"{path.name}-{moment}{f'.{number:03d}' if number else ''}")
+            try:
+                os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            except FileExistsError:
+                number += 1
+            else:
+                return name
+
+
+def _set_aside(path: Path) -> list[tuple[str, int, Path]]:
+    """Moment, number and name of the files that were set aside, oldest first; others are none of our business, whatever their names."""
+    found: list[tuple[str, int, Path]] = []
+    for each in path.parent.iterdir():
+        match = _SET_ASIDE.fullmatch(each.name.removeprefix(path.name)) if each.name.startswith(path.name) else None
+        if match is not None:
+            found.append((match[1], int(match[2] or 0), each))
+    return sorted(found)

@@ -1,6 +1,6 @@
 """Hands records to the sinks that want their topic."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -8,6 +8,7 @@ from typing import Protocol
 from deputize.audit.records import AuditEvent
 
 Publish = Callable[[AuditEvent], None]
+Commit = Callable[[AuditEvent], Awaitable[None]]
 
 
 class AuditSink(Protocol):
@@ -19,7 +20,11 @@ class AuditSink(Protocol):
         ...
 
     def taker(self, topic: str) -> Publish:
-        """What takes one record of `topic`; it never blocks and never raises."""
+        """What takes one record of `topic`, to be written at the end of this turn of the event loop; it never raises."""
+        ...
+
+    def committer(self, topic: str) -> Commit | None:
+        """What takes one record of `topic` and returns when the disk has it, or raises `OSError`. `None` where that cannot be had."""
         ...
 
     async def close(self) -> None:
@@ -29,16 +34,32 @@ class AuditSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditService:
-    """The sinks; without any it does nothing."""
+    """The sinks; without any it does nothing. `strict`: nothing that is recorded happens unrecorded."""
 
     sinks: tuple[AuditSink, ...]
+    strict: bool = False
 
     def publisher(self, topic: str) -> Publish | None:
         """What hands a record of `topic` to its sinks; `None` when nobody takes them, so that nothing needs to be observed."""
         takers = [sink.taker(topic) for sink in self.sinks if topic in sink.topics]
         return partial(_publish, takers) if len(takers) > 1 else next(iter(takers), None)
 
+    def committer(self, topic: str) -> Commit | None:
+        """What brings a record of `topic` onto the disk before it returns, and raises `OSError` when it cannot; `None` unless strict."""
+        if not self.strict:
+            return None
+        takers = [sink for sink in self.sinks if topic in sink.topics]
+        lasting = [commit for sink in takers if (commit := sink.committer(topic)) is not None]
+        passing = [sink.taker(topic) for sink in takers if sink.committer(topic) is None]
+        return partial(_commit, lasting, passing) if lasting else None
+
 
 def _publish(takers: Iterable[Publish], event: AuditEvent) -> None:
     for take in takers:
         take(event)
+
+
+async def _commit(lasting: Iterable[Commit], passing: Iterable[Publish], event: AuditEvent) -> None:
+    for commit in lasting:
+        await commit(event)
+    _publish(passing, event)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import AliasChoices, Field, field_validator
 
@@ -23,12 +23,12 @@ from deputize.gateway.site import HeapType, Site
 
 
 class BufferingSettings(Settings):
-    """How many records wait at most, and how long they wait for others."""
+    """What happens to records that cannot be written; others wait for nothing."""
 
     max_size: int = Field(100_000, ge=1)
-    """Records that wait at most."""
+    """Records that are kept at most while they cannot be written; more are dropped and counted."""
     write_interval: Duration = 0.1
-    """How long a record waits for others to be written with."""
+    """How long after a failure writing is tried again."""
 
 
 class HandlerConfig(Settings):
@@ -41,7 +41,7 @@ class HandlerConfig(Settings):
     enabled: bool = True
     """`false` switches this destination off."""
     buffering: BufferingSettings = BufferingSettings.model_construct()
-    """How records wait to be written together."""
+    """What happens to records that cannot be written."""
 
 
 class FileRotationSettings(Settings):
@@ -87,20 +87,31 @@ class EventHandler(Settings):
     """That destination's own configuration."""
 
 
+class _Place(NamedTuple):
+    """Where an event handler stands, and what its service asks of it."""
+
+    site: Site
+    key: str
+    strict: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Kind:
     config: type[HandlerConfig]
-    make: Callable[[Any, Site, str], AuditSink]
+    make: Callable[[Any, _Place], AuditSink]
 
 
 class AuditService:
     """Where the records of a route go."""
 
     class Config(Settings):
-        """Without event handlers nothing is recorded."""
+        """Without event handlers nothing is recorded. `strict` is ours."""
 
         event_handlers: tuple[EventHandler, ...] = Field((), validation_alias=AliasChoices("eventHandlers", "event-handlers"))
         """The destinations; each gets every record of its topics."""
+        strict: bool = False
+        """Whether nothing may happen unrecorded: a call goes up when the disk has the record of its decision, and is refused
+        with 503 while the disk cannot have it. Every topic then needs a destination that writes files."""
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Service:
@@ -111,9 +122,11 @@ class AuditService:
             kind = _kind(handler, site, key)
             settings = _settings(kind, handler, site, key)
             if settings.enabled:
-                sinks.append(kind.make(settings, site, key))
+                sinks.append(kind.make(settings, _Place(site, key, config.strict)))
                 site.on_close(sinks[-1].close)
-        return Service(tuple(sinks))
+        service = Service(tuple(sinks), config.strict)
+        _check_strictness(service, site)
+        return service
 
 
 def _kind(handler: EventHandler, site: Site, key: str) -> _Kind:
@@ -135,13 +148,26 @@ def _settings(kind: _Kind, handler: EventHandler, site: Site, key: str) -> Handl
     return settings
 
 
-def _json_file(config: JsonHandlerConfig, site: Site, key: str) -> AuditSink:
+def _check_strictness(service: Service, site: Site) -> None:
+    """Strictness that nobody can keep is worse than none."""
+    topics = {topic for sink in service.sinks for topic in sink.topics} & TOPICS
+    if service.strict and not topics:
+        raise site.error("strict", "nothing is recorded at all", "add an event handler that writes files")
+    for topic in sorted(topics) if service.strict else ():
+        if service.committer(topic) is None:
+            reason = f"records of topic {topic!r} go to no disk, so that nobody can know whether they last"
+            raise site.error("strict", reason, "record the topic with a JsonAuditEventHandler as well, or leave strict out")
+
+
+def _json_file(config: JsonHandlerConfig, place: _Place) -> AuditSink:
+    site = place.site
     directory = site.instance.directory / Path(config.log_directory)
+    permissions, rotation = int(config.file_permissions, 8), _rotation(config, site)
     try:
-        return JsonFileSink(directory, config.topics, int(config.file_permissions, 8), _buffering(config), _rotation(config, site))
+        return JsonFileSink(directory, config.topics, permissions, _buffering(config), rotation, site.instance.trail, durable=place.strict)
     except OSError as error:
         reason = f"audit files cannot be written in {directory}: {error.strerror}"
-        raise site.error(f"{key}/config/logDirectory", reason, "name a directory that the gateway may write to") from error
+        raise site.error(f"{place.key}/config/logDirectory", reason, "name a directory that the gateway may write to") from error
 
 
 def _rotation(config: JsonHandlerConfig, site: Site) -> Rotation | None:
@@ -151,8 +177,8 @@ def _rotation(config: JsonHandlerConfig, site: Site) -> Rotation | None:
     return Rotation(site.instance.clock, limit, max(config.file_retention.max_number_of_history_files, 0))
 
 
-def _stdout(config: HandlerConfig, _: Site, __: str) -> AuditSink:
-    return StdoutSink(config.topics, buffering=_buffering(config))
+def _stdout(config: HandlerConfig, place: _Place) -> AuditSink:
+    return StdoutSink(config.topics, buffering=_buffering(config), trail=place.site.instance.trail)
 
 
 def _buffering(config: HandlerConfig) -> Buffering:

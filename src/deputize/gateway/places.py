@@ -1,9 +1,10 @@
 """What everything in a gateway may know about where it runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from deputize.audit.trail import Trail
 from deputize.kernel.clock import Clock
 
 
@@ -15,6 +16,8 @@ class Instance:
     clock: Clock
     streaming: bool
     environment: Mapping[str, str]
+    trail: Trail = field(default_factory=Trail)
+    """What all audit destinations have in common."""
 
 
 @dataclass(frozen=True, slots=True)

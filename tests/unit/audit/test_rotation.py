@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 
 from deputize.audit.rotation import Rotation
@@ -42,3 +44,33 @@ async def test_a_sink_writes_on_in_a_new_file(tmp_path):
         sink.taker("mcp")(MCP)
         await sink.close()
     assert [len(path.read_bytes().splitlines()) for path in sorted(tmp_path.iterdir())] == [1, 1]
+
+
+def test_a_file_that_appears_at_the_last_moment_is_not_overwritten(tmp_path, monkeypatch):
+    """Another process sets its file aside in the same second, between our look and our rename."""
+    path = tmp_path / "mcp.audit.json"
+    path.write_text("ours")
+    rename = type(path).rename
+
+    def rename_late(self, target):
+        for name in ("mcp.audit.json-2026.03.20-20.42.41", "mcp.audit.json-2026.03.20-20.42.41.001"):
+            with contextlib.suppress(FileExistsError), (tmp_path / name).open("x") as theirs:
+                theirs.write("theirs")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(path), "rename", rename_late)
+    rotation().set_aside(path)
+    assert sorted(each.read_text() for each in tmp_path.iterdir()) == ["ours", "theirs"]
+
+
+def test_only_what_was_set_aside_is_ever_removed(tmp_path):
+    path = tmp_path / "mcp.audit.json"
+    names = ["mcp.audit.json-2020.gz", "mcp.audit.json-notes", "mcp.audit.json-2020.01.01-00.00.00.bak"]
+    for name in names:
+        (tmp_path / name).write_text("kept")
+    some = rotation(kept_files=1)
+    for number in range(1002):
+        path.write_text(str(number))
+        some.set_aside(path)
+    assert {each.read_text() for each in tmp_path.iterdir()} == {"kept", "1001"}
+    assert {each.name for each in tmp_path.iterdir()} > set(names)

@@ -1,12 +1,16 @@
+import asyncio
 import os
 import stat
 
 import pytest
+import structlog
 from pydantic_core import from_json
 
+from deputize.audit.batches import Buffering
 from deputize.audit.service import AuditService
 from deputize.audit.sinks.json_file import JsonFileSink
 from deputize.audit.sinks.stdout import StdoutSink
+from deputize.audit.trail import Trail
 from support.audit_events import ACCESS, MCP
 
 
@@ -92,3 +96,59 @@ def test_a_link_or_a_pipe_in_the_place_of_a_file_is_refused(tmp_path):
         with pytest.raises(OSError, match=topic):
             JsonFileSink(tmp_path, [topic])
     assert (victim.read_bytes(), stat.S_IMODE(victim.stat().st_mode)) == (b"", 0o600)
+
+
+async def test_a_record_is_in_the_file_when_its_turn_is_over(tmp_path):
+    trail = Trail()
+    sink = JsonFileSink(tmp_path, ["mcp"], trail=trail)
+    sink.taker("mcp")(MCP)
+    await trail.written()
+    assert lines(tmp_path / "mcp.audit.json") == [from_json(MCP.json())]
+    await sink.close()
+
+
+@pytest.mark.parametrize("moved", [False, True])
+async def test_a_committed_record_is_in_the_file(tmp_path, moved):
+    sink = JsonFileSink(tmp_path, ["mcp", "access"], durable=True)
+    commit = AuditService((sink,), strict=True).committer("mcp")
+    for _ in range(2):
+        await commit(MCP)
+        if moved:
+            (tmp_path / "mcp.audit.json").rename(tmp_path / "old")
+    await sink.close()
+    assert len(lines(tmp_path / ("old" if moved else "mcp.audit.json"))) == (1 if moved else 2)
+
+
+async def test_nothing_is_committed_unless_asked_for(tmp_path):
+    """And a pipe cannot: what becomes of a record behind it is not known."""
+    files = JsonFileSink(tmp_path, ["mcp"])
+    reading, writing = os.pipe()
+    standard_output = StdoutSink(["mcp"], writing)
+    for service in (AuditService((files,)), AuditService((files,), strict=True), AuditService((standard_output,), strict=True)):
+        assert service.committer("mcp") is None
+    durable = JsonFileSink(tmp_path, ["mcp"], durable=True)
+    await AuditService((standard_output, durable), strict=True).committer("mcp")(MCP)
+    for sink in (files, standard_output, durable):
+        await sink.close()
+    assert len(lines(tmp_path / "mcp.audit.json")) == 1
+    assert len(os.read(reading, 100_000).splitlines()) == 1
+    for descriptor in (reading, writing):
+        os.close(descriptor)
+
+
+async def test_a_reader_that_stands_still_does_not_stop_the_process():
+    reading, writing = os.pipe()
+    trail = Trail()
+    sink = StdoutSink(["mcp"], writing, Buffering(capacity=10_000, interval=0.01), trail)
+    with structlog.testing.capture_logs():
+        for _ in range(300):
+            sink.taker("mcp")(MCP)
+        await trail.written()
+        assert trail.is_failing
+        await asyncio.get_running_loop().run_in_executor(None, os.read, reading, 65536)
+        read = b""
+        while read.count(b"\n") < 100:
+            read += await asyncio.get_running_loop().run_in_executor(None, os.read, reading, 65536)
+        await sink.close()
+    for descriptor in (reading, writing):
+        os.close(descriptor)

@@ -1,14 +1,16 @@
 """`<topic>.audit.json` in a directory: one JSON object a line."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from deputize.audit.batches import Batch, Buffering
+from deputize.audit.batches import Batch, Buffering, Durability
 from deputize.audit.records import AuditEvent
 from deputize.audit.rotation import Rotation
-from deputize.audit.service import Publish
+from deputize.audit.service import Commit, Publish
+from deputize.audit.trail import Trail
 
 _APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """A symbolic link would have the gateway write to, and open to others, a file of somebody's choice; a pipe would block for ever."""
@@ -17,48 +19,60 @@ _APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLL
 class AppendedFile:
     """Appends to a path, and opens it anew when somebody moved or removed the file: any log rotation works."""
 
-    def __init__(self, path: Path, permissions: int, rotation: Rotation | None) -> None:
-        """`permissions` are Unix permission bits, given to a file when it is created."""
+    def __init__(self, path: Path, permissions: int, rotation: Rotation | None, *, durable: bool = False) -> None:
+        """`permissions` are Unix permission bits, given to a file when it is created. `durable`: no file is left before the disk has it."""
         self._path = path
         self._permissions = permissions
         self._rotation = rotation
+        self._durable = durable
         self._descriptor: int | None = None
+        self._identity: tuple[int, int] | None = None
 
     def write(self, data: bytes) -> int:
         """Append what fits and return its length. Raises `OSError`."""
-        descriptor = self._current()
-        if self._rotation is not None and self._rotation.is_due(os.fstat(descriptor).st_size, len(data)):
+        descriptor, size = self._current()
+        if self._rotation is not None and self._rotation.is_due(size, len(data)):
             self._rotation.set_aside(self._path)
-            descriptor = self._current()
+            descriptor, _ = self._current()
         return os.write(descriptor, data)
 
+    def syncing(self) -> Callable[[], None]:
+        """What waits, in a thread, until the disk has everything written so far. Raises `OSError`."""
+        return partial(_sync, os.dup(self._current()[0]))
+
     def close(self) -> None:
-        """Close the file; a later write opens it again."""
+        """Close the file; a later write opens it again. Raises `OSError`."""
         if self._descriptor is not None:
-            descriptor, self._descriptor = self._descriptor, None
-            os.close(descriptor)
+            descriptor, self._descriptor, self._identity = self._descriptor, None, None
+            if self._durable:
+                _sync(descriptor)
+            else:
+                os.close(descriptor)
 
-    def _current(self) -> int:
-        if self._descriptor is None or not self._is_current(self._descriptor):
-            self.close()
-            self._descriptor = self._open()
-        return self._descriptor
-
-    def _is_current(self, descriptor: int) -> bool:
+    def _current(self) -> tuple[int, int]:
+        """The open file that stands at the path, and its size."""
         try:
-            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+            standing = self._path.stat(follow_symlinks=False)
         except FileNotFoundError:
-            return False
+            standing = None
+        if self._descriptor is not None and standing is not None and (standing.st_dev, standing.st_ino) == self._identity:
+            return self._descriptor, standing.st_size
+        self.close()
+        return self._open()
 
-    def _open(self) -> int:
-        descriptor = os.open(self._path, _APPENDING, self._permissions)
-        if os.fstat(descriptor).st_size == 0:
+    def _open(self) -> tuple[int, int]:
+        descriptor = self._descriptor = os.open(self._path, _APPENDING, self._permissions)
+        opened = os.fstat(descriptor)
+        self._identity = opened.st_dev, opened.st_ino
+        if opened.st_size == 0:
             os.fchmod(descriptor, self._permissions)  # the process's umask may have taken bits away
-        return descriptor
+        if self._durable:
+            _sync(os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+        return descriptor, opened.st_size
 
 
 class JsonFileSink:
-    """One file a topic; a thread of its own writes, so that a slow disk delays nobody."""
+    """One file a topic."""
 
     def __init__(
         self,
@@ -67,30 +81,51 @@ class JsonFileSink:
         permissions: int = 0o644,
         buffering: Buffering | None = None,
         rotation: Rotation | None = None,
+        trail: Trail | None = None,
+        *,
+        durable: bool = False,
     ) -> None:
-        """`directory` is made when absent. Raises `OSError` when files cannot be written there now."""
+        """`directory` is made when absent. `durable`: records can be committed. Raises `OSError` when files cannot be written there now."""
         directory.mkdir(parents=True, exist_ok=True)
         self.topics = frozenset(topics)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="audit")
-        self._files = {topic: AppendedFile(directory / f"{topic}.audit.json", permissions, rotation) for topic in self.topics}
+        self._threads = ThreadPoolExecutor(max_workers=len(self.topics), thread_name_prefix="audit") if durable else None
+        self._files = {
+            topic: AppendedFile(directory / f"{topic}.audit.json", permissions, rotation, durable=durable) for topic in self.topics
+        }
         for file in self._files.values():
             file.write(b"")
-        self._batches = {topic: self._batch(directory, topic, buffering or Buffering()) for topic in self.topics}
+        shared, waiting = trail or Trail(), buffering or Buffering()
+        self._batches = {topic: self._batch(directory, topic, shared, waiting) for topic in self.topics}
 
     def taker(self, topic: str) -> Publish:
         """As `AuditSink.taker`."""
         return self._batches[topic].add
+
+    def committer(self, topic: str) -> Commit | None:
+        """As `AuditSink.committer`."""
+        return None if self._threads is None else self._batches[topic].commit
 
     async def close(self) -> None:
         """As `AuditSink.close`."""
         for topic, batch in self._batches.items():
             await batch.close()
             self._files[topic].close()
-        self._thread.shutdown()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False)
 
-    def _batch(self, directory: Path, topic: str, buffering: Buffering) -> Batch:
-        return Batch(str(directory / f"{topic}.audit.json"), self._files[topic].write, self._thread, buffering, _line)
+    def _batch(self, directory: Path, topic: str, trail: Trail, buffering: Buffering) -> Batch:
+        file = self._files[topic]
+        durability = Durability(file.syncing, self._threads) if self._threads is not None else None
+        return Batch(str(directory / f"{topic}.audit.json"), file.write, _line, trail, buffering, durability)
 
 
 def _line(event: AuditEvent) -> str:
     return event.json()
+
+
+def _sync(descriptor: int) -> None:
+    """Wait until the disk has the file, and close it. Raises `OSError`."""
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
