@@ -2,10 +2,12 @@
 
 The standard library takes the last of duplicate keys, accepts NaN, UTF-16, a byte-order mark and lone surrogates, and
 raises `RecursionError` on depth. A security decision on such a text can differ from what the next program reads, so all
-of them are refused here (RFC 8259 sections 4, 6, 8.1; RFC 7493 sections 2.1 to 2.3).
+of them are refused here (RFC 8259 sections 4, 8.1; RFC 7493 sections 2.1, 2.3). Integers beyond 2^53 are not: identifiers of
+64 bits are common, and whoever passes a text on passes its bytes.
 """
 
 import json
+from collections.abc import Callable
 from typing import NoReturn
 
 from deputize.kernel.errors import DeputizeError
@@ -13,7 +15,8 @@ from deputize.kernel.values import JsonValue
 
 MAX_SIZE = 4 * 1024 * 1024
 MAX_DEPTH = 64
-MAX_SAFE_INTEGER = 2**53 - 1
+MAX_DIGITS = 128
+"""Of an integer. More than any identifier has, and few enough that every integer converts to a float without overflow."""
 _BLANKS = " \t\n\r"
 
 
@@ -34,10 +37,35 @@ def loads(text: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) 
         raise JsonError(f"{error.msg} at line {error.lineno} column {error.colno}") from error
 
 
+def loads_members(text: bytes, names: frozenset[str], *, max_size: int = MAX_SIZE) -> dict[str, JsonValue]:
+    """Those of `names` that the object `text` holds, each once, also where `loads` refuses the rest of it.
+
+    A value that is a container, too long an integer or no Unicode text comes as `None`. Empty where no object can be read.
+    """
+    if len(text) > max_size:
+        return {}
+    try:
+        document = _LENIENT.decode(text.decode("utf-8"))
+    except (ValueError, RecursionError):
+        return {}
+    members = [(name, value) for name, value in document if name in names] if isinstance(document, _Members) else []
+    found = {name: None if isinstance(value, list) or _is_torn(value) else value for name, value in members}
+    return found if len(found) == len(members) else {}
+
+
+def _is_torn(value: JsonValue) -> bool:
+    return isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value)
+
+
+class _Members(list[tuple[str, JsonValue]]):
+    """An object as its members stand in the text."""
+
+
 def _parsed(decoded: str) -> JsonValue:
     """As the decoder's `decode`, which looks for blanks around the text by two regular expressions."""
     text = decoded.rstrip(_BLANKS)
-    value, end = _DECODER.raw_decode(text, len(text) - len(text.lstrip(_BLANKS)))
+    decoder = _WARY_DECODER if "\\u0000" in text else _DECODER
+    value, end = decoder.raw_decode(text, len(text) - len(text.lstrip(_BLANKS)))
     if end != len(text):
         raise json.JSONDecodeError("Extra data", text, end)
     return value
@@ -95,10 +123,20 @@ def _unique(members: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     return result
 
 
+def _unique_without_nul(members: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    if any("\0" in name for name, _ in members):
+        raise JsonError("a member's name holds NUL, where some programs end it")
+    return _unique(members)
+
+
 def _integer(digits: str) -> int:
-    if len(digits) > 17 or abs(int(digits)) > MAX_SAFE_INTEGER:
-        raise JsonError("an integer is beyond ±(2^53 - 1)")
+    if len(digits.removeprefix("-")) > MAX_DIGITS:
+        raise JsonError(f"an integer has more than {MAX_DIGITS} digits")
     return int(digits)
+
+
+def _integer_or_none(digits: str) -> int | None:
+    return int(digits) if len(digits.removeprefix("-")) <= MAX_DIGITS else None
 
 
 def _real(digits: str) -> float:
@@ -112,4 +150,10 @@ def _constant(name: str) -> NoReturn:
     raise JsonError(f"{name} is not a JSON value")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_float=_real, parse_constant=_constant)
+def _decoder(hook: Callable[[list[tuple[str, JsonValue]]], dict[str, JsonValue]]) -> json.JSONDecoder:
+    return json.JSONDecoder(object_pairs_hook=hook, parse_int=_integer, parse_float=_real, parse_constant=_constant)
+
+
+_DECODER = _decoder(_unique)
+_WARY_DECODER = _decoder(_unique_without_nul)
+_LENIENT = json.JSONDecoder(object_pairs_hook=_Members, parse_int=_integer_or_none)

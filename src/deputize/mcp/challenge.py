@@ -1,8 +1,9 @@
-"""`WWW-Authenticate` challenges: reading, quoting, pointing them at metadata (RFC 9110 section 11, RFC 9728 section 5.1)."""
+"""`WWW-Authenticate` challenges: reading, quoting, and what a client may see of others' (RFC 9110 section 11, RFC 9728 section 5.1)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from deputize.kernel.errors import DeputizeError
 
@@ -12,6 +13,10 @@ _TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)[ \t]*(?:,|$)")
 _PARAMETER = re.compile(rf'[ \t,]*({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))[ \t]*(?:,|$)')
 _UNPRINTABLE = re.compile(r"[^ !-~]")
 _MAX_LENGTH = 8192
+_COMMON = frozenset({"error", "error_description", "scope", "acr_values", "max_age"})
+_RELAYED: Final = {"bearer": ("Bearer", _COMMON), "dpop": ("DPoP", _COMMON | {"algs"})}
+"""Schemes by their lower-case name: how they are written, and parameters that a server may send a client (RFC 6750, 9449, 9470)."""
+_PLAIN_VALUE = re.compile(r"[ !#-<>-\[\]-~]{1,512}")
 
 
 class ChallengeError(DeputizeError):
@@ -43,7 +48,7 @@ def bearer(**parameters: str | None) -> Challenge:
 
 
 def parse_challenges(value: str) -> list[Challenge]:
-    """The challenges of one header value. Raises `ChallengeError`."""
+    """The challenges of one header value. Raises `ChallengeError`, also for a parameter that stands twice (section 11.2)."""
     if len(value) > _MAX_LENGTH:
         raise ChallengeError("longer than a challenge has to be")
     found: list[Challenge] = []
@@ -54,17 +59,26 @@ def parse_challenges(value: str) -> list[Challenge]:
     return found
 
 
-def with_metadata(value: str, metadata_url: str) -> str:
-    """A header value received from elsewhere, with `resource_metadata` set on its `Bearer` challenges.
+def relayed_challenges(values: Iterable[str]) -> list[Challenge]:
+    """What a client may see of challenges that a server behind the gateway sent: known parameters of known schemes.
 
-    What cannot be read is replaced: a client must never be sent to metadata that somebody else chose.
+    A header value that is not a list of challenges says nothing. `realm` and `resource_metadata` are the gateway's to set, and
+    a value with "=" goes: clients look for `resource_metadata=` with a pattern, also inside quotes.
     """
-    try:
-        challenges = parse_challenges(value)
-    except ChallengeError:
-        challenges = []
-    pointed = [each.having("resource_metadata", metadata_url) if each.scheme.lower() == "bearer" else each for each in challenges]
-    return ", ".join(map(str, pointed or [bearer(resource_metadata=metadata_url)]))
+    found: list[Challenge] = []
+    for value in values:
+        try:
+            challenges = parse_challenges(value)
+        except ChallengeError:
+            continue
+        found += [_relayed(each) for each in challenges if each.scheme.lower() in _RELAYED and each.token68 is None]
+    return found
+
+
+def _relayed(challenge: Challenge) -> Challenge:
+    scheme, known = _RELAYED[challenge.scheme.lower()]
+    parameters = ((name.lower(), value) for name, value in challenge.parameters.items())
+    return Challenge(scheme, {name: value for name, value in parameters if name in known and _PLAIN_VALUE.fullmatch(value)})
 
 
 def _parse_one(value: str, at: int) -> tuple[Challenge, int]:
@@ -80,8 +94,12 @@ def _parse_one(value: str, at: int) -> tuple[Challenge, int]:
 
 def _parse_parameters(value: str, at: int) -> tuple[dict[str, str], int]:
     parameters: dict[str, str] = {}
+    seen: set[str] = set()
     while match := _PARAMETER.match(value, at):
         name, quoted, plain = match.groups()
+        if name.lower() in seen:
+            raise ChallengeError(f"the parameter {name[:64]!r} stands twice in one challenge")
+        seen.add(name.lower())
         parameters[name] = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
         at = match.end()
     return parameters, at

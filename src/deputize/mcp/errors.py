@@ -35,6 +35,7 @@ __all__ = [
     "UNSUPPORTED_PROTOCOL_VERSION",
     "Rejection",
     "RequestId",
+    "bad_gateway",
     "header_mismatch",
     "invalid_params",
     "invalid_request",
@@ -117,6 +118,11 @@ def wrong_verb(allow: str) -> Rejection:
 def origin_refused() -> Rejection:
     """The request comes from a web page that may not use this endpoint."""
     return Rejection(403, INVALID_REQUEST, "Invalid request: origin not allowed")
+
+
+def bad_gateway(reason: str) -> Rejection:
+    """The server behind the gateway cannot answer; that is not the client's doing."""
+    return Rejection(502, INTERNAL_ERROR, f"Internal error: {reason}")
 
 
 def too_large(limit: int) -> Rejection:

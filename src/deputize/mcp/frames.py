@@ -36,7 +36,7 @@ def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Re
     try:
         document = strict_json.loads(body, max_size=max_size)
     except JsonError as error:
-        return parse_error(str(error))
+        return parse_error(str(error)).answering(read_request_id(body))
     if not isinstance(document, dict):
         return invalid_request("a batch is not accepted" if isinstance(document, list) else "not an object")
     return _frame(document)
@@ -50,6 +50,13 @@ def _frame(document: JsonObject) -> Frame | Rejection:
     if rule is None or fault is not None:
         return invalid_request(fault or "").answering(readable)
     return Frame(rule.kind, readable, cast("str", document.get("method", "")), cast("JsonObject | None", document.get("params")), document)
+
+
+def read_request_id(body: bytes) -> RequestId | None:
+    """The id of the request in `body`, also where the rest of it is refused; `None` for all else, and for an id in doubt."""
+    members = strict_json.loads_members(body, frozenset({"id", "result", "error"}))
+    identity = members.get("id")
+    return identity if members.keys() == {"id"} and is_request_id(identity) else None
 
 
 def is_request_id(value: JsonValue) -> TypeGuard[RequestId]:

@@ -28,11 +28,11 @@ def test_the_four_kinds(document, kind):
     [
         (b"", PARSE_ERROR),
         (b"{", PARSE_ERROR),
-        (b'{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}', PARSE_ERROR),
-        (b'{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":1,"a":2}}', PARSE_ERROR),
+        (b'{"jsonrpc":"2.0","id":1,"id":2,"method":"ping"}', PARSE_ERROR),
         (b'\xef\xbb\xbf{"jsonrpc":"2.0","id":1,"method":"ping"}', PARSE_ERROR),
         (b'{"jsonrpc":"2.0","id":NaN,"method":"ping"}', PARSE_ERROR),
-        (b'{"jsonrpc":"2.0","id":9007199254740993,"method":"ping"}', PARSE_ERROR),
+        (b'{"jsonrpc":"2.0","id":1' + b"0" * 128 + b',"method":"ping"}', PARSE_ERROR),
+        (b'{"jsonrpc":"2.0","id":1,"result":{"a":1,"a":2}}', PARSE_ERROR),
         (b'{"jsonrpc":"2.0","id":1,"method":"ping"}'.decode().encode("utf-16"), PARSE_ERROR),
         (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', INVALID_REQUEST),
         (b"[]", INVALID_REQUEST),
@@ -44,6 +44,34 @@ def test_what_is_no_frame_at_all(body, code):
     rejection = parse_frame(body)
     assert isinstance(rejection, Rejection)
     assert (rejection.status, rejection.code, rejection.id) == (400, code, None)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        b'"method":"ping","method":"tools/call"',
+        b'"method":"ping","params":{"a":1,"a":2}',
+        b'"method":"ping","params":{"a\\u0000":1}',
+        b'"method":"ping","params":{"a":1e999}',
+        b'"method":"ping","params":{"a":"\\ud800"}',
+        b'"method":"ping","params":{"a":1' + b"0" * 128 + b"}",
+        b'"method":"ping","params":{"a":' + b"[" * 70 + b"]" * 70 + b"}",
+    ],
+)
+@pytest.mark.parametrize("identity", [0, -1, 1234567890123456789, 10**127, "a", "", "0"])
+def test_a_refused_request_is_answered_by_its_id(members, identity):
+    rejection = parse_frame(b'{"jsonrpc":"2.0",' + members + b',"id":' + json.dumps(identity).encode() + b"}")
+    assert isinstance(rejection, Rejection)
+    assert (rejection.code, rejection.id) == (PARSE_ERROR, identity)
+    assert json.loads(rejection.body())["id"] == identity
+
+
+@pytest.mark.parametrize("number", [2**53, -(2**53) - 1, 1234567890123456789, 2**64, 10**127])
+def test_integers_of_any_size_are_read_exactly(number):
+    document = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": "x", "arguments": {"message_id": number}}}
+    frame = parse_frame(json.dumps(document).encode())
+    assert isinstance(frame, Frame)
+    assert (frame.id, frame.document) == (number, document)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from collections.abc import Awaitable
 from typing import Final, Self
 
+import structlog
 from pydantic import Field
 
 from deputize.gateway.expiring_body import expiring
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter, Refusal
-from deputize.gateway.oauth_contexts import AccessToken
+from deputize.gateway.mcp_errors import error_response
+from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
 from deputize.gateway.settings import OneOrMore, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Filter, Next
@@ -15,11 +17,13 @@ from deputize.http.messages import Body, Headers, Response
 from deputize.kernel import pointers
 from deputize.kernel.clock import Clock
 from deputize.kernel.pointers import Absent
-from deputize.kernel.uris import UriError, parse_target
-from deputize.mcp.challenge import bearer, with_metadata
+from deputize.kernel.uris import UriError, is_same_resource, parse_target
+from deputize.mcp.challenge import Challenge, bearer, relayed_challenges
 from deputize.mcp.context import McpContext
+from deputize.mcp.errors import bad_gateway
 from deputize.mcp.metadata import ProtectedResource, well_known_path, well_known_url
 
+log = structlog.get_logger()
 _CHALLENGE: Final = "WWW-Authenticate"
 _ENDPOINT_ENDINGS: Final = ("/authorize", "/token", "/introspect", "/openid-configuration", "/oauth-authorization-server")
 
@@ -43,7 +47,7 @@ class MetadataHandler:
 
 
 class McpProtectionFilter:
-    """Token, then audience, then actor, then scope; every challenge leads the client to the resource's metadata."""
+    """Token, then audience, then actor, then scope. Only the gateway challenges the client, and leads it to the resource's metadata."""
 
     class Config(Settings):
         """`requireActor` and `forwardToken` are ours.
@@ -52,11 +56,12 @@ class McpProtectionFilter:
         one whose delegation silently failed at the authorization server, does not get through.
 
         `forwardToken`: pass the client's token on to the MCP server. Off, because a server that gets it could use it
-        elsewhere (MCP authorization, token passthrough).
+        elsewhere (MCP authorization, token passthrough). Its 401 is then 502 for the client. With it on, the client sees of the
+        server's `Bearer` and `DPoP` challenges `error`, `error_description`, `scope`, `acr_values`, `max_age` and `algs`.
         """
 
         resource_id: str
-        """The URL clients know this MCP server by. Tokens must be issued for exactly this audience."""
+        """The URL clients know this MCP server by. Tokens must be issued for this audience (RFC 3986 section 6.2.2, 6.2.3)."""
         authorization_server_uri: str
         """The authority's issuer; published in the metadata as where to get tokens."""
         resource_server_filter: Reference
@@ -106,7 +111,8 @@ class McpProtectionFilter:
         if not self._forward_token:
             exchange.request.headers.remove("Authorization")
         response = await next(exchange)
-        self._point_at_metadata(response)
+        if response.status in {401, 407} or _CHALLENGE in response.headers:
+            response = await self._challenge_ourselves(exchange, response)
         if isinstance(token, AccessToken) and token.expires_at is not None and _stays_open(exchange):
             response.body = expiring(response.body, token.expires_at - self._clock.now())
         return response
@@ -123,7 +129,9 @@ class McpProtectionFilter:
         found = pointers.follow(token.info, self._parts)
         if isinstance(found, Absent):
             return self._resource_server.invalid_token(f"the token says nothing at {self._pointer}")
-        if found == self._resource_id or (isinstance(found, list) and self._resource_id in found):
+        is_list = isinstance(found, list) and not isinstance(pointers.follow(token.info, self._parts[:-1]), list)
+        audiences = [each for each in (found if isinstance(found, list) and is_list else [found]) if isinstance(each, str)]
+        if any(is_same_resource(each, self._resource_id) for each in audiences):
             return None
         return self._resource_server.invalid_token(f"the token is for another resource: {self._pointer} is not {self._resource_id}")
 
@@ -137,20 +145,39 @@ class McpProtectionFilter:
     def _refused(self, exchange: Exchange, refusal: Refusal) -> Response:
         challenge = refusal.challenge
         if challenge is not None:
-            if self._realm is not None:
-                challenge = challenge.having("realm", self._realm)
             required = self._resource_server.required_scopes(exchange) if refusal.status == 401 else None
-            if required:
-                challenge = challenge.having("scope", " ".join(required))
-            challenge = challenge.having("resource_metadata", self._metadata_url)
+            challenge = self._pointing_at_metadata(challenge, required)
         return Refusal(refusal.status, refusal.error, refusal.reason, challenge).response(exchange)
 
-    def _point_at_metadata(self, response: Response) -> None:
-        values = response.headers.get_all(_CHALLENGE)
-        if values:
-            response.headers.remove(_CHALLENGE)
-            for value in values:
-                response.headers.add(_CHALLENGE, with_metadata(value, self._metadata_url))
+    async def _challenge_ourselves(self, exchange: Exchange, response: Response) -> Response:
+        """The server's answer without its demands for authentication.
+
+        A server that did not get the client's token cannot judge it: its 401 would send the client for another token, which
+        changes nothing, or to an authority of the server's choice. One that got the token may say why it is not enough.
+        """
+        saw_the_token = self._forward_token or exchange.find(RefusalContext) is not None
+        if response.status == 407 or (response.status == 401 and not saw_the_token):
+            await response.body.aclose()
+            log.warning(
+                "the MCP server asks for authentication",
+                status=response.status,
+                challenges=[value[:256] for value in response.headers.get_all(_CHALLENGE)[:4]],
+                fix="have the server trust the gateway, give the gateway credentials for it, or set forwardToken if it checks tokens",
+                transaction=exchange.transaction_id,
+            )
+            return error_response(exchange, bad_gateway("the MCP server does not accept requests of the gateway"))
+        challenges = relayed_challenges(response.headers.get_all(_CHALLENGE)) if saw_the_token else []
+        response.headers.remove(_CHALLENGE)
+        for challenge in challenges or ([bearer()] if response.status == 401 else []):
+            response.headers.add(_CHALLENGE, str(self._pointing_at_metadata(challenge)))
+        return response
+
+    def _pointing_at_metadata(self, challenge: Challenge, scopes: tuple[str, ...] | None = None) -> Challenge:
+        if self._realm is not None:
+            challenge = challenge.having("realm", self._realm)
+        if scopes:
+            challenge = challenge.having("scope", " ".join(scopes))
+        return challenge.having("resource_metadata", self._metadata_url)
 
 
 def _stays_open(exchange: Exchange) -> bool:

@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Sequence
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Self
 
 import structlog
 from pydantic import Field
 
 from deputize.expressions.errors import OperandError
 from deputize.expressions.patterns import Pattern, compile_pattern
+from deputize.gateway.mcp_errors import error_response, refuse_unread
 from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.gateway.settings import OneOrMore, Raw, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Next
-from deputize.http.messages import Body, BodyTooLarge, Headers, Request, Response
+from deputize.http.messages import Body, BodyTooLarge, Request, Response
 from deputize.kernel import strict_json
 from deputize.mcp import errors, versions
 from deputize.mcp.context import McpContext
@@ -23,7 +24,6 @@ from deputize.mcp.targets import policy_key
 from deputize.mcp.validation import EVENT_STREAM, Message, Rules, check_head, check_message, check_opening
 
 log = structlog.get_logger()
-_CONTENT_TYPE: Final = errors.CONTENT_TYPE.encode()
 
 
 class McpValidationFilter:
@@ -65,7 +65,7 @@ class McpValidationFilter:
             too_large = None if request.body.buffered is not None else await self._gather(request)
             outcome = too_large or self._message(outcome, request)
         if isinstance(outcome, Rejection):
-            return _refused(exchange, outcome)
+            return await _refuse(exchange, outcome, self._rules.max_body_size)
         context = _context(outcome)
         exchange.put(context)
         if outcome.frame is not None and outcome.frame.method == "initialize":
@@ -106,13 +106,11 @@ def _compiled(pattern: str, site: Site) -> Pattern:
         raise site.error("acceptedOrigins", f"{pattern[:64]!r}: {error}", "write .* to accept every origin") from error
 
 
-def _refused(exchange: Exchange, rejection: Rejection) -> Response:
+async def _refuse(exchange: Exchange, rejection: Rejection, limit: int) -> Response:
+    """The answer; a body too large has been read as far as it is going to be."""
     log.info("an MCP message is refused", code=rejection.code, reason=rejection.message, transaction=exchange.transaction_id)
     exchange.put(RefusalContext(str(rejection.code), rejection.kind))
-    headers = Headers([(b"Content-Type", _CONTENT_TYPE)])
-    if rejection.allow is not None:
-        headers.add("Allow", rejection.allow)
-    return Response(rejection.status, headers, Body(rejection.body()))
+    return error_response(exchange, rejection) if rejection.status == 413 else await refuse_unread(exchange, rejection, limit)
 
 
 def _context(message: Message) -> McpContext:

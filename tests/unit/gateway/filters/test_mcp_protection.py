@@ -2,9 +2,11 @@ import asyncio
 import json
 
 import pytest
+import structlog
 
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
+from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.oauth_contexts import AccessToken
 from deputize.http.chain import Chain
 from deputize.http.messages import Body, Headers, Response
@@ -53,12 +55,15 @@ async def test_without_a_token_the_client_is_led_to_the_metadata():
         [],
         ["https://other.example/mcp", RESOURCE],
         RESOURCE + "/",
-        [RESOURCE.upper()],
+        [RESOURCE.replace("/mcp", "/MCP")],
         [RESOURCE + "/"],
         None,
         [None],
         {"0": "x"},
         [[RESOURCE + "x"]],
+        [[RESOURCE]],
+        [["x", RESOURCE]],
+        [{"0": RESOURCE}],
     ],
 )
 async def test_a_token_for_another_resource_is_invalid_here(aud):
@@ -70,12 +75,39 @@ async def test_a_token_for_another_resource_is_invalid_here(aud):
 
 @pytest.mark.parametrize(
     ("aud", "passes"),
-    [(RESOURCE, True), ([RESOURCE], True), (["x", RESOURCE], True), (["x"], False), ("x", False), ([], False), ({RESOURCE: 1}, False)],
+    [
+        (RESOURCE, True),
+        ([RESOURCE], True),
+        (["x", RESOURCE], True),
+        (["x"], False),
+        ("x", False),
+        ([], False),
+        ({RESOURCE: 1}, False),
+        ([[RESOURCE]], False),
+    ],
 )
 async def test_the_default_pointer_takes_a_text_or_a_list_that_contains_it(aud, passes):
     some_filter = filter_of({"good": {**CLAIMS, "aud": aud}}, resourceIdPointer="/aud")
     response, _ = await through(some_filter, bearing("good"))
     assert (response.status == 200) is passes
+
+
+@pytest.mark.parametrize("pointer", ["/aud", "/aud/0"])
+@pytest.mark.parametrize(
+    ("resource", "aud", "passes"),
+    [
+        (RESOURCE, "HTTPS://IG.example.com:8443/%6dcp", True),
+        ("https://ig.example.com/mcp", "https://ig.example.com:443/mcp", True),
+        ("https://IG.example.com", "https://ig.example.com/", True),
+        ("https://ig.example.com/mcp", "https://ig.example.com/mcp/", False),
+        ("https://ig.example.com/mcp/", "https://ig.example.com/mcp", False),
+        ("https://ig.example.com/mcp", "http://ig.example.com:443/mcp", False),
+    ],
+)
+async def test_audiences_are_compared_as_uris(pointer, resource, aud, passes):
+    tokens = {"good": {**CLAIMS, "aud": [aud]}}
+    response, _ = await through(filter_of(tokens, resourceId=resource, resourceIdPointer=pointer), bearing("good"))
+    assert response.status == (200 if passes else 401)
 
 
 async def test_audience_comes_before_scope_and_scope_after_the_actor():
@@ -104,12 +136,90 @@ async def test_where_an_actor_is_required_one_passes():
     assert (await through(filter_of(requireActor=True), bearing("good")))[0].status == 200
 
 
-async def test_challenges_of_the_server_lead_to_our_metadata():
-    upstream = Answering(
-        401, [("WWW-Authenticate", 'Bearer resource_metadata="https://evil.example/"'), ("WWW-Authenticate", "Basic realm=x")]
+EVIL = [
+    ("WWW-Authenticate", 'Bearer resource_metadata="https://evil.example/", error="invalid_token"'),
+    ("www-authenticate", 'Bearer realm="resource_metadata=http://evil.example "'),
+    ("WWW-AUTHENTICATE", "DPoP resource_metadata=x, Bearer x_resource_metadata=y"),
+    ("WWW-Authenticate", "Basic realm=x"),
+]
+CALL = {"jsonrpc": "2.0", "id": 7001, "method": "tools/call", "params": {"name": "forecast_daily", "arguments": {}}}
+
+
+async def answered(status, headers, exchange, **config):
+    """What a client gets that sends `exchange` through protection and validation to a server that answers so."""
+    heap = heap_with()
+    validation = built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap)
+    upstream = Answering(status, headers, b"backend's own words")
+    return await Chain([built(McpProtectionFilter, protection(**config), heap), validation], upstream).handle(exchange)
+
+
+@pytest.mark.parametrize("status", [401, 407])
+@pytest.mark.parametrize("headers", [[], EVIL])
+async def test_a_server_that_never_saw_the_token_does_not_send_the_client_for_another(status, headers):
+    with structlog.testing.capture_logs() as logs:
+        response = await answered(status, headers, posting(CALL, ("Authorization", "Bearer good")))
+    assert (response.status, challenge(response), response.headers.get("content-type")) == (502, None, "application/json")
+    assert json.loads(response.body.buffered) == {
+        "jsonrpc": "2.0",
+        "id": 7001,
+        "error": {"code": -32603, "message": "Internal error: the MCP server does not accept requests of the gateway"},
+    }
+    (line,) = [each for each in logs if each["event"] == "the MCP server asks for authentication"]
+    assert (line["status"], line["transaction"], "credentials" in line["fix"]) == (status, "transaction-1", True)
+
+
+async def test_a_stream_that_the_server_refuses_gets_an_error_without_id():
+    opening = bearing("good", ("Accept", "text/event-stream"), ("Mcp-Session-Id", "s"))
+    response = await answered(401, EVIL, opening)
+    assert (response.status, json.loads(response.body.buffered)["id"]) == (502, None)
+
+
+@pytest.mark.parametrize("status", [200, 202, 400, 403, 404, 429, 500])
+async def test_on_other_statuses_only_the_challenge_goes(status):
+    headers = [*EVIL, ("Retry-After", "3")]
+    response = await answered(status, headers, posting(CALL, ("Authorization", "Bearer good")))
+    assert (response.status, challenge(response), response.headers.get("retry-after")) == (status, None, "3")
+    assert response.body.buffered == b"backend's own words"
+
+
+@pytest.mark.parametrize("status", [401, 403, 200])
+async def test_a_server_that_got_the_token_may_say_what_is_wrong_with_it(status):
+    headers = [
+        *EVIL,
+        ("WWW-Authenticate", 'bearer error=insufficient_scope, scope="a b", realm="x", error_uri="http://evil.example/"'),
+    ]
+    response = await answered(status, headers, posting(CALL, ("Authorization", "Bearer good")), forwardToken=True, realm="weather")
+    ours = f'realm="weather", resource_metadata="{METADATA}"'
+    assert response.status == status
+    assert response.headers.get_all("www-authenticate") == [
+        f'Bearer error="invalid_token", {ours}',
+        f"Bearer {ours}",
+        f"DPoP {ours}",
+        f"Bearer {ours}",
+        f'Bearer error="insufficient_scope", scope="a b", {ours}',
+    ]
+
+
+@pytest.mark.parametrize("headers", [[], [("WWW-Authenticate", 'Bearer realm="x')], [("WWW-Authenticate", "Basic realm=x")]])
+async def test_a_401_always_leads_to_our_metadata(headers):
+    response = await answered(401, headers, posting(CALL, ("Authorization", "Bearer good")), forwardToken=True)
+    assert (response.status, response.headers.get_all("www-authenticate")) == (401, [f'Bearer resource_metadata="{METADATA}"'])
+
+
+async def test_no_server_asks_for_a_proxys_credentials():
+    response = await answered(407, [], posting(CALL, ("Authorization", "Bearer good")), forwardToken=True)
+    assert (response.status, json.loads(response.body.buffered)["id"]) == (502, 7001)
+
+
+async def test_a_filter_of_the_gateway_further_in_may_challenge():
+    heap = oauth_heap(resource_server(), tokens={"good": {**CLAIMS, "scope": "test"}})
+    inner = built(OAuth2ResourceServerFilter, resource_server(scopes=["admin"]), heap)
+    outer = built(McpProtectionFilter, protection(forwardToken=True), heap)
+    response = await Chain([outer, inner], Answering()).handle(bearing("good"))
+    assert (response.status, challenge(response)) == (
+        403,
+        f'Bearer error="insufficient_scope", scope="admin", resource_metadata="{METADATA}"',
     )
-    response, _ = await through(filter_of(), bearing("good"), upstream)
-    assert response.headers.get_all("www-authenticate") == [f'Bearer resource_metadata="{METADATA}"', 'Basic realm="x"']
 
 
 def endless():

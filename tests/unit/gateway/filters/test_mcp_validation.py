@@ -4,6 +4,7 @@ import pytest
 
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.oauth_contexts import RefusalContext
+from deputize.http.messages import Body, BodyBroken
 from deputize.kernel.errors import ConfigurationError
 from deputize.mcp.context import McpContext
 from support.gateway import Answering, built, exchange_for
@@ -57,6 +58,60 @@ async def test_origins_match_as_a_whole(patterns, origin, passes):
     assert passes or json.loads(response.body.buffered)["error"]["code"] == -32600
 
 
+def streamed(exchange):
+    """The same exchange with a body that arrives in pieces."""
+    data = exchange.request.body.buffered
+
+    async def pieces():
+        for at in range(0, len(data), 16):
+            yield data[at : at + 16]
+
+    exchange.request.body = Body(None, pieces())
+    return exchange
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (406, [("Accept", "text/html")]),
+        (415, [("Content-Type", "text/plain")]),
+        (415, [("Content-Encoding", "gzip")]),
+        (403, [("Origin", "https://evil.example")]),
+        (400, [("Mcp-Method", "tools/call"), ("Mcp-Method", "tools/call")]),
+        (400, [("Mcp-Session-Id", "a b")]),
+        (400, [("MCP-Protocol-Version", "2025-03-27")]),
+    ],
+)
+async def test_refusals_of_the_head_name_the_request_too(status, headers):
+    replaced = {name.lower() for name, _ in headers}
+    exchange = posting(legacy_call(id=1234567890123456789))
+    exchange.request.headers.remove(*replaced)
+    for name, value in headers:
+        exchange.request.headers.add(name, value)
+    response, seen = await through(filter_of(acceptedOrigins="https://app.example"), streamed(exchange))
+    assert (response.status, json.loads(response.body.buffered)["id"], seen) == (status, 1234567890123456789, None)
+
+
+async def test_a_body_that_breaks_off_is_refused_without_id():
+    async def broken():
+        yield b'{"jsonrpc":"2.0","id":1,'
+        raise BodyBroken("the client left")
+
+    exchange = posting(legacy_call(), ("Origin", "https://evil.example"))
+    exchange.request.body = Body(None, broken())
+    response, _ = await through(filter_of(acceptedOrigins="https://app.example"), exchange)
+    assert (response.status, json.loads(response.body.buffered)["id"]) == (403, None)
+
+
+async def test_big_integers_reach_the_server_as_they_are():
+    body = (
+        b'{"jsonrpc":"2.0","id":18446744073709551617,"method":"tools/call",'
+        b'"params":{"name":"x","arguments":{"message_id":1234567890123456789}}}'
+    )
+    _, seen = await through(filter_of(), posting(body, LEGACY_VERSION))
+    assert seen.request.body.buffered == body
+
+
 async def test_verbs_of_the_legacy_era_pass():
     for verb in ("GET", "DELETE"):
         exchange = exchange_for("/mcp", method=verb, headers=[("Accept", "text/event-stream"), ("Mcp-Session-Id", "s")])
@@ -99,6 +154,10 @@ async def test_the_servers_answer_is_noted():
 async def test_limits_and_extension_methods_are_configurable():
     response, seen = await through(filter_of(maxBodySize=20), posting(legacy_call(), LEGACY_VERSION))
     assert (response.status, seen) == (413, None)
+    rest = streamed(posting(legacy_call(), LEGACY_VERSION))
+    response, _ = await through(filter_of(maxBodySize=20), rest)
+    assert (response.status, json.loads(response.body.buffered)["id"]) == (413, None)
+    assert sum([len(chunk) async for chunk in rest.request.body]) > 20  # nobody read on after the limit
     response, _ = await through(filter_of(acceptedMethods=["ui/open"]), posting(legacy_call(method="ui/open"), LEGACY_VERSION))
     assert response.status == 200
 
