@@ -9,14 +9,12 @@ from pathlib import Path
 import click
 
 from deputize.authority import environment_file
-from deputize.authority.environment_file import Application, Applied, EnvironmentFileInvalid
+from deputize.authority.environment_file import DEFAULT_BASE_URL, Application, Applied, EnvironmentFileInvalid
 from deputize.authority.passwords import Passwords
 from deputize.authority.storage import DirectoryConflict, StorageError, open_store
 from deputize.cli.database import DATA
 from deputize.cli.secrets_file import SecretsFileInvalid, write_secrets
 from deputize.kernel.clock import SystemClock
-
-DEFAULT_BASE_URL = "http://localhost:9080"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def apply(
 
     Applying a file again changes nothing. A running authority follows within a second.
     """
-    application = Application(file.read_bytes(), str(file), _resolver(settings), prune, dry_run)
+    application = Application(file.read_bytes(), str(file), _resolver(settings), prune, dry_run, base_url.rstrip("/"))
     try:
         applied = asyncio.run(_apply(application, database_url))
     except EnvironmentFileInvalid as error:

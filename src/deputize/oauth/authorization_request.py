@@ -21,7 +21,7 @@ from deputize.oauth.grants.authorization_code import GRANT_TYPE
 from deputize.oauth.parameters import required
 from deputize.oauth.pkce import METHOD, is_challenge
 from deputize.oauth.records.directory import Agent, Environment, Policy
-from deputize.oauth.redirect_uris import is_registered
+from deputize.oauth.redirect_uris import is_registered, receives_cookies
 from deputize.oauth.resources import Target, choose_target
 
 MAX_TEXT: Final = 2048
@@ -81,6 +81,8 @@ def validate(environment: Environment, parameters: Mapping[str, str]) -> Authori
         client, redirect_uri = _client(environment, parameters), required(parameters, "redirect_uri")
         if not is_registered(client.redirect_uris, redirect_uri):
             raise InvalidRequest("The redirect_uri is not registered for this client")
+        if receives_cookies(redirect_uri, environment.issuer):
+            raise InvalidRequest("The redirect_uri is on the authority's own host, where its users' session cookies are sent too")
     except OAuthError as error:
         return AuthorizationRefusal(error)
     state = parameters.get("state")

@@ -5,14 +5,17 @@ Clients open whatever port is free, on `localhost` as well as on `127.0.0.1`; sc
 
 import re
 from collections.abc import Iterable
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from deputize.kernel.uris import is_loopback_host
 
 MAX_LENGTH: Final = 2048
 _LOOPBACK: Final = re.compile(r"http://(?P<host>localhost|127\.0\.0\.1|\[::1\])(?::(?P<port>\d{1,5}))?(?P<rest>(?:[/?][^#\s\\]*)?)")
 _ALLOWED: Final = re.compile(r"[!-\[\]^-~]+")
+_NUMERIC_HOST: Final = re.compile(r"(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$")
+_IPV4: Final = re.compile(r"(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})")
 _UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "ws", "wss"})
 
 
@@ -38,13 +41,46 @@ def registration_refusal(uri: str) -> str | None:
     return _scheme_refusal(parts.scheme, parts.hostname)
 
 
+def receives_cookies(uri: str, issuer: str) -> bool:
+    """Whether browsers send the cookies of the environment with that `issuer` along to `uri`.
+
+    Cookies know neither ports nor schemes (RFC 6265 section 8.5). Those of an authority at https go to its whole host; those of one at
+    http to the paths below the environment's own, which is the issuer's without its last segment.
+    """
+    here, there = urlsplit(issuer), urlsplit(uri)
+    if there.scheme not in {"http", "https"} or _cookie_host(there.hostname) != _cookie_host(here.hostname):
+        return False
+    if here.scheme == "https":
+        return True
+    # Browsers resolve dot segments before they compare paths, and encoded ones too.
+    dots = any(unquote(segment) in {".", ".."} for segment in there.path.split("/"))
+    return dots or there.path.startswith(here.path.rpartition("/")[0] + "/")
+
+
+def _cookie_host(host: str | None) -> str:
+    """One spelling of a host as browsers see it. Other spellings of IPv4 addresses are refused at registration."""
+    try:
+        return str(IPv6Address(host or ""))
+    except AddressValueError:
+        return (host or "").lower()
+
+
 def _scheme_refusal(scheme: str, host: str | None) -> str | None:
     if scheme == "https":
-        return None if host else "names no host"
+        return _host_refusal(host)
     if scheme == "http":
         return None if host and is_loopback_host(host) else "uses http, which only a loopback host may"
     if scheme in _UNSAFE_SCHEMES or "." not in scheme:
         return "has a scheme that is neither https, http on a loopback host, nor a private one such as com.example.app"
+    return None
+
+
+def _host_refusal(host: str | None) -> str | None:
+    if not host:
+        return "names no host"
+    # Browsers decode %xx in hosts, and read 127.1, 0x7f000001 and 2130706433 as 127.0.0.1.
+    if "%" in host or (_NUMERIC_HOST.search(host) and not _IPV4.fullmatch(host)):
+        return "has a host that browsers read as another one"
     return None
 
 

@@ -1,6 +1,12 @@
-import pytest
+from http.cookiejar import CookieJar
+from urllib.request import Request
 
-from deputize.oauth.redirect_uris import MAX_LENGTH, is_registered, registration_refusal
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.oauth.redirect_uris import MAX_LENGTH, is_registered, receives_cookies, registration_refusal
 
 LOCAL = "http://localhost:3000/callback"
 
@@ -93,3 +99,71 @@ def test_may_be_registered(uri):
 )
 def test_may_not_be_registered(uri, reason):
     assert reason in registration_refusal(uri)
+
+
+HTTP, HTTPS = "http://localhost:9080/env/as", "https://auth.example/env/as"
+
+
+@pytest.mark.parametrize(
+    ("uri", "issuer"),
+    [
+        ("http://localhost:3000/env/callback", HTTP),
+        ("http://localhost/env/", HTTP),
+        ("http://LOCALHOST:3000/env/callback", HTTP),
+        ("https://localhost:3000/env/callback", HTTP),
+        ("http://localhost:3000/x/../env/callback", HTTP),
+        ("http://localhost:3000/x/%2E%2e/env/callback", HTTP),
+        ("http://[::1]:3000/env/callback", "http://[::1]:9080/env/as"),
+        ("http://[0:0:0:0:0:0:0:1]:3000/env/callback", "http://[::1]:9080/env/as"),
+        ("https://auth.example/callback", HTTPS),
+        ("https://auth.example:8443/callback", HTTPS),
+        ("https://AUTH.example:8443", HTTPS),
+        ("http://localhost:3000/callback", "https://localhost/env/as"),
+    ],
+)
+def test_callbacks_that_browsers_would_send_the_session_cookie(uri, issuer):
+    assert receives_cookies(uri, issuer)
+
+
+@pytest.mark.parametrize(
+    ("uri", "issuer"),
+    [
+        ("http://localhost:3000/callback", HTTP),
+        ("http://localhost:3000", HTTP),
+        ("http://localhost:3000/environment/callback", HTTP),
+        ("http://localhost:3000/ENV/callback", HTTP),
+        ("http://127.0.0.1:3000/env/callback", HTTP),
+        ("com.example.app:/env/cb", HTTP),
+        ("https://app.example/env/cb", HTTPS),
+        ("https://app.auth.example/env/cb", HTTPS),
+    ],
+)
+def test_callbacks_that_never_see_it(uri, issuer):
+    assert not receives_cookies(uri, issuer)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.1", "0x7f000001", "2130706433", "0x7f.1", "127.0.0.01", "1%327.0.0.1", "app.example.0x1", "10.0.0.1."]
+)
+def test_hosts_that_browsers_read_as_another_one_are_not_registered(host):
+    assert registration_refusal(f"https://{host}/cb")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "app.example", "1app.example", "[::1]", "xn--bcher-kva.example"])
+def test_hosts_that_mean_what_they_say_are(host):
+    assert registration_refusal(f"https://{host}/cb") is None
+
+
+PIECES = st.lists(st.sampled_from(["env", "as", "x", "environment", "Env", "..", ".", "%2e%2E", ""]), max_size=4).map("/".join)
+
+
+@given(st.sampled_from(["http", "https"]), st.sampled_from(["localhost", "LocalHost", "127.0.0.1"]), st.integers(1, 65535), PIECES)
+def test_whoever_would_be_sent_the_cookie_is_told_apart(scheme, host, port, path):
+    uri, jar = f"{scheme}://{host}:{port}/{path}", CookieJar()
+    set_here = httpx2.Response(
+        200, headers={"Set-Cookie": "s=1; Path=/env/"}, request=httpx2.Request("GET", "http://localhost:9080/env/as")
+    )
+    jar.extract_cookies(httpx2.Cookies._CookieCompatResponse(set_here), httpx2.Cookies._CookieCompatRequest(set_here.request))
+    sent = Request(str(httpx2.URL(uri)))
+    jar.add_cookie_header(sent)
+    assert receives_cookies(uri, HTTP) or not sent.has_header("Cookie")

@@ -7,18 +7,20 @@ from urllib.parse import urlencode
 import structlog
 from starlette.responses import RedirectResponse, Response
 
-from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoint import Call, Endpoint, log_refusal
 from deputize.authority.signon import flow
 from deputize.authority.signon.authorization_response import form_source
 from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.forms import SESSION, csrf_token, is_own_form
+from deputize.authority.signon.languages import Language
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.reader import language_of, refuse_as_page, show
-from deputize.authority.signon.situation import SignedOn
 from deputize.jose import ID_TOKEN_TYPE, TokenInvalid
 from deputize.kernel.values import JsonObject
 from deputize.oauth.errors import InvalidRequest
 from deputize.oauth.records.directory import Agent
+from deputize.oauth.records.store import Session
+from deputize.oauth.redirect_uris import receives_cookies
 
 _log = structlog.get_logger("deputize.authority")
 _PASSED_ON = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
@@ -32,6 +34,8 @@ class _SignOff:
     """The verified claims of `id_token_hint`."""
     redirect_uri: str | None
     """Registered, with `state`."""
+    refusal: InvalidRequest | None
+    """Why the user cannot be sent where the request wants them to go. They are signed off all the same."""
     parameters: Mapping[str, str]
 
 
@@ -44,16 +48,22 @@ async def sign_off(call: Call) -> Response:
     if call.request.method == "POST" and not confirmed:
         # An agent's form comes without our cookies; the GET it is turned into brings them (SameSite=Lax).
         return flow.see(f"{call.request.url.path}?{urlencode(request.parameters)}")
-    signed_on = await flow.signed_on(call)
-    if signed_on and not confirmed and not _is_about(request.hint, signed_on):
-        return await _ask(call, request, signed_on, cookie)
-    return await _end(call, request, signed_on)
+    session = await flow.session_of(call)
+    user = await call.services.store.users.find_user_by_id(call.environment.id, session.user_id) if session else None
+    language = language_of(call, user)
+    if session and not confirmed and not _is_about(request.hint, session):
+        return await _ask(call, request, language, cookie)
+    return await _end(call, request, session, language)
 
 
 def _read(call: Call, parameters: Mapping[str, str]) -> _SignOff:
     passed_on = {name: parameters[name] for name in _PASSED_ON if name in parameters}
-    hint = _hint(call, parameters.get("id_token_hint"))
-    return _SignOff(hint, _redirect_uri(call, hint, parameters), passed_on)
+    hint = None
+    try:
+        hint = _hint(call, parameters.get("id_token_hint"))
+        return _SignOff(hint, _redirect_uri(call, hint, parameters), None, passed_on)
+    except InvalidRequest as refusal:
+        return _SignOff(hint, None, refusal, passed_on)
 
 
 def _hint(call: Call, token: str | None) -> JsonObject | None:
@@ -72,7 +82,7 @@ def _redirect_uri(call: Call, hint: JsonObject | None, parameters: Mapping[str, 
     if requested is None:
         return None
     agent = _agent(call, hint, parameters)
-    if agent is None or requested not in agent.post_logout_redirect_uris:
+    if agent is None or requested not in agent.post_logout_redirect_uris or receives_cookies(requested, call.environment.issuer):
         raise InvalidRequest("The post_logout_redirect_uri is not registered for this client")
     return requested if state is None else f"{requested}{'&' if '?' in requested else '?'}{urlencode({'state': state})}"
 
@@ -85,33 +95,36 @@ def _agent(call: Call, hint: JsonObject | None, parameters: Mapping[str, str]) -
     return agent if agent and agent.enabled else None
 
 
-def _is_about(hint: JsonObject | None, signed_on: SignedOn) -> bool:
-    return hint is not None and hint.get("sub") == signed_on.user.id and hint.get("sid") == signed_on.session.id
+def _is_about(hint: JsonObject | None, session: Session) -> bool:
+    return hint is not None and hint.get("sub") == session.user_id and hint.get("sid") == session.id
 
 
-async def _ask(call: Call, request: _SignOff, signed_on: SignedOn, cookie: str) -> Response:
+async def _ask(call: Call, request: _SignOff, language: Language, cookie: str) -> Response:
     values = {
         "csrf": await csrf_token(call, cookie, SESSION),
         "parameters": request.parameters,
         "account_path": f"/{call.environment.id}/account",
     }
     sources = [form_source(request.redirect_uri)] if request.redirect_uri else []
-    return show(call, Page("sign_off.html", values), language_of(call, signed_on.user), sources)
+    return show(call, Page("sign_off.html", values), language, sources)
 
 
-async def _end(call: Call, request: _SignOff, signed_on: SignedOn | None) -> Response:
-    if signed_on:
-        await call.services.store.sessions.end_session(signed_on.session.id, call.now)
-        _log.info("signed off", environment=call.environment.id, user=signed_on.user.id, session=signed_on.session.id)
-    response = _signed_off(call, request, signed_on)
+async def _end(call: Call, request: _SignOff, session: Session | None, language: Language) -> Response:
+    if session:
+        await call.services.store.sessions.end_session(session.id, call.now)
+        _log.info("signed off", environment=call.environment.id, user=session.user_id, session=session.id)
+    response = _signed_off(call, request, language)
     cookies_of(call).clear_session(response)
     return response
 
 
-def _signed_off(call: Call, request: _SignOff, signed_on: SignedOn | None) -> Response:
+def _signed_off(call: Call, request: _SignOff, language: Language) -> Response:
     if request.redirect_uri:
         return RedirectResponse(request.redirect_uri, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
-    return show(call, Page("signed_off.html"), language_of(call, signed_on.user if signed_on else None))
+    if request.refusal:
+        log_refusal(call, request.refusal)
+    page = Page("signed_off.html", {"refusal": request.refusal}, status=request.refusal.status if request.refusal else 200)
+    return show(call, page, language)
 
 
 ENDPOINT = Endpoint(("/{environment}/as/signoff",), ("GET", "POST"), sign_off, refuse_as_page)

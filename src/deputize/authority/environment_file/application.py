@@ -17,6 +17,8 @@ from deputize.authority.environment_file.targets import environment_target, obje
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, RowChange, Store
 from deputize.kernel.clock import Clock
 
+DEFAULT_BASE_URL = "http://localhost:9080"
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -43,6 +45,8 @@ class Application:
     """What `&{name}` tokens stand for."""
     prune: bool = False
     dry_run: bool = False
+    base_url: str = DEFAULT_BASE_URL
+    """Where users and agents will reach the authority, without a trailing slash."""
 
 
 async def apply(application: Application, store: Store, passwords: Hashing, clock: Clock) -> Applied:
@@ -57,7 +61,7 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     seed = new_environment(row, now) if stands.environment is None else []
     known = replace(stands, objects=(*stands.objects, *_objects(seed)))
     file = complete(file, known)
-    _check(file, source, known)
+    _check(file, source, known, f"{application.base_url}/{row.id}/as")
     targets = object_targets(file, known, row.id)
     default_policy = environment_settings(file, known).default_policy
     warned = (*warnings(targets), *consent_warnings(targets, known, default_policy))
@@ -88,9 +92,9 @@ def _environment(file: EnvironmentFile, source: Source, rows: DirectoryRows) -> 
     return by_id or by_name
 
 
-def _check(file: EnvironmentFile, source: Source, known: Existing) -> None:
+def _check(file: EnvironmentFile, source: Source, known: Existing, issuer: str) -> None:
     problems = Problems(source)
-    check(file, known, problems)
+    check(file, known, issuer, problems)
     problems.raise_if_any()
 
 

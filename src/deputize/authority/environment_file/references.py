@@ -26,7 +26,7 @@ from deputize.kernel import pointers
 from deputize.kernel.ids import new_id
 from deputize.kernel.uris import normalise_resource
 from deputize.oauth.claims import is_reserved
-from deputize.oauth.redirect_uris import registration_refusal
+from deputize.oauth.redirect_uris import receives_cookies, registration_refusal
 
 
 class Named(Protocol):
@@ -43,8 +43,8 @@ class Named(Protocol):
         ...
 
 
-def check(file: EnvironmentFile, existing: Existing, problems: Problems) -> None:
-    """Add everything wrong to `problems`."""
+def check(file: EnvironmentFile, existing: Existing, issuer: str, problems: Problems) -> None:
+    """Add everything wrong to `problems`. `issuer` is the environment's, as users and agents will know it."""
     scopes, agreements = _scopes(file, existing), _agreements(file, existing)
     policies = {row.name for row in _kept(file, existing, "policy")} | {entry.name for entry in file.policies or ()} | {DEFAULT_POLICY}
     _check_names(file, existing, problems)
@@ -57,6 +57,7 @@ def check(file: EnvironmentFile, existing: Existing, problems: Problems) -> None
         _check_policy(policy, agreements, f"/policies/{index}", problems)
     for index, agent in enumerate(file.agents or ()):
         _check_agent(agent, scopes, policies, f"/agents/{index}", problems)
+        _check_callbacks(agent, issuer, f"/agents/{index}", problems)
     if (default := environment_settings(file, existing).default_policy) not in policies:
         problems.add("/default_policy", f"there is no policy {default!r}", _known(policies))
     _check_kept(file, existing, policies, problems)
@@ -265,6 +266,17 @@ def _check_agent(
         if policy not in policies:
             problems.add(f"{pointer}/policies/{index}", f"there is no policy {policy!r}", _known(policies))
     _check_scopes(agent, scopes, pointer, problems)
+
+
+def _check_callbacks(agent: AgentEntry, issuer: str, pointer: str, problems: Problems) -> None:
+    for member, uris in (("redirect_uris", agent.redirect_uris), ("post_logout_redirect_uris", agent.post_logout_redirect_uris)):
+        for index, uri in enumerate(uris):
+            if registration_refusal(uri) is None and receives_cookies(uri, issuer):
+                problems.add(
+                    f"{pointer}/{member}/{index}",
+                    f"{uri[:128]!r} would receive the session cookies of the authority at {issuer}, for cookies ignore ports",
+                    "use different host names, such as localhost for one and 127.0.0.1 for the other",
+                )
 
 
 def _check_scopes(agent: AgentEntry, scopes: Mapping[str, frozenset[str]], pointer: str, problems: Problems) -> None:

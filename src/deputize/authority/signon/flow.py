@@ -86,15 +86,20 @@ async def _seal(call: Call, browser: str, parts: tuple[str, str, str], query: st
 
 async def signed_on(call: Call) -> SignedOn | None:
     """The enabled user whose living session this browser's cookie stands for."""
-    store, environment_id = call.services.store, call.environment.id
-    cookie = cookies_of(call).session(call.request)
-    session = await store.sessions.find_session(environment_id, digest(cookie)) if cookie else None
-    if session is None or session.ended_at is not None or session.expires_at <= call.now:
+    store, environment_id, session = call.services.store, call.environment.id, await session_of(call)
+    if session is None or session.expires_at <= call.now:
         return None
     user = await store.users.find_user_by_id(environment_id, session.user_id)
     if user is None or not user.enabled:
         return None
     return SignedOn(user, session, await store.consents.consents_of(environment_id, user.id))
+
+
+async def session_of(call: Call) -> Session | None:
+    """The session this browser's cookie stands for, unless it was ended. It may have lapsed: what came from it lives on."""
+    cookie = cookies_of(call).session(call.request)
+    session = await call.services.store.sessions.find_session(call.environment.id, digest(cookie)) if cookie else None
+    return session if session and session.ended_at is None else None
 
 
 async def situation_of(call: Call, request: AuthorizationRequest | None, flow: Flow | None = None) -> Situation:

@@ -4,7 +4,18 @@ from typing import Any
 
 import pytest
 
-from support.agent_delegation import AGENT_ID, AGENT_RESOURCE_ID, OTHER_ID, REDIRECT_URI, TEST_ID, TEST_SECRET, USER_ID, VERIFIER
+from deputize.kernel.digests import digest
+from support.agent_delegation import (
+    AGENT_ID,
+    AGENT_RESOURCE_ID,
+    ENVIRONMENT_ID,
+    OTHER_ID,
+    REDIRECT_URI,
+    TEST_ID,
+    TEST_SECRET,
+    USER_ID,
+    VERIFIER,
+)
 from support.authority import basic
 
 LOGOUT = "https://agent.example/bye"
@@ -141,16 +152,44 @@ async def test_sign_off_with_the_users_own_id_token_does_not_ask_and_returns(aut
 
 
 async def test_sign_off_never_leads_to_an_unregistered_address(authority, tokens):
-    response = await tokens.browser.get(f"{authority.path}/as/signoff?client_id={AGENT_ID}&post_logout_redirect_uri=https://evil.example/")
+    await tokens.browser.get(f"{authority.path}/as/signoff?client_id={AGENT_ID}&post_logout_redirect_uri=https://evil.example/")
+    assert tokens.browser.heading == "Sign off?"
+    await signed_off_with_a_refusal(tokens, await tokens.browser.submit())
+
+
+async def signed_off_with_a_refusal(tokens, response):
     assert response.status_code == 400
-    assert (await tokens.known())["active"]
+    assert tokens.browser.heading == "You have signed off"
+    assert 'role="alert"' in response.text
+    assert await tokens.known() == {"active": False}
+
+
+@pytest.mark.parametrize("where", ["https://evil.example/", f"http://authority.test/{ENVIRONMENT_ID}/done"])
+async def test_who_asks_to_be_sent_elsewhere_than_registered_is_signed_off_all_the_same(authority, tokens, where):
+    authority.directory.replace_agent(post_logout_redirect_uris=(f"http://authority.test/{ENVIRONMENT_ID}/done",))
+    await tokens.sign_on("openid agent")
+    query = f"id_token_hint={tokens.members['id_token']}&post_logout_redirect_uri={where}"
+    await signed_off_with_a_refusal(tokens, await tokens.browser.get(f"{authority.path}/as/signoff?{query}"))
 
 
 @pytest.mark.parametrize("hint", ["x", "access token"])
 async def test_only_an_id_token_is_a_hint(authority, tokens, hint):
     token = tokens.members["access_token"] if hint == "access token" else hint
-    response = await tokens.browser.get(f"{authority.path}/as/signoff?id_token_hint={token}")
-    assert response.status_code == 400
+    await tokens.browser.get(f"{authority.path}/as/signoff?id_token_hint={token}")
+    assert tokens.browser.heading == "Sign off?"
+    await signed_off_with_a_refusal(tokens, await tokens.browser.submit())
+
+
+async def test_signing_off_after_the_session_lapsed_still_ends_what_came_from_it(authority, tokens):
+    cookie = tokens.browser.client.cookies[f"deputize-session-{ENVIRONMENT_ID}"]
+    session = await authority.store.sessions.find_session(ENVIRONMENT_ID, digest(cookie))
+    authority.clock.instant = session.expires_at + 1
+    await tokens.browser.get(authority.authorize_url())
+    assert tokens.browser.heading == "Sign on"
+    await tokens.browser.get(f"{authority.path}/as/signoff")
+    await tokens.browser.submit()
+    ended = await authority.store.sessions.find_session(ENVIRONMENT_ID, digest(cookie))
+    assert ended.ended_at == authority.clock.instant
 
 
 async def test_another_sites_form_does_not_sign_anybody_off(authority, tokens):

@@ -300,6 +300,14 @@ async def test_nobody_can_make_the_server_remember_anything_by_asking(authority,
     assert await authority.store.database.write(rows) == before
 
 
+async def test_a_callback_that_would_be_sent_the_session_cookie_is_not_sent_anybody(authority, browser):
+    uri = f"{authority.base_url}{authority.path}/callback"
+    authority.directory.replace_agent(redirect_uris=(uri,))
+    await browser.get(authority.authorize_url(redirect_uri=uri))
+    assert browser.response.status_code == 400
+    assert "session cookies" in browser.response.text
+
+
 @pytest.mark.parametrize("name", ["state", "nonce", "scope", "acr_values", "ui_locales", "login_hint"])
 async def test_what_a_flow_carries_along_is_bounded(authority, browser, name):
     await browser.get(authority.authorize_url(**{name: "x" * 2049}))

@@ -34,7 +34,7 @@ def test_a_missing_value_is_a_bug_not_an_empty_page():
 
 
 def test_pages_are_fenced_in():
-    headers = render(Page("signed_off.html"), language("en"), form_sources=("http:",)).headers
+    headers = render(Page("signed_off.html", {"refusal": None}), language("en"), form_sources=("http:",)).headers
     assert headers["content-security-policy"] == (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http:; base-uri 'none'; frame-ancestors 'none'"
     )
