@@ -30,7 +30,7 @@ class Exchange:
     """Monotonic seconds when the request line was complete."""
     contexts: dict[type[object], Any] = field(default_factory=lambda: {})  # noqa: PIE807 - `dict` has no types, and `dict[…]()` takes ten times as long
     endings: list[Callable[["Ending"], None]] = field(default_factory=lambda: [])  # noqa: PIE807 - the same
-    """Called once each when the last byte of the answer was written, or the exchange broke off."""
+    """Called once each when the answer is complete, before its last bytes are handed to the socket, or the exchange broke off."""
 
     def put(self, context: object) -> None:
         """Leave `context` for filters further in, and for those further out on the way back."""
@@ -42,7 +42,10 @@ class Exchange:
 
 
 class Ending(NamedTuple):
-    """How an exchange ended: the response as answered (`None` if none was), bytes of body sent, whether it was complete."""
+    """How an exchange ended: the response as answered (`None` if none was), bytes of its body, whether it is complete.
+
+    The last bytes of a complete answer have not left yet.
+    """
 
     response: Response | None
     body_bytes: int

@@ -2,6 +2,7 @@
 
 from deputize.http.listener.gate import Gate
 from deputize.http.listener.limits import Limits
+from deputize.http.listener.records import Records, Unheard
 from deputize.http.listener.server import Listener, serve
 
-__all__ = ("Gate", "Limits", "Listener", "serve")
+__all__ = ("Gate", "Limits", "Listener", "Records", "Unheard", "serve")

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from deputize.http.exchange import Ending, Exchange, Next, Peer
 from deputize.http.heads import CHUNKED, LAST_CHUNK, chunk, has_no_body, response_head
+from deputize.http.listener.records import Unheard
 from deputize.http.listener.request_head import Refused
 from deputize.http.listener.request_reader import RequestReader
 from deputize.http.messages import BodyBroken, BodyTooLarge, Request, Response
@@ -171,7 +173,7 @@ class Connection(WriteFlow):
         if self._reader.ready:
             self._begin(self._reader.ready.popleft())
         elif self._refused is not None:
-            self._answer_refused(self._refused.status)
+            self._answer_refused(self._refused)
 
     def _begin(self, request: Request) -> None:
         """A task a request: cancelling it is how a client that leaves ends what was begun for it.
@@ -189,7 +191,7 @@ class Connection(WriteFlow):
 
     async def _answer(self, exchange: Exchange, handle: Next) -> None:
         response: Response | None = None
-        complete = False
+        last: bytes | None = None
         try:
             try:
                 response = await handle(exchange)
@@ -200,11 +202,11 @@ class Connection(WriteFlow):
             self._answering = True
             content = response.body.buffered
             if content is None:
-                complete = await self._stream(exchange, response, head)
+                last = await self._stream(exchange, response, head)
             else:
-                complete = self._write(exchange.request, response, head, content)
+                last = self._whole(exchange.request, response, head, content)
         finally:
-            self._finish(exchange, response, complete=complete)
+            self._conclude(exchange, response, last)
 
     async def _failure(self, exchange: Exchange, response: Response | None, error: Exception) -> Response:
         if response is not None:
@@ -224,54 +226,81 @@ class Connection(WriteFlow):
         self._close_after = close = unread or listener.closing
         return response_head(request.method, response, listener.date, _framing(request, response), close=close)
 
-    def _write(self, request: Request, response: Response, head: bytes, content: bytes) -> bool:
+    def _whole(self, request: Request, response: Response, head: bytes, content: bytes) -> bytes:
         if not content or has_no_body(request.method, response.status):
-            self.transport.write(head)
-        else:
-            self.transport.write(head + content)
-            self._sent = len(content)
-        return True
+            return head
+        self._sent = len(content)
+        return head + content
 
-    async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> bool:
-        """Pass chunks on as they come. A body that breaks, or is not as long as announced, breaks the connection."""
-        self.transport.write(head)
-        chunked = response.body.length is None and exchange.request.version == "1.1"
+    async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> bytes | None:
+        """Pass chunks on as they come; yields the last bytes, or `None` when the body breaks or is not as long as announced."""
+        announced = response.body.length
+        chunked = announced is None and exchange.request.version == "1.1"
+        last = LAST_CHUNK if chunked else b""
         try:
+            await self._recorded()
+            self.transport.write(head)
             if has_no_body(exchange.request.method, response.status):
-                return True
+                return b""
             async for data in response.body:
-                self._write_piece(data, response.body.length, chunked=chunked)
+                self._sent += len(data)
+                if announced is not None and self._sent >= announced and data:
+                    last = self._completing(data, announced)
+                elif data:
+                    self.transport.write(chunk(data) if chunked else data)
                 if self.stalled:
                     await self.drained()
         except Exception as error:  # noqa: BLE001 - the head has left: breaking off is the only way to tell the client
             log.warning("a response broke off", transaction=exchange.transaction_id, reason=str(error), cause=type(error).__name__)
-            return False
+            return None
         finally:
             await response.body.aclose()
-        if chunked:
-            self.transport.write(LAST_CHUNK)
-        return response.body.length in {None, self._sent}
+        return last if announced in {None, self._sent} else None
 
-    def _write_piece(self, data: bytes, announced: int | None, *, chunked: bool) -> None:
-        self._sent += len(data)
-        if announced is not None and self._sent > announced:
+    def _completing(self, data: bytes, announced: int) -> bytes:
+        """The piece that completes an announced body: it is kept until the body has ended and the exchange is recorded."""
+        if self._sent > announced:
             raise BodyBroken("the body is longer than announced")
-        if data:
-            self.transport.write(chunk(data) if chunked else data)
+        return data
 
-    def _answer_refused(self, status: int) -> None:
-        self._close_after = True
-        self.transport.write(response_head("GET", Response(status), self._listener.date, b"Content-Length: 0", close=True))
-        self._close()
+    async def _recorded(self) -> None:
+        """Wait until what was recorded in this turn of the event loop is written: of a stream, the decision when it begins."""
+        written: asyncio.Future[None] = self.loop.create_future()
+        if self._listener.records.hold(lambda: None if written.done() else written.set_result(None)):
+            await written
+
+    def _answer_refused(self, refused: Refused) -> None:
+        """Answer without a handler, once that is recorded, and close."""
+        listener = self._listener
+        self._closing = True
+        listener.records.unheard(Unheard(self._peer, listener.transaction_ids.new(), refused.status, str(refused), None))
+        head = response_head("GET", Response(refused.status), listener.date, b"Content-Length: 0", close=True)
+        leave = partial(self._leave_refused, head)
+        if not listener.records.hold(leave):
+            leave()
+
+    def _leave_refused(self, head: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(head)
+            self._close()
 
     # Ending.
 
-    def _finish(self, exchange: Exchange, response: Response | None, *, complete: bool) -> None:
+    def _conclude(self, exchange: Exchange, response: Response | None, last: bytes | None) -> None:
+        """Tell the endings while the `last` bytes are still here: an answer is recorded before the client has all of it."""
+        if exchange.endings:
+            self._tell(exchange, Ending(response, self._sent, last is not None, time.monotonic()))
+        leave = partial(self._leave, last)
+        if last is None or not self._listener.records.hold(leave):
+            leave()
+
+    def _leave(self, last: bytes | None) -> None:
+        """Hand the last bytes over, and go on to the next request; without any the exchange has broken off."""
         self._exchange = self._task = None
         self._listener.gate.exchanges -= 1
-        if exchange.endings:
-            self._tell(exchange, Ending(response, self._sent, complete, time.monotonic()))
-        if not complete:
+        if last and not self.transport.is_closing():
+            self.transport.write(last)
+        if last is None:
             self.transport.abort()
         elif self._close_after:
             self._close()

@@ -9,6 +9,7 @@ from deputize.http.exchange import Exchange, Handler
 from deputize.http.listener.connection import Connection, Waiting
 from deputize.http.listener.gate import Gate
 from deputize.http.listener.limits import Limits
+from deputize.http.listener.records import Records, Unheard
 from deputize.http.messages import Headers, Response
 from deputize.http.ticker import Ticker
 from deputize.kernel.clock import Clock, SystemClock
@@ -38,7 +39,7 @@ async def serve(
 class Listener:
     """An open port. Several may share a `Gate`, which then bounds them together.
 
-    `handler` may be replaced at any time: requests handled from then on go to the new one. `port` is the bound one.
+    `handler` and `records` may be replaced at any time: requests handled from then on go to the new ones. `port` is the bound one.
     """
 
     def __init__(self, handler: Handler, limits: Limits, gate: Gate, clock: Clock, *, secure: bool) -> None:
@@ -47,6 +48,7 @@ class Listener:
         self.handler = handler
         self.limits = limits
         self.gate = gate
+        self.records = Records()
         self.secure = secure
         self.closing = False
         self.port = 0
@@ -101,8 +103,9 @@ class Listener:
             if self._emptied is not None and not self._connections and not self._emptied.done():
                 self._emptied.set_result(None)
 
-    async def busy(self, exchange: Exchange) -> Response:  # noqa: ARG002 - every exchange is refused alike
+    async def busy(self, exchange: Exchange) -> Response:
         """Answer for the handler while the gate has no room."""
+        self.records.unheard(Unheard(exchange.peer, exchange.transaction_id, 503, "too many exchanges at once", exchange.request))
         return Response(503, Headers([(b"Retry-After", b"1")]))
 
     async def close(self, grace_seconds: float = 1.0) -> None:
