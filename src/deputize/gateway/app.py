@@ -14,7 +14,7 @@ from deputize.gateway.declarations import below
 from deputize.gateway.instance import LoadedInstance, load
 from deputize.gateway.tls import ServerTls
 from deputize.http.exchange import Handler
-from deputize.http.listener import Gate, Limits, Listener, serve
+from deputize.http.listener import Gate, Limits, Listener, Records, serve
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.errors import ConfigurationError, Position
 
@@ -92,12 +92,13 @@ class Gateway:
     async def _open(self, handler: Handler, settings: ListenerSettings, port: int, position: Position, gate: Gate) -> Listener:
         context = self._tls(settings, position)
         limits = Limits(header_bytes=settings.max_total_headers_size)
-        clock = self.instance.ground.instance.clock
+        instance = self.instance.ground.instance
         try:
-            listener = await serve(handler, host=settings.host, port=port, ssl=context, limits=limits, gate=gate, clock=clock)
+            listener = await serve(handler, host=settings.host, port=port, ssl=context, limits=limits, gate=gate, clock=instance.clock)
         except OSError as error:
             reason = f"cannot listen on {settings.host}:{port}: {error.strerror or error}"
             raise ConfigurationError(below(position, "port"), reason, "choose another port or host, or end what uses it") from error
+        listener.records = Records(instance.trail.hold)
         grace = LONGEST_GRACE_SECONDS if settings.grace_period is None else settings.grace_period
         self._listeners.append((listener, grace))
         return listener
