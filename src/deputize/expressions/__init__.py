@@ -3,6 +3,7 @@
 Values are JSON values, nothing is looked up on Python objects, and every evaluation is bounded. Imports the kernel only.
 """
 
+from deputize.expressions.condition import Condition, compile_condition
 from deputize.expressions.errors import EvaluationError, ExpressionError, ExpressionSyntaxError, LimitExceeded, TokenError
 from deputize.expressions.limits import DEFAULT, Limits
 from deputize.expressions.mapping import MappingExpression, compile_mapping, parse_attribute_value
@@ -14,6 +15,7 @@ from deputize.expressions.values import MISSING, Missing, Value
 __all__ = [
     "DEFAULT",
     "MISSING",
+    "Condition",
     "EvaluationError",
     "ExpressionError",
     "ExpressionSyntaxError",
@@ -25,6 +27,7 @@ __all__ = [
     "Template",
     "TokenError",
     "Value",
+    "compile_condition",
     "compile_mapping",
     "compile_pattern",
     "compile_template",

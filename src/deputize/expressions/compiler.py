@@ -32,7 +32,20 @@ from deputize.expressions.tree import (
     UnaryOperator,
     count,
 )
-from deputize.expressions.values import MISSING, Missing, Value, describe, element, is_absent, is_list, is_mapping, member, plain, text_of
+from deputize.expressions.values import (
+    MISSING,
+    UNDECIDED,
+    Missing,
+    Value,
+    describe,
+    element,
+    is_absent,
+    is_list,
+    is_mapping,
+    member,
+    plain,
+    text_of,
+)
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.values import JsonValue
 
@@ -57,12 +70,17 @@ class Semantics:
     binary: Mapping[BinaryOperator, Callable[[Value, Value], Value]]
     """Every binary operator but `and` and `or`, which do not always look at their right operand."""
     unary: Mapping[UnaryOperator, Callable[[Value], Value]]
-    equals_null: Callable[[Value], bool]
+    equals_null: Callable[[Value], Value]
     """What `x == null` asks, with a null that somebody wrote: two values that merely turn out to be null are never equal."""
+    differs_from_null: Callable[[Value], Value]
+    """What `x != null` asks, with a null that somebody wrote."""
     truth: Callable[[Value], bool]
     """What a value means where a condition is needed."""
     functions: Mapping[str, Function]
     methods: Mapping[str, Function]
+    decides: bool = False
+    """Whether a result that rests on something absent is `UNDECIDED`. Then so are `and`, `or`, conditionals and function calls, unless
+    the rest of the expression decides whatever the absent value might have been (Kleene's strong logic of three values)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +120,18 @@ def compile_tree(source: str, tree: Node, semantics: Semantics) -> Program:
 def _located(source: str, position: int, error: OperandError) -> EvaluationError:
     kind = LimitExceeded if isinstance(error, OperandLimitError) else EvaluationError
     return kind(source, position, str(error))
+
+
+def _undecided_if_absent(call: Callable[..., Value]) -> Callable[..., Value]:
+    """As `call`, but what it makes of an absent argument, unless that is absent too, is `UNDECIDED`: `find(missing, …)` is not false."""
+
+    def run(*arguments: Value) -> Value:
+        value = call(*arguments)
+        if is_absent(value) and not any(argument is UNDECIDED for argument in arguments):
+            return value
+        return UNDECIDED if any(map(is_absent, arguments)) else value
+
+    return run
 
 
 def _is_null(node: Node) -> bool:
@@ -190,7 +220,7 @@ class _Compiler:
         return lambda frame: element(target(frame), key(frame))
 
     def _call(self, position: int, function: Function, arguments: tuple[Node, ...]) -> Code:
-        call = function.call
+        call = _undecided_if_absent(function.call) if self._semantics.decides else function.call
         codes = [self._argument(node, is_pattern=at == function.pattern_at) for at, node in enumerate(arguments)]
 
         def run_call(frame: Frame) -> Value:
@@ -229,8 +259,10 @@ class _Compiler:
             return self._both(node)
         if node.operator == "or":
             return self._either(node)
-        if node.operator == "==" and (_is_null(node.left) or _is_null(node.right)):
-            return self._null_check(node.left if _is_null(node.right) else node.right)
+        if node.operator in {"==", "!="} and (_is_null(node.left) or _is_null(node.right)):
+            ask = self._semantics.equals_null if node.operator == "==" else self._semantics.differs_from_null
+            code = self.code(node.left if _is_null(node.right) else node.right)
+            return lambda frame: ask(code(frame))
         left, right = self.code(node.left), self._argument(node.right, is_pattern=node.operator == "matches")
         operate = self._semantics.binary[node.operator]
 
@@ -242,25 +274,38 @@ class _Compiler:
 
         return run_binary
 
-    def _null_check(self, node: Node) -> Code:
-        code, equals_null = self.code(node), self._semantics.equals_null
-        return lambda frame: equals_null(code(frame))
-
     def _both(self, node: Binary) -> Code:
         left, right = self._truth(node.left), self._truth(node.right)
-        return lambda frame: left(frame) and right(frame)
+
+        def run_both(frame: Frame) -> Value:
+            first = left(frame)
+            if first is UNDECIDED:
+                return UNDECIDED if right(frame) is not False else False
+            return first and right(frame)
+
+        return run_both
 
     def _either(self, node: Binary) -> Code:
         left, right = self._truth(node.left), self._truth(node.right)
-        return lambda frame: left(frame) or right(frame)
 
-    def _truth(self, node: Node) -> Callable[[Frame], bool]:
-        code, truth = self.code(node), self._semantics.truth
+        def run_either(frame: Frame) -> Value:
+            first = left(frame)
+            if first is UNDECIDED:
+                return UNDECIDED if right(frame) is not True else True
+            return first or right(frame)
 
-        def run_truth(frame: Frame) -> bool:
+        return run_either
+
+    def _truth(self, node: Node) -> Callable[[Frame], bool | Missing]:
+        """The condition `node` stands for; `UNDECIDED` only where the semantics decide."""
+        code, truth, decides = self.code(node), self._semantics.truth, self._semantics.decides
+
+        def run_truth(frame: Frame) -> bool | Missing:
             value = code(frame)
             try:
-                return value if value is True or value is False else truth(value)
+                if value is True or value is False:
+                    return value
+                return UNDECIDED if decides and is_absent(value) else truth(value)
             except OperandError as error:
                 raise self._error(node.start, error) from error
 
@@ -268,7 +313,14 @@ class _Compiler:
 
     def _conditional(self, node: Conditional) -> Code:
         test, then, otherwise = self._truth(node.test), self.code(node.then), self.code(node.otherwise)
-        return lambda frame: then(frame) if test(frame) else otherwise(frame)
+
+        def run_conditional(frame: Frame) -> Value:
+            passed = test(frame)
+            if passed is UNDECIDED:
+                return UNDECIDED
+            return then(frame) if passed else otherwise(frame)
+
+        return run_conditional
 
     def _elvis(self, node: Elvis) -> Code:
         first, otherwise = self.code(node.value), self.code(node.otherwise)

@@ -4,17 +4,18 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TypeAlias
 
 from deputize.expressions.arithmetic import concatenate
 from deputize.expressions.compiler import Program
-from deputize.expressions.dialects.gateway import SEMANTICS, VOCABULARY, compile_tokens
-from deputize.expressions.errors import EvaluationError, ExpressionError, ExpressionSyntaxError, LimitExceeded, OperandError
+from deputize.expressions.dialects.gateway import VOCABULARY, compile_tokens
+from deputize.expressions.errors import ExpressionSyntaxError, LimitExceeded, OperandError
 from deputize.expressions.lexer import tokens
 from deputize.expressions.limits import DEFAULT, Limits
 from deputize.expressions.parser import check_length
-from deputize.expressions.tree import Member, Node, Root, walk
-from deputize.expressions.values import MISSING, is_absent, is_list, is_mapping, text_of
+from deputize.expressions.tree import Index, Literal, Member, Node, Root, walk
+from deputize.expressions.values import Missing, is_absent, is_list, is_mapping, text_of
 from deputize.kernel.values import JsonValue
 
 _OPENING = re.compile(r"\\([$#]\{)|[$#]\{")
@@ -27,43 +28,36 @@ class Template:
     """A compiled gateway string. `#{…}` is evaluated as `${…}` is: nothing here blocks."""
 
     source: str
-    names: frozenset[str]
-    """The bindings it reads, so that nobody computes the others."""
-    _parts: tuple[Part, ...]
-    reads: frozenset[str] = frozenset()
-    """What it reads, as dotted names from the bindings: `request.uri.path`. Equal values there give an equal result."""
+    parts: tuple[Part, ...]
+    reads: Mapping[tuple[str, ...], int]
+    """What it reads, as names from the bindings inwards (`("request", "uri", "path")`), and the character where each first stands.
+
+    Equal values there give an equal result. A name that goes on inside brackets ends before them, unless they hold a text.
+    """
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The bindings it reads."""
+        return frozenset(names[0] for names in self.reads if names)
 
     @property
     def is_constant(self) -> bool:
         """Whether it reads no binding, so that its value never changes."""
-        return not self.names
+        return not self.reads
 
     def evaluate(self, bindings: Mapping[str, object], limits: Limits = DEFAULT) -> JsonValue:
         """A lone `${…}` yields its value with its type, null when absent; mixtures yield text. Raises `EvaluationError`."""
-        if len(self._parts) != 1:
+        if len(self.parts) != 1:
             return self._text(bindings, limits)
-        part = self._parts[0]
+        part = self.parts[0]
         if isinstance(part, str):
             return part
         value = part.run(bindings, limits)
-        return None if value is MISSING else value
-
-    def condition(self, bindings: Mapping[str, object]) -> bool:
-        """Whether the value is true; what cannot be evaluated is false."""
-        return self.condition_or_error(bindings)[0]
-
-    def condition_or_error(self, bindings: Mapping[str, object]) -> tuple[bool, ExpressionError | None]:
-        """Whether the value is true, and the error, with which it is false, for the caller to report."""
-        try:
-            return SEMANTICS.truth(self.evaluate(bindings)), None
-        except ExpressionError as error:
-            return False, error
-        except OperandError as error:
-            return False, EvaluationError(self.source, 0, str(error))
+        return None if isinstance(value, Missing) else value
 
     def _text(self, bindings: Mapping[str, object], limits: Limits) -> str:
         text = ""
-        for part in self._parts:
+        for part in self.parts:
             piece = part if isinstance(part, str) else _rendered(part, bindings, limits)
             try:
                 text = concatenate(text, piece)
@@ -76,9 +70,12 @@ def compile_template(source: str) -> Template:
     """The template that `source` stands for. Raises `ExpressionSyntaxError`."""
     check_length(source)
     parts = tuple(_merged(_parts(source)))
-    names = frozenset(name for part in parts if isinstance(part, Program) for name in _names(part))
-    reads = frozenset(name for part in parts if isinstance(part, Program) for name in _reads(part))
-    return Template(source, names, parts or ("",), reads)
+    reads: dict[tuple[str, ...], int] = {}
+    for part in parts:
+        if isinstance(part, Program):
+            for names, position in sorted(_reads(part), key=itemgetter(1)):
+                reads.setdefault(names, position)
+    return Template(source, parts or ("",), reads)
 
 
 def _parts(source: str) -> Iterable[Part]:
@@ -116,24 +113,29 @@ def _merged(parts: Iterable[Part]) -> Iterable[Part]:
         yield text
 
 
-def _names(program: Program) -> frozenset[str]:
-    return frozenset(node.name for node, _ in walk(program.tree) if isinstance(node, Member) and isinstance(node.target, Root))
-
-
-def _reads(program: Program) -> Iterable[str]:
-    """The longest dotted names; one that goes on inside brackets ends before them."""
+def _reads(program: Program) -> Iterable[tuple[tuple[str, ...], int]]:
+    """The longest names, and where they begin."""
     nodes = [node for node, _ in walk(program.tree)]
-    continued = {id(node.target) for node in nodes if isinstance(node, Member)}
-    return (name for node in nodes if id(node) not in continued and (name := _dotted(node)) is not None)
+    continued = {id(step[0]) for node in nodes if (step := _step(node))}
+    return ((names, node.start) for node in nodes if id(node) not in continued and (names := _names(node)) is not None)
 
 
-def _dotted(node: Node) -> str | None:
-    """The name of a member of the bindings or of one of its members, "" for the bindings themselves."""
+def _names(node: Node) -> tuple[str, ...] | None:
+    """The way from the bindings to what `node` reads; `None` when it is not one."""
     names: list[str] = []
-    while isinstance(node, Member):
-        names.append(node.name)
-        node = node.target
-    return ".".join(reversed(names)) if isinstance(node, Root) else None
+    while step := _step(node):
+        node, name = step
+        names.append(name)
+    return tuple(reversed(names)) if isinstance(node, Root) else None
+
+
+def _step(node: Node) -> tuple[Node, str] | None:
+    """The node whose member is read here, and the member's name."""
+    match node:
+        case Member(target=target, name=name) | Index(target=target, key=Literal(value=str(name))):
+            return target, name
+        case _:
+            return None
 
 
 def _rendered(program: Program, bindings: Mapping[str, object], limits: Limits) -> str:

@@ -17,9 +17,10 @@ MAX_INTEGER = 2**63 - 1
 
 
 class Missing(Enum):
-    """The type of `MISSING`."""
+    """The type of `MISSING` and `UNDECIDED`."""
 
     MISSING = "missing"
+    UNDECIDED = "undecided"
 
     def __bool__(self) -> bool:
         return False
@@ -27,6 +28,9 @@ class Missing(Enum):
 
 MISSING: Final = Missing.MISSING
 """What an expression yields when something it reads is not there."""
+
+UNDECIDED: Final = Missing.UNDECIDED
+"""What a comparison of something absent yields where a decision depends on it: neither true nor false."""
 
 Value: TypeAlias = Union[bool, int, float, str, "Sequence[Value]", "Mapping[str, Value]", Missing, None]
 """What expressions compute with. Lazy bindings may hide `MISSING` inside containers; results never do."""
@@ -49,13 +53,13 @@ def is_number(value: object) -> TypeGuard[int | float]:
 
 def is_absent(value: object) -> bool:
     """Whether there is nothing: missing or null."""
-    return value is None or value is MISSING
+    return value is None or isinstance(value, Missing)
 
 
 def member(target: Value, name: str) -> Value:
-    """The member called `name`; missing where there is none, or where `target` has no members."""
+    """The member called `name`; missing where there is none, or where `target` has no members. What is undecided stays so."""
     if not _has_members(type(target)):
-        return MISSING
+        return UNDECIDED if target is UNDECIDED else MISSING
     try:
         return cast("Mapping[str, Value]", target)[name]
     except KeyError:
@@ -70,11 +74,13 @@ def _has_members(kind: type[object]) -> bool:
 
 def element(target: Value, key: Value) -> Value:
     """What `target[key]` reads: an element by integer, a member by text or number; missing where there is none."""
+    if key is UNDECIDED:
+        return UNDECIDED
     if is_list(target):
         return _element_at(target, key)
     if isinstance(key, str):
         return member(target, key)
-    return member(target, text_of(key)) if is_number(key) else MISSING
+    return member(target, text_of(key)) if is_number(key) else UNDECIDED if target is UNDECIDED else MISSING
 
 
 def _element_at(target: Sequence[Value], key: Value) -> Value:
@@ -129,8 +135,8 @@ def text_of(value: Value) -> str:
 
 def describe(value: Value) -> str:
     """The kind of `value` in words, for messages."""
-    if value is MISSING:
-        return "a missing value"
+    if isinstance(value, Missing):
+        return "a missing value" if value is MISSING else "a comparison with something missing"
     if value is None:
         return "null"
     return _describe_present(value)
@@ -173,7 +179,7 @@ class _Copy:
         self.left -= 1
         if isinstance(value, str | bool) or value is None:
             return value
-        if value is MISSING:
+        if isinstance(value, Missing):
             return None
         if is_number(value):
             return number_checked(value)
@@ -181,7 +187,7 @@ class _Copy:
 
     def _container(self, value: Value, depth: int) -> JsonValue:
         if is_mapping(value):
-            return {_name(name): self.of(item, depth) for name, item in value.items() if item is not MISSING}
+            return {_name(name): self.of(item, depth) for name, item in value.items() if not isinstance(item, Missing)}
         if is_list(value):
             return [self.of(item, depth) for item in value]
         raise OperandError("the result is not a JSON value")

@@ -9,7 +9,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Generic, TypeVar
 from urllib.parse import parse_qs, unquote
 
-from deputize.gateway.contexts import AttributesContext, BoundContext
+from deputize.gateway.contexts import AttributesContext, BoundContext, Shape
 from deputize.gateway.places import Instance
 from deputize.http.exchange import Exchange, Peer
 from deputize.http.messages import Body, Headers, Request, Response
@@ -206,3 +206,13 @@ _ROOTS: Readers[Bindings] = {
     "openig": lambda bound: _openig(bound.instance),
     "now": lambda bound: View(bound.instance.clock, _NOW),
 }
+
+SHAPE: Shape = {
+    **dict.fromkeys(_ROOTS),
+    "request": {**dict.fromkeys(_REQUEST), "uri": dict.fromkeys(_URI), "entity": dict.fromkeys(_ENTITY)},
+    "response": {**dict.fromkeys(_RESPONSE), "status": dict.fromkeys(_STATUS), "entity": dict.fromkeys(_ENTITY)},
+    "now": dict.fromkeys(_NOW),
+}
+"""What runtime expressions can read; the contexts are added by who leaves them."""
+CORE_CONTEXTS: Shape = {"client": dict.fromkeys(_CLIENT), "transactionId": None, "attributes": None}
+"""The contexts that every exchange has."""

@@ -2,15 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from deputize.gateway.places import RouteIdentity
 from deputize.kernel.uris import Origin, Target
 
+Shape: TypeAlias = Mapping[str, "Shape | None"]
+"""The names that can be read below a name; `None` where any can."""
+
 
 @runtime_checkable
 class BoundContext(Protocol):
-    """A context that expressions read as `contexts.<binding_name>`."""
+    """A context that expressions read as `contexts.<binding_name>`.
+
+    The heap type that leaves it lists the class in its `contexts`; a class attribute `binding_shape` may say which members there are.
+    """
 
     binding_name: ClassVar[str]
 
@@ -24,6 +30,7 @@ class RouterContext:
     """Left by the router: the route that was chosen, and the URI as received, before any filter changed it. Not to be changed."""
 
     binding_name: ClassVar[str] = "router"
+    binding_shape: ClassVar[Shape] = {"originalUri": None}
     route: RouteIdentity
     original_origin: Origin | None
     original_target: Target

@@ -73,6 +73,7 @@ class _Base:
             raise ConfigurationError(_beside(site, BASE_URI), "baseURI is a text")
         self._site = site
         self._template = _compiled(written, _beside(site, BASE_URI))
+        site.surroundings.examine(self._template, _beside(site, BASE_URI))
         self.constant = self._constant(written) if self._template.is_constant else None
 
     def of(self, exchange: Exchange) -> Origin:

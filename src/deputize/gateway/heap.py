@@ -3,20 +3,24 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
+from deputize.expressions import Template
 from deputize.gateway.bindings import load_bindings
+from deputize.gateway.contexts import Shape
 from deputize.gateway.declarations import Declaration, below, by_name, unknown_key, validated, warnings_about
 from deputize.gateway.decorators import DECORATORS, Decorations
 from deputize.gateway.deployment import Deployment, Endpoint, Job
 from deputize.gateway.endpoints import PublishedEndpoints
+from deputize.gateway.names import Names, declared_contexts
 from deputize.gateway.places import Instance, RouteIdentity
-from deputize.gateway.settings import Reference, Settings
+from deputize.gateway.settings import Reference, Settings, expressions
 from deputize.gateway.site import Closer, HeapType, Site
 from deputize.gateway.tokens import Properties
 from deputize.http.exchange import Handler
-from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.errors import ConfigurationError, Faults, Position
 
 Wanted = TypeVar("Wanted")
 OBJECT_KEYS = frozenset({"name", "type", "config", "comment"})
@@ -48,7 +52,7 @@ class ScannedRoutes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ground:
     """What all heaps of one gateway share: instance, catalogue of types, paths the gateway serves itself, all routers' routes."""
 
@@ -56,6 +60,11 @@ class Ground:
     types: Mapping[str, HeapType]
     published: PublishedEndpoints = field(default_factory=PublishedEndpoints)
     route_sets: list[ScannedRoutes] = field(default_factory=list[ScannedRoutes])
+
+    @cached_property
+    def contexts(self) -> Shape:
+        """The contexts that expressions may read."""
+        return declared_contexts(self.types.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +128,10 @@ class Heap:
         """See `site.Surroundings`."""
         self.deployment.warnings.append(warning)
 
+    def examine(self, template: Template, position: Position) -> None:
+        """See `site.Surroundings`."""
+        self.deployment.warnings += Names(self.ground.contexts, self.properties).examine(template, position)
+
     def names(self) -> Sequence[str]:
         """Every name that can be referred to from here."""
         return [*self._declared, *(self.standing.parent.names() if self.standing.parent else ())]
@@ -170,6 +183,11 @@ class Heap:
         config = declaration.members.get("config", {})
         settings = validated(heap_type.Config, config, position, load_bindings(self.ground.instance, self.properties))
         self.deployment.warnings += warnings_about(settings, position, cast("str", declaration.members["type"]))
+        faults = Faults()
+        for pointer, template in expressions(settings, position.pointer):
+            with faults.noted():
+                self.examine(template, Position(position.file, pointer))
+        faults.raise_any()
         return settings
 
     def _warn_about_siblings(self, declaration: Declaration) -> None:

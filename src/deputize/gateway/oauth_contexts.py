@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from deputize.audit.records import Subject
+from deputize.gateway.contexts import Shape
 from deputize.kernel.values import JsonObject, JsonValue
 
 _MAX_ACTORS: Final = 16
@@ -15,6 +16,7 @@ class AccessToken:
     """A token that was found valid, and what is known about it. As a context, expressions read it as `contexts.oauth2`."""
 
     binding_name: ClassVar[str] = "oauth2"
+    binding_shape: ClassVar[Shape] = {"accessToken": {"token": None, "scopes": None, "expiresAt": None, "info": None}}
     token: str = field(repr=False)
     scopes: frozenset[str]
     expires_at: float | None
@@ -36,6 +38,7 @@ class RefusalContext:
     """Left by a filter that answers instead of passing on, read by expressions as `contexts.oauth2Failure`."""
 
     binding_name: ClassVar[str] = "oauth2Failure"
+    binding_shape: ClassVar[Shape] = {"error": None, "description": None}
     error: str
     """A short code such as `invalid_token`."""
     reason: str

@@ -4,29 +4,27 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
-import structlog
 from pydantic import Field
 
 from deputize.audit.service import AuditService
-from deputize.expressions import Template
+from deputize.expressions import Condition
 from deputize.gateway.access_audit import Observe, access_audit
 from deputize.gateway.advice import advice
-from deputize.gateway.bindings import Bindings
+from deputize.gateway.conditions import PlacedCondition
 from deputize.gateway.configured import Configured, configured
 from deputize.gateway.contexts import RouterContext
 from deputize.gateway.declarations import below, declarations
 from deputize.gateway.deployment import Deployment
 from deputize.gateway.heap import Heap, Standing
-from deputize.gateway.places import Instance, RouteIdentity
-from deputize.gateway.settings import Raw, Reference, Settings, TemplateText, explained
+from deputize.gateway.places import RouteIdentity
+from deputize.gateway.settings import ConditionText, Raw, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Ending, Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.errors import ConfigurationError, Position
 
-log = structlog.get_logger()
 RESERVED_NAME = "default"
-PATH_ONLY = frozenset({"request.uri.path"})
+PATH_ONLY = frozenset({("request", "uri", "path")})
 """A condition that reads nothing else is evaluated once a path."""
 REMEMBERED_PATHS = 1024
 
@@ -40,7 +38,7 @@ class RouteSettings(Settings):
     """The route's name; routes are tried in the order of their names. By default the id."""
     id: str | None = Field(None, alias="_id")
     """The route's id; by default the file's name without `.json`."""
-    condition: TemplateText | None = None
+    condition: ConditionText | None = None
     """Which requests the route accepts; all of them when absent."""
     heap: Raw[Any] = Field([])
     """Objects that this route's objects can refer to by name."""
@@ -55,29 +53,29 @@ class RouteSettings(Settings):
 class Route:
     """A deployed route. Counts the exchanges it is serving, so that it is closed only when the last one has ended."""
 
-    __slots__ = ("_by_path", "_condition", "_handle", "_instance", "_observe", "_properties", "active", "deployment", "identity")
+    __slots__ = ("_by_path", "_condition", "_handle", "_observe", "active", "deployment", "identity")
 
-    def __init__(self, identity: RouteIdentity, condition: Template | None, handler: Handler, observe: Observe | None, heap: Heap) -> None:
+    def __init__(
+        self, identity: RouteIdentity, condition: PlacedCondition | None, handler: Handler, observe: Observe | None, deployment: Deployment
+    ) -> None:
         """`observe` is shown each exchange before the handler is."""
         self.identity = identity
-        self.deployment = heap.deployment
+        self.deployment = deployment
         self.active = 0
         self._condition = condition
         self._by_path: dict[str, bool] | None = {} if condition is not None and condition.reads <= PATH_ONLY else None
         self._handle = handler.handle
         self._observe = observe
-        self._instance: Instance = heap.ground.instance
-        self._properties = heap.properties
 
     def accepts(self, exchange: Exchange) -> bool:
-        """Whether the condition holds. A condition that errors does not hold, and is reported."""
+        """Whether the condition holds. One that cannot be decided does not, and is reported."""
         if self._condition is None:
             return True
         if self._by_path is None:
-            return self._holds(self._condition, exchange)
+            return self._condition.accepts(exchange)
         path = exchange.request.target.path
         held = self._by_path.get(path)
-        return self._remembered(path, self._holds(self._condition, exchange)) if held is None else held
+        return self._remembered(path, self._condition.accepts(exchange)) if held is None else held
 
     def _remembered(self, path: str, held: bool) -> bool:  # noqa: FBT001 - what is remembered
         """Paths come from clients, so that only so many are kept."""
@@ -86,12 +84,6 @@ class Route:
                 self._by_path.clear()
             self._by_path[path] = held
         return held
-
-    def _holds(self, condition: Template, exchange: Exchange) -> bool:
-        holds, error = condition.condition_or_error(Bindings(exchange, None, self._instance, self._properties))
-        if error is not None:
-            log.warning("a route's condition failed and counts as false", route=self.identity.name, reason=explained(error))
-        return holds
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
         """Serve the exchange."""
@@ -120,9 +112,19 @@ def build_route(text: bytes, file: str, stem: str, parent: Heap, deployment: Dep
     deployment.warnings += advice(
         route.document, route.position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri
     )
-    handler = _handler(route, heap)
+    site = Site("", route.position, ground.instance, identity, heap)
+    condition = _condition(route.settings.condition, site)
+    handler = _handler(route, heap, site)
     service = heap.resolve(route.settings.audit_service, AuditService, below(route.position, "auditService"))
-    return Route(identity, route.settings.condition, handler, access_audit(service, ground.instance.clock, identity), heap)
+    return Route(identity, condition, handler, access_audit(service, ground.instance.clock, identity), deployment)
+
+
+def _condition(condition: Condition | None, site: Site) -> PlacedCondition | None:
+    if condition is None:
+        return None
+    position = below(site.position, "condition")
+    site.surroundings.examine(condition.template, position)
+    return PlacedCondition(condition, position, site.bindings)
 
 
 def _identity(settings: RouteSettings, stem: str, position: Position) -> RouteIdentity:
@@ -135,8 +137,7 @@ def _identity(settings: RouteSettings, stem: str, position: Position) -> RouteId
     return identity
 
 
-def _handler(route: Configured[RouteSettings], heap: Heap) -> Handler:
+def _handler(route: Configured[RouteSettings], heap: Heap, site: Site) -> Handler:
     heap.build_all()
     handler = heap.resolve(route.settings.handler, Handler, below(route.position, "handler"))
-    site = Site("", route.position, heap.ground.instance, heap.standing.route, heap)
     return heap.standing.decorations.on_route(handler, route.document, site)

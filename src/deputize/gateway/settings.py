@@ -6,15 +6,16 @@ configuration when it is built).
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, TypeAlias, TypeVar, cast, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationInfo, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from deputize.expressions import ExpressionError, Template, compile_template
+from deputize.expressions import Condition, ExpressionError, ExpressionSyntaxError, Template, compile_condition, compile_template
 from deputize.kernel import durations, pointers
 
 Item = TypeVar("Item")
@@ -51,31 +52,48 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _evaluate_texts(cls, data: object, info: ValidationInfo) -> object:
-        """Evaluates configuration expressions with the bindings given as validation context."""
+        """Evaluates configuration expressions with the bindings given as validation context. Reports every one that fails."""
         if not isinstance(data, Mapping):
             return data
-        bindings = cast("Mapping[str, object]", info.context or {})
-        raw = _raw_keys(cls)
-        members = cast("Mapping[str, object]", data)
-        return {key: value if key in raw else _evaluated(value, bindings) for key, value in members.items() if not _is_disabled(key)}
+        texts = _Texts(cast("Mapping[str, object]", info.context or {}))
+        wanted = _evaluated_keys(cls)
+        members = {key: value for key, value in cast("Mapping[str, object]", data).items() if not _is_disabled(key)}
+        found = {key: texts.evaluated(value, (key,)) if key in wanted else value for key, value in members.items()}
+        if texts.errors:
+            raise ValidationError.from_exception_data(cls.__name__, texts.errors)
+        return found
 
 
 def unknown_keys(settings: Settings, pointer: str = "") -> Iterator[UnknownKey]:
     """Every key below `settings` that no field reads, so that a typing error is not silently a missing setting."""
-    known = [field.alias or name for name, field in type(settings).model_fields.items()]
-    for key in settings.model_extra or {}:
-        close = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
-        yield UnknownKey(pointers.join(pointer, key), key, close[0] if close else None)
-    for name, field in type(settings).model_fields.items():
-        yield from _unknown_within(getattr(settings, name), pointers.join(pointer, field.alias or name))
+    for place, value in walk(settings, pointer):
+        if isinstance(value, Settings):
+            known = [field.alias or name for name, field in type(value).model_fields.items()]
+            for key in value.model_extra or {}:
+                close = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+                yield UnknownKey(pointers.join(place, key), key, close[0] if close else None)
 
 
-def _unknown_within(value: object, pointer: str) -> Iterator[UnknownKey]:
+def expressions(settings: Settings, pointer: str = "") -> Iterator[tuple[str, Template]]:
+    """Every runtime expression below `settings`, and its pointer."""
+    for place, value in walk(settings, pointer):
+        if isinstance(value, Template | Condition):
+            yield place, value.template if isinstance(value, Condition) else value
+
+
+def walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:
+    """`value` and every value below it, settings, lists and maps, with their pointers."""
+    yield pointer, value
     if isinstance(value, Settings):
-        yield from unknown_keys(value, pointer)
+        below = ((field.alias or name, getattr(value, name)) for name, field in type(value).model_fields.items())
     elif isinstance(value, tuple | list):
-        for index, item in enumerate(cast("tuple[object, ...]", value)):
-            yield from _unknown_within(item, pointers.join(pointer, index))
+        below = enumerate(cast("tuple[object, ...]", value))
+    elif isinstance(value, dict):
+        below = cast("dict[str, object]", value).items()
+    else:
+        return
+    for name, member in below:
+        yield from walk(member, pointers.join(pointer, name))
 
 
 def _is_disabled(key: str) -> bool:
@@ -83,9 +101,10 @@ def _is_disabled(key: str) -> bool:
 
 
 @cache
-def _raw_keys(kind: type[Settings]) -> frozenset[str]:
-    fields = kind.model_fields
-    return frozenset(field.alias or name for name, field in fields.items() if any(map(_mentions_raw, (field.annotation, *field.metadata))))
+def _evaluated_keys(kind: type[Settings]) -> frozenset[str]:
+    """The keys whose texts are configuration expressions: those of fields that do not leave their texts alone."""
+    fields = kind.model_fields.items()
+    return frozenset(field.alias or name for name, field in fields if not any(map(_mentions_raw, (field.annotation, *field.metadata))))
 
 
 def _mentions_raw(annotation: object) -> bool:
@@ -94,23 +113,36 @@ def _mentions_raw(annotation: object) -> bool:
     return any(_mentions_raw(argument) for argument in get_args(annotation))
 
 
-def _evaluated(value: object, bindings: Mapping[str, object]) -> object:
-    if isinstance(value, str):
-        return _evaluated_text(value, bindings)
-    if isinstance(value, list):
-        return [_evaluated(item, bindings) for item in cast("list[object]", value)]
-    if isinstance(value, dict):
-        return {key: _evaluated(item, bindings) for key, item in cast("dict[str, object]", value).items()}
-    return value
+class _Texts:
+    """The evaluation of the configuration expressions in one object, and what went wrong where."""
 
+    def __init__(self, bindings: Mapping[str, object]) -> None:
+        self._bindings = bindings
+        self.errors: list[InitErrorDetails] = []
 
-def _evaluated_text(text: str, bindings: Mapping[str, object]) -> object:
-    if "${" not in text and "#{" not in text:
-        return text
-    try:
-        return compile_template(text).evaluate(bindings)
-    except ExpressionError as error:
-        raise ValueError(explained(error)) from error
+    def evaluated(self, value: object, place: tuple[int | str, ...]) -> object:
+        if isinstance(value, str):
+            return self._text(value, place)
+        if isinstance(value, list):
+            return [self.evaluated(item, (*place, at)) for at, item in enumerate(cast("list[object]", value))]
+        if isinstance(value, dict):
+            return {key: self.evaluated(item, (*place, key)) for key, item in cast("dict[str, object]", value).items()}
+        return value
+
+    def _text(self, text: str, place: tuple[int | str, ...]) -> object:
+        if "${" not in text and "#{" not in text:
+            return text
+        try:
+            template = compile_template(text)
+            unknown = next(((names[0], at) for names, at in template.reads.items() if names[0] not in self._bindings), None)
+            if unknown is not None:
+                raise ExpressionSyntaxError(text, unknown[1], f"nothing is known as {unknown[0]} when the configuration is loaded")
+            return template.evaluate(self._bindings)
+        except ExpressionError as error:
+            # The reason is a parameter: braces in a message template would be taken for one.
+            reason = PydanticCustomError("expression", "{reason}", {"reason": explained(error)})
+            self.errors.append(InitErrorDetails(type=reason, loc=place, input=text))
+            return text
 
 
 def explained(error: ExpressionError) -> str:
@@ -127,15 +159,18 @@ def _duration(value: object) -> float | None:
         raise ValueError(str(error)) from error
 
 
-def _template(value: object) -> Template:
-    if isinstance(value, bool | int | float):
-        value = str(value).lower()
-    if not isinstance(value, str):
-        raise ValueError("expected a text, which may hold ${expressions}")  # noqa: TRY004
-    try:
-        return compile_template(value)
-    except ExpressionError as error:
-        raise ValueError(explained(error)) from error
+def _compiled_by(compile_text: Callable[[str], Item]) -> Callable[[object], Item]:
+    def compiled(value: object) -> Item:
+        if isinstance(value, bool | int | float):
+            value = str(value).lower()
+        if not isinstance(value, str):
+            raise ValueError("expected a text, which may hold ${expressions}")  # noqa: TRY004
+        try:
+            return compile_text(value)
+        except ExpressionError as error:
+            raise ValueError(explained(error)) from error
+
+    return compiled
 
 
 def _reference(value: object) -> str | dict[str, Any]:
@@ -153,8 +188,11 @@ def _as_list(value: object) -> object:
 Duration: TypeAlias = Annotated[float | None, PlainValidator(_duration)]
 """English duration text; the field holds seconds, `None` meaning without limit. Defaults are written in seconds."""
 
-TemplateText: TypeAlias = Annotated[Template, PlainValidator(_template), _RAW]
+TemplateText: TypeAlias = Annotated[Template, PlainValidator(_compiled_by(compile_template)), _RAW]
 """A runtime expression: compiled at load, evaluated for each request."""
+
+ConditionText: TypeAlias = Annotated[Condition, PlainValidator(_compiled_by(compile_condition)), _RAW]
+"""A runtime expression that something is decided by. `Site.condition` gives it its place."""
 
 Reference: TypeAlias = Annotated[str | dict[str, Any], PlainValidator(_reference), _RAW]
 """The name of a heap object, or an inline object."""

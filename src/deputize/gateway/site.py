@@ -4,25 +4,26 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-import structlog
-
-from deputize.expressions import Template
+from deputize.expressions import Condition, Template
 from deputize.gateway import bindings
+from deputize.gateway.conditions import PlacedCondition
 from deputize.gateway.places import Instance, RouteIdentity
-from deputize.gateway.settings import Reference, Settings, explained
+from deputize.gateway.settings import Reference, Settings
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.pointers import join
 
-log = structlog.get_logger()
 Wanted = TypeVar("Wanted")
 Closer = Callable[[], Awaitable[None]]
 Job = Callable[[], Awaitable[None]]
 
 
 class HeapType(Protocol):
-    """A class listed in a catalogue tuple. Its `__name__`, and each of its optional `aliases`, is the `type` in configuration."""
+    """A class listed in a catalogue tuple. Its `__name__`, and each of its optional `aliases`, is the `type` in configuration.
+
+    What it leaves for expressions to read it lists in an optional `contexts`, a tuple of context classes.
+    """
 
     __name__: str
 
@@ -57,6 +58,10 @@ class Surroundings(Protocol):
 
     def warn(self, warning: ConfigurationError) -> None:
         """Tell the operator of something that works but is probably not meant."""
+        ...
+
+    def examine(self, template: Template, position: Position) -> None:
+        """Warn about names in a runtime expression that are always missing. Raises `ConfigurationError` for unknown ones."""
         ...
 
     @property
@@ -104,12 +109,9 @@ class Site:
         """The text a runtime expression yields, `None` for null or missing. Raises `ExpressionError`."""
         return bindings.as_text(template.evaluate(self.bindings(exchange, response)))
 
-    def holds(self, condition: Template, exchange: Exchange, response: Response | None = None) -> bool:
-        """Whether a runtime condition is true. One that cannot be evaluated is false, and is reported."""
-        held, error = condition.condition_or_error(self.bindings(exchange, response))
-        if error is not None:
-            log.warning("a condition failed and counts as false", object=self.name, place=str(self.position), reason=explained(error))
-        return held
+    def condition(self, condition: Condition, key: str) -> PlacedCondition:
+        """The condition at `key`, ready to decide for exchanges."""
+        return PlacedCondition(condition, self._at(key), self.bindings)
 
     def error(self, key: str, reason: str, fix: str = "") -> ConfigurationError:
         """An error at `key` for the caller to raise."""

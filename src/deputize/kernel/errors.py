@@ -1,6 +1,8 @@
 """The error roots. Wire errors live beside the protocol that defines them (`oauth.errors`, `mcp.errors`)."""
 
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 
 class DeputizeError(Exception):
@@ -30,3 +32,45 @@ class ConfigurationError(DeputizeError):
         self.reason = reason
         self.fix = fix
         super().__init__(f"{position}: {reason}" + (f" ({fix})" if fix else ""))
+
+    @property
+    def errors(self) -> "Sequence[ConfigurationError]":
+        """The single errors it stands for: itself, unless there are several."""
+        return (self,)
+
+
+class ConfigurationErrors(ConfigurationError):
+    """Several things an operator wrote are wrong. Position, reason and fix are those of the first; `str()` has a line for each."""
+
+    def __init__(self, errors: Iterable[ConfigurationError]) -> None:
+        """At least one; those that say the same are taken once."""
+        self._errors = tuple({str(each): each for error in errors for each in error.errors}.values())
+        first = self._errors[0]
+        super().__init__(first.position, first.reason, first.fix)
+        self.args = ("\n".join(map(str, self._errors)),)
+
+    @property
+    def errors(self) -> Sequence[ConfigurationError]:
+        """The single errors."""
+        return self._errors
+
+
+@dataclass(slots=True)
+class Faults:
+    """The errors met so far by something that goes on after each, to report all of them at once."""
+
+    found: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
+
+    @contextmanager
+    def noted(self) -> Generator[None]:
+        """Note a `ConfigurationError` raised inside, and go on."""
+        try:
+            yield
+        except ConfigurationError as error:
+            self.found.append(error)
+
+    def raise_any(self) -> None:
+        """Raise what was noted: `ConfigurationErrors`, or the only error itself."""
+        if self.found:
+            errors = ConfigurationErrors(self.found)
+            raise errors if len(errors.errors) > 1 else errors.errors[0]

@@ -16,6 +16,9 @@ class McpContext:
     """The message a client sent and, once it is known, what the server answered with."""
 
     binding_name: ClassVar[str] = "mcp"
+    binding_shape: ClassVar[Mapping[str, None]] = dict.fromkeys(
+        ("clientMessageType", "clientPayload", "protocolVersion", "sessionId", "serverMessageType", "serverPayload")
+    )
     message: Message
     key: PolicyKey | None
     """Method and names acted on; `None` for stream openings, session ends and a client's answers."""

@@ -59,7 +59,7 @@ def test_precedence_in_mappings(source, grouped):
     ],
 )
 def test_precedence_in_gateway_expressions(source, grouped):
-    (program,) = compile_template(f"${{{source}}}")._parts
+    (program,) = compile_template(f"${{{source}}}").parts
     assert gateway_source(program.tree) == grouped
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from deputize.expressions import EvaluationError, ExpressionSyntaxError, compile_template
+from deputize.expressions import EvaluationError, ExpressionSyntaxError, compile_condition, compile_template
 
 BINDINGS = {
     "request": {
@@ -146,9 +146,7 @@ def test_names_tell_which_bindings_are_needed(source, names):
     ],
 )
 def test_conditions(source, expected):
-    template = compile_template(source)
-    assert template.condition(BINDINGS) is expected
-    assert template.condition_or_error(BINDINGS) == (expected, None)
+    assert compile_condition(source).holds(BINDINGS) is expected
 
 
 @pytest.mark.parametrize(
@@ -162,13 +160,11 @@ def test_conditions(source, expected):
         ("${!find('x', request.method.concat('('))}", "pattern"),
     ],
 )
-def test_conditions_that_fail_are_false_and_say_why(source, reason):
-    template = compile_template(source)
-    passed, error = template.condition_or_error(BINDINGS)
-    assert passed is False
-    assert isinstance(error, EvaluationError)
-    assert reason in error.reason
-    assert template.condition(BINDINGS) is False
+def test_conditions_that_fail_say_why(source, reason):
+    for evaluate in (compile_condition(source).holds, compile_condition(source).decide):
+        with pytest.raises(EvaluationError) as raised:
+            evaluate(BINDINGS)
+        assert reason in raised.value.reason
 
 
 @pytest.mark.parametrize(

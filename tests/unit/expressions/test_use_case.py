@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deputize.expressions import TokenError, compile_mapping, compile_template, substitute
+from deputize.expressions import TokenError, compile_condition, compile_mapping, substitute
 
 USE_CASE = Path(__file__).resolve().parents[4] / "shared" / "use-case"
 pytestmark = pytest.mark.skipif(not USE_CASE.is_dir(), reason="the use case's files are not here")
@@ -21,10 +21,10 @@ def read(name):
 
 
 def test_the_condition_of_the_route_selects_the_path():
-    condition = compile_template(read("config/routes/mcp.json")["condition"])
-    assert condition.names == {"request"}
-    assert condition.condition({"request": {"uri": {"path": "/mcp"}}})
-    assert not condition.condition({"request": {"uri": {"path": "/"}}})
+    condition = compile_condition(read("config/routes/mcp.json")["condition"])
+    assert condition.template.names == {"request"}
+    assert condition.decide({"request": {"uri": {"path": "/mcp"}}}) is True
+    assert condition.decide({"request": {"uri": {"path": "/"}}}) is False
 
 
 def test_the_tokens_of_the_route_are_replaced():

@@ -6,6 +6,7 @@ import os
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from deputize.gateway.contexts import RouterContext
 from deputize.gateway.handlers.router import Router
@@ -399,3 +400,23 @@ async def test_order_of_files_does_not_matter(tmp_path_factory, order):
     router = router_over(routes)
     assert [await status(router, f"/{number}") for number in range(6)] == [200 + number for number in range(6)]
     assert [route.identity.name for route in router.routes.routes] == [f"route-{number}" for number in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "taken"),
+    [
+        ("${request.headers['X-A'][0] != 'b'}", True),
+        ("${contexts.mcp.clientPayload.params.name != 'danger'}", False),
+        ("${!contexts.oauth2.accessToken.info.blocked}", False),
+        ("${contexts.oauth2 == null}", True),
+        ("${request.method < 5}", False),
+    ],
+)
+async def test_a_route_takes_only_what_its_condition_can_decide_about(routes, condition, taken):
+    """A header that is absent is one answer; a context that is never there, or an error, is none, and others may take the request."""
+    write(routes, "a.json", 201, condition=condition)
+    write(routes, "b.json", 202)
+    router = router_over(routes)
+    with capture_logs() as logs:
+        assert [await status(router, "/x"), await status(router, "/y")] == [201 if taken else 202] * 2
+    assert len([each for each in logs if each["event"] == "a condition counts as false"]) == (0 if taken else 1)

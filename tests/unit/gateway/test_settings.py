@@ -41,6 +41,19 @@ def test_configuration_expressions_are_evaluated_at_load():
     assert (settings.base_uri, settings.names) == ("http://h:80", ("h",))
 
 
+@pytest.mark.parametrize("expression", ["evn.HOST", "request.method", "contexts.client.remoteAddress", "env.HOST == session.x"])
+def test_a_name_that_is_not_known_at_load_is_an_error_at_its_place(expression):
+    with pytest.raises(ValidationError) as raised:
+        read({"baseURI": "http://a", "names": ["a", "${" + expression + "}"]}, env={})
+    (error,) = raised.value.errors()
+    assert error["loc"] == ("names", 1)
+    assert "when the configuration is loaded" in error["msg"]
+
+
+def test_texts_that_no_field_reads_are_not_evaluated():
+    assert read({"decoration": "${request.uri.host}"}, env={}).model_extra == {"decoration": "${request.uri.host}"}
+
+
 def test_runtime_expressions_and_references_are_left_alone():
     inline = {"type": "StaticResponseHandler", "config": {"entity": "${request.method}"}}
     settings = read({"text": "${request.method}", "handler": inline})

@@ -15,6 +15,7 @@ def test_expressions_see_the_documented_names():
         "serverMessageType": "MCP_MESSAGE",
         "serverPayload": {"result": {}},
     }
+    assert context.as_binding().keys() == McpContext.binding_shape.keys()
 
 
 def test_an_opening_has_no_payload():

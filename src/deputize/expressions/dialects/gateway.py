@@ -39,7 +39,26 @@ VOCABULARY = Vocabulary(
     words_ignore_case=False,
 )
 
-SEMANTICS = Semantics(gateway_operators.BINARY, gateway_operators.UNARY, is_absent, gateway_operators.truth, FUNCTIONS, METHODS)
+SEMANTICS = Semantics(
+    gateway_operators.BINARY,
+    gateway_operators.UNARY,
+    is_absent,
+    gateway_operators.differs_from_null,
+    gateway_operators.truth,
+    FUNCTIONS,
+    METHODS,
+)
+DECIDING = Semantics(
+    gateway_operators.DECIDING_BINARY,
+    gateway_operators.DECIDING_UNARY,
+    gateway_operators.asking(is_absent),
+    gateway_operators.asking(gateway_operators.differs_from_null),
+    gateway_operators.truth,
+    FUNCTIONS,
+    METHODS,
+    decides=True,
+)
+"""For conditions that permit: see `gateway_operators`."""
 
 
 def compile_tokens(source: str, tokens: list[Token]) -> Program:

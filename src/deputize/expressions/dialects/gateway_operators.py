@@ -2,6 +2,9 @@
 
 Reading something absent gives null, and `x == null`, with a null that is written there, asks for that. Two values that merely
 turn out to be absent, however, are not equal: a route that compares a header with a claim must not match when there is neither.
+
+The operators exist twice. The `DECIDING` ones answer `UNDECIDED` when they compare something absent, so that a condition that permits
+does not hold only because the value it forbids could not be read; `empty`, `== null` and `!= null` ask about absence and stay exact.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +15,7 @@ from deputize.expressions.dialects.mapping_operators import order, ordered
 from deputize.expressions.errors import OperandError
 from deputize.expressions.numerals import parse_number
 from deputize.expressions.tree import BinaryOperator, UnaryOperator
-from deputize.expressions.values import Value, describe, equals, is_absent, is_list, is_mapping, is_number
+from deputize.expressions.values import UNDECIDED, Value, describe, equals, is_absent, is_list, is_mapping, is_number
 
 
 def truth(value: Value) -> bool:
@@ -69,6 +72,11 @@ def add(left: Value, right: Value) -> Value:
         raise OperandError(f"'+' adds numbers ({error}); texts are joined as in ${{a}}${{b}} or a.concat(b)") from error
 
 
+def differs_from_null(value: Value) -> bool:
+    """`x != null`: whether there is a value."""
+    return not is_absent(value)
+
+
 def is_empty(value: Value) -> bool:
     """`empty`: absent, or a text, list or map with nothing in it."""
     if isinstance(value, str) or is_list(value) or is_mapping(value):
@@ -94,4 +102,26 @@ UNARY: Mapping[UnaryOperator, Callable[[Value], Value]] = {
     "not": lambda value: not truth(value),
     "empty": is_empty,
     "-": lambda value: cast("Value", -_number(value)),
+}
+
+
+def _comparing(compare: Callable[[Value, Value], Value]) -> Callable[[Value, Value], Value]:
+    return lambda left, right: UNDECIDED if is_absent(left) or is_absent(right) else compare(left, right)
+
+
+def asking(ask: Callable[[Value], Value]) -> Callable[[Value], Value]:
+    """A question about absence itself; only what is undecided has no answer to it."""
+    return lambda value: UNDECIDED if value is UNDECIDED else ask(value)
+
+
+_COMPARISONS: frozenset[BinaryOperator] = frozenset({"==", "!=", "<", "<=", ">", ">="})
+
+DECIDING_BINARY: Mapping[BinaryOperator, Callable[[Value, Value], Value]] = {
+    operator: _comparing(operate) if operator in _COMPARISONS else operate for operator, operate in BINARY.items()
+}
+
+DECIDING_UNARY: Mapping[UnaryOperator, Callable[[Value], Value]] = {
+    "not": lambda value: UNDECIDED if is_absent(value) else not truth(value),
+    "empty": asking(is_empty),
+    "-": UNARY["-"],
 }

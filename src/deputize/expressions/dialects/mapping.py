@@ -62,7 +62,13 @@ _CHOICES: Mapping[str, Choice] = {".?[": "all", ".^[": "first", ".$[": "last"}
 _VARIABLES = {"root": Root, "this": This}
 
 SEMANTICS = Semantics(
-    mapping_operators.BINARY, mapping_operators.UNARY, mapping_operators.equals_null, mapping_operators.truth, FUNCTIONS, {}
+    mapping_operators.BINARY,
+    mapping_operators.UNARY,
+    mapping_operators.equals_null,
+    mapping_operators.differs_from_null,
+    mapping_operators.truth,
+    FUNCTIONS,
+    {},
 )
 
 

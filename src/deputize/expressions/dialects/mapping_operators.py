@@ -33,6 +33,11 @@ def equals_null(value: Value) -> bool:
     return value is None
 
 
+def differs_from_null(value: Value) -> bool:
+    """`x != null`: whether there is a value."""
+    return not is_absent(value)
+
+
 def unequal(left: Value, right: Value) -> bool:
     """`!=`: missing and null count as the same nothing."""
     if is_absent(left) or is_absent(right):

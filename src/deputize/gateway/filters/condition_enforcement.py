@@ -3,9 +3,9 @@
 from collections.abc import Awaitable
 from typing import Self
 
-from deputize.expressions import Template
+from deputize.gateway.conditions import PlacedCondition
 from deputize.gateway.oauth_contexts import RefusalContext
-from deputize.gateway.settings import Reference, Settings, TemplateText
+from deputize.gateway.settings import ConditionText, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Response
@@ -14,18 +14,19 @@ from deputize.http.messages import Response
 class ConditionEnforcementFilter:
     """Refuses with 403, or hands over to the failure handler, and leaves a `RefusalContext`.
 
-    A condition that cannot be evaluated does not hold.
+    A condition that compares something missing, in whatever way, does not hold: neither does `x != 'danger'` without `x`. Only
+    `x == null`, `x != null` and `empty x` ask for what is missing. One that cannot be evaluated does not hold either.
     """
 
     class Config(Settings):
         """`condition` is evaluated for each request."""
 
-        condition: TemplateText
+        condition: ConditionText
         """What must hold for the request to go on."""
         failure_handler: Reference | None = None
         """Answers instead where it does not hold; without it that is 403."""
 
-    def __init__(self, condition: Template, failure: Handler | None, site: Site) -> None:
+    def __init__(self, condition: PlacedCondition, failure: Handler | None, site: Site) -> None:
         self._condition = condition
         self._failure = failure
         self._site = site
@@ -34,11 +35,11 @@ class ConditionEnforcementFilter:
     def build(cls, config: Config, site: Site) -> Self:
         """Look up the failure handler."""
         failure = site.refer(config.failure_handler, Handler, "failureHandler") if config.failure_handler else None
-        return cls(config.condition, failure, site)
+        return cls(site.condition(config.condition, "condition"), failure, site)
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
         """Continue, or refuse."""
-        if self._site.holds(self._condition, exchange):
+        if self._condition.permits(exchange):
             return next(exchange)
         exchange.put(RefusalContext("condition_not_met", f"the condition of {self._site.name or self._site.pointer} does not hold"))
         return self._failure.handle(exchange) if self._failure else _forbidden()

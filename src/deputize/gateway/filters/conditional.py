@@ -3,36 +3,39 @@
 from collections.abc import Awaitable
 from typing import Self
 
-from deputize.expressions import Template
-from deputize.gateway.settings import Reference, Settings, TemplateText
+from deputize.gateway.conditions import PlacedCondition
+from deputize.gateway.settings import ConditionText, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Filter, Next
 from deputize.http.messages import Response
 
 
 class ConditionalFilter:
-    """Skips its delegate when the condition is false or cannot be evaluated; put checks into the condition of the route instead."""
+    """Runs its delegate when the condition is true. An absent header or claim differs from everything and equals nothing.
+
+    A condition that cannot be evaluated, or compares something in a context that no filter before it has left, is 500: the delegate
+    may be a check that must not be skipped, or give rights that must not be given.
+    """
 
     class Config(Settings):
         """`condition` is evaluated for each request."""
 
-        condition: TemplateText
+        condition: ConditionText
         """When the delegate is used."""
         delegate: Reference
         """The filter that is used or skipped."""
 
-    def __init__(self, condition: Template, delegate: Filter, site: Site) -> None:
+    def __init__(self, condition: PlacedCondition, delegate: Filter) -> None:
         self._condition = condition
         self._delegate = delegate
-        self._site = site
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Look up the delegate."""
-        return cls(config.condition, site.refer(config.delegate, Filter, "delegate"), site)
+        return cls(site.condition(config.condition, "condition"), site.refer(config.delegate, Filter, "delegate"))
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
-        """Run the delegate, or continue without it."""
-        if self._site.holds(self._condition, exchange):
+        """Run the delegate, or continue without it. Raises `Undecidable`."""
+        if self._condition.selects(exchange):
             return self._delegate.filter(exchange, next)
         return next(exchange)

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from deputize.expressions.errors import OperandError
 from deputize.expressions.patterns import Pattern, compile_pattern
+from deputize.gateway.contexts import BoundContext
 from deputize.gateway.mcp_errors import error_response, refuse_unread
 from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.gateway.settings import OneOrMore, Raw, Settings
@@ -30,6 +31,7 @@ class McpValidationFilter:
     """Refuses by JSON-RPC error bodies, so that clients of either era understand; forwards the bytes it has checked."""
 
     aliases: ClassVar[tuple[str, ...]] = ("McpValidatorFilter",)
+    contexts: ClassVar[tuple[type[BoundContext], ...]] = (McpContext,)
 
     class Config(Settings):
         """`acceptedOrigins` are patterns for the whole `Origin`, where there is one. `acceptedMethods` and `maxBodySize` are ours."""

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from deputize.expressions import ExpressionError, Template
 from deputize.gateway.bindings import as_text
+from deputize.gateway.contexts import BoundContext
 from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
 from deputize.gateway.resolvers.cache import cache_limits
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken, ResolutionError
@@ -62,6 +63,7 @@ class OAuth2ResourceServerFilter:
     """Bearer tokens from the `Authorization` header, and nowhere else (RFC 6750 section 2.1)."""
 
     aliases: ClassVar[tuple[str, ...]] = ("OAuth2RSFilter",)
+    contexts: ClassVar[tuple[type[BoundContext], ...]] = (AccessToken,)
 
     class Config(Settings):
         """`scopes` are expressions; the token needs all they yield."""

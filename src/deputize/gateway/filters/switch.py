@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Self
 
-from deputize.expressions import Template
-from deputize.gateway.settings import OneOrMore, Reference, Settings, TemplateText
+from deputize.gateway.conditions import PlacedCondition, Undecidable
+from deputize.gateway.settings import ConditionText, OneOrMore, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Response
@@ -13,17 +13,21 @@ from deputize.http.messages import Response
 class SwitchCase(Settings):
     """A condition (always, when absent) and the handler it diverts to."""
 
-    condition: TemplateText | None = None
+    condition: ConditionText | None = None
     """When this case is taken; always, when absent."""
     handler: Reference
     """Answers instead."""
 
 
-Cases = Sequence[tuple[Template | None, Handler]]
+Cases = Sequence[tuple[PlacedCondition | None, Handler]]
 
 
 class SwitchFilter:
-    """The first case that holds answers instead of the rest of the chain."""
+    """The first case that holds answers instead of the rest of the chain. An absent header or claim differs from everything.
+
+    A case that cannot be evaluated, or compares something in a context that no filter before it has left, is 500: it may be there
+    to refuse.
+    """
 
     class Config(Settings):
         """Cases tried before the rest of the chain runs, and cases tried on its answer."""
@@ -33,34 +37,44 @@ class SwitchFilter:
         on_response: OneOrMore[SwitchCase] = ()
         """Cases tried on the answer."""
 
-    def __init__(self, on_request: Cases, on_response: Cases, site: Site) -> None:
+    def __init__(self, on_request: Cases, on_response: Cases) -> None:
         self._on_request = on_request
         self._on_response = on_response
-        self._site = site
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Look up the handlers."""
-        return cls(_cases(config.on_request, "onRequest", site), _cases(config.on_response, "onResponse", site), site)
+        return cls(_cases(config.on_request, "onRequest", site), _cases(config.on_response, "onResponse", site))
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
-        """Divert before or after the rest of the chain, or do nothing."""
-        diverted = self._chosen(self._on_request, exchange, None)
+        """Divert before or after the rest of the chain, or do nothing. Raises `Undecidable`."""
+        diverted = _chosen(self._on_request, exchange, None)
         if diverted is not None:
             return await diverted.handle(exchange)
         response = await next(exchange)
-        diverted = self._chosen(self._on_response, exchange, response)
+        try:
+            diverted = _chosen(self._on_response, exchange, response)
+        except Undecidable:
+            await response.body.aclose()
+            raise
         if diverted is None:
             return response
         await response.body.aclose()
         return await diverted.handle(exchange)
 
-    def _chosen(self, cases: Cases, exchange: Exchange, response: Response | None) -> Handler | None:
-        for condition, handler in cases:
-            if condition is None or self._site.holds(condition, exchange, response):
-                return handler
-        return None
+
+def _chosen(cases: Cases, exchange: Exchange, response: Response | None) -> Handler | None:
+    for condition, handler in cases:
+        if condition is None or condition.selects(exchange, response):
+            return handler
+    return None
 
 
 def _cases(cases: Sequence[SwitchCase], key: str, site: Site) -> Cases:
-    return [(case.condition, site.refer(case.handler, Handler, f"{key}/{index}/handler")) for index, case in enumerate(cases)]
+    return [
+        (
+            None if case.condition is None else site.condition(case.condition, f"{key}/{index}/condition"),
+            site.refer(case.handler, Handler, f"{key}/{index}/handler"),
+        )
+        for index, case in enumerate(cases)
+    ]

@@ -8,8 +8,9 @@ import structlog
 from pydantic import Field
 
 from deputize.expressions import Template
+from deputize.gateway.conditions import PlacedCondition
 from deputize.gateway.oauth_contexts import RefusalContext
-from deputize.gateway.settings import OneOrMore, Reference, Settings, TemplateText
+from deputize.gateway.settings import ConditionText, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 class Binding(Settings):
     """A condition (always, when absent), the handler it leads to, and the origin requests then go to."""
 
-    condition: TemplateText | None = None
+    condition: ConditionText | None = None
     """When this binding is taken; always, when absent."""
     handler: Reference
     """Answers the request."""
@@ -31,13 +32,17 @@ class Binding(Settings):
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    condition: Template | None
+    condition: PlacedCondition | None
     handler: Handler
     base_uri: Template | None
 
 
 class DispatchHandler:
-    """Passes each exchange to one of several handlers."""
+    """Passes each exchange to one of several handlers. An absent header or claim differs from everything and equals nothing.
+
+    A condition that cannot be evaluated, or compares something in a context that no filter before it has left, is 500: what it leads to
+    may be there to refuse.
+    """
 
     class Config(Settings):
         """The bindings in the order they are tried."""
@@ -53,15 +58,19 @@ class DispatchHandler:
     def build(cls, config: Config, site: Site) -> Self:
         """Look up the handlers."""
         bound = [
-            _Bound(each.condition, site.refer(each.handler, Handler, f"bindings/{index}/handler"), each.base_uri)
+            _Bound(
+                None if each.condition is None else site.condition(each.condition, f"bindings/{index}/condition"),
+                site.refer(each.handler, Handler, f"bindings/{index}/handler"),
+                each.base_uri,
+            )
             for index, each in enumerate(config.bindings)
         ]
         return cls(bound, site)
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
-        """Pass on; nobody to pass to is 404. A condition that cannot be evaluated does not hold."""
+        """Pass on; nobody to pass to is 404. Raises `Undecidable`."""
         for each in self._bindings:
-            if each.condition is None or self._site.holds(each.condition, exchange):
+            if each.condition is None or each.condition.selects(exchange):
                 return self._passed_on(each, exchange)
         return self._undispatched(exchange)
 

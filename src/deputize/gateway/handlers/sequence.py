@@ -5,8 +5,8 @@ from typing import Self
 
 from pydantic import Field
 
-from deputize.expressions import Template
-from deputize.gateway.settings import OneOrMore, Reference, Settings, TemplateText
+from deputize.gateway.conditions import PlacedCondition
+from deputize.gateway.settings import ConditionText, OneOrMore, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
@@ -17,12 +17,12 @@ class SequenceBinding(Settings):
 
     handler: Reference
     """Answers the request."""
-    postcondition: TemplateText | None = None
+    postcondition: ConditionText | None = None
     """Whether to go on to the next binding after this answer; always, when absent."""
 
 
 class SequenceHandler:
-    """Runs handlers in turn; the last answer obtained is the answer."""
+    """Runs handlers in turn; the last answer obtained is the answer. A postcondition that compares something missing does not hold."""
 
     class Config(Settings):
         """The bindings in the order they run."""
@@ -30,25 +30,27 @@ class SequenceHandler:
         bindings: OneOrMore[SequenceBinding] = Field(min_length=1)
         """The steps, in order."""
 
-    def __init__(self, steps: Sequence[tuple[Handler, Template | None]], site: Site) -> None:
+    def __init__(self, steps: Sequence[tuple[Handler, PlacedCondition | None]]) -> None:
         self._steps = steps
-        self._site = site
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Look up the handlers."""
         steps = [
-            (site.refer(each.handler, Handler, f"bindings/{index}/handler"), each.postcondition)
+            (
+                site.refer(each.handler, Handler, f"bindings/{index}/handler"),
+                None if each.postcondition is None else site.condition(each.postcondition, f"bindings/{index}/postcondition"),
+            )
             for index, each in enumerate(config.bindings)
         ]
-        return cls(steps, site)
+        return cls(steps)
 
     async def handle(self, exchange: Exchange) -> Response:
         """Answer with the last response obtained; the ones before it are closed unread."""
         *leading, (last, _) = self._steps
         for handler, postcondition in leading:
             response = await handler.handle(exchange)
-            if postcondition is not None and not self._site.holds(postcondition, exchange, response):
+            if postcondition is not None and not postcondition.permits(exchange, response):
                 return response
             await response.body.aclose()
         return await last.handle(exchange)

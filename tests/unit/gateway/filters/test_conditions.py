@@ -1,9 +1,15 @@
 """Filters that decide by a condition: enforcement, conditional, switch."""
 
 import pytest
+from structlog.testing import capture_logs
 
+from deputize.gateway.conditions import Undecidable
+from deputize.gateway.contexts import RouterContext
+from deputize.gateway.oauth_contexts import access_token
+from deputize.gateway.places import RouteIdentity
 from deputize.http.exchange import Filter
-from support.gateway import Answering, built, exchange_for
+from deputize.kernel.errors import ConfigurationError
+from support.gateway import TYPES, Answering, built, exchange_for, ground_for, heap_of
 
 POSTED = "${request.method == 'POST'}"
 UNKNOWABLE = "${request.method < 5}"
@@ -47,3 +53,164 @@ async def test_switch_diverts_answers(answered, expected):
 
 async def test_a_case_without_condition_always_diverts():
     assert await status({"type": "SwitchFilter", "config": {"onRequest": {"handler": REFUSING}}}) == 418
+
+
+ABSENT_CLAIM = "contexts.oauth2.accessToken.info.role"
+DENYING = [
+    f"${{{ABSENT_CLAIM} != 'danger'}}",
+    f"${{!({ABSENT_CLAIM} == 'danger')}}",
+    f"${{not matches({ABSENT_CLAIM}, 'danger')}}",
+    f"${{{ABSENT_CLAIM} == 'danger' ? false : true}}",
+    "${contexts.mcp.clientPayload.params.name != 'danger'}",
+    "${request.headers['X-Role'][0] != 'danger'}",
+    "${session.role != 'danger'}",
+    "${contexts.ssoToken.value != 'danger'}",
+    "${!contexts.ssoToken}",
+]
+
+
+def signed_on():
+    exchange = exchange_for()
+    exchange.put(access_token("t", {"sub": "u"}, None))
+    return exchange
+
+
+def enforcing(condition):
+    return built(Filter, {"type": "ConditionEnforcementFilter", "config": {"condition": condition}})
+
+
+@pytest.mark.parametrize("condition", DENYING)
+async def test_enforcement_permits_nothing_by_comparing_what_is_missing(condition):
+    enforcement = enforcing(condition)
+    with capture_logs() as logs:
+        statuses = [(await enforcement.filter(signed_on(), Answering().handle)).status for _ in range(3)]
+    assert statuses == [403, 403, 403]
+    assert len(logs) == 1
+    assert "compares what is missing" in logs[0]["reason"]
+    assert condition.strip("${!}()not ").split()[0].split("[")[0].rpartition("(")[2].rstrip(",") in logs[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        (f"${{{ABSENT_CLAIM} == null}}", 200),
+        (f"${{empty {ABSENT_CLAIM}}}", 200),
+        (f"${{{ABSENT_CLAIM} != null}}", 403),
+        (f"${{{ABSENT_CLAIM} == null || {ABSENT_CLAIM} != 'danger'}}", 200),
+        ("${empty session.user}", 200),
+        ("${contexts.ssoToken == null}", 200),
+    ],
+)
+async def test_asking_for_what_is_missing_is_exact(condition, expected):
+    assert (await enforcing(condition).filter(signed_on(), Answering().handle)).status == expected
+
+
+@pytest.mark.parametrize(("condition", "expected"), [("== 'x'", 200), ("!= 'x'", 403)])
+async def test_selecting_takes_an_absent_claim_for_different(condition, expected):
+    delegate = {"type": "ConditionEnforcementFilter", "config": {"condition": "${false}"}}
+    conditional = built(
+        Filter, {"type": "ConditionalFilter", "config": {"condition": f"${{{ABSENT_CLAIM} {condition}}}", "delegate": delegate}}
+    )
+    assert (await conditional.filter(signed_on(), Answering().handle)).status == expected
+
+
+SELECTING = {
+    "conditional": lambda condition: {
+        "type": "ConditionalFilter",
+        "config": {"condition": condition, "delegate": {"type": "ConditionEnforcementFilter", "config": {"condition": "${false}"}}},
+    },
+    "on request": lambda condition: {"type": "SwitchFilter", "config": {"onRequest": {"condition": condition, "handler": REFUSING}}},
+    "on response": lambda condition: {"type": "SwitchFilter", "config": {"onResponse": {"condition": condition, "handler": REFUSING}}},
+}
+
+
+@pytest.mark.parametrize("filter_kind", SELECTING)
+@pytest.mark.parametrize("context", ["contexts.mcp.clientPayload.params.name", "contexts.ssoToken.value", "session.user"])
+@pytest.mark.parametrize("comparison", ["== 'danger'", "!= 'danger'"])
+async def test_selecting_by_a_context_that_nothing_left_stops_the_exchange(filter_kind, context, comparison):
+    """The delegate may be a check that is skipped, or give rights: neither is safe."""
+    backend = Answering()
+    with pytest.raises(Undecidable):
+        await built(Filter, SELECTING[filter_kind](f"${{{context} {comparison}}}")).filter(exchange_for(), backend.handle)
+    assert not backend.asked or filter_kind == "on response"
+
+
+@pytest.mark.parametrize("filter_kind", SELECTING)
+async def test_selecting_by_what_cannot_be_evaluated_stops_the_exchange(filter_kind):
+    with pytest.raises(Undecidable):
+        await built(Filter, SELECTING[filter_kind](UNKNOWABLE)).filter(exchange_for(), Answering().handle)
+
+
+async def test_a_failure_that_did_not_happen_is_nothing_to_stop_for():
+    config = {"onResponse": {"condition": "${contexts.oauth2Failure.error == 'x'}", "handler": REFUSING}}
+    assert await status({"type": "SwitchFilter", "config": config}) == 200
+
+
+@pytest.mark.parametrize(
+    ("expression", "fix"),
+    [
+        ("contexts.mpc.clientPayload.params.name != 'danger'", "did you mean contexts.mcp?"),
+        ("contexts['mpc'].clientPayload.params.name != 'danger'", "did you mean contexts.mcp?"),
+        ("context.ouath2.accessToken.info.sub != 'x'", "did you mean context.oauth2?"),
+        ("reqest.method != 'DELETE'", "did you mean request?"),
+        ("request.metod != 'DELETE'", "did you mean request.method?"),
+        ("request.uri.paht != '/x'", "did you mean request.uri.path?"),
+        ("contexts.oauth2.accesToken.info.sub != 'x'", "did you mean contexts.oauth2.accessToken?"),
+        ("contexts.mcp.clientPayLoad.params.name != 'danger'", "did you mean contexts.mcp.clientPayload?"),
+        ("contexts.client.remoteAdress != '10.0.0.1'", "did you mean contexts.client.remoteAddress?"),
+        ("!contexts.frobnicator", "known here are "),
+        ("frobnicator.x", "known here are "),
+    ],
+)
+def test_a_name_that_nothing_declares_is_refused_at_load(expression, fix):
+    for config in (
+        {"type": "ConditionEnforcementFilter", "config": {"condition": f"${{{expression}}}"}},
+        {"type": "HeaderFilter", "config": {"messageType": "REQUEST", "add": {"X-A": f"a ${{{expression}}}"}}},
+    ):
+        with pytest.raises(ConfigurationError) as raised:
+            built(Filter, config)
+        assert raised.value.fix.startswith(fix)
+        assert "nothing is known as" in raised.value.reason
+
+
+@pytest.mark.parametrize(
+    "name", ["session.x", "exchange.request", "contexts.jwtBuilder.value", "contexts.router.matchedUri", "request.form"]
+)
+def test_what_only_the_original_has_is_warned_about(name):
+    heap = heap_of()
+    built(Filter, {"type": "ConditionEnforcementFilter", "config": {"condition": f"${{{name} == 'x'}}"}}, heap)
+    (warning,) = heap.deployment.warnings
+    assert warning.position.pointer == "/handler/config/condition"
+    assert "is always missing" in warning.reason
+
+
+def test_properties_are_names_too():
+    heap = heap_of(properties={"stage": "test"})
+    built(Filter, {"type": "ConditionEnforcementFilter", "config": {"condition": "${stage == 'test'}"}}, heap)
+    assert heap.deployment.warnings == []
+
+
+class Left:
+    binding_name = "left"
+
+    def as_binding(self):
+        return {"x": "y"}
+
+
+def test_an_installed_type_declares_the_contexts_it_leaves():
+    class LeavingFilter:
+        contexts = (Left,)
+
+    heap = heap_of(ground=ground_for(types={**TYPES, "LeavingFilter": LeavingFilter}))
+    built(Filter, {"type": "ConditionEnforcementFilter", "config": {"condition": "${contexts.left.x == 'y'}"}}, heap)
+    assert heap.deployment.warnings == []
+
+
+@pytest.mark.parametrize(
+    "context", [RouterContext(RouteIdentity("a", "a"), None, exchange_for().request.target), access_token("t", {}, None)]
+)
+def test_what_a_context_declares_is_what_it_shows(context):
+    def shape(value):
+        return {name: shape(member) if name != "info" and isinstance(member, dict) else None for name, member in value.items()}
+
+    assert shape(context.as_binding()) == type(context).binding_shape

@@ -2,6 +2,7 @@
 
 import pytest
 
+from deputize.gateway.conditions import Undecidable
 from deputize.http.exchange import Handler
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import built, exchange_for
@@ -54,7 +55,7 @@ async def test_chain_names_the_filter_that_is_none():
     assert raised.value.position.pointer == "/handler/config/filters/1"
 
 
-@pytest.mark.parametrize(("method", "expected"), [("GET", 201), ("PUT", 202), ("POST", 404)])
+@pytest.mark.parametrize(("method", "expected"), [("GET", 201), ("PUT", 202)])
 async def test_dispatch_takes_the_first_binding_that_holds(method, expected):
     bindings = [
         {"condition": "${request.method == 'GET'}", "handler": static(201)},
@@ -62,6 +63,23 @@ async def test_dispatch_takes_the_first_binding_that_holds(method, expected):
         {"condition": "${request.method < 5}", "handler": static(203)},
     ]
     assert (await answer({"type": "DispatchHandler", "config": {"bindings": bindings}}, method=method)).status == expected
+
+
+async def test_dispatch_without_a_binding_that_holds_is_404():
+    bindings = {"condition": "${request.method == 'GET'}", "handler": static(201)}
+    assert (await answer({"type": "DispatchHandler", "config": {"bindings": bindings}}, method="POST")).status == 404
+
+
+@pytest.mark.parametrize("condition", ["${request.method < 5}", "${contexts.mcp.clientPayload.params.name == 'danger'}"])
+async def test_dispatch_passes_nothing_on_beyond_a_binding_it_cannot_decide_about(condition):
+    bindings = [{"condition": condition, "handler": static(403)}, {"handler": static(200)}]
+    with pytest.raises(Undecidable):
+        await answer({"type": "DispatchHandler", "config": {"bindings": bindings}})
+
+
+async def test_sequence_goes_on_only_with_what_it_can_decide():
+    bindings = [{"handler": static(200), "postcondition": "${response.headers['X-Next'][0] != 'no'}"}, {"handler": static(203)}]
+    assert (await answer({"type": "SequenceHandler", "config": {"bindings": bindings}})).status == 200
 
 
 async def test_dispatch_sets_the_origin():
