@@ -1,7 +1,8 @@
-"""The first thing every request meets: limits on its body, an id for its log lines, headers for its response."""
+"""The first thing every request meets: one reading of its head, limits on its body, an id for its log lines, response headers."""
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
@@ -14,11 +15,14 @@ MAX_BODY_SIZE = 64 * 1024
 BODY_SECONDS = 10.0
 CORRELATION_ID = "deputize.correlation_id"
 """Where in the ASGI scope the request's correlation id stands."""
+_ONE_LINE = (b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"content-encoding")
+"""Fields of which two lines could be read in two ways: by this server and by whatever stands in front of it."""
+_HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?", re.ASCII)
 _log = structlog.get_logger("deputize.authority")
 
 
 class _Refused(Exception):
-    """The body will not be read to its end."""
+    """The request will not be read to its end."""
 
     def __init__(self, status: int, description: str) -> None:
         super().__init__(description)
@@ -26,7 +30,10 @@ class _Refused(Exception):
 
 
 class Guard:
-    """Reads the body within its limits before anything else runs, and writes one log line a request, without its query."""
+    """Refuses heads that can be read in two ways, reads the body within its limits, and writes one log line a request.
+
+    All that before anything else runs; the line is without the query.
+    """
 
     def __init__(self, app: ASGIApp, new_id: Callable[[], str], *, secure: bool, body_seconds: float = BODY_SECONDS) -> None:
         """`secure`: users reach the authority over https, and browsers are told to keep to it."""
@@ -45,6 +52,7 @@ class Guard:
         answering = _Answering(send, self._headers)
         started = perf_counter()
         try:
+            _check_head(scope)
             body = await _read_body(scope, receive, self._body_seconds)
             await self._app(scope, _replay(body, receive), answering.send)
         except _Refused as refusal:
@@ -72,6 +80,21 @@ class _Answering:
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *self._headers]
         return self._send(message)
+
+
+def _check_head(scope: Scope) -> None:
+    """Refuse what RFC 9112 says must be (sections 3.2, 6.1 and 6.3), and repeated fields that mean something once only."""
+    values = {name: [value for other, value in scope["headers"] if other == name] for name in _ONE_LINE}
+    for name, lines in values.items():
+        if len(lines) > 1:
+            raise _Refused(400, f"the request has more than one {name.decode()} field")
+    host, encoding = values[b"host"], values[b"transfer-encoding"]
+    if not host and scope["http_version"] != "1.0":
+        raise _Refused(400, "the request has no host field")
+    if host and not _HOST.fullmatch(host[0]):
+        raise _Refused(400, "the host field is malformed")
+    if encoding and (encoding[0].lower() != b"chunked" or values[b"content-length"] or scope["http_version"] == "1.0"):
+        raise _Refused(400, "the transfer-encoding is not chunked alone")
 
 
 async def _read_body(scope: Scope, receive: Receive, seconds: float) -> bytes:

@@ -84,3 +84,24 @@ async def test_a_body_larger_than_allowed_is_refused(served):
         head = f"POST {served.path}/as/token HTTP/1.1\r\nHost: a\r\nContent-Length: {MAX_BODY_SIZE + 1}\r\n\r\n"
         writer.write(head.encode() + b"x" * (MAX_BODY_SIZE + 1))
         assert b"413" in await everything(reader)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"",
+        b"Host: a\r\nHost: a\r\n",
+        b"Host: a\r\nHost: b\r\n",
+        b"Host: a b\r\n",
+        b"Host: a\r\nAuthorization: Basic eDp5\r\nAuthorization: Basic eDp6\r\n",
+        b"Host: a\r\nTransfer-Encoding: gzip, chunked\r\n",
+        b"Host: a\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n",
+        b"Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+    ],
+)
+async def test_a_head_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection(served, fields):
+    async with connected(served) as (reader, writer):
+        writer.write(b"POST " + served.path.encode() + b"/as/token HTTP/1.1\r\n" + fields + b"\r\n0\r\n\r\n")
+        answer = await everything(reader)
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert answer.count(b"HTTP/1.1") == 1

@@ -10,8 +10,9 @@ from deputize.authority.guard import CORRELATION_ID, MAX_BODY_SIZE, Guard
 class Wire:
     """Plays the server's side of ASGI."""
 
-    def __init__(self, method="POST", messages=(), path="/e/as/token"):
-        self.scope = {"type": "http", "method": method, "path": path, "query_string": b"code=hidden", "headers": []}
+    def __init__(self, method="POST", messages=(), path="/e/as/token", headers=((b"host", b"a"),), version="1.1"):
+        self.scope = {"type": "http", "http_version": version, "method": method, "path": path, "query_string": b"code=hidden"}
+        self.scope["headers"] = list(headers)
         self._messages = list(messages)
         self.sent = []
 
@@ -73,6 +74,51 @@ async def test_a_body_that_breaks_off_never_reaches_the_endpoint():
 
     wire = await through(Wire(messages=[part(b"a", more=True), {"type": "http.disconnect"}]), never)
     assert wire.status == 400
+
+
+HOST = (b"host", b"a")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [HOST, HOST],
+        [HOST, (b"host", b"b")],
+        [(b"host", b"")],
+        [(b"host", b"a b")],
+        [(b"host", b"a/b")],
+        [(b"host", b"user@a")],
+        [(b"host", b"a:b")],
+        [(b"host", b"a,b c")],
+        [HOST, (b"authorization", b"Basic x"), (b"authorization", b"Basic y")],
+        [HOST, (b"content-type", b"application/x-www-form-urlencoded"), (b"content-type", b"text/plain")],
+        [HOST, (b"transfer-encoding", b"gzip, chunked")],
+        [HOST, (b"transfer-encoding", b"chunked, chunked")],
+        [HOST, (b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"chunked")],
+        [HOST, (b"transfer-encoding", b"identity")],
+        [HOST, (b"transfer-encoding", b"chunked"), (b"content-length", b"1")],
+    ],
+)
+async def test_a_head_that_can_be_read_in_two_ways_never_reaches_the_endpoint(headers):
+    async def never(scope, receive, send):
+        pytest.fail("was called")
+
+    wire = await through(Wire(messages=[part(b"a=1")], headers=headers), never)
+    assert wire.status == 400
+    assert wire.headers[b"connection"] == b"close"
+
+
+@pytest.mark.parametrize("host", [b"localhost", b"localhost:9080", b"127.0.0.1:80", b"[::1]:9080", b"auth.example.com", b"a_b.example"])
+async def test_a_plain_head_does(host):
+    headers = [(b"host", host), (b"authorization", b"Basic x"), (b"transfer-encoding", b"Chunked"), (b"cookie", b"a"), (b"cookie", b"b")]
+    assert (await through(Wire(messages=[part(b"a=1")], headers=headers))).status == 200
+
+
+async def test_http_1_0_needs_no_host_and_knows_no_chunks():
+    assert (await through(Wire("GET", headers=[], version="1.0"))).status == 200
+    chunked = Wire(headers=[HOST, (b"transfer-encoding", b"chunked")], version="1.0")
+    assert (await through(chunked)).status == 400
 
 
 async def test_a_get_is_not_waited_for():
