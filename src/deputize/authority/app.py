@@ -13,9 +13,9 @@ from deputize.authority.endpoint import Call, Endpoint
 from deputize.authority.endpoints import ENDPOINTS
 from deputize.authority.endpoints.health import live, ready
 from deputize.authority.guard import CORRELATION_ID, Guard
-from deputize.authority.responses import json_response
 from deputize.authority.services import Services
 from deputize.authority.signon import assets
+from deputize.authority.strangers import turn_away
 from deputize.oauth.errors import OAuthError
 
 _ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
@@ -40,10 +40,11 @@ def _dispatcher(routes: list[Route]) -> ASGIApp:
     """
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
         try:
-            response = await _endpoint(routes, scope)(Request(scope, receive))
+            response = await _endpoint(routes, scope)(request)
         except HTTPException as error:
-            response = _http_error(error)
+            response = turn_away(request, error.status_code, error.detail, scope[CORRELATION_ID], error.headers)
         await response(scope, receive, send)
 
     return dispatch
@@ -96,8 +97,3 @@ async def _asset(request: Request) -> Response:
         raise HTTPException(404, "There is no such file")
     asset = assets.asset(name)
     return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": "public, max-age=31536000, immutable"})
-
-
-def _http_error(error: HTTPException) -> Response:
-    code = "not_found" if error.status_code == 404 else "invalid_request"
-    return json_response({"error": code, "error_description": error.detail}, error.status_code, error.headers)

@@ -1,14 +1,16 @@
 """The first thing every request meets: one reading of its head, limits on its body, an id for its log lines, response headers."""
 
 import asyncio
-import json
 import re
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 import structlog
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deputize.authority.strangers import turn_away
 from deputize.kernel.redaction import printable
 
 MAX_BODY_SIZE = 64 * 1024
@@ -56,11 +58,12 @@ class Guard:
             body = await _read_body(scope, receive, self._body_seconds)
             await self._app(scope, _replay(body, receive), answering.send)
         except _Refused as refusal:
-            await _refuse(answering.send, refusal.status, "invalid_request", str(refusal))
+            await _refusal(scope, refusal.status, str(refusal))(scope, receive, answering.send)
         except Exception:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the trace
             _log.exception("request failed", correlation_id=scope[CORRELATION_ID])
             if answering.status == 0:
-                await _refuse(answering.send, 500, "server_error", f"The log says more (Correlation ID: {scope[CORRELATION_ID]})")
+                description = f"The log says more (Correlation ID: {scope[CORRELATION_ID]})"
+                await _refusal(scope, 500, description)(scope, receive, answering.send)
         finally:
             _log_request(scope, answering.status, perf_counter() - started)
 
@@ -129,11 +132,8 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replayed
 
 
-async def _refuse(send: Callable[[Message], Awaitable[None]], status: int, code: str, description: str) -> None:
-    body = json.dumps({"error": code, "error_description": description}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _refusal(scope: Scope, status: int, description: str) -> Response:
+    return turn_away(Request(scope), status, description, scope[CORRELATION_ID], {"Connection": "close"})
 
 
 def _log_request(scope: Scope, status: int, seconds: float) -> None:

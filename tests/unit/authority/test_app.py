@@ -1,5 +1,6 @@
 import pytest
 
+from deputize.authority.strangers import wants_page
 from support.agent_delegation import ENVIRONMENT_ID
 from support.authority import running_authority
 
@@ -51,6 +52,48 @@ async def test_what_is_not_there_is_404_in_json(http, path):
     response = await http.get(path)
     assert response.status_code == 404
     assert response.json()["error"] == "not_found"
+
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("path", ["/", "/unknown/as/jwks", f"/{ENVIRONMENT_ID}", f"/{ENVIRONMENT_ID}/nothing", "/unknown/account"])
+async def test_people_get_a_page_where_there_is_nothing(http, path):
+    response = await http.get(path, headers={"Accept": BROWSER, "Accept-Language": "de"})
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "Hier ist keine Seite" in response.text
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+
+
+async def test_people_get_a_page_for_whatever_goes_wrong(authority, http, monkeypatch):
+    wrong_method = await http.get(f"/{ENVIRONMENT_ID}/as/token", headers={"Accept": BROWSER})
+    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "POST")
+    twice = await http.get("/", headers=[("Accept", BROWSER), ("Authorization", "Basic x"), ("Authorization", "Basic y")])
+    assert twice.status_code == 400
+    monkeypatch.setattr(authority.clock, "now", lambda: 1 / 0)
+    bug = await http.get(f"/{ENVIRONMENT_ID}/account", headers={"Accept": BROWSER})
+    assert bug.status_code == 500
+    for response in (wrong_method, twice, bug):
+        assert "<h1>This cannot continue</h1>" in response.text
+
+
+@pytest.mark.parametrize(
+    ("accept", "page"),
+    [
+        (BROWSER, True),
+        ("text/html", True),
+        ("application/json;q=0.5, text/html;q=0.9", True),
+        ("text/html;q=0.5, application/json", False),
+        ("application/json, text/html", False),
+        ("text/html;q=0", False),
+        ("text/html;q=x", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_who_wants_a_page(accept, page):
+    assert wants_page(accept) == page
 
 
 async def test_a_wrong_method_says_which_are_right(http):
