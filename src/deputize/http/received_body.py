@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 
+from deputize.http.messages import BodyBroken
+
 HIGH_WATER = 64 * 1024
 """Buffered bytes above which the connection stops reading."""
 
 
-def _nothing() -> None:
-    """Do nothing: what a body asks of its connection when there is nothing to ask."""
+def nothing() -> None:
+    """Do nothing: what a body asks of a connection that has nothing to do for it, or is gone."""
 
 
 class ReceivedBody:
@@ -24,8 +26,8 @@ class ReceivedBody:
         self,
         loop: asyncio.AbstractEventLoop,
         flow_changed: Callable[[], None],
-        given_up: Callable[[], None] = _nothing,
-        first_wait: Callable[[], None] = _nothing,
+        given_up: Callable[[], None] = nothing,
+        first_wait: Callable[[], None] = nothing,
     ) -> None:
         """Empty and open."""
         self._loop = loop
@@ -82,15 +84,20 @@ class ReceivedBody:
         """Everything that has come since the last call, waiting for something to come."""
         while not self._chunks:
             if self._error is not None:
-                raise self._error
+                raise self._failure()
             if self.ended:
                 raise StopAsyncIteration
             await self._wait()
         return self._take()
 
+    def _failure(self) -> Exception:
+        """Why the body broke off: what was told only once, for its traceback will lead back to this body."""
+        error, self._error = self._error, BodyBroken("the body broke off before")
+        return error or self._error
+
     async def _wait(self) -> None:
         self._first_wait()
-        self._first_wait = _nothing
+        self._first_wait = nothing
         self._waiter = self._loop.create_future()
         try:
             await self._waiter

@@ -89,6 +89,8 @@ class Connection(WriteFlow):
         """Cancel what is being done for a client that has left."""
         self._closing = True
         self._held = b""
+        self._refused = self._broken = None
+        self._reader.close()
         self._listener.leave(self)
         if self._task is not None:
             self._task.cancel()

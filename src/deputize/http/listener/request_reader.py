@@ -10,7 +10,10 @@ from deputize.http.hop_by_hop import Field
 from deputize.http.listener.limits import Limits
 from deputize.http.listener.request_head import Head, Refused, build_head
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Request
-from deputize.http.received_body import ReceivedBody
+from deputize.http.received_body import ReceivedBody, nothing
+
+_NO_PARSER = httptools.HttpRequestParser(object())
+"""Stands where a parser was, which refers to whom it tells."""
 
 
 class RequestReader:
@@ -113,7 +116,10 @@ class RequestReader:
             return  # bytes after the last request: nobody waits for them
         reason = self._reason or (error if isinstance(error, Refused) else Refused(400, str(error)))
         self.give_up(reason)
-        raise reason from error
+        try:
+            raise reason from error
+        finally:
+            del reason, error  # its traceback leads to this frame
 
     def give_up(self, reason: Refused) -> None:
         """Break the open body off, if one is open: its reader learns it."""
@@ -122,6 +128,17 @@ class RequestReader:
             failure = BodyTooLarge if reason.status == 413 else BodyBroken
             self.body.fail(failure(str(reason)))
             self.body = None
+
+    def close(self) -> None:
+        """No more bytes come: let go of everything that refers back here, for a circle waits for the garbage collector."""
+        if self.body is not None:
+            self.body.fail(BodyBroken("the client has left"))
+            self.body = None
+        self._begin()
+        self.ready.clear()
+        self._reason = None
+        self._on_flow = self._continue = nothing
+        self._parser = _NO_PARSER
 
     def _decline_upgrade(self) -> None:
         """The parser stops at an upgrade and takes the body for the new protocol's bytes: read on in HTTP/1.1 with a fresh parser."""
@@ -214,12 +231,8 @@ class RequestReader:
         if head is None or self.body is not None:
             return
         waits = head.expects_continue and not self._chunks
-        self.body = ReceivedBody(self._loop, self._on_flow, first_wait=self._continue if waits else _nothing)
+        self.body = ReceivedBody(self._loop, self._on_flow, first_wait=self._continue if waits else nothing)
         for chunk in self._chunks:
             self.body.feed(chunk)
         head.request.body = Body(None, self.body, head.length, self.body.aclose)
         self.ready.append(head.request)
-
-
-def _nothing() -> None:
-    """Ask for nothing: the client sends the body without being asked."""

@@ -101,3 +101,5 @@ async def _answered(connection: UpstreamConnection, head: bytes, request: Reques
     except BaseException:
         await connection.give_up(waiter)
         raise
+    finally:
+        del waiter  # a failure's traceback leads to this frame, and the future holds the failure

@@ -146,11 +146,15 @@ class UpstreamConnection(WriteFlow):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what the upstream left unfinished."""
-        self._reader.close(exc)
+        self.let_go(exc)
         self._end(
             UpstreamProtocolError("the upstream closed within its head") if self._received else ConnectionClosed("the upstream closed")
         )
         self._pool.forget(self)
+
+    def let_go(self, exc: Exception | None = None) -> None:
+        """No bytes will come, or none any more."""
+        self._reader.close(exc)
 
     # Ending.
 

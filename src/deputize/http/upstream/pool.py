@@ -108,6 +108,7 @@ class Pool:
             self.forget(connection)
         else:
             self._vacate()
+        connection.let_go()
 
     def begin_stream(self, connection: UpstreamConnection) -> None:
         """Count a connection among the streams: its place is free. Raises `StreamsExhausted`."""

@@ -9,11 +9,13 @@ import httptools
 from deputize.http.heads import has_no_body
 from deputize.http.hop_by_hop import FRAMING, Field, without_named
 from deputize.http.messages import Body, Headers, Response
-from deputize.http.received_body import ReceivedBody
+from deputize.http.received_body import ReceivedBody, nothing
 from deputize.http.upstream.errors import UpstreamProtocolError
 
 _NO_BODY_YET = Body()
 _TAKEN = Response(200)
+_NO_PARSER = httptools.HttpResponseParser(object())
+"""Stands where a parser was, which refers to whom it tells."""
 
 
 class ResponseReader:
@@ -111,9 +113,14 @@ class ResponseReader:
         self.response = head
 
     def close(self, error: Exception | None) -> None:
-        """The connection is closed: the end of a body framed by that, the failure of any other."""
+        """The connection is closed: the end of a body framed by that, the failure of any other.
+
+        Lets go of everything that refers back here, for a circle waits for the garbage collector.
+        """
         body, self.body = self.body, None
         self.reusable = False
+        self._on_flow = self._on_given_up = nothing
+        self._parser = _NO_PARSER
         if body is None:
             return
         if self._until_close and error is None:
