@@ -29,6 +29,8 @@ class Exchange:
     started: float
     """Monotonic seconds when the request line was complete."""
     contexts: dict[type[object], Any] = field(default_factory=lambda: {})  # noqa: PIE807 - `dict` has no types, and `dict[…]()` takes ten times as long
+    comment_seconds: float | None = None
+    """Silence after which an answer that is an event stream gets a comment line, so that whoever waits for events knows it lives."""
     endings: list[Callable[["Ending"], None]] = field(default_factory=lambda: [])  # noqa: PIE807 - the same
     """Called once each when the answer is complete, before its last bytes are handed to the socket, or the exchange broke off."""
 

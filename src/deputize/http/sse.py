@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
+from deputize.http.messages import Headers
+
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def is_event_stream(headers: Headers) -> bool:
+    """Whether a response with these headers carries events."""
+    return (headers.get("content-type") or "").partition(";")[0].strip().lower() == "text/event-stream"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,28 @@ class EventReader:
         self._begin()
         self.skipped += too_long
         return Event(b"\n".join(data), kind or "message", self._id) if data else None
+
+
+class Boundary:
+    """Whether a stream stands between two events, where a comment may be put in.
+
+    Behind a carriage return it does not: the line feed that belongs to it may follow.
+    """
+
+    __slots__ = ("_tail",)
+
+    def __init__(self) -> None:
+        """At the start of a stream."""
+        self._tail = b"\n\n"
+
+    def feed(self, piece: bytes) -> None:
+        """The next piece of the stream, which is not empty."""
+        self._tail = (self._tail + piece[-3:])[-3:]
+
+    @property
+    def reached(self) -> bool:
+        """Whether the last line is complete and empty."""
+        return self._tail.endswith((b"\n\n", b"\n\r\n", b"\r\r\n"))
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:

@@ -63,6 +63,32 @@ async def test_silence_within_a_body_is_answered_408(loopback, echo):
     assert await wire.is_closed()
 
 
+async def test_a_body_that_trickles_in_does_not_hold_the_connection(loopback, echo):
+    listener = await loopback.listen(echo, body_seconds=0.2)
+    wire = await loopback.connect(listener.port)
+    await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+
+    async def trickle():
+        while True:
+            await wire.send(b"x")
+            await asyncio.sleep(0.01)
+
+    trickling = asyncio.ensure_future(trickle())
+    assert (await wire.answer())[0] == 408
+    trickling.cancel()
+    await asyncio.gather(trickling, return_exceptions=True)
+
+
+async def test_a_body_that_takes_long_because_it_is_long_is_not_a_trickle(loopback, echo):
+    listener = await loopback.listen(echo, body_seconds=0.05, body_rate=1000)
+    wire = await loopback.connect(listener.port)
+    await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n")
+    for _ in range(9):
+        await wire.send(b"x" * 1000)
+        await asyncio.sleep(0.03)
+    assert (await wire.answer())[0] == 200
+
+
 async def test_a_handler_that_takes_its_time_is_not_the_clients_silence(loopback):
     async def slow(exchange):
         await asyncio.sleep(0.3)
@@ -264,6 +290,17 @@ async def test_a_graceful_close_lets_exchanges_finish(loopback):
     status, fields, body = await busy.answer()
     assert (status, fields["connection"], body) == (200, "close", b"done")
     await asyncio.wait_for(closing, 2)
+
+
+async def test_a_request_whose_client_leaves_before_its_task_begins_gives_its_place_back(loopback, eventually):
+    listener = await loopback.listen(ok)
+    await loopback.connect(listener.port)
+    await eventually(lambda: listener._connections)
+    (connection,) = listener._connections
+    connection.data_received(GET)
+    connection.connection_lost(None)
+    await asyncio.sleep(0.01)
+    assert listener.gate.exchanges == 0
 
 
 async def test_grace_ends(loopback):

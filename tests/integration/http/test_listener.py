@@ -76,6 +76,15 @@ async def test_http_1_0_is_closed_and_never_chunked(loopback):
     assert "transfer-encoding" not in fields
 
 
+async def test_what_is_asked_about_the_server_itself_is_answered_here(loopback, echo):
+    listener = await loopback.listen(echo)
+    wire = await loopback.connect(listener.port)
+    await wire.send(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n" + GET)
+    status, fields, _ = await wire.answer()
+    assert (status, fields["content-length"], "x-request" in fields) == (200, "0", False)
+    assert "x-request" in (await wire.answer())[1]
+
+
 async def test_connection_close_is_honoured(loopback, echo):
     listener = await loopback.listen(echo)
     wire = await loopback.connect(listener.port)

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from deputize.http.listener.limits import Limits
-from deputize.http.listener.request_head import Refused
+from deputize.http.listener.request_head import ITSELF, Refused
 from deputize.http.listener.request_reader import RequestReader
 from deputize.http.messages import BodyBroken, BodyTooLarge
 from deputize.kernel.uris import Origin
@@ -107,8 +107,34 @@ async def test_an_unfinished_body_is_a_stream():
         (HEAD + b"X\r\n\r\n", 400),
         (b"GET / HTTP/1.1\nHost: a\n\n", 400),
         # targets
-        (b"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
-        (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        # an absolute target must say what Host and the connection say (RFC 9112 section 3.2.2)
+        (b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http://a/ HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http://a\\@b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http://a/../x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http://a#x HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET http://a HTTP/1.0\r\n\r\n", 400),
+        (b"GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 421),
+        (b"GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET //a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET * HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"OPTIONS ** HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        # one blank between method, target and version, and no other protocol's name
+        (b"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET /  HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400),
+        (b"GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b" GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / RTSP/1.0\r\nHost: a\r\n\r\n", 400),
+        (b"OPTIONS / RTSP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / ICE/1.0\r\nHost: a\r\n\r\n", 400),
+        (b"GET / http/1.1\r\nHost: a\r\n\r\n", 400),
+        # who asks is said once
+        (HEAD + b"Authorization: Bearer a\r\nauthorization: Bearer a\r\n\r\n", 400),
+        (HEAD + b"Authorization: Bearer a\r\nX: y\r\nAUTHORIZATION: Basic b\r\n\r\n", 400),
         (b"GET /mcp/%2e%2e/admin HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"GET /mcp/../admin HTTP/1.1\r\nHost: a\r\n\r\n", 400),
         (b"GET /mcp//admin HTTP/1.1\r\nHost: a\r\n\r\n", 400),
@@ -283,3 +309,53 @@ async def test_many_declined_upgrades_in_one_piece():
     assert len(reader.ready) == 2000
     assert {each.body.buffered for each in reader.ready} == {b"x"}
     assert "Upgrade" not in reader.ready[0].headers
+
+
+@pytest.mark.parametrize(
+    ("line", "host", "target"),
+    [
+        (b"GET http://a/mcp?x=1", b"a", "/mcp?x=1"),
+        (b"GET HTTP://A:80", b"a", "/"),
+        (b"GET http://a?x", b"A:80", "/?x"),
+        (b"POST http://[::1]:8080/mcp", b"[::1]:8080", "/mcp"),
+        (b"OPTIONS http://a/", b"a", "/"),
+        (b"OPTIONS http://a", b"a", "*"),
+        (b"OPTIONS *", b"a", "*"),
+    ],
+)
+async def test_a_target_may_be_absolute_and_options_may_ask_about_the_server(line, host, target):
+    reader, _ = reader_with()
+    reader.feed(line + b" HTTP/1.1\r\nHost: " + host + b"\r\n\r\n")
+    (request,) = reader.ready
+    assert str(request.target) == target
+    assert (request.target is ITSELF) == (target == "*")
+
+
+async def test_an_absolute_target_has_the_scheme_of_its_connection():
+    reader, _ = reader_with(secure=True)
+    reader.feed(b"GET https://a/x HTTP/1.1\r\nHost: a:443\r\n\r\n")
+    assert str(reader.ready[0].target) == "/x"
+    reader, _ = reader_with(secure=True)
+    with pytest.raises(Refused):
+        reader.feed(b"GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n")
+
+
+BODIES = [b"Content-Length: 19\r\n\r\nGET / HTTP/1.1\r\nHos", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: x\r\n\r\n", b"\r\n"]
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("empty", [b"", b"\r\n"])
+@pytest.mark.parametrize("size", [1, 2, 7, 30, 10_000])
+async def test_request_lines_are_found_behind_one_another_however_they_are_split(body, empty, size):
+    """And the last, which has a blank too many, is refused."""
+    requests = [empty + b"POST /%d HTTP/1.1\r\nHost: a\r\n" % number + body for number in range(4)]
+    data = b"".join(requests) + b"GET  /last HTTP/1.1\r\nHost: a\r\n\r\n"
+    reader, _ = reader_with()
+
+    def feed_all():
+        for start in range(0, len(data), size):
+            reader.feed(data[start : start + size])
+
+    with pytest.raises(Refused, match="request line"):
+        feed_all()
+    assert [str(each.target) for each in reader.ready] == ["/0", "/1", "/2", "/3"]

@@ -21,13 +21,17 @@ class Limits:
     """From the first byte of a request to the end of its head (and for a TLS handshake); then 408."""
     body_idle_seconds: float = 30.0
     """Silence in a body that somebody waits for; then 408."""
+    body_seconds: float = 60.0
+    """Time for a body that somebody waits for, and a second more for each `body_rate` bytes that have come; then 408."""
+    body_rate: int = 1024
+    """The bytes a second that a long body comes with at least, however seldom it falls silent."""
     keep_alive_seconds: float = 75.0
     """Silence between requests; then the connection is closed."""
     write_seconds: float = 30.0
-    """Time for a client to take what fills the write buffer; then the connection is aborted."""
+    """Time for a client to take what fills the write buffer, or any of what is less; then the connection is aborted."""
     linger_seconds: float = 2.0
     """Time to go on reading after an early answer, so that the client sees it before the connection closes."""
-    socket_buffer_bytes: int = 256 * 1024
-    """The kernel's send and receive buffers of each connection, which it doubles."""
+    socket_buffer_bytes: int = 64 * 1024
+    """The kernel's send and receive buffers of each connection, which it doubles: what a client costs that does not read."""
     tick_seconds: float = 0.5
     """How often deadlines are looked at."""

@@ -9,13 +9,16 @@ from deputize.http.messages import Body, Headers, Request
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import DEFAULT_PORTS, Origin, Target, UriError, parse_target
 
+_ABSOLUTE = re.compile(rb"(https?)://([^/?#]*)(.*)", re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}))(?::([0-9]{1,5}))?")
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")}
 _FORWARDABLE = re.compile(rb"(?!CONNECT$|TRACE$|PRI$|SOURCE$)[A-Z-]{1,20}")
-_KEPT_THOUGH_NOTED = frozenset({b"host", b"content-length"})
+_KEPT_THOUGH_NOTED = frozenset({b"host", b"content-length", b"authorization"})
 _NOTED = HOP_BY_HOP | _KEPT_THOUGH_NOTED | {b"expect"}
 _NO_BODY_YET = Body()
 _CACHED_TARGET_BYTES = 256
+ITSELF = Target("*", None)
+"""What OPTIONS asks about when it asks about the server itself (RFC 9110 section 9.3.7); never another method."""
 
 
 class Refused(DeputizeError):
@@ -48,12 +51,18 @@ def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, 
     kept, noted = _sorted_out(raw)
     if b"transfer-encoding" in noted or b"expect" in noted:
         _check_framing(noted, version)
+    if len(noted.get(b"authorization", ())) > 1:
+        raise Refused(400, "more than one Authorization")
+    name = _METHODS.get(method) or _other_method(method)
+    origin = _origin(noted.get(b"host"), version, secure=secure)
+    if target[:1] != b"/":
+        target = _origin_form(method, target, origin, secure=secure)
     request = Request(
-        _METHODS.get(method) or _other_method(method),
+        name,
         _short_target(target) if len(target) <= _CACHED_TARGET_BYTES else _target(target),
         Headers(kept),
         _NO_BODY_YET,
-        _origin(noted.get(b"host"), version, secure=secure),
+        origin,
         version,
     )
     lengths = noted.get(b"content-length")
@@ -93,12 +102,30 @@ def _other_method(method: bytes) -> str:
     return method.decode("ascii")
 
 
+def _origin_form(method: bytes, target: bytes, origin: Origin | None, *, secure: bool) -> bytes:
+    """A target in another form (RFC 9112 sections 3.2.2 and 3.2.4) as it would stand beside its Host, which must say the same."""
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        if target == b"*" and method == b"OPTIONS":
+            return target
+        raise Refused(400, "the request target is not a plain absolute path")
+    if (absolute[1].lower() == b"https") is not secure:
+        raise Refused(421, "the request target has a scheme that is not this connection's (RFC 9110 section 7.4)")
+    if origin is None or _origin_of_host(absolute[2], secure) != origin:
+        raise Refused(400, "the request target and Host name different origins")
+    if absolute[3][:1] == b"/":
+        return absolute[3]
+    return b"*" if method == b"OPTIONS" and not absolute[3] else b"/" + absolute[3]
+
+
 @lru_cache(maxsize=1024)
 def _short_target(raw: bytes) -> Target:
     return _target(raw)
 
 
 def _target(raw: bytes) -> Target:
+    if raw == b"*":
+        return ITSELF
     try:
         return parse_target(raw)
     except UriError as error:

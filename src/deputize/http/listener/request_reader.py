@@ -24,15 +24,18 @@ class RequestReader:
     """
 
     __slots__ = (
+        "_begun",
         "_chunks",
         "_continue",
         "_fed",
         "_head",
         "_headers",
         "_limits",
+        "_line_at",
         "_loop",
         "_on_flow",
         "_parser",
+        "_raw",
         "_reason",
         "_secure",
         "_size",
@@ -67,9 +70,12 @@ class RequestReader:
         self.body: ReceivedBody | None = None
         self.last = False
         self.messages = 0
+        self._raw = b""
+        self._line_at = 0
         self._begin()
 
     def _begin(self) -> None:
+        self._begun = False
         self._url = b""
         self._headers: list[Field] = []
         self._trailers_size = 0
@@ -83,9 +89,10 @@ class RequestReader:
         """Whether a request has begun whose head is not complete."""
         return self._head is None and (bool(self._url) or self._fed > 0)
 
-    def feed(self, data: bytes | memoryview) -> None:
+    def feed(self, data: bytes) -> None:
         """Parse the next bytes. Raises `Refused` when the connection cannot go on; requests before that are in `ready`."""
         messages = self.messages
+        self._raw = self._raw + data if self._raw else data
         rest: bytes | memoryview | None = data
         while rest is not None:
             rest = self._parse(rest)
@@ -93,6 +100,9 @@ class RequestReader:
             self._open_body()
         elif self.messages == messages:
             self._count_head(len(data))
+        if self._head is not None or not self._begun:
+            self._raw = b""
+            self._line_at = 0
 
     def _parse(self, data: bytes | memoryview) -> memoryview | None:
         try:
@@ -151,6 +161,10 @@ class RequestReader:
 
     # What follows is called by httptools.
 
+    def on_message_begin(self) -> None:
+        """The first byte of a request line."""
+        self._begun = True
+
     def on_url(self, url: bytes) -> None:
         """A piece of the request target."""
         if self._skipping:
@@ -191,10 +205,22 @@ class RequestReader:
             raise Refused(431, "too many or too long fields")
         version = parser.get_http_version()
         head = build_head(parser.get_method(), self._url, version, headers, secure=self._secure)
+        self._check_line(parser.get_method(), version)
         self.last = version == "1.0" or not parser.should_keep_alive()
         if limits.body_bytes is not None and head.length is not None and head.length > limits.body_bytes:
             raise Refused(413, "the announced body is too large")
         self._head = head
+
+    def _check_line(self, method: bytes, version: str) -> None:
+        """Refuse what llhttp tolerates: more than one blank, another protocol's name (RFC 9112 section 3).
+
+        The line begins where the last one was found to end, unless it is behind a body or an empty line.
+        """
+        line = b"%b %b HTTP/%b\r\n" % (method, self._url, version.encode())
+        at = self._line_at if self._raw.startswith(line, self._line_at) else self._raw.find(line, self._line_at)
+        if at < 0:
+            raise Refused(400, "the request line is not method, target and version with a blank between each")
+        self._line_at = at + len(line)
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""

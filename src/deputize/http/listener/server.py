@@ -6,6 +6,7 @@ import ssl
 from email.utils import formatdate
 
 from deputize.http.exchange import Exchange, Handler
+from deputize.http.keep_alive import keep_alive
 from deputize.http.listener.connection import Connection, Waiting
 from deputize.http.listener.gate import Gate
 from deputize.http.listener.limits import Limits
@@ -81,6 +82,7 @@ class Listener:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.limits.socket_buffer_bytes)
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.limits.socket_buffer_bytes)
             listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            keep_alive(listening)
             listening.bind(address)
         except OSError:
             listening.close()
@@ -107,6 +109,10 @@ class Listener:
         """Answer for the handler while the gate has no room."""
         self.records.unheard(Unheard(exchange.peer, exchange.transaction_id, 503, "too many exchanges at once", exchange.request))
         return Response(503, Headers([(b"Retry-After", b"1")]))
+
+    async def ping(self, exchange: Exchange) -> Response:  # noqa: ARG002 - it is the same for everybody
+        """Answer what is asked about the server itself: that it is there (RFC 9110 section 9.3.7)."""
+        return Response(200)
 
     async def close(self, grace_seconds: float = 1.0) -> None:
         """Accept no more, let exchanges in progress end for at most `grace_seconds`, then break off the rest."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from deputize.http.heads import LAST_CHUNK, chunk
 from deputize.http.messages import Body, BodyBroken, Request, Response
+from deputize.http.sse import is_event_stream
 from deputize.http.ticker import Silence
 from deputize.http.upstream.errors import ConnectionClosed, StreamsExhausted, UpstreamProtocolError, UpstreamTimeout
 from deputize.http.upstream.response_reader import ResponseReader
@@ -124,7 +125,7 @@ class UpstreamConnection(WriteFlow):
             return
         response = reader.take()
         if response is not None and self._waiter is not None:
-            if reader.body is not None and _is_event_stream(response):
+            if reader.body is not None and is_event_stream(response.headers):
                 self._hand_over_stream(response)
             else:
                 self._hand_over(response)
@@ -207,7 +208,3 @@ class UpstreamConnection(WriteFlow):
         if self._pumping is not None and not self.stalled:
             return None  # the request's body is awaited: its sender has a deadline of its own
         return self._idle_deadline if body is None or body.waiting else self._pool.limits.abandoned_seconds
-
-
-def _is_event_stream(response: Response) -> bool:
-    return (response.headers.get("content-type") or "").lower().startswith("text/event-stream")
