@@ -14,6 +14,7 @@ from deputize.authority.environment_file.references import check, environment_se
 from deputize.authority.environment_file.source import Source
 from deputize.authority.environment_file.stored import complete
 from deputize.authority.environment_file.targets import environment_target, object_targets
+from deputize.authority.environment_file.usernames import check_usernames
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, RowChange, Store
 from deputize.kernel.clock import Clock
 
@@ -95,6 +96,7 @@ def _environment(file: EnvironmentFile, source: Source, rows: DirectoryRows) -> 
 def _check(file: EnvironmentFile, source: Source, known: Existing, issuer: str) -> None:
     problems = Problems(source)
     check(file, known, issuer, problems)
+    check_usernames(file, known, problems)
     problems.raise_if_any()
 
 

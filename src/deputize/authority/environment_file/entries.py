@@ -267,8 +267,9 @@ class PolicyEntry(Entry):
 class UserEntry(Entry):
     """A user; without a password nobody signs on with one."""
 
-    username: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
-    """What the user signs on with, and what the mapping `Username` yields."""
+    username: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    """What the user signs on with, and what the mapping `Username` yields: 1 to 128 characters in Unicode's form NFKC, none of them
+    invisible. No two may differ in case only, and none may be an id."""
     id: Id | None = None
     """Their id; drawn when absent."""
     password: Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=1024)] | None = None

@@ -415,3 +415,22 @@ async def test_what_is_stored_does_not_keep_anybody_from_disabling_an_agent(appl
     )
     with pytest.raises(EnvironmentFileInvalid, match="use https"):
         await applying('environment: Test\nagents: [{ name: Agent, redirect_uris: ["http://elsewhere.example.com/"] }]\n')
+
+
+async def test_a_name_that_could_be_taken_for_another_user_is_refused_in_a_later_file_too(applying):
+    await applying("environment: Test\nusers: [{ username: ada }]")
+    with pytest.raises(EnvironmentFileInvalid, match="differs from the user 'ada' in case only"):
+        await applying("environment: Test\nusers: [{ username: ADA }]")
+    assert (await applying("environment: Test\nusers: [{ username: ada }]")).lines == ()
+    assert (await applying("environment: Test\nusers: [{ username: ADA }]", prune=True)).lines == ("+ user ADA", "- user ada")
+
+
+async def test_no_user_is_called_like_the_id_of_an_agent_whichever_comes_first(applying):
+    agent_id = "00000000-0000-4000-8000-0000000000a1"
+    await applying(f"environment: Test\nagents: [{{ name: A, id: {agent_id} }}]")
+    with pytest.raises(EnvironmentFileInvalid, match="is the id of the agent 'A'"):
+        await applying(f"environment: Test\nusers: [{{ username: {agent_id.upper()} }}]")
+    other = agent_id.replace("a1", "a2")
+    await applying(f"environment: Test\nusers: [{{ username: {other} }}]")
+    with pytest.raises(EnvironmentFileInvalid, match="would have the name of the user"):
+        await applying(f"environment: Test\nagents: [{{ name: B, id: {other} }}]")

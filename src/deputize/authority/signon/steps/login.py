@@ -16,8 +16,10 @@ from deputize.authority.turns import TooManyWaiting
 from deputize.kernel.digests import digest
 from deputize.oauth.records.directory import Step
 from deputize.oauth.records.store import Session, User
+from deputize.oauth.usernames import MAX_LENGTH, canonical
 
-MAX_USERNAME = 128
+MAX_TYPED = 1024
+"""Characters of a name that are looked at: its canonical form may be shorter."""
 _log = structlog.get_logger("deputize.authority")
 
 
@@ -29,13 +31,13 @@ def is_due(_step: Step, situation: Situation) -> bool:
 def page(_step: Step, situation: Situation, _language: Language, again: Again) -> Page:
     """The form, with the name filled in where the user or the agent already gave it."""
     hint = situation.request.login_hint or "" if situation.request else ""
-    values = {"agent_name": situation.agent_name, "username": again.typed or hint[:MAX_USERNAME]}
+    values = {"agent_name": situation.agent_name, "username": again.typed or hint[:MAX_LENGTH]}
     return Page("login.html", values, again.problems, again.status)
 
 
 async def submit(_step: Step, situation: Situation, language: Language, form: Mapping[str, str], services: Services) -> Outcome:
     """Sign the user on, or say in the same words and time that this did not work, whatever the reason."""
-    username, password = form.get("username", "").strip()[:MAX_USERNAME], form.get("password", "")
+    username, password = canonical(form.get("username", "")[:MAX_TYPED])[:MAX_LENGTH], form.get("password", "")
     if missing := _missing(username, password, language):
         return Again(missing, username)
     try:

@@ -119,3 +119,9 @@ async def test_the_session_value_is_not_kept_in_clear(authority, login):
     await login.sign_on()
     cookie = login.client.cookies[f"deputize-session-{ENVIRONMENT_ID}"]
     assert await authority.store.sessions.find_session(ENVIRONMENT_ID, cookie) is None
+
+
+@pytest.mark.parametrize("typed", [" demouser ", "demouser\u00a0", "ｄｅｍｏｕｓｅｒ"])
+async def test_a_name_is_recognised_however_it_is_typed(login, typed):
+    await login.sign_on(username=typed)
+    assert login.heading.startswith("Let ")
