@@ -1,11 +1,12 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from deputize.authority.storage import DirectoryConflict, EnvironmentRow, ObjectRow, Put, Remove, SecretRow, SigningKeyRow, open_store
-from deputize.authority.storage.purge import KEPT_SECONDS
-from deputize.oauth.ports import IssuedToken, Lockout
-from support.store_records import CODE, ENVIRONMENT, SESSION, TOKEN
+from deputize.authority.storage.purge import KEPT_SECONDS, TOKENS_SECONDS
+from deputize.oauth.ports import Lockout
+from support.store_records import CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, TOKEN, USER_ID
 
 AGENT = ObjectRow("a1", ENVIRONMENT, "agent", "MCP Tutorial", {"enabled": True, "scopes": {"r1": ["test"]}})
 SECRET = SecretRow("s1", ENVIRONMENT, "a1", "d" * 64, 1000.0)
@@ -16,12 +17,21 @@ async def change(store, *changes):
     return await store.directory_rows.change(changes, await store.directory_rows.version())
 
 
+def without_terms(rows):
+    return [replace(row, document={name: value for name, value in row.document.items() if name != "term"}) for row in rows.objects]
+
+
+async def agent_term(store):
+    (agent,) = (row for row in (await store.directory_rows.load()).objects if row.id == AGENT.id)
+    return agent.document["term"]
+
+
 async def test_rows_come_back_as_they_were_put(store):
     version = await change(store, Put(AGENT), Put(SECRET), Put(KEY))
     rows = await store.directory_rows.load()
     assert rows.version == version
     assert rows.environments == (EnvironmentRow(ENVIRONMENT, "Test", {}),)
-    assert (rows.objects, rows.secrets, rows.signing_keys) == ((AGENT,), (SECRET,), (KEY,))
+    assert (without_terms(rows), rows.secrets, rows.signing_keys) == ([AGENT], (SECRET,), (KEY,))
 
 
 async def test_every_change_raises_the_version(store):
@@ -71,16 +81,58 @@ async def test_another_server_sees_a_change(store, store_url):
     async with open_store(store_url) as other:
         version = await change(other, Put(AGENT))
         assert await store.directory_rows.version() == version
-        assert (await store.directory_rows.load()).objects == (AGENT,)
+        assert without_terms(await store.directory_rows.load()) == [AGENT]
+
+
+async def test_an_agents_term_ends_when_it_is_disabled_enabled_or_created_anew_whoever_writes_what(store):
+    terms = []
+    for document in (
+        {"enabled": True},
+        {"enabled": True, "description": "the same term", "term": "made-up"},
+        {"enabled": False, "term": "made-up"},
+        {"enabled": True},
+        {},
+    ):
+        await change(store, Put(replace(AGENT, document=document)))
+        terms.append(await agent_term(store))
+    assert terms[0] == terms[1]
+    assert terms[3] == terms[4]
+    await change(store, Remove(AGENT))
+    await change(store, Put(AGENT))
+    terms.append(await agent_term(store))
+    await change(store, Remove(AGENT), Put(replace(AGENT, kind="resource")))
+    await change(store, Remove(AGENT), Put(AGENT))
+    terms.append(await agent_term(store))
+    assert len({*terms}) == 5
+    assert all(len(term) == 8 and term != "made-up" for term in terms)
+
+
+async def test_consents_go_with_their_agreement(store):
+    agreement = ObjectRow(CONSENT.agreement_id, ENVIRONMENT, "agreement", "Agent Consent", {})
+    await change(store, Put(agreement))
+    await store.consents.record_consent(CONSENT, None)
+    await change(store, Remove(agreement), Put(agreement))
+    assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == ()
 
 
 async def test_purging_forgets_what_expired_an_hour_ago(store):
-    await store.codes.add_code(CODE)
-    await store.codes.redeem_code(CODE.digest, 1000.0, IssuedToken("t", 4600), TOKEN)
-    await store.sessions.add_session(SESSION)
+    await store.codes.add_code(CODE, GRANT)
+    await store.codes.redeem_code(CODE.digest, 1000.0, TOKEN)
+    await store.revocations.revoke_token("t", 4600.0)
     await store.sign_on_failures.record_failure(ENVIRONMENT, "x", 1000.0, Lockout())
     assert await store.purge(1000.0 + KEPT_SECONDS) == 0
     assert await store.purge(1501.0 + KEPT_SECONDS) == 1
     assert await store.codes.find_code(CODE.digest) is None
-    assert await store.purge(9001.0 + KEPT_SECONDS) == 4
+    assert await store.purge(9001.0 + KEPT_SECONDS) == 2
+    assert await store.refresh_tokens.find_refresh_token("g1") == TOKEN
+    assert await store.purge(9001.0 + TOKENS_SECONDS + KEPT_SECONDS) == 1
     assert await store.refresh_tokens.find_refresh_token("g1") is None
+
+
+async def test_a_session_that_lapsed_is_kept_for_the_grants_that_rest_on_it(store):
+    await store.sessions.add_session(SESSION)
+    await store.sessions.add_session(replace(SESSION, id="another", cookie_digest="d" * 64))
+    await store.codes.add_code(CODE, GRANT)
+    assert await store.purge(SESSION.expires_at + KEPT_SECONDS + 1) == 2  # the code, and the other session
+    assert (await store.standings.standing(ENVIRONMENT, GRANT.id, ())).session == SESSION
+    assert await store.purge(GRANT.expires_at + TOKENS_SECONDS + KEPT_SECONDS + 1) == 2

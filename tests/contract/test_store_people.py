@@ -1,9 +1,9 @@
+import asyncio
 from dataclasses import replace
 
-from deputize.authority.storage import Remove
-from deputize.oauth.ports import IssuedToken
+from deputize.authority.storage import Put, Remove
 from deputize.oauth.records.store import Standing, User
-from support.store_records import CONSENT, ENVIRONMENT, SESSION, USER_ID
+from support.store_records import CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, USER_ID
 
 
 async def test_a_user_is_found_by_name_and_id(store):
@@ -15,24 +15,55 @@ async def test_a_user_is_found_by_name_and_id(store):
     assert await store.users.find_user(ENVIRONMENT, "demo\x00user") is None
 
 
+def without_term(user):
+    return replace(user, term="")
+
+
 async def test_a_user_keeps_every_member(store):
     user = User(
         "u2", ENVIRONMENT, "ada", "hash", False, "ada@example.com", "Ada", "Lovelace", "en-GB", {"tier": {"level": 3}, "tags": ["a"]}
     )
     await store.users.put_user(user)
-    assert await store.users.find_user(ENVIRONMENT, "ada") == user
+    assert without_term(await store.users.find_user(ENVIRONMENT, "ada")) == user
     changed = replace(user, enabled=True, attributes=None)
     await store.users.put_user(changed)
-    assert await store.users.find_user_by_id(ENVIRONMENT, "u2") == changed
+    assert without_term(await store.users.find_user_by_id(ENVIRONMENT, "u2")) == changed
     assert [user.username for user in await store.users.users_of(ENVIRONMENT)] == ["ada", "demouser"]
+
+
+async def test_a_users_term_ends_when_they_are_disabled_enabled_or_created_anew_or_get_a_password(store):
+    user = User("u2", ENVIRONMENT, "ada", "hash")
+
+    async def directory(row):
+        await store.directory_rows.change([Put(row)], await store.directory_rows.version())
+
+    for write in (store.users.put_user, directory):
+        terms = []
+        for written in (
+            user,
+            replace(user, email="new@example.com", term="made-up"),
+            replace(user, enabled=False, term="made-up"),
+            user,
+            replace(user, password_hash="another"),
+            replace(user, password_hash="another", username="adele"),
+        ):
+            await write(written)
+            terms.append((await store.users.find_user_by_id(ENVIRONMENT, "u2")).term)
+        await store.users.remove_user(ENVIRONMENT, "u2")
+        await write(user)
+        terms.append((await store.users.find_user_by_id(ENVIRONMENT, "u2")).term)
+        assert terms[0] == terms[1]
+        assert terms[4] == terms[5]
+        assert len({*terms}) == 5
+        assert all(len(term) == 8 for term in terms)
 
 
 async def test_a_removed_user_takes_sessions_and_consents_along(store):
     await store.sessions.add_session(SESSION)
-    await store.consents.record_consent(CONSENT)
+    await store.consents.record_consent(CONSENT, None)
     await store.users.remove_user(ENVIRONMENT, USER_ID)
-    standing = await store.standings.standing(ENVIRONMENT, USER_ID, SESSION.id, [CONSENT.agreement_id], ())
-    assert standing == Standing(None, None, (), frozenset())
+    assert await store.sessions.find_session(ENVIRONMENT, SESSION.cookie_digest) is None
+    assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == ()
 
 
 async def test_a_session_is_found_by_its_cookie(store):
@@ -51,7 +82,7 @@ async def test_a_session_ends_once(store):
 
 async def test_a_session_is_renewed_unless_it_ended(store):
     await store.sessions.add_session(SESSION)
-    renewed = replace(SESSION, cookie_digest="d" * 64, auth_time=1900, expires_at=6000.0)
+    renewed = replace(SESSION, cookie_digest="d" * 64, auth_time=1900, expires_at=6000.0, last_used_at=1900.0)
     assert await store.sessions.renew_session(renewed)
     assert await store.sessions.find_session(ENVIRONMENT, "d" * 64) == renewed
     assert await store.sessions.find_session(ENVIRONMENT, SESSION.cookie_digest) is None
@@ -59,73 +90,90 @@ async def test_a_session_is_renewed_unless_it_ended(store):
     assert not await store.sessions.renew_session(SESSION)
 
 
-async def test_a_session_is_not_renewed_for_another_user(store):
+async def test_a_session_is_not_renewed_for_another_user_or_in_another_term(store):
     await store.sessions.add_session(SESSION)
     assert not await store.sessions.renew_session(replace(SESSION, user_id="u2"))
+    assert not await store.sessions.renew_session(replace(SESSION, user_term="u-term-2"))
 
 
-async def test_only_the_latest_consent_is_kept(store):
-    await store.consents.record_consent(CONSENT)
-    later = replace(CONSENT, version=2, accepted_at=1000.0, expires_at=2000.0)
-    await store.consents.record_consent(later)
+async def test_consents_of_each_agent_and_agreement_are_kept(store):
+    others = [replace(CONSENT, id="c2", client_id="another"), replace(CONSENT, id="c3", agreement_id="another")]
+    for consent in (CONSENT, *others):
+        assert await store.consents.record_consent(consent, None)
+    assert set(map(repr, await store.consents.consents_of(ENVIRONMENT, USER_ID))) == set(map(repr, (CONSENT, *others)))
+
+
+async def test_a_consent_takes_the_place_of_the_one_that_was_read(store):
+    assert await store.consents.record_consent(CONSENT, None)
+    later = replace(CONSENT, version=2, accepted_at=1000.0, expires_at=2000.0, covers={"a": {"r": ("x", "y"), "": ("openid",)}})
+    assert await store.consents.record_consent(later, CONSENT)
     assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == (later,)
 
 
-async def test_a_consent_is_withdrawn_once(store):
-    await store.consents.record_consent(CONSENT)
-    assert await store.consents.withdraw_consent(ENVIRONMENT, USER_ID, CONSENT.agreement_id, 1000.0)
-    assert not await store.consents.withdraw_consent(ENVIRONMENT, USER_ID, CONSENT.agreement_id, 1001.0)
-    assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == (replace(CONSENT, withdrawn_at=1000.0),)
-
-
-async def test_an_expired_or_absent_consent_cannot_be_withdrawn(store):
-    assert not await store.consents.withdraw_consent(ENVIRONMENT, USER_ID, CONSENT.agreement_id, 1000.0)
-    await store.consents.record_consent(replace(CONSENT, expires_at=1000.0))
-    assert not await store.consents.withdraw_consent(ENVIRONMENT, USER_ID, CONSENT.agreement_id, 1000.0)
-
-
-async def test_accepting_again_undoes_a_withdrawal(store):
-    await store.consents.record_consent(replace(CONSENT, withdrawn_at=960.0))
-    await store.consents.record_consent(CONSENT)
+async def test_a_consent_does_not_take_the_place_of_one_that_was_not_read(store):
+    assert not await store.consents.record_consent(replace(CONSENT, version=2), CONSENT)
+    assert await store.consents.record_consent(CONSENT, None)
+    assert not await store.consents.record_consent(replace(CONSENT, id="c2"), None)
+    assert not await store.consents.record_consent(replace(CONSENT, id="c2"), replace(CONSENT, accepted_at=1.0))
     assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == (CONSENT,)
 
 
-async def test_a_standing_holds_what_was_asked_for_and_nothing_else(store):
-    other = replace(CONSENT, agreement_id="other")
-    third = replace(CONSENT, agreement_id="third")
+async def test_what_was_withdrawn_meanwhile_is_not_extended(store):
+    await store.consents.record_consent(CONSENT, None)
+    await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, CONSENT.client_id, 960.0)
+    assert not await store.consents.record_consent(replace(CONSENT, accepted_at=1000.0), CONSENT)
+    (withdrawn,) = await store.consents.consents_of(ENVIRONMENT, USER_ID)
+    assert withdrawn == replace(CONSENT, withdrawn_at=960.0)
+    assert await store.consents.record_consent(replace(CONSENT, id="c2"), withdrawn)
+
+
+async def test_of_two_extensions_at_once_one_wins(store):
+    await store.consents.record_consent(CONSENT, None)
+    extended = (replace(CONSENT, accepted_at=instant) for instant in (1000.0, 1001.0))
+    assert sum(await asyncio.gather(*(store.consents.record_consent(each, CONSENT) for each in extended))) == 1
+
+
+async def test_consents_to_an_agent_are_withdrawn_once_and_together(store):
+    others = [replace(CONSENT, id="c2", client_id="another"), replace(CONSENT, id="c3", agreement_id="another", expires_at=1.0)]
+    for consent in (CONSENT, *others):
+        await store.consents.record_consent(consent, None)
+    assert await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, CONSENT.client_id, 1000.0) == 2
+    assert await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, CONSENT.client_id, 1001.0) == 0
+    withdrawn = {each.id: each.withdrawn_at for each in await store.consents.consents_of(ENVIRONMENT, USER_ID)}
+    assert withdrawn == {CONSENT.id: 1000.0, "c2": None, "c3": 1000.0}
+
+
+async def test_a_standing_holds_what_the_grant_rests_on_and_nothing_else(store):
+    same_agent = replace(CONSENT, id="c2", agreement_id="another")
     await store.sessions.add_session(SESSION)
-    for consent in (CONSENT, other, third):
-        await store.consents.record_consent(consent)
-    standing = await store.standings.standing(ENVIRONMENT, USER_ID, SESSION.id, [CONSENT.agreement_id, "other"], ["x", "y"])
+    for consent in (CONSENT, same_agent, replace(CONSENT, id="c3", client_id="another")):
+        await store.consents.record_consent(consent, None)
+    await store.codes.add_code(CODE, GRANT)
+    for jti in ("x", "y"):
+        await store.revocations.revoke_token(jti, 5000)
+    standing = await store.standings.standing(ENVIRONMENT, GRANT.id, ["x", "y", "z"])
+    assert standing.grant == GRANT
     assert standing.user == await store.users.find_user(ENVIRONMENT, "demouser")
     assert standing.session == SESSION
-    assert set(standing.consents) == {CONSENT, other}
-    assert standing.revoked == frozenset()
-
-
-async def test_a_standing_mixes_many_consents_and_revocations_without_repeats(store):
-    for agreement in ("a", "b"):
-        await store.consents.record_consent(replace(CONSENT, agreement_id=agreement))
-    for jti in ("x", "y"):
-        await store.revocations.revoke_token(IssuedToken(jti, 5000))
-    standing = await store.standings.standing(ENVIRONMENT, USER_ID, None, ["a", "b"], ["x", "y", "z"])
-    assert sorted(consent.agreement_id for consent in standing.consents) == ["a", "b"]
+    assert sorted(consent.id for consent in standing.consents) == sorted([CONSENT.id, "c2"])
+    assert all(consent.covers == CONSENT.covers for consent in standing.consents)
     assert standing.revoked == frozenset({"x", "y"})
 
 
 async def test_a_standing_does_not_cross_environments_or_users(store):
-    await store.sessions.add_session(SESSION)
     await store.users.put_user(User("u2", ENVIRONMENT, "ada", "hash"))
-    elsewhere = await store.standings.standing("other", USER_ID, SESSION.id, (), ())
-    assert (elsewhere.user, elsewhere.session) == (None, None)
-    not_hers = await store.standings.standing(ENVIRONMENT, "u2", SESSION.id, (), ())
-    assert not_hers.user is not None
-    assert not_hers.session is None
+    await store.sessions.add_session(replace(SESSION, user_id="u2"))
+    await store.codes.add_code(CODE, GRANT)
+    assert await store.standings.standing("other", GRANT.id, ()) == Standing(None, None, None, (), frozenset())
+    not_theirs = await store.standings.standing(ENVIRONMENT, GRANT.id, ())
+    assert not_theirs.user is not None
+    assert not_theirs.session is None
 
 
-async def test_a_standing_without_a_user_still_tells_revocations(store):
-    standing = await store.standings.standing(ENVIRONMENT, None, None, (), ["x"])
-    assert standing == Standing(None, None, (), frozenset())
+async def test_a_standing_without_a_grant_still_tells_revocations(store):
+    await store.revocations.revoke_token("x", 5000)
+    standing = await store.standings.standing(ENVIRONMENT, None, ["x"])
+    assert standing == Standing(None, None, None, (), frozenset({"x"}))
 
 
 async def test_removing_through_the_directory_removes_the_user(store):

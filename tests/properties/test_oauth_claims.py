@@ -22,6 +22,7 @@ from support.agent_delegation import (
     AGENT_SECRET,
     ENVIRONMENT,
     ISSUER,
+    LINEAGE,
     NOW,
     OTHER,
     TEST,
@@ -39,7 +40,7 @@ SERVER_CLAIMS = {
     "exp": int(NOW) + 60,
     "iat": int(NOW),
     "iss": ISSUER,
-    "jti": "j",
+    "jti": LINEAGE.jti,
     "org": ENVIRONMENT.organization_id,
     "scope": "agent",
 }
@@ -61,7 +62,7 @@ def test_what_the_server_says_stands_whatever_is_mapped(mapped, personal):
         "x",
         NOW,
         int(NOW) + 60,
-        "j",
+        LINEAGE,
         **_sign_on(personal),
     )
     claims = assemble(issue).claims
@@ -72,7 +73,7 @@ def test_what_the_server_says_stands_whatever_is_mapped(mapped, personal):
         assert claims.get("p1.userId", claims["sub"]) == USER.id
         assert "p1.rid" not in claims
     else:
-        assert claims["p1.rid"] == "j"
+        assert claims["p1.rid"] == LINEAGE.jti
         assert not {"sid", "acr", "auth_time", "p1.userId"} & claims.keys()
 
 
@@ -83,7 +84,7 @@ def _sign_on(personal):
 @given(st.lists(st.integers(0, 9000), max_size=5))
 def test_mapped_claims_never_exceed_their_bound(sizes):
     mapped = tuple(Attribute(f"c{index}", MappingExpression.literal("x" * size)) for index, size in enumerate(sizes))
-    issue = Issue(ENVIRONMENT, AGENT, replace(AGENT_RESOURCE, attributes=mapped), ("agent",), "x", NOW, int(NOW) + 60, "j")
+    issue = Issue(ENVIRONMENT, AGENT, replace(AGENT_RESOURCE, attributes=mapped), ("agent",), "x", NOW, int(NOW) + 60, LINEAGE)
     try:
         assemble(issue)
     except InvalidGrant:
@@ -123,7 +124,7 @@ audiences = st.sampled_from([TEST_AUDIENCE, "agent", TEST_AUDIENCE + "/", "", No
     st.sampled_from([AGENT_ID, OTHER.id, None]),
 )
 def test_a_token_is_visible_to_its_client_and_its_audience_only(caller, audience, client_id):
-    found = LiveToken({"aud": audience, "client_id": client_id}, Standing(None, None, (), frozenset()))
+    found = LiveToken({"aud": audience, "client_id": client_id}, Standing(None, None, None, (), frozenset()))
     visible = introspection_response(caller, found) != {"active": False}
     if isinstance(caller, Agent):
         assert visible == (client_id == caller.id)

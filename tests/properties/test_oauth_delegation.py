@@ -12,7 +12,7 @@ from deputize.jose import sign
 from deputize.oauth.delegation import MAX_DEPTH, MAX_SIZE, act_refusal
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, ID_TOKEN
-from deputize.oauth.records.directory import Attribute
+from deputize.oauth.records.directory import Attribute, Scope
 from support.agent_delegation import (
     ACT,
     AGENT,
@@ -21,6 +21,7 @@ from support.agent_delegation import (
     ENVIRONMENT,
     ISSUER,
     KEYS,
+    LINEAGE,
     NOW,
     OTHER,
     OTHER_ID,
@@ -31,7 +32,9 @@ from support.agent_delegation import (
     TEST_AUDIENCE,
     TEST_ID,
     USER_ID,
+    WHO,
     World,
+    grant_id_of,
     with_agent,
     with_resource,
 )
@@ -132,7 +135,7 @@ def outcome(case):
     resource = replace(
         TEST,
         attributes=attributes,
-        scopes=dict.fromkeys(["test", "read", "write"], ""),
+        scopes=dict.fromkeys(["test", "read", "write"], Scope("")),
         delegation_required=case["delegation_required"],
         may_outlive_subject=case["may_outlive"],
         token_lifetime=case["lifetime"],
@@ -146,12 +149,12 @@ def outcome(case):
         "aud": [case["subject_audience"]],
         "scope": case["subject_scope"],
         "client_id": AGENT_ID,
-        "jti": "s",
+        "jti": f"{grant_id_of()}.{LINEAGE.jti}",
         "sub": "demouser",
         "p1.userId": USER_ID,
         "sid": SESSION_ID,
         "acr": POLICY_NAME,
-        "auth_time": int(NOW) - 60,
+        "auth_time": WHO.auth_time,
         "exp": int(NOW) + case["left"],
     }
     extra = {} if case["requested"] is None else {"scope": " ".join(case["requested"])}
@@ -159,6 +162,7 @@ def outcome(case):
 
 
 async def _exchange(world, subject, case, extra):
+    world.store.grants[grant_id_of()] = world.grant()
     actor = await world.actor_token(case["actor"]) if case["actor"] else None
     try:
         return await world.exchange(subject, actor, case["client"], **{"scope": "", "resource": TEST_AUDIENCE, **extra})

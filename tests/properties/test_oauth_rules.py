@@ -8,14 +8,27 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from deputize.oauth.authorization_request import AuthorizationRefusal, error_response, validate
-from deputize.oauth.consents import alive, due_agreements, new_consent
+from deputize.oauth.consents import due_agreements, is_in_force, new_consent
 from deputize.oauth.errors import InvalidScope, OAuthError
 from deputize.oauth.parameters import encode_parameters, parse_parameters, values_of
 from deputize.oauth.pkce import challenge_of, is_challenge, verifies
 from deputize.oauth.redirect_uris import is_registered, registration_refusal
-from deputize.oauth.resources import choose_target
+from deputize.oauth.resources import Target, choose_target
 from deputize.oauth.scopes import format_scope, parse_scope
-from support.agent_delegation import AGENT, AGENT_ID, AGREEMENT, AGREEMENT_ID, ENVIRONMENT, ISSUER, NOW, POLICY, REDIRECT_URI, TEXT, USER
+from support.agent_delegation import (
+    AGENT,
+    AGENT_ID,
+    AGENT_RESOURCE,
+    AGREEMENT,
+    AGREEMENT_ID,
+    ENVIRONMENT,
+    ISSUER,
+    NOW,
+    POLICY,
+    REDIRECT_URI,
+    TEXT,
+    USER,
+)
 
 UNRESERVED = string.ascii_letters + string.digits + "-._~"
 DAY = 86400.0
@@ -180,17 +193,21 @@ instants = st.floats(0, 2000 * DAY)
 days = st.none() | st.floats(0.01, 400)
 
 
+def accept(agreement, now):
+    return new_consent(USER, AGENT, Target(AGENT_RESOURCE, ("agent",)), agreement, TEXT, consent_id="c-1", now=now)
+
+
 @example(0.0, 10 * DAY, 10.0, None, 1, 1, False)
 @example(0.0, 10 * DAY, None, 10.0, 1, 1, False)
 @given(instants, instants, days, days, st.integers(1, 3), st.integers(1, 3), st.booleans())
 def test_a_consent_is_in_force_only_while_every_limit_allows(accepted, waited, then_days, now_days, then_version, now_version, withdrawn):
     consent = replace(
-        new_consent(USER, replace(AGREEMENT, reconsent_days=then_days, version=then_version), TEXT, accepted),
+        accept(replace(AGREEMENT, reconsent_days=then_days, version=then_version), accepted),
         withdrawn_at=accepted if withdrawn else None,
     )
     agreement = replace(AGREEMENT, reconsent_days=now_days, version=now_version)
     now = accepted + waited
-    holds = alive(POLICY, {AGREEMENT_ID: agreement}, (consent,), now)
+    holds = is_in_force(consent, agreement, now)
     expired = any(limit is not None and now >= accepted + limit * DAY for limit in (then_days, now_days))
     assert holds == (not withdrawn and not expired and then_version >= now_version)
     assert holds == (due_agreements(POLICY, {AGREEMENT_ID: agreement}, (consent,), now) == ())
@@ -198,6 +215,6 @@ def test_a_consent_is_in_force_only_while_every_limit_allows(accepted, waited, t
 
 @given(st.floats(0, 400 * DAY), st.floats(0, 400 * DAY))
 def test_what_is_due_stays_due_without_a_new_consent(earlier, more):
-    consent = new_consent(USER, AGREEMENT, TEXT, NOW)
-    if not alive(POLICY, {AGREEMENT_ID: AGREEMENT}, (consent,), NOW + earlier):
-        assert not alive(POLICY, {AGREEMENT_ID: AGREEMENT}, (consent,), NOW + earlier + more)
+    consent = accept(AGREEMENT, NOW)
+    if not is_in_force(consent, AGREEMENT, NOW + earlier):
+        assert not is_in_force(consent, AGREEMENT, NOW + earlier + more)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from deputize.oauth.access_tokens import LiveToken, find_live_token
 from deputize.oauth.errors import InvalidGrant
-from support.agent_delegation import AGENT, World
+from support.agent_delegation import AGENT, World, grant_id_of
 
 
 class Schedule:
@@ -83,7 +83,7 @@ def test_concurrent_refreshes_get_one_successor_that_works(count, choices):
         assert not [each for each in outcomes if isinstance(each, Exception)]
         assert len({each.refresh_token for each in outcomes}) == 1
         assert all([await _live(world, each.access_token) for each in outcomes])
-        assert world.store.families["family-of-the-code"].generation == 2
+        assert world.store.refresh_tokens[grant_id_of()].generation == 2
         assert await world.refresh(outcomes[0].refresh_token)
 
     asyncio.run(run())

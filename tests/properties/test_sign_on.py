@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from deputize.kernel.digests import digest
 from deputize.oauth.consents import is_in_force
-from support.agent_delegation import AGREEMENT_ID, ENVIRONMENT_ID, USER_ID
+from deputize.oauth.standing import grant_refusal
+from support.agent_delegation import AGENT_ID, AGREEMENT_ID, ENVIRONMENT_ID, USER_ID
 from support.authority import Browser, RunningAuthority, running_authority
 
 DAY = 86400
@@ -37,7 +38,7 @@ class Visit:
             case "reload":
                 await self.browser.get(str(self.browser.response.url))
             case "withdraw":
-                await self.authority.store.consents.withdraw_consent(ENVIRONMENT_ID, USER_ID, AGREEMENT_ID, self.authority.clock.now())
+                await self.authority.store.consents.withdraw_consents(ENVIRONMENT_ID, USER_ID, AGENT_ID, self.authority.clock.now())
             case "sign off":
                 await self.browser.get(f"{self.authority.path}/as/signoff")
                 if self.browser.heading == "Sign off?":
@@ -77,6 +78,9 @@ class Visit:
         user = await store.users.find_user_by_id(ENVIRONMENT_ID, USER_ID)
         cookie = self.browser.client.cookies[f"deputize-session-{ENVIRONMENT_ID}"]
         session = await store.sessions.find_session(ENVIRONMENT_ID, digest(cookie))
+        standing = await store.standings.standing(ENVIRONMENT_ID, code.grant_id, ())
+        assert grant_refusal(self.authority.directory.environment, standing, now) is None
+        who = standing.grant.authentication
         consents = {each.agreement_id: each for each in await store.consents.consents_of(ENVIRONMENT_ID, USER_ID)}
         agreement = self.authority.directory.environment.agreements[AGREEMENT_ID]
         assert user is not None
@@ -84,8 +88,8 @@ class Visit:
         assert session is not None
         assert session.ended_at is None
         assert session.expires_at > now
-        assert (code.authentication.user_id, code.authentication.session_id) == (USER_ID, session.id)
-        assert code.authentication.auth_time == session.auth_time
+        assert (who.user_id, who.session_id) == (USER_ID, session.id)
+        assert who.auth_time == session.auth_time
         assert is_in_force(consents.get(AGREEMENT_ID), agreement, now)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import itertools
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,9 +12,10 @@ from deputize.expressions import compile_mapping
 from deputize.jose import KeyRing, SigningKey, new_key_ring
 from deputize.kernel.digests import digest
 from deputize.oauth.grants import answer, authorization_code, client_credentials, refresh_token, token_exchange
+from deputize.oauth.lineage import Lineage
 from deputize.oauth.pkce import challenge_of
 from deputize.oauth.records.directory import Agent, Agreement, AgreementText, Attribute, Environment, Policy, Resource, Scope, Step
-from deputize.oauth.records.store import Authentication, AuthorizationCode, Consent, Session, User
+from deputize.oauth.records.store import Authentication, AuthorizationCode, Consent, Grant, Session, User
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 from support.memory_store import MemoryStore
 
@@ -81,8 +83,9 @@ AGENT = Agent(
     scopes={AGENT_RESOURCE_ID: frozenset({"agent"}), TEST_ID: frozenset({"test"})},
     secret_digests=(digest(AGENT_SECRET),),
     policies=(POLICY_NAME,),
+    term="a-term-1",
 )
-OTHER = replace(AGENT, id=OTHER_ID, name="Other Agent")
+OTHER = replace(AGENT, id=OTHER_ID, name="Other Agent", term="b-term-1")
 TEXT = AgreementText("en", "Agent Consent", "text/plain", "I consent to allow digital assistants to act on my behalf", "r1")
 AGREEMENT = Agreement(AGREEMENT_ID, "Agent Consent", True, (TEXT,), reconsent_days=180)
 POLICY = Policy("p-1", POLICY_NAME, (Step("LOGIN", {}), Step("AGREEMENT", {"agreement": AGREEMENT_ID})))
@@ -98,9 +101,13 @@ ENVIRONMENT = Environment(
     keys=KEYS,
     default_policy=POLICY_NAME,
 )
-USER = User(USER_ID, ENVIRONMENT_ID, "demouser", "", email="demo@example.com", given_name="Demo", family_name="User")
-SESSION = Session(SESSION_ID, ENVIRONMENT_ID, USER_ID, "c" * 64, int(NOW) - 368, NOW + 8 * 3600)
-CONSENT = Consent(ENVIRONMENT_ID, USER_ID, AGREEMENT_ID, 1, "r1", "en", NOW - 300, NOW + 180 * 86400)
+USER = User(USER_ID, ENVIRONMENT_ID, "demouser", "", email="demo@example.com", given_name="Demo", family_name="User", term="u-term-1")
+SESSION = Session(SESSION_ID, ENVIRONMENT_ID, USER_ID, "c" * 64, int(NOW) - 368, NOW + 8 * 3600, None, USER.term, NOW - 368, NOW - 368)
+CONSENT_ID = "3f7a3a5e-6f0b-4d0e-9c53-0d2f0f1f4a04"
+COVERS = {agent: {AGENT_RESOURCE_ID: ("agent",), TEST_ID: ("test",)} for agent in (AGENT_ID, OTHER_ID)}
+CONSENT = Consent(CONSENT_ID, ENVIRONMENT_ID, USER_ID, AGENT_ID, AGREEMENT_ID, 1, "r1", "en", NOW - 300, NOW + 180 * 86400, COVERS)
+OTHER_CONSENT = replace(CONSENT, id="3f7a3a5e-6f0b-4d0e-9c53-0d2f0f1f4a05", client_id=OTHER_ID)
+LINEAGE = Lineage(None, (f"{AGENT.term}{0:014d}",))
 WHO = Authentication(USER_ID, SESSION_ID, SESSION.auth_time, POLICY_NAME)
 
 
@@ -121,7 +128,8 @@ def seeded_store() -> MemoryStore:
     store = MemoryStore()
     store.users[USER_ID] = USER
     store.sessions[SESSION_ID] = SESSION
-    store.consents[USER_ID, AGREEMENT_ID] = CONSENT
+    store.consents[CONSENT.id] = CONSENT
+    store.consents[OTHER_CONSENT.id] = OTHER_CONSENT
     return store
 
 
@@ -136,33 +144,38 @@ class World:
     ports: GrantPorts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ports = GrantPorts(self.store, self.store, self.store, self.new_id, derive)
+        self.ports = GrantPorts(self.store, self.store, self.store, self.store, self.new_segment, derive)
 
-    def new_id(self) -> str:
-        return f"00000000-0000-4000-8000-{next(self.ids):012d}"
+    def new_segment(self, term: str) -> str:
+        return f"{term}{next(self.ids):014d}"
 
     async def ask(self, parameters: Mapping[str, str], client_id: str = AGENT_ID) -> TokenResponse:
         request = TokenRequest(self.environment, self.environment.agents[client_id], parameters, self.now)
         return await answer(request, self.ports)
 
     async def add_code(self, value: str = CODE, **changes: Any) -> AuthorizationCode:
-        code = replace(self.code(value), **changes)
-        await self.store.add_code(code)
+        """A code and its grant; `changes` are of either."""
+        of_code = {name: changes.pop(name) for name in ("nonce", "redirect_uri", "code_challenge") if name in changes}
+        grant = replace(self.grant(value, changes.get("client_id", AGENT_ID)), **changes)
+        code = AuthorizationCode(digest(value), grant.id, REDIRECT_URI, challenge_of(VERIFIER), None, self.now + 60)
+        await self.store.add_code(replace(code, **of_code), grant)
         return code
 
-    def code(self, value: str = CODE) -> AuthorizationCode:
-        return AuthorizationCode(
-            digest=digest(value),
+    def grant(self, value: str = CODE, client_id: str = AGENT_ID) -> Grant:
+        client = self.environment.agents[client_id]
+        consents = {each.agreement_id: each.id for each in self.store.consents.values() if each.client_id == client_id}
+        return Grant(
+            id=grant_id_of(value),
             environment_id=ENVIRONMENT_ID,
-            client_id=AGENT_ID,
-            redirect_uri=REDIRECT_URI,
-            code_challenge=challenge_of(VERIFIER),
+            client_id=client_id,
+            client_term=client.term,
+            user_term=USER.term,
+            authentication=WHO,
             resource_id=AGENT_RESOURCE_ID,
             scopes=("agent",),
-            authentication=WHO,
-            nonce=None,
-            expires_at=self.now + 60,
-            family_id=f"family-of-{value}",
+            consents=consents,
+            created_at=self.now,
+            expires_at=self.now + client.refresh_token_rolling_lifetime,
         )
 
     async def redeem(self, value: str = CODE, client_id: str = AGENT_ID, **extra: str) -> TokenResponse:
@@ -185,8 +198,13 @@ class World:
         return await self.ask({"grant_type": "refresh_token", "refresh_token": value, **extra}, client_id)
 
 
-def derive(family_id: str, generation: int) -> str:
-    return hmac.new(b"server key", f"{family_id}.{generation}".encode(), hashlib.sha256).hexdigest()
+def grant_id_of(value: str = CODE) -> str:
+    """The id of the grant that the code `value` stands for."""
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, value))
+
+
+def derive(grant_id: str, generation: int) -> str:
+    return hmac.new(b"server key", f"{grant_id}.{generation}".encode(), hashlib.sha256).hexdigest()
 
 
 def code_request(value: str = CODE) -> dict[str, str]:

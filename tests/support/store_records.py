@@ -2,41 +2,39 @@
 
 from dataclasses import replace
 
-from deputize.oauth.records.store import Authentication, AuthorizationCode, Consent, RefreshToken, Session
+from deputize.oauth.records.store import Authentication, AuthorizationCode, Consent, Grant, RefreshToken, Session
 
 ENVIRONMENT = "11111111-1111-4111-8111-111111111111"
 USER_ID = "22222222-2222-4222-8222-222222222222"
 AGENT = "33333333-3333-4333-8333-333333333333"
-SESSION = Session("44444444-4444-4444-8444-444444444444", ENVIRONMENT, USER_ID, "c" * 64, 900, 5000.0)
+AGREEMENT = "55555555-5555-4555-8555-555555555555"
+SESSION = Session("44444444-4444-4444-8444-444444444444", ENVIRONMENT, USER_ID, "c" * 64, 900, 5000.0, None, "u-term-1", 900.0, 900.0)
 AUTHENTICATION = Authentication(USER_ID, SESSION.id, 900, "Agent-Consent-Login")
-CONSENT = Consent(ENVIRONMENT, USER_ID, "55555555-5555-4555-8555-555555555555", 1, "r1", "en", 950.0, None)
-CODE = AuthorizationCode(
-    digest="0" * 64,
+CONSENT = Consent(
+    "77777777-7777-4777-8777-777777777777", ENVIRONMENT, USER_ID, AGENT, AGREEMENT, 1, "r1", "en", 950.0, None, {AGENT: {"r": ("agent",)}}
+)
+GRANT = Grant(
+    id="66666666-6666-4666-8666-666666666666",
     environment_id=ENVIRONMENT,
     client_id=AGENT,
-    redirect_uri="http://localhost:3000/callback",
-    code_challenge="E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+    client_term="a-term-1",
+    user_term="u-term-1",
+    authentication=AUTHENTICATION,
     resource_id=None,
     scopes=("openid", "agent"),
-    authentication=AUTHENTICATION,
+    consents={AGREEMENT: CONSENT.id},
+    created_at=1000.0,
+    expires_at=9000.0,
+)
+CODE = AuthorizationCode(
+    digest="0" * 64,
+    grant_id=GRANT.id,
+    redirect_uri="http://localhost:3000/callback",
+    code_challenge="E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
     nonce="n",
     expires_at=1060.0,
-    family_id="66666666-6666-4666-8666-666666666666",
 )
-TOKEN = RefreshToken(
-    family_id=CODE.family_id,
-    environment_id=ENVIRONMENT,
-    client_id=AGENT,
-    digest="g1",
-    previous_digest=None,
-    generation=1,
-    rotated_at=1000.0,
-    expires_at=2000.0,
-    family_expires_at=9000.0,
-    resource_id=None,
-    scopes=("agent",),
-    authentication=AUTHENTICATION,
-)
+TOKEN = RefreshToken(grant_id=GRANT.id, digest="g1", previous_digest=None, generation=1, rotated_at=1000.0, expires_at=2000.0)
 
 
 def next_generation(token: RefreshToken, digest: str) -> RefreshToken:

@@ -12,9 +12,9 @@ _PURPOSE = "refresh-token"
 
 
 class Derive(Protocol):
-    """(family, generation) to the value of that generation."""
+    """(grant id, generation) to the value of that generation."""
 
-    def __call__(self, family_id: str, generation: int, /) -> str:
+    def __call__(self, grant_id: str, generation: int, /) -> str:
         """256 bits, URL-safe."""
         ...
 
@@ -35,6 +35,6 @@ class RefreshTokenValues:
         return derive
 
 
-def _derive(key: bytes, family_id: str, generation: int) -> str:
-    value = hmac.digest(key, f"{family_id} {generation}".encode(), hashlib.sha256)
+def _derive(key: bytes, grant_id: str, generation: int) -> str:
+    value = hmac.digest(key, f"{grant_id} {generation}".encode(), hashlib.sha256)
     return urlsafe_b64encode(value).rstrip(b"=").decode()

@@ -12,6 +12,7 @@ from deputize.kernel.clock import Clock
 from deputize.oauth.ports import (
     Codes,
     Consents,
+    Grants,
     Lockout,
     RefreshTokens,
     Revocations,
@@ -30,6 +31,11 @@ class Store(Protocol):
     @property
     def codes(self) -> Codes:
         """Codes of `oauth.ports`."""
+        ...
+
+    @property
+    def grants(self) -> Grants:
+        """Grants of `oauth.ports`."""
         ...
 
     @property

@@ -7,6 +7,8 @@ import uuid
 
 SECRET_ALPHABET = string.ascii_letters + string.digits + "-._~"
 SECRET_LENGTH = 64
+TERM_LENGTH = 8
+SEGMENT_LENGTH = 22
 
 
 def new_id() -> str:
@@ -17,6 +19,16 @@ def new_id() -> str:
 def new_token() -> str:
     """A URL-safe bearer value with 256 bits of entropy (codes, refresh tokens, cookies)."""
     return secrets.token_urlsafe(32)
+
+
+def new_term() -> str:
+    """A random term of an agent or a user (`oauth.lineage`): `TERM_LENGTH` characters of the base64url alphabet."""
+    return secrets.token_urlsafe(6)
+
+
+def new_segment(term: str) -> str:
+    """A segment of a token's `jti`: the term of the agent it is issued to, and 84 random bits."""
+    return term + secrets.token_urlsafe(11)[: SEGMENT_LENGTH - TERM_LENGTH]
 
 
 def new_secret() -> str:

@@ -7,7 +7,7 @@ from deputize.kernel.values import JsonObject
 from deputize.oauth.claims import Issue, assemble, explain
 from deputize.oauth.delegation import act_refusal, impersonation_refusal, may_act_refusal
 from deputize.oauth.errors import InvalidGrant
-from deputize.oauth.ports import IssuedToken, Standings
+from deputize.oauth.ports import Standings
 from deputize.oauth.records.directory import Environment
 from deputize.oauth.records.store import Standing
 from deputize.oauth.standing import basis_of, read_standing, standing_refusal
@@ -19,7 +19,6 @@ class AccessToken:
 
     token: str
     claims: JsonObject
-    issued: IssuedToken
     lifetime: int
     """Seconds from now."""
     notes: tuple[str, ...]
@@ -43,8 +42,7 @@ def issue_access_token(issue: Issue) -> AccessToken:
     if refusal:
         raise InvalidGrant(refusal)
     token = sign(assembled.claims, issue.environment.keys, ACCESS_TOKEN_TYPE)
-    issued = IssuedToken(issue.jti, issue.expires_at)
-    return AccessToken(token, assembled.claims, issued, issue.expires_at - int(issue.now), assembled.notes)
+    return AccessToken(token, assembled.claims, issue.expires_at - int(issue.now), assembled.notes)
 
 
 def delegation_refusal(issue: Issue, claims: JsonObject) -> str | None:

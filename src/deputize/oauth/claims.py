@@ -8,10 +8,11 @@ from typing import Final
 from deputize.expressions import EvaluationError, MappingExpression, Missing
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.errors import InvalidGrant
+from deputize.oauth.lineage import Lineage
 from deputize.oauth.records.directory import Agent, Attribute, Environment, Resource
 from deputize.oauth.records.store import Authentication, User
 from deputize.oauth.scopes import format_scope
-from deputize.oauth.standing import MACHINE_CLAIM, USER_CLAIM
+from deputize.oauth.standing import MACHINE_CLAIM, USER_CLAIM, VIA_CLAIM
 
 MAX_ATTRIBUTES: Final = 16 * 1024
 """Characters of all mapped claims together, as JSON."""
@@ -31,12 +32,14 @@ class Issue:
     grant_type: str
     now: float
     expires_at: int
-    jti: str
+    lineage: Lineage
     authentication: Authentication | None = None
     """`None` when no user is behind the token."""
     user: User | None = None
     subject: JsonObject | None = None
     """Verified claims of the subject token."""
+    ancestors: tuple[tuple[str, str], ...] = ()
+    """Audience and scope of the subject token and of those it came from, the first one first."""
     actor: JsonObject | None = None
     """Verified claims of the actor token."""
     requested_scope: str | None = None
@@ -62,6 +65,8 @@ def assemble(issue: Issue) -> Assembled:
     if len(json.dumps(mapped)) > MAX_ATTRIBUTES:
         raise InvalidGrant(f"the mapped claims are larger than {MAX_ATTRIBUTES} characters")
     claims = {**_server_claims(issue), **_user_claims(issue), **mapped}
+    if issue.ancestors:
+        claims[VIA_CLAIM] = [[audience, scope] for audience, scope in issue.ancestors]
     return Assembled(dict(sorted(claims.items())), notes)
 
 
@@ -161,7 +166,7 @@ def _server_claims(issue: Issue) -> dict[str, JsonValue]:
         "exp": issue.expires_at,
         "iat": int(issue.now),
         "iss": issue.environment.issuer,
-        "jti": issue.jti,
+        "jti": issue.lineage.jti,
         "org": issue.environment.organization_id,
         "scope": format_scope(issue.scopes),
     }
@@ -170,7 +175,7 @@ def _server_claims(issue: Issue) -> dict[str, JsonValue]:
 def _user_claims(issue: Issue) -> dict[str, JsonValue]:
     who = issue.authentication
     if who is None:
-        return {MACHINE_CLAIM: issue.jti}
+        return {MACHINE_CLAIM: issue.lineage.jti}
     claims: dict[str, JsonValue] = {"acr": who.acr, "auth_time": who.auth_time, "sid": who.session_id, "sub": who.user_id}
     return claims if _has_default_sub(issue.resource) else {**claims, USER_CLAIM: who.user_id}
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from deputize.kernel.errors import DeputizeError
-from deputize.oauth.records.directory import Agreement, AgreementText, Policy
+from deputize.oauth.records.directory import Agent, Agreement, AgreementText, Policy
 from deputize.oauth.records.store import Consent, User
+from deputize.oauth.resources import Target
 
 AGREEMENT_STEP = "AGREEMENT"
 """`Step.type` of an agreement prompt."""
@@ -38,14 +39,6 @@ def due_agreements(policy: Policy, agreements: Mapping[str, Agreement], consents
     return tuple(each for each in effective_agreements(policy, agreements) if not is_in_force(given.get(each.id), each, now))
 
 
-def alive(policy: Policy, agreements: Mapping[str, Agreement], consents: Iterable[Consent], now: float) -> bool:
-    """Whether everything the policy asks consent for is consented to; false when that cannot be told."""
-    try:
-        return not due_agreements(policy, agreements, consents, now)
-    except AgreementMissing:
-        return False
-
-
 def is_in_force(consent: Consent | None, agreement: Agreement, now: float) -> bool:
     """Whether `consent` still holds for `agreement` as it is now.
 
@@ -62,15 +55,25 @@ def expiry(agreement: Agreement, accepted_at: float) -> float | None:
     return None if agreement.reconsent_days is None else accepted_at + agreement.reconsent_days * _DAY
 
 
-def new_consent(user: User, agreement: Agreement, text: AgreementText, now: float) -> Consent:
-    """The record of `user` accepting `agreement` as worded in `text`."""
+def new_consent(
+    user: User, client: Agent, target: Target, agreement: Agreement, text: AgreementText, *, consent_id: str, now: float
+) -> Consent:
+    """The record of `user` accepting `agreement` as worded in `text` for `client`.
+
+    For now it covers what is asked for and every scope that the client was granted.
+    """
+    covers = {resource_id: tuple(sorted(scopes)) for resource_id, scopes in client.scopes.items()}
+    covers[""] = target.openid_scopes
     return Consent(
+        id=consent_id,
         environment_id=user.environment_id,
         user_id=user.id,
+        client_id=client.id,
         agreement_id=agreement.id,
         version=agreement.version,
         revision=text.revision,
         locale=text.locale,
         accepted_at=now,
         expires_at=expiry(agreement, now),
+        covers={client.id: covers},
     )

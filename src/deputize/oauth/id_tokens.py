@@ -7,8 +7,9 @@ from typing import Final
 
 from deputize.jose import ID_TOKEN_TYPE, sign
 from deputize.kernel.values import JsonObject, JsonValue
-from deputize.oauth.records.directory import Agent, Environment
-from deputize.oauth.records.store import Authentication, User
+from deputize.oauth.lineage import Lineage
+from deputize.oauth.records.directory import Environment
+from deputize.oauth.records.store import Grant, User
 
 LIFETIME: Final = 3600
 """Seconds."""
@@ -16,25 +17,27 @@ LIFETIME: Final = 3600
 
 def issue_id_token(
     environment: Environment,
-    client: Agent,
-    who: Authentication,
+    grant: Grant,
+    lineage: Lineage,
     user_claims: JsonObject,
     access_token: str,
     *,
     now: float,
     nonce: str | None = None,
 ) -> str:
-    """An ID token for `client` about the sign-on `who`; `user_claims` come from `profile_claims`."""
+    """An ID token about the sign-on of `grant`, for its client; `user_claims` come from `profile_claims`."""
+    who = grant.authentication
     claims: dict[str, JsonValue] = {
         **user_claims,
         "acr": who.acr,
         "at_hash": at_hash(access_token, environment.keys.current.algorithm),
-        "aud": client.id,
+        "aud": grant.client_id,
         "auth_time": who.auth_time,
         "env": environment.id,
         "exp": int(now) + LIFETIME,
         "iat": int(now),
         "iss": environment.issuer,
+        "jti": lineage.jti,
         "org": environment.organization_id,
         "sid": who.session_id,
         "sub": who.user_id,

@@ -7,72 +7,65 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from deputize.oauth.records.store import AuthorizationCode, Consent, RefreshToken, Session, Standing, User
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
-    """An access token as far as it has to be revocable later: its `jti` and its expiry in seconds since the epoch."""
-
-    jti: str
-    expires_at: int
+from deputize.oauth.records.store import AuthorizationCode, Consent, Grant, RefreshToken, Session, Standing, User
 
 
 class Codes(Protocol):
     """Authorization codes."""
 
-    async def add_code(self, code: AuthorizationCode) -> bool:
-        """Remember a code; durable before this returns. False, and nothing changed, if there is one with its digest."""
+    async def add_code(self, code: AuthorizationCode, grant: Grant) -> bool:
+        """Remember a code and the grant it stands for; durable before this returns.
+
+        False, and nothing changed, if there is a code with its digest.
+        """
         ...
 
     async def find_code(self, digest: str) -> AuthorizationCode | None:
         """The code with that digest, redeemed or not, expired or not."""
         ...
 
-    async def redeem_code(self, digest: str, now: float, issued: IssuedToken, refresh: RefreshToken | None) -> bool:
-        """Mark the code redeemed if nobody did, and keep what was issued for it. Durable before this returns."""
+    async def redeem_code(self, digest: str, now: float, refresh: RefreshToken | None) -> bool:
+        """Mark the code redeemed if nobody did and it is in time, and start its refresh token. Durable before this returns."""
+        ...
+
+
+class Grants(Protocol):
+    """What users authorized agents to do."""
+
+    async def end_grant(self, grant_id: str, now: float) -> None:
+        """End a grant: code, refresh token and every token that came of it are dead for good. Durable before this returns."""
         ...
 
 
 class RefreshTokens(Protocol):
-    """Refresh token families."""
+    """The refresh tokens of grants."""
 
     async def find_refresh_token(self, digest: str) -> RefreshToken | None:
-        """The family whose current or previous digest this is."""
+        """The refresh token whose current or previous digest this is."""
         ...
 
-    async def find_replayed_family(self, digest: str) -> str | None:
-        """The id of the family in which that digest was current two or more generations ago."""
+    async def find_spent_grant(self, digest: str) -> str | None:
+        """The id of the grant in which that digest was current two or more generations ago."""
         ...
 
-    async def rotate_refresh_token(self, successor: RefreshToken, issued: IssuedToken) -> bool:
-        """Make `successor` current if its family still is at `successor.generation - 1` and not revoked. Durable."""
-        ...
-
-    async def record_issued(self, family_id: str, issued: IssuedToken) -> bool:
-        """Remember one more access token of a family; false if the family was revoked meanwhile."""
-        ...
-
-    async def revoke_family(self, family_id: str, now: float) -> None:
-        """End the family's refresh token and every access token remembered for it (also those of its code)."""
+    async def rotate_refresh_token(self, successor: RefreshToken) -> bool:
+        """Make `successor` current if its grant has not ended and is at `successor.generation - 1`. Durable."""
         ...
 
 
 class Revocations(Protocol):
     """Single access tokens that were revoked before they expired."""
 
-    async def revoke_token(self, issued: IssuedToken) -> None:
-        """Refuse that token from now until it expires. Durable before this returns."""
+    async def revoke_token(self, jti: str, kept_until: float) -> None:
+        """Refuse that token and what came of it, for as long as any of them might live. Durable before this returns."""
         ...
 
 
 class Standings(Protocol):
     """One read of everything a token rests on."""
 
-    async def standing(
-        self, environment_id: str, user_id: str | None, session_id: str | None, agreements: Collection[str], jtis: Collection[str]
-    ) -> Standing:
-        """User, session, consents and revocations in one go; absent ones are `None` or left out."""
+    async def standing(self, environment_id: str, grant_id: str | None, jtis: Collection[str]) -> Standing:
+        """The grant with its user, session and consents, and which of the tokens were revoked, in one go."""
         ...
 
 
@@ -88,7 +81,7 @@ class Sessions(Protocol):
         ...
 
     async def renew_session(self, session: Session) -> bool:
-        """Give the session of that id, unless it ended, the new cookie digest, sign-on time and expiry; false if it ended."""
+        """Give the session of that id a new cookie digest, sign-on time and expiry; false if it ended or is of an earlier term."""
         ...
 
     async def end_session(self, session_id: str, now: float) -> None:
@@ -112,15 +105,19 @@ class Consents(Protocol):
     """Recorded acceptances."""
 
     async def consents_of(self, environment_id: str, user_id: str) -> tuple[Consent, ...]:
-        """The latest consent per agreement, withdrawn and expired ones included."""
+        """The latest consent per agent and agreement, withdrawn and expired ones included."""
         ...
 
-    async def record_consent(self, consent: Consent) -> None:
-        """Replace the user's consent to that agreement. Durable before this returns."""
+    async def record_consent(self, consent: Consent, previous: Consent | None) -> bool:
+        """Put `consent` in the place of `previous`, which was read before; durable before this returns.
+
+        False, and nothing is written, if `previous` is no longer the user's latest for that agent and agreement: it was
+        withdrawn, or another page was faster. So nothing withdrawn comes back, and no coverage is lost.
+        """
         ...
 
-    async def withdraw_consent(self, environment_id: str, user_id: str, agreement_id: str, now: float) -> bool:
-        """Withdraw it; tokens that rest on it stop working. False if there was none alive."""
+    async def withdraw_consents(self, environment_id: str, user_id: str, client_id: str, now: float) -> int:
+        """Withdraw everything the user agreed to for that agent; tokens that rest on it stop working for good. How many there were."""
         ...
 
 

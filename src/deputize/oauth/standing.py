@@ -1,20 +1,27 @@
-"""Whether what a token rests on is still alive: its user, session, consents, client, and the token itself.
+"""Whether what a token rests on is still in force: its agents, its grant with user, session and consents, and the token itself.
 
-A signature and an expiry say that a token was right when it was issued. This says that it still is.
+A signature and an expiry say that a token was right when it was issued. This says that it still is. A grant names what it rests on
+by identity, so nothing is ended by cascade and nothing that ended comes back: an agent enabled again, a new password or a new
+consent are others than those the token was issued under.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from deputize.kernel.values import JsonObject
-from deputize.oauth.consents import agreement_ids, alive
+from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.consents import AgreementMissing, effective_agreements, is_in_force
+from deputize.oauth.lineage import Lineage, parse_jti
 from deputize.oauth.ports import Standings
-from deputize.oauth.records.directory import Environment
-from deputize.oauth.records.store import Authentication, Standing
+from deputize.oauth.records.directory import Agent, Environment
+from deputize.oauth.records.store import Authentication, Grant, Standing
+from deputize.oauth.resources import resource_of
+from deputize.oauth.scopes import format_scope, resource_scopes
 
 MACHINE_CLAIM: Final = "p1.rid"
 """Stands in tokens that no user is behind (client credentials), and equals their `jti`."""
 USER_CLAIM: Final = "p1.userId"
+VIA_CLAIM: Final = "p1.via"
+"""Of an exchanged token: audience and scope of its ancestors, the first one first, without the one that its grant describes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,59 +29,154 @@ class Basis:
     """What a token rests on, as its claims tell."""
 
     client_id: str
-    jti: str | None
-    """ID tokens have none."""
+    lineage: Lineage
+    obtained: tuple[tuple[str, str], ...]
+    """Audience and scope of each ancestor and last of the token itself, one a segment; an ID token's scope is empty.
+
+    The first one is left out where it is what the grant says.
+    """
     authentication: Authentication | None
     """`None` when no user is behind it."""
 
 
 def basis_of(claims: JsonObject) -> Basis | None:
     """What the token with these verified claims rests on; `None` when they do not tell, so that it must not be believed."""
-    client_id, jti = claims.get("client_id", claims.get("aud")), claims.get("jti")  # an ID token's aud is its client
-    if not isinstance(client_id, str):
+    client_id, lineage = claims.get("client_id", claims.get("aud")), parse_jti(claims.get("jti"))  # an ID token's aud is its client
+    if not isinstance(client_id, str) or lineage is None:
         return None
-    authentication = None if MACHINE_CLAIM in claims else _authentication(claims)
-    if authentication is None and MACHINE_CLAIM not in claims:
+    obtained = _obtained(claims)
+    authentication = _authentication(claims)
+    if obtained is None or (authentication is None) != (lineage.grant_id is None):
         return None
-    return Basis(client_id, jti if isinstance(jti, str) else None, authentication)
+    left_out = len(lineage.segments) - len(obtained)
+    if left_out not in ((0, 1) if authentication and len(lineage.segments) > 1 else (0,)):
+        return None
+    return Basis(client_id, lineage, obtained, authentication)
 
 
 async def read_standing(standings: Standings, environment: Environment, basis: Basis, *more_jtis: str) -> Standing:
     """The state of everything in `basis`, and the revocations of further tokens, in one read."""
-    jtis = [each for each in (basis.jti, *more_jtis) if each]
-    who = basis.authentication
-    if who is None:
-        return await standings.standing(environment.id, None, None, (), jtis)
-    policy = environment.policies.get(who.acr)
-    return await standings.standing(environment.id, who.user_id, who.session_id, agreement_ids(policy) if policy else (), jtis)
+    return await standings.standing(environment.id, basis.lineage.grant_id, (*basis.lineage.jtis, *more_jtis))
 
 
 def standing_refusal(environment: Environment, basis: Basis, standing: Standing, now: float) -> str | None:
     """The private reason why a token with this basis is dead, or `None` while it is alive."""
-    client = environment.agents.get(basis.client_id)
-    if client is None or not client.enabled:
-        return f"the client {basis.client_id!r} is gone or disabled"
+    holder = environment.live_terms.get(basis.lineage.terms[-1])
+    if holder is None or holder.id != basis.client_id:
+        return f"the client {basis.client_id!r} is gone or disabled, or was so since the token was issued"
     if standing.revoked:
-        return "a token was revoked"
-    return None if basis.authentication is None else _user_refusal(environment, basis.authentication, standing, now)
+        return "the token, or one it came from, was revoked"
+    refusal = _scope_refusal(environment, basis, standing.grant)
+    who = basis.authentication
+    if refusal or who is None:
+        return refusal
+    grant = standing.grant
+    if grant is not None and (grant.authentication != who or grant.client_term != basis.lineage.terms[0]):
+        return "the grant is not the one its claims tell of"
+    return grant_refusal(environment, standing, now)
+
+
+def grant_refusal(environment: Environment, standing: Standing, now: float) -> str | None:
+    """The private reason why nothing may come of the grant any more, or `None` while it is in force."""
+    grant = standing.grant
+    if grant is None or grant.environment_id != environment.id:
+        return "the grant is gone"
+    if grant.ended_at is not None:
+        return "the grant was ended: its code was replayed, or its refresh token reused or revoked"
+    client = environment.live_terms.get(grant.client_term)
+    if client is None or client.id != grant.client_id:
+        return f"the client {grant.client_id!r}, which signed the user on, is gone or disabled, or was so since"
+    return _person_refusal(grant, standing) or _consent_refusal(environment, grant, standing, now)
+
+
+def lost_scopes(environment: Environment, agent: Agent, audience: str, scope: str) -> tuple[str, ...]:
+    """Those of a token's scopes that are no longer its resource's, or no longer granted to `agent`; OpenID scopes always are."""
+    resource = environment.resources_by_audience.get(audience)
+    names = resource_scopes(name for name in scope.split(" ") if name)
+    granted = agent.scopes.get(resource.id, frozenset[str]()) & resource.scopes.keys() if resource else frozenset[str]()
+    return tuple(name for name in names if name not in granted)
+
+
+def ancestors_of(environment: Environment, subject: Basis, grant: Grant | None) -> tuple[tuple[str, str], ...]:
+    """What a token exchanged for `subject` says in its `VIA_CLAIM`: as little as possible, mostly nothing."""
+    if grant is None or len(subject.lineage.segments) > 1:
+        return subject.obtained
+    (audience, scope), (its_audience, its_scope) = _origin(environment, grant), subject.obtained[0]
+    same = audience == its_audience and set(scope.split(" ")) == set(its_scope.split(" "))
+    return () if same else subject.obtained
+
+
+def _origin(environment: Environment, grant: Grant) -> tuple[str, str]:
+    """Audience and scope of the token that the grant's code gives; an empty audience if its resource is gone."""
+    resource = resource_of(environment, grant.resource_id)
+    scopes = grant.scopes if grant.resource_id is None else resource_scopes(grant.scopes)
+    return resource.audience if resource else "", format_scope(scopes)
+
+
+def _scope_refusal(environment: Environment, basis: Basis, grant: Grant | None) -> str | None:
+    """Why one of the agents on the token's way could not obtain its part today."""
+    left_out = len(basis.lineage.segments) - len(basis.obtained)
+    obtained = basis.obtained if grant is None or not left_out else (_origin(environment, grant), *basis.obtained)
+    for term, (audience, scope) in zip(basis.lineage.terms[-len(obtained) :], obtained, strict=True):
+        agent = environment.live_terms.get(term)
+        if agent is None:
+            return "an agent that it passed through is gone or disabled, or was so since"
+        if lost := lost_scopes(environment, agent, audience, scope):
+            return f"{list(lost)} of {audience!r} are no longer granted to {agent.name!r}"
+    return None
+
+
+def _person_refusal(grant: Grant, standing: Standing) -> str | None:
+    user, session = standing.user, standing.session
+    if user is None or user.id != grant.authentication.user_id or not user.enabled:
+        return "the user is gone or disabled"
+    if user.term != grant.user_term:
+        return "the user was disabled, created anew or given another password since"
+    if session is None or session.id != grant.authentication.session_id or session.user_id != user.id:
+        return "the session is gone"
+    if session.ended_at is not None:
+        return "the session was ended"
+    return None
+
+
+def _consent_refusal(environment: Environment, grant: Grant, standing: Standing, now: float) -> str | None:
+    policy = environment.policies.get(grant.authentication.acr)
+    if policy is None:
+        return f"the authentication policy {grant.authentication.acr!r} is gone"
+    try:
+        agreements = effective_agreements(policy, environment.agreements)
+    except AgreementMissing as error:
+        return str(error)
+    given = {consent.id: consent for consent in standing.consents}
+    for agreement in agreements:
+        consent = given.get(grant.consents.get(agreement.id, ""))
+        if consent is None or consent.agreement_id != agreement.id or consent.client_id != grant.client_id:
+            return f"the consent to {agreement.name!r} that the grant rests on is gone or was replaced"
+        if not is_in_force(consent, agreement, now):
+            return f"the consent to {agreement.name!r} was withdrawn, expired, or is due again"
+    return None
+
+
+def _obtained(claims: JsonObject) -> tuple[tuple[str, str], ...] | None:
+    """Audience and scope of the ancestors and of the token itself; `None` when its claims are of another form."""
+    audience, via = claims.get("aud"), claims.get(VIA_CLAIM, ())
+    own = audience[0] if isinstance(audience, list | tuple) and len(audience) == 1 else audience
+    pairs: list[JsonValue] = [*via] if isinstance(via, list | tuple) else [None]
+    obtained: list[tuple[str, str]] = []
+    for pair in (*pairs, (own, claims.get("scope", ""))):
+        match pair:
+            case [str(name), str(scope)]:
+                obtained.append((name, scope))
+            case _:
+                return None
+    return tuple(obtained)
 
 
 def _authentication(claims: JsonObject) -> Authentication | None:
     user_id, session_id = claims.get(USER_CLAIM, claims.get("sub")), claims.get("sid")
     acr, auth_time = claims.get("acr"), claims.get("auth_time")
+    if MACHINE_CLAIM in claims:
+        return None
     if isinstance(user_id, str) and isinstance(session_id, str) and isinstance(acr, str) and isinstance(auth_time, int):
         return Authentication(user_id, session_id, auth_time, acr)
     return None
-
-
-def _user_refusal(environment: Environment, who: Authentication, standing: Standing, now: float) -> str | None:
-    user, session, policy = standing.user, standing.session, environment.policies.get(who.acr)
-    if user is None or user.id != who.user_id or user.environment_id != environment.id or not user.enabled:
-        return "the user is gone or disabled"
-    if session is None or session.id != who.session_id or session.user_id != who.user_id:
-        return "the session is gone"
-    if session.ended_at is not None or now >= session.expires_at:
-        return "the session has ended"
-    if policy is None:
-        return f"the authentication policy {who.acr!r} is gone"
-    return None if alive(policy, environment.agreements, standing.consents, now) else "a consent was withdrawn, expired, or is due again"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from deputize.jose import Verifier
 from deputize.kernel.values import JsonObject
-from deputize.oauth.ports import Codes, RefreshTokens, Standings
+from deputize.oauth.ports import Codes, Grants, RefreshTokens, Standings
 from deputize.oauth.records.directory import Agent, Environment
 
 
@@ -25,12 +25,13 @@ class GrantPorts:
     """The world as grants may touch it."""
 
     codes: Codes
+    grants: Grants
     refresh_tokens: RefreshTokens
     standings: Standings
-    new_id: Callable[[], str]
-    """A fresh UUID text."""
+    new_segment: Callable[[str], str]
+    """A fresh segment of a `jti` that begins with that term."""
     derive: Callable[[str, int], str]
-    """(family id, generation) to the refresh token value of that generation: a keyed hash, stable across restarts."""
+    """(grant id, generation) to the refresh token value of that generation: a keyed hash, stable across restarts."""
     verifier: Verifier = field(default_factory=Verifier)
     """Verifies subject and actor tokens; share one with introspection, so that its memory of signatures serves both."""
 

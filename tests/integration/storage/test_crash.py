@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from deputize.authority.storage import open_store, sqlite_url
-from support.store_records import CODE, TOKEN
+from deputize.authority.storage import EnvironmentRow, Put, open_store, sqlite_url
+from deputize.oauth.records.store import User
+from support.store_records import CODE, ENVIRONMENT, GRANT, TOKEN, USER_ID
 
 PROGRAM = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from support.store_records import CODE, TOKEN
 from deputize.authority.storage import open_store, sqlite_url
-from deputize.oauth.ports import IssuedToken
 
 async def main(data, name, when):
     async with open_store(sqlite_url(Path(data))) as store:
@@ -24,7 +24,7 @@ async def main(data, name, when):
         sys.stdin.readline()
         if when == "inside":
             store.database._writer._connection.exec_driver_sql = killing(store.database._writer._connection.exec_driver_sql)
-        won = await store.codes.redeem_code(CODE.digest, 1001.0, IssuedToken(name, 4600), TOKEN)
+        won = await store.codes.redeem_code(CODE.digest, 1001.0, TOKEN)
         print("won" if won else "lost", flush=True)
         if when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -67,7 +67,9 @@ def data(tmp_path) -> Path:
 
 async def prepare(data: Path) -> None:
     async with open_store(sqlite_url(data)) as store:
-        await store.codes.add_code(CODE)
+        user = User(USER_ID, ENVIRONMENT, "demouser", "")
+        await store.directory_rows.change([Put(EnvironmentRow(ENVIRONMENT, "Test", {})), Put(user)], 0)
+        await store.codes.add_code(CODE, GRANT)
 
 
 async def redeemed(data: Path) -> bool:

@@ -6,7 +6,6 @@ from deputize.jose import TokenInvalid, sign, verify
 from deputize.oauth.access_tokens import LiveToken, find_live_token, issue_access_token
 from deputize.oauth.claims import Issue
 from deputize.oauth.errors import InvalidGrant
-from deputize.oauth.ports import IssuedToken
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -14,6 +13,7 @@ from support.agent_delegation import (
     ENVIRONMENT,
     ISSUER,
     KEYS,
+    LINEAGE,
     NOW,
     OTHER_ID,
     SESSION_ID,
@@ -31,7 +31,7 @@ EXCHANGE = Issue(
     "exchange",
     NOW,
     int(NOW) + 600,
-    "j-1",
+    LINEAGE,
     authentication=WHO,
     subject={"sub": "demouser", "may_act": {"sub": AGENT_ID}},
     actor={"client_id": AGENT_ID},
@@ -49,7 +49,7 @@ def test_signs_what_it_says():
     access = issue_access_token(EXCHANGE)
     assert verify(access.token, KEYS, ISSUER, NOW) == access.claims
     assert access.claims["act"] == {"sub": AGENT_ID}
-    assert (access.issued, access.lifetime) == (IssuedToken("j-1", int(NOW) + 600), 600)
+    assert (access.claims["jti"], access.lifetime) == (LINEAGE.jti, 600)
 
 
 def test_a_resource_that_requires_delegation_gets_no_token_without_act_and_the_log_learns_why():
@@ -99,7 +99,7 @@ async def test_a_dead_token_is_not_found():
     world.store.sessions[SESSION_ID] = replace(world.store.sessions[SESSION_ID], ended_at=world.now)
     found = await find(world, token.access_token)
     assert isinstance(found, TokenInvalid)
-    assert found.reason == "the session has ended"
+    assert found.reason == "the session was ended"
 
 
 async def test_nothing_is_read_for_a_token_that_does_not_verify():

@@ -8,11 +8,11 @@ from deputize.expressions import MappingExpression
 from deputize.oauth.claims import Issue, assemble, explain, is_reserved, mapping_bindings, user_binding
 from deputize.oauth.errors import InvalidGrant
 from deputize.oauth.records.directory import Attribute
-from support.agent_delegation import AGENT, AGENT_ID, AGENT_RESOURCE, ENVIRONMENT, NOW, TEST, USER, USER_ID, WHO, World, attribute
+from support.agent_delegation import AGENT, AGENT_ID, AGENT_RESOURCE, ENVIRONMENT, LINEAGE, NOW, TEST, USER, USER_ID, WHO, World, attribute
 
 USE_CASE = Path(__file__).resolve().parents[4] / "shared" / "use-case"
 
-MACHINE = Issue(ENVIRONMENT, AGENT, AGENT_RESOURCE, ("agent",), "client_credentials", NOW, int(NOW) + 3600, "j-1")
+MACHINE = Issue(ENVIRONMENT, AGENT, AGENT_RESOURCE, ("agent",), "client_credentials", NOW, int(NOW) + 3600, LINEAGE)
 PERSONAL = replace(MACHINE, grant_type="authorization_code", authentication=WHO, user=USER)
 
 

@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.oauth.consents import AgreementMissing, alive, due_agreements, effective_agreements, new_consent
+from deputize.oauth.consents import AgreementMissing, due_agreements, effective_agreements, new_consent
 from deputize.oauth.records.directory import Policy, Step
-from support.agent_delegation import AGREEMENT, AGREEMENT_ID, CONSENT, NOW, POLICY, TEXT, USER
+from deputize.oauth.resources import Target
+from support.agent_delegation import AGENT, AGENT_RESOURCE, AGREEMENT, AGREEMENT_ID, CONSENT, NOW, POLICY, TEXT, USER
 
 DAY = 86400.0
 
@@ -20,7 +21,6 @@ def test_never_consented_is_due():
 
 def test_consented_is_not_due():
     assert not due()
-    assert alive(POLICY, {AGREEMENT_ID: AGREEMENT}, (CONSENT,), NOW)
 
 
 def test_withdrawn_is_due():
@@ -73,16 +73,18 @@ def test_a_step_without_its_agreement_is_never_satisfied():
     for policy in (POLICY, Policy("p", "p", (Step("AGREEMENT", {}),))):
         with pytest.raises(AgreementMissing, match="does not exist"):
             due_agreements(policy, {}, (CONSENT,), NOW)
-        assert not alive(policy, {}, (CONSENT,), NOW)
 
 
 def test_a_policy_without_agreements_asks_for_nothing():
-    assert alive(Policy("p", "p", (Step("LOGIN", {}),)), {}, (), NOW)
+    assert due_agreements(Policy("p", "p", (Step("LOGIN", {}),)), {}, (), NOW) == ()
 
 
 def test_accepting_makes_it_not_due_until_the_interval_has_passed():
-    consent = new_consent(USER, AGREEMENT, TEXT, NOW)
+    target = Target(AGENT_RESOURCE, ("agent",))
+    consent = new_consent(USER, AGENT, target, AGREEMENT, TEXT, consent_id="c-1", now=NOW)
+    assert (consent.id, consent.client_id) == ("c-1", AGENT.id)
     assert (consent.user_id, consent.version, consent.revision, consent.locale) == (USER.id, 1, "r1", "en")
     assert not due((consent,), now=NOW + 180 * DAY - 1)
     assert due((consent,), now=NOW + 180 * DAY)
-    assert new_consent(USER, replace(AGREEMENT, reconsent_days=None), TEXT, NOW).expires_at is None
+    never = replace(AGREEMENT, reconsent_days=None)
+    assert new_consent(USER, AGENT, target, never, TEXT, consent_id="c-1", now=NOW).expires_at is None

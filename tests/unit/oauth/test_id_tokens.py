@@ -4,11 +4,14 @@ import pytest
 
 from deputize.jose import ID_TOKEN_TYPE, TokenInvalid, verify
 from deputize.oauth.id_tokens import at_hash, issue_id_token, profile_claims
-from support.agent_delegation import AGENT, AGENT_ID, ENVIRONMENT, ISSUER, KEYS, NOW, USER, USER_ID, WHO
+from deputize.oauth.lineage import Lineage
+from support.agent_delegation import AGENT_ID, ENVIRONMENT, ISSUER, KEYS, LINEAGE, NOW, USER, USER_ID, WHO, World, grant_id_of
 
 
 def id_token(nonce=None, scopes=("openid",)):
-    token = issue_id_token(ENVIRONMENT, AGENT, WHO, profile_claims(USER, scopes), "access", now=NOW, nonce=nonce)
+    grant = World().grant()
+    lineage = Lineage(grant.id, LINEAGE.segments)
+    token = issue_id_token(ENVIRONMENT, grant, lineage, profile_claims(USER, scopes), "access", now=NOW, nonce=nonce)
     return token, verify(token, KEYS, ISSUER, NOW, ID_TOKEN_TYPE)
 
 
@@ -24,6 +27,7 @@ def test_tells_the_client_who_signed_on_when_and_how():
         "exp": int(NOW) + 3600,
         "iat": int(NOW),
         "iss": ISSUER,
+        "jti": f"{grant_id_of()}.{LINEAGE.jti}",
         "nonce": "n-1",
         "org": ENVIRONMENT.organization_id,
         "sid": WHO.session_id,

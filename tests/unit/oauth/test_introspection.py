@@ -9,7 +9,7 @@ from deputize.oauth.records.store import Standing
 from support.agent_delegation import AGENT, AGENT_ID, AGENT_RESOURCE, OTHER, TEST, TEST_AUDIENCE
 
 CLAIMS = {"aud": [TEST_AUDIENCE], "client_id": AGENT_ID, "sub": "demouser", "act": {"sub": AGENT_ID}, "scope": "test"}
-FOUND = LiveToken(CLAIMS, Standing(None, None, (), frozenset()))
+FOUND = LiveToken(CLAIMS, Standing(None, None, None, (), frozenset()))
 
 
 @pytest.mark.parametrize("caller", [TEST, AGENT])

@@ -1,8 +1,10 @@
 """Rows to the snapshot. Mappings are compiled here, once; what cannot be read is left out and reported, and the rest serves."""
 
+from base64 import urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -17,6 +19,7 @@ from deputize.authority.directory.documents import (
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, Kind, ObjectRow, SecretRow, SigningKeyRow
 from deputize.expressions import ExpressionError, parse_attribute_value
 from deputize.jose import KeyInvalid, KeyRing, SigningKey
+from deputize.kernel.ids import TERM_LENGTH
 from deputize.oauth.records.directory import (
     Agent,
     Agreement,
@@ -139,11 +142,17 @@ class _Contents:
             refresh_token_rolling_lifetime=document.refresh_token_rolling_lifetime,
             refresh_token_grace=document.refresh_token_grace,
             post_logout_redirect_uris=document.post_logout_redirect_uris,
+            term=document.term or _first_term(row.id),
         )
 
     def _digests(self, owner: ObjectRow) -> tuple[str, ...]:
         newest_first = sorted(self._secrets[owner.id], key=lambda secret: secret.created_at, reverse=True)
         return tuple(secret.digest for secret in newest_first)
+
+
+def _first_term(agent_id: str) -> str:
+    """The term of an agent that was stored before there were terms."""
+    return urlsafe_b64encode(sha256(agent_id.encode()).digest())[:TERM_LENGTH].decode()
 
 
 def _agreement(row: ObjectRow) -> Agreement:

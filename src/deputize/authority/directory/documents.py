@@ -84,6 +84,8 @@ class AgentDocument(Document):
     refresh_token_lifetime: int = 30 * 86400
     refresh_token_rolling_lifetime: int = 180 * 86400
     refresh_token_grace: int = 30
+    term: str = ""
+    """Drawn by the store, whatever is written here; empty in documents older than terms."""
 
     @model_validator(mode="before")
     @classmethod

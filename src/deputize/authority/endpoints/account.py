@@ -34,9 +34,9 @@ async def _withdraw(call: Call, signed_on: SignedOn) -> Response:
     form = await call.form()
     if not await is_own_form(call, form, _session_cookie(call), SESSION):
         return dead_end(call, "error.forbidden", 403)
-    agreement_id, user = form.get("agreement", ""), signed_on.user
-    if await call.services.store.consents.withdraw_consent(call.environment.id, user.id, agreement_id, call.now):
-        _log.info("consent withdrawn", environment=call.environment.id, agreement=agreement_id, user=user.id)
+    client_id, user = form.get("client", ""), signed_on.user
+    if await call.services.store.consents.withdraw_consents(call.environment.id, user.id, client_id, call.now):
+        _log.info("consent withdrawn", environment=call.environment.id, client=client_id, user=user.id)
     return flow.see(f"/{call.environment.id}/account?withdrawn=yes")
 
 
@@ -64,7 +64,7 @@ def _shown(consent: Consent, agreement: Agreement, locale: str, now: float) -> d
     expires_at = min((each for each in (consent.expires_at, expiry(agreement, consent.accepted_at)) if each is not None), default=None)
     return {
         "title": text.title if text else agreement.name,
-        "agreement_id": agreement.id,
+        "client_id": consent.client_id,
         "accepted": _date(consent.accepted_at),
         "expires": _date(expires_at),
         "withdrawn": _date(consent.withdrawn_at),

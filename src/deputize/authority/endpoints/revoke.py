@@ -6,11 +6,12 @@ from starlette.responses import Response
 from deputize.authority.endpoint import Call, Endpoint
 from deputize.authority.responses import NO_STORE
 from deputize.jose import TokenInvalid
+from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel.digests import digest
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.client_auth.authentication import authenticate_agent, read_credentials
 from deputize.oauth.parameters import required
-from deputize.oauth.ports import IssuedToken
+from deputize.oauth.standing import basis_of
 
 _log = structlog.get_logger("deputize.authority")
 
@@ -27,26 +28,34 @@ async def revoke(call: Call) -> Response:
 
 
 async def _revoke_refresh_token(call: Call, token: str, client_id: str) -> str | None:
-    """The family that was ended, with every access token remembered for it."""
-    refresh = await call.services.store.refresh_tokens.find_refresh_token(digest(token))
-    if refresh is None or refresh.client_id != client_id or refresh.environment_id != call.environment.id:
+    """The grant that was ended, with everything that came of it. A token spent long ago still tells which."""
+    store, presented = call.services.store, digest(token)
+    current = await store.refresh_tokens.find_refresh_token(presented)
+    grant_id = current.grant_id if current else await store.refresh_tokens.find_spent_grant(presented)
+    if grant_id is None:
         return None
-    await call.services.store.refresh_tokens.revoke_family(refresh.family_id, call.now)
-    return refresh.family_id
+    grant = (await store.standings.standing(call.environment.id, grant_id, ())).grant
+    if grant is None or grant.client_id != client_id:
+        return None
+    await store.grants.end_grant(grant_id, call.now)
+    return grant_id
 
 
 async def _revoke_access_token(call: Call, token: str, client_id: str) -> str | None:
-    """The `jti` that was revoked."""
+    """The `jti` that was revoked, and with it everything that was exchanged for it.
+
+    An expired token is worth revoking too: what was exchanged for it may have been allowed to outlive it.
+    """
     environment = call.environment
     try:
-        claims = call.services.verifier.verify(token, environment.keys, environment.issuer, call.now)
+        claims = call.services.verifier.verify(token, environment.keys, environment.issuer, 0.0)
     except TokenInvalid:
         return None
-    jti, expires_at = claims.get("jti"), claims.get("exp")
-    if claims.get("client_id") != client_id or not isinstance(jti, str) or not isinstance(expires_at, int):
+    basis, expires_at = basis_of(claims), claims.get("exp")
+    if basis is None or basis.client_id != client_id or not isinstance(expires_at, int):
         return None
-    await call.services.store.revocations.revoke_token(IssuedToken(jti, expires_at))
-    return jti
+    await call.services.store.revocations.revoke_token(basis.lineage.jti, max(expires_at, call.now) + MAX_TOKEN_LIFETIME)
+    return basis.lineage.jti
 
 
 ENDPOINT = Endpoint(("/{environment}/as/revoke",), ("POST",), revoke)

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint
 from deputize.authority.responses import error_response, json_response
+from deputize.kernel.ids import new_segment
 from deputize.kernel.redaction import printable
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth import grants
@@ -39,9 +40,10 @@ async def _ports(call: Call) -> GrantPorts:
     store = services.store
     return GrantPorts(
         codes=store.codes,
+        grants=store.grants,
         refresh_tokens=store.refresh_tokens,
         standings=store.standings,
-        new_id=services.new_id,
+        new_segment=new_segment,
         derive=await services.refresh_token_values.of(call.environment.id),
         verifier=services.verifier,
     )

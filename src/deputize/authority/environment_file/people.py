@@ -67,6 +67,7 @@ async def _user(entry: UserEntry, before: User | None, environment_id: str, pass
         family_name=entry.family_name,
         preferred_language=entry.preferred_language,
         attributes=entry.attributes,
+        term=before.term if before else "",
     )
 
 

@@ -13,7 +13,7 @@ from deputize.authority.signon.reader import dead_end, language_of, refuse_as_pa
 from deputize.authority.signon.situation import SignedOn
 from deputize.kernel.digests import digest
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, code_response, error_response
-from deputize.oauth.records.store import Authentication, AuthorizationCode
+from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant
 
 _log = structlog.get_logger("deputize.authority")
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
@@ -21,7 +21,8 @@ _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn, code: str) -> Response:
     """Send the browser back with `code`. If that was issued before, what it stands for is what it stood for then."""
-    if not await call.services.store.codes.add_code(_code(call, request, signed_on, code)):
+    grant = _grant(call, request, signed_on)
+    if not await call.services.store.codes.add_code(_code(call, request, grant.id, code), grant):
         return await again(call, request, code) or dead_end(call, "error.expired")
     _log.info(
         "authorization granted",
@@ -31,6 +32,7 @@ async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn, 
         policy=request.policy.name,
         resource=request.target.resource.audience,
         scope=" ".join(request.target.requested),
+        grant=grant.id,
         correlation_id=call.correlation_id,
     )
     return _answer(call, request, code)
@@ -74,20 +76,33 @@ def form_source(redirect_uri: str) -> str:
     return f"{urlsplit(redirect_uri).scheme}:"
 
 
-def _code(call: Call, request: AuthorizationRequest, signed_on: SignedOn, code: str) -> AuthorizationCode:
-    session = signed_on.session
-    return AuthorizationCode(
-        digest=digest(code),
+def _grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Grant:
+    """Everything that what the agent gets rests on, by identity and as it was read: whatever of it ended since is not revived."""
+    session, client = signed_on.session, request.client
+    refreshable = "refresh_token" in client.grant_types
+    return Grant(
+        id=call.services.new_id(),
         environment_id=call.environment.id,
-        client_id=request.client.id,
-        redirect_uri=request.redirect_uri,
-        code_challenge=request.code_challenge,
+        client_id=client.id,
+        client_term=client.term,
+        user_term=signed_on.user.term,
+        authentication=Authentication(signed_on.user.id, session.id, session.auth_time, request.policy.name),
         resource_id=request.target.resource.id or None,
         scopes=request.target.requested,
-        authentication=Authentication(signed_on.user.id, session.id, session.auth_time, request.policy.name),
+        consents={consent.agreement_id: consent.id for consent in signed_on.consents_for(client.id)},
+        created_at=call.now,
+        expires_at=call.now + (client.refresh_token_rolling_lifetime if refreshable else call.services.limits.code_lifetime),
+    )
+
+
+def _code(call: Call, request: AuthorizationRequest, grant_id: str, code: str) -> AuthorizationCode:
+    return AuthorizationCode(
+        digest=digest(code),
+        grant_id=grant_id,
+        redirect_uri=request.redirect_uri,
+        code_challenge=request.code_challenge,
         nonce=request.nonce,
         expires_at=call.now + call.services.limits.code_lifetime,
-        family_id=call.services.new_id(),
     )
 
 

@@ -90,7 +90,7 @@ async def signed_on(call: Call) -> SignedOn | None:
     if session is None or session.expires_at <= call.now:
         return None
     user = await store.users.find_user_by_id(environment_id, session.user_id)
-    if user is None or not user.enabled:
+    if user is None or not user.enabled or user.term != session.user_term:
         return None
     return SignedOn(user, session, await store.consents.consents_of(environment_id, user.id))
 

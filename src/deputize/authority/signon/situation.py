@@ -14,7 +14,11 @@ class SignedOn:
     user: User
     session: Session
     consents: tuple[Consent, ...]
-    """The user's latest consent per agreement."""
+    """The user's latest consent per agent and agreement."""
+
+    def consents_for(self, client_id: str) -> tuple[Consent, ...]:
+        """Those given to one agent."""
+        return tuple(consent for consent in self.consents if consent.client_id == client_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,10 @@ from sqlalchemy import Connection, Table, delete, select, update
 
 from deputize.authority.storage.engine import Database
 from deputize.authority.storage.statements import upsert
-from deputize.authority.storage.tables import DIRECTORY_OBJECTS, DIRECTORY_VERSION, ENVIRONMENTS, SECRETS, SIGNING_KEYS, USERS
+from deputize.authority.storage.tables import CONSENTS, DIRECTORY_OBJECTS, DIRECTORY_VERSION, ENVIRONMENTS, SECRETS, SIGNING_KEYS, USERS
+from deputize.authority.storage.users import put_user
 from deputize.kernel.errors import DeputizeError
+from deputize.kernel.ids import new_term
 from deputize.kernel.values import JsonObject
 from deputize.oauth.records.store import User
 
@@ -155,11 +157,30 @@ class SqlDirectoryRows:
 
 def _make(connection: Connection, change: RowChange) -> None:
     table = _TABLES[type(change.row)]
+    if isinstance(change, Put) and isinstance(change.row, User):
+        put_user(connection, change.row)
+        return
     row: dict[str, Any] = asdict(change.row)
     if isinstance(change, Put):
+        if isinstance(change.row, ObjectRow) and change.row.kind == "agent":
+            row["document"] = _with_term(connection, change.row)
         upsert(connection, table, row)
         return
+    if isinstance(change.row, ObjectRow) and change.row.kind == "agreement":
+        # Another agreement may get the id and begin with version 1 again: nobody has agreed to that one.
+        connection.execute(delete(CONSENTS).where(CONSENTS.c.agreement_id == change.row.id))
     statement = delete(table)
     for column in table.primary_key:
         statement = statement.where(column == row[column.name])
     connection.execute(statement)
+
+
+def _with_term(connection: Connection, agent: ObjectRow) -> JsonObject:
+    """The agent's document with its term: the stored one, or a new one if the agent is new, is disabled or is enabled."""
+    columns = DIRECTORY_OBJECTS.c
+    same = (columns.id == agent.id) & (columns.environment_id == agent.environment_id) & (columns.kind == "agent")
+    before = connection.scalar(select(columns.document).where(same))
+    others = {name: value for name, value in agent.document.items() if name != "term"}
+    if before is None or before.get("enabled", True) != agent.document.get("enabled", True):
+        return {**others, "term": new_term()}
+    return {**others, "term": before["term"]} if "term" in before else others

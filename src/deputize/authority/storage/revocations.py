@@ -2,8 +2,7 @@
 
 from deputize.authority.storage.engine import Database
 from deputize.authority.storage.statements import upsert
-from deputize.authority.storage.tables import ISSUED_TOKENS
-from deputize.oauth.ports import IssuedToken
+from deputize.authority.storage.tables import REVOKED_TOKENS
 
 
 class SqlRevocations:
@@ -12,7 +11,7 @@ class SqlRevocations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def revoke_token(self, issued: IssuedToken) -> None:
-        """Refuse that token from now until it expires. Durable before this returns."""
-        row = {"jti": issued.jti, "expires_at": issued.expires_at, "revoked": True}
-        await self._database.write(lambda connection: upsert(connection, ISSUED_TOKENS, row))
+    async def revoke_token(self, jti: str, kept_until: float) -> None:
+        """Refuse that token and what came of it, for as long as any of them might live. Durable before this returns."""
+        row = {"jti": jti, "kept_until": kept_until}
+        await self._database.write(lambda connection: upsert(connection, REVOKED_TOKENS, row))

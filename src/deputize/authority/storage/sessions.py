@@ -31,9 +31,10 @@ class SqlSessions:
         return session_of(rows[0]) if rows else None
 
     async def renew_session(self, session: Session) -> bool:
-        """Give the session of that id, unless it ended, the new cookie digest, sign-on time and expiry; false if it ended."""
-        live = (SESSIONS.c.id == session.id) & (SESSIONS.c.user_id == session.user_id) & SESSIONS.c.ended_at.is_(None)
-        renewed = {"cookie_digest": session.cookie_digest, "auth_time": session.auth_time, "expires_at": session.expires_at}
+        """Give the session of that id a new cookie digest, sign-on time and expiry; false if it ended or is of an earlier term."""
+        mine = (SESSIONS.c.id == session.id) & (SESSIONS.c.user_id == session.user_id) & (SESSIONS.c.user_term == session.user_term)
+        live = mine & SESSIONS.c.ended_at.is_(None)
+        renewed = {name: getattr(session, name) for name in ("cookie_digest", "auth_time", "expires_at", "last_used_at")}
         return await self._database.write(lambda connection: won(connection, update(SESSIONS).where(live).values(renewed)))
 
     async def end_session(self, session_id: str, now: float) -> None:

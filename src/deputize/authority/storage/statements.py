@@ -20,7 +20,7 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, object]) -> N
 
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
-    """Insert `row` unless one with its primary key stands; whether it was inserted."""
+    """Insert `row` unless one with its key stands; whether it was inserted."""
     return connection.execute(_insert(connection, table).values(row).on_conflict_do_nothing()).rowcount == 1
 
 

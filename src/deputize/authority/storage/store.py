@@ -14,6 +14,7 @@ from deputize.authority.storage.codes import SqlCodes
 from deputize.authority.storage.consents import SqlConsents
 from deputize.authority.storage.directory_rows import SqlDirectoryRows
 from deputize.authority.storage.engine import Database, StorageError
+from deputize.authority.storage.grants import SqlGrants
 from deputize.authority.storage.migrations import migrate
 from deputize.authority.storage.postgresql import PostgresqlDatabase
 from deputize.authority.storage.purge import purge
@@ -37,6 +38,7 @@ class Store:
     """Everything the authority remembers."""
 
     codes: SqlCodes
+    grants: SqlGrants
     refresh_tokens: SqlRefreshTokens
     revocations: SqlRevocations
     standings: SqlStandings
@@ -71,6 +73,7 @@ async def open_store(url: str) -> AsyncGenerator[Store]:
 def _store(database: Database) -> Store:
     return Store(
         codes=SqlCodes(database),
+        grants=SqlGrants(database),
         refresh_tokens=SqlRefreshTokens(database),
         revocations=SqlRevocations(database),
         standings=SqlStandings(database),

@@ -35,6 +35,7 @@ METADATA = MetaData(
 
 ID = String(36)
 DIGEST = String(64)
+TERM = String(8)
 NAME = String(256)
 INSTANT: TypeEngine[Any] = Double()
 
@@ -55,8 +56,8 @@ def _user(*, key: bool = False) -> Column[Any]:
     return Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), primary_key=key, nullable=False)
 
 
-def _authentication() -> tuple[Column[Any], ...]:
-    return _column("user_id", ID), _column("session_id", ID), _column("auth_time", Integer()), _column("acr", NAME)
+def _grant(*, key: bool = False) -> Column[Any]:
+    return Column("grant_id", ID, ForeignKey("grants.id", ondelete="CASCADE"), primary_key=key, nullable=False)
 
 
 DIRECTORY_VERSION = Table(
@@ -128,6 +129,7 @@ USERS = Table(
     _optional("family_name", NAME),
     _optional("preferred_language", String(64)),
     _optional("attributes", JSON(none_as_null=True)),
+    _column("term", TERM),
     UniqueConstraint("environment_id", "username"),
 )
 
@@ -141,6 +143,9 @@ SESSIONS = Table(
     _column("auth_time", Integer()),
     Column("expires_at", INSTANT, nullable=False, index=True),
     _optional("ended_at", INSTANT),
+    _column("user_term", TERM),
+    _column("created_at", INSTANT),
+    _column("last_used_at", INSTANT),
     UniqueConstraint("cookie_digest"),
     Index(None, "user_id"),
 )
@@ -148,51 +153,66 @@ SESSIONS = Table(
 CONSENTS = Table(
     "consents",
     METADATA,
+    _column("id", ID),
     _environment(key=True),
     _user(key=True),
+    _column("client_id", ID, key=True),
     _column("agreement_id", ID, key=True),
     _column("version", Integer()),
     _column("revision", String(64)),
     _column("locale", String(64)),
     _column("accepted_at", INSTANT),
     _optional("expires_at", INSTANT),
+    _column("covers", JSON()),
     _optional("withdrawn_at", INSTANT),
+    _optional("last_used_at", INSTANT),
+    UniqueConstraint("id"),
+)
+
+GRANTS = Table(
+    "grants",
+    METADATA,
+    _column("id", ID, key=True),
+    _environment(),
+    _column("client_id", ID),
+    _column("client_term", TERM),
+    _column("user_term", TERM),
+    _user(),
+    _column("session_id", ID),
+    _column("auth_time", Integer()),
+    _column("acr", NAME),
+    _optional("resource_id", ID),
+    _column("scopes", JSON()),
+    _column("consents", JSON()),
+    _column("created_at", INSTANT),
+    Column("expires_at", INSTANT, nullable=False, index=True),
+    _optional("ended_at", INSTANT),
+    Index(None, "user_id"),
+    Index(None, "session_id"),
 )
 
 CODES = Table(
     "codes",
     METADATA,
     _column("digest", DIGEST, key=True),
-    _column("environment_id", ID),
-    _column("client_id", ID),
+    _grant(),
     _column("redirect_uri", Text()),
     _column("code_challenge", String(128)),
-    _optional("resource_id", ID),
-    _column("scopes", JSON()),
-    *_authentication(),
     _optional("nonce", Text()),
     Column("expires_at", INSTANT, nullable=False, index=True),
-    _column("family_id", ID),
     _optional("redeemed_at", INSTANT),
+    Index(None, "grant_id"),
 )
 
 REFRESH_TOKENS = Table(
     "refresh_tokens",
     METADATA,
-    _column("family_id", ID, key=True),
-    _column("environment_id", ID),
-    _column("client_id", ID),
+    _grant(key=True),
     _column("digest", DIGEST),
     _optional("previous_digest", DIGEST),
     _column("generation", Integer()),
     _column("rotated_at", INSTANT),
     _column("expires_at", INSTANT),
-    Column("family_expires_at", INSTANT, nullable=False, index=True),
-    _optional("resource_id", ID),
-    _column("scopes", JSON()),
-    *_authentication(),
-    _optional("nonce", Text()),
-    _optional("revoked_at", INSTANT),
     UniqueConstraint("digest"),
     Index(None, "previous_digest"),
 )
@@ -201,24 +221,15 @@ SPENT_REFRESH_TOKENS = Table(
     "spent_refresh_tokens",
     METADATA,
     _column("digest", DIGEST, key=True),
-    Column("family_id", ID, ForeignKey("refresh_tokens.family_id", ondelete="CASCADE"), nullable=False, index=True),
+    _grant(),
+    Index(None, "grant_id"),
 )
 
-ISSUED_TOKENS = Table(
-    "issued_tokens",
+REVOKED_TOKENS = Table(
+    "revoked_tokens",
     METADATA,
-    _column("jti", ID, key=True),
-    Column("family_id", ID, nullable=True, index=True),
-    Column("expires_at", INSTANT, nullable=False, index=True),
-    _column("revoked", Boolean()),
-)
-
-FLOWS = Table(
-    "flows",
-    METADATA,
-    _column("digest", DIGEST, key=True),
-    _column("state", JSON()),
-    Column("expires_at", INSTANT, nullable=False, index=True),
+    _column("jti", String(256), key=True),
+    Column("kept_until", INSTANT, nullable=False, index=True),
 )
 
 SIGN_ON_FAILURES = Table(

@@ -9,6 +9,7 @@ from sqlalchemy.sql import Select
 from deputize.authority.storage.engine import Database
 from deputize.authority.storage.statements import upsert
 from deputize.authority.storage.tables import USERS
+from deputize.kernel.ids import new_term
 from deputize.oauth.records.store import User
 
 _OF_ENVIRONMENT = select(USERS).where(USERS.c.environment_id == bindparam("environment"))
@@ -51,8 +52,11 @@ class SqlUsers:
 
 
 def put_user(connection: Connection, user: User) -> None:
-    """Add the user, or replace the one with that id."""
-    upsert(connection, USERS, {column.name: getattr(user, column.name) for column in USERS.c})
+    """Add the user, or replace the one with that id; a new term begins when they are new, disabled, enabled or have a new password."""
+    before = connection.execute(_BY_ID.with_for_update(), {"environment": user.environment_id, "id": user.id}).first()
+    kept = before is not None and (before.enabled, before.password_hash) == (user.enabled, user.password_hash)
+    term = before.term if kept and before is not None else new_term()
+    upsert(connection, USERS, {**{column.name: getattr(user, column.name) for column in USERS.c}, "term": term})
 
 
 def remove_user(connection: Connection, environment_id: str, user_id: str) -> None:

@@ -2,11 +2,11 @@
 
 from deputize.oauth.errors import UnauthorizedClient, UnsupportedGrantType
 from deputize.oauth.grants import authorization_code, client_credentials, refresh_token, token_exchange
-from deputize.oauth.grants.grant import Grant
+from deputize.oauth.grants.grant_type import GrantType
 from deputize.oauth.parameters import required
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
-GRANTS: tuple[Grant, ...] = (
+GRANTS: tuple[GrantType, ...] = (
     authorization_code.GRANT,
     client_credentials.GRANT,
     refresh_token.GRANT,
@@ -14,7 +14,7 @@ GRANTS: tuple[Grant, ...] = (
 )
 
 
-async def answer(request: TokenRequest, ports: GrantPorts, grants: tuple[Grant, ...] = GRANTS) -> TokenResponse:
+async def answer(request: TokenRequest, ports: GrantPorts, grants: tuple[GrantType, ...] = GRANTS) -> TokenResponse:
     """The tokens for a request, by the grant it names. Raises `OAuthError`s only."""
     grant_type = required(request.parameters, "grant_type")
     grant = next((each for each in grants if each.grant_type == grant_type), None)

@@ -4,7 +4,8 @@ from typing import Final
 
 from deputize.oauth.access_tokens import issue_access_token
 from deputize.oauth.claims import Issue
-from deputize.oauth.grants.grant import Grant, expires_at, response_of
+from deputize.oauth.grants.grant_type import GrantType, expires_at, response_of
+from deputize.oauth.lineage import Lineage
 from deputize.oauth.resources import choose_target
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
@@ -22,10 +23,10 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
         grant_type=GRANT_TYPE,
         now=request.now,
         expires_at=expires_at(target.resource, request.now),
-        jti=ports.new_id(),
+        lineage=Lineage(None, (ports.new_segment(request.client.term),)),
         requested_scope=request.parameters.get("scope"),
     )
     return response_of(issue_access_token(issue))
 
 
-GRANT: Final = Grant(GRANT_TYPE, handle)
+GRANT: Final = GrantType(GRANT_TYPE, handle)

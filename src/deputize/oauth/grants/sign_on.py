@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from deputize.oauth.access_tokens import AccessToken, issue_access_token
 from deputize.oauth.claims import Issue
 from deputize.oauth.errors import InvalidGrant, InvalidScope
-from deputize.oauth.grants.grant import expires_at, response_of
+from deputize.oauth.grants.grant_type import expires_at, response_of
 from deputize.oauth.id_tokens import issue_id_token, profile_claims
+from deputize.oauth.lineage import Lineage
 from deputize.oauth.records.directory import Resource
-from deputize.oauth.records.store import Authentication, User
+from deputize.oauth.records.store import Grant, Standing, User
 from deputize.oauth.resources import resource_of
-from deputize.oauth.scopes import OPENID_SCOPES, format_scope
-from deputize.oauth.standing import Basis, read_standing, standing_refusal
+from deputize.oauth.scopes import format_scope, resource_scopes
+from deputize.oauth.standing import grant_refusal, lost_scopes
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
 
@@ -19,24 +20,35 @@ from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 class SignOn:
     """A user's sign-on, and what the client may have on its strength."""
 
-    who: Authentication
+    grant: Grant
     user: User
     resource: Resource
     scopes: tuple[str, ...]
-    """As authorized, OpenID scopes included."""
+    """As authorized and still granted, OpenID scopes included."""
 
 
-async def read_sign_on(
-    request: TokenRequest, ports: GrantPorts, who: Authentication, resource_id: str | None, scopes: tuple[str, ...]
-) -> SignOn:
-    """The sign-on as it stands now. Raises `InvalidGrant` when user, session, consent or resource are gone."""
-    basis = Basis(request.client.id, None, who)
-    standing = await read_standing(ports.standings, request.environment, basis)
-    refusal = standing_refusal(request.environment, basis, standing, request.now)
-    resource = resource_of(request.environment, resource_id)
-    if refusal or standing.user is None or resource is None:
-        raise InvalidGrant(refusal or "the resource has been removed")
-    return SignOn(who, standing.user, resource, _still_granted(request, resource_id, scopes))
+async def read_grant(request: TokenRequest, ports: GrantPorts, grant_id: str) -> Standing:
+    """The grant of a code or refresh token and what it rests on. Raises `InvalidGrant` when it is not this client's."""
+    standing = await ports.standings.standing(request.environment.id, grant_id, ())
+    if standing.grant is None or standing.grant.client_id != request.client.id:
+        raise InvalidGrant("the grant is gone, or was given to another client")
+    return standing
+
+
+def sign_on_of(request: TokenRequest, standing: Standing) -> SignOn:
+    """The sign-on as it stands now. Raises `InvalidGrant` when what the grant rests on has ended, or its resource is gone."""
+    refusal = grant_refusal(request.environment, standing, request.now)
+    grant, user = standing.grant, standing.user
+    if refusal or grant is None or user is None:
+        raise InvalidGrant(refusal or "the grant is gone")
+    resource = resource_of(request.environment, grant.resource_id)
+    if resource is None:
+        raise InvalidGrant("the resource has been removed")
+    lost = lost_scopes(request.environment, request.client, resource.audience, format_scope(grant.scopes))
+    kept = tuple(name for name in grant.scopes if name not in lost)
+    if grant.resource_id is not None and not resource_scopes(kept):
+        raise InvalidScope("none of the authorized scopes is still granted")
+    return SignOn(grant, user, resource, kept)
 
 
 def issue_for(request: TokenRequest, ports: GrantPorts, sign_on: SignOn, grant_type: str) -> AccessToken:
@@ -49,8 +61,8 @@ def issue_for(request: TokenRequest, ports: GrantPorts, sign_on: SignOn, grant_t
         grant_type=grant_type,
         now=request.now,
         expires_at=expires_at(sign_on.resource, request.now),
-        jti=ports.new_id(),
-        authentication=sign_on.who,
+        lineage=_lineage(request, ports, sign_on.grant),
+        authentication=sign_on.grant.authentication,
         user=sign_on.user,
         requested_scope=format_scope(sign_on.scopes),
     )
@@ -58,25 +70,26 @@ def issue_for(request: TokenRequest, ports: GrantPorts, sign_on: SignOn, grant_t
 
 
 def sign_on_response(
-    request: TokenRequest, sign_on: SignOn, access: AccessToken, refresh_token: str | None, nonce: str | None = None
+    request: TokenRequest, ports: GrantPorts, sign_on: SignOn, access: AccessToken, refresh_token: str | None, nonce: str | None = None
 ) -> TokenResponse:
     """The answer with access token, refresh token, and an ID token if `openid` was granted."""
     response = replace(response_of(access, format_scope(sign_on.scopes)), refresh_token=refresh_token)
     if "openid" not in sign_on.scopes:
         return response
-    profile = profile_claims(sign_on.user, sign_on.scopes)
-    id_token = issue_id_token(request.environment, request.client, sign_on.who, profile, access.token, now=request.now, nonce=nonce)
+    id_token = issue_id_token(
+        request.environment,
+        sign_on.grant,
+        _lineage(request, ports, sign_on.grant),
+        profile_claims(sign_on.user, sign_on.scopes),
+        access.token,
+        now=request.now,
+        nonce=nonce,
+    )
     return replace(response, id_token=id_token)
 
 
-def _still_granted(request: TokenRequest, resource_id: str | None, scopes: tuple[str, ...]) -> tuple[str, ...]:
-    """The scopes without those taken away from the agent, or from the resource, since they were authorized."""
-    resource = request.environment.resources.get(resource_id) if resource_id else None
-    mine = request.client.scopes.get(resource_id or "", frozenset[str]()) & (resource.scopes.keys() if resource else frozenset[str]())
-    kept = tuple(name for name in scopes if name in OPENID_SCOPES or name in mine)
-    if resource_id is not None and not mine.intersection(kept):
-        raise InvalidScope("none of the authorized scopes is still granted")
-    return kept
+def _lineage(request: TokenRequest, ports: GrantPorts, grant: Grant) -> Lineage:
+    return Lineage(grant.id, (ports.new_segment(request.client.term),))
 
 
 def _token_scopes(sign_on: SignOn) -> tuple[str, ...]:

@@ -9,11 +9,12 @@ from deputize.oauth.access_tokens import issue_access_token
 from deputize.oauth.claims import Issue
 from deputize.oauth.delegation import actor_token_refusal, exchanged_expiry, scope_refusal
 from deputize.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope
-from deputize.oauth.grants.grant import Grant, expires_at, response_of
+from deputize.oauth.grants.grant_type import GrantType, expires_at, response_of
+from deputize.oauth.lineage import MAX_SEGMENTS, Lineage
 from deputize.oauth.parameters import required
-from deputize.oauth.records.store import User
+from deputize.oauth.records.store import Standing
 from deputize.oauth.resources import TOKEN_EXCHANGE, Target, choose_target
-from deputize.oauth.standing import Basis, basis_of, read_standing, standing_refusal
+from deputize.oauth.standing import Basis, ancestors_of, basis_of, read_standing, standing_refusal
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
 GRANT_TYPE: Final = TOKEN_EXCHANGE
@@ -39,8 +40,9 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     presented = _presented(request, ports)
     target = choose_target(request.environment, request.client, request.parameters, carries_act=True)
     _check_scope(target, presented)
-    user = await _live_user(request, ports, presented)
-    access = issue_access_token(_issue(request, target, presented, user, ports.new_id()))
+    standing = await _read_standing(request, ports, presented)
+    lineage = presented.basis.lineage.append(ports.new_segment(request.client.term))
+    access = issue_access_token(_issue(request, target, presented, standing, lineage))
     return replace(response_of(access), issued_token_type=ACCESS_TOKEN, subject_claims=presented.subject)
 
 
@@ -52,6 +54,8 @@ def _presented(request: TokenRequest, ports: GrantPorts) -> Presented:
     basis = basis_of(subject)
     if basis is None:
         raise InvalidGrant("the subject token does not tell what it rests on")
+    if len(basis.lineage.segments) == MAX_SEGMENTS:
+        raise InvalidGrant(f"the subject token came from {MAX_SEGMENTS - 1} exchanges already")
     return Presented(subject, basis, actor)
 
 
@@ -87,18 +91,18 @@ def _check_scope(target: Target, presented: Presented) -> None:
         raise InvalidScope(refusal)
 
 
-async def _live_user(request: TokenRequest, ports: GrantPorts, presented: Presented) -> User | None:
-    """The user behind the subject token, after both tokens were found alive; `None` when no user is behind it."""
+async def _read_standing(request: TokenRequest, ports: GrantPorts, presented: Presented) -> Standing:
+    """What the subject token rests on, after both tokens were found alive."""
     actor_jti = (presented.actor or {}).get("jti")
     jtis = (actor_jti,) if isinstance(actor_jti, str) else ()
     standing = await read_standing(ports.standings, request.environment, presented.basis, *jtis)
     refusal = standing_refusal(request.environment, presented.basis, standing, request.now)
     if refusal:
         raise InvalidGrant(refusal)
-    return standing.user
+    return standing
 
 
-def _issue(request: TokenRequest, target: Target, presented: Presented, user: User | None, jti: str) -> Issue:
+def _issue(request: TokenRequest, target: Target, presented: Presented, standing: Standing, lineage: Lineage) -> Issue:
     resource = target.resource
     expiry = exchanged_expiry(expires_at(resource, request.now), presented.subject, may_outlive_subject=resource.may_outlive_subject)
     return Issue(
@@ -109,13 +113,14 @@ def _issue(request: TokenRequest, target: Target, presented: Presented, user: Us
         grant_type=GRANT_TYPE,
         now=request.now,
         expires_at=expiry,
-        jti=jti,
+        lineage=lineage,
+        ancestors=ancestors_of(request.environment, presented.basis, standing.grant),
         authentication=presented.basis.authentication,
-        user=user,
+        user=standing.user,
         subject=presented.subject,
         actor=presented.actor,
         requested_scope=request.parameters.get("scope"),
     )
 
 
-GRANT: Final = Grant(GRANT_TYPE, handle)
+GRANT: Final = GrantType(GRANT_TYPE, handle)

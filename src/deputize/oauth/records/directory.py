@@ -4,7 +4,7 @@ All ids are UUID texts. Durations are seconds unless the name says otherwise. In
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from deputize.expressions import MappingExpression
@@ -76,6 +76,8 @@ class Agent:
     refresh_token_grace: int = 30
     post_logout_redirect_uris: tuple[str, ...] = ()
     """Where users may be sent after signing off, compared as texts."""
+    term: str = ""
+    """Drawn by the store when the agent is new, disabled or enabled: whatever was issued in an earlier term has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,15 @@ class Environment:
     keys: KeyRing
     default_policy: str
     default_language: str = "en"
+    live_terms: Mapping[str, Agent] = field(init=False, repr=False, compare=False)
+    """The enabled agents by their terms: what was issued in any other term has ended."""
+    resources_by_audience: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Compute once what every request looks up."""
+        live = {agent.term: agent for agent in self.agents.values() if agent.enabled}
+        object.__setattr__(self, "live_terms", live)
+        object.__setattr__(self, "resources_by_audience", {each.audience: each for each in self.resources.values()})
 
 
 @dataclass(frozen=True, slots=True)

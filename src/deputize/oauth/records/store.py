@@ -4,7 +4,7 @@ Ids are UUID texts, instants are seconds since the epoch, digests are hex SHA-25
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deputize.kernel.values import JsonValue
 
@@ -25,6 +25,11 @@ class User:
     preferred_language: str | None = None
     attributes: Mapping[str, JsonValue] | None = None
     """Custom attributes, readable in mappings as `user.<name>`."""
+    term: str = ""
+    """Drawn by the store when the user is new, is disabled or enabled, or gets another password; what a caller puts here is ignored.
+
+    Whatever rests on an earlier term has ended for good.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +42,41 @@ class Session:
     cookie_digest: str
     auth_time: int
     expires_at: float
+    """Until when it signs the user on without a page. Grants outlive that, but not `ended_at`."""
     ended_at: float | None = None
+    user_term: str = ""
+    """`User.term` when the user signed on."""
+    created_at: float = 0.0
+    last_used_at: float = 0.0
+
+
+Covers = Mapping[str, Mapping[str, tuple[str, ...]]]
+"""Agent id to resource id to scopes; the resource id "" stands for the environment's own OpenID scopes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """The latest acceptance of an agreement by a user."""
+    """A user's acceptance of an agreement for one agent: the latest for each user, agent and agreement."""
 
+    id: str
+    """Kept while a consent in force is extended; another one once it was withdrawn, expired or for an older version.
+
+    Grants name it, so that what ended with a consent stays ended when the user accepts again.
+    """
     environment_id: str
     user_id: str
+    client_id: str
     agreement_id: str
     version: int
     revision: str
     locale: str
     accepted_at: float
     expires_at: float | None
+    covers: Covers = field(default_factory=dict[str, Mapping[str, tuple[str, ...]]])
+    """What the page showed: what each agent may obtain on the strength of this consent."""
     withdrawn_at: float | None = None
+    last_used_at: float | None = None
+    """When a sign-on last led to a code, or a refresh token was used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,38 +90,53 @@ class Authentication:
 
 
 @dataclass(frozen=True, slots=True)
-class AuthorizationCode:
-    """A code waiting for redemption; it is redeemable once."""
+class Grant:
+    """One authorization of an agent by a user, and by identity everything that it rests on. Code, refresh token and tokens refer to it."""
 
-    digest: str
+    id: str
     environment_id: str
     client_id: str
-    redirect_uri: str
-    code_challenge: str
-    """S256 (RFC 7636)."""
+    client_term: str
+    """`Agent.term` at that time."""
+    user_term: str
+    """`User.term` at that time."""
+    authentication: Authentication
     resource_id: str | None
     """The one custom resource asked for; `None` when only OpenID scopes were."""
     scopes: tuple[str, ...]
     """As asked and granted, OpenID scopes included."""
-    authentication: Authentication
+    consents: Mapping[str, str]
+    """Agreement id to the id of the consent in force then."""
+    created_at: float
+    expires_at: float
+    """After that neither its code nor its refresh token is worth anything."""
+    ended_at: float | None = None
+    """When its code was replayed, or its refresh token reused or revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationCode:
+    """A code waiting for redemption; it is redeemable once."""
+
+    digest: str
+    grant_id: str
+    redirect_uri: str
+    code_challenge: str
+    """S256 (RFC 7636)."""
     nonce: str | None
     expires_at: float
-    family_id: str
-    """Ties together everything that comes from this code, so that a replay can end it all."""
     redeemed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """The one live refresh token of a family, and what it may be used for.
+    """The one live refresh token of a grant.
 
-    Token values are derived from a server key, the family and `generation`, so that a repeated request within the
+    Token values are derived from a server key, the grant and `generation`, so that a repeated request within the
     grace window is answered with the same successor although only digests are stored.
     """
 
-    family_id: str
-    environment_id: str
-    client_id: str
+    grant_id: str
     digest: str
     """Of the current generation."""
     previous_digest: str | None
@@ -106,22 +145,18 @@ class RefreshToken:
     rotated_at: float
     """When `digest` became current."""
     expires_at: float
-    family_expires_at: float
-    resource_id: str | None
-    scopes: tuple[str, ...]
-    authentication: Authentication
-    nonce: str | None = None
-    revoked_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Whether what a token rests on is still alive, read in one go."""
 
+    grant: Grant | None
+    """`None` when it is gone, or was not asked about; so are the others."""
     user: User | None
-    """`None` when the user is gone."""
+    """The grant's, as is the session."""
     session: Session | None
     consents: tuple[Consent, ...]
-    """The latest consent per agreement asked about."""
+    """The latest consents of the grant's user for the grant's client."""
     revoked: frozenset[str]
     """Those of the `jti` values asked about that were revoked."""

@@ -348,7 +348,9 @@ async def test_the_recipe_that_disables_an_agent_at_once_changes_nothing_else(ap
     assert (await applying(recipe, dry_run=True)).lines == ("~ agent MCP Tutorial: enabled true -> false",)
     assert await applying.document("agent", "MCP Tutorial") == before
     await applying(recipe)
-    assert await applying.document("agent", "MCP Tutorial") == {**before, "enabled": False}
+    after = await applying.document("agent", "MCP Tutorial")
+    assert after["term"] != before["term"]  # and so everything issued to the agent has ended
+    assert after == {**before, "enabled": False, "term": after["term"]}
 
 
 async def test_a_resource_a_user_an_agreement_and_a_policy_keep_what_is_not_named(applying):

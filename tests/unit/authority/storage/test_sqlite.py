@@ -8,9 +8,9 @@ from sqlalchemy.exc import IntegrityError
 
 from deputize.authority.storage import StorageError, open_store, sqlite_url
 from deputize.authority.storage.sqlite import Writer, autocommit, immediate, open_engine
-from deputize.authority.storage.tables import FLOWS
+from deputize.authority.storage.tables import REVOKED_TOKENS
 
-ADD = text("INSERT INTO flows (digest, state, expires_at) VALUES (:digest, '{}', 1)")
+ADD = text("INSERT INTO revoked_tokens (jti, kept_until) VALUES (:digest, 1)")
 
 
 def adding(digest: str):
@@ -24,7 +24,7 @@ async def database(tmp_path):
 
 
 async def digests(database) -> list[str]:
-    return sorted(row.digest for row in await database.rows(select(FLOWS.c.digest), {}))
+    return sorted(row.jti for row in await database.rows(select(REVOKED_TOKENS.c.jti), {}))
 
 
 async def test_the_folder_and_its_files_are_the_owners_alone(tmp_path):

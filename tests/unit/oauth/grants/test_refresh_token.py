@@ -18,6 +18,7 @@ from support.agent_delegation import (
     OTHER_ID,
     SESSION_ID,
     World,
+    grant_id_of,
     with_agent,
     with_resource,
 )
@@ -63,7 +64,7 @@ async def test_access_tokens_given_in_the_grace_window_end_with_the_family():
     first = await world.sign_on()
     await world.refresh(first.refresh_token)
     again = await world.refresh(first.refresh_token)
-    await world.store.revoke_family("family-of-the-code", world.now)
+    await world.store.end_grant(grant_id_of(), world.now)
     assert not await is_live(world, again.access_token)
 
 
@@ -73,7 +74,7 @@ async def test_after_the_grace_window_reuse_ends_the_family():
     second = await world.refresh(first.refresh_token)
     world.now += AGENT.refresh_token_grace
     assert "after the grace window" in await refused(world, first.refresh_token)
-    assert "revoked" in await refused(world, second.refresh_token)
+    assert "was ended" in await refused(world, second.refresh_token)
     assert not await is_live(world, second.access_token)
 
 
@@ -83,7 +84,7 @@ async def test_an_older_token_ends_the_family_even_at_once():
     second = await world.refresh(first.refresh_token)
     third = await world.refresh(second.refresh_token)
     assert "spent long ago" in await refused(world, first.refresh_token)
-    assert "revoked" in await refused(world, third.refresh_token)
+    assert "was ended" in await refused(world, third.refresh_token)
     assert not await is_live(world, third.access_token)
 
 
@@ -147,7 +148,7 @@ async def test_a_mapping_or_scope_that_fails_spends_nothing():
         await world.refresh(token, scope="admin")
     with pytest.raises(InvalidTarget):
         await world.refresh(token, resource="https://other.example")
-    assert world.store.families["family-of-the-code"].generation == 1
+    assert world.store.refresh_tokens[grant_id_of()].generation == 1
 
 
 async def test_scope_may_be_narrowed_for_one_access_token_and_comes_back():
@@ -178,17 +179,22 @@ async def test_an_id_token_at_refresh_has_no_nonce():
 
 
 @pytest.mark.parametrize("used", ["current", "previous"])
-async def test_a_family_revoked_while_it_is_refreshed_gives_no_token(used):
+async def test_a_grant_ended_while_it_is_refreshed_gives_no_living_token(used):
     world = World()
     previous = (await world.sign_on()).refresh_token
     current = (await world.refresh(previous)).refresh_token
     calls = 0
 
-    async def revoke_before_the_write():
+    async def end_before_the_write():
         nonlocal calls
         calls += 1
         if calls == 3:  # after the look-up and the standing
-            world.store.families["family-of-the-code"] = replace(world.store.families["family-of-the-code"], revoked_at=world.now)
+            world.store.grants[grant_id_of()] = replace(world.store.grants[grant_id_of()], ended_at=world.now)
 
-    world.store.gate = revoke_before_the_write
-    assert "revoked" in await refused(world, {"current": current, "previous": previous}[used])
+    world.store.gate = end_before_the_write
+    if used == "current":
+        assert "ended meanwhile" in await refused(world, current)
+    else:
+        answer = await world.refresh(previous)
+        assert not await is_live(world, answer.access_token)
+        assert "was ended" in await refused(world, answer.refresh_token)

@@ -5,7 +5,6 @@ import pytest
 from deputize.jose import new_key_ring, sign
 from deputize.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
 from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, ID_TOKEN
-from deputize.oauth.ports import IssuedToken
 from deputize.oauth.records.directory import Scope
 from support.agent_delegation import (
     AGENT,
@@ -224,9 +223,9 @@ async def test_withdrawn_consent_and_sign_off_stop_delegation_at_once():
     world = World()
     subject, actor = await tokens(world)
     assert await world.exchange(subject, actor)
-    world.store.consents[USER_ID, CONSENT.agreement_id] = replace(CONSENT, withdrawn_at=world.now)
+    world.store.consents[CONSENT.id] = replace(CONSENT, withdrawn_at=world.now)
     assert "consent" in await refused(world, subject, actor)
-    world.store.consents[USER_ID, CONSENT.agreement_id] = CONSENT
+    world.store.consents[CONSENT.id] = CONSENT
     world.store.sessions[SESSION_ID] = replace(world.store.sessions[SESSION_ID], ended_at=world.now)
     assert "session" in await refused(world, subject, actor)
 
@@ -236,7 +235,7 @@ async def test_revoked_tokens():
     subject, actor = await tokens(world)
     jtis = [world.ports.verifier.verify(each, KEYS, ISSUER, world.now)["jti"] for each in (subject, actor)]
     for jti in jtis:
-        await world.store.revoke_token(IssuedToken(jti, 0))
+        await world.store.revoke_token(jti, 0)
         assert "revoked" in await refused(world, subject, actor)
         world.store.revoked.clear()
 

@@ -17,6 +17,7 @@ from deputize.oauth.authorization_request import AuthorizationRequest
 from deputize.oauth.consents import AgreementMissing, due_agreements, new_consent
 from deputize.oauth.errors import ServerError
 from deputize.oauth.records.directory import Agreement, AgreementText, Step
+from deputize.oauth.records.store import Consent
 from deputize.oauth.texts import choose_text
 
 _log = structlog.get_logger("deputize.authority")
@@ -29,7 +30,7 @@ def is_due(step: Step, situation: Situation) -> bool:
     """
     policy = replace(situation.policy, steps=(step,))
     try:
-        return bool(due_agreements(policy, situation.environment.agreements, _signed_on(situation).consents, situation.now))
+        return bool(due_agreements(policy, situation.environment.agreements, _consents(situation), situation.now))
     except AgreementMissing as error:
         raise ServerError(str(error)) from error
 
@@ -62,7 +63,13 @@ async def submit(step: Step, situation: Situation, language: Language, form: Map
     if form.get("action") != "accept":
         _log.info("agreement declined", environment=situation.environment.id, agreement=agreement.id, user=signed_on.user.id)
         return Declined()
-    await services.store.consents.record_consent(new_consent(signed_on.user, agreement, text, situation.now))
+    if situation.request is None:
+        raise ServerError("an agreement is prompted for, but no agent asks for anything")
+    client, target = situation.request.client, situation.request.target
+    previous = next((each for each in _consents(situation) if each.agreement_id == agreement.id), None)
+    consent = new_consent(signed_on.user, client, target, agreement, text, consent_id=services.new_id(), now=situation.now)
+    if not await services.store.consents.record_consent(consent, previous):
+        return Again((Problem(language.text("agreement.changed")),))
     _log.info("agreement accepted", agreement=agreement.id, version=agreement.version, locale=text.locale, user=signed_on.user.id)
     return Done()
 
@@ -105,6 +112,10 @@ def _signed_on(situation: Situation) -> SignedOn:
     if situation.signed_on is None:
         raise ServerError("an agreement is prompted for before anybody signed on")
     return situation.signed_on
+
+
+def _consents(situation: Situation) -> tuple[Consent, ...]:
+    return _signed_on(situation).consents_for(situation.request.client.id) if situation.request else ()
 
 
 def _scopes(request: AuthorizationRequest, language: Language) -> list[dict[str, str]]:

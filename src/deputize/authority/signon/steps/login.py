@@ -105,6 +105,9 @@ def _fresh_session(user: User, now: float, cookie: str, services: Services) -> S
         cookie_digest=digest(cookie),
         auth_time=int(now),
         expires_at=now + services.limits.session_lifetime,
+        user_term=user.term,
+        created_at=now,
+        last_used_at=now,
     )
 
 

@@ -15,7 +15,7 @@ Handle: TypeAlias = Callable[[TokenRequest, GrantPorts], Awaitable[TokenResponse
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class GrantType:
     """A way to get tokens: the `grant_type` on the wire, and the function that answers. It raises `OAuthError`s."""
 
     grant_type: str

@@ -1,0 +1,133 @@
+"""Terms of users, grants that name what they rest on, and consents that name an agent.
+
+Codes, refresh tokens, tokens issued so far and consents do not say enough and are dropped: users sign on and are asked again. Users,
+sessions and everything an administrator configured stay. Sign-ons under way are in addresses and need no table any more.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.types import TypeEngine
+
+from deputize.kernel.ids import new_term
+
+revision = "0002"
+down_revision = "0001"
+_INSTANT: TypeEngine[Any] = sa.Double()
+_TERM = sa.String(length=8)
+
+
+def upgrade() -> None:
+    """Add the terms, and replace the tables of grants and consents."""
+    for table in ("spent_refresh_tokens", "refresh_tokens", "codes", "issued_tokens", "consents", "flows"):
+        op.drop_table(table)
+    _add_terms()
+    _consents()
+    _grants()
+    op.create_table(
+        "revoked_tokens",
+        sa.Column("jti", sa.String(length=256), nullable=False),
+        sa.Column("kept_until", _INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("jti", name=op.f("pk_revoked_tokens")),
+    )
+    op.create_index(op.f("ix_revoked_tokens_kept_until"), "revoked_tokens", ["kept_until"], unique=False)
+
+
+def _add_terms() -> None:
+    op.add_column("users", sa.Column("term", _TERM, server_default="", nullable=False))
+    users = sa.table("users", sa.column("id", sa.String), sa.column("term", sa.String))
+    connection = op.get_bind()
+    for (user_id,) in connection.execute(sa.select(users.c.id)).all():
+        connection.execute(sa.update(users).where(users.c.id == user_id).values(term=new_term()))
+    op.add_column("sessions", sa.Column("user_term", _TERM, server_default="", nullable=False))
+    op.add_column("sessions", sa.Column("created_at", _INSTANT, server_default="0", nullable=False))
+    op.add_column("sessions", sa.Column("last_used_at", _INSTANT, server_default="0", nullable=False))
+    op.execute(
+        "UPDATE sessions SET created_at = auth_time, last_used_at = auth_time,"
+        " user_term = (SELECT term FROM users WHERE users.id = sessions.user_id)"
+    )
+
+
+def _consents() -> None:
+    op.create_table(
+        "consents",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("environment_id", sa.String(length=36), nullable=False),
+        sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("agreement_id", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("revision", sa.String(length=64), nullable=False),
+        sa.Column("locale", sa.String(length=64), nullable=False),
+        sa.Column("accepted_at", _INSTANT, nullable=False),
+        sa.Column("expires_at", _INSTANT, nullable=True),
+        sa.Column("covers", sa.JSON(), nullable=False),
+        sa.Column("withdrawn_at", _INSTANT, nullable=True),
+        sa.Column("last_used_at", _INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(["environment_id"], ["environments.id"], name=op.f("fk_consents_environment_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_consents_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("environment_id", "user_id", "client_id", "agreement_id", name=op.f("pk_consents")),
+        sa.UniqueConstraint("id", name=op.f("uq_consents_id")),
+    )
+
+
+def _grants() -> None:
+    op.create_table(
+        "grants",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("environment_id", sa.String(length=36), nullable=False),
+        sa.Column("client_id", sa.String(length=36), nullable=False),
+        sa.Column("client_term", _TERM, nullable=False),
+        sa.Column("user_term", _TERM, nullable=False),
+        sa.Column("user_id", sa.String(length=36), nullable=False),
+        sa.Column("session_id", sa.String(length=36), nullable=False),
+        sa.Column("auth_time", sa.Integer(), nullable=False),
+        sa.Column("acr", sa.String(length=256), nullable=False),
+        sa.Column("resource_id", sa.String(length=36), nullable=True),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("consents", sa.JSON(), nullable=False),
+        sa.Column("created_at", _INSTANT, nullable=False),
+        sa.Column("expires_at", _INSTANT, nullable=False),
+        sa.Column("ended_at", _INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(["environment_id"], ["environments.id"], name=op.f("fk_grants_environment_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_grants_user_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_grants")),
+    )
+    for column in ("expires_at", "session_id", "user_id"):
+        op.create_index(op.f(f"ix_grants_{column}"), "grants", [column], unique=False)
+    op.create_table(
+        "codes",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("grant_id", sa.String(length=36), nullable=False),
+        sa.Column("redirect_uri", sa.Text(), nullable=False),
+        sa.Column("code_challenge", sa.String(length=128), nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=True),
+        sa.Column("expires_at", _INSTANT, nullable=False),
+        sa.Column("redeemed_at", _INSTANT, nullable=True),
+        sa.ForeignKeyConstraint(["grant_id"], ["grants.id"], name=op.f("fk_codes_grant_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_codes")),
+    )
+    op.create_index(op.f("ix_codes_expires_at"), "codes", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_codes_grant_id"), "codes", ["grant_id"], unique=False)
+    op.create_table(
+        "refresh_tokens",
+        sa.Column("grant_id", sa.String(length=36), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("previous_digest", sa.String(length=64), nullable=True),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("rotated_at", _INSTANT, nullable=False),
+        sa.Column("expires_at", _INSTANT, nullable=False),
+        sa.ForeignKeyConstraint(["grant_id"], ["grants.id"], name=op.f("fk_refresh_tokens_grant_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("grant_id", name=op.f("pk_refresh_tokens")),
+        sa.UniqueConstraint("digest", name=op.f("uq_refresh_tokens_digest")),
+    )
+    op.create_index(op.f("ix_refresh_tokens_previous_digest"), "refresh_tokens", ["previous_digest"], unique=False)
+    op.create_table(
+        "spent_refresh_tokens",
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("grant_id", sa.String(length=36), nullable=False),
+        sa.ForeignKeyConstraint(["grant_id"], ["grants.id"], name=op.f("fk_spent_refresh_tokens_grant_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_spent_refresh_tokens")),
+    )
+    op.create_index(op.f("ix_spent_refresh_tokens_grant_id"), "spent_refresh_tokens", ["grant_id"], unique=False)

@@ -1,0 +1,40 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.kernel.ids import new_id, new_segment, new_term
+from deputize.oauth.lineage import MAX_JTI, MAX_SEGMENTS, Lineage, parse_jti
+
+GRANT = "66666666-6666-4666-8666-666666666666"
+ONE, TWO = "a-term-1AAAAAAAAAAAAAA", "b-term-1BBBBBBBBBBBBBB"
+
+
+def test_a_sign_ons_token_and_what_is_exchanged_for_it():
+    first = Lineage(GRANT, (ONE,))
+    second = first.append(TWO)
+    assert second.jti == f"{GRANT}.{ONE}.{TWO}"
+    assert second.jtis == (f"{GRANT}.{ONE}", second.jti)
+    assert second.terms == ("a-term-1", "b-term-1")
+
+
+def test_an_agents_own_token():
+    own = Lineage(None, (ONE,))
+    assert (own.jti, own.jtis, own.append(TWO).jtis) == (ONE, (ONE,), (ONE, f"{ONE}.{TWO}"))
+
+
+@given(st.booleans(), st.integers(1, MAX_SEGMENTS))
+def test_parsing_gives_back_what_was_issued(personal, count):
+    lineage = Lineage(new_id() if personal else None, tuple(new_segment(new_term()) for _ in range(count)))
+    assert parse_jti(lineage.jti) == lineage
+    assert len(lineage.jti) <= MAX_JTI
+    assert len(set(lineage.jtis)) == count
+    assert all(lineage.jti.startswith(each) for each in lineage.jtis)
+
+
+TOO_MANY = ".".join([ONE] * (MAX_SEGMENTS + 1))
+NO_GRANT = [f"{ONE}.{GRANT}", f"{ONE}..{TWO}", f".{ONE}", f"{ONE}.", f"{ONE} ", f"{ONE}A", f"{ONE}\n", f"{GRANT.upper()}x.{ONE}"]
+
+
+@pytest.mark.parametrize("jti", [None, 7, "", "x", GRANT, f"{GRANT}.", f"{GRANT}.{ONE}.{TWO}!", TOO_MANY, *NO_GRANT])
+def test_other_forms_are_not_believed(jti):
+    assert parse_jti(jti) is None
