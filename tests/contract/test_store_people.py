@@ -90,6 +90,13 @@ async def test_a_session_is_renewed_unless_it_ended(store):
     assert not await store.sessions.renew_session(SESSION)
 
 
+async def test_a_session_is_touched_forwards_only(store):
+    await store.sessions.add_session(SESSION)
+    await store.sessions.touch_session(SESSION.id, 1500.0)
+    await store.sessions.touch_session(SESSION.id, 1400.0)
+    assert await store.sessions.find_session(ENVIRONMENT, SESSION.cookie_digest) == replace(SESSION, last_used_at=1500.0)
+
+
 async def test_a_session_is_not_renewed_for_another_user_or_in_another_term(store):
     await store.sessions.add_session(SESSION)
     assert not await store.sessions.renew_session(replace(SESSION, user_id="u2"))

@@ -95,7 +95,6 @@ class Limits:
     lockout: Lockout = field(default_factory=Lockout)
     code_lifetime: int = 60
     flow_lifetime: int = 1800
-    session_lifetime: int = 30 * 86400
 
 
 @dataclass(frozen=True, slots=True)

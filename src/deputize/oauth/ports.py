@@ -84,6 +84,10 @@ class Sessions(Protocol):
         """Give the session of that id a new cookie digest, sign-on time and expiry; false if it ended or is of an earlier term."""
         ...
 
+    async def touch_session(self, session_id: str, now: float) -> None:
+        """Remember that it was used now."""
+        ...
+
     async def end_session(self, session_id: str, now: float) -> None:
         """End a session: every token and refresh token with that `sid` stops working. Durable before this returns."""
         ...

@@ -91,6 +91,8 @@ class _Contents:
             keys=key_ring(self._keys[row.id]),
             default_policy=document.default_policy,
             default_language=document.default_language,
+            session_lifetime=document.session_lifetime,
+            session_idle_lifetime=document.session_idle_lifetime,
         )
 
     def _all(self, environment: EnvironmentRow, kind: Kind, read: Callable[[ObjectRow], T]) -> list[T]:

@@ -18,11 +18,13 @@ class Document(BaseModel):
 
 
 class EnvironmentDocument(Document):
-    """An environment's own settings."""
+    """An environment's own settings; durations in seconds."""
 
     organization_id: str
     default_policy: str
     default_language: str = "en"
+    session_lifetime: int = 12 * 3600
+    session_idle_lifetime: int = 2 * 3600
 
 
 class AttributeDocument(Document):

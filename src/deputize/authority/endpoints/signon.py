@@ -59,7 +59,7 @@ async def _answer(call: Call, found: Flow, situation: Situation, due: tuple[Sign
         case Done(session):
             response = await flow.proceed(call, found, session.id if session else None)
             if session:
-                cookies_of(call).set_session(response, session.cookie, call.services.limits.session_lifetime)
+                cookies_of(call).set_session(response, session.cookie, call.environment.session_lifetime)
             return response
 
 

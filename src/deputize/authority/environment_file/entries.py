@@ -312,6 +312,11 @@ class EnvironmentFile(Entry):
     """The policy of agents that name none."""
     default_language: Locale | None = None
     """The language of agreements where the user's is not there."""
+    session_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] | None = None
+    """How long after signing on a user is signed on again without a page; by default 12 hours. A number is seconds. What agents got
+    meanwhile lives on; signing off ends it."""
+    session_idle_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] | None = None
+    """The same since the session was last used; by default 2 hours. A number is seconds."""
     resources: tuple[ResourceEntry, ...] | None = None
     """What tokens are issued for."""
     agreements: tuple[AgreementEntry, ...] | None = None

@@ -68,14 +68,10 @@ def environment_settings(file: EnvironmentFile, existing: Existing) -> Environme
     row = existing.environment
     now = EnvironmentDocument.model_validate(row.document) if row else None
     before = now or EnvironmentDocument(organization_id=file.organization_id or new_id(), default_policy=DEFAULT_POLICY)
-    named = file.model_fields_set
-    return before.model_copy(
-        update={
-            "organization_id": file.organization_id or before.organization_id,
-            "default_policy": (file.default_policy or DEFAULT_POLICY) if "default_policy" in named else before.default_policy,
-            "default_language": (file.default_language or "en") if "default_language" in named else before.default_language,
-        }
-    )
+    fresh = EnvironmentDocument(organization_id=before.organization_id, default_policy=DEFAULT_POLICY)
+    settings = ("organization_id", "default_policy", "default_language", "session_lifetime", "session_idle_lifetime")
+    named = {name: getattr(file, name) for name in settings if name in file.model_fields_set}
+    return before.model_copy(update={name: getattr(fresh, name) if value is None else value for name, value in named.items()})
 
 
 def entries(file: EnvironmentFile) -> tuple[tuple[Kind, str, Sequence[Named] | None], ...]:

@@ -24,8 +24,11 @@ from deputize.oauth.authorization_request import AuthorizationRequest, known_par
 from deputize.oauth.errors import ServerError
 from deputize.oauth.records.directory import Policy, Step
 from deputize.oauth.records.store import Session
+from deputize.oauth.sessions import is_live
 from deputize.oauth.texts import parse_accept_language
 
+_TOUCH_SECONDS = 30.0
+"""A session's use is written down at most this often, so that most pages only read; idle life is exact to that."""
 _LOGIN = Step("LOGIN", {})
 _LOGIN_ONLY = Policy("", "", (_LOGIN,))
 _BY_TYPE: Mapping[str, SignOnStep] = {step.type: step for step in STEPS}
@@ -86,12 +89,18 @@ async def _seal(call: Call, browser: str, parts: tuple[str, str, str], query: st
 
 async def signed_on(call: Call) -> SignedOn | None:
     """The enabled user whose living session this browser's cookie stands for."""
-    store, environment_id, session = call.services.store, call.environment.id, await session_of(call)
-    if session is None or session.expires_at <= call.now:
+    return await _signed_on(call, await session_of(call))
+
+
+async def _signed_on(call: Call, session: Session | None) -> SignedOn | None:
+    store, environment_id = call.services.store, call.environment.id
+    if session is None or not is_live(session, call.environment, call.now):
         return None
     user = await store.users.find_user_by_id(environment_id, session.user_id)
     if user is None or not user.enabled or user.term != session.user_term:
         return None
+    if session.last_used_at + _TOUCH_SECONDS <= call.now:
+        await store.sessions.touch_session(session.id, call.now)
     return SignedOn(user, session, await store.consents.consents_of(environment_id, user.id))
 
 
@@ -105,11 +114,13 @@ async def session_of(call: Call) -> Session | None:
 async def situation_of(call: Call, request: AuthorizationRequest | None, flow: Flow | None = None) -> Situation:
     """Where this browser stands with a request (`None`: with its account page), within a flow or before there is one."""
     browser_languages = parse_accept_language(call.request.headers.get("accept-language"))
-    somebody = await signed_on(call)
+    session = await session_of(call)
+    somebody = await _signed_on(call, session)
     return Situation(
         environment=call.environment,
         policy=request.policy if request else _LOGIN_ONLY,
         request=request,
+        session=session,
         signed_on=somebody,
         is_recent=somebody is not None and is_recent(request, somebody.session, flow or Flow("", int(call.now), None)),
         languages=(*(request.ui_locales if request else ()), *browser_languages),

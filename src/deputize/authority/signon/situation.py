@@ -29,6 +29,8 @@ class Situation:
     policy: Policy
     request: AuthorizationRequest | None
     """`None` when the user only wants their account page."""
+    session: Session | None
+    """This browser's, unless it was ended; it may have lapsed."""
     signed_on: SignedOn | None
     is_recent: bool
     """Whether that session's sign-on counts for the request (`prompt=login`, `max_age`)."""

@@ -37,6 +37,11 @@ class SqlSessions:
         renewed = {name: getattr(session, name) for name in ("cookie_digest", "auth_time", "expires_at", "last_used_at")}
         return await self._database.write(lambda connection: won(connection, update(SESSIONS).where(live).values(renewed)))
 
+    async def touch_session(self, session_id: str, now: float) -> None:
+        """Remember that it was used now."""
+        earlier = (SESSIONS.c.id == session_id) & (SESSIONS.c.last_used_at < now)
+        await self._database.write(lambda connection: connection.execute(update(SESSIONS).where(earlier).values(last_used_at=now)))
+
     async def end_session(self, session_id: str, now: float) -> None:
         """End a session: every token and refresh token with that `sid` stops working. Durable before this returns."""
         live = (SESSIONS.c.id == session_id) & SESSIONS.c.ended_at.is_(None)

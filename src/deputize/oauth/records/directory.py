@@ -149,6 +149,10 @@ class Environment:
     keys: KeyRing
     default_policy: str
     default_language: str = "en"
+    session_lifetime: int = 12 * 3600
+    """From sign-on."""
+    session_idle_lifetime: int = 2 * 3600
+    """From the last time the session was used."""
     live_terms: Mapping[str, Agent] = field(init=False, repr=False, compare=False)
     """The enabled agents by their terms: what was issued in any other term has ended."""
     resources_by_audience: Mapping[str, Resource] = field(init=False, repr=False, compare=False)

@@ -436,3 +436,17 @@ async def test_no_user_is_called_like_the_id_of_an_agent_whichever_comes_first(a
     await applying(f"environment: Test\nusers: [{{ username: {other} }}]")
     with pytest.raises(EnvironmentFileInvalid, match="would have the name of the user"):
         await applying(f"environment: Test\nagents: [{{ name: B, id: {other} }}]")
+
+
+async def test_session_limits_are_the_environment_s_and_null_gives_the_default(applying):
+    async def limits(text):
+        await applying(f"environment: Test\n{text}")
+        (row,) = (await applying.store.directory_rows.load()).environments
+        return row.document["session_lifetime"], row.document["session_idle_lifetime"]
+
+    assert await limits("") == (43200, 7200)
+    assert await limits("session_lifetime: 8 hours\nsession_idle_lifetime: 600") == (28800, 600)
+    assert await limits("session_lifetime: null") == (43200, 600)
+    assert await limits("") == (43200, 600)
+    with pytest.raises(EnvironmentFileInvalid, match="session_lifetime"):
+        await limits("session_lifetime: 10 seconds")

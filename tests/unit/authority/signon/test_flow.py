@@ -19,7 +19,7 @@ from support.agent_delegation import AGREEMENT_ID, ENVIRONMENT, ENVIRONMENT_ID, 
 from support.authority import USER, Browser, authorization_parameters, basic, running_authority
 from support.store_records import SESSION
 
-DAY = 86400
+DAY, HOUR = 86400, 3600
 
 
 async def through(browser, authority, **changes):
@@ -81,14 +81,14 @@ async def test_consent_is_recorded_with_what_was_read_and_until_when(authority, 
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda authority: authority.directory.replace_agreement(reconsent_days=0.5), id="a shorter interval"),
+        pytest.param(lambda authority: authority.directory.replace_agreement(reconsent_days=0.01), id="a shorter interval"),
         pytest.param(lambda authority: authority.directory.replace_agreement(version=2), id="a new version"),
     ],
 )
 async def test_agreement_is_asked_again_when_due(authority, browser, change):
     await through(browser, authority)
     change(authority)
-    authority.clock.instant += DAY
+    authority.clock.instant += HOUR
     await browser.get(authority.authorize_url())
     assert browser.heading.startswith("Let ")
 
@@ -199,11 +199,52 @@ async def test_a_sign_on_in_another_tab_does_not_stand_for_this_one_s(authority,
     assert browser.heading == "Sign on"
 
 
-async def test_an_expired_session_signs_on_again(authority, browser):
+async def test_a_lapsed_session_signs_on_again_and_what_came_from_it_lives_on(authority, browser):
+    tokens = (await redeem(authority, (await through(browser, authority))["code"])).json()
+    session = await session_here(authority, browser)
+    authority.clock.instant += 2 * HOUR
+    await browser.get(authority.authorize_url(prompt="none"))
+    assert browser.answer["error"] == "login_required"
+    refreshed = await refresh(authority, tokens["refresh_token"])
+    assert refreshed.status_code == 200
+    assert await is_active(authority, refreshed.json()["access_token"])
     await through(browser, authority)
-    authority.clock.instant += 31 * DAY
-    await browser.get(authority.authorize_url())
-    assert browser.heading == "Sign on"
+    assert (await session_here(authority, browser)).id == session.id, "so that signing off ends both"
+    await browser.get(f"{authority.path}/as/signoff")
+    await browser.submit()
+    assert not await is_active(authority, refreshed.json()["access_token"])
+    assert (await refresh(authority, refreshed.json()["refresh_token"])).json()["error"] == "invalid_grant"
+
+
+async def test_a_session_that_is_used_lives_until_its_end(authority, browser):
+    await through(browser, authority)
+    for _ in range(11):
+        authority.clock.instant += HOUR
+        await browser.get(authority.authorize_url(prompt="none"))
+        assert "code" in browser.answer
+    authority.clock.instant += HOUR
+    await browser.get(authority.authorize_url(prompt="none"))
+    assert browser.answer["error"] == "login_required"
+
+
+async def test_an_environment_s_own_session_limits_count(authority, browser):
+    authority.directory.replace(session_lifetime=600, session_idle_lifetime=300)
+    await through(browser, authority)
+    for wait, outcome in ((299, "code"), (299, "code"), (2, "error")):
+        authority.clock.instant += wait
+        await browser.get(authority.authorize_url(prompt="none"))
+        assert outcome in browser.answer
+
+
+async def session_here(authority, browser):
+    cookie = browser.client.cookies[f"deputize-session-{ENVIRONMENT_ID}"]
+    return await authority.store.sessions.find_session(ENVIRONMENT_ID, digest(cookie))
+
+
+async def refresh(authority, token):
+    async with authority.client() as agent:
+        form = {"grant_type": "refresh_token", "refresh_token": token}
+        return await agent.post(f"{authority.path}/as/token", data=form, headers=basic())
 
 
 async def test_a_copied_cookie_is_worth_nothing_after_sign_off(authority, browser):

@@ -84,27 +84,29 @@ async def _sign_on(user: User, situation: Situation, services: Services) -> Outc
 async def _session(user: User, situation: Situation, cookie: str, services: Services) -> Session:
     """The session this sign-on made: the browser's own under a new cookie if it is the same user's, else a new one.
 
-    A kept session keeps the tokens that rest on it alive; one of somebody else in this browser ends.
+    A kept session, also one that lapsed, goes on to be what the tokens that came from it rest on, so that signing off ends them all.
+    One of somebody else who is signed on in this browser ends.
     """
-    previous, fresh = situation.signed_on, _fresh_session(user, situation.now, cookie, services)
-    if previous and previous.user.id == user.id:
-        renewed = replace(fresh, id=previous.session.id)
+    previous, fresh = situation.session, _fresh_session(user, situation, cookie, services)
+    if previous and previous.user_id == user.id:
+        renewed = replace(fresh, id=previous.id)
         if await services.store.sessions.renew_session(renewed):
             return renewed
-    elif previous:
-        await services.store.sessions.end_session(previous.session.id, situation.now)
+    elif situation.signed_on:
+        await services.store.sessions.end_session(situation.signed_on.session.id, situation.now)
     await services.store.sessions.add_session(fresh)
     return fresh
 
 
-def _fresh_session(user: User, now: float, cookie: str, services: Services) -> Session:
+def _fresh_session(user: User, situation: Situation, cookie: str, services: Services) -> Session:
+    now = situation.now
     return Session(
         id=services.new_id(),
         environment_id=user.environment_id,
         user_id=user.id,
         cookie_digest=digest(cookie),
         auth_time=int(now),
-        expires_at=now + services.limits.session_lifetime,
+        expires_at=now + situation.environment.session_lifetime,
         user_term=user.term,
         created_at=now,
         last_used_at=now,
