@@ -36,6 +36,11 @@ def new_secret() -> str:
     return "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_LENGTH))
 
 
+def random_bytes(count: int) -> bytes:
+    """Key material and nonces."""
+    return secrets.token_bytes(count)
+
+
 class TransactionIds:
     """Ids that tie log lines and audit records of one exchange together: unique, cheap, and never a credential."""
 

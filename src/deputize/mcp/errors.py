@@ -43,6 +43,7 @@ __all__ = [
     "parse_error",
     "too_large",
     "unknown_method",
+    "unknown_session",
     "unsupported_version",
     "wrong_verb",
 ]
@@ -118,6 +119,11 @@ def wrong_verb(allow: str) -> Rejection:
 def origin_refused() -> Rejection:
     """The request comes from a web page that may not use this endpoint."""
     return Rejection(403, INVALID_REQUEST, "Invalid request: origin not allowed")
+
+
+def unknown_session() -> Rejection:
+    """No such session, or another's: a client cannot tell, and begins anew by `initialize` in either case."""
+    return Rejection(404, INVALID_REQUEST, "Invalid request: session not found")
 
 
 def bad_gateway(reason: str) -> Rejection:

@@ -20,7 +20,10 @@ _NAMES: Final = {
     b"mcp-method": "method",
     b"mcp-name": "name",
 }
-_SESSION = re.compile(r"[!-~]{1,512}")
+MAX_SESSION: Final = 1024
+"""Characters of a session id as a client sends it."""
+_SESSION = re.compile(rf"[!-~]{{1,{MAX_SESSION}}}")
+_SERVERS_SESSION = re.compile(rf"[!-~]{{1,{MAX_SESSION // 2}}}")
 _PLAIN = re.compile(r"[ -~\t]*")
 _WRAPPED = re.compile(r"=\?base64\?(.*)\?=")
 
@@ -56,6 +59,11 @@ def read_fields(raw: Iterable[tuple[bytes, bytes]]) -> RoutingFields | Rejection
     if fields.session is not None and not _SESSION.fullmatch(fields.session):
         return header_mismatch("Mcp-Session-Id has characters outside visible ASCII")
     return fields
+
+
+def is_session(value: str) -> bool:
+    """Whether a server's session id can be passed on: visible ASCII, with room to seal it within `MAX_SESSION`."""
+    return _SERVERS_SESSION.fullmatch(value) is not None
 
 
 def decode_name(value: str) -> str | None:

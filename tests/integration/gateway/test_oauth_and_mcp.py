@@ -175,7 +175,7 @@ async def test_a_stream_that_stays_open_is_recorded_while_it_is_open(stage):
     stage.serve = lambda request: Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
     port = await stage.start()
     async with Client(port) as client:
-        await client.send("GET", "/mcp", [("Accept", "text/event-stream"), ("Mcp-Session-Id", "s"), HEADERS[-1]])
+        await client.send("GET", "/mcp", [("Accept", "text/event-stream"), HEADERS[2], HEADERS[-1]])
         assert (await client.head())[0] == 200
         assert await asyncio.wait_for(client.chunk(), 5) == b": hello\n\n"
         file = stage.instance / "audit" / "mcp.audit.json"

@@ -146,7 +146,7 @@ async def test_a_bad_message_is_refused_with_a_json_rpc_error(stage):
 
 
 async def test_the_event_stream_passes_event_by_event(stage):
-    headers = [("Accept", "text/event-stream"), VERSION, ("Mcp-Session-Id", "s"), ("Authorization", "Bearer good")]
+    headers = [("Accept", "text/event-stream"), VERSION, ("Authorization", "Bearer good")]
     async with Client(stage.port, HOST, stage.tls) as client:
         stage.backend.more.release()
         await client.send("GET", "/mcp", headers)

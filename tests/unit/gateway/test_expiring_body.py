@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from deputize.gateway.expiring_body import expiring
+from deputize.gateway.expiring_body import ExpiringBody
 from deputize.http.messages import Body
 
 
@@ -27,39 +27,52 @@ class Stream:
         return Body(None, self._produce(), close=self._close)
 
 
+def expiring(stream, seconds):
+    return ExpiringBody(stream.body(), seconds)
+
+
 async def collected(body):
     return [chunk async for chunk in body]
 
 
 async def test_a_silent_stream_ends_in_time_and_is_closed():
     stream = Stream(b"a", b"b")
-    assert await collected(expiring(stream.body(), 0.02)) == [b"a", b"b"]
+    assert await collected(expiring(stream, 0.02)) == [b"a", b"b"]
     assert stream.closed
 
 
 async def test_a_busy_stream_ends_in_time():
     stream = Stream(*[b"x"] * 10)
-    assert len(await collected(expiring(stream.body(), -1))) <= 1
+    assert len(await collected(expiring(stream, -1))) <= 1
     assert stream.closed
 
 
 async def test_a_stream_that_ends_by_itself_is_passed_on_whole():
-    stream = Stream(b"a", b"b", then="end")
-    assert await collected(expiring(stream.body(), 60)) == [b"a", b"b"]
+    for seconds in (60, None):
+        assert await collected(expiring(Stream(b"a", b"b", then="end"), seconds)) == [b"a", b"b"]
+
+
+@pytest.mark.parametrize("seconds", [60, None])
+async def test_a_silent_stream_can_be_ended_from_outside(seconds):
+    stream = Stream(b"a")
+    body = expiring(stream, seconds)
+    assert await anext(body) == b"a"
+    waiting = asyncio.ensure_future(anext(body, "over"))
+    await asyncio.sleep(0)
+    body.end()
+    assert await asyncio.wait_for(waiting, 5) == "over"
+    assert stream.closed
+
+
+async def test_a_stream_ended_between_chunks_gives_no_more():
+    stream = Stream(b"a", b"b")
+    body = expiring(stream, None)
+    assert await anext(body) == b"a"
+    body.end()
+    assert await collected(body) == []
+    assert stream.closed
 
 
 async def test_the_servers_own_timeout_is_not_the_end_of_the_token():
     with pytest.raises(TimeoutError, match="own"):
-        await collected(expiring(Stream(b"a", then="timeout").body(), 60))
-
-
-async def test_giving_up_closes_the_stream():
-    stream = Stream(b"a")
-    body = expiring(stream.body(), 60)
-    await body.aclose()
-    assert stream.closed
-
-
-def test_bytes_at_hand_stay():
-    body = Body(b"x")
-    assert expiring(body, 0) is body
+        await collected(expiring(Stream(b"a", then="timeout"), 60))

@@ -6,7 +6,6 @@ from typing import Final, Self
 import structlog
 from pydantic import Field
 
-from deputize.gateway.expiring_body import expiring
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter, Refusal
 from deputize.gateway.mcp_errors import error_response
 from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
@@ -15,11 +14,9 @@ from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Filter, Next
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel import pointers
-from deputize.kernel.clock import Clock
 from deputize.kernel.pointers import Absent
 from deputize.kernel.uris import UriError, is_same_resource, parse_target
 from deputize.mcp.challenge import Challenge, bearer, relayed_challenges
-from deputize.mcp.context import McpContext
 from deputize.mcp.errors import bad_gateway
 from deputize.mcp.metadata import ProtectedResource, well_known_path, well_known_url
 
@@ -79,9 +76,8 @@ class McpProtectionFilter:
         forward_token: bool = False
         """Whether the MCP server gets the client's token."""
 
-    def __init__(self, config: Config, resource_server: OAuth2ResourceServerFilter, clock: Clock) -> None:
+    def __init__(self, config: Config, resource_server: OAuth2ResourceServerFilter) -> None:
         """`config.resourceId` has been checked to be an absolute URL."""
-        self._clock = clock
         self._resource_id = config.resource_id
         self._pointer = config.resource_id_pointer
         self._parts = pointers.split(config.resource_id_pointer)
@@ -100,21 +96,21 @@ class McpProtectionFilter:
         document = ProtectedResource(config.resource_id, (config.authorization_server_uri,), config.supported_scopes)
         wrapping = site.refer(config.well_known_filter, Filter, "wellKnownFilter") if config.well_known_filter else None
         site.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
-        return cls(config, resource_server, site.instance.clock)
+        return cls(config, resource_server)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on without the token, or refuse."""
         token = await self._resource_server.authenticate(exchange)
-        refusal = token if isinstance(token, Refusal) else self._policy(exchange, token)
+        if isinstance(token, Refusal):
+            return self._refused(exchange, token)
+        refusal = self._policy(exchange, token)
         if refusal is not None:
             return self._refused(exchange, refusal)
         if not self._forward_token:
             exchange.request.headers.remove("Authorization")
-        response = await next(exchange)
+        response = await self._resource_server.pass_on(exchange, token, next, self._policy, self._resource_id)
         if response.status in {401, 407} or _CHALLENGE in response.headers:
             response = await self._challenge_ourselves(exchange, response)
-        if isinstance(token, AccessToken) and token.expires_at is not None and _stays_open(exchange):
-            response.body = expiring(response.body, token.expires_at - self._clock.now())
         return response
 
     def _policy(self, exchange: Exchange, token: AccessToken) -> Refusal | None:
@@ -178,12 +174,6 @@ class McpProtectionFilter:
         if scopes:
             challenge = challenge.having("scope", " ".join(scopes))
         return challenge.having("resource_metadata", self._metadata_url)
-
-
-def _stays_open(exchange: Exchange) -> bool:
-    """Whether the answer is a stream that lasts as long as both sides want; the answer to one call may finish."""
-    mcp = exchange.find(McpContext)
-    return exchange.request.method == "GET" or (mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen")
 
 
 def _checked_path(resource_id: str, site: Site) -> str:

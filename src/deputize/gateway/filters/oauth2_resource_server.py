@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final, Self
 
 import structlog
@@ -11,15 +12,22 @@ from pydantic import Field
 from deputize.expressions import ExpressionError, Template
 from deputize.gateway.bindings import as_text
 from deputize.gateway.contexts import BoundContext
+from deputize.gateway.mcp_errors import refuse_unread
+from deputize.gateway.mcp_sessions import PROCESS_SECRET, SessionBinding, is_legacy
 from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
 from deputize.gateway.resolvers.cache import cache_limits
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken, ResolutionError
-from deputize.gateway.resolvers.token_cache import TokenCache
+from deputize.gateway.resolvers.token_cache import TokenCache, resolve_anew
 from deputize.gateway.settings import Duration, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.site import Site
+from deputize.gateway.stream_watch import watch
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Headers, Response
 from deputize.mcp.challenge import Challenge, bearer
+from deputize.mcp.context import McpContext
+from deputize.mcp.errors import Rejection
+from deputize.secrets.sealing import MIN_SECRET, TextSeal
+from deputize.secrets.secret import SecretError, SecretStore, generic_secret
 
 log = structlog.get_logger()
 _BEARER: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*) *")
@@ -46,6 +54,10 @@ class Refusal:
         return Response(self.status, headers)
 
 
+Policy = Callable[[Exchange, AccessToken], Refusal | None]
+"""Whether an exchange may go on with a token: `None`, or why not."""
+
+
 class CacheSettings(Settings):
     """`cache` of the filter: the same as a `CacheAccessTokenResolver` in front of its resolver."""
 
@@ -66,7 +78,17 @@ class OAuth2ResourceServerFilter:
     contexts: ClassVar[tuple[type[BoundContext], ...]] = (AccessToken,)
 
     class Config(Settings):
-        """`scopes` are expressions; the token needs all they yield."""
+        """`scopes` are expressions; the token needs all they yield.
+
+        An event stream ends when its token is found inactive, lacking a scope or out of the filter's policy, so at the latest
+        `streamRecheckInterval` after that; when the resolver cannot say twice in a row, after two intervals. A stream that the
+        client opened by GET or `subscriptions/listen` also ends when its token expires; the answer to one call may finish.
+
+        Legacy MCP sessions (`Mcp-Session-Id`) belong to the issuer, subject, client and actors of the token they were opened
+        with: the client's id is the server's, sealed (AES-256-GCM); with another token it is answered 404. Without
+        `sessionSecretId` sessions end with the process, and each process of several only knows its own. To rotate a secret,
+        name the new one second at every process, then first, and remove the old one when no session of its time is left.
+        """
 
         access_token_resolver: Reference
         """Finds out whether a token is valid and what it says."""
@@ -78,17 +100,23 @@ class OAuth2ResourceServerFilter:
         """The `realm` of the challenge."""
         cache: CacheSettings | None = None
         """Remembers valid tokens; without it the resolver is asked about each request."""
+        stream_recheck_interval: Duration = 60.0
+        """How often the resolver is asked, past every cache, about the token of an open event stream."""
+        session_secret_id: OneOrMore[str] = ()
+        """Ids of secrets of 32 bytes or more that session ids are sealed with: the first seals, the others still open."""
+        secrets_provider: Reference | None = None
+        """The store that has them."""
 
-    def __init__(
-        self, resolver: AccessTokenResolver, scopes: Sequence[Template], *, require_https: bool, realm: str | None, site: Site
-    ) -> None:
-        """`scopes` that are constant are evaluated once."""
+    def __init__(self, config: Config, resolver: AccessTokenResolver, sessions: SessionBinding, site: Site) -> None:
+        """Scopes that are constant are evaluated once."""
         self._resolver = resolver
         self._recall: Callable[[str], AccessToken | None] = resolver.recall if isinstance(resolver, TokenCache) else _nothing
-        self._scopes = scopes
-        self._fixed = _fixed_scopes(scopes)
-        self._require_https = require_https
-        self._realm = realm
+        self._scopes = config.scopes
+        self._fixed = _fixed_scopes(config.scopes)
+        self._require_https = config.require_https
+        self._realm = config.realm
+        self._recheck_interval = config.stream_recheck_interval
+        self._sessions = sessions
         self._site = site
 
     @classmethod
@@ -99,13 +127,47 @@ class OAuth2ResourceServerFilter:
         if cache is not None and cache.enabled:
             limits = cache_limits(cache.default_timeout, cache.max_timeout, cache.max_size)
             resolver = TokenCache(resolver, limits, site.instance.clock)
-        return cls(resolver, config.scopes, require_https=config.require_https, realm=config.realm, site=site)
+        if config.stream_recheck_interval is not None and config.stream_recheck_interval <= 0:
+            raise site.error("streamRecheckInterval", "no time lies between two questions", "write 'unlimited' to ask only once")
+        return cls(config, resolver, SessionBinding(TextSeal(_session_secrets(config, site))), site)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on with the `AccessToken` as a context, or refuse."""
         token = await self.authenticate(exchange)
-        refusal = token if isinstance(token, Refusal) else self.authorize(exchange, token)
-        return await next(exchange) if refusal is None else refusal.response(exchange)
+        if isinstance(token, Refusal):
+            return token.response(exchange)
+        refusal = self.authorize(exchange, token)
+        if refusal is not None:
+            return refusal.response(exchange)
+        return await self.pass_on(exchange, token, next, self.authorize)
+
+    async def pass_on(self, exchange: Exchange, token: AccessToken, following: Next, policy: Policy, resource: str = "") -> Response:
+        """Pass on what was accepted, within the session of its token, and see that a stream ends when the token does.
+
+        `policy` is put again while a stream is open; sessions of one `resource` are unknown at others.
+        """
+        headers = exchange.request.headers
+        has_sessions = is_legacy(headers)
+        opened = self._sessions.open(headers, token, resource)
+        if isinstance(opened, Rejection):
+            log.info("a session is refused", reason=opened.message, transaction=exchange.transaction_id)
+            exchange.put(RefusalContext("session_refused", f"{opened.kind}: the session is unknown, another's, or not of this version"))
+            return await refuse_unread(exchange, opened)
+        response = await following(exchange)
+        if has_sessions:
+            self._sessions.seal(response.headers, token, resource, opened)
+        now = self._site.instance.clock.now()
+        lifetime = None if token.expires_at is None or not _stays_open(exchange) else token.expires_at - now
+        watch(exchange, response, lifetime, self._recheck_interval, partial(self._no_longer_accepted, token, policy))
+        return response
+
+    async def _no_longer_accepted(self, token: AccessToken, policy: Policy, exchange: Exchange) -> str | None:
+        """As `stream_watch.Ask`. An expired token is not asked about: what it may still do is decided by how the stream was opened."""
+        if token.expires_at is not None and token.expires_at <= self._site.instance.clock.now():
+            return None
+        found = await resolve_anew(self._resolver, token.token, exchange)
+        refusal = found if isinstance(found, InvalidToken) else policy(exchange, found)
+        return None if refusal is None else refusal.reason
 
     async def authenticate(self, exchange: Exchange) -> AccessToken | Refusal:
         """The valid token that the request presents; its scopes are not looked at yet. Leaves it as a context."""
@@ -173,6 +235,42 @@ class OAuth2ResourceServerFilter:
         return Refusal(
             400, "invalid_request", "not exactly one well-formed Authorization header", bearer(realm=self._realm, error="invalid_request")
         )
+
+
+def _stays_open(exchange: Exchange) -> bool:
+    """Whether the answer is a stream that lasts as long as both sides want; the answer to one call may finish."""
+    mcp = exchange.find(McpContext)
+    return exchange.request.method == "GET" or (mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen")
+
+
+def _session_secrets(config: OAuth2ResourceServerFilter.Config, site: Site) -> Callable[[], Sequence[bytes]]:
+    """What asks for the secrets at each use, so that they may be rotated; all have to be there now. Raises `ConfigurationError`."""
+    if not config.session_secret_id:
+        return lambda: (PROCESS_SECRET,)
+    if config.secrets_provider is None:
+        raise site.error("secretsProvider", "sessionSecretId names secrets, but no store has them", "name the store")
+    store = site.refer(config.secrets_provider, SecretStore, "secretsProvider")
+
+    def read() -> list[bytes]:
+        found = [generic_secret(store, secret_id).value for secret_id in config.session_secret_id]
+        if any(len(secret) < MIN_SECRET for secret in found):
+            raise ValueError(f"a secret that session ids are sealed with has less than {MIN_SECRET} bytes")
+        return found
+
+    try:
+        known = read()
+    except (SecretError, ValueError) as error:
+        raise site.error("sessionSecretId", str(error), "draw one, for example by: openssl rand -base64 32") from error
+
+    def secrets() -> list[bytes]:
+        nonlocal known
+        try:
+            known = read()
+        except (SecretError, ValueError) as error:
+            log.warning("the secrets of sessions cannot be read; those known before are used", reason=str(error))
+        return known
+
+    return secrets
 
 
 def _nothing(_: str) -> None:

@@ -40,6 +40,10 @@ class TokenCache:
         """As `AccessTokenResolver.resolve`."""
         return self.recall(token) or await self._ask(_key(token), token, exchange)
 
+    async def resolve_anew(self, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
+        """As `resolve`, past every memory: what is remembered is replaced by the answer."""
+        return self._replace(_key(token), await resolve_anew(self._delegate, token, exchange))
+
     def recall(self, token: str) -> AccessToken | None:
         """The token as remembered, without asking anybody; `None` when it is not, or not any more."""
         key = _key(token)
@@ -62,6 +66,9 @@ class TokenCache:
             verdict = await self._delegate.resolve(token, exchange)
         finally:
             del self._asked[key]
+        return self._replace(key, verdict)
+
+    def _replace(self, key: bytes, verdict: AccessToken | InvalidToken) -> AccessToken | InvalidToken:
         self._known.pop(key, None)
         if isinstance(verdict, AccessToken):
             self._remember(key, verdict)
@@ -73,6 +80,11 @@ class TokenCache:
         self._known[key] = (min(ends, now + self._limits.maximum_time), token)
         while len(self._known) > self._limits.maximum_size:
             self._known.popitem(last=False)
+
+
+async def resolve_anew(resolver: AccessTokenResolver, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
+    """What `token` is worth now, asked of whoever knows and not of a cache in front. Raises `ResolutionError`."""
+    return await (resolver.resolve_anew if isinstance(resolver, TokenCache) else resolver.resolve)(token, exchange)
 
 
 def _key(token: str) -> bytes:

@@ -58,7 +58,9 @@ def streamed(*chunks, content_type=b"application/json"):
 
 
 async def test_a_call_is_recorded_with_who_what_and_how():
-    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION, ("Mcp-Session-Id", "s1")))
+    opened, _ = guarded(Answering(200, [("Mcp-Session-Id", "s1")]))
+    session = (await opened.handle(posting(legacy_call(), BEARER, LEGACY_VERSION))).headers.get("mcp-session-id")
+    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION, ("Mcp-Session-Id", session)))
     assert record["client"] == {
         "ip": "192.0.2.7",
         "port": 50123,
@@ -124,7 +126,7 @@ async def test_initialize_says_who_both_sides_are():
 
 
 async def test_a_stream_opening_is_recorded_when_it_begins():
-    exchange = exchange_for("/mcp", headers=[BEARER, ("Accept", "text/event-stream"), ("Mcp-Session-Id", "s")])
+    exchange = exchange_for("/mcp", headers=[BEARER, ("Accept", "text/event-stream"), LEGACY_VERSION])
     chain, kept = guarded(streamed(b": ping\n\n", content_type=b"text/event-stream"))
     response = await chain.handle(exchange)
     assert [(event.message_type, event.status) for event in kept] == [("MCP_SSE_OPENING_REQUEST", 200)]

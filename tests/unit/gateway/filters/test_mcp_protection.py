@@ -1,5 +1,6 @@
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -8,11 +9,12 @@ from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.oauth_contexts import AccessToken
+from deputize.gateway.resolvers.resolution import ResolutionError
 from deputize.http.chain import Chain
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import Answering, FixedClock, built, exchange_for
-from support.mcp_messages import MODERN_META
+from support.gateway import Answering, FixedClock, built, exchange_for, instance_for
+from support.mcp_messages import LEGACY_VERSION, MODERN_META
 from support.oauth_filters import CLAIMS, METADATA, RESOURCE, bearing, oauth_heap, posting, protection, resource_server, through
 
 MODERN = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "subscriptions/listen")]
@@ -169,7 +171,7 @@ async def test_a_server_that_never_saw_the_token_does_not_send_the_client_for_an
 
 
 async def test_a_stream_that_the_server_refuses_gets_an_error_without_id():
-    opening = bearing("good", ("Accept", "text/event-stream"), ("Mcp-Session-Id", "s"))
+    opening = bearing("good", ("Accept", "text/event-stream"), LEGACY_VERSION)
     response = await answered(401, EVIL, opening)
     assert (response.status, json.loads(response.body.buffered)["id"]) == (502, None)
 
@@ -246,17 +248,57 @@ async def test_a_stream_does_not_outlive_its_token(exchange):
         assert [chunk async for chunk in response.body] == [b"data: 1\n\n"]
 
 
-async def test_the_answer_to_a_call_may_finish():
-    exchange = bearing("good", method="POST")
-    stream = endless()
+LEFT = [
+    None,
+    {**CLAIMS, "scope": "other"},
+    {**CLAIMS, "aud": ["https://other.example/mcp"]},
+    {**CLAIMS, "act": None},
+    ResolutionError(503, "nobody answers"),
+]
+
+
+@pytest.mark.parametrize("cache", [None, {"enabled": True}])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("left", LEFT)
+async def test_an_open_stream_ends_when_its_token_is_not_accepted_any_more(left, method, cache):
+    """Also the answer to a call, also when a cache still holds the token, and what the cache holds is corrected."""
+    tokens = {"good": CLAIMS}
+    heap = heap_with(tokens, streamRecheckInterval="1 millisecond", **({"cache": cache} if cache else {}))
+    some_filter = built(McpProtectionFilter, protection(requireActor=True), heap)
 
     class Upstream:
         async def handle(self, exchange):
-            return stream
+            return endless()
 
-    body = stream.body
-    response = await Chain([filter_of()], Upstream()).handle(exchange)
-    assert response.body is body
+    chain = Chain([some_filter], Upstream())
+    response = await chain.handle(bearing("good", method=method))
+    chunks = aiter(response.body)
+    assert await anext(chunks) == b"data: 1\n\n"
+    waiting = asyncio.ensure_future(anext(chunks, "over"))
+    await asyncio.sleep(0.005)
+    assert not waiting.done()
+    tokens["good"] = left
+    assert await asyncio.wait_for(waiting, 5) == "over"
+    assert (await chain.handle(bearing("good"))).status in ({200} if isinstance(left, Exception) and cache else {401, 403, 503})
+
+
+async def test_the_answer_to_a_call_may_finish():
+    """The token expires before the first event; the server ends the stream."""
+    clock = FixedClock()
+    heap = oauth_heap(resource_server(streamRecheckInterval="1 millisecond"), instance=replace(instance_for(), clock=clock))
+
+    class Upstream:
+        async def handle(self, exchange):
+            async def events():
+                clock.time = CLAIMS["exp"] + 1
+                for _ in range(3):
+                    await asyncio.sleep(0.002)
+                    yield b"data: 1\n\n"
+
+            return Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
+
+    response = await Chain([built(McpProtectionFilter, protection(), heap)], Upstream()).handle(bearing("good", method="POST"))
+    assert [chunk async for chunk in response.body] == [b"data: 1\n\n"] * 3
 
 
 async def metadata(heap, method="GET"):

@@ -6,7 +6,7 @@ import pytest
 
 from deputize.gateway.oauth_contexts import AccessToken, access_token
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken, ResolutionError
-from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache
+from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache, resolve_anew
 from support.gateway import FixedClock, built, exchange_for
 from support.oauth_filters import CLAIMS, Tokens, oauth_heap
 
@@ -141,3 +141,20 @@ def test_configured_caches():
     assert isinstance(cache, TokenCache)
     off = built(AccessTokenResolver, {"type": "CacheAccessTokenResolver", "config": {**config, "enabled": False}}, oauth_heap())
     assert isinstance(off, Tokens)
+
+
+async def test_asking_anew_goes_past_every_cache_and_corrects_them():
+    delegate = Tokens()
+    delegate.known = {"t": CLAIMS}
+    inner, _ = caching(delegate)
+    outer, _ = caching(inner)
+    await outer.resolve("t", exchange_for())
+    delegate.known = {"t": {**CLAIMS, "scope": "less"}}
+    assert (await resolve_anew(outer, "t", exchange_for())).scopes == {"less"}
+    assert (outer.recall("t").scopes, inner.recall("t").scopes) == ({"less"}, {"less"})
+    delegate.known = {}
+    assert isinstance(await resolve_anew(outer, "t", exchange_for()), InvalidToken)
+    assert (outer.recall("t"), inner.recall("t")) == (None, None)
+    delegate.known = {"t": ResolutionError(503, "nobody answers")}
+    with pytest.raises(ResolutionError):
+        await resolve_anew(outer, "t", exchange_for())
