@@ -187,7 +187,8 @@ def _words(annotation: Any) -> str:  # noqa: ANN401
 
 def _default(field: FieldInfo) -> str:
     value = None if field.is_required() else field.default
-    if value is None or isinstance(value, BaseModel) or value in ((), [], "", {}):
+    holds_settings = isinstance(value, BaseModel) or (isinstance(value, tuple) and any(isinstance(each, BaseModel) for each in value))
+    if value is None or holds_settings or value in ((), [], "", {}):
         return ""
     if _type(field).startswith("duration"):
         return f"`{value:g} second{'' if value == 1 else 's'}`"

@@ -5,10 +5,12 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deputize.gateway import json_text
 from deputize.gateway.defaults import DEFAULT_OBJECTS
 from deputize.gateway.deployment import Deployment
 from deputize.gateway.documents import parse
 from deputize.gateway.routes import build_route
+from deputize.kernel import strict_json
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import TYPES, ground_for, heap_of, instance_for
 
@@ -57,7 +59,7 @@ def test_a_route_is_built_or_refused_with_its_place(document):
 @given(st.binary(max_size=200))
 def test_bytes_are_a_document_or_refused(text):
     try:
-        assert isinstance(parse(text, "f"), dict)
+        assert isinstance(parse(text, "f").members, dict)
     except ConfigurationError as error:
         assert error.position.file == "f"  # noqa: PT017
 
@@ -66,4 +68,25 @@ def test_bytes_are_a_document_or_refused(text):
 def test_comments_change_nothing(document, comment):
     text = json.dumps(document, indent=1)
     commented = "\n".join(f"{line} //{comment.replace(chr(10), ' ')}" for line in text.splitlines())
-    assert parse(commented.encode(), "f") == parse(text.encode(), "f")
+    assert parse(commented.encode(), "f").members == parse(text.encode(), "f").members
+
+
+@given(st.dictionaries(st.text("abc'\"\\\u00e9\U0001f600\n", min_size=1), VALUES, max_size=4), st.booleans())
+def test_strict_json_is_read_as_the_standard_library_reads_it(document, ascii_only):
+    text = json.dumps(document, ensure_ascii=ascii_only)
+    assert json_text.parse(text)[0] == json.loads(text)
+
+
+@given(st.text("{}[]:,'\"\\/*ab1.e-\n\tu0 ", max_size=40))
+def test_no_text_is_read_differently_from_the_standard_library(text):
+    """What both accept, both read alike; leniency never changes a meaning."""
+    try:
+        expected = strict_json.loads(text.encode())
+    except strict_json.JsonError:
+        expected = None
+    try:
+        found = json_text.parse(text)[0]
+    except json_text.JsonTextError:
+        assert expected is None
+        return
+    assert expected is None or found == expected

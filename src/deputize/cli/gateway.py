@@ -73,7 +73,7 @@ async def _problems(directory: Path) -> tuple[tuple[ConfigurationError, ...], tu
     try:
         loaded = await Gateway.load(directory, os.environ)
     except ConfigurationError as error:
-        return (error,), ()
+        return tuple(error.errors), ()
     found = loaded.problems()
     await loaded.stop()
     return found

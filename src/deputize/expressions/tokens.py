@@ -25,20 +25,41 @@ _OPENING = "&{"
 
 def substitute(document: JsonValue, resolve: Resolve) -> JsonValue:
     """`document` with every token replaced and every transformation applied, innermost first. Raises `TokenError`."""
-    return _in_value(document, resolve, "", strict_json.MAX_DEPTH)
+    replaced, errors = substitute_all(document, resolve)
+    if errors:
+        raise errors[0]
+    return replaced
 
 
-def _in_value(value: JsonValue, resolve: Resolve, pointer: str, depth: int) -> JsonValue:
-    if isinstance(value, str):
-        return _Text(resolve, pointer).replaced(value, 0)
-    if depth == 0:
-        raise TokenError(pointer, f"nested deeper than {strict_json.MAX_DEPTH}", "flatten the document")
-    if isinstance(value, Mapping):
-        members = {name: _in_value(item, resolve, pointers.join(pointer, name), depth - 1) for name, item in value.items()}
-        return transformations.applied(members, pointer)
-    if isinstance(value, Sequence):
-        return [_in_value(item, resolve, pointers.join(pointer, at), depth - 1) for at, item in enumerate(value)]
-    return value
+def substitute_all(document: JsonValue, resolve: Resolve) -> tuple[JsonValue, Sequence[TokenError]]:
+    """As `substitute`; what cannot be replaced or transformed stays as it is, and all the errors say where."""
+    substitution = _Substitution(resolve)
+    return substitution.of(document, "", strict_json.MAX_DEPTH), substitution.errors
+
+
+class _Substitution:
+    """The replacement of everything in one document."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self.errors: list[TokenError] = []
+
+    def of(self, value: JsonValue, pointer: str, depth: int) -> JsonValue:
+        if depth == 0 and not isinstance(value, str):
+            self.errors.append(TokenError(pointer, f"nested deeper than {strict_json.MAX_DEPTH}", "flatten the document"))
+            return value
+        try:
+            if isinstance(value, str):
+                return _Text(self._resolve, pointer).replaced(value, 0)
+            if isinstance(value, Mapping):
+                members = {name: self.of(item, pointers.join(pointer, name), depth - 1) for name, item in value.items()}
+                return transformations.applied(members, pointer)
+        except TokenError as error:
+            self.errors.append(error)
+            return value
+        if isinstance(value, Sequence):
+            return [self.of(item, pointers.join(pointer, at), depth - 1) for at, item in enumerate(value)]
+        return value
 
 
 class _Text:

@@ -42,8 +42,8 @@ class AdminSettings(Settings):
 
     admin_connector: AdminConnectorSettings = Field(AdminConnectorSettings(port=8085))
     """The listener of the administration endpoints, such as `/health/ready`."""
-    connectors: tuple[ConnectorSettings, ...] = Field(min_length=1)
-    """The listeners for traffic."""
+    connectors: tuple[ConnectorSettings, ...] = Field((ConnectorSettings.model_validate({"port": 8080}),), min_length=1)
+    """The listeners for traffic; one for clear text on port 8080 when absent."""
     streaming_enabled: bool = False
     """Whether bodies pass as they arrive. MCP needs `true`."""
     max_body_length: int = -1

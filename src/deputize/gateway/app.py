@@ -47,16 +47,16 @@ class Gateway:
             try:
                 self._tls(connector, below(admin.position, "connectors", index))
             except ConfigurationError as error:
-                errors.append(error)
+                errors += admin.file.located(error).errors
         return tuple(errors), tuple(self.instance.warnings())
 
     async def start(self) -> None:
         """Listen. Raises `ConfigurationError`, with nothing left listening, for an address or certificate that cannot be used."""
         try:
             await self._open_all()
-        except ConfigurationError:
+        except ConfigurationError as error:
             await self.stop()
-            raise
+            raise self.instance.admin.file.located(error) from error
         self._serving = True
         log.info("the gateway is ready", ports=self.ports, admin_port=self.admin_port)
 

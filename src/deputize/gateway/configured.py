@@ -1,19 +1,20 @@
 """From the text of a configuration file to typed settings: comments, tokens, transformations, expressions, in this order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
-from deputize.expressions.tokens import TokenError, substitute
+from deputize.expressions.tokens import TokenError, substitute, substitute_all
 from deputize.gateway import documents, property_files
 from deputize.gateway.bindings import load_bindings
 from deputize.gateway.declarations import below, validated, warnings_about
 from deputize.gateway.decorators import DECORATORS
+from deputize.gateway.documents import Document
 from deputize.gateway.places import Instance
 from deputize.gateway.settings import Settings
 from deputize.gateway.tokens import Properties
-from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.errors import ConfigurationError, ConfigurationErrors, Faults, Position
 from deputize.kernel.values import JsonValue
 
 Kind = TypeVar("Kind", bound=Settings)
@@ -22,30 +23,84 @@ LOCATION = "$location"
 
 
 @dataclass(frozen=True, slots=True)
-class Configured(Generic[Kind]):
-    """One file: its settings, its document with tokens replaced, its properties over the enclosing ones."""
+class ConfigurationFile:
+    """One file with its tokens replaced, and its properties over the enclosing ones."""
 
-    settings: Kind
-    document: Mapping[str, JsonValue]
+    document: Document
+    members: Mapping[str, JsonValue]
     properties: Properties
-    position: Position
     sources: Mapping[Path, bytes]
     """Files that properties were taken from, and what they held."""
+    token_errors: Sequence[ConfigurationError]
+
+    @property
+    def position(self) -> Position:
+        """The file itself."""
+        return Position(self.document.file)
+
+    def settings(self, kind: type[Kind], instance: Instance) -> Kind:
+        """The members as `kind`. Raises `ConfigurationError` for everything wrong in them."""
+        return validated(kind, self.members, self.position, load_bindings(instance, self.properties.visible))
+
+    def located(self, error: ConfigurationError) -> ConfigurationError:
+        """`error` and those of tokens, with places that exist in the file. What only a token left unreplaced provokes is dropped."""
+        unreplaced = tuple(each.position.pointer for each in self.token_errors)
+        others = [each for each in error.errors if not any(_is_within(each.position.pointer, pointer) for pointer in unreplaced)]
+        return self.document.located(ConfigurationErrors((*self.token_errors, *others)))
+
+
+@dataclass(frozen=True, slots=True)
+class Configured(Generic[Kind]):
+    """A file and its settings."""
+
+    file: ConfigurationFile
+    settings: Kind
+
+    @property
+    def position(self) -> Position:
+        """The file itself."""
+        return self.file.position
+
+    @property
+    def properties(self) -> Properties:
+        """Its properties over the enclosing ones."""
+        return self.file.properties
 
     def unread(self, owner: str) -> list[ConfigurationError]:
         """Warnings about members that nothing reads; decorations are read elsewhere."""
-        return [each for each in warnings_about(self.settings, self.position, owner) if each.position.pointer.lstrip("/") not in DECORATORS]
+        return unread(self.settings, self.position, owner)
+
+
+def unread(settings: Settings, position: Position, owner: str) -> list[ConfigurationError]:
+    """Warnings about members that nothing reads; decorations are read elsewhere."""
+    return [each for each in warnings_about(settings, position, owner) if each.position.pointer.lstrip("/") not in DECORATORS]
 
 
 def configured(kind: type[Kind], text: bytes, file: str, instance: Instance, outer: Properties) -> Configured[Kind]:
     """`text` of `file` as `kind`. Raises `ConfigurationError`."""
-    position = Position(file)
-    written = documents.parse(text, file)
+    read = read_file(text, file, instance, outer)
+    faults = Faults()
+    settings = faults.attempt(read.settings, kind, instance)
+    if settings is None or read.token_errors:
+        raise read.located(ConfigurationErrors((*read.token_errors, *faults.found)))
+    return Configured(read, settings)
+
+
+def read_file(text: bytes, file: str, instance: Instance, outer: Properties) -> ConfigurationFile:
+    """`text` of `file`. Raises `ConfigurationError` when it is no document, or its properties cannot be read."""
+    document = documents.parse(text, file)
     sources: dict[Path, bytes] = {}
-    properties = _properties(written, outer, position, instance.directory, sources)
-    document = _substituted(written, properties, position)
-    settings = validated(kind, document, position, load_bindings(instance, properties.visible))
-    return Configured(settings, document, properties, position, sources)
+    try:
+        properties = _properties(document.members, outer, Position(file), instance.directory, sources)
+    except ConfigurationError as error:
+        raise document.located(error) from error
+    members, errors = substitute_all(document.members, properties.lookup)
+    told = [ConfigurationError(Position(file, each.pointer), each.reason, each.fix) for each in errors]
+    return ConfigurationFile(document, cast("Mapping[str, JsonValue]", members), properties, sources, told)
+
+
+def _is_within(pointer: str, other: str) -> bool:
+    return pointer == other or pointer.startswith(f"{other}/")
 
 
 def _properties(
@@ -70,10 +125,3 @@ def _path(value: JsonValue, position: Position) -> str:
     if not isinstance(value, str):
         raise ConfigurationError(position, "a location is the path of a .json or .properties file")
     return value
-
-
-def _substituted(document: Mapping[str, JsonValue], properties: Properties, position: Position) -> Mapping[str, JsonValue]:
-    try:
-        return cast("Mapping[str, JsonValue]", substitute(document, properties.lookup))
-    except TokenError as error:
-        raise ConfigurationError(Position(position.file, error.pointer), error.reason, error.fix) from error

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from deputize.gateway.decorators import DECORATORS
 from deputize.gateway.settings import Settings, unknown_keys
-from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.errors import ConfigurationError, Faults, Position
 from deputize.kernel.pointers import join
 from deputize.kernel.values import JsonValue
 
@@ -31,14 +31,19 @@ def declarations(value: JsonValue, position: Position) -> tuple[Declaration, ...
 
 
 def validated(kind: type[SomeSettings], value: object, position: Position, bindings: Mapping[str, object]) -> SomeSettings:
-    """`value` as an instance of `kind`. Raises `ConfigurationError` for the first thing wrong in it."""
+    """`value` as an instance of `kind`. Raises `ConfigurationError` for everything wrong in it."""
     try:
         return kind.model_validate(value, context=bindings)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        pointer = join(position.pointer, *first["loc"])
-        reason, fix = _explained(first["type"], first["msg"], str(first["loc"][-1]) if first["loc"] else "")
-        raise ConfigurationError(Position(position.file, pointer), reason, fix) from None
+        faults = Faults()
+        found = error.errors(include_url=False, include_input=False)
+        for each in found:
+            if each["type"] == "too_short" and any(other["loc"][: len(each["loc"])] == each["loc"] for other in found if other is not each):
+                continue  # it only lacks the items that are told of themselves
+            pointer = join(position.pointer, *each["loc"])
+            reason, fix = _explained(each["type"], each["msg"], str(each["loc"][-1]) if each["loc"] else "")
+            faults.found.append(ConfigurationError(Position(position.file, pointer), reason, fix))
+        raise faults.error() from None
 
 
 def _explained(code: str, message: str, key: str) -> tuple[str, str]:
@@ -61,17 +66,19 @@ def unknown_key(name: str, suggestion: str | None, position: Position, owner: st
     return ConfigurationError(position, f"{owner} does not read {name!r}", f"did you mean {suggestion!r}?" if suggestion else "")
 
 
-def by_name(given: Iterable[Declaration]) -> dict[str, Declaration]:
-    """The declarations of one heap by name. Raises `ConfigurationError` for one without a name, or a name that stands twice."""
+def by_name(given: Iterable[Declaration]) -> tuple[dict[str, Declaration], list[ConfigurationError]]:
+    """The declarations of one heap by name; and the errors of those without a name, and of names that stand twice."""
     found: dict[str, Declaration] = {}
+    errors: list[ConfigurationError] = []
     for declaration in given:
         name = declaration.members.get("name")
         if not isinstance(name, str) or not name:
-            raise ConfigurationError(declaration.position, "an object in a heap needs a 'name'")
-        if name in found:
-            raise ConfigurationError(declaration.position, f"{name!r} is declared twice in this heap")
-        found[name] = declaration
-    return found
+            errors.append(ConfigurationError(declaration.position, "an object in a heap needs a 'name'"))
+        elif name in found:
+            errors.append(ConfigurationError(declaration.position, f"{name!r} is declared twice in this heap"))
+        else:
+            found[name] = declaration
+    return found, errors
 
 
 def _declaration(item: JsonValue, position: Position) -> Declaration:

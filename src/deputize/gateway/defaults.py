@@ -2,7 +2,7 @@
 
 from deputize.kernel.values import JsonObject
 
-DEFAULT_ADMIN = b'{"connectors": [{"port": 8080}]}'
+DEFAULT_ADMIN = b"{}"
 DEFAULT_CONFIG = b'{"handler": {"name": "_router", "type": "Router"}}'
 DEFAULT_OBJECTS: tuple[JsonObject, ...] = (
     {"name": "ClientHandler", "type": "ClientHandler"},

@@ -1,22 +1,16 @@
-"""Configuration files as JSON documents: `//` comments accepted, disabled members dropped, everything else strict."""
+"""Configuration files as JSON documents: lenient where the original is, disabled members dropped, everything else strict."""
 
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from deputize.kernel import strict_json
-from deputize.kernel.errors import ConfigurationError, Position
+from deputize.gateway import json_text
+from deputize.gateway.json_text import Place, find, line_and_column
+from deputize.kernel.errors import ConfigurationError, ConfigurationErrors, Position
 from deputize.kernel.values import JsonValue
 
 MAX_FILE_SIZE = 1024 * 1024
-_STRING_OR_COMMENT = re.compile(rb'"(?:[^"\\\n]|\\.)*"|//[^\n]*')
-_PLACE = re.compile(r" at line (\d+) column (\d+)")
-
-
-def read(path: Path) -> Mapping[str, JsonValue]:
-    """The document in `path`. Raises `ConfigurationError`, also when the file cannot be read."""
-    return parse(content(path), str(path))
 
 
 def content(path: Path) -> bytes:
@@ -27,15 +21,47 @@ def content(path: Path) -> bytes:
         raise ConfigurationError(Position(str(path)), f"cannot be read: {error.strerror or error}") from error
 
 
-def parse(text: bytes, file: str) -> Mapping[str, JsonValue]:
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that was read: its members, and where in its text they stand."""
+
+    file: str
+    members: Mapping[str, JsonValue]
+    _text: str = field(repr=False, compare=False)
+    _root: Place = field(repr=False, compare=False)
+
+    def located(self, error: ConfigurationError) -> ConfigurationError:
+        """`error` with pointers that exist in this file, and with line and column; what other files are to blame for stays as it is."""
+        found = [self._located(each) for each in error.errors]
+        return found[0] if len(found) == 1 else ConfigurationErrors(sorted(found, key=_in_file_order))
+
+    def _located(self, error: ConfigurationError) -> ConfigurationError:
+        position = error.position
+        if position.file != self.file or position.line is not None or not position.pointer:
+            return error
+        pointer, at = find(self._root, position.pointer)
+        return ConfigurationError(Position(self.file, pointer, *line_and_column(self._text, at)), error.reason, error.fix)
+
+
+def parse(text: bytes, file: str) -> Document:
     """The JSON object in `text`, which came from `file`. Raises `ConfigurationError`."""
+    if len(text) > MAX_FILE_SIZE:
+        raise ConfigurationError(Position(file), f"is larger than {MAX_FILE_SIZE} bytes")
     try:
-        document = strict_json.loads(_STRING_OR_COMMENT.sub(_without_comment, text), max_size=MAX_FILE_SIZE)
-    except strict_json.JsonError as error:
-        raise _not_json(str(error), file) from error
-    if not isinstance(document, dict):
+        decoded = text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line, column = text.count(b"\n", 0, error.start) + 1, error.start - text.rfind(b"\n", 0, error.start)
+        raise ConfigurationError(Position(file, line=line, column=column), "is not UTF-8", "save the file as UTF-8") from error
+    if decoded.startswith("\ufeff"):
+        raise ConfigurationError(Position(file), "starts with a byte-order mark", "save the file without it")
+    try:
+        value, root = json_text.parse(decoded)
+    except json_text.JsonTextError as error:
+        line, column = line_and_column(decoded, error.at)
+        raise ConfigurationError(Position(file, line=line, column=column), f"is not JSON: {error.reason}", error.fix) from error
+    if not isinstance(value, dict):
         raise ConfigurationError(Position(file), "is not a JSON object", "a configuration file starts with { and ends with }")
-    return cast("Mapping[str, JsonValue]", enabled(document))
+    return Document(file, cast("Mapping[str, JsonValue]", enabled(value)), decoded, root)
 
 
 def enabled(value: JsonValue) -> JsonValue:
@@ -51,17 +77,5 @@ def _is_disabled(name: str) -> bool:
     return name == "comment" or (name.startswith("_") and name != "_id")
 
 
-def _without_comment(match: re.Match[bytes]) -> bytes:
-    """Blanks keep the columns of what follows, for error messages."""
-    found = match.group()
-    return found if found.startswith(b'"') else b" " * len(found)
-
-
-def _not_json(reason: str, file: str) -> ConfigurationError:
-    place = _PLACE.search(reason)
-    if place is None:
-        return ConfigurationError(Position(file), f"is not acceptable JSON: {reason}")
-    position = Position(file, line=int(place[1]), column=int(place[2]))
-    return ConfigurationError(
-        position, f"is not JSON: {reason[: place.start()]}", "look just before this place for a missing comma or quote"
-    )
+def _in_file_order(error: ConfigurationError) -> tuple[int, int]:
+    return error.position.line or 0, error.position.column or 0

@@ -1,7 +1,7 @@
 """The heap: named configured objects, built when first referred to, looked up in the parent when not declared here."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,13 @@ from deputize.gateway.deployment import Deployment, Endpoint, Job
 from deputize.gateway.endpoints import PublishedEndpoints
 from deputize.gateway.names import Names, declared_contexts
 from deputize.gateway.places import Instance, RouteIdentity
-from deputize.gateway.settings import Reference, Settings, expressions
+from deputize.gateway.settings import InlineObject, Reference, Settings, expressions, references
 from deputize.gateway.site import Closer, HeapType, Site
 from deputize.gateway.tokens import Properties
 from deputize.http.exchange import Handler
 from deputize.kernel.errors import ConfigurationError, Faults, Position
+from deputize.kernel.pointers import join
+from deputize.kernel.values import JsonValue
 
 Wanted = TypeVar("Wanted")
 OBJECT_KEYS = frozenset({"name", "type", "config", "comment"})
@@ -83,12 +85,14 @@ class Heap:
     """The objects declared in one file. Implements `site.Surroundings` for what it builds."""
 
     def __init__(self, ground: Ground, declarations: Iterable[Declaration], deployment: Deployment, standing: Standing) -> None:
-        """Raises `ConfigurationError` for a declaration without name or type, or a name that stands twice."""
+        """Nothing is built yet, and nothing is checked."""
         self.ground = ground
         self.deployment = deployment
         self.standing = standing
-        self._declared = by_name(declarations)
+        self._declared, self._misnamed = by_name(declarations)
         self._built: dict[str, object] = {}
+        self._failed: dict[str, ConfigurationError] = {}
+        self._prebuilt: dict[int, tuple[InlineObject, object]] = {}
         self._building: list[str] = []
 
     @property
@@ -97,16 +101,20 @@ class Heap:
         return self.standing.properties.visible
 
     def build_all(self) -> None:
-        """Build every declared object, so that what nobody refers to is checked as well."""
+        """Build every declared object, so that what nobody refers to is checked as well. Raises `ConfigurationError` for all faults."""
+        faults = Faults([*self._misnamed])
         for name, declaration in self._declared.items():
-            self.named(name, declaration.position)
+            faults.attempt(self.named, name, declaration.position)
+        faults.raise_any()
 
     def resolve(self, reference: Reference, kind: type[Wanted], position: Position) -> Wanted:
         """The object meant by `reference`, of that kind. Raises `ConfigurationError`."""
         if isinstance(reference, str):
             found = self.named(reference, position)
+        elif id(reference) in self._prebuilt:
+            _, found = self._prebuilt.pop(id(reference))
         else:
-            found = self._build(Declaration(reference, position), cast("str", reference.get("name", "")))
+            found = self._inline_object(reference, position)
         if not isinstance(found, kind):
             article = f"{reference!r}" if isinstance(reference, str) else "this object"
             raise ConfigurationError(position, f"{article} is a {type(found).__name__}, where a {_words(kind)} is needed")
@@ -140,6 +148,8 @@ class Heap:
         """The object of that name, here or in the parent, built if it was not yet. Raises `ConfigurationError`."""
         if name in self._built:
             return self._built[name]
+        if name in self._failed:
+            raise self._failed[name]
         if name not in self._declared:
             return self._inherited(name, position)
         if name in self._building:
@@ -147,6 +157,9 @@ class Heap:
         self._building.append(name)
         try:
             self._built[name] = self._build(self._declared[name], name)
+        except ConfigurationError as error:
+            self._failed[name] = error
+            raise
         finally:
             self._building.pop()
         return self._built[name]
@@ -161,9 +174,30 @@ class Heap:
     def _build(self, declaration: Declaration, name: str) -> object:
         heap_type = self._type_of(declaration)
         site = Site(name, declaration.position, self.ground.instance, self.standing.route, self)
-        config = self._configured(heap_type, declaration)
+        config = self._checked(heap_type, declaration)
         self._warn_about_siblings(declaration)
         return self.standing.decorations.applied(heap_type.build(config, site), declaration.members, site)
+
+    def _inline_object(self, reference: Mapping[str, JsonValue], position: Position) -> object:
+        return self._build(Declaration(reference, position), cast("str", reference.get("name", "")))
+
+    def _checked(self, heap_type: HeapType, declaration: Declaration) -> Settings:
+        """The object's settings. What they refer to is built before the object asks for it, so that all faults are found at once."""
+        faults = Faults()
+        config = faults.attempt(self._configured, heap_type, declaration)
+        if config is None:
+            for pointer, members in _declared_within(declaration.members.get("config"), below(declaration.position, "config").pointer):
+                faults.attempt(self._inline_object, members, Position(declaration.position.file, pointer))
+            raise faults.error()
+        for pointer, reference in references(config, below(declaration.position, "config").pointer):
+            position = Position(declaration.position.file, pointer)
+            if isinstance(reference, InlineObject):
+                # By identity: two objects that are written alike are two objects. Kept beside it, the reference keeps its identity.
+                self._prebuilt[id(reference)] = reference, faults.attempt(self._inline_object, reference, position)
+            elif reference in self.names():  # others may be names of something else, such as a secret's format
+                faults.attempt(self.named, reference, position)
+        faults.raise_any()
+        return config
 
     def _type_of(self, declaration: Declaration) -> HeapType:
         written = declaration.members.get("type")
@@ -185,8 +219,7 @@ class Heap:
         self.deployment.warnings += warnings_about(settings, position, cast("str", declaration.members["type"]))
         faults = Faults()
         for pointer, template in expressions(settings, position.pointer):
-            with faults.noted():
-                self.examine(template, Position(position.file, pointer))
+            faults.attempt(self.examine, template, Position(position.file, pointer))
         faults.raise_any()
         return settings
 
@@ -194,6 +227,21 @@ class Heap:
         for key in declaration.members:
             if key not in OBJECT_KEYS and key not in DECORATORS and not key.startswith("_"):
                 self.warn(unknown_key(key, None, below(declaration.position, key), "the object"))
+
+
+def _declared_within(value: JsonValue, pointer: str) -> Iterator[tuple[str, Mapping[str, JsonValue]]]:
+    """The outermost objects with a type below `value`, and their pointers."""
+    if isinstance(value, dict):
+        if "type" in value:
+            yield pointer, value
+            return
+        members = value.items()
+    elif isinstance(value, list):
+        members = enumerate(value)
+    else:
+        return
+    for name, member in members:
+        yield from _declared_within(member, join(pointer, name))
 
 
 def _words(kind: type[object]) -> str:

@@ -21,7 +21,7 @@ from deputize.gateway.tokens import Properties, outermost
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.clock import Clock
-from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.errors import ConfigurationError, Faults, Position
 from deputize.kernel.values import JsonValue
 
 GLOBAL = "the gateway's own configuration"
@@ -102,16 +102,37 @@ async def load(directory: Path, environment: Mapping[str, str], clock: Clock, ty
 
 def _built(bare: Instance, types: Mapping[str, HeapType], deployment: Deployment) -> LoadedInstance:
     outer = Properties({}, outermost(bare))
-    admin = _file(AdminSettings, bare, "admin.json", DEFAULT_ADMIN, outer)
+    faults = Faults()
+    admin = faults.attempt(_file, AdminSettings, bare, "admin.json", DEFAULT_ADMIN, outer)
+    config = faults.attempt(_file, GatewaySettings, bare, "config.json", DEFAULT_CONFIG, outer)
+    if admin is None or config is None:
+        raise faults.error()
+    try:
+        return _loaded(bare, types, deployment, admin, config)
+    except ConfigurationError as error:
+        raise config.file.located(admin.file.located(error)) from error
+
+
+def _loaded(
+    bare: Instance,
+    types: Mapping[str, HeapType],
+    deployment: Deployment,
+    admin: Configured[AdminSettings],
+    config: Configured[GatewaySettings],
+) -> LoadedInstance:
     ground = Ground(replace(bare, streaming=admin.settings.streaming_enabled), types)
-    defaults = Heap(ground, _default_objects(), deployment, Standing(outer))
-    admin_heap = _heap(admin, admin.settings.heap, defaults, Decorations())
-    config = _file(GatewaySettings, ground.instance, "config.json", DEFAULT_CONFIG, outer)
-    heap = _heap(config, config.settings.heap, defaults, Decorations().extended(config.settings.global_decorators))
+    defaults = Heap(ground, _default_objects(), deployment, Standing(Properties({}, outermost(bare))))
+    faults = Faults()
+    admin_heap = faults.attempt(_heap, admin, admin.settings.heap, defaults, Decorations())
+    everywhere = Decorations().extended(config.settings.global_decorators)
+    heap = faults.attempt(_heap, config, config.settings.heap, defaults, everywhere)
+    if admin_heap is None or heap is None:
+        raise faults.error()
     _publish(ground, deployment)
     main = heap.resolve(config.settings.handler, Handler, below(config.position, "handler"))
     _publish(ground, deployment)
     deployment.warnings += [*admin.unread("admin.json"), *config.unread("config.json")]
+    deployment.warnings = [config.file.located(admin.file.located(each)) for each in deployment.warnings]
     audit = heap.resolve("AuditService", AuditService, below(config.position, "heap"))
     entry = _observed(_entry(ground, main, admin.settings), access_audit(audit, bare.clock, None))
     return LoadedInstance(admin, admin_heap, entry, ground, deployment)

@@ -12,7 +12,7 @@ from deputize.kernel.values import JsonValue
 def members(path: Path, text: bytes) -> Mapping[str, JsonValue]:
     """What `text`, the content of `path`, holds. Raises `ConfigurationError` for another kind of file, or a malformed one."""
     if path.suffix == ".json":
-        return documents.parse(text, str(path))
+        return documents.parse(text, str(path)).members
     if path.suffix == ".properties":
         return dict(_lines(path, text))
     raise ConfigurationError(Position(str(path)), "is neither a .json nor a .properties file")

@@ -60,7 +60,7 @@ class RouteSet:
 
     def errors(self) -> tuple[ConfigurationError, ...]:
         """What is wrong with the files as they stand."""
-        return tuple(self._errors[path] for path in sorted(self._errors))
+        return tuple(error for path in sorted(self._errors) for error in self._errors[path].errors)
 
     def scan(self) -> None:
         """Read every file and bring the routes in line. Raises `ConfigurationError` only when the directory cannot be read.
@@ -195,4 +195,5 @@ def _log_deployed(route: Route, path: Path) -> None:
 
 def _log_failed(path: Path, error: ConfigurationError, serving: Deployed | None) -> None:
     consequence = "the version deployed before keeps serving" if serving else "its callers get 404"
-    log.error("route not deployed", file=str(path), place=str(error.position), reason=error.reason, fix=error.fix, consequence=consequence)
+    for each in error.errors:
+        log.error("route not deployed", file=str(path), place=str(each.position), reason=each.reason, fix=each.fix, consequence=consequence)

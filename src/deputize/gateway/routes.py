@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import Field
 
@@ -11,7 +11,7 @@ from deputize.expressions import Condition
 from deputize.gateway.access_audit import Observe, access_audit
 from deputize.gateway.advice import advice
 from deputize.gateway.conditions import PlacedCondition
-from deputize.gateway.configured import Configured, configured
+from deputize.gateway.configured import ConfigurationFile, read_file, unread
 from deputize.gateway.contexts import RouterContext
 from deputize.gateway.declarations import below, declarations
 from deputize.gateway.deployment import Deployment
@@ -21,7 +21,7 @@ from deputize.gateway.settings import ConditionText, Raw, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Ending, Exchange, Handler
 from deputize.http.messages import Response
-from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.errors import ConfigurationError, Faults, Position
 
 RESERVED_NAME = "default"
 PATH_ONLY = frozenset({("request", "uri", "path")})
@@ -100,23 +100,47 @@ class Route:
 
 
 def build_route(text: bytes, file: str, stem: str, parent: Heap, deployment: Deployment) -> Route:
-    """The route written in `text`, registering in `deployment`. `stem` names it if it does not. Raises `ConfigurationError`."""
-    ground = parent.ground
-    route = configured(RouteSettings, text, file, ground.instance, parent.standing.properties)
-    identity = _identity(route.settings, stem, route.position)
-    decorations = parent.standing.decorations.extended(route.settings.global_decorators)
-    standing = Standing(route.properties, decorations, identity, parent, parent.standing.within | {Path(file).parent})
-    heap = Heap(ground, declarations(route.settings.heap, below(route.position, "heap")), deployment, standing)
-    deployment.sources = route.sources
-    deployment.warnings += route.unread("a route")
-    deployment.warnings += advice(
-        route.document, route.position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri
-    )
-    site = Site("", route.position, ground.instance, identity, heap)
-    condition = _condition(route.settings.condition, site)
-    handler = _handler(route, heap, site)
-    service = heap.resolve(route.settings.audit_service, AuditService, below(route.position, "auditService"))
+    """The route written in `text`, registering in `deployment`. `stem` names it if it does not.
+
+    Raises `ConfigurationError` for all that is wrong in the file.
+    """
+    read = read_file(text, file, parent.ground.instance, parent.standing.properties)
+    deployment.sources = read.sources
+    try:
+        route = _built(read, stem, parent, deployment)
+    except ConfigurationError as error:
+        raise read.located(error) from error
+    deployment.warnings = [read.document.located(each) for each in deployment.warnings]
+    return route
+
+
+def _built(read: ConfigurationFile, stem: str, parent: Heap, deployment: Deployment) -> Route:
+    """Goes on after each fault, so that the operator is told of all of them at once."""
+    ground, position, members = parent.ground, read.position, read.members
+    faults = Faults([*read.token_errors])
+    settings = faults.attempt(read.settings, RouteSettings, ground.instance)
+    identity = faults.attempt(_identity, settings, stem, position) if settings else None
+    decorations = parent.standing.decorations.extended(settings.global_decorators if settings else {})
+    within = parent.standing.within | {Path(position.file).parent}
+    standing = Standing(read.properties, decorations, identity or RouteIdentity(stem, stem), parent, within)
+    declared = faults.attempt(declarations, members.get("heap", []), below(position, "heap"))
+    heap = Heap(ground, declared or (), deployment, standing)
+    faults.attempt(heap.build_all)
+    site = Site("", position, ground.instance, standing.route, heap)
+    reference = settings.handler if settings else members.get("handler")
+    found = faults.attempt(heap.resolve, reference, Handler, below(position, "handler")) if _may_refer(reference) else None
+    condition = faults.attempt(_condition, settings.condition, site) if settings else None
+    handler = faults.attempt(decorations.on_route, found, members, site) if found else None
+    if faults.found or settings is None or identity is None or handler is None:
+        raise faults.error()
+    deployment.warnings += unread(settings, position, "a route")
+    deployment.warnings += advice(members, position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri)
+    service = heap.resolve(settings.audit_service, AuditService, below(position, "auditService"))
     return Route(identity, condition, handler, access_audit(service, ground.instance.clock, identity), deployment)
+
+
+def _may_refer(reference: object) -> TypeGuard[str | dict[str, Any]]:
+    return isinstance(reference, str) or (isinstance(reference, dict) and "type" in reference)
 
 
 def _condition(condition: Condition | None, site: Site) -> PlacedCondition | None:
@@ -135,9 +159,3 @@ def _identity(settings: RouteSettings, stem: str, position: Position) -> RouteId
             position, f"{RESERVED_NAME!r} is reserved and cannot name a route", "choose another name, id and file name"
         )
     return identity
-
-
-def _handler(route: Configured[RouteSettings], heap: Heap, site: Site) -> Handler:
-    heap.build_all()
-    handler = heap.resolve(route.settings.handler, Handler, below(route.position, "handler"))
-    return heap.standing.decorations.on_route(handler, route.document, site)

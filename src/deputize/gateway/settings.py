@@ -37,6 +37,16 @@ class _Marker:
 _RAW = _Marker()
 
 
+class HeapName(str):
+    """A reference to a heap object by its name."""
+
+    __slots__ = ()
+
+
+class InlineObject(dict[str, Any]):
+    """An object that is declared where it is referred to."""
+
+
 class Settings(BaseModel):
     """What the `config` of one object type holds. Unknown keys are kept aside and warned about by whoever builds the object."""
 
@@ -81,6 +91,13 @@ def expressions(settings: Settings, pointer: str = "") -> Iterator[tuple[str, Te
             yield place, value.template if isinstance(value, Condition) else value
 
 
+def references(settings: Settings, pointer: str = "") -> Iterator[tuple[str, HeapName | InlineObject]]:
+    """Every heap object that `settings` refer to, and the pointer of the reference."""
+    for place, value in walk(settings, pointer):
+        if isinstance(value, HeapName | InlineObject):
+            yield place, value
+
+
 def walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:
     """`value` and every value below it, settings, lists and maps, with their pointers."""
     yield pointer, value
@@ -88,7 +105,7 @@ def walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:
         below = ((field.alias or name, getattr(value, name)) for name, field in type(value).model_fields.items())
     elif isinstance(value, tuple | list):
         below = enumerate(cast("tuple[object, ...]", value))
-    elif isinstance(value, dict):
+    elif isinstance(value, dict) and not isinstance(value, InlineObject):
         below = cast("dict[str, object]", value).items()
     else:
         return
@@ -175,9 +192,9 @@ def _compiled_by(compile_text: Callable[[str], Item]) -> Callable[[object], Item
 
 def _reference(value: object) -> str | dict[str, Any]:
     if isinstance(value, str) and value:
-        return value
+        return HeapName(value)
     if isinstance(value, dict) and "type" in value:
-        return cast("dict[str, Any]", value)
+        return InlineObject(cast("dict[str, Any]", value))
     raise ValueError("expected the name of a heap object, or an object with a 'type'")
 
 

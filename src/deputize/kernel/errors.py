@@ -1,8 +1,11 @@
 """The error roots. Wire errors live beside the protocol that defines them (`oauth.errors`, `mcp.errors`)."""
 
-from collections.abc import Generator, Iterable, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 
 class DeputizeError(Exception):
@@ -61,16 +64,20 @@ class Faults:
 
     found: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
 
-    @contextmanager
-    def noted(self) -> Generator[None]:
-        """Note a `ConfigurationError` raised inside, and go on."""
+    def attempt(self, act: Callable[Given, Made], *given: Given.args, **named: Given.kwargs) -> Made | None:
+        """What `act` returns; `None` when it raises a `ConfigurationError`, which is noted."""
         try:
-            yield
+            return act(*given, **named)
         except ConfigurationError as error:
-            self.found.append(error)
+            self.found += error.errors
+            return None
+
+    def error(self) -> ConfigurationError:
+        """What was noted, at least one error, to be raised."""
+        errors = ConfigurationErrors(self.found)
+        return errors if len(errors.errors) > 1 else errors.errors[0]
 
     def raise_any(self) -> None:
-        """Raise what was noted: `ConfigurationErrors`, or the only error itself."""
+        """Raise what was noted, if anything was."""
         if self.found:
-            errors = ConfigurationErrors(self.found)
-            raise errors if len(errors.errors) > 1 else errors.errors[0]
+            raise self.error()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -154,7 +155,7 @@ async def test_a_port_in_use_stops_the_start_and_leaves_nothing_open(instance, s
     ("file", "text", "pointer"),
     [
         ("admin.json", '{"connectors": []}', "/connectors"),
-        ("admin.json", '{"connectors": [{"port": 70000}]}', "/connectors/0/port/0"),
+        ("admin.json", '{"connectors": [{"port": 70000}]}', "/connectors/0/port"),
         ("admin.json", "{", ""),
         ("config.json", '{"handler": "nobody"}', "/handler"),
         ("config.json", '{"handler": {"type": "Router", "config": {"directory": "nowhere"}}}', "/handler/config/directory"),
@@ -168,8 +169,26 @@ async def test_bad_global_files_stop_the_start(instance, file, text, pointer):
     assert raised.value.position.pointer == pointer
 
 
-async def test_without_files_the_defaults_serve(tmp_path):
+async def test_all_that_is_wrong_in_the_global_files_is_told_at_once(instance):
+    (instance / "config" / "admin.json").write_text('{\n "connectors": [{ "port": 70000 },\n { "port": "x" }],\n "streamingEnabled": 5\n}')
+    (instance / "config" / "config.json").write_text('{ "heap": 5 }')
+    with pytest.raises(ConfigurationError) as raised:
+        await Gateway.load(instance, {})
+    told = [(Path(each.position.file).name, each.position.pointer, each.position.line) for each in raised.value.errors]
+    assert told == [
+        ("admin.json", "/connectors/0/port", 2),
+        ("admin.json", "/connectors/1/port", 3),
+        ("admin.json", "/streamingEnabled", 4),
+        ("config.json", "", 1),
+    ]
+    assert str(raised.value).count("\n") == 3
+
+
+@pytest.mark.parametrize("admin", [None, "{}", '{ "streamingEnabled": true } // nothing else'])
+async def test_without_files_the_defaults_serve(tmp_path, admin):
     (tmp_path / "config" / "routes").mkdir(parents=True)
+    if admin:
+        (tmp_path / "config" / "admin.json").write_text(admin)
     gateway = await Gateway.load(tmp_path, {})
     settings = gateway.instance.admin.settings
     assert ([each.port for each in settings.connectors], settings.admin_connector.port) == ([(8080,)], 8085)

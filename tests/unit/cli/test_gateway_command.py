@@ -49,8 +49,8 @@ def test_check_tells_of_errors_and_warnings(directory):
     routes = directory / "config" / "routes"
     assert code == 1
     assert output.splitlines() == [
-        f"warning: {routes}/c.json at /handlers: a route does not read 'handlers' (did you mean 'handler'?)",
-        f"error: {routes}/b.json at /handler: no heap object is named 'nobody' (declare it in this file's heap, or in config.json)",
+        f"warning: {routes}/c.json:1:75 at /handlers: a route does not read 'handlers' (did you mean 'handler'?)",
+        f"error: {routes}/b.json:1:2 at /handler: no heap object is named 'nobody' (declare it in this file's heap, or in config.json)",
     ]
 
 

@@ -81,13 +81,13 @@ def test_unknown_type_suggests_similar_ones():
 
 def test_same_name_twice_is_refused():
     with pytest.raises(ConfigurationError, match="declared twice"):
-        heap_of(static("one"), static("one"))
+        heap_of(static("one"), static("one")).build_all()
 
 
 @pytest.mark.parametrize("members", [{"type": "Chain"}, {"name": "", "type": "Chain"}, "text", 5])
 def test_declarations_without_a_name_are_refused(members):
     with pytest.raises(ConfigurationError):
-        heap_of(members)
+        heap_of(members).build_all()
 
 
 def test_error_in_config_points_at_the_key():

@@ -420,3 +420,29 @@ async def test_a_route_takes_only_what_its_condition_can_decide_about(routes, co
     with capture_logs() as logs:
         assert [await status(router, "/x"), await status(router, "/y")] == [201 if taken else 202] * 2
     assert len([each for each in logs if each["event"] == "a condition counts as false"]) == (0 if taken else 1)
+
+
+async def test_everything_wrong_in_a_file_is_told_at_once_with_its_place(routes):
+    (routes / "a.json").write_text("""{
+  // one fault a line, from line 3 on
+  "condition": "${find(request.uri.path, '^/a'}",
+  "baseURI": "&{nowhere}",
+  "heap": [
+    { "name": "one", "type": "HeaderFiltre" },
+    { "type": "HeaderFilter", "config": {} },
+    { "name": "two", "type": "StaticResponseHandler", "config": { "status": 99 } },
+    { "name": "three", "type": "HeaderFilter", "config": { "messageType": "REQUEST", "add": { "X": "${contexts.mpc.x}" } } }
+  ],
+  "handler": { "type": "Chain", "config": { "filters": [
+    { "type": "HeaderFilter", "config": { "messageType": "BOTH" } },
+    "three", "nobody",
+    { "type": "ConditionalFilter", "config": {
+      "condition": "${reqest.method == 'GET'}",
+      "delegate": { "type": "UriPathRewriteFilter", "config": {
+        "mappings": 5 } } } },
+    { "type": "StaticResponseHandler", "config": { "status": 200 } }
+  ], "handler": "two" } }
+}""")
+    (errors,) = [reasons.errors for reasons in [router_over(routes).routes._errors[routes / "a.json"]]]
+    assert [each.position.line for each in errors] == [3, 4, 6, 7, 8, 9, 12, 15, 17]
+    assert all(each.position.column for each in errors)

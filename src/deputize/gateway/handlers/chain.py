@@ -6,6 +6,7 @@ from deputize.gateway.settings import OneOrMore, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http import chain
 from deputize.http.exchange import Filter, Handler
+from deputize.kernel.errors import Faults
 
 
 class Chain(chain.Chain):
@@ -22,5 +23,9 @@ class Chain(chain.Chain):
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Link the filters and the handler."""
-        filters = [site.refer(reference, Filter, f"filters/{index}") for index, reference in enumerate(config.filters)]
-        return cls(filters, site.refer(config.handler, Handler, "handler"))
+        faults = Faults()
+        filters = [faults.attempt(site.refer, each, Filter, f"filters/{index}") for index, each in enumerate(config.filters)]
+        handler = faults.attempt(site.refer, config.handler, Handler, "handler")
+        if faults.found or handler is None:
+            raise faults.error()
+        return cls(filter(None, filters), handler)

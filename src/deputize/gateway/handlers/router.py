@@ -17,7 +17,7 @@ from deputize.gateway.settings import Duration, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
-from deputize.kernel.errors import ConfigurationError
+from deputize.kernel.errors import ConfigurationError, ConfigurationErrors
 
 log = structlog.get_logger()
 SWEEP_SECONDS = 1.0
@@ -67,7 +67,7 @@ class Router:
         except ConfigurationError as error:
             raise site.error("directory", f"{directory}: {error.reason}", error.fix) from error
         if config.fail_on_route_error and routes.errors():
-            raise routes.errors()[0]
+            raise ConfigurationErrors(routes.errors())
         router = cls(routes, site.refer(config.default_handler, Handler, "defaultHandler") if config.default_handler else None)
         if config.scan_interval:
             site.every(config.scan_interval, router.rescan)
