@@ -108,9 +108,9 @@ class Loopback:
         await wire.send(data)
         return await wire.answer(method)
 
-    def upstream(self, *, connect=2.0, idle=2.0, ssl_context=None, **limits):
+    def upstream(self, *, connect=2.0, idle=2.0, body=300.0, stream=None, ssl_context=None, **limits):
         limits = {"tick_seconds": 0.02, **limits}
-        upstream = Upstream(limits=PoolLimits(**limits), deadlines=Deadlines(connect, idle), ssl_context=ssl_context)
+        upstream = Upstream(limits=PoolLimits(**limits), deadlines=Deadlines(connect, idle, body, stream), ssl_context=ssl_context)
         self.opened.append(upstream.aclose)
         return upstream
 

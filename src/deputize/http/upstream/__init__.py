@@ -4,6 +4,7 @@ from deputize.http.upstream.client import Upstream
 from deputize.http.upstream.errors import (
     ConnectFailed,
     ConnectionClosed,
+    ConnectTimeout,
     PoolExhausted,
     StreamsExhausted,
     UpstreamError,
@@ -14,6 +15,7 @@ from deputize.http.upstream.limits import Deadlines, PoolLimits
 
 __all__ = (
     "ConnectFailed",
+    "ConnectTimeout",
     "ConnectionClosed",
     "Deadlines",
     "PoolExhausted",

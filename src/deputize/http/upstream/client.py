@@ -44,15 +44,15 @@ class Upstream:
         pool = self._pool(request.origin)
         head = request_head(request, pool.authority)
         deadlines = deadlines or self._deadlines
-        connection = pool.take() or await pool.acquire(deadlines.connect)
+        connection = pool.take() or await self._pool(request.origin).acquire(deadlines.connect)
         was_used = connection.was_used
         try:
-            return await _answered(connection, head, request, deadlines.idle)
+            return await _answered(connection, head, request, deadlines)
         except ConnectionClosed:
             if not was_used or not _may_be_repeated(request):
                 raise
         connection = await self._pool(request.origin).acquire(deadlines.connect)
-        return await _answered(connection, head, request, deadlines.idle)
+        return await _answered(connection, head, request, deadlines)
 
     def _pool(self, origin: Origin) -> Pool:
         """The pool of `origin`, which is a new one when the last connection has gone meanwhile."""
@@ -94,8 +94,8 @@ def _may_be_repeated(request: Request) -> bool:
     return (request.repeatable or request.method in _IDEMPOTENT) and request.body.buffered is not None
 
 
-async def _answered(connection: UpstreamConnection, head: bytes, request: Request, idle: float | None) -> Response:
-    waiter = connection.exchange(head, request, idle)
+async def _answered(connection: UpstreamConnection, head: bytes, request: Request, deadlines: Deadlines) -> Response:
+    waiter = connection.exchange(head, request, deadlines)
     try:
         return await waiter
     except BaseException:

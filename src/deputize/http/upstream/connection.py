@@ -1,14 +1,18 @@
 """One connection to an upstream: a request, its answer, and so on."""
 
 import asyncio
+import select
 import socket
 from typing import TYPE_CHECKING
 
 from deputize.http.heads import LAST_CHUNK, chunk
+from deputize.http.keep_alive import keep_alive
 from deputize.http.messages import Body, BodyBroken, Request, Response
+from deputize.http.received_body import ReceivedBody
 from deputize.http.sse import is_event_stream
 from deputize.http.ticker import Silence
 from deputize.http.upstream.errors import ConnectionClosed, StreamsExhausted, UpstreamProtocolError, UpstreamTimeout
+from deputize.http.upstream.limits import BODY_RATE, Deadlines
 from deputize.http.upstream.response_reader import ResponseReader
 from deputize.http.write_flow import WriteFlow
 
@@ -20,7 +24,11 @@ class UpstreamConnection(WriteFlow):
     """Carries one exchange at a time; goes back to its pool by itself when an answer is complete."""
 
     __slots__ = (
-        "_idle_deadline",
+        "_body_silence",
+        "_deadlines",
+        "_exchanges",
+        "_lasting",
+        "_poll",
         "_pool",
         "_pumping",
         "_reader",
@@ -40,23 +48,35 @@ class UpstreamConnection(WriteFlow):
         self._reader = ResponseReader(self.loop, pool.limits.head_bytes, self._regulate, self.abort)
         self._waiter: asyncio.Future[Response] | None = None
         self._pumping: asyncio.Task[None] | None = None
-        self._idle_deadline: float | None = None
+        self._deadlines = Deadlines()
+        self._lasting = False
+        self._exchanges = 0
+        self._poll = select.poll()
         self._reading = True
         self._received = 0
         self._sent = 0
         self._silence = Silence()
+        self._body_silence = Silence()
         self.is_busy = True
         self.was_used = False
 
-    def exchange(self, head: bytes, request: Request, idle: float | None) -> asyncio.Future[Response]:
+    @property
+    def is_fit(self) -> bool:
+        """Whether an exchange may begin here: the upstream has neither closed nor said anything since the last one ended.
+
+        Asks the kernel, because the event loop may not have looked yet: what is sent to an upstream that has closed is lost.
+        """
+        return not (self.transport.is_closing() or self._poll.poll(0))
+
+    def exchange(self, head: bytes, request: Request, deadlines: Deadlines) -> asyncio.Future[Response]:
         """Send `request`, whose head is `head`; the future is the answer with its head complete, or an `UpstreamError`.
 
         Whoever does not wait for it any longer calls `give_up`.
         """
-        if self.transport.is_closing():
-            raise ConnectionClosed("the upstream closed")
         self.is_busy = True
-        self._idle_deadline = idle
+        self._exchanges += 1
+        self._lasting = False
+        self._deadlines = deadlines
         self._received = 0
         self._reader.expect(request.method)
         self._waiter = waiter = self.loop.create_future()
@@ -107,6 +127,8 @@ class UpstreamConnection(WriteFlow):
         super().connection_made(transport)
         self._pool.connections.add(self)
         connected = transport.get_extra_info("socket")
+        self._poll.register(connected.fileno(), select.POLLIN)
+        keep_alive(connected)
         size = self._pool.limits.socket_buffer_bytes
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
@@ -126,6 +148,7 @@ class UpstreamConnection(WriteFlow):
         response = reader.take()
         if response is not None and self._waiter is not None:
             if reader.body is not None and is_event_stream(response.headers):
+                self._lasting = True
                 self._hand_over_stream(response)
             else:
                 self._hand_over(response)
@@ -197,9 +220,21 @@ class UpstreamConnection(WriteFlow):
     def tick(self, now: float) -> None:
         """End an exchange in which the upstream has been silent for too long, and a connection nobody has used."""
         limit = self._patience()
-        silent = self._silence.lasts((limit, self._received + self._sent), now)
+        body = self._reader.body
+        # Until its head is complete an answer has not begun, whatever drips in.
+        progress = self._sent if body is None and self.is_busy else self._received + self._sent
+        silent = self._silence.lasts(((limit, self._exchanges), progress), now)
         if limit is not None and silent > limit:
             self._end(UpstreamTimeout(f"the upstream was silent for {limit:g} seconds"))
+        elif body is not None and self._drips(body, now):
+            self._end(UpstreamTimeout(f"{body.total} bytes of the body took more than {self._deadlines.body:g} seconds"))
+
+    def _drips(self, body: ReceivedBody, now: float) -> bool:
+        """Whether a body comes too slowly on the whole, although it never falls silent for long."""
+        limit = self._deadlines.body
+        if limit is None or self._lasting or not body.waiting:
+            return False
+        return self._body_silence.lasts((None, self._exchanges), now) > limit + body.total / BODY_RATE
 
     def _patience(self) -> float | None:
         body = self._reader.body
@@ -207,4 +242,6 @@ class UpstreamConnection(WriteFlow):
             return self._pool.limits.kept_seconds
         if self._pumping is not None and not self.stalled:
             return None  # the request's body is awaited: its sender has a deadline of its own
-        return self._idle_deadline if body is None or body.waiting else self._pool.limits.abandoned_seconds
+        if body is not None and not body.waiting:
+            return self._pool.limits.abandoned_seconds
+        return self._deadlines.stream if self._lasting else self._deadlines.idle

@@ -12,7 +12,11 @@ class ConnectFailed(UpstreamError):
 
 
 class UpstreamTimeout(UpstreamError):
-    """No connection in time, or silence where an answer or the rest of it was due."""
+    """Silence where an answer or the rest of it was due."""
+
+
+class ConnectTimeout(UpstreamTimeout):
+    """No connection in time."""
 
 
 class UpstreamProtocolError(UpstreamError):

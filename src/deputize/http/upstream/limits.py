@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+BODY_RATE = 1024
+"""The bytes a second that a long body comes with at least, however seldom it falls silent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
@@ -10,7 +13,11 @@ class Deadlines:
     connect: float | None = 10.0
     """For a connection: its place in the queue, then name, TCP and TLS."""
     idle: float | None = 10.0
-    """Silence of the upstream while its head, or more of a body somebody waits for, is due (`soTimeout`)."""
+    """For the head, once the request has been sent; then silence while more of an ordinary body is due (`soTimeout`)."""
+    body: float | None = 300.0
+    """For an ordinary body in all, and a second more for each `BODY_RATE` bytes that have come."""
+    stream: float | None = None
+    """Silence of an event stream, which may be quiet for as long as both ends live."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class PoolLimits:
     """How long a body may stay open that nobody reads."""
     head_bytes: int = 64 * 1024
     """The longest head accepted."""
-    socket_buffer_bytes: int = 256 * 1024
-    """The kernel's send and receive buffers of each connection, which it doubles."""
+    socket_buffer_bytes: int = 64 * 1024
+    """The kernel's send and receive buffers of each connection, which it doubles: what an answer costs that nobody reads."""
     tick_seconds: float = 0.25
     """How often deadlines are looked at, which are kept to within two of these."""

@@ -6,9 +6,12 @@ from collections import deque
 from collections.abc import Callable
 
 from deputize.http.upstream.connection import UpstreamConnection
-from deputize.http.upstream.errors import ConnectFailed, PoolExhausted, StreamsExhausted, UpstreamTimeout
+from deputize.http.upstream.errors import ConnectFailed, ConnectTimeout, PoolExhausted, StreamsExhausted
 from deputize.http.upstream.limits import PoolLimits
 from deputize.kernel.uris import Origin
+
+PROBATION_SECONDS = 0.005
+"""How long a connection is watched before the next request gets it, until the upstream is known to keep connections open."""
 
 
 class Pool:
@@ -17,7 +20,21 @@ class Pool:
     A connection that an event stream occupies is counted among the streams instead, until the stream ends.
     """
 
-    __slots__ = ("_emptied", "_open", "_origin", "_streams", "_tls", "_unused", "_waiting", "authority", "connections", "limits", "loop")
+    __slots__ = (
+        "_emptied",
+        "_handed",
+        "_keeps_open",
+        "_open",
+        "_origin",
+        "_streams",
+        "_tls",
+        "_unused",
+        "_waiting",
+        "authority",
+        "connections",
+        "limits",
+        "loop",
+    )
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, origin: Origin, limits: PoolLimits, tls: ssl.SSLContext | None, emptied: Callable[[], None]
@@ -31,6 +48,8 @@ class Pool:
         self._tls = tls
         self._emptied = emptied
         self._open = 0
+        self._keeps_open = False
+        self._handed: set[UpstreamConnection | None] = set()
         self._streams: set[UpstreamConnection] = set()
         self._unused: list[UpstreamConnection] = []
         self._waiting: deque[asyncio.Future[UpstreamConnection | None]] = deque()
@@ -39,17 +58,19 @@ class Pool:
         """The unused connection that was used last, if there is one that the upstream has not closed."""
         while self._unused:
             connection = self._unused.pop()
-            if not connection.transport.is_closing():
+            if connection.is_fit:
                 return connection
+            connection.abort()
+            self.forget(connection)
         return None
 
     async def acquire(self, within: float | None) -> UpstreamConnection:
-        """A new connection, or the next that becomes free. Raises `ConnectFailed`, `PoolExhausted` and `UpstreamTimeout`."""
+        """A new connection, or the next that becomes free. Raises `ConnectFailed`, `PoolExhausted` and `ConnectTimeout`."""
         try:
             async with asyncio.timeout(within):
                 return await self._acquire()
         except TimeoutError as error:
-            raise UpstreamTimeout(f"no connection to {self._origin} within {within:g} seconds") from error
+            raise ConnectTimeout(f"no connection to {self._origin} within {within:g} seconds") from error
 
     async def _acquire(self) -> UpstreamConnection:
         if self._open < self.limits.connections:
@@ -57,7 +78,13 @@ class Pool:
         else:
             connection = await self._queue()
             if connection is not None:
-                return connection
+                self._handed.remove(connection)
+                if connection.is_fit:
+                    return connection
+                # The upstream has closed behind its answer: the place is what has been handed over.
+                self._keeps_open = False
+                self.connections.discard(connection)
+                connection.abort()
         return await self._connect()
 
     async def _queue(self) -> UpstreamConnection | None:
@@ -78,10 +105,11 @@ class Pool:
             self._waiting.remove(place)
         elif not place.cancelled():
             connection = place.result()
-            if connection is None:
-                self._vacate()
-            else:
+            self._handed.discard(connection)
+            if connection in self.connections:
                 self.release(connection)
+            else:
+                self._vacate()
 
     async def _connect(self) -> UpstreamConnection:
         connection = UpstreamConnection(self)
@@ -126,13 +154,30 @@ class Pool:
         return True
 
     def release(self, connection: UpstreamConnection) -> None:
-        """Give a connection to the request that waits longest, or keep it."""
+        """Give a connection to the request that waits longest, or keep it.
+
+        An upstream may close behind each answer without having said so, and what is sent before that is seen is lost.
+        """
         if connection in self._streams and not self._end_stream(connection):
             connection.abort()
-            return
+        elif self._waiting and not self._keeps_open:
+            self.loop.call_later(PROBATION_SECONDS, self._end_probation, connection)
+        else:
+            self._pass_on(connection)
+
+    def _end_probation(self, connection: UpstreamConnection) -> None:
+        if connection in self.connections:
+            self._keeps_open = connection.is_fit
+            if self._keeps_open:
+                self._pass_on(connection)
+            else:
+                connection.abort()
+
+    def _pass_on(self, connection: UpstreamConnection) -> None:
         while self._waiting:
             place = self._waiting.popleft()
             if not place.done():
+                self._handed.add(connection)
                 place.set_result(connection)
                 return
         self._unused.append(connection)
@@ -146,7 +191,7 @@ class Pool:
             if connection in self._streams:
                 self._streams.remove(connection)
                 self._tell_if_empty()
-            else:
+            elif connection not in self._handed:
                 self._vacate()
 
     def _vacate(self) -> None:

@@ -26,11 +26,13 @@ class ResponseReader:
     """
 
     __slots__ = (
+        "_chunked",
         "_chunks",
         "_fed",
         "_head",
         "_headers",
         "_interim",
+        "_last",
         "_limit",
         "_loop",
         "_method",
@@ -68,6 +70,8 @@ class ResponseReader:
         self._method = method
         self._head: Response | None = None
         self._chunks: list[bytes] = []
+        self._chunked = False
+        self._last = b""
         self._fed = 0
         self._trailers_size = 0
         self.response = None
@@ -82,10 +86,19 @@ class ResponseReader:
             raise UpstreamProtocolError("the upstream switched protocols unasked") from error
         except httptools.HttpParserError as error:
             raise UpstreamProtocolError(f"not an HTTP/1.1 response: {error.__context__ or error}") from error
+        if self.complete and self.reusable:
+            self.reusable = self._is_end(data)
         if self._head is None:
             self._check_size(self._fed)
         elif self.response is None and self._head is not _TAKEN:
             self._respond(self._head)
+
+    def _is_end(self, data: bytes) -> bool:
+        """Whether `data` ends where the answer does: llhttp passes over line breaks behind it, which nobody has asked for either."""
+        last, self._last = self._last, b""
+        if last and not self._chunked:
+            return data.endswith(last)
+        return data.endswith(b"\r\n\r\n") and data[-5:-4] not in b"\r\n"
 
     def take(self) -> Response | None:
         """The answer, once: it is not held here any longer, so that one that gets lost is noticed."""
@@ -189,7 +202,7 @@ class ResponseReader:
             elif name == b"connection":
                 options.append(pair[1])
             elif name == b"transfer-encoding":
-                framed = _checked_coding(pair[1])
+                framed = self._chunked = _checked_coding(pair[1])
         return (without_named(kept, options) if options else kept), framed
 
     def _finish_without_body(self) -> None:
@@ -206,6 +219,7 @@ class ResponseReader:
         """A piece of the body."""
         if self.complete:
             raise UpstreamProtocolError("a body where none may be")
+        self._last = data
         if self.body is not None:
             self.body.feed(data)
         else:
