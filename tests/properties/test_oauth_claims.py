@@ -125,8 +125,9 @@ audiences = st.sampled_from([TEST_AUDIENCE, "agent", TEST_AUDIENCE + "/", "", No
 )
 def test_a_token_is_visible_to_its_client_and_its_audience_only(caller, audience, client_id):
     found = LiveToken({"aud": audience, "client_id": client_id}, Standing(None, None, None, (), frozenset()))
-    visible = introspection_response(caller, found) != {"active": False}
+    visible = introspection_response(ENVIRONMENT, caller, found) != {"active": False}
     if isinstance(caller, Agent):
-        assert visible == (client_id == caller.id)
+        usable = {resource.audience for resource in (TEST, AGENT_RESOURCE) if caller.scopes.get(resource.id)}
+        assert visible == (client_id == caller.id and isinstance(audience, list) and bool(usable & set(audience)))
     else:
         assert visible == (isinstance(audience, list) and caller.audience in audience)

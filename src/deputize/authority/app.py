@@ -30,7 +30,7 @@ def create_app(services: Services) -> ASGIApp:
         Route("/health/ready", partial(ready, services)),
         Route(assets.PATH + "/{name}", _asset),
     ]
-    return Guard(_dispatcher(routes), services.new_id, secure=services.secure)
+    return Guard(_dispatcher(routes), services.new_id, secure=services.secure, trusted_proxies=services.trusted_proxies)
 
 
 def _dispatcher(routes: list[Route]) -> ASGIApp:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 
 import structlog
@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deputize.authority.audit import SOURCE, Source
+from deputize.authority.client_address import Network, client_address
 from deputize.authority.strangers import turn_away
 from deputize.kernel.redaction import printable
 
@@ -20,6 +22,7 @@ CORRELATION_ID = "deputize.correlation_id"
 _ONE_LINE = (b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"content-encoding")
 """Fields of which two lines could be read in two ways: by this server and by whatever stands in front of it."""
 _HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?", re.ASCII)
+_TRANSACTION_ID = re.compile(rb"[!-~]{1,128}")
 _log = structlog.get_logger("deputize.authority")
 
 
@@ -37,10 +40,19 @@ class Guard:
     All that before anything else runs; the line is without the query.
     """
 
-    def __init__(self, app: ASGIApp, new_id: Callable[[], str], *, secure: bool, body_seconds: float = BODY_SECONDS) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        new_id: Callable[[], str],
+        *,
+        secure: bool,
+        trusted_proxies: Sequence[Network] = (),
+        body_seconds: float = BODY_SECONDS,
+    ) -> None:
         """`secure`: users reach the authority over https, and browsers are told to keep to it."""
         self._app = app
         self._new_id = new_id
+        self._trusted_proxies = trusted_proxies
         self._headers = [(b"x-content-type-options", b"nosniff")]
         if secure:
             self._headers.append((b"strict-transport-security", b"max-age=31536000"))
@@ -51,6 +63,7 @@ class Guard:
         if scope["type"] != "http":
             return
         scope[CORRELATION_ID] = self._new_id()
+        SOURCE.set(self._source(scope))
         answering = _Answering(send, self._headers)
         started = perf_counter()
         try:
@@ -66,6 +79,15 @@ class Guard:
                 await _refusal(scope, 500, description)(scope, receive, answering.send)
         finally:
             _log_request(scope, answering.status, perf_counter() - started)
+
+    def _source(self, scope: Scope) -> Source:
+        headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+        forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"] if self._trusted_proxies else []
+        transactions = [value for name, value in headers if name == b"x-forgerock-transactionid" and _TRANSACTION_ID.fullmatch(value)]
+        transaction = transactions[0].decode() if len(transactions) == 1 else None
+        peer, port = scope.get("client") or (None, None)
+        client = client_address(peer, forwarded, self._trusted_proxies) if peer and forwarded else peer
+        return Source(client, port if client == peer else None, scope[CORRELATION_ID], transaction)
 
 
 class _Answering:

@@ -6,12 +6,15 @@ import signal
 import socket
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 import uvicorn
 from starlette.types import ASGIApp
 
 from deputize.authority.app import create_app
+from deputize.authority.audit import open_audit, recorder
+from deputize.authority.client_address import Network
 from deputize.authority.connection import BoundedProtocol
 from deputize.authority.directory.service import open_directory
 from deputize.authority.passwords import Passwords
@@ -38,16 +41,21 @@ class Listener:
     host: str
     port: int
     base_url: str
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of the proxies whose word about a client's address is taken."""
 
 
 class ListenFailed(DeputizeError):
     """The address cannot be listened on."""
 
 
-async def serve(database_url: str, listener: Listener) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are answered first. Raises `StorageError` or `ListenFailed`."""
+async def serve(database_url: str, listener: Listener, audit_directory: Path) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way are answered first.
+
+    Raises `StorageError`, `AuditUnusable` or `ListenFailed`.
+    """
     with _bound(listener) as bound:
-        async with open_services(database_url, listener.base_url) as services:
+        async with open_services(database_url, listener, audit_directory) as services:
             if not services.directory.current.environments:
                 _log.warning("the database holds no environment", fix="load one: deputize apply FILE with the same --data")
             await _serve(services, listener, bound)
@@ -80,11 +88,11 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def open_services(database_url: str, base_url: str) -> AsyncGenerator[Services]:
+async def open_services(database_url: str, listener: Listener, audit_directory: Path) -> AsyncGenerator[Services]:
     """Everything the authority works with, and the tasks that keep it current."""
     clock, passwords = SystemClock(), Passwords()
-    async with open_store(database_url) as store, asyncio.TaskGroup() as tasks:
-        directory = await open_directory(store.directory_rows, base_url, clock)
+    async with open_store(database_url) as store, open_audit(audit_directory) as publish, asyncio.TaskGroup() as tasks:
+        directory = await open_directory(store.directory_rows, listener.base_url, clock)
         housekeeping = (tasks.create_task(directory.watch()), tasks.create_task(_purge(store, clock)))
         yield Services(
             directory=directory,
@@ -93,8 +101,10 @@ async def open_services(database_url: str, base_url: str) -> AsyncGenerator[Serv
             passwords=passwords,
             new_id=ids.new_id,
             new_token=ids.new_token,
-            base_url=base_url,
+            base_url=listener.base_url,
             refresh_token_values=RefreshTokenValues(store.server_keys),
+            audit=recorder(publish),
+            trusted_proxies=listener.trusted_proxies,
         )
         for task in housekeeping:
             task.cancel()

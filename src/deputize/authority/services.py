@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from deputize.authority.audit import Event, Record, recorder
+from deputize.authority.client_address import Network
 from deputize.authority.passwords import Passwords
 from deputize.authority.refresh_token_values import RefreshTokenValues
 from deputize.authority.turns import Turns
 from deputize.jose import Verifier
 from deputize.kernel.clock import Clock
+from deputize.kernel.values import JsonValue
 from deputize.oauth.ports import (
     Codes,
     Consents,
@@ -114,6 +117,15 @@ class Services:
     verifier: Verifier = field(default_factory=Verifier)
     sign_on_turns: Turns = field(default_factory=Turns)
     """One password of a name is checked at a time, so that parallel guesses are counted like others."""
+
+    audit: Record = field(default=recorder(None))
+    """Takes what is to be recorded."""
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of the proxies whose word about a client's address is taken."""
+
+    def record(self, name: str, environment: str, reason: str | None = None, **members: JsonValue) -> None:
+        """Record that `name` happened in the environment with this id, or was refused for a `reason`; members as in `audit.Event`."""
+        self.audit(Event(name, self.clock.now(), environment, members, reason))
 
     @property
     def secure(self) -> bool:

@@ -1,9 +1,7 @@
 """`deputize apply`: make an environment what a file says."""
 
-import asyncio
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -11,18 +9,10 @@ import click
 from deputize.authority import environment_file
 from deputize.authority.environment_file import DEFAULT_BASE_URL, Application, Applied, EnvironmentFileInvalid
 from deputize.authority.passwords import Passwords
-from deputize.authority.storage import DirectoryConflict, StorageError, open_store
+from deputize.cli.administration import Administration, administer
 from deputize.cli.database import DATA
+from deputize.cli.origins import BaseUrl
 from deputize.cli.secrets_file import SecretsFileInvalid, write_secrets
-from deputize.kernel.clock import SystemClock
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """Where secrets go, and the URL they are good for."""
-
-    base_url: str
-    secrets_file: Path | None
 
 
 @click.command("apply")
@@ -32,7 +22,10 @@ class _Output:
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="What &{NAME} stands for in the file; before the process environment."
 )
 @click.option(
-    "--base-url", default=DEFAULT_BASE_URL, show_default=True, help="Origin of the authority, for the issuer that is written out."
+    "--base-url",
+    type=BaseUrl(),
+    help="Origin of the authority, for the issuer that is written out; remembered. "
+    f"Default: the one it was last told, or {DEFAULT_BASE_URL}.",
 )
 @click.option(
     "--secrets-out",
@@ -42,32 +35,32 @@ class _Output:
 @click.option("--dry-run", is_flag=True, help="Check the file and show what would change.")
 @click.option("--prune", is_flag=True, help="Remove objects that the file does not name, of the kinds it lists.")
 def apply(
-    file: Path, database_url: str, settings: Sequence[str], base_url: str, secrets_out: Path | None, *, dry_run: bool, prune: bool
+    file: Path, database_url: str, settings: Sequence[str], base_url: str | None, secrets_out: Path | None, *, dry_run: bool, prune: bool
 ) -> None:
     """Make an environment what FILE says: all of it, or nothing if anything in it is wrong.
 
     Applying a file again changes nothing. A running authority follows within a second.
     """
-    application = Application(file.read_bytes(), str(file), _resolver(settings), prune, dry_run, base_url.rstrip("/"))
-    try:
-        applied = asyncio.run(_apply(application, database_url))
-    except EnvironmentFileInvalid as error:
-        count = len(error.errors)
-        raise click.ClickException(f"{file} has {count} error{'s' * (count > 1)}; nothing was changed\n{error}") from error
-    except (DirectoryConflict, StorageError) as error:
-        raise click.ClickException(str(error)) from error
+    application = Application(file.read_bytes(), str(file), _resolver(settings), prune, dry_run, base_url)
+    applied = administer(database_url, lambda administration: _apply(administration, application))
     _report(applied, dry_run=dry_run)
     if not dry_run:
-        _hand_out(applied, _Output(base_url.rstrip("/"), secrets_out))
+        _hand_out(applied, secrets_out)
 
 
-async def _apply(application: Application, database_url: str) -> Applied:
+async def _apply(administration: Administration, application: Application) -> Applied:
+    administration.members.update(file=application.file, dry_run=application.dry_run, prune=application.prune)
     passwords = Passwords()
     try:
-        async with open_store(database_url) as store:
-            return await environment_file.apply(application, store, passwords, SystemClock())
+        applied = await environment_file.apply(application, administration.store, passwords, administration.clock)
+    except EnvironmentFileInvalid as error:
+        count = len(error.errors)
+        raise click.ClickException(f"{application.file} has {count} error{'s' * (count > 1)}; nothing was changed\n{error}") from error
     finally:
         passwords.close()
+    administration.environment_id = applied.environment.id
+    administration.members.update(changes=[difference.record() for difference in applied.differences])
+    return applied
 
 
 def _resolver(settings: Sequence[str]) -> Callable[[str], str | None]:
@@ -89,15 +82,15 @@ def _report(applied: Applied, *, dry_run: bool) -> None:
         click.echo("dry run: nothing was changed")
 
 
-def _hand_out(applied: Applied, output: _Output) -> None:
-    issuer = f"{output.base_url}/{applied.environment.id}/as"
+def _hand_out(applied: Applied, secrets_file: Path | None) -> None:
+    issuer = f"{applied.base_url}/{applied.environment.id}/as"
     click.echo(f"issuer {issuer}")
-    if output.secrets_file is not None:
+    if secrets_file is not None:
         try:
-            write_secrets(output.secrets_file, applied, issuer)
+            write_secrets(secrets_file, applied, issuer)
         except (OSError, SecretsFileInvalid) as error:
             _print_secrets(applied)
-            raise click.ClickException(f"the environment was changed, but {output.secrets_file} was not written: {error}") from error
+            raise click.ClickException(f"the environment was changed, but {secrets_file} was not written: {error}") from error
     else:
         _print_secrets(applied)
 

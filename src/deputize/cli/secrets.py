@@ -1,14 +1,15 @@
 """`deputize secrets`: the secrets of resources and agents."""
 
-import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
 
+from deputize.audit.records import timestamp_text
 from deputize.authority.directory.changes import IssuedSecret, replace_secret
-from deputize.authority.storage import DirectoryConflict, DirectoryRows, ObjectRow, StorageError, open_store
+from deputize.authority.storage import ObjectRow
+from deputize.cli.administration import Administration, administer
 from deputize.cli.database import DATA
-from deputize.kernel.clock import SystemClock
 from deputize.kernel.durations import DurationError, parse
 
 MAX_KEPT_DAYS = 30
@@ -37,10 +38,8 @@ def secrets() -> None:
 def rotate(kind: str, name: str, environment: str, keep_previous: str, database_url: str) -> None:
     """Draw a new secret for the resource or agent NAME, and print it: it is shown only now."""
     seconds = _seconds(keep_previous)
-    try:
-        issued = asyncio.run(_rotate(_Owner(environment, kind, name), database_url, seconds))
-    except (DirectoryConflict, StorageError) as error:
-        raise click.ClickException(str(error)) from error
+    owner = _Owner(environment, kind, name)
+    issued = administer(database_url, lambda administration: _rotate(administration, owner, seconds))
     click.echo(f"{kind} {issued.owner.name}: id {issued.owner.id}, secret {issued.text} (shown only now)")
     click.echo(f"the secret so far works for {keep_previous}")
 
@@ -55,19 +54,19 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-async def _rotate(owner: _Owner, database_url: str, keep_previous: float) -> IssuedSecret:
-    async with open_store(database_url) as store:
-        rows = await store.directory_rows.load()
-        row = _find(rows, owner)
-        previous = [secret for secret in rows.secrets if secret.owner_id == row.id]
-        changes, issued = replace_secret(row, previous, SystemClock().now(), keep_previous=keep_previous)
-        await store.directory_rows.change(changes, rows.version)
-        return issued
+async def _rotate(administration: Administration, owner: _Owner, keep_previous: float) -> IssuedSecret:
+    rows, environment = await administration.read(owner.environment)
+    row = _find([each for each in rows.objects if each.environment_id == environment.id], owner)
+    previous = [secret for secret in rows.secrets if secret.owner_id == row.id]
+    now = administration.clock.now()
+    changes, issued = replace_secret(row, previous, now, keep_previous=keep_previous)
+    administration.members.update(kind=row.kind, id=row.id, name=row.name, previous_secrets_end=timestamp_text(now + keep_previous))
+    await administration.store.directory_rows.change(changes, rows.version)
+    return issued
 
 
-def _find(rows: DirectoryRows, owner: _Owner) -> ObjectRow:
-    environments = {row.id for row in rows.environments if owner.environment in {row.name, row.id}}
-    objects = [row for row in rows.objects if row.environment_id in environments and row.kind == owner.kind]
+def _find(rows: Sequence[ObjectRow], owner: _Owner) -> ObjectRow:
+    objects = [row for row in rows if row.kind == owner.kind]
     found = next((row for row in objects if owner.name in {row.name, row.id}), None)
     if found is None:
         known = ", ".join(sorted(row.name for row in objects)) or "none"

@@ -47,14 +47,31 @@ def new_key_ring(kid: str, next_kid: str, now: float, algorithm: str = DEFAULT_A
 def rotate(ring: KeyRing, now: float, new_key: SigningKey) -> KeyRing:
     """The ring after a rotation: next signs, current retires, `new_key` waits. Without a next key, `new_key` signs at once.
 
-    Keys retired for longer than `MAX_TOKEN_LIFETIME` are dropped. Raises `KeyInvalid` when `new_key`'s kid is taken.
+    Keys that verify nothing any more are dropped. Raises `KeyInvalid` when `new_key`'s kid is taken.
     """
+    ring = without_outlived(ring, now)
     waiting = next((key for key in ring.keys if key.state == "next"), None)
-    retired = [replace(ring.current, state="retired", retired_at=now), *(key for key in ring.keys if _is_needed(key, now))]
+    retired = [replace(ring.current, state="retired", retired_at=now), *(key for key in ring.keys if key.state == "retired")]
     if waiting is None:
         return KeyRing((replace(new_key, state="current"), *retired))
     return KeyRing((replace(waiting, state="current"), replace(new_key, state="next"), *retired))
 
 
-def _is_needed(key: SigningKey, now: float) -> bool:
-    return key.state == "retired" and key.retired_at is not None and now - key.retired_at <= MAX_TOKEN_LIFETIME
+def outlived_at(key: SigningKey) -> float | None:
+    """When the last token that a retired key may have signed has expired; `None` while the key is not retired."""
+    return None if key.state != "retired" else (key.retired_at or 0.0) + MAX_TOKEN_LIFETIME
+
+
+def without_outlived(ring: KeyRing, now: float) -> KeyRing:
+    """The ring without retired keys that verify nothing any more: they are neither published nor believed."""
+    return KeyRing(tuple(key for key in ring.keys if (end := outlived_at(key)) is None or now < end))
+
+
+def retire(ring: KeyRing, kid: str) -> KeyRing:
+    """The ring without a retired key, whose tokens end at once. Raises `KeyInvalid` for any other key."""
+    key = ring.find(kid)
+    if key is None:
+        raise KeyInvalid(f"there is no key {kid!r}; there are {', '.join(ring.by_kid)}")
+    if key.state != "retired":
+        raise KeyInvalid(f"the key {kid!r} is the {key.state} one; rotate until it is retired")
+    return KeyRing(tuple(each for each in ring.keys if each is not key))

@@ -7,22 +7,32 @@ from deputize.jose import TokenInvalid
 from deputize.kernel.values import JsonObject
 from deputize.oauth.access_tokens import LiveToken
 from deputize.oauth.client_auth.authentication import Caller
-from deputize.oauth.records.directory import Agent
+from deputize.oauth.records.directory import Agent, Environment
 
 INACTIVE: Final[Mapping[str, bool]] = {"active": False}
 """The same for every reason, so that it tells nothing."""
 
 
-def introspection_response(caller: Caller, found: LiveToken | TokenInvalid) -> JsonObject:
+def introspection_response(environment: Environment, caller: Caller, found: LiveToken | TokenInvalid) -> JsonObject:
     """All claims of a live token, custom ones included, for the resource it is for and for the client it was issued to."""
-    if isinstance(found, TokenInvalid) or not is_visible(found.claims, caller):
+    if introspection_refusal(environment, caller, found) or isinstance(found, TokenInvalid):
         return INACTIVE
     return {**found.claims, "active": True, "token_type": "Bearer"}
 
 
-def is_visible(claims: JsonObject, caller: Caller) -> bool:
-    """Whether `caller` may see the token: a resource by audience, an agent as the client it was issued to."""
-    if isinstance(caller, Agent):
-        return claims.get("client_id") == caller.id
-    audience = claims.get("aud")
-    return isinstance(audience, list | tuple) and caller.audience in audience
+def introspection_refusal(environment: Environment, caller: Caller, found: LiveToken | TokenInvalid) -> str | None:
+    """The private reason why `caller` is told that the token is inactive, or `None`.
+
+    A resource may see tokens whose audience it is. An agent may see tokens that were issued to it, as long as it has scopes on the
+    resource they are for (or they are for the authority's own endpoints): what it could not obtain today it learns nothing of.
+    """
+    if isinstance(found, TokenInvalid):
+        return found.reason
+    audience = found.claims.get("aud")
+    audiences = audience if isinstance(audience, list | tuple) else ()
+    if not isinstance(caller, Agent):
+        return None if caller.audience in audiences else f"it is not for the resource {caller.name!r} that asks"
+    if found.claims.get("client_id") != caller.id:
+        return f"it was not issued to the agent {caller.name!r} that asks"
+    usable = {resource.audience for resource in environment.resources.values() if caller.scopes.get(resource.id)}
+    return None if {environment.issuer, *usable} & set(audiences) else f"it is for a resource the agent {caller.name!r} has no scope of"

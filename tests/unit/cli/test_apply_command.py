@@ -50,7 +50,7 @@ def test_it_tells_what_changed_and_prints_new_secrets_once(command):
     assert "(shown only now)" in first.output
     assert "issuer https://auth.example.com/" in first.output
     second = command()
-    assert second.output.startswith("no changes\nissuer http://localhost:9080/")
+    assert second.output.startswith("no changes\nissuer https://auth.example.com/")
     assert "secret" not in second.output
 
 

@@ -10,8 +10,8 @@ authority = import_module("deputize.cli.authority")  # the package has a command
 def served(monkeypatch):
     calls = []
 
-    async def remember(database_url, listener):
-        calls.append((database_url, listener))
+    async def remember(database_url, listener, audit):
+        calls.append((database_url, listener, audit))
 
     monkeypatch.setattr(authority, "serve", remember)
     monkeypatch.setattr(authority, "configure_logging", lambda: None)
@@ -24,9 +24,10 @@ def run(*arguments):
 
 def test_on_this_machine_the_base_url_follows_from_the_port(served, tmp_path):
     assert run("--data", str(tmp_path), "--port", "9999").exit_code == 0
-    ((database_url, listener),) = served
+    ((database_url, listener, audit),) = served
     assert database_url == f"sqlite:///{tmp_path}/deputize.db"
     assert listener.base_url == "http://localhost:9999"
+    assert audit == tmp_path / "audit"
 
 
 def test_elsewhere_it_has_to_be_said(served):

@@ -1,4 +1,6 @@
 import asyncio
+import getpass
+import json
 
 import pytest
 from click.testing import CliRunner
@@ -45,6 +47,54 @@ def test_the_next_key_signs(data, name):
 def test_a_fresh_key_may_have_another_algorithm(data):
     rotate(data, "--environment", "Test", "--algorithm", "Ed25519")
     assert [key.algorithm for key in ring(data).keys] == ["ES256", "Ed25519", "ES256"]
+
+
+def command(data, *arguments):
+    return CliRunner().invoke(keys, [*arguments, "--environment", "Test", "--data", str(data)], catch_exceptions=False)
+
+
+def records(data):
+    return [json.loads(line) for line in (data / "audit" / "authority.audit.json").read_text().splitlines()]
+
+
+def test_keys_are_listed_with_their_states(data):
+    command(data, "rotate")
+    lines = command(data, "list").output.splitlines()
+    assert [line.split("  ")[2].partition(",")[0] for line in lines] == ["current", "next", "retired"]
+    assert "made 1970-01-01 00:16 UTC, retired" in lines[2]
+    assert "verifies until" in lines[2]
+
+
+def test_a_retired_key_is_forgotten_at_once_and_no_other_can_be(data):
+    command(data, "rotate")
+    current, following, retired = ring(data).keys
+    for kept in (current, following):
+        refused = command(data, "retire", kept.kid)
+        assert (refused.exit_code, f"is the {kept.state} one" in refused.output) == (1, True)
+    assert "there is no key 'absent'" in command(data, "retire", "absent").output
+    assert command(data, "retire", retired.kid).exit_code == 0
+    assert ring(data).keys == (current, following)
+
+
+def test_every_command_leaves_a_record_of_who_did_what(data):
+    before = ring(data)
+    command(data, "rotate")
+    command(data, "retire", "absent")
+    rotated, refused = records(data)
+    assert (rotated["eventName"], rotated["command"], rotated["environmentId"]) == ("DEPUTIZE-COMMAND", "keys rotate", "e1")
+    assert (rotated["decision"], rotated["osUser"]) == ("PERMIT", getpass.getuser())
+    assert rotated["before"] == {before.keys[0].kid: "current", before.keys[1].kid: "next"}
+    assert rotated["after"] == {key.kid: key.state for key in ring(data).keys}
+    assert (refused["decision"], "there is no key 'absent'" in refused["reason"]) == ("DENY", True)
+    assert rotated["transactionId"] != refused["transactionId"]
+
+
+def test_without_a_place_for_records_nothing_is_done(data, tmp_path):
+    before = ring(data)
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(keys, ["rotate", "--environment", "Test", "--data", str(data), "--audit", str(tmp_path / "file" / "audit")])
+    assert (result.exit_code, "nothing was done" in result.output) == (1, True)
+    assert ring(data) == before
 
 
 def test_an_environment_that_is_not_there_is_named(data):

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.jose import KeyInvalid, KeyRing, TokenInvalid, generate_key, new_key_ring, rotate, sign, verify
+from deputize.jose import KeyInvalid, KeyRing, TokenInvalid, generate_key, new_key_ring, outlived_at, rotate, sign, verify, without_outlived
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 
 RING = new_key_ring("a", "b", 100.0)
@@ -39,7 +39,7 @@ def test_tokens_of_a_retired_key_verify_until_it_is_dropped():
     token = sign(CLAIMS, RING)
     once = rotate(RING, 200.0, generate_key("ES256", "c", 200.0))
     assert verify(token, once, "i", 200.0)["iss"] == "i"
-    kept = rotate(once, 200.0 + MAX_TOKEN_LIFETIME, generate_key("ES256", "d", 0.0))
+    kept = rotate(once, 199.0 + MAX_TOKEN_LIFETIME, generate_key("ES256", "d", 0.0))
     assert kept.find("a")
     dropped = rotate(once, 201.0 + MAX_TOKEN_LIFETIME, generate_key("ES256", "d", 0.0))
     assert dropped.find("a") is None
@@ -62,3 +62,11 @@ def test_has_exactly_one_current_key_and_every_kid_once(keys):
 def test_rotation_refuses_a_kid_that_is_taken():
     with pytest.raises(KeyInvalid):
         rotate(RING, 1.0, generate_key("ES256", "a", 1.0))
+
+
+def test_a_retired_key_is_gone_when_the_last_token_it_signed_is():
+    once = rotate(RING, 200.0, generate_key("ES256", "c", 200.0))
+    assert outlived_at(once.find("a")) == 200.0 + MAX_TOKEN_LIFETIME
+    assert outlived_at(once.current) is None
+    assert without_outlived(once, 199.0 + MAX_TOKEN_LIFETIME) == once
+    assert [key.kid for key in without_outlived(once, 200.0 + MAX_TOKEN_LIFETIME).keys] == ["b", "c"]

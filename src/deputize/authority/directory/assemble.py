@@ -2,7 +2,7 @@
 
 from base64 import urlsafe_b64encode
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeVar
@@ -18,8 +18,10 @@ from deputize.authority.directory.documents import (
 )
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, Kind, ObjectRow, SecretRow, SigningKeyRow
 from deputize.expressions import ExpressionError, parse_attribute_value
-from deputize.jose import KeyInvalid, KeyRing, SigningKey
+from deputize.jose import KeyInvalid, KeyRing, SigningKey, outlived_at, without_outlived
+from deputize.kernel.errors import DeputizeError
 from deputize.kernel.ids import TERM_LENGTH
+from deputize.kernel.uris import normalise_resource
 from deputize.oauth.records.directory import (
     Agent,
     Agreement,
@@ -36,6 +38,10 @@ from deputize.oauth.records.directory import (
 T = TypeVar("T")
 
 
+class ResourceUnusable(DeputizeError):
+    """A stored resource that would be taken for something else."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assembled:
     """A snapshot, what had to be left out of it, and when time alone will change it."""
@@ -44,16 +50,17 @@ class Assembled:
     problems: tuple[str, ...] = ()
     """Each names an object and why it cannot be used."""
     valid_until: float | None = None
-    """When the first of the secrets in use expires, in seconds since the epoch."""
+    """When the first of the secrets and retired keys in use expires, in seconds since the epoch."""
 
 
 def assemble(rows: DirectoryRows, base_url: str, now: float) -> Assembled:
-    """The directory as `rows` describe it, with the secrets that are valid at `now`."""
+    """The directory as `rows` describe it, with the secrets and keys that are valid at `now`."""
     problems: list[str] = []
     contents = _Contents(rows, now, problems)
     environments = (contents.environment(row, base_url) for row in rows.environments)
     directory = Directory(rows.version, {environment.id: environment for environment in environments if environment})
-    expiries = [secret.expires_at for secret in rows.secrets if secret.expires_at is not None and secret.expires_at > now]
+    keys = (outlived_at(key) for environment in directory.environments.values() for key in environment.keys.keys)
+    expiries = (each for each in (*(secret.expires_at for secret in rows.secrets), *keys) if each is not None and each > now)
     return Assembled(directory, tuple(problems), min(expiries, default=None))
 
 
@@ -63,10 +70,18 @@ def key_ring(rows: Sequence[SigningKeyRow]) -> KeyRing:
     return KeyRing(tuple(SigningKey.from_json(row.document) for row in ordered))
 
 
+def is_issuer(audience: str, environment_ids: Iterable[str]) -> bool:
+    """Whether the identifier is the issuer of one of these environments, under whatever base URL."""
+    normal = normalise_resource(audience).rstrip("/")
+    return any(normal.endswith(f"/{environment_id}/as") for environment_id in environment_ids)
+
+
 class _Contents:
     """The rows, sorted by what they belong to."""
 
     def __init__(self, rows: DirectoryRows, now: float, problems: list[str]) -> None:
+        self._now = now
+        self._environment_ids = {row.id for row in rows.environments}
         self._problems = problems
         self._objects: Mapping[tuple[str, Kind], list[ObjectRow]] = _grouped(rows.objects, lambda row: (row.environment_id, row.kind))
         self._keys: Mapping[str, list[SigningKeyRow]] = _grouped(rows.signing_keys, lambda row: row.environment_id)
@@ -88,7 +103,7 @@ class _Contents:
             agents={each.id: each for each in self._all(row, "agent", lambda agent: self._agent(agent, resources))},
             agreements={each.id: each for each in self._all(row, "agreement", _agreement)},
             policies={each.name: each for each in self._all(row, "policy", _policy)},
-            keys=key_ring(self._keys[row.id]),
+            keys=without_outlived(key_ring(self._keys[row.id]), self._now),
             default_policy=document.default_policy,
             default_language=document.default_language,
             session_lifetime=document.session_lifetime,
@@ -106,12 +121,14 @@ class _Contents:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             self._problems.append(f"{what} is disabled: stored {'.'.join(map(str, first['loc']))}: {first['msg']}")
-        except (ExpressionError, KeyInvalid) as error:
+        except (ExpressionError, KeyInvalid, ResourceUnusable) as error:
             self._problems.append(f"{what} is disabled: {error}")
         return None
 
     def _resource(self, row: ObjectRow) -> Resource:
         document = ResourceDocument.model_validate(row.document)
+        if is_issuer(document.audience, self._environment_ids):
+            raise ResourceUnusable("its audience is the issuer of an environment; give it another")
         attributes = (Attribute(each.name, parse_attribute_value(each.value), each.required) for each in document.attributes)
         return Resource(
             id=row.id,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from deputize.authority.directory.assemble import key_ring
 from deputize.authority.directory.documents import PolicyDocument, StepDocument
 from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, Remove, RowChange, SecretRow, SigningKeyRow
-from deputize.jose import DEFAULT_ALGORITHM, KeyRing, generate_key, new_key_ring, rotate
+from deputize.jose import DEFAULT_ALGORITHM, KeyRing, generate_key, new_key_ring, retire, rotate
 from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_id, new_secret
 
@@ -33,8 +33,12 @@ def rotate_keys(
 ) -> tuple[list[RowChange], str]:
     """The next key signs from now on, a fresh one waits, the current one only verifies; and the kid that signs. Raises `KeyInvalid`."""
     ring = rotate(key_ring(rows), now, generate_key(algorithm, new_id(), now))
-    kept = {key.kid for key in ring.keys}
-    return [*(Remove(row) for row in rows if row.kid not in kept), *_ring_rows(environment_id, ring)], ring.current.kid
+    return _ring_changes(environment_id, rows, ring), ring.current.kid
+
+
+def retire_key(environment_id: str, rows: Sequence[SigningKeyRow], kid: str) -> list[RowChange]:
+    """Forget a retired key before its time, so that what it signed ends at once. Raises `KeyInvalid` for any other key."""
+    return _ring_changes(environment_id, rows, retire(key_ring(rows), kid))
 
 
 def replace_secret(
@@ -46,6 +50,11 @@ def replace_secret(
     end = now + keep_previous
     ending = [Put(replace(each, expires_at=end)) for each in previous if each.expires_at is None or each.expires_at > end]
     return [*ending, Put(row)], issued
+
+
+def _ring_changes(environment_id: str, rows: Sequence[SigningKeyRow], ring: KeyRing) -> list[RowChange]:
+    kept = {key.kid for key in ring.keys}
+    return [*(Remove(row) for row in rows if row.kid not in kept), *_ring_rows(environment_id, ring)]
 
 
 def _ring_rows(environment_id: str, ring: KeyRing) -> list[RowChange]:

@@ -25,6 +25,8 @@ class EnvironmentDocument(Document):
     default_language: str = "en"
     session_lifetime: int = 12 * 3600
     session_idle_lifetime: int = 2 * 3600
+    base_url: str | None = None
+    """Where the authority is reached, as whoever configured the environment was told; who serves is told it anew."""
 
 
 class AttributeDocument(Document):

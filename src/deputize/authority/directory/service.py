@@ -74,7 +74,12 @@ async def open_directory(rows: Rows, base_url: str, clock: Clock) -> DirectorySe
 
 
 async def _assembled(rows: Rows, base_url: str, clock: Clock) -> Assembled:
-    assembled = assemble(await rows.load(), base_url, clock.now())
+    loaded = await rows.load()
+    assembled = assemble(loaded, base_url, clock.now())
+    for row in loaded.environments:
+        if (told := row.document.get("base_url")) and told != base_url:
+            fix = f"serve with --base-url {told}, or apply with --base-url {base_url}"
+            _log.warning("what was written out names another base URL", environment=row.name, applied=told, served=base_url, fix=fix)
     for problem in assembled.problems:
         _log.error("directory object disabled", problem=problem)
     return assembled

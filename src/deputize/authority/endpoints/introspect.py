@@ -18,7 +18,7 @@ async def introspect(call: Call) -> Response:
     caller = authenticate_caller(call.environment, credentials)
     services = call.services
     found = await find_live_token(call.environment, required(parameters, "token"), services.store.standings, services.verifier, call.now)
-    return json_response(introspection_response(caller, found))
+    return json_response(introspection_response(call.environment, caller, found))
 
 
 ENDPOINT = Endpoint(("/{environment}/as/introspect",), ("POST",), introspect)

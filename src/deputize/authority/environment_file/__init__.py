@@ -1,6 +1,7 @@
 """Environment files: what an administrator wants an environment to be, in YAML, checked as a whole and applied as a whole."""
 
-from deputize.authority.environment_file.application import DEFAULT_BASE_URL, Application, Applied, apply
+from deputize.authority.environment_file.application import Application, Applied, apply
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+from deputize.authority.environment_file.targets import DEFAULT_BASE_URL
 
 __all__ = ("DEFAULT_BASE_URL", "Application", "Applied", "EnvironmentFileInvalid", "apply")

@@ -4,21 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from deputize.authority.directory.changes import IssuedSecret, new_environment
+from deputize.authority.environment_file.differences import Difference, NewSecret
 from deputize.authority.environment_file.entries import EnvironmentFile
 from deputize.authority.environment_file.existing import Existing, existing
 from deputize.authority.environment_file.parsing import Resolve, parse
 from deputize.authority.environment_file.people import Hashing, plan_users
-from deputize.authority.environment_file.plan import Plan, consent_warnings, plan_environment, plan_objects, plan_removals, warnings
+from deputize.authority.environment_file.plan import (
+    Plan,
+    base_url_warnings,
+    consent_warnings,
+    plan_environment,
+    plan_objects,
+    plan_removals,
+    warnings,
+)
 from deputize.authority.environment_file.problems import Problems
 from deputize.authority.environment_file.references import check, environment_settings
 from deputize.authority.environment_file.source import Source
 from deputize.authority.environment_file.stored import complete
-from deputize.authority.environment_file.targets import environment_target, object_targets
+from deputize.authority.environment_file.targets import base_url_of, environment_target, object_targets
 from deputize.authority.environment_file.usernames import check_usernames
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, RowChange, Store
 from deputize.kernel.clock import Clock
-
-DEFAULT_BASE_URL = "http://localhost:9080"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +33,23 @@ class Applied:
     """What was, or in a dry run would be, changed."""
 
     environment: EnvironmentRow
-    lines: tuple[str, ...]
-    """One for each change; empty when the database already says what the file says."""
+    differences: tuple[Difference | NewSecret, ...]
+    """Empty when the database already says what the file says."""
     warnings: tuple[str, ...]
     objects: tuple[ObjectRow, ...]
     """The environment's resources and agents as they are now, also those the file does not name."""
     secrets: tuple[IssuedSecret, ...]
     """Secrets that came into being, readable here and never again."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """One for each difference."""
+        return tuple(map(str, self.differences))
+
+    @property
+    def base_url(self) -> str:
+        """The authority's, as it was last told."""
+        return base_url_of(self.environment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +63,8 @@ class Application:
     """What `&{name}` tokens stand for."""
     prune: bool = False
     dry_run: bool = False
-    base_url: str = DEFAULT_BASE_URL
-    """Where users and agents will reach the authority, without a trailing slash."""
+    base_url: str | None = None
+    """Where users and agents reach the authority, without a trailing slash; `None`: as it was last told, or `DEFAULT_BASE_URL`."""
 
 
 async def apply(application: Application, store: Store, passwords: Hashing, clock: Clock) -> Applied:
@@ -58,14 +75,14 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     file, source = parse(application.text, application.file, application.resolve)
     file = file.model_copy(update={"prune": file.prune or application.prune})
     stands, now = await _existing(file, source, store), clock.now()
-    row = environment_target(file, stands)
+    row = environment_target(file, stands, application.base_url)
     seed = new_environment(row, now) if stands.environment is None else []
     known = replace(stands, objects=(*stands.objects, *_objects(seed)))
     file = complete(file, known)
-    _check(file, source, known, f"{application.base_url}/{row.id}/as")
+    _check(file, source, known, f"{base_url_of(row)}/{row.id}/as")
     targets = object_targets(file, known, row.id)
     default_policy = environment_settings(file, known).default_policy
-    warned = (*warnings(targets), *consent_warnings(targets, known, default_policy))
+    warned = (*warnings(targets), *consent_warnings(targets, known, default_policy), *base_url_warnings(row, stands))
     plan = Plan()
     plan_environment(plan, row, seed, stands.environment)
     plan_removals(plan, file, known, targets)
@@ -73,7 +90,7 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     await plan_users(plan, file, known, row.id, passwords)
     if plan.changes and not application.dry_run:
         await store.directory_rows.change(plan.changes, stands.version)
-    return Applied(row, tuple(plan.lines), warned, _afterwards(known, plan), tuple(plan.secrets))
+    return Applied(row, tuple(plan.differences), warned, _afterwards(known, plan), tuple(plan.secrets))
 
 
 async def _existing(file: EnvironmentFile, source: Source, store: Store) -> Existing:

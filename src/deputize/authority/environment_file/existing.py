@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from deputize.authority.directory.documents import Document
+from deputize.authority.directory.documents import Document, ResourceDocument
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, Kind, ObjectRow, SecretRow
 from deputize.oauth.records.store import User
 
@@ -24,6 +24,10 @@ class Existing:
     users: tuple[User, ...]
     taken_ids: Mapping[str, str]
     """Every id in use anywhere, and for what."""
+    environments: tuple[EnvironmentRow, ...]
+    """All of the database."""
+    audiences: tuple[str, ...]
+    """Of the resources of other environments."""
 
     def of_kind(self, kind: Kind) -> tuple[ObjectRow, ...]:
         """The objects of a kind."""
@@ -57,6 +61,8 @@ def existing(rows: DirectoryRows, environment: EnvironmentRow | None, users: Ite
         tuple(row for row in rows.secrets if row.environment_id == mine),
         known_users,
         _taken(rows, known_users),
+        rows.environments,
+        tuple(document.audience for row in rows.objects if row.environment_id != mine and (document := _resource(row))),
     )
 
 
@@ -66,6 +72,10 @@ def read_document(row: ObjectRow, model: type[DocumentT]) -> DocumentT | None:
         return model.model_validate(row.document)
     except ValidationError:
         return None
+
+
+def _resource(row: ObjectRow) -> ResourceDocument | None:
+    return read_document(row, ResourceDocument) if row.kind == "resource" else None
 
 
 def _taken(rows: DirectoryRows, users: Iterable[User]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Protocol
 
-from deputize.authority.environment_file.differences import changed_members
+from deputize.authority.environment_file.differences import Difference, changed
 from deputize.authority.environment_file.entries import EnvironmentFile, UserEntry
 from deputize.authority.environment_file.existing import Existing
 from deputize.authority.environment_file.plan import Plan
@@ -35,25 +35,23 @@ async def plan_users(plan: Plan, file: EnvironmentFile, existing: Existing, envi
         _plan_user(plan, before, after)
     for user in existing.users if file.prune and file.users is not None else ():
         if user.id not in named:
-            plan.add(f"- user {user.username}", Remove(user))
+            plan.add(Difference("user", user.id, user.username, _readable(user), None), Remove(user))
 
 
 def _plan_user(plan: Plan, before: User | None, after: User) -> None:
     if before is None:
-        plan.add(f"+ user {after.username}", Put(after))
-    elif before != after:
-        members = [*changed_members(_readable(before), _readable(after)), *_changed_password(before, after)]
-        plan.add(f"~ user {after.username}: {', '.join(members)}", Put(after))
+        plan.add(Difference("user", after.id, after.username, None, _readable(after)), Put(after))
+    elif difference := changed("user", after.id, _readable(before), _readable(after, before)):
+        plan.add(difference, Put(after))
 
 
-def _readable(user: User) -> JsonObject:
-    return {name: value for name, value in asdict(user).items() if name != "password_hash"}
-
-
-def _changed_password(before: User, after: User) -> list[str]:
-    if before.password_hash == after.password_hash:
-        return []
-    return ["password" if after.password_hash else "password removed"]
+def _readable(user: User, before: User | None = None) -> JsonObject:
+    """The user as a difference shows them: of the password only whether there is one, and whether it is another than `before`."""
+    members = {name: value for name, value in asdict(user).items() if name != "password_hash"}
+    password = "set" if user.password_hash else None
+    if before and user.password_hash and before.password_hash not in {"", user.password_hash}:
+        password = "changed"
+    return {**members, "name": user.username, "password": password}
 
 
 async def _user(entry: UserEntry, before: User | None, environment_id: str, passwords: Hashing) -> User:

@@ -4,8 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from deputize.authority.directory.changes import DEFAULT_POLICY, IssuedSecret, replace_secret
-from deputize.authority.directory.documents import ACT, AgentDocument, AgreementDocument, Document, PolicyDocument, ResourceDocument
-from deputize.authority.environment_file.differences import changed_members
+from deputize.authority.directory.documents import (
+    ACT,
+    AgentDocument,
+    AgreementDocument,
+    Document,
+    EnvironmentDocument,
+    PolicyDocument,
+    ResourceDocument,
+)
+from deputize.authority.environment_file.differences import Difference, NewSecret, changed
 from deputize.authority.environment_file.entries import EnvironmentFile
 from deputize.authority.environment_file.existing import Existing, read_document
 from deputize.authority.environment_file.references import entries, is_pruned
@@ -29,21 +37,21 @@ class Plan:
     """The changes, what to tell about them, and the secrets that come into being."""
 
     changes: list[RowChange] = field(default_factory=list[RowChange])
-    lines: list[str] = field(default_factory=list[str])
+    differences: list[Difference | NewSecret] = field(default_factory=list[Difference | NewSecret])
     secrets: list[IssuedSecret] = field(default_factory=list[IssuedSecret])
 
-    def add(self, line: str, *changes: RowChange) -> None:
+    def add(self, difference: Difference | NewSecret, *changes: RowChange) -> None:
         """One more thing to do."""
-        self.lines.append(line)
+        self.differences.append(difference)
         self.changes.extend(changes)
 
 
 def plan_environment(plan: Plan, row: EnvironmentRow, seed: Iterable[RowChange], before: EnvironmentRow | None) -> None:
     """Create the environment with what every new one has, or change its own settings."""
     if before is None:
-        plan.add(f"+ environment {row.name}", *seed)
-    elif members := list(changed_members({**before.document, "name": before.name}, {**row.document, "name": row.name})):
-        plan.add(f"~ environment {row.name}: {', '.join(members)}", Put(row))
+        plan.add(Difference("environment", row.id, row.name, None, row.document), *seed)
+    elif difference := changed("environment", row.id, {**before.document, "name": before.name}, {**row.document, "name": row.name}):
+        plan.add(difference, Put(row))
 
 
 def plan_removals(plan: Plan, file: EnvironmentFile, existing: Existing, targets: Iterable[Target]) -> None:
@@ -52,7 +60,7 @@ def plan_removals(plan: Plan, file: EnvironmentFile, existing: Existing, targets
     for kind, _, _ in reversed(entries(file)):
         for row in existing.of_kind(kind) if is_pruned(file, kind) else ():
             if row.id not in named and not (kind == "policy" and row.name == DEFAULT_POLICY):
-                plan.add(f"- {kind} {row.name}", Remove(row))
+                plan.add(Difference(kind, row.id, row.name, _readable(row, existing), None), Remove(row))
 
 
 def plan_objects(plan: Plan, existing: Existing, targets: Iterable[Target], now: float) -> None:
@@ -95,11 +103,20 @@ def _asks(row: ObjectRow) -> bool:
     return policy is None or any(step.type == AGREEMENT_STEP for step in policy.steps)
 
 
+def base_url_warnings(row: EnvironmentRow, existing: Existing) -> Iterator[str]:
+    """Environments of the same database that were told another base URL: an authority has one."""
+    mine = EnvironmentDocument.model_validate(row.document).base_url
+    for other in existing.environments:
+        theirs = other.document.get("base_url")
+        if mine and theirs and theirs != mine and other.id != row.id:
+            yield f"the environment {other.name} was applied for {theirs}, not for {mine}: apply it with the same --base-url"
+
+
 def _plan_object(plan: Plan, existing: Existing, before: ObjectRow | None, row: ObjectRow) -> None:
     if before is None:
-        plan.add(f"+ {row.kind} {row.name}", Put(row))
-    elif members := list(changed_members(_readable(before, existing), _readable(row, existing))):
-        plan.add(f"~ {row.kind} {row.name}: {', '.join(members)}", Put(row))
+        plan.add(Difference(row.kind, row.id, row.name, None, _readable(row, existing)), Put(row))
+    elif difference := changed(row.kind, row.id, _readable(before, existing), _readable(row, existing)):
+        plan.add(difference, Put(row))
 
 
 def _readable(row: ObjectRow, existing: Existing) -> JsonObject:
@@ -120,5 +137,5 @@ def _plan_secret(plan: Plan, existing: Existing, target: Target, now: float) -> 
     if valid and (target.secret is None or matches(target.secret, valid[0].digest)):
         return
     changes, issued = replace_secret(target.row, valid, now, target.secret)
-    plan.add(f"  {'the given' if target.secret else 'a new'} secret for {target.row.kind} {target.row.name}", *changes)
+    plan.add(NewSecret(target.row.kind, target.row.id, target.row.name, is_given=target.secret is not None), *changes)
     plan.secrets.append(issued)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from deputize.authority.directory.assemble import is_issuer
 from deputize.authority.directory.changes import DEFAULT_POLICY
 from deputize.authority.directory.documents import AgentDocument, AgreementDocument, EnvironmentDocument, PolicyDocument, ResourceDocument
 from deputize.authority.environment_file.entries import (
@@ -209,11 +210,20 @@ def _check_expression(expression: str, pointer: str, problems: Problems) -> None
 def _check_audiences(file: EnvironmentFile, existing: Existing, problems: Problems) -> None:
     documents = ((row.name, read_document(row, ResourceDocument)) for row in _kept(file, existing, "resource"))
     owners = {normalise_resource(document.audience): name for name, document in documents if document}
+    environments = {*(row.id for row in existing.environments), *([file.id] if file.id else ())}
+    agents = {row.id for row in existing.of_kind("agent")} | {entry.id for entry in file.agents or () if entry.id}
+    if file.id and any(is_issuer(audience, {file.id}) for audience in existing.audiences):
+        problems.add("/id", "a resource of another environment has the issuer of this id as its audience", "use another id")
     for index, resource in enumerate(file.resources or ()):
         audience = resource.audience or resource.name
         pointer = f"/resources/{index}/audience"
         if (known := normalise_resource(audience)) in owners:
             problems.add(pointer, f"the audience {audience!r} is that of the resource {owners[known]!r}", "an audience names one resource")
+        if is_issuer(audience, environments):
+            reason = f"the audience {audience!r} is the issuer of an environment, which is the audience of its own endpoints"
+            problems.add(pointer, reason, "use the resource's own URL or name")
+        if audience in agents:
+            problems.add(pointer, f"the audience {audience!r} is an agent's client id, which is the audience of ID tokens", "use another")
         if urlsplit(audience).fragment or "#" in audience:
             problems.add(pointer, f"the audience {audience!r} has a fragment", "remove the part from # on")
         owners.setdefault(known, resource.name)

@@ -10,6 +10,7 @@ from deputize.authority.directory.documents import (
     AgreementDocument,
     AttributeDocument,
     Document,
+    EnvironmentDocument,
     PolicyDocument,
     ResourceDocument,
     ScopeDocument,
@@ -44,9 +45,18 @@ class Target:
     """The secret the file gives, if it does."""
 
 
-def environment_target(file: EnvironmentFile, existing: Existing) -> EnvironmentRow:
-    """The environment's own row; what the file leaves out stays, or gets its default."""
+DEFAULT_BASE_URL = "http://localhost:9080"
+
+
+def base_url_of(row: EnvironmentRow) -> str:
+    """The base URL that the environment was last told, or the default."""
+    return EnvironmentDocument.model_validate(row.document).base_url or DEFAULT_BASE_URL
+
+
+def environment_target(file: EnvironmentFile, existing: Existing, base_url: str | None) -> EnvironmentRow:
+    """The environment's own row; what the file leaves out stays, or gets its default, and so does the base URL."""
     row, document = existing.environment, environment_settings(file, existing)
+    document = document.model_copy(update={"base_url": base_url or document.base_url or (None if row else DEFAULT_BASE_URL)})
     return EnvironmentRow(row.id if row else file.id or new_id(), file.environment, _stored(document))
 
 

@@ -13,7 +13,7 @@ from deputize.authority.storage.directory_rows import (
     SigningKeyRow,
 )
 from deputize.authority.storage.engine import StorageError
-from deputize.authority.storage.store import Store, open_store, sqlite_url
+from deputize.authority.storage.store import Store, data_folder, open_store, sqlite_url
 
 __all__ = (
     "DirectoryConflict",
@@ -28,6 +28,7 @@ __all__ = (
     "SigningKeyRow",
     "StorageError",
     "Store",
+    "data_folder",
     "open_store",
     "sqlite_url",
 )

@@ -60,6 +60,12 @@ def sqlite_url(data: Path) -> str:
     return f"sqlite:///{data.absolute() / FILE_NAME}"
 
 
+def data_folder(url: str) -> Path | None:
+    """The data folder that `sqlite_url` was made of; `None` for other databases."""
+    parsed = _parse(url)
+    return Path(parsed.database).parent if parsed.get_backend_name() == "sqlite" and parsed.database else None
+
+
 @contextlib.asynccontextmanager
 async def open_store(url: str) -> AsyncGenerator[Store]:
     """The store at a `sqlite:///path` or `postgresql://…` URL, migrated to this version. Raises `StorageError`."""

@@ -45,11 +45,14 @@ def read_credentials(methods: Iterable[ClientAuthMethod], authorization: str | N
 
 
 def authenticate_agent(environment: Environment, credentials: Credentials) -> Agent:
-    """The enabled agent with these credentials, by whichever method they came: both prove the same secret. Raises `InvalidClient`."""
+    """The enabled agent with these credentials, come by the method it is registered for if it is for one. Raises `InvalidClient`."""
     agent = environment.agents.get(credentials.client_id)
     _check(credentials, agent)
     if agent is None or not agent.enabled:
         raise InvalidClient(f"the agent {credentials.client_id[:64]!r} is disabled")
+    # Judged last: only who knows the secret learns, by a failure, which method the agent is registered for.
+    if agent.client_auth not in {None, credentials.method}:
+        raise InvalidClient(f"the agent {agent.name!r} has to authenticate by {agent.client_auth}, and used {credentials.method}")
     return agent
 
 

@@ -1,9 +1,10 @@
 from dataclasses import replace
 
 from deputize.authority.directory.assemble import assemble
-from deputize.authority.directory.changes import new_environment
+from deputize.authority.directory.changes import new_environment, rotate_keys
 from deputize.authority.directory.documents import EnvironmentDocument
-from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, SecretRow, SigningKeyRow
+from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, SecretRow, SigningKeyRow
+from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.oauth.records.directory import Scope
 
 ENVIRONMENT = EnvironmentRow(
@@ -113,3 +114,27 @@ def test_only_secrets_valid_now_count_newest_first():
     assert environment.agents["a1"].secret_digests == ("newest", "ending")
     assert environment.resources["r1"].secret_digests == ("other",)
     assert result.valid_until == 1400.0
+
+
+def test_a_resource_that_poses_as_the_authority_is_left_out():
+    posing = replace(RESOURCE, document={"audience": "https://AUTH.example.com/e1/as"})
+    result = assembled(posing)
+    assert result.directory.environments["e1"].resources == {}
+    assert "its audience is the issuer of an environment" in result.problems[0]
+
+
+def test_a_retired_key_is_published_until_nothing_it_signed_lives():
+    changes, _ = rotate_keys("e1", [row for row in SEED if isinstance(row, SigningKeyRow)], 2000.0)
+    retired = replace(rows(), signing_keys=tuple(change.row for change in changes if isinstance(change, Put)))
+    end = 2000.0 + MAX_TOKEN_LIFETIME
+    before, after = (assemble(retired, "https://auth.example.com", now) for now in (end - 1, end))
+    states = [[key.state for key in result.directory.environments["e1"].keys.keys] for result in (before, after)]
+    assert states == [["current", "next", "retired"], ["current", "next"]]
+    assert (before.valid_until, after.valid_until) == (end, None)
+
+
+def test_the_method_that_every_agent_was_stored_with_does_not_bind_but_a_chosen_one_does():
+    stored = {"client_secret_basic": None, "client_secret_post": "client_secret_post"}
+    for method, bound in stored.items():
+        result = assembled(RESOURCE, replace(AGENT, document={**AGENT.document, "client_auth_method": method}))
+        assert result.directory.environments["e1"].agents["a1"].client_auth == bound

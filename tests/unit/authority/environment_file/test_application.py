@@ -267,7 +267,7 @@ async def test_a_password_is_hashed_once(applying):
     user = await applying.store.users.find_user(first.environment.id, "ada")
     assert user.password_hash.startswith("$argon2id$")
     assert (await applying(text, P="correct horse")).lines == ()
-    assert (await applying(text, P="battery staple")).lines == ("~ user ada: password",)
+    assert (await applying(text, P="battery staple")).lines == ("~ user ada: password set -> changed",)
 
 
 async def test_a_user_without_a_password_in_the_file_keeps_theirs(applying):
@@ -390,7 +390,7 @@ users: [{ username: demouser, given_name: null, password: null }]
         "~ environment Agent Delegation: default_policy Agent-Consent-Login -> Single_Factor",
         "~ resource test: audience https://ig.example.com:8443/mcp -> test",
         f"~ agent MCP Tutorial: {gone}",
-        "~ user demouser: given_name Demo -> none, password removed",
+        "~ user demouser: given_name Demo -> none, password set -> none",
     )
 
 
@@ -450,3 +450,53 @@ async def test_session_limits_are_the_environment_s_and_null_gives_the_default(a
     assert await limits("") == (43200, 600)
     with pytest.raises(EnvironmentFileInvalid, match="session_lifetime"):
         await limits("session_lifetime: 10 seconds")
+
+
+@pytest.mark.parametrize(
+    "audience", ["http://localhost:9080/ID/as", "https://AUTH.example.com:443/ID/as", "https://auth.example.com/x/../ID/as/", "/ID/as"]
+)
+async def test_an_issuer_is_no_audience_in_whatever_environment(applying, audience):
+    other = await applying("environment: Other\n")
+    with pytest.raises(EnvironmentFileInvalid, match="is the issuer of an environment"):
+        await applying(f"environment: Test\nresources: [{{ name: a, audience: '{audience.replace('ID', other.environment.id)}' }}]\n")
+    with pytest.raises(EnvironmentFileInvalid, match="is the issuer of an environment"):
+        await applying(f"environment: Other\nresources: [{{ name: a, audience: '{audience.replace('ID', other.environment.id)}' }}]\n")
+
+
+async def test_an_environment_does_not_become_what_a_resource_is_called(applying):
+    chosen = "9f1c3f0e-5d0a-4a44-8d4e-0f2f3a1b2c3d"
+    await applying(f"environment: Test\nresources: [{{ name: a, audience: 'https://auth.example.com/{chosen}/as' }}]\n")
+    with pytest.raises(EnvironmentFileInvalid, match="has the issuer of this id as its audience"):
+        await applying(f"environment: Other\nid: {chosen}\n")
+
+
+async def test_an_agents_id_is_no_audience(applying):
+    applied = await applying(AGENT)
+    agent = next(row for row in applied.objects if row.kind == "agent")
+    with pytest.raises(EnvironmentFileInvalid, match="is an agent's client id"):
+        await applying(f"environment: Test\nresources: [{{ name: x, audience: {agent.id} }}]\n")
+
+
+async def test_the_base_url_is_remembered(applying):
+    assert (await applying(AGENT)).base_url == "http://localhost:9080"
+    told = await applying(AGENT, base_url="https://auth.example.com")
+    assert told.lines == ("~ environment Test: base_url http://localhost:9080 -> https://auth.example.com",)
+    again = await applying(AGENT)
+    assert (again.base_url, again.lines) == ("https://auth.example.com", ())
+    other = await applying("environment: Other\n", base_url="https://elsewhere.example.com")
+    assert other.warnings == (
+        (
+            "the environment Test was applied for https://auth.example.com, not for https://elsewhere.example.com: "
+            "apply it with the same --base-url"
+        ),
+    )
+
+
+async def test_differences_say_what_was_before_and_after_and_no_secrets(applying):
+    await applying(AGENT + "users: [{ username: ada, password: correct horse }]\n")
+    text = AGENT + "    enabled: false\n    secret: '&{S}'\nusers: [{ username: ada, password: battery staple }]\n"
+    applied = await applying(text, S="s" * 32)
+    secret, agent, user = (difference.record() for difference in sorted(applied.differences, key=str))
+    assert (secret["kind"], secret["name"], secret["secret"]) == ("agent", "Agent", "given")
+    assert (agent["before"], agent["after"]) == ({"enabled": True}, {"enabled": False})
+    assert (user["before"], user["after"]) == ({"password": "set"}, {"password": "changed"})

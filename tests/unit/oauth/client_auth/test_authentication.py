@@ -83,3 +83,18 @@ def test_a_resource_is_a_caller_but_never_a_client():
         authenticate_agent(ENVIRONMENT, presented(TEST_ID, TEST_SECRET))
     with pytest.raises(InvalidClient):
         authenticate_caller(ENVIRONMENT, presented(TEST_ID, AGENT_SECRET))
+
+
+@pytest.mark.parametrize("registered", ["client_secret_basic", "client_secret_post"])
+@pytest.mark.parametrize("used", ["client_secret_basic", "client_secret_post"])
+def test_the_method_an_agent_is_registered_for_binds(registered, used):
+    environment = with_agent(ENVIRONMENT, replace(AGENT, client_auth=registered))
+    credentials = Credentials(AGENT_ID, AGENT_SECRET, used)
+    for authenticate in (authenticate_agent, authenticate_caller):
+        if registered == used:
+            assert authenticate(environment, credentials).id == AGENT_ID
+            continue
+        with pytest.raises(InvalidClient, match=f"has to authenticate by {registered}") as caught:
+            authenticate(environment, credentials)
+        assert caught.value.description == "Client authentication failed"
+    assert authenticate_agent(ENVIRONMENT, credentials) is AGENT  # registered for none: either is taken

@@ -1,0 +1,150 @@
+"""What the authority leaves behind for auditors and operators: one event, written to the audit files and to the log alike.
+
+A record names who did what, for whom, on what grounds, from where, and why it was refused. It never holds tokens, secrets or
+passwords. Members are written as the gateway writes its own: in camel case, under the same names where they mean the same.
+"""
+
+import json
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from deputize.audit.records import timestamp_text
+from deputize.audit.service import Publish
+from deputize.audit.sinks.json_file import JsonFileSink
+from deputize.kernel.errors import DeputizeError
+from deputize.kernel.redaction import printable, redact
+from deputize.kernel.values import JsonValue
+
+TOPIC: Final = "authority"
+MAX_TEXT: Final = 1024
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
+_TRACKED: Final = ("jti", "subject_jti", "actor_jti")
+_log = structlog.get_logger("deputize.authority")
+_numbers = count()
+
+
+class AuditUnusable(DeputizeError):
+    """Audit files cannot be written; the message says what an operator can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a request came from, and the ids that tie its records to others."""
+
+    address: str | None = None
+    """The client's, as the nearest trusted proxy saw it; `None` for a command."""
+    port: int | None = None
+    """`None` where a proxy told the address."""
+    correlation_id: str = ""
+    """What the caller was told; written as the record's transaction id."""
+    caller_transaction_id: str | None = None
+    """The `X-ForgeRock-TransactionId` that the caller sent: the gateway's own transaction. Its word, and never proof of anything."""
+
+
+_NOWHERE: Final = Source()
+SOURCE: ContextVar[Source] = ContextVar("deputize.source", default=_NOWHERE)
+"""Of the request or command under way. `authority.guard` sets it, so that whatever is recorded names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened."""
+
+    name: str
+    """In a few words, such as `token issued`."""
+    timestamp: float
+    """Seconds since the epoch."""
+    environment: str | None
+    """Its id."""
+    members: Mapping[str, JsonValue]
+    """What is to be known, by name in snake case; `None` says nothing and is left out."""
+    reason: str | None = None
+    """Why it was refused; `None` when it was not. For operators only."""
+    source: Source = field(default_factory=SOURCE.get)
+
+    @property
+    def topic(self) -> str:
+        """As `AuditEvent.topic`."""
+        return TOPIC
+
+    def json(self) -> str:
+        """As `AuditEvent.json`."""
+        source, members = self.source, self.members
+        return _JSON.encode(
+            {
+                "_id": f"{source.correlation_id}-{next(_numbers)}",
+                "timestamp": timestamp_text(self.timestamp),
+                "eventName": f"DEPUTIZE-{self.name.upper().replace(' ', '-')}",
+                "transactionId": source.correlation_id,
+                "callerTransactionId": source.caller_transaction_id,
+                "userId": members.get("user"),
+                "trackingIds": [members[name] for name in _TRACKED if members.get(name)],
+                "client": {"ip": source.address, "port": source.port},
+                "environmentId": self.environment,
+                "decision": "PERMIT" if self.reason is None else "DENY",
+                "reason": _safe(self.reason),
+                **{_camel_case(name): _safe(value) for name, value in members.items() if value is not None},
+            }
+        )
+
+    def log(self) -> None:
+        """Write the line that operators read."""
+        known = {name: value for name, value in self.members.items() if value is not None}
+        said = {name: _safe(value) for name, value in {"reason": self.reason, **known}.items() if value is not None}
+        ids = {"environment": self.environment, "client_ip": self.source.address, "correlation_id": self.source.correlation_id}
+        write = _log.info if self.reason is None else _log.warning
+        write(self.name, **{**said, **{name: value for name, value in ids.items() if value}})
+
+
+Record = Callable[[Event], None]
+"""Takes an event; never raises."""
+
+
+@asynccontextmanager
+async def open_audit(directory: Path) -> AsyncGenerator[Publish]:
+    """What writes into `authority.audit.json` in `directory`. Raises `AuditUnusable` when it cannot be written there."""
+    sink = _open_files(directory)
+    try:
+        yield sink.taker(TOPIC)
+    finally:
+        await sink.close()
+
+
+def _open_files(directory: Path) -> JsonFileSink:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return JsonFileSink(directory, [TOPIC], 0o600)
+    except OSError as error:
+        raise AuditUnusable(f"cannot write audit files in {directory}: {error.strerror}; name another folder with --audit") from error
+
+
+def recorder(publish: Publish | None) -> Record:
+    """What hands an event to `publish` and to the log."""
+
+    def record(event: Event) -> None:
+        event.log()
+        if publish is not None:
+            publish(event)
+
+    return record
+
+
+def _safe(value: JsonValue) -> JsonValue:
+    """`value` without what only looks like a credential, and short enough to be read."""
+    if isinstance(value, str):
+        return redact(printable(value, MAX_TEXT))
+    if isinstance(value, Mapping):
+        return {name: _safe(each) for name, each in value.items()}
+    return [_safe(each) for each in value] if isinstance(value, Sequence) else value
+
+
+def _camel_case(name: str) -> str:
+    return re.sub("_([a-z])", lambda match: match.group(1).upper(), name)
