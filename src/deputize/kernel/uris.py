@@ -104,6 +104,21 @@ def _without_dot_segments(path: str) -> str:
     return "/".join(kept)
 
 
+_SERIALISED_ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,63})://([A-Za-z0-9._~\-]{0,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
+
+
+def normalise_origin(text: str) -> str | None:
+    """The one spelling of a web origin (RFC 6454 section 6): lower case, without the scheme's default port; `null` as it is.
+
+    `None` for all else, also for an origin with a path, and for several.
+    """
+    parts = _SERIALISED_ORIGIN.fullmatch(text)
+    if parts is None:
+        return text if text == "null" else None
+    scheme, host, port = parts[1].lower(), parts[2].lower(), parts[3]
+    return f"{scheme}://{host}" + (f":{int(port)}" if port and int(port) != DEFAULT_PORTS.get(scheme) else "")
+
+
 def is_loopback_host(host: str) -> bool:
     """Whether `host` is one of the loopback names that native apps redirect to (RFC 8252 section 7.3)."""
     return host.lower() in _LOOPBACK

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from deputize.mcp.errors import Rejection, header_mismatch
+from deputize.mcp.errors import Rejection, header_mismatch, origin_refused
 
 _NAMES: Final = {
     b"accept": "accept",
@@ -51,6 +51,8 @@ def read_fields(raw: Iterable[tuple[bytes, bytes]]) -> RoutingFields | Rejection
             continue
         text = value.decode("latin-1").strip(" \t")
         if attribute in found:
+            if attribute == "origin":
+                return origin_refused()
             if attribute != "accept":
                 return header_mismatch(f"{key.decode('latin-1')} is repeated")
             text = f"{found[attribute]}, {text}"

@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from deputize.mcp.errors import HEADER_MISMATCH, Rejection
+from deputize.mcp.errors import HEADER_MISMATCH, INVALID_REQUEST, Rejection
 from deputize.mcp.headers import accepts, decode_name, is_json, read_fields
 from support.mcp_messages import fields, raw
 
@@ -12,14 +12,20 @@ def test_names_compare_without_case_and_values_lose_surrounding_blanks():
     assert (found.version, found.accept, found.session) == ("2025-11-25", "a/b, c/d", None)
 
 
-@pytest.mark.parametrize("name", ["Content-Type", "Origin", "MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"])
+@pytest.mark.parametrize("name", ["Content-Type", "MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"])
 def test_a_repeated_routing_header_is_refused_even_with_the_same_value(name):
     rejection = read_fields(raw((name, "x"), (name.lower(), "x")))
     assert isinstance(rejection, Rejection)
     assert (rejection.status, rejection.code) == (400, HEADER_MISMATCH)
 
 
-@pytest.mark.parametrize("session", ["", "a b", "ä", "x" * 513])
+def test_two_origins_are_refused_as_a_foreign_one():
+    rejection = read_fields(raw(("Origin", "https://a.example"), ("origin", "https://a.example")))
+    assert isinstance(rejection, Rejection)
+    assert (rejection.status, rejection.code) == (403, INVALID_REQUEST)
+
+
+@pytest.mark.parametrize("session", ["", "a b", "ä", "x" * 1025])
 def test_a_session_id_is_visible_ascii(session):
     assert isinstance(read_fields(raw(("Mcp-Session-Id", session))), Rejection)
 

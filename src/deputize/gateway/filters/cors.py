@@ -10,6 +10,7 @@ from deputize.gateway.settings import Duration, OneOrMore, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Headers, Response
+from deputize.kernel.uris import normalise_origin
 
 _ANY = "*"
 
@@ -18,7 +19,7 @@ class CorsPolicy(Settings):
     """What pages of some origins may do. `*` among the origins accepts all, but never with credentials."""
 
     accepted_origins: OneOrMore[str] = Field(min_length=1)
-    """Origins such as `https://app.example.com`, or `*` for all."""
+    """Origins such as `https://app.example.com`, compared as a whole, or `*` for all."""
     accepted_methods: OneOrMore[str] = ()
     """Methods a page may use, or `*`."""
     accepted_headers: OneOrMore[str] = ()
@@ -32,12 +33,13 @@ class CorsPolicy(Settings):
 
     @field_validator("accepted_origins")
     @classmethod
-    def _lower(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(origin.lower() for origin in origins)
+    def _normalised(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        """What is no origin stays as it is: it matches none, and is warned about."""
+        return tuple(normalise_origin(origin) or origin for origin in origins)
 
     def accepts(self, origin: str) -> bool:
         """Whether pages of `origin` are meant."""
-        return origin.lower() in self.accepted_origins or (_ANY in self.accepted_origins and not self.allow_credentials)
+        return normalise_origin(origin) in self.accepted_origins or (_ANY in self.accepted_origins and not self.allow_credentials)
 
     def allows(self, method: str, headers: Iterable[str]) -> bool:
         """Whether a preflight for `method` with these request headers succeeds."""
@@ -68,13 +70,20 @@ class CorsFilter:
             if policy.allow_credentials and _ANY in policy.accepted_origins:
                 fix = "list the origins, or set allowCredentials to false"
                 raise site.error(f"policies/{index}/acceptedOrigins", "'*' cannot be combined with allowCredentials", fix)
+            for origin in policy.accepted_origins:
+                if origin != _ANY and normalise_origin(origin) is None:
+                    reason = f"{origin[:64]!r} is no origin and so matches none"
+                    site.warn(f"policies/{index}/acceptedOrigins", reason, "write scheme, host and port only, as https://app.example.com")
         return cls(config.policies, site.refer(config.failure_handler, Handler, "failureHandler") if config.failure_handler else None)
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
-        """Pass, answer the preflight, mark the answer, or refuse with 403."""
-        origin = exchange.request.headers.get("origin")
-        if origin is None:
+        """Pass, answer the preflight, mark the answer, or refuse with 403, as any request with two origins."""
+        origins = exchange.request.headers.get_all("origin")
+        if not origins:
             return next(exchange)
+        if len(origins) > 1:
+            return self._refuse(exchange)
+        origin = origins[0]
         policy = next_accepting(self._policies, origin)
         wanted = exchange.request.headers.get("access-control-request-method")
         if exchange.request.method == "OPTIONS" and wanted is not None:

@@ -1,8 +1,9 @@
 """`McpValidationFilter`: lets through what is an MCP message beyond doubt (gateway-config reference, section 3.2)."""
 
 import json
+import re
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 import structlog
 from pydantic import Field
@@ -17,6 +18,7 @@ from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Body, BodyTooLarge, Request, Response
 from deputize.kernel import strict_json
+from deputize.kernel.uris import normalise_origin
 from deputize.mcp import errors, versions
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
@@ -25,6 +27,9 @@ from deputize.mcp.targets import policy_key
 from deputize.mcp.validation import EVENT_STREAM, Message, Rules, check_head, check_message, check_opening
 
 log = structlog.get_logger()
+_ANY: Final = ".*"
+_ESCAPED_OR_CLASS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+"""Parts of a pattern in which a dot stands for itself."""
 
 
 class McpValidationFilter:
@@ -34,10 +39,16 @@ class McpValidationFilter:
     contexts: ClassVar[tuple[type[BoundContext], ...]] = (McpContext,)
 
     class Config(Settings):
-        """`acceptedOrigins` are patterns for the whole `Origin`, where there is one. `acceptedMethods` and `maxBodySize` are ours."""
+        r"""`acceptedMethods` and `maxBodySize` are ours.
+
+        `acceptedOrigins` are only looked at where a request has an `Origin`, so comes from a web page. An origin such as
+        `https://app.example.com` is compared as a whole, its dots standing for dots; case and the default port make no
+        difference. Anything else is a pattern for the whole origin in lower case without default port, such as
+        `https://[a-z]+\.example\.com`. `.*` accepts every page there is.
+        """
 
         accepted_origins: Raw[OneOrMore[str]]
-        """Patterns of which one must match the whole `Origin` header, where a request has one; `.*` accepts all."""
+        """Origins, or patterns for whole origins, of which one must fit; two `Origin` headers are never accepted."""
         preferred_server_version: str = versions.NEWEST_HANDSHAKE
         """The version an `initialize` is sent on with when the client asks for one that is not supported."""
         accepted_methods: OneOrMore[str] = Field(())
@@ -45,19 +56,22 @@ class McpValidationFilter:
         max_body_size: int = Field(strict_json.MAX_SIZE, ge=1)
         """Bytes a message may have; more is 413."""
 
-    def __init__(self, origins: Sequence[Pattern], rules: Rules) -> None:
-        """`origins` are compiled patterns."""
+    def __init__(self, origins: frozenset[str], patterns: Sequence[Pattern], rules: Rules) -> None:
+        """`origins` are accepted as they are, in the spelling of `normalise_origin`."""
         self._origins = origins
+        self._patterns = patterns
         self._rules = rules
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
-        """Compile the patterns."""
+        """Tell origins from patterns; a pattern that may say more than its author meant is warned about."""
         if config.preferred_server_version not in versions.HANDSHAKE:
             known = ", ".join(sorted(versions.HANDSHAKE))
             raise site.error("preferredServerVersion", "no version that is agreed on by initialize", f"use one of {known}")
-        origins = [_compiled(pattern, site) for pattern in config.accepted_origins]
-        return cls(origins, Rules(frozenset(config.accepted_methods), config.preferred_server_version, config.max_body_size))
+        origins = {text: normalise_origin(text) for text in config.accepted_origins}
+        patterns = [_compiled(text, site) for text, origin in origins.items() if origin is None]
+        whole = frozenset(origin for origin in origins.values() if origin is not None)
+        return cls(whole, patterns, Rules(frozenset(config.accepted_methods), config.preferred_server_version, config.max_body_size))
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on with an `McpContext`, or refuse."""
@@ -96,12 +110,23 @@ class McpValidationFilter:
         return check_message(fields, request.body.buffered or b"", self._rules)
 
     def _origin_fault(self, fields: RoutingFields) -> Rejection | None:
-        if fields.origin is None or any(pattern.matches(fields.origin) for pattern in self._origins):
+        """Compared in one spelling, so that an attacker has no choice of spellings; what is no origin only fits `.*`."""
+        if fields.origin is None:
             return None
-        return errors.origin_refused()
+        origin = normalise_origin(fields.origin)
+        if origin is None:
+            accepted = any(pattern.source == _ANY for pattern in self._patterns)
+        else:
+            accepted = origin in self._origins or any(pattern.matches(origin) for pattern in self._patterns)
+        return None if accepted else errors.origin_refused()
 
 
 def _compiled(pattern: str, site: Site) -> Pattern:
+    if pattern == _ANY:
+        site.warn("acceptedOrigins", "every web page may send requests from its visitors' browsers", "list the origins of your pages")
+    elif "." in _ESCAPED_OR_CLASS.sub("", pattern):
+        reason = f"in {pattern[:64]!r} a dot that is not escaped stands for any character, also in a host of somebody else's"
+        site.warn("acceptedOrigins", reason, "write \\. for a dot, or [a-z0-9-]+ for one label of a host name")
     try:
         return compile_pattern(pattern)
     except OperandError as error:

@@ -2,7 +2,7 @@ import pytest
 
 from deputize.http.exchange import Filter
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import Answering, built, exchange_for
+from support.gateway import Answering, built, exchange_for, heap_of
 
 STRICT = {
     "acceptedOrigins": ["https://App.example"],
@@ -60,6 +60,36 @@ async def test_answers_are_marked_and_what_the_server_said_about_it_is_replaced(
 
 async def test_other_origins_do_not_reach_the_server():
     assert await answered(STRICT, Origin="https://evil.example") == (403, {}, 0)
+
+
+@pytest.mark.parametrize("origin", ["https://APP.example", "https://app.example:443"])
+async def test_origins_are_compared_as_a_whole_in_any_spelling(origin):
+    status, headers, _ = await answered({**STRICT, "acceptedOrigins": "https://app.example:0443"}, Origin=origin)
+    assert (status, headers["access-control-allow-origin"]) == (200, origin)
+
+
+@pytest.mark.parametrize("origin", ["https://app.example/", "https://app.example ", "https://app.example:8443", "", "https://appxexample"])
+async def test_other_spellings_are_other_origins(origin):
+    assert await answered(STRICT, Origin=origin) == (403, {}, 0)
+
+
+@pytest.mark.parametrize("policies", [STRICT, OPEN])
+@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
+async def test_a_request_of_two_origins_is_refused(policies, method):
+    pairs = [("Origin", "https://app.example")] * 2 + [("Access-Control-Request-Method", "POST")]
+    backend = Answering()
+    response = await built(Filter, {"type": "CorsFilter", "config": {"policies": policies}}).filter(
+        exchange_for("/", method, pairs), backend.handle
+    )
+    assert (response.status, backend.asked) == (403, [])
+
+
+def test_what_is_no_origin_is_warned_about():
+    heap = heap_of()
+    policies = [{**OPEN, "acceptedOrigins": ["*", "https://app.example"]}, {**OPEN, "acceptedOrigins": ["https://app.example/"]}]
+    built(Filter, {"type": "CorsFilter", "config": {"policies": policies}}, heap)
+    (warning,) = heap.deployment.warnings
+    assert "policies/1/acceptedOrigins" in str(warning)
 
 
 async def test_the_first_policy_that_accepts_applies():

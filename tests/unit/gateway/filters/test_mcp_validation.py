@@ -48,6 +48,26 @@ async def test_a_refusal_has_a_json_rpc_body():
         ("https://app\\.example", "x https://app.example", False),
         (["https://a\\.example", "https://b\\.example(:[0-9]+)?"], "https://b.example:8443", True),
         (["https://a\\.example"], "null", False),
+        ("null", "null", True),
+        ("https://app.example.com", "https://app.example.com", True),
+        ("https://app.example.com", "https://appxexample.com", False),
+        ("https://app.example.com", "https://app.example.com.evil.example", False),
+        ("https://app.example.com", "https://app.example.com/", False),
+        ("https://app.example.com", "http://app.example.com", False),
+        ("https://app.example.com", "https://app.example.com:8443", False),
+        ("https://App.example.com:443", "HTTPS://app.EXAMPLE.com", True),
+        ("https://app\\.example", "HTTPS://App.Example:443", True),
+        ("https://a\\.example|https://b\\.example", "https://b.example", True),
+        ("https://a\\.example|https://b\\.example", "https://a.example.evil.example", False),
+        ("(https://a\\.example)?", "https://a.example https://evil.example", False),
+        ("https://[a-z]+\\.example\\.com", "https://evil.example/x.example.com", False),
+        ("https://.*\\.example\\.com", "https://evil.example/x.example.com", False),
+        ("https://.*\\.example\\.com", "https://evil.example?x.example.com", False),
+        ("http://[::1]:3000", "http://[::1]:3000", True),
+        ("http://[::1]:3000", "http://:3000", False),
+        ("vscode-webview://abc", "vscode-webview://abc", True),
+        (".*", "file://", True),
+        (".*", "https://a.example, https://b.example", True),
         ("https://a\\.example", "", False),
     ],
 )
@@ -110,6 +130,36 @@ async def test_big_integers_reach_the_server_as_they_are():
     )
     _, seen = await through(filter_of(), posting(body, LEGACY_VERSION))
     assert seen.request.body.buffered == body
+
+
+@pytest.mark.parametrize("origins", [["https://app.example"] * 2, ["https://app.example", "https://evil.example"], ["null", ""]])
+@pytest.mark.parametrize("pattern", [".*", "https://app.example"])
+async def test_a_request_of_two_origins_is_refused(origins, pattern):
+    exchange = posting(legacy_call(), LEGACY_VERSION, *(("oRigin", each) for each in origins))
+    response, seen = await through(filter_of(acceptedOrigins=pattern), exchange)
+    assert (response.status, seen) == (403, None)
+    assert json.loads(response.body.buffered)["error"]["message"] == "Invalid request: origin not allowed"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        (".*", "every web page"),
+        ("https://app.example.com(:[0-9]+)?", "stands for any character"),
+        ("https://.*\\.example\\.com", "stands for any character"),
+        ("https://app\\\\.example", "stands for any character"),
+        ("https://[a-z.]+.example", "stands for any character"),
+        ("https://app.example.com", None),
+        ("https://app\\.example\\.com(:[0-9]+)?", None),
+        ("https://[a-z.]+\\.example", None),
+        ("https://[]a.]\\.example", None),
+        ("null", None),
+    ],
+)
+def test_patterns_that_say_more_than_meant_are_warned_about(pattern, words):
+    heap = oauth_heap()
+    built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ["https://other.example", pattern]}}, heap)
+    assert [words in str(warning) for warning in heap.deployment.warnings] == ([True] if words else [])
 
 
 async def test_verbs_of_the_legacy_era_pass():
