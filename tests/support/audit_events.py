@@ -39,6 +39,7 @@ MCP = McpEvent(
     None,
     None,
     SUBJECT,
+    True,
     None,
     None,
     200,

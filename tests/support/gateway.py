@@ -7,6 +7,7 @@ from types import MappingProxyType
 from deputize.gateway.audit_objects import AUDIT_OBJECTS
 from deputize.gateway.declarations import declarations
 from deputize.gateway.decorators import Decorations
+from deputize.gateway.decisions import let_up
 from deputize.gateway.deployment import Deployment
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
@@ -64,13 +65,16 @@ def exchange_for(target="/", method="GET", headers=(), body=b"", origin="http://
 
 
 class Answering:
-    """A handler that remembers what it was asked and answers the same each time."""
+    """An upstream that remembers what it was asked and answers the same each time."""
 
     def __init__(self, status=200, headers=(), body=b""):
         self.asked = []
         self._answer = status, headers, body
 
     async def handle(self, exchange):
+        unrecorded = await let_up(exchange)
+        if unrecorded is not None:
+            return unrecorded
         self.asked.append(exchange)
         status, headers, body = self._answer
         return Response(status, Headers((name.encode(), value.encode()) for name, value in headers), Body(body))

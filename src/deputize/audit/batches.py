@@ -37,6 +37,10 @@ class Buffering:
     interval: float = 0.1
 
 
+class NotKept(OSError):
+    """A record is not written now, nor will it be later."""
+
+
 class Durability(NamedTuple):
     """How what was written gets onto the disk."""
 
@@ -92,12 +96,12 @@ class Batch:
         self._events.append(event)
 
     async def commit(self, event: AuditEvent) -> None:
-        """Write `event` and wait until the disk has it, together with others that come meanwhile. Raises `OSError`.
+        """Write `event` and wait until the disk has it, together with others that come meanwhile. Needs `durability`.
 
-        While it is known that nothing can be written, `event` is not even kept. Needs `durability`.
+        Raises `OSError` when the disk cannot have it now, and `NotKept` while that is known beforehand.
         """
         if self._durability is None or self.is_failing:
-            raise OSError(errno.EIO, "records cannot be brought onto the disk")
+            raise NotKept(errno.EIO, "records cannot be brought onto the disk")
         self.add(event)
         on_disk = asyncio.get_running_loop().create_future()
         self._unflushed.append(on_disk)
@@ -144,12 +148,23 @@ class Batch:
     def _write_some(self) -> None:
         if not self._unwritten:
             count = min(len(self._events), _AT_ONCE)
-            self._unwritten = "".join([self._line(self._events.popleft()) + "\n" for _ in range(count)]).encode("ascii")
+            self._unwritten = "".join([self._rendered(self._events.popleft()) for _ in range(count)]).encode("ascii")
+            if not self._unwritten:
+                return
         written = self._write(self._unwritten)
         if not written:
             raise OSError(errno.EIO, "nothing was written")
         self._tally.written += self._unwritten.count(b"\n", 0, written)
         self._unwritten = self._unwritten[written:]
+
+    def _rendered(self, event: AuditEvent) -> str:
+        """One line; a record that cannot be rendered is a fault of ours, which takes no other with it."""
+        try:
+            return self._line(event) + "\n"
+        except Exception:
+            log.exception("an audit record cannot be rendered", destination=self.destination, topic=event.topic)
+            self._tally.dropped += 1
+            return ""
 
     def _try_again(self) -> None:
         """One batch a turn, so that those who are served meanwhile do not wait for everything that has gathered."""

@@ -7,8 +7,10 @@ building dictionaries for an encoder takes. Every text passes through
 Names that the original publishes are kept (gateway reference, sections 3.4 and 7.3); the rest is our superset.
 """
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from enum import Enum
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final, NamedTuple, Protocol
@@ -37,7 +39,19 @@ _HEADERS: Final = frozenset(
         b"x-scheme",
     }
 )
-_MAX_TEXT = 512
+MAX_TEXT: Final = 512
+"""Characters of a text from outside that are written; what is cut says so."""
+
+
+class Part(Enum):
+    """What of an exchange a record tells."""
+
+    WHOLE = "whole"
+    """What was decided, and how it was answered: as soon as both are known. Of a stream, when it begins."""
+    DECISION = "decision"
+    """What was decided, before anything is done about it."""
+    OUTCOME = "outcome"
+    """What came of it, when something was recorded before. The event's name says so."""
 
 
 class AuditEvent(Protocol):
@@ -79,9 +93,10 @@ class AccessEvent(NamedTuple):
     timestamp: float
     """Seconds since the epoch when the request arrived."""
     peer: Peer
-    method: str
+    method: str | None
     origin: Origin | None
-    target: Target
+    target: Target | None
+    """`None`, as the method, when the request was not understood."""
     headers: Sequence[tuple[bytes, bytes]]
     """As received, at least the `safe_headers`; others are never written."""
     status: int | None
@@ -89,6 +104,9 @@ class AccessEvent(NamedTuple):
     elapsed: float
     """Seconds until the last byte of the answer."""
     subject: Subject
+    reason: str | None = None
+    """Why the gateway itself broke it off before any handler saw it."""
+    part: Part = Part.WHOLE
 
     @property
     def topic(self) -> str:
@@ -97,13 +115,14 @@ class AccessEvent(NamedTuple):
 
     def json(self) -> str:
         """As `AuditEvent.json`."""
-        transaction = self.transaction_id
+        transaction, path = self.transaction_id, None if self.target is None else self.target.path
+        number, name = _ACCESS_NAMES[self.part]
         return (
-            f'{{"_id":"{transaction}-0","timestamp":"{timestamp_text(self.timestamp)}","eventName":"OPENIG-HTTP-ACCESS",'
+            f'{{"_id":"{transaction}-{number}","timestamp":"{timestamp_text(self.timestamp)}","eventName":"{name}",'
             f'"transactionId":"{transaction}",{_identity(self.subject)},'
-            f'{_ends(self.peer)},"http":{{"request":{{{_what(self.peer.secure, self.method, self.origin, self.target.path)},'
+            f'{_ends(self.peer)},"http":{{"request":{{{_what(self.peer.secure, self.method, self.origin, path)},'
             f'"headers":{_header_texts(self.headers)}}}}},'
-            f'"response":{_outcome(self.status, self.elapsed)},'
+            f'"response":{_response(self.part, self.status, self.elapsed, self.reason)},'
             f'"ig":{{"exchangeId":"{transaction}",{_route(self.route)}}}}}'
         )
 
@@ -127,13 +146,16 @@ class McpEvent(NamedTuple):
     """Name and version a client gives itself in `initialize`: never proof of anything."""
     server_info: str | None
     subject: Subject
+    permitted: bool | None
+    """Whether the gateway let the message through; `None` when the client left before that was decided."""
     reason: str | None
-    """Why the gateway refused; `None` when it let the message through."""
+    """Why it did not."""
     error_code: int | None
     """The first JSON-RPC error code in the answer, whoever gave it."""
     status: int | None
     elapsed: float
-    """Seconds until the answer began."""
+    """Seconds until the record was made."""
+    part: Part = Part.WHOLE
 
     @property
     def topic(self) -> str:
@@ -145,15 +167,28 @@ class McpEvent(NamedTuple):
         transaction, subject = self.transaction_id, self.subject
         known = _call(self.message_type, self.method, self.param, self.protocol_version)
         tool = _text(self.param) if self.method == "tools/call" else "null"
-        decision = "PERMIT" if self.reason is None else "DENY"
+        number, name = _MCP_NAMES[self.part]
         return (
-            f'{{"_id":"{transaction}-1","timestamp":"{timestamp_text(self.timestamp)}","eventName":"PING-GATEWAY-MCP",'
+            f'{{"_id":"{transaction}-{number}","timestamp":"{timestamp_text(self.timestamp)}","eventName":"{name}",'
             f'"transactionId":"{transaction}",{_identity(subject)},'
             f'"client":{{{_address(self.peer)},{known},"info":{_text(self.client_info)}}},"server":{{"info":{_text(self.server_info)}}},{_delegation(subject)},'
-            f'"tool":{tool},"decision":"{decision}","reason":{_text(self.reason)},'
+            f'"tool":{tool},"decision":{_DECISIONS[self.permitted]},"reason":{_text(self.reason)},'
             f'"errorCode":{_number(self.error_code)},"sessionId":{_text(self.session_id)},'
-            f'"response":{_outcome(self.status, self.elapsed)},"ig":{{{_route(self.route)}}}}}'
+            f'"response":{_response(self.part, self.status, self.elapsed)},"ig":{{{_route(self.route)}}}}}'
         )
+
+
+_ACCESS_NAMES: Final = {
+    Part.WHOLE: ("0", "OPENIG-HTTP-ACCESS"),
+    Part.DECISION: ("0", "OPENIG-HTTP-ACCESS"),
+    Part.OUTCOME: ("2", "OPENIG-HTTP-ACCESS-OUTCOME"),
+}
+_MCP_NAMES: Final = {
+    Part.WHOLE: ("1", "PING-GATEWAY-MCP"),
+    Part.DECISION: ("1", "PING-GATEWAY-MCP"),
+    Part.OUTCOME: ("3", "PING-GATEWAY-MCP-OUTCOME"),
+}
+_DECISIONS: Final = {True: '"PERMIT"', False: '"DENY"', None: "null"}
 
 
 def safe_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -205,9 +240,9 @@ def _address(peer: Peer) -> str:
 
 
 @lru_cache(maxsize=256)
-def _what(secure: bool, method: str, origin: Origin | None, path: str) -> str:  # noqa: FBT001 - lru_cache is quicker with positions
-    address = f"{origin or ''}{path}"
-    return f'"secure":{_flag(secure)},"method":{_quoted(method)},"path":{_quoted(address)}'
+def _what(secure: bool, method: str | None, origin: Origin | None, path: str | None) -> str:  # noqa: FBT001 - lru_cache is quicker with positions
+    address = None if path is None else f"{origin or ''}{path}"
+    return f'"secure":{_flag(secure)},"method":{_text(method)},"path":{_text(address)}'
 
 
 @lru_cache(maxsize=256)
@@ -215,8 +250,11 @@ def _call(message_type: str | None, method: str | None, param: str | None, versi
     return f'"messageType":{_text(message_type)},"method":{_text(method)},"param":{_text(param)},"protocolVersion":{_text(version)}'
 
 
-def _outcome(status: int | None, elapsed: float) -> str:
-    return f'{{{_status(status)},"elapsedTime":{round(elapsed * 1000)},"elapsedTimeUnits":"MILLISECONDS"}}'
+def _response(part: Part, status: int | None, elapsed: float, reason: str | None = None) -> str:
+    if part is Part.DECISION:
+        return "null"
+    detail = "" if reason is None else f'"detail":{{"reason":{_quoted(reason)}}},'
+    return f'{{{_status(status)},{detail}"elapsedTime":{round(elapsed * 1000)},"elapsedTimeUnits":"MILLISECONDS"}}'
 
 
 @lru_cache(maxsize=256)
@@ -238,7 +276,7 @@ def _header_texts(headers: Iterable[tuple[bytes, bytes]]) -> str:
 
 @lru_cache(maxsize=1024)
 def _header_text(value: bytes) -> str:
-    return _quoted(value.decode("latin-1")[:_MAX_TEXT])
+    return _quoted(cut(value.decode("latin-1")))
 
 
 @lru_cache(maxsize=256)
@@ -264,5 +302,11 @@ def _flag(value: bool) -> str:  # noqa: FBT001 - it is the value
 
 
 def cut(text: str) -> str:
-    """`text` no longer than a record may hold."""
-    return text[:_MAX_TEXT]
+    """`text` as far as a record holds it; a longer one is marked, and told from others that begin alike by its SHA-256 (of its UTF-8).
+
+    What is marked is longer than `MAX_TEXT` characters, so that no text can be mistaken for a mark.
+    """
+    if len(text) <= MAX_TEXT:
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[:MAX_TEXT]}… (cut: {len(text)} characters, SHA-256 {digest})"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from deputize.audit.batches import NotKept
 from deputize.audit.records import AuditEvent
 
 Publish = Callable[[AuditEvent], None]
@@ -24,7 +25,7 @@ class AuditSink(Protocol):
         ...
 
     def committer(self, topic: str) -> Commit | None:
-        """What takes one record of `topic` and returns when the disk has it, or raises `OSError`. `None` where that cannot be had."""
+        """What takes a record of `topic` and returns when the disk has it, or raises as `Batch.commit`. `None`: there is no disk."""
         ...
 
     async def close(self) -> None:
@@ -45,7 +46,7 @@ class AuditService:
         return partial(_publish, takers) if len(takers) > 1 else next(iter(takers), None)
 
     def committer(self, topic: str) -> Commit | None:
-        """What brings a record of `topic` onto the disk before it returns, and raises `OSError` when it cannot; `None` unless strict."""
+        """What brings a record of `topic` onto the disk before it returns, and raises as `Batch.commit`; `None` unless strict."""
         if not self.strict:
             return None
         takers = [sink for sink in self.sinks if topic in sink.topics]
@@ -60,6 +61,11 @@ def _publish(takers: Iterable[Publish], event: AuditEvent) -> None:
 
 
 async def _commit(lasting: Iterable[Commit], passing: Iterable[Publish], event: AuditEvent) -> None:
+    kept = False
     for commit in lasting:
-        await commit(event)
+        try:
+            await commit(event)
+        except NotKept as error:
+            raise (OSError(*error.args) if kept else error) from error
+        kept = True
     _publish(passing, event)

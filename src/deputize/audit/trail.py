@@ -103,10 +103,8 @@ class Trail:
     def _end_turn(self) -> None:
         due, self._due = self._due, []
         held, self._held = self._held, []
-        for flush in due:
-            flush()
-        for then in held:
+        for each in (*due, *held):
             try:
-                then()
+                each()
             except Exception:
-                log.exception("what waited for the audit failed")
+                log.exception("the audit, or what waited for it, failed")

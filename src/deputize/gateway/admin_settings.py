@@ -41,7 +41,7 @@ class AdminSettings(Settings):
     """`maxBodyLength` in bytes limits what is buffered when `streamingEnabled` is false; -1 stands for the built-in limit."""
 
     admin_connector: AdminConnectorSettings = Field(AdminConnectorSettings(port=8085))
-    """The listener of the administration endpoints, such as `/health/ready`."""
+    """The listener of the administration endpoints: `/health/ready`, `/health/live`, `/metrics`."""
     connectors: tuple[ConnectorSettings, ...] = Field((ConnectorSettings.model_validate({"port": 8080}),), min_length=1)
     """The listeners for traffic; one for clear text on port 8080 when absent."""
     streaming_enabled: bool = False

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from deputize.gateway import catalogue
+from deputize.gateway.access_audit import unheard_audit
 from deputize.gateway.admin_settings import ListenerSettings
 from deputize.gateway.administration import Administration
 from deputize.gateway.declarations import below
@@ -85,7 +86,7 @@ class Gateway:
                 listener = await self._open(self.instance.entry, connector, port, position, self._gate)
                 self.ports.append(listener.port)
         settings = admin.settings.admin_connector
-        health = Administration(lambda: self._serving)
+        health = Administration(lambda: self._serving, self.instance.ground.instance.trail)
         listener = await self._open(health, settings, settings.port, below(admin.position, "adminConnector"), Gate())
         self.admin_port = listener.port
 
@@ -98,7 +99,7 @@ class Gateway:
         except OSError as error:
             reason = f"cannot listen on {settings.host}:{port}: {error.strerror or error}"
             raise ConfigurationError(below(position, "port"), reason, "choose another port or host, or end what uses it") from error
-        listener.records = Records(instance.trail.hold)
+        listener.records = Records(instance.trail.hold, unheard_audit(instance.audit_services, instance.clock))
         grace = LONGEST_GRACE_SECONDS if settings.grace_period is None else settings.grace_period
         self._listeners.append((listener, grace))
         return listener

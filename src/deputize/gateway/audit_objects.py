@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -126,6 +127,8 @@ class AuditService:
                 site.on_close(sinks[-1].close)
         service = Service(tuple(sinks), config.strict)
         _check_strictness(service, site)
+        site.instance.audit_services.append(service)
+        site.on_close(partial(_forget, site.instance.audit_services, service))
         return service
 
 
@@ -146,6 +149,10 @@ def _settings(kind: _Kind, handler: EventHandler, site: Site, key: str) -> Handl
     for topic in sorted(set(settings.topics) - TOPICS):
         site.warn(f"{key}/config/topics", f"nothing is ever recorded on topic {topic!r}", f"the topics are {' and '.join(sorted(TOPICS))}")
     return settings
+
+
+async def _forget(services: list[Service], service: Service) -> None:
+    services.remove(service)
 
 
 def _check_strictness(service: Service, site: Site) -> None:

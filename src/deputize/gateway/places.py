@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deputize.audit.service import AuditService
 from deputize.audit.trail import Trail
 from deputize.kernel.clock import Clock
 
@@ -18,6 +19,8 @@ class Instance:
     environment: Mapping[str, str]
     trail: Trail = field(default_factory=Trail)
     """What all audit destinations have in common."""
+    audit_services: list[AuditService] = field(default_factory=list[AuditService])
+    """Those that are open, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+from deputize.audit.records import cut
 from deputize.http.sse import EventReader
 from deputize.kernel import strict_json
 from deputize.kernel.strict_json import JsonError
@@ -10,7 +11,6 @@ from deputize.kernel.values import JsonObject, JsonValue
 
 MAX_KEPT: Final = 64 * 1024
 """Bytes of one message that are looked at; larger ones pass unobserved."""
-_MAX_NAME = 128
 
 
 class AnswerObserver:
@@ -22,6 +22,11 @@ class AnswerObserver:
         """Nothing seen yet."""
         self.error_code: int | None = None
         self.server_info: str | None = None
+
+    @property
+    def has_seen(self) -> bool:
+        """Whether there was something."""
+        return self.error_code is not None or self.server_info is not None
 
     def message(self, data: bytes) -> None:
         """Look at one message; what cannot be of interest is not parsed."""
@@ -52,8 +57,8 @@ def implementation(info: JsonValue) -> str | None:
     """`name version` of a `clientInfo` or `serverInfo`; self-reported, so it proves nothing."""
     if not isinstance(info, Mapping):
         return None
-    parts = [part[:_MAX_NAME] for part in (info.get("name"), info.get("version")) if isinstance(part, str)]
-    return " ".join(parts) or None
+    parts = [part for part in (info.get("name"), info.get("version")) if isinstance(part, str)]
+    return cut(" ".join(parts)) or None
 
 
 class Collector(Protocol):

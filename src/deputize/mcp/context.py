@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from mcp_types import CLIENT_INFO_META_KEY
+
 from deputize.kernel import strict_json
 from deputize.kernel.strict_json import JsonError
 from deputize.kernel.values import JsonObject, JsonValue
+from deputize.mcp.answers import implementation
 from deputize.mcp.targets import PolicyKey
 from deputize.mcp.validation import Message
 
@@ -31,6 +34,17 @@ class McpContext:
     def client_payload(self) -> JsonObject | None:
         """The client's JSON-RPC message."""
         return self.message.frame.document if self.message.frame else None
+
+    @property
+    def client_info(self) -> str | None:
+        """Name and version the client gives itself: in `initialize`, or in every message that describes itself. It proves nothing."""
+        frame = self.message.frame
+        if frame is None or frame.params is None:
+            return None
+        if frame.method == "initialize":
+            return implementation(frame.params.get("clientInfo"))
+        meta = frame.params.get("_meta")
+        return implementation(meta.get(CLIENT_INFO_META_KEY)) if isinstance(meta, Mapping) else None
 
     @property
     def server_payload(self) -> JsonValue:

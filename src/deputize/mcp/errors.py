@@ -44,6 +44,7 @@ __all__ = [
     "too_large",
     "unknown_method",
     "unknown_session",
+    "unrecorded",
     "unsupported_version",
     "wrong_verb",
 ]
@@ -134,3 +135,8 @@ def bad_gateway(reason: str) -> Rejection:
 def too_large(limit: int) -> Rejection:
     """The body exceeds what the route accepts, in bytes."""
     return Rejection(413, INVALID_REQUEST, f"Invalid request: body larger than {limit} bytes")
+
+
+def unrecorded() -> Rejection:
+    """The gateway makes no call that it cannot record; later it may be able to."""
+    return Rejection(503, INTERNAL_ERROR, "Internal error: temporarily unavailable")

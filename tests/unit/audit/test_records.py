@@ -1,8 +1,11 @@
+import hashlib
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from deputize.audit.records import Subject, cut, timestamp_text
+from deputize.audit.records import Part, Subject, cut, timestamp_text
 from support.audit_events import ACCESS, MCP
 
 
@@ -51,7 +54,7 @@ def test_an_mcp_record_says_who_acted_for_whom_on_what():
 
 
 def test_a_refusal_is_a_denial_with_its_reason():
-    members = from_json(MCP._replace(reason="insufficient_scope", status=403, method="prompts/get").json())
+    members = from_json(MCP._replace(permitted=False, reason="insufficient_scope", status=403, method="prompts/get").json())
     assert (members["decision"], members["reason"], members["tool"]) == ("DENY", "insufficient_scope", None)
     assert members["response"]["status"] == "FAILED"
 
@@ -73,13 +76,49 @@ def test_any_text_becomes_one_line_that_says_it(text, value, texts):
     assert (mcp + access).isprintable()
     read = from_json(mcp)
     assert (read["client"]["param"], read["reason"], read["act"], read["sub"], read["scopes"]) == (text, text, texts, text, texts)
-    assert from_json(access)["http"]["request"]["headers"] == {"user-agent": [value.decode("latin-1")[:512]]}
+    assert from_json(access)["http"]["request"]["headers"] == {"user-agent": [cut(value.decode("latin-1"))]}
 
 
-def test_a_header_is_written_as_far_as_512_characters():
+def test_what_is_cut_says_so_and_stays_distinct():
     record = from_json(ACCESS._replace(headers=[(b"user-agent", b"x" * 9000)]).json())
-    assert record["http"]["request"]["headers"] == {"user-agent": ["x" * 512]}
-    assert cut("x" * 9000) == "x" * 512
+    digest = hashlib.sha256(b"x" * 9000).hexdigest()
+    assert record["http"]["request"]["headers"] == {"user-agent": [f"{'x' * 512}… (cut: 9000 characters, SHA-256 {digest})"]}
+    assert cut("x" * 600 + "a") != cut("x" * 600 + "b")
+
+
+@given(st.text(max_size=1200), st.text(max_size=1200))
+def test_two_texts_never_look_alike_once_written(one, other):
+    assert (cut(one) == cut(other)) is (one == other)
+    assert cut(one).startswith(one[:512])
+    assert (cut(one) == one) is (len(one) <= 512)
+
+
+@pytest.mark.parametrize(("permitted", "decision"), [(True, "PERMIT"), (False, "DENY"), (None, None)])
+def test_what_was_decided_is_said_even_if_nothing_was(permitted, decision):
+    assert from_json(MCP._replace(permitted=permitted).json())["decision"] == decision
+
+
+def test_the_parts_of_an_exchange_are_told_apart():
+    for event, name in ((ACCESS, "OPENIG-HTTP-ACCESS"), (MCP, "PING-GATEWAY-MCP")):
+        whole, decision, outcome = (from_json(event._replace(part=part).json()) for part in Part)
+        assert [each["eventName"] for each in (whole, decision, outcome)] == [name, name, f"{name}-OUTCOME"]
+        assert decision["response"] is None
+        assert outcome["response"] == whole["response"]
+        assert whole["_id"] == decision["_id"] != outcome["_id"]
+        assert {each["transactionId"] for each in (whole, decision, outcome)} == {"tx"}
+
+
+def test_a_request_that_was_not_understood_is_recorded_with_what_is_known():
+    unheard = ACCESS._replace(
+        route=None, method=None, origin=None, target=None, headers=(), status=400, subject=Subject(), reason="rubbish"
+    )
+    record = from_json(unheard.json())
+    assert record["http"]["request"] == {"secure": True, "method": None, "path": None, "headers": {}}
+    assert (record["client"]["ip"], record["response"]["statusCode"], record["response"]["detail"]) == (
+        "192.0.2.1",
+        "400",
+        {"reason": "rubbish"},
+    )
 
 
 @given(st.integers(min_value=0, max_value=4_000_000_000_000))

@@ -5,10 +5,13 @@ import pytest
 from pydantic_core import from_json
 
 from deputize.audit.service import AuditService
-from deputize.gateway.access_audit import access_audit
+from deputize.gateway.access_audit import access_audit, unheard_audit
+from deputize.gateway.contexts import RouterContext
+from deputize.gateway.decisions import let_up
 from deputize.gateway.oauth_contexts import access_token
 from deputize.gateway.places import RouteIdentity
 from deputize.http.exchange import Ending
+from deputize.http.listener import Unheard
 from deputize.http.messages import Response
 from deputize.kernel.errors import ConfigurationError
 from support.audit_events import MCP
@@ -27,9 +30,9 @@ def open_files():
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
-def service_of(tmp_path, *handlers, key="eventHandlers"):
+def service_of(tmp_path, *handlers, key="eventHandlers", **more):
     heap = oauth_heap(instance=instance_for(tmp_path))
-    service = built(AuditService, {"type": "AuditService", "config": {key: list(handlers)}}, heap)
+    service = built(AuditService, {"type": "AuditService", "config": {key: list(handlers), **more}}, heap)
     return service, heap
 
 
@@ -126,6 +129,9 @@ async def test_what_waits_to_be_written_holds_no_credentials():
     class Keeping:
         topics = frozenset({"access"})
 
+        def committer(self, topic):
+            return None
+
         def taker(self, topic):
             return kept.append
 
@@ -137,6 +143,66 @@ async def test_what_waits_to_be_written_holds_no_credentials():
     assert b"s3cret" not in b"".join(value for _, value in exchange.endings[0]._headers)
     exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
     assert kept[0].headers == [(b"HOST", b"a")]
+
+
+async def test_a_strict_access_decision_is_on_the_disk_before_the_call_goes_up(tmp_path):
+    service, heap = service_of(tmp_path, handler(logDirectory="audit"), strict=True)
+    for route, routed in ((RouteIdentity("r1", "weather"), True), (None, False), (None, True)):
+        observe = access_audit(service, FixedClock(), route)
+        exchange = exchange_for("/x")
+        observe(exchange)
+        if routed:
+            exchange.put(RouterContext(RouteIdentity("r1", "weather"), None, exchange.request.target))
+        before = (tmp_path / "audit/access.audit.json").read_bytes().count(b"\n")
+        assert await let_up(exchange) is None
+        concerns = route is not None or not routed
+        lines = (tmp_path / "audit/access.audit.json").read_bytes().splitlines()[before:]
+        assert [from_json(line)["response"] for line in lines] == ([None] if concerns else [])
+        exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
+        await heap.ground.instance.trail.written()
+        lines = (tmp_path / "audit/access.audit.json").read_bytes().splitlines()[before + concerns :]
+        assert [from_json(line)["eventName"] for line in lines] == (["OPENIG-HTTP-ACCESS-OUTCOME"] if concerns else [])
+    await heap.deployment.close()
+
+
+@pytest.mark.parametrize(
+    ("handlers", "complaint"),
+    [
+        ([], "nothing is recorded at all"),
+        ([handler(logDirectory="audit", enabled=False)], "nothing is recorded at all"),
+        ([handler(STDOUT_HANDLER)], "records of topic 'access' go to no disk"),
+        ([handler(STDOUT_HANDLER), handler(logDirectory="audit", topics=["access"])], "records of topic 'mcp' go to no disk"),
+    ],
+)
+async def test_strictness_that_nobody_can_keep_is_an_error(tmp_path, handlers, complaint):
+    with pytest.raises(ConfigurationError, match=f"/handler/config/strict: .*{complaint}"):
+        service_of(tmp_path, *handlers, strict=True)
+
+
+async def test_what_the_listener_answers_itself_is_recorded_by_the_first_that_takes_it(tmp_path):
+    heap = oauth_heap(instance=instance_for(tmp_path))
+    instance = heap.ground.instance
+    record = unheard_audit(instance.audit_services, FixedClock())
+    peer = exchange_for().peer
+    record(Unheard(peer, "tx-0", 400, "nobody takes it", None))
+    for name, topics in (("a", ["mcp"]), ("b", ["access"]), ("c", ["access"])):
+        config = {"eventHandlers": [handler(logDirectory=name, topics=topics)]}
+        built(AuditService, {"type": "AuditService", "config": config}, heap)
+    busy = exchange_for("/x?token=s3cret", headers=[("Host", "h"), ("Cookie", "s3cret")]).request
+    record(Unheard(peer, "tx-1", 408, "the head did not come", None))
+    record(Unheard(peer, "tx-2", 503, "too many", busy))
+    await heap.deployment.close()
+    assert instance.audit_services == []
+    text = (tmp_path / "b/access.audit.json").read_text()
+    first, second = map(from_json, text.splitlines())
+    assert (first["transactionId"], first["response"]["statusCode"], first["response"]["detail"]) == (
+        "tx-1",
+        "408",
+        {"reason": "the head did not come"},
+    )
+    assert second["http"]["request"] == {"secure": False, "method": "GET", "path": "http://client.example/x", "headers": {"host": ["h"]}}
+    assert "s3cret" not in text
+    assert (tmp_path / "c/access.audit.json").read_text() == ""
 
 
 def test_nothing_is_observed_for_nobody(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deputize.audit.records import cut
 from deputize.mcp.answers import MAX_KEPT, AnswerObserver, MessageCollector, implementation
 
 ERROR = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}'
@@ -69,7 +70,8 @@ def test_little_is_kept():
         (None, None),
         ("a", None),
         ({"name": 7}, None),
-        ({"name": "x" * 999}, "x" * 128),
+        ({"name": "x" * 512}, "x" * 512),
+        ({"name": "x" * 999}, cut("x" * 999)),
     ],
 )
 def test_implementations(info, text):

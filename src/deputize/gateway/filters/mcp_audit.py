@@ -1,26 +1,29 @@
 """`McpAuditFilter`: one record for each MCP message, refused ones included (gateway-config reference, section 3.4)."""
 
 from collections.abc import AsyncIterator, Awaitable
+from functools import partial
 from typing import Final
 
-from deputize.audit.records import MCP, McpEvent, Route, Subject, cut
-from deputize.audit.service import AuditService, Publish
+from deputize.audit.batches import NotKept
+from deputize.audit.records import MCP, McpEvent, Part, Route, Subject, cut
+from deputize.audit.service import AuditService, Commit, Publish
 from deputize.gateway.contexts import RouterContext
+from deputize.gateway.decisions import Decision, decision_on
 from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
 from deputize.gateway.settings import Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Ending, Exchange, Filter, Next
 from deputize.http.messages import Body, Response
 from deputize.kernel.clock import Clock
-from deputize.mcp.answers import AnswerObserver, Collector, collector_for, implementation, is_of_interest
+from deputize.mcp.answers import AnswerObserver, Collector, collector_for, is_of_interest
 from deputize.mcp.context import McpContext
-from deputize.mcp.validation import ClientMessageType, Message
+from deputize.mcp.validation import EVENT_STREAM, ClientMessageType
 
 _NOBODY: Final = Subject()
 
 
 class McpAuditFilter:
-    """Stands before the filters that decide, and writes down what they decided when the exchange has ended."""
+    """Stands before the filters that decide, and writes down what they decided before the answer has left."""
 
     class Config(Settings):
         """Without `auditService` nothing is recorded."""
@@ -28,10 +31,11 @@ class McpAuditFilter:
         audit_service: Reference | None = None
         """An `AuditService` with an event handler of topic `mcp`."""
 
-    def __init__(self, publish: Publish, clock: Clock) -> None:
-        """`publish` takes records of topic `mcp`."""
+    def __init__(self, publish: Publish, clock: Clock, commit: Commit | None = None) -> None:
+        """`publish` takes records of topic `mcp`; so does `commit`, before the call goes up."""
         self._publish = publish
         self._clock = clock
+        self._commit = commit
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Filter:
@@ -39,55 +43,108 @@ class McpAuditFilter:
         if config.audit_service is None:
             site.warn("", "no auditService: nothing is recorded", "name an AuditService")
             return _PassingOn()
-        publish = site.refer(config.audit_service, AuditService, "auditService").publisher(MCP)
-        return _PassingOn() if publish is None else cls(publish, site.instance.clock)
+        service = site.refer(config.audit_service, AuditService, "auditService")
+        publish = service.publisher(MCP)
+        return _PassingOn() if publish is None else cls(publish, site.instance.clock, service.committer(MCP))
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on, and look at what comes back without holding it up."""
-        recording = _Recording(self._publish, exchange, self._clock.now())
+        decision = decision_on(exchange)
+        recording = _Recording(self._publish, exchange, decision, self._clock.now())
         exchange.endings.append(recording)
+        if self._commit is not None:
+            decision.commits.append(partial(recording.commit, self._commit))
         response = await next(exchange)
-        if response.status == 200 and _opens_stream(exchange):
-            recording.record(response.status, self._clock.now() - recording.began)
-        else:
+        if response.body.buffered is None and (response.headers.get("content-type") or "").lower().startswith(EVENT_STREAM):
+            recording.begin_stream(response.status, self._clock.now())
+        mcp = exchange.find(McpContext)
+        if mcp is None or mcp.message.type is not ClientMessageType.SSE_OPENING:
             recording.observe(response)
         return response
 
 
 class _Recording:
-    """What is known about an exchange until it is recorded, once."""
+    """What is known about an exchange until it is recorded: once, or in two parts when the decision could not wait for the outcome."""
 
-    __slots__ = ("_exchange", "_observer", "_publish", "began")
+    __slots__ = ("_began", "_decision", "_exchange", "_observer", "_part", "_publish", "_strict")
 
-    def __init__(self, publish: Publish, exchange: Exchange, began: float) -> None:
+    def __init__(self, publish: Publish, exchange: Exchange, decision: Decision, began: float) -> None:
         self._publish = publish
         self._exchange: Exchange | None = exchange
-        self._observer: AnswerObserver | None = None
-        self.began = began
+        self._decision = decision
+        self._observer = AnswerObserver()
+        self._part = Part.WHOLE
+        self._strict = False
+        self._began = began
 
     def __call__(self, ending: Ending) -> None:
-        """The exchange has ended."""
-        if self._exchange is not None:
-            self.record(None if ending.response is None else ending.response.status, ending.finished - self._exchange.started)
+        """Record the end, and let go of the exchange: it holds this object, and a circle would wait for the garbage collector.
 
-    def record(self, status: int | None, elapsed: float) -> None:
-        """Publish, and let go of the exchange: it holds this object, and a circle would wait for the garbage collector."""
+        The end of a stream is told only where it has something to say that its beginning could not.
+        """
         exchange, self._exchange = self._exchange, None
-        if exchange is not None:
-            self._publish(_event(exchange, self._observer, self.began, elapsed, status))
+        if exchange is None:
+            return
+        if self._part is Part.WHOLE or self._strict or not ending.complete or self._observer.has_seen:
+            status = None if ending.response is None else ending.response.status
+            self._publish(self._event(exchange, status, ending.finished - exchange.started, self._part))
+
+    async def commit(self, commit: Commit) -> None:
+        """Bring the decision onto the disk. Raises `OSError`."""
+        if self._exchange is None:
+            return
+        self._part, self._strict = Part.OUTCOME, True
+        try:
+            await commit(self._event(self._exchange, None, 0.0, Part.DECISION))
+        except NotKept:
+            self._part = Part.WHOLE
+            raise
+
+    def begin_stream(self, status: int, now: float) -> None:
+        """Record the decision, unless it has been: a stream may last for hours, or as long as the process."""
+        if self._exchange is not None and self._part is Part.WHOLE:
+            self._publish(self._event(self._exchange, status, now - self._began, Part.WHOLE))
+            self._part = Part.OUTCOME
 
     def observe(self, response: Response) -> None:
         """Look at the answer: now, where it is at hand, or as it passes."""
         body = response.body
         if body.buffered is not None and not is_of_interest(body.buffered):
             return
-        self._observer = AnswerObserver()
         collector = collector_for(response.headers.get("content-type") or "", self._observer)
         if body.buffered is None:
             response.body = Body(None, _Watched(aiter(body), collector), body.length, body.aclose)
         else:
             collector.feed(body.buffered)
             collector.end()
+
+    def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: Part) -> McpEvent:
+        token = exchange.find(AccessToken)
+        router = exchange.find(RouterContext)
+        mcp = exchange.find(McpContext)
+        message = mcp.message if mcp else None
+        key = mcp.key if mcp else None
+        permitted, reason = (True, None) if part is Part.DECISION else _verdict(exchange, self._decision, status)
+        return McpEvent(
+            exchange.transaction_id,
+            Route(router.route.id, router.route.name) if router else None,
+            self._began,
+            exchange.peer,
+            message.type.value if message else None,
+            key.method if key else None,
+            cut(" ".join(key.names)) if key and key.names else None,
+            message.version if message else None,
+            message.session if message else None,
+            mcp.client_info if mcp else None,
+            self._observer.server_info,
+            token.subject if token else _NOBODY,
+            permitted,
+            reason,
+            self._observer.error_code,
+            status,
+            elapsed,
+            part,
+        )
 
 
 class _PassingOn:
@@ -119,48 +176,15 @@ class _Watched:
         return chunk
 
 
-def _opens_stream(exchange: Exchange) -> bool:
-    """Such a stream may stay open for hours: its record does not wait for the end."""
-    mcp = exchange.find(McpContext)
-    return mcp is not None and mcp.message.type is ClientMessageType.SSE_OPENING
-
-
-def _event(exchange: Exchange, observer: AnswerObserver | None, began: float, elapsed: float, status: int | None) -> McpEvent:
-    token = exchange.find(AccessToken)
-    router = exchange.find(RouterContext)
-    mcp = exchange.find(McpContext)
-    message = mcp.message if mcp else None
-    key = mcp.key if mcp else None
-    return McpEvent(
-        exchange.transaction_id,
-        Route(router.route.id, router.route.name) if router else None,
-        began,
-        exchange.peer,
-        message.type.value if message else None,
-        key.method if key else None,
-        cut(" ".join(key.names)) if key and key.names else None,
-        message.version if message else None,
-        message.session if message else None,
-        _client_info(message) if message else None,
-        observer.server_info if observer else None,
-        token.subject if token else _NOBODY,
-        _reason(exchange, status, let_through=mcp is not None),
-        observer.error_code if observer else None,
-        status,
-        elapsed,
-    )
-
-
-def _client_info(message: Message) -> str | None:
-    frame = message.frame
-    return implementation(frame.params.get("clientInfo")) if frame and frame.method == "initialize" and frame.params else None
-
-
-def _reason(exchange: Exchange, status: int | None, *, let_through: bool) -> str | None:
-    """Why the gateway refused. What passed the MCP filters can still be refused by a filter that leaves no reason: then there is none."""
+def _verdict(exchange: Exchange, decision: Decision, status: int | None) -> tuple[bool | None, str | None]:
+    """Whether the call was let through, and if not, why. Nothing was decided on a client that left before."""
     refusal = exchange.find(RefusalContext)
     if refusal is not None:
-        return f"{refusal.error}: {refusal.reason}"
-    if let_through or (status is not None and status < 400):
-        return None
-    return "refused before it was read as an MCP message"
+        return False, f"{refusal.error}: {refusal.reason}"
+    if decision.went_up or (status is not None and status < 400):
+        return True, None
+    if status is None:
+        return None, "the client left before it was decided"
+    if exchange.find(McpContext) is None:
+        return False, "refused before it was read as an MCP message"
+    return False, f"the gateway itself answered {status}"

@@ -1,8 +1,8 @@
 """`ClientHandler`: sends the gateway's own requests (gateway-config reference 5.2)."""
 
-from collections.abc import Awaitable
 from typing import Self
 
+from deputize.gateway.decisions import let_up
 from deputize.gateway.handlers.upstream_settings import UpstreamSettings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange
@@ -24,6 +24,6 @@ class ClientHandler:
         """Make the client."""
         return cls(config.upstream(site))
 
-    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+    async def handle(self, exchange: Exchange) -> Response:
         """Send the request to its origin. Raises `UpstreamError`."""
-        return self._send(exchange.request)
+        return await let_up(exchange) or await self._send(exchange.request)

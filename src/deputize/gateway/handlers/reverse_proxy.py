@@ -4,6 +4,7 @@ from typing import Self
 
 import structlog
 
+from deputize.gateway.decisions import let_up
 from deputize.gateway.handlers.upstream_settings import UpstreamSettings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange
@@ -33,6 +34,9 @@ class ReverseProxyHandler:
 
     async def handle(self, exchange: Exchange) -> Response:
         """Answer with what the origin answers, or with 502 or 503."""
+        unrecorded = await let_up(exchange)
+        if unrecorded is not None:
+            return unrecorded
         try:
             return await self._send(exchange.request)
         except UpstreamError as error:

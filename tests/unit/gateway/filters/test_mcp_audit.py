@@ -1,3 +1,4 @@
+import asyncio
 import json
 
 import pytest
@@ -5,7 +6,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
+from deputize.audit.batches import NotKept
+from deputize.audit.records import Part, cut
 from deputize.gateway.contexts import RouterContext
+from deputize.gateway.decisions import let_up
 from deputize.gateway.filters.mcp_audit import McpAuditFilter
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
@@ -14,7 +18,7 @@ from deputize.http.chain import Chain
 from deputize.http.exchange import Ending, Filter, Handler
 from deputize.http.messages import Body, Headers, Response
 from support.gateway import Answering, FixedClock, built, exchange_for, ground_for, heap_of, instance_for
-from support.mcp_messages import LEGACY_VERSION, legacy_call
+from support.mcp_messages import LEGACY_VERSION, MODERN_META, MODERN_VERSION, legacy_call, modern_call
 from support.oauth_filters import CLAIMS, oauth_heap, posting, protection, resource_server
 
 RATE = {"numberOfRequests": 1, "duration": "1 minute"}
@@ -34,6 +38,11 @@ def guarded(upstream, tokens=None):
 
 
 async def recorded(exchange, upstream=None, tokens=None):
+    *_, record = await all_recorded(exchange, upstream, tokens)
+    return record
+
+
+async def all_recorded(exchange, upstream=None, tokens=None):
     chain, kept = guarded(upstream or Answering(), tokens)
     exchange.put(RouterContext(RouteIdentity("r1", "weather"), exchange.request.origin, exchange.request.target))
     response = await chain.handle(exchange)
@@ -41,13 +50,14 @@ async def recorded(exchange, upstream=None, tokens=None):
         pass
     for ending in exchange.endings:
         ending(Ending(response, 0, complete=True, finished=exchange.started + 0.25))
-    assert len(kept) == 1
-    return from_json(kept[0].json())
+    return [from_json(event.json()) for event in kept]
 
 
 def streamed(*chunks, content_type=b"application/json"):
     class Upstream:
         async def handle(self, exchange):
+            assert await let_up(exchange) is None
+
             async def produce():
                 for chunk in chunks:
                     yield chunk
@@ -135,12 +145,151 @@ async def test_a_stream_opening_is_recorded_when_it_begins():
     assert len(kept) == 1
 
 
-async def test_an_exchange_that_breaks_off_is_recorded():
+EVENTS = b"text/event-stream"
+
+
+@pytest.mark.parametrize(("message", "news"), [(b'{"result":{}}', False), (ERROR, True), (b'{"result":{"serverInfo":{"name":"w"}}}', True)])
+async def test_the_decision_on_a_streamed_answer_is_recorded_when_it_begins(message, news):
     exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
-    chain, kept = guarded(Answering())
-    await chain.handle(exchange)
+    chain, kept = guarded(streamed(b"data: " + message + b"\n\n", content_type=EVENTS))
+    response = await chain.handle(exchange)
+    assert [(event.permitted, event.status, event.param, event.part) for event in kept] == [(True, 200, "forecast_daily", Part.WHOLE)]
+    async for _ in response.body:
+        pass
+    exchange.endings[0](Ending(response, 0, complete=True, finished=1.0))
+    assert [(event.part, event.permitted) for event in kept[1:]] == ([(Part.OUTCOME, True)] if news else [])
+
+
+async def test_a_stream_that_breaks_off_says_so_at_its_end():
+    exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
+    chain, kept = guarded(streamed(b"data: 1\n\n", content_type=EVENTS))
+    response = await chain.handle(exchange)
+    exchange.endings[0](Ending(response, 0, complete=False, finished=1.0))
+    assert [event.part for event in kept] == [Part.WHOLE, Part.OUTCOME]
+
+
+@pytest.mark.parametrize(("reached", "decision"), [("tokens", None), ("upstream", "PERMIT")])
+async def test_a_client_that_leaves_early_is_not_denied(reached, decision):
+    """Nothing was decided while its token was being looked at; what had gone up was permitted."""
+    waiting = asyncio.Event()
+
+    class Silent:
+        async def handle(self, exchange):
+            assert await let_up(exchange) is None
+            waiting.set()
+            await asyncio.sleep(60)
+
+    class Undecided:
+        async def filter(self, exchange, next):
+            waiting.set()
+            await asyncio.sleep(60)
+
+    chain, kept = guarded(Silent() if reached == "upstream" else Chain([Undecided()], Answering()))
+    exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
+    answering = asyncio.create_task(chain.handle(exchange))
+    await waiting.wait()
+    answering.cancel()
+    await asyncio.gather(answering, return_exceptions=True)
     exchange.endings[0](Ending(None, 0, complete=False, finished=1.0))
-    assert kept[0].status is None
+    (record,) = (from_json(event.json()) for event in kept)
+    assert (record["decision"], record["response"]["statusCode"], record["tool"]) == (decision, None, "forecast_daily")
+    assert (record["reason"] is None) is (decision == "PERMIT")
+
+
+async def test_what_the_gateway_answers_itself_with_an_error_never_went_up():
+    own = built(Handler, {"type": "StaticResponseHandler", "config": {"status": 403}})
+    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), own)
+    assert (record["decision"], record["reason"]) == ("DENY", "the gateway itself answered 403")
+
+
+async def test_a_long_name_is_not_cut_in_silence():
+    name = "x" * 4000
+    record = await recorded(posting(legacy_call(name), BEARER, LEGACY_VERSION))
+    assert record["tool"] == record["client"]["param"] == cut(name) != name[:512]
+
+
+async def test_a_message_that_describes_itself_says_who_the_client_is():
+    meta = {**MODERN_META, "io.modelcontextprotocol/clientInfo": {"name": "agent", "version": "2.0"}}
+    routing = [MODERN_VERSION, ("Mcp-Method", "tools/call"), ("Mcp-Name", "forecast_daily")]
+    for described, info in ((meta, "agent 2.0"), (MODERN_META, None)):
+        record = await recorded(posting(modern_call(meta=described), BEARER, *routing))
+        assert (record["decision"], record["client"]["info"], record["client"]["protocolVersion"]) == ("PERMIT", info, "2026-07-28")
+
+
+# Strict.
+
+
+class Journal:
+    """Takes records as a strict service does, while it can."""
+
+    def __init__(self):
+        self.kept = []
+        self.trouble = None
+
+    async def commit(self, event):
+        if isinstance(self.trouble, NotKept):
+            raise self.trouble
+        self.kept.append(event)
+        if self.trouble:
+            raise self.trouble
+
+    def parts(self):
+        return [(event.part, event.permitted, event.status) for event in self.kept]
+
+
+def strictly_guarded(upstream):
+    heap, journal = oauth_heap(resource_server()), Journal()
+    filters = [
+        McpAuditFilter(journal.kept.append, FixedClock(), journal.commit),
+        built(McpProtectionFilter, protection(), heap),
+        built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap),
+    ]
+    return Chain(filters, upstream), journal
+
+
+async def answered(chain, exchange):
+    response = await chain.handle(exchange)
+    exchange.endings[0](Ending(response, 0, complete=True, finished=1.0))
+    return response
+
+
+async def test_a_strict_decision_is_recorded_before_the_call_goes_up():
+    class Looking(Answering):
+        async def handle(self, exchange):
+            response = await super().handle(exchange)
+            assert journal.parts() == [(Part.DECISION, True, None)]
+            return response
+
+    chain, journal = strictly_guarded(Looking())
+    await answered(chain, posting(legacy_call(), BEARER, LEGACY_VERSION))
+    assert journal.parts() == [(Part.DECISION, True, None), (Part.OUTCOME, True, 200)]
+
+
+@pytest.mark.parametrize(
+    ("trouble", "records"),
+    [
+        (OSError(28, "No space left on device"), [(Part.DECISION, True, None), (Part.OUTCOME, False, 503)]),
+        (NotKept(5, "known"), [(Part.WHOLE, False, 503)]),
+    ],
+)
+async def test_what_cannot_be_recorded_strictly_does_not_go_up(trouble, records):
+    upstream = Answering()
+    chain, journal = strictly_guarded(upstream)
+    journal.trouble = trouble
+    response = await answered(chain, posting(legacy_call(), BEARER, LEGACY_VERSION))
+    assert upstream.asked == []
+    assert (response.status, response.headers.get("retry-after")) == (503, "1")
+    assert from_json(response.body.buffered)["id"] == 1
+    assert journal.parts() == records
+    assert journal.kept[-1].reason == "unrecorded: its record could not be brought onto the disk"
+
+
+async def test_what_is_refused_anyway_needs_no_disk():
+    chain, journal = strictly_guarded(Answering())
+    journal.trouble = NotKept(5, "known")
+    response = await answered(chain, posting(legacy_call(), LEGACY_VERSION))
+    assert response.status == 401
+    assert journal.parts() == [(Part.WHOLE, False, 401)]
 
 
 def test_without_a_service_nothing_stands_in_the_way():
