@@ -107,9 +107,10 @@ async def test_a_legacy_session_leaves_who_both_sides_say_they_are(guarded):
     async with Client(url, mode="legacy") as client:
         await client.list_tools()
     written = await records()
-    [initialize] = [record for record in written if record["client"]["method"] == "initialize"]
-    assert initialize["client"]["info"].startswith("mcp ")
-    assert initialize["server"]["info"].startswith("everything")
+    decision, outcome = (record for record in written if record["client"]["method"] == "initialize")  # the answer is a stream
+    assert [each["eventName"] for each in (decision, outcome)] == ["PING-GATEWAY-MCP", "PING-GATEWAY-MCP-OUTCOME"]
+    assert decision["client"]["info"].startswith("mcp ")
+    assert outcome["server"]["info"].startswith("everything")
     sessions = {record["sessionId"] for record in written if record["client"]["method"] == "tools/list"}
     assert len(sessions) == 1
     assert None not in sessions
