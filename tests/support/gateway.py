@@ -5,9 +5,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from deputize.gateway.audit_objects import AUDIT_OBJECTS
+from deputize.gateway.decisions import let_up
 from deputize.gateway.declarations import declarations
 from deputize.gateway.decorators import Decorations
-from deputize.gateway.decisions import let_up
 from deputize.gateway.deployment import Deployment
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
