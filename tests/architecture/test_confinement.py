@@ -20,6 +20,7 @@ CONFINED = {
     "httptools": ("http/listener", "http/upstream"),
     "mcp_types": ("mcp",),
     "re2": ("expressions", "gateway", "mcp"),
+    "regex": ("expressions",),
     "yaml": ("authority/environment_file",),
     "click": ("cli",),
     "rich": ("cli",),

@@ -221,7 +221,7 @@ class _Compiler:
 
     def _call(self, position: int, function: Function, arguments: tuple[Node, ...]) -> Code:
         call = _undecided_if_absent(function.call) if self._semantics.decides else function.call
-        codes = [self._argument(node, is_pattern=at == function.pattern_at) for at, node in enumerate(arguments)]
+        codes = [self._argument(node, is_pattern=at in function.patterns_at) for at, node in enumerate(arguments)]
 
         def run_call(frame: Frame) -> Value:
             try:

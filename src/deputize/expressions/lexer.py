@@ -37,16 +37,18 @@ class Vocabulary:
 
 
 def operator_pattern(*operators: str) -> re.Pattern[str]:
-    """A pattern that matches the longest of `operators`."""
-    return re.compile("|".join(re.escape(operator) for operator in sorted(operators, key=len, reverse=True)))
+    """A pattern that matches the longest of `operators`. Where one is written with a blank, any white space or none may stand."""
+    patterns = (_BLANKS.join(map(re.escape, operator.split(" "))) for operator in sorted(operators, key=len, reverse=True))
+    return re.compile("|".join(patterns))
 
 
+_BLANKS = r"[ \t\r\n]*"
 _HINTS: Mapping[str, str] = {
     "=": ": values are compared with '==', and nothing can be assigned",
     "&": ": did you mean '&&'?",
     "|": ": did you mean '||'?",
 }
-_SPACE = re.compile(r"[ \t\r\n]*")
+_SPACE = re.compile(_BLANKS)
 _WORD = re.compile(r"[^\W\d]\w*")
 _NUMBER = re.compile(r"(?P<hex>0[xX][0-9a-fA-F]{1,16})(?!\w)|(?P<whole>[0-9]+)[lL]?(?![\w.])|(?P<real>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)[fFdD]?(?![\w.])")  # fmt: skip  # noqa: E501
 
@@ -124,4 +126,5 @@ def _operator(source: str, at: int, vocabulary: Vocabulary) -> Token:
     match = vocabulary.operators.match(source, at)
     if match is None:
         raise ExpressionSyntaxError(source, at, f"{source[at]!r} means nothing here{_HINTS.get(source[at], '')}")
-    return Token("operator", vocabulary.synonyms.get(match.group(), match.group()), None, at, match.end())
+    operator = "".join(match.group().split())
+    return Token("operator", vocabulary.synonyms.get(operator, operator), None, at, match.end())

@@ -1,23 +1,37 @@
-"""Regular expressions that operators write, on an engine whose time is linear in the text (RE2).
+"""Regular expressions, on an engine whose time is linear in the text (RE2).
 
-RE2 knows no look-around and no back-references; such a pattern is an error here, never a silent mismatch.
+RE2 knows no look-around and no back-references. Where an operator has written such a pattern, an engine that backtracks takes it,
+within limits of time and of text. A pattern that is computed, and so may come from a client, never gets there.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
 
 import re2
 
 from deputize.expressions.errors import OperandError, OperandLimitError
 from deputize.expressions.limits import MAX_TEXT
 
+if TYPE_CHECKING:
+    import regex
+
+Groups: TypeAlias = tuple[str | None, ...]
 MAX_PATTERN = 1024
 """Characters of one pattern."""
 MAX_OCCURRENCES = 1000
 """Occurrences of one pattern in one text, where all of them are looked for."""
+MAX_BACKTRACKED_TEXT = 16_384
+"""Characters of a text that a backtracking pattern is tried on."""
+BACKTRACKING_SECONDS = 0.05
+"""Time that one use of a backtracking pattern may take; the process does nothing else meanwhile."""
 _MEMORY = 1 << 20
 _REFERENCE = re.compile(r"\$(?P<group>[0-9])|\\(?P<escaped>.)", re.DOTALL)
+_NEEDS_BACKTRACKING = re.compile(r"\(\?<?[=!]|\(\?>|\\[1-9]|\\k<|\(\?P=|[*+?}]\+")
+"""What RE2 refuses and the original's engine knows: look-around, atomic groups, back-references, possessive quantifiers."""
 _BEGINNING = re.compile(r"\^([A-Za-z0-9/_ -]+)")
 """Patterns such as `^/mcp`, which most routes use, only ask how a text begins; that needs no engine and a quarter of the time."""
 
@@ -54,17 +68,11 @@ class Pattern:
 
     def occurrences(self, text: str) -> list[str]:
         """Every occurrence that is not empty, whole matches only, from left to right without overlap."""
-        return [_decoded(match[0]) for match in self._found(encoded(text))]
+        return [groups[0] or "" for _, groups in self._found(text) if groups]
 
     def split(self, text: str) -> list[str]:
         """`text` cut at every occurrence that is not empty."""
-        data = encoded(text)
-        pieces: list[bytes] = []
-        end = 0
-        for match in self._found(data):
-            pieces.append(data[end : match.start()])
-            end = match.end()
-        return [_decoded(piece) for piece in (*pieces, data[end:])]
+        return [before for before, _ in self._found(text)]
 
     def replace(self, text: str, replacement: str) -> str:
         """`text` with every occurrence that is not empty replaced; `$1` stands for the first group.
@@ -72,40 +80,109 @@ class Pattern:
         A backslash before a dollar makes it an ordinary one. Raises `OperandLimitError` for a result of more than `MAX_TEXT` bytes.
         """
         template = _replacement(replacement)
-        data = encoded(text)
-        pieces: list[bytes] = []
-        end = size = 0
-        for match in self._found(data):
-            pieces += (data[end : match.start()], _filled(template, match))
-            end = match.end()
+        pieces: list[str] = []
+        size = len(text)
+        for before, groups in self._found(text):
+            pieces += (before, _filled(template, groups) if groups else "")
             size += len(pieces[-1])
-            if size + len(data) > MAX_TEXT:
-                raise OperandLimitError(f"makes a text longer than {MAX_TEXT} bytes")
-        return _decoded(b"".join((*pieces, data[end:])))
+            if size > MAX_TEXT:
+                raise OperandLimitError(f"makes a text longer than {MAX_TEXT} characters")
+        return "".join(pieces)
 
-    def _found(self, data: bytes) -> Iterator["re2.Match"]:
+    def _found(self, text: str) -> Iterator[tuple[str, Groups]]:
+        """The text before each occurrence that is not empty, and its groups, itself first; at last what is left, without groups."""
+        data = encoded(text)
         # One search is linear, but so many of them as there are occurrences are not: hence both limits.
         if len(data) > MAX_TEXT:
             raise OperandLimitError(f"a text longer than {MAX_TEXT} bytes is only searched once")
+        end = 0
         for found, match in enumerate(self._compiled.finditer(data)):
             if found >= MAX_OCCURRENCES:
                 raise OperandLimitError(f"the pattern occurs more than {MAX_OCCURRENCES} times")
             if match.end() > match.start():
-                yield match
+                groups = (match[0], *match.groups())
+                yield _decoded(data[end : match.start()]), tuple(None if part is None else _decoded(part) for part in groups)
+                end = match.end()
+        yield _decoded(data[end:]), ()
+
+
+class BacktrackingPattern(Pattern):
+    """A pattern with look-around or back-references. All methods raise `OperandError` when the text makes it take too long."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, source: str) -> None:  # pyright: ignore[reportMissingSuperCall] - RE2 refuses it
+        """Raises `OperandError` when `source` is no pattern either engine accepts."""
+        import regex  # noqa: PLC0415 - a twentieth of a second, which only those pay who have such a pattern
+
+        self.source = source
+        self._beginning = None
+        try:
+            self._engine = regex.compile(source)
+        except regex.error as error:
+            raise OperandError(f"the pattern is not valid: {error}") from error
+
+    def is_found_in(self, text: str) -> bool:
+        """Whether the pattern occurs anywhere in `text`."""
+        return self._search(text) is not None
+
+    def matches(self, text: str) -> bool:
+        """Whether the pattern matches the whole of `text`."""
+        with _in_time():
+            return self._engine.fullmatch(_bounded(text), timeout=BACKTRACKING_SECONDS) is not None
+
+    def groups(self, text: str) -> list[str | None] | None:
+        """The first occurrence followed by its groups (`None` for one that took no part), or `None` without occurrence."""
+        match = self._search(text)
+        return None if match is None else [match[0], *match.groups()]
+
+    def _search(self, text: str) -> "regex.Match[str] | None":
+        with _in_time():
+            return self._engine.search(_bounded(text), timeout=BACKTRACKING_SECONDS)
+
+    def _found(self, text: str) -> Iterator[tuple[str, Groups]]:
+        with _in_time():
+            matches = list(islice(self._engine.finditer(_bounded(text), timeout=BACKTRACKING_SECONDS), MAX_OCCURRENCES + 1))
+        if len(matches) > MAX_OCCURRENCES:
+            raise OperandLimitError(f"the pattern occurs more than {MAX_OCCURRENCES} times")
+        end = 0
+        for match in matches:
+            if match.end() > match.start():
+                yield text[end : match.start()], (match[0], *match.groups())
+                end = match.end()
+        yield text[end:], ()
+
+
+def compile_pattern(source: str) -> Pattern:
+    """The compiled pattern, which an operator wrote. Raises `OperandError`."""
+    try:
+        return compile_linear(source)
+    except OperandError as refused:
+        if len(source) > MAX_PATTERN or not _NEEDS_BACKTRACKING.search(source):
+            raise
+        return _backtracking(source, str(refused))
 
 
 @lru_cache(maxsize=256)
-def compile_pattern(source: str) -> Pattern:
-    """The compiled pattern, remembered for the next caller. Raises `OperandError`."""
+def _backtracking(source: str, refusal: str) -> Pattern:
+    try:
+        return BacktrackingPattern(source)
+    except OperandError as error:
+        raise OperandError(refusal) from error
+
+
+@lru_cache(maxsize=256)
+def compile_linear(source: str) -> Pattern:
+    """The compiled pattern, on the engine whose time is linear. Raises `OperandError`."""
     return Pattern(source)
 
 
 def as_pattern(value: object) -> Pattern:
-    """The pattern an operand stands for: a literal was compiled with its expression, a computed text is compiled now."""
+    """The pattern an operand stands for: a literal was compiled with its expression, a computed text is compiled now, for RE2 only."""
     if isinstance(value, Pattern):
         return value
     if isinstance(value, str):
-        return compile_pattern(value)
+        return compile_linear(value)
     raise OperandError("a regular expression must be a text")
 
 
@@ -129,22 +206,37 @@ def _compile(source: str) -> "re2.Regexp":  # the name is the stub's: the module
         raise OperandError(f"the pattern is not valid: {_words(error)}") from error
 
 
-def _replacement(template: str) -> Sequence[bytes | int]:
+def _replacement(template: str) -> Sequence[str | int]:
     """The template's literal pieces and group numbers."""
-    pieces: list[bytes | int] = []
+    encoded(template)  # refuses what is no Unicode
+    pieces: list[str | int] = []
     at = 0
     for reference in _REFERENCE.finditer(template):
-        pieces.append(encoded(template[at : reference.start()]))
-        pieces.append(int(reference["group"]) if reference["group"] else encoded(reference["escaped"]))
+        pieces.append(template[at : reference.start()])
+        pieces.append(int(reference["group"]) if reference["group"] else reference["escaped"])
         at = reference.end()
-    return [*pieces, encoded(template[at:])]
+    return [*pieces, template[at:]]
 
 
-def _filled(template: Sequence[bytes | int], match: "re2.Match") -> bytes:
-    groups = (match[0], *match.groups())
+def _filled(template: Sequence[str | int], groups: Groups) -> str:
     if any(isinstance(piece, int) and piece >= len(groups) for piece in template):
         raise OperandError("the replacement names a group that the pattern does not have")
-    return b"".join((groups[piece] or b"") if isinstance(piece, int) else piece for piece in template)
+    return "".join((groups[piece] or "") if isinstance(piece, int) else piece for piece in template)
+
+
+@contextmanager
+def _in_time() -> Generator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise OperandLimitError("the pattern takes too long for this text") from error
+
+
+def _bounded(text: str) -> str:
+    if len(text) > MAX_BACKTRACKED_TEXT:
+        raise OperandLimitError(f"a text longer than {MAX_BACKTRACKED_TEXT} characters is not tried on a pattern with look-around")
+    encoded(text)  # refuses what is no Unicode, as the other engine does
+    return text
 
 
 def _decoded(data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from deputize.expressions import ExpressionSyntaxError
 from deputize.expressions.dialects.mapping import compile_source
 from deputize.expressions.template import compile_template
 from deputize.expressions.tree import children, count, walk
@@ -70,3 +71,34 @@ def test_words_that_are_operators_are_names_after_a_dot():
 def test_counting_visits_every_node_once():
     tree = compile_source("a.b == {1, {k: 2}} ? #core.ifelse(a, 1, 2) : -c").tree
     assert count(tree) == sum(1 for _ in walk(tree)) == 1 + sum(count(child) for child in children(tree))
+
+
+@pytest.mark.parametrize(
+    ("spaced", "plain"),
+    [
+        ("a . ? [b]", "a.?[b]"),
+        ("a.? [b]", "a.?[b]"),
+        ("a. ?[b]", "a.?[b]"),
+        ("a.?\n[b]", "a.?[b]"),
+        ("a .^ [b]", "a.^[b]"),
+        ("a . $ [b]", "a.$[b]"),
+        ("a.! [b]", "a.![b]"),
+        ("a ? . ? [b]", "a?.?[b]"),
+        ("a ?. ! [b]", "a?.![b]"),
+        ("a ? . b", "a?.b"),
+        ("a . b [ 'c' ]", "a.b['c']"),
+        ("a ? : b", "a ?: b"),
+        ("# string . trim ( a )", "#string.trim(a)"),
+        ("# root . a", "#root.a"),
+        ("{ : }", "{:}"),
+        ("a?{1}:{:}", "a ? {1} : {:}"),
+    ],
+)
+def test_blanks_may_stand_between_the_parts_of_an_operator(spaced, plain):
+    assert mapping_source(compile_source(spaced).tree) == mapping_source(compile_source(plain).tree)
+
+
+@pytest.mark.parametrize("source", ["a = = b", "a < = b", "a ! = b", "a & & b", "a | | b"])
+def test_comparisons_are_not_torn_apart(source):
+    with pytest.raises(ExpressionSyntaxError):
+        compile_source(source)

@@ -211,3 +211,11 @@ def test_syntax_errors_point_into_the_whole_string(source, position):
         compile_template(source)
     assert caught.value.position == position
     assert caught.value.source == source
+
+
+def test_look_around_is_for_patterns_that_stand_in_the_configuration():
+    """A pattern that comes with the request is read by the engine whose time is linear, or not at all."""
+    bindings = {"path": "/mcp/x", "pattern": "^(?!/admin)/mcp"}
+    assert compile_template("${find(path, '^(?!/mcp/admin)/mcp')}").evaluate(bindings) is True
+    with pytest.raises(EvaluationError):
+        compile_template("${find(path, pattern)}").evaluate(bindings)

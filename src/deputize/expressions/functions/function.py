@@ -1,6 +1,6 @@
 """How a function is made known to a dialect."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from deputize.expressions.values import Value
@@ -15,8 +15,8 @@ class Function:
     """The fewest arguments it takes."""
     most: int | None
     """The most arguments it takes; `None` for any number."""
-    pattern_at: int | None = None
-    """Which argument is a regular expression; a literal one is compiled once, and refused at compile time when it is wrong."""
+    patterns_at: Container[int] = ()
+    """Which arguments are regular expressions; a literal one is compiled once, and refused at compile time when it is wrong."""
 
     def takes(self, count: int) -> bool:
         """Whether the function can be called with `count` arguments."""
@@ -31,9 +31,9 @@ class Function:
         return f"{few} argument{'' if few == '1' else 's'}"
 
 
-def exactly(count: int, call: Callable[..., Value], pattern_at: int | None = None) -> Function:
+def exactly(count: int, call: Callable[..., Value], patterns_at: Container[int] = ()) -> Function:
     """A function of `count` arguments."""
-    return Function(call, count, count, pattern_at)
+    return Function(call, count, count, patterns_at)
 
 
 def of_one(call: Callable[[Value], Value]) -> Function:

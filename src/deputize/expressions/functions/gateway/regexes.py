@@ -1,4 +1,7 @@
-"""Regular expressions in RE2's syntax. A wrong literal pattern fails the load, a wrong computed one the evaluation."""
+"""Regular expressions in RE2's syntax; those that stand in the configuration may use look-around and back-references too.
+
+A wrong literal pattern fails the load, a wrong computed one the evaluation.
+"""
 
 from collections.abc import Mapping
 
@@ -45,15 +48,15 @@ def key_match(value: Value, pattern: Value) -> Value:
     return next((name for name in value if compiled.matches(name)), None)
 
 
-_FIND = exactly(2, find, pattern_at=1)
-_FIND_GROUPS = exactly(2, find_groups, pattern_at=1)
+_FIND = exactly(2, find, patterns_at={1})
+_FIND_GROUPS = exactly(2, find_groups, patterns_at={1})
 
 FUNCTIONS: Mapping[str, Function] = {
     "find": _FIND,
     "findGroups": _FIND_GROUPS,
-    "matchesWithRegex": exactly(2, matches_whole, pattern_at=1),
-    "split": exactly(2, split, pattern_at=1),
-    "keyMatch": exactly(2, key_match, pattern_at=1),
+    "matchesWithRegex": exactly(2, matches_whole, patterns_at={1}),
+    "split": exactly(2, split, patterns_at={1}),
+    "keyMatch": exactly(2, key_match, patterns_at={1}),
     # Deprecated names of the first two, still found in configurations.
     "matches": _FIND,
     "matchingGroups": _FIND_GROUPS,

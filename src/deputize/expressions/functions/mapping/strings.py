@@ -47,6 +47,13 @@ def join(values: Value, separator: Value) -> Value:
     return operands.joined(parts, "" if is_absent(separator) else operands.text(separator))
 
 
+def replace(value: Value, old: Value, new: Value) -> Value:
+    """The text with every `old`, taken literally, replaced by `new`; an empty or absent `old` replaces nothing."""
+    if is_absent(value) or is_absent(old) or old == "":
+        return None if is_absent(value) else operands.text(value)
+    return operands.joined(operands.text(value).split(operands.text(old)), "" if is_absent(new) else operands.text(new))
+
+
 FUNCTIONS: Mapping[str, Function] = {
     "isEmpty": of_one(lambda value: not is_not_empty(value)),
     "isNotEmpty": of_one(is_not_empty),
@@ -60,5 +67,6 @@ FUNCTIONS: Mapping[str, Function] = {
     "endsWith": _asks(str.endswith),
     "contains": _asks(str.__contains__),
     "substring": Function(substring, 2, 3),
+    "replace": exactly(3, replace),
     "join": exactly(2, join),
 }
