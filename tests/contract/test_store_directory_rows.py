@@ -5,7 +5,7 @@ import pytest
 
 from deputize.authority.storage import DirectoryConflict, EnvironmentRow, ObjectRow, Put, Remove, SecretRow, SigningKeyRow, open_store
 from deputize.authority.storage.purge import KEPT_SECONDS, TOKENS_SECONDS
-from deputize.oauth.ports import Lockout
+from deputize.oauth.ports import Throttle
 from support.store_records import CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, TOKEN, USER_ID
 
 AGENT = ObjectRow("a1", ENVIRONMENT, "agent", "MCP Tutorial", {"enabled": True, "scopes": {"r1": ["test"]}})
@@ -119,11 +119,13 @@ async def test_purging_forgets_what_expired_an_hour_ago(store):
     await store.codes.add_code(CODE, GRANT)
     await store.codes.redeem_code(CODE.digest, 1000.0, TOKEN)
     await store.revocations.revoke_token("t", 4600.0)
-    await store.sign_on_failures.record_failure(ENVIRONMENT, "x", 1000.0, Lockout())
+    await store.sign_on_failures.begin_attempt(ENVIRONMENT, "x", {"a": Throttle(6, 900.0, 900.0, 900.0)}, 1000.0)
+    assert await store.purge(1900.0) == 0
+    assert await store.purge(1901.0) == 1, "who waited that long may try again anyway"
     assert await store.purge(1000.0 + KEPT_SECONDS) == 0
     assert await store.purge(1501.0 + KEPT_SECONDS) == 1
     assert await store.codes.find_code(CODE.digest) is None
-    assert await store.purge(9001.0 + KEPT_SECONDS) == 2
+    assert await store.purge(9001.0 + KEPT_SECONDS) == 1
     assert await store.refresh_tokens.find_refresh_token("g1") == TOKEN
     assert await store.purge(9001.0 + TOKENS_SECONDS + KEPT_SECONDS) == 1
     assert await store.refresh_tokens.find_refresh_token("g1") is None

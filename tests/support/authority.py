@@ -84,8 +84,8 @@ class RunningAuthority:
     def issuer(self) -> str:
         return f"{self.base_url}{self.path}/as"
 
-    def client(self) -> httpx2.AsyncClient:
-        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
+    def client(self, address: str = "127.0.0.1") -> httpx2.AsyncClient:
+        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False, client=(address, 1024))
         return httpx2.AsyncClient(transport=transport, base_url=self.base_url)
 
     async def set_user_enabled(self, *, enabled: bool) -> None:

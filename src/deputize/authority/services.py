@@ -8,7 +8,6 @@ from deputize.authority.audit import Event, Record, recorder
 from deputize.authority.client_address import Network
 from deputize.authority.passwords import Passwords
 from deputize.authority.refresh_token_values import RefreshTokenValues
-from deputize.authority.turns import Turns
 from deputize.jose import Verifier
 from deputize.kernel.clock import Clock
 from deputize.kernel.values import JsonValue
@@ -16,7 +15,6 @@ from deputize.oauth.ports import (
     Codes,
     Consents,
     Grants,
-    Lockout,
     RefreshTokens,
     Revocations,
     ServerKeys,
@@ -93,9 +91,8 @@ class DirectorySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long things last, in seconds, and how many wrong passwords lock a name."""
+    """How long things last, in seconds."""
 
-    lockout: Lockout = field(default_factory=Lockout)
     code_lifetime: int = 60
     flow_lifetime: int = 1800
 
@@ -115,8 +112,6 @@ class Services:
     refresh_token_values: RefreshTokenValues
     limits: Limits = field(default_factory=Limits)
     verifier: Verifier = field(default_factory=Verifier)
-    sign_on_turns: Turns = field(default_factory=Turns)
-    """One password of a name is checked at a time, so that parallel guesses are counted like others."""
 
     audit: Record = field(default=recorder(None))
     """Takes what is to be recorded."""

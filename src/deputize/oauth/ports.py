@@ -3,7 +3,7 @@
 Every method is one transaction. Conditional writes return whether this caller won; a lost race is not an error here.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -126,26 +126,45 @@ class Consents(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Lockout:
-    """How many wrong passwords in a row lock a username, and for how many seconds."""
+class Throttle:
+    """How often a password may be wrong, and how long the next attempt then waits; in seconds."""
 
-    failures: int = 6
-    seconds: float = 900.0
+    free: int
+    """The failure with this number is the first after which one waits."""
+    first_wait: float
+    """Doubled with each further failure."""
+    longest_wait: float
+    memory: float
+    """Failures are forgotten when there was none for so long."""
+
+    def wait(self, failures: int) -> float:
+        """How long to wait after so many failures."""
+        return 0.0 if failures < self.free else min(self.first_wait * 2.0 ** min(failures - self.free, 64), self.longest_wait)
 
 
 class SignOnFailures(Protocol):
-    """Wrong passwords, counted by environment and by the name typed, whether or not a user has it."""
+    """Wrong passwords, counted by environment and name typed, whether or not a user has it, and by sources of attempts.
 
-    async def record_failure(self, environment_id: str, username: str, now: float, lockout: Lockout) -> None:
-        """Count one more. Failures older than `lockout.seconds` are forgotten; the last allowed one locks."""
+    A source is any text; each has a throttle of its own.
+    """
+
+    async def begin_attempt(self, environment_id: str, username: str, throttles: Mapping[str, Throttle], now: float) -> float | None:
+        """Count an attempt as a failure of each source; or, where one of them has to wait, say until when and count nothing.
+
+        Counted before the password is checked, so that parallel guesses gain nothing.
+        """
+        ...
+
+    async def take_back_attempt(self, environment_id: str, username: str, throttles: Mapping[str, Throttle]) -> None:
+        """Uncount an attempt that was not made after all."""
+        ...
+
+    async def forget_attempts(self, environment_id: str, username: str, sources: Collection[str]) -> None:
+        """Forget what those sources did wrong."""
         ...
 
     async def clear_failures(self, environment_id: str, username: str) -> None:
-        """Forget them all, and unlock."""
-        ...
-
-    async def locked_until(self, environment_id: str, username: str, now: float) -> float | None:
-        """When the name may try again, or `None` if it may now."""
+        """Forget what anybody did wrong with that name."""
         ...
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint
-from deputize.authority.signon import authorization_response, flow
+from deputize.authority.signon import authorization_response, flow, known_browsers
 from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.flow import Flow
 from deputize.authority.signon.forms import csrf_token, is_own_form
@@ -60,6 +60,7 @@ async def _answer(call: Call, found: Flow, situation: Situation, due: tuple[Sign
             response = await flow.proceed(call, found, session.id if session else None)
             if session:
                 cookies_of(call).set_session(response, session.cookie, call.environment.session_lifetime)
+                cookies_of(call).set_known_browsers(response, session.known_browsers, known_browsers.LIFETIME)
             return response
 
 

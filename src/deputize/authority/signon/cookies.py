@@ -1,4 +1,4 @@
-"""The cookies of a browser: one that ties sign-on pages to it, one that stands for its session."""
+"""The cookies of a browser: one ties sign-on pages to it, one stands for its session, one for having signed on here before."""
 
 from dataclasses import dataclass
 
@@ -43,6 +43,18 @@ class Cookies:
     def clear_session(self, response: Response) -> None:
         """Take the session value back."""
         self._set(response, self._session_name, "", 0)
+
+    def known_browsers(self, request: Request) -> str:
+        """The value by which `known_browsers` recognises this browser; empty without one."""
+        return self._read(request, self._known_name) or ""
+
+    def set_known_browsers(self, response: Response, value: str, lifetime: int) -> None:
+        """Give the browser its next value for `lifetime` seconds."""
+        self._set(response, self._known_name, value, lifetime)
+
+    @property
+    def _known_name(self) -> str:
+        return f"deputize-known-{self.environment_id}"
 
     @property
     def _session_name(self) -> str:

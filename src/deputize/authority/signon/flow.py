@@ -19,6 +19,7 @@ from deputize.authority.signon.seals import seal
 from deputize.authority.signon.situation import SignedOn, Situation
 from deputize.authority.signon.step import SignOnStep
 from deputize.authority.signon.steps import STEPS
+from deputize.authority.signon.throttles import network_of
 from deputize.kernel.digests import digest, same
 from deputize.oauth.authorization_request import AuthorizationRequest, known_parameters
 from deputize.oauth.errors import ServerError
@@ -123,6 +124,8 @@ async def situation_of(call: Call, request: AuthorizationRequest | None, flow: F
         session=session,
         signed_on=somebody,
         is_recent=somebody is not None and is_recent(request, somebody.session, flow or Flow("", int(call.now), None)),
+        network=network_of(call.request.client.host if call.request.client else None),
+        known_browsers=cookies_of(call).known_browsers(call.request),
         languages=(*(request.ui_locales if request else ()), *browser_languages),
         now=call.now,
     )

@@ -34,6 +34,10 @@ class Situation:
     signed_on: SignedOn | None
     is_recent: bool
     """Whether that session's sign-on counts for the request (`prompt=login`, `max_age`)."""
+    network: str
+    """Where the request comes from, as attempts are counted by."""
+    known_browsers: str
+    """The cookie by which `known_browsers` recognises this browser; empty without one."""
     languages: tuple[str, ...]
     """Language tags the agent and the browser ask for, the most wanted first."""
     now: float

@@ -17,6 +17,8 @@ class NewSession:
     id: str
     cookie: str
     """The browser's new session value."""
+    known_browsers: str
+    """The browser's new value for `known_browsers`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ async def purge(database: Database, now: float) -> int:
         delete(GRANTS).where(GRANTS.c.expires_at < before - TOKENS_SECONDS),
         delete(SESSIONS).where((SESSIONS.c.expires_at < before) & _UNUSED),
         delete(REVOKED_TOKENS).where(REVOKED_TOKENS.c.kept_until < before),
-        delete(SIGN_ON_FAILURES).where(SIGN_ON_FAILURES.c.expires_at < before),
+        delete(SIGN_ON_FAILURES).where(SIGN_ON_FAILURES.c.expires_at < now),
         delete(SECRETS).where(SECRETS.c.expires_at < before),
     )
     return await database.write(lambda connection: sum(connection.execute(each).rowcount for each in deletions))

@@ -1,19 +1,18 @@
 """Wrong passwords, counted by the name typed. Names are kept as digests: what people type there may be a password."""
 
-from sqlalchemy import Connection, bindparam, case, delete, select, update
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import Connection, case, delete, select, update
+from sqlalchemy.sql import ColumnElement
 
 from deputize.authority.storage.engine import Database
 from deputize.authority.storage.statements import insert_if_absent
 from deputize.authority.storage.tables import SIGN_ON_FAILURES
 from deputize.kernel.digests import digest
-from deputize.oauth.ports import Lockout
+from deputize.oauth.ports import Throttle
+from deputize.oauth.usernames import comparison_form
 
 _COLUMNS = SIGN_ON_FAILURES.c
-_LOCKED = select(_COLUMNS.locked_until).where(
-    (_COLUMNS.environment_id == bindparam("environment"))
-    & (_COLUMNS.username_digest == bindparam("username"))
-    & (_COLUMNS.locked_until > bindparam("now"))
-)
 
 
 class SqlSignOnFailures:
@@ -22,28 +21,56 @@ class SqlSignOnFailures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record_failure(self, environment_id: str, username: str, now: float, lockout: Lockout) -> None:
-        """Count one more. Failures older than `lockout.seconds` are forgotten; the last allowed one locks."""
-        await self._database.write(lambda connection: _record(connection, (environment_id, digest(username)), now, lockout))
+    async def begin_attempt(self, environment_id: str, username: str, throttles: Mapping[str, Throttle], now: float) -> float | None:
+        """Count an attempt as a failure of each source; or, where one of them has to wait, say until when and count nothing."""
+        return await self._database.write(lambda connection: _begin(connection, (environment_id, _digest(username)), throttles, now))
 
-    async def clear_failures(self, environment_id: str, username: str) -> None:
-        """Forget them all, and unlock."""
-        mine = (_COLUMNS.environment_id == environment_id) & (_COLUMNS.username_digest == digest(username))
+    async def take_back_attempt(self, environment_id: str, username: str, throttles: Mapping[str, Throttle]) -> None:
+        """Uncount an attempt that was not made after all."""
+
+        def work(connection: Connection) -> None:
+            for source, throttle in throttles.items():
+                mine = _of(environment_id, username) & (_COLUMNS.source_digest == digest(source)) & (_COLUMNS.failures > 0)
+                locked_until = case((_COLUMNS.failures > throttle.free, _COLUMNS.locked_until), else_=None)
+                connection.execute(update(SIGN_ON_FAILURES).where(mine).values(failures=_COLUMNS.failures - 1, locked_until=locked_until))
+
+        await self._database.write(work)
+
+    async def forget_attempts(self, environment_id: str, username: str, sources: Collection[str]) -> None:
+        """Forget what those sources did wrong."""
+        mine = _of(environment_id, username) & _COLUMNS.source_digest.in_([digest(source) for source in sources])
         await self._database.write(lambda connection: connection.execute(delete(SIGN_ON_FAILURES).where(mine)))
 
-    async def locked_until(self, environment_id: str, username: str, now: float) -> float | None:
-        """When the name may try again, or `None` if it may now."""
-        rows = await self._database.rows(_LOCKED, {"environment": environment_id, "username": digest(username), "now": now})
-        return rows[0].locked_until if rows else None
+    async def clear_failures(self, environment_id: str, username: str) -> None:
+        """Forget what anybody did wrong with that name."""
+        mine = _of(environment_id, username)
+        await self._database.write(lambda connection: connection.execute(delete(SIGN_ON_FAILURES).where(mine)))
 
 
-def _record(connection: Connection, key: tuple[str, str], now: float, lockout: Lockout) -> None:
-    environment_id, username_digest = key
-    end = now + lockout.seconds
-    none = {"environment_id": environment_id, "username_digest": username_digest, "failures": 0, "expires_at": end}
-    insert_if_absent(connection, SIGN_ON_FAILURES, none)
-    # One statement, so that parallel guesses are all counted.
-    failures = case((_COLUMNS.expires_at <= now, 1), else_=_COLUMNS.failures + 1)
-    locked_until = case((failures >= lockout.failures, end), else_=_COLUMNS.locked_until)
-    mine = (_COLUMNS.environment_id == environment_id) & (_COLUMNS.username_digest == username_digest)
-    connection.execute(update(SIGN_ON_FAILURES).where(mine).values(failures=failures, locked_until=locked_until, expires_at=end))
+def _digest(username: str) -> str:
+    return digest(comparison_form(username))
+
+
+def _of(environment_id: str, username: str) -> ColumnElement[bool]:
+    return (_COLUMNS.environment_id == environment_id) & (_COLUMNS.username_digest == _digest(username))
+
+
+def _begin(connection: Connection, name: tuple[str, str], throttles: Mapping[str, Throttle], now: float) -> float | None:
+    """Sources are looked at in their order, and no row is made for one behind another that has to wait."""
+    environment_id, username_digest = name
+    counted: dict[str, int] = {}
+    for source in throttles:
+        key = {"environment_id": environment_id, "username_digest": username_digest, "source_digest": digest(source)}
+        insert_if_absent(connection, SIGN_ON_FAILURES, {**key, "failures": 0, "expires_at": now})
+        # Locked, so that parallel attempts are all counted.
+        row = connection.execute(select(SIGN_ON_FAILURES).filter_by(**key).with_for_update()).one()
+        if row.locked_until is not None and row.locked_until > now:
+            return row.locked_until
+        counted[source] = 1 if row.expires_at <= now else row.failures + 1
+    for source, failures in counted.items():
+        throttle = throttles[source]
+        values = {"failures": failures, "locked_until": now + wait if (wait := throttle.wait(failures)) else None}
+        mine = (_COLUMNS.environment_id == environment_id) & (_COLUMNS.username_digest == username_digest)
+        mine &= _COLUMNS.source_digest == digest(source)
+        connection.execute(update(SIGN_ON_FAILURES).where(mine).values(**values, expires_at=now + throttle.memory))
+    return None

@@ -237,6 +237,7 @@ SIGN_ON_FAILURES = Table(
     METADATA,
     _column("environment_id", ID, key=True),
     _column("username_digest", DIGEST, key=True),
+    _column("source_digest", DIGEST, key=True),
     _column("failures", Integer()),
     Column("expires_at", INSTANT, nullable=False, index=True),
     _optional("locked_until", INSTANT),

@@ -8,12 +8,13 @@ import structlog
 
 from deputize.authority.passwords import TooBusy
 from deputize.authority.services import Services
+from deputize.authority.signon import known_browsers, throttles
 from deputize.authority.signon.languages import Language
 from deputize.authority.signon.pages import Page, Problem
 from deputize.authority.signon.situation import Situation
 from deputize.authority.signon.step import Again, Done, NewSession, Outcome, SignOnStep
-from deputize.authority.turns import TooManyWaiting
 from deputize.kernel.digests import digest
+from deputize.oauth.ports import Throttle
 from deputize.oauth.records.directory import Step
 from deputize.oauth.records.store import Session, User
 from deputize.oauth.usernames import MAX_LENGTH, canonical
@@ -40,22 +41,35 @@ async def submit(_step: Step, situation: Situation, language: Language, form: Ma
     username, password = canonical(form.get("username", "")[:MAX_TYPED])[:MAX_LENGTH], form.get("password", "")
     if missing := _missing(username, password, language):
         return Again(missing, username)
+    user = await services.store.users.find_user(situation.environment.id, username)
     try:
-        async with services.sign_on_turns.of(situation.environment.id, username):
-            return await _check(username, password, situation, language, services)
-    except (TooBusy, TooManyWaiting):
+        return await _check(username, password, user, situation, language, services)
+    except TooBusy:
         return Again((Problem(language.text("sign_on.busy")),), username, 503)
 
 
-async def _check(username: str, password: str, situation: Situation, language: Language, services: Services) -> Outcome:
-    environment_id, store = situation.environment.id, services.store
-    if locked_until := await store.sign_on_failures.locked_until(environment_id, username, situation.now):
+async def _check(username: str, password: str, user: User | None, situation: Situation, language: Language, services: Services) -> Outcome:
+    environment_id, failures = situation.environment.id, services.store.sign_on_failures
+    counts_for = await _throttles(user, situation, services)
+    if locked_until := await failures.begin_attempt(environment_id, username, counts_for, situation.now):
         return _locked(username, locked_until - situation.now, language)
-    user = await store.users.find_user(environment_id, username)
-    accepted = await services.passwords.verify(user.password_hash if user else "", password)
+    try:
+        accepted = await services.passwords.verify(user.password_hash if user else "", password)
+    except TooBusy:
+        await failures.take_back_attempt(environment_id, username, counts_for)
+        raise
     if user is None or not accepted or not user.enabled:
-        return await _refuse(situation, username, language, services)
+        return _refuse(situation, username, language)
+    await failures.forget_attempts(environment_id, username, counts_for)
     return await _sign_on(user, situation, services)
+
+
+async def _throttles(user: User | None, situation: Situation, services: Services) -> Mapping[str, Throttle]:
+    """What an attempt counts for. Where the user signed on before, nobody else's failures count."""
+    known_as = await known_browsers.known_as(services, situation.environment.id, situation.known_browsers, user.id) if user else None
+    if known_as:
+        return {f"browser {known_as}": throttles.KNOWN_BROWSER}
+    return {"": throttles.NAME, f"network {situation.network}": throttles.NETWORK}
 
 
 def _missing(username: str, password: str, language: Language) -> tuple[Problem, ...]:
@@ -67,18 +81,17 @@ def _locked(username: str, seconds: float, language: Language) -> Again:
     return Again((Problem(language.text("sign_on.locked", minutes=ceil(seconds / 60))),), username, 429)
 
 
-async def _refuse(situation: Situation, username: str, language: Language, services: Services) -> Outcome:
-    await services.store.sign_on_failures.record_failure(situation.environment.id, username, situation.now, services.limits.lockout)
+def _refuse(situation: Situation, username: str, language: Language) -> Outcome:
     _log.warning("sign-on refused", environment=situation.environment.id, username_digest=digest(username)[:16])
     return Again((Problem(language.text("sign_on.failed"), "username"),), username)
 
 
 async def _sign_on(user: User, situation: Situation, services: Services) -> Outcome:
-    await services.store.sign_on_failures.clear_failures(situation.environment.id, user.username)
     cookie = services.new_token()
     session = await _session(user, situation, cookie, services)
     _log.info("signed on", environment=situation.environment.id, user=user.id, session=session.id)
-    return Done(NewSession(session.id, cookie))
+    known = await known_browsers.remember(services, situation.environment.id, situation.known_browsers, user.id)
+    return Done(NewSession(session.id, cookie, known))
 
 
 async def _session(user: User, situation: Situation, cookie: str, services: Services) -> Session:

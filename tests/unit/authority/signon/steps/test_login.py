@@ -1,11 +1,13 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
 from deputize.authority.passwords import TooBusy
+from deputize.authority.storage import Put
 from support.agent_delegation import ENVIRONMENT_ID
-from support.authority import PASSWORD, PageForm
+from support.authority import PASSWORD, USER, Browser, PageForm
 
 
 @pytest.fixture
@@ -64,7 +66,79 @@ async def test_a_name_is_locked_after_six_failures_and_opens_again(authority, lo
     assert response.status_code == 429
     assert "Wait 15 min" in response.text
     authority.clock.instant += 901
+    await login.get(authority.authorize_url())
     await login.sign_on(PASSWORD)
+    assert login.heading.startswith("Let ")
+
+
+async def guess(authority, times, address, username="demouser"):
+    """The statuses of so many wrong passwords from one address."""
+    async with authority.client(address) as client:
+        guesser = Browser(authority, client)
+        await guesser.get(authority.authorize_url())
+        return [(await guesser.sign_on("wrong", username)).status_code for _ in range(times)]
+
+
+async def test_somebody_else_s_failures_lock_nobody_out_elsewhere(authority, login):
+    assert await guess(authority, 8, "198.51.100.7") == [400] * 6 + [429] * 2
+    await login.sign_on()
+    assert login.heading.startswith("Let ")
+
+
+async def test_where_a_user_signed_on_before_the_right_password_is_never_refused_whoever_guesses(authority, login):
+    await login.sign_on()
+    for number in range(1, 10):
+        await guess(authority, 7, f"198.51.100.{number}")
+    await guess(authority, 7, "127.0.0.1")
+    login.client.cookies.delete(f"deputize-session-{ENVIRONMENT_ID}")
+    async with authority.client() as stranger:
+        unknown = Browser(authority, stranger)
+        await unknown.get(authority.authorize_url())
+        assert (await unknown.sign_on()).status_code == 429
+    await login.get(authority.authorize_url())
+    await login.sign_on()
+    assert login.heading.startswith("Let ")
+
+
+async def test_a_known_browser_is_no_way_to_guess_either(authority, login):
+    await login.sign_on()
+    await login.get(authority.authorize_url(prompt="login"))
+    statuses = [(await login.sign_on("wrong")).status_code for _ in range(8)]
+    assert statuses == [400] * 6 + [429] * 2
+    assert await guess(authority, 1, "198.51.100.7") == [400], "and it is nobody else's trouble"
+
+
+async def test_a_browser_known_to_one_user_is_not_known_to_another(authority, login):
+    second = replace(USER, id="00000000-0000-4000-8000-000000000002", username="second")
+    await authority.store.directory_rows.change([Put(second)], await authority.store.directory_rows.version())
+    await login.sign_on()
+    await login.get(authority.authorize_url(prompt="login"))
+    assert await guess(authority, 6, "127.0.0.1", "second") == [400] * 6
+    assert (await login.sign_on(username="second")).status_code == 429
+
+
+async def test_guessing_from_many_networks_slows_down(authority):
+    statuses = [await guess(authority, 5, f"2001:db8:0:{number:x}::1") for number in range(8)]
+    assert statuses[:6] == [[400] * 5] * 6
+    assert statuses[6:] == [[429] * 5] * 2
+    authority.clock.instant += 2
+    assert await guess(authority, 2, "2001:db8:1::1") == [400, 429]
+
+
+async def test_addresses_of_one_network_are_one_source(authority):
+    statuses = [(await guess(authority, 1, f"2001:db8::{number:x}"))[0] for number in range(1, 9)]
+    assert statuses == [400] * 6 + [429] * 2
+
+
+async def test_when_the_server_is_busy_nobody_is_blamed(authority, login, monkeypatch):
+    async def busy(_hash, _password):
+        raise TooBusy
+
+    with monkeypatch.context() as patched:
+        patched.setattr(authority.services.passwords, "verify", busy)
+        for _ in range(10):
+            assert (await login.sign_on()).status_code == 503
+    await login.sign_on()
     assert login.heading.startswith("Let ")
 
 
@@ -80,7 +154,7 @@ async def test_guessing_in_parallel_gains_nothing(authority, login, monkeypatch)
     form = {**PageForm(login.response.text).fields, "username": "demouser", "password": "wrong"}
     answers = await asyncio.gather(*(login.client.post(str(login.response.url), data=form) for _ in range(40)))
     assert len(checked) == 6
-    assert {answer.status_code for answer in answers} == {400, 429, 503}
+    assert {answer.status_code for answer in answers} == {400, 429}
 
 
 async def test_a_name_nobody_has_is_locked_too(login):
@@ -93,8 +167,7 @@ async def test_signing_on_forgets_the_failures(authority, login):
     for _ in range(5):
         await login.sign_on("wrong")
     await login.sign_on(PASSWORD)
-    assert await authority.store.sign_on_failures.locked_until(ENVIRONMENT_ID, "demouser", authority.clock.now()) is None
-    await login.get(authority.authorize_url(prompt="login"))
+    assert await guess(authority, 6, "127.0.0.1") == [400] * 6
 
 
 async def test_when_too_many_sign_on_at_once_the_page_says_so(authority, login, monkeypatch):

@@ -1,7 +1,8 @@
 """Terms of users, grants that name what they rest on, and consents that name an agent.
 
 Codes, refresh tokens, tokens issued so far and consents do not say enough and are dropped: users sign on and are asked again. Users,
-sessions and everything an administrator configured stay. Sign-ons under way are in addresses and need no table any more.
+sessions and everything an administrator configured stay. Sign-ons under way are in addresses and need no table any more. Wrong
+passwords are counted anew, by where they come from.
 """
 
 from typing import Any
@@ -20,11 +21,12 @@ _TERM = sa.String(length=8)
 
 def upgrade() -> None:
     """Add the terms, and replace the tables of grants and consents."""
-    for table in ("spent_refresh_tokens", "refresh_tokens", "codes", "issued_tokens", "consents", "flows"):
+    for table in ("spent_refresh_tokens", "refresh_tokens", "codes", "issued_tokens", "consents", "flows", "sign_on_failures"):
         op.drop_table(table)
     _add_terms()
     _consents()
     _grants()
+    _sign_on_failures()
     op.create_table(
         "revoked_tokens",
         sa.Column("jti", sa.String(length=256), nullable=False),
@@ -131,3 +133,17 @@ def _grants() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_spent_refresh_tokens")),
     )
     op.create_index(op.f("ix_spent_refresh_tokens_grant_id"), "spent_refresh_tokens", ["grant_id"], unique=False)
+
+
+def _sign_on_failures() -> None:
+    op.create_table(
+        "sign_on_failures",
+        sa.Column("environment_id", sa.String(length=36), nullable=False),
+        sa.Column("username_digest", sa.String(length=64), nullable=False),
+        sa.Column("source_digest", sa.String(length=64), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("expires_at", _INSTANT, nullable=False),
+        sa.Column("locked_until", _INSTANT, nullable=True),
+        sa.PrimaryKeyConstraint("environment_id", "username_digest", "source_digest", name=op.f("pk_sign_on_failures")),
+    )
+    op.create_index(op.f("ix_sign_on_failures_expires_at"), "sign_on_failures", ["expires_at"], unique=False)
