@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-import structlog
 from starlette.responses import RedirectResponse, Response
 
 from deputize.authority.endpoint import Call, Endpoint, log_refusal
@@ -22,7 +21,6 @@ from deputize.oauth.records.directory import Agent
 from deputize.oauth.records.store import Session
 from deputize.oauth.redirect_uris import receives_cookies
 
-_log = structlog.get_logger("deputize.authority")
 _PASSED_ON = ("id_token_hint", "client_id", "post_logout_redirect_uri", "state")
 
 
@@ -112,7 +110,7 @@ async def _ask(call: Call, request: _SignOff, language: Language, cookie: str) -
 async def _end(call: Call, request: _SignOff, session: Session | None, language: Language) -> Response:
     if session:
         await call.services.store.sessions.end_session(session.id, call.now)
-        _log.info("signed off", environment=call.environment.id, user=session.user_id, session=session.id)
+        call.services.record("signed off", call.environment.id, user=session.user_id, session=session.id)
     response = _signed_off(call, request, language)
     cookies_of(call).clear_session(response)
     return response

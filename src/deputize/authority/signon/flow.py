@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
+from deputize.authority.audit import SOURCE
 from deputize.authority.endpoint import Call
 from deputize.authority.signon import authorization_response
 from deputize.authority.signon.cookies import cookies_of
@@ -124,7 +125,7 @@ async def situation_of(call: Call, request: AuthorizationRequest | None, flow: F
         session=session,
         signed_on=somebody,
         is_recent=somebody is not None and is_recent(request, somebody.session, flow or Flow("", int(call.now), None)),
-        network=network_of(call.request.client.host if call.request.client else None),
+        network=network_of(SOURCE.get().address),
         known_browsers=cookies_of(call).known_browsers(call.request),
         languages=(*(request.ui_locales if request else ()), *browser_languages),
         now=call.now,

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 
-import structlog
-
 from deputize.authority.passwords import TooBusy
 from deputize.authority.services import Services
 from deputize.authority.signon import known_browsers, throttles
@@ -14,6 +12,7 @@ from deputize.authority.signon.pages import Page, Problem
 from deputize.authority.signon.situation import Situation
 from deputize.authority.signon.step import Again, Done, NewSession, Outcome, SignOnStep
 from deputize.kernel.digests import digest
+from deputize.kernel.values import JsonValue
 from deputize.oauth.ports import Throttle
 from deputize.oauth.records.directory import Step
 from deputize.oauth.records.store import Session, User
@@ -21,7 +20,6 @@ from deputize.oauth.usernames import MAX_LENGTH, canonical
 
 MAX_TYPED = 1024
 """Characters of a name that are looked at: its canonical form may be shorter."""
-_log = structlog.get_logger("deputize.authority")
 
 
 def is_due(_step: Step, situation: Situation) -> bool:
@@ -52,6 +50,7 @@ async def _check(username: str, password: str, user: User | None, situation: Sit
     environment_id, failures = situation.environment.id, services.store.sign_on_failures
     counts_for = await _throttles(user, situation, services)
     if locked_until := await failures.begin_attempt(environment_id, username, counts_for, situation.now):
+        services.record("sign-on refused", environment_id, "too many failures", **_who(username, user), waits_until=locked_until)
         return _locked(username, locked_until - situation.now, language)
     try:
         accepted = await services.passwords.verify(user.password_hash if user else "", password)
@@ -59,7 +58,9 @@ async def _check(username: str, password: str, user: User | None, situation: Sit
         await failures.take_back_attempt(environment_id, username, counts_for)
         raise
     if user is None or not accepted or not user.enabled:
-        return _refuse(situation, username, language)
+        reason = "the name is unknown" if user is None else "the user is disabled" if accepted else "the password is wrong"
+        services.record("sign-on refused", environment_id, reason, **_who(username, user))
+        return Again((Problem(language.text("sign_on.failed"), "username"),), username)
     await failures.forget_attempts(environment_id, username, counts_for)
     return await _sign_on(user, situation, services)
 
@@ -81,15 +82,16 @@ def _locked(username: str, seconds: float, language: Language) -> Again:
     return Again((Problem(language.text("sign_on.locked", minutes=ceil(seconds / 60))),), username, 429)
 
 
-def _refuse(situation: Situation, username: str, language: Language) -> Outcome:
-    _log.warning("sign-on refused", environment=situation.environment.id, username_digest=digest(username)[:16])
-    return Again((Problem(language.text("sign_on.failed"), "username"),), username)
+def _who(username: str, user: User | None) -> dict[str, JsonValue]:
+    """Whom an attempt is about, without the words that were typed: they may be a password."""
+    return {"user": user.id if user else None, "username_digest": digest(username)[:16]}
 
 
 async def _sign_on(user: User, situation: Situation, services: Services) -> Outcome:
     cookie = services.new_token()
     session = await _session(user, situation, cookie, services)
-    _log.info("signed on", environment=situation.environment.id, user=user.id, session=session.id)
+    client = situation.request.client.id if situation.request else None
+    services.record("signed on", situation.environment.id, user=user.id, session=session.id, client=client)
     known = await known_browsers.remember(services, situation.environment.id, situation.known_browsers, user.id)
     return Done(NewSession(session.id, cookie, known))
 

@@ -188,6 +188,23 @@ async def test_the_log_says_that_it_failed_but_not_what_was_typed(login):
     assert "my-password-typed-as-name" not in str(lines)
 
 
+async def test_who_signs_on_and_why_not_is_recorded(authority, login):
+    with capture_logs() as lines:
+        for _ in range(7):
+            await login.sign_on("wrong")
+        await login.sign_on("wrong", "nobody")
+        authority.clock.instant += 901
+        await login.get(authority.authorize_url())
+        await login.sign_on()
+    told = [(line["event"], line.get("reason"), line.get("user")) for line in lines if line["event"] in {"sign-on refused", "signed on"}]
+    assert told == [
+        *[("sign-on refused", "the password is wrong", USER.id)] * 6,
+        ("sign-on refused", "too many failures", USER.id),
+        ("sign-on refused", "the name is unknown", None),
+        ("signed on", None, USER.id),
+    ]
+
+
 async def test_the_session_value_is_not_kept_in_clear(authority, login):
     await login.sign_on()
     cookie = login.client.cookies[f"deputize-session-{ENVIRONMENT_ID}"]
