@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from deputize.http.messages import BodyBroken
 
-HIGH_WATER = 64 * 1024
+HIGH_WATER = 32 * 1024
 """Buffered bytes above which the connection stops reading."""
 
 

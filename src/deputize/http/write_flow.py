@@ -3,10 +3,10 @@
 import asyncio
 from typing import cast
 
-HIGH_WATER = 64 * 1024
+HIGH_WATER = 32 * 1024
 """Unsent bytes above which writers wait."""
 
-LOW_WATER = 16 * 1024
+LOW_WATER = 8 * 1024
 """Unsent bytes below which they go on."""
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+import socket
 
 import pytest
 
@@ -341,3 +342,29 @@ async def test_an_address_in_use_is_an_os_error(loopback):
     listener = await loopback.listen(ok)
     with pytest.raises(OSError, match="in use"):
         await serve(listener.handler, host="127.0.0.1", port=listener.port)
+
+
+async def test_a_reader_that_stalls_costs_half_a_mebibyte_at_most(loopback, eventually):
+    """Kernel buffers, which are bounded, and what the process holds; until the write deadline."""
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        while True:
+            writer.write(b"data: x\n\n" * 4000)
+            await writer.drain()
+
+    upstream = loopback.upstream()
+    proxy = await loopback.proxy(await loopback.server(talk), upstream=upstream, write_seconds=0.5)
+    wire = await loopback.connect(proxy.port, limit=1024)
+    await wire.send(GET)
+    await eventually(lambda: any(each.stalled for each in proxy._connections))
+    (client,), (pool,) = proxy._connections, upstream._pools.values()
+    (server,) = pool.connections
+    await eventually(lambda: not server._reading)
+    kernel = [
+        each.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, option)
+        for each, option in ((client, socket.SO_SNDBUF), (server, socket.SO_RCVBUF))
+    ]
+    assert sum(kernel) + client.transport.get_write_buffer_size() + server._reader.body._size <= 512 * 1024
+    await eventually(lambda: not upstream._pools and not proxy._connections)

@@ -37,7 +37,7 @@ class PoolLimits:
     """How long a body may stay open that nobody reads."""
     head_bytes: int = 64 * 1024
     """The longest head accepted."""
-    socket_buffer_bytes: int = 64 * 1024
+    socket_buffer_bytes: int = 48 * 1024
     """The kernel's send and receive buffers of each connection, which it doubles: what an answer costs that nobody reads."""
     tick_seconds: float = 0.25
     """How often deadlines are looked at, which are kept to within two of these."""
