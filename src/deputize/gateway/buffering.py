@@ -2,8 +2,10 @@
 
 import structlog
 
+from deputize.gateway.mcp_errors import failure_response
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import BodyTooLarge, Response
+from deputize.http.upstream import UpstreamError, UpstreamTimeout
 
 log = structlog.get_logger()
 DEFAULT_LIMIT = 16 * 1024 * 1024
@@ -18,7 +20,10 @@ class Buffered:
         self._limit = limit
 
     async def handle(self, exchange: Exchange) -> Response:
-        """Answer 413 for a request, and 502 for a response, beyond the limit. An event stream is held back until it ends."""
+        """Answer 413 for a request, and 502 for a response, beyond the limit. An event stream is held back until it ends.
+
+        A response that breaks off has not begun for the client, and is 502 or 504 as one that did not come.
+        """
         try:
             await exchange.request.body.read(self._limit)
         except BodyTooLarge:
@@ -29,5 +34,9 @@ class Buffered:
         except BodyTooLarge:
             log.warning("a response is too large to buffer", limit=self._limit, transaction=exchange.transaction_id)
             await response.body.aclose()
-            return Response(502)
+            return failure_response(exchange, 502, "the answer is too large to be buffered")
+        except UpstreamError as error:
+            log.warning("a response broke off", reason=str(error), transaction=exchange.transaction_id)
+            await response.body.aclose()
+            return failure_response(exchange, 504 if isinstance(error, UpstreamTimeout) else 502, "the answer broke off")
         return response

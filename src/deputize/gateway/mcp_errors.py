@@ -4,7 +4,7 @@ from deputize.http.exchange import Exchange
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Response
 from deputize.kernel import strict_json
 from deputize.mcp.context import McpContext
-from deputize.mcp.errors import CONTENT_TYPE, Rejection
+from deputize.mcp.errors import CONTENT_TYPE, Rejection, bad_gateway
 from deputize.mcp.frames import FrameKind, read_request_id
 
 
@@ -20,6 +20,13 @@ def error_response(exchange: Exchange, rejection: Rejection) -> Response:
     if rejection.allow is not None:
         headers.add("Allow", rejection.allow)
     return Response(rejection.status, headers, Body(rejection.body()))
+
+
+def failure_response(exchange: Exchange, status: int, reason: str) -> Response:
+    """The answer where a server gave none that could be passed on: a JSON-RPC error for MCP clients, without a body for others."""
+    if exchange.find(McpContext) is None:
+        return Response(status)
+    return error_response(exchange, bad_gateway(reason, status=status))
 
 
 async def refuse_unread(exchange: Exchange, rejection: Rejection, limit: int = strict_json.MAX_SIZE) -> Response:

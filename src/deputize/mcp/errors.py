@@ -127,9 +127,9 @@ def unknown_session() -> Rejection:
     return Rejection(404, INVALID_REQUEST, "Invalid request: session not found")
 
 
-def bad_gateway(reason: str) -> Rejection:
-    """The server behind the gateway cannot answer; that is not the client's doing."""
-    return Rejection(502, INTERNAL_ERROR, f"Internal error: {reason}")
+def bad_gateway(reason: str, *, status: int = 502) -> Rejection:
+    """The server behind the gateway cannot answer; that is not the client's doing. `status` is 503 or 504 where waiting may help."""
+    return Rejection(status, INTERNAL_ERROR, f"Internal error: {reason}")
 
 
 def too_large(limit: int) -> Rejection:

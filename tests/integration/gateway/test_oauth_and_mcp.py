@@ -206,3 +206,67 @@ async def test_the_same_resource_twice_is_refused_and_the_first_keeps_serving(st
     errors, _ = again.problems()
     assert "already served" in str(errors[0])
     assert (await call(port)).status == 200
+
+
+def error_of(answer):
+    document = answer.json()
+    return document["id"], document["error"]["code"], document["error"]["message"]
+
+
+async def test_an_answer_slower_than_so_timeout_is_504_and_names_the_setting(stage):
+    async def never(_):
+        await asyncio.sleep(60)
+
+    stage.serve = never
+    stage.handler = {"type": "ReverseProxyHandler", "config": {"soTimeout": "50 ms"}}
+    answer = await call(await stage.start())
+    identifier, code, message = error_of(answer)
+    assert (answer.status, identifier, code) == (504, json.loads(CALL)["id"], -32603)
+    assert "0.05 seconds (soTimeout" in message
+    [record] = await stage.records()
+    assert (record["decision"], record["response"]["statusCode"]) == ("PERMIT", "504")
+
+
+@pytest.mark.parametrize(("status", "headers"), [(502, ()), (503, [(b"Retry-After", b"7")]), (504, ())])
+async def test_a_failure_without_a_body_gets_one_that_an_mcp_client_reads(stage, status, headers):
+    stage.serve = lambda request: Response(status, Headers(headers))
+    answer = await call(await stage.start())
+    assert (answer.status, error_of(answer)[:2]) == (status, (json.loads(CALL)["id"], -32603))
+    assert answer.headers.get("content-type") == "application/json"
+    assert answer.headers.get("retry-after") == ("7" if headers else None)
+
+
+async def test_a_failure_with_a_body_is_passed_on(stage):
+    stage.serve = lambda request: answer_text("down for maintenance", 503)
+    answer = await call(await stage.start())
+    assert (answer.status, answer.body) == (503, b"down for maintenance")
+
+
+async def test_a_server_that_is_away_is_an_error_that_an_mcp_client_reads(stage):
+    stage.behind = "http://127.0.0.1:9"
+    answer = await call(await stage.start())
+    assert (answer.status, error_of(answer)[:2]) == (502, (json.loads(CALL)["id"], -32603))
+    assert "127.0.0.1" not in error_of(answer)[2]
+
+
+async def test_so_is_an_authority_that_is_away(stage):
+    answer = await call(await stage.start(endpoint="http://127.0.0.1:9"))
+    assert (answer.status, error_of(answer)[:2]) == (503, (json.loads(CALL)["id"], -32603))
+
+
+async def test_a_quiet_tool_call_outlives_so_timeout_when_it_is_a_stream(stage):
+    release = asyncio.Event()
+
+    async def events():
+        await release.wait()
+        yield b'data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'
+
+    stage.serve = lambda request: Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
+    stage.handler = {"type": "ReverseProxyHandler", "config": {"soTimeout": "50 ms", "commentInterval": "100 ms"}}
+    async with Client(await stage.start()) as client:
+        await client.send("POST", "/mcp", HEADERS, CALL)
+        assert (await client.head())[0] == 200
+        async with asyncio.timeout(5):
+            assert await client.chunk() == b":\n"
+            release.set()
+            assert b"result" in await client.chunk()

@@ -38,13 +38,13 @@ async def test_no_route_is_404_and_no_server_502(instance, started):
     assert [(await ask(port, target=target)).status for target in ("/", "/down", "/own")] == [404, 502, 500]
 
 
-async def test_a_silent_server_is_502_after_so_timeout(instance, started):
+async def test_a_silent_server_is_504_after_so_timeout(instance, started):
     async def never(request):
         await asyncio.sleep(60)
 
     async with Server(never) as backend:
         route(instance, "r", baseURI=backend.url, handler={"type": "ReverseProxyHandler", "config": {"soTimeout": "50 ms"}})
-        assert (await ask((await started(instance)).ports[0])).status == 502
+        assert (await ask((await started(instance)).ports[0])).status == 504
 
 
 async def test_health(instance, started):
@@ -126,6 +126,18 @@ async def test_without_streaming_a_long_answer_is_502(instance, started):
     async with Server(lambda request: answer_text("longer than ten")) as backend:
         route(instance, "r", baseURI=backend.url, handler=PROXY)
         assert (await ask((await started(instance)).ports[0])).status == 502
+
+
+async def test_without_streaming_an_answer_that_breaks_off_has_not_begun(instance, started):
+    async def broken():
+        yield b"half"
+        await asyncio.sleep(60)
+
+    document = {"connectors": [{"host": "127.0.0.1", "port": 0}], "adminConnector": {"host": "127.0.0.1", "port": 0}}
+    write_json(instance / "config" / "admin.json", document)
+    async with Server(lambda request: Response(200, Headers(), Body(None, broken(), 9))) as backend:
+        route(instance, "r", baseURI=backend.url, handler={"type": "ReverseProxyHandler", "config": {"soTimeout": "50 ms"}})
+        assert (await ask((await started(instance)).ports[0])).status == 504
 
 
 async def test_several_ports_of_one_connector(instance, started):

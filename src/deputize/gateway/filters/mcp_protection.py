@@ -143,7 +143,10 @@ class McpProtectionFilter:
         if challenge is not None:
             required = self._resource_server.required_scopes(exchange) if refusal.status == 401 else None
             challenge = self._pointing_at_metadata(challenge, required)
-        return Refusal(refusal.status, refusal.error, refusal.reason, challenge).response(exchange)
+        response = Refusal(refusal.status, refusal.error, refusal.reason, challenge).response(exchange)
+        if refusal.status >= 500:
+            return error_response(exchange, bad_gateway("the token cannot be checked", status=refusal.status))
+        return response
 
     async def _challenge_ourselves(self, exchange: Exchange, response: Response) -> Response:
         """The server's answer without its demands for authentication.

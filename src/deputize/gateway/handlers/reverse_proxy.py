@@ -6,53 +6,101 @@ import structlog
 
 from deputize.gateway.decisions import let_up
 from deputize.gateway.handlers.upstream_settings import UpstreamSettings
+from deputize.gateway.mcp_errors import failure_response
+from deputize.gateway.settings import Duration
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
-from deputize.http.upstream import StreamsExhausted, Upstream, UpstreamError, UpstreamTimeout
+from deputize.http.upstream import ConnectTimeout, PoolExhausted, StreamsExhausted, Upstream, UpstreamError, UpstreamTimeout
+from deputize.mcp.context import McpContext
 
 log = structlog.get_logger()
 
 
 class ReverseProxyHandler:
-    """Streams both bodies. What goes wrong before there is an answer is 502 for the client, an event stream too many 503.
+    """Streams both bodies. An answer that does not come is 502 for the client, 503 for want of room, 504 where it took too long.
 
-    Both are explained in the log.
+    MCP clients get a JSON-RPC error with it, on routes with an `McpValidationFilter`; the log explains each.
     """
 
     class Config(UpstreamSettings):
-        """Nothing beyond what such handlers have in common."""
+        """`commentInterval` is ours."""
 
-    def __init__(self, upstream: Upstream, name: str) -> None:
+        comment_interval: Duration = 15.0
+        """Silence after which an event stream of a route with an `McpValidationFilter` gets a comment line, `:`, between two
+        events: clients and what is between do not give it up, and one that is gone is noticed. `unlimited` for none."""
+
+    def __init__(self, config: Config, upstream: Upstream, name: str) -> None:
+        self._config = config
         self._send = upstream.send
         self._name = name
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Make the client."""
-        return cls(config.upstream(site), site.name or site.pointer)
+        return cls(config, config.upstream(site), site.name or site.pointer)
 
     async def handle(self, exchange: Exchange) -> Response:
-        """Answer with what the origin answers, or with 502 or 503."""
+        """Answer with what the origin answers, or with 502, 503 or 504."""
         unrecorded = await let_up(exchange)
         if unrecorded is not None:
             return unrecorded
+        is_mcp = exchange.find(McpContext) is not None
+        if is_mcp:
+            exchange.comment_seconds = self._config.comment_interval
         try:
-            return await self._send(exchange.request)
+            response = await self._send(exchange.request)
         except UpstreamError as error:
-            destination = str(exchange.request.origin)
+            status, fix = self._explained(error)
             log.warning(
                 "the upstream failed",
                 handler=self._name,
-                origin=destination,
+                origin=str(exchange.request.origin),
                 reason=str(error),
-                fix=_fix(error),
+                fix=fix,
                 transaction=exchange.transaction_id,
             )
-            return Response(503 if isinstance(error, StreamsExhausted) else 502)
+            return failure_response(exchange, status, self._told(error))
+        if is_mcp and response.status >= 502 and response.body.buffered == b"":
+            return _with_error(exchange, response)
+        return response
+
+    def _explained(self, error: UpstreamError) -> tuple[int, str]:
+        """Status, and what the operator can do about it."""
+        match error:
+            case StreamsExhausted():
+                return 503, "raise streams, or limit how many a client may open with a ThrottlingFilter"
+            case PoolExhausted():
+                return 503, "raise connections or waitQueueSize, or limit clients with a ThrottlingFilter"
+            case ConnectTimeout():
+                return 504, "raise connectionTimeout or connections, or have the upstream accept and answer sooner"
+            case UpstreamTimeout():
+                return 504, "raise soTimeout, have the upstream answer sooner, or with an event stream"
+            case _:
+                return 502, ""
+
+    def _told(self, error: UpstreamError) -> str:
+        """What the client may know: that waiting longer is a setting here, and nothing about what is behind."""
+        match error:
+            case StreamsExhausted():
+                return "as many event streams are open as the gateway's setting streams allows"
+            case PoolExhausted():
+                return "more requests wait for the MCP server than the gateway's setting waitQueueSize allows"
+            case ConnectTimeout():
+                return f"no connection to the MCP server within {_seconds(self._config.connection_timeout)} (connectionTimeout)"
+            case UpstreamTimeout():
+                return f"the MCP server did not begin its answer within {_seconds(self._config.so_timeout)} (soTimeout of the gateway)"
+            case _:
+                return "the MCP server cannot be reached, or did not answer as a server should"
 
 
-def _fix(error: UpstreamError) -> str:
-    if isinstance(error, StreamsExhausted):
-        return "raise streams, or limit how many a client may open with a ThrottlingFilter"
-    return "raise soTimeout, or have the upstream answer sooner" if isinstance(error, UpstreamTimeout) else ""
+def _with_error(exchange: Exchange, response: Response) -> Response:
+    """A server's 5xx without a body, usually of something in between, with one that says as much in JSON-RPC."""
+    failure = failure_response(exchange, response.status, "the MCP server is not available")
+    response.body = failure.body
+    response.headers.set("Content-Type", failure.headers.get("content-type") or "")
+    return response
+
+
+def _seconds(limit: float | None) -> str:
+    return "the time allowed" if limit is None else f"{limit:g} seconds"
