@@ -52,7 +52,7 @@ class RefusalContext:
 def access_token(token: str, info: JsonObject, expires_at: float | None) -> AccessToken:
     """What a valid token with these claims means."""
     scope = info.get("scope")
-    scopes = frozenset(scope.split()) if isinstance(scope, str) else frozenset[str]()
+    scopes = frozenset(filter(None, scope.split(" "))) if isinstance(scope, str) else frozenset[str]()
     return AccessToken(token, scopes, expires_at, info, _subject(info, scopes))
 
 

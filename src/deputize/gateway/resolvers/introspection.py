@@ -1,7 +1,11 @@
 """`TokenIntrospectionAccessTokenResolver`: asks the authorization server (RFC 7662)."""
 
+import base64
+import contextlib
+import re
+from collections.abc import Iterable
 from typing import Final, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode, urlsplit
 
 from deputize.gateway.oauth_contexts import AccessToken, access_token
 from deputize.gateway.resolvers.resolution import InvalidToken, ResolutionError
@@ -12,11 +16,18 @@ from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Requ
 from deputize.http.upstream import UpstreamError
 from deputize.kernel import strict_json
 from deputize.kernel.clock import Clock
+from deputize.kernel.redaction import MASK, printable, redact
 from deputize.kernel.uris import Origin, Target, UriError, parse_origin, parse_target
-from deputize.kernel.values import JsonObject, JsonValue
+from deputize.kernel.values import JsonObject
 
 _MAX_ANSWER: Final = 256 * 1024
 _ACCESS_TOKEN_TYPES: Final = frozenset({"bearer", "access_token"})
+LEEWAY: Final = 60.0
+"""Seconds that an authorization server's clock may be ahead of ours."""
+_MAX_WORDS: Final = 512
+_MIN_TOKEN: Final = 8
+"""Characters below which a token is made up, and no secret: a client must not be able to blot out single letters."""
+_SCOPES: Final = re.compile(r"[ !#-\[\]-~]*")
 _REFUSALS: Final = frozenset({400, 401, 403})
 
 
@@ -56,7 +67,7 @@ class TokenIntrospectionAccessTokenResolver:
         try:
             response = await self._handler.handle(inquiry)
             try:
-                info = await self._answer(response)
+                info = await self._answer(response, inquiry)
             finally:
                 await response.body.aclose()
         except (UpstreamError, BodyBroken) as error:
@@ -74,10 +85,11 @@ class TokenIntrospectionAccessTokenResolver:
         )
         return Request("POST", self._target, headers, Body(form), self._origin, repeatable=True)
 
-    async def _answer(self, response: Response) -> JsonObject:
+    async def _answer(self, response: Response, inquiry: Exchange) -> JsonObject:
         where = self._place
         if response.status in _REFUSALS:
-            reason = f"{where} refuses the gateway ({response.status}): check the credentials of the providerHandler"
+            said = await _own_words(response, _secrets(inquiry.request))
+            reason = f"{where} refuses the gateway ({response.status}{said}): check the credentials of the providerHandler"
             raise ResolutionError(502, reason)
         if response.status != 200:
             raise ResolutionError(503, f"{where} cannot be asked: answer {response.status} instead of 200")
@@ -94,18 +106,59 @@ def introspected(token: str, info: JsonObject, now: float) -> AccessToken | Inva
     """What an introspection answer means at `now`, seconds since the epoch (RFC 7662 section 2.2)."""
     if info.get("active") is not True:
         return InvalidToken("the authorization server says that the token is not active")
-    kind = info.get("token_type")
-    if isinstance(kind, str) and kind.lower() not in _ACCESS_TOKEN_TYPES:
-        return InvalidToken("the token is not a bearer access token")
-    expires_at, begins_at = info.get("exp"), info.get("nbf")
-    if not _is_time(expires_at) or not _is_time(begins_at):
-        return InvalidToken("exp or nbf is not a number")
-    if isinstance(expires_at, int | float) and expires_at <= now:
-        return InvalidToken("the token has expired")
-    if isinstance(begins_at, int | float) and begins_at > now:
-        return InvalidToken("the token is not valid yet")
+    fault = _form_fault(info) or _time_fault(info, now)
+    if fault is not None:
+        return InvalidToken(fault)
+    expires_at = info.get("exp")
     return access_token(token, info, expires_at if isinstance(expires_at, int | float) else None)
 
 
-def _is_time(value: JsonValue) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+def _form_fault(info: JsonObject) -> str | None:
+    kind, scope, audience = info.get("token_type"), info.get("scope"), info.get("aud")
+    if isinstance(kind, str) and kind.lower() not in _ACCESS_TOKEN_TYPES:
+        return "the token is not a bearer access token"
+    if isinstance(scope, str) and not _SCOPES.fullmatch(scope):
+        return "scope is not a list of scopes with blanks between them (RFC 6749 section 3.3)"
+    if isinstance(audience, list):
+        audience = None if all(isinstance(each, str) for each in audience) else audience
+    return None if audience is None or isinstance(audience, str) else "aud is neither a text nor a list of texts (RFC 7519 section 4.1.3)"
+
+
+def _time_fault(info: JsonObject, now: float) -> str | None:
+    for name in ("exp", "nbf", "iat"):
+        value = info.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return f"{name} is not a number"
+        if name == "exp" and not value > now:
+            return "the token has expired"
+        if name != "exp" and not value <= now + LEEWAY:
+            return f"the token is not valid yet: {name} is {value - now:.0f} s ahead of this clock"
+    return None
+
+
+async def _own_words(response: Response, secrets: Iterable[str]) -> str:
+    """The error of an answer (RFC 6749 section 5.2), for the log: one line, bounded, without secrets should it repeat them."""
+    try:
+        error = strict_json.loads(await response.body.read(_MAX_ANSWER), max_size=_MAX_ANSWER)
+    except (strict_json.JsonError, BodyTooLarge, BodyBroken):
+        return ""
+    parts = [error.get(name) for name in ("error", "error_description")] if isinstance(error, dict) else []
+    words = ": ".join(part for part in parts if isinstance(part, str) and part)
+    for secret in secrets:
+        words = words.replace(secret, MASK)
+    return f", {printable(redact(words), _MAX_WORDS)}" if words else ""
+
+
+def _secrets(request: Request) -> list[str]:
+    """What of a question must not be written down: the token, and whatever the gateway authenticated itself with."""
+    form = parse_qsl((request.body.buffered or b"").decode("latin-1"))
+    found = {value for name, value in form if name == "client_secret" or (name == "token" and len(value) >= _MIN_TOKEN)}
+    for credentials in request.headers.get_all("authorization"):
+        value = credentials.partition(" ")[2]
+        found.add(value)
+        with contextlib.suppress(ValueError):
+            password = base64.b64decode(value).partition(b":")[2].decode()
+            found |= {password, unquote_plus(password)}
+    return sorted(filter(None, found | {quote_plus(each) for each in found}), key=len, reverse=True)

@@ -1,5 +1,7 @@
+import base64
 import json
-from urllib.parse import parse_qsl
+import re
+from urllib.parse import parse_qsl, quote_plus, unquote_plus
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from deputize.gateway.oauth_contexts import AccessToken
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver, introspected
 from deputize.gateway.resolvers.resolution import InvalidToken, ResolutionError
+from deputize.http.chain import Chain
 from deputize.http.messages import Body, BodyBroken, Headers, Response
 from deputize.http.upstream import ConnectFailed, UpstreamTimeout
 from deputize.kernel.errors import ConfigurationError
@@ -56,7 +59,21 @@ async def test_the_inquiry_is_an_exchange_of_its_own():
         {"active": True, "exp": NOW - 1},
         {"active": True, "exp": "9999999999"},
         {"active": True, "exp": True},
-        {"active": True, "nbf": NOW + 60},
+        {"active": True, "exp": 10**127, "nbf": NOW + 60.001},
+        {"active": True, "nbf": NOW + 61},
+        {"active": True, "nbf": 10**127},
+        {"active": True, "nbf": "0"},
+        {"active": True, "iat": NOW + 61},
+        {"active": True, "iat": True},
+        {"active": True, "aud": [["https://a.example"]]},
+        {"active": True, "aud": ["https://a.example", ["https://b.example"]]},
+        {"active": True, "aud": {"0": "https://a.example"}},
+        {"active": True, "aud": 7},
+        {"active": True, "scope": "test\tadmin"},
+        {"active": True, "scope": "test\nadmin"},
+        {"active": True, "scope": "test\u00a0admin"},
+        {"active": True, "scope": 'te"st'},
+        {"active": True, "scope": "te\\st"},
         {"active": True, "token_type": "refresh_token"},
         {"active": True, "token_type": "DPoP"},
     ],
@@ -65,7 +82,20 @@ def test_tokens_that_are_not_valid(info):
     assert isinstance(introspected("t", info, NOW), InvalidToken)
 
 
-@pytest.mark.parametrize("info", [{"active": True}, {"active": True, "exp": NOW + 1, "nbf": NOW}, {"active": True, "token_type": "Bearer"}])
+@pytest.mark.parametrize(
+    "info",
+    [
+        {"active": True},
+        {"active": True, "exp": NOW + 1, "nbf": NOW},
+        {"active": True, "token_type": "Bearer"},
+        *(
+            {"active": True, "exp": 10**127, "nbf": NOW + 60, "iat": NOW + 59.9},
+            {"active": True, "aud": []},
+            {"active": True, "aud": "x", "scope": ""},
+            {"active": True, "aud": ["x"], "scope": " a  b "},
+        ),
+    ],
+)
 def test_tokens_that_are_valid(info):
     assert isinstance(introspected("t", info, NOW), AccessToken)
 
@@ -105,6 +135,73 @@ def test_only_true_is_active(info):
     if isinstance(verdict, AccessToken):
         assert info["active"] is True
         assert verdict.expires_at is None or verdict.expires_at > NOW
+        assert info.get("nbf") is None or info["nbf"] <= NOW + 60
+
+
+@given(st.text(st.characters(max_codepoint=0x3000), max_size=20))
+def test_scopes_are_parted_by_blanks_alone(text):
+    verdict = introspected("t", {"active": True, "scope": text}, NOW)
+    if isinstance(verdict, AccessToken):
+        assert verdict.scopes == set(text.split(" ")) - {""}
+        assert all(re.fullmatch(r"[!#-\[\]-~]+", scope) for scope in verdict.scopes)
+    else:
+        assert not re.fullmatch(r"[ !#-\[\]-~]*", text)
+
+
+class Echoing:
+    """An authorization server that repeats in its error whatever it was sent, in clear."""
+
+    async def handle(self, exchange):
+        request = exchange.request
+        sent = [*request.headers.get_all("authorization"), request.body.buffered.decode(), unquote_plus(request.body.buffered.decode())]
+        decoded = [base64.b64decode(each.split(" ")[1]).decode() for each in request.headers.get_all("authorization")]
+        document = {"error": "invalid_request", "error_description": " | ".join([*sent, *decoded, *map(unquote_plus, decoded)])}
+        return Response(400, Headers(), Body(json.dumps(document).encode()))
+
+
+SECRET = "s3cr3t/+ =&%ä"
+
+
+@pytest.mark.parametrize(
+    "authentication",
+    [
+        {"type": "HttpBasicAuthenticationClientFilter", "config": {"username": "r1", "passwordSecretId": "s"}},
+        {
+            "type": "HttpBasicAuthenticationClientFilter",
+            "config": {"username": "r1", "passwordSecretId": "s", "urlEncodeCredentials": True},
+        },
+        {"type": "ClientSecretBasicAuthenticationFilter", "config": {"clientId": "r1", "clientSecretId": "s"}},
+        {"type": "ClientSecretPostAuthenticationFilter", "config": {"clientId": "r1", "clientSecretId": "s"}},
+    ],
+)
+async def test_the_servers_own_error_is_told_and_secrets_are_not(authentication):
+    store = {"type": "Base64EncodedSecretStore", "config": {"secrets": {"s": base64.b64encode(SECRET.encode()).decode()}}}
+    authentication["config"]["secretsProvider"] = store
+    some_filter = built(object, authentication, oauth_heap())
+    with pytest.raises(ResolutionError) as caught:
+        await resolver_over(Chain([some_filter], Echoing())).resolve("t0ken+/==", exchange_for())
+    reason = caught.value.reason
+    assert "refuses the gateway (400, invalid_request: " in reason
+    for secret in (SECRET, quote_plus(SECRET), "t0ken+/==", quote_plus("t0ken+/=="), base64.b64encode(f"r1:{SECRET}".encode()).decode()):
+        assert secret not in reason
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"error":"invalid_request","error_description":"token missing"}', "(400, invalid_request: token missing)"),
+        (b'{"error":"invalid_request","error_description":7}', "(400, invalid_request)"),
+        (b'{"error":"a\\nINFO forged\\u2028\\u001b[31m"}', r"(400, a\nINFO forged\u2028\x1b[31m)"),
+        (b'{"error":"' + b"x" * 5000 + b'"}', "(400, " + "x" * 512 + ")"),
+        (b"<html>", "(400)"),
+        (b"[]", "(400)"),
+        (b'{"error":"x","y":"' + b"x" * 300_000 + b'"}', "(400)"),
+    ],
+)
+async def test_an_error_is_told_in_one_bounded_line(body, words):
+    with pytest.raises(ResolutionError) as caught:
+        await resolver_over(answering(body, 400)).resolve("t", exchange_for())
+    assert f"refuses the gateway {words}: check" in caught.value.reason
 
 
 @pytest.mark.parametrize("endpoint", ["/as/introspect", "as.example.com/introspect", "https://as.example.com/a/../introspect"])
