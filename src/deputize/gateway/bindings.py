@@ -3,10 +3,11 @@
 Nothing here is reachable by attribute: an expression walks mappings and lists, so it can see exactly the names listed below.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import formatdate
 from http.cookies import CookieError, SimpleCookie
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 from urllib.parse import parse_qs, unquote
 
 from deputize.gateway.contexts import AttributesContext, BoundContext, Shape
@@ -91,10 +92,18 @@ def load_bindings(instance: Instance, properties: Mapping[str, object]) -> Mappi
 
 
 def as_text(value: object) -> str | None:
-    """An expression's value as text for a header or URI; `None` for null and for what has no text form."""
+    """An expression's value as text for an entity or URI; `None` for null. Lists and maps become JSON in ASCII."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, str | int | float) else None
+    if isinstance(value, str | int | float):
+        return str(value)
+    return None if value is None else json.dumps(value, separators=(",", ":"))
+
+
+def as_texts(value: object) -> list[str]:
+    """An expression's value as header values: those of a list each for itself, nothing for null, JSON for maps."""
+    values = cast("list[object]", value) if isinstance(value, list) else [value]
+    return [text for each in values if (text := as_text(each)) is not None]
 
 
 def _uri(origin: Origin | None, target: Target) -> View[tuple[Origin | None, Target]]:

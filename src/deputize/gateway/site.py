@@ -109,6 +109,10 @@ class Site:
         """The text a runtime expression yields, `None` for null or missing. Raises `ExpressionError`."""
         return bindings.as_text(template.evaluate(self.bindings(exchange, response)))
 
+    def texts(self, template: Template, exchange: Exchange, response: Response | None = None) -> list[str]:
+        """The header values a runtime expression yields: one for each element of a list. Raises `ExpressionError`."""
+        return bindings.as_texts(template.evaluate(self.bindings(exchange, response)))
+
     def condition(self, condition: Condition, key: str) -> PlacedCondition:
         """The condition at `key`, ready to decide for exchanges."""
         return PlacedCondition(condition, self._at(key), self.bindings)

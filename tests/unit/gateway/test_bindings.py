@@ -1,7 +1,7 @@
 import pytest
 
 from deputize.expressions import compile_template
-from deputize.gateway.bindings import Bindings, as_text, load_bindings
+from deputize.gateway.bindings import Bindings, as_text, as_texts, load_bindings
 from deputize.gateway.contexts import AttributesContext, RouterContext
 from deputize.gateway.places import RouteIdentity
 from deputize.http.messages import Body, Headers, Response
@@ -94,6 +94,16 @@ def test_load_bindings_hold_no_request():
     assert "request" not in load_bindings(instance_for(), {})
 
 
-@pytest.mark.parametrize(("given", "text"), [("a", "a"), (5, "5"), (True, "true"), (False, "false"), (None, None), ([1], None)])
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [("a", "a"), (5, "5"), (True, "true"), (False, "false"), (None, None), ([1, "é"], '[1,"\\u00e9"]'), ({"a": None}, '{"a":null}')],
+)
 def test_text_of_values(given, text):
     assert as_text(given) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "texts"), [("a", ["a"]), (None, []), ([], []), (["a", None, 1, ["b"]], ["a", "1", '["b"]']), ({"a": [1]}, ['{"a":[1]}'])]
+)
+def test_header_values_of_values(given, texts):
+    assert as_texts(given) == texts

@@ -4,14 +4,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
 
+import structlog
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from deputize.expressions import Template
+from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.gateway.settings import OneOrMore, Settings, TemplateText
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Next
-from deputize.http.messages import Headers, Response
+from deputize.http.messages import HeaderError, Headers, Response
 
+log = structlog.get_logger()
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -33,7 +36,11 @@ class HeaderFilter:
     """Changes the headers of requests or of responses."""
 
     class Config(Settings):
-        """`remove` first, then `replace`, then `add`; values are runtime expressions, and one that yields null adds nothing."""
+        """`remove` first, then `replace`, then `add`.
+
+        Values are runtime expressions: null adds nothing, a list a field for each element, a map its JSON. What no header field can
+        carry, such as a line break in a claim, is refused: a request with 400, an answer with 502.
+        """
 
         message_type: Annotated[Literal["REQUEST", "RESPONSE"], BeforeValidator(_upper)]
         """Which message is changed."""
@@ -55,12 +62,19 @@ class HeaderFilter:
         return cls(config, site)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
-        """Change the request on its way in, or the response on its way out. Raises `HeaderError` for a value no field can carry."""
+        """Change the request on its way in, or the response on its way out."""
         if self._on_request:
-            self._change(exchange.request.headers, exchange, None)
+            try:
+                self._change(exchange.request.headers, exchange, None)
+            except HeaderError as error:
+                return _refused(400, error, exchange)
             return await next(exchange)
         response = await next(exchange)
-        self._change(response.headers, exchange, response)
+        try:
+            self._change(response.headers, exchange, response)
+        except HeaderError as error:
+            await response.body.aclose()
+            return _refused(502, error, exchange)
         return response
 
     def _change(self, headers: Headers, exchange: Exchange, response: Response | None) -> None:
@@ -71,5 +85,15 @@ class HeaderFilter:
             headers.add(name, value)
 
     def _evaluated(self, values: Mapping[str, Iterable[Template]], exchange: Exchange, response: Response | None) -> list[tuple[str, str]]:
-        found = ((name, self._site.text(each, exchange, response)) for name, templates in values.items() for each in templates)
-        return [(name, value) for name, value in found if value is not None]
+        return [
+            (name, value)
+            for name, templates in values.items()
+            for each in templates
+            for value in self._site.texts(each, exchange, response)
+        ]
+
+
+def _refused(status: int, error: HeaderError, exchange: Exchange) -> Response:
+    log.warning("a header cannot be set and the exchange is refused", reason=str(error), transaction=exchange.transaction_id)
+    exchange.put(RefusalContext("header_not_possible", str(error)))
+    return Response(status)

@@ -13,7 +13,10 @@ from deputize.http.messages import Body, Headers, Response
 
 
 class StaticResponseHandler:
-    """Answers every exchange with the same status, headers and entity; their texts are runtime expressions."""
+    """Answers every exchange with the same status, headers and entity; their texts are runtime expressions.
+
+    Where such an expression alone yields a list, a header has a field for each element; lists in the entity and maps are JSON.
+    """
 
     class Config(Settings):
         """`entity` may be a list of lines."""
@@ -53,7 +56,7 @@ class StaticResponseHandler:
     def _headers(self, exchange: Exchange) -> Iterator[tuple[str, str]]:
         for name, values in self._config.headers.items():
             for value in values:
-                yield name, self._text(value, exchange)
+                yield from ((name, text) for text in self._site.texts(value, exchange) or [""])
 
     def _text(self, template: Template, exchange: Exchange) -> str:
         return self._site.text(template, exchange) or ""

@@ -1,7 +1,7 @@
 import pytest
 
+from deputize.gateway.oauth_contexts import RefusalContext, access_token
 from deputize.http.exchange import Filter
-from deputize.http.messages import HeaderError
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import Answering, built, exchange_for
 
@@ -30,8 +30,9 @@ async def test_response_headers():
 
 async def test_an_expression_cannot_break_out_of_its_field():
     each = changing(messageType="REQUEST", add={"X-Query": "${request.uri.query}"})
-    with pytest.raises(HeaderError):
-        await each.filter(exchange_for("/a?b%0d%0aX-Evil:1"), Answering().handle)
+    backend = Answering()
+    assert (await each.filter(exchange_for("/a?b%0d%0aX-Evil:1"), backend.handle)).status == 400
+    assert backend.asked == []
 
 
 @pytest.mark.parametrize(
@@ -40,3 +41,33 @@ async def test_an_expression_cannot_break_out_of_its_field():
 def test_bad_configuration_is_refused(config):
     with pytest.raises(ConfigurationError):
         changing(**config)
+
+
+def with_claims(**info):
+    exchange = exchange_for()
+    exchange.put(access_token("t", info, None))
+    return exchange
+
+
+async def test_lists_and_maps_are_never_silently_nothing():
+    config = {
+        "messageType": "REQUEST",
+        "add": {"X-Roles": "${contexts.oauth2.accessToken.info.roles}", "X-Info": "${contexts.oauth2.accessToken.info.act}"},
+    }
+    backend = Answering()
+    await built(Filter, {"type": "HeaderFilter", "config": config}).filter(
+        with_claims(roles=["a", "b"], act={"sub": "Zoë"}), backend.handle
+    )
+    headers = backend.asked[0].request.headers
+    assert headers.get_all("x-roles") == ["a", "b"]
+    assert headers.get_all("x-info") == ['{"sub":"Zo\\u00eb"}']
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Admin: true", "a\0", "Łukasz", "\u2028"])
+@pytest.mark.parametrize(("message_type", "status"), [("REQUEST", 400), ("RESPONSE", 502)])
+async def test_a_claim_that_no_header_can_carry_is_refused_with_a_reason(value, message_type, status):
+    config = {"messageType": message_type, "add": {"X-Name": "${contexts.oauth2.accessToken.info.name}"}}
+    exchange = with_claims(name=value)
+    response = await built(Filter, {"type": "HeaderFilter", "config": config}).filter(exchange, Answering().handle)
+    assert response.status == status
+    assert "X-Name" in exchange.find(RefusalContext).reason

@@ -216,7 +216,7 @@ async def test_limits_and_extension_methods_are_configurable():
     ("config", "pointer"),
     [
         ({"acceptedOrigins": "("}, "acceptedOrigins"),
-        ({"acceptedOrigins": "(?=x)"}, "acceptedOrigins"),
+        ({"acceptedOrigins": "(?=x"}, "acceptedOrigins"),
         ({"preferredServerVersion": "2026-07-28"}, "preferredServerVersion"),
     ],
 )

@@ -23,6 +23,13 @@ async def test_static_response_evaluates_its_texts():
     assert list(response.headers) == [("X-A", "1"), ("X-A", "GET"), ("Content-Type", "text/plain")]
 
 
+async def test_static_response_shows_maps_and_lists():
+    entity = {"entity": "${request.queryParams}", "headers": {"X-Q": "${request.queryParams['a']}"}}
+    response = await answer(static(200, **entity), target="/?a=1&a=2")
+    assert response.body.buffered == b'{"a":["1","2"]}'
+    assert response.headers.get_all("x-q") == ["1", "2"]
+
+
 @pytest.mark.parametrize("status", [99, 100, 600, "x"])
 def test_static_response_refuses_what_is_no_final_status(status):
     with pytest.raises(ConfigurationError):
