@@ -95,3 +95,18 @@ def callback() -> Iterator[Callback]:
     server.shutdown()
     thread.join(10)
     server.server_close()
+
+
+@pytest.fixture
+def page(chromium):
+    context = chromium.new_context(locale="en-US")
+    page = context.new_page()
+    page.violations = []
+    page.on("console", lambda message: page.violations.append(message.text) if message.type == "error" else None)
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def url(served_authority, callback):
+    return served_authority.base_url + served_authority.authorize_url(redirect_uri=callback.url)

@@ -13,12 +13,11 @@ from deputize.oauth.errors import InvalidScope, OAuthError
 from deputize.oauth.parameters import encode_parameters, parse_parameters, values_of
 from deputize.oauth.pkce import challenge_of, is_challenge, verifies
 from deputize.oauth.redirect_uris import is_registered, registration_refusal
-from deputize.oauth.resources import Target, choose_target
+from deputize.oauth.resources import choose_target
 from deputize.oauth.scopes import format_scope, parse_scope
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
-    AGENT_RESOURCE,
     AGREEMENT,
     AGREEMENT_ID,
     ENVIRONMENT,
@@ -194,7 +193,7 @@ days = st.none() | st.floats(0.01, 400)
 
 
 def accept(agreement, now):
-    return new_consent(USER, AGENT, Target(AGENT_RESOURCE, ("agent",)), agreement, TEXT, consent_id="c-1", now=now)
+    return new_consent(USER, AGENT, agreement, TEXT, {}, consent_id="c-1", now=now)
 
 
 @example(0.0, 10 * DAY, 10.0, None, 1, 1, False)
@@ -210,7 +209,7 @@ def test_a_consent_is_in_force_only_while_every_limit_allows(accepted, waited, t
     holds = is_in_force(consent, agreement, now)
     expired = any(limit is not None and now >= accepted + limit * DAY for limit in (then_days, now_days))
     assert holds == (not withdrawn and not expired and then_version >= now_version)
-    assert holds == (due_agreements(POLICY, {AGREEMENT_ID: agreement}, (consent,), now) == ())
+    assert holds == (due_agreements(POLICY, {AGREEMENT_ID: agreement}, (consent,), {}, now) == ())
 
 
 @given(st.floats(0, 400 * DAY), st.floats(0, 400 * DAY))

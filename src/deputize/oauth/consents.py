@@ -1,11 +1,12 @@
 """When an agreement is due: which of a policy's agreements a user has to accept before an agent may act for them."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from deputize.kernel.errors import DeputizeError
+from deputize.oauth.covers import covers_all
 from deputize.oauth.records.directory import Agent, Agreement, AgreementText, Policy
-from deputize.oauth.records.store import Consent, User
-from deputize.oauth.resources import Target
+from deputize.oauth.records.store import Consent, Covers, User
 
 AGREEMENT_STEP = "AGREEMENT"
 """`Step.type` of an agreement prompt."""
@@ -30,13 +31,21 @@ def effective_agreements(policy: Policy, agreements: Mapping[str, Agreement]) ->
     return tuple(agreements[each] for each in ids if agreements[each].enabled and any(text.enabled for text in agreements[each].texts))
 
 
-def due_agreements(policy: Policy, agreements: Mapping[str, Agreement], consents: Iterable[Consent], now: float) -> tuple[Agreement, ...]:
-    """The agreements to prompt for now: never accepted, withdrawn, expired, or accepted in an older version.
+def due_agreements(
+    policy: Policy, agreements: Mapping[str, Agreement], consents: Iterable[Consent], reach: Covers, now: float
+) -> tuple[Agreement, ...]:
+    """The agreements to prompt for now, given an agent's consents and what a sign-on of it reaches.
 
+    Due is what was never accepted, was withdrawn, expired, was accepted in an older version, or does not cover all of `reach`.
     Raises `AgreementMissing`.
     """
     given = {consent.agreement_id: consent for consent in consents}
-    return tuple(each for each in effective_agreements(policy, agreements) if not is_in_force(given.get(each.id), each, now))
+    due: list[Agreement] = []
+    for agreement in effective_agreements(policy, agreements):
+        consent = given.get(agreement.id)
+        if consent is None or not is_in_force(consent, agreement, now) or not covers_all(consent.covers, reach):
+            due.append(agreement)
+    return tuple(due)
 
 
 def is_in_force(consent: Consent | None, agreement: Agreement, now: float) -> bool:
@@ -56,14 +65,9 @@ def expiry(agreement: Agreement, accepted_at: float) -> float | None:
 
 
 def new_consent(
-    user: User, client: Agent, target: Target, agreement: Agreement, text: AgreementText, *, consent_id: str, now: float
+    user: User, client: Agent, agreement: Agreement, text: AgreementText, covers: Covers, *, consent_id: str, now: float
 ) -> Consent:
-    """The record of `user` accepting `agreement` as worded in `text` for `client`.
-
-    For now it covers what is asked for and every scope that the client was granted.
-    """
-    covers = {resource_id: tuple(sorted(scopes)) for resource_id, scopes in client.scopes.items()}
-    covers[""] = target.openid_scopes
+    """The record of `user` accepting for `client` the agreement as worded in `text`, on a page that showed `covers`."""
     return Consent(
         id=consent_id,
         environment_id=user.environment_id,
@@ -75,5 +79,12 @@ def new_consent(
         locale=text.locale,
         accepted_at=now,
         expires_at=expiry(agreement, now),
-        covers={client.id: covers},
+        covers=covers,
     )
+
+
+def extending(previous: Consent | None, agreement: Agreement, consent: Consent) -> Consent:
+    """`consent` under the id of the one it extends, so that what rests on that goes on; under its own if that is not in force."""
+    if previous is None or not is_in_force(previous, agreement, consent.accepted_at):
+        return consent
+    return replace(consent, id=previous.id, last_used_at=previous.last_used_at)

@@ -97,11 +97,11 @@ class LoginRequired(OAuthError):
     public = "The user has to sign on"
 
 
-class InteractionRequired(OAuthError):
-    """`prompt=none`, but the user has to be asked something."""
+class ConsentRequired(OAuthError):
+    """`prompt=none`, but the user has to be asked for consent."""
 
-    code = "interaction_required"
-    public = "The user has to be asked"
+    code = "consent_required"
+    public = "The user has to consent"
 
 
 class RequestNotSupported(OAuthError):

@@ -2,16 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.oauth.consents import AgreementMissing, due_agreements, effective_agreements, new_consent
+from deputize.oauth.consents import AgreementMissing, due_agreements, effective_agreements, extending, new_consent
 from deputize.oauth.records.directory import Policy, Step
-from deputize.oauth.resources import Target
-from support.agent_delegation import AGENT, AGENT_RESOURCE, AGREEMENT, AGREEMENT_ID, CONSENT, NOW, POLICY, TEXT, USER
+from support.agent_delegation import AGENT, AGENT_ID, AGENT_RESOURCE_ID, AGREEMENT, AGREEMENT_ID, CONSENT, NOW, POLICY, TEXT, USER
 
 DAY = 86400.0
+REACH = {AGENT_ID: {AGENT_RESOURCE_ID: ("agent",)}}
 
 
 def due(consents=(CONSENT,), agreement=AGREEMENT, now=NOW, policy=POLICY):
-    return bool(due_agreements(policy, {agreement.id: agreement}, consents, now))
+    return bool(due_agreements(policy, {agreement.id: agreement}, consents, REACH, now))
 
 
 def test_never_consented_is_due():
@@ -21,6 +21,12 @@ def test_never_consented_is_due():
 
 def test_consented_is_not_due():
     assert not due()
+
+
+def test_what_a_consent_does_not_cover_is_due():
+    assert due((replace(CONSENT, covers={}),))
+    assert due((replace(CONSENT, covers={AGENT_ID: {AGENT_RESOURCE_ID: ("other",)}}),))
+    assert due((replace(CONSENT, covers={"another": REACH[AGENT_ID]}),)), "of another agent"
 
 
 def test_withdrawn_is_due():
@@ -65,26 +71,33 @@ def test_agreements_are_due_in_the_order_of_the_steps():
     second = replace(AGREEMENT, id="second")
     policy = Policy("p", "p", (Step("AGREEMENT", {"agreement": "second"}), *POLICY.steps))
     agreements = {AGREEMENT_ID: AGREEMENT, "second": second}
-    assert due_agreements(policy, agreements, (), NOW) == (second, AGREEMENT)
-    assert due_agreements(policy, agreements, (CONSENT,), NOW) == (second,)
+    assert due_agreements(policy, agreements, (), REACH, NOW) == (second, AGREEMENT)
+    assert due_agreements(policy, agreements, (CONSENT,), REACH, NOW) == (second,)
 
 
 def test_a_step_without_its_agreement_is_never_satisfied():
     for policy in (POLICY, Policy("p", "p", (Step("AGREEMENT", {}),))):
         with pytest.raises(AgreementMissing, match="does not exist"):
-            due_agreements(policy, {}, (CONSENT,), NOW)
+            due_agreements(policy, {}, (CONSENT,), REACH, NOW)
 
 
 def test_a_policy_without_agreements_asks_for_nothing():
-    assert due_agreements(Policy("p", "p", (Step("LOGIN", {}),)), {}, (), NOW) == ()
+    assert due_agreements(Policy("p", "p", (Step("LOGIN", {}),)), {}, (), REACH, NOW) == ()
 
 
 def test_accepting_makes_it_not_due_until_the_interval_has_passed():
-    target = Target(AGENT_RESOURCE, ("agent",))
-    consent = new_consent(USER, AGENT, target, AGREEMENT, TEXT, consent_id="c-1", now=NOW)
+    consent = new_consent(USER, AGENT, AGREEMENT, TEXT, REACH, consent_id="c-1", now=NOW)
     assert (consent.id, consent.client_id) == ("c-1", AGENT.id)
     assert (consent.user_id, consent.version, consent.revision, consent.locale) == (USER.id, 1, "r1", "en")
     assert not due((consent,), now=NOW + 180 * DAY - 1)
     assert due((consent,), now=NOW + 180 * DAY)
     never = replace(AGREEMENT, reconsent_days=None)
-    assert new_consent(USER, AGENT, target, never, TEXT, consent_id="c-1", now=NOW).expires_at is None
+    assert new_consent(USER, AGENT, never, TEXT, REACH, consent_id="c-1", now=NOW).expires_at is None
+
+
+def test_a_consent_in_force_is_extended_and_what_ended_is_not():
+    later = new_consent(USER, AGENT, AGREEMENT, TEXT, REACH, consent_id="drawn", now=NOW + DAY)
+    used = replace(CONSENT, last_used_at=NOW)
+    assert extending(used, AGREEMENT, later) == replace(later, id=CONSENT.id, last_used_at=NOW)
+    for ended in (None, replace(used, withdrawn_at=NOW), replace(used, expires_at=NOW + DAY), replace(used, version=0)):
+        assert extending(ended, AGREEMENT, later) == later

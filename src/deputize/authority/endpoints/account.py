@@ -1,4 +1,4 @@
-"""The user's own page: what they agreed to, and how to take it back."""
+"""The user's own page: which agents may act for them, what each may do, and how to take it back."""
 
 from datetime import UTC, datetime
 
@@ -8,12 +8,14 @@ from starlette.responses import Response
 from deputize.authority.endpoint import Call, Endpoint
 from deputize.authority.signon import flow
 from deputize.authority.signon.cookies import cookies_of
+from deputize.authority.signon.disclosure import agent_lines, resource_lines
 from deputize.authority.signon.forms import SESSION, csrf_token, is_own_form
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.reader import dead_end, language_of, refuse_as_page, show
 from deputize.authority.signon.situation import SignedOn
 from deputize.oauth.consents import expiry, is_in_force
-from deputize.oauth.records.directory import Agreement
+from deputize.oauth.covers import Collected, still_granted
+from deputize.oauth.records.directory import Agent
 from deputize.oauth.records.store import Consent
 from deputize.oauth.texts import choose_text
 
@@ -32,59 +34,72 @@ async def account(call: Call) -> Response:
 
 async def _withdraw(call: Call, signed_on: SignedOn) -> Response:
     form = await call.form()
-    if not await is_own_form(call, form, _session_cookie(call), SESSION):
+    if not await is_own_form(call, form, cookies_of(call).session(call.request) or "", SESSION):
         return dead_end(call, "error.forbidden", 403)
-    client_id, user = form.get("client", ""), signed_on.user
+    client_id, user = form.get("agent", ""), signed_on.user
     if await call.services.store.consents.withdraw_consents(call.environment.id, user.id, client_id, call.now):
         _log.info("consent withdrawn", environment=call.environment.id, client=client_id, user=user.id)
     return flow.see(f"/{call.environment.id}/account?withdrawn=yes")
 
 
 async def _page(call: Call, signed_on: SignedOn) -> Response:
-    language = language_of(call, signed_on.user)
+    """Agents that may act for the user, the one used or allowed last first, and those that no longer may."""
+    language, agents = language_of(call, signed_on.user), call.environment.agents
+    given = {each.client_id: signed_on.consents_for(each.client_id) for each in signed_on.consents if each.client_id in agents}
+    latest = sorted(given.items(), key=_latest, reverse=True)
+    alive = {client_id: _in_force(call, consents) for client_id, consents in latest}
     values = {
         "username": signed_on.user.username,
-        "csrf": await csrf_token(call, _session_cookie(call), SESSION),
+        "csrf": await csrf_token(call, cookies_of(call).session(call.request) or "", SESSION),
         "sign_off_path": f"/{call.environment.id}/as/signoff",
         "withdrawn": call.query().get("withdrawn") == "yes",
-        "consents": _consents(call, signed_on, language.locale),
+        "agents": [_shown(call, agents[each], consents, language.locale) for each, consents in alive.items() if consents],
+        "former": [_shown_former(agents[each], consents) for each, consents in latest if not alive[each]],
     }
     return show(call, Page("account.html", values), language)
 
 
-def _consents(call: Call, signed_on: SignedOn, locale: str) -> list[dict[str, str]]:
-    """The user's consents to agreements that still exist, the latest first."""
-    consents = sorted(signed_on.consents, key=lambda consent: consent.accepted_at, reverse=True)
+def _latest(given: tuple[str, tuple[Consent, ...]]) -> float:
+    return max(max(each.accepted_at, each.last_used_at or 0) for each in given[1])
+
+
+def _in_force(call: Call, consents: tuple[Consent, ...]) -> tuple[Consent, ...]:
     agreements = call.environment.agreements
-    return [_shown(each, agreements[each.agreement_id], locale, call.now) for each in consents if each.agreement_id in agreements]
+    return tuple(
+        each for each in consents if each.agreement_id in agreements and is_in_force(each, agreements[each.agreement_id], call.now)
+    )
 
 
-def _shown(consent: Consent, agreement: Agreement, locale: str, now: float) -> dict[str, str]:
-    text = choose_text(agreement, locale, (consent.locale,), consent.locale)
-    expires_at = min((each for each in (consent.expires_at, expiry(agreement, consent.accepted_at)) if each is not None), default=None)
+def _shown(call: Call, agent: Agent, consents: tuple[Consent, ...], locale: str) -> dict[str, object]:
+    """An agent by what the user agreed to for it, as far as the administrator still grants that."""
+    environment, agreed = call.environment, Collected()
+    agreements = [environment.agreements[each.agreement_id] for each in consents]
+    for consent in consents:
+        agreed.add_all(consent.covers)
+    covers = still_granted(environment, agreed.covers())
+    ends = (
+        end for each, agreement in zip(consents, agreements, strict=True) for end in (each.expires_at, expiry(agreement, each.accepted_at))
+    )
+    texts = ((agreement, choose_text(agreement, locale, (), environment.default_language)) for agreement in agreements)
     return {
-        "title": text.title if text else agreement.name,
-        "client_id": consent.client_id,
-        "accepted": _date(consent.accepted_at),
-        "expires": _date(expires_at),
-        "withdrawn": _date(consent.withdrawn_at),
-        "state": _state(consent, agreement, now),
+        "id": agent.id,
+        "name": agent.name,
+        "since": _date(min(each.accepted_at for each in consents)),
+        "until": _date(min((end for end in ends if end is not None), default=None)),
+        "last_used": _date(max((each.last_used_at for each in consents if each.last_used_at), default=None)),
+        "resources": resource_lines(environment, covers.get(agent.id, {})),
+        "others": agent_lines(environment, covers, agent.id),
+        "agreements": [text.title if text else agreement.name for agreement, text in texts],
     }
 
 
-def _state(consent: Consent, agreement: Agreement, now: float) -> str:
-    if consent.withdrawn_at is not None:
-        return "withdrawn"
-    return "alive" if is_in_force(consent, agreement, now) else "expired"
+def _shown_former(agent: Agent, consents: tuple[Consent, ...]) -> dict[str, str]:
+    return {"name": agent.name, "withdrawn": _date(max((each.withdrawn_at for each in consents if each.withdrawn_at), default=None))}
 
 
 def _date(instant: float | None) -> str:
     """The day in UTC as ISO 8601, which every language reads alike; empty for never."""
     return "" if instant is None else datetime.fromtimestamp(instant, UTC).date().isoformat()
-
-
-def _session_cookie(call: Call) -> str:
-    return cookies_of(call).session(call.request) or ""
 
 
 ENDPOINT = Endpoint(("/{environment}/account",), ("GET", "POST"), account, refuse_as_page)

@@ -9,7 +9,7 @@ from deputize.authority.signon import authorization_response, flow
 from deputize.authority.signon.reader import refuse_as_page
 from deputize.authority.signon.steps.login import LOGIN
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
-from deputize.oauth.errors import InteractionRequired, LoginRequired
+from deputize.oauth.errors import ConsentRequired, LoginRequired
 from deputize.oauth.parameters import encode_parameters
 
 
@@ -31,7 +31,7 @@ async def _start(call: Call, request: AuthorizationRequest, parameters: Mapping[
     if due is None:
         return await flow.finish(call, situation)
     if "none" in request.prompt:
-        error = LoginRequired("nobody is signed on") if due[0] is LOGIN else InteractionRequired(f"the step {due[0].type} is due")
+        error = LoginRequired("nobody is signed on") if due[0] is LOGIN else ConsentRequired(f"the step {due[0].type} is due")
         return authorization_response.refuse(call, AuthorizationRefusal(error, request.redirect_uri, request.state))
     return await flow.start(call, parameters)
 

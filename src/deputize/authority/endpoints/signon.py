@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import structlog
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint
@@ -13,11 +14,12 @@ from deputize.authority.signon.forms import csrf_token, is_own_form
 from deputize.authority.signon.languages import Language, choose_language
 from deputize.authority.signon.reader import dead_end, refuse_as_page, show
 from deputize.authority.signon.situation import Situation
-from deputize.authority.signon.step import Again, Declined, Done, Outcome, SignOnStep
+from deputize.authority.signon.step import Again, Declined, Done, Outcome, SignOnStep, SomebodyElse
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
 from deputize.oauth.errors import AccessDenied
 from deputize.oauth.records.directory import Step
 
+_log = structlog.get_logger("deputize.authority")
 _FIRST_SHOWING = Again(status=200)
 
 
@@ -44,7 +46,7 @@ async def _submit(call: Call, found: Flow, situation: Situation, due: tuple[Sign
         return dead_end(call, "error.forbidden", 403)
     if due is None or form.get("step") != due[0].type:
         # Another tab was faster, or the form was sent twice: show where things stand now.
-        return await flow.proceed(call, found, None)
+        return await flow.proceed(call, found)
     kind, step = due
     outcome = await kind.submit(step, situation, _language(situation), form, call.services)
     return await _answer(call, found, situation, (kind, step), outcome)
@@ -56,12 +58,25 @@ async def _answer(call: Call, found: Flow, situation: Situation, due: tuple[Sign
             return await _page(call, found, situation, *due, outcome)
         case Declined():
             return _decline(call, situation.request)
+        case SomebodyElse():
+            return await _begin_again(call, found, situation)
         case Done(session):
-            response = await flow.proceed(call, found, session.id if session else None)
+            response = await flow.proceed(call, found, outcome)
             if session:
                 cookies_of(call).set_session(response, session.cookie, call.environment.session_lifetime)
                 cookies_of(call).set_known_browsers(response, session.known_browsers, known_browsers.LIFETIME)
             return response
+
+
+async def _begin_again(call: Call, found: Flow, situation: Situation) -> Response:
+    """Sign off who is signed on, and send the browser to a new flow for the same request."""
+    if situation.signed_on:
+        user, session = situation.signed_on.user, situation.signed_on.session
+        await call.services.store.sessions.end_session(session.id, call.now)
+        _log.info("signed off", environment=call.environment.id, user=user.id, session=session.id)
+    response = await flow.start(call, found.parameters)
+    cookies_of(call).clear_session(response)
+    return response
 
 
 def _decline(call: Call, request: AuthorizationRequest | None) -> Response:

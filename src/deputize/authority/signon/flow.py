@@ -8,7 +8,6 @@ to the same place, and nothing is half done after a crash.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
 
 from starlette.responses import RedirectResponse, Response
 
@@ -18,14 +17,20 @@ from deputize.authority.signon import authorization_response
 from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.seals import seal
 from deputize.authority.signon.situation import SignedOn, Situation
-from deputize.authority.signon.step import SignOnStep
+from deputize.authority.signon.step import Done, SignOnStep
 from deputize.authority.signon.steps import STEPS
 from deputize.authority.signon.throttles import network_of
 from deputize.kernel.digests import digest, same
 from deputize.oauth.authorization_request import AuthorizationRequest, known_parameters
+from deputize.oauth.claims import Issue
 from deputize.oauth.errors import ServerError
+from deputize.oauth.grants.authorization_code import GRANT_TYPE
+from deputize.oauth.lineage import Lineage
+from deputize.oauth.parameters import encode_parameters
+from deputize.oauth.reach import reach_of
 from deputize.oauth.records.directory import Policy, Step
-from deputize.oauth.records.store import Session
+from deputize.oauth.records.store import Authentication, Covers, Session
+from deputize.oauth.scopes import format_scope
 from deputize.oauth.sessions import is_live
 from deputize.oauth.texts import parse_accept_language
 
@@ -47,6 +52,8 @@ class Flow:
     """Of the authorization request, validated anew each time; `None` when the user only wants their account page."""
     session_id: str = ""
     """The session in which somebody signed on in this flow; empty before that."""
+    accepted: str = ""
+    """The ids of the agreements accepted in this flow, with "~" between them: `prompt=consent` asks for each once."""
 
 
 async def start(call: Call, parameters: Mapping[str, str] | None) -> Response:
@@ -64,14 +71,14 @@ async def find(call: Call) -> Flow | None:
     """The flow of the address that is called, if it is alive and this browser's."""
     parts = call.request.path_params["flow"].split(".")
     browser = cookies_of(call).browser(call.request)
-    if browser is None or len(parts) != 4:
+    if browser is None or len(parts) != 5:
         return None
-    flow_id, started_at, session_id, sealed = parts
-    if not same(sealed, await _seal(call, browser, (flow_id, started_at, session_id), call.request.url.query)):
+    flow_id, started_at, session_id, accepted, sealed = parts
+    if not same(sealed, await seal(call.services, call.environment.id, "flow", browser, *parts[:-1], call.request.url.query)):
         return None
     if int(started_at) + call.services.limits.flow_lifetime <= call.now:
         return None
-    return Flow(flow_id, int(started_at), call.query() or None, session_id)
+    return Flow(flow_id, int(started_at), call.query() or None, session_id, accepted)
 
 
 async def address(call: Call, flow: Flow) -> str:
@@ -80,13 +87,10 @@ async def address(call: Call, flow: Flow) -> str:
 
 
 async def _address(call: Call, flow: Flow, browser: str) -> str:
-    parts, query = (flow.id, str(flow.started_at), flow.session_id), urlencode(flow.parameters or {})
-    token = ".".join((*parts, await _seal(call, browser, parts, query)))
+    parts = (flow.id, str(flow.started_at), flow.session_id, flow.accepted)
+    query = encode_parameters(flow.parameters or {})
+    token = ".".join((*parts, await seal(call.services, call.environment.id, "flow", browser, *parts, query)))
     return f"/{call.environment.id}/signon/{token}{'?' if query else ''}{query}"
-
-
-async def _seal(call: Call, browser: str, parts: tuple[str, str, str], query: str) -> str:
-    return await seal(call.services, call.environment.id, "flow", browser, *parts, query)
 
 
 async def signed_on(call: Call) -> SignedOn | None:
@@ -116,7 +120,7 @@ async def session_of(call: Call) -> Session | None:
 async def situation_of(call: Call, request: AuthorizationRequest | None, flow: Flow | None = None) -> Situation:
     """Where this browser stands with a request (`None`: with its account page), within a flow or before there is one."""
     browser_languages = parse_accept_language(call.request.headers.get("accept-language"))
-    session = await session_of(call)
+    session, seen = await session_of(call), flow or Flow("", int(call.now), None)
     somebody = await _signed_on(call, session)
     return Situation(
         environment=call.environment,
@@ -124,12 +128,33 @@ async def situation_of(call: Call, request: AuthorizationRequest | None, flow: F
         request=request,
         session=session,
         signed_on=somebody,
-        is_recent=somebody is not None and is_recent(request, somebody.session, flow or Flow("", int(call.now), None)),
         network=network_of(SOURCE.get().address),
         known_browsers=cookies_of(call).known_browsers(call.request),
+        is_recent=somebody is not None and is_recent(request, somebody.session, seen),
+        accepted=frozenset(seen.accepted.split("~")),
+        reach=_reach(call, request, somebody) if request and somebody else {},
         languages=(*(request.ui_locales if request else ()), *browser_languages),
         now=call.now,
     )
+
+
+def _reach(call: Call, request: AuthorizationRequest, somebody: SignedOn) -> Covers:
+    """What this request of this user reaches, by the token that it would yield."""
+    session, target = somebody.session, request.target
+    issue = Issue(
+        environment=call.environment,
+        client=request.client,
+        resource=target.resource,
+        scopes=target.scopes,
+        grant_type=GRANT_TYPE,
+        now=call.now,
+        expires_at=int(call.now) + target.resource.token_lifetime,
+        lineage=Lineage(None, ()),
+        authentication=Authentication(somebody.user.id, session.id, session.auth_time, request.policy.name),
+        user=somebody.user,
+        requested_scope=format_scope(target.requested),
+    )
+    return reach_of(issue, target)
 
 
 def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow) -> bool:
@@ -157,9 +182,13 @@ def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
     return None
 
 
-async def proceed(call: Call, flow: Flow, session_id: str | None) -> Response:
-    """Send the browser to where the flow goes on; `session_id` is that of a sign-on in it that just happened."""
-    return see(await address(call, flow if session_id is None else replace(flow, session_id=session_id)))
+async def proceed(call: Call, flow: Flow, done: Done | None = None) -> Response:
+    """Send the browser to where the flow goes on after a step that was just done in it."""
+    if done and done.session:
+        flow = replace(flow, session_id=done.session.id)
+    if done and done.agreement_id:
+        flow = replace(flow, accepted="~".join(filter(None, (flow.accepted, done.agreement_id))))
+    return see(await address(call, flow))
 
 
 async def finish(call: Call, situation: Situation, flow: Flow | None = None) -> Response:

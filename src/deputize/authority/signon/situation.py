@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from deputize.oauth.authorization_request import AuthorizationRequest
 from deputize.oauth.records.directory import Environment, Policy
-from deputize.oauth.records.store import Consent, Session, User
+from deputize.oauth.records.store import Consent, Covers, Session, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ class Situation:
     """Where the request comes from, as attempts are counted by."""
     known_browsers: str
     """The cookie by which `known_browsers` recognises this browser; empty without one."""
+    accepted: frozenset[str]
+    """Ids of the agreements accepted since the request began."""
+    reach: Covers
+    """What the request reaches, directly and by exchange; empty while nobody is signed on."""
     languages: tuple[str, ...]
     """Language tags the agent and the browser ask for, the most wanted first."""
     now: float

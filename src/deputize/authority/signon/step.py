@@ -27,6 +27,8 @@ class Done:
 
     session: NewSession | None = None
     """When the user signed on."""
+    agreement_id: str | None = None
+    """When the user accepted an agreement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,12 @@ class Declined:
     """The user said no."""
 
 
-Outcome = Done | Again | Declined
+@dataclass(frozen=True, slots=True)
+class SomebodyElse:
+    """It is somebody else than who is signed on: sign off, and begin the request again."""
+
+
+Outcome = Done | Again | Declined | SomebodyElse
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,7 @@ async def test_the_account_page_signs_on_first_and_withdraws_only_by_its_own_for
     assert browser.heading == "Sign on"
     await browser.sign_on()
     assert browser.heading == "Your account"
-    assert "You have not agreed to anything yet" in browser.response.text
+    assert "No agent may act for you" in browser.response.text
     response = await browser.client.post(f"{authority.path}/account", data={"agreement": "x", "csrf": "0" * 64})
     assert response.status_code == 403
 

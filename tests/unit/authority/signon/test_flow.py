@@ -117,7 +117,7 @@ async def test_a_text_that_changed_while_it_was_read_is_shown_again(authority, b
     authority.directory.replace_agreement(version=2, texts=(replace(TEXT, text="Something else", revision="r2"),))
     await browser.accept()
     assert browser.response.status_code == 400
-    assert "The text has changed" in browser.response.text
+    assert "has changed in the meantime" in browser.response.text
     assert "Something else" in browser.response.text
     await browser.accept()
     assert "code" in browser.answer
@@ -133,7 +133,7 @@ async def test_prompt_none_with_an_agreement_due(authority, browser):
     await browser.get(authority.authorize_url())
     await browser.sign_on()
     await browser.get(authority.authorize_url(prompt="none"))
-    assert browser.answer["error"] == "interaction_required"
+    assert browser.answer["error"] == "consent_required"
 
 
 async def test_prompt_none_with_everything_done(authority, browser):

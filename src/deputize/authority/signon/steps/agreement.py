@@ -1,4 +1,4 @@
-"""The Agreement Prompt step: a text the user accepts before an agent acts for them."""
+"""The Agreement Prompt step: a text the user accepts before an agent acts for them, for what the page lists."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,13 +8,15 @@ import structlog
 
 from deputize.authority.services import Services
 from deputize.authority.signon.agreement_text import wording
+from deputize.authority.signon.disclosure import Disclosure, disclose
 from deputize.authority.signon.languages import Language, direction
 from deputize.authority.signon.pages import Page, Problem
 from deputize.authority.signon.situation import SignedOn, Situation
-from deputize.authority.signon.step import Again, Declined, Done, Outcome, SignOnStep
+from deputize.authority.signon.step import Again, Declined, Done, Outcome, SignOnStep, SomebodyElse
+from deputize.kernel.digests import same
 from deputize.kernel.uris import is_loopback_host
 from deputize.oauth.authorization_request import AuthorizationRequest
-from deputize.oauth.consents import AgreementMissing, due_agreements, new_consent
+from deputize.oauth.consents import AgreementMissing, due_agreements, effective_agreements, extending, is_in_force, new_consent
 from deputize.oauth.errors import ServerError
 from deputize.oauth.records.directory import Agreement, AgreementText, Step
 from deputize.oauth.records.store import Consent
@@ -24,54 +26,59 @@ _log = structlog.get_logger("deputize.authority")
 
 
 def is_due(step: Step, situation: Situation) -> bool:
-    """Whether the user has no consent in force to the step's agreement; a disabled agreement is never due.
+    """Whether something that the request reaches is not consented to, or the agent wants to be sure (`prompt=consent`).
 
-    Raises `ServerError` when the agreement is gone: nobody can tell what would have to be accepted.
+    A disabled agreement is never due. Raises `ServerError` when the agreement is gone: nobody can tell what would have to be accepted.
     """
-    policy = replace(situation.policy, steps=(step,))
+    asked = _asked(situation)
+    policy, agreements = replace(situation.policy, steps=(step,)), situation.environment.agreements
     try:
-        return bool(due_agreements(policy, situation.environment.agreements, _consents(situation), situation.now))
+        if "consent" in asked.request.prompt:
+            return any(each.id not in situation.accepted for each in effective_agreements(policy, agreements))
+        return bool(due_agreements(policy, agreements, asked.consents, situation.reach, situation.now))
     except AgreementMissing as error:
         raise ServerError(str(error)) from error
 
 
-def page(step: Step, situation: Situation, language: Language, again: Again) -> Page:
-    """The agreement's text in the user's language, and what the agent asks for."""
-    agreement, signed_on = _agreement(step, situation), _signed_on(situation)
-    text = _text(agreement, signed_on, situation)
+def page(step: Step, situation: Situation, _language: Language, again: Again) -> Page:
+    """The agreement's text in the user's language, and what the agent asks for, may obtain and was given before."""
+    asked, agreement = _asked(situation), situation.environment.agreements[step.settings["agreement"]]
+    text, shown = _text(agreement, situation), _disclosure(agreement, situation)
     values = {
         "agent_name": situation.agent_name,
-        "username": signed_on.user.username,
-        "user_id": signed_on.user.id,
-        "agreement_id": agreement.id,
+        "username": asked.signed_on.user.username,
         "text": text,
         "text_direction": direction(text.locale),
         "wording": wording(text),
-        "reconsent_days": _whole(agreement.reconsent_days),
-        "scopes": _scopes(situation.request, language) if situation.request else [],
-        "returns_to": returns_to(situation.request.redirect_uri if situation.request else ""),
+        "reconsent_days": "" if agreement.reconsent_days is None else f"{agreement.reconsent_days:g}",
+        "shown": shown,
+        "shown_digest": _digest(shown, agreement, text, asked),
+        "account_path": f"/{situation.environment.id}/account",
+        "returns_to": returns_to(asked.request.redirect_uri),
     }
     return Page("agreement.html", values, again.problems, again.status)
 
 
 async def submit(step: Step, situation: Situation, language: Language, form: Mapping[str, str], services: Services) -> Outcome:
-    """Record the consent to exactly the text that was shown to exactly this user."""
-    agreement, signed_on = _agreement(step, situation), _signed_on(situation)
-    text = _shown_text(agreement, form)
-    if text is None or form.get("user") != signed_on.user.id:
-        return Again((Problem(language.text("agreement.changed")),))
+    """Record the consent of exactly this user to exactly what was shown."""
+    asked, agreement = _asked(situation), situation.environment.agreements[step.settings["agreement"]]
+    user, client = asked.signed_on.user, asked.request.client
+    told = {"environment": situation.environment.id, "client": client.id, "agreement": agreement.id, "user": user.id}
+    if form.get("action") == "switch":
+        return SomebodyElse()
     if form.get("action") != "accept":
-        _log.info("agreement declined", environment=situation.environment.id, agreement=agreement.id, user=signed_on.user.id)
+        _log.info("agreement declined", **told)
         return Declined()
-    if situation.request is None:
-        raise ServerError("an agreement is prompted for, but no agent asks for anything")
-    client, target = situation.request.client, situation.request.target
-    previous = next((each for each in _consents(situation) if each.agreement_id == agreement.id), None)
-    consent = new_consent(signed_on.user, client, target, agreement, text, consent_id=services.new_id(), now=situation.now)
+    text, shown = _text(agreement, situation), _disclosure(agreement, situation)
+    previous = _previous(agreement, asked)
+    accepted = new_consent(user, client, agreement, text, shown.covers, consent_id=services.new_id(), now=situation.now)
+    consent = extending(previous, agreement, accepted)
+    if not same(form.get("shown", ""), _digest(shown, agreement, text, asked)):
+        return Again((Problem(language.text("agreement.changed")),))
     if not await services.store.consents.record_consent(consent, previous):
         return Again((Problem(language.text("agreement.changed")),))
-    _log.info("agreement accepted", agreement=agreement.id, version=agreement.version, locale=text.locale, user=signed_on.user.id)
-    return Done()
+    _log.info("agreement accepted", **told, consent=consent.id, version=agreement.version, locale=text.locale, covers=consent.covers)
+    return Done(agreement_id=agreement.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,44 +98,44 @@ def returns_to(redirect_uri: str) -> ReturnsTo:
     return ReturnsTo("device" if is_loopback_host(parts.hostname or "") else "site", parts.netloc)
 
 
-def _text(agreement: Agreement, signed_on: SignedOn, situation: Situation) -> AgreementText:
-    text = choose_text(agreement, signed_on.user.preferred_language, situation.languages, situation.environment.default_language)
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What an agent asks of somebody who is signed on."""
+
+    request: AuthorizationRequest
+    signed_on: SignedOn
+    consents: tuple[Consent, ...]
+    """What this user agreed to for this agent."""
+
+
+def _asked(situation: Situation) -> _Asked:
+    request, signed_on = situation.request, situation.signed_on
+    if request is None or signed_on is None:
+        raise ServerError("an agreement is prompted for before anybody signed on, or although no agent asks for anything")
+    return _Asked(request, signed_on, signed_on.consents_for(request.client.id))
+
+
+def _previous(agreement: Agreement, asked: _Asked) -> Consent | None:
+    return next((each for each in asked.consents if each.agreement_id == agreement.id), None)
+
+
+def _disclosure(agreement: Agreement, situation: Situation) -> Disclosure:
+    asked = _asked(situation)
+    previous = _previous(agreement, asked)
+    agreed = previous.covers if previous and is_in_force(previous, agreement, situation.now) else None
+    return disclose(situation.environment, asked.request.client, asked.request.target, situation.reach, agreed or {})
+
+
+def _digest(shown: Disclosure, agreement: Agreement, text: AgreementText, asked: _Asked) -> str:
+    """What the form carries of the page it is on: of everything a person would decide by."""
+    return shown.digest_for(asked.signed_on.user.id, asked.request.client.name, agreement.id, text.locale, text.revision)
+
+
+def _text(agreement: Agreement, situation: Situation) -> AgreementText:
+    text = choose_text(agreement, situation.preferred_language, situation.languages, situation.environment.default_language)
     if text is None:
         raise ServerError(f"the agreement {agreement.name!r} has no enabled text")
     return text
-
-
-def _shown_text(agreement: Agreement, form: Mapping[str, str]) -> AgreementText | None:
-    if form.get("agreement") != agreement.id:
-        return None
-    return next((text for text in agreement.texts if text.enabled and text.revision == form.get("revision")), None)
-
-
-def _agreement(step: Step, situation: Situation) -> Agreement:
-    return situation.environment.agreements[step.settings["agreement"]]
-
-
-def _signed_on(situation: Situation) -> SignedOn:
-    if situation.signed_on is None:
-        raise ServerError("an agreement is prompted for before anybody signed on")
-    return situation.signed_on
-
-
-def _consents(situation: Situation) -> tuple[Consent, ...]:
-    return _signed_on(situation).consents_for(situation.request.client.id) if situation.request else ()
-
-
-def _scopes(request: AuthorizationRequest, language: Language) -> list[dict[str, str]]:
-    """What the agent asks for; the words for OpenID scopes are the catalogue's, those for a resource's its administrator's."""
-    described = {name: language.texts.get(f"scope.{name}", "") for name in request.target.requested}
-    described |= {
-        name: scope.description for name, scope in request.target.resource.scopes.items() if name in described and scope.description
-    }
-    return [{"name": name, "description": text} for name, text in described.items()]
-
-
-def _whole(days: float | None) -> str:
-    return "" if days is None else f"{days:g}"
 
 
 AGREEMENT = SignOnStep("AGREEMENT", is_due, page, submit)

@@ -1,0 +1,93 @@
+"""What pages tell a user about agents: who may do what on which resource, in the administrator's words."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from deputize.kernel.digests import digest
+from deputize.oauth.covers import joined, still_granted, without
+from deputize.oauth.records.directory import Agent, Environment
+from deputize.oauth.records.store import Covers
+from deputize.oauth.resources import Target
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeLine:
+    """A scope: its name, and what it allows. OpenID scopes have no description, for pages say them in the reader's language."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLine:
+    """Scopes of one resource; without a name they are OpenID's."""
+
+    name: str
+    description: str
+    scopes: tuple[ScopeLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLine:
+    """Another agent that this one may pass to, and what that may then obtain."""
+
+    name: str
+    resources: tuple[ResourceLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What a consent page shows about an agent, and what saying yes to exactly that covers."""
+
+    asked: tuple[ResourceLine, ...]
+    """What it asks for now, as far as that was not agreed to."""
+    obtainable: tuple[ResourceLine, ...]
+    """What it may obtain by exchange besides."""
+    others: tuple[AgentLine, ...]
+    agreed: tuple[ResourceLine, ...]
+    """What was agreed to before, and stays."""
+    agreed_others: tuple[AgentLine, ...]
+    covers: Covers
+
+    def digest_for(self, *parts: str) -> str:
+        """A value that a form carries, so that nothing else than this is agreed to with it; `parts` are what else was shown."""
+        return digest(json.dumps([*parts, asdict(self)]))
+
+
+def disclose(environment: Environment, client: Agent, target: Target, reach: Covers, agreed: Covers) -> Disclosure:
+    """The page for a sign-on of `client` that reaches `reach`, whose user agreed to `agreed` before.
+
+    When that is nothing new, the user is asked for all of it again.
+    """
+    agreed = still_granted(environment, agreed)
+    new = without(reach, agreed) or reach
+    before = without(joined(agreed, reach), new)
+    direct = {client.id: {target.resource.id: target.scopes, "": target.openid_scopes, **target.by_exchange}}
+    by_exchange = without(new, direct)
+    asked = without(new, by_exchange)
+    return Disclosure(
+        asked=resource_lines(environment, asked.get(client.id, {})),
+        obtainable=resource_lines(environment, by_exchange.get(client.id, {})),
+        others=agent_lines(environment, new, client.id),
+        agreed=resource_lines(environment, before.get(client.id, {})),
+        agreed_others=agent_lines(environment, before, client.id),
+        covers=joined(agreed, reach),
+    )
+
+
+def resource_lines(environment: Environment, resources: Mapping[str, tuple[str, ...]]) -> tuple[ResourceLine, ...]:
+    """These scopes by resource, as far as the environment still has them."""
+    lines: list[ResourceLine] = []
+    for resource_id, scopes in resources.items():
+        resource = environment.resources.get(resource_id)
+        described = {name: scope.description for name, scope in resource.scopes.items()} if resource else dict[str, str]()
+        shown = tuple(ScopeLine(name, described.get(name, "")) for name in scopes)
+        lines.append(ResourceLine(resource.name if resource else "", resource.description if resource else "", shown))
+    return tuple(lines)
+
+
+def agent_lines(environment: Environment, covers: Covers, client_id: str) -> tuple[AgentLine, ...]:
+    """What agents other than `client_id` may obtain."""
+    others = {agent_id: resources for agent_id, resources in covers.items() if agent_id != client_id}
+    return tuple(AgentLine(environment.agents[each].name, resource_lines(environment, resources)) for each, resources in others.items())
