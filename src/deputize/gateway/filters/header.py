@@ -4,17 +4,15 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
 
-import structlog
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from deputize.expressions import Template
-from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.gateway.settings import OneOrMore, Settings, TemplateText
 from deputize.gateway.site import Site
+from deputize.gateway.unsendable import refuse_unsendable
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import HeaderError, Headers, Response
 
-log = structlog.get_logger()
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -67,14 +65,14 @@ class HeaderFilter:
             try:
                 self._change(exchange.request.headers, exchange, None)
             except HeaderError as error:
-                return _refused(400, error, exchange)
+                return refuse_unsendable(exchange, error, 400)
             return await next(exchange)
         response = await next(exchange)
         try:
             self._change(response.headers, exchange, response)
         except HeaderError as error:
             await response.body.aclose()
-            return _refused(502, error, exchange)
+            return refuse_unsendable(exchange, error, 502)
         return response
 
     def _change(self, headers: Headers, exchange: Exchange, response: Response | None) -> None:
@@ -91,9 +89,3 @@ class HeaderFilter:
             for each in templates
             for value in self._site.texts(each, exchange, response)
         ]
-
-
-def _refused(status: int, error: HeaderError, exchange: Exchange) -> Response:
-    log.warning("a header cannot be set and the exchange is refused", reason=str(error), transaction=exchange.transaction_id)
-    exchange.put(RefusalContext("header_not_possible", str(error)))
-    return Response(status)

@@ -8,8 +8,9 @@ from pydantic import Field, field_validator
 from deputize.expressions import Template
 from deputize.gateway.settings import OneOrMore, Settings, TemplateText
 from deputize.gateway.site import Site
+from deputize.gateway.unsendable import refuse_unsendable
 from deputize.http.exchange import Exchange
-from deputize.http.messages import Body, Headers, Response
+from deputize.http.messages import Body, HeaderError, Headers, Response
 
 
 class StaticResponseHandler:
@@ -45,11 +46,14 @@ class StaticResponseHandler:
         return cls(config, site)
 
     async def handle(self, exchange: Exchange) -> Response:
-        """Answer without asking anybody."""
+        """Answer without asking anybody; 400 for a header whose value no field can carry."""
         config = self._config
         headers = Headers()
-        for name, value in self._headers(exchange):
-            headers.add(name, value)
+        try:
+            for name, value in self._headers(exchange):
+                headers.add(name, value)
+        except HeaderError as error:
+            return refuse_unsendable(exchange, error, 400)
         entity = self._text(config.entity, exchange) if config.entity else ""
         return Response(config.status, headers, Body(entity.encode()), config.reason)
 

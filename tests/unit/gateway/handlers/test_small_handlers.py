@@ -3,6 +3,7 @@
 import pytest
 
 from deputize.gateway.conditions import Undecidable
+from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.http.exchange import Handler
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import built, exchange_for
@@ -103,3 +104,12 @@ async def test_sequence_goes_on_while_postconditions_hold(first, expected):
         {"handler": static(203)},
     ]
     assert (await answer({"type": "SequenceHandler", "config": {"bindings": bindings}})).status == expected
+
+
+async def test_a_static_header_that_cannot_be_sent_is_refused_with_its_reason():
+    handler = built(Handler, static(200, headers={"X-Name": ["${urlDecode(request.uri.query)}"]}))
+    exchange = exchange_for("/?a%0d%0ab")
+    assert (await handler.handle(exchange)).status == 400
+    assert "X-Name" in exchange.find(RefusalContext).reason
+    response = await handler.handle(exchange_for("/?plain"))
+    assert (response.status, response.headers.get("x-name")) == (200, "plain")
