@@ -72,8 +72,13 @@ def _bound(listener: Listener) -> socket.socket:
 
 async def _serve(services: Services, listener: Listener, bound: socket.socket) -> None:
     server = _Server(server_configuration(create_app(services), listener))
+
+    def stop(number: int) -> None:
+        _log.info("authority stopping", requests=len(server.server_state.tasks))
+        server.handle_exit(number, None)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)
     spare_collector()
     _log.info("authority starts", base_url=listener.base_url, host=listener.host, port=listener.port)
     await server.serve(sockets=[bound])

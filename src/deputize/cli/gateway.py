@@ -58,13 +58,13 @@ def check(directory: Path) -> None:
 
 async def _serve(directory: Path) -> None:
     served = await Gateway.load(directory, os.environ)
-    await served.start()
-    spare_collector()
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     loop.add_signal_handler(signal.SIGHUP, served.reload)
+    await served.start()
+    spare_collector()
     await ended.wait()
     await served.stop()
 

@@ -63,13 +63,17 @@ class Gateway:
 
     async def stop(self) -> None:
         """Accept no more, let exchanges end within the grace period of their connector, close everything. Health answers until the end."""
-        self._serving = False
+        if self._serving:
+            log.info("the gateway is stopping", exchanges=self._gate.exchanges)
+        was_serving, self._serving = self._serving, False
         *traffic, admin = self._listeners or [None]
         await asyncio.gather(*(listener.close(grace) for listener, grace in filter(None, traffic)))
         await self.instance.deployment.close()
         if admin:
             await admin[0].close(admin[1])
         self._listeners.clear()
+        if was_serving:
+            log.info("the gateway has stopped")
 
     def reload(self) -> None:
         """Bring the routes in line with their files now. `admin.json` and `config.json` need a restart."""

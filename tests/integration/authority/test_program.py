@@ -47,4 +47,5 @@ def test_it_serves_and_stops_in_order(program, number):
     assert process.returncode == 0
     lines = [json.loads(line) for line in log.splitlines()]
     assert "authority starts" in [line["event"] for line in lines]
+    assert [line["event"] for line in lines if line["event"].startswith("authority stop")] == ["authority stopping", "authority stopped"]
     assert lines[-1]["event"] == "authority stopped"

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from deputize.cli.gateway import gateway
 from support.gateway import write_json
-from support.wire import ask
+from support.wire import Server, answer_text, ask
 
 STATIC = {"type": "StaticResponseHandler", "config": {"status": 204}}
 ADMIN = {"adminConnector": {"host": "127.0.0.1", "port": 0}, "connectors": [{"host": "127.0.0.1", "port": 0}], "streamingEnabled": True}
@@ -68,12 +68,20 @@ def test_what_stops_the_start_is_told_in_one_line(directory, command):
     assert f"{directory}/config/admin.json:1:2: is not JSON" in result.output
 
 
-async def started_port(process):
+ENDING = ["the gateway is stopping", "the gateway has stopped"]
+
+
+async def logged(process, event):
+    """The next log entry of that name."""
     while line := await process.stderr.readline():
         entry = json.loads(line)
-        if entry["event"] == "the gateway is ready":
-            return entry["ports"][0]
+        if entry["event"] == event:
+            return entry
     raise AssertionError("the gateway ended")
+
+
+async def started_port(process):
+    return (await logged(process, "the gateway is ready"))["ports"][0]
 
 
 async def test_serve_reloads_on_hangup_and_ends_on_termination(directory):
@@ -89,11 +97,41 @@ async def test_serve_reloads_on_hangup_and_ends_on_termination(directory):
             while (await ask(port)).status != 205:
                 await asyncio.sleep(0.01)
             process.send_signal(signal.SIGTERM)
+            assert [(await logged(process, event))["event"] for event in ENDING] == ENDING
             assert await process.wait() == 0
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def test_termination_lets_calls_finish_and_says_so(directory):
+    asked, release = asyncio.Event(), asyncio.Event()
+
+    async def answer(_):
+        asked.set()
+        await release.wait()
+        return answer_text("done")
+
+    connector = {"host": "127.0.0.1", "port": 0, "gracePeriod": "30 seconds"}
+    write_json(directory / "config" / "admin.json", {"connectors": [connector], "adminConnector": {"host": "127.0.0.1", "port": 0}})
+    async with asyncio.timeout(60), Server(answer) as backend:
+        write_json(directory / "config" / "routes" / "a.json", {"baseURI": backend.url, "handler": "ReverseProxyHandler"})
+        command = (sys.executable, "-c", "from deputize.cli.gateway import gateway; gateway()", "serve", "--instance", str(directory))
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        try:
+            calling = asyncio.ensure_future(ask(await started_port(process)))
+            await asked.wait()
+            process.send_signal(signal.SIGTERM)
+            assert (await logged(process, ENDING[0]))["exchanges"] == 1
+            release.set()
+            assert (await calling).body == b"done"
+            await logged(process, ENDING[1])
+            assert await process.wait() == 0
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
 
 
 def test_help_names_the_variable():
