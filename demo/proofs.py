@@ -58,7 +58,7 @@ class Refusals:
         subject = self.agent.subject_token(self.person)
         answer = self.other.exchange(subject, self.other.actor_token())
         return report.check(
-            answer.status_code == 400 and answer.json()["error"] == "invalid_grant",
+            answer.status_code == 400 and answer.json()["error"] == "invalid_request",
             "a second agent cannot exchange the first one's subject token",
             f"{answer.status_code} {answer.json().get('error')}",
         )

@@ -14,7 +14,7 @@ def mcp_token(stack):
     return issue
 
 
-def assert_refused(answer, error="invalid_grant"):
+def assert_refused(answer, error="invalid_request"):
     assert answer.status_code == 400
     assert answer.json()["error"] == error
     assert "access_token" not in answer.text
@@ -57,7 +57,7 @@ def test_consent_withdrawn(stack, mcp_token):
     agent, person = stack.agent(), stack.person("doubter")
     subject = agent.subject_token(person)
     token = mcp_token(agent, person)
-    person.press(f"{agent.issuer.removesuffix('/as')}/account", "agreement")
+    person.press(f"{agent.issuer.removesuffix('/as')}/account", "client")
     assert_refused(agent.exchange(subject, agent.actor_token()))
     assert call_gateway(stack.stage, token).status_code == 401
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from deputize.jose import ACCESS_TOKEN_TYPE, TokenInvalid, Verifier, sign
 from deputize.kernel.values import JsonObject
 from deputize.oauth.claims import Issue, assemble, explain
-from deputize.oauth.delegation import act_refusal, impersonation_refusal, may_act_refusal
-from deputize.oauth.errors import InvalidGrant
+from deputize.oauth.delegation import act_refusal, default_act_refusal, impersonation_refusal, may_act_refusal
+from deputize.oauth.errors import ExchangeRefused, InvalidGrant
 from deputize.oauth.ports import Standings
 from deputize.oauth.records.directory import Environment
 from deputize.oauth.records.store import Standing
@@ -33,23 +33,30 @@ class LiveToken:
 
 
 def issue_access_token(issue: Issue) -> AccessToken:
-    """The token, if what its claims say about actors may be said. Raises `InvalidGrant` with the private reason.
+    """The token, if what its claims say about actors may be said.
+
+    Raises `ExchangeRefused`, or `InvalidGrant` in grants without a subject token, with the private reason.
 
     The one place where access tokens are signed, so that no grant can pass the rules of delegation by.
     """
     assembled = assemble(issue)
     refusal = delegation_refusal(issue, assembled.claims)
     if refusal:
-        raise InvalidGrant(refusal)
+        raise InvalidGrant(refusal) if issue.subject is None else ExchangeRefused(refusal)
     token = sign(assembled.claims, issue.environment.keys, ACCESS_TOKEN_TYPE)
     return AccessToken(token, assembled.claims, issue.expires_at - int(issue.now), assembled.notes)
 
 
 def delegation_refusal(issue: Issue, claims: JsonObject) -> str | None:
     """The private reason why a token with these claims must not be issued, or `None`."""
-    act = claims.get("act")
-    if act is None and issue.resource.delegation_required:
-        return f"{issue.resource.name!r} requires delegation: {explain(issue, 'act')}"
+    act, resource = claims.get("act"), issue.resource
+    if act is None and resource.delegation_required:
+        return f"{resource.name!r} requires delegation: {explain(issue, 'act')}"
+    if act is None and issue.is_exchange_about_a_user and not resource.impersonation_allowed:
+        return f"{resource.name!r} does not allow impersonation: {explain(issue, 'act')}"
+    if issue.gets_default_act:
+        may_act = may_act_refusal(claims.get("may_act"), issue.subject, issue.client.id)
+        return default_act_refusal(act, issue.subject or {}, issue.client.id) or may_act
     actor = issue.client.id if issue.actor is not None else None
     return (
         act_refusal(act, issue.subject, actor)

@@ -7,6 +7,7 @@ from typing import Final
 
 from deputize.expressions import EvaluationError, MappingExpression, Missing
 from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.delegation import default_act
 from deputize.oauth.errors import InvalidGrant
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.records.directory import Agent, Attribute, Environment, Resource
@@ -44,6 +45,16 @@ class Issue:
     """Verified claims of the actor token."""
     requested_scope: str | None = None
 
+    @property
+    def is_exchange_about_a_user(self) -> bool:
+        """Whether the token would speak for a user because another one did: then it says who acts."""
+        return self.subject is not None and self.authentication is not None
+
+    @property
+    def gets_default_act(self) -> bool:
+        """Whether `act` names the client because the resource neither maps `act` nor allows impersonation."""
+        return self.is_exchange_about_a_user and not self.resource.impersonation_allowed and mapping_of(self.resource, "act") is None
+
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
@@ -65,6 +76,8 @@ def assemble(issue: Issue) -> Assembled:
     if len(json.dumps(mapped)) > MAX_ATTRIBUTES:
         raise InvalidGrant(f"the mapped claims are larger than {MAX_ATTRIBUTES} characters")
     claims = {**_server_claims(issue), **_user_claims(issue), **mapped}
+    if issue.gets_default_act:
+        claims["act"] = default_act(issue.client.id, issue.subject or {})
     if issue.ancestors:
         claims[VIA_CLAIM] = [[audience, scope] for audience, scope in issue.ancestors]
     return Assembled(dict(sorted(claims.items())), notes)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.standing import Basis
 
 MAX_DEPTH: Final = 5
 """Actors in one chain."""
@@ -18,20 +19,35 @@ MAX_SIZE: Final = 4096
 Refusal: TypeAlias = str
 
 
-def actor_token_refusal(actor: JsonObject, client_id: str) -> Refusal | None:
-    """The actor token must belong to the client that makes the request: nobody presents another agent's token."""
-    holder = actor.get("client_id")
-    return None if holder == client_id else f"the actor token belongs to the client {holder!r}, not to {client_id!r}"
+def actor_token_refusal(actor: JsonObject, basis: Basis, client_id: str) -> Refusal | None:
+    """An actor token is a token of the requesting client's own: nobody presents another agent's, a user's or an exchanged one."""
+    if basis.client_id != client_id:
+        return f"the actor token belongs to the client {basis.client_id!r}, not to {client_id!r}"
+    if basis.authentication is not None or len(basis.lineage.segments) != 1 or "act" in actor:
+        return "the actor token is not the client's own: a user is behind it, or it was exchanged"
+    return None
+
+
+def default_act(client_id: str, subject: JsonObject) -> JsonObject:
+    """The `act` of a token exchanged for `subject` where its resource maps none: the authenticated client, and who acted before."""
+    before = subject.get("act")
+    return {"sub": client_id} if before is None else {"act": before, "sub": client_id}
 
 
 def act_refusal(act: JsonValue, subject: JsonObject | None, actor: str | None) -> Refusal | None:
-    """Whether `act` may be issued: by the authenticated `actor` (a client id), permitted by the subject token, chain unaltered.
+    """Whether a mapped `act` may be issued: by the authenticated `actor` (a client id), permitted by the subject token, chain unaltered.
 
     `act` is `None` when the token would carry none; `subject` is `None` in grants without a subject token.
     """
     if act is None:
         return _dropped_chain(subject)
     return _actor_refusal(act, actor) or _permission_refusal(subject or {}, actor) or _chain_refusal(act, subject or {})
+
+
+def default_act_refusal(act: JsonValue, subject: JsonObject, client_id: str) -> Refusal | None:
+    """Whether the default `act` may be issued: to the client that holds the subject token, or that it names in `may_act`."""
+    permitted = None if client_id in _holders(subject) else _permission_refusal(subject, client_id)
+    return (f"the subject token belongs to another client, and {permitted}" if permitted else None) or _chain_refusal(act, subject)
 
 
 def may_act_refusal(may_act: JsonValue, subject: JsonObject | None, client_id: str) -> Refusal | None:

@@ -48,6 +48,13 @@ class InvalidGrant(OAuthError):
     public = "The grant is invalid, expired, revoked, or not this client's"
 
 
+class ExchangeRefused(OAuthError):
+    """A subject token or an actor token is not acceptable; RFC 8693 section 2.2.2 names the code. One text for every reason."""
+
+    code = "invalid_request"
+    public = "The subject token or the actor token is invalid, expired, revoked, or not acceptable for this request"
+
+
 class UnauthorizedClient(OAuthError):
     """The client may not use this grant type."""
 

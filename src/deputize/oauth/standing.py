@@ -5,6 +5,7 @@ by identity, so nothing is ended by cascade and nothing that ended comes back: a
 consent are others than those the token was issued under.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,7 @@ from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.consents import AgreementMissing, effective_agreements, is_in_force
 from deputize.oauth.lineage import Lineage, parse_jti
 from deputize.oauth.ports import Standings
-from deputize.oauth.records.directory import Agent, Environment
+from deputize.oauth.records.directory import Agent, Environment, Resource
 from deputize.oauth.records.store import Authentication, Grant, Standing
 from deputize.oauth.resources import resource_of
 from deputize.oauth.scopes import format_scope, resource_scopes
@@ -64,7 +65,7 @@ def standing_refusal(environment: Environment, basis: Basis, standing: Standing,
     holder = environment.live_terms.get(basis.lineage.terms[-1])
     if holder is None or holder.id != basis.client_id:
         return f"the client {basis.client_id!r} is gone or disabled, or was so since the token was issued"
-    if standing.revoked:
+    if not standing.revoked.isdisjoint(basis.lineage.jtis):
         return "the token, or one it came from, was revoked"
     refusal = _scope_refusal(environment, basis, standing.grant)
     who = basis.authentication
@@ -87,6 +88,27 @@ def grant_refusal(environment: Environment, standing: Standing, now: float) -> s
     if client is None or client.id != grant.client_id:
         return f"the client {grant.client_id!r}, which signed the user on, is gone or disabled, or was so since"
     return _person_refusal(grant, standing) or _consent_refusal(environment, grant, standing, now)
+
+
+def coverage_refusal(
+    environment: Environment, standing: Standing, client: Agent, resource: Resource, scopes: Collection[str]
+) -> str | None:
+    """The private reason why the user did not agree that `client` obtains these scopes by exchange, or `None` where they did.
+
+    Each agreement that the grant's policy prompts for has to cover them; without one, what the administrator granted is covered.
+    """
+    grant = standing.grant
+    policy = environment.policies.get(grant.authentication.acr) if grant else None
+    if grant is None or policy is None:
+        return None
+    given = {consent.id: consent for consent in standing.consents}
+    for agreement in effective_agreements(policy, environment.agreements):
+        consent = given[grant.consents[agreement.id]]
+        covered = consent.covers.get(client.id, {}).get(resource.id, ())
+        if missing := [name for name in scopes if name not in covered]:
+            given_to = f"the consent {consent.id} to {agreement.name!r}, which the user gave {grant.client_id}"
+            return f"{given_to}, does not cover that {client.name!r} obtains {missing} of {resource.name!r}"
+    return None
 
 
 def lost_scopes(environment: Environment, agent: Agent, audience: str, scope: str) -> tuple[str, ...]:

@@ -50,5 +50,7 @@ class TokenResponse:
     issued_token_type: str | None = None
     subject_claims: JsonObject | None = None
     """Token exchange: the subject token's claims, for the audit record; never sent."""
+    actor_claims: JsonObject | None = None
+    """And the actor token's."""
     notes: tuple[str, ...] = field(default=())
     """For the log: what a mapping left out and why."""

@@ -131,8 +131,8 @@ def test_prune_removes(command):
 
 
 def test_what_fails_open_is_warned_about(command):
-    command.write(FILE.replace("agents:", "    attributes: [{ name: act, mapping: Username }]\n    delegation_required: false\nagents:"))
-    assert "warning: resource test maps act but does not require delegation" in command().output
+    command.write(FILE.replace("agents:", "    impersonation_allowed: true\nagents:"))
+    assert "warning: resource test allows impersonation" in command().output
 
 
 def test_a_data_folder_that_cannot_be_written_is_named(command):

@@ -5,7 +5,7 @@ import pytest
 from deputize.jose import TokenInvalid, sign, verify
 from deputize.oauth.access_tokens import LiveToken, find_live_token, issue_access_token
 from deputize.oauth.claims import Issue
-from deputize.oauth.errors import InvalidGrant
+from deputize.oauth.errors import ExchangeRefused, InvalidGrant
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -39,9 +39,10 @@ EXCHANGE = Issue(
 
 
 def refusal(issue):
-    with pytest.raises(InvalidGrant) as caught:
+    refused = InvalidGrant if issue.subject is None else ExchangeRefused
+    with pytest.raises(refused) as caught:
         issue_access_token(issue)
-    assert caught.value.description == InvalidGrant.public
+    assert caught.value.description == refused.public
     return caught.value.detail
 
 
@@ -56,17 +57,46 @@ def test_a_resource_that_requires_delegation_gets_no_token_without_act_and_the_l
     detail = refusal(replace(EXCHANGE, subject={"sub": "demouser"}))
     assert "'test' requires delegation" in detail
     assert "left is missing" in detail
-    assert "requires delegation: 'agent' has no mapping for act" in refusal(
-        replace(EXCHANGE, resource=replace(AGENT_RESOURCE, delegation_required=True))
-    )
+    signing_on = replace(EXCHANGE, resource=replace(AGENT_RESOURCE, delegation_required=True), subject=None, actor=None)
+    assert "requires delegation: 'agent' has no mapping for act" in refusal(signing_on)
 
 
-def test_without_the_requirement_the_compatible_token_is_issued_and_noted():
-    access = issue_access_token(
-        replace(EXCHANGE, resource=replace(TEST, delegation_required=False), subject={"sub": "demouser", "client_id": AGENT_ID})
-    )
+FAIL_OPEN = replace(TEST, delegation_required=False)
+MINE = {"sub": "demouser", "client_id": AGENT_ID}
+
+
+def test_without_the_requirement_a_mapping_that_yields_nothing_still_gives_no_token_about_a_user():
+    detail = refusal(replace(EXCHANGE, resource=FAIL_OPEN, subject=MINE))
+    assert "'test' does not allow impersonation" in detail
+    assert "left is missing" in detail
+
+
+def test_a_resource_that_allows_impersonation_gets_the_compatible_token_and_it_is_noted():
+    access = issue_access_token(replace(EXCHANGE, resource=replace(FAIL_OPEN, impersonation_allowed=True), subject=MINE))
     assert "act" not in access.claims
     assert "act yields nothing" in access.notes[0]
+
+
+@pytest.mark.parametrize("actor", [None, {"client_id": AGENT_ID}])
+def test_a_resource_that_maps_no_act_gets_the_client_as_its_actor(actor):
+    plain = replace(AGENT_RESOURCE, attributes=())
+    for required in (True, False):
+        exchange = replace(EXCHANGE, resource=replace(plain, delegation_required=required), actor=actor)
+        assert issue_access_token(replace(exchange, subject=MINE)).claims["act"] == {"sub": AGENT_ID}
+        before = {**MINE, "act": {"sub": OTHER_ID}}
+        assert issue_access_token(replace(exchange, subject=before)).claims["act"] == {"sub": AGENT_ID, "act": {"sub": OTHER_ID}}
+        assert "belongs to another client" in refusal(replace(exchange, subject={"sub": "demouser", "client_id": OTHER_ID}))
+
+
+def test_nobody_acts_where_no_user_is_behind_the_token_or_nothing_was_exchanged():
+    plain = replace(AGENT_RESOURCE, attributes=())
+    assert "act" not in issue_access_token(replace(EXCHANGE, resource=plain, authentication=None, subject=MINE)).claims
+    assert "act" not in issue_access_token(replace(EXCHANGE, resource=plain, subject=None, actor=None)).claims
+
+
+def test_nor_where_impersonation_is_allowed_by_name():
+    plain = replace(AGENT_RESOURCE, attributes=(), impersonation_allowed=True)
+    assert "act" not in issue_access_token(replace(EXCHANGE, resource=plain, subject=MINE)).claims
 
 
 @pytest.mark.parametrize("expression", [f"{{'sub': '{OTHER_ID}'}}", "'text'", "{'x': 1}", "#root.context.requestData.subjectToken"])

@@ -1,12 +1,19 @@
+from dataclasses import replace
+
 import pytest
 
 from deputize.oauth.delegation import (
     MAX_DEPTH,
     act_refusal,
     actor_token_refusal,
+    default_act,
+    default_act_refusal,
     exchanged_expiry,
     scope_refusal,
 )
+from deputize.oauth.lineage import Lineage
+from deputize.oauth.records.store import Authentication
+from deputize.oauth.standing import Basis
 
 A, B = "agent-a", "agent-b"
 SUBJECT = {"may_act": {"sub": A}}
@@ -19,10 +26,37 @@ def chain(*subs):
     return act
 
 
-def test_actor_token_belongs_to_the_authenticated_client():
-    assert actor_token_refusal({"client_id": A}, A) is None
-    for claims in ({"client_id": B}, {}, {"client_id": [A]}, {"client_id": None}, {"sub": A}):
-        assert "belongs to the client" in actor_token_refusal(claims, A)
+OWN = Basis(A, Lineage(None, ("a-term-100000000000000",)), (("agent", "agent"),), None)
+WHO = Authentication("u", "s", 1, "p")
+
+
+def test_an_actor_token_is_the_authenticated_clients_own():
+    assert actor_token_refusal({}, OWN, A) is None
+    assert "belongs to the client" in actor_token_refusal({}, OWN, B)
+    personal = replace(OWN, lineage=replace(OWN.lineage, grant_id="g"), authentication=WHO)
+    exchanged = replace(OWN, lineage=OWN.lineage.append("a-term-100000000000001"))
+    for claims, basis in (({}, personal), ({}, exchanged), ({"act": {"sub": A}}, OWN)):
+        assert "not the client's own" in actor_token_refusal(claims, basis, A)
+
+
+def test_by_default_the_client_acts_and_who_acted_before_stays():
+    assert default_act(B, {"client_id": B}) == {"sub": B}
+    assert default_act(B, {"act": chain(A)}) == chain(B, A)
+
+
+@pytest.mark.parametrize("subject", [{"client_id": A}, {"aud": A}, {"client_id": B, "may_act": {"sub": A}}])
+def test_the_default_act_is_for_the_holder_and_for_whom_may_act_names(subject):
+    assert default_act_refusal(default_act(A, subject), subject, A) is None
+
+
+@pytest.mark.parametrize("subject", [{"client_id": B}, {"aud": B}, {"client_id": B, "may_act": {"sub": B}}, {"client_id": B, "aud": A}, {}])
+def test_and_for_nobody_else(subject):
+    assert "belongs to another client" in default_act_refusal(default_act(A, subject), subject, A)
+
+
+def test_the_default_chain_is_bounded_too():
+    subject = {"client_id": A, "act": chain(*[A] * MAX_DEPTH)}
+    assert "deeper" in default_act_refusal(default_act(A, subject), subject, A)
 
 
 def test_the_permitted_actor_may_act():

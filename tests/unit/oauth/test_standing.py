@@ -139,7 +139,7 @@ def test_alive(basis):
         ({"consents": (replace(CONSENT, expires_at=NOW),)}, "expired"),
         ({"consents": (replace(CONSENT, id="a later one"),)}, "was replaced"),
         ({"consents": (replace(CONSENT, client_id=OTHER_ID),)}, "was replaced"),
-        ({"revoked": frozenset({"j"})}, "revoked"),
+        ({"revoked": frozenset({BASIS.lineage.jti})}, "revoked"),
     ],
 )
 @pytest.mark.parametrize("basis", [BASIS, EXCHANGED, CHAINED])
@@ -211,7 +211,7 @@ def test_dead_with_its_agreement():
 
 def test_a_machine_token_needs_no_user():
     assert refusal(NOBODY, basis=MACHINE) is None
-    assert refusal(replace(NOBODY, revoked=frozenset({"j"})), basis=MACHINE)
+    assert refusal(replace(NOBODY, revoked=frozenset({LINEAGE.jti})), basis=MACHINE)
     assert refusal(NOBODY, with_agent(ENVIRONMENT, replace(AGENT, enabled=False)), MACHINE)
     assert "no longer granted" in refusal(NOBODY, with_agent(ENVIRONMENT, replace(AGENT, scopes={})), MACHINE)
 

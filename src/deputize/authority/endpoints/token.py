@@ -74,6 +74,7 @@ def _record_issue(call: Call, parameters: Mapping[str, str], response: TokenResp
         scope=claims.get("scope"),
         jti=claims.get("jti"),
         subject_jti=response.subject_claims.get("jti") if response.subject_claims else None,
+        actor_jti=response.actor_claims.get("jti") if response.actor_claims else None,
         notes=response.notes or None,
         correlation_id=call.correlation_id,
     )

@@ -156,8 +156,9 @@ class ResourceEntry(Entry):
     may_outlive_subject: bool = False
     """Whether an exchanged token may live longer than the subject token."""
     impersonation_allowed: bool = False
-    """Whether an exchange without `act` takes a subject token that another client holds and that does not permit this one: what the
-    original does, and never needed for delegation."""
+    """Whether an exchange may yield a token that speaks for a user and does not say who acts, also for a subject token that another
+    client holds: what the original does, and never needed for delegation. Otherwise every exchange about a user yields `act`: as
+    mapped, or naming the client that asks where none is mapped. `apply` warns."""
     secret: Secret | None = None
     """Drawn once when the file gives none."""
 

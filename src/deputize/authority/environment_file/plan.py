@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from deputize.authority.directory.changes import DEFAULT_POLICY, IssuedSecret, replace_secret
 from deputize.authority.directory.documents import (
-    ACT,
     AgentDocument,
     AgreementDocument,
     Document,
@@ -76,10 +75,10 @@ def warnings(targets: Iterable[Target]) -> Iterator[str]:
     """What is allowed, but most likely not meant."""
     for row in (target.row for target in targets if target.row.kind == "resource"):
         document = ResourceDocument.model_validate(row.document)
-        if not document.requires_delegation and any(attribute.name == ACT for attribute in document.attributes):
+        if document.impersonation_allowed and not document.requires_delegation:
             yield (
-                f"resource {row.name} maps act but does not require delegation: when the mapping yields nothing, "
-                "a token with the user's sub and no act is issued (set delegation_required: true)"
+                f"resource {row.name} allows impersonation: an exchange may yield a token with the user's sub and no act, "
+                "which is the user to everything that checks it (set impersonation_allowed: false)"
             )
 
 

@@ -21,7 +21,9 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, object]) -> N
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
     """Insert `row` unless one with its key stands; whether it was inserted."""
-    return connection.execute(_insert(connection, table).values(row).on_conflict_do_nothing()).rowcount == 1
+    # PostgreSQL's driver does not count the rows of an insert.
+    inserted = _insert(connection, table).values(row).on_conflict_do_nothing().returning(table.primary_key.columns[0])
+    return connection.execute(inserted).first() is not None
 
 
 def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:

@@ -1,5 +1,6 @@
 """Token exchange: a subject token and an actor token for one that says who acts for whom (RFC 8693)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -8,13 +9,13 @@ from deputize.kernel.values import JsonObject
 from deputize.oauth.access_tokens import issue_access_token
 from deputize.oauth.claims import Issue
 from deputize.oauth.delegation import actor_token_refusal, exchanged_expiry, scope_refusal
-from deputize.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope
+from deputize.oauth.errors import ExchangeRefused, InvalidRequest, InvalidScope
 from deputize.oauth.grants.grant_type import GrantType, expires_at, response_of
 from deputize.oauth.lineage import MAX_SEGMENTS, Lineage
 from deputize.oauth.parameters import required
 from deputize.oauth.records.store import Standing
 from deputize.oauth.resources import TOKEN_EXCHANGE, Target, choose_target
-from deputize.oauth.standing import Basis, ancestors_of, basis_of, read_standing, standing_refusal
+from deputize.oauth.standing import Basis, ancestors_of, basis_of, coverage_refusal, read_standing, standing_refusal
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
 GRANT_TYPE: Final = TOKEN_EXCHANGE
@@ -25,86 +26,82 @@ _HEADER_TYPES: Final = {ACCESS_TOKEN: ACCESS_TOKEN_TYPE, ID_TOKEN: ID_TOKEN_TYPE
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """The verified claims of the tokens a client presents, and what the subject token rests on."""
+    """The verified claims of a token that a client presents, and what it rests on."""
 
-    subject: JsonObject
+    claims: JsonObject
     basis: Basis
-    actor: JsonObject | None
 
 
 async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
-    """A token for the target resource, about the subject; with `act` if the resource's mapping and the rules of delegation say so.
-
-    Without an actor token this is impersonation, which only resources that do not require delegation allow.
-    """
-    presented = _presented(request, ports)
-    target = choose_target(request.environment, request.client, request.parameters, carries_act=True)
-    _check_scope(target, presented)
-    standing = await _read_standing(request, ports, presented)
-    lineage = presented.basis.lineage.append(ports.new_segment(request.client.term))
-    access = issue_access_token(_issue(request, target, presented, standing, lineage))
-    return replace(response_of(access), issued_token_type=ACCESS_TOKEN, subject_claims=presented.subject)
-
-
-def _presented(request: TokenRequest, ports: GrantPorts) -> Presented:
+    """A token for the target resource, about the subject, that says who acts unless the resource allows impersonation by name."""
     if request.parameters.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
         raise InvalidRequest("Only access tokens can be requested")
-    subject = _verified(request, ports, "subject_token")
+    subject = _presented(request, ports, "subject_token", _HEADER_TYPES)
+    if len(subject.basis.lineage.segments) == MAX_SEGMENTS:
+        raise ExchangeRefused(f"the subject token came from {MAX_SEGMENTS - 1} exchanges already")
     actor = _actor(request, ports)
-    basis = basis_of(subject)
-    if basis is None:
-        raise InvalidGrant("the subject token does not tell what it rests on")
-    if len(basis.lineage.segments) == MAX_SEGMENTS:
-        raise InvalidGrant(f"the subject token came from {MAX_SEGMENTS - 1} exchanges already")
-    return Presented(subject, basis, actor)
+    target = choose_target(request.environment, request.client, request.parameters, carries_act=True)
+    refusal = scope_refusal(target.scopes, target.resource.audience, subject.claims)
+    if refusal:
+        raise InvalidScope(refusal)
+    standing = await _read_standing(request, ports, subject, actor)
+    lineage = subject.basis.lineage.append(ports.new_segment(request.client.term))
+    access = issue_access_token(_issue(request, target, subject, actor, standing, lineage))
+    # Only now: that somebody may not act at all tells the operator more than that the user did not agree to it.
+    refusal = coverage_refusal(request.environment, standing, request.client, target.resource, target.scopes)
+    if refusal:
+        raise InvalidScope(refusal)
+    actor_claims = actor.claims if actor else None
+    return replace(response_of(access), issued_token_type=ACCESS_TOKEN, subject_claims=subject.claims, actor_claims=actor_claims)
 
 
-def _actor(request: TokenRequest, ports: GrantPorts) -> JsonObject | None:
-    """The actor token's claims; `None` when nobody acts. A type without a token is a mistake (RFC 8693 section 2.1)."""
+def _actor(request: TokenRequest, ports: GrantPorts) -> Presented | None:
+    """The actor token; `None` when none is presented. A type without a token is a mistake (RFC 8693 section 2.1)."""
     if "actor_token" not in request.parameters:
         if "actor_token_type" in request.parameters:
             raise InvalidRequest("The parameter actor_token is missing")
         return None
-    actor = _verified(request, ports, "actor_token")
-    refusal = actor_token_refusal(actor, request.client.id)
+    actor = _presented(request, ports, "actor_token", {ACCESS_TOKEN: ACCESS_TOKEN_TYPE})
+    refusal = actor_token_refusal(actor.claims, actor.basis, request.client.id)
     if refusal:
-        raise InvalidGrant(refusal)
+        raise ExchangeRefused(refusal)
     return actor
 
 
-def _verified(request: TokenRequest, ports: GrantPorts, name: str) -> JsonObject:
-    """The claims of the token in parameter `name`: this environment's signature, issuer and expiry."""
+def _presented(request: TokenRequest, ports: GrantPorts, name: str, header_types: Mapping[str, str]) -> Presented:
+    """The token in parameter `name`: of one of these types, this environment's signature and issuer, in time."""
     token, kind = required(request.parameters, name), required(request.parameters, f"{name}_type")
-    if kind not in _HEADER_TYPES:
+    if kind not in header_types:
         raise InvalidRequest(f"The {name}_type is not supported")
     environment = request.environment
     try:
-        return ports.verifier.verify(token, environment.keys, environment.issuer, request.now, _HEADER_TYPES[kind])
+        claims = ports.verifier.verify(token, environment.keys, environment.issuer, request.now, header_types[kind])
     except TokenInvalid as invalid:
-        # RFC 8693 section 2.2.2 says invalid_request here; clients renew their tokens only on invalid_grant, as for other grants.
-        raise InvalidGrant(f"the {name} is invalid: {invalid.reason}") from invalid
+        raise ExchangeRefused(f"the {name} is invalid: {invalid.reason}") from invalid
+    basis = basis_of(claims)
+    if basis is None:
+        raise ExchangeRefused(f"the {name} does not tell what it rests on")
+    return Presented(claims, basis)
 
 
-def _check_scope(target: Target, presented: Presented) -> None:
-    refusal = scope_refusal(target.scopes, target.resource.audience, presented.subject)
-    if refusal:
-        raise InvalidScope(refusal)
-
-
-async def _read_standing(request: TokenRequest, ports: GrantPorts, presented: Presented) -> Standing:
+async def _read_standing(request: TokenRequest, ports: GrantPorts, subject: Presented, actor: Presented | None) -> Standing:
     """What the subject token rests on, after both tokens were found alive."""
-    actor_jti = (presented.actor or {}).get("jti")
-    jtis = (actor_jti,) if isinstance(actor_jti, str) else ()
-    standing = await read_standing(ports.standings, request.environment, presented.basis, *jtis)
-    refusal = standing_refusal(request.environment, presented.basis, standing, request.now)
+    jtis = actor.basis.lineage.jtis if actor else ()
+    standing = await read_standing(ports.standings, request.environment, subject.basis, *jtis)
+    refusal = standing_refusal(request.environment, subject.basis, standing, request.now)
     if refusal:
-        raise InvalidGrant(refusal)
+        raise ExchangeRefused(f"the subject_token is dead: {refusal}")
+    refusal = standing_refusal(request.environment, actor.basis, standing, request.now) if actor else None
+    if refusal:
+        raise ExchangeRefused(f"the actor_token is dead: {refusal}")
     return standing
 
 
-def _issue(request: TokenRequest, target: Target, presented: Presented, standing: Standing, lineage: Lineage) -> Issue:
+def _issue(
+    request: TokenRequest, target: Target, subject: Presented, actor: Presented | None, standing: Standing, lineage: Lineage
+) -> Issue:
     resource = target.resource
-    expiry = exchanged_expiry(expires_at(resource, request.now), presented.subject, may_outlive_subject=resource.may_outlive_subject)
+    expiry = exchanged_expiry(expires_at(resource, request.now), subject.claims, may_outlive_subject=resource.may_outlive_subject)
     return Issue(
         environment=request.environment,
         client=request.client,
@@ -114,11 +111,11 @@ def _issue(request: TokenRequest, target: Target, presented: Presented, standing
         now=request.now,
         expires_at=expiry,
         lineage=lineage,
-        ancestors=ancestors_of(request.environment, presented.basis, standing.grant),
-        authentication=presented.basis.authentication,
+        ancestors=ancestors_of(request.environment, subject.basis, standing.grant),
+        authentication=subject.basis.authentication,
         user=standing.user,
-        subject=presented.subject,
-        actor=presented.actor,
+        subject=subject.claims,
+        actor=actor.claims if actor else None,
         requested_scope=request.parameters.get("scope"),
     )
 

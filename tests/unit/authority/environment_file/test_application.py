@@ -124,9 +124,12 @@ async def test_a_partial_file_changes_what_it_names_and_warns_of_failing_open(ap
     opened = await applying(FAIL_OPEN)
     assert len(opened.lines) == 1
     assert "delegation_required true -> false" in opened.lines[0]
-    assert "resource test maps act but does not require delegation" in opened.warnings[0]
+    assert "impersonation_allowed false -> true" in opened.lines[0]
+    assert "resource test allows impersonation" in opened.warnings[0]
     closed = await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
     assert "delegation_required false -> true" in closed.lines[0]
+    assert "impersonation_allowed true -> false" in closed.lines[0]
+    assert closed.warnings == ()
 
 
 async def test_a_dry_run_tells_and_does_nothing(applying):

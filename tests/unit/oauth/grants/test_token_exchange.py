@@ -3,9 +3,10 @@ from dataclasses import replace
 import pytest
 
 from deputize.jose import new_key_ring, sign
-from deputize.oauth.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
+from deputize.oauth.errors import ExchangeRefused, InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
 from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, ID_TOKEN
-from deputize.oauth.records.directory import Scope
+from deputize.oauth.lineage import MAX_SEGMENTS
+from deputize.oauth.records.directory import Scope, Step
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -16,6 +17,7 @@ from support.agent_delegation import (
     ISSUER,
     KEYS,
     OTHER_ID,
+    POLICY_NAME,
     SESSION_ID,
     SUBJECT_SUB,
     TEST,
@@ -37,9 +39,9 @@ async def tokens(world):
 
 
 async def refused(world, subject, actor, client_id=AGENT_ID, **extra):
-    with pytest.raises(InvalidGrant) as caught:
+    with pytest.raises(ExchangeRefused) as caught:
         await world.exchange(subject, actor, client_id, **extra)
-    assert caught.value.description == InvalidGrant.public
+    assert (caught.value.code, caught.value.description) == ("invalid_request", ExchangeRefused.public)
     return caught.value.detail
 
 
@@ -113,21 +115,23 @@ async def test_without_actor_token_there_is_no_act():
     assert "requires delegation" in await refused(world, subject, None)
 
 
-async def test_impersonation_needs_a_resource_that_allows_it_and_is_noted():
+async def test_impersonation_needs_a_resource_that_allows_it_by_name_and_is_noted():
     world = World(FAIL_OPEN)
     subject, _ = await tokens(world)
+    assert "does not allow impersonation" in await refused(world, subject, None)
+    world.environment = with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=True))
     response = await world.exchange(subject, None)
     assert "act" not in response.claims
     assert response.claims["sub"] == "demouser"
     assert "act yields nothing" in response.notes[0]
 
 
-async def test_without_act_another_agent_s_subject_token_is_of_no_use():
+async def test_another_agent_s_subject_token_is_of_no_use():
     world = World(FAIL_OPEN)
     subject, _ = await tokens(world)
-    assert "belongs to another client" in await refused(world, subject, None, OTHER_ID)
-    assert "belongs to another client" in await refused(world, subject, await world.actor_token(OTHER_ID), OTHER_ID)
-    assert "act" not in (await world.exchange(subject, None)).claims
+    for actor in (None, await world.actor_token(OTHER_ID)):
+        assert "does not allow impersonation" in await refused(world, subject, actor, OTHER_ID)
+        assert "belongs to another client" in await refused(world, subject, actor, OTHER_ID, scope="agent")
 
 
 async def test_the_original_s_fail_open_result_stays_possible():
@@ -140,7 +144,10 @@ async def test_the_original_s_fail_open_result_stays_possible():
 async def test_a_second_agent_gets_no_permission_out_of_the_first_one_s_subject_token():
     world = World()
     subject, actor = await tokens(world)
-    assert "would carry may_act" in await refused(world, subject, None, OTHER_ID, scope="agent")
+    assert "belongs to another client" in await refused(world, subject, None, OTHER_ID, scope="agent")
+    allowing = replace(AGENT_RESOURCE, impersonation_allowed=True)
+    lenient = World(with_resource(ENVIRONMENT, allowing), world.store)
+    assert "would carry may_act" in await refused(lenient, subject, None, OTHER_ID, scope="agent")
     assert (await world.exchange(subject, actor, scope="agent")).claims["may_act"] == {"sub": AGENT_ID}
 
 
@@ -156,7 +163,7 @@ async def test_nor_out_of_an_id_token():
     id_token = (await world.sign_on(scopes=("openid", "agent"))).id_token
     for client_id in (AGENT_ID, OTHER_ID):
         detail = await refused(world, id_token, None, client_id, scope="agent", subject_token_type=ID_TOKEN)
-        assert "no may_act.sub" in detail
+        assert "no may_act.sub" in detail or "belongs to another client" in detail
 
 
 async def test_a_required_act_refuses_in_the_original_s_words():
@@ -268,18 +275,92 @@ async def test_malformed_requests(change):
         await world.ask({name: value for name, value in request.items() if value is not None})
 
 
-async def test_an_id_token_can_be_the_subject_where_delegation_is_not_required():
-    world = World(FAIL_OPEN)
+async def test_an_id_token_can_be_the_subject_and_then_its_client_acts():
+    world = World(with_resource(ENVIRONMENT, replace(TEST, attributes=(attribute("sub", SUBJECT_SUB),))))
     signed_on = await world.sign_on(scopes=("openid", "agent"))
     response = await world.exchange(signed_on.id_token, None, subject_token_type=ID_TOKEN)
     assert (response.claims["sub"], response.claims["p1.userId"]) == (USER_ID, USER_ID)
+    assert response.claims["act"] == {"sub": AGENT_ID}
     assert "subject_token is invalid" in await refused(world, signed_on.id_token, None)
+
+
+async def test_a_bare_sign_on_gives_nothing_that_the_user_did_not_agree_to():
+    """Neither an ID token nor a subject token opens a resource that maps no act, be the scope granted to the agent or not."""
+    admin = replace(TEST, id="admin", name="admin", audience="https://admin", attributes=(), scopes={"admin": Scope("")})
+    admin = replace(admin, delegation_required=False)
+    agent = replace(AGENT, scopes={**AGENT.scopes, "admin": frozenset({"admin"})})
+    world = World(with_agent(with_resource(ENVIRONMENT, admin), agent))
+    signed_on = await world.sign_on(scopes=("openid", "agent"))
+    for token, kind in ((signed_on.access_token, ACCESS_TOKEN), (signed_on.id_token, ID_TOKEN)):
+        with pytest.raises(InvalidScope, match=f"the consent {CONSENT.id} .* does not cover .*'MCP Tutorial' obtains .*'admin'"):
+            await world.exchange(token, await world.actor_token(), scope="admin", subject_token_type=kind)
+    world.store.consents[CONSENT.id] = replace(CONSENT, covers={AGENT_ID: {"admin": ("admin",)}})
+    assert (await world.exchange(token, None, scope="admin", subject_token_type=ID_TOKEN)).claims["act"] == {"sub": AGENT_ID}
+
+
+@pytest.mark.parametrize("covers", [{}, {AGENT_ID: {}}, {OTHER_ID: {TEST_ID: ("test",)}}, {AGENT_ID: {AGENT_RESOURCE.id: ("test",)}}])
+async def test_consent_has_to_cover_exactly_this_agent_resource_and_scope(covers):
+    world = World()
+    subject, actor = await tokens(world)
+    world.store.consents[CONSENT.id] = replace(CONSENT, covers=covers)
+    with pytest.raises(InvalidScope, match="does not cover"):
+        await world.exchange(subject, actor)
+
+
+async def test_a_policy_without_agreements_covers_what_the_administrator_granted():
+    login_only = replace(ENVIRONMENT.policies[POLICY_NAME], steps=(Step("LOGIN", {}),))
+    world = World(replace(ENVIRONMENT, policies={POLICY_NAME: login_only}))
+    world.store.consents.clear()
+    assert await world.exchange(*await tokens(world))
 
 
 async def test_an_id_token_proves_no_actor():
     world = World()
     signed_on = await world.sign_on(scopes=("openid", "agent"))
-    assert "belongs to the client" in await refused(world, signed_on.access_token, signed_on.id_token, actor_token_type=ID_TOKEN)
+    with pytest.raises(InvalidRequest, match="actor_token_type is not supported"):
+        await world.exchange(signed_on.access_token, signed_on.id_token, actor_token_type=ID_TOKEN)
+
+
+async def test_an_actor_token_is_the_agent_s_own():
+    """Not a user's, at whatever stage, nor one that was exchanged."""
+    world = World(FAIL_OPEN)
+    subject, actor = await tokens(world)
+    exchanged = (await world.exchange(subject, actor)).access_token
+    own_exchanged = (await world.exchange(actor, None)).access_token
+    for token in (subject, exchanged, own_exchanged):
+        assert "not the client's own" in await refused(world, subject, token)
+    assert (await world.exchange(subject, actor)).actor_claims["jti"]
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [replace(AGENT, term="a-term-2"), replace(AGENT, scopes={TEST_ID: frozenset({"test"})}), replace(AGENT, scopes={})],
+    ids=["disabled and enabled", "no scope on the token's audience", "no scopes"],
+)
+async def test_an_actor_token_ends_with_the_standing_of_its_agent(agent):
+    world = World()
+    subject, actor = await tokens(world)
+    world.environment = with_agent(ENVIRONMENT, agent)
+    with pytest.raises((ExchangeRefused, InvalidScope)):
+        await world.exchange(subject, actor)
+    enough = replace(agent, scopes={**agent.scopes, TEST_ID: frozenset({"test"})})
+    assert "is dead" in await refused(World(with_agent(ENVIRONMENT, enough)), actor, actor)
+
+
+async def test_another_environment_s_actor_token():
+    other = replace(ENVIRONMENT, id="another", issuer="https://auth.example.com/another/as")
+    foreign = await World(other).actor_token()
+    world = World()
+    subject, _ = await tokens(world)
+    assert "actor_token is invalid" in await refused(world, subject, foreign)
+
+
+async def test_a_token_passes_through_eight_issues_at_most():
+    world = World(FAIL_OPEN)
+    token = await world.actor_token()
+    for _ in range(MAX_SEGMENTS - 1):
+        token = (await world.exchange(token, None)).access_token
+    assert "came from 7 exchanges" in await refused(world, token, None)
 
 
 async def test_machine_to_machine():
@@ -315,6 +396,8 @@ async def test_a_chain_of_two_agents():
     environment = with_resource(with_resource(ENVIRONMENT, first_hop), second_hop)
     other = replace(environment.agents[OTHER_ID], scopes={**AGENT.scopes, "second": frozenset({"second"})})
     world = World(with_agent(environment, other))
+    covers = {AGENT_ID: {TEST_ID: ("test",)}, OTHER_ID: {"second": ("second",)}}
+    world.store.consents[CONSENT.id] = replace(CONSENT, covers=covers)
     first = await world.exchange(*await tokens(world))
     assert first.claims["act"] == {"sub": AGENT_ID}
     second = await world.exchange(first.access_token, await world.actor_token(OTHER_ID), OTHER_ID, scope="second")
@@ -324,9 +407,13 @@ async def test_a_chain_of_two_agents():
 
 async def test_a_chain_cannot_be_laundered_by_a_resource_that_maps_no_act():
     plain = replace(
-        TEST, id="plain", name="plain", audience="https://plain", attributes=(), scopes={"plain": Scope()}, delegation_required=False
+        TEST, id="plain", name="plain", audience="https://plain", attributes=(), scopes={"plain": Scope("")}, delegation_required=False
     )
     agent = replace(AGENT, scopes={**AGENT.scopes, "plain": frozenset({"plain"})})
     world = World(with_agent(with_resource(ENVIRONMENT, plain), agent))
+    world.store.consents[CONSENT.id] = replace(CONSENT, covers={AGENT_ID: {TEST_ID: ("test",), "plain": ("plain",)}})
     delegated = (await world.exchange(*await tokens(world))).access_token
+    laundered = await world.exchange(delegated, None, scope="plain")
+    assert laundered.claims["act"] == {"sub": AGENT_ID, "act": {"sub": AGENT_ID}}
+    world.environment = with_resource(world.environment, replace(plain, impersonation_allowed=True))
     assert "carries act" in await refused(world, delegated, None, scope="plain")
