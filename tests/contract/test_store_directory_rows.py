@@ -115,6 +115,17 @@ async def test_consents_go_with_their_agreement(store):
     assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == ()
 
 
+async def test_consents_go_with_their_agent(store):
+    """Another agent may get the id, and nobody has agreed to that one."""
+    agent = ObjectRow(CONSENT.client_id, ENVIRONMENT, "agent", "Agent", {})
+    await change(store, Put(agent))
+    await store.consents.record_consent(CONSENT, None)
+    await change(store, Put(replace(agent, name="Other name")))
+    assert len(await store.consents.consents_of(ENVIRONMENT, USER_ID)) == 1
+    await change(store, Remove(agent), Put(agent))
+    assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == ()
+
+
 async def test_purging_forgets_what_expired_an_hour_ago(store):
     await store.codes.add_code(CODE, GRANT)
     await store.codes.redeem_code(CODE.digest, 1000.0, TOKEN)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import Connection, Table, delete, select, update
+from sqlalchemy import Column, Connection, Table, delete, select, update
 
 from deputize.authority.storage.engine import Database
 from deputize.authority.storage.statements import upsert
@@ -107,6 +107,7 @@ _TABLES: Mapping[type[Changeable], Table] = {
     SigningKeyRow: SIGNING_KEYS,
     User: USERS,
 }
+_CONSENTED_TO: Mapping[Kind, Column[str]] = {"agent": CONSENTS.c.client_id, "agreement": CONSENTS.c.agreement_id}
 _VERSION = select(DIRECTORY_VERSION.c.version)
 RowT = TypeVar("RowT", EnvironmentRow, ObjectRow, SecretRow, SigningKeyRow)
 
@@ -166,9 +167,9 @@ def _make(connection: Connection, change: RowChange) -> None:
             row["document"] = _with_term(connection, change.row)
         upsert(connection, table, row)
         return
-    if isinstance(change.row, ObjectRow) and change.row.kind == "agreement":
-        # Another agreement may get the id and begin with version 1 again: nobody has agreed to that one.
-        connection.execute(delete(CONSENTS).where(CONSENTS.c.agreement_id == change.row.id))
+    if isinstance(change.row, ObjectRow) and change.row.kind in _CONSENTED_TO:
+        # Another agent or agreement may get the id: nobody has agreed to that one.
+        connection.execute(delete(CONSENTS).where(_CONSENTED_TO[change.row.kind] == change.row.id))
     statement = delete(table)
     for column in table.primary_key:
         statement = statement.where(column == row[column.name])
