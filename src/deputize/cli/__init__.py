@@ -2,13 +2,16 @@
 
 import click
 
+from deputize.cli.agents import agents
 from deputize.cli.apply import apply
 from deputize.cli.authority import authority
 from deputize.cli.gateway import gateway
 from deputize.cli.keys import keys
 from deputize.cli.secrets import secrets
+from deputize.cli.sessions import sessions
+from deputize.cli.users import users
 
-COMMANDS: tuple[click.Command, ...] = (apply, authority, gateway, keys, secrets)
+COMMANDS: tuple[click.Command, ...] = (apply, authority, gateway, keys, secrets, agents, users, sessions)
 
 
 @click.group()

@@ -13,6 +13,11 @@ from deputize.oauth.records.store import Session
 _BY_COOKIE = select(SESSIONS).where(
     (SESSIONS.c.environment_id == bindparam("environment")) & (SESSIONS.c.cookie_digest == bindparam("cookie"))
 )
+_UNENDED = (
+    select(SESSIONS)
+    .where((SESSIONS.c.environment_id == bindparam("environment")) & SESSIONS.c.ended_at.is_(None))
+    .order_by(SESSIONS.c.created_at)
+)
 
 
 class SqlSessions:
@@ -29,6 +34,11 @@ class SqlSessions:
         """The session a browser's cookie stands for, ended or not."""
         rows = await self._database.rows(_BY_COOKIE, {"environment": environment_id, "cookie": cookie_digest})
         return session_of(rows[0]) if rows else None
+
+    async def sessions_of(self, environment_id: str) -> tuple[Session, ...]:
+        """An environment's sessions that were not ended, lapsed ones included, by when they began."""
+        rows = await self._database.rows(_UNENDED, {"environment": environment_id})
+        return tuple(session_of(row) for row in rows)
 
     async def renew_session(self, session: Session) -> bool:
         """Give the session of that id a new cookie digest, sign-on time and expiry; false if it ended or is of an earlier term."""
