@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from deputize.kernel.uris import is_same_resource
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.standing import Basis
 
@@ -71,7 +72,7 @@ def impersonation_refusal(act: JsonValue, subject: JsonObject | None, client_id:
 
 def scope_refusal(scopes: tuple[str, ...], audience: str, subject: JsonObject) -> Refusal | None:
     """An exchange for the audience the subject token already has may only narrow its scope."""
-    if audience not in _texts(subject.get("aud")):
+    if not any(isinstance(each, str) and is_same_resource(audience, each) for each in _texts(subject.get("aud"))):
         return None
     scope = subject.get("scope")
     wider = set(scopes) - set(scope.split(" ") if isinstance(scope, str) else ())

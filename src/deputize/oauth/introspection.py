@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from deputize.jose import TokenInvalid
+from deputize.kernel.uris import is_same_resource
 from deputize.kernel.values import JsonObject
 from deputize.oauth.access_tokens import LiveToken
 from deputize.oauth.client_auth.authentication import Caller
@@ -29,10 +30,12 @@ def introspection_refusal(environment: Environment, caller: Caller, found: LiveT
     if isinstance(found, TokenInvalid):
         return found.reason
     audience = found.claims.get("aud")
-    audiences = audience if isinstance(audience, list | tuple) else ()
+    audiences = [each for each in audience if isinstance(each, str)] if isinstance(audience, list | tuple) else list[str]()
     if not isinstance(caller, Agent):
-        return None if caller.audience in audiences else f"it is not for the resource {caller.name!r} that asks"
+        its_own = any(is_same_resource(caller.audience, each) for each in audiences)
+        return None if its_own else f"it is not for the resource {caller.name!r} that asks"
     if found.claims.get("client_id") != caller.id:
         return f"it was not issued to the agent {caller.name!r} that asks"
-    usable = {resource.audience for resource in environment.resources.values() if caller.scopes.get(resource.id)}
-    return None if {environment.issuer, *usable} & set(audiences) else f"it is for a resource the agent {caller.name!r} has no scope of"
+    resources = (environment.resource_of_audience(each) for each in audiences)
+    usable = environment.issuer in audiences or any(resource and caller.scopes.get(resource.id) for resource in resources)
+    return None if usable else f"it is for a resource the agent {caller.name!r} has no scope of"

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from deputize.kernel.uris import is_same_resource
 from deputize.oauth.errors import InvalidScope, InvalidTarget
 from deputize.oauth.parameters import values_of
 from deputize.oauth.records.directory import Agent, Environment, Resource, Scope
@@ -148,8 +147,8 @@ class _Granted:
         return chosen
 
     def _of_audience(self, audience: str) -> Resource:
-        resource = next((each for each in self._all() if is_same_resource(each.audience, audience) and self._scopes(each)), None)
-        if resource is None:
+        resource = self.environment.resource_of_audience(audience)
+        if resource is None or resource.id not in self.agent.scopes or not self._scopes(resource):
             raise InvalidTarget(f"{audience[:256]!r} is not a granted resource")
         return resource
 

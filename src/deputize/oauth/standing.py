@@ -113,7 +113,7 @@ def coverage_refusal(
 
 def lost_scopes(environment: Environment, agent: Agent, audience: str, scope: str) -> tuple[str, ...]:
     """Those of a token's scopes that are no longer its resource's, or no longer granted to `agent`; OpenID scopes always are."""
-    resource = environment.resources_by_audience.get(audience)
+    resource = environment.resource_of_audience(audience)
     names = resource_scopes(name for name in scope.split(" ") if name)
     granted = agent.scopes.get(resource.id, frozenset[str]()) & resource.scopes.keys() if resource else frozenset[str]()
     return tuple(name for name in names if name not in granted)

@@ -127,6 +127,7 @@ def test_an_exchange_for_the_same_audience_only_narrows():
     assert scope_refusal(("admin",), "https://y", subject) is None
     assert "['admin']" in scope_refusal(("read", "admin"), "https://x", subject)
     assert scope_refusal(("read",), "https://x", {"aud": "https://x"})
+    assert "['admin']" in scope_refusal(("admin",), "HTTPS://X:443/", subject), "however the audience is spelled now"
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,13 @@ def test_an_agent_learns_nothing_of_tokens_for_what_it_may_not_use_any_more():
     assert introspection_response(ENVIRONMENT, without_scope, own)["active"] is True
 
 
+@pytest.mark.parametrize("audience", ["https://IG.example.com:8443/mcp", "https://ig.example.com:8443/%6dcp"])
+def test_a_token_issued_under_another_spelling_of_the_audience_is_the_same_resource_s(audience):
+    for caller in (TEST, AGENT):
+        found = replace(FOUND, claims={**CLAIMS, "aud": [audience]})
+        assert introspection_response(ENVIRONMENT, caller, found)["active"] is True
+
+
 def test_the_reason_is_told_to_the_operator():
     assert introspection_refusal(ENVIRONMENT, TEST, TokenInvalid("expired")) == "expired"
     assert introspection_refusal(ENVIRONMENT, AGENT_RESOURCE, FOUND) == "it is not for the resource 'agent' that asks"
