@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deputize.http.heads import chunk, request_head, response_head
 from deputize.http.hop_by_hop import HOP_BY_HOP
 from deputize.http.listener.limits import Limits
-from deputize.http.listener.request_head import Refused, _sorted_out
+from deputize.http.listener.request_head import Refused, _sorted_out, without_twins
 from deputize.http.listener.request_reader import RequestReader
 from deputize.http.messages import Body, HeaderError, Headers, Request, Response
 from deputize.http.sse import EventReader
@@ -19,6 +19,8 @@ from deputize.http.upstream.response_reader import ResponseReader
 from deputize.kernel.uris import Target, parse_target
 
 TOKENS = st.text("abcXYZ-_.019", min_size=1, max_size=12).filter(lambda text: not text.startswith("-"))
+PLAIN_NAMES = st.text("abcXYZ-019", max_size=12).map("X-{}".format)
+"""Names that reach a handler whatever the settings."""
 VALUES = st.text('abc XYZ;=,"/\t~é', max_size=20).map(str.strip)
 BODIES = st.lists(st.binary(min_size=1, max_size=40), max_size=4)
 
@@ -38,7 +40,7 @@ def nothing():
 @st.composite
 def requests(draw):
     """The bytes of one request, and what must be read from them."""
-    fields = draw(st.lists(st.tuples(TOKENS.map("X-{}".format), VALUES), max_size=4))
+    fields = draw(st.lists(st.tuples(PLAIN_NAMES, VALUES), max_size=4))
     target = "/" + draw(st.text("abc%20-", max_size=8)).replace("%", "%41")
     pieces = draw(BODIES)
     head = [f"POST {target} HTTP/1.1", "Host: a", *(f"{name}: {value}" for name, value in fields)]
@@ -255,3 +257,18 @@ def test_a_request_that_is_read_has_one_host_one_framing_and_a_plain_target(part
         assert names.count(b"content-length") <= 1
         assert not HOP_BY_HOP & set(names)
         assert parse_target(str(request.target).encode()) == request.target
+
+
+NAME_CHARACTERS = "abXY19-_.~!+"
+
+
+@given(st.lists(st.text(NAME_CHARACTERS, min_size=1, max_size=4), min_size=1, max_size=6), st.text("abXY-", min_size=1, max_size=4))
+def test_no_name_that_was_removed_reaches_a_server_under_another(names, removed):
+    """CGI upper-cases names and makes `_` of what is neither letter nor digit; so do its descendants, some for `-` only."""
+    headers = Headers(without_twins([(name.encode(), b"evil") for name in names], underscores=False))
+    headers.remove(removed)
+    assert variable(removed) not in {variable(name) for name, _ in headers}
+
+
+def variable(name):
+    return "".join(character if character.isalnum() else "_" for character in name.upper())

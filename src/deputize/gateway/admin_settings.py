@@ -1,13 +1,25 @@
 """The members of `admin.json` and `config.json` (gateway-config reference 1.2 and 1.4)."""
 
+import ipaddress
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from deputize.gateway.forwarding import Network
 from deputize.gateway.settings import Duration, OneOrMore, Raw, Reference, Settings
 
 PortNumber = Annotated[int, Field(ge=0, le=65535)]
 """0 lets the operating system choose."""
+
+
+HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]+$"), AfterValidator(str.lower)]
+"""A host name or address without port; IPv6 addresses stand without brackets."""
+
+
+def _network(value: object) -> Network:
+    if not isinstance(value, str):
+        raise ValueError("a network is a text such as 10.0.0.0/8")  # noqa: TRY004 - pydantic reports only ValueError
+    return ipaddress.ip_network(value)
 
 
 class ListenerSettings(Settings):
@@ -21,6 +33,10 @@ class ListenerSettings(Settings):
     """A `ServerTlsOptions`; without it the listener speaks clear text."""
     max_total_headers_size: Annotated[int, Field(ge=1024)] = 8192
     """Bytes of headers a request may have; more is 431."""
+    underscores_in_headers: bool = False
+    """Whether header names with `_` are accepted; otherwise such fields are dropped, because many servers take `X_Agent` for `X-Agent`."""
+    host_names: OneOrMore[HostName] = ()
+    """The host names requests may ask for; others are answered 421. Every name when empty. Protects against DNS rebinding."""
 
 
 class AdminConnectorSettings(ListenerSettings):
@@ -44,6 +60,8 @@ class AdminSettings(Settings):
     """The listener of the administration endpoints: `/health/ready`, `/health/live`, `/metrics`."""
     connectors: tuple[ConnectorSettings, ...] = Field((ConnectorSettings.model_validate({"port": 8080}),), min_length=1)
     """The listeners for traffic; one for clear text on port 8080 when absent."""
+    trusted_proxies: OneOrMore[Annotated[Network, BeforeValidator(_network)]] = ()
+    """Addresses or networks (CIDR) of proxies whose `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed and passed on."""
     streaming_enabled: bool = False
     """Whether bodies pass as they arrive. MCP needs `true`."""
     max_body_length: int = -1

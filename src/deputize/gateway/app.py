@@ -96,7 +96,11 @@ class Gateway:
 
     async def _open(self, handler: Handler, settings: ListenerSettings, port: int, position: Position, gate: Gate) -> Listener:
         context = self._tls(settings, position)
-        limits = Limits(header_bytes=settings.max_total_headers_size)
+        limits = Limits(
+            header_bytes=settings.max_total_headers_size,
+            underscores_in_headers=settings.underscores_in_headers,
+            host_names=frozenset(settings.host_names),
+        )
         instance = self.instance.ground.instance
         try:
             listener = await serve(handler, host=settings.host, port=port, ssl=context, limits=limits, gate=gate, clock=instance.clock)

@@ -14,6 +14,7 @@ from deputize.gateway.decorators import Decorations
 from deputize.gateway.defaults import DEFAULT_ADMIN, DEFAULT_CONFIG, DEFAULT_OBJECTS
 from deputize.gateway.deployment import Deployment, already_published
 from deputize.gateway.documents import content
+from deputize.gateway.forwarding import ClientDescription
 from deputize.gateway.heap import Ground, Heap, Standing
 from deputize.gateway.places import Instance
 from deputize.gateway.site import HeapType
@@ -58,14 +59,16 @@ class LoadedInstance:
 class Entry:
     """Where every exchange begins: paths the gateway serves itself, then the main handler."""
 
-    __slots__ = ("_handle", "_published")
+    __slots__ = ("_describe", "_handle", "_published")
 
-    def __init__(self, ground: Ground, main: Handler) -> None:
+    def __init__(self, ground: Ground, main: Handler, client: ClientDescription) -> None:
         self._published = ground.published
         self._handle = main.handle
+        self._describe = client.describe
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
-        """Pass on."""
+        """Pass on, with the client described by the gateway instead of by itself."""
+        self._describe(exchange)
         own = self._published.find(exchange.request.target.path)
         return self._handle(exchange) if own is None else own.handle(exchange)
 
@@ -152,7 +155,7 @@ def _publish(ground: Ground, deployment: Deployment) -> None:
 
 
 def _entry(ground: Ground, main: Handler, settings: AdminSettings) -> Handler:
-    entry = Entry(ground, main)
+    entry = Entry(ground, main, ClientDescription(settings.trusted_proxies))
     if settings.streaming_enabled:
         return entry
     return Buffered(entry, settings.max_body_length if settings.max_body_length > 0 else DEFAULT_LIMIT)

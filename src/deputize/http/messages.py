@@ -66,9 +66,9 @@ class Headers:
         self.raw.append(pair)
 
     def remove(self, *names: str) -> None:
-        """Drop every field with one of these names."""
-        unwanted = {field_name(name) for name in names}
-        self.raw = [pair for pair in self.raw if pair[0].lower() not in unwanted]
+        """Drop every field with one of these names, and those whose name differs by `_` for `-`: many servers take them for the same."""
+        unwanted = {field_name(name).replace(b"_", b"-") for name in names}
+        self.raw = [pair for pair in self.raw if pair[0].lower().replace(b"_", b"-") not in unwanted]
 
     def copy(self) -> "Headers":
         """An independent copy."""

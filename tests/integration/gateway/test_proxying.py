@@ -229,3 +229,54 @@ async def test_what_no_route_takes_leaves_one_access_record_too(instance, starte
     records = [json.loads(line) for line in text.splitlines()]
     assert [(each["ig"]["routeName"], each["response"]["statusCode"]) for each in records] == [("taken", "204"), (None, "404")]
     assert "s3cret" not in text
+
+
+def with_connector(instance, admin=(), **members):
+    path = instance / "config" / "admin.json"
+    document = json.loads(path.read_text())
+    document["connectors"] = [{**document["connectors"][0], **members}]
+    write_json(path, {**document, **dict(admin)})
+
+
+async def test_names_without_twins_and_the_gateways_own_description_arrive(instance, started):
+    sent = [
+        ("X_Agent", "evil"),
+        ("X-Agent", "evil"),
+        ("X-Forwarded-For", "10.0.0.1"),
+        ("X-HTTP-Method-Override", "DELETE"),
+        ("Cookie", "a=b"),
+    ]
+    strip = {"type": "HeaderFilter", "config": {"messageType": "REQUEST", "remove": "X-Agent"}}
+    async with Server(lambda request: answer_text("ok")) as backend:
+        route(instance, "r", baseURI=backend.url, handler={"type": "Chain", "config": {"filters": strip, "handler": PROXY}})
+        await ask((await started(instance)).ports[0], "POST", "/", sent)
+        with_connector(instance, {"trustedProxies": "127.0.0.0/8"}, underscoresInHeaders=True)
+        await ask((await started(instance)).ports[0], "POST", "/", sent)
+    names = [{name.lower() for name, _ in request.headers} for request in backend.received]
+    assert not any({"x_agent", "x-agent", "x-http-method-override"} & each for each in names)
+    assert [request.headers.get("x-forwarded-for") for request in backend.received] == ["127.0.0.1", "10.0.0.1, 127.0.0.1"]
+    assert [request.headers.get("cookie") for request in backend.received] == ["a=b", "a=b"]
+
+
+async def test_a_foreign_host_is_misdirected(instance, started):
+    """A page whose name was rebound to this address asks for its own name."""
+    with_connector(instance, hostNames=["gateway.example", "LOCALHOST"])
+    route(instance, "r", handler={"type": "StaticResponseHandler", "config": {"status": 204}})
+    port = (await started(instance)).ports[0]
+    statuses = [(await ask(port, host=host)).status for host in ("localhost", f"Gateway.example:{port}", "evil.example", "127.0.0.1")]
+    assert statuses == [204, 204, 421, 421]
+
+
+@pytest.mark.parametrize(
+    ("admin", "connector", "pointer"),
+    [
+        ({"trustedProxies": ["10.0.0.1/8"]}, {}, "/trustedProxies/0"),
+        ({"trustedProxies": "proxy"}, {}, "/trustedProxies"),
+        ({}, {"hostNames": "https://a"}, "/connectors/0/hostNames"),
+    ],
+)
+async def test_networks_and_hosts_are_checked(instance, admin, connector, pointer):
+    with_connector(instance, admin, **connector)
+    with pytest.raises(ConfigurationError) as raised:
+        await Gateway.load(instance, {})
+    assert raised.value.position.pointer == pointer

@@ -79,3 +79,9 @@ async def test_a_body_is_closed_once():
     await body.aclose()
     await body.aclose()
     assert closed == [1]
+
+
+def test_removing_and_setting_takes_the_twins_too():
+    headers = Headers([(b"X_Agent", b"1"), (b"x-agent", b"2"), (b"X-Other", b"3")])
+    headers.set("X-Agent", "4")
+    assert list(headers) == [("X-Other", "3"), ("X-Agent", "4")]

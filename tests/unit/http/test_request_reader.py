@@ -359,3 +359,51 @@ async def test_request_lines_are_found_behind_one_another_however_they_are_split
     with pytest.raises(Refused, match="request line"):
         feed_all()
     assert [str(each.target) for each in reader.ready] == ["/0", "/1", "/2", "/3"]
+
+
+TWINS = (
+    b"X_Agent: evil\r\nX-Agent: good\r\nX.Agent: evil\r\nx~agent: evil\r\n"
+    b"Transfer_Encoding: chunked\r\nContent_Length: 9\r\nX1: one\r\n\r\n"
+)
+
+
+async def test_names_that_servers_take_for_others_are_dropped():
+    reader, _ = reader_with()
+    reader.feed(HEAD + TWINS)
+    assert list(reader.ready[0].headers) == [("Host", "a"), ("X-Agent", "good"), ("X1", "one")]
+
+
+async def test_underscores_are_kept_where_they_are_allowed():
+    reader, _ = reader_with(underscores_in_headers=True)
+    reader.feed(HEAD + TWINS)
+    headers = reader.ready[0].headers
+    assert [name for name, _ in headers] == ["Host", "X_Agent", "X-Agent", "Transfer_Encoding", "Content_Length", "X1"]
+    headers.remove("X-Agent")
+    assert [name for name, _ in headers] == ["Host", "Transfer_Encoding", "Content_Length", "X1"]
+
+
+@pytest.mark.parametrize(
+    ("host", "accepted"),
+    [
+        (b"gateway.example", True),
+        (b"Gateway.EXAMPLE:8443", True),
+        (b"[::1]:80", True),
+        (b"evil.example", False),
+        (b"gateway.example.evil", False),
+        (b"127.0.0.1", False),
+    ],
+)
+async def test_hosts_that_are_not_this_listeners_are_misdirected(host, accepted):
+    reader, _ = reader_with(host_names=frozenset({"gateway.example", "::1"}))
+    request = b"GET / HTTP/1.1\r\nHost: " + host + b"\r\n\r\n"
+    if accepted:
+        reader.feed(request)
+        assert len(reader.ready) == 1
+    else:
+        with pytest.raises(Refused) as refusal:
+            reader.feed(request)
+        assert refusal.value.status == 421
+
+
+async def test_a_request_that_names_no_host_is_misdirected_where_hosts_are_listed():
+    assert status_of(b"GET / HTTP/1.0\r\n\r\n", host_names=frozenset({"a"})) == 421

@@ -11,6 +11,7 @@ from pydantic import Field
 from deputize.expressions.errors import OperandError
 from deputize.expressions.patterns import Pattern, compile_pattern
 from deputize.gateway.contexts import BoundContext
+from deputize.gateway.forwarding import keep_for_mcp
 from deputize.gateway.mcp_errors import error_response, refuse_unread
 from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.gateway.settings import OneOrMore, Raw, Settings
@@ -84,6 +85,7 @@ class McpValidationFilter:
             return await _refuse(exchange, outcome, self._rules.max_body_size)
         context = _context(outcome)
         exchange.put(context)
+        keep_for_mcp(request)
         if outcome.frame is not None and outcome.frame.method == "initialize":
             _ask_for_version(request, outcome)
         response = await next(exchange)

@@ -13,6 +13,10 @@ class Limits:
     """All field lines of a head, or all trailer fields; more is answered 431."""
     header_count: int = 100
     """Field lines of a head; more is answered 431."""
+    underscores_in_headers: bool = False
+    """Whether fields whose name has a `_` reach anybody; many servers take `X_Agent` for `X-Agent`, which may have been removed."""
+    host_names: frozenset[str] = frozenset()
+    """The hosts that requests may name, in lower case; others are answered 421. Empty: every host."""
     body_bytes: int | None = None
     """The longest body accepted, answered 413 beyond; `None` leaves it to filters."""
     pipelined: int = 16

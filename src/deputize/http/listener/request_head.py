@@ -16,6 +16,8 @@ _FORWARDABLE = re.compile(rb"(?!CONNECT$|TRACE$|PRI$|SOURCE$)[A-Z-]{1,20}")
 _KEPT_THOUGH_NOTED = frozenset({b"host", b"content-length", b"authorization"})
 _NOTED = HOP_BY_HOP | _KEPT_THOUGH_NOTED | {b"expect"}
 _NO_BODY_YET = Body()
+_ODD = re.compile(rb"[^A-Za-z0-9\n-]")
+_ODD_BUT_FOR_UNDERSCORES = re.compile(rb"[^A-Za-z0-9\n_-]")
 _CACHED_TARGET_BYTES = 256
 ITSELF = Target("*", None)
 """What OPTIONS asks about when it asks about the server itself (RFC 9110 section 9.3.7); never another method."""
@@ -42,6 +44,18 @@ class Head:
     """Whether the client waits for 100 Continue before it sends the body (RFC 9110 section 10.1.1)."""
     wants_upgrade: bool
     """Whether the client offers another protocol, which is ignored (RFC 9110 section 7.8)."""
+
+
+def without_twins(raw: list[Field], *, underscores: bool) -> list[Field]:
+    """`raw` without fields that servers take for others.
+
+    CGI and what descends from it (WSGI, FastCGI) makes variables of field names, where `-` and `_` are the same; some map every other
+    character that is neither letter nor digit to `_` as well. So `X_Agent` would stand in for an `X-Agent` that was removed.
+    """
+    odd = _ODD_BUT_FOR_UNDERSCORES if underscores else _ODD
+    if odd.search(b"\n".join([name for name, _ in raw])) is None:
+        return raw
+    return [pair for pair in raw if odd.search(pair[0]) is None]
 
 
 def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, secure: bool) -> Head:

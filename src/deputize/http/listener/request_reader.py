@@ -8,7 +8,7 @@ import httptools
 
 from deputize.http.hop_by_hop import Field
 from deputize.http.listener.limits import Limits
-from deputize.http.listener.request_head import Head, Refused, build_head
+from deputize.http.listener.request_head import Head, Refused, build_head, without_twins
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Request
 from deputize.http.received_body import ReceivedBody, nothing
 
@@ -203,9 +203,13 @@ class RequestReader:
             size += len(name) + len(value)
         if size > limits.header_bytes or len(headers) > limits.header_count:
             raise Refused(431, "too many or too long fields")
+        headers = without_twins(headers, underscores=limits.underscores_in_headers)
         version = parser.get_http_version()
         head = build_head(parser.get_method(), self._url, version, headers, secure=self._secure)
         self._check_line(parser.get_method(), version)
+        origin = head.request.origin
+        if limits.host_names and (origin is None or origin.host not in limits.host_names):
+            raise Refused(421, "Host names another host than this listener's (RFC 9110 section 15.5.20)")
         self.last = version == "1.0" or not parser.should_keep_alive()
         if limits.body_bytes is not None and head.length is not None and head.length > limits.body_bytes:
             raise Refused(413, "the announced body is too large")

@@ -1,0 +1,113 @@
+"""What upstream servers are told about the client, in whichever way their frameworks ask for it.
+
+On every route the gateway describes the client itself: `X-Forwarded-For`, `X-Forwarded-Host` and `X-Forwarded-Proto` are its own, and
+every other field of that kind is dropped, unless the sender is one of `trustedProxies`. Then that proxy's fields are kept, and its
+address is added to `X-Forwarded-For`. Fields that override method or path are dropped on every route, whoever sent them: the conditions
+of routes and filters have seen the method and path of the request line. The gateway adds itself to `Via` (RFC 9110 section 7.6.3).
+
+On MCP routes, which `McpValidationFilter` makes, the cookies of whatever else lives on the gateway's host stay away from the MCP server and
+`Via` names the gateway only. On plain API routes cookies pass.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from enum import Enum
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from deputize.http.exchange import Exchange
+from deputize.http.messages import Request
+from deputize.kernel.uris import Origin
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+Field: TypeAlias = tuple[bytes, bytes]
+_ABOUT_CLIENT: Final = frozenset(
+    {
+        *(b"forwarded", b"x-real-ip", b"x-client-ip", b"client-ip", b"true-client-ip", b"x-cluster-client-ip"),
+        *(b"x-originating-ip", b"x-remote-ip", b"x-remote-addr", b"cf-connecting-ip", b"fastly-client-ip"),
+    }
+)
+_PREFIX: Final = b"x-forwarded-"
+_CHAIN: Final = b"x-forwarded-for"
+_OVERRIDES: Final = frozenset(
+    {
+        *(b"x-http-method-override", b"x-http-method", b"x-method-override"),
+        *(b"x-original-url", b"x-original-uri", b"x-original-method", b"x-rewrite-url"),
+    }
+)
+
+
+class _Kind(Enum):
+    OTHER = 0
+    CHAIN = 1
+    ABOUT_CLIENT = 2
+    OVERRIDE = 3
+
+
+class ClientDescription:
+    """Puts the gateway's own description of the client in the place of what the client says of itself."""
+
+    __slots__ = ("_trusted",)
+
+    def __init__(self, trusted: Sequence[Network] = ()) -> None:
+        """`trusted` are the networks of proxies whose description is believed."""
+        self._trusted = tuple(trusted)
+
+    def describe(self, exchange: Exchange) -> None:
+        """Rewrite the request's fields."""
+        request, peer = exchange.request, exchange.peer
+        raw = request.headers.raw
+        own = _described(peer.remote_address, request.origin, peer.secure)
+        if self._trusted and _is_within(peer.remote_address, self._trusted):
+            own = _completed(raw, own, peer.remote_address)
+            kept = [pair for pair in raw if _kind(pair[0]) not in {_Kind.OVERRIDE, _Kind.CHAIN}]
+        else:
+            kept = [pair for pair in raw if _kind(pair[0]) is _Kind.OTHER]
+        request.headers.raw = [*kept, *own, (b"Via", _via(request))]
+
+
+def keep_for_mcp(request: Request) -> None:
+    """Take out what an MCP server has no use for: cookies of others on this host, and where the request has been before."""
+    request.headers.remove("Cookie", "Via")
+    request.headers.raw.append((b"Via", _via(request)))
+
+
+def _via(request: Request) -> bytes:
+    return b"1.0 deputize" if request.version == "1.0" else b"1.1 deputize"
+
+
+@lru_cache(maxsize=1024)
+def _kind(name: bytes) -> _Kind:
+    """`_` counts as `-`, as servers read it."""
+    plain = name.lower().replace(b"_", b"-")
+    if plain in _OVERRIDES:
+        return _Kind.OVERRIDE
+    if plain == _CHAIN:
+        return _Kind.CHAIN
+    return _Kind.ABOUT_CLIENT if plain in _ABOUT_CLIENT or plain.startswith(_PREFIX) else _Kind.OTHER
+
+
+@lru_cache(maxsize=1024)
+def _described(address: str, origin: Origin | None, secure: bool) -> Sequence[Field]:  # noqa: FBT001 - lru_cache is quicker with positions
+    fields = [(b"X-Forwarded-For", address.encode())] if address else []
+    if origin is not None:
+        fields.append((b"X-Forwarded-Host", origin.authority.encode("latin-1")))
+    return (*fields, (b"X-Forwarded-Proto", b"https" if secure else b"http"))
+
+
+def _completed(raw: Sequence[Field], own: Sequence[Field], address: str) -> Sequence[Field]:
+    """What a trusted proxy left out, and its own address behind those it has named."""
+    sent = {name.lower() for name, _ in raw}
+    chain = [value for name, value in raw if _kind(name) is _Kind.CHAIN and value]
+    others = [(name, value) for name, value in own if name.lower() != _CHAIN and name.lower() not in sent]
+    return [(b"X-Forwarded-For", b", ".join([*chain, address.encode()])), *others]
+
+
+@lru_cache(maxsize=1024)
+def _is_within(address: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    return any((mapped or parsed) in network for network in networks)
