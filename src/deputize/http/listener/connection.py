@@ -249,6 +249,8 @@ class Connection(WriteFlow):
                 last = await self._stream(exchange, response, head)
             else:
                 last = self._whole(exchange.request, response, head, content)
+        except asyncio.CancelledError:
+            pass  # Nobody awaits this task. One that ends as cancelled keeps the frames it was cancelled in, and these may lead to it.
         finally:
             self._conclude(exchange, response, last)
 
