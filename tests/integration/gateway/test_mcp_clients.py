@@ -5,12 +5,15 @@ import contextlib
 import json
 import socket
 
+import httpx2
 import pytest
 import uvicorn
 from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver import Context, MCPServer
 
 from support.gateway import write_json
+from support.wire import Server, answer_json
 
 MODES = [("legacy", "2025-11-25"), ("auto", "2026-07-28"), ("2026-07-28", "2026-07-28")]
 
@@ -114,3 +117,41 @@ async def test_a_legacy_session_leaves_who_both_sides_say_they_are(guarded):
     sessions = {record["sessionId"] for record in written if record["client"]["method"] == "tools/list"}
     assert len(sessions) == 1
     assert None not in sessions
+
+
+@pytest.mark.parametrize(("mode", "version"), MODES)
+async def test_clients_of_every_era_keep_their_sessions_behind_a_token(instance, started, mode, version):
+    """The client carries a sealed id, the server hears its own, and the end of the session arrives."""
+    claims = {"active": True, "sub": "demouser", "client_id": "agent-1", "aud": "https://weather.example/mcp", "scope": "test"}
+    resolver = {"type": "TokenIntrospectionAccessTokenResolver"}
+    protection = {
+        "type": "McpProtectionFilter",
+        "config": {
+            "resourceId": claims["aud"],
+            "authorizationServerUri": "https://as.example",
+            "resourceServerFilter": {
+                "type": "OAuth2ResourceServerFilter",
+                "config": {"requireHttps": False, "scopes": "test", "accessTokenResolver": resolver},
+            },
+        },
+    }
+    async with serving(everything()) as port, Server(lambda request: answer_json(claims)) as authority:
+        resolver["config"] = {"endpoint": f"{authority.url}/introspect"}
+        route = route_to(port)
+        route["handler"]["config"]["filters"].insert(2, protection)
+        write_json(instance / "config" / "routes" / "mcp.json", route)
+        gateway = await started(instance)
+        url = f"http://127.0.0.1:{gateway.ports[0]}/mcp"
+        async with (
+            httpx2.AsyncClient(headers={"Authorization": "Bearer t"}) as http,
+            Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+        ):
+            assert client.protocol_version == version
+            assert (await client.call_tool("add", {"left": 2**53, "right": 3})).structured_content == {"result": 2**53 + 3}
+        await gateway.stop()
+    written = [json.loads(line) for line in (instance / "audit" / "mcp.audit.json").read_text().splitlines()]
+    assert [record for record in written if record["decision"] == "DENY"] == []
+    sessions = {record["sessionId"] for record in written if record["client"]["method"] == "tools/call"}
+    ended = [record for record in written if record["client"]["messageType"] == "MCP_SESSION_TERMINATION"]
+    assert (len(ended) > 0, None not in sessions) == ((True, True) if mode == "legacy" else (False, False))
+    assert {record["sessionId"] for record in ended} <= sessions

@@ -34,6 +34,7 @@ class Stage:
         self.authority = Server(lambda request: self.introspect(parse_qs(request.body.decode())["token"][0]))
         self.backend = Server(lambda request: self.serve(request))
         self.handler, self.behind = "ReverseProxyHandler", None
+        self.resource_server = {}
 
     async def start(self, endpoint=None, cache=None, **protection):
         write_json(self.instance / "config" / "routes" / "mcp.json", self._route(endpoint or self.authority.url, cache, protection))
@@ -42,7 +43,13 @@ class Stage:
 
     def _route(self, endpoint, cache, protection):
         resolver = {"type": "TokenIntrospectionAccessTokenResolver", "config": {"endpoint": f"{endpoint}/introspect"}}
-        resource_server = {"requireHttps": False, "scopes": "test", "accessTokenResolver": resolver, **({"cache": cache} if cache else {})}
+        resource_server = {
+            "requireHttps": False,
+            "scopes": "test",
+            "accessTokenResolver": resolver,
+            **({"cache": cache} if cache else {}),
+            **self.resource_server,
+        }
         audit = {"class": "org.forgerock.audit.handlers.json.JsonAuditEventHandler"}
         audit["config"] = {"name": "json", "logDirectory": "audit", "topics": ["access", "mcp"]}
         filters = [
@@ -150,6 +157,65 @@ async def test_a_page_from_elsewhere_is_refused(stage):
     assert (await call(port, [*HEADERS, ("Origin", "https://app.example")])).status == 200
     answer = await call(port, [*HEADERS, ("Origin", "https://evil.example")])
     assert (answer.status, answer.json()["error"]["code"]) == (403, -32600)
+
+
+@pytest.mark.parametrize("status", [401, 407])
+async def test_a_server_that_asks_for_authentication_sends_no_client_anywhere(stage, status):
+    evil = [
+        (b"WWW-Authenticate", b'Bearer realm="resource_metadata=http://evil.example "'),
+        (b"Www-Authenticate", b"DPoP resource_metadata=x"),
+    ]
+    stage.serve = lambda request: Response(status, Headers(evil), Body(b"log in at http://evil.example"))
+    answer = await call(await stage.start())
+    assert (answer.status, answer.headers.get("www-authenticate"), answer.json()["id"]) == (502, None, 1)
+    assert b"evil" not in answer.body
+    decision, *_ = await stage.records()
+    assert (decision["decision"], decision["response"]["statusCode"]) == ("PERMIT", "502")
+
+
+async def test_a_session_belongs_to_who_opened_it(stage):
+    users = {"good": DELEGATED, "other": {**DELEGATED, "sub": "another"}}
+    stage.introspect = lambda token: answer_json(users[token])
+
+    def serve(request):
+        answer = answer_json({"jsonrpc": "2.0", "id": 1, "result": {}})
+        answer.headers.add("Mcp-Session-Id", "the-servers-own")
+        return answer
+
+    stage.serve = serve
+    port = await stage.start()
+    session = (await call(port)).headers.get("mcp-session-id")
+    continued = await call(port, [*HEADERS, ("Mcp-Session-Id", session)])
+    assert (continued.status, continued.headers.get("mcp-session-id")) == (200, session)
+    stolen = [*HEADERS[:-1], ("Authorization", "Bearer other"), ("Mcp-Session-Id", session)]
+    for verb, body in (("POST", CALL), ("GET", b""), ("DELETE", b"")):
+        answer = await ask(port, verb, "/mcp", stolen, body)
+        assert (answer.status, answer.json()["error"]["code"]) == (404, -32600)
+    assert [request.headers.get("mcp-session-id") for request in stage.backend.received] == [None, "the-servers-own"]
+    assert (await ask(port, "DELETE", "/mcp", [*HEADERS, ("Mcp-Session-Id", session)])).status == 200
+
+
+async def test_an_open_stream_ends_when_its_token_is_revoked(stage):
+    active = True
+    stage.introspect = lambda token: answer_json(DELEGATED if active else {"active": False})
+
+    async def events():
+        yield b": hello\n\n"
+        await asyncio.Event().wait()
+
+    stage.serve = lambda request: Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
+    stage.resource_server = {"streamRecheckInterval": "20 milliseconds"}
+    port = await stage.start(cache={"enabled": True})
+    async with Client(port) as client:
+        await client.send("GET", "/mcp", [("Accept", "text/event-stream"), HEADERS[2], HEADERS[-1]])
+        assert (await client.head())[0] == 200
+        assert await asyncio.wait_for(client.chunk(), 5) == b": hello\n\n"
+        async with asyncio.timeout(5):
+            while len(stage.authority.received) < 3:
+                await asyncio.sleep(0.005)
+        active = False
+        assert await asyncio.wait_for(client.chunk(), 5) in {b"", None}
+    assert (await call(port)).status == 401
 
 
 async def test_an_error_within_an_event_stream_is_recorded_and_passes_untouched(stage):
