@@ -31,7 +31,7 @@ def opened_by(secrets, claims, resource, session, token="t"):
 
 def sealed_by(secrets, claims, resource, session, token="t"):
     headers = Headers([(b"Mcp-Session-Id", session.encode())])
-    SessionBinding(TextSeal(lambda: secrets)).seal(headers, access_token(token, claims, None), resource, None)
+    SessionBinding(TextSeal(lambda: secrets)).seal(Headers(), headers, access_token(token, claims, None), resource, None)
     return headers.get("mcp-session-id")
 
 

@@ -46,7 +46,7 @@ class SessionBinding:
             return None
         if len(presented) > 1:
             return header_mismatch(f"{_SESSION} is repeated")
-        if not is_legacy(headers):
+        if not _is_legacy(headers):
             return header_mismatch(f"{_SESSION} does not exist in this protocol version")
         session = self._seal.open(presented[0], _binding(token, resource)) if len(presented[0]) <= MAX_SESSION else None
         if session is None:
@@ -54,10 +54,10 @@ class SessionBinding:
         headers.set(_SESSION, session)
         return OpenedSession(presented[0], session)
 
-    def seal(self, headers: Headers, token: AccessToken, resource: str, opened: OpenedSession | None) -> None:
-        """Replace the server's id in an answer by the client's: the one the client used, or a new one."""
+    def seal(self, asked: Headers, headers: Headers, token: AccessToken, resource: str, opened: OpenedSession | None) -> None:
+        """Replace the server's id in the answer's headers by the client's: the one used in the headers `asked`, or a new one."""
         given = headers.get_all(_SESSION)
-        if not given:
+        if not given or not _is_legacy(asked):
             return
         headers.remove(_SESSION)
         if len(given) > 1 or not is_session(given[0]):
@@ -68,7 +68,7 @@ class SessionBinding:
             headers.add(_SESSION, self._seal.seal(given[0], _binding(token, resource)))
 
 
-def is_legacy(headers: Headers) -> bool:
+def _is_legacy(headers: Headers) -> bool:
     """Whether the request may be meant for a session: its version has them, or it does not say one version."""
     stated = headers.get_all(_VERSION)
     return len(stated) != 1 or stated[0].strip(" \t") in versions.HANDSHAKE

@@ -62,14 +62,17 @@ class StreamWatch:
         self._stop()
 
 
+def is_open_stream(response: Response) -> bool:
+    """Whether `response` is an event stream that is still being sent."""
+    return response.body.buffered is None and (response.headers.get("content-type") or "").lower().startswith("text/event-stream")
+
+
 def watch(exchange: Exchange, response: Response, lifetime: float | None, interval: float | None, ask: Ask) -> None:
     """End the event stream in `response` after `lifetime` seconds, or when `ask`, put each `interval` seconds, says why.
 
-    Either may be `None`: without end, never asked. What is no event stream, or is at hand already, is left as it is.
+    Either may be `None`: without end, never asked.
     """
     body = response.body
-    if body.buffered is not None or not (response.headers.get("content-type") or "").lower().startswith("text/event-stream"):
-        return
     stream = ExpiringBody(body, lifetime)
     if interval is not None:
         StreamWatch(stream, exchange, interval, ask)

@@ -3,7 +3,7 @@ import gc
 
 import pytest
 
-from deputize.gateway.stream_watch import watch
+from deputize.gateway.stream_watch import is_open_stream, watch
 from deputize.http.exchange import Ending
 from deputize.http.messages import Body, Headers, Response
 from support.gateway import exchange_for
@@ -94,19 +94,13 @@ async def test_a_stream_ends_with_its_life_and_is_not_asked_about_where_that_is_
     assert asked.count == 0
 
 
-@pytest.mark.parametrize("content_type", [b"application/json", b""])
-async def test_what_is_no_event_stream_is_left_alone(content_type):
-    upstream = Upstream(content_type)
-    body = upstream.response.body
-    watch(exchange_for(), upstream.response, 0, SOON, Asked("revoked"))
-    assert upstream.response.body is body
-
-
-async def test_events_at_hand_are_left_alone():
-    response = Response(200, Headers([(b"Content-Type", b"Text/Event-Stream; charset=utf-8")]), Body(b"data: 1\n\n"))
-    body = response.body
-    watch(exchange_for(), response, 0, SOON, Asked("revoked"))
-    assert response.body is body
+@pytest.mark.parametrize(
+    ("content_type", "open_stream"),
+    [(b"text/event-stream", True), (b"Text/Event-Stream; charset=utf-8", True), (b"application/json", False), (b"", False)],
+)
+def test_only_event_streams_that_are_being_sent_are_open(content_type, open_stream):
+    assert is_open_stream(Upstream(content_type).response) is open_stream
+    assert not is_open_stream(Response(200, Headers([(b"Content-Type", content_type)]), Body(b"data: 1\n\n")))
 
 
 async def test_a_watched_exchange_needs_no_garbage_collector():

@@ -13,14 +13,14 @@ from deputize.expressions import ExpressionError, Template
 from deputize.gateway.bindings import as_text
 from deputize.gateway.contexts import BoundContext
 from deputize.gateway.mcp_errors import refuse_unread
-from deputize.gateway.mcp_sessions import PROCESS_SECRET, SessionBinding, is_legacy
+from deputize.gateway.mcp_sessions import PROCESS_SECRET, SessionBinding
 from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
 from deputize.gateway.resolvers.cache import cache_limits
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken, ResolutionError
 from deputize.gateway.resolvers.token_cache import TokenCache, resolve_anew
 from deputize.gateway.settings import Duration, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.site import Site
-from deputize.gateway.stream_watch import watch
+from deputize.gateway.stream_watch import is_open_stream, watch
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Headers, Response
 from deputize.mcp.challenge import Challenge, bearer
@@ -146,19 +146,17 @@ class OAuth2ResourceServerFilter:
 
         `policy` is put again while a stream is open; sessions of one `resource` are unknown at others.
         """
-        headers = exchange.request.headers
-        has_sessions = is_legacy(headers)
-        opened = self._sessions.open(headers, token, resource)
+        opened = self._sessions.open(exchange.request.headers, token, resource)
         if isinstance(opened, Rejection):
             log.info("a session is refused", reason=opened.message, transaction=exchange.transaction_id)
             exchange.put(RefusalContext("session_refused", f"{opened.kind}: the session is unknown, another's, or not of this version"))
             return await refuse_unread(exchange, opened)
         response = await following(exchange)
-        if has_sessions:
-            self._sessions.seal(response.headers, token, resource, opened)
-        now = self._site.instance.clock.now()
-        lifetime = None if token.expires_at is None or not _stays_open(exchange) else token.expires_at - now
-        watch(exchange, response, lifetime, self._recheck_interval, partial(self._no_longer_accepted, token, policy))
+        self._sessions.seal(exchange.request.headers, response.headers, token, resource, opened)
+        if is_open_stream(response):
+            ends = token.expires_at if _stays_open(exchange) else None
+            lifetime = None if ends is None else ends - self._site.instance.clock.now()
+            watch(exchange, response, lifetime, self._recheck_interval, partial(self._no_longer_accepted, token, policy))
         return response
 
     async def _no_longer_accepted(self, token: AccessToken, policy: Policy, exchange: Exchange) -> str | None:

@@ -35,7 +35,7 @@ class TokenIntrospectionAccessTokenResolver:
     """One POST a token; client authentication is done by filters in the `providerHandler`."""
 
     class Config(Settings):
-        """`endpoint` is the introspection endpoint's URL."""
+        """A token is refused that expired, or whose `nbf` or `iat` is more than 60 seconds ahead of the gateway's clock."""
 
         endpoint: str
         """URL of the introspection endpoint."""
