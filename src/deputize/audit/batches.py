@@ -147,8 +147,8 @@ class Batch:
 
     def _write_some(self) -> None:
         if not self._unwritten:
-            count = min(len(self._events), _AT_ONCE)
-            self._unwritten = "".join([self._rendered(self._events.popleft()) for _ in range(count)]).encode("ascii")
+            events = [self._events.popleft() for _ in range(min(len(self._events), _AT_ONCE))]
+            self._unwritten = self._rendered(events)
             if not self._unwritten:
                 return
         written = self._write(self._unwritten)
@@ -157,14 +157,16 @@ class Batch:
         self._tally.written += self._unwritten.count(b"\n", 0, written)
         self._unwritten = self._unwritten[written:]
 
-    def _rendered(self, event: AuditEvent) -> str:
-        """One line; a record that cannot be rendered is a fault of ours, which takes no other with it."""
+    def _rendered(self, events: list[AuditEvent]) -> bytes:
+        """One line each. A record that cannot be rendered is a fault of ours, which takes no other with it."""
         try:
-            return self._line(event) + "\n"
+            return "".join([self._line(event) + "\n" for event in events]).encode("ascii")
         except Exception:
-            log.exception("an audit record cannot be rendered", destination=self.destination, topic=event.topic)
+            if len(events) > 1:
+                return b"".join([self._rendered([event]) for event in events])
+            log.exception("an audit record cannot be rendered", destination=self.destination, topic=events[0].topic)
             self._tally.dropped += 1
-            return ""
+            return b""
 
     def _try_again(self) -> None:
         """One batch a turn, so that those who are served meanwhile do not wait for everything that has gathered."""

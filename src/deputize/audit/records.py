@@ -10,7 +10,7 @@ Names that the original publishes are kept (gateway reference, sections 3.4 and 
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from enum import Enum
+from enum import IntEnum
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final, NamedTuple, Protocol
@@ -43,14 +43,14 @@ MAX_TEXT: Final = 512
 """Characters of a text from outside that are written; what is cut says so."""
 
 
-class Part(Enum):
+class Part(IntEnum):
     """What of an exchange a record tells."""
 
-    WHOLE = "whole"
+    WHOLE = 0
     """What was decided, and how it was answered: as soon as both are known. Of a stream, when it begins."""
-    DECISION = "decision"
+    DECISION = 1
     """What was decided, before anything is done about it."""
-    OUTCOME = "outcome"
+    OUTCOME = 2
     """What came of it, when something was recorded before. The event's name says so."""
 
 
@@ -178,16 +178,9 @@ class McpEvent(NamedTuple):
         )
 
 
-_ACCESS_NAMES: Final = {
-    Part.WHOLE: ("0", "OPENIG-HTTP-ACCESS"),
-    Part.DECISION: ("0", "OPENIG-HTTP-ACCESS"),
-    Part.OUTCOME: ("2", "OPENIG-HTTP-ACCESS-OUTCOME"),
-}
-_MCP_NAMES: Final = {
-    Part.WHOLE: ("1", "PING-GATEWAY-MCP"),
-    Part.DECISION: ("1", "PING-GATEWAY-MCP"),
-    Part.OUTCOME: ("3", "PING-GATEWAY-MCP-OUTCOME"),
-}
+_ACCESS_NAMES: Final = (("0", "OPENIG-HTTP-ACCESS"), ("0", "OPENIG-HTTP-ACCESS"), ("2", "OPENIG-HTTP-ACCESS-OUTCOME"))
+_MCP_NAMES: Final = (("1", "PING-GATEWAY-MCP"), ("1", "PING-GATEWAY-MCP"), ("3", "PING-GATEWAY-MCP-OUTCOME"))
+"""By `Part`: what is appended to the transaction's id, and the event's name."""
 _DECISIONS: Final = {True: '"PERMIT"', False: '"DENY"', None: "null"}
 
 

@@ -33,7 +33,7 @@ def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | Non
         recording = _Recording(publish, commit, exchange, known_as, clock.now())
         exchange.endings.append(recording)
         if commit is not None:
-            decision_on(exchange).commits.append(recording.commit)
+            decision_on(exchange).commits += (recording.commit,)
 
     return observe
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
@@ -22,7 +22,7 @@ class Decision:
     """What is known about the decision on an exchange, and what has to be on the disk before the call goes up."""
 
     went_up: bool = False
-    commits: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list[Callable[[], Coroutine[Any, Any, None]]])
+    commits: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
     """Each brings its record of the decision onto the disk, or raises `OSError`."""
 
 

@@ -281,3 +281,14 @@ async def test_the_real_full_device_refuses(trail):
         await batch.close()
     os.close(full)
     assert logs[0]["error"] == "No space left on device"
+
+
+async def test_a_record_that_cannot_be_rendered_takes_no_other_with_it(disk, make_batch, trail):
+    batch = make_batch()
+    for each in (event(1), MCP._replace(status="teapot"), event(2)):
+        batch.add(each)
+    with structlog.testing.capture_logs() as logs:
+        await trail.written()
+    assert disk.records() == ["1", "2"]
+    assert [entry["event"] for entry in logs] == ["an audit record cannot be rendered"]
+    await batch.close()

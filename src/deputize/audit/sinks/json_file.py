@@ -1,10 +1,12 @@
 """`<topic>.audit.json` in a directory: one JSON object a line."""
 
 import os
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from deputize.audit.batches import Batch, Buffering, Durability
 from deputize.audit.records import AuditEvent
@@ -14,6 +16,9 @@ from deputize.audit.trail import Trail
 
 _APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """A symbolic link would have the gateway write to, and open to others, a file of somebody's choice; a pipe would block for ever."""
+
+_LOOK_SECONDS: Final = 0.01
+"""A file that was moved gets records for so much longer; those for one that was removed meanwhile are gone with it."""
 
 
 class AppendedFile:
@@ -27,18 +32,23 @@ class AppendedFile:
         self._durable = durable
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
+        self._size = 0
+        self._looked = 0.0
 
     def write(self, data: bytes) -> int:
         """Append what fits and return its length. Raises `OSError`."""
-        descriptor, size = self._current()
-        if self._rotation is not None and self._rotation.is_due(size, len(data)):
+        descriptor = self._current()
+        if self._rotation is not None and self._rotation.is_due(self._size, len(data)):
             self._rotation.set_aside(self._path)
-            descriptor, _ = self._current()
-        return os.write(descriptor, data)
+            self._looked = 0.0
+            descriptor = self._current()
+        written = os.write(descriptor, data)
+        self._size += written
+        return written
 
     def syncing(self) -> Callable[[], None]:
         """What waits, in a thread, until the disk has everything written so far. Raises `OSError`."""
-        return partial(_sync, os.dup(self._current()[0]))
+        return partial(_sync, os.dup(self._current()))
 
     def close(self) -> None:
         """Close the file; a later write opens it again. Raises `OSError`."""
@@ -49,26 +59,30 @@ class AppendedFile:
             else:
                 os.close(descriptor)
 
-    def _current(self) -> tuple[int, int]:
-        """The open file that stands at the path, and its size."""
+    def _current(self) -> int:
+        """The open file that stands at the path. Unless it is durable, it is looked for every `_LOOK_SECONDS`, not at each write."""
+        now = time.monotonic()
+        if self._descriptor is not None and now - self._looked < _LOOK_SECONDS and not self._durable:
+            return self._descriptor
         try:
-            standing = self._path.stat(follow_symlinks=False)
+            standing = os.stat(self._path, follow_symlinks=False)  # noqa: PTH116 - quicker
         except FileNotFoundError:
             standing = None
         if self._descriptor is not None and standing is not None and (standing.st_dev, standing.st_ino) == self._identity:
-            return self._descriptor, standing.st_size
+            self._size, self._looked = standing.st_size, now
+            return self._descriptor
         self.close()
         return self._open()
 
-    def _open(self) -> tuple[int, int]:
+    def _open(self) -> int:
         descriptor = self._descriptor = os.open(self._path, _APPENDING, self._permissions)
         opened = os.fstat(descriptor)
-        self._identity = opened.st_dev, opened.st_ino
+        self._identity, self._size = (opened.st_dev, opened.st_ino), opened.st_size
         if opened.st_size == 0:
             os.fchmod(descriptor, self._permissions)  # the process's umask may have taken bits away
         if self._durable:
             _sync(os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
-        return descriptor, opened.st_size
+        return descriptor
 
 
 class JsonFileSink:

@@ -53,7 +53,7 @@ class McpAuditFilter:
         recording = _Recording(self._publish, exchange, decision, self._clock.now())
         exchange.endings.append(recording)
         if self._commit is not None:
-            decision.commits.append(partial(recording.commit, self._commit))
+            decision.commits += (partial(recording.commit, self._commit),)
         response = await next(exchange)
         if response.body.buffered is None and (response.headers.get("content-type") or "").lower().startswith(EVENT_STREAM):
             recording.begin_stream(response.status, self._clock.now())
@@ -72,7 +72,7 @@ class _Recording:
         self._publish = publish
         self._exchange: Exchange | None = exchange
         self._decision = decision
-        self._observer = AnswerObserver()
+        self._observer: AnswerObserver | None = None
         self._part = Part.WHOLE
         self._strict = False
         self._began = began
@@ -85,7 +85,7 @@ class _Recording:
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
-        if self._part is Part.WHOLE or self._strict or not ending.complete or self._observer.has_seen:
+        if self._part is Part.WHOLE or self._strict or not ending.complete or (self._observer and self._observer.has_seen):
             status = None if ending.response is None else ending.response.status
             self._publish(self._event(exchange, status, ending.finished - exchange.started, self._part))
 
@@ -111,6 +111,7 @@ class _Recording:
         body = response.body
         if body.buffered is not None and not is_of_interest(body.buffered):
             return
+        self._observer = AnswerObserver()
         collector = collector_for(response.headers.get("content-type") or "", self._observer)
         if body.buffered is None:
             response.body = Body(None, _Watched(aiter(body), collector), body.length, body.aclose)
@@ -136,11 +137,11 @@ class _Recording:
             message.version if message else None,
             message.session if message else None,
             mcp.client_info if mcp else None,
-            self._observer.server_info,
+            self._observer.server_info if self._observer else None,
             token.subject if token else _NOBODY,
             permitted,
             reason,
-            self._observer.error_code,
+            self._observer.error_code if self._observer else None,
             status,
             elapsed,
             part,
