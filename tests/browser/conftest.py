@@ -25,10 +25,13 @@ FLAGS = (
 
 @dataclass
 class Callback:
-    """The agent's redirect URI, and every query that came there."""
+    """The agent's redirect URI, every query that came there, and every cookie that came to the agent at all."""
 
     url: str
     queries: list[str]
+    cookies: list[str]
+    next: str = "/done"
+    """Where the agent sends its user on."""
 
 
 @pytest.fixture(scope="session")
@@ -68,16 +71,17 @@ async def _serve(folder: Path, box: dict[str, Any], ready: threading.Event) -> N
 
 @pytest.fixture
 def callback() -> Iterator[Callback]:
-    queries: list[str] = []
+    callback = Callback("", [], [])
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path, _, query = self.path.partition("?")
+            callback.cookies.extend(self.headers.get_all("Cookie", []))
             if path == "/callback":
-                queries.append(query)
+                callback.queries.append(query)
                 # Agents often send the browser on once more; that redirect is part of the same navigation.
                 self.send_response(303)
-                self.send_header("Location", "/done")
+                self.send_header("Location", callback.next)
                 self.end_headers()
                 return
             self.send_response(200 if path == "/done" else 204)
@@ -91,7 +95,8 @@ def callback() -> Iterator[Callback]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield Callback(f"http://localhost:{server.server_port}/callback", queries)
+    callback.url = f"http://localhost:{server.server_port}/callback"
+    yield callback
     server.shutdown()
     thread.join(10)
     server.server_close()

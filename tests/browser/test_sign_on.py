@@ -3,10 +3,11 @@
 from dataclasses import replace
 from urllib.parse import parse_qs
 
+import httpx2
 import pytest
 
-from support.agent_delegation import TEXT
-from support.authority import PASSWORD
+from support.agent_delegation import TEXT, VERIFIER
+from support.authority import PASSWORD, basic
 from support.pages import heading, problems, sign_on
 
 pytestmark = pytest.mark.browser
@@ -24,6 +25,79 @@ def test_the_whole_way_and_the_second_time_nothing_is_asked(page, url, callback)
     codes = [parse_qs(query)["code"][0] for query in callback.queries]
     assert len(set(codes)) == 2
     assert page.violations == []
+
+
+def accept(page):
+    page.get_by_role("button", name="Accept").click()
+    page.wait_for_url("**/done")
+
+
+def test_the_agent_on_the_same_host_never_sees_a_cookie_of_ours(page, url, callback, served_authority):
+    sign_on(page, url)
+    accept(page)
+    page.goto(f"{served_authority.base_url}{served_authority.path}/account")
+    assert heading(page) == "Your account", "the session cookie is there"
+    page.goto(url)
+    page.wait_for_url("**/done")
+    assert len(callback.queries) == 2
+    assert callback.cookies == []
+    names = {cookie["name"].partition("-")[2].partition("-")[0]: cookie["path"] for cookie in page.context.cookies()}
+    assert names == dict.fromkeys(("browser", "session", "known"), f"{served_authority.path}/")
+
+
+def test_prompt_login_asks_even_in_the_instant_of_a_sign_on(page, url, callback):
+    sign_on(page, url)
+    accept(page)
+    page.goto(f"{url}&prompt=login")
+    assert heading(page) == "Sign on"
+    page.get_by_label("Username").fill("demouser")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign on").click()
+    page.wait_for_url("**/done")
+    assert len(callback.queries) == 2
+
+
+def test_going_back_gives_the_agent_the_same_code_and_a_page_once_it_has_its_tokens(page, url, callback, served_authority):
+    sign_on(page, url)
+    finished = page.url
+    accept(page)
+    page.goto(finished)
+    page.wait_for_url("**/done")
+    first, second = (parse_qs(query)["code"][0] for query in callback.queries)
+    assert first == second
+    form = {"grant_type": "authorization_code", "code": first, "redirect_uri": callback.url, "code_verifier": VERIFIER}
+    assert httpx2.post(f"{served_authority.issuer}/token", data=form, headers=basic()).status_code == 200
+    page.goto(finished)
+    assert heading(page) == "You are done here"
+    assert len(callback.queries) == 2
+
+
+def test_an_agent_may_send_its_user_on_to_another_origin(page, url, callback):
+    callback.next = callback.url.replace("localhost", "127.0.0.1").replace("/callback", "/done")
+    sign_on(page, url)
+    page.get_by_role("button", name="Decline").click()
+    page.wait_for_url("**/done")
+    page.goto(url)
+    accept(page)
+    assert page.url == callback.next
+    assert len(callback.queries) == 2
+    assert page.violations == []
+
+
+def test_a_form_of_ours_leads_nowhere_else(page, url, callback):
+    page.goto(url)
+    page.evaluate("target => { document.querySelector('form').action = target }", callback.url)
+    page.get_by_label("Username").fill("demouser")
+    page.get_by_label("Password").fill(PASSWORD)
+    with page.expect_console_message(lambda message: "form-action" in message.text):
+        page.get_by_role("button", name="Sign on").click(no_wait_after=True)
+    assert callback.queries == []
+
+
+def test_people_who_open_the_bare_address_get_a_page(page, served_authority):
+    page.goto(served_authority.base_url)
+    assert heading(page) == "There is no page here"
+    assert problems(page) == []
 
 
 def test_a_shorter_interval_asks_again(page, url, served_authority):

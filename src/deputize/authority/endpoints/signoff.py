@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint, log_refusal
 from deputize.authority.signon import flow
-from deputize.authority.signon.authorization_response import form_source
 from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.forms import SESSION, csrf_token, is_own_form
 from deputize.authority.signon.languages import Language
+from deputize.authority.signon.leaving import form_sources, leave
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.reader import language_of, refuse_as_page, show
 from deputize.jose import ID_TOKEN_TYPE, TokenInvalid
@@ -103,7 +103,7 @@ async def _ask(call: Call, request: _SignOff, language: Language, cookie: str) -
         "parameters": request.parameters,
         "account_path": f"/{call.environment.id}/account",
     }
-    sources = [form_source(request.redirect_uri)] if request.redirect_uri else []
+    sources = form_sources(call, request.redirect_uri) if request.redirect_uri else ()
     return show(call, Page("sign_off.html", values), language, sources)
 
 
@@ -118,7 +118,7 @@ async def _end(call: Call, request: _SignOff, session: Session | None, language:
 
 def _signed_off(call: Call, request: _SignOff, language: Language) -> Response:
     if request.redirect_uri:
-        return RedirectResponse(request.redirect_uri, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+        return leave(call, request.redirect_uri, after_form=call.request.method == "POST")
     if request.refusal:
         log_refusal(call, request.refusal)
     page = Page("signed_off.html", {"refusal": request.refusal}, status=request.refusal.status if request.refusal else 200)

@@ -12,6 +12,7 @@ from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.flow import Flow
 from deputize.authority.signon.forms import csrf_token, is_own_form
 from deputize.authority.signon.languages import Language, choose_language
+from deputize.authority.signon.leaving import form_sources
 from deputize.authority.signon.reader import dead_end, refuse_as_page, show
 from deputize.authority.signon.situation import Situation
 from deputize.authority.signon.step import Again, Declined, Done, Outcome, SignOnStep, SomebodyElse
@@ -90,7 +91,7 @@ async def _page(call: Call, found: Flow, situation: Situation, kind: SignOnStep,
     language = _language(situation)
     page = kind.page(step, situation, language, again)
     values: Mapping[str, object] = {**page.values, "csrf": await csrf_token(call, _browser(call), found.id), "step": kind.type}
-    sources = [authorization_response.form_source(situation.request.redirect_uri)] if situation.request else []
+    sources = form_sources(call, situation.request.redirect_uri) if situation.request else ()
     return show(call, replace(page, values=values), language, sources)
 
 

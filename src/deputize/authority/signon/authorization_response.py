@@ -1,13 +1,13 @@
 """What goes back to the agent through the user's browser (RFC 6749 section 4.1.2, RFC 9207)."""
 
 from copy import copy
-from urllib.parse import urlsplit
 
 import structlog
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, log_refusal
 from deputize.authority.responses import described
+from deputize.authority.signon.leaving import leave
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.reader import dead_end, language_of, refuse_as_page, show
 from deputize.authority.signon.situation import SignedOn
@@ -16,7 +16,6 @@ from deputize.oauth.authorization_request import AuthorizationRefusal, Authoriza
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant
 
 _log = structlog.get_logger("deputize.authority")
-_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
 async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn, code: str) -> Response:
@@ -53,7 +52,7 @@ async def again(call: Call, request: AuthorizationRequest, code: str) -> Respons
 
 
 def _answer(call: Call, request: AuthorizationRequest, code: str) -> Response:
-    return _see(code_response(request.redirect_uri, call.environment.issuer, code, request.state))
+    return _leave(call, code_response(request.redirect_uri, call.environment.issuer, code, request.state))
 
 
 def refuse(call: Call, refusal: AuthorizationRefusal) -> Response:
@@ -64,16 +63,12 @@ def refuse(call: Call, refusal: AuthorizationRefusal) -> Response:
     if location is None:
         return refuse_as_page(call, refusal.error)
     log_refusal(call, refusal.error)
-    return _see(location)
+    return _leave(call, location)
 
 
-def form_source(redirect_uri: str) -> str:
-    """The CSP source that lets a form's answer lead back to the agent.
-
-    Chromium holds every redirect after a form submission to `form-action`, the agent's own redirects after its callback
-    included; so the source is the whole scheme, which also covers loopback addresses that CSP cannot name.
-    """
-    return f"{urlsplit(redirect_uri).scheme}:"
+def _leave(call: Call, location: str) -> Response:
+    """A flow's pages are left by their forms. At authorize nobody submitted one, and what is asked for in a frame must be a redirect."""
+    return leave(call, location, after_form="flow" in call.request.path_params)
 
 
 def _grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Grant:
@@ -104,8 +99,3 @@ def _code(call: Call, request: AuthorizationRequest, grant_id: str, code: str) -
         nonce=request.nonce,
         expires_at=call.now + call.services.limits.code_lifetime,
     )
-
-
-def _see(location: str) -> Response:
-    """303, so that a browser never repeats a form with a password at the agent's address (RFC 9700 section 4.12)."""
-    return RedirectResponse(location, 303, _HEADERS)

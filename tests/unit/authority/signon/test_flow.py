@@ -479,8 +479,36 @@ async def test_a_name_the_agent_knows_is_filled_in(authority, browser):
 
 
 async def test_pages_let_their_forms_lead_to_the_agent_and_nowhere_else(authority, browser):
-    await browser.get(authority.authorize_url())
-    assert "form-action 'self' http:;" in browser.response.headers["content-security-policy"]
-    authority.directory.replace_agent(redirect_uris=("https://app.example/cb",))
-    await browser.get(authority.authorize_url(redirect_uri="https://app.example/cb"))
-    assert "form-action 'self' https:;" in browser.response.headers["content-security-policy"]
+    uris = {
+        "http://localhost:3000/callback": "'self' http://localhost:3000",
+        "https://app.example/cb": "'self' https://app.example",
+        "http://[::1]:3000/cb": "'self' http:",
+        "com.example.app:/cb": "'self' com.example.app:",
+    }
+    authority.directory.replace_agent(redirect_uris=tuple(uris))
+    for uri, sources in uris.items():
+        await browser.get(authority.authorize_url(redirect_uri=uri))
+        assert f"form-action {sources};" in browser.response.headers["content-security-policy"]
+
+
+async def test_real_browsers_leave_by_a_page_so_that_their_forms_lead_to_us_alone(authority, browser):
+    browser.headers["Sec-Fetch-Mode"] = "navigate"
+    await browser.get(authority.authorize_url(state='"><b>'))
+    assert "form-action 'self';" in browser.response.headers["content-security-policy"]
+    await browser.sign_on()
+    await browser.accept()
+    assert browser.response.status_code == 200
+    assert browser.heading == "Taking you back"
+    assert f'<meta http-equiv="refresh" content="0; url={REDIRECT_URI}?code=' in browser.response.text
+    assert "<b>" not in browser.response.text
+    assert browser.response.headers["referrer-policy"] == "no-referrer"
+    assert browser.response.headers["cache-control"] == "no-store"
+    silent = await browser.get(authority.authorize_url(prompt="none"))
+    assert silent.status_code == 303, "frames have no other way"
+
+
+async def test_an_app_on_the_device_is_redirected_to_in_any_browser(authority, browser):
+    browser.headers["Sec-Fetch-Mode"] = "navigate"
+    authority.directory.replace_agent(redirect_uris=("com.example.app:/cb",))
+    await through(browser, authority, redirect_uri="com.example.app:/cb")
+    assert browser.response.headers["location"].startswith("com.example.app:/cb?code=")
