@@ -1,12 +1,15 @@
 """An authority over a real store in a temporary folder, with the use case's environment, a clock that tests turn, and a browser."""
 
+import asyncio
 import base64
 import contextlib
+import json
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx2
@@ -14,6 +17,7 @@ from argon2 import PasswordHasher
 from starlette.types import ASGIApp
 
 from deputize.authority.app import create_app
+from deputize.authority.audit import open_audit, recorder
 from deputize.authority.passwords import Passwords
 from deputize.authority.refresh_token_values import RefreshTokenValues
 from deputize.authority.services import Services
@@ -75,6 +79,13 @@ class RunningAuthority:
     directory: HeldDirectory
     services: Services
     base_url: str
+    audit_file: Path
+
+    async def records(self, name: str) -> list[dict[str, Any]]:
+        """What was recorded under this name, oldest first."""
+        await asyncio.sleep(0)  # records are written when the turn that made them ends
+        lines = map(json.loads, self.audit_file.read_text("ascii").splitlines())
+        return [line for line in lines if line["eventName"] == f"DEPUTIZE-{name}"]
 
     @property
     def path(self) -> str:
@@ -116,7 +127,7 @@ async def running_authority(folder: Path, base_url: str = "http://authority.test
     """Everything but sockets and wall clock is real."""
     environment = replace(use_case.ENVIRONMENT, issuer=f"{base_url}/{use_case.ENVIRONMENT_ID}/as")
     directory, clock = HeldDirectory(Directory(1, {environment.id: environment})), TurnableClock()
-    async with open_store(sqlite_url(folder)) as store:
+    async with open_store(sqlite_url(folder)) as store, open_audit(folder / "audit") as publish:
         await store.directory_rows.change([Put(EnvironmentRow(environment.id, environment.name, {})), Put(USER)], 0)
         passwords = Passwords(HASHER)
         services = Services(
@@ -128,8 +139,10 @@ async def running_authority(folder: Path, base_url: str = "http://authority.test
             new_token=ids.new_token,
             base_url=base_url,
             refresh_token_values=RefreshTokenValues(store.server_keys),
+            audit=recorder(publish),
         )
-        yield RunningAuthority(create_app(services), store, clock, directory, services, base_url)
+        audit_file = folder / "audit" / "authority.audit.json"
+        yield RunningAuthority(create_app(services), store, clock, directory, services, base_url, audit_file)
         passwords.close()
 
 

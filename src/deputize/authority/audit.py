@@ -85,7 +85,7 @@ class Event:
                 "eventName": f"DEPUTIZE-{self.name.upper().replace(' ', '-')}",
                 "transactionId": source.correlation_id,
                 "callerTransactionId": source.caller_transaction_id,
-                "userId": members.get("user"),
+                "userId": None,
                 "trackingIds": [members[name] for name in _TRACKED if members.get(name)],
                 "client": {"ip": source.address, "port": source.port},
                 "environmentId": self.environment,

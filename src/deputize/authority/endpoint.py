@@ -3,18 +3,16 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
 from deputize.authority.responses import error_response
 from deputize.authority.services import Services
-from deputize.kernel.redaction import printable
+from deputize.kernel.values import JsonValue
 from deputize.oauth.errors import InvalidRequest, OAuthError
 from deputize.oauth.parameters import parse_parameters
 from deputize.oauth.records.directory import Environment
 
-_log = structlog.get_logger("deputize.authority")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -42,17 +40,14 @@ class Call:
         """The parameters of a GET's query or a POST's form. Raises `OAuthError`."""
         return await self.form() if self.request.method == "POST" else self.query()
 
+    def record(self, name: str, reason: str | None = None, **members: JsonValue) -> None:
+        """Record that `name` happened, or was refused for a `reason`; members as in `audit.Event`."""
+        self.services.record(name, self.environment.id, reason, **members)
+
 
 def log_refusal(call: Call, error: OAuthError) -> None:
     """What the operator finds under the correlation id that the caller was given."""
-    _log.warning(
-        "refused",
-        environment=call.environment.id,
-        path=call.request.url.path,
-        error=error.code,
-        detail=printable(error.detail, 1024),
-        correlation_id=call.correlation_id,
-    )
+    call.record("request refused", error.detail, endpoint=call.request.url.path.rpartition("/as/")[2], error=error.code)
 
 
 def refuse_as_json(call: Call, error: OAuthError) -> Response:

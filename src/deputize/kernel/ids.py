@@ -16,6 +16,11 @@ def new_id() -> str:
     return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
 
 
+def is_id(text: str) -> bool:
+    """Whether `text` looks like what `new_id` makes."""
+    return len(text) == 36 and all(character in "0123456789abcdef-" for character in text)
+
+
 def new_token() -> str:
     """A URL-safe bearer value with 256 bits of entropy (codes, refresh tokens, cookies)."""
     return secrets.token_urlsafe(32)

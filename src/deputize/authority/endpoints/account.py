@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import structlog
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint
@@ -18,8 +17,6 @@ from deputize.oauth.covers import Collected, still_granted
 from deputize.oauth.records.directory import Agent
 from deputize.oauth.records.store import Consent
 from deputize.oauth.texts import choose_text
-
-_log = structlog.get_logger("deputize.authority")
 
 
 async def account(call: Call) -> Response:
@@ -38,7 +35,7 @@ async def _withdraw(call: Call, signed_on: SignedOn) -> Response:
         return dead_end(call, "error.forbidden", 403)
     client_id, user = form.get("agent", ""), signed_on.user
     if await call.services.store.consents.withdraw_consents(call.environment.id, user.id, client_id, call.now):
-        _log.info("consent withdrawn", environment=call.environment.id, client=client_id, user=user.id)
+        call.record("consent withdrawn", client_id=client_id, user_id=user.id)
     return flow.see(f"/{call.environment.id}/account?withdrawn=yes")
 
 

@@ -3,11 +3,13 @@
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoints.token import once_signed, user_of
 from deputize.authority.responses import json_response
+from deputize.jose import TokenInvalid
 from deputize.oauth.access_tokens import find_live_token
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.client_auth.authentication import authenticate_caller, read_credentials
-from deputize.oauth.introspection import introspection_response
+from deputize.oauth.introspection import introspection_refusal, introspection_response
 from deputize.oauth.parameters import required
 
 
@@ -18,6 +20,19 @@ async def introspect(call: Call) -> Response:
     caller = authenticate_caller(call.environment, credentials)
     services = call.services
     found = await find_live_token(call.environment, required(parameters, "token"), services.store.standings, services.verifier, call.now)
+    refusal = introspection_refusal(call.environment, caller, found)
+    if refusal or isinstance(found, TokenInvalid):
+        claims = once_signed(call, parameters["token"])
+        call.record(
+            "token inactive",
+            refusal,
+            asked_by=caller.id,
+            client_id=claims.get("client_id"),
+            user_id=user_of(claims),
+            sub=claims.get("sub"),
+            resource=claims.get("aud"),
+            jti=claims.get("jti"),
+        )
     return json_response(introspection_response(call.environment, caller, found))
 
 

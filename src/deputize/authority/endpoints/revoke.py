@@ -1,6 +1,5 @@
 """Token revocation (RFC 7009): an agent gives back a token of its own."""
 
-import structlog
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint
@@ -13,8 +12,6 @@ from deputize.oauth.client_auth.authentication import authenticate_agent, read_c
 from deputize.oauth.parameters import required
 from deputize.oauth.standing import basis_of
 
-_log = structlog.get_logger("deputize.authority")
-
 
 async def revoke(call: Call) -> Response:
     """Revoke it if it is the caller's; 200 in any case, so that nobody learns whose a token is (section 2.2)."""
@@ -23,7 +20,7 @@ async def revoke(call: Call) -> Response:
     client_id = authenticate_agent(call.environment, credentials).id
     token = required(parameters, "token")
     revoked = await _revoke_refresh_token(call, token, client_id) or await _revoke_access_token(call, token, client_id)
-    _log.info("token revoked" if revoked else "nothing to revoke", client=client_id, revoked=revoked, correlation_id=call.correlation_id)
+    call.record("token revoked" if revoked else "nothing to revoke", client_id=client_id, revoked=revoked)
     return Response(headers=NO_STORE)
 
 

@@ -110,7 +110,7 @@ async def _ask(call: Call, request: _SignOff, language: Language, cookie: str) -
 async def _end(call: Call, request: _SignOff, session: Session | None, language: Language) -> Response:
     if session:
         await call.services.store.sessions.end_session(session.id, call.now)
-        call.services.record("signed off", call.environment.id, user=session.user_id, session=session.id)
+        call.record("signed off", user_id=session.user_id, session_id=session.id)
     response = _signed_off(call, request, language)
     cookies_of(call).clear_session(response)
     return response

@@ -1,35 +1,37 @@
 """The token endpoint (RFC 6749 section 3.2): authenticates the client, lets the grant answer, records what happened."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 
-import structlog
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint
 from deputize.authority.responses import error_response, json_response
+from deputize.jose import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, TokenInvalid
+from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_segment
-from deputize.kernel.redaction import printable
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth import grants
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
-from deputize.oauth.client_auth.authentication import Credentials, authenticate_agent, read_credentials
+from deputize.oauth.client_auth.authentication import authenticate_agent, read_credentials
 from deputize.oauth.errors import OAuthError
+from deputize.oauth.records.directory import Agent
+from deputize.oauth.scopes import parse_scope
+from deputize.oauth.standing import MACHINE_CLAIM, USER_CLAIM
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
-
-_log = structlog.get_logger("deputize.authority")
 
 
 async def token(call: Call) -> Response:
     """Tokens, or the reason why not as far as the client may know it."""
     parameters: Mapping[str, str] = {}
-    credentials: Credentials | None = None
+    client: Agent | None = None
     try:
         parameters = await call.form()
         credentials = read_credentials(CLIENT_AUTH_METHODS, call.request.headers.get("authorization"), parameters)
         client = authenticate_agent(call.environment, credentials)
         response = await grants.answer(TokenRequest(call.environment, client, parameters, call.now), await _ports(call))
     except OAuthError as error:
-        _record_refusal(call, parameters, credentials, error)
+        await _record_refusal(call, parameters, client, error)
         return error_response(error, call.correlation_id)
     _record_issue(call, parameters, response)
     return json_response(_members(response))
@@ -62,34 +64,77 @@ def _members(response: TokenResponse) -> JsonObject:
 
 
 def _record_issue(call: Call, parameters: Mapping[str, str], response: TokenResponse) -> None:
-    claims = response.claims
-    _log.info(
+    claims, subject, actor = response.claims, response.subject_claims or {}, response.actor_claims or {}
+    call.record(
         "token issued",
-        environment=call.environment.id,
-        grant=parameters.get("grant_type"),
-        client=claims.get("client_id"),
+        grant_type=parameters.get("grant_type"),
+        client_id=claims.get("client_id"),
+        user_id=user_of(claims),
         sub=claims.get("sub"),
         act=actors(claims),
         resource=claims.get("aud"),
-        scope=claims.get("scope"),
+        scopes=list(parse_scope(response.scope)),
         jti=claims.get("jti"),
-        subject_jti=response.subject_claims.get("jti") if response.subject_claims else None,
-        actor_jti=response.actor_claims.get("jti") if response.actor_claims else None,
-        notes=response.notes or None,
-        correlation_id=call.correlation_id,
+        subject_jti=subject.get("jti"),
+        actor_jti=actor.get("jti"),
+        notes=list(response.notes) or None,
     )
 
 
-def _record_refusal(call: Call, parameters: Mapping[str, str], credentials: Credentials | None, error: OAuthError) -> None:
-    _log.warning(
+async def _record_refusal(call: Call, parameters: Mapping[str, str], client: Agent | None, error: OAuthError) -> None:
+    presented = {} if client is None else await _presented(call, parameters)
+    call.record(
         "token refused",
-        environment=call.environment.id,
-        grant=printable(parameters.get("grant_type", "")),
-        client=printable(credentials.client_id) if credentials else None,
+        error.detail,
         error=error.code,
-        detail=printable(error.detail, 1024),
-        correlation_id=call.correlation_id,
+        grant_type=parameters.get("grant_type") or None,
+        client_id=client.id if client else None,
+        requested_scope=parameters.get("scope"),
+        requested_resource=parameters.get("resource", parameters.get("audience")),
+        **presented,
     )
+
+
+async def _presented(call: Call, parameters: Mapping[str, str]) -> dict[str, JsonValue]:
+    """Whose token, code or refresh token a known client presented, as far as this environment once said so."""
+    subject, actor = once_signed(call, parameters.get("subject_token")), once_signed(call, parameters.get("actor_token"))
+    grant_id = await _grant_of(call, parameters)
+    grant = (await call.services.store.standings.standing(call.environment.id, grant_id, ())).grant if grant_id else None
+    return {
+        "user_id": grant.authentication.user_id if grant else user_of(subject),
+        "sub": subject.get("sub"),
+        "subject_client_id": subject.get("client_id"),
+        "subject_jti": subject.get("jti"),
+        "actor_jti": actor.get("jti"),
+        "grant_id": grant_id,
+    }
+
+
+async def _grant_of(call: Call, parameters: Mapping[str, str]) -> str | None:
+    """The grant that a code or a refresh token came from, spent or not."""
+    store = call.services.store
+    if "code" in parameters:
+        code = await store.codes.find_code(digest(parameters["code"]))
+        return code.grant_id if code else None
+    if "refresh_token" in parameters:
+        presented = digest(parameters["refresh_token"])
+        current = await store.refresh_tokens.find_refresh_token(presented)
+        return current.grant_id if current else await store.refresh_tokens.find_spent_grant(presented)
+    return None
+
+
+def once_signed(call: Call, token: str | None) -> JsonObject:
+    """The claims of a token of this environment, expired or not; of anything else none."""
+    environment = call.environment
+    for kind in (ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE) if token else ():
+        with suppress(TokenInvalid):
+            return call.services.verifier.verify(token or "", environment.keys, environment.issuer, 0.0, kind)
+    return {}
+
+
+def user_of(claims: JsonObject) -> JsonValue:
+    """The id of the user whom a token is about; `None` when it is about nobody."""
+    return None if MACHINE_CLAIM in claims else claims.get(USER_CLAIM, claims.get("sub"))
 
 
 def actors(claims: JsonObject) -> list[JsonValue]:

@@ -2,7 +2,6 @@
 
 from copy import copy
 
-import structlog
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, log_refusal
@@ -15,24 +14,21 @@ from deputize.kernel.digests import digest
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, code_response, error_response
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant
 
-_log = structlog.get_logger("deputize.authority")
-
 
 async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn, code: str) -> Response:
     """Send the browser back with `code`. If that was issued before, what it stands for is what it stood for then."""
     grant = _grant(call, request, signed_on)
     if not await call.services.store.codes.add_code(_code(call, request, grant.id, code), grant):
         return await again(call, request, code) or dead_end(call, "error.expired")
-    _log.info(
+    call.record(
         "authorization granted",
-        environment=call.environment.id,
-        client=request.client.id,
-        user=signed_on.user.id,
+        client_id=request.client.id,
+        user_id=signed_on.user.id,
+        session_id=signed_on.session.id,
         policy=request.policy.name,
         resource=request.target.resource.audience,
-        scope=" ".join(request.target.requested),
-        grant=grant.id,
-        correlation_id=call.correlation_id,
+        scopes=list(request.target.requested),
+        grant_id=grant.id,
     )
     return _answer(call, request, code)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from deputize.kernel.digests import digest, matches
+from deputize.kernel.ids import is_id
 from deputize.oauth.errors import InvalidClient, InvalidRequest
 from deputize.oauth.records.directory import Agent, Environment, Resource
 
@@ -70,5 +71,8 @@ def _check(credentials: Credentials, registered: Caller | None) -> None:
     # Every valid secret is compared, none is skipped after a match.
     proven = sum(matches(credentials.secret, each) for each in digests)
     if registered is None or not proven:
+        if registered is None and not is_id(credentials.client_id):
+            # It may be the secret, where a client's program or its operator confused the two.
+            raise InvalidClient(f"by {credentials.method}: there is no such client, and what was presented is not even an id")
         reason = "the secret is wrong" if registered else "there is no such client"
-        raise InvalidClient(f"{credentials.client_id[:64]!r} by {credentials.method}: {reason}")
+        raise InvalidClient(f"{credentials.client_id!r} by {credentials.method}: {reason}")

@@ -63,7 +63,7 @@ async def test_the_log_says_more_under_the_same_id(authority, agent):
         response = await ask(authority, agent, headers=basic(secret="wrong"))
     (line,) = [each for each in lines if each["event"] == "token refused"]
     assert line["correlation_id"] in response.json()["error_description"]
-    assert "the secret is wrong" in line["detail"]
+    assert "the secret is wrong" in line["reason"]
     assert "the secret is wrong" not in response.text
 
 
@@ -71,7 +71,7 @@ async def test_an_issued_token_is_recorded_but_never_the_token(authority, agent)
     with capture_logs() as lines:
         token = (await ask(authority, agent)).json()["access_token"]
     (line,) = [each for each in lines if each["event"] == "token issued"]
-    assert (line["client"], line["grant"], line["resource"], line["act"]) == (AGENT_ID, "client_credentials", ["agent"], [])
+    assert (line["client_id"], line["grant_type"], line["resource"], line["act"]) == (AGENT_ID, "client_credentials", ["agent"], [])
     assert token not in str(lines)
     assert AGENT_SECRET not in str(lines)
 

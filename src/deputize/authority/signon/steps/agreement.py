@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-import structlog
-
 from deputize.authority.services import Services
 from deputize.authority.signon.agreement_text import wording
 from deputize.authority.signon.disclosure import Disclosure, disclose
@@ -21,8 +19,6 @@ from deputize.oauth.errors import ServerError
 from deputize.oauth.records.directory import Agreement, AgreementText, Step
 from deputize.oauth.records.store import Consent
 from deputize.oauth.texts import choose_text
-
-_log = structlog.get_logger("deputize.authority")
 
 
 def is_due(step: Step, situation: Situation) -> bool:
@@ -63,11 +59,10 @@ async def submit(step: Step, situation: Situation, language: Language, form: Map
     """Record the consent of exactly this user to exactly what was shown."""
     asked, agreement = _asked(situation), situation.environment.agreements[step.settings["agreement"]]
     user, client = asked.signed_on.user, asked.request.client
-    told = {"environment": situation.environment.id, "client": client.id, "agreement": agreement.id, "user": user.id}
     if form.get("action") == "switch":
         return SomebodyElse()
     if form.get("action") != "accept":
-        _log.info("agreement declined", **told)
+        _record(services, situation, "agreement declined", agreement)
         return Declined()
     text, shown = _text(agreement, situation), _disclosure(agreement, situation)
     previous = _previous(agreement, asked)
@@ -77,8 +72,27 @@ async def submit(step: Step, situation: Situation, language: Language, form: Map
         return Again((Problem(language.text("agreement.changed")),))
     if not await services.store.consents.record_consent(consent, previous):
         return Again((Problem(language.text("agreement.changed")),))
-    _log.info("agreement accepted", **told, consent=consent.id, version=agreement.version, locale=text.locale, covers=consent.covers)
+    _record(services, situation, "agreement accepted", agreement, consent)
     return Done(agreement_id=agreement.id)
+
+
+def _record(services: Services, situation: Situation, name: str, agreement: Agreement, consent: Consent | None = None) -> None:
+    """Who said yes or no to what: `covers` is, by agent and resource, every scope that the page showed."""
+    asked = _asked(situation)
+    services.record(
+        name,
+        situation.environment.id,
+        user_id=asked.signed_on.user.id,
+        session_id=asked.signed_on.session.id,
+        client_id=asked.request.client.id,
+        scopes=list(asked.request.target.requested),
+        agreement_id=agreement.id,
+        agreement_version=agreement.version,
+        agreement_revision=consent.revision if consent else None,
+        language=consent.locale if consent else None,
+        consent_id=consent.id if consent else None,
+        covers=consent.covers if consent else None,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 
+from deputize.audit.records import timestamp_text
 from deputize.authority.passwords import TooBusy
 from deputize.authority.services import Services
 from deputize.authority.signon import known_browsers, throttles
@@ -12,7 +13,6 @@ from deputize.authority.signon.pages import Page, Problem
 from deputize.authority.signon.situation import Situation
 from deputize.authority.signon.step import Again, Done, NewSession, Outcome, SignOnStep
 from deputize.kernel.digests import digest
-from deputize.kernel.values import JsonValue
 from deputize.oauth.ports import Throttle
 from deputize.oauth.records.directory import Step
 from deputize.oauth.records.store import Session, User
@@ -42,7 +42,8 @@ async def submit(_step: Step, situation: Situation, language: Language, form: Ma
     user = await services.store.users.find_user(situation.environment.id, username)
     try:
         return await _check(username, password, user, situation, language, services)
-    except TooBusy:
+    except TooBusy as error:
+        services.record("sign-on refused", situation.environment.id, str(error), **_who(username, user, situation))
         return Again((Problem(language.text("sign_on.busy")),), username, 503)
 
 
@@ -50,7 +51,13 @@ async def _check(username: str, password: str, user: User | None, situation: Sit
     environment_id, failures = situation.environment.id, services.store.sign_on_failures
     counts_for = await _throttles(user, situation, services)
     if locked_until := await failures.begin_attempt(environment_id, username, counts_for, situation.now):
-        services.record("sign-on refused", environment_id, "too many failures", **_who(username, user), waits_until=locked_until)
+        services.record(
+            "sign-on refused",
+            environment_id,
+            "too many failures",
+            **_who(username, user, situation),
+            waits_until=timestamp_text(locked_until),
+        )
         return _locked(username, locked_until - situation.now, language)
     try:
         accepted = await services.passwords.verify(user.password_hash if user else "", password)
@@ -59,7 +66,7 @@ async def _check(username: str, password: str, user: User | None, situation: Sit
         raise
     if user is None or not accepted or not user.enabled:
         reason = "the name is unknown" if user is None else "the user is disabled" if accepted else "the password is wrong"
-        services.record("sign-on refused", environment_id, reason, **_who(username, user))
+        services.record("sign-on refused", environment_id, reason, **_who(username, user, situation))
         return Again((Problem(language.text("sign_on.failed"), "username"),), username)
     await failures.forget_attempts(environment_id, username, counts_for)
     return await _sign_on(user, situation, services)
@@ -82,16 +89,20 @@ def _locked(username: str, seconds: float, language: Language) -> Again:
     return Again((Problem(language.text("sign_on.locked", minutes=ceil(seconds / 60))),), username, 429)
 
 
-def _who(username: str, user: User | None) -> dict[str, JsonValue]:
-    """Whom an attempt is about, without the words that were typed: they may be a password."""
-    return {"user": user.id if user else None, "username_digest": digest(username)[:16]}
+def _who(username: str, user: User | None, situation: Situation) -> dict[str, str | None]:
+    """Whom an attempt is about. What is no user's name may be a password typed in the wrong place, and is not written."""
+    return {
+        "user_id": user.id if user else None,
+        "username": user.username if user else None,
+        "unknown_username_digest": None if user else digest(username)[:16],
+        "client_id": situation.request.client.id if situation.request else None,
+    }
 
 
 async def _sign_on(user: User, situation: Situation, services: Services) -> Outcome:
     cookie = services.new_token()
     session = await _session(user, situation, cookie, services)
-    client = situation.request.client.id if situation.request else None
-    services.record("signed on", situation.environment.id, user=user.id, session=session.id, client=client)
+    services.record("signed on", situation.environment.id, **_who(user.username, user, situation), session_id=session.id)
     known = await known_browsers.remember(services, situation.environment.id, situation.known_browsers, user.id)
     return Done(NewSession(session.id, cookie, known))
 

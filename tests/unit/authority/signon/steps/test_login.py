@@ -196,7 +196,7 @@ async def test_who_signs_on_and_why_not_is_recorded(authority, login):
         authority.clock.instant += 901
         await login.get(authority.authorize_url())
         await login.sign_on()
-    told = [(line["event"], line.get("reason"), line.get("user")) for line in lines if line["event"] in {"sign-on refused", "signed on"}]
+    told = [(line["event"], line.get("reason"), line.get("user_id")) for line in lines if line["event"] in {"sign-on refused", "signed on"}]
     assert told == [
         *[("sign-on refused", "the password is wrong", USER.id)] * 6,
         ("sign-on refused", "too many failures", USER.id),
