@@ -59,6 +59,8 @@ class UriPathRewriteFilter:
         path = _replaced(parts.path or "/", self._outward) or parts.path
         received = exchange.find(RouterContext)
         origin = str(received.original_origin or "") if received and parts.netloc else ""
+        if not origin and path.startswith("//"):
+            path = f"/.{path}"  # or what follows would be read as a host (RFC 3986 section 4.2)
         return origin + parts._replace(scheme="", netloc="", path=path).geturl()
 
 
@@ -77,10 +79,13 @@ def _split(location: str) -> SplitResult | None:
 
 
 def _is_ours(location: str, parts: SplitResult, destination: Origin | None) -> bool:
+    """Whether it leads to where the request went; without a scheme by that of the request (RFC 3986 section 4.2)."""
     if not parts.scheme and not parts.netloc:
         return location.startswith("/")
+    if destination is None:
+        return False
     try:
-        return parse_origin(location) == destination
+        return parse_origin(location if parts.scheme else f"{destination.scheme}:{location}") == destination
     except UriError:
         return False
 

@@ -61,7 +61,11 @@ async def test_the_root_can_be_mapped():
         ("/", "/mcp/"),
         ("http://backend:8000/next#f", "https://ig.example.com:8443/mcp/next#f"),
         ("http://elsewhere/next", "http://elsewhere/next"),
-        ("//backend:8000/next", "//backend:8000/next"),
+        ("//backend:8000/next", "https://ig.example.com:8443/mcp/next"),
+        ("//BACKEND:8000", "https://ig.example.com:8443/mcp/"),
+        ("//backend/next", "//backend/next"),
+        ("//elsewhere/next", "//elsewhere/next"),
+        ("//backend:8000@elsewhere/next", "//backend:8000@elsewhere/next"),
         ("next", "next"),
         ("mailto:a@b", "mailto:a@b"),
         ("http://[broken", "http://[broken"),
@@ -72,6 +76,12 @@ async def test_locations_are_mapped_back(location, expected):
         rewriting(mcp="/"), "/mcp/x", [("Location", location), ("Content-Location", location)], origin="https://ig.example.com:8443"
     )
     assert response.headers.get("location") == response.headers.get("content-location") == expected
+
+
+async def test_a_path_that_is_mapped_back_names_no_host():
+    each = built(Filter, {"type": "UriPathRewriteFilter", "config": {"mappings": {"/": "/base"}}})
+    _, response = await run(each, "/x", [("Location", "/base//elsewhere/x")])
+    assert response.headers.get("location") == "/.//elsewhere/x"
 
 
 def test_patterns_are_warned_about():
