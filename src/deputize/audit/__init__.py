@@ -1,4 +1,4 @@
-"""Audit: small event records made on the request path, written by sinks in batches off it.
+"""Audit: small event records, written together at the end of the turn of the event loop in which they were made.
 
 Records name who acted for whom, on what, and how it ended. They never hold tokens or the arguments of a call.
 """

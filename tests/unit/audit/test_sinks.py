@@ -152,3 +152,14 @@ async def test_a_reader_that_stands_still_does_not_stop_the_process():
         await sink.close()
     for descriptor in (reading, writing):
         os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"), [('{"cut', ['{"cut', MCP.json()]), ('{"a":1}\n', ['{"a":1}', MCP.json()]), ("", [MCP.json()])]
+)
+async def test_a_line_that_was_cut_off_spoils_no_other(tmp_path, left, expected):
+    (tmp_path / "mcp.audit.json").write_text(left)
+    sink = JsonFileSink(tmp_path, ["mcp"])
+    sink.taker("mcp")(MCP)
+    await sink.close()
+    assert (tmp_path / "mcp.audit.json").read_text().splitlines() == expected

@@ -34,6 +34,7 @@ class AppendedFile:
         self._identity: tuple[int, int] | None = None
         self._size = 0
         self._looked = 0.0
+        self._is_torn = False
 
     def write(self, data: bytes) -> int:
         """Append what fits and return its length. Raises `OSError`."""
@@ -42,6 +43,9 @@ class AppendedFile:
             self._rotation.set_aside(self._path)
             self._looked = 0.0
             descriptor = self._current()
+        if self._is_torn:
+            os.write(descriptor, b"\n")
+            self._is_torn = False
         written = os.write(descriptor, data)
         self._size += written
         return written
@@ -78,6 +82,7 @@ class AppendedFile:
         descriptor = self._descriptor = os.open(self._path, _APPENDING, self._permissions)
         opened = os.fstat(descriptor)
         self._identity, self._size = (opened.st_dev, opened.st_ino), opened.st_size
+        self._is_torn = opened.st_size > 0 and _last_byte(self._path) not in {b"\n", b""}
         if opened.st_size == 0:
             os.fchmod(descriptor, self._permissions)  # the process's umask may have taken bits away
         if self._durable:
@@ -135,6 +140,16 @@ class JsonFileSink:
 
 def _line(event: AuditEvent) -> str:
     return event.json()
+
+
+def _last_byte(path: Path) -> bytes:
+    """Empty when the file cannot be read. A process that was killed may have left its last line unfinished."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1)
+    except OSError:
+        return b""
 
 
 def _sync(descriptor: int) -> None:
