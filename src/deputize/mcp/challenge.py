@@ -52,8 +52,8 @@ def parse_challenges(value: str) -> list[Challenge]:
     if len(value) > _MAX_LENGTH:
         raise ChallengeError("longer than a challenge has to be")
     found: list[Challenge] = []
-    at = 0
-    while at < len(value.rstrip(" \t,")):
+    at, end = 0, len(value.rstrip(" \t,"))
+    while at < end:
         each, at = _parse_one(value, at)
         found.append(each)
     return found
@@ -89,6 +89,8 @@ def _parse_one(value: str, at: int) -> tuple[Challenge, int]:
     if token68 is not None:
         return Challenge(scheme[1], {}, token68[1]), token68.end()
     parameters, end = _parse_parameters(value, scheme.end())
+    if not parameters and value[end:].lstrip(" \t")[:1] not in {"", ","}:
+        raise ChallengeError(f"neither parameters nor a comma follow the scheme at character {end}")
     return Challenge(scheme[1], parameters), end
 
 

@@ -46,7 +46,9 @@ def test_reading_challenges(value, challenges):
     assert parse_challenges(value) == challenges
 
 
-@pytest.mark.parametrize("value", ['Bearer realm="x', '"x"', "Bearer realm=x y", "Bearer a=1, A=2", "=", "a" * 9000])
+@pytest.mark.parametrize(
+    "value", ['Bearer realm="x', '"x"', "Bearer realm=x y", "Bearer a=1, A=2", "Bearer Basic realm=x", "Bearer (x", "=", "a" * 9000]
+)
 def test_what_is_no_challenge(value):
     with pytest.raises(ChallengeError):
         parse_challenges(value)
