@@ -69,7 +69,8 @@ def test_only_what_was_set_aside_is_ever_removed(tmp_path):
     for name in names:
         (tmp_path / name).write_text("kept")
     some = rotation(kept_files=1)
-    for number in range(1002):
+    (tmp_path / "mcp.audit.json-2026.03.20-20.42.41.998").write_text("998")
+    for number in range(999, 1002):
         path.write_text(str(number))
         some.set_aside(path)
     assert {each.read_text() for each in tmp_path.iterdir()} == {"kept", "1001"}

@@ -78,7 +78,7 @@ class _Recording:
         self._began = began
 
     def __call__(self, ending: Ending) -> None:
-        """Record the end, and let go of the exchange: it holds this object, and a circle would wait for the garbage collector.
+        """Record the end, and let go of what holds this object: circles would wait for the garbage collector.
 
         The end of a stream is told only where it has something to say that its beginning could not.
         """
@@ -88,6 +88,7 @@ class _Recording:
         if self._part is Part.WHOLE or self._strict or not ending.complete or (self._observer and self._observer.has_seen):
             status = None if ending.response is None else ending.response.status
             self._publish(self._event(exchange, status, ending.finished - exchange.started, self._part))
+        self._decision.commits = ()
 
     async def commit(self, commit: Commit) -> None:
         """Bring the decision onto the disk. Raises `OSError`."""

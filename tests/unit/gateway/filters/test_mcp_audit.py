@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 
 import pytest
@@ -282,6 +283,21 @@ async def test_what_cannot_be_recorded_strictly_does_not_go_up(trouble, records)
     assert from_json(response.body.buffered)["id"] == 1
     assert journal.parts() == records
     assert journal.kept[-1].reason == "unrecorded: its record could not be brought onto the disk"
+
+
+@pytest.mark.parametrize("headers", [[BEARER, LEGACY_VERSION], [LEGACY_VERSION]])
+async def test_what_was_recorded_strictly_leaves_no_circle(headers):
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        chain, _ = strictly_guarded(Answering())
+        await answered(chain, posting(legacy_call(), *headers))
+        gc.collect()
+        found = {type(each).__module__ for each in gc.garbage}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+    assert not {"deputize.gateway.decisions", "deputize.gateway.filters.mcp_audit", "deputize.http.exchange"} & found
 
 
 async def test_what_is_refused_anyway_needs_no_disk():
