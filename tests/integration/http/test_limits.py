@@ -236,6 +236,25 @@ async def test_a_large_answer_nobody_takes_is_cut_off(loopback, eventually):
     await eventually(lambda: not listener._connections)
 
 
+@pytest.mark.parametrize("closing", [b"", b"Connection: close\r\n"])
+async def test_a_large_answer_that_is_taken_slowly_is_not(loopback, closing):
+    async def large(exchange):
+        return Response(200, Headers(), Body(b"x" * 600_000))
+
+    listener = await loopback.listen(large, write_seconds=0.3, socket_buffer_bytes=4096)
+    connected = socket.socket()
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connected.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(connected, ("127.0.0.1", listener.port))
+    reader, writer = await asyncio.open_connection(sock=connected, limit=4096)
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + closing + b"\r\n")
+    await reader.readuntil(b"\r\n\r\n")
+    for _ in range(30):
+        await reader.readexactly(20_000)
+        await asyncio.sleep(0.03)
+    writer.transport.abort()
+
+
 async def test_connections_beyond_the_gate_are_closed(loopback, eventually):
     gate = Gate(connections=2)
     listener = await loopback.listen(ok, gate=gate)

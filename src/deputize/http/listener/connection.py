@@ -17,7 +17,7 @@ from deputize.http.listener.request_reader import RequestReader
 from deputize.http.messages import BodyBroken, BodyTooLarge, Request, Response
 from deputize.http.sse import Boundary, is_event_stream
 from deputize.http.ticker import Silence
-from deputize.http.write_flow import WriteFlow
+from deputize.http.write_flow import LOW_WATER, WriteFlow
 
 if TYPE_CHECKING:
     from deputize.http.listener.server import Listener
@@ -434,13 +434,12 @@ class Connection(WriteFlow):
 
     def _waiting(self) -> tuple[Waiting, int]:
         reader = self._reader
-        if self._closing:
-            return Waiting.CLOSE, 0
-        if self.stalled:
-            return Waiting.READER, self.stalls
         pending = self.transport.get_write_buffer_size()
+        taken = self.stalls + (self._sent - pending) // LOW_WATER
+        if self._closing:
+            return Waiting.CLOSE, taken
         if pending:
-            return Waiting.READER, self._sent - pending
+            return Waiting.READER, taken
         if self._exchange is not None:
             body = reader.body
             return (Waiting.BODY, body.total) if body is not None and body.waiting and not reader.ready else (Waiting.HANDLER, self._sent)

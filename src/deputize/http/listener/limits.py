@@ -32,7 +32,7 @@ class Limits:
     keep_alive_seconds: float = 75.0
     """Silence between requests; then the connection is closed."""
     write_seconds: float = 30.0
-    """Time for a client to take what fills the write buffer, or any of what is less; then the connection is aborted."""
+    """Time for a client to take the next 8 KiB of what is written, or the rest; then the connection is aborted."""
     linger_seconds: float = 2.0
     """Time to go on reading after an early answer, so that the client sees it before the connection closes."""
     socket_buffer_bytes: int = 64 * 1024

@@ -185,7 +185,7 @@ class UpstreamConnection(WriteFlow):
     def _release(self) -> None:
         """Offer the connection for another request, if nothing of this one is left on the wire."""
         self.was_used = True
-        if self._pumping is not None or not self._reader.reusable or self.transport.is_closing():
+        if self._pumping is not None or not self._reader.reusable or self.transport.is_closing() or self.transport.get_write_buffer_size():
             self.abort()
         else:
             self._regulate()
