@@ -1,0 +1,427 @@
+"""A token is active exactly while everything it rests on is in force and was never ended, whatever is done in whatever order.
+
+Two users, two agents, a real store, real pages. The model numbers the terms of agents and users and the consents, and knows nothing
+of how the authority tells them apart.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from deputize.authority.app import create_app
+from deputize.authority.directory.changes import new_environment
+from deputize.authority.directory.documents import (
+    AgentDocument,
+    AgreementDocument,
+    AttributeDocument,
+    PolicyDocument,
+    ResourceDocument,
+    ScopeDocument,
+    StepDocument,
+    TextDocument,
+)
+from deputize.authority.directory.service import open_directory
+from deputize.authority.passwords import Passwords
+from deputize.authority.refresh_token_values import RefreshTokenValues
+from deputize.authority.services import Services
+from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, Remove, SecretRow, open_store, sqlite_url
+from deputize.kernel import ids
+from deputize.kernel.digests import digest
+from deputize.oauth.access_tokens import LiveToken, find_live_token
+from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, GRANT_TYPE, ID_TOKEN
+from deputize.oauth.records.store import User
+from support.agent_delegation import (
+    ACT,
+    AGENT_ID,
+    AGENT_RESOURCE_ID,
+    AGREEMENT_ID,
+    ALL_GRANTS,
+    ENVIRONMENT_ID,
+    MAY_ACT,
+    OTHER_ID,
+    POLICY_NAME,
+    REDIRECT_URI,
+    SUBJECT_SUB,
+    TEST_ID,
+    VERIFIER,
+)
+from support.authority import HASHER, NOW, Browser, RunningAuthority, TurnableClock, basic
+
+SECOND_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a02"
+AGENTS, USERS = (AGENT_ID, OTHER_ID), ("ada", "grace")
+USER_IDS = dict(zip(USERS, ("cf025143-501a-4d70-9c80-95d69121d701", "cf025143-501a-4d70-9c80-95d69121d702"), strict=True))
+SCOPES = {AGENT_RESOURCE_ID: "agent", TEST_ID: "test", SECOND_ID: "second"}
+ATTRIBUTES = {
+    AGENT_RESOURCE_ID: {"sub": "user.username", "may_act": MAY_ACT},
+    # The first agent may pass this on to the second.
+    TEST_ID: {"sub": SUBJECT_SUB, "act": ACT, "may_act": f"{{'sub': '{OTHER_ID}'}}"},
+    SECOND_ID: {},
+}
+
+
+@dataclass
+class SignedOn:
+    """What a user authorized an agent to do, as the model knows it."""
+
+    agent: str
+    user: str
+    agent_term: int
+    user_term: int
+    consent: int
+    session: str
+    code: str
+    refresh_token: str
+    ended: bool = False
+
+
+@dataclass
+class Token:
+    """A token and everything it rests on. `issues`: agent, its term and the resource of every issue on its way."""
+
+    value: str
+    kind: str
+    holder: str
+    may_act: str | None
+    issues: tuple[tuple[str, int, str | None], ...]
+    signed_on: SignedOn | None
+    parent: "Token | None" = None
+    revoked: bool = False
+
+
+@dataclass
+class Model:
+    """Terms and consents by number; odd ends included."""
+
+    numbers: itertools.count = field(default_factory=itertools.count)
+    agent_term: dict[str, int | None] = field(default_factory=dict)
+    """`None` while it is disabled."""
+    user_term: dict[str, int | None] = field(default_factory=dict)
+    consent: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    ended_sessions: set[str] = field(default_factory=set)
+    granted: set[tuple[str, str]] = field(default_factory=lambda: {(agent, resource) for agent in AGENTS for resource in SCOPES})
+    offered: set[str] = field(default_factory=lambda: set(SCOPES))
+
+    def may(self, agent: str, resource: str | None) -> bool:
+        return resource is None or ((agent, resource) in self.granted and resource in self.offered)
+
+    def is_alive(self, token: Token) -> bool:
+        ancestor: Token | None = token
+        while ancestor is not None:
+            if ancestor.revoked:
+                return False
+            ancestor = ancestor.parent
+        if any(self.agent_term[agent] != term or not self.may(agent, resource) for agent, term, resource in token.issues):
+            return False
+        return token.signed_on is None or self.is_in_force(token.signed_on)
+
+    def is_in_force(self, grant: SignedOn) -> bool:
+        return (
+            not grant.ended
+            and self.agent_term[grant.agent] == grant.agent_term
+            and self.user_term[grant.user] == grant.user_term
+            and self.consent.get((grant.user, grant.agent)) == grant.consent
+            and grant.session not in self.ended_sessions
+        )
+
+
+class Lives(RuleBasedStateMachine):
+    """The running authority beside its model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner, self.stack, self.model = asyncio.Runner(), contextlib.AsyncExitStack(), Model()
+        self.tokens: list[Token] = []
+        self.grants: list[SignedOn] = []
+        self.passwords, self.hashed = dict.fromkeys(USERS, "correct horse"), {}
+        self.run(self.open())
+
+    def run(self, work):
+        return self.runner.run(work)
+
+    async def open(self) -> None:
+        folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+        self.store = await self.stack.enter_async_context(open_store(sqlite_url(Path(folder))))
+        await self.change(
+            *new_environment(EnvironmentRow(ENVIRONMENT_ID, "Test", {"organization_id": "o", "default_policy": POLICY_NAME}), NOW)
+        )
+        await self.change(*self.policy_rows(), *(self.resource_row(each) for each in SCOPES))
+        await self.change(*(Put(SecretRow(ids.new_id(), ENVIRONMENT_ID, each, digest(f"secret of {each}"), NOW)) for each in SCOPES))
+        for agent in AGENTS:
+            await self.put_agent(agent)
+        for user in USERS:
+            await self.put_user(user)
+        clock = TurnableClock()
+        self.directory = await open_directory(self.store.directory_rows, "http://authority.test", clock)
+        passwords = Passwords(HASHER)
+        self.stack.callback(passwords.close)
+        self.services = Services(
+            directory=self.directory,
+            store=self.store,
+            clock=clock,
+            passwords=passwords,
+            new_id=ids.new_id,
+            new_token=ids.new_token,
+            base_url="http://authority.test",
+            refresh_token_values=RefreshTokenValues(self.store.server_keys),
+        )
+        app = create_app(self.services)
+        self.authority = RunningAuthority(app, self.store, clock, None, self.services, "http://authority.test")
+        self.client = await self.stack.enter_async_context(self.authority.client())
+        self.browsers = {user: Browser(self.authority, await self.stack.enter_async_context(self.authority.client())) for user in USERS}
+
+    def teardown(self) -> None:
+        self.run(self.stack.aclose())
+        self.runner.close()
+
+    # What administrators do.
+
+    def policy_rows(self):
+        text = TextDocument(locale="en", title="Consent", content_type="text/plain", text="I agree", revision="r1")
+        steps = (StepDocument(type="LOGIN"), StepDocument(type="AGREEMENT", settings={"agreement": AGREEMENT_ID}))
+        yield self.row(AGREEMENT_ID, "agreement", "Agent Consent", AgreementDocument(texts=(text,)))
+        yield self.row(ids.new_id(), "policy", POLICY_NAME, PolicyDocument(steps=steps))
+
+    def row(self, object_id, kind, name, document):
+        return Put(ObjectRow(object_id, ENVIRONMENT_ID, kind, name, document.model_dump(mode="json")))
+
+    def resource_row(self, resource):
+        scopes = {SCOPES[resource]: ScopeDocument()} if resource in self.model.offered else {}
+        attributes = tuple(AttributeDocument(name=name, value=f"${{{value}}}") for name, value in ATTRIBUTES[resource].items())
+        document = ResourceDocument(audience=f"urn:{SCOPES[resource]}", attributes=attributes, scopes=scopes)
+        return self.row(resource, "resource", SCOPES[resource], document)
+
+    async def change(self, *changes) -> None:
+        rows = self.store.directory_rows
+        await rows.change(changes, await rows.version())
+        if hasattr(self, "directory"):
+            await self.directory.refresh()
+
+    async def put_agent(self, agent, *, enabled=True, anew=True) -> None:
+        document = AgentDocument(
+            enabled=enabled,
+            grant_types=tuple(sorted(ALL_GRANTS)),
+            redirect_uris=(REDIRECT_URI,),
+            scopes={resource: (SCOPES[resource],) for resource in SCOPES if (agent, resource) in self.model.granted},
+            policies=(POLICY_NAME,),
+        )
+        put = self.row(agent, "agent", f"Agent {agent[:4]}", document)
+        secret = Put(SecretRow(ids.new_id(), ENVIRONMENT_ID, agent, digest("s" * 40), NOW))
+        await self.change(*((Remove(put.row), put, secret) if anew else (put,)))
+        if anew or (self.model.agent_term[agent] is not None) != enabled:
+            self.model.agent_term[agent] = next(self.model.numbers) if enabled else None
+
+    async def put_user(self, user, *, enabled=True, anew=True) -> None:
+        known = await self.store.users.find_user_by_id(ENVIRONMENT_ID, USER_IDS[user])
+        new = known is None or anew or self.hashed.get(user) != self.passwords[user]
+        row = User(USER_IDS[user], ENVIRONMENT_ID, user, HASHER.hash(self.passwords[user]) if new else known.password_hash, enabled)
+        await self.change(*((Remove(row), Put(row)) if anew else (Put(row),)))
+        self.hashed[user] = self.passwords[user]
+        if anew:
+            for agent in AGENTS:
+                self.model.consent[user, agent] = None
+        if new or (self.model.user_term[user] is not None) != enabled:
+            self.model.user_term[user] = next(self.model.numbers) if enabled else None
+
+    @rule(agent=st.sampled_from(AGENTS), enabled=st.booleans(), anew=st.integers(0, 3))
+    def write_agent(self, agent, enabled, anew) -> None:
+        """Disable, enable, or delete and create again with the same id."""
+        self.run(self.put_agent(agent, enabled=enabled or anew == 0, anew=anew == 0))
+
+    @rule(user=st.sampled_from(USERS), enabled=st.booleans(), anew=st.integers(0, 3), password=st.integers(0, 3))
+    def write_user(self, user, enabled, anew, password) -> None:
+        """Disable, enable, give another password, or delete and create again with the same id."""
+        if password == 0:
+            self.passwords[user] += "!"
+        self.run(self.put_user(user, enabled=enabled or anew == 0, anew=anew == 0))
+
+    @rule(agent=st.sampled_from(AGENTS), resource=st.sampled_from([*SCOPES]), granted=st.booleans())
+    def grant_scope(self, agent, resource, granted) -> None:
+        (self.model.granted.add if granted else self.model.granted.discard)((agent, resource))
+        self.run(self.put_agent(agent, enabled=self.model.agent_term[agent] is not None, anew=False))
+
+    @rule(resource=st.sampled_from([*SCOPES]), offered=st.booleans())
+    def offer_scope(self, resource, offered) -> None:
+        (self.model.offered.add if offered else self.model.offered.discard)(resource)
+        self.run(self.change(self.resource_row(resource)))
+
+    # What users do.
+
+    @initialize()
+    def begin(self) -> None:
+        for user, agent in (("ada", AGENT_ID), ("ada", OTHER_ID), ("grace", AGENT_ID)):
+            self.begin_anew(user, agent)
+
+    @rule(user=st.sampled_from(USERS), agent=st.sampled_from(AGENTS))
+    def begin_anew(self, user, agent) -> None:
+        """Everything is put right, and used: sign-on, exchanges, and a chain of both agents."""
+        self.model.granted, self.model.offered = {(each, resource) for each in AGENTS for resource in SCOPES}, set(SCOPES)
+        for resource in SCOPES:
+            self.run(self.change(self.resource_row(resource)))
+        for each in AGENTS:
+            self.run(self.put_agent(each, anew=False))
+        self.run(self.put_user(user, anew=False))
+        self.run(self._sign_on(user, agent))
+        subject = self.tokens[-2]
+        self.run(self._exchange(subject, agent, SECOND_ID, acting=False))
+        self.run(self._exchange(subject, agent, TEST_ID, acting=True))
+        assert self.tokens[-1].may_act == OTHER_ID
+        self.run(self._exchange(self.tokens[-1], OTHER_ID, SECOND_ID, acting=False))
+        assert len(self.tokens[-1].issues) == 3
+
+    @rule(user=st.sampled_from(USERS), agent=st.sampled_from(AGENTS))
+    def sign_on(self, user, agent) -> None:
+        """Through the pages: signing on, agreeing, or neither where that is in force."""
+        self.run(self._sign_on(user, agent))
+
+    async def _sign_on(self, user, agent) -> None:
+        browser, model = self.browsers[user], self.model
+        possible = model.agent_term[agent] is not None and model.may(agent, AGENT_RESOURCE_ID) and model.user_term[user] is not None
+        await browser.get(self.authority.authorize_url(client_id=agent, scope="openid agent"))
+        if browser.heading == "Sign on":
+            await browser.sign_on(self.passwords[user], user)
+        if browser.heading.startswith("Let "):
+            assert possible
+            if model.consent[user, agent] is None:
+                model.consent[user, agent] = next(model.numbers)
+            await browser.accept()
+        location = browser.response.headers.get("location", "")
+        assert ("code=" in location) == possible
+        if possible:
+            await self._redeem(user, agent, browser.answer["code"])
+
+    async def _redeem(self, user, agent, code) -> None:
+        answer = await self.ask(agent, grant_type="authorization_code", code=code, redirect_uri=REDIRECT_URI, code_verifier=VERIFIER)
+        members, model = answer.json(), self.model
+        session = self.claims(members["access_token"])["sid"]
+        terms = model.agent_term[agent], model.user_term[user], model.consent[user, agent]
+        grant = SignedOn(agent, user, *terms, session, code, members["refresh_token"])
+        self.grants.append(grant)
+        issue = (agent, model.agent_term[agent], AGENT_RESOURCE_ID)
+        self.tokens.append(Token(members["access_token"], ACCESS_TOKEN, agent, agent, (issue,), grant))
+        self.tokens.append(Token(members["id_token"], ID_TOKEN, agent, None, ((*issue[:2], None),), grant))
+
+    @rule(user=st.sampled_from(USERS), agent=st.sampled_from(AGENTS))
+    def withdraw(self, user, agent) -> None:
+        self.run(self.store.consents.withdraw_consents(ENVIRONMENT_ID, USER_IDS[user], agent, NOW))
+        self.model.consent[user, agent] = None
+
+    @rule(index=st.integers(0, 40))
+    def end_session(self, index) -> None:
+        session = self.grants[index % len(self.grants)].session
+        self.run(self.store.sessions.end_session(session, NOW))
+        self.model.ended_sessions.add(session)
+
+    # What agents do.
+
+    async def ask(self, agent, **form) -> httpx2.Response:
+        return await self.client.post(f"{self.authority.path}/as/token", data=form, headers=basic(agent, "s" * 40))
+
+    @rule(agent=st.sampled_from(AGENTS))
+    def ask_for_an_own_token(self, agent) -> None:
+        answer = self.run(self.ask(agent, grant_type="client_credentials", scope="agent"))
+        possible = self.model.agent_term[agent] is not None and self.model.may(agent, AGENT_RESOURCE_ID)
+        assert (answer.status_code == 200) == possible
+        if possible:
+            issue = (agent, self.model.agent_term[agent], AGENT_RESOURCE_ID)
+            self.tokens.append(Token(answer.json()["access_token"], ACCESS_TOKEN, agent, None, (issue,), None))
+
+    @rule(index=st.integers(0, 60), who=st.integers(0, 3), acting=st.booleans(), resource=st.sampled_from([TEST_ID, SECOND_ID, *SCOPES]))
+    def exchange(self, index, who, acting, resource) -> None:
+        """Mostly by an agent that may, for resources that map `act` and for one that does not."""
+        subject = self.tokens[-1 - index % len(self.tokens)]
+        stranger = next(each for each in AGENTS if each != subject.holder)
+        agent = {0: stranger, 1: subject.may_act or subject.holder}.get(who, subject.holder)
+        self.run(self._exchange(subject, agent, resource, acting=acting))
+
+    async def _exchange(self, subject, agent, target, *, acting) -> None:
+        form = {"subject_token": subject.value, "subject_token_type": subject.kind, "scope": SCOPES[target]}
+        if acting:
+            own = await self.ask(agent, grant_type="client_credentials", scope="agent")
+            form |= {"actor_token": own.json().get("access_token", "-"), "actor_token_type": ACCESS_TOKEN}
+        answer = await self.ask(agent, grant_type=GRANT_TYPE, **form)
+        alive, model = self.model.is_alive(subject), self.model
+        if answer.status_code != 200:
+            assert not (alive and await self.must_succeed(subject, agent, target, acting=acting)), answer.json()
+            return
+        assert alive
+        assert model.agent_term[agent] is not None
+        assert model.may(agent, target)
+        assert agent in {subject.holder, subject.may_act}
+        claims = self.claims(answer.json()["access_token"])
+        assert (claims.get("act", {}).get("sub") == agent) == (subject.signed_on is not None)
+        may_act = claims.get("may_act", {}).get("sub")
+        issues = (*subject.issues, (agent, model.agent_term[agent], target))
+        self.tokens.append(Token(answer.json()["access_token"], ACCESS_TOKEN, agent, may_act, issues, subject.signed_on, subject))
+
+    async def must_succeed(self, subject, agent, target, *, acting) -> bool:
+        """Whether nothing speaks against exchanging the signing-on agent's own token. Beyond that only soundness is checked."""
+        if len(subject.issues) != 1 or subject.signed_on is None or agent != subject.holder or target == AGENT_RESOURCE_ID:
+            return False
+        consents = await self.store.consents.consents_of(ENVIRONMENT_ID, USER_IDS[subject.signed_on.user])
+        (consent,) = (each for each in consents if each.client_id == agent)
+        covered = SCOPES[target] in consent.covers.get(agent, {}).get(target, ())
+        acts = not acting or self.model.may(agent, AGENT_RESOURCE_ID)
+        mapped = target == SECOND_ID or (acting and subject.may_act == agent)
+        return covered and acts and mapped and self.model.may(agent, target)
+
+    @rule(index=st.integers(0, 40))
+    def refresh(self, index) -> None:
+        grant = self.grants[-1 - index % len(self.grants)]
+        answer = self.run(self.ask(grant.agent, grant_type="refresh_token", refresh_token=grant.refresh_token))
+        possible = self.model.is_in_force(grant) and self.model.may(grant.agent, AGENT_RESOURCE_ID)
+        assert (answer.status_code == 200) == possible
+        if possible:
+            grant.refresh_token = answer.json()["refresh_token"]
+            issue = (grant.agent, grant.agent_term, AGENT_RESOURCE_ID)
+            self.tokens.append(Token(answer.json()["access_token"], ACCESS_TOKEN, grant.agent, grant.agent, (issue,), grant))
+
+    @rule(index=st.integers(0, 40))
+    def replay_code(self, index) -> None:
+        grant = self.grants[index % len(self.grants)]
+        form = {"grant_type": "authorization_code", "code": grant.code, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
+        assert self.run(self.ask(grant.agent, **form)).status_code in {400, 401}
+        # Where the code would not be good for anything anyway, its replay ends nothing further.
+        grant.ended |= self.model.is_in_force(grant) and self.model.may(grant.agent, AGENT_RESOURCE_ID)
+
+    @rule(index=st.integers(0, 60), whole=st.booleans())
+    def revoke(self, index, whole) -> None:
+        token = self.tokens[-1 - index % len(self.tokens)]
+        whole = whole and token.signed_on is not None
+        holder = token.signed_on.agent if whole else token.holder
+        value = token.signed_on.refresh_token if whole else token.value
+        answer = self.run(self.client.post(f"{self.authority.path}/as/revoke", data={"token": value}, headers=basic(holder, "s" * 40)))
+        if answer.status_code != 200:
+            assert self.model.agent_term[holder] is None
+        elif whole:
+            token.signed_on.ended = True
+        elif token.kind == ACCESS_TOKEN:
+            token.revoked = True
+
+    def claims(self, token):
+        environment = self.directory.current.environments[ENVIRONMENT_ID]
+        return self.services.verifier.verify(token, environment.keys, environment.issuer, NOW)
+
+    @invariant()
+    def tokens_are_active_exactly_while_everything_they_rest_on_is(self) -> None:
+        environment = self.directory.current.environments[ENVIRONMENT_ID]
+
+        async def active(token):
+            found = await find_live_token(environment, token.value, self.store.standings, self.services.verifier, NOW)
+            return isinstance(found, LiveToken), found
+
+        for token in self.tokens:
+            if token.kind == ACCESS_TOKEN:
+                is_active, found = self.run(active(token))
+                assert is_active == self.model.is_alive(token), found
+
+
+def test_tokens_are_active_exactly_while_everything_they_rest_on_is_in_force():
+    run_state_machine_as_test(Lives, settings=settings(max_examples=6, stateful_step_count=20, deadline=None))
