@@ -1,4 +1,5 @@
 import datetime as dt
+import gc
 import ipaddress
 import ssl
 from types import SimpleNamespace
@@ -128,3 +129,41 @@ def test_unusable_material_is_an_error_of_ours(local, other):
         server_context(b"", local.key)
     with pytest.raises(TlsError):
         client_context(b"not a certificate")
+
+
+async def test_a_connection_over_tls_is_used_again(loopback, echo, local):
+    backend = await loopback.listen(echo, ssl=server_context(local.certificate, local.key))
+    upstream = loopback.upstream(ssl_context=client_context(local.certificate))
+    for _ in range(10):
+        assert (await upstream.send(request_to(backend.port))).status == 200
+        (pool,) = upstream._pools.values()
+        (connection,) = pool.connections
+        assert connection.was_used
+    assert connection._exchanges == 10
+
+
+async def test_clients_over_tls_leave_nothing_for_the_collector(loopback, eventually, local):
+    async def answer(exchange):
+        return Response(200, Headers(), Body(b"ok"))
+
+    listener = await loopback.listen(answer, ssl=server_context(local.certificate, local.key))
+
+    async def once():
+        wire = await loopback.connect(listener.port, ssl=client_context(local.certificate), server_hostname="localhost")
+        await wire.send(GET)
+        await wire.answer()
+        loopback.opened.pop()
+        wire.writer.transport.abort()
+        await eventually(lambda: not listener.gate.connections)
+
+    await once()
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(3):
+            await once()
+        gc.collect()
+        assert not [each for each in gc.garbage if type(each).__module__.startswith("deputize")]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()

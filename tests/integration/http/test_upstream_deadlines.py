@@ -105,3 +105,15 @@ async def test_both_ends_are_asked_whether_they_live(loopback, eventually):
         assert connected.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 120_000
         assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+
+
+async def test_a_body_at_hand_may_take_its_time_to_leave(loopback):
+    async def talk(reader, writer):
+        for _ in range(40):
+            await reader.readexactly(500_000)
+            await asyncio.sleep(0.02)
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    request = call(await loopback.server(talk))
+    request.body = Body(b"x" * 20_000_000)
+    assert (await loopback.upstream(idle=0.15).send(request)).status == 204

@@ -14,7 +14,7 @@ from deputize.http.ticker import Silence
 from deputize.http.upstream.errors import ConnectionClosed, StreamsExhausted, UpstreamProtocolError, UpstreamTimeout
 from deputize.http.upstream.limits import BODY_RATE, Deadlines
 from deputize.http.upstream.response_reader import ResponseReader
-from deputize.http.write_flow import WriteFlow
+from deputize.http.write_flow import LOW_WATER, WriteFlow
 
 if TYPE_CHECKING:
     from deputize.http.upstream.pool import Pool
@@ -222,7 +222,9 @@ class UpstreamConnection(WriteFlow):
         limit = self._patience()
         body = self._reader.body
         # Until its head is complete an answer has not begun, whatever drips in.
-        progress = self._sent if body is None and self.is_busy else self._received + self._sent
+        progress = self._sent - self.transport.get_write_buffer_size() // LOW_WATER
+        if body is not None or not self.is_busy:
+            progress += self._received
         silent = self._silence.lasts(((limit, self._exchanges), progress), now)
         if limit is not None and silent > limit:
             self._end(UpstreamTimeout(f"the upstream was silent for {limit:g} seconds"))
