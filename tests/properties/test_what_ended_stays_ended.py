@@ -173,7 +173,7 @@ class Lives(RuleBasedStateMachine):
             refresh_token_values=RefreshTokenValues(self.store.server_keys),
         )
         app = create_app(self.services)
-        self.authority = RunningAuthority(app, self.store, clock, None, self.services, "http://authority.test")
+        self.authority = RunningAuthority(app, self.store, clock, None, self.services, "http://authority.test", Path(folder))
         self.client = await self.stack.enter_async_context(self.authority.client())
         self.browsers = {user: Browser(self.authority, await self.stack.enter_async_context(self.authority.client())) for user in USERS}
 
