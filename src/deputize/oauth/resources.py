@@ -84,18 +84,19 @@ class _Granted:
     def by_exchange(self, named: tuple[Resource, ...], wanted: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
         """Those of `wanted` that only an exchange can obtain, by resource id; empty when they would stand alone.
 
-        When resources are named, they have to be of these, and those named that are not asked for by scope stand with none.
+        Where such resources are named, they have to be of these, and those named that are not asked for by scope stand with none.
         """
         if TOKEN_EXCHANGE not in self.agent.grant_types:
             return {}
-        among = named or tuple(self._all())
-        direct = {name for each in among if self._is_usable(each) for name in self._scopes(each)}
-        alone = not (direct.intersection(wanted) or (named and any(map(self._is_usable, named))))
-        if alone:
+        usable = [each for each in named or self._all() if self._is_usable(each)]
+        direct = {name for each in usable for name in self._scopes(each)}
+        if not (direct.intersection(wanted) or (named and usable)):
             return {}
-        owners: dict[str, list[str]] = {each.id: [] for each in named if not self._is_usable(each)}
+        named_later = [each for each in named if not self._is_usable(each)]
+        later = named_later or [each for each in self._all() if not self._is_usable(each)]
+        owners: dict[str, list[str]] = {each.id: [] for each in named_later}
         for name in (name for name in wanted if name not in direct):
-            owning = [each.id for each in among if not self._is_usable(each) and name in self._scopes(each)]
+            owning = [each.id for each in later if name in self._scopes(each)]
             if len(owning) > 1:
                 raise InvalidScope(f"{name!r} stands for several resources, and none is named", SEVERAL_RESOURCES)
             for resource_id in owning:

@@ -97,7 +97,6 @@ def test_a_disabled_client_is_not_redirected_to():
         ({"scope": "admin"}, "invalid_scope"),
         ({"scope": "openid test"}, "invalid_target"),
         ({"scope": "agent test admin"}, "invalid_scope"),
-        ({"scope": "agent test", "resource": "agent"}, "invalid_target"),
         ({"scope": "test"}, "invalid_target"),
         ({"resource": TEST_AUDIENCE}, "invalid_target"),
         ({"resource": "https://unknown.example"}, "invalid_target"),

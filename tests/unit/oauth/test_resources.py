@@ -66,7 +66,7 @@ def test_scope_and_resource_must_agree():
 
 
 def test_scopes_that_only_an_exchange_obtains_may_accompany_the_others():
-    for named in ({}, {"resource": f"agent\n{TEST_AUDIENCE}"}, {"resource": f"{TEST_AUDIENCE}\nagent"}):
+    for named in ({}, {"resource": "agent"}, {"resource": f"agent\n{TEST_AUDIENCE}"}, {"resource": f"{TEST_AUDIENCE}\nagent"}):
         chosen = target(scope="test openid agent", user_present=True, **named)
         assert (chosen.resource, chosen.scopes, chosen.by_exchange) == (AGENT_RESOURCE, ("agent",), {TEST_ID: ("test",)})
         assert chosen.requested == ("openid", "agent"), "the token is for what was asked for directly"
