@@ -1,11 +1,15 @@
-"""What a route file says that works but is probably not meant (the mistakes operators report most)."""
+"""What files say that works but is probably not meant (the mistakes operators report most)."""
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 
+from deputize.gateway.admin_settings import AdminSettings
+from deputize.gateway.declarations import below
 from deputize.gateway.decorators import BASE_URI
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.pointers import join
+from deputize.kernel.uris import is_loopback_host
 from deputize.kernel.values import JsonValue
 
 _OPEN_PREFIX = re.compile(r"^[$#]\{\s*find\(\s*request\.uri\.path\s*,\s*['\"]\^((?:/[\w.~-]+)+)['\"]\s*\)\s*\}$")
@@ -21,6 +25,22 @@ def advice(
         yield from _about_streaming(document, position)
     if not has_global_base and not _mentions_key(document, BASE_URI):
         yield from _about_base(document, position)
+
+
+def about_connectors(settings: AdminSettings, position: Position) -> Iterator[ConfigurationError]:
+    """Warnings about listeners that others than this machine reach in clear text."""
+    for index, connector in enumerate(settings.connectors):
+        if connector.tls is None and not _is_loopback(connector.host):
+            ports = ", ".join(map(str, connector.port))
+            reason = f"port {ports} on {connector.host} speaks clear text: bearer tokens sent to it can be read on the way"
+            yield ConfigurationError(below(position, "connectors", index), reason, 'add "tls", or "host": "localhost"')
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return is_loopback_host(host)
 
 
 def _about_condition(condition: JsonValue, position: Position) -> Iterator[ConfigurationError]:
@@ -49,10 +69,10 @@ def _about_base(document: Mapping[str, JsonValue], position: Position) -> Iterat
 
 def _types(value: JsonValue, pointer: str) -> Iterator[tuple[str, str]]:
     """Pointer and name of each object type below `value`."""
-    for name, member, below in _members(value, pointer):
+    for name, member, place in _members(value, pointer):
         if name == "type" and isinstance(member, str):
             yield pointer, member
-        yield from _types(member, below)
+        yield from _types(member, place)
 
 
 def _mentions_key(value: JsonValue, key: str) -> bool:

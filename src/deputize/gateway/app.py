@@ -59,6 +59,8 @@ class Gateway:
             await self.stop()
             raise self.instance.admin.file.located(error) from error
         self._serving = True
+        for warning in self.instance.deployment.warnings:
+            log.warning("configuration warning", place=str(warning.position), reason=warning.reason, fix=warning.fix)
         log.info("the gateway is ready", ports=self.ports, admin_port=self.admin_port)
 
     async def stop(self) -> None:
@@ -75,10 +77,10 @@ class Gateway:
         if was_serving:
             log.info("the gateway has stopped")
 
-    def reload(self) -> None:
+    async def reload(self) -> None:
         """Bring the routes in line with their files now. `admin.json` and `config.json` need a restart."""
         try:
-            self.instance.rescan()
+            await self.instance.rescan()
         except ConfigurationError as error:
             log.warning("the routes could not be read again", place=str(error.position), reason=error.reason, fix=error.fix)
 

@@ -49,8 +49,8 @@ class ScannedRoutes(Protocol):
         """What is wrong with the files as they stand."""
         ...
 
-    def scan(self) -> None:
-        """Bring the routes in line with their files."""
+    async def scan_in_slices(self) -> None:
+        """Bring the routes in line with their files, while others are served."""
         ...
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from deputize.audit.service import AuditService
 from deputize.gateway.access_audit import Observe, access_audit
 from deputize.gateway.admin_settings import AdminSettings, GatewaySettings
+from deputize.gateway.advice import about_connectors
 from deputize.gateway.buffering import DEFAULT_LIMIT, Buffered
 from deputize.gateway.configured import Configured, Kind, configured
 from deputize.gateway.declarations import Declaration, below, declarations
@@ -50,10 +51,10 @@ class LoadedInstance:
             for route in routes.routes:
                 yield from route.deployment.warnings
 
-    def rescan(self) -> None:
+    async def rescan(self) -> None:
         """Bring all routes in line with their files now. Raises `ConfigurationError` for a directory that cannot be read."""
         for routes in tuple(self.ground.route_sets):
-            routes.scan()
+            await routes.scan_in_slices()
 
 
 class Entry:
@@ -135,6 +136,7 @@ def _loaded(
     main = heap.resolve(config.settings.handler, Handler, below(config.position, "handler"))
     _publish(ground, deployment)
     deployment.warnings += [*admin.unread("admin.json"), *config.unread("config.json")]
+    deployment.warnings += about_connectors(admin.settings, admin.position)
     deployment.warnings = [config.file.located(admin.file.located(each)) for each in deployment.warnings]
     audit = heap.resolve("AuditService", AuditService, below(config.position, "heap"))
     entry = _observed(_entry(ground, main, admin.settings), access_audit(audit, bare.clock, None))
@@ -163,8 +165,9 @@ def _entry(ground: Ground, main: Handler, settings: AdminSettings) -> Handler:
 
 def _file(kind: type[Kind], instance: Instance, name: str, default: bytes, outer: Properties) -> Configured[Kind]:
     path = instance.directory / "config" / name
-    text = content(path) if path.exists() else default
-    return configured(kind, text, str(path), instance, outer)
+    if path.exists():
+        return configured(kind, content(path), str(path), instance, outer)
+    return configured(kind, default, f"{path} (absent, so the default)", instance, outer)
 
 
 def _heap(file: Configured[Kind], objects: JsonValue, parent: Heap, decorations: Decorations) -> Heap:

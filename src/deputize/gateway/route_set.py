@@ -1,6 +1,7 @@
 """The routes of one directory, kept in step with its files while exchanges are being served."""
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +15,8 @@ from deputize.gateway.routes import Route
 from deputize.kernel.errors import ConfigurationError, Position
 
 log = structlog.get_logger()
+SLICE_SECONDS = 0.002
+"""How long a scan in slices works before it lets others be served."""
 BuildRoute = Callable[[bytes, Path, Deployment], Route]
 
 
@@ -53,6 +56,7 @@ class RouteSet:
         self._errors: dict[Path, ConfigurationError] = {}
         self._retired: list[tuple[Deployment, Route | None]] = []
         self._endpoints: Mapping[str, Endpoint] = {}
+        self._scanning = asyncio.Lock()
 
     def states(self) -> tuple[RouteState, ...]:
         """Every file and what became of it, in the order of the files' names."""
@@ -63,18 +67,46 @@ class RouteSet:
         return tuple(error for path in sorted(self._errors) for error in self._errors[path].errors)
 
     def scan(self) -> None:
-        """Read every file and bring the routes in line. Raises `ConfigurationError` only when the directory cannot be read.
+        """Read every file and bring the routes in line at once, as is done at the start.
+
+        Raises `ConfigurationError` only when the directory cannot be read.
 
         Contents are compared, not times: mounted volumes swap files without moving their time forward. A broken file is tried
         again at each scan, because the cause may stand elsewhere (a secret that is missing); it is logged once.
         """
+        for _ in self._steps():
+            pass
+
+    async def scan_in_slices(self) -> None:
+        """As `scan`, with others served in between: 1,000 new routes take seconds to build. One such scan at a time."""
+        async with self._scanning:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            for _ in self._steps():
+                if loop.time() - began > SLICE_SECONDS:
+                    await asyncio.sleep(0)
+                    began = loop.time()
+
+    def _steps(self) -> Iterator[None]:
         errors: dict[Path, ConfigurationError] = {}
-        texts = self._texts(errors)
+        texts: dict[Path, bytes] = {}
+        built: dict[Path, Deployed] = {}
+        for path in self._files():
+            yield
+            try:
+                texts[path] = documents.content(path)
+            except ConfigurationError as error:
+                errors[path] = error
         standing = {path: each for path, each in self._deployed.items() if path in texts or path in errors}
-        changed = {path: text for path, text in texts.items() if path not in standing or standing[path].differs(text)}
-        built = {path: Deployed(route, text) for path, text in changed.items() if (route := self._attempt(path, text, errors))}
+        for path, text in texts.items():
+            yield
+            if path not in standing or standing[path].differs(text):
+                route = self._attempt(path, text, errors)
+                if route is not None:
+                    built[path] = Deployed(route, text)
         after = self._merged(standing, built, errors)
-        self._switch(self._deployed if self._all_or_nothing and errors else after, built.values())
+        yield
+        yield from self._switch(self._deployed if self._all_or_nothing and errors else after, built.values())
         self._report(errors)
 
     async def sweep(self) -> None:
@@ -95,15 +127,6 @@ class RouteSet:
         retired, self._retired = self._retired, []
         for deployment, _ in retired:
             await deployment.close()
-
-    def _texts(self, errors: dict[Path, ConfigurationError]) -> dict[Path, bytes]:
-        texts: dict[Path, bytes] = {}
-        for path in self._files():
-            try:
-                texts[path] = documents.content(path)
-            except ConfigurationError as error:
-                errors[path] = error
-        return texts
 
     def _files(self) -> list[Path]:
         try:
@@ -129,62 +152,85 @@ class RouteSet:
         self, standing: Mapping[Path, Deployed], built: Mapping[Path, Deployed], errors: dict[Path, ConfigurationError]
     ) -> Mapping[Path, Deployed]:
         """New versions first, so that two files may exchange their names; what clashes falls back to its old version."""
+        claims = _Claims(self.directory, self._published)
         after = {path: each for path, each in standing.items() if path not in built}
+        for path, each in after.items():
+            claims.add(path, each.route)
         refused: list[Path] = []
         for path, each in built.items():
-            clash = self._clash(each.route, path, after)
+            clash = claims.clash(path, each.route)
             if clash is None:
                 after[path] = each
+                claims.add(path, each.route)
             else:
                 errors[path] = clash
                 refused.append(path)
         for path in refused:
-            if path in standing and self._clash(standing[path].route, path, after) is None:
+            if path in standing and claims.clash(path, standing[path].route) is None:
                 after[path] = standing[path]
+                claims.add(path, standing[path].route)
         return after
 
-    def _clash(self, route: Route, path: Path, others: Mapping[Path, Deployed]) -> ConfigurationError | None:
-        for other, each in others.items():
-            if each.route.identity.name == route.identity.name or each.route.identity.id == route.identity.id:
-                reason = f"a route named {route.identity.name!r} is already loaded from {other}"
-                return ConfigurationError(Position(str(path), "/name"), reason, "give each route its own name and _id")
-        published = [each.route.deployment.endpoints for each in others.values()]
-        for endpoint_path, endpoint in route.deployment.endpoints.items():
-            theirs = next((each[endpoint_path] for each in published if endpoint_path in each), None)
-            theirs = theirs or self._published.elsewhere(self.directory, endpoint_path)
-            if theirs is not None:
-                return already_published(endpoint_path, endpoint.position, theirs.position)
-        return None
-
-    def _switch(self, after: Mapping[Path, Deployed], built: Iterable[Deployed]) -> None:
+    def _switch(self, after: Mapping[Path, Deployed], built: Iterable[Deployed]) -> Iterator[None]:
         """Serve `after` from the next request on; retire what served before, and what was built in vain."""
         before, self._deployed = self._deployed, after
-        self.routes = tuple(sorted((each.route for each in after.values()), key=lambda route: route.identity.name))
+        ordered = sorted(after.items(), key=lambda item: item[1].route.identity.name)
+        self.routes = tuple(each.route for _, each in ordered)
         self._endpoints = {path: endpoint for route in self.routes for path, endpoint in route.deployment.endpoints.items()}
         self._published.replace(self.directory, self._endpoints)
         serving = {id(route) for route in self.routes}
         known = {id(each.route) for each in before.values()}
-        for route in self.routes:
-            if id(route) not in known:
-                _log_deployed(route, next(path for path, each in after.items() if each.route is route))
-                route.deployment.start()
         for each in (*before.values(), *built):
             if id(each.route) not in serving:
                 each.route.deployment.end_jobs()
                 self._retired.append((each.route.deployment, each.route))
+        new = [(path, each.route) for path, each in ordered if id(each.route) not in known]
         for path in before.keys() - after.keys():
             log.info("route undeployed", route=before[path].route.identity.name, file=str(path))
+        for path, route in new:
+            route.deployment.start()
+            _log_deployed(route, path)
+            yield
 
     def _report(self, errors: dict[Path, ConfigurationError]) -> None:
         for path, error in errors.items():
             if str(error) != str(self._errors.get(path)):
                 _log_failed(path, error, self._deployed.get(path))
+        for path in self._errors.keys() - errors.keys():
+            if path in self._deployed:
+                log.info("the route serves again as its file says", route=self._deployed[path].route.identity.name, file=str(path))
         self._errors = errors
 
     def _state(self, path: Path) -> RouteState:
         deployed, error = self._deployed.get(path), self._errors.get(path)
         status = "deployed" if error is None else "stale" if deployed else "failed"
         return RouteState(path, status, deployed.route if deployed else None, error)
+
+
+class _Claims:
+    """The names, ids and paths that routes have taken."""
+
+    def __init__(self, directory: Path, published: PublishedEndpoints) -> None:
+        self._directory = directory
+        self._published = published
+        self._names: dict[str, Path] = {}
+        self._ids: dict[str, Path] = {}
+        self._endpoints: dict[str, Endpoint] = {}
+
+    def add(self, path: Path, route: Route) -> None:
+        self._names[route.identity.name] = self._ids[route.identity.id] = path
+        self._endpoints.update(route.deployment.endpoints)
+
+    def clash(self, path: Path, route: Route) -> ConfigurationError | None:
+        other = self._names.get(route.identity.name) or self._ids.get(route.identity.id)
+        if other is not None:
+            reason = f"a route named {route.identity.name!r} is already loaded from {other}"
+            return ConfigurationError(Position(str(path), "/name"), reason, "give each route its own name and _id")
+        for endpoint_path, endpoint in route.deployment.endpoints.items():
+            theirs = self._endpoints.get(endpoint_path) or self._published.elsewhere(self._directory, endpoint_path)
+            if theirs is not None:
+                return already_published(endpoint_path, endpoint.position, theirs.position)
+        return None
 
 
 def _log_deployed(route: Route, path: Path) -> None:

@@ -63,7 +63,7 @@ async def test_no_request_is_lost_while_routes_change(fast, started):
             deploy(fast, servers[change % 2].url)
             if change % 7 == 3:
                 (fast / "config" / "routes" / "r.json").write_text("{")
-            gateway.reload()
+            await gateway.reload()
             await asyncio.sleep(0.01)
         running = False
         await asyncio.gather(*clients)
@@ -86,7 +86,7 @@ async def test_an_exchange_ends_on_the_route_it_began_on(fast, started):
         asking = asyncio.create_task(ask(gateway.ports[0]))
         await reached.wait()
         deploy(fast, new.url)
-        gateway.reload()
+        await gateway.reload()
         assert (await ask(gateway.ports[0])).body == b"new"
         await asyncio.sleep(0.05)
         release.set()
@@ -103,7 +103,7 @@ async def test_audit_of_a_replaced_route_is_complete(fast, started):
         for number in range(10):
             assert (await ask(gateway.ports[0], target=f"/{number}")).status == 200
             deploy(fast, backend.url, heap=[service], comment=str(number))
-            gateway.reload()
+            await gateway.reload()
         await gateway.stop()
     records = [json.loads(line) for line in (fast / "audit" / "access.audit.json").read_text().splitlines()]
     assert sorted(record["http"]["request"]["path"].rpartition("/")[2] for record in records) == [str(number) for number in range(10)]

@@ -204,7 +204,9 @@ async def test_without_files_the_defaults_serve(tmp_path, admin):
     gateway = await Gateway.load(tmp_path, {})
     settings = gateway.instance.admin.settings
     assert ([each.port for each in settings.connectors], settings.admin_connector.port) == ([(8080,)], 8085)
-    assert gateway.problems() == ((), ())
+    errors, (warning,) = gateway.problems()
+    assert errors == ()
+    assert "port 8080 on 0.0.0.0 speaks clear text" in warning.reason
     with contextlib.suppress(ConfigurationError):
         await gateway.stop()
 

@@ -1,6 +1,7 @@
 import pytest
 
-from deputize.gateway.advice import advice
+from deputize.gateway.admin_settings import AdminSettings
+from deputize.gateway.advice import about_connectors, advice
 from deputize.kernel.errors import Position
 
 PROXY = {"type": "ReverseProxyHandler"}
@@ -50,3 +51,23 @@ def test_a_base_inside_config_is_none():
 
 def test_a_global_base_is_enough():
     assert pointers({"handler": PROXY}, has_global_base=True) == []
+
+
+@pytest.mark.parametrize(
+    ("connector", "warned"),
+    [
+        ({"port": 8080}, True),
+        ({"port": 8080, "host": "10.0.0.1"}, True),
+        ({"port": 8080, "host": "::"}, True),
+        ({"port": 8080, "host": "gateway.example"}, True),
+        ({"port": 8080, "host": "localhost"}, False),
+        ({"port": 8080, "host": "127.0.0.2"}, False),
+        ({"port": 8080, "host": "::1"}, False),
+        ({"port": 8443, "tls": "Tls"}, False),
+    ],
+)
+def test_a_connector_that_others_reach_in_clear_text_is_warned_about(connector, warned):
+    settings = AdminSettings.model_validate({"connectors": [{"port": 1, "host": "localhost"}, connector]})
+    warnings = list(about_connectors(settings, Position("admin.json")))
+    assert [each.position.pointer for each in warnings] == (["/connectors/1"] if warned else [])
+    assert all("clear text" in each.reason and "localhost" in each.fix for each in warnings)

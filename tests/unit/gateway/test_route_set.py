@@ -1,5 +1,6 @@
 """Routes of a directory: deployment, replacement, order, duplicates, broken files, exchanges in flight."""
 
+import asyncio
 import json
 import os
 
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from deputize.gateway import route_set
 from deputize.gateway.contexts import RouterContext
 from deputize.gateway.handlers.router import Router
 from deputize.gateway.settings import Settings
@@ -443,6 +445,78 @@ async def test_everything_wrong_in_a_file_is_told_at_once_with_its_place(routes)
     { "type": "StaticResponseHandler", "config": { "status": 200 } }
   ], "handler": "two" } }
 }""")
-    (errors,) = [reasons.errors for reasons in [router_over(routes).routes._errors[routes / "a.json"]]]
+    errors = router_over(routes).routes.errors()
     assert [each.position.line for each in errors] == [3, 4, 6, 7, 8, 9, 12, 15, 17]
     assert all(each.position.column for each in errors)
+
+
+async def test_building_many_routes_lets_others_be_served(routes, monkeypatch):
+    router = router_over(routes)
+    for number in range(100):
+        write(routes, f"{number:03}.json")
+    monkeypatch.setattr(route_set, "SLICE_SECONDS", 0)
+    turns, between, most = 0, 0, 0
+    build = router.routes._build
+
+    def counting(*given):
+        nonlocal between, most
+        between += 1
+        most = max(most, between)
+        return build(*given)
+
+    async def others():
+        nonlocal turns, between
+        while True:
+            turns += 1
+            between = 0
+            await asyncio.sleep(0)
+
+    router.routes._build = counting
+    serving = asyncio.create_task(others())
+    await router.rescan()
+    serving.cancel()
+    assert len(router.routes.routes) == 100
+    assert most == 1
+    assert turns >= 300  # each file is read, built and told of
+
+
+async def test_scans_in_slices_follow_each_other(routes):
+    router = router_over(routes)
+    write(routes, "a.json", 201)
+    first = asyncio.create_task(router.rescan())
+    await asyncio.sleep(0)
+    write(routes, "a.json", 202)
+    await asyncio.gather(first, router.rescan())
+    assert await status(router) == 202
+
+
+async def test_many_names_and_ids_are_compared_with_each_other(routes):
+    router = router_over(routes)
+    write(routes, "a.json", name="one", _id="x")
+    write(routes, "b.json", name="two", _id="x")
+    write(routes, "c.json", name="one", _id="y")
+    await router.rescan()
+    assert [error.position.file.rpartition("/")[2] for error in router.routes.errors()] == ["b.json", "c.json"]
+
+
+@pytest.mark.parametrize("mended", ["as before", "anew"])
+async def test_mending_a_broken_route_is_told(routes, mended):
+    write(routes, "a.json", 201)
+    good = (routes / "a.json").read_text()
+    router = router_over(routes)
+    (routes / "a.json").write_text("{")
+    await router.rescan()
+    with capture_logs() as logs:
+        (routes / "a.json").write_text(good if mended == "as before" else good.replace("201", "202"))
+        await router.rescan()
+        await router.rescan()
+    assert [each["route"] for each in logs if "serves again" in each["event"]] == ["a"]
+
+
+async def test_a_broken_file_that_is_removed_serves_nothing_again(routes):
+    (routes / "a.json").write_text("{")
+    router = router_over(routes)
+    with capture_logs() as logs:
+        (routes / "a.json").unlink()
+        await router.rescan()
+    assert logs == []

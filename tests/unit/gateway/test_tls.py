@@ -5,6 +5,7 @@ import pytest
 
 from deputize.gateway.secret_objects import SECRET_OBJECTS
 from deputize.gateway.tls import TLS_OBJECTS, ClientTls, ServerTls
+from deputize.http import tls
 from deputize.kernel.errors import ConfigurationError
 from support.certificates import self_signed
 from support.gateway import built, ground_for, heap_of, instance_for
@@ -38,6 +39,14 @@ def server(heap, **config):
 
 def client(heap, **config):
     return built(ClientTls, {"type": "ClientTlsOptions", "config": config}, heap).context
+
+
+def test_of_tls_1_2_only_authenticated_encryption_with_forward_secrecy_is_spoken(heap):
+    for context in (server(heap), tls.client_context()):
+        spoken = [each["name"] for each in context.get_ciphers() if each["protocol"] == "TLSv1.2"]
+        assert spoken
+        assert all("GCM" in name or "CHACHA20" in name for name in spoken)
+        assert all(name.startswith(("ECDHE-", "DHE-")) for name in spoken)
 
 
 def test_a_server_speaks_tls_1_2_and_later(heap):

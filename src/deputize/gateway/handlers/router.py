@@ -83,7 +83,7 @@ class Router:
 
     async def rescan(self) -> None:
         """Bring the routes in line with their files; an unreadable directory leaves them as they are."""
-        self.routes.scan()
+        await self.routes.scan_in_slices()
 
     async def _unrouted(self, exchange: Exchange) -> Response:
         exchange.put(RefusalContext("not_routed", "no route accepts it"))
