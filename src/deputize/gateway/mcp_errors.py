@@ -1,5 +1,7 @@
 """JSON-RPC errors as answers to an exchange, with the id by which the client finds the request they are about."""
 
+import contextlib
+
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Response
 from deputize.kernel import strict_json
@@ -31,8 +33,6 @@ def failure_response(exchange: Exchange, status: int, reason: str) -> Response:
 
 async def refuse_unread(exchange: Exchange, rejection: Rejection, limit: int = strict_json.MAX_SIZE) -> Response:
     """As `error_response`, for a request that nobody has read: its body, of at most `limit` bytes, is read for the id alone."""
-    try:
+    with contextlib.suppress(BodyTooLarge, BodyBroken):
         await exchange.request.body.read(limit)
-    except (BodyTooLarge, BodyBroken):
-        return error_response(exchange, rejection)
     return error_response(exchange, rejection)
