@@ -64,29 +64,35 @@ async def test_silence_within_a_body_is_answered_408(loopback, echo):
     assert await wire.is_closed()
 
 
-async def test_a_body_that_trickles_in_does_not_hold_the_connection(loopback, echo):
-    listener = await loopback.listen(echo, body_seconds=0.2)
+async def uploading(loopback, echo, eventually):
+    """A client within a body of which nothing has come, and its connection, to which time is told."""
+    listener = await loopback.listen(echo, tick_seconds=3600)
     wire = await loopback.connect(listener.port)
     await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+    await eventually(lambda: any(each._reader.body is not None and each._reader.body.waiting for each in listener._connections))
+    (connection,) = listener._connections
+    connection.tick(1000.0)
+    return wire, connection
 
-    async def trickle():
-        while True:
-            await wire.send(b"x")
-            await asyncio.sleep(0.01)
 
-    trickling = asyncio.ensure_future(trickle())
+async def test_a_body_that_trickles_in_does_not_hold_the_connection(loopback, echo, eventually):
+    wire, connection = await uploading(loopback, echo, eventually)
+    body = connection._reader.body
+    for number in range(1, 4):
+        await wire.send(b"x")
+        await eventually(lambda number=number: body.total == number and body.waiting)
+        connection.tick(1000.0 + 25 * number)
     assert (await wire.answer())[0] == 408
-    trickling.cancel()
-    await asyncio.gather(trickling, return_exceptions=True)
 
 
-async def test_a_body_that_takes_long_because_it_is_long_is_not_a_trickle(loopback, echo):
-    listener = await loopback.listen(echo, body_seconds=0.05, body_rate=1000)
-    wire = await loopback.connect(listener.port)
-    await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n")
-    for _ in range(9):
-        await wire.send(b"x" * 1000)
-        await asyncio.sleep(0.03)
+async def test_a_body_that_takes_long_because_it_is_long_is_not_a_trickle(loopback, echo, eventually):
+    wire, connection = await uploading(loopback, echo, eventually)
+    body = connection._reader.body
+    for number in range(1, 11):
+        await wire.send(b"x" * 10_000)
+        if number < 10:
+            await eventually(lambda number=number: body.total == 10_000 * number and body.waiting)
+            connection.tick(1000.0 + 15 * number)
     assert (await wire.answer())[0] == 200
 
 
@@ -237,11 +243,11 @@ async def test_a_large_answer_nobody_takes_is_cut_off(loopback, eventually):
 
 
 @pytest.mark.parametrize("closing", [b"", b"Connection: close\r\n"])
-async def test_a_large_answer_that_is_taken_slowly_is_not(loopback, closing):
+async def test_a_large_answer_that_is_taken_slowly_is_not(loopback, eventually, closing):
     async def large(exchange):
         return Response(200, Headers(), Body(b"x" * 600_000))
 
-    listener = await loopback.listen(large, write_seconds=0.3, socket_buffer_bytes=4096)
+    listener = await loopback.listen(large, tick_seconds=3600, socket_buffer_bytes=4096)
     connected = socket.socket()
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connected.setblocking(False)
@@ -249,9 +255,13 @@ async def test_a_large_answer_that_is_taken_slowly_is_not(loopback, closing):
     reader, writer = await asyncio.open_connection(sock=connected, limit=4096)
     writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n" + closing + b"\r\n")
     await reader.readuntil(b"\r\n\r\n")
-    for _ in range(30):
-        await reader.readexactly(20_000)
-        await asyncio.sleep(0.03)
+    (connection,) = listener._connections
+    for number in range(5):
+        connection.tick(1000.0 + 20 * number)
+        pending = connection.transport.get_write_buffer_size()
+        await reader.readexactly(80_000)
+        await eventually(lambda pending=pending: connection.transport.get_write_buffer_size() < pending)
+    assert len(await reader.readexactly(200_000)) == 200_000
     writer.transport.abort()
 
 
@@ -374,7 +384,7 @@ async def test_a_reader_that_stalls_costs_half_a_mebibyte_at_most(loopback, even
             await writer.drain()
 
     upstream = loopback.upstream()
-    proxy = await loopback.proxy(await loopback.server(talk), upstream=upstream, write_seconds=0.5)
+    proxy = await loopback.proxy(await loopback.server(talk), upstream=upstream, tick_seconds=3600)
     wire = await loopback.connect(proxy.port, limit=1024)
     await wire.send(GET)
     await eventually(lambda: any(each.stalled for each in proxy._connections))
@@ -386,4 +396,6 @@ async def test_a_reader_that_stalls_costs_half_a_mebibyte_at_most(loopback, even
         for each, option in ((client, socket.SO_SNDBUF), (server, socket.SO_RCVBUF))
     ]
     assert sum(kernel) + client.transport.get_write_buffer_size() + server._reader.body._size <= 512 * 1024
+    client.tick(1000.0)
+    client.tick(1031.0)
     await eventually(lambda: not upstream._pools and not proxy._connections)

@@ -60,11 +60,27 @@ async def test_a_body_that_takes_long_because_it_is_long_does_not(loopback):
 
 
 async def test_an_event_stream_may_be_quiet_and_may_drip(loopback):
-    origin = await loopback.server(dripping(b"3\r\n:a\n\r\n", 0.06, EVENTS))
-    response = await loopback.upstream(idle=0.02, body=0.02).send(call(origin))
+    goes_on = asyncio.Queue()
+
+    async def talk(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(EVENTS)
+        while True:
+            writer.write(await goes_on.get())
+
+    origin = await loopback.server(talk)
+    upstream = loopback.upstream(idle=10.0, body=20.0, tick_seconds=3600)
+    response = await upstream.send(call(origin))
+    (pool,) = upstream._pools.values()
+    (connection,) = pool.connections
     pieces = aiter(response.body)
-    for _ in range(5):
-        assert b":a\n" in await anext(pieces)
+    for number in range(5):
+        reading = asyncio.ensure_future(anext(pieces))
+        await asyncio.sleep(0)
+        connection.tick(1000.0 + 100 * number)
+        connection.tick(1099.0 + 100 * number)
+        goes_on.put_nowait(b"3\r\n:a\n\r\n")
+        assert await reading == b":a\n"
     await response.body.aclose()
 
 
@@ -76,17 +92,26 @@ async def test_how_quiet_is_a_setting(loopback):
 
 
 async def test_exchanges_that_follow_at_once_each_have_their_own_time(loopback):
+    asked, answer = asyncio.Queue(), asyncio.Queue()
+
     async def talk(reader, writer):
         with suppress(asyncio.IncompleteReadError):
             while True:
                 await reader.readuntil(b"{}")
-                await asyncio.sleep(0.03)
+                asked.put_nowait(1)
+                await answer.get()
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 
     origin = await loopback.server(talk)
-    upstream = loopback.upstream(connections=1, idle=0.15)
-    answers = await asyncio.gather(*(upstream.send(call(origin)) for _ in range(20)))
-    assert [answer.status for answer in answers] == [200] * 20
+    upstream = loopback.upstream(connections=1, idle=10.0, tick_seconds=3600)
+    sending = [asyncio.ensure_future(upstream.send(call(origin))) for _ in range(5)]
+    for number in range(5):
+        await asked.get()
+        (connection,) = upstream._pools[origin].connections
+        connection.tick(1000.0 + 9 * number)
+        answer.put_nowait(1)
+    assert [(await each).status for each in sending] == [200] * 5
+    assert connection._exchanges == 5
 
 
 async def test_both_ends_are_asked_whether_they_live(loopback, eventually):
