@@ -1,6 +1,7 @@
 """Argon2id off the event loop, bounded, and as slow for a user who does not exist as for one who does."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,16 +26,29 @@ class TooBusy(DeputizeError):
 class Passwords:
     """Checks passwords in a few threads; each check costs tens of megabytes and milliseconds, so their number is bounded."""
 
-    def __init__(self, hasher: PasswordHasher = STANDARD, threads: int = 2, waiting: int = 64) -> None:
-        """At most `threads` checks run at once and `waiting` more wait; beyond that `verify` raises `TooBusy`."""
+    def __init__(self, hasher: PasswordHasher = STANDARD, threads: int = 2, waiting: int = 64, of_one_source: int = 16) -> None:
+        """At most `threads` checks run at once and `waiting` more wait, `of_one_source` in all for the same source of attempts.
+
+        Beyond that `verify` raises `TooBusy`: one source alone does not keep the others out.
+        """
         self._hasher = hasher
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="argon2")
         self._room = threads + waiting
+        self._of_one_source = of_one_source
+        self._by_source: Counter[str] = Counter()
         self._nobody = hasher.hash("no user has this password")
 
-    async def verify(self, password_hash: str, password: str) -> bool:
+    async def verify(self, password_hash: str, password: str, source: str = "") -> bool:
         """Whether `password` is the one hashed; an empty hash is checked against a dummy, takes as long, and is false."""
-        return await self._in_thread(partial(self._matches, password_hash or self._nobody, password)) and bool(password_hash)
+        if self._by_source[source] >= self._of_one_source:
+            raise TooBusy("too many passwords of one source are being checked")
+        self._by_source[source] += 1
+        try:
+            return await self._in_thread(partial(self._matches, password_hash or self._nobody, password)) and bool(password_hash)
+        finally:
+            self._by_source[source] -= 1
+            if not self._by_source[source]:
+                del self._by_source[source]
 
     async def hash(self, password: str) -> str:
         """The Argon2id hash to store for a password. Raises `TooBusy` as `verify` does."""

@@ -45,5 +45,15 @@ async def test_more_than_the_room_is_refused_and_the_room_comes_back(passwords):
     assert await passwords.verify(hashed, "secret")
 
 
+async def test_one_source_does_not_take_the_room_of_the_others():
+    checker, hashed = Passwords(QUICK, threads=1, waiting=9, of_one_source=4), QUICK.hash("secret")
+    sources = ["flood"] * 20 + ["person"]
+    results = await asyncio.gather(*(checker.verify(hashed, "secret", source) for source in sources), return_exceptions=True)
+    assert sum(result is True for result in results[:20]) == 4
+    assert results[20] is True
+    assert await checker.verify(hashed, "secret", "flood")
+    checker.close()
+
+
 def test_the_standard_cost_is_that_of_rfc_9106():
     assert STANDARD.hash("x").startswith("$argon2id$v=19$m=65536,t=3,p=4$")

@@ -60,7 +60,7 @@ async def _check(username: str, password: str, user: User | None, situation: Sit
         )
         return _locked(username, locked_until - situation.now, language)
     try:
-        accepted = await services.passwords.verify(user.password_hash if user else "", password)
+        accepted = await services.passwords.verify(user.password_hash if user else "", password, situation.network)
     except TooBusy:
         await failures.take_back_attempt(environment_id, username, counts_for)
         raise

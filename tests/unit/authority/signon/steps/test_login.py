@@ -29,9 +29,9 @@ async def test_both_cost_a_password_check(authority, login, monkeypatch):
     checked = []
     real = authority.services.passwords.verify
 
-    async def counting(password_hash, password):
+    async def counting(password_hash, password, source):
         checked.append(bool(password_hash))
-        return await real(password_hash, password)
+        return await real(password_hash, password, source)
 
     monkeypatch.setattr(authority.services.passwords, "verify", counting)
     await login.sign_on("wrong")
@@ -131,7 +131,7 @@ async def test_addresses_of_one_network_are_one_source(authority):
 
 
 async def test_when_the_server_is_busy_nobody_is_blamed(authority, login, monkeypatch):
-    async def busy(_hash, _password):
+    async def busy(_hash, _password, _source):
         raise TooBusy
 
     with monkeypatch.context() as patched:
@@ -146,9 +146,9 @@ async def test_guessing_in_parallel_gains_nothing(authority, login, monkeypatch)
     checked = []
     real = authority.services.passwords.verify
 
-    async def counting(password_hash, password):
+    async def counting(password_hash, password, source):
         checked.append(password)
-        return await real(password_hash, password)
+        return await real(password_hash, password, source)
 
     monkeypatch.setattr(authority.services.passwords, "verify", counting)
     form = {**PageForm(login.response.text).fields, "username": "demouser", "password": "wrong"}
@@ -171,7 +171,7 @@ async def test_signing_on_forgets_the_failures(authority, login):
 
 
 async def test_when_too_many_sign_on_at_once_the_page_says_so(authority, login, monkeypatch):
-    async def busy(_hash, _password):
+    async def busy(_hash, _password, _source):
         raise TooBusy
 
     monkeypatch.setattr(authority.services.passwords, "verify", busy)
