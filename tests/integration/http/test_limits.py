@@ -333,6 +333,19 @@ async def test_a_request_whose_client_leaves_before_its_task_begins_gives_its_pl
     assert listener.gate.exchanges == 0
 
 
+async def test_a_request_that_has_been_sent_when_the_listener_closes_is_answered(loopback):
+    listener = await loopback.listen(ok)
+    wire = await loopback.connect(listener.port)
+    await wire.send(GET)
+    assert (await wire.answer())[0] == 200
+    (connection,) = listener._connections
+    wire.writer.write(GET)
+    listener.closing = True
+    connection.retire()
+    status, fields, _ = await wire.answer()
+    assert (status, fields["connection"]) == (200, "close")
+
+
 async def test_grace_ends(loopback):
     cancelled = asyncio.Event()
 

@@ -394,8 +394,9 @@ class Connection(WriteFlow):
             self.transport.resume_reading()
 
     def retire(self) -> None:
-        """The listener closes: go now if idle, else with the answer in progress."""
-        if self._exchange is None and not self._reader.ready and not self._reader.in_head and not self._closing:
+        """The listener closes: go now if idle, else with the answer in progress or, if a request is about to be read, with its."""
+        idle = self._exchange is None and not self._reader.ready and not self._reader.in_head and not self._closing
+        if idle and not _has_news(self.transport, select.POLLIN):
             self._close()
 
     def abort(self) -> asyncio.Task[None] | None:
@@ -413,7 +414,7 @@ class Connection(WriteFlow):
         waiting, progress = self._waiting()
         limit = self._patience(waiting)
         silent = self._silence.lasts((waiting, progress), now)
-        if self._half_closed and ((self._doubted and silent > self._listener.limits.tick_seconds) or _is_gone(self.transport)):
+        if self._half_closed and ((self._doubted and silent > self._listener.limits.tick_seconds) or _has_news(self.transport, 0)):
             self.transport.abort()
             return
         if (limit is not None and silent > limit) or (waiting is Waiting.BODY and self._drips(now)):
@@ -472,12 +473,12 @@ def _address(transport: asyncio.BaseTransport, end: str) -> tuple[str, int]:
     return known[:2] if known else ("", 0)
 
 
-def _is_gone(transport: asyncio.Transport) -> bool:
-    """Whether the other end of a connection that is not read from any more has refused what was sent to it."""
+def _has_news(transport: asyncio.Transport, events: int) -> bool:
+    """Whether the kernel has any of `events` for a connection, or that its other end has refused what was sent to it."""
     if transport.is_closing():
         return False
     poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), 0)
+    poll.register(transport.get_extra_info("socket").fileno(), events)
     return bool(poll.poll(0))
 
 
