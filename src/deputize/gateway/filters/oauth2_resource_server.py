@@ -81,7 +81,8 @@ class OAuth2ResourceServerFilter:
         """`scopes` are expressions; the token needs all they yield.
 
         An event stream ends when its token is found inactive, lacking a scope or out of the filter's policy, so at the latest
-        `streamRecheckInterval` after that; when the resolver cannot say twice in a row, after two intervals. A stream that the
+        `streamRecheckInterval` after that and once the resolver has answered; when it cannot say, or gives up waiting (`soTimeout`
+        of its `providerHandler`), twice in a row, after two intervals and both waits. A stream that the
         client opened by GET or `subscriptions/listen` also ends when its token expires; the answer to one call may finish.
 
         Legacy MCP sessions (`Mcp-Session-Id`) belong to the issuer, subject, client and actors of the token they were opened
