@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deputize.authority.audit import SOURCE, Source
 from deputize.authority.client_address import Network, client_address
+from deputize.authority.storage import StorageUnavailable
 from deputize.authority.strangers import turn_away
 from deputize.kernel.redaction import printable
 
@@ -23,6 +24,7 @@ _ONE_LINE = (b"host", b"authorization", b"content-type", b"content-length", b"tr
 """Fields of which two lines could be read in two ways: by this server and by whatever stands in front of it."""
 _HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?", re.ASCII)
 _TRANSACTION_ID = re.compile(rb"[!-~]{1,128}")
+RETRY_AFTER_SECONDS = "5"
 _log = structlog.get_logger("deputize.authority")
 
 
@@ -72,6 +74,12 @@ class Guard:
             await self._app(scope, _replay(body, receive), answering.send)
         except _Refused as refusal:
             await _refusal(scope, refusal.status, str(refusal))(scope, receive, answering.send)
+        except StorageUnavailable as error:
+            _log.error("the store does not answer", error=str(error), correlation_id=scope[CORRELATION_ID])
+            description = f"The server cannot answer now; try again later (Correlation ID: {scope[CORRELATION_ID]})"
+            if answering.status == 0:
+                response = turn_away(Request(scope), 503, description, scope[CORRELATION_ID], {"Retry-After": RETRY_AFTER_SECONDS})
+                await response(scope, receive, answering.send)
         except Exception:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the trace
             _log.exception("request failed", correlation_id=scope[CORRELATION_ID])
             if answering.status == 0:

@@ -10,7 +10,7 @@ from deputize.authority.signon.languages import choose_language
 from deputize.authority.signon.pages import Page, render
 from deputize.oauth.texts import parse_accept_language
 
-_CODES = {404: "not_found", 500: "server_error"}
+_CODES = {404: "not_found", 500: "server_error", 503: "temporarily_unavailable"}
 
 
 def turn_away(request: Request, status: int, description: str, correlation_id: str, headers: Mapping[str, str] | None = None) -> Response:

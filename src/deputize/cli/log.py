@@ -1,8 +1,10 @@
 """How the programs log: one JSON object a line on standard error, so that people and collectors read the same."""
 
+import contextlib
 import json
 import logging
 import sys
+from typing import IO
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -13,6 +15,7 @@ _JSON = json.JSONEncoder(default=repr)
 
 def configure_logging() -> None:
     """Send this process's log to standard error: our lines from INFO on, libraries' from WARNING on."""
+    writer = _LineWriter(sys.stderr.buffer)
     structlog.configure(
         processors=[
             structlog.stdlib.add_log_level,
@@ -21,12 +24,27 @@ def configure_logging() -> None:
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+class _LineWriter:
+    """A logger whose reader may be gone, or whose disk is full: lines are lost then, and nothing else fails."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def write(self, line: bytes) -> None:
+        """Write the line where anybody takes it."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(line + b"\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = write
 
 
 def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:

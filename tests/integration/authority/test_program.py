@@ -1,6 +1,7 @@
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -23,12 +24,13 @@ def program(tmp_path):
     port = free_port()
     command = [DEPUTIZE, "authority", "serve", "--data", tmp_path / "data", "--port", str(port)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not answers(port) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     yield process, port
     process.kill()
-    process.communicate()
+    process.wait()
+    process.stderr.close()
 
 
 def answers(port: int) -> bool:
@@ -49,3 +51,57 @@ def test_it_serves_and_stops_in_order(program, number):
     assert "authority starts" in [line["event"] for line in lines]
     assert [line["event"] for line in lines if line["event"].startswith("authority stop")] == ["authority stopping", "authority stopped"]
     assert lines[-1]["event"] == "authority stopped"
+
+
+ENVIRONMENT = "environment: Test\nresources: [{ name: api, scopes: [{ name: read }] }]\nagents:\n"
+AGENT = "  - { name: Agent, grants: [client_credentials], scopes: { api: [read] } }\n"
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """An environment with an agent, in the program's data: its id, and the agent's credentials."""
+    (tmp_path / "environment.yaml").write_text(ENVIRONMENT + AGENT)
+    out = tmp_path / "secrets.json"
+    command = [DEPUTIZE, "apply", tmp_path / "environment.yaml", "--data", tmp_path / "data", "--secrets-out", out]
+    subprocess.run(command, check=True, capture_output=True)
+    written = json.loads(out.read_text())
+    agent = written["agents"]["Agent"]
+    return written["environment"]["id"], (agent["id"], agent["secret"])
+
+
+def test_a_log_that_nobody_reads_any_more_fails_no_request(environment, program):
+    (process, port), (environment_id, agent) = program, environment
+    process.stderr.close()
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}/{environment_id}/as", auth=agent) as client:
+        for _ in range(100):  # more than the pipe and any buffer take
+            answer = client.post("/token", data={"grant_type": "client_credentials"})
+            assert answer.status_code == 200
+            revoked = client.post("/revoke", data={"token": answer.json()["access_token"]})
+            assert revoked.status_code == 200
+        assert client.post("/token", data={"grant_type": "password"}).status_code == 400
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=15) == 0
+
+
+def test_a_database_that_does_not_answer_is_503_at_every_endpoint_until_it_does(environment, program, tmp_path):
+    (_, port), (environment_id, agent) = program, environment
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}/{environment_id}", auth=agent) as client:
+        token = client.post("/as/token", data={"grant_type": "client_credentials"}).json()["access_token"]
+        with sqlite3.connect(tmp_path / "data" / "deputize.db") as database:
+            tables = [
+                name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+            ]
+            for name in tables:
+                database.execute(f"ALTER TABLE {name} RENAME TO away_{name}")
+        answers = [
+            client.post("/as/introspect", data={"token": token}),
+            client.post("/as/revoke", data={"token": token}),
+            client.post("/as/token", data={"grant_type": "refresh_token", "refresh_token": "x"}),
+        ]
+        for answer in answers:
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+            assert answer.json()["error"] == "temporarily_unavailable"
+        with sqlite3.connect(tmp_path / "data" / "deputize.db") as database:
+            for name in tables:
+                database.execute(f"ALTER TABLE away_{name} RENAME TO {name}")
+        assert client.post("/as/introspect", data={"token": token}).json()["active"]

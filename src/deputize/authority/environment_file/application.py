@@ -18,14 +18,14 @@ from deputize.authority.environment_file.plan import (
     plan_removals,
     warnings,
 )
-from deputize.authority.environment_file.problems import Problems
+from deputize.authority.environment_file.problems import EnvironmentFileInvalid, Problems
 from deputize.authority.environment_file.references import check, environment_settings
-from deputize.authority.environment_file.source import Source
 from deputize.authority.environment_file.stored import complete
 from deputize.authority.environment_file.targets import base_url_of, environment_target, object_targets
 from deputize.authority.environment_file.usernames import check_usernames
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, RowChange, Store
 from deputize.kernel.clock import Clock
+from deputize.kernel.errors import ConfigurationError, Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +72,23 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
 
     Raises `EnvironmentFileInvalid` with everything that is wrong, or `DirectoryConflict`; then nothing was changed.
     """
-    file, source = parse(application.text, application.file, application.resolve)
-    file = file.model_copy(update={"prune": file.prune or application.prune})
-    stands, now = await _existing(file, source, store), clock.now()
+    parsed, now = parse(application.text, application.file, application.resolve), clock.now()
+    if parsed.file is None:
+        parsed.problems.raise_if_any()
+        raise EnvironmentFileInvalid([ConfigurationError(Position(application.file), "there is nothing in it to apply")])
+    file = parsed.file.model_copy(update={"prune": parsed.file.prune or application.prune})
+    found = Problems(parsed.source)
+    stands = await _existing(file, found, store)
     row = environment_target(file, stands, application.base_url)
     seed = new_environment(row, now) if stands.environment is None else []
     known = replace(stands, objects=(*stands.objects, *_objects(seed)))
     file = complete(file, known)
-    _check(file, source, known, f"{base_url_of(row)}/{row.id}/as")
+    check(file, known, f"{base_url_of(row)}/{row.id}/as", found)
+    check_usernames(file, known, found)
+    if parsed.salvaged is not None:
+        parsed.salvaged.tell(found, parsed.problems)
+        found = parsed.problems
+    found.raise_if_any()
     targets = object_targets(file, known, row.id)
     default_policy = environment_settings(file, known).default_policy
     warned = (*warnings(targets), *consent_warnings(targets, known, default_policy), *base_url_warnings(row, stands))
@@ -93,28 +102,19 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     return Applied(row, tuple(plan.differences), warned, _afterwards(known, plan), tuple(plan.secrets))
 
 
-async def _existing(file: EnvironmentFile, source: Source, store: Store) -> Existing:
+async def _existing(file: EnvironmentFile, problems: Problems, store: Store) -> Existing:
     rows = await store.directory_rows.load()
-    environment = _environment(file, source, rows)
+    environment = _environment(file, problems, rows)
     users = await store.users.users_of(environment.id) if environment else ()
     return existing(rows, environment, users)
 
 
-def _environment(file: EnvironmentFile, source: Source, rows: DirectoryRows) -> EnvironmentRow | None:
+def _environment(file: EnvironmentFile, problems: Problems, rows: DirectoryRows) -> EnvironmentRow | None:
     by_id = next((row for row in rows.environments if file.id is not None and row.id == file.id), None)
     by_name = next((row for row in rows.environments if row.name == file.environment), None)
     if by_name and file.id not in {None, by_name.id}:
-        problems = Problems(source)
         problems.add("/id", f"the environment {by_name.name!r} already has the id {by_name.id}", "leave the id out, or use another name")
-        problems.raise_if_any()
     return by_id or by_name
-
-
-def _check(file: EnvironmentFile, source: Source, known: Existing, issuer: str) -> None:
-    problems = Problems(source)
-    check(file, known, issuer, problems)
-    check_usernames(file, known, problems)
-    problems.raise_if_any()
 
 
 def _objects(changes: list[RowChange]) -> list[ObjectRow]:

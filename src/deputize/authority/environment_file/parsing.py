@@ -1,6 +1,7 @@
 """A file's bytes to checked entries: YAML, then tokens, then the shape of every entry."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -8,6 +9,7 @@ from pydantic_core import ErrorDetails
 from deputize.authority.environment_file.entries import EnvironmentFile
 from deputize.authority.environment_file.explanations import explain
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid, Problems
+from deputize.authority.environment_file.salvage import Salvaged, salvage
 from deputize.authority.environment_file.source import Source, read
 from deputize.expressions import TokenError, substitute
 from deputize.kernel import pointers
@@ -18,22 +20,39 @@ Resolve = Callable[[str], str | None]
 _DEFINE = "set it in the process environment or with --set, or add a default as in &{name|default}"
 
 
-def parse(text: bytes, file: str, resolve: Resolve) -> tuple[EnvironmentFile, Source]:
-    """The entries of a file, tokens resolved, and where they stand. Raises `EnvironmentFileInvalid`."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a file says, and where."""
+
+    source: Source
+    problems: Problems
+    """What is wrong with tokens and shapes."""
+    file: EnvironmentFile | None
+    """All of it, or, when something is wrong, what can be judged all the same."""
+    salvaged: Salvaged | None
+    """That rest; `None` for a sound file."""
+
+
+def parse(text: bytes, file: str, resolve: Resolve) -> Parsed:
+    """The entries of a file, tokens resolved. Raises `EnvironmentFileInvalid` where it is no YAML of the kind that `source` reads."""
     try:
         source = read(text, file)
     except ConfigurationError as error:
         raise EnvironmentFileInvalid([error]) from error
     problems = Problems(source)
     value = _without_tokens(source.value, resolve, "", problems)
-    problems.raise_if_any()
+    unresolved = frozenset(problem.pointer for problem in problems)
     try:
-        return EnvironmentFile.model_validate(value), source
+        sound = EnvironmentFile.model_validate(value)
     except ValidationError as error:
         for detail in _root_causes(error.errors(include_url=False, include_input=False)):
-            explain(detail, problems)
-        problems.raise_if_any()
-        raise
+            if pointers.join("", *detail["loc"]) not in unresolved:
+                explain(detail, problems)
+    else:
+        if not unresolved:
+            return Parsed(source, problems, sound, None)
+    salvaged = salvage(value, unresolved)
+    return Parsed(source, problems, salvaged and salvaged.file, salvaged)
 
 
 def _root_causes(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:

@@ -1,6 +1,7 @@
 """Everything that is wrong with a file, each thing with its place, reported together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from deputize.authority.environment_file.source import Source
 from deputize.kernel.errors import ConfigurationError, DeputizeError
@@ -15,21 +16,35 @@ class EnvironmentFileInvalid(DeputizeError):
         super().__init__("\n".join(str(error) for error in errors))
 
 
+class Problem(NamedTuple):
+    """Something wrong, and where."""
+
+    pointer: str
+    reason: str
+    fix: str
+    at_key: bool
+
+
 class Problems:
     """Collects errors while checking goes on, so that an administrator sees all of them at once."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._found: list[ConfigurationError] = []
+        self._found: list[Problem] = []
+
+    def __iter__(self) -> Iterator[Problem]:
+        """What was collected so far."""
+        return iter(self._found)
 
     def add(self, pointer: str, reason: str, fix: str = "", *, at_key: bool = False) -> None:
         """Something at `pointer` is wrong; `at_key` shows the member's name instead of its value."""
-        self._found.append(ConfigurationError(self._source.position(pointer, at_key=at_key), reason, fix))
+        self._found.append(Problem(pointer, reason, fix, at_key))
 
     def raise_if_any(self) -> None:
         """Raise `EnvironmentFileInvalid` with what was collected, in the order of the file."""
         if self._found:
-            raise EnvironmentFileInvalid(sorted(self._found, key=_place))
+            errors = [ConfigurationError(self._source.position(each.pointer, at_key=each.at_key), each.reason, each.fix) for each in self]
+            raise EnvironmentFileInvalid(sorted(errors, key=_place))
 
 
 def _place(error: ConfigurationError) -> tuple[int, int]:

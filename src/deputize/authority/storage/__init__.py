@@ -12,7 +12,7 @@ from deputize.authority.storage.directory_rows import (
     SecretRow,
     SigningKeyRow,
 )
-from deputize.authority.storage.engine import StorageError
+from deputize.authority.storage.engine import StorageError, StorageUnavailable
 from deputize.authority.storage.store import Store, data_folder, open_store, sqlite_url
 
 __all__ = (
@@ -27,6 +27,7 @@ __all__ = (
     "SecretRow",
     "SigningKeyRow",
     "StorageError",
+    "StorageUnavailable",
     "Store",
     "data_folder",
     "open_store",

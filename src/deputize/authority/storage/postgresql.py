@@ -7,6 +7,8 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql import Select
 
+from deputize.authority.storage.engine import telling_unavailability
+
 T = TypeVar("T")
 
 
@@ -19,13 +21,15 @@ class PostgresqlDatabase:
 
     async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Row[Any]]:
         """Everything `statement` selects, as committed when this was called."""
-        async with self._reader.connect() as connection:
-            return (await connection.execute(statement, parameters)).all()
+        with telling_unavailability():
+            async with self._reader.connect() as connection:
+                return (await connection.execute(statement, parameters)).all()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, once all it wrote is committed and durable; if it raises, nothing was written."""
-        async with self._engine.begin() as connection:
-            return await connection.run_sync(work)
+        with telling_unavailability():
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(work)
 
     async def close(self) -> None:
         """Let go of every connection."""

@@ -24,7 +24,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import Select
 
-from deputize.authority.storage.engine import StorageError
+from deputize.authority.storage.engine import StorageError, telling_unavailability
 
 T = TypeVar("T")
 
@@ -86,11 +86,13 @@ class SqliteDatabase:
 
     async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Row[Any]]:
         """Everything `statement` selects, as committed when this was called."""
-        return self._reader.execute(statement, parameters).all()
+        with telling_unavailability():
+            return self._reader.execute(statement, parameters).all()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, once all it wrote is committed and durable; if it raises, nothing was written."""
-        return await asyncio.wrap_future(self._writer.submit(work))
+        with telling_unavailability():
+            return await asyncio.wrap_future(self._writer.submit(work))
 
     async def close(self) -> None:
         """Let go of every connection; writes already under way are finished first."""
