@@ -16,6 +16,7 @@ SPOOFED = [
     ("X_Forwarded_For", "127.0.0.1"),
     ("X-Real-IP", "127.0.0.1"),
     ("True-Client-IP", "127.0.0.1"),
+    ("X-ForgeRock-TransactionId", "of-somebody-else"),
 ]
 OVERRIDES = [
     ("X-HTTP-Method-Override", "DELETE"),
