@@ -5,6 +5,8 @@ passwords. Members are written as the gateway writes its own: in camel case, und
 """
 
 import json
+import os
+import pwd
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -124,6 +126,16 @@ def _open_files(directory: Path) -> JsonFileSink:
         return JsonFileSink(directory, [TOPIC], 0o600)
     except OSError as error:
         raise AuditUnusable(f"cannot write audit files in {directory}: {error.strerror}; name another folder with --audit") from error
+
+
+def operator() -> dict[str, JsonValue]:
+    """The account of the operating system that this process runs under; behind `sudo` also the one it was called from."""
+    number = os.getuid()
+    try:
+        name = pwd.getpwuid(number).pw_name
+    except KeyError:
+        name = str(number)
+    return {"os_user": name, "sudo_user": os.environ.get("SUDO_USER")}
 
 
 def recorder(publish: Publish | None) -> Record:

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from deputize.authority.app import create_app
-from deputize.authority.audit import open_audit, recorder
+from deputize.authority.audit import Event, open_audit, operator, recorder
 from deputize.authority.client_address import Network
 from deputize.authority.connection import BoundedProtocol
 from deputize.authority.directory.service import open_directory
@@ -25,6 +25,7 @@ from deputize.kernel import ids
 from deputize.kernel.clock import SystemClock
 from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import DeputizeError
+from deputize.kernel.values import JsonValue
 
 _log = structlog.get_logger("deputize.authority")
 MAX_CONNECTIONS = 4096
@@ -80,9 +81,10 @@ async def _serve(services: Services, listener: Listener, bound: socket.socket) -
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
     spare_collector()
-    _log.info("authority starts", base_url=listener.base_url, host=listener.host, port=listener.port)
+    told: dict[str, JsonValue] = {"base_url": listener.base_url, "host": listener.host, "port": listener.port, **operator()}
+    services.audit(Event("authority starts", services.clock.now(), None, told))
     await server.serve(sockets=[bound])
-    _log.info("authority stopped")
+    services.audit(Event("authority stopped", services.clock.now(), None, told))
 
 
 class _Server(uvicorn.Server):

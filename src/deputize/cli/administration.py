@@ -1,8 +1,6 @@
 """What commands that work on the authority's data have in common: the store, errors in words, and a record of who did what."""
 
 import asyncio
-import os
-import pwd
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -10,7 +8,7 @@ from typing import TypeVar
 import click
 
 from deputize.audit.service import Publish
-from deputize.authority.audit import SOURCE, AuditUnusable, Event, Source, open_audit
+from deputize.authority.audit import SOURCE, AuditUnusable, Event, Source, open_audit, operator
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, Store, open_store
 from deputize.cli.database import audit_directory
 from deputize.kernel.clock import Clock, SystemClock
@@ -74,15 +72,8 @@ async def _recorded(publish: Publish, administration: Administration, work: Call
         reason = None
         return result
     finally:
-        now, members = administration.clock.now(), {**_who(), **administration.members}
+        now, members = (
+            administration.clock.now(),
+            {"command": click.get_current_context().command_path, **operator(), **administration.members},
+        )
         publish(Event("command", now, administration.environment_id, members, reason))
-
-
-def _who() -> dict[str, JsonValue]:
-    """The command, and the account of the operating system that it runs under; behind `sudo` also the one it was called from."""
-    number = os.getuid()
-    try:
-        name = pwd.getpwuid(number).pw_name
-    except KeyError:
-        name = str(number)
-    return {"command": click.get_current_context().command_path, "os_user": name, "sudo_user": os.environ.get("SUDO_USER")}

@@ -1,3 +1,4 @@
+import getpass
 import json
 import signal
 import socket
@@ -41,7 +42,7 @@ def answers(port: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_and_stops_in_order(program, number):
+def test_it_serves_and_stops_in_order(program, number, tmp_path):
     process, port = program
     assert answers(port)
     process.send_signal(number)
@@ -51,6 +52,9 @@ def test_it_serves_and_stops_in_order(program, number):
     assert "authority starts" in [line["event"] for line in lines]
     assert [line["event"] for line in lines if line["event"].startswith("authority stop")] == ["authority stopping", "authority stopped"]
     assert lines[-1]["event"] == "authority stopped"
+    records = [json.loads(line) for line in (tmp_path / "data" / "audit" / "authority.audit.json").read_text().splitlines()]
+    assert [record["eventName"] for record in records] == ["DEPUTIZE-AUTHORITY-STARTS", "DEPUTIZE-AUTHORITY-STOPPED"]
+    assert records[0]["osUser"] == getpass.getuser()
 
 
 ENVIRONMENT = "environment: Test\nresources: [{ name: api, scopes: [{ name: read }] }]\nagents:\n"
