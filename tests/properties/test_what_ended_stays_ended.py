@@ -58,6 +58,7 @@ from support.authority import HASHER, NOW, Browser, RunningAuthority, TurnableCl
 SECOND_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a02"
 AGENTS, USERS = (AGENT_ID, OTHER_ID), ("ada", "grace")
 USER_IDS = dict(zip(USERS, ("cf025143-501a-4d70-9c80-95d69121d701", "cf025143-501a-4d70-9c80-95d69121d702"), strict=True))
+ENDINGS = (None, "consent", "user", "password", "user anew", "agent", "agent anew", "session")
 SCOPES = {AGENT_RESOURCE_ID: "agent", TEST_ID: "test", SECOND_ID: "second"}
 ATTRIBUTES = {
     AGENT_RESOURCE_ID: {"sub": "user.username", "may_act": MAY_ACT},
@@ -257,11 +258,20 @@ class Lives(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         for user, agent in (("ada", AGENT_ID), ("ada", OTHER_ID), ("grace", AGENT_ID)):
-            self.begin_anew(user, agent)
+            self.begin_anew(user, agent, None)
 
-    @rule(user=st.sampled_from(USERS), agent=st.sampled_from(AGENTS))
-    def begin_anew(self, user, agent) -> None:
-        """Everything is put right, and used: sign-on, exchanges, and a chain of both agents."""
+    @rule(user=st.sampled_from(USERS), agent=st.sampled_from(AGENTS), ending=st.sampled_from(ENDINGS))
+    def begin_anew(self, user, agent, ending) -> None:
+        """Something ends, everything is put right, and used: sign-on, exchanges, and a chain of both agents."""
+        match ending:
+            case "consent":
+                self.withdraw(user, agent)
+            case "user" | "password" | "user anew":
+                self.write_user(user, enabled=ending != "user", anew=int(ending != "user anew"), password=int(ending != "password"))
+            case "agent" | "agent anew":
+                self.write_agent(agent, enabled=False, anew=int(ending != "agent anew"))
+            case "session":
+                self.end_session(-1)
         self.model.granted, self.model.offered = {(each, resource) for each in AGENTS for resource in SCOPES}, set(SCOPES)
         for resource in SCOPES:
             self.run(self.change(self.resource_row(resource)))

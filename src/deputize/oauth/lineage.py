@@ -35,21 +35,21 @@ class Lineage:
     @property
     def jti(self) -> str:
         """The token's own `jti`."""
-        return ".".join(self._parts)
+        return ".".join(self.segments if self.grant_id is None else (self.grant_id, *self.segments))
 
     @property
     def jtis(self) -> tuple[str, ...]:
         """The `jti` of every ancestor, and last the token's own."""
-        first = len(self._parts) - len(self.segments) + 1
-        return tuple(".".join(self._parts[:end]) for end in range(first, len(self._parts) + 1))
+        jtis: list[str] = []
+        before = "" if self.grant_id is None else f"{self.grant_id}."
+        for segment in self.segments:
+            jtis.append(before + segment)
+            before = f"{jtis[-1]}."
+        return tuple(jtis)
 
     def append(self, segment: str) -> "Lineage":
         """The lineage of a token exchanged for this one."""
         return Lineage(self.grant_id, (*self.segments, segment))
-
-    @property
-    def _parts(self) -> tuple[str, ...]:
-        return self.segments if self.grant_id is None else (self.grant_id, *self.segments)
 
 
 def parse_jti(jti: JsonValue) -> Lineage | None:

@@ -115,8 +115,10 @@ def lost_scopes(environment: Environment, agent: Agent, audience: str, scope: st
     """Those of a token's scopes that are no longer its resource's, or no longer granted to `agent`; OpenID scopes always are."""
     resource = environment.resource_of_audience(audience)
     names = resource_scopes(name for name in scope.split(" ") if name)
-    granted = agent.scopes.get(resource.id, frozenset[str]()) & resource.scopes.keys() if resource else frozenset[str]()
-    return tuple(name for name in names if name not in granted)
+    if resource is None:
+        return names
+    offered, granted = resource.scopes, agent.scopes.get(resource.id, frozenset[str]())
+    return tuple(name for name in names if name not in offered or name not in granted)
 
 
 def ancestors_of(environment: Environment, subject: Basis, grant: Grant | None) -> tuple[tuple[str, str], ...]:
