@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -58,7 +59,7 @@ from support.authority import HASHER, NOW, Browser, RunningAuthority, TurnableCl
 SECOND_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a02"
 AGENTS, USERS = (AGENT_ID, OTHER_ID), ("ada", "grace")
 USER_IDS = dict(zip(USERS, ("cf025143-501a-4d70-9c80-95d69121d701", "cf025143-501a-4d70-9c80-95d69121d702"), strict=True))
-ENDINGS = (None, "consent", "user", "password", "user anew", "agent", "agent anew", "session")
+ENDINGS = (None, "consent", "user", "password", "user anew", "agent", "agent anew", "session", "token", "refresh token", "code")
 SCOPES = {AGENT_RESOURCE_ID: "agent", TEST_ID: "test", SECOND_ID: "second"}
 ATTRIBUTES = {
     AGENT_RESOURCE_ID: {"sub": "user.username", "may_act": MAY_ACT},
@@ -272,6 +273,13 @@ class Lives(RuleBasedStateMachine):
                 self.write_agent(agent, enabled=False, anew=int(ending != "agent anew"))
             case "session":
                 self.end_session(-1)
+            case "token" | "refresh token":  # the sign-on's, from which the others came
+                self.revoke(
+                    next(n for n, each in enumerate(reversed(self.tokens)) if len(each.issues) == 1 and each.kind == ACCESS_TOKEN),
+                    ending == "refresh token",
+                )
+            case "code":
+                self.replay_code(-1)
         self.model.granted, self.model.offered = {(each, resource) for each in AGENTS for resource in SCOPES}, set(SCOPES)
         for resource in SCOPES:
             self.run(self.change(self.resource_row(resource)))
@@ -435,3 +443,19 @@ class Lives(RuleBasedStateMachine):
 
 def test_tokens_are_active_exactly_while_everything_they_rest_on_is_in_force():
     run_state_machine_as_test(Lives, settings=settings(max_examples=6, stateful_step_count=20, deadline=None))
+
+
+@pytest.mark.parametrize("ending", ENDINGS[1:])
+def test_each_end_is_final(ending):
+    """The same without chance: one end after the other, with everything put right and used in between."""
+    lives = Lives()
+    try:
+        lives.begin_anew("ada", AGENT_ID, None)
+        lives.tokens_are_active_exactly_while_everything_they_rest_on_is()
+        before = list(lives.tokens)
+        assert all(map(lives.model.is_alive, before))
+        lives.begin_anew("ada", AGENT_ID, ending)
+        lives.tokens_are_active_exactly_while_everything_they_rest_on_is()
+        assert not any(map(lives.model.is_alive, [each for each in before if each.issues[1:]]))
+    finally:
+        lives.teardown()
