@@ -101,7 +101,8 @@ class Process:
         return int(re.search(rf'^{name}{{destination=".*{topic}.audit.json"}} (\d+)$', text, re.MULTILINE)[1])
 
     async def call(self, tool):
-        return await ask(self.port, "POST", "/mcp", HEADERS, message(tool))
+        async with asyncio.timeout(60), Client(self.port) as client:  # a busy machine's disk takes its time
+            return await client.ask("POST", "/mcp", HEADERS, message(tool))
 
 
 def configured(instance, upstream, *, strict=False, where="route"):
@@ -184,8 +185,9 @@ async def test_strictly_no_call_passes_unrecorded_while_the_disk_is_full(instanc
             statuses += [answer.status for answer in await asyncio.gather(*round_of)]
             assert set(statuses) <= {200, 503}
         assert not await process.is_ready()
-        assert await process.metric("deputize_audit_failing") == 1
-        assert await process.metric("deputize_audit_write_failures_total") >= 1
+        failing = {topic for topic in ("access", "mcp") if await process.metric("deputize_audit_failing", topic)}
+        assert failing  # whichever was full first
+        assert all([await process.metric("deputize_audit_write_failures_total", topic) >= 1 for topic in failing])
         reached = set(upstream.tools)
         refusals = [await process.call(f"refused-{number}") for number in range(50)]
         assert [answer.status for answer in refusals] == [503] * 50
