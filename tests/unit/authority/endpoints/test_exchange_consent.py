@@ -85,7 +85,7 @@ async def test_what_is_asked_for_on_use_is_refused_until_the_user_agreed(world):
     with capture_logs() as logs:
         refused = await world.exchange(subject, "test pay")
     assert "access_token" not in refused
-    assert any("does not cover that 'MCP Tutorial' obtains ['pay'] of 'test'" in str(each.get("detail")) for each in logs)
+    assert any("does not cover that 'MCP Tutorial' obtains ['pay'] of 'test'" in str(each.get("reason")) for each in logs)
     assert "access_token" in await world.exchange(subject, "test")
     await world.sign_on(scope="agent pay")
     assert await world.active((await world.exchange(subject, "test pay"))["access_token"]), "the consent that it rests on was extended"
@@ -125,5 +125,5 @@ async def test_an_agent_that_the_page_did_not_name_obtains_nothing(world):
     world.configure([passing], other)
     with capture_logs() as logs:
         assert "access_token" not in await world.exchange(subject, client_id=OTHER_ID)
-    assert any("does not cover that 'Other Agent' obtains ['test']" in str(each.get("detail")) for each in logs)
+    assert any("does not cover that 'Other Agent' obtains ['test']" in str(each.get("reason")) for each in logs)
     assert "access_token" in await world.exchange(await world.sign_on(), client_id=OTHER_ID), "now the page named it"
