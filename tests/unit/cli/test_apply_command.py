@@ -139,3 +139,23 @@ def test_a_data_folder_that_cannot_be_written_is_named(command):
     result = CliRunner().invoke(apply, [str(command.file), "--data", str(command.file / "data")])
     assert result.exit_code == 1
     assert "cannot use" in result.output
+
+
+def test_applying_leaves_a_record_of_what_was_before_and_after_and_of_no_secret(command):
+    first = command("--set", "AUDIENCE=https://a.example.com")
+    command.write(FILE + "    enabled: false\nusers: [{ username: ada, password: correct horse battery }]\n")
+    command("--set", "AUDIENCE=https://a.example.com")
+    command.write(FILE + "    colour: red\n")
+    command()
+    text = (command.folder / "data" / "audit" / "authority.audit.json").read_text()
+    created, changed, refused = map(json.loads, text.splitlines())
+    assert (created["command"], created["decision"], created["dryRun"]) == ("apply", "PERMIT", False)
+    assert {"kind": "agent", "name": "Agent", "secret": "drawn"}.items() <= created["changes"][-1].items()
+    agent, user = changed["changes"]
+    assert (agent["name"], agent["before"], agent["after"]) == ("Agent", {"enabled": True}, {"enabled": False})
+    assert (user["before"], user["after"]["password"]) == (None, "set")
+    assert (refused["decision"], "'colour' is not known here" in refused["reason"]) == ("DENY", True)
+    secrets = [line.partition("secret ")[2].partition(" (shown")[0] for line in first.output.splitlines() if "(shown only now)" in line]
+    assert len(secrets) == 2
+    for secret in (*secrets, "correct horse battery", "$argon2id$"):
+        assert secret not in text
