@@ -1,5 +1,7 @@
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
@@ -40,3 +42,31 @@ async def test_a_database_of_a_newer_version_is_refused(tmp_path):
     with pytest.raises(StorageError, match="revision 9999"):
         async with open_store(sqlite_url(tmp_path)):
             pass
+
+
+async def test_the_first_version_s_users_and_sessions_stay_and_its_consents_and_tokens_go(tmp_path):
+    url = sqlite_url(tmp_path)
+    configuration = Config()
+    configuration.set_main_option("script_location", package.__path__[0])
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "0001")
+        for statement in (
+            "INSERT INTO environments VALUES ('e', 'Test', '{}')",
+            "INSERT INTO users (id, environment_id, username, password_hash, enabled) VALUES ('u', 'e', 'ada', 'hash', 1)",
+            "INSERT INTO users (id, environment_id, username, password_hash, enabled) VALUES ('v', 'e', 'eve', '', 1)",
+            "INSERT INTO sessions VALUES ('s', 'e', 'u', 'cookie', 900, 5000.0, NULL)",
+            "INSERT INTO consents VALUES ('e', 'u', 'a', 1, 'r', 'en', 900.0, NULL, NULL)",
+            "INSERT INTO issued_tokens VALUES ('j', 'f', 5000.0, 0)",
+        ):
+            connection.execute(text(statement))
+    engine.dispose()
+    async with open_store(url) as store:
+        ada, eve = await store.users.users_of("e")
+        session = await store.sessions.find_session("e", "cookie")
+        assert (ada.username, ada.password_hash, ada.enabled) == ("ada", "hash", True)
+        assert len(ada.term) == len(eve.term) == 8
+        assert ada.term != eve.term
+        assert (session.user_term, session.created_at, session.last_used_at) == (ada.term, 900.0, 900.0)
+        assert await store.consents.consents_of("e", "u") == ()
