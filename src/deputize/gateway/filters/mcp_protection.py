@@ -6,22 +6,25 @@ from typing import Final, Self
 import structlog
 from pydantic import Field
 
+from deputize.gateway.contexts import RouterContext
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter, Refusal
 from deputize.gateway.mcp_errors import error_response
 from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
+from deputize.gateway.redirects import redirect_within
 from deputize.gateway.settings import OneOrMore, Reference, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Filter, Next
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel import pointers
 from deputize.kernel.pointers import Absent
-from deputize.kernel.uris import UriError, is_same_resource, parse_target
+from deputize.kernel.uris import UriError, is_same_resource, parse_origin, parse_target
 from deputize.mcp.challenge import Challenge, bearer, relayed_challenges
 from deputize.mcp.errors import bad_gateway
 from deputize.mcp.metadata import ProtectedResource, well_known_path, well_known_url
 
 log = structlog.get_logger()
 _CHALLENGE: Final = "WWW-Authenticate"
+_LOCATION: Final = "Location"
 _ENDPOINT_ENDINGS: Final = ("/authorize", "/token", "/introspect", "/openid-configuration", "/oauth-authorization-server")
 
 
@@ -44,7 +47,10 @@ class MetadataHandler:
 
 
 class McpProtectionFilter:
-    """Token, then audience, then actor, then scope. Only the gateway challenges the client, and leads it to the resource's metadata."""
+    """Token, then audience, then actor, then scope. Only the gateway challenges the client, and leads it to the resource's metadata.
+
+    A redirect of the MCP server to another origin is 502 for the client: it would be challenged there.
+    """
 
     class Config(Settings):
         """`requireActor` and `forwardToken` are ours.
@@ -111,6 +117,8 @@ class McpProtectionFilter:
         response = await self._resource_server.pass_on(exchange, token, next, self._policy, self._resource_id)
         if response.status in {401, 407} or _CHALLENGE in response.headers:
             response = await self._challenge_ourselves(exchange, response)
+        if 300 <= response.status < 400 and _LOCATION in response.headers:
+            response = await self._redirect_within(exchange, response)
         return response
 
     def _policy(self, exchange: Exchange, token: AccessToken) -> Refusal | None:
@@ -170,6 +178,25 @@ class McpProtectionFilter:
         for challenge in challenges or ([bearer()] if response.status == 401 else []):
             response.headers.add(_CHALLENGE, str(self._pointing_at_metadata(challenge)))
         return response
+
+    async def _redirect_within(self, exchange: Exchange, response: Response) -> Response:
+        """A redirect that stays here. A client that followed it elsewhere would be challenged there, by whomever the server chose."""
+        locations = response.headers.get_all(_LOCATION)
+        received = exchange.find(RouterContext)
+        here = (parse_origin(self._resource_id), received.original_origin if received else None)
+        location = redirect_within(locations[0], here, exchange.request.origin) if len(locations) == 1 else None
+        if location is not None:
+            response.headers.set(_LOCATION, location)
+            return response
+        await response.body.aclose()
+        log.warning(
+            "the MCP server redirects to another place",
+            status=response.status,
+            locations=[value[:256] for value in locations[:4]],
+            fix="have the server answer itself, or let baseURI name where it redirects to",
+            transaction=exchange.transaction_id,
+        )
+        return error_response(exchange, bad_gateway("the MCP server redirects to another place"))
 
     def _pointing_at_metadata(self, challenge: Challenge, scopes: tuple[str, ...] | None = None) -> Challenge:
         if self._realm is not None:

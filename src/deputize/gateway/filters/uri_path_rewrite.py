@@ -8,11 +8,12 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field
 
 from deputize.gateway.contexts import RouterContext
+from deputize.gateway.redirects import leads_to
 from deputize.gateway.settings import Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Response
-from deputize.kernel.uris import Origin, Target, UriError, parse_origin, parse_target
+from deputize.kernel.uris import Origin, Target, UriError, parse_target
 
 _REGEX_CHARACTERS = re.compile(r"[\^$*+?()\[\]{}|\\]")
 _MAPPED_BACK = ("Location", "Content-Location")
@@ -82,12 +83,7 @@ def _is_ours(location: str, parts: SplitResult, destination: Origin | None) -> b
     """Whether it leads to where the request went; without a scheme by that of the request (RFC 3986 section 4.2)."""
     if not parts.scheme and not parts.netloc:
         return location.startswith("/")
-    if destination is None:
-        return False
-    try:
-        return parse_origin(location if parts.scheme else f"{destination.scheme}:{location}") == destination
-    except UriError:
-        return False
+    return leads_to(location, destination)
 
 
 def _check(path: str, site: Site) -> None:

@@ -5,14 +5,17 @@ from dataclasses import replace
 import pytest
 import structlog
 
+from deputize.gateway.contexts import RouterContext
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.oauth_contexts import AccessToken
+from deputize.gateway.places import RouteIdentity
 from deputize.gateway.resolvers.resolution import ResolutionError
 from deputize.http.chain import Chain
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
+from deputize.kernel.uris import parse_origin
 from support.gateway import Answering, FixedClock, built, exchange_for, instance_for
 from support.mcp_messages import LEGACY_VERSION, MODERN_META
 from support.oauth_filters import CLAIMS, METADATA, RESOURCE, bearing, oauth_heap, posting, protection, resource_server, through
@@ -213,6 +216,53 @@ async def test_no_server_asks_for_a_proxys_credentials():
     assert (response.status, json.loads(response.body.buffered)["id"]) == (502, 7001)
 
 
+async def redirected(status, *locations, **config):
+    """What becomes of a redirect by a server that is found at http://backend:8000, and by its client at the resource's origin."""
+    exchange = posting(CALL, ("Authorization", "Bearer good"))
+    exchange.put(RouterContext(RouteIdentity("r", "r"), parse_origin("http://gateway.example"), exchange.request.target))
+    exchange.request.origin = parse_origin("http://backend:8000")
+    response = await answered(status, [("Location", location) for location in locations], exchange, **config)
+    return response.status, response.headers.get("location")
+
+
+@pytest.mark.parametrize("forward", [False, True])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "location",
+    [
+        *("http://evil.example/mcp", "//evil.example/mcp", "///evil.example", r"/\evil.example", r"\\evil.example", r"http:\evil.example"),
+        *("http:evil.example", "http:/evil.example", "http://gateway.example@evil.example/", r"http://evil.example\@gateway.example/"),
+        *("/\t/evil.example", "http://gateway.example:81/", "https://gateway.example/", "http://gateway.example.evil.example/"),
+        *("javascript:alert(1)", "http://backend:8000@evil.example/", "http://[::1", "http://gateway.example:x/", "HTTP:evil.example"),
+    ],
+)
+async def test_no_server_sends_a_client_to_another_place(status, location, forward):
+    assert await redirected(status, location, forwardToken=forward) == (502, None)
+
+
+async def test_two_redirects_at_once_lead_nowhere():
+    assert await redirected(307, "/mcp/", "http://evil.example/") == (502, None)
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        *((each, each) for each in ("/mcp/", "/mcp/?x=http://a/#b", "mcp/", "", "?x=1", "./a:b", "http://gateway.example/mcp/")),
+        ("https://ig.example.com:8443/mcp/", "https://ig.example.com:8443/mcp/"),
+        ("http://backend:8000/mcp/?x=1#y", "/mcp/?x=1#y"),
+        ("//backend:8000/mcp/", "/mcp/"),
+        ("http://backend:8000", "/"),
+        ("http://backend:8000//evil.example/", "/.//evil.example/"),
+    ],
+)
+async def test_a_redirect_stays_at_the_gateway(location, expected):
+    assert await redirected(307, location) == (307, expected)
+
+
+async def test_what_is_not_a_redirect_may_name_any_place():
+    assert await redirected(201, "http://elsewhere.example/") == (201, "http://elsewhere.example/")
+
+
 async def test_a_filter_of_the_gateway_further_in_may_challenge():
     heap = oauth_heap(resource_server(), tokens={"good": {**CLAIMS, "scope": "test"}})
     inner = built(OAuth2ResourceServerFilter, resource_server(scopes=["admin"]), heap)
@@ -279,7 +329,10 @@ async def test_an_open_stream_ends_when_its_token_is_not_accepted_any_more(left,
     assert not waiting.done()
     tokens["good"] = left
     assert await asyncio.wait_for(waiting, 5) == "over"
-    assert (await chain.handle(bearing("good"))).status in ({200} if isinstance(left, Exception) and cache else {401, 403, 503})
+    again = bearing("good")
+    assert (await chain.handle(again)).status in ({200} if isinstance(left, Exception) and cache else {401, 403, 503})
+    for each in again.endings:
+        each(None)  # or its token would still be asked about when the loop closes
 
 
 async def test_the_answer_to_a_call_may_finish():
