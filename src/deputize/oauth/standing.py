@@ -171,13 +171,17 @@ def _consent_refusal(environment: Environment, grant: Grant, standing: Standing,
         agreements = effective_agreements(policy, environment.agreements)
     except AgreementMissing as error:
         return str(error)
-    given = {consent.id: consent for consent in standing.consents}
+    mine = (each for each in standing.consents if each.client_id == grant.client_id)
+    given = {consent.agreement_id: consent for consent in mine if grant.consents.get(consent.agreement_id) == consent.id}
+    # Also to agreements that nobody is asked for any more: who withdraws means it, whatever the policy says by then.
+    for agreement_id in grant.consents:
+        if agreement_id not in given or given[agreement_id].withdrawn_at is not None:
+            return f"the consent to the agreement {agreement_id} that the grant rests on was withdrawn, is gone or was replaced"
     for agreement in agreements:
-        consent = given.get(grant.consents.get(agreement.id, ""))
-        if consent is None or consent.agreement_id != agreement.id or consent.client_id != grant.client_id:
-            return f"the consent to {agreement.name!r} that the grant rests on is gone or was replaced"
-        if not is_in_force(consent, agreement, now):
-            return f"the consent to {agreement.name!r} was withdrawn, expired, or is due again"
+        if agreement.id not in given:
+            return f"the grant rests on no consent to {agreement.name!r}"
+        if not is_in_force(given[agreement.id], agreement, now):
+            return f"the consent to {agreement.name!r} expired, or is due again"
     return None
 
 

@@ -12,6 +12,7 @@ from deputize.authority.signon.reader import dead_end, language_of, refuse_as_pa
 from deputize.authority.signon.situation import SignedOn
 from deputize.kernel.digests import digest
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, code_response, error_response
+from deputize.oauth.consents import is_in_force
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant
 
 
@@ -69,7 +70,7 @@ def _leave(call: Call, location: str) -> Response:
 
 def _grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Grant:
     """Everything that what the agent gets rests on, by identity and as it was read: whatever of it ended since is not revived."""
-    session, client = signed_on.session, request.client
+    session, client, agreements = signed_on.session, request.client, call.environment.agreements
     refreshable = "refresh_token" in client.grant_types
     return Grant(
         id=call.services.new_id(),
@@ -80,7 +81,11 @@ def _grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Gr
         authentication=Authentication(signed_on.user.id, session.id, session.auth_time, request.policy.name),
         resource_id=request.target.resource.id or None,
         scopes=request.target.requested,
-        consents={consent.agreement_id: consent.id for consent in signed_on.consents_for(client.id)},
+        consents={
+            consent.agreement_id: consent.id
+            for consent in signed_on.consents_for(client.id)
+            if consent.agreement_id in agreements and is_in_force(consent, agreements[consent.agreement_id], call.now)
+        },
         created_at=call.now,
         expires_at=call.now + (client.refresh_token_rolling_lifetime if refreshable else call.services.limits.code_lifetime),
     )

@@ -53,7 +53,7 @@ class Flow:
     session_id: str = ""
     """The session in which somebody signed on in this flow; empty before that."""
     accepted: str = ""
-    """The ids of the agreements accepted in this flow, with "~" between them: `prompt=consent` asks for each once."""
+    """The ids of the consents given in this flow, with "~" between them: `prompt=consent` asks for each once."""
 
 
 async def start(call: Call, parameters: Mapping[str, str] | None) -> Response:
@@ -186,8 +186,8 @@ async def proceed(call: Call, flow: Flow, done: Done | None = None) -> Response:
     """Send the browser to where the flow goes on after a step that was just done in it."""
     if done and done.session:
         flow = replace(flow, session_id=done.session.id)
-    if done and done.agreement_id:
-        flow = replace(flow, accepted="~".join(filter(None, (flow.accepted, done.agreement_id))))
+    if done and done.consent_id:
+        flow = replace(flow, accepted="~".join(filter(None, (flow.accepted, done.consent_id))))
     return see(await address(call, flow))
 
 

@@ -39,7 +39,7 @@ class Situation:
     known_browsers: str
     """The cookie by which `known_browsers` recognises this browser; empty without one."""
     accepted: frozenset[str]
-    """Ids of the agreements accepted since the request began."""
+    """Ids of the consents given since the request began, by whoever was signed on."""
     reach: Covers
     """What the request reaches, directly and by exchange; empty while nobody is signed on."""
     languages: tuple[str, ...]

@@ -27,7 +27,7 @@ class Done:
 
     session: NewSession | None = None
     """When the user signed on."""
-    agreement_id: str | None = None
+    consent_id: str | None = None
     """When the user accepted an agreement."""
 
 

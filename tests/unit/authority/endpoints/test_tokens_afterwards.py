@@ -1,5 +1,6 @@
 """Introspection, revocation, user information and sign-off: what can happen to a token after it was issued."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -121,6 +122,39 @@ async def test_withdrawing_consent_kills_what_rests_on_it_at_once(authority, tok
     assert (await tokens.refreshed()).json()["error"] == "invalid_grant"
     await tokens.browser.get(authority.authorize_url())
     assert tokens.browser.heading.startswith("Let ")
+
+
+async def _disable_the_agreement(authority):
+    authority.directory.replace_agreement(enabled=False)
+
+
+async def _ask_nobody(authority):
+    policy = next(iter(authority.directory.environment.policies.values()))
+    authority.directory.replace(policies={policy.name: replace(policy, steps=policy.steps[:1])})
+
+
+async def _forget_the_agreement(authority):
+    await _ask_nobody(authority)
+    authority.directory.replace(agreements={})
+
+
+@pytest.mark.parametrize("change", [_disable_the_agreement, _ask_nobody])
+async def test_withdrawing_kills_it_also_where_nobody_is_asked_any_more(authority, tokens, change):
+    """The account page still lists the agent and still says that it may no longer act: so it may not, whatever follows."""
+    await change(authority)
+    assert (await tokens.known())["active"]
+    await tokens.browser.get(f"{authority.path}/account")
+    await tokens.browser.submit(1)
+    assert await tokens.known() == {"active": False}
+    assert (await tokens.refreshed()).status_code == 400
+    assert (await (await tokens.sign_on()).known())["active"], "a new sign-on starts something new"
+
+
+async def test_what_was_withdrawn_does_not_come_back_with_another_policy(authority, tokens):
+    await tokens.browser.get(f"{authority.path}/account")
+    await tokens.browser.submit(1)
+    await _forget_the_agreement(authority)
+    assert await tokens.known() == {"active": False}
 
 
 async def test_signing_off_on_the_account_page_kills_it_too(authority, tokens):

@@ -25,8 +25,10 @@ from support.agent_delegation import (
     USER_ID,
     attribute,
 )
+from support.authority import USER, Browser, PageForm
 
 EVERYTHING = {AGENT_RESOURCE_ID: ("agent",), TEST_ID: ("test",)}
+ADMINISTERED = replace(AGENT_RESOURCE, scopes={**AGENT_RESOURCE.scopes, "admin": Scope("Administer", "on_use")})
 PAYING = replace(TEST, scopes={"test": Scope("Use the tools"), "pay": Scope("Pay bills", "on_use")})
 
 
@@ -186,6 +188,41 @@ async def test_prompt_login_consent_asks_for_each_once(authority, browser):
     assert browser.heading == "Let MCP Tutorial act for you?"
     await browser.accept()
     assert "code" in browser.answer
+
+
+async def test_nobody_answers_for_who_signs_on_after_them(authority, browser):
+    """One flow in one browser: the one user accepts, then somebody else signs on in another tab, and the first tab goes on."""
+    bob = replace(USER, id="cf025143-501a-4d70-9c80-95d69121d7b4", username="bob")
+    await authority.store.users.put_user(bob)
+    authority.directory.replace(resources={**authority.directory.environment.resources, AGENT_RESOURCE_ID: ADMINISTERED})
+    authority.directory.replace_agent(scopes={**AGENT.scopes, AGENT_RESOURCE_ID: frozenset({"agent", "admin"})})
+    async with authority.client() as client:
+        own = Browser(authority, client)
+        await own.get(authority.authorize_url())
+        await own.sign_on(username="bob")
+        await own.accept()
+    await browser.get(authority.authorize_url(prompt="consent", scope="agent admin"))
+    await browser.sign_on()
+    shown = PageForm(browser.response.text)
+    accepted = await browser.client.post(str(browser.response.url), data={**shown.fields, "action": "accept"})
+    await browser.get(f"{authority.path}/as/signoff")
+    await browser.submit()
+    await browser.get(f"{authority.path}/account")
+    await browser.sign_on(username="bob")
+    await browser.get(accepted.headers["location"])
+    assert browser.heading == "Let MCP Tutorial act for you?"
+    assert "Administer" in section(browser, "asked")
+
+
+@pytest.mark.parametrize("prompt", [None, "consent"])
+async def test_what_was_accepted_in_a_flow_may_not_be_all_any_more(authority, browser, prompt):
+    await browser.get(authority.authorize_url(prompt=prompt))
+    await browser.sign_on()
+    shown = PageForm(browser.response.text)
+    accepted = await browser.client.post(str(browser.response.url), data={**shown.fields, "action": "accept"})
+    authority.directory.replace(**_widen(authority.directory.environment))
+    await browser.get(accepted.headers["location"])
+    assert browser.heading == "Let MCP Tutorial act for you?"
 
 
 async def test_declining_leaves_what_was_agreed_to(authority, browser):

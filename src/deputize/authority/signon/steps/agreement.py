@@ -29,9 +29,11 @@ def is_due(step: Step, situation: Situation) -> bool:
     asked = _asked(situation)
     policy, agreements = replace(situation.policy, steps=(step,)), situation.environment.agreements
     try:
-        if "consent" in asked.request.prompt:
-            return any(each.id not in situation.accepted for each in effective_agreements(policy, agreements))
-        return bool(due_agreements(policy, agreements, asked.consents, situation.reach, situation.now))
+        if due_agreements(policy, agreements, asked.consents, situation.reach, situation.now):
+            return True
+        # A consent is one user's, so that nobody answers for who signs on after them in the same browser.
+        answered = {each.agreement_id for each in asked.consents if each.id in situation.accepted}
+        return "consent" in asked.request.prompt and any(each.id not in answered for each in effective_agreements(policy, agreements))
     except AgreementMissing as error:
         raise ServerError(str(error)) from error
 
@@ -73,7 +75,7 @@ async def submit(step: Step, situation: Situation, language: Language, form: Map
     if not await services.store.consents.record_consent(consent, previous):
         return Again((Problem(language.text("agreement.changed")),))
     _record(services, situation, "agreement accepted", agreement, consent)
-    return Done(agreement_id=agreement.id)
+    return Done(consent_id=consent.id)
 
 
 def _record(services: Services, situation: Situation, name: str, agreement: Agreement, consent: Consent | None = None) -> None:
