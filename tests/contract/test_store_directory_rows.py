@@ -5,6 +5,7 @@ import pytest
 
 from deputize.authority.storage import DirectoryConflict, EnvironmentRow, ObjectRow, Put, Remove, SecretRow, SigningKeyRow, open_store
 from deputize.authority.storage.purge import KEPT_SECONDS, TOKENS_SECONDS
+from deputize.kernel.ids import new_id
 from deputize.oauth.ports import Throttle
 from support.store_records import CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, TOKEN, USER_ID
 
@@ -105,6 +106,28 @@ async def test_an_agents_term_ends_when_it_is_disabled_enabled_or_created_anew_w
     terms.append(await agent_term(store))
     assert len({*terms}) == 5
     assert all(len(term) == 8 and term != "made-up" for term in terms)
+
+
+@pytest.mark.parametrize("kind", ["resource", "policy"])
+async def test_a_resource_or_policy_that_is_created_anew_has_another_term(store, kind):
+    row, terms = replace(AGENT, kind=kind), []
+    for changes in ([Put(row)], [Put(replace(row, name="Renamed"))], [Remove(row), Put(row)], [Remove(row)], [Put(row)]):
+        await change(store, *changes)
+        terms += [each.document["term"] for each in (await store.directory_rows.load()).objects]
+    assert terms[0] == terms[1]
+    assert len({*terms}) == 3
+
+
+@pytest.mark.parametrize("removed", ["resource", "agent"])
+async def test_what_is_removed_is_covered_by_no_consent_any_more(store, removed):
+    """Another resource or another actor of a chain may get the id, and nobody has agreed to that one."""
+    other = ObjectRow(new_id(), ENVIRONMENT, removed, "Other", {})
+    covers = {CONSENT.client_id: {"kept": ("a",), other.id: ("b",)}, other.id: {"kept": ("c",)}}
+    await change(store, Put(other))
+    await store.consents.record_consent(replace(CONSENT, covers=covers), None)
+    await change(store, Remove(other), Put(other))
+    (consent,) = await store.consents.consents_of(ENVIRONMENT, USER_ID)
+    assert consent == replace(CONSENT, covers={CONSENT.client_id: {"kept": ("a",)}})
 
 
 async def test_consents_go_with_their_agreement(store):

@@ -56,10 +56,14 @@ from support.agent_delegation import (
 )
 from support.authority import HASHER, NOW, Browser, RunningAuthority, TurnableClock, basic
 
+POLICY_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a03"
 SECOND_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a02"
 AGENTS, USERS = (AGENT_ID, OTHER_ID), ("ada", "grace")
 USER_IDS = dict(zip(USERS, ("cf025143-501a-4d70-9c80-95d69121d701", "cf025143-501a-4d70-9c80-95d69121d702"), strict=True))
-ENDINGS = (None, "consent", "user", "password", "user anew", "agent", "agent anew", "session", "token", "refresh token", "code")
+ENDINGS = (
+    *(None, "consent", "user", "password", "user anew", "agent", "agent anew", "resource anew", "policy anew"),
+    *("session", "token", "refresh token", "code"),
+)
 SCOPES = {AGENT_RESOURCE_ID: "agent", TEST_ID: "test", SECOND_ID: "second"}
 ATTRIBUTES = {
     AGENT_RESOURCE_ID: {"sub": "user.username", "may_act": MAY_ACT},
@@ -77,6 +81,8 @@ class SignedOn:
     user: str
     agent_term: int
     user_term: int
+    policy_term: int
+    resource_term: int
     consent: int
     session: str
     code: str
@@ -86,13 +92,13 @@ class SignedOn:
 
 @dataclass
 class Token:
-    """A token and everything it rests on. `issues`: agent, its term and the resource of every issue on its way."""
+    """A token and everything it rests on. `issues`: agent, resource and the terms of both of every issue on its way."""
 
     value: str
     kind: str
     holder: str
     may_act: str | None
-    issues: tuple[tuple[str, int, str | None], ...]
+    issues: tuple[tuple[str, int, str | None, int | None], ...]
     signed_on: SignedOn | None
     parent: "Token | None" = None
     revoked: bool = False
@@ -102,14 +108,19 @@ class Token:
 class Model:
     """Terms and consents by number; odd ends included."""
 
-    numbers: itertools.count = field(default_factory=itertools.count)
+    numbers: itertools.count = field(default_factory=lambda: itertools.count(1))
     agent_term: dict[str, int | None] = field(default_factory=dict)
     """`None` while it is disabled."""
     user_term: dict[str, int | None] = field(default_factory=dict)
+    resource_term: dict[str | None, int | None] = field(default_factory=lambda: {None: None, **dict.fromkeys(SCOPES, 0)})
+    policy_term: int = 0
     consent: dict[tuple[str, str], int | None] = field(default_factory=dict)
     ended_sessions: set[str] = field(default_factory=set)
     granted: set[tuple[str, str]] = field(default_factory=lambda: {(agent, resource) for agent in AGENTS for resource in SCOPES})
     offered: set[str] = field(default_factory=lambda: set(SCOPES))
+
+    def issue(self, agent: str, resource: str | None) -> tuple[str, int | None, str | None, int | None]:
+        return agent, self.agent_term[agent], resource, self.resource_term[resource]
 
     def may(self, agent: str, resource: str | None) -> bool:
         return resource is None or ((agent, resource) in self.granted and resource in self.offered)
@@ -120,7 +131,7 @@ class Model:
             if ancestor.revoked:
                 return False
             ancestor = ancestor.parent
-        if any(self.agent_term[agent] != term or not self.may(agent, resource) for agent, term, resource in token.issues):
+        if any(issue != self.issue(issue[0], issue[2]) or not self.may(issue[0], issue[2]) for issue in token.issues):
             return False
         return token.signed_on is None or self.is_in_force(token.signed_on)
 
@@ -129,6 +140,8 @@ class Model:
             not grant.ended
             and self.agent_term[grant.agent] == grant.agent_term
             and self.user_term[grant.user] == grant.user_term
+            and self.policy_term == grant.policy_term
+            and self.resource_term[AGENT_RESOURCE_ID] == grant.resource_term
             and self.consent.get((grant.user, grant.agent)) == grant.consent
             and grant.session not in self.ended_sessions
         )
@@ -189,7 +202,7 @@ class Lives(RuleBasedStateMachine):
         text = TextDocument(locale="en", title="Consent", content_type="text/plain", text="I agree", revision="r1")
         steps = (StepDocument(type="LOGIN"), StepDocument(type="AGREEMENT", settings={"agreement": AGREEMENT_ID}))
         yield self.row(AGREEMENT_ID, "agreement", "Agent Consent", AgreementDocument(texts=(text,)))
-        yield self.row(ids.new_id(), "policy", POLICY_NAME, PolicyDocument(steps=steps))
+        yield self.row(POLICY_ID, "policy", POLICY_NAME, PolicyDocument(steps=steps))
 
     def row(self, object_id, kind, name, document):
         return Put(ObjectRow(object_id, ENVIRONMENT_ID, kind, name, document.model_dump(mode="json")))
@@ -254,6 +267,19 @@ class Lives(RuleBasedStateMachine):
         (self.model.offered.add if offered else self.model.offered.discard)(resource)
         self.run(self.change(self.resource_row(resource)))
 
+    @rule(resource=st.sampled_from([*SCOPES]))
+    def create_resource_anew(self, resource) -> None:
+        """Delete it, and create one with the same id and audience."""
+        put = self.resource_row(resource)
+        secret = Put(SecretRow(ids.new_id(), ENVIRONMENT_ID, resource, digest(f"secret of {resource}"), NOW))
+        self.run(self.change(Remove(put.row), put, secret))
+        self.model.resource_term[resource] = next(self.model.numbers)
+
+    def create_policy_anew(self) -> None:
+        _, put = self.policy_rows()
+        self.run(self.change(Remove(put.row), put))
+        self.model.policy_term = next(self.model.numbers)
+
     # What users do.
 
     @initialize()
@@ -271,6 +297,10 @@ class Lives(RuleBasedStateMachine):
                 self.write_user(user, enabled=ending != "user", anew=int(ending != "user anew"), password=int(ending != "password"))
             case "agent" | "agent anew":
                 self.write_agent(agent, enabled=False, anew=int(ending != "agent anew"))
+            case "resource anew":
+                self.create_resource_anew(AGENT_RESOURCE_ID)
+            case "policy anew":
+                self.create_policy_anew()
             case "session":
                 self.end_session(-1)
             case "token" | "refresh token":  # the sign-on's, from which the others came
@@ -319,12 +349,11 @@ class Lives(RuleBasedStateMachine):
         answer = await self.ask(agent, grant_type="authorization_code", code=code, redirect_uri=REDIRECT_URI, code_verifier=VERIFIER)
         members, model = answer.json(), self.model
         session = self.claims(members["access_token"])["sid"]
-        terms = model.agent_term[agent], model.user_term[user], model.consent[user, agent]
-        grant = SignedOn(agent, user, *terms, session, code, members["refresh_token"])
+        terms = model.agent_term[agent], model.user_term[user], model.policy_term, model.resource_term[AGENT_RESOURCE_ID]
+        grant = SignedOn(agent, user, *terms, model.consent[user, agent], session, code, members["refresh_token"])
         self.grants.append(grant)
-        issue = (agent, model.agent_term[agent], AGENT_RESOURCE_ID)
-        self.tokens.append(Token(members["access_token"], ACCESS_TOKEN, agent, agent, (issue,), grant))
-        self.tokens.append(Token(members["id_token"], ID_TOKEN, agent, None, ((*issue[:2], None),), grant))
+        self.tokens.append(Token(members["access_token"], ACCESS_TOKEN, agent, agent, (model.issue(agent, AGENT_RESOURCE_ID),), grant))
+        self.tokens.append(Token(members["id_token"], ID_TOKEN, agent, None, (model.issue(agent, None),), grant))
 
     @rule(user=st.sampled_from(USERS), agent=st.sampled_from(AGENTS))
     def withdraw(self, user, agent) -> None:
@@ -348,7 +377,7 @@ class Lives(RuleBasedStateMachine):
         possible = self.model.agent_term[agent] is not None and self.model.may(agent, AGENT_RESOURCE_ID)
         assert (answer.status_code == 200) == possible
         if possible:
-            issue = (agent, self.model.agent_term[agent], AGENT_RESOURCE_ID)
+            issue = self.model.issue(agent, AGENT_RESOURCE_ID)
             self.tokens.append(Token(answer.json()["access_token"], ACCESS_TOKEN, agent, None, (issue,), None))
 
     @rule(index=st.integers(0, 60), who=st.integers(0, 3), acting=st.booleans(), resource=st.sampled_from([TEST_ID, SECOND_ID, *SCOPES]))
@@ -376,7 +405,7 @@ class Lives(RuleBasedStateMachine):
         claims = self.claims(answer.json()["access_token"])
         assert (claims.get("act", {}).get("sub") == agent) == (subject.signed_on is not None)
         may_act = claims.get("may_act", {}).get("sub")
-        issues = (*subject.issues, (agent, model.agent_term[agent], target))
+        issues = (*subject.issues, model.issue(agent, target))
         self.tokens.append(Token(answer.json()["access_token"], ACCESS_TOKEN, agent, may_act, issues, subject.signed_on, subject))
 
     async def must_succeed(self, subject, agent, target, *, acting) -> bool:
@@ -398,7 +427,7 @@ class Lives(RuleBasedStateMachine):
         assert (answer.status_code == 200) == possible
         if possible:
             grant.refresh_token = answer.json()["refresh_token"]
-            issue = (grant.agent, grant.agent_term, AGENT_RESOURCE_ID)
+            issue = self.model.issue(grant.agent, AGENT_RESOURCE_ID)
             self.tokens.append(Token(answer.json()["access_token"], ACCESS_TOKEN, grant.agent, grant.agent, (issue,), grant))
 
     @rule(index=st.integers(0, 40))

@@ -16,6 +16,7 @@ from deputize.oauth.lineage import Lineage
 from deputize.oauth.pkce import challenge_of
 from deputize.oauth.records.directory import Agent, Agreement, AgreementText, Attribute, Environment, Policy, Resource, Scope, Step
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Consent, Grant, Session, User
+from deputize.oauth.resources import resource_of
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 from support.memory_store import MemoryStore
 
@@ -64,6 +65,7 @@ TEST = Resource(
     scopes={"test": Scope("Use the tools")},
     secret_digests=(digest(TEST_SECRET),),
     delegation_required=True,
+    term="r-term-1",
 )
 AGENT_RESOURCE = Resource(
     id=AGENT_RESOURCE_ID,
@@ -72,6 +74,7 @@ AGENT_RESOURCE = Resource(
     attributes=(attribute("sub", "user.username"), attribute("may_act", MAY_ACT)),
     scopes={"agent": Scope("Talk to the agent")},
     secret_digests=(digest("agent-resource-secret"),),
+    term="r-term-2",
 )
 ALL_GRANTS = frozenset([authorization_code.GRANT_TYPE, client_credentials.GRANT_TYPE, refresh_token.GRANT_TYPE, token_exchange.GRANT_TYPE])
 AGENT = Agent(
@@ -107,7 +110,7 @@ CONSENT_ID = "3f7a3a5e-6f0b-4d0e-9c53-0d2f0f1f4a04"
 COVERS = {agent: {AGENT_RESOURCE_ID: ("agent",), TEST_ID: ("test",)} for agent in (AGENT_ID, OTHER_ID)}
 CONSENT = Consent(CONSENT_ID, ENVIRONMENT_ID, USER_ID, AGENT_ID, AGREEMENT_ID, 1, "r1", "en", NOW - 300, NOW + 180 * 86400, COVERS)
 OTHER_CONSENT = replace(CONSENT, id="3f7a3a5e-6f0b-4d0e-9c53-0d2f0f1f4a05", client_id=OTHER_ID)
-LINEAGE = Lineage(None, (f"{AGENT.term}{0:014d}",))
+LINEAGE = Lineage(None, (f"{AGENT.term}{AGENT_RESOURCE.term}{0:014d}",))
 WHO = Authentication(USER_ID, SESSION_ID, SESSION.auth_time, POLICY_NAME)
 
 
@@ -146,8 +149,8 @@ class World:
     def __post_init__(self) -> None:
         self.ports = GrantPorts(self.store, self.store, self.store, self.store, self.new_segment, derive)
 
-    def new_segment(self, term: str) -> str:
-        return f"{term}{next(self.ids):014d}"
+    def new_segment(self, agent_term: str, resource_term: str) -> str:
+        return f"{agent_term}{resource_term}{next(self.ids):014d}"
 
     async def ask(self, parameters: Mapping[str, str], client_id: str = AGENT_ID) -> TokenResponse:
         request = TokenRequest(self.environment, self.environment.agents[client_id], parameters, self.now)
@@ -157,6 +160,8 @@ class World:
         """A code and its grant; `changes` are of either."""
         of_code = {name: changes.pop(name) for name in ("nonce", "redirect_uri", "code_challenge") if name in changes}
         grant = replace(self.grant(value, changes.get("client_id", AGENT_ID)), **changes)
+        resource = resource_of(self.environment, grant.resource_id)
+        grant = replace(grant, resource_term=resource.term if resource else "")
         code = AuthorizationCode(digest(value), grant.id, REDIRECT_URI, challenge_of(VERIFIER), None, self.now + 60)
         await self.store.add_code(replace(code, **of_code), grant)
         return code
@@ -170,6 +175,8 @@ class World:
             client_id=client_id,
             client_term=client.term,
             user_term=USER.term,
+            policy_term=POLICY.term,
+            resource_term=AGENT_RESOURCE.term,
             authentication=WHO,
             resource_id=AGENT_RESOURCE_ID,
             scopes=("agent",),

@@ -8,7 +8,7 @@ import uuid
 SECRET_ALPHABET = string.ascii_letters + string.digits + "-._~"
 SECRET_LENGTH = 64
 TERM_LENGTH = 8
-SEGMENT_LENGTH = 22
+SEGMENT_LENGTH = 30
 
 
 def new_id() -> str:
@@ -27,13 +27,13 @@ def new_token() -> str:
 
 
 def new_term() -> str:
-    """A random term of an agent or a user (`oauth.lineage`): `TERM_LENGTH` characters of the base64url alphabet."""
+    """A random term of an agent, resource, policy or user (`oauth.lineage`): `TERM_LENGTH` characters of the base64url alphabet."""
     return secrets.token_urlsafe(6)
 
 
-def new_segment(term: str) -> str:
-    """A segment of a token's `jti`: the term of the agent it is issued to, and 84 random bits."""
-    return term + secrets.token_urlsafe(11)[: SEGMENT_LENGTH - TERM_LENGTH]
+def new_segment(agent_term: str, resource_term: str) -> str:
+    """A segment of a token's `jti`: the terms of the agent it is issued to and of its resource, and 84 random bits."""
+    return agent_term + resource_term + secrets.token_urlsafe(11)[: SEGMENT_LENGTH - 2 * TERM_LENGTH]
 
 
 def new_secret() -> str:

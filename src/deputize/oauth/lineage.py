@@ -1,8 +1,8 @@
 """What a token came from, written into its `jti`: known at introspection without a write at issue.
 
 `<grant id>.<segment>` for a token that came from a code or a refresh token, `<segment>` for one of an agent's own. An exchange
-appends a segment to its subject token's `jti`. A segment begins with the term of the agent it was issued to; what ended a term ended
-everything issued in it. Every prefix is the `jti` of an ancestor.
+appends a segment to its subject token's `jti`. A segment begins with the terms of the agent it was issued to and of its
+resource; what ended a term ended everything issued in it. Every prefix is the `jti` of an ancestor.
 """
 
 import re
@@ -13,7 +13,7 @@ from deputize.kernel.ids import SEGMENT_LENGTH, TERM_LENGTH
 from deputize.kernel.values import JsonValue
 
 MAX_SEGMENTS: Final = 8
-MAX_JTI: Final = 256
+MAX_JTI: Final = 320
 """Characters: a grant id and `MAX_SEGMENTS` segments fit."""
 _SEGMENT: Final = rf"[A-Za-z0-9_-]{{{SEGMENT_LENGTH}}}"
 _JTI: Final = re.compile(rf"(?:[0-9a-f-]{{36}}\.)?{_SEGMENT}(?:\.{_SEGMENT}){{0,{MAX_SEGMENTS - 1}}}")
@@ -31,6 +31,11 @@ class Lineage:
     def terms(self) -> tuple[str, ...]:
         """The term of every agent the token passed through, the one it was issued to last."""
         return tuple(segment[:TERM_LENGTH] for segment in self.segments)
+
+    @property
+    def resource_terms(self) -> tuple[str, ...]:
+        """The term of the resource of every ancestor, and last of the token's own."""
+        return tuple(segment[TERM_LENGTH : 2 * TERM_LENGTH] for segment in self.segments)
 
     @property
     def jti(self) -> str:

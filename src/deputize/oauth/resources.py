@@ -14,6 +14,8 @@ from deputize.oauth.records.directory import Agent, Environment, Resource, Scope
 from deputize.oauth.scopes import OPENID_SCOPES, openid_scopes, parse_scope, resource_scopes
 
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+OPENID_TERM: Final = "openid__"
+"""Of the environment's own endpoints, which are there as long as it is."""
 SEVERAL_RESOURCES: Final = "May not request scopes for multiple resources"
 
 
@@ -37,7 +39,7 @@ class Target:
 def openid_resource(environment: Environment) -> Resource:
     """The environment's own endpoints as a resource: what a token is for when only OpenID scopes were asked for."""
     scopes: dict[str, Scope] = dict.fromkeys(OPENID_SCOPES, Scope())
-    return Resource("", "openid", environment.issuer, (), scopes, ())
+    return Resource("", "openid", environment.issuer, (), scopes, (), term=OPENID_TERM)
 
 
 def resource_of(environment: Environment, resource_id: str | None) -> Resource | None:

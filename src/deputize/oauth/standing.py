@@ -84,9 +84,11 @@ def grant_refusal(environment: Environment, standing: Standing, now: float) -> s
         return "the grant is gone"
     if grant.ended_at is not None:
         return "the grant was ended: its code was replayed, or its refresh token reused or revoked"
-    client = environment.live_terms.get(grant.client_term)
+    client, resource = environment.live_terms.get(grant.client_term), resource_of(environment, grant.resource_id)
     if client is None or client.id != grant.client_id:
         return f"the client {grant.client_id!r}, which signed the user on, is gone or disabled, or was so since"
+    if resource is None or resource.term != grant.resource_term:
+        return "the resource that the user signed on for is gone, or was so since"
     return _person_refusal(grant, standing) or _consent_refusal(environment, grant, standing, now)
 
 
@@ -111,9 +113,8 @@ def coverage_refusal(
     return None
 
 
-def lost_scopes(environment: Environment, agent: Agent, audience: str, scope: str) -> tuple[str, ...]:
+def lost_scopes(agent: Agent, resource: Resource | None, scope: str) -> tuple[str, ...]:
     """Those of a token's scopes that are no longer its resource's, or no longer granted to `agent`; OpenID scopes always are."""
-    resource = environment.resource_of_audience(audience)
     names = resource_scopes(name for name in scope.split(" ") if name)
     if resource is None:
         return names
@@ -141,11 +142,14 @@ def _scope_refusal(environment: Environment, basis: Basis, grant: Grant | None) 
     """Why one of the agents on the token's way could not obtain its part today."""
     left_out = len(basis.lineage.segments) - len(basis.obtained)
     obtained = basis.obtained if grant is None or not left_out else (_origin(environment, grant), *basis.obtained)
-    for term, (audience, scope) in zip(basis.lineage.terms[-len(obtained) :], obtained, strict=True):
-        agent = environment.live_terms.get(term)
+    terms = zip(basis.lineage.terms, basis.lineage.resource_terms, strict=True)
+    for (term, resource_term), (audience, scope) in zip([*terms][-len(obtained) :], obtained, strict=True):
+        agent, resource = environment.live_terms.get(term), environment.resource_of_audience(audience)
         if agent is None:
             return "an agent that it passed through is gone or disabled, or was so since"
-        if lost := lost_scopes(environment, agent, audience, scope):
+        if resource is not None and resource.term != resource_term:
+            return f"the resource {resource.name!r} is not the one that had the audience {audience!r} then"
+        if lost := lost_scopes(agent, resource, scope):
             return f"{list(lost)} of {audience!r} are no longer granted to {agent.name!r}"
     return None
 
@@ -165,8 +169,8 @@ def _person_refusal(grant: Grant, standing: Standing) -> str | None:
 
 def _consent_refusal(environment: Environment, grant: Grant, standing: Standing, now: float) -> str | None:
     policy = environment.policies.get(grant.authentication.acr)
-    if policy is None:
-        return f"the authentication policy {grant.authentication.acr!r} is gone"
+    if policy is None or policy.term != grant.policy_term:
+        return f"the authentication policy {grant.authentication.acr!r} is gone, or was so since"
     try:
         agreements = effective_agreements(policy, environment.agreements)
     except AgreementMissing as error:

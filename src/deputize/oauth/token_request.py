@@ -28,8 +28,8 @@ class GrantPorts:
     grants: Grants
     refresh_tokens: RefreshTokens
     standings: Standings
-    new_segment: Callable[[str], str]
-    """A fresh segment of a `jti` that begins with that term."""
+    new_segment: Callable[[str, str], str]
+    """A fresh segment of a `jti` that begins with the terms of that agent and that resource."""
     derive: Callable[[str, int], str]
     """(grant id, generation) to the refresh token value of that generation: a keyed hash, stable across restarts."""
     verifier: Verifier = field(default_factory=Verifier)

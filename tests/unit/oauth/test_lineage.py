@@ -6,7 +6,7 @@ from deputize.kernel.ids import new_id, new_segment, new_term
 from deputize.oauth.lineage import MAX_JTI, MAX_SEGMENTS, Lineage, parse_jti
 
 GRANT = "66666666-6666-4666-8666-666666666666"
-ONE, TWO = "a-term-1AAAAAAAAAAAAAA", "b-term-1BBBBBBBBBBBBBB"
+ONE, TWO = "a-term-1r-term-1AAAAAAAAAAAAAA", "b-term-1r-term-2BBBBBBBBBBBBBB"
 
 
 def test_a_sign_ons_token_and_what_is_exchanged_for_it():
@@ -15,6 +15,7 @@ def test_a_sign_ons_token_and_what_is_exchanged_for_it():
     assert second.jti == f"{GRANT}.{ONE}.{TWO}"
     assert second.jtis == (f"{GRANT}.{ONE}", second.jti)
     assert second.terms == ("a-term-1", "b-term-1")
+    assert second.resource_terms == ("r-term-1", "r-term-2")
 
 
 def test_an_agents_own_token():
@@ -24,7 +25,7 @@ def test_an_agents_own_token():
 
 @given(st.booleans(), st.integers(1, MAX_SEGMENTS))
 def test_parsing_gives_back_what_was_issued(personal, count):
-    lineage = Lineage(new_id() if personal else None, tuple(new_segment(new_term()) for _ in range(count)))
+    lineage = Lineage(new_id() if personal else None, tuple(new_segment(new_term(), new_term()) for _ in range(count)))
     assert parse_jti(lineage.jti) == lineage
     assert len(lineage.jti) <= MAX_JTI
     assert len(set(lineage.jtis)) == count

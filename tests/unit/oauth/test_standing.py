@@ -4,6 +4,7 @@ import pytest
 
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.records.store import Standing
+from deputize.oauth.resources import OPENID_TERM
 from deputize.oauth.standing import VIA_CLAIM, Basis, ancestors_of, basis_of, read_standing, standing_refusal
 from support.agent_delegation import (
     AGENT,
@@ -35,7 +36,8 @@ from support.agent_delegation import (
 )
 
 GRANT = World().grant()
-SEGMENT, OTHER_SEGMENT = LINEAGE.segments[0], f"{OTHER.term}{1:014d}"
+SEGMENT, MCP_SEGMENT = LINEAGE.segments[0], f"{AGENT.term}{TEST.term}{1:014d}"
+OTHER_SEGMENT = f"{OTHER.term}{AGENT_RESOURCE.term}{2:014d}"
 CLAIMS = {
     "aud": ["agent"],
     "client_id": AGENT_ID,
@@ -48,8 +50,8 @@ CLAIMS = {
     "auth_time": WHO.auth_time,
 }
 BASIS = Basis(AGENT_ID, Lineage(GRANT.id, (SEGMENT,)), (("agent", "agent"),), WHO)
-EXCHANGED = Basis(AGENT_ID, Lineage(GRANT.id, (SEGMENT, SEGMENT)), ((TEST_AUDIENCE, "test"),), WHO)
-CHAINED = Basis(OTHER_ID, Lineage(GRANT.id, (SEGMENT, SEGMENT, OTHER_SEGMENT)), ((TEST_AUDIENCE, "test"), ("agent", "agent")), WHO)
+EXCHANGED = Basis(AGENT_ID, Lineage(GRANT.id, (SEGMENT, MCP_SEGMENT)), ((TEST_AUDIENCE, "test"),), WHO)
+CHAINED = Basis(OTHER_ID, Lineage(GRANT.id, (SEGMENT, MCP_SEGMENT, OTHER_SEGMENT)), ((TEST_AUDIENCE, "test"), ("agent", "agent")), WHO)
 MACHINE = Basis(AGENT_ID, LINEAGE, (("agent", "agent"),), None)
 ALIVE = Standing(GRANT, USER, SESSION, (CONSENT,), frozenset())
 NOBODY = Standing(None, None, None, (), frozenset())
@@ -166,6 +168,22 @@ def test_the_last_term_is_the_clients():
     assert "gone or disabled" in refusal(basis=replace(BASIS, client_id=OTHER_ID))
 
 
+@pytest.mark.parametrize(
+    "environment",
+    [with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, term="r-term-3")), with_resource(ENVIRONMENT, replace(TEST, term="r-term-3"))],
+)
+def test_dead_with_any_resource_that_was_created_anew(environment):
+    ended = {basis for basis in (BASIS, EXCHANGED, CHAINED) if refusal(environment=environment, basis=basis)}
+    assert ended == ({EXCHANGED, CHAINED} if environment.resources[TEST.id] != TEST else {BASIS, EXCHANGED, CHAINED})
+    assert (refusal(environment=environment, basis=MACHINE) is None) == (environment.resources[TEST.id] != TEST)
+
+
+def test_dead_with_a_policy_that_was_created_anew():
+    policies = {POLICY_NAME: replace(ENVIRONMENT.policies[POLICY_NAME], term="p-term-2")}
+    for basis in (BASIS, EXCHANGED, CHAINED):
+        assert "policy" in refusal(environment=replace(ENVIRONMENT, policies=policies), basis=basis)
+
+
 LOSSES = [
     with_agent(ENVIRONMENT, replace(AGENT, scopes={AGENT_RESOURCE_ID: frozenset({"agent"})})),
     with_resource(ENVIRONMENT, replace(TEST, scopes={})),
@@ -187,7 +205,7 @@ def test_so_does_a_scope_of_the_sign_on():
 
 
 def test_openid_scopes_need_no_grant_of_the_administrator():
-    openid = replace(ALIVE, grant=replace(GRANT, resource_id=None, scopes=("openid", "profile")))
+    openid = replace(ALIVE, grant=replace(GRANT, resource_id=None, resource_term=OPENID_TERM, scopes=("openid", "profile")))
     assert refusal(openid, basis=replace(BASIS, obtained=((ISSUER, "openid profile"),))) is None
     assert refusal(openid, basis=EXCHANGED) is None
 

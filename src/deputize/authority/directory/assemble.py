@@ -15,6 +15,7 @@ from deputize.authority.directory.documents import (
     EnvironmentDocument,
     PolicyDocument,
     ResourceDocument,
+    TermedDocument,
 )
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, Kind, ObjectRow, SecretRow, SigningKeyRow
 from deputize.expressions import ExpressionError, parse_attribute_value
@@ -142,6 +143,7 @@ class _Contents:
             delegation_required=document.requires_delegation,
             may_outlive_subject=document.may_outlive_subject,
             impersonation_allowed=document.impersonation_allowed,
+            term=_term(row, document),
         )
 
     def _agent(self, row: ObjectRow, resources: Mapping[str, Resource]) -> Agent:
@@ -161,7 +163,7 @@ class _Contents:
             refresh_token_rolling_lifetime=document.refresh_token_rolling_lifetime,
             refresh_token_grace=document.refresh_token_grace,
             post_logout_redirect_uris=document.post_logout_redirect_uris,
-            term=document.term or _first_term(row.id),
+            term=_term(row, document),
         )
 
     def _digests(self, owner: ObjectRow) -> tuple[str, ...]:
@@ -169,9 +171,9 @@ class _Contents:
         return tuple(secret.digest for secret in newest_first)
 
 
-def _first_term(agent_id: str) -> str:
-    """The term of an agent that was stored before there were terms."""
-    return urlsafe_b64encode(sha256(agent_id.encode()).digest())[:TERM_LENGTH].decode()
+def _term(row: ObjectRow, document: TermedDocument) -> str:
+    """The object's term; one that was stored before there were terms has one that follows from its id."""
+    return document.term or urlsafe_b64encode(sha256(row.id.encode()).digest())[:TERM_LENGTH].decode()
 
 
 def _agreement(row: ObjectRow) -> Agreement:
@@ -182,7 +184,8 @@ def _agreement(row: ObjectRow) -> Agreement:
 
 def _policy(row: ObjectRow) -> Policy:
     document = PolicyDocument.model_validate(row.document)
-    return Policy(row.id, row.name, tuple(Step(step.type, step.settings) for step in document.steps))
+    steps = tuple(Step(step.type, step.settings) for step in document.steps)
+    return Policy(row.id, row.name, steps, _term(row, document))
 
 
 RowT = TypeVar("RowT")

@@ -50,7 +50,14 @@ def _scope(value: object) -> object:
     return {"description": value} if isinstance(value, str) else value
 
 
-class ResourceDocument(Document):
+class TermedDocument(Document):
+    """What others rest on by identity: another object may get its id, its name or its audience later."""
+
+    term: str = ""
+    """Drawn by the store, whatever is written here; empty in documents older than terms."""
+
+
+class ResourceDocument(TermedDocument):
     """A resource; durations in seconds."""
 
     audience: str
@@ -71,7 +78,7 @@ class ResourceDocument(Document):
         return maps_act if self.delegation_required is None else self.delegation_required
 
 
-class AgentDocument(Document):
+class AgentDocument(TermedDocument):
     """An agent; durations in seconds."""
 
     description: str = ""
@@ -88,8 +95,6 @@ class AgentDocument(Document):
     refresh_token_lifetime: int = 30 * 86400
     refresh_token_rolling_lifetime: int = 180 * 86400
     refresh_token_grace: int = 30
-    term: str = ""
-    """Drawn by the store, whatever is written here; empty in documents older than terms."""
 
     @model_validator(mode="before")
     @classmethod
@@ -130,7 +135,7 @@ class StepDocument(Document):
     settings: dict[str, str] = Field(default_factory=dict)
 
 
-class PolicyDocument(Document):
+class PolicyDocument(TermedDocument):
     """A policy's steps, in order."""
 
     steps: tuple[StepDocument, ...]

@@ -122,6 +122,7 @@ def _readable(row: ObjectRow, existing: Existing) -> JsonObject:
     """The document as it takes effect and as the file writes it; of a broken one nothing, so that it is replaced."""
     document = read_document(row, DOCUMENTS[row.kind])
     members: dict[str, JsonValue] = {**(document.model_dump(mode="json") if document else {}), "name": row.name}
+    members.pop("term", None)  # the store's business
     if isinstance(document, ResourceDocument):
         default = " (default)" if document.delegation_required is None else ""
         members["delegation_required"] = f"{str(document.requires_delegation).lower()}{default}"

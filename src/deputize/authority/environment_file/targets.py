@@ -115,7 +115,8 @@ class _Builder:
         )
 
     def policy(self, entry: PolicyEntry) -> PolicyDocument:
-        return PolicyDocument(steps=tuple(self._step(step) for step in entry.steps))
+        steps = tuple(self._step(step) for step in entry.steps)
+        return (self._stored("policy", entry, PolicyDocument) or PolicyDocument(steps=steps)).model_copy(update={"steps": steps})
 
     def _step(self, step: StepEntry) -> StepDocument:
         if step.agreement_prompt is None:

@@ -78,6 +78,8 @@ def _grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Gr
         client_id=client.id,
         client_term=client.term,
         user_term=signed_on.user.term,
+        policy_term=request.policy.term,
+        resource_term=request.target.resource.term,
         authentication=Authentication(signed_on.user.id, session.id, session.auth_time, request.policy.name),
         resource_id=request.target.resource.id or None,
         scopes=request.target.requested,

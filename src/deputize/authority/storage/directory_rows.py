@@ -107,6 +107,8 @@ _TABLES: Mapping[type[Changeable], Table] = {
     SigningKeyRow: SIGNING_KEYS,
     User: USERS,
 }
+_TERMED: tuple[Kind, ...] = ("resource", "agent", "policy")
+"""What tokens and grants rest on by identity. Agreements need no term: consents, which name them, go with them."""
 _CONSENTED_TO: Mapping[Kind, Column[str]] = {"agent": CONSENTS.c.client_id, "agreement": CONSENTS.c.agreement_id}
 _VERSION = select(DIRECTORY_VERSION.c.version)
 RowT = TypeVar("RowT", EnvironmentRow, ObjectRow, SecretRow, SigningKeyRow)
@@ -163,25 +165,41 @@ def _make(connection: Connection, change: RowChange) -> None:
         return
     row: dict[str, Any] = asdict(change.row)
     if isinstance(change, Put):
-        if isinstance(change.row, ObjectRow) and change.row.kind == "agent":
+        if isinstance(change.row, ObjectRow) and change.row.kind in _TERMED:
             row["document"] = _with_term(connection, change.row)
         upsert(connection, table, row)
         return
     if isinstance(change.row, ObjectRow) and change.row.kind in _CONSENTED_TO:
         # Another agent or agreement may get the id: nobody has agreed to that one.
         connection.execute(delete(CONSENTS).where(_CONSENTED_TO[change.row.kind] == change.row.id))
+    if isinstance(change.row, ObjectRow) and change.row.kind in _TERMED:
+        _uncover(connection, change.row)
     statement = delete(table)
     for column in table.primary_key:
         statement = statement.where(column == row[column.name])
     connection.execute(statement)
 
 
-def _with_term(connection: Connection, agent: ObjectRow) -> JsonObject:
-    """The agent's document with its term: the stored one, or a new one if the agent is new, is disabled or is enabled."""
+def _uncover(connection: Connection, removed: ObjectRow) -> None:
+    """Take the object out of what consents cover: nobody agreed to another resource or another actor that gets its id."""
+    columns = CONSENTS.c
+    mine = columns.environment_id == removed.environment_id
+    for consent_id, covers in connection.execute(select(columns.id, columns.covers).where(mine)).all():
+        left = {
+            agent: {resource: scopes for resource, scopes in each.items() if resource != removed.id}
+            for agent, each in covers.items()
+            if agent != removed.id
+        }
+        if left != covers:
+            connection.execute(update(CONSENTS).where(columns.id == consent_id).values(covers=left))
+
+
+def _with_term(connection: Connection, row: ObjectRow) -> JsonObject:
+    """The object's document with its term: the stored one, or a new one if the object is new, is disabled or is enabled."""
     columns = DIRECTORY_OBJECTS.c
-    same = (columns.id == agent.id) & (columns.environment_id == agent.environment_id) & (columns.kind == "agent")
+    same = (columns.id == row.id) & (columns.environment_id == row.environment_id) & (columns.kind == row.kind)
     before = connection.scalar(select(columns.document).where(same))
-    others = {name: value for name, value in agent.document.items() if name != "term"}
-    if before is None or before.get("enabled", True) != agent.document.get("enabled", True):
+    others = {name: value for name, value in row.document.items() if name != "term"}
+    if before is None or before.get("enabled", True) != row.document.get("enabled", True):
         return {**others, "term": new_term()}
     return {**others, "term": before["term"]} if "term" in before else others

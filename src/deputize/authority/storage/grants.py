@@ -31,6 +31,8 @@ def add_grant(connection: Connection, grant: Grant) -> None:
         "client_id": grant.client_id,
         "client_term": grant.client_term,
         "user_term": grant.user_term,
+        "policy_term": grant.policy_term,
+        "resource_term": grant.resource_term,
         "user_id": who.user_id,
         "session_id": who.session_id,
         "auth_time": who.auth_time,
@@ -54,14 +56,16 @@ def use_consents(connection: Connection, grant_id: str, now: float) -> None:
 
 def grant_of(columns: Sequence[Any]) -> Grant:
     """The grant in columns as `tables.GRANTS` orders them."""
-    grant_id, environment_id, client_id, client_term, user_term, *who = columns[:9]
-    resource_id, scopes, consents, created_at, expires_at, ended_at = columns[9:]
+    grant_id, environment_id, client_id, client_term, user_term, policy_term, resource_term, *who = columns[:11]
+    resource_id, scopes, consents, created_at, expires_at, ended_at = columns[11:]
     return Grant(
         id=grant_id,
         environment_id=environment_id,
         client_id=client_id,
         client_term=client_term,
         user_term=user_term,
+        policy_term=policy_term,
+        resource_term=resource_term,
         authentication=Authentication(*who),
         resource_id=resource_id,
         scopes=tuple(scopes),

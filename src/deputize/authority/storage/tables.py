@@ -177,6 +177,8 @@ GRANTS = Table(
     _column("client_id", ID),
     _column("client_term", TERM),
     _column("user_term", TERM),
+    _column("policy_term", TERM),
+    _column("resource_term", TERM),
     _user(),
     _column("session_id", ID),
     _column("auth_time", Integer()),
@@ -228,7 +230,7 @@ SPENT_REFRESH_TOKENS = Table(
 REVOKED_TOKENS = Table(
     "revoked_tokens",
     METADATA,
-    _column("jti", String(256), key=True),
+    _column("jti", String(320), key=True),
     Column("kept_until", INSTANT, nullable=False, index=True),
 )
 

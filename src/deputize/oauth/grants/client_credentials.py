@@ -23,7 +23,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
         grant_type=GRANT_TYPE,
         now=request.now,
         expires_at=expires_at(target.resource, request.now),
-        lineage=Lineage(None, (ports.new_segment(request.client.term),)),
+        lineage=Lineage(None, (ports.new_segment(request.client.term, target.resource.term),)),
         requested_scope=request.parameters.get("scope"),
     )
     return response_of(issue_access_token(issue))

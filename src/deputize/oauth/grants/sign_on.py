@@ -39,12 +39,10 @@ def sign_on_of(request: TokenRequest, standing: Standing) -> SignOn:
     """The sign-on as it stands now. Raises `InvalidGrant` when what the grant rests on has ended, or its resource is gone."""
     refusal = grant_refusal(request.environment, standing, request.now)
     grant, user = standing.grant, standing.user
-    if refusal or grant is None or user is None:
+    resource = resource_of(request.environment, grant.resource_id) if grant else None
+    if refusal or grant is None or user is None or resource is None:
         raise InvalidGrant(refusal or "the grant is gone")
-    resource = resource_of(request.environment, grant.resource_id)
-    if resource is None:
-        raise InvalidGrant("the resource has been removed")
-    lost = lost_scopes(request.environment, request.client, resource.audience, format_scope(grant.scopes))
+    lost = lost_scopes(request.client, resource, format_scope(grant.scopes))
     kept = tuple(name for name in grant.scopes if name not in lost)
     if grant.resource_id is not None and not resource_scopes(kept):
         raise InvalidScope("none of the authorized scopes is still granted")
@@ -61,7 +59,7 @@ def issue_for(request: TokenRequest, ports: GrantPorts, sign_on: SignOn, grant_t
         grant_type=grant_type,
         now=request.now,
         expires_at=expires_at(sign_on.resource, request.now),
-        lineage=_lineage(request, ports, sign_on.grant),
+        lineage=_lineage(request, ports, sign_on),
         authentication=sign_on.grant.authentication,
         user=sign_on.user,
         requested_scope=format_scope(sign_on.scopes),
@@ -79,7 +77,7 @@ def sign_on_response(
     id_token = issue_id_token(
         request.environment,
         sign_on.grant,
-        _lineage(request, ports, sign_on.grant),
+        _lineage(request, ports, sign_on),
         profile_claims(sign_on.user, sign_on.scopes),
         access.token,
         now=request.now,
@@ -88,8 +86,8 @@ def sign_on_response(
     return replace(response, id_token=id_token)
 
 
-def _lineage(request: TokenRequest, ports: GrantPorts, grant: Grant) -> Lineage:
-    return Lineage(grant.id, (ports.new_segment(request.client.term),))
+def _lineage(request: TokenRequest, ports: GrantPorts, sign_on: SignOn) -> Lineage:
+    return Lineage(sign_on.grant.id, (ports.new_segment(request.client.term, sign_on.resource.term),))
 
 
 def _token_scopes(sign_on: SignOn) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     if refusal:
         raise InvalidScope(refusal)
     standing = await _read_standing(request, ports, subject, actor)
-    lineage = subject.basis.lineage.append(ports.new_segment(request.client.term))
+    lineage = subject.basis.lineage.append(ports.new_segment(request.client.term, target.resource.term))
     access = issue_access_token(_issue(request, target, subject, actor, standing, lineage))
     # Only now: that somebody may not act at all tells the operator more than that the user did not agree to it.
     refusal = coverage_refusal(request.environment, standing, request.client, target.resource, target.scopes)

@@ -51,6 +51,8 @@ class Resource:
     """Whether an exchanged token may expire after the subject token it came from."""
     impersonation_allowed: bool = False
     """Whether an exchange without `act` takes a subject token that another client holds and that does not permit this one."""
+    term: str = ""
+    """Drawn by the store when the resource is new: what was issued for one that had its id or audience before has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,8 @@ class Policy:
     id: str
     name: str
     steps: tuple[Step, ...]
+    term: str = ""
+    """Drawn by the store when the policy is new: what users signed on for by one that had its name before has ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,10 @@ class Grant:
     """`Agent.term` at that time."""
     user_term: str
     """`User.term` at that time."""
+    policy_term: str
+    """`Policy.term` at that time."""
+    resource_term: str
+    """`Resource.term` at that time."""
     authentication: Authentication
     resource_id: str | None
     """The one custom resource asked for; `None` when only OpenID scopes were."""

@@ -16,7 +16,7 @@ def test_a_new_environment_has_keys_and_a_policy_that_asks_for_a_password():
     ring = key_ring(key_rows(changes))
     assert [key.state for key in ring.keys] == ["current", "next"]
     policy = next(change.row for change in changes if isinstance(change.row, ObjectRow))
-    assert (policy.name, policy.document) == ("Single_Factor", {"steps": [{"type": "LOGIN", "settings": {}}]})
+    assert (policy.name, policy.document) == ("Single_Factor", {"term": "", "steps": [{"type": "LOGIN", "settings": {}}]})
 
 
 def test_rotation_signs_with_the_key_that_waited():

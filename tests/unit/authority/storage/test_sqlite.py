@@ -7,6 +7,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
 from deputize.authority.storage import StorageError, open_store, sqlite_url
+from deputize.authority.storage.engine import StorageUnavailable
 from deputize.authority.storage.sqlite import Writer, autocommit, immediate, open_engine
 from deputize.authority.storage.tables import REVOKED_TOKENS
 
@@ -58,8 +59,9 @@ async def test_commits_wait_for_the_disk_and_foreign_keys_hold(database):
 
 
 async def test_the_reading_connection_cannot_write(database):
-    with pytest.raises(Exception, match="readonly"):
+    with pytest.raises(StorageUnavailable) as refused:
         await database.rows(ADD, {"digest": "a"})
+    assert "readonly" in str(refused.value.__cause__)
 
 
 async def test_a_failed_write_leaves_its_neighbours_in_the_batch_alone(database):

@@ -173,7 +173,7 @@ async def test_the_consent_must_still_stand():
 async def test_a_resource_removed_meanwhile():
     world = World(replace(ENVIRONMENT, resources={}))
     await world.add_code()
-    assert "removed" in await refused(world)
+    assert "resource that the user signed on for is gone" in await refused(world)
 
 
 async def test_scopes_taken_away_meanwhile_are_left_out():

@@ -29,7 +29,7 @@ def upgrade() -> None:
     _sign_on_failures()
     op.create_table(
         "revoked_tokens",
-        sa.Column("jti", sa.String(length=256), nullable=False),
+        sa.Column("jti", sa.String(length=320), nullable=False),
         sa.Column("kept_until", _INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("jti", name=op.f("pk_revoked_tokens")),
     )
@@ -82,6 +82,8 @@ def _grants() -> None:
         sa.Column("client_id", sa.String(length=36), nullable=False),
         sa.Column("client_term", _TERM, nullable=False),
         sa.Column("user_term", _TERM, nullable=False),
+        sa.Column("policy_term", _TERM, nullable=False),
+        sa.Column("resource_term", _TERM, nullable=False),
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("session_id", sa.String(length=36), nullable=False),
         sa.Column("auth_time", sa.Integer(), nullable=False),
