@@ -17,6 +17,15 @@ SPOOFED = [
     ("X-Real-IP", "127.0.0.1"),
     ("True-Client-IP", "127.0.0.1"),
     ("X-ForgeRock-TransactionId", "of-somebody-else"),
+    *((name, "127.0.0.1") for name in ("X-Forwarded", "Forwarded-For", "X-Forward-For", "X-Original-Forwarded-For", "X-ProxyUser-Ip")),
+    *((name, "127.0.0.1") for name in ("CF-Connecting-IPv6", "Fly-Client-IP", "X-Azure-ClientIP", "X-Envoy-External-Address")),
+    *((name, "https") for name in ("X-Forwarded-Ssl", "Front-End-Https", "X-Scheme", "X-Url-Scheme", "X-Forwarded-Protocol")),
+    *((name, "evil.example") for name in ("X-Host", "X-Original-Host", "X-HTTP-Host-Override", "X-Forwarded-Server")),
+    *((name, "root") for name in ("Remote-User", "X-Remote-User", "X-Forwarded-User", "X-Auth-Request-User", "X-MS-CLIENT-PRINCIPAL-NAME")),
+    *(
+        (name, ":MIIB:")
+        for name in ("Client-Cert", "X-SSL-Client-Cert", "SSL-Client-Verify", "X-Forwarded-Client-Cert")
+    ),
 ]
 OVERRIDES = [
     ("X-HTTP-Method-Override", "DELETE"),
@@ -25,6 +34,8 @@ OVERRIDES = [
     ("X_HTTP_Method_Override", "DELETE"),
     ("X-Original-URL", "/admin"),
     ("X-Rewrite-URL", "/admin"),
+    ("X-Script-Name", "/admin"),
+    ("Proxy", "http://evil.example"),
 ]
 COMMON = [("Accept", "*/*"), ("Cookie", "session=1"), ("Via", "1.1 other")]
 OWN = [("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-Host", "client.example"), ("X-Forwarded-Proto", "http")]
