@@ -8,6 +8,7 @@ import structlog
 from deputize.gateway.expiring_body import ExpiringBody
 from deputize.http.exchange import Ending, Exchange
 from deputize.http.messages import Body, Response
+from deputize.http.sse import is_event_stream
 
 log = structlog.get_logger()
 Ask = Callable[[Exchange], Awaitable[str | None]]
@@ -64,7 +65,7 @@ class StreamWatch:
 
 def is_open_stream(response: Response) -> bool:
     """Whether `response` is an event stream that is still being sent."""
-    return response.body.buffered is None and (response.headers.get("content-type") or "").lower().startswith("text/event-stream")
+    return response.body.buffered is None and is_event_stream(response.headers)
 
 
 def watch(exchange: Exchange, response: Response, lifetime: float | None, interval: float | None, ask: Ask) -> None:

@@ -8,8 +8,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Whether a response with these headers carries events."""
-    return (headers.get("content-type") or "").partition(";")[0].strip().lower() == "text/event-stream"
+    """Whether a response with these headers carries events. Of several types any may be the one that a client goes by."""
+    return any(value.partition(";")[0].strip().lower() == "text/event-stream" for value in headers.get_all("content-type"))
 
 
 @dataclass(frozen=True, slots=True)

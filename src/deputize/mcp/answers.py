@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Final, Protocol
 
 from deputize.audit.records import cut
-from deputize.http.sse import EventReader
+from deputize.http.messages import Headers
+from deputize.http.sse import EventReader, is_event_stream
 from deputize.kernel import strict_json
 from deputize.kernel.strict_json import JsonError
 from deputize.kernel.values import JsonObject, JsonValue
@@ -73,9 +74,9 @@ class Collector(Protocol):
         ...
 
 
-def collector_for(content_type: str, observer: AnswerObserver) -> Collector:
-    """What shows `observer` the messages of a body of that type."""
-    return EventCollector(observer) if content_type.lower().startswith("text/event-stream") else MessageCollector(observer)
+def collector_for(headers: Headers, observer: AnswerObserver) -> Collector:
+    """What shows `observer` the messages of a body with these headers."""
+    return EventCollector(observer) if is_event_stream(headers) else MessageCollector(observer)
 
 
 class EventCollector:

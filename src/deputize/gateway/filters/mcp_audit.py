@@ -12,12 +12,13 @@ from deputize.gateway.decisions import Decision, decision_on
 from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
 from deputize.gateway.settings import Reference, Settings
 from deputize.gateway.site import Site
+from deputize.gateway.stream_watch import is_open_stream
 from deputize.http.exchange import Ending, Exchange, Filter, Next
 from deputize.http.messages import Body, Response
 from deputize.kernel.clock import Clock
 from deputize.mcp.answers import AnswerObserver, Collector, collector_for, is_of_interest
 from deputize.mcp.context import McpContext
-from deputize.mcp.validation import EVENT_STREAM, ClientMessageType
+from deputize.mcp.validation import ClientMessageType
 
 _NOBODY: Final = Subject()
 
@@ -55,7 +56,7 @@ class McpAuditFilter:
         if self._commit is not None:
             decision.commits += (partial(recording.commit, self._commit),)
         response = await next(exchange)
-        if response.body.buffered is None and (response.headers.get("content-type") or "").lower().startswith(EVENT_STREAM):
+        if is_open_stream(response):
             recording.begin_stream(response.status, self._clock.now())
         mcp = exchange.find(McpContext)
         if mcp is None or mcp.message.type is not ClientMessageType.SSE_OPENING:
@@ -113,7 +114,7 @@ class _Recording:
         if body.buffered is not None and not is_of_interest(body.buffered):
             return
         self._observer = AnswerObserver()
-        collector = collector_for(response.headers.get("content-type") or "", self._observer)
+        collector = collector_for(response.headers, self._observer)
         if body.buffered is None:
             response.body = Body(None, _Watched(aiter(body), collector), body.length, body.aclose)
         else:

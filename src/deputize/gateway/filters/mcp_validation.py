@@ -18,6 +18,7 @@ from deputize.gateway.settings import OneOrMore, Raw, Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Body, BodyTooLarge, Request, Response
+from deputize.http.sse import is_event_stream
 from deputize.kernel import strict_json
 from deputize.kernel.uris import normalise_origin
 from deputize.mcp import errors, versions
@@ -25,7 +26,7 @@ from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
 from deputize.mcp.headers import RoutingFields, read_fields
 from deputize.mcp.targets import policy_key
-from deputize.mcp.validation import EVENT_STREAM, Message, Rules, check_head, check_message, check_opening
+from deputize.mcp.validation import Message, Rules, check_head, check_message, check_opening
 
 log = structlog.get_logger()
 _ANY: Final = ".*"
@@ -89,6 +90,7 @@ class McpValidationFilter:
         if outcome.frame is not None and outcome.frame.method == "initialize":
             _ask_for_version(request, outcome)
         response = await next(exchange)
+        response.headers.remove("Set-Cookie")  # it would be a cookie of the gateway's host, for whatever else lives there
         _observe(context, response)
         return response
 
@@ -158,7 +160,6 @@ def _ask_for_version(request: Request, message: Message) -> None:
 
 
 def _observe(context: McpContext, response: Response) -> None:
-    content_type = response.headers.get("content-type") or ""
-    streams = content_type.startswith(EVENT_STREAM)
+    streams = is_event_stream(response.headers)
     context.server_message_type = "MCP_SSE_STREAM_INITIALIZATION" if streams else "MCP_MESSAGE"
     context.server_body = None if streams else response.body.buffered

@@ -201,6 +201,19 @@ async def test_the_servers_answer_is_noted():
     assert (binding["serverMessageType"], binding["serverPayload"]) == ("MCP_SSE_STREAM_INITIALIZATION", None)
 
 
+@pytest.mark.parametrize("types", [["Text/Event-Stream"], ["text/event-stream ;charset=utf-8"], ["application/json", "text/event-stream"]])
+async def test_an_event_stream_is_one_in_any_spelling(types):
+    upstream = Answering(200, [("Content-Type", each) for each in types], b"data: {}\n\n")
+    _, seen = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    assert seen.find(McpContext).server_message_type == "MCP_SSE_STREAM_INITIALIZATION"
+
+
+async def test_an_mcp_server_sets_no_cookies_of_the_gateways_host():
+    upstream = Answering(200, [("Set-Cookie", "session=evil"), ("set-cookie", "a=b; Domain=example"), ("X-Other", "1")], b"{}")
+    response, _ = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    assert list(response.headers) == [("X-Other", "1")]
+
+
 async def test_limits_and_extension_methods_are_configurable():
     response, seen = await through(filter_of(maxBodySize=20), posting(legacy_call(), LEGACY_VERSION))
     assert (response.status, seen) == (413, None)
