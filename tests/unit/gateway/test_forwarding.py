@@ -22,10 +22,7 @@ SPOOFED = [
     *((name, "https") for name in ("X-Forwarded-Ssl", "Front-End-Https", "X-Scheme", "X-Url-Scheme", "X-Forwarded-Protocol")),
     *((name, "evil.example") for name in ("X-Host", "X-Original-Host", "X-HTTP-Host-Override", "X-Forwarded-Server")),
     *((name, "root") for name in ("Remote-User", "X-Remote-User", "X-Forwarded-User", "X-Auth-Request-User", "X-MS-CLIENT-PRINCIPAL-NAME")),
-    *(
-        (name, ":MIIB:")
-        for name in ("Client-Cert", "X-SSL-Client-Cert", "SSL-Client-Verify", "X-Forwarded-Client-Cert")
-    ),
+    *((name, ":MIIB:") for name in ("Client-Cert", "X-SSL-Client-Cert", "SSL-Client-Verify", "X-Forwarded-Client-Cert")),
 ]
 OVERRIDES = [
     ("X-HTTP-Method-Override", "DELETE"),
