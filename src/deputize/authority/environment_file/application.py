@@ -106,7 +106,7 @@ async def _existing(file: EnvironmentFile, problems: Problems, store: Store) -> 
     rows = await store.directory_rows.load()
     environment = _environment(file, problems, rows)
     users = await store.users.users_of(environment.id) if environment else ()
-    return existing(rows, environment, users)
+    return existing(rows, environment, users, await store.users.user_ids_elsewhere(environment.id if environment else ""))
 
 
 def _environment(file: EnvironmentFile, problems: Problems, rows: DirectoryRows) -> EnvironmentRow | None:

@@ -50,8 +50,8 @@ class Existing:
         return tuple(sorted(valid, key=lambda row: row.created_at, reverse=True))
 
 
-def existing(rows: DirectoryRows, environment: EnvironmentRow | None, users: Iterable[User]) -> Existing:
-    """What `rows` and `users` say about one environment."""
+def existing(rows: DirectoryRows, environment: EnvironmentRow | None, users: Iterable[User], users_elsewhere: Iterable[str]) -> Existing:
+    """What `rows` and `users` say about one environment; `users_elsewhere` are the ids of other environments' users."""
     mine = environment.id if environment else None
     known_users = tuple(users)
     return Existing(
@@ -60,7 +60,7 @@ def existing(rows: DirectoryRows, environment: EnvironmentRow | None, users: Ite
         tuple(row for row in rows.objects if row.environment_id == mine),
         tuple(row for row in rows.secrets if row.environment_id == mine),
         known_users,
-        _taken(rows, known_users),
+        {**dict.fromkeys(users_elsewhere, "a user of another environment"), **_taken(rows, known_users)},
         rows.environments,
         tuple(document.audience for row in rows.objects if row.environment_id != mine and (document := _resource(row))),
     )

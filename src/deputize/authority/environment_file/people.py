@@ -27,15 +27,13 @@ class Hashing(Protocol):
 
 async def plan_users(plan: Plan, file: EnvironmentFile, existing: Existing, environment_id: str, passwords: Hashing) -> None:
     """Add new users, change those that differ; remove the others if the file lists users and says `prune`."""
-    named: set[str] = set()
-    for entry in file.users or ():
-        before = existing.find_user(entry.id, entry.username)
-        after = await _user(entry, before, environment_id, passwords)
-        named.add(after.id)
-        _plan_user(plan, before, after)
+    listed = [(entry, existing.find_user(entry.id, entry.username)) for entry in file.users or ()]
+    named = {before.id for _, before in listed if before}
     for user in existing.users if file.prune and file.users is not None else ():
         if user.id not in named:
             plan.add(Difference("user", user.id, user.username, _readable(user), None), Remove(user))
+    for entry, before in listed:  # after the removals, which free names
+        _plan_user(plan, before, await _user(entry, before, environment_id, passwords))
 
 
 def _plan_user(plan: Plan, before: User | None, after: User) -> None:

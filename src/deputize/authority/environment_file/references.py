@@ -1,7 +1,7 @@
 """What an environment file's entries say about each other, and what each says that only the protocol's rules can judge."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -16,7 +16,6 @@ from deputize.authority.environment_file.entries import (
     EnvironmentFile,
     PolicyEntry,
     ResourceEntry,
-    UserEntry,
 )
 from deputize.authority.environment_file.existing import Existing, read_document
 from deputize.authority.environment_file.problems import Problems
@@ -146,20 +145,27 @@ def _enabled_agreement_ids(file: EnvironmentFile, existing: Existing) -> set[str
 
 
 def _check_names(file: EnvironmentFile, existing: Existing, problems: Problems) -> None:
+    """Each name and each id stands for one thing, in the file and in the database."""
+    ids: dict[str, str] = {file.id: "the environment"} if file.id else {}
     for kind, member, listed in entries(file):
         _check_unique([entry.name for entry in listed or ()], f"/{member}", "name", problems)
+        names = {row.name: row.id for row in existing.of_kind(kind)}
+        found = [row.id if (row := existing.find(kind, entry.id, entry.name)) else None for entry in listed or ()]
+        freed = set(names.values()).difference(found) if is_pruned(file, kind) else set[str]()
         for index, entry in enumerate(listed or ()):
-            row = existing.find(kind, entry.id, entry.name)
-            _check_id(entry.id, row.id if row else None, existing, f"/{member}/{index}/id", problems)
+            pointer = f"/{member}/{index}"
+            _check_id(entry.id, found[index], existing, f"{pointer}/id", problems)
+            _check_identity(ids, entry.id or found[index], f"the {kind} {entry.name!r}", pointer, problems)
+            _check_rename(names.get(entry.name), {found[index], None, *freed}, f"{pointer}/name", problems)
     users = file.users or ()
     _check_unique([user.username for user in users], "/users", "username", problems)
-    for index, user in enumerate(users):
-        _check_user_id(user, existing, f"/users/{index}/id", problems)
-
-
-def _check_user_id(user: UserEntry, existing: Existing, pointer: str, problems: Problems) -> None:
-    found = existing.find_user(user.id, user.username)
-    _check_id(user.id, found.id if found else None, existing, pointer, problems)
+    names = {user.username: user.id for user in existing.users}
+    found = [user.id if (user := existing.find_user(entry.id, entry.username)) else None for entry in users]
+    freed = set(names.values()).difference(found) if file.prune else set[str]()
+    for index, entry in enumerate(users):
+        _check_id(entry.id, found[index], existing, f"/users/{index}/id", problems)
+        _check_identity(ids, entry.id or found[index], f"the user {entry.username!r}", f"/users/{index}", problems)
+        _check_rename(names.get(entry.username), {found[index], None, *freed}, f"/users/{index}/username", problems)
 
 
 def _check_id(given: str | None, found: str | None, existing: Existing, pointer: str, problems: Problems) -> None:
@@ -169,6 +175,20 @@ def _check_id(given: str | None, found: str | None, existing: Existing, pointer:
         problems.add(pointer, f"this name already has the id {found}, and ids do not change", "leave the id out, or use another name")
     elif given in existing.taken_ids:
         problems.add(pointer, f"this is the id of {existing.taken_ids[given]}", "use another id, or leave it out")
+
+
+def _check_identity(ids: dict[str, str], identity: str | None, what: str, pointer: str, problems: Problems) -> None:
+    """Note in `ids` what the file says the id is of, if it is known yet."""
+    if identity in ids:
+        problems.add(pointer, f"this is {ids[identity]} of the same file once more: both have the id {identity}", "keep one of them")
+    elif identity is not None:
+        ids[identity] = what
+
+
+def _check_rename(owner: str | None, free: Collection[str | None], pointer: str, problems: Problems) -> None:
+    """A name is taken until its owner has another: whether that is renamed in the same file makes no difference."""
+    if owner not in free:
+        problems.add(pointer, f"this is still the name of what has the id {owner}", "rename or remove that first, in a file of its own")
 
 
 def _check_unique(names: Sequence[str], pointer: str, member: str, problems: Problems) -> None:
@@ -276,7 +296,8 @@ def _check_agent(
 
 def _check_callbacks(agent: AgentEntry, issuer: str, pointer: str, problems: Problems) -> None:
     for member, uris in (("redirect_uris", agent.redirect_uris), ("post_logout_redirect_uris", agent.post_logout_redirect_uris)):
-        for index, uri in enumerate(uris):
+        # Nobody is sent to a disabled agent, and none keeps anybody from disabling it.
+        for index, uri in enumerate(uris if agent.enabled else ()):
             if registration_refusal(uri) is None and receives_cookies(uri, issuer):
                 problems.add(
                     f"{pointer}/{member}/{index}",

@@ -13,6 +13,7 @@ from deputize.kernel.ids import new_term
 from deputize.oauth.records.store import User
 
 _OF_ENVIRONMENT = select(USERS).where(USERS.c.environment_id == bindparam("environment"))
+_IDS_ELSEWHERE = select(USERS.c.id).where(USERS.c.environment_id != bindparam("environment"))
 _BY_NAME = _OF_ENVIRONMENT.where(USERS.c.username == bindparam("username"))
 _BY_ID = _OF_ENVIRONMENT.where(USERS.c.id == bindparam("id"))
 
@@ -37,6 +38,11 @@ class SqlUsers:
         """Every user of an environment, by username."""
         rows = await self._database.rows(_OF_ENVIRONMENT.order_by(USERS.c.username), {"environment": environment_id})
         return tuple(user_of(row) for row in rows)
+
+    async def user_ids_elsewhere(self, environment_id: str) -> frozenset[str]:
+        """The ids of every other environment's users."""
+        rows = await self._database.rows(_IDS_ELSEWHERE, {"environment": environment_id})
+        return frozenset(row.id for row in rows)
 
     async def put_user(self, user: User) -> None:
         """Add the user, or replace the one with that id."""

@@ -427,7 +427,7 @@ async def test_a_name_that_could_be_taken_for_another_user_is_refused_in_a_later
     with pytest.raises(EnvironmentFileInvalid, match="differs from the user 'ada' in case only"):
         await applying("environment: Test\nusers: [{ username: ADA }]")
     assert (await applying("environment: Test\nusers: [{ username: ada }]")).lines == ()
-    assert (await applying("environment: Test\nusers: [{ username: ADA }]", prune=True)).lines == ("+ user ADA", "- user ada")
+    assert (await applying("environment: Test\nusers: [{ username: ADA }]", prune=True)).lines == ("- user ada", "+ user ADA")
 
 
 async def test_no_user_is_called_like_the_id_of_an_agent_whichever_comes_first(applying):
@@ -503,3 +503,62 @@ async def test_differences_say_what_was_before_and_after_and_no_secrets(applying
     assert (secret["kind"], secret["name"], secret["secret"]) == ("agent", "Agent", "given")
     assert (agent["before"], agent["after"]) == ({"enabled": True}, {"enabled": False})
     assert (user["before"], user["after"]) == ({"password": "set"}, {"password": "changed"})
+
+
+ID, OTHER_ID = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+KINDS = ("resource", "agreement", "policy", "agent", "user")
+
+
+def _listing(kind, *named):
+    """A file that lists things of a kind, each by (name, id or None)."""
+    more = {"policy": ", steps: [login: {}]", "agreement": ", enabled: false"}.get(kind, "")
+    member = "policies" if kind == "policy" else f"{kind}s"
+    name = "username" if kind == "user" else "name"
+    lines = [f"  - {{ {name}: {each}{f', id: {given}' if given else ''}{more} }}" for each, given in named]
+    return "\n".join(["environment: Test", f"{member}:", *lines])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("prune", [False, True])
+async def test_an_id_stands_for_one_thing_of_a_file(applying, kind, prune):
+    with pytest.raises(EnvironmentFileInvalid, match=f"both have the id {ID}"):
+        await applying(_listing(kind, ("one", ID), ("two", ID)), prune=prune)
+    with pytest.raises(EnvironmentFileInvalid, match="the environment of the same file"):
+        await applying(_listing(kind, ("one", ID)).replace("Test", f"Test\nid: {ID}"), prune=prune)
+    other = "agent" if kind == "user" else "user"
+    with pytest.raises(EnvironmentFileInvalid, match=f"both have the id {ID}"):
+        await applying(_listing(kind, ("one", ID)) + _listing(other, ("two", ID)).removeprefix("environment: Test"), prune=prune)
+    await applying(_listing(kind, ("one", ID), ("two", OTHER_ID)), prune=prune)
+    with pytest.raises(EnvironmentFileInvalid, match=f"both have the id {ID}"):
+        await applying(_listing(kind, ("three", ID), ("one", None)), prune=prune)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_a_name_is_taken_until_its_owner_has_another(applying, kind, dry_run):
+    """Also in a dry run: what that shows can be applied."""
+    await applying(_listing(kind, ("one", ID), ("two", OTHER_ID)))
+    for text in (_listing(kind, ("two", ID)), _listing(kind, ("two", ID), ("one", OTHER_ID))):
+        with pytest.raises(EnvironmentFileInvalid, match=f"still the name of what has the id {OTHER_ID}"):
+            await applying(text, dry_run=dry_run)
+    shown = (await applying(_listing(kind, ("two", ID)), prune=True, dry_run=True)).lines
+    assert (await applying(_listing(kind, ("two", ID)), prune=True)).lines == shown, "who is removed needs no name"
+
+
+async def test_a_user_of_another_environment_stays_there(applying):
+    await applying(_listing("user", ("one", ID)))
+    rows = await applying.store.directory_rows.load()
+    (environment,) = rows.environments
+    with pytest.raises(EnvironmentFileInvalid, match="the id of a user of another environment"):
+        await applying(_listing("user", ("two", ID)).replace("Test", "Another"))
+    assert [user.username for user in await applying.store.users.users_of(environment.id)] == ["one"]
+
+
+async def test_an_agent_whose_callback_would_see_cookies_can_be_disabled(applying):
+    agent = "environment: Test\nagents:\n  - { name: Agent, redirect_uris: ['http://localhost/callback'] }"
+    await applying(agent, base_url="http://localhost:9080")
+    await applying("environment: Test", base_url="https://localhost:9080")
+    await applying("environment: Test\nagents: [{ name: Agent, enabled: false }]")
+    assert (await applying.document("agent", "Agent"))["enabled"] is False
+    with pytest.raises(EnvironmentFileInvalid, match="would receive the session cookies"):
+        await applying("environment: Test\nagents: [{ name: Agent, enabled: true }]")
