@@ -102,6 +102,8 @@ class Batch:
         """
         if self._durability is None or self.is_failing:
             raise NotKept(errno.EIO, "records cannot be brought onto the disk")
+        if len(self._events) >= self._buffering.capacity:
+            raise NotKept(errno.ENOBUFS, "as many records wait as the audit buffer holds")
         self.add(event)
         on_disk = asyncio.get_running_loop().create_future()
         self._unflushed.append(on_disk)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from deputize.audit.batches import Batch, Buffering, Durability
+from deputize.audit.batches import Batch, Buffering, Durability, NotKept
 from deputize.audit.trail import Trail
 from support.audit_events import MCP
 
@@ -237,13 +237,25 @@ async def test_a_caller_that_gives_up_takes_nobody_with_it(disk, durable):
     await durable.close()
 
 
-@given(st.lists(st.one_of(st.sampled_from(["add", "commit", "turn", "mend"]), st.integers(0, 2500)), max_size=30))
-async def test_whatever_happens_to_the_disk_what_was_confirmed_is_on_it_and_nothing_is_twice(steps):
+async def test_a_record_that_finds_no_room_in_memory_is_not_confirmed(disk, make_batch):
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        batch = make_batch(Buffering(capacity=2, interval=0.01), Durability(disk.syncing, thread))
+        outcomes = await asyncio.gather(*(batch.commit(event(number)) for number in range(4)), return_exceptions=True)
+        assert [isinstance(outcome, NotKept) for outcome in outcomes] == [False, False, True, True]
+        assert numbers(disk.lasting) == ["0", "1"]
+        await batch.close()
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(["add", "commit", "turn", "mend"]), st.integers(0, 2500)), max_size=30),
+    st.sampled_from([1, 3, 1000]),
+)
+async def test_whatever_happens_to_the_disk_what_was_confirmed_is_on_it_and_nothing_is_twice(steps, capacity):
     """`steps`: a record, a committed one, a turn of the event loop, room again, or so many bytes of room."""
     disk, trail = Disk(), Trail()
     confirmed, added, made, running = set(), set(), 0, []
     with ThreadPoolExecutor(max_workers=1) as thread:
-        batch = Batch("disk", disk.write, type(MCP).json, trail, OFTEN, Durability(disk.syncing, thread))
+        batch = Batch("disk", disk.write, type(MCP).json, trail, Buffering(capacity, 0.01), Durability(disk.syncing, thread))
 
         async def commit(number):
             try:
