@@ -1,7 +1,9 @@
 import asyncio
 
+import pytest
 from sqlalchemy import func, select
 
+from deputize.authority.signon.throttles import NAME, NETWORK
 from deputize.authority.storage.tables import SIGN_ON_FAILURES
 from deputize.oauth.ports import Throttle
 from support.store_records import ENVIRONMENT
@@ -42,6 +44,19 @@ async def test_old_failures_are_forgotten(store):
     assert await attempt(store, 1060.0, 2) == [None, None]
     assert await attempt(store, 1061.0) == [None]
     assert await attempt(store, 1061.0) == [1121.0]
+
+
+@pytest.mark.parametrize("pause", [60.0, 149.0, 210.0])
+async def test_one_network_makes_nobody_else_wait(store, pause):
+    """However long it goes on and whatever its rhythm: it waits before the name does, and what it did is forgotten."""
+    guesses, now = 0, 1000.0
+    while now < 1000.0 + 5 * 3600:
+        waits = await store.sign_on_failures.begin_attempt(ENVIRONMENT, "demouser", {"": NAME, "network a": NETWORK}, now)
+        guesses += waits is None
+        assert await attempt(store, now, source="", throttle=NAME) == [None], "who comes from elsewhere"
+        await store.sign_on_failures.take_back_attempt(ENVIRONMENT, "demouser", {"": NAME})
+        now += pause
+    assert guesses <= 5 * 24 + 6
 
 
 async def test_waits_grow_up_to_the_longest(store):

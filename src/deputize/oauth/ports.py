@@ -135,7 +135,7 @@ class Throttle:
     """Doubled with each further failure."""
     longest_wait: float
     memory: float
-    """Failures are forgotten when there was none for so long."""
+    """Failures are forgotten so long after the first of them, and not while one has to wait: a few now and then never add up."""
 
     def wait(self, failures: int) -> float:
         """How long to wait after so many failures."""

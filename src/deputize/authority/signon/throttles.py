@@ -7,7 +7,7 @@ from deputize.oauth.ports import Throttle
 NETWORK = Throttle(free=6, first_wait=900, longest_wait=900, memory=900)
 """Of one name from one network."""
 NAME = Throttle(free=30, first_wait=1, longest_wait=300, memory=3600)
-"""Of one name from all networks together: attackers who have many wait longer and longer."""
+"""Of one name from all networks together: attackers who have many wait longer and longer. One network alone does not get so far."""
 KNOWN_BROWSER = Throttle(free=6, first_wait=900, longest_wait=900, memory=900)
 """Of one name in a browser where that user signed on before. Such a browser waits for nobody else's failures."""
 

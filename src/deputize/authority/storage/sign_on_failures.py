@@ -58,7 +58,7 @@ def _of(environment_id: str, username: str) -> ColumnElement[bool]:
 def _begin(connection: Connection, name: tuple[str, str], throttles: Mapping[str, Throttle], now: float) -> float | None:
     """Sources are looked at in their order, and no row is made for one behind another that has to wait."""
     environment_id, username_digest = name
-    counted: dict[str, int] = {}
+    counted: dict[str, tuple[int, float]] = {}
     for source in throttles:
         key = {"environment_id": environment_id, "username_digest": username_digest, "source_digest": digest(source)}
         insert_if_absent(connection, SIGN_ON_FAILURES, {**key, "failures": 0, "expires_at": now})
@@ -66,11 +66,12 @@ def _begin(connection: Connection, name: tuple[str, str], throttles: Mapping[str
         row = connection.execute(select(SIGN_ON_FAILURES).filter_by(**key).with_for_update()).one()
         if row.locked_until is not None and row.locked_until > now:
             return row.locked_until
-        counted[source] = 1 if row.expires_at <= now else row.failures + 1
-    for source, failures in counted.items():
-        throttle = throttles[source]
-        values = {"failures": failures, "locked_until": now + wait if (wait := throttle.wait(failures)) else None}
+        is_first = row.expires_at <= now
+        counted[source] = (1, now + throttles[source].memory) if is_first else (row.failures + 1, row.expires_at)
+    for source, (failures, expires_at) in counted.items():
+        wait = throttles[source].wait(failures)
+        values = {"failures": failures, "locked_until": now + wait if wait else None, "expires_at": max(expires_at, now + wait)}
         mine = (_COLUMNS.environment_id == environment_id) & (_COLUMNS.username_digest == username_digest)
         mine &= _COLUMNS.source_digest == digest(source)
-        connection.execute(update(SIGN_ON_FAILURES).where(mine).values(**values, expires_at=now + throttle.memory))
+        connection.execute(update(SIGN_ON_FAILURES).where(mine).values(values))
     return None
