@@ -53,7 +53,10 @@ class PlacedCondition:
         return decided is True
 
     def selects(self, exchange: Exchange, response: Response | None = None) -> bool:
-        """Whether it is true, where an absent header or claim equals nothing and differs from everything. Raises `Undecidable`."""
+        """Whether it is true, where an absent header or claim equals nothing and differs from everything. Raises `Undecidable`.
+
+        What was absent is told the operator once: it may be a name that is written wrong.
+        """
         bindings = self._bind(exchange, response)
         try:
             decided = self._condition.decide(bindings)
@@ -61,6 +64,7 @@ class PlacedCondition:
                 return decided
             lost = self._lost(bindings)
             if not lost:
+                self._tell_absent(bindings)
                 return self._condition.holds(bindings)
         except ExpressionError as error:
             raise Undecidable(f"the condition at {self._position} cannot be evaluated: {explained(error)}") from error
@@ -90,3 +94,9 @@ class PlacedCondition:
         if reason not in self._reported and len(self._reported) < _MOST_REPORTS:
             self._reported.add(reason)
             log.warning("a condition counts as false", place=str(self._position), reason=reason)
+
+    def _tell_absent(self, bindings: Mapping[str, object]) -> None:
+        absent = ", ".join(self._condition.absent(bindings))
+        if absent not in self._reported and len(self._reported) < _MOST_REPORTS:
+            self._reported.add(absent)
+            log.info("a condition compares what is missing, which differs from everything", place=str(self._position), missing=absent)
