@@ -8,10 +8,11 @@ import json
 import os
 import pwd
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -71,6 +72,13 @@ class Event:
     reason: str | None = None
     """Why it was refused; `None` when it was not. For operators only."""
     source: Source = field(default_factory=SOURCE.get)
+    said: Mapping[str, JsonValue] = field(init=False, repr=False, compare=False)
+    """What there is to say of `reason` and `members`, safe to be read: made once for both readers."""
+
+    def __post_init__(self) -> None:
+        """Make `said`."""
+        every = {"reason": self.reason, **self.members}
+        object.__setattr__(self, "said", {name: _safe(value) for name, value in every.items() if value is not None})
 
     @property
     def topic(self) -> str:
@@ -92,18 +100,16 @@ class Event:
                 "client": {"ip": source.address, "port": source.port},
                 "environmentId": self.environment,
                 "decision": "PERMIT" if self.reason is None else "DENY",
-                "reason": _safe(self.reason),
-                **{_camel_case(name): _safe(value) for name, value in members.items() if value is not None},
+                "reason": None,
+                **{_camel_case(name): value for name, value in self.said.items()},
             }
         )
 
     def log(self) -> None:
         """Write the line that operators read."""
-        known = {name: value for name, value in self.members.items() if value is not None}
-        said = {name: _safe(value) for name, value in {"reason": self.reason, **known}.items() if value is not None}
         ids = {"environment": self.environment, "client_ip": self.source.address, "correlation_id": self.source.correlation_id}
         write = _log.info if self.reason is None else _log.warning
-        write(self.name, **{**said, **{name: value for name, value in ids.items() if value}})
+        write(self.name, **{**self.said, **{name: value for name, value in ids.items() if value}})
 
 
 Record = Callable[[Event], None]
@@ -153,10 +159,13 @@ def _safe(value: JsonValue) -> JsonValue:
     """`value` without what only looks like a credential, and short enough to be read."""
     if isinstance(value, str):
         return redact(printable(value, MAX_TEXT))
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, Mapping):
         return {name: _safe(each) for name, each in value.items()}
-    return [_safe(each) for each in value] if isinstance(value, Sequence) else value
+    return [_safe(each) for each in value]
 
 
+@lru_cache(maxsize=256)  # the names stand in our own code
 def _camel_case(name: str) -> str:
     return re.sub("_([a-z])", lambda match: match.group(1).upper(), name)

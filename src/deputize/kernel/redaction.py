@@ -7,15 +7,21 @@ _TOKENS = re.compile(
     r"[^\s&\"']+"
 )
 _JWT = re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
+_BEFORE_SECRETS = re.compile(r"[\s=]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 MASK = "*****"
 
 
 def redact(text: str) -> str:
     """`text` with bearer values, credentials and JWTs masked."""
-    return _JWT.sub(MASK, _TOKENS.sub(rf"\1{MASK}", text))
+    if _BEFORE_SECRETS.search(text):  # most texts are ids: one quick look tells that `_TOKENS` cannot match
+        text = _TOKENS.sub(rf"\1{MASK}", text)
+    return _JWT.sub(MASK, text) if "eyJ" in text else text
 
 
 def printable(text: str, limit: int = 256) -> str:
     """`text` cut to `limit` characters with control characters escaped, so that it cannot forge log lines."""
-    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text[:limit])
+    text = text[:limit]
+    if text.isprintable():  # which none of `_CONTROL` is
+        return text
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)

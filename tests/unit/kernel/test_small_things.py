@@ -75,6 +75,19 @@ def test_redaction_masks_credentials(text):
         assert secret not in masked
 
 
+_PIECES = st.sampled_from(
+    ["Bearer", "basic", " ", "\t", "\u2003", "code", "PASSWORD", "=", "&", "eyJhbGciOiJFUzI1NiJ9", ".", "eyJ", "x-1", "\x00", "\u2028"]
+)
+
+
+@given(st.lists(_PIECES | st.text(max_size=3), max_size=12).map("".join))
+def test_a_quick_look_spares_no_credential_and_no_control_character(text):
+    thorough = redaction._JWT.sub(redaction.MASK, redaction._TOKENS.sub(rf"\1{redaction.MASK}", text))
+    assert redaction.redact(text) == thorough
+    escaped = redaction._CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+    assert redaction.printable(text) == escaped
+
+
 @given(st.text())
 def test_printable_text_cannot_forge_log_lines(text):
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", redaction.printable(text))
