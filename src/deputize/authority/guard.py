@@ -20,7 +20,7 @@ MAX_BODY_SIZE = 64 * 1024
 BODY_SECONDS = 10.0
 CORRELATION_ID = "deputize.correlation_id"
 """Where in the ASGI scope the request's correlation id stands."""
-_ONE_LINE = (b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"content-encoding")
+_ONE_LINE = frozenset({b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"content-encoding"})
 """Fields of which two lines could be read in two ways: by this server and by whatever stands in front of it."""
 _HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?", re.ASCII)
 _TRANSACTION_ID = re.compile(rb"[!-~]{1,128}")
@@ -117,16 +117,18 @@ class _Answering:
 
 def _check_head(scope: Scope) -> None:
     """Refuse what RFC 9112 says must be (sections 3.2, 6.1 and 6.3), and repeated fields that mean something once only."""
-    values = {name: [value for other, value in scope["headers"] if other == name] for name in _ONE_LINE}
-    for name, lines in values.items():
-        if len(lines) > 1:
+    values: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in values:
             raise _Refused(400, f"the request has more than one {name.decode()} field")
-    host, encoding = values[b"host"], values[b"transfer-encoding"]
-    if not host and scope["http_version"] != "1.0":
+        if name in _ONE_LINE:
+            values[name] = value
+    host, encoding = values.get(b"host"), values.get(b"transfer-encoding")
+    if host is None and scope["http_version"] != "1.0":
         raise _Refused(400, "the request has no host field")
-    if host and not _HOST.fullmatch(host[0]):
+    if host is not None and not _HOST.fullmatch(host):
         raise _Refused(400, "the host field is malformed")
-    if encoding and (encoding[0].lower() != b"chunked" or values[b"content-length"] or scope["http_version"] == "1.0"):
+    if encoding is not None and (encoding.lower() != b"chunked" or b"content-length" in values or scope["http_version"] == "1.0"):
         raise _Refused(400, "the transfer-encoding is not chunked alone")
 
 
