@@ -68,7 +68,9 @@ def normalise_resource(identifier: str) -> str:
     path, rest = _decode_unreserved(parts["path"]), _decode_unreserved(parts["rest"])
     if host is None:
         return f"{scheme}:{path}{rest}"
-    host = _PERCENT.sub(lambda code: code[0].upper(), _decode_unreserved(host).lower())
+    host = _decode_unreserved(host).lower()
+    if "%" in host:
+        host = _PERCENT.sub(lambda code: code[0].upper(), host)
     default = str(DEFAULT_PORTS[scheme]) if scheme in DEFAULT_PORTS else ""
     authority = f"{_decode_unreserved(parts['user'] or '')}{host}" + (f":{port}" if port and port != default else "")
     path = _without_dot_segments(path) or ("/" if scheme in DEFAULT_PORTS else "")
@@ -82,6 +84,8 @@ def is_same_resource(one: str, other: str) -> bool:
 
 def _decode_unreserved(text: str) -> str:
     """`text` with upper-case percent-encoding, and none of characters that need none (RFC 3986 section 2.3)."""
+    if "%" not in text:
+        return text
 
     def spell(code: re.Match[str]) -> str:
         character = chr(int(code[1], 16))
@@ -92,6 +96,8 @@ def _decode_unreserved(text: str) -> str:
 
 def _without_dot_segments(path: str) -> str:
     """`path`, empty or beginning with "/", after RFC 3986 section 5.2.4."""
+    if "/." not in path:
+        return path
     kept: list[str] = []
     segments = path.split("/")
     for segment in segments:

@@ -21,7 +21,7 @@ async def introspect(call: Call) -> Response:
     services = call.services
     found = await find_live_token(call.environment, required(parameters, "token"), services.store.standings, services.verifier, call.now)
     refusal = introspection_refusal(call.environment, caller, found)
-    if refusal or isinstance(found, TokenInvalid):
+    if refusal is not None or isinstance(found, TokenInvalid):
         claims = once_signed(call, parameters["token"])
         call.record(
             "token inactive",

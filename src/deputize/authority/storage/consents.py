@@ -1,7 +1,7 @@
 """Recorded acceptances of agreements: the latest for each user, agent and agreement."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, select, update
@@ -12,6 +12,7 @@ from deputize.authority.storage.tables import CONSENTS
 from deputize.oauth.records.store import Consent
 
 _OF_USER = select(CONSENTS).where((CONSENTS.c.environment_id == bindparam("environment")) & (CONSENTS.c.user_id == bindparam("user")))
+_COVERS = list(CONSENTS.c).index(CONSENTS.c.covers)
 
 
 class SqlConsents:
@@ -54,6 +55,6 @@ class SqlConsents:
 
 def consent_of(columns: Sequence[Any]) -> Consent:
     """The consent in columns as `tables.CONSENTS` orders them, which is the record's own order."""
-    consent = Consent(*columns)
-    covers = {agent: {resource: tuple(scopes) for resource, scopes in each.items()} for agent, each in consent.covers.items()}
-    return replace(consent, covers=covers)
+    values = list(columns)
+    values[_COVERS] = {agent: {resource: tuple(scopes) for resource, scopes in each.items()} for agent, each in values[_COVERS].items()}
+    return Consent(*values)

@@ -161,17 +161,20 @@ class Environment:
     live_terms: Mapping[str, Agent] = field(init=False, repr=False, compare=False)
     """The enabled agents by their terms: what was issued in any other term has ended."""
     resources_by_audience: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
-    """By normalised audience; see `resource_of_audience`."""
+    """By normalised audience and by audience as configured; see `resource_of_audience`."""
 
     def __post_init__(self) -> None:
         """Compute once what every request looks up."""
         live = {agent.term: agent for agent in self.agents.values() if agent.enabled}
         object.__setattr__(self, "live_terms", live)
-        object.__setattr__(self, "resources_by_audience", {normalise_resource(each.audience): each for each in self.resources.values()})
+        normalised = {normalise_resource(each.audience): each for each in self.resources.values()}
+        configured = {each.audience: normalised[normalise_resource(each.audience)] for each in self.resources.values()}
+        object.__setattr__(self, "resources_by_audience", normalised | configured)
 
     def resource_of_audience(self, audience: str) -> Resource | None:
         """The resource with this audience, however that is spelled (RFC 3986 section 6.2)."""
-        return self.resources_by_audience.get(normalise_resource(audience))
+        known = self.resources_by_audience
+        return known.get(audience) or known.get(normalise_resource(audience))
 
 
 @dataclass(frozen=True, slots=True)
