@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-import structlog
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Call, Endpoint
@@ -20,7 +19,6 @@ from deputize.oauth.authorization_request import AuthorizationRefusal, Authoriza
 from deputize.oauth.errors import AccessDenied
 from deputize.oauth.records.directory import Step
 
-_log = structlog.get_logger("deputize.authority")
 _FIRST_SHOWING = Again(status=200)
 
 
@@ -74,7 +72,7 @@ async def _begin_again(call: Call, found: Flow, situation: Situation) -> Respons
     if situation.signed_on:
         user, session = situation.signed_on.user, situation.signed_on.session
         await call.services.store.sessions.end_session(session.id, call.now)
-        _log.info("signed off", environment=call.environment.id, user=user.id, session=session.id)
+        call.record("signed off", user_id=user.id, session_id=session.id)
     response = await flow.start(call, found.parameters)
     cookies_of(call).clear_session(response)
     return response

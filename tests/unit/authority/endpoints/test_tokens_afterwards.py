@@ -109,6 +109,15 @@ async def test_nobody_revokes_anothers_token(tokens, name):
     assert (await tokens.known())["active"]
 
 
+async def test_a_revocation_is_recorded_with_the_user_and_what_was_revoked(authority, tokens):
+    known = await tokens.known()
+    await tokens.post("revoke", {"token": tokens.members["access_token"]})
+    await tokens.post("revoke", {"token": tokens.members["refresh_token"]})
+    access, refresh = await authority.records("TOKEN-REVOKED")
+    assert (access["clientId"], access["userId"], access["trackingIds"]) == (AGENT_ID, USER_ID, [known["jti"]])
+    assert (refresh["clientId"], refresh["userId"], refresh["grantId"]) == (AGENT_ID, USER_ID, known["jti"].partition(".")[0])
+
+
 async def test_revoking_what_is_no_token_is_no_error(tokens):
     assert (await tokens.post("revoke", {"token": "whatever"})).status_code == 200
 

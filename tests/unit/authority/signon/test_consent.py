@@ -300,10 +300,21 @@ async def test_not_you_signs_off_and_begins_the_same_request_again(authority, br
     assert "MCP Tutorial" in words(browser)
     ended = await authority.store.sessions.find_session(ENVIRONMENT_ID, before.cookie_digest)
     assert ended.ended_at is not None
+    (record,) = await authority.records("SIGNED-OFF")
+    assert (record["userId"], record["sessionId"]) == (USER_ID, before.id)
     assert await consents(authority) == {}
     await browser.sign_on()
     await browser.accept()
     assert browser.answer["state"] == "the-state"
+
+
+async def test_whom_somebody_else_takes_the_browser_from_is_recorded_as_signed_off(authority, browser):
+    await authority.store.users.put_user(replace(USER, id="cf025143-501a-4d70-9c80-95d69121d7b4", username="bob"))
+    await agree(authority, browser)
+    await browser.get(authority.authorize_url(prompt="login"))
+    await browser.sign_on(username="bob")
+    (record,) = await authority.records("SIGNED-OFF")
+    assert record["userId"] == USER_ID
 
 
 async def test_where_consent_is_withdrawn_is_said(authority, browser):

@@ -118,8 +118,9 @@ async def _session(user: User, situation: Situation, cookie: str, services: Serv
         renewed = replace(fresh, id=previous.id)
         if await services.store.sessions.renew_session(renewed):
             return renewed
-    elif situation.signed_on:
-        await services.store.sessions.end_session(situation.signed_on.session.id, situation.now)
+    elif somebody := situation.signed_on:
+        await services.store.sessions.end_session(somebody.session.id, situation.now)
+        services.record("signed off", somebody.user.environment_id, user_id=somebody.user.id, session_id=somebody.session.id)
     await services.store.sessions.add_session(fresh)
     return fresh
 
