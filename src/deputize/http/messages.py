@@ -31,6 +31,13 @@ def field_name(name: str) -> bytes:
     return name.lower().encode("latin-1", "replace")
 
 
+@lru_cache(maxsize=256)
+def _spellings(names: tuple[str, ...]) -> tuple[frozenset[int], frozenset[bytes]]:
+    """`names` as `Headers.remove` compares them, and before these their lengths, which most other names differ by already."""
+    spellings = frozenset(field_name(name).replace(b"_", b"-") for name in names)
+    return frozenset(map(len, spellings)), spellings
+
+
 class Headers:
     """Header fields in order, as received; names compare without regard to case (RFC 9110 section 5.1)."""
 
@@ -67,8 +74,8 @@ class Headers:
 
     def remove(self, *names: str) -> None:
         """Drop every field with one of these names, and those whose name differs by `_` for `-`: many servers take them for the same."""
-        unwanted = {field_name(name).replace(b"_", b"-") for name in names}
-        self.raw = [pair for pair in self.raw if pair[0].lower().replace(b"_", b"-") not in unwanted]
+        sizes, unwanted = _spellings(names)
+        self.raw = [pair for pair in self.raw if len(pair[0]) not in sizes or pair[0].lower().replace(b"_", b"-") not in unwanted]
 
     def copy(self) -> "Headers":
         """An independent copy."""
