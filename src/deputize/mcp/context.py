@@ -44,7 +44,7 @@ class McpContext:
         if frame.method == "initialize":
             return implementation(frame.params.get("clientInfo"))
         meta = frame.params.get("_meta")
-        return implementation(meta.get(CLIENT_INFO_META_KEY)) if isinstance(meta, Mapping) else None
+        return implementation(meta.get(CLIENT_INFO_META_KEY)) if meta is not None and isinstance(meta, Mapping) else None
 
     @property
     def server_payload(self) -> JsonValue:

@@ -1,6 +1,7 @@
 """What a request's head must look like beyond what llhttp insists on (RFC 9112 sections 2, 3 and 6)."""
 
 import re
+import string
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,8 +17,8 @@ _FORWARDABLE = re.compile(rb"(?!CONNECT$|TRACE$|PRI$|SOURCE$)[A-Z-]{1,20}")
 _KEPT_THOUGH_NOTED = frozenset({b"host", b"content-length", b"authorization"})
 _NOTED = HOP_BY_HOP | _KEPT_THOUGH_NOTED | {b"expect"}
 _NO_BODY_YET = Body()
-_ODD = re.compile(rb"[^A-Za-z0-9\n-]")
-_ODD_BUT_FOR_UNDERSCORES = re.compile(rb"[^A-Za-z0-9\n_-]")
+_PLAIN = (string.ascii_letters + string.digits + "-").encode()
+_PLAIN_WITH_UNDERSCORES = _PLAIN + b"_"
 _CACHED_TARGET_BYTES = 256
 ITSELF = Target("*", None)
 """What OPTIONS asks about when it asks about the server itself (RFC 9110 section 9.3.7); never another method."""
@@ -52,10 +53,10 @@ def without_twins(raw: list[Field], *, underscores: bool) -> list[Field]:
     CGI and what descends from it (WSGI, FastCGI) makes variables of field names, where `-` and `_` are the same; some map every other
     character that is neither letter nor digit to `_` as well. So `X_Agent` would stand in for an `X-Agent` that was removed.
     """
-    odd = _ODD_BUT_FOR_UNDERSCORES if underscores else _ODD
-    if odd.search(b"\n".join([name for name, _ in raw])) is None:
+    plain = _PLAIN_WITH_UNDERSCORES if underscores else _PLAIN
+    if not b"".join([name for name, _ in raw]).translate(None, plain):  # half of what a search takes
         return raw
-    return [pair for pair in raw if odd.search(pair[0]) is None]
+    return [pair for pair in raw if not pair[0].translate(None, plain)]
 
 
 def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, secure: bool) -> Head:

@@ -204,9 +204,9 @@ class RequestReader:
         if size > limits.header_bytes or len(headers) > limits.header_count:
             raise Refused(431, "too many or too long fields")
         headers = without_twins(headers, underscores=limits.underscores_in_headers)
-        version = parser.get_http_version()
-        head = build_head(parser.get_method(), self._url, version, headers, secure=self._secure)
-        self._check_line(parser.get_method(), version)
+        method, version = parser.get_method(), parser.get_http_version()
+        head = build_head(method, self._url, version, headers, secure=self._secure)
+        self._check_line(method, version)
         origin = head.request.origin
         if limits.host_names and (origin is None or origin.host not in limits.host_names):
             raise Refused(421, "Host names another host than this listener's (RFC 9110 section 15.5.20)")
