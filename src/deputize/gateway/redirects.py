@@ -26,10 +26,12 @@ def leads_to(location: str, origin: Origin | None) -> bool:
 def without_host(location: str) -> str:
     """Path, query and fragment of a URI, as a reference that names no host."""
     parts = urlsplit(location)
-    path = parts.path or "/"
-    if path.startswith("//"):
-        path = f"/.{path}"  # or what follows would be read as a host (RFC 3986 section 4.2)
-    return parts._replace(scheme="", netloc="", path=path).geturl()
+    return parts._replace(scheme="", netloc="", path=plain_path(parts.path or "/")).geturl()
+
+
+def plain_path(path: str) -> str:
+    """`path` so that what follows its first slash is not read as a host (RFC 3986 section 4.2); browsers take a backslash for a slash."""
+    return f"/.{path}" if path.startswith(("//", "/\\")) else path
 
 
 def redirect_within(location: str, here: Iterable[Origin | None], destination: Origin | None) -> str | None:

@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field
 
 from deputize.gateway.contexts import RouterContext
-from deputize.gateway.redirects import leads_to
+from deputize.gateway.redirects import leads_to, plain_path
 from deputize.gateway.settings import Settings
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Next
@@ -60,9 +60,7 @@ class UriPathRewriteFilter:
         path = _replaced(parts.path or "/", self._outward) or parts.path
         received = exchange.find(RouterContext)
         origin = str(received.original_origin or "") if received and parts.netloc else ""
-        if not origin and path.startswith("//"):
-            path = f"/.{path}"  # or what follows would be read as a host (RFC 3986 section 4.2)
-        return origin + parts._replace(scheme="", netloc="", path=path).geturl()
+        return origin + parts._replace(scheme="", netloc="", path=path if origin else plain_path(path)).geturl()
 
 
 def _replaced(path: str, mappings: Iterable[tuple[str, str]]) -> str | None:

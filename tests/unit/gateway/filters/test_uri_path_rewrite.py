@@ -78,10 +78,20 @@ async def test_locations_are_mapped_back(location, expected):
     assert response.headers.get("location") == response.headers.get("content-location") == expected
 
 
-async def test_a_path_that_is_mapped_back_names_no_host():
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        ("/base//elsewhere/x", "/.//elsewhere/x"),
+        (r"/base/\elsewhere/x", r"/.\elsewhere/x"),
+        ("/base/\t/elsewhere/x", "/.//elsewhere/x"),
+        ("/base/./elsewhere", "/./elsewhere"),
+    ],
+)
+async def test_a_path_that_is_mapped_back_names_no_host(location, expected):
+    """Browsers take a backslash for a slash, and drop a TAB."""
     each = built(Filter, {"type": "UriPathRewriteFilter", "config": {"mappings": {"/": "/base"}}})
-    _, response = await run(each, "/x", [("Location", "/base//elsewhere/x")])
-    assert response.headers.get("location") == "/.//elsewhere/x"
+    _, response = await run(each, "/x", [("Location", location)])
+    assert response.headers.get("location") == expected
 
 
 def test_patterns_are_warned_about():
