@@ -82,7 +82,7 @@ async def test_locations_are_mapped_back(location, expected):
     ("location", "expected"),
     [
         ("/base//elsewhere/x", "/.//elsewhere/x"),
-        (r"/base/\elsewhere/x", r"/.\elsewhere/x"),
+        (r"/base/\elsewhere/x", r"/./\elsewhere/x"),
         ("/base/\t/elsewhere/x", "/.//elsewhere/x"),
         ("/base/./elsewhere", "/./elsewhere"),
     ],
