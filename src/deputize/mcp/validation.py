@@ -23,7 +23,7 @@ from deputize.mcp.errors import (
 )
 from deputize.mcp.frames import Frame, FrameKind, parse_frame
 from deputize.mcp.headers import RoutingFields, accepts, decode_name, is_json
-from deputize.mcp.targets import mirrored_name
+from deputize.mcp.targets import mirrored_name, policy_key
 from deputize.mcp.versions import Era
 
 EVENT_STREAM: Final = "text/event-stream"
@@ -156,7 +156,11 @@ def _shape_fault(frame: Frame, message: Message, rules: Rules) -> Rejection | No
     if shape is None:
         return None if frame.method in rules.accepted_methods else _unknown(message.era)
     complaints = shapes.complaints(shape, frame.document)
-    return invalid_params(f"they do not fit {frame.method}", complaints) if complaints else None
+    if complaints:
+        return invalid_params(f"they do not fit {frame.method}", complaints)
+    if any("\0" in name for name in policy_key(frame.method, frame.params).names):
+        return invalid_params("a name holds NUL, where some programs end it")
+    return None
 
 
 def _unknown(era: Era) -> Rejection:

@@ -31,6 +31,29 @@ def test_a_legacy_call_passes():
     assert message.frame.kind is FrameKind.REQUEST
 
 
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tools/call", {"name": "danger\0x", "arguments": {}}),
+        ("prompts/get", {"name": "\0danger"}),
+        ("resources/read", {"uri": "file:///etc/passwd\0.txt"}),
+        ("resources/subscribe", {"uri": "a:b\0"}),
+        ("completion/complete", {"ref": {"type": "ref/prompt", "name": "danger\0"}, "argument": {"name": "a", "value": "b"}}),
+    ],
+)
+def test_a_name_with_nul_is_refused(method, params):
+    """A rule compares the whole of it, and a server that ends texts there would act on another."""
+    rejection = check(legacy_fields(), {"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
+    assert (rejection.status, rejection.code, rejection.id) == (400, INVALID_PARAMS, 7)
+    assert "NUL" in rejection.message
+
+
+def test_an_argument_may_hold_nul():
+    call = legacy_call()
+    call["params"]["arguments"] = {"data": "a\0b"}
+    assert isinstance(check(legacy_fields(), call), Message)
+
+
 def test_a_modern_call_passes():
     message = check(modern_fields(), modern_call())
     assert isinstance(message, Message)
