@@ -14,10 +14,10 @@ import httpx2
 
 from demo.client import Agent
 from demo.person import Person
-from demo.stage import ROOT, USE_CASE_PORTS, Ports, Stage, shown
+from demo.stage import REQUEST_SECONDS, ROOT, USE_CASE_PORTS, Ports, Stage, shown
 
 AUTHORIZE_URL = re.compile(r"https?://\S+/as/authorize\?\S+")
-AGENT_SECONDS = 60
+AGENT_SECONDS = 300
 
 
 class AgentFailed(Exception):
@@ -84,6 +84,6 @@ def followed_by(person: Person, agent: Agent) -> Callable[[str], None]:
 
     def follow(url: str) -> None:
         callback = person.visit(url, stop_at=agent.redirect_uri)
-        httpx2.get(callback, timeout=10).raise_for_status()
+        httpx2.get(callback, timeout=REQUEST_SECONDS).raise_for_status()
 
     return follow

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2
 
 from demo.person import Person
-from demo.stage import Stage
+from demo.stage import REQUEST_SECONDS, Stage
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -42,7 +42,7 @@ class Agent:
 
     def token(self, **parameters: str) -> httpx2.Response:
         """The token endpoint's answer to these parameters, whatever it is."""
-        return httpx2.post(f"{self.issuer}/token", data=parameters, auth=(self.client_id, self.client_secret), timeout=10)
+        return httpx2.post(f"{self.issuer}/token", data=parameters, auth=(self.client_id, self.client_secret), timeout=REQUEST_SECONDS)
 
     def actor_token(self) -> str:
         """A token for the agent itself."""
@@ -77,7 +77,7 @@ def call_gateway(stage: Stage, token: str | None) -> httpx2.Response:
     """The gateway's answer to a plain MCP request with that token, or without any."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": _INITIALIZE}
     headers = {"Accept": "application/json, text/event-stream"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
-    with httpx2.Client(verify=ssl.create_default_context(cafile=stage.ca_file), timeout=10) as client:
+    with httpx2.Client(verify=ssl.create_default_context(cafile=stage.ca_file), timeout=REQUEST_SECONDS) as client:
         return client.post(f"{stage.gateway_url}/mcp", json=message, headers=headers)
 
 

@@ -6,6 +6,8 @@ from urllib.parse import urljoin
 
 import httpx2
 
+from demo.stage import REQUEST_SECONDS
+
 MAX_PAGES = 12
 
 
@@ -74,7 +76,7 @@ class Person:
         return self._submit(page, button)
 
     def _send(self, method: str, url: str, data: dict[str, str] | None = None) -> httpx2.Response:
-        with httpx2.Client(cookies=self._cookies, timeout=10) as browser:
+        with httpx2.Client(cookies=self._cookies, timeout=REQUEST_SECONDS) as browser:
             answer = browser.request(method, url, data=data)
             self._cookies = browser.cookies
             return answer

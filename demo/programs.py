@@ -123,13 +123,13 @@ def apply(stage: Stage, file: Path) -> str:
     options = [option for setting in settings for option in ("--set", setting)]
     where = ("--data", str(stage.data), "--base-url", stage.authority_url, "--secrets-out", str(stage.folder / "secrets.json"))
     command = (*DEPUTIZE, "apply", str(file), *where, *options)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode != 0:
         raise ProgramFailed(f"deputize apply {file.name} failed:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
-def until(attempt: Callable[[], T], holds: Callable[[T], object], seconds: float = 10.0) -> T:
+def until(attempt: Callable[[], T], holds: Callable[[T], object], seconds: float = 60.0) -> T:
     """The first result of `attempt` for which `holds`; other processes take a moment to notice a change."""
     deadline = time.monotonic() + seconds
     while not holds(result := attempt()):

@@ -23,6 +23,8 @@ USE_CASE_PORTS = (9080, 8000, 8080, 8443, 8085, 3000)
 ANY_PORTS = (0, 0, 0, 0, 0, 0)
 HOST_NAMES = ("localhost", "ig.example.com")
 VALIDITY = dt.timedelta(days=30)
+REQUEST_SECONDS = 60.0
+"""How long an answer may take: a busy machine takes its time, and a program that ended is noticed at once."""
 
 
 class StageTaken(Exception):

@@ -54,7 +54,7 @@ def test_arbitrary_text_is_refused_and_nothing_else_happens(text):
 
 @given(
     st.dictionaries(
-        st.text(max_size=8),
+        st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8),  # no name has NUL
         st.none()
         | st.booleans()
         | st.integers(-(2**53) + 1, 2**53 - 1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from deputize.http.listener import serve
 from deputize.http.messages import Body, Headers, Response
+from support.patience import PATIENCE
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Client:
 
 async def ask(port, method="GET", target="/", headers=(), body=b"", host="localhost", tls=None):
     async with Client(port, host, tls) as client:
-        return await asyncio.wait_for(client.ask(method, target, headers, body), 5)
+        return await asyncio.wait_for(client.ask(method, target, headers, body), PATIENCE)
 
 
 @dataclass

@@ -5,6 +5,7 @@ import pytest
 
 from deputize.authority import connection
 from deputize.authority.guard import MAX_BODY_SIZE
+from support.patience import PATIENCE
 
 
 @contextlib.asynccontextmanager
@@ -20,7 +21,7 @@ async def connected(served):
 
 async def everything(reader) -> bytes:
     with contextlib.suppress(ConnectionError):
-        return await asyncio.wait_for(reader.read(), 2)
+        return await asyncio.wait_for(reader.read(), PATIENCE)
     return b""
 
 
@@ -60,7 +61,7 @@ async def test_bytes_that_begin_no_request_do_not_keep_a_connection(served, monk
         assert b"200 OK" in await reader.readuntil(b"}")
         monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
         writer.write(sent)
-        assert await asyncio.wait_for(reader.read(), 1) == b""
+        assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
 
 
 @pytest.mark.parametrize("target", [b"http://a", b"http://a:b/"])

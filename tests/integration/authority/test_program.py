@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from support.patience import PATIENCE
+
 DEPUTIZE = Path(sys.executable).parent / "deputize"
 
 
@@ -25,7 +27,7 @@ def program(tmp_path):
     port = free_port()
     command = [DEPUTIZE, "authority", "serve", "--data", tmp_path / "data", "--port", str(port)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not answers(port) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     yield process, port
@@ -46,7 +48,7 @@ def test_it_serves_and_stops_in_order(program, number, tmp_path):
     process, port = program
     assert answers(port)
     process.send_signal(number)
-    _, log = process.communicate(timeout=15)
+    _, log = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     lines = [json.loads(line) for line in log.splitlines()]
     assert "authority starts" in [line["event"] for line in lines]
@@ -84,7 +86,7 @@ def test_a_log_that_nobody_reads_any_more_fails_no_request(environment, program)
             assert revoked.status_code == 200
         assert client.post("/token", data={"grant_type": "password"}).status_code == 400
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=15) == 0
+    assert process.wait(timeout=PATIENCE) == 0
 
 
 def test_a_database_that_does_not_answer_is_503_at_every_endpoint_until_it_does(environment, program, tmp_path):

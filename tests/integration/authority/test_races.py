@@ -11,6 +11,7 @@ from deputize.oauth.access_tokens import LiveToken, find_live_token
 from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, GRANT_TYPE
 from support.agent_delegation import AGENT, AGENT_ID, ENVIRONMENT_ID, REDIRECT_URI, TEST_AUDIENCE, USER_ID, VERIFIER
 from support.authority import HASHER, PASSWORD, USER, Browser, basic, running_authority
+from support.patience import PATIENCE
 
 
 class Gate:
@@ -136,7 +137,7 @@ async def test_what_ends_between_the_look_and_the_write_gives_nothing_that_lives
             take = await place.until(step)
             gate.closed = True
             taking = asyncio.create_task(take())
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await gate.reached.wait()
                 await place.end(how)
                 gate.opened.set()
@@ -158,7 +159,7 @@ async def test_without_an_end_the_same_gives_something_that_lives(tmp_path, step
             take = await place.until(step)
             gate.closed = True
             taking = asyncio.create_task(take())
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(PATIENCE):
                 await gate.reached.wait()
                 gate.opened.set()
                 code = await taking

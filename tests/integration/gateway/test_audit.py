@@ -16,6 +16,7 @@ import pytest
 
 from deputize.http.messages import Body, Headers, Response
 from support.gateway import write_json
+from support.patience import PATIENCE
 from support.wire import Client, Server, answer_json, ask
 
 RESULT = {"jsonrpc": "2.0", "id": 1, "result": {"content": []}}
@@ -101,7 +102,7 @@ class Process:
         return int(re.search(rf'^{name}{{destination=".*{topic}.audit.json"}} (\d+)$', text, re.MULTILINE)[1])
 
     async def call(self, tool):
-        async with asyncio.timeout(60), Client(self.port) as client:  # a busy machine's disk takes its time
+        async with asyncio.timeout(PATIENCE), Client(self.port) as client:  # a busy machine's disk takes its time
             return await client.ask("POST", "/mcp", HEADERS, message(tool))
 
 
@@ -123,7 +124,7 @@ def configured(instance, upstream, *, strict=False, where="route"):
 
 
 async def until(condition):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await condition():
             await asyncio.sleep(0.01)
 
@@ -150,7 +151,7 @@ async def kill_after(process, answers):
                     enough.set()
 
     callers = [asyncio.create_task(keep_calling(number)) for number in range(8)]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         await enough.wait()
         await process.kill()
     for outcome in await asyncio.gather(*callers, return_exceptions=True):

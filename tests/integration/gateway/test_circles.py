@@ -10,6 +10,7 @@ import pytest
 from deputize.http.messages import Body, Headers, Response
 from support.gateway import write_json
 from support.mcp_messages import legacy_call
+from support.patience import PATIENCE
 from support.wire import Client, Server, answer_json, answer_text
 
 CLAIMS = {"active": True, "sub": "demouser", "aud": "https://weather.example/mcp", "scope": "test", "exp": 4_000_000_000}
@@ -93,7 +94,7 @@ async def test_nothing_is_left_for_the_collector(instance, started, way):
         try:
             for _ in range(5):
                 await once()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 while gateway._gate.connections:
                     await asyncio.sleep(0.01)
             gc.collect()

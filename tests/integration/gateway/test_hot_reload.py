@@ -4,6 +4,7 @@ import asyncio
 import json
 
 from support.gateway import write_json
+from support.patience import PATIENCE
 from support.wire import Client, Server, answer_text, ask
 
 PROXY = {"type": "ReverseProxyHandler"}
@@ -16,7 +17,7 @@ def deploy(directory, base, name="r", **members):
     new.replace(path)
 
 
-async def until(condition, seconds=5):
+async def until(condition, seconds=PATIENCE):
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.005)

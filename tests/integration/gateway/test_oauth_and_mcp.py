@@ -9,6 +9,7 @@ import pytest
 from deputize.http.messages import Body, Headers, Response
 from support.gateway import write_json
 from support.mcp_messages import legacy_call
+from support.patience import PATIENCE
 from support.wire import Client, Server, answer_json, answer_text, ask
 
 RESOURCE = "https://weather.example/mcp"
@@ -209,12 +210,12 @@ async def test_an_open_stream_ends_when_its_token_is_revoked(stage):
     async with Client(port) as client:
         await client.send("GET", "/mcp", [("Accept", "text/event-stream"), HEADERS[2], HEADERS[-1]])
         assert (await client.head())[0] == 200
-        assert await asyncio.wait_for(client.chunk(), 5) == b": hello\n\n"
-        async with asyncio.timeout(5):
+        assert await asyncio.wait_for(client.chunk(), PATIENCE) == b": hello\n\n"
+        async with asyncio.timeout(PATIENCE):
             while len(stage.authority.received) < 3:
                 await asyncio.sleep(0.005)
         active = False
-        assert await asyncio.wait_for(client.chunk(), 5) in {b"", None}
+        assert await asyncio.wait_for(client.chunk(), PATIENCE) in {b"", None}
     assert (await call(port)).status == 401
 
 
@@ -243,9 +244,9 @@ async def test_a_stream_that_stays_open_is_recorded_while_it_is_open(stage):
     async with Client(port) as client:
         await client.send("GET", "/mcp", [("Accept", "text/event-stream"), HEADERS[2], HEADERS[-1]])
         assert (await client.head())[0] == 200
-        assert await asyncio.wait_for(client.chunk(), 5) == b": hello\n\n"
+        assert await asyncio.wait_for(client.chunk(), PATIENCE) == b": hello\n\n"
         file = stage.instance / "audit" / "mcp.audit.json"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not file.stat().st_size:
                 await asyncio.sleep(0.01)
         over.set()
@@ -332,7 +333,7 @@ async def test_a_quiet_tool_call_that_is_answered_by_a_stream_shows_that_it_live
     async with Client(await stage.start()) as client:
         await client.send("POST", "/mcp", HEADERS, CALL)
         assert (await client.head())[0] == 200
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await client.chunk() == b":\n"
             release.set()
             assert b"result" in await client.chunk()

@@ -11,6 +11,7 @@ from deputize.gateway.app import Gateway
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import write_json
+from support.patience import PATIENCE
 from support.wire import Client, Server, answer_text, ask
 
 PROXY = {"type": "ReverseProxyHandler", "config": {"soTimeout": "5 seconds"}}
@@ -107,7 +108,7 @@ async def test_events_arrive_one_by_one(instance, started):
             await client.send("GET", "/")
             await client.head()
             for number in range(20):
-                assert await asyncio.wait_for(client.chunk(), 5) == f"data: {number}\n\n".encode()
+                assert await asyncio.wait_for(client.chunk(), PATIENCE) == f"data: {number}\n\n".encode()
                 released.release()
 
 

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from deputize.http.messages import Body, Headers, Response
+from support.patience import PATIENCE
 from support.wire import Client, Server, answer_json, ask
 
 USE_CASE = Path(__file__).parents[4] / "shared" / "use-case"
@@ -154,7 +155,7 @@ async def test_the_event_stream_passes_event_by_event(stage):
         await client.send("GET", "/mcp", headers)
         assert (await client.head())[0] == 200
         for number in range(3):
-            assert await asyncio.wait_for(client.chunk(), 5) == f"data: {number}\n\n".encode()
+            assert await asyncio.wait_for(client.chunk(), PATIENCE) == f"data: {number}\n\n".encode()
             stage.backend.more.release()
 
 

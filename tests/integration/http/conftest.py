@@ -8,6 +8,7 @@ from deputize.http.listener import Gate, Limits, serve
 from deputize.http.messages import Body, Headers, Response
 from deputize.http.upstream import Deadlines, PoolLimits, Upstream
 from deputize.kernel.uris import Origin
+from support.patience import PATIENCE
 
 
 def pytest_asyncio_loop_factories():
@@ -46,13 +47,13 @@ class Wire:
         await self.writer.drain()
 
     async def head(self):
-        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)).decode("latin-1")
+        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)).decode("latin-1")
         first, *lines = head.strip().split("\r\n")
         return int(first.split(" ")[1]), {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
 
     async def chunk(self):
-        size = int(await asyncio.wait_for(self.reader.readline(), 5), 16)
-        return (await asyncio.wait_for(self.reader.readexactly(size + 2), 5))[:-2]
+        size = int(await asyncio.wait_for(self.reader.readline(), PATIENCE), 16)
+        return (await asyncio.wait_for(self.reader.readexactly(size + 2), PATIENCE))[:-2]
 
     async def answer(self, method="GET"):
         status, fields = await self.head()
@@ -64,11 +65,11 @@ class Wire:
                 body += piece
             return status, fields, body
         if "content-length" in fields:
-            return status, fields, await asyncio.wait_for(self.reader.readexactly(int(fields["content-length"])), 5)
-        return status, fields, await asyncio.wait_for(self.reader.read(), 5)
+            return status, fields, await asyncio.wait_for(self.reader.readexactly(int(fields["content-length"])), PATIENCE)
+        return status, fields, await asyncio.wait_for(self.reader.read(), PATIENCE)
 
     async def rest(self):
-        return await asyncio.wait_for(self.reader.read(), 5)
+        return await asyncio.wait_for(self.reader.read(), PATIENCE)
 
     async def is_closed(self):
         try:
@@ -169,7 +170,7 @@ def echo():
 @pytest.fixture
 async def eventually():
 
-    async def wait(condition, within=3.0):
+    async def wait(condition, within=PATIENCE):
         async with asyncio.timeout(within):
             while not condition():
                 await asyncio.sleep(0.005)

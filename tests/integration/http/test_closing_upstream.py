@@ -9,6 +9,7 @@ import pytest
 
 from deputize.http.messages import Body, Headers, Request
 from deputize.kernel.uris import Origin, Target
+from support.patience import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -75,7 +76,7 @@ async def test_a_call_that_gives_up_when_it_is_its_turn_leaves_the_place_to_the_
         await sending[0]
         for each in sending[1:4]:
             each.cancel()
-        assert (await asyncio.wait_for(sending[4], 2)).status == 200
+        assert (await asyncio.wait_for(sending[4], PATIENCE)).status == 200
         await asyncio.gather(*sending, return_exceptions=True)
     await upstream.aclose()
     await eventually(lambda: not upstream._pools)

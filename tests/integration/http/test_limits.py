@@ -8,6 +8,7 @@ import pytest
 
 from deputize.http.listener import Gate, serve
 from deputize.http.messages import Body, Headers, Response
+from support.patience import PATIENCE
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 QUICK = {"head_seconds": 0.08, "body_idle_seconds": 0.08, "keep_alive_seconds": 0.08, "write_seconds": 0.08, "linger_seconds": 0.08}
@@ -228,7 +229,7 @@ async def test_a_slow_reader_costs_no_memory_and_is_cut_off(loopback, eventually
     assert produced == held
     assert held < 8_000_000
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
-    await asyncio.wait_for(closed.wait(), 3)
+    await asyncio.wait_for(closed.wait(), PATIENCE)
     await eventually(lambda: not listener._connections)
 
 
@@ -319,7 +320,7 @@ async def test_a_graceful_close_lets_exchanges_finish(loopback):
     release.set()
     status, fields, body = await busy.answer()
     assert (status, fields["connection"], body) == (200, "close", b"done")
-    await asyncio.wait_for(closing, 2)
+    await asyncio.wait_for(closing, PATIENCE)
 
 
 async def test_a_request_whose_client_leaves_before_its_task_begins_gives_its_place_back(loopback, eventually):
@@ -360,7 +361,7 @@ async def test_grace_ends(loopback):
     wire = await loopback.connect(listener.port)
     await wire.send(GET)
     await asyncio.sleep(0.02)
-    await asyncio.wait_for(listener.close(0.05), 2)
+    await asyncio.wait_for(listener.close(0.05), PATIENCE)
     assert cancelled.is_set()
     assert await wire.is_closed()
 

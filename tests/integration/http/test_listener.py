@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from deputize.http.messages import Body, Headers, Response
+from support.patience import PATIENCE
 
 GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -107,7 +108,7 @@ async def test_a_chunked_request_body_streams(loopback):
     await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
     for piece in (b"one", b"two"):
         await wire.send(b"%x\r\n%b\r\n" % (len(piece), piece))
-        assert await asyncio.wait_for(seen.get(), 2) == piece
+        assert await asyncio.wait_for(seen.get(), PATIENCE) == piece
     await wire.send(b"0\r\nTrailer: dropped\r\n\r\n")
     assert (await wire.answer())[0] == 200
 

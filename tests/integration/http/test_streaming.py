@@ -5,6 +5,7 @@ import statistics
 import time
 
 from deputize.http.messages import Body, Headers, Response
+from support.patience import PATIENCE
 
 GET = b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -26,7 +27,7 @@ async def test_a_thousand_events_pass_one_by_one(loopback, record_property):
         for number in range(1000):
             produced.append(time.perf_counter())
             writer.write(event(number))
-            assert await asyncio.wait_for(got.get(), 5) == number
+            assert await asyncio.wait_for(got.get(), PATIENCE) == number
         writer.write(b"0\r\n\r\n")
         await reader.read()
 
@@ -112,7 +113,7 @@ async def test_a_client_that_leaves_before_the_head_closes_the_upstream(loopback
     await wire.send(GET)
     await asked.wait()
     wire.close()
-    await asyncio.wait_for(closed.wait(), 2)
+    await asyncio.wait_for(closed.wait(), PATIENCE)
     await eventually(lambda: proxy.gate.exchanges == 0)
 
 
@@ -130,7 +131,7 @@ async def test_a_client_that_leaves_within_its_body_closes_the_upstream(loopback
     await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc")
     await asked.wait()
     wire.close()
-    await asyncio.wait_for(closed.wait(), 2)
+    await asyncio.wait_for(closed.wait(), PATIENCE)
 
 
 async def test_a_body_streams_through_in_both_directions_at_once(loopback):

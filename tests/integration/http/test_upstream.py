@@ -14,6 +14,7 @@ from deputize.http.upstream import (
     UpstreamTimeout,
 )
 from deputize.kernel.uris import Origin, Target
+from support.patience import PATIENCE
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -212,7 +213,7 @@ async def test_giving_a_body_up_closes_the_socket(loopback):
     origin = await loopback.server(talk)
     response = await loopback.upstream().send(request_to(origin))
     await response.body.aclose()
-    await asyncio.wait_for(closed.wait(), 2)
+    await asyncio.wait_for(closed.wait(), PATIENCE)
 
 
 async def test_cancelling_closes_the_socket(loopback):
@@ -230,7 +231,7 @@ async def test_cancelling_closes_the_socket(loopback):
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending
-    await asyncio.wait_for(closed.wait(), 2)
+    await asyncio.wait_for(closed.wait(), PATIENCE)
 
 
 async def test_cancelling_when_the_answer_has_come_leaves_the_next_exchange_alone(loopback, eventually):
@@ -534,7 +535,7 @@ async def test_closing_ends_everything(loopback):
     await asyncio.sleep(0.02)
     await upstream.aclose()
     with pytest.raises(UpstreamError):
-        await asyncio.wait_for(sending, 2)
+        await asyncio.wait_for(sending, PATIENCE)
 
 
 async def test_through_both_sides(loopback, echo):

@@ -9,6 +9,7 @@ import pytest
 from deputize.http.messages import Body, Headers, Request
 from deputize.http.upstream import UpstreamTimeout
 from deputize.kernel.uris import Target
+from support.patience import PATIENCE
 
 BODY = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n"
 EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -40,7 +41,7 @@ def dripping(drop, seconds=0.01, first=b""):
 )
 async def test_a_head_that_drips_has_as_long_as_one_that_does_not_come(loopback, first, drop):
     origin = await loopback.server(dripping(drop, first=first))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(UpstreamTimeout):
             await loopback.upstream(idle=0.1).send(call(origin))
 
@@ -48,7 +49,7 @@ async def test_a_head_that_drips_has_as_long_as_one_that_does_not_come(loopback,
 async def test_a_body_that_drips_ends(loopback):
     origin = await loopback.server(dripping(b"a", first=BODY))
     response = await loopback.upstream(body=0.1).send(call(origin))
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(UpstreamTimeout, match="bytes of the body"):
             await response.body.read(10_000)
 

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from agent import cli
+from support.patience import PATIENCE
 from support.scripted_authority import Script, ScriptedAuthority
 from weather_mcp_server import application
 
@@ -199,5 +200,5 @@ async def test_ends_politely_when_interrupted_at_the_prompt(weather_url: str):
     assert process.stdout
     await process.stdout.readuntil(b"quit|q'):")
     process.send_signal(signal.SIGINT)
-    output = (await asyncio.wait_for(process.communicate(), 10))[0].decode()
+    output = (await asyncio.wait_for(process.communicate(), PATIENCE))[0].decode()
     assert (process.returncode, output.strip()) == (0, "Goodbye!")

@@ -10,6 +10,7 @@ import pytest
 
 from deputize.authority.storage import EnvironmentRow, Put, open_store, sqlite_url
 from deputize.oauth.records.store import User
+from support.patience import PATIENCE
 from support.store_records import CODE, ENVIRONMENT, GRANT, TOKEN, USER_ID
 
 PROGRAM = """
@@ -55,7 +56,7 @@ class Redeeming:
         self._process.stdin.flush()
 
     def outcome(self) -> tuple[str, int]:
-        said, _ = self._process.communicate(timeout=30)
+        said, _ = self._process.communicate(timeout=PATIENCE)
         return said.strip(), self._process.returncode
 
 

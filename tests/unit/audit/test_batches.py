@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from deputize.audit.batches import Batch, Buffering, Durability, NotKept
 from deputize.audit.trail import Trail
 from support.audit_events import MCP
+from support.patience import PATIENCE
 
 OFTEN = Buffering(capacity=1000, interval=0.01)
 
@@ -85,7 +86,7 @@ def event(number):
 
 
 async def until(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.001)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from deputize.cli.authority import authority
+from support.patience import PATIENCE
 
 
 def test_a_taken_port_is_named_with_what_to_do(tmp_path, monkeypatch):
@@ -27,7 +28,7 @@ async def test_an_empty_database_is_worth_a_warning(tmp_path):
     command = (str(Path(sys.executable).parent / "deputize"), "authority", "serve", "--data", str(tmp_path / "data"), "--port", str(port))
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             entry = json.loads(await process.stderr.readline())
     finally:
         process.terminate()

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from deputize.cli.gateway import gateway
 from support.gateway import write_json
+from support.patience import PATIENCE
 from support.wire import Server, answer_text, ask
 
 STATIC = {"type": "StaticResponseHandler", "config": {"status": 204}}
@@ -89,7 +90,7 @@ async def test_serve_reloads_on_hangup_and_ends_on_termination(directory):
     command = (sys.executable, "-c", "from deputize.cli.gateway import gateway; gateway()", "serve", "--instance", str(directory))
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             port = await started_port(process)
             assert (await ask(port)).status == 204
             write_json(directory / "config" / "routes" / "a.json", {"handler": {**STATIC, "config": {"status": 205}}})
@@ -115,7 +116,7 @@ async def test_termination_lets_calls_finish_and_says_so(directory):
 
     connector = {"host": "127.0.0.1", "port": 0, "gracePeriod": "30 seconds"}
     write_json(directory / "config" / "admin.json", {"connectors": [connector], "adminConnector": {"host": "127.0.0.1", "port": 0}})
-    async with asyncio.timeout(60), Server(answer) as backend:
+    async with asyncio.timeout(PATIENCE), Server(answer) as backend:
         write_json(directory / "config" / "routes" / "a.json", {"baseURI": backend.url, "handler": "ReverseProxyHandler"})
         command = (sys.executable, "-c", "from deputize.cli.gateway import gateway; gateway()", "serve", "--instance", str(directory))
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)

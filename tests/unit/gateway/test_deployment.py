@@ -6,6 +6,7 @@ import pytest
 from deputize.gateway.deployment import Deployment, Endpoint
 from deputize.kernel.errors import ConfigurationError, Position
 from support.gateway import Answering
+from support.patience import PATIENCE
 
 
 def closing(order, name):
@@ -35,7 +36,7 @@ async def test_jobs_repeat_also_after_a_failure_and_end_with_the_deployment():
     deployment = Deployment(jobs=[(0.001, job)])
     deployment.start()
     for _ in range(3):
-        await asyncio.wait_for(runs.acquire(), 5)
+        await asyncio.wait_for(runs.acquire(), PATIENCE)
     await deployment.close()
     assert all(task.done() for task in deployment._tasks)
 

@@ -4,6 +4,7 @@ import pytest
 
 from deputize.gateway.expiring_body import ExpiringBody
 from deputize.http.messages import Body
+from support.patience import PATIENCE
 
 
 class Stream:
@@ -60,7 +61,7 @@ async def test_a_silent_stream_can_be_ended_from_outside(seconds):
     waiting = asyncio.ensure_future(anext(body, "over"))
     await asyncio.sleep(0)
     body.end()
-    assert await asyncio.wait_for(waiting, 5) == "over"
+    assert await asyncio.wait_for(waiting, PATIENCE) == "over"
     assert stream.closed
 
 

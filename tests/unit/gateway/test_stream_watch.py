@@ -7,6 +7,7 @@ from deputize.gateway.stream_watch import is_open_stream, watch
 from deputize.http.exchange import Ending
 from deputize.http.messages import Body, Headers, Response
 from support.gateway import exchange_for
+from support.patience import PATIENCE
 
 SOON = 0.001
 
@@ -45,7 +46,7 @@ class Asked:
 
 
 async def drained(response):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         return [chunk async for chunk in response.body]
 
 
@@ -72,7 +73,7 @@ async def test_a_stream_whose_token_is_still_good_goes_on():
     chunks = aiter(upstream.response.body)
     assert await anext(chunks) == b": hello\n\n"
     waiting = asyncio.ensure_future(anext(chunks))
-    await asyncio.wait_for(asked.event.wait(), 5)
+    await asyncio.wait_for(asked.event.wait(), PATIENCE)
     assert not waiting.done()
     waiting.cancel()
 

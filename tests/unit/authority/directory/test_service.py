@@ -7,6 +7,7 @@ from deputize.authority.directory.changes import new_environment, replace_secret
 from deputize.authority.directory.documents import EnvironmentDocument
 from deputize.authority.directory.service import open_directory
 from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store, sqlite_url
+from support.patience import PATIENCE
 
 ENVIRONMENT = EnvironmentRow("e1", "Test", EnvironmentDocument(organization_id="o", default_policy="Single_Factor").model_dump(mode="json"))
 AGENT = ObjectRow("a1", "e1", "agent", "Agent", {})
@@ -74,7 +75,7 @@ async def test_a_secret_that_expires_leaves_without_any_change(directory, direct
 async def test_watching_follows_another_process(directory, directory_store):
     watching = asyncio.create_task(directory.watch(0.001))
     await disable(directory_store)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while enabled(directory):
             await asyncio.sleep(0.001)
     watching.cancel()
@@ -89,12 +90,12 @@ async def test_the_last_snapshot_serves_while_the_store_does_not_answer(director
 
     monkeypatch.setattr(directory_store.directory_rows, "version", fail)
     watching = asyncio.create_task(directory.watch(0.001))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await broken.wait()
     assert enabled(directory)
     monkeypatch.undo()
     await disable(directory_store)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while enabled(directory):
             await asyncio.sleep(0.001)
     watching.cancel()

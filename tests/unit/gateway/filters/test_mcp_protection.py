@@ -19,6 +19,7 @@ from deputize.kernel.uris import parse_origin
 from support.gateway import Answering, FixedClock, built, exchange_for, instance_for
 from support.mcp_messages import LEGACY_VERSION, MODERN_META
 from support.oauth_filters import CLAIMS, METADATA, RESOURCE, bearing, oauth_heap, posting, protection, resource_server, through
+from support.patience import PATIENCE
 
 MODERN = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "subscriptions/listen")]
 LISTEN = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": {"notifications": {}, "_meta": MODERN_META}}
@@ -294,7 +295,7 @@ async def test_a_stream_does_not_outlive_its_token(exchange):
     validation = built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap)
     filters = [built(McpProtectionFilter, protection(), heap), *([validation] if exchange.request.method == "POST" else [])]
     response = await Chain(filters, Upstream()).handle(exchange)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert [chunk async for chunk in response.body] == [b"data: 1\n\n"]
 
 
@@ -328,7 +329,7 @@ async def test_an_open_stream_ends_when_its_token_is_not_accepted_any_more(left,
     await asyncio.sleep(0.005)
     assert not waiting.done()
     tokens["good"] = left
-    assert await asyncio.wait_for(waiting, 5) == "over"
+    assert await asyncio.wait_for(waiting, PATIENCE) == "over"
     again = bearing("good")
     assert (await chain.handle(again)).status in ({200} if isinstance(left, Exception) and cache else {401, 403, 503})
     for each in again.endings:
