@@ -93,7 +93,7 @@ def _run(stage: Stage, agent: Agent, other: Agent) -> bool:
     report.heading("What the gateway wrote down about the call")
     audit = programs.until(lambda: proofs.tool_call(stage, "forecast_daily"), bool)
     report.record(audit)
-    report.line(f"The whole record: tail -n 1 {shown(stage.instance)}/audit/mcp.audit.json")
+    report.line(f"The whole record: grep forecast_daily {shown(stage.instance)}/audit/mcp.audit.json")
     report.heading("Validation")
     holds = proofs.five_lines(run, person, audit, agent)
     report.heading("What is refused")
