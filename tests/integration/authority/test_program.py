@@ -1,3 +1,4 @@
+import contextlib
 import getpass
 import json
 import signal
@@ -93,7 +94,7 @@ def test_a_database_that_does_not_answer_is_503_at_every_endpoint_until_it_does(
     (_, port), (environment_id, agent) = program, environment
     with httpx2.Client(base_url=f"http://127.0.0.1:{port}/{environment_id}", auth=agent) as client:
         token = client.post("/as/token", data={"grant_type": "client_credentials"}).json()["access_token"]
-        with sqlite3.connect(tmp_path / "data" / "deputize.db") as database:
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "deputize.db")) as database:
             tables = [
                 name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
             ]
@@ -107,7 +108,7 @@ def test_a_database_that_does_not_answer_is_503_at_every_endpoint_until_it_does(
         for answer in answers:
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
             assert answer.json()["error"] == "temporarily_unavailable"
-        with sqlite3.connect(tmp_path / "data" / "deputize.db") as database:
+        with contextlib.closing(sqlite3.connect(tmp_path / "data" / "deputize.db")) as database:
             for name in tables:
                 database.execute(f"ALTER TABLE away_{name} RENAME TO {name}")
         assert client.post("/as/introspect", data={"token": token}).json()["active"]
