@@ -63,6 +63,15 @@ class ReverseProxyHandler:
             return failure_response(exchange, status, self._told(error))
         if is_mcp and response.status >= 502 and response.body.buffered == b"":
             return _with_error(exchange, response)
+        if is_mcp and response.status == 404 and exchange.request.headers.get("Mcp-Session-Id") is None:
+            log.warning(
+                "the MCP server knows nothing at this path",
+                handler=self._name,
+                origin=str(exchange.request.origin),
+                path=exchange.request.target.path,
+                fix="map the route's path to the server's with a UriPathRewriteFilter, such as { '/mcp': '/' }",
+                transaction=exchange.transaction_id,
+            )
         return response
 
     def _explained(self, error: UpstreamError) -> tuple[int, str]:
