@@ -26,6 +26,7 @@ def upgrade() -> None:
     _add_terms()
     _consents()
     _grants()
+    _refresh_tokens()
     _sign_on_failures()
     op.create_table(
         "revoked_tokens",
@@ -114,6 +115,9 @@ def _grants() -> None:
     )
     op.create_index(op.f("ix_codes_expires_at"), "codes", ["expires_at"], unique=False)
     op.create_index(op.f("ix_codes_grant_id"), "codes", ["grant_id"], unique=False)
+
+
+def _refresh_tokens() -> None:
     op.create_table(
         "refresh_tokens",
         sa.Column("grant_id", sa.String(length=36), nullable=False),
