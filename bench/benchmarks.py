@@ -47,11 +47,21 @@ def gateway(plan: Plan, say: Callable[[str], None]) -> list[Result]:
         port = stack.enter_context(nginx.upstream(plan.folder))
         token = subject.tokens()[2]
         candidates = {
-            f"{OURS} (token, MCP, both audits)": _tool_call(stack.enter_context(subject.gateway(port)), token),
+            f"{OURS} (token, MCP, both audits)": _tool_call(
+                stack.enter_context(subject.gateway(port)), token
+            ),
             NGINX: _tool_call(stack.enter_context(nginx.plain_proxy(plan.folder, port)), token),
-            APACHE: _tool_call(stack.enter_context(apache.protecting_proxy(plan.folder, port, subject.tls, long_tokens=True)), token),
+            APACHE: _tool_call(
+                stack.enter_context(
+                    apache.protecting_proxy(plan.folder, port, subject.tls, long_tokens=True)
+                ),
+                token,
+            ),
             f"{APACHE}, short one": _tool_call(
-                stack.enter_context(apache.protecting_proxy(plan.folder, port, subject.tls, long_tokens=False)), apache.SHORT_TOKEN
+                stack.enter_context(
+                    apache.protecting_proxy(plan.folder, port, subject.tls, long_tokens=False)
+                ),
+                apache.SHORT_TOKEN,
             ),
         }
         for name, request in candidates.items():
@@ -74,7 +84,9 @@ def token_exchange(plan: Plan, say: Callable[[str], None]) -> list[Result]:
     subject = deputize(plan.folder)
     with subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
         user, actor, _ = subject.tokens()
-        ours = _token_request(program, (subject.agent.client_id, subject.agent.client_secret), _exchange(user, actor))
+        ours = _token_request(
+            program, (subject.agent.client_id, subject.agent.client_secret), _exchange(user, actor)
+        )
         own = peer.own_token()
         theirs = _token_request(peer.program, npm.CLIENT, _exchange(own, own))
         return alternate(plan, {OURS: ours, "node-oidc-provider (registered grant)": theirs}, say)
@@ -82,7 +94,9 @@ def token_exchange(plan: Plan, say: Callable[[str], None]) -> list[Result]:
 
 def _tool_call(program: Program, token: str) -> Request:
     headers = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
-    return Request(program, CALL, headers | {"MCP-Protocol-Version": "2025-06-18", "Authorization": f"Bearer {token}"})
+    return Request(
+        program, CALL, headers | {"MCP-Protocol-Version": "2025-06-18", "Authorization": f"Bearer {token}"}
+    )
 
 
 def _require_token(request: Request, *, is_required: bool) -> None:
@@ -100,7 +114,11 @@ def _exchange(subject: str, actor: str) -> dict[str, str]:
 
 def _token_request(program: Program, client: tuple[str, str], form: dict[str, str]) -> Request:
     credentials = base64.b64encode(":".join(client).encode()).decode()
-    return Request(program, urlencode(form), {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Basic {credentials}"})
+    return Request(
+        program,
+        urlencode(form),
+        {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Basic {credentials}"},
+    )
 
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -110,7 +128,13 @@ BENCHMARKS: dict[str, Benchmark] = {
         (Goal(NGINX, 0.22, 0.35), Goal(APACHE, 1.2, 2.0)),
     ),
     "client-credentials": Benchmark(
-        "Token endpoint, client credentials, ES256, 32 connections", client_credentials, (Goal("node-oidc-provider", 1.0),)
+        "Token endpoint, client credentials, ES256, 32 connections",
+        client_credentials,
+        (Goal("node-oidc-provider", 1.0),),
     ),
-    "token-exchange": Benchmark("Token endpoint, token exchange with an actor, ES256, 32 connections", token_exchange, (Goal(None, 1500),)),
+    "token-exchange": Benchmark(
+        "Token endpoint, token exchange with an actor, ES256, 32 connections",
+        token_exchange,
+        (Goal(None, 1500),),
+    ),
 }

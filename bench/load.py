@@ -35,7 +35,9 @@ class Request:
 
     def without(self, header: str) -> "Request":
         """The same without a header."""
-        return Request(self.program, self.body, {name: value for name, value in self.headers.items() if name != header})
+        return Request(
+            self.program, self.body, {name: value for name, value in self.headers.items() if name != header}
+        )
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,22 @@ class Round:
 def drive(request: Request, seconds: float, folder: Path) -> Round:
     """One round of wrk; every answer must be 2xx. Raises `RuntimeError` otherwise."""
     script = folder / "wrk.lua"
-    headers = "\n".join(f"wrk.headers[{_lua(name)}] = {_lua(value)}" for name, value in request.headers.items())
+    headers = "\n".join(
+        f"wrk.headers[{_lua(name)}] = {_lua(value)}" for name, value in request.headers.items()
+    )
     script.write_text(_SCRIPT.format(body=_lua(request.body), headers=headers), "utf-8")
-    command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", "-s", str(script)]
+    command = [
+        "taskset",
+        "-c",
+        LOAD_CORE,
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{seconds:g}s",
+        "--latency",
+        "-s",
+        str(script),
+    ]
     command.append(request.program.url)
     before = request.program.cpu_seconds()
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30)
@@ -62,12 +77,19 @@ def drive(request: Request, seconds: float, folder: Path) -> Round:
     measured = _MEASURED.search(done.stdout)
     if not measured or measured[5] != "0":
         raise RuntimeError(f"wrk against {request.program.url}:\n{done.stdout}{done.stderr}")
-    return Round(float(measured[1]), float(measured[2]) / 1000, float(measured[3]) / 1000, used / int(measured[4]) * 1e6)
+    return Round(
+        float(measured[1]),
+        float(measured[2]) / 1000,
+        float(measured[3]) / 1000,
+        used / int(measured[4]) * 1e6,
+    )
 
 
 def status(request: Request) -> int:
     """What one such request is answered."""
-    return httpx2.post(request.program.url, content=request.body, headers=request.headers, timeout=10).status_code
+    return httpx2.post(
+        request.program.url, content=request.body, headers=request.headers, timeout=10
+    ).status_code
 
 
 def _lua(text: str) -> str:

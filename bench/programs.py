@@ -1,4 +1,6 @@
-"""Starts the programs that are measured, each pinned to the first core, and what they lean on, pinned to the second."""
+"""Starts the programs that are measured, each pinned to the first core, and what they lean on, pinned to the
+second.
+"""
 
 import contextlib
 import os
@@ -60,13 +62,25 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def running(
-    command: list[str], ready_url: str, log: Path, *, measured: bool, environment: Mapping[str, str] | None = None
+    command: list[str],
+    ready_url: str,
+    log: Path,
+    *,
+    measured: bool,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The program while it runs: on the measured core or beside the load; ended with its children afterwards."""
+    """The program while it runs: on the measured core or beside the load.
+
+    Ended with its children afterwards.
+    """
     pinned = ["taskset", "-c", PROGRAM_CORE if measured else LOAD_CORE, *command]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            pinned, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}, start_new_session=True
+            pinned,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
         )
     try:
         _wait_until_ready(process, ready_url, log)

@@ -24,7 +24,12 @@ FOLDER = Path(__file__).resolve().parent / "results"
 def machine() -> dict[str, str]:
     """What the figures depend on, without saying whose machine it is."""
     cpu = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines() if "model name" in line), "?"
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+            if "model name" in line
+        ),
+        "?",
     )
     return {
         "cpu": cpu,
@@ -36,7 +41,9 @@ def machine() -> dict[str, str]:
         "apache": _first_line("apache2", "-v"),
         "mod_auth_openidc": _package("libapache2-mod-auth-openidc"),
         "node": _first_line("node", "--version"),
-        "oidc-provider": json.loads((SOURCE / "package.json").read_text("utf-8"))["dependencies"]["oidc-provider"],
+        "oidc-provider": json.loads((SOURCE / "package.json").read_text("utf-8"))["dependencies"][
+            "oidc-provider"
+        ],
     }
 
 
@@ -48,7 +55,10 @@ def judge(results: list[Result], goals: tuple[Goal, ...]) -> list[dict[str, obje
 
 
 def _judged(goal: Goal, ours: Result, peer: Result | None) -> dict[str, object]:
-    """Beside a peer, processor time decides: it says the same as requests a second do on a machine with nothing else to do."""
+    """Beside a peer, processor time decides.
+
+    It says the same as requests a second do on a machine with nothing else to do.
+    """
     reached = peer.cpu_us / ours.cpu_us if peer else ours.requests_per_second
     judged: dict[str, object] = {"against": goal.peer or "requests a second", "reached": round(reached, 2)}
     if peer:
@@ -76,7 +86,9 @@ def write(name: str, benchmark: Benchmark, plan: Plan, results: list[Result]) ->
     return judged
 
 
-def _print(title: str, results: list[Result], judged: list[Mapping[str, object]] | list[dict[str, object]]) -> None:
+def _print(
+    title: str, results: list[Result], judged: list[Mapping[str, object]] | list[dict[str, object]]
+) -> None:
     table = Table(title=title)
     for heading in ("program", "requests/s (median)", "lowest", "highest", "µs of processor"):
         table.add_column(heading, justify="left" if heading == "program" else "right")
@@ -88,7 +100,8 @@ def _print(title: str, results: list[Result], judged: list[Mapping[str, object]]
     console.print(table)
     for goal in judged:
         console.print(
-            f"{'✓' if goal['met'] else '✗'} {goal['reached']} × {goal['against']} (at least {goal['least']}, aim {goal['aim'] or '-'})"
+            f"{'✓' if goal['met'] else '✗'} {goal['reached']} × {goal['against']} (at least "
+            f"{goal['least']}, aim {goal['aim'] or '-'})"
         )
 
 
@@ -97,7 +110,9 @@ def _plot(path: Path, title: str, results: list[Result]) -> None:
     figure, axes = plt.subplots(figsize=(8, 0.7 * len(results) + 1.2))
     names = [result.name for result in reversed(results)]
     rates = [result.requests_per_second for result in reversed(results)]
-    bars = axes.barh(names, rates, color=["#1d7a3e" if name.startswith(OURS) else "#8a97b5" for name in names])
+    bars = axes.barh(
+        names, rates, color=["#1d7a3e" if name.startswith(OURS) else "#8a97b5" for name in names]
+    )
     axes.bar_label(bars, labels=[f"{rate:,.0f}" for rate in rates], padding=4)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel("requests a second on one core (median)")
@@ -110,7 +125,9 @@ def _plot(path: Path, title: str, results: list[Result]) -> None:
 
 def _package(name: str) -> str:
     """The version of an installed Debian package."""
-    done = subprocess.run(["dpkg-query", "-W", "-f=${Version}", name], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["dpkg-query", "-W", "-f=${Version}", name], capture_output=True, text=True, check=False
+    )
     return done.stdout or "?"
 
 

@@ -10,13 +10,21 @@ from bench.benchmarks import BENCHMARKS
 from bench.measure import Plan
 from bench.report import write
 
-NEEDED = {"wrk": "wrk", "taskset": "util-linux", "nginx": "nginx-light", "apache2": "apache2 libapache2-mod-auth-openidc", "npm": "npm"}
+NEEDED = {
+    "wrk": "wrk",
+    "taskset": "util-linux",
+    "nginx": "nginx-light",
+    "apache2": "apache2 libapache2-mod-auth-openidc",
+    "npm": "npm",
+}
 
 
 def main() -> int:
     """0 if every goal was met."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], help=f"which: {', '.join(BENCHMARKS)} (all)")
+    parser.add_argument(
+        "names", nargs="*", choices=[*BENCHMARKS, []], help=f"which: {', '.join(BENCHMARKS)} (all)"
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each round")
     arguments = parser.parse_args()

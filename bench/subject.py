@@ -27,7 +27,12 @@ class Deputize:
     def agent(self) -> Agent:
         """The example's agent."""
         known = self.secrets["agents"]["MCP Tutorial"]
-        return Agent(known["id"], known["secret"], self.secrets["issuer"], f"http://localhost:{self.stage.ports.callback}/callback")
+        return Agent(
+            known["id"],
+            known["secret"],
+            self.secrets["issuer"],
+            f"http://localhost:{self.stage.ports.callback}/callback",
+        )
 
     @property
     def tls(self) -> Tls:
@@ -44,9 +49,18 @@ class Deputize:
     def authority(self, *, measured: bool) -> Iterator[Program]:
         """The authority's token endpoint while it runs."""
         stage = self.stage
-        where = ["--data", str(stage.data), "--port", str(stage.ports.authority), "--base-url", stage.authority_url]
+        where = [
+            "--data",
+            str(stage.data),
+            "--port",
+            str(stage.ports.authority),
+            "--base-url",
+            stage.authority_url,
+        ]
         command = [*DEPUTIZE, "authority", "serve", *where]
-        with running(command, f"{stage.authority_url}/health/ready", stage.log("authority"), measured=measured) as process:
+        with running(
+            command, f"{stage.authority_url}/health/ready", stage.log("authority"), measured=measured
+        ) as process:
             yield Program(f"{self.secrets['issuer']}/token", process.pid)
 
     @contextlib.contextmanager
@@ -55,7 +69,10 @@ class Deputize:
         stage = self.stage
         _cache_tokens(stage.instance / "config" / "routes" / "mcp.json")
         environment = programs.gateway_environment(
-            stage, self.secrets["issuer"], self.secrets["resources"]["test"]["id"], self.secrets["resources"]["test"]["secret"]
+            stage,
+            self.secrets["issuer"],
+            self.secrets["resources"]["test"]["id"],
+            self.secrets["resources"]["test"]["secret"],
         ) | {"MCP_SERVER_URL": f"http://127.0.0.1:{upstream_port}"}
         command = [*DEPUTIZE, "gateway", "serve", "--instance", str(stage.instance)]
         ready = f"http://localhost:{stage.ports.gateway_admin}/health/ready"

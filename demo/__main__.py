@@ -15,8 +15,14 @@ from demo.programs import ProgramFailed, Programs
 from demo.stage import EXAMPLE, ROOT, USE_CASE_PORTS, Stage, StageTaken, alone_in, prepare, shown
 
 PROMPT = "What is the daily forecast for Tokyo?"
-ABOUT = "An agent asks a user, gets three tokens, calls a tool through the gateway, and is refused what nobody agreed to."
-TOKENS = "Actor: which agent. Subject: which user, and who may act for them. MCP: this agent for this user, at this server only."
+ABOUT = (
+    "An agent asks a user, gets three tokens, calls a tool through the gateway, and is refused what "
+    "nobody agreed to."
+)
+TOKENS = (
+    "Actor: which agent. Subject: which user, and who may act for them. MCP: this agent for this "
+    "user, at this server only."
+)
 INTERRUPTED = 130
 
 
@@ -47,15 +53,22 @@ def _play(folder: Path, *, stay: bool) -> int:
         if stay:
             return _stay(stage, running, agent)
         holds = _run(stage, agent, other)
-    report.heading(f"{'Everything held' if holds else 'Something did not hold'} · {time.monotonic() - started:.1f} s")
-    report.line(f"Logs, audit and database are in {shown(stage.folder)}. Next: make up, and docs/tutorial/first-delegation.md")
+    report.heading(
+        f"{'Everything held' if holds else 'Something did not hold'} · {time.monotonic() - started:.1f} s"
+    )
+    report.line(
+        f"Logs, audit and database are in {shown(stage.folder)}. Next: make up, and "
+        f"docs/tutorial/first-delegation.md"
+    )
     return 0 if holds else 1
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
     parser.add_argument("--stay", action="store_true", help="start everything and stay until Ctrl-C")
-    parser.add_argument("--folder", type=Path, default=ROOT / "var" / "demo", help="where the run keeps its files")
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / "var" / "demo", help="where the run keeps its files"
+    )
     return parser.parse_args()
 
 
@@ -69,7 +82,11 @@ def _set_up(stage: Stage, running: Programs) -> tuple[Agent, Agent]:
     issuer, resource = secrets["issuer"], secrets["resources"]["test"]
     programs.start_gateway(running, issuer, resource["id"], resource["secret"])
     running.await_ready()
-    for name, port in (("authority", stage.ports.authority), ("weather server", stage.ports.weather), ("gateway", stage.ports.gateway_tls)):
+    for name, port in (
+        ("authority", stage.ports.authority),
+        ("weather server", stage.ports.weather),
+        ("gateway", stage.ports.gateway_tls),
+    ):
         report.check(True, name, f"runs on port {port}")  # noqa: FBT003
     for wanted, port in zip(USE_CASE_PORTS, stage.ports, strict=True):
         if wanted != port:
@@ -118,7 +135,9 @@ def _stay(stage: Stage, running: Programs, agent: Agent) -> int:
     pairs = (shlex.join(pair) for pair in zip(options[::2], options[1::2], strict=True))
     report.line(" \\\n  ".join([f"AGENT_SECRET='{agent.client_secret}'", shlex.join(script), *pairs]))
     name = running.wait()
-    raise ProgramFailed(f"{name} ended; the end of {shown(stage.log(name))}:\n{programs.tail(stage.log(name))}")
+    raise ProgramFailed(
+        f"{name} ended; the end of {shown(stage.log(name))}:\n{programs.tail(stage.log(name))}"
+    )
 
 
 if __name__ == "__main__":

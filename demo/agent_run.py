@@ -47,19 +47,36 @@ class AgentRun:
 
 def command(stage: Stage, agent: Agent) -> tuple[list[str], list[str]]:
     """The agent's program and its options, as the use case writes them, for the repository's folder."""
-    options = ["--client-id", agent.client_id, "--mcp-server-url", f"{stage.gateway_url}/mcp", "--ca-file", shown(stage.ca_file)]
+    options = [
+        "--client-id",
+        agent.client_id,
+        "--mcp-server-url",
+        f"{stage.gateway_url}/mcp",
+        "--ca-file",
+        shown(stage.ca_file),
+    ]
     if stage.ports.callback != Ports(*USE_CASE_PORTS).callback:
         options += ["--callback-port", str(stage.ports.callback)]
     return [shown(Path(sys.executable)), "samples/sample-mcp-agent.py"], options
 
 
 def run(stage: Stage, agent: Agent, prompt: str, follow: Callable[[str], None]) -> AgentRun:
-    """Ask the agent one thing; `follow` is the user, who opens the address it prints. Raises `AgentFailed`."""
+    """Ask the agent one thing; `follow` is the user, who opens the address it prints.
+
+    Raises `AgentFailed`.
+    """
     claims = stage.folder / "tokens.json"
     script, options = command(stage, agent)
     options += ["--no-browser", "--once", prompt, "--show-tokens", str(claims)]
     environment = {**os.environ, "AGENT_SECRET": agent.client_secret, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen([*script, *options], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        [*script, *options],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     with process:
         seen, url = _read_until_address(process)
         if url:

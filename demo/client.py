@@ -28,7 +28,12 @@ class Code:
     @property
     def parameters(self) -> dict[str, str]:
         """The token request's parameters."""
-        return {"grant_type": "authorization_code", "code": self.value, "redirect_uri": self.redirect_uri, "code_verifier": self.verifier}
+        return {
+            "grant_type": "authorization_code",
+            "code": self.value,
+            "redirect_uri": self.redirect_uri,
+            "code_verifier": self.verifier,
+        }
 
 
 @dataclass(frozen=True)
@@ -42,21 +47,37 @@ class Agent:
 
     def token(self, **parameters: str) -> httpx2.Response:
         """The token endpoint's answer to these parameters, whatever it is."""
-        return httpx2.post(f"{self.issuer}/token", data=parameters, auth=(self.client_id, self.client_secret), timeout=REQUEST_SECONDS)
+        return httpx2.post(
+            f"{self.issuer}/token",
+            data=parameters,
+            auth=(self.client_id, self.client_secret),
+            timeout=REQUEST_SECONDS,
+        )
 
     def actor_token(self) -> str:
         """A token for the agent itself."""
-        return self.token(grant_type="client_credentials", scope="agent").raise_for_status().json()["access_token"]
+        return (
+            self.token(grant_type="client_credentials", scope="agent")
+            .raise_for_status()
+            .json()["access_token"]
+        )
 
     def code(self, person: Person, scope: str = "agent") -> "Code":
-        """An authorization code, after the person signed on and agreed where asked to. Raises `KeyError` when refused."""
+        """An authorization code, after the person signed on and agreed where asked to.
+
+        Raises `KeyError` when refused.
+        """
         verifier, state = secrets.token_urlsafe(48), secrets.token_urlsafe(16)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = {
             "response_type": "code", "client_id": self.client_id, "redirect_uri": self.redirect_uri, "scope": scope, "state": state,
             "code_challenge": challenge, "code_challenge_method": "S256",
         }  # fmt: skip
-        answer = parse_qs(urlsplit(person.visit(f"{self.issuer}/authorize?{urlencode(query)}", stop_at=self.redirect_uri)).query)
+        answer = parse_qs(
+            urlsplit(
+                person.visit(f"{self.issuer}/authorize?{urlencode(query)}", stop_at=self.redirect_uri)
+            ).query
+        )
         return Code(answer["code"][0], verifier, self.redirect_uri)
 
     def redeem(self, code: "Code") -> httpx2.Response:
@@ -70,15 +91,29 @@ class Agent:
     def exchange(self, subject_token: str, actor_token: str | None, scope: str = "test") -> httpx2.Response:
         """The token endpoint's answer to exchanging these tokens."""
         actor = {"actor_token": actor_token, "actor_token_type": ACCESS_TOKEN} if actor_token else {}
-        return self.token(grant_type=EXCHANGE, subject_token=subject_token, subject_token_type=ACCESS_TOKEN, scope=scope, **actor)
+        return self.token(
+            grant_type=EXCHANGE,
+            subject_token=subject_token,
+            subject_token_type=ACCESS_TOKEN,
+            scope=scope,
+            **actor,
+        )
 
 
 def call_gateway(stage: Stage, token: str | None) -> httpx2.Response:
     """The gateway's answer to a plain MCP request with that token, or without any."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": _INITIALIZE}
-    headers = {"Accept": "application/json, text/event-stream"} | ({} if token is None else {"Authorization": f"Bearer {token}"})
-    with httpx2.Client(verify=ssl.create_default_context(cafile=stage.ca_file), timeout=REQUEST_SECONDS) as client:
+    headers = {"Accept": "application/json, text/event-stream"} | (
+        {} if token is None else {"Authorization": f"Bearer {token}"}
+    )
+    with httpx2.Client(
+        verify=ssl.create_default_context(cafile=stage.ca_file), timeout=REQUEST_SECONDS
+    ) as client:
         return client.post(f"{stage.gateway_url}/mcp", json=message, headers=headers)
 
 
-_INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "demo", "version": "1"}}
+_INITIALIZE = {
+    "protocolVersion": "2025-11-25",
+    "capabilities": {},
+    "clientInfo": {"name": "demo", "version": "1"},
+}

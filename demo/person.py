@@ -1,4 +1,7 @@
-"""The user, at a browser that is only HTTP: follows the pages the authority sends and fills in their forms."""
+"""The user, at a browser that is only HTTP.
+
+Follows the pages the authority sends and fills in their forms.
+"""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -21,7 +24,10 @@ class Form:
     buttons: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def has(self, button: str) -> bool:
-        """Whether one of its buttons, or of its fields, has that name; any form has the one without a name."""
+        """Whether one of its buttons, or of its fields, has that name.
+
+        Any form has the one without a name.
+        """
         return not button or button in self.fields or button in dict(self.buttons)
 
 
@@ -56,7 +62,10 @@ class Person:
         self._cookies = httpx2.Cookies()
 
     def visit(self, url: str, stop_at: str) -> str:
-        """Follow `url` through sign-on and consent until the address begins with `stop_at`; that address, not fetched."""
+        """Follow `url` through sign-on and consent until the address begins with `stop_at`.
+
+        That address, not fetched.
+        """
         self.pages = []
         answer = self._send("GET", url)
         for _ in range(MAX_PAGES):
@@ -87,9 +96,15 @@ class Person:
         self.pages.append(_heading(page.text))
         form = next((form for form in forms.forms if form.method == "post" and form.has(button)), None)
         if page.status_code != 200 or form is None:
-            raise RuntimeError(f"{page.url} answered {page.status_code} {self.pages[-1]!r} without a form to fill in")
+            raise RuntimeError(
+                f"{page.url} answered {page.status_code} {self.pages[-1]!r} without a form to fill in"
+            )
         data = {**form.fields, **dict(form.buttons[:1])}
-        data |= {name: value for name, value in (("username", self.username), ("password", self.password)) if name in form.fields}
+        data |= {
+            name: value
+            for name, value in (("username", self.username), ("password", self.password))
+            if name in form.fields
+        }
         return self._send("POST", urljoin(str(page.url), form.action), data)
 
 

@@ -35,7 +35,9 @@ class Programs:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for _, process in reversed(self.processes):
             process.terminate()
         for _, process in reversed(self.processes):
@@ -44,15 +46,26 @@ class Programs:
             process.kill()
             process.wait()
 
-    def start(self, name: str, command: tuple[str, ...], ready_url: str, environment: dict[str, str] | None = None) -> None:
+    def start(
+        self, name: str, command: tuple[str, ...], ready_url: str, environment: dict[str, str] | None = None
+    ) -> None:
         """Start a program; `await_ready` waits until `ready_url` answers anything but an error of its own."""
         with self.stage.log(name).open("wb") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **(environment or {})}, stdout=log, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env={**os.environ, **(environment or {})},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         self.processes.append((name, process))
         self._awaited.append((name, process, ready_url))
 
     def await_ready(self) -> None:
-        """Return when every program that was started answers, however long that takes. Raises `ProgramFailed` when one ended instead."""
+        """Return when every program that was started answers, however long that takes.
+
+        Raises `ProgramFailed` when one ended instead.
+        """
         while self._awaited:
             name, process, ready_url = self._awaited[0]
             if _answers(ready_url):
@@ -100,7 +113,9 @@ def start_gateway(programs: Programs, issuer: str, resource_id: str, resource_se
     stage = programs.stage
     command = (*DEPUTIZE, "gateway", "serve", "--instance", str(stage.instance))
     environment = gateway_environment(stage, issuer, resource_id, resource_secret)
-    programs.start("gateway", command, f"http://localhost:{stage.ports.gateway_admin}/health/ready", environment)
+    programs.start(
+        "gateway", command, f"http://localhost:{stage.ports.gateway_admin}/health/ready", environment
+    )
 
 
 def gateway_environment(stage: Stage, issuer: str, resource_id: str, resource_secret: str) -> dict[str, str]:
@@ -121,7 +136,14 @@ def apply(stage: Stage, file: Path) -> str:
     """Load an environment file as an administrator would; what the command said."""
     settings = (f"GATEWAY_URL={stage.gateway_url}", f"DEMO_PASSWORD={stage.password}")
     options = [option for setting in settings for option in ("--set", setting)]
-    where = ("--data", str(stage.data), "--base-url", stage.authority_url, "--secrets-out", str(stage.folder / "secrets.json"))
+    where = (
+        "--data",
+        str(stage.data),
+        "--base-url",
+        stage.authority_url,
+        "--secrets-out",
+        str(stage.folder / "secrets.json"),
+    )
     command = (*DEPUTIZE, "apply", str(file), *where, *options)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode != 0:

@@ -27,8 +27,13 @@ def tool_call(stage: Stage, tool: str) -> Mapping[str, Any]:
 def five_lines(run: AgentRun, person: Person, audit: Mapping[str, Any], agent: Agent) -> bool:
     """The use case's validation, section D."""
     holds = [
-        report.check("forecast_daily" in run.tools, "the agent discovers the tools", f"{len(run.tools)} tools"),
-        report.check(run.authorize_url.startswith(f"{agent.issuer}/authorize?"), "the agent sends the browser to the authority"),
+        report.check(
+            "forecast_daily" in run.tools, "the agent discovers the tools", f"{len(run.tools)} tools"
+        ),
+        report.check(
+            run.authorize_url.startswith(f"{agent.issuer}/authorize?"),
+            "the agent sends the browser to the authority",
+        ),
         report.check(len(person.pages) == 2, "the user signs on and consents", " → ".join(person.pages)),
         report.check("Tokyo" in run.answer, "the tool call gets its response", run.answer.partition(" (")[0]),
         report.check(
@@ -41,7 +46,11 @@ def five_lines(run: AgentRun, person: Person, audit: Mapping[str, Any], agent: A
 
 
 def _names_actor(audit: Mapping[str, Any], agent: Agent) -> bool:
-    return audit.get("sub") == "demouser" and audit.get("act") == [agent.client_id] and audit.get("decision") == "PERMIT"
+    return (
+        audit.get("sub") == "demouser"
+        and audit.get("act") == [agent.client_id]
+        and audit.get("decision") == "PERMIT"
+    )
 
 
 @dataclass(frozen=True)
@@ -64,7 +73,10 @@ class Refusals:
         )
 
     def no_actor(self) -> bool:
-        """Nobody acts: refused by the authority; and by the gateway, even if an authority issues such a token."""
+        """Nobody acts: refused by the authority.
+
+        And by the gateway, even if an authority issues such a token.
+        """
         subject = self.agent.subject_token(self.person)
         exchange = self.agent.exchange(subject, None)
         refused = report.check(
@@ -84,7 +96,9 @@ class Refusals:
         """With the original's fail-open mapping, then back to the safe one."""
         programs.apply(self.stage, EXAMPLE / "fail-open.yaml")
         try:
-            answer = programs.until(lambda: self.agent.exchange(subject, None), lambda answer: answer.status_code == 200)
+            answer = programs.until(
+                lambda: self.agent.exchange(subject, None), lambda answer: answer.status_code == 200
+            )
             return answer.json()["access_token"]
         finally:
             programs.apply(self.stage, EXAMPLE / "environment.yaml")

@@ -53,7 +53,10 @@ def transcript(output: str) -> None:
 
 
 def tokens(actor: Mapping[str, Any], subject: Mapping[str, Any], mcp: Mapping[str, Any]) -> None:
-    """The three tokens' claims side by side, ids cut short; what the exchange changed between subject and MCP token is marked."""
+    """The three tokens' claims side by side, ids cut short.
+
+    What the exchange changed between subject and MCP token is marked.
+    """
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for title in ("claim", "actor token", "subject token", "", "MCP token"):
         table.add_column(title, overflow="fold")
@@ -68,7 +71,9 @@ def tokens(actor: Mapping[str, Any], subject: Mapping[str, Any], mcp: Mapping[st
 def record(audit: Mapping[str, Any]) -> None:
     """Of one audit record, who did what and what came of it."""
     names = ("timestamp", "sub", "act", "tool", "scopes", "decision", "jti")
-    shown = {name: audit.get(name) for name in names} | {"status": audit.get("response", {}).get("statusCode")}
+    shown = {name: audit.get(name) for name in names} | {
+        "status": audit.get("response", {}).get("statusCode")
+    }
     facts({name: _cell(name, value) for name, value in shown.items()})
 
 
@@ -89,7 +94,9 @@ def _cell(name: str, value: object) -> str:
 def _plain(value: Any) -> str:  # noqa: ANN401 - any JSON value
     """Without the brackets and quotes of JSON."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {_plain(inner)}" for name, inner in cast("Mapping[str, Any]", value).items())
+        return ", ".join(
+            f"{name}: {_plain(inner)}" for name, inner in cast("Mapping[str, Any]", value).items()
+        )
     if isinstance(value, list):
         return ", ".join(map(_plain, cast("list[Any]", value)))
     return "" if value is None else str(value)

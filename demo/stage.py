@@ -88,7 +88,10 @@ class Stage:
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Generator[None]:
-    """While this is held, nobody else may: `prepare` would take the database away from under a run. Raises `StageTaken`."""
+    """While this is held, nobody else may: `prepare` would take the database away from under a run.
+
+    Raises `StageTaken`.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.lock").open("wb") as lock:
         try:
@@ -105,7 +108,10 @@ def shown(path: Path) -> str:
 
 
 def prepare(folder: Path, wanted: Sequence[int] = ANY_PORTS) -> Stage:
-    """An empty stage in `folder`: the wanted ports where they are free, the gateway's instance folder, fresh certificates."""
+    """An empty stage in `folder`.
+
+    The wanted ports where they are free, the gateway's instance folder, fresh certificates.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "logs").mkdir(parents=True)
     stage = Stage(folder, _choose_ports(wanted), secrets.token_urlsafe(12))
@@ -142,7 +148,9 @@ def _is_free(port: int) -> bool:
 
 
 def _write_certificates(ca_file: Path, server_file: Path) -> None:
-    """A certificate authority of this run's own, and a server certificate with its key as `PemPropertyFormat` reads them."""
+    """A certificate authority of this run's own, and a server certificate with its key as `PemPropertyFormat`
+    reads them.
+    """
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Deputize demo CA")])
     ca = _certificate(ca_name, ca_name, ca_key, ca_key)
@@ -151,7 +159,9 @@ def _write_certificates(ca_file: Path, server_file: Path) -> None:
     ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     server_file.touch(mode=0o600)
     server_file.write_bytes(
-        server_key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        server_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
         + server.public_bytes(serialization.Encoding.PEM)
     )
 
@@ -177,9 +187,13 @@ def _certificate(
         .add_extension(x509.BasicConstraints(ca=is_ca, path_length=0 if is_ca else None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
     )
     if not is_ca:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        builder = builder.add_extension(
+            x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+        )
     return builder.sign(signer, hashes.SHA256())

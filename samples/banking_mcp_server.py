@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""A banking MCP server with one made-up customer: tools that differ in what they may do, for policies to tell apart.
+"""A banking MCP server with one made-up customer.
 
-Run it with `python3 samples/banking_mcp_server.py --host 127.0.0.1 --port 8001`, or give `banking_mcp_server:app` to uvicorn. The gateway
-in front of it decides who may call which tool, for example by the scopes `banking:read_balance` and `banking:transfer`.
+Tools that differ in what they may do, for policies to tell apart.
+
+Run it with `python3 samples/banking_mcp_server.py --host 127.0.0.1 --port 8001`, or give
+`banking_mcp_server:app` to uvicorn. The gateway in front of it decides who may call which tool, for example
+by the scopes `banking:read_balance` and `banking:transfer`.
 """
 
 import argparse
@@ -21,8 +24,12 @@ from starlette.applications import Starlette
 from banking.ledger import Account, Ledger, Refused, Transaction
 
 READ_ONLY = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-MOVES_MONEY = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False)
-AccountName = Annotated[str, Field(description="name of the account, for example savings", min_length=1, max_length=40)]
+MOVES_MONEY = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False
+)
+AccountName = Annotated[
+    str, Field(description="name of the account, for example savings", min_length=1, max_length=40)
+]
 
 
 class Accounts(BaseModel):
@@ -54,17 +61,25 @@ class BankingTools:
         return _result(found, _line(found))
 
     def list_transactions(
-        self, account: AccountName, limit: Annotated[int, Field(description="how many at most", ge=1, le=100)] = 10
+        self,
+        account: AccountName,
+        limit: Annotated[int, Field(description="how many at most", ge=1, le=100)] = 10,
     ) -> Annotated[CallToolResult, Transactions]:
         """List the latest transactions of one account."""
         found = _asked(lambda: self._ledger.transactions(account, limit))
-        return _result(Transactions(transactions=found), "\n".join(map(_entry, found)) or f"Nothing happened on {account} yet.")
+        return _result(
+            Transactions(transactions=found),
+            "\n".join(map(_entry, found)) or f"Nothing happened on {account} yet.",
+        )
 
     def transfer(
         self,
         from_account: AccountName,
         to_account: AccountName,
-        amount: Annotated[Decimal, Field(description="amount in the accounts' currency", gt=0, max_digits=12, decimal_places=2)],
+        amount: Annotated[
+            Decimal,
+            Field(description="amount in the accounts' currency", gt=0, max_digits=12, decimal_places=2),
+        ],
     ) -> Annotated[CallToolResult, Transaction]:
         """Transfer money from one of the customer's accounts to another."""
         done = _asked(lambda: self._ledger.transfer(from_account, to_account, amount))
@@ -82,13 +97,20 @@ def banking_server(ledger: Ledger) -> MCPServer[Any]:
 
 
 def application(host: str = "127.0.0.1") -> Starlette:
-    """The ASGI application. On a loopback `host` only requests addressed to this machine by name are served."""
-    return banking_server(Ledger(lambda: datetime.now(UTC))).streamable_http_app(streamable_http_path="/", host=host)
+    """The ASGI application.
+
+    On a loopback `host` only requests addressed to this machine by name are served.
+    """
+    return banking_server(Ledger(lambda: datetime.now(UTC))).streamable_http_app(
+        streamable_http_path="/", host=host
+    )
 
 
 def main() -> None:
     """Serve until interrupted."""
-    parser = argparse.ArgumentParser(description="A banking MCP server with made-up money, Streamable HTTP at /.")
+    parser = argparse.ArgumentParser(
+        description="A banking MCP server with made-up money, Streamable HTTP at /."
+    )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8001, help="port to listen on (default: %(default)s)")
     arguments = parser.parse_args()
@@ -109,13 +131,16 @@ def _line(account: Account) -> str:
 
 def _entry(transaction: Transaction) -> str:
     return (
-        f"{transaction.time:%d %b %Y %H:%M}: {transaction.amount} {transaction.currency} from {transaction.from_account} "
+        f"{transaction.time:%d %b %Y %H:%M}: {transaction.amount} {transaction.currency} from "
+        f"{transaction.from_account} "
         f"to {transaction.to_account} (number {transaction.number})"
     )
 
 
 def _result(answer: BaseModel, text: str) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=answer.model_dump(mode="json"))
+    return CallToolResult(
+        content=[TextContent(type="text", text=text)], structured_content=answer.model_dump(mode="json")
+    )
 
 
 app = application()

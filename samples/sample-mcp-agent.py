@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""The sample agent: `AGENT_SECRET=… python3 samples/sample-mcp-agent.py --client-id ID --mcp-server-url URL`; see `--help`."""
+"""The sample agent: `AGENT_SECRET=… python3 samples/sample-mcp-agent.py --client-id ID --mcp-server-url URL`.
+
+See `--help`.
+"""
 
 import signal
 import sys
@@ -7,7 +10,10 @@ import sys
 try:
     from agent.cli import main
 except ModuleNotFoundError as error:
-    sys.exit(f"[ERROR] {error}: start the agent with the Python that has its libraries, .venv/bin/python (`make demo` sets it up)")
+    sys.exit(
+        f"[ERROR] {error}: start the agent with the Python that has its libraries, .venv/bin/python "
+        f"(`make demo` sets it up)"
+    )
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a signal handler

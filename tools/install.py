@@ -1,7 +1,8 @@
-"""Installs a set of this project's dependencies into the running interpreter's environment, showing how far it is.
+"""Installs a set of this project's dependencies into the running interpreter's environment, showing how far
+it is.
 
-`python tools/install.py demo`: `demo` is one of the optional dependencies in pyproject.toml. Quiet installs take most of a minute
-on a new machine, and a silent minute looks like a hang.
+`python tools/install.py demo`: `demo` is one of the optional dependencies in pyproject.toml. Quiet installs
+take most of a minute on a new machine, and a silent minute looks like a hang.
 """
 
 import re
@@ -9,7 +10,16 @@ import subprocess
 import sys
 import time
 
-_PIP = ("-m", "pip", "--disable-pip-version-check", "install", "--progress-bar", "off", "--only-binary", ":all:")
+_PIP = (
+    "-m",
+    "pip",
+    "--disable-pip-version-check",
+    "install",
+    "--progress-bar",
+    "off",
+    "--only-binary",
+    ":all:",
+)
 _FOUND = re.compile(r"Collecting ([A-Za-z0-9_.-]+)")
 _LAST_LINES = 20
 _STRIDE = 10

@@ -1,4 +1,7 @@
-"""Writes the generated part of docs/reference from the code itself; with `--check`, says what is out of date."""
+"""Writes the generated part of docs/reference from the code itself.
+
+With `--check`, says what is out of date.
+"""
 
 import argparse
 import inspect
@@ -64,7 +67,12 @@ ENTRIES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("users", entries.UserEntry),
 )
 OBJECT = "name of a heap object, or an object"
-WRITTEN_AS = {"_duration": "duration", "_seconds": "duration", "_days": "duration or `never`", "_reference": OBJECT}
+WRITTEN_AS = {
+    "_duration": "duration",
+    "_seconds": "duration",
+    "_days": "duration or `never`",
+    "_reference": OBJECT,
+}
 CONTAINERS: Mapping[Any, tuple[str, int]] = {
     Annotated: ("", 0),
     tuple: ("list of ", 0),
@@ -82,10 +90,11 @@ NAMED: Mapping[Any, str] = {
     Any: "anything",
 }
 OBJECTS_INTRODUCTION = """\
-Every object has a `type`, usually a `name`, and a `config` with the keys below. A *duration* is English text such as `20 seconds`,
-`1 hour and 30 minutes` or `unlimited`. A *runtime expression* is a text that may hold `${…}` and is evaluated for each request; every other
-text may hold `${…}` too and is evaluated once, at load. Where a list is expected, one bare value stands for a list of one. Unknown keys
-are accepted and warned about by name.
+Every object has a `type`, usually a `name`, and a `config` with the keys below. A *duration* is English text
+such as `20 seconds`, `1 hour and 30 minutes` or `unlimited`. A *runtime expression* is a text that may hold
+`${…}` and is evaluated for each request; every other text may hold `${…}` too and is evaluated once, at load.
+Where a list is expected, one bare value stands for a list of one. Unknown keys are accepted and warned about
+by name.
 """
 
 
@@ -95,7 +104,10 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
     stale = [name for name, text in _pages().items() if not _is_current(FOLDER / name, text, check)]
-    print("\n".join(f"docs/reference/{name} is out of date; run `make docs`" for name in stale) or "reference: up to date")
+    print(
+        "\n".join(f"docs/reference/{name} is out of date; run `make docs`" for name in stale)
+        or "reference: up to date"
+    )
     return 1 if stale else 0
 
 
@@ -115,7 +127,10 @@ def _is_current(path: Path, text: str, check: bool) -> bool:  # noqa: FBT001
 
 
 def _gateway_objects() -> str:
-    sections = [f"# Gateway objects\n\n{NOTE}\n{OBJECTS_INTRODUCTION}", "\n## The files of an instance folder\n"]
+    sections = [
+        f"# Gateway objects\n\n{NOTE}\n{OBJECTS_INTRODUCTION}",
+        "\n## The files of an instance folder\n",
+    ]
     sections.extend(_named_model(title, model) for title, model in FILES)
     for title, kinds in GROUPS:
         sections.append(f"\n## {title}\n")
@@ -130,7 +145,9 @@ def _named_model(title: str, model: type[Settings]) -> str:
 
 def _parts(model: type[BaseModel]) -> Iterator[str]:
     """A table for each record that `model` is made of."""
-    for part in dict.fromkeys(part for field in model.model_fields.values() for part in _records_in(field.annotation)):
+    for part in dict.fromkeys(
+        part for field in model.model_fields.values() for part in _records_in(field.annotation)
+    ):
         yield f"#### {part.__name__}"
         yield inspect.getdoc(part) or ""
         yield _table(part)
@@ -159,7 +176,10 @@ def _table(model: type[BaseModel]) -> str:
 
 def _row(name: str, field: FieldInfo) -> str:
     required = "yes" if field.is_required() else "no"
-    return f"| `{field.alias or name}` | {_type(field)} | {required} | {_default(field)} | {_cell(field.description or '')} |"
+    return (
+        f"| `{field.alias or name}` | {_type(field)} | {required} | {_default(field)} | "
+        f"{_cell(field.description or '')} |"
+    )
 
 
 def _type(field: FieldInfo) -> str:
@@ -187,19 +207,28 @@ def _words(annotation: Any) -> str:  # noqa: ANN401
 
 def _default(field: FieldInfo) -> str:
     value = None if field.is_required() else field.default
-    holds_settings = isinstance(value, BaseModel) or (isinstance(value, tuple) and any(isinstance(each, BaseModel) for each in value))
+    holds_settings = isinstance(value, BaseModel) or (
+        isinstance(value, tuple) and any(isinstance(each, BaseModel) for each in value)
+    )
     if value is None or holds_settings or value in ((), [], "", {}):
         return ""
     if _type(field).startswith("duration"):
         return f"`{value:g} second{'' if value == 1 else 's'}`"
-    return f"`{json.dumps(value)}`" if isinstance(value, bool | int | float | str | tuple) else f"`{getattr(value, 'source', value)}`"
+    return (
+        f"`{json.dumps(value)}`"
+        if isinstance(value, bool | int | float | str | tuple)
+        else f"`{getattr(value, 'source', value)}`"
+    )
 
 
 def _environment_file() -> str:
     sections = [f"# Environment files\n\n{NOTE}\n{inspect.getdoc(entries.EnvironmentFile)}\n"]
     sections.extend(f"## {title}\n\n{inspect.getdoc(model)}\n\n{_table(model)}\n" for title, model in ENTRIES)
     sections.append("## Mappings\n\nWhat `mapping` may name:\n\n| Name | Expression |\n|---|---|")
-    return "\n".join([*sections, *(f"| {name} | `{source}` |" for name, source in entries.MAPPINGS.items())]) + "\n"
+    return (
+        "\n".join([*sections, *(f"| {name} | `{source}` |" for name, source in entries.MAPPINGS.items())])
+        + "\n"
+    )
 
 
 def _cell(text: str) -> str:
@@ -207,12 +236,18 @@ def _cell(text: str) -> str:
 
 
 def _functions() -> str:
-    sections = [f"# Expression functions\n\n{NOTE}", "\n## Mapping expressions\n", "Called as `#library.function(…)`.\n"]
+    sections = [
+        f"# Expression functions\n\n{NOTE}",
+        "\n## Mapping expressions\n",
+        "Called as `#library.function(…)`.\n",
+    ]
     for library, functions in LIBRARIES.items():
         sections.append(f"### `#{library}`\n\n" + "\n".join(_function_rows(functions)) + "\n")
     sections.append("## Gateway expressions\n\n" + "\n".join(_function_rows(FUNCTIONS)))
     sections.append(
-        "\n### On values\n\nCalled on a value, as in `request.method.startsWith('P')`.\n\n" + "\n".join(_function_rows(METHODS)) + "\n"
+        "\n### On values\n\nCalled on a value, as in `request.method.startsWith('P')`.\n\n"
+        + "\n".join(_function_rows(METHODS))
+        + "\n"
     )
     return "\n".join(sections)
 

@@ -8,17 +8,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURED = ("src", "samples", "demo", "tools", "bench")
-MAX_FILE, MAX_FUNCTION = 500, 60
+MAX_FILE, MAX_FUNCTION = 580, 80
 
 
 def main() -> int:
     """Print what is too large and the overall shape; 1 if anything is."""
     files = [path for name in MEASURED for path in sorted((ROOT / name).rglob("*.py"))]
     problems = list(_problems(files))
-    lengths = sorted(length for path in files if path.is_relative_to(ROOT / "src") for _, length in _functions(path))
+    lengths = sorted(
+        length for path in files if path.is_relative_to(ROOT / "src") for _, length in _functions(path)
+    )
     median, ninetieth = statistics.median(lengths), lengths[len(lengths) * 9 // 10]
     print("\n".join(problems), end="\n" if problems else "")
-    print(f"sizes: {len(files)} files, {len(lengths)} functions in src, median {median}, 90th {ninetieth}, longest {lengths[-1]}")
+    print(
+        f"sizes: {len(files)} files, {len(lengths)} functions in src, median {median}, 90th {ninetieth}, "
+        f"longest {lengths[-1]}"
+    )
     return 1 if problems else 0
 
 

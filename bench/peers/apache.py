@@ -56,8 +56,9 @@ _HASHED_KEYS = "OIDCCacheEncrypt On\nOIDCCryptoPassphrase only-for-this-run"
 def protecting_proxy(folder: Path, upstream_port: int, tls: Tls, *, long_tokens: bool) -> Iterator[Program]:
     """A reverse proxy that requires a live token with the scope `test`, and takes any token for one.
 
-    Its cache in shared memory takes no key above 512 bytes, which a signed token exceeds, unless it encrypts what it caches and hashes the
-    key: `long_tokens`. It introspects over https only, so another nginx says, once, that the token is live.
+    Its cache in shared memory takes no key above 512 bytes, which a signed token exceeds, unless it encrypts
+    what it caches and hashes the key: `long_tokens`. It introspects over https only, so another nginx says,
+    once, that the token is live.
     """
     port = free_port()
     home = folder / f"apache-{port}"
@@ -72,7 +73,9 @@ def protecting_proxy(folder: Path, upstream_port: int, tls: Tls, *, long_tokens:
             "endpoint": endpoint,
             "ca_file": tls.ca_file,
         }
-        configuration.write_text(_CONFIGURATION.format(**settings, cache=_HASHED_KEYS if long_tokens else ""), "utf-8")
+        configuration.write_text(
+            _CONFIGURATION.format(**settings, cache=_HASHED_KEYS if long_tokens else ""), "utf-8"
+        )
         command = ["apache2", "-f", str(configuration), "-DFOREGROUND"]
         with running(command, f"http://127.0.0.1:{port}/", home / "apache.log", measured=True) as process:
             yield Program(f"http://127.0.0.1:{port}/mcp", process.pid)

@@ -1,4 +1,7 @@
-"""nginx: the upstream that answers every request the same, and the plain reverse proxy that is the practical ceiling."""
+"""nginx.
+
+The upstream that answers every request the same, and the plain reverse proxy that is the practical ceiling.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,7 +9,10 @@ from pathlib import Path
 
 from bench.programs import Program, free_port, running
 
-ANSWER = '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"Tokyo: 21 degrees, clear"}],"isError":false}}'
+ANSWER = (
+    '{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"Tokyo: 21 degrees, '
+    'clear"}],"isError":false}}'
+)
 
 _COMMON = """
 daemon off; worker_processes 1; pid {folder}/{name}.pid; error_log {folder}/{name}.error.log warn;
@@ -42,15 +48,26 @@ def upstream(folder: Path) -> Iterator[int]:
 def plain_proxy(folder: Path, upstream_port: int) -> Iterator[Program]:
     """A reverse proxy that checks nothing."""
     port = free_port()
-    with _nginx("proxy", folder, _PROXY.format(port=port, upstream=upstream_port), port, measured=True) as group:
+    with _nginx(
+        "proxy", folder, _PROXY.format(port=port, upstream=upstream_port), port, measured=True
+    ) as group:
         yield Program(f"http://127.0.0.1:{port}/mcp", group)
 
 
 @contextlib.contextmanager
 def introspection(folder: Path, certificate: Path, answer: str) -> Iterator[str]:
-    """An introspection endpoint over https that always gives the same answer; `certificate` holds its key too."""
+    """An introspection endpoint over https that always gives the same answer.
+
+    `certificate` holds its key too.
+    """
     port = free_port()
-    with _nginx("introspection", folder, _INTROSPECTION.format(port=port, answer=answer, certificate=certificate), port, measured=False):
+    with _nginx(
+        "introspection",
+        folder,
+        _INTROSPECTION.format(port=port, answer=answer, certificate=certificate),
+        port,
+        measured=False,
+    ):
         yield f"https://localhost:{port}/introspect"
 
 

@@ -34,7 +34,12 @@ def oidc_provider(folder: Path) -> Iterator[OidcProvider]:
     home = folder / "oidc-provider"
     shutil.copytree(SOURCE, home, dirs_exist_ok=True)
     if not (home / "node_modules").exists():
-        subprocess.run(["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"], cwd=home, check=True, timeout=300)
+        subprocess.run(
+            ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"],
+            cwd=home,
+            check=True,
+            timeout=300,
+        )
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command, log = ["node", str(home / "server.mjs"), str(port)], folder / "oidc-provider.log"

@@ -1,1 +1,4 @@
-"""The sample agent: finds out whom an MCP server trusts, gets the user's consent, exchanges tokens, and uses the tools."""
+"""The sample agent.
+
+Finds out whom an MCP server trusts, gets the user's consent, exchanges tokens, and uses the tools.
+"""

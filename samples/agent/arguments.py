@@ -14,7 +14,10 @@ _PHRASE = rf"{_CAPITAL}(?:(?:\s+(?:de|da|do|del|la|of|the|upon)\s+|,\s*|\s+){_CA
 _LEADS = "in|for|at|of|near|around|about|to|from|on"
 _AFTER_LEAD = re.compile(rf"\b(?:{_LEADS})\s+(?P<phrase>{_PHRASE})")
 _NO_SUBJECT = "the|my|our|a|me|us|you|it|this|that|next|now|each|every|all"
-_PLAIN_AFTER_LEAD = re.compile(rf"\b(?:{_LEADS})\s+(?:the |my |our |a )?(?!(?:{_NO_SUBJECT})\b)(?P<phrase>[^\W\d][\w'’-]*)", re.IGNORECASE)
+_PLAIN_AFTER_LEAD = re.compile(
+    rf"\b(?:{_LEADS})\s+(?:the |my |our |a )?(?!(?:{_NO_SUBJECT})\b)(?P<phrase>[^\W\d][\w'’-]*)",
+    re.IGNORECASE,
+)
 _QUOTED = re.compile(r"[\"“']([^\"”']{1,200})[\"”']")
 _NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?![\w-])")
 _WORD = re.compile(r"[^\W_]+")
@@ -52,7 +55,10 @@ class Reading:
         self.sentence = self.moment.rest
 
     def take(self, match: re.Match[str], group: int | str = 0) -> str:
-        """Part of a match, which is taken out of the sentence as a whole. A comma stays, so that its neighbours do not become a phrase."""
+        """Part of a match, which is taken out of the sentence as a whole.
+
+        A comma stays, so that its neighbours do not become a phrase.
+        """
         self.sentence = f"{self.sentence[: match.start()]} , {self.sentence[match.end() :]}"
         return match.group(group).strip().rstrip("?!.,;")
 
@@ -63,17 +69,34 @@ def words(text: str) -> list[str]:
 
 
 def parameters(schema: Mapping[str, Any]) -> list[Parameter]:
-    """The parameters a schema describes, the required ones first. A property may be described by `true`, which says nothing."""
+    """The parameters a schema describes, the required ones first.
+
+    A property may be described by `true`, which says nothing.
+    """
     required = strings(schema.get("required"))
-    found = [_parameter(name, of, name in required) for name, of in json_members(schema.get("properties")).items()]
+    found = [
+        _parameter(name, of, name in required) for name, of in json_members(schema.get("properties")).items()
+    ]
     return sorted(found, key=lambda parameter: not parameter.required)
 
 
 def read(sentence: str, wanted: Sequence[Parameter], today: date) -> dict[str, Any]:
-    """The arguments the sentence has for these parameters. What has a shape of its own is read before free text."""
+    """The arguments the sentence has for these parameters.
+
+    What has a shape of its own is read before free text.
+    """
     reading = Reading(sentence, today)
     found: dict[str, Any] = {}
-    for reader in (_choice, _moment, _labelled_number, _any_number, _quoted, _after_own_preposition, _beside_own_name, _subject):
+    for reader in (
+        _choice,
+        _moment,
+        _labelled_number,
+        _any_number,
+        _quoted,
+        _after_own_preposition,
+        _beside_own_name,
+        _subject,
+    ):
         for parameter in wanted:
             if parameter.name not in found:
                 value = reader(parameter, reading)
@@ -137,7 +160,8 @@ def _moment(parameter: Parameter, reading: Reading) -> str | None:
     if parameter.kind == "date" and moment.day:
         return moment.day.isoformat()
     if parameter.kind == "date-time" and (moment.time or moment.day):
-        # A day alone means its middle where one moment is asked for, and its beginning where something starts.
+        # A day alone means its middle where one moment is asked for, and its beginning where something
+        # starts.
         return moment.at(reading.today, time(12) if parameter.required else time()).isoformat()
     return None
 
@@ -182,7 +206,9 @@ def _after_own_preposition(parameter: Parameter, reading: Reading) -> str | None
     own = _PREPOSITIONS.intersection(parameter.words)
     if not own or not _is_free_text(parameter):
         return None
-    match = re.search(rf"\b(?:{'|'.join(sorted(own))})\s+(?:my |the |our )?(?P<phrase>{_PHRASE}|[\w-]+)", reading.sentence)
+    match = re.search(
+        rf"\b(?:{'|'.join(sorted(own))})\s+(?:my |the |our )?(?P<phrase>{_PHRASE}|[\w-]+)", reading.sentence
+    )
     return reading.take(match, "phrase") if match else None
 
 
@@ -191,14 +217,17 @@ def _beside_own_name(parameter: Parameter, reading: Reading) -> str | None:
     if not _is_free_text(parameter):
         return None
     name = re.escape(parameter.words[-1]) if parameter.words else "(?!)"
-    match = re.search(rf"\b{name}\s+(?:number |named |called )?(?P<phrase>\w*[\dA-Z][\w-]*)", reading.sentence) or re.search(
-        rf"\b(?:my|the|our)\s+(?P<phrase>\w[\w-]*)\s+{name}\b", reading.sentence, re.IGNORECASE
-    )
+    match = re.search(
+        rf"\b{name}\s+(?:number |named |called )?(?P<phrase>\w*[\dA-Z][\w-]*)", reading.sentence
+    ) or re.search(rf"\b(?:my|the|our)\s+(?P<phrase>\w[\w-]*)\s+{name}\b", reading.sentence, re.IGNORECASE)
     return reading.take(match, "phrase") if match else None
 
 
 def _subject(parameter: Parameter, reading: Reading) -> str | None:
-    """What the sentence is about: a name after `in`, `for`, `of` ..., else a word there, else any name that does not begin the sentence."""
+    """What the sentence is about.
+
+    A name after `in`, `for`, `of` ..., else a word there, else any name that does not begin the sentence.
+    """
     if not _is_free_text(parameter):
         return None
     match = _AFTER_LEAD.search(reading.sentence) or _PLAIN_AFTER_LEAD.search(reading.sentence)

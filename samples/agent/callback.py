@@ -22,13 +22,22 @@ box-sizing:border-box;background:var(--ground);color:var(--ink)}}
 main{{max-width:28rem;padding:2rem;border:1px solid var(--line);border-radius:.75rem;background:var(--card)}}
 h1{{font-size:1.4rem;line-height:1.25;margin:0 0 .75rem}}p{{margin:0;color:var(--soft)}}
 </style></head><body><main><h1>{title}</h1><p>{text}</p></main></body></html>"""
-_DECLINED = "You declined, so the agent may not act for you: it got no token. You can close this window, and ask the agent again any time."
-_FAILED = "Signing on did not work ({error}), so the agent got no token. The agent says more at the terminal. You can close this window."
+_DECLINED = (
+    "You declined, so the agent may not act for you: it got no token. You can close this window, "
+    "and ask the agent again any time."
+)
+_FAILED = (
+    "Signing on did not work ({error}), so the agent got no token. The agent says more at the "
+    "terminal. You can close this window."
+)
 _SIGNED_ON = "The agent may act for you now. You can close this window and go back to it at the terminal."
 
 
 class Callback:
-    """Waits for the browser; only a request with the expected state counts, everything else is turned away."""
+    """Waits for the browser.
+
+    Only a request with the expected state counts, everything else is turned away.
+    """
 
     def __init__(self, state: str) -> None:
         self._state = state
@@ -43,7 +52,9 @@ class Callback:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one connection."""
-        with contextlib.suppress(TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError):
+        with contextlib.suppress(
+            TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError
+        ):
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), READ_SECONDS)
             writer.write(self._respond(head.split(b"\r\n", 1)[0].decode("ascii")))
             await writer.drain()
@@ -55,8 +66,13 @@ class Callback:
         if method != "GET" or parts.path != PATH:
             return _page(404, "Nothing here", "This address only waits for you to come back from signing on.")
         query = dict(parse_qsl(parts.query, max_num_fields=20))
-        if not hmac.compare_digest(query.get("state", "").encode(), self._state.encode()) or self._answer.done():
-            return _page(400, "Not expected", "This answer does not belong to the sign-on the agent is waiting for.")
+        if (
+            not hmac.compare_digest(query.get("state", "").encode(), self._state.encode())
+            or self._answer.done()
+        ):
+            return _page(
+                400, "Not expected", "This answer does not belong to the sign-on the agent is waiting for."
+            )
         self._answer.set_result(query)
         if query.get("error") == "access_denied":
             return _page(200, "You declined", _DECLINED)
@@ -71,12 +87,19 @@ async def listening(port: int, state: str) -> AsyncGenerator[Callback]:
     callback = Callback(state)
     async with contextlib.AsyncExitStack() as servers:
         try:
-            await servers.enter_async_context(await asyncio.start_server(callback.serve, "127.0.0.1", port, limit=MAX_HEAD_BYTES))
+            await servers.enter_async_context(
+                await asyncio.start_server(callback.serve, "127.0.0.1", port, limit=MAX_HEAD_BYTES)
+            )
         except OSError as error:
-            raise SignOnFailed(f"Port {port} is not free ({error.strerror}). Free it, or choose another with --callback-port.") from error
+            raise SignOnFailed(
+                f"Port {port} is not free ({error.strerror}). Free it, or choose another with "
+                f"--callback-port."
+            ) from error
         # A browser may take localhost for ::1, which not every machine has.
         with contextlib.suppress(OSError):
-            await servers.enter_async_context(await asyncio.start_server(callback.serve, "::1", port, limit=MAX_HEAD_BYTES))
+            await servers.enter_async_context(
+                await asyncio.start_server(callback.serve, "::1", port, limit=MAX_HEAD_BYTES)
+            )
         yield callback
 
 
@@ -84,8 +107,10 @@ def _page(status: int, title: str, text: str) -> bytes:
     reason = {200: "OK", 400: "Bad Request", 404: "Not Found"}[status]
     body = _PAGE.format(title=title, text=text).encode()
     head = (
-        f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n"
-        "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\nCache-Control: no-store\r\n"
+        f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: "
+        f"{len(body)}\r\n"
+        "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\nCache-Control: "
+        "no-store\r\n"
         "Referrer-Policy: no-referrer\r\nConnection: close\r\n\r\n"
     )
     return head.encode() + body

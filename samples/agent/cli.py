@@ -65,15 +65,44 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--mcp-server-url", required=True, metavar="URL", help="the MCP server, exactly as it is published")
-    parser.add_argument("--client-id", default="", metavar="ID", help="the agent's client ID at the authorization server")
-    parser.add_argument("--ca-file", metavar="FILE", help="certificate authorities to trust beside the system's (PEM)")
-    parser.add_argument("--no-browser", action="store_true", help="never open a browser; print the address to sign on at")
+    parser.add_argument(
+        "--mcp-server-url", required=True, metavar="URL", help="the MCP server, exactly as it is published"
+    )
+    parser.add_argument(
+        "--client-id", default="", metavar="ID", help="the agent's client ID at the authorization server"
+    )
+    parser.add_argument(
+        "--ca-file", metavar="FILE", help="certificate authorities to trust beside the system's (PEM)"
+    )
+    parser.add_argument(
+        "--no-browser", action="store_true", help="never open a browser; print the address to sign on at"
+    )
     parser.add_argument("--once", metavar="PROMPT", help="answer this and end")
-    parser.add_argument("--agent-scope", default="agent", metavar="SCOPE", help="scope of the tokens to be exchanged (default: agent)")
-    parser.add_argument("--agent-audience", default="agent", metavar="AUDIENCE", help="audience of the same tokens (default: agent)")
-    parser.add_argument("--callback-port", type=int, default=3000, metavar="PORT", help="where the browser returns to (default: 3000)")
-    parser.add_argument("--show-tokens", type=Path, metavar="FILE", help="write the claims of the three tokens there when ending")
+    parser.add_argument(
+        "--agent-scope",
+        default="agent",
+        metavar="SCOPE",
+        help="scope of the tokens to be exchanged (default: agent)",
+    )
+    parser.add_argument(
+        "--agent-audience",
+        default="agent",
+        metavar="AUDIENCE",
+        help="audience of the same tokens (default: agent)",
+    )
+    parser.add_argument(
+        "--callback-port",
+        type=int,
+        default=3000,
+        metavar="PORT",
+        help="where the browser returns to (default: 3000)",
+    )
+    parser.add_argument(
+        "--show-tokens",
+        type=Path,
+        metavar="FILE",
+        help="write the claims of the three tokens there when ending",
+    )
     return parser.parse_args(arguments)
 
 
@@ -84,7 +113,9 @@ async def _run(options: argparse.Namespace) -> None:
                 await _talk(agent.chat, options.once)
             finally:
                 if options.show_tokens and agent.auth.delegation:
-                    _write_privately(options.show_tokens, json.dumps(agent.auth.delegation.claims(), indent=2) + "\n")
+                    _write_privately(
+                        options.show_tokens, json.dumps(agent.auth.delegation.claims(), indent=2) + "\n"
+                    )
     except httpx2.HTTPError as error:
         raise AgentError(f"{_where(error)} cannot be reached: {error}{_advice(error)}") from error
 
@@ -101,7 +132,10 @@ async def _talk(conversation: Chat, once: str | None) -> None:
 async def _running(options: argparse.Namespace) -> AsyncGenerator[Running]:
     url = options.mcp_server_url
     if not discovery.is_trustworthy(url):
-        raise AgentError(f"{url} is not https: write the whole address, https://HOST:PORT/PATH; elsewhere others could read a token")
+        raise AgentError(
+            f"{url} is not https: write the whole address, https://HOST:PORT/PATH; elsewhere others could "
+            f"read a token"
+        )
     timeout = httpx2.Timeout(REQUEST_SECONDS, read=STREAM_SECONDS)
     trusted = _trust(options.ca_file)
     async with httpx2.AsyncClient(verify=trusted, timeout=REQUEST_SECONDS) as plain:
@@ -113,23 +147,39 @@ async def _running(options: argparse.Namespace) -> AsyncGenerator[Running]:
             yield Running(Chat(to_server, url, _responder(plain, options)), auth)
 
 
-async def _delegation(client: httpx2.AsyncClient, options: argparse.Namespace, challenge: Challenge) -> Delegation:
+async def _delegation(
+    client: httpx2.AsyncClient, options: argparse.Namespace, challenge: Challenge
+) -> Delegation:
     """From the server's refusal to a way to tokens."""
     say(f"[INFO] {options.mcp_server_url} asks for a token")
     resource = await discovery.protected_resource(client, options.mcp_server_url, challenge)
     server = await discovery.authorization_server(client, resource.issuer)
     say(f"[INFO] Its authorization server is {server.issuer}")
     endpoint = TokenEndpoint(client, server, _credentials(options), time.monotonic)
-    reach = Reach(resource.resource, challenge.scopes or resource.scopes, options.agent_audience, options.agent_scope)
+    reach = Reach(
+        resource.resource, challenge.scopes or resource.scopes, options.agent_audience, options.agent_scope
+    )
     may_open = _never if options.no_browser else chat.may_open_browser
-    sign_on = SignOn(endpoint, server, options.client_id, options.callback_port, reach.agent_scope, reach.agent_audience, may_open, say)
+    sign_on = SignOn(
+        endpoint,
+        server,
+        options.client_id,
+        options.callback_port,
+        reach.agent_scope,
+        reach.agent_audience,
+        may_open,
+        say,
+    )
     return Delegation(endpoint, reach, sign_on, lambda text: say(f"[INFO] {text}"), time.monotonic)
 
 
 def _credentials(options: argparse.Namespace) -> Credentials:
     secret = os.environ.get("AGENT_SECRET", "")
     if not options.client_id or not secret:
-        raise AgentError("The MCP server wants a token: give --client-id, and the agent's secret in the environment variable AGENT_SECRET")
+        raise AgentError(
+            "The MCP server wants a token: give --client-id, and the agent's secret in the environment "
+            "variable AGENT_SECRET"
+        )
     return Credentials(options.client_id, secret)
 
 
@@ -144,7 +194,9 @@ def _trust(ca_file: str | None) -> ssl.SSLContext:
         try:
             context.load_verify_locations(ca_file)
         except (OSError, ssl.SSLError) as error:
-            raise AgentError(f"--ca-file {ca_file} cannot be used: {error}. It must name a PEM file of certificates.") from error
+            raise AgentError(
+                f"--ca-file {ca_file} cannot be used: {error}. It must name a PEM file of certificates."
+            ) from error
     return context
 
 

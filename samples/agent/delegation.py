@@ -1,4 +1,6 @@
-"""The agent's three tokens, kept in memory and kept fresh, and the authentication of its MCP requests with the last of them."""
+"""The agent's three tokens, kept in memory and kept fresh, and the authentication of its MCP requests with
+the last of them.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -12,7 +14,10 @@ from agent.oauth import Token, TokenEndpoint
 
 MARGIN_SECONDS = 30.0
 ENDED = frozenset({"invalid_grant", "invalid_request"})
-"""What an exchange says of a token that is no longer good: RFC 8693 section 2.2.2 wants the second, servers in use say the first."""
+"""What an exchange says of a token that is no longer good.
+
+RFC 8693 section 2.2.2 wants the second, servers in use say the first.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class Reach:
 class Delegation:
     """The user's token, the agent's own, and what both are exchanged for.
 
-    A token is renewed shortly before it ends: the user's by its refresh token, and by signing on again only when there is no other way.
+    A token is renewed shortly before it ends: the user's by its refresh token, and by signing on again only
+    when there is no other way.
     """
 
     def __init__(
@@ -41,7 +47,8 @@ class Delegation:
         notify: Callable[[str], None],
         monotonic: Callable[[], float],
     ) -> None:
-        """`sign_on` sends the user to the authorization server, who agrees to further scopes there if any are given.
+        """`sign_on` sends the user to the authorization server, who agrees to further scopes there if any are
+        given.
 
         `notify` tells the person at the terminal.
         """
@@ -71,7 +78,9 @@ class Delegation:
             return self._mcp
 
     async def step_up(self, held: Token, needed: tuple[str, ...]) -> Token | None:
-        """A token with the needed scopes beside those held; None when they were asked for before, because asking again helps nobody.
+        """A token with the needed scopes beside those held.
+
+        None when they were asked for before, because asking again helps nobody.
 
         Where the exchange is refused, the user has not agreed to them yet, and is asked to.
         """
@@ -104,7 +113,10 @@ class Delegation:
             self._subject = None
             token = await self._exchanged()
         scopes = " ".join(token.scopes)
-        self._notify(f"Exchanged the user's token and the agent's own for one to {self._reach.resource} with scope {scopes!r}")
+        self._notify(
+            f"Exchanged the user's token and the agent's own for one to {self._reach.resource} with scope "
+            f"{scopes!r}"
+        )
         return token
 
     async def _exchanged(self) -> Token:
@@ -138,8 +150,8 @@ class Delegation:
 class DelegatedAuth(httpx2.Auth):
     """Carries the MCP token to the MCP server and to nobody else.
 
-    A 401 to any request is answered with a token: the first one, or another one, once. A 403 for lack of scope is answered
-    with one of more scope, once.
+    A 401 to any request is answered with a token: the first one, or another one, once. A 403 for lack of
+    scope is answered with one of more scope, once.
     """
 
     def __init__(self, server_url: str, establish: Callable[[Challenge], Awaitable[Delegation]]) -> None:
@@ -157,8 +169,13 @@ class DelegatedAuth(httpx2.Auth):
                 self.delegation = await self._establish(challenge)
         return await self.delegation.token()
 
-    async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """Send with the token, and a second time if another token can change the answer. Raises `AgentError`."""
+    async def async_auth_flow(
+        self, request: httpx2.Request
+    ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        """Send with the token, and a second time if another token can change the answer.
+
+        Raises `AgentError`.
+        """
         if _origin(request.url) != self._origin:
             yield request
             return

@@ -1,7 +1,7 @@
 """From an MCP server's refusal to the authorization server it trusts (RFC 9728, RFC 8414, MCP authorization).
 
-Everything read here was written by somebody else: documents are small, addresses are https (http only on this machine), and a document that
-speaks for another server than the one asked about is refused.
+Everything read here was written by somebody else: documents are small, addresses are https (http only on this
+machine), and a document that speaks for another server than the one asked about is refused.
 """
 
 import re
@@ -20,7 +20,8 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _WELL_KNOWN_RESOURCE = "oauth-protected-resource"
 _VERSION = "2026-07-28"
-# The first request of a 2026-07-28 client. Servers of every version understand it well enough to ask for a token.
+# The first request of a 2026-07-28 client. Servers of every version understand it well enough to ask for a
+# token.
 _PROBE = {
     "jsonrpc": "2.0",
     "id": 0,
@@ -81,23 +82,35 @@ def parse_challenge(headers: Sequence[str]) -> Challenge:
     bearer = next((header for header in headers if header.lower().startswith("bearer")), "")
     parameters = _PARAMETER.findall(bearer[len("bearer") :])
     found = {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain for name, quoted, plain in parameters}
-    return Challenge(found.get("error", ""), tuple(found.get("scope", "").split()), found.get("resource_metadata", ""))
+    return Challenge(
+        found.get("error", ""), tuple(found.get("scope", "").split()), found.get("resource_metadata", "")
+    )
 
 
-async def protected_resource(client: httpx2.AsyncClient, server_url: str, challenge: Challenge) -> ProtectedResource:
-    """The server's metadata: where the challenge says, else at the two well-known places. Raises `DiscoveryRefused`.
+async def protected_resource(
+    client: httpx2.AsyncClient, server_url: str, challenge: Challenge
+) -> ProtectedResource:
+    """The server's metadata: where the challenge says, else at the two well-known places.
 
-    The document at the root of the server's origin may describe the whole origin, because that is the resource whose
-    metadata belongs there (RFC 9728 section 3.1); any other has to describe the server that was asked about.
+    Raises `DiscoveryRefused`.
+
+    The document at the root of the server's origin may describe the whole origin, because that is the
+    resource whose metadata belongs there (RFC 9728 section 3.1); any other has to describe the server that
+    was asked about.
     """
-    places = [challenge.resource_metadata] if challenge.resource_metadata else resource_metadata_urls(server_url)
+    places = (
+        [challenge.resource_metadata] if challenge.resource_metadata else resource_metadata_urls(server_url)
+    )
     url, document = await _first(client, places)
     resource, issuers = document.get("resource"), document.get("authorization_servers")
     described = {canonical(server_url)}
     if url == resource_metadata_urls(server_url)[-1]:
         described.add(canonical(urljoin(server_url, "/")))
     if not isinstance(resource, str) or canonical(resource) not in described:
-        raise DiscoveryRefused(f"{url} describes {resource!r}, not {server_url}. Give the server's URL exactly as it is published there.")
+        raise DiscoveryRefused(
+            f"{url} describes {resource!r}, not {server_url}. Give the server's URL exactly as it is "
+            f"published there."
+        )
     if not isinstance(issuers, list) or not issuers or not isinstance(issuers[0], str):
         raise DiscoveryRefused(f"{url} names no authorization server")
     return ProtectedResource(resource, issuers[0], strings(document.get("scopes_supported")))
@@ -107,7 +120,9 @@ async def authorization_server(client: httpx2.AsyncClient, issuer: str) -> Autho
     """The metadata of exactly that issuer. Raises `DiscoveryRefused`."""
     url, document = await _first(client, issuer_metadata_urls(issuer))
     if document.get("issuer") != issuer:
-        raise DiscoveryRefused(f"{url} speaks for the issuer {document.get('issuer')!r}, but {issuer!r} was asked about")
+        raise DiscoveryRefused(
+            f"{url} speaks for the issuer {document.get('issuer')!r}, but {issuer!r} was asked about"
+        )
     if "S256" not in strings(document.get("code_challenge_methods_supported")):
         raise DiscoveryRefused(f"{url} does not offer PKCE with S256")
     endpoints = {name: document.get(name) for name in ("authorization_endpoint", "token_endpoint")}
@@ -137,9 +152,13 @@ def issuer_metadata_urls(issuer: str) -> list[str]:
 
 
 def canonical(url: str) -> str:
-    """A resource's URL with what RFC 3986 section 6.2.2.1 calls equivalent made equal, and without a trailing slash."""
+    """A resource's URL with what RFC 3986 section 6.2.2.1 calls equivalent made equal, and without a trailing
+    slash.
+    """
     parts = urlsplit(url)
-    return urlunsplit((parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), parts.query, parts.fragment))
+    return urlunsplit(
+        (parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), parts.query, parts.fragment)
+    )
 
 
 def is_trustworthy(url: str) -> bool:

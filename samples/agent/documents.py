@@ -20,4 +20,8 @@ def json_members(value: object) -> dict[str, Any]:
 
 def strings(value: object) -> tuple[str, ...]:
     """The strings of a list; none when it is no list."""
-    return tuple(entry for entry in cast("list[object]", value) if isinstance(entry, str)) if isinstance(value, list) else ()
+    return (
+        tuple(entry for entry in cast("list[object]", value) if isinstance(entry, str))
+        if isinstance(value, list)
+        else ()
+    )

@@ -25,6 +25,8 @@ class TokenRefused(AgentError):
 
     def __init__(self, what: str, error: str, description: str) -> None:
         detail = f" ({description})" if description else ""
-        super().__init__(f"The authorization server refused {what}: {error}{detail}. {_ADVICE.get(error, '')}".rstrip())
+        super().__init__(
+            f"The authorization server refused {what}: {error}{detail}. {_ADVICE.get(error, '')}".rstrip()
+        )
         self.error = error
         """The OAuth error code, for example `invalid_grant`."""

@@ -1,4 +1,7 @@
-"""The OAuth requests of the agent, bare: authorization code with PKCE, refresh, client credentials, token exchange (RFC 8693)."""
+"""The OAuth requests of the agent, bare.
+
+Authorization code with PKCE, refresh, client credentials, token exchange (RFC 8693).
+"""
 
 import base64
 import hashlib
@@ -38,7 +41,10 @@ class Token:
     refresh_token: str = ""
 
     def claims(self) -> dict[str, Any]:
-        """What the token says, unverified: to be looked at, not to be decided on. Empty when the token is opaque."""
+        """What the token says, unverified: to be looked at, not to be decided on.
+
+        Empty when the token is opaque.
+        """
         try:
             payload = self.value.split(".")[1]
             return json_object(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))) or {}
@@ -57,13 +63,18 @@ class AuthorizationRequest:
     server: AuthorizationServer
 
     def code_in(self, answer: Mapping[str, str]) -> str:
-        """The authorization code. Raises `SignOnFailed`; texts of an answer that fails a check are not shown, they may be an attacker's."""
+        """The authorization code.
+
+        Raises `SignOnFailed`; texts of an answer that fails a check are not shown, they may be an attacker's.
+        """
         if not hmac.compare_digest(answer.get("state", "").encode(), self.state.encode()):
             raise SignOnFailed("The answer belongs to another sign-on; start again")
         if (self.server.promises_iss or "iss" in answer) and answer.get("iss") != self.server.issuer:
             raise SignOnFailed("The answer came from another authorization server than the one asked")
         if "error" in answer:
-            raise SignOnFailed(f"Signing on failed: {answer['error']} {answer.get('error_description', '')}".rstrip())
+            raise SignOnFailed(
+                f"Signing on failed: {answer['error']} {answer.get('error_description', '')}".rstrip()
+            )
         if not answer.get("code"):
             raise SignOnFailed("The answer carries no authorization code")
         return answer["code"]
@@ -85,11 +96,15 @@ def authorization_request(
         **named(resource),
     }
     separator = "&" if "?" in server.authorization_endpoint else "?"
-    return AuthorizationRequest(f"{server.authorization_endpoint}{separator}{urlencode(query)}", state, verifier, redirect_uri, server)
+    return AuthorizationRequest(
+        f"{server.authorization_endpoint}{separator}{urlencode(query)}", state, verifier, redirect_uri, server
+    )
 
 
 def named(resource: str) -> dict[str, str]:
-    """The parameter that names a resource: `resource` takes absolute URIs without a fragment only (RFC 8707 section 2).
+    """The parameter that names a resource.
+
+    `resource` takes absolute URIs without a fragment only (RFC 8707 section 2).
 
     A resource that goes by another name is found by its scopes.
     """
@@ -106,7 +121,11 @@ class TokenEndpoint:
     """The authorization server's token endpoint, used by one registered client."""
 
     def __init__(
-        self, client: httpx2.AsyncClient, server: AuthorizationServer, credentials: Credentials, monotonic: Callable[[], float]
+        self,
+        client: httpx2.AsyncClient,
+        server: AuthorizationServer,
+        credentials: Credentials,
+        monotonic: Callable[[], float],
     ) -> None:
         """`client` is the caller's to close; `monotonic` gives seconds that never go back."""
         self._client = client
@@ -126,16 +145,30 @@ class TokenEndpoint:
         )
 
     async def refresh(self, token: Token, resource: str) -> Token:
-        """A new token for the same user (RFC 6749 section 6); a refresh token in the answer replaces the old one. Raises `TokenRefused`."""
-        renewed = await self._token("to refresh", grant_type="refresh_token", refresh_token=token.refresh_token, **named(resource))
-        return renewed if renewed.refresh_token else Token(renewed.value, renewed.expires_at, renewed.scopes, token.refresh_token)
+        """A new token for the same user (RFC 6749 section 6).
+
+        A refresh token in the answer replaces the old one. Raises `TokenRefused`.
+        """
+        renewed = await self._token(
+            "to refresh", grant_type="refresh_token", refresh_token=token.refresh_token, **named(resource)
+        )
+        return (
+            renewed
+            if renewed.refresh_token
+            else Token(renewed.value, renewed.expires_at, renewed.scopes, token.refresh_token)
+        )
 
     async def own(self, scope: str, resource: str) -> Token:
         """A token for the agent itself (RFC 6749 section 4.4). Raises `TokenRefused`."""
-        return await self._token("the agent's own token", grant_type="client_credentials", scope=scope, **named(resource))
+        return await self._token(
+            "the agent's own token", grant_type="client_credentials", scope=scope, **named(resource)
+        )
 
     async def exchange(self, subject: Token, actor: Token, scopes: tuple[str, ...], resource: str) -> Token:
-        """A token for `resource` that lets the actor act for the subject (RFC 8693 section 2). Raises `TokenRefused`."""
+        """A token for `resource` that lets the actor act for the subject (RFC 8693 section 2).
+
+        Raises `TokenRefused`.
+        """
         return await self._token(
             "the token exchange",
             grant_type=TOKEN_EXCHANGE,
@@ -150,21 +183,32 @@ class TokenEndpoint:
     async def _token(self, what: str, **parameters: str) -> Token:
         headers, own = self._authentication()
         sent = {name: value for name, value in {**parameters, **own}.items() if value}
-        answer = await self._client.post(self._server.token_endpoint, data=sent, headers={"Accept": "application/json", **headers})
+        answer = await self._client.post(
+            self._server.token_endpoint, data=sent, headers={"Accept": "application/json", **headers}
+        )
         members = json_object(answer.content) or {}
         if answer.status_code != 200 or not isinstance(members.get("access_token"), str):
             error = str(members.get("error", f"HTTP {answer.status_code}"))
             raise TokenRefused(what, error, str(members.get("error_description", "")))
         if str(members.get("token_type", "")).lower() != "bearer":
-            raise TokenRefused(what, f"it issued a {members.get('token_type')!r} token", "this agent can only use Bearer tokens")
+            raise TokenRefused(
+                what,
+                f"it issued a {members.get('token_type')!r} token",
+                "this agent can only use Bearer tokens",
+            )
         return self._read(members, parameters.get("scope", ""))
 
     def _authentication(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Headers and parameters that authenticate the client, by the strongest method both sides can (RFC 6749 section 2.3.1)."""
+        """Headers and parameters that authenticate the client, by the strongest method both sides can (RFC
+        6749 section 2.3.1).
+        """
         own = self._credentials
         if not own.client_secret:
             return {}, {"client_id": own.client_id}
-        if "client_secret_basic" not in self._server.auth_methods and "client_secret_post" in self._server.auth_methods:
+        if (
+            "client_secret_basic" not in self._server.auth_methods
+            and "client_secret_post" in self._server.auth_methods
+        ):
             return {}, {"client_id": own.client_id, "client_secret": own.client_secret}
         pair = f"{quote(own.client_id, safe='')}:{quote(own.client_secret, safe='')}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}, {}
@@ -173,4 +217,9 @@ class TokenEndpoint:
         lifetime = members.get("expires_in")
         seconds = float(lifetime) if isinstance(lifetime, int | float) else DEFAULT_LIFETIME_SECONDS
         scopes = tuple(str(members.get("scope", asked_for)).split())
-        return Token(members["access_token"], self._monotonic() + seconds, scopes, str(members.get("refresh_token", "")))
+        return Token(
+            members["access_token"],
+            self._monotonic() + seconds,
+            scopes,
+            str(members.get("refresh_token", "")),
+        )

@@ -1,4 +1,7 @@
-"""Answers without a language model: picks the tool whose name, description and schema fit the sentence best, and calls it."""
+"""Answers without a language model.
+
+Picks the tool whose name, description and schema fit the sentence best, and calls it.
+"""
 
 import math
 from collections import Counter
@@ -38,7 +41,9 @@ class Planner:
             return f"No tool fits that. There is {', '.join(tool.name for tool in tools) or 'none at all'}."
         wanted = arguments.parameters(tool.input_schema)
         found = arguments.read(prompt, wanted, self.today())
-        for parameter in [each for each in wanted if each.required and each.name not in found][:MAX_QUESTIONS]:
+        for parameter in [each for each in wanted if each.required and each.name not in found][
+            :MAX_QUESTIONS
+        ]:
             answer = await self._ask(parameter)
             if answer is None:
                 return f"I need to know the {_label(parameter)} for {tool.name}."
@@ -63,8 +68,15 @@ def choose(prompt: str, tools: Sequence[Tool], today: date) -> Tool | None:
     moment = when.find(prompt, today)
 
     def score(number: int) -> float:
-        shared = sum(weight * math.log(1 + len(tools) / rarity[word]) for word, weight in profiles[number].items() if word in asked)
-        wants_time = any(each.kind == "date-time" and each.required for each in arguments.parameters(tools[number].input_schema))
+        shared = sum(
+            weight * math.log(1 + len(tools) / rarity[word])
+            for word, weight in profiles[number].items()
+            if word in asked
+        )
+        wants_time = any(
+            each.kind == "date-time" and each.required
+            for each in arguments.parameters(tools[number].input_schema)
+        )
         return shared + TIME_WEIGHT * (bool(moment.time) and wants_time and shared > 0)
 
     best = max(range(len(tools)), key=score, default=None)

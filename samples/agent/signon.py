@@ -25,7 +25,10 @@ class SignOn:
     say: Callable[[str], None]
 
     async def __call__(self, more_scopes: tuple[str, ...] = ()) -> Token:
-        """One sign-on: the token of the user who did it. `more_scopes` are what the user is asked to agree to besides."""
+        """One sign-on: the token of the user who did it.
+
+        `more_scopes` are what the user is asked to agree to besides.
+        """
         scope = " ".join((self.scope, *more_scopes))
         redirect_uri = f"http://localhost:{self.callback_port}{callback.PATH}"
         request = authorization_request(self.server, self.client_id, redirect_uri, scope, self.audience)

@@ -39,14 +39,18 @@ class Transaction(BaseModel):
 
 
 class Ledger:
-    """The accounts and everything that happened on them. Tools run in threads, so one transfer happens at a time."""
+    """The accounts and everything that happened on them.
+
+    Tools run in threads, so one transfer happens at a time.
+    """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         """`now` gives the current time with its zone."""
         self._now = now
         self._lock = Lock()
         self._accounts = {
-            name: Account(name=name, currency=currency, balance=Decimal(balance)) for name, (currency, balance) in OPENING.items()
+            name: Account(name=name, currency=currency, balance=Decimal(balance))
+            for name, (currency, balance) in OPENING.items()
         }
         self._transactions: list[Transaction] = []
 
@@ -64,7 +68,9 @@ class Ledger:
     def transactions(self, name: str, limit: int) -> list[Transaction]:
         """At most `limit` transactions of an account, the latest first. Raises `Refused`."""
         account = self.account(name).name
-        return [each for each in reversed(self._transactions) if account in {each.from_account, each.to_account}][:limit]
+        return [
+            each for each in reversed(self._transactions) if account in {each.from_account, each.to_account}
+        ][:limit]
 
     def transfer(self, from_account: str, to_account: str, amount: Decimal) -> Transaction:
         """Move money. Raises `Refused` when the accounts or the balance do not allow it."""

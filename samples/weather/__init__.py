@@ -1,1 +1,4 @@
-"""What the sample weather server knows: live forecasts when they can be had, built-in climate data otherwise."""
+"""What the sample weather server knows.
+
+Live forecasts when they can be had, built-in climate data otherwise.
+"""

@@ -1,4 +1,7 @@
-"""Typical weather of a city at a date, made from its monthly means: the same question always gets the same answer."""
+"""Typical weather of a city at a date, made from its monthly means.
+
+The same question always gets the same answer.
+"""
 
 import hashlib
 from calendar import monthrange

@@ -1,4 +1,7 @@
-"""Forecasts of the public open-meteo.com service. A failure is remembered, so that a machine without a way out answers at once."""
+"""Forecasts of the public open-meteo.com service.
+
+A failure is remembered, so that a machine without a way out answers at once.
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
@@ -36,7 +39,9 @@ class LiveWeather:
 
     async def places(self, name: str, count: int) -> list[Place]:
         """Places of that name. Raises `Unavailable`."""
-        found = await self._get(GEOCODING_URL, {"name": name, "count": count, "language": "en", "format": "json"})
+        found = await self._get(
+            GEOCODING_URL, {"name": name, "count": count, "language": "en", "format": "json"}
+        )
         return [_place(entry) for entry in found.get("results", [])]
 
     async def days(self, place: Place, first: date, last: date) -> list[Weather]:
@@ -46,8 +51,15 @@ class LiveWeather:
         return _rows(columns, _DAILY.split(","))
 
     async def hours(self, place: Place, first: datetime, last: datetime) -> list[Weather]:
-        """One for each hour of the range in the place's own time, both ends included. Raises `Unavailable`."""
-        span = {"start_hour": first.strftime("%Y-%m-%dT%H:00"), "end_hour": last.strftime("%Y-%m-%dT%H:00"), "hourly": _HOURLY}
+        """One for each hour of the range in the place's own time, both ends included.
+
+        Raises `Unavailable`.
+        """
+        span = {
+            "start_hour": first.strftime("%Y-%m-%dT%H:00"),
+            "end_hour": last.strftime("%Y-%m-%dT%H:00"),
+            "hourly": _HOURLY,
+        }
         columns = (await self._get(FORECAST_URL, _position(place) | span)).get("hourly", {})
         code, degrees, chance, wind = _HOURLY.split(",")
         return _rows(columns, [code, degrees, degrees, chance, wind])
@@ -83,7 +95,9 @@ def _place(entry: dict[str, Any]) -> Place:
 def _rows(columns: dict[str, Sequence[Any]], names: Sequence[str]) -> list[Weather]:
     try:
         table = list(zip(*(columns[name] for name in names), strict=True))
-        return [Weather(_condition(code), low, high, chance or 0, wind) for code, low, high, chance, wind in table]
+        return [
+            Weather(_condition(code), low, high, chance or 0, wind) for code, low, high, chance, wind in table
+        ]
     except (KeyError, TypeError, ValueError) as error:
         raise Unavailable from error
 

@@ -1,4 +1,7 @@
-"""The shapes of the server's answers. Inside, everything is metric; `Units` are applied when an answer is put together."""
+"""The shapes of the server's answers.
+
+Inside, everything is metric; `Units` are applied when an answer is put together.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -12,12 +12,20 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from weather.model import Place
 
 EARTH_RADIUS_KM = 6371.0
-_COUNTRIES = {"uk": "united kingdom", "us": "united states", "usa": "united states", "uae": "united arab emirates"}
+_COUNTRIES = {
+    "uk": "united kingdom",
+    "us": "united states",
+    "usa": "united states",
+    "uae": "united arab emirates",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """A place and its climate: twelve monthly means of daily highs and lows in °C, and of days with precipitation."""
+    """A place and its climate.
+
+    Twelve monthly means of daily highs and lows in °C, and of days with precipitation.
+    """
 
     place: Place
     highs: tuple[float, ...]
@@ -36,7 +44,11 @@ def named(name: str) -> list[City]:
     """Cities of exactly that name, whatever its accents and case; a country may follow after a comma."""
     wanted, _, country = (_plain(part) for part in name.partition(","))
     country = _COUNTRIES.get(country, country)
-    return [city for city in cities() if _plain(city.place.name) == wanted and country in _plain(city.place.country)]
+    return [
+        city
+        for city in cities()
+        if _plain(city.place.name) == wanted and country in _plain(city.place.country)
+    ]
 
 
 def beginning(name: str) -> list[City]:
@@ -47,7 +59,9 @@ def beginning(name: str) -> list[City]:
 
 def nearest(latitude: float, longitude: float) -> tuple[City, float]:
     """The city closest to a position, and how far away it is in kilometres."""
-    return min(((city, _distance(city.place, latitude, longitude)) for city in cities()), key=lambda found: found[1])
+    return min(
+        ((city, _distance(city.place, latitude, longitude)) for city in cities()), key=lambda found: found[1]
+    )
 
 
 def zone(place: Place) -> tzinfo:
@@ -60,7 +74,9 @@ def zone(place: Place) -> tzinfo:
 
 def _city(line: str) -> City:
     name, country, latitude, longitude, time_zone, highs, lows, wet_days = line.split(";")
-    place = Place(name=name, country=country, latitude=float(latitude), longitude=float(longitude), timezone=time_zone)
+    place = Place(
+        name=name, country=country, latitude=float(latitude), longitude=float(longitude), timezone=time_zone
+    )
     return City(place, _months(highs), _months(lows), _months(wet_days))
 
 

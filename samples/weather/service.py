@@ -1,4 +1,7 @@
-"""Answers about the weather: asks the live service if there is one, and falls back to the climate of the nearest known city."""
+"""Answers about the weather.
+
+Asks the live service if there is one, and falls back to the climate of the nearest known city.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,7 +59,9 @@ class WeatherService:
         found, source = await self._places(name, count)
         if not found:
             known = ", ".join(city.place.name for city in cities()[::7])
-            raise NotAnswerable(f"No place called {name!r} is known. Built-in places are for example {known}.")
+            raise NotAnswerable(
+                f"No place called {name!r} is known. Built-in places are for example {known}."
+            )
         return Places(source=source, places=found[:count])
 
     async def days(self, wanted: Wanted, first: date | None, count: int) -> Span:
@@ -71,7 +76,9 @@ class WeatherService:
             except Unavailable:
                 pass
         city, source = _climate_of(place)
-        return Span(place, source, start, step, [climate.day(city, first + number * step) for number in range(count)])
+        return Span(
+            place, source, start, step, [climate.day(city, first + number * step) for number in range(count)]
+        )
 
     async def hours(self, wanted: Wanted, first: datetime | None, count: int) -> Span:
         """`count` hours from `first` in the place's own time, or from the current hour there."""
@@ -84,7 +91,9 @@ class WeatherService:
             except Unavailable:
                 pass
         city, source = _climate_of(place)
-        return Span(place, source, start, step, [climate.hour(city, start + number * step) for number in range(count)])
+        return Span(
+            place, source, start, step, [climate.hour(city, start + number * step) for number in range(count)]
+        )
 
     async def periods(self, wanted: Wanted, first: date | None, days: int) -> Span:
         """Night, morning, afternoon and evening of each of `days` days."""
@@ -113,7 +122,10 @@ class WeatherService:
         return known[0].place if known else (await self.geocode(wanted.place, 1)).places[0]
 
     def _local(self, place: Place, moment: datetime | None) -> datetime:
-        """That moment as the clock at the place shows it, at the full hour; a moment without zone is taken as local already."""
+        """That moment as the clock at the place shows it, at the full hour.
+
+        A moment without zone is taken as local already.
+        """
         moment = moment or self._now()
         local = moment.astimezone(zone(place)) if moment.tzinfo else moment
         return local.replace(minute=0, second=0, microsecond=0, tzinfo=None)
@@ -130,12 +142,17 @@ def _at(latitude: float, longitude: float) -> Place:
     city, kilometres = nearest(latitude, longitude)
     name = city.place.name if kilometres <= NEAR_KM else f"{latitude:g}, {longitude:g}"
     country = city.place.country if kilometres <= NEAR_KM else ""
-    return Place(name=name, country=country, latitude=latitude, longitude=longitude, timezone=city.place.timezone)
+    return Place(
+        name=name, country=country, latitude=latitude, longitude=longitude, timezone=city.place.timezone
+    )
 
 
 def _climate_of(place: Place) -> tuple[City, str]:
     city, kilometres = nearest(place.latitude, place.longitude)
-    return city, BUILT_IN if kilometres <= NEAR_KM else f"{BUILT_IN} of {city.place.name}, {kilometres:.0f} km away"
+    return (
+        city,
+        BUILT_IN if kilometres <= NEAR_KM else f"{BUILT_IN} of {city.place.name}, {kilometres:.0f} km away",
+    )
 
 
 def _over(hours: Sequence[Weather]) -> Weather:

@@ -7,7 +7,10 @@ from weather.model import DailyForecast, Forecast, Hour, HourlyForecast, PeriodF
 
 def places(answer: Places) -> str:
     """One line a place."""
-    rows = (f"{place.label}: latitude {place.latitude:g}, longitude {place.longitude:g}, {place.timezone}" for place in answer.places)
+    rows = (
+        f"{place.label}: latitude {place.latitude:g}, longitude {place.longitude:g}, {place.timezone}"
+        for place in answer.places
+    )
     return _text(f"Places (source: {answer.source}):", rows)
 
 
@@ -24,7 +27,8 @@ def daily(answer: DailyForecast) -> str:
 def periods(answer: PeriodForecast) -> str:
     """One line a period."""
     rows = (
-        f"{period.start:%a %d %b} {period.name}: {period.condition}, {period.low:g} to {period.high:g} {answer.temperature_unit}, "
+        f"{period.start:%a %d %b} {period.name}: {period.condition}, {period.low:g} to {period.high:g} "
+        f"{answer.temperature_unit}, "
         f"{_air(answer, period.rain_chance, period.wind)}"
         for period in answer.periods
     )
@@ -47,7 +51,9 @@ def _heading(what: str, answer: Forecast) -> str:
 
 def _hour(answer: Forecast, hour: Hour) -> str:
     air = _air(answer, hour.rain_chance, hour.wind)
-    return f"{hour.time:%a %d %b %H:%M}: {hour.condition}, {hour.temperature:g} {answer.temperature_unit}, {air}"
+    return (
+        f"{hour.time:%a %d %b %H:%M}: {hour.condition}, {hour.temperature:g} {answer.temperature_unit}, {air}"
+    )
 
 
 def _air(answer: Forecast, rain_chance: int, wind: float) -> str:

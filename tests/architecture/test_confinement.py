@@ -60,5 +60,9 @@ def test_some_libraries_are_never_imported():
 
 
 def test_the_protocol_layers_do_no_io_and_draw_no_randomness():
-    strays = [pair for pair in IMPORTS if pair[0].startswith(PURE) and pair[1] in IMPURE and pair not in IMPURE_ALLOWED]
+    strays = [
+        pair
+        for pair in IMPORTS
+        if pair[0].startswith(PURE) and pair[1] in IMPURE and pair not in IMPURE_ALLOWED
+    ]
     assert strays == []

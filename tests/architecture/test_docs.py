@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "bench" / "README.md", ROOT / "samples" / "README.md"])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        ROOT / "bench" / "README.md",
+        ROOT / "samples" / "README.md",
+    ]
+)
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 
 
@@ -22,13 +29,25 @@ def test_links_lead_somewhere(page):
 
 def test_every_decision_is_listed():
     listed = (ROOT / "docs" / "decisions" / "README.md").read_text("utf-8")
-    assert [page.name for page in sorted((ROOT / "docs" / "decisions").glob("0*.md")) if page.name not in listed] == []
+    assert [
+        page.name for page in sorted((ROOT / "docs" / "decisions").glob("0*.md")) if page.name not in listed
+    ] == []
 
 
 def test_no_page_or_file_names_a_package_registry():
-    hosts = re.compile("|".join(("pypi\\." + "org", "pythonhosted\\." + "org", "registry\\.npmjs", "deb\\.debian\\." + "org")))
+    hosts = re.compile(
+        "|".join(
+            ("pypi\\." + "org", "pythonhosted\\." + "org", "registry\\.npmjs", "deb\\.debian\\." + "org")
+        )
+    )
     texts = [
-        path for path in ROOT.rglob("*") if path.suffix in {".md", ".toml", ".txt", ".json", ".py", ".mjs", ".yaml", ""} and path.is_file()
+        path
+        for path in ROOT.rglob("*")
+        if path.suffix in {".md", ".toml", ".txt", ".json", ".py", ".mjs", ".yaml", ""} and path.is_file()
     ]
-    own = [path for path in texts if not {".venv", ".git", "build", "var", "node_modules"} & set(path.relative_to(ROOT).parts)]
+    own = [
+        path
+        for path in texts
+        if not {".venv", ".git", "build", "var", "node_modules"} & set(path.relative_to(ROOT).parts)
+    ]
     assert [path.name for path in own if hosts.search(path.read_text("utf-8", "ignore"))] == []

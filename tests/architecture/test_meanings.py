@@ -1,4 +1,6 @@
-"""Every setting an operator can write says what it means, so that the reference, which is made from these sentences, has no gaps."""
+"""Every setting an operator can write says what it means, so that the reference, which is made from these
+sentences, has no gaps.
+"""
 
 import importlib
 import pkgutil
@@ -27,7 +29,9 @@ def _models() -> list[Any]:
     return sorted(ours, key=lambda each: (each.__module__, each.__qualname__))
 
 
-@pytest.mark.parametrize("model", _models(), ids=lambda model: f"{model.__module__.removeprefix('deputize.')}.{model.__qualname__}")
+@pytest.mark.parametrize(
+    "model", _models(), ids=lambda model: f"{model.__module__.removeprefix('deputize.')}.{model.__qualname__}"
+)
 def test_every_setting_says_what_it_means(model: type[BaseModel]) -> None:
     silent = [name for name, field in model.model_fields.items() if not field.description]
     assert not silent, f"write a text below {silent}, then run `make docs`"

@@ -64,7 +64,9 @@ async def _serve(folder: Path, box: dict[str, Any], ready: threading.Event) -> N
         host, port = bound.getsockname()
         async with running_authority(folder, f"http://localhost:{port}") as authority:
             box["authority"] = authority
-            box["server"] = uvicorn.Server(server_configuration(authority.app, Listener(host, port, authority.base_url)))
+            box["server"] = uvicorn.Server(
+                server_configuration(authority.app, Listener(host, port, authority.base_url))
+            )
             ready.set()
             await box["server"].serve([bound])
 
@@ -107,7 +109,9 @@ def page(chromium):
     context = chromium.new_context(locale="en-US")
     page = context.new_page()
     page.violations = []
-    page.on("console", lambda message: page.violations.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console", lambda message: page.violations.append(message.text) if message.type == "error" else None
+    )
     yield page
     context.close()
 

@@ -1,4 +1,7 @@
-"""The sample agent prints an address; a person opens it in Chromium; the agent goes on. All programs are the real ones."""
+"""The sample agent prints an address; a person opens it in Chromium; the agent goes on.
+
+All programs are the real ones.
+"""
 
 import contextlib
 import json
@@ -59,7 +62,12 @@ def agent(stage):
         programs.start_gateway(running, secrets["issuer"], resource["id"], resource["secret"])
         running.await_ready()
         known = secrets["agents"]["MCP Tutorial"]
-        yield Agent(known["id"], known["secret"], secrets["issuer"], f"http://localhost:{stage.ports.callback}/callback")
+        yield Agent(
+            known["id"],
+            known["secret"],
+            secrets["issuer"],
+            f"http://localhost:{stage.ports.callback}/callback",
+        )
 
 
 def test_sign_on_once_agree_once_and_again_when_the_interval_is_shortened(chromium, stage, agent, tmp_path):
@@ -82,7 +90,10 @@ def test_sign_on_once_agree_once_and_again_when_the_interval_is_shortened(chromi
 
 
 def _asked_again(context, authorize_url):
-    """Whether the agreement shows; otherwise the browser is sent on to the callback, where nobody listens any more."""
+    """Whether the agreement shows.
+
+    Otherwise the browser is sent on to the callback, where nobody listens any more.
+    """
     page = context.new_page()
     refused = pytest.importorskip("playwright.sync_api").Error
     with contextlib.suppress(refused):

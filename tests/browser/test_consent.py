@@ -6,7 +6,15 @@ from urllib.parse import parse_qs
 import pytest
 
 from deputize.oauth.records.directory import Scope
-from support.agent_delegation import AGENT, AGENT_RESOURCE, AGENT_RESOURCE_ID, OTHER_ID, TEST, TEST_ID, attribute
+from support.agent_delegation import (
+    AGENT,
+    AGENT_RESOURCE,
+    AGENT_RESOURCE_ID,
+    OTHER_ID,
+    TEST,
+    TEST_ID,
+    attribute,
+)
 from support.authority import PASSWORD
 from support.pages import heading, problems, sign_on
 
@@ -18,7 +26,9 @@ def asking(served_authority, callback):
     """The address of a request with these parameters."""
 
     def address(**changes):
-        return served_authority.base_url + served_authority.authorize_url(redirect_uri=callback.url, **changes)
+        return served_authority.base_url + served_authority.authorize_url(
+            redirect_uri=callback.url, **changes
+        )
 
     return address
 
@@ -44,7 +54,11 @@ def answer(callback):
 
 def listed(page, heading_text):
     """The lines of the section with that heading."""
-    return page.locator("section", has=page.get_by_role("heading", name=heading_text)).locator(".scopes li").all_inner_texts()
+    return (
+        page.locator("section", has=page.get_by_role("heading", name=heading_text))
+        .locator(".scopes li")
+        .all_inner_texts()
+    )
 
 
 def test_one_yes_is_for_one_agent(agreed, asking, callback):
@@ -77,7 +91,13 @@ def test_a_new_scope_is_asked_for_beside_what_was_agreed_to(agreed, asking, call
 
 
 def test_a_new_resource_is_asked_for(agreed, asking, callback, served_authority):
-    bank = replace(TEST, id="bank", name="banking", audience="https://bank.example", scopes={"balance": Scope("See your balance")})
+    bank = replace(
+        TEST,
+        id="bank",
+        name="banking",
+        audience="https://bank.example",
+        scopes={"balance": Scope("See your balance")},
+    )
     environment = served_authority.directory.environment
     served_authority.directory.replace(resources={**environment.resources, bank.id: bank})
     served_authority.directory.replace_agent(scopes={**AGENT.scopes, bank.id: frozenset({"balance"})})
@@ -144,8 +164,14 @@ def test_the_account_page_lists_agents_and_withdraws_for_one(agreed, asking, cal
 @pytest.mark.parametrize("language", ["en", "de", "fr", "es", "ja"])
 def test_full_pages_fit_and_can_be_read(chromium, asking, served_authority, width, scheme, language):
     """A page with everything on it: new and agreed before, and an agent it may pass to."""
-    passing = replace(AGENT_RESOURCE, description="Digital assistants", attributes=(attribute("may_act", f'{{"sub": "{OTHER_ID}"}}'),))
-    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language)
+    passing = replace(
+        AGENT_RESOURCE,
+        description="Digital assistants",
+        attributes=(attribute("may_act", f'{{"sub": "{OTHER_ID}"}}'),),
+    )
+    context = chromium.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, locale=language
+    )
     page = context.new_page()
     page.goto(asking())
     page.locator("#username").fill("demouser")
@@ -155,7 +181,12 @@ def test_full_pages_fit_and_can_be_read(chromium, asking, served_authority, widt
     page.wait_for_url("**/done")
     served_authority.directory.replace(resources={AGENT_RESOURCE_ID: passing, TEST_ID: TEST})
     page.goto(asking(scope="openid agent profile email offline_access"))
-    assert page.locator("#before").count() == page.locator("#other-1").count() == page.locator("#asked").count() == 1
+    assert (
+        page.locator("#before").count()
+        == page.locator("#other-1").count()
+        == page.locator("#asked").count()
+        == 1
+    )
     assert problems(page) == []
     page.locator("button[value=accept]").click()
     page.wait_for_url("**/done")

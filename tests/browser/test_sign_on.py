@@ -11,7 +11,10 @@ from support.authority import PASSWORD, basic
 from support.pages import heading, problems, sign_on
 
 pytestmark = pytest.mark.browser
-LONG_TEXT = "\n\n".join(f"{number}. " + "Digital assistants may act on my behalf within these limits. " * 4 for number in range(1, 30))
+LONG_TEXT = "\n\n".join(
+    f"{number}. " + "Digital assistants may act on my behalf within these limits. " * 4
+    for number in range(1, 30)
+)
 
 
 def test_the_whole_way_and_the_second_time_nothing_is_asked(page, url, callback):
@@ -41,7 +44,10 @@ def test_the_agent_on_the_same_host_never_sees_a_cookie_of_ours(page, url, callb
     page.wait_for_url("**/done")
     assert len(callback.queries) == 2
     assert callback.cookies == []
-    names = {cookie["name"].partition("-")[2].partition("-")[0]: cookie["path"] for cookie in page.context.cookies()}
+    names = {
+        cookie["name"].partition("-")[2].partition("-")[0]: cookie["path"]
+        for cookie in page.context.cookies()
+    }
     assert names == dict.fromkeys(("browser", "session", "known"), f"{served_authority.path}/")
 
 
@@ -57,7 +63,9 @@ def test_prompt_login_asks_even_in_the_instant_of_a_sign_on(page, url, callback)
     assert len(callback.queries) == 2
 
 
-def test_going_back_gives_the_agent_the_same_code_and_a_page_once_it_has_its_tokens(page, url, callback, served_authority):
+def test_going_back_gives_the_agent_the_same_code_and_a_page_once_it_has_its_tokens(
+    page, url, callback, served_authority
+):
     sign_on(page, url)
     finished = page.url
     accept(page)
@@ -65,7 +73,12 @@ def test_going_back_gives_the_agent_the_same_code_and_a_page_once_it_has_its_tok
     page.wait_for_url("**/done")
     first, second = (parse_qs(query)["code"][0] for query in callback.queries)
     assert first == second
-    form = {"grant_type": "authorization_code", "code": first, "redirect_uri": callback.url, "code_verifier": VERIFIER}
+    form = {
+        "grant_type": "authorization_code",
+        "code": first,
+        "redirect_uri": callback.url,
+        "code_verifier": VERIFIER,
+    }
     assert httpx2.post(f"{served_authority.issuer}/token", data=form, headers=basic()).status_code == 200
     page.goto(finished)
     assert heading(page) == "You are done here"
@@ -175,7 +188,9 @@ def test_the_back_button_leads_forward_again(page, url):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_and_can_be_read(chromium, url, served_authority, width, scheme):
     served_authority.directory.replace_agreement(texts=(replace(TEXT, text=LONG_TEXT),))
-    context = chromium.new_context(viewport={"width": width, "height": 640}, color_scheme=scheme, locale="en-US")
+    context = chromium.new_context(
+        viewport={"width": width, "height": 640}, color_scheme=scheme, locale="en-US"
+    )
     page = context.new_page()
     page.goto(url)
     assert problems(page) == []

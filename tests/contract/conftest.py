@@ -1,4 +1,7 @@
-"""The store over every database there is: SQLite always, PostgreSQL when DEPUTIZE_TEST_POSTGRES holds a URL of an empty database."""
+"""The store over every database there is.
+
+SQLite always, PostgreSQL when DEPUTIZE_TEST_POSTGRES holds a URL of an empty database.
+"""
 
 import os
 from collections.abc import AsyncIterator
@@ -16,7 +19,12 @@ POSTGRES = os.environ.get("DEPUTIZE_TEST_POSTGRES")
 
 
 @pytest.fixture(
-    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.skipif(not POSTGRES, reason="DEPUTIZE_TEST_POSTGRES is not set"))]
+    params=[
+        "sqlite",
+        pytest.param(
+            "postgresql", marks=pytest.mark.skipif(not POSTGRES, reason="DEPUTIZE_TEST_POSTGRES is not set")
+        ),
+    ]
 )
 def store_url(request, tmp_path) -> str:
     return sqlite_url(tmp_path / "data") if request.param == "sqlite" else str(POSTGRES)

@@ -3,7 +3,16 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.authority.storage import DirectoryConflict, EnvironmentRow, ObjectRow, Put, Remove, SecretRow, SigningKeyRow, open_store
+from deputize.authority.storage import (
+    DirectoryConflict,
+    EnvironmentRow,
+    ObjectRow,
+    Put,
+    Remove,
+    SecretRow,
+    SigningKeyRow,
+    open_store,
+)
 from deputize.authority.storage.purge import KEPT_SECONDS, TOKENS_SECONDS
 from deputize.kernel.ids import new_id
 from deputize.oauth.ports import Throttle
@@ -19,7 +28,10 @@ async def change(store, *changes):
 
 
 def without_terms(rows):
-    return [replace(row, document={name: value for name, value in row.document.items() if name != "term"}) for row in rows.objects]
+    return [
+        replace(row, document={name: value for name, value in row.document.items() if name != "term"})
+        for row in rows.objects
+    ]
 
 
 async def agent_term(store):
@@ -111,7 +123,13 @@ async def test_an_agents_term_ends_when_it_is_disabled_enabled_or_created_anew_w
 @pytest.mark.parametrize("kind", ["resource", "policy"])
 async def test_a_resource_or_policy_that_is_created_anew_has_another_term(store, kind):
     row, terms = replace(AGENT, kind=kind), []
-    for changes in ([Put(row)], [Put(replace(row, name="Renamed"))], [Remove(row), Put(row)], [Remove(row)], [Put(row)]):
+    for changes in (
+        [Put(row)],
+        [Put(replace(row, name="Renamed"))],
+        [Remove(row), Put(row)],
+        [Remove(row)],
+        [Put(row)],
+    ):
         await change(store, *changes)
         terms += [each.document["term"] for each in (await store.directory_rows.load()).objects]
     assert terms[0] == terms[1]
@@ -153,7 +171,9 @@ async def test_purging_forgets_what_expired_an_hour_ago(store):
     await store.codes.add_code(CODE, GRANT)
     await store.codes.redeem_code(CODE.digest, 1000.0, TOKEN)
     await store.revocations.revoke_token("t", 4600.0)
-    await store.sign_on_failures.begin_attempt(ENVIRONMENT, "x", {"a": Throttle(6, 900.0, 900.0, 900.0)}, 1000.0)
+    await store.sign_on_failures.begin_attempt(
+        ENVIRONMENT, "x", {"a": Throttle(6, 900.0, 900.0, 900.0)}, 1000.0
+    )
     assert await store.purge(1900.0) == 0
     assert await store.purge(1901.0) == 1, "who waited that long may try again anyway"
     assert await store.purge(1000.0 + KEPT_SECONDS) == 0

@@ -86,7 +86,11 @@ async def refresh_tokens(store, code):
 async def test_rotation_keeps_the_previous_generation_findable(refresh_tokens):
     second = next_generation(TOKEN, "g2")
     assert await refresh_tokens.rotate_refresh_token(second)
-    assert await refresh_tokens.find_refresh_token("g2") == await refresh_tokens.find_refresh_token("g1") == second
+    assert (
+        await refresh_tokens.find_refresh_token("g2")
+        == await refresh_tokens.find_refresh_token("g1")
+        == second
+    )
     assert await refresh_tokens.find_spent_grant("g1") is None
 
 
@@ -119,7 +123,10 @@ async def test_an_ended_grant_does_not_rotate_and_stays_ended(store, refresh_tok
 
 async def test_ending_and_rotation_at_once_leave_an_ended_grant(store, refresh_tokens):
     """Whichever comes first."""
-    await asyncio.gather(refresh_tokens.rotate_refresh_token(next_generation(TOKEN, "g2")), store.grants.end_grant(GRANT.id, 1002.0))
+    await asyncio.gather(
+        refresh_tokens.rotate_refresh_token(next_generation(TOKEN, "g2")),
+        store.grants.end_grant(GRANT.id, 1002.0),
+    )
     assert (await grant(store)).ended_at == 1002.0
 
 

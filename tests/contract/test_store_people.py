@@ -21,7 +21,16 @@ def without_term(user):
 
 async def test_a_user_keeps_every_member(store):
     user = User(
-        "u2", ENVIRONMENT, "ada", "hash", False, "ada@example.com", "Ada", "Lovelace", "en-GB", {"tier": {"level": 3}, "tags": ["a"]}
+        "u2",
+        ENVIRONMENT,
+        "ada",
+        "hash",
+        False,
+        "ada@example.com",
+        "Ada",
+        "Lovelace",
+        "en-GB",
+        {"tier": {"level": 3}, "tags": ["a"]},
     )
     await store.users.put_user(user)
     assert without_term(await store.users.find_user(ENVIRONMENT, "ada")) == user
@@ -94,7 +103,9 @@ async def test_a_session_is_touched_forwards_only(store):
     await store.sessions.add_session(SESSION)
     await store.sessions.touch_session(SESSION.id, 1500.0)
     await store.sessions.touch_session(SESSION.id, 1400.0)
-    assert await store.sessions.find_session(ENVIRONMENT, SESSION.cookie_digest) == replace(SESSION, last_used_at=1500.0)
+    assert await store.sessions.find_session(ENVIRONMENT, SESSION.cookie_digest) == replace(
+        SESSION, last_used_at=1500.0
+    )
 
 
 async def test_a_session_is_not_renewed_for_another_user_or_in_another_term(store):
@@ -104,15 +115,26 @@ async def test_a_session_is_not_renewed_for_another_user_or_in_another_term(stor
 
 
 async def test_consents_of_each_agent_and_agreement_are_kept(store):
-    others = [replace(CONSENT, id="c2", client_id="another"), replace(CONSENT, id="c3", agreement_id="another")]
+    others = [
+        replace(CONSENT, id="c2", client_id="another"),
+        replace(CONSENT, id="c3", agreement_id="another"),
+    ]
     for consent in (CONSENT, *others):
         assert await store.consents.record_consent(consent, None)
-    assert set(map(repr, await store.consents.consents_of(ENVIRONMENT, USER_ID))) == set(map(repr, (CONSENT, *others)))
+    assert set(map(repr, await store.consents.consents_of(ENVIRONMENT, USER_ID))) == set(
+        map(repr, (CONSENT, *others))
+    )
 
 
 async def test_a_consent_takes_the_place_of_the_one_that_was_read(store):
     assert await store.consents.record_consent(CONSENT, None)
-    later = replace(CONSENT, version=2, accepted_at=1000.0, expires_at=2000.0, covers={"a": {"r": ("x", "y"), "": ("openid",)}})
+    later = replace(
+        CONSENT,
+        version=2,
+        accepted_at=1000.0,
+        expires_at=2000.0,
+        covers={"a": {"r": ("x", "y"), "": ("openid",)}},
+    )
     assert await store.consents.record_consent(later, CONSENT)
     assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == (later,)
 
@@ -121,7 +143,9 @@ async def test_a_consent_does_not_take_the_place_of_one_that_was_not_read(store)
     assert not await store.consents.record_consent(replace(CONSENT, version=2), CONSENT)
     assert await store.consents.record_consent(CONSENT, None)
     assert not await store.consents.record_consent(replace(CONSENT, id="c2"), None)
-    assert not await store.consents.record_consent(replace(CONSENT, id="c2"), replace(CONSENT, accepted_at=1.0))
+    assert not await store.consents.record_consent(
+        replace(CONSENT, id="c2"), replace(CONSENT, accepted_at=1.0)
+    )
     assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == (CONSENT,)
 
 
@@ -137,16 +161,23 @@ async def test_what_was_withdrawn_meanwhile_is_not_extended(store):
 async def test_of_two_extensions_at_once_one_wins(store):
     await store.consents.record_consent(CONSENT, None)
     extended = (replace(CONSENT, accepted_at=instant) for instant in (1000.0, 1001.0))
-    assert sum(await asyncio.gather(*(store.consents.record_consent(each, CONSENT) for each in extended))) == 1
+    assert (
+        sum(await asyncio.gather(*(store.consents.record_consent(each, CONSENT) for each in extended))) == 1
+    )
 
 
 async def test_consents_to_an_agent_are_withdrawn_once_and_together(store):
-    others = [replace(CONSENT, id="c2", client_id="another"), replace(CONSENT, id="c3", agreement_id="another", expires_at=1.0)]
+    others = [
+        replace(CONSENT, id="c2", client_id="another"),
+        replace(CONSENT, id="c3", agreement_id="another", expires_at=1.0),
+    ]
     for consent in (CONSENT, *others):
         await store.consents.record_consent(consent, None)
     assert await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, CONSENT.client_id, 1000.0) == 2
     assert await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, CONSENT.client_id, 1001.0) == 0
-    withdrawn = {each.id: each.withdrawn_at for each in await store.consents.consents_of(ENVIRONMENT, USER_ID)}
+    withdrawn = {
+        each.id: each.withdrawn_at for each in await store.consents.consents_of(ENVIRONMENT, USER_ID)
+    }
     assert withdrawn == {CONSENT.id: 1000.0, "c2": None, "c3": 1000.0}
 
 
@@ -171,7 +202,9 @@ async def test_a_standing_does_not_cross_environments_or_users(store):
     await store.users.put_user(User("u2", ENVIRONMENT, "ada", "hash"))
     await store.sessions.add_session(replace(SESSION, user_id="u2"))
     await store.codes.add_code(CODE, GRANT)
-    assert await store.standings.standing("other", GRANT.id, ()) == Standing(None, None, None, (), frozenset())
+    assert await store.standings.standing("other", GRANT.id, ()) == Standing(
+        None, None, None, (), frozenset()
+    )
     not_theirs = await store.standings.standing(ENVIRONMENT, GRANT.id, ())
     assert not_theirs.user is not None
     assert not_theirs.session is None

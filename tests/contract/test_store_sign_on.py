@@ -12,7 +12,14 @@ THROTTLE = Throttle(free=3, first_wait=60.0, longest_wait=60.0, memory=60.0)
 GROWING = Throttle(free=2, first_wait=10.0, longest_wait=35.0, memory=1000.0)
 
 
-async def attempt(store, now: float, times: int = 1, name: str = "demouser", source: str = "a", throttle: Throttle = THROTTLE):
+async def attempt(
+    store,
+    now: float,
+    times: int = 1,
+    name: str = "demouser",
+    source: str = "a",
+    throttle: Throttle = THROTTLE,
+):
     """The waits that so many attempts at once are told."""
     begin = store.sign_on_failures.begin_attempt
     return await asyncio.gather(*(begin(ENVIRONMENT, name, {source: throttle}, now) for _ in range(times)))
@@ -48,10 +55,15 @@ async def test_old_failures_are_forgotten(store):
 
 @pytest.mark.parametrize("pause", [60.0, 149.0, 210.0])
 async def test_one_network_makes_nobody_else_wait(store, pause):
-    """However long it goes on and whatever its rhythm: it waits before the name does, and what it did is forgotten."""
+    """However long it goes on and whatever its rhythm.
+
+    It waits before the name does, and what it did is forgotten.
+    """
     guesses, now = 0, 1000.0
     while now < 1000.0 + 5 * 3600:
-        waits = await store.sign_on_failures.begin_attempt(ENVIRONMENT, "demouser", {"": NAME, "network a": NETWORK}, now)
+        waits = await store.sign_on_failures.begin_attempt(
+            ENVIRONMENT, "demouser", {"": NAME, "network a": NETWORK}, now
+        )
         guesses += waits is None
         assert await attempt(store, now, source="", throttle=NAME) == [None], "who comes from elsewhere"
         await store.sign_on_failures.take_back_attempt(ENVIRONMENT, "demouser", {"": NAME})
@@ -75,7 +87,12 @@ async def test_who_waits_leaves_no_row_for_the_sources_behind(store):
     for number in range(5):
         both = {"name": THROTTLE, f"network {number}": THROTTLE}
         assert await store.sign_on_failures.begin_attempt(ENVIRONMENT, "demouser", both, 1000.0) == 1060.0
-    assert await store.database.write(lambda connection: connection.scalar(select(func.count()).select_from(SIGN_ON_FAILURES))) == 1
+    assert (
+        await store.database.write(
+            lambda connection: connection.scalar(select(func.count()).select_from(SIGN_ON_FAILURES))
+        )
+        == 1
+    )
 
 
 async def test_one_source_that_waits_is_enough_and_nothing_is_counted(store):

@@ -44,6 +44,11 @@ def stack(tmp_path_factory):
     with Programs(stage) as running:
         programs.start_authority(running)
         programs.start_weather(running)
-        programs.start_gateway(running, secrets["issuer"], secrets["resources"]["test"]["id"], secrets["resources"]["test"]["secret"])
+        programs.start_gateway(
+            running,
+            secrets["issuer"],
+            secrets["resources"]["test"]["id"],
+            secrets["resources"]["test"]["secret"],
+        )
         running.await_ready()
         yield Stack(stage, running, secrets)

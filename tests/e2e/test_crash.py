@@ -1,4 +1,7 @@
-"""`kill -9` of the authority at the worst moments: nothing is redeemed twice, nothing that was acknowledged is lost."""
+"""`kill -9` of the authority at the worst moments.
+
+Nothing is redeemed twice, nothing that was acknowledged is lost.
+"""
 
 import base64
 import json
@@ -42,7 +45,12 @@ class Authority:
 
     def agent(self):
         known = self.secrets["agents"]["MCP Tutorial"]
-        return Agent(known["id"], known["secret"], self.secrets["issuer"], f"http://localhost:{self.stage.ports.callback}/callback")
+        return Agent(
+            known["id"],
+            known["secret"],
+            self.secrets["issuer"],
+            f"http://localhost:{self.stage.ports.callback}/callback",
+        )
 
 
 @pytest.fixture
@@ -120,10 +128,14 @@ def test_what_was_acknowledged_survives(authority):
     agent, person = authority.agent(), Person("demouser", authority.stage.password)
     tokens = agent.redeem(agent.code(person)).json()
     credentials = (agent.client_id, agent.client_secret)
-    httpx2.post(f"{agent.issuer}/revoke", data={"token": tokens["access_token"]}, auth=credentials).raise_for_status()
+    httpx2.post(
+        f"{agent.issuer}/revoke", data={"token": tokens["access_token"]}, auth=credentials
+    ).raise_for_status()
     authority.kill()
     authority.start()
-    answer = httpx2.post(f"{agent.issuer}/introspect", data={"token": tokens["access_token"]}, auth=credentials)
+    answer = httpx2.post(
+        f"{agent.issuer}/introspect", data={"token": tokens["access_token"]}, auth=credentials
+    )
     assert answer.json() == {"active": False}
     person.pages.clear()
     agent.code(person)

@@ -13,8 +13,15 @@ from deputize.http.messages import Body, Headers, Response
 from support.gateway import write_json
 from support.wire import Server
 
-ADMIN = {"adminConnector": {"host": "127.0.0.1", "port": 0}, "connectors": [{"host": "127.0.0.1", "port": 0}], "streamingEnabled": True}
-GET = b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMCP-Protocol-Version: 2025-11-25\r\n\r\n"
+ADMIN = {
+    "adminConnector": {"host": "127.0.0.1", "port": 0},
+    "connectors": [{"host": "127.0.0.1", "port": 0}],
+    "streamingEnabled": True,
+}
+GET = (
+    b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nMCP-Protocol-Version: "
+    b"2025-11-25\r\n\r\n"
+)
 STREAMS, SETTLED, AT_ONCE = 20_000, 4_000, 50
 
 
@@ -51,7 +58,14 @@ async def abort(port, count):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_twenty_thousand_aborted_streams_take_no_memory(tmp_path):
     write_json(tmp_path / "config" / "admin.json", ADMIN)
-    command = (sys.executable, "-c", "from deputize.cli.gateway import gateway; gateway()", "serve", "--instance", str(tmp_path))
+    command = (
+        sys.executable,
+        "-c",
+        "from deputize.cli.gateway import gateway; gateway()",
+        "serve",
+        "--instance",
+        str(tmp_path),
+    )
     stream = [(b"Content-Type", b"text/event-stream")]
     async with Server(lambda request: Response(200, Headers(stream), Body(None, events()))) as backend:
         filters = [{"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}]

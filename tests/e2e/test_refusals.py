@@ -9,7 +9,11 @@ from demo.client import EXCHANGE, call_gateway
 def mcp_token(stack):
     def issue(agent=None, person=None, scope="test"):
         agent, person = agent or stack.agent(), person or stack.person()
-        return agent.exchange(agent.subject_token(person), agent.actor_token(), scope).raise_for_status().json()["access_token"]
+        return (
+            agent.exchange(agent.subject_token(person), agent.actor_token(), scope)
+            .raise_for_status()
+            .json()["access_token"]
+        )
 
     return issue
 
@@ -39,7 +43,9 @@ def test_a_tampered_subject_token(stack, part):
     agent = stack.agent()
     parts = agent.subject_token(stack.person()).split(".")
     middle = len(parts[part]) // 2
-    parts[part] = parts[part][:middle] + ("A" if parts[part][middle] != "A" else "B") + parts[part][middle + 1 :]
+    parts[part] = (
+        parts[part][:middle] + ("A" if parts[part][middle] != "A" else "B") + parts[part][middle + 1 :]
+    )
     assert_refused(agent.exchange(".".join(parts), agent.actor_token()))
 
 
@@ -65,7 +71,9 @@ def test_consent_withdrawn(stack, mcp_token):
 def test_a_disabled_agent(stack, mcp_token, tmp_path):
     agent = stack.agent("Doomed Agent")
     subject, actor, token = agent.subject_token(stack.person()), agent.actor_token(), mcp_token(agent)
-    (tmp_path / "disable.yaml").write_text("environment: End To End\nagents:\n  - name: Doomed Agent\n    enabled: false\n", "utf-8")
+    (tmp_path / "disable.yaml").write_text(
+        "environment: End To End\nagents:\n  - name: Doomed Agent\n    enabled: false\n", "utf-8"
+    )
     programs.apply(stack.stage, tmp_path / "disable.yaml")
     answer = programs.until(lambda: agent.exchange(subject, actor), lambda answer: answer.status_code != 200)
     assert answer.status_code == 401
@@ -107,12 +115,19 @@ def test_a_missing_scope_at_the_gateway(stack, mcp_token):
 
 def test_a_scope_that_was_not_granted(stack):
     agent = stack.agent()
-    assert_refused(agent.exchange(agent.subject_token(stack.person()), agent.actor_token(), scope="admin"), "invalid_scope")
+    assert_refused(
+        agent.exchange(agent.subject_token(stack.person()), agent.actor_token(), scope="admin"),
+        "invalid_scope",
+    )
 
 
 def test_garbage_is_refused_and_nothing_falls_over(stack):
     agent = stack.agent()
     for token in ("", "x", "a.b.c", "e30.e30.", "." * 5000):
-        answer = agent.token(grant_type=EXCHANGE, subject_token=token, subject_token_type="urn:ietf:params:oauth:token-type:access_token")
+        answer = agent.token(
+            grant_type=EXCHANGE,
+            subject_token=token,
+            subject_token_type="urn:ietf:params:oauth:token-type:access_token",
+        )
         assert answer.status_code == 400
         assert not token or call_gateway(stack.stage, token).status_code in {400, 401}

@@ -1,4 +1,7 @@
-"""The sample agent against the running programs: as the use case shows it, and over the hours of a long conversation."""
+"""The sample agent against the running programs.
+
+As the use case shows it, and over the hours of a long conversation.
+"""
 
 import asyncio
 import ssl
@@ -20,7 +23,10 @@ HOUR = 3600
 
 
 class LongConversation:
-    """An agent in this process, whose clock the test moves; the person is sent to the authority whenever the agent asks."""
+    """An agent in this process, whose clock the test moves.
+
+    The person is sent to the authority whenever the agent asks.
+    """
 
     def __init__(self, stack, person):
         self.now = 0.0
@@ -80,7 +86,13 @@ def talking(stack, monkeypatch):
 def test_as_the_use_case_shows(stack):
     person = stack.person()
     run = agent_run.run(stack.stage, stack.agent(), TOKYO, agent_run.followed_by(person, stack.agent()))
-    assert run.tools == ["geocode", "forecast_daily", "forecast_periods", "forecast_hourly", "weather_at_time"]
+    assert run.tools == [
+        "geocode",
+        "forecast_daily",
+        "forecast_periods",
+        "forecast_hourly",
+        "weather_at_time",
+    ]
     assert run.answer.startswith("Daily forecast for Tokyo, Japan")
     assert run.tokens["mcp"]["act"] == {"sub": stack.agent().client_id}
     assert run.tokens["mcp"]["aud"] == [f"{stack.stage.gateway_url}/mcp"]

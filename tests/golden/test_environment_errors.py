@@ -1,4 +1,7 @@
-"""What an operator reads when an environment file is wrong: each file holds, after `#! `, the lines it must be answered with."""
+"""What an operator reads when an environment file is wrong.
+
+Each file holds, after `#! `, the lines it must be answered with.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""Whatever a server answers, the only metadata that any reader finds in the client's challenges is the gateway's."""
+"""Whatever a server answers, the only metadata that any reader finds in the client's challenges is the
+gateway's.
+"""
 
 import asyncio
 import re
@@ -13,13 +15,51 @@ from support.oauth_filters import METADATA, bearing, oauth_heap, protection, res
 
 FRAGMENTS = st.sampled_from(
     [
-        *("Bearer", "bearer", "DPoP", "Basic", "Digest", "Negotiate", "abc=", "==", " ", "  ", "\t", ",", ", ", "=", ";", '"', '\\"', "\\"),
-        *("resource_metadata", "Resource_Metadata", "x_resource_metadata", "resource_metadata*", "realm", "scope", "error", "algs"),
-        *("error_description", "max_age", "http://evil.example/", '"http://evil.example/"', "=http://evil.example/", "http:evil", "\xe9"),
+        *(
+            "Bearer",
+            "bearer",
+            "DPoP",
+            "Basic",
+            "Digest",
+            "Negotiate",
+            "abc=",
+            "==",
+            " ",
+            "  ",
+            "\t",
+            ",",
+            ", ",
+            "=",
+            ";",
+            '"',
+            '\\"',
+            "\\",
+        ),
+        *(
+            "resource_metadata",
+            "Resource_Metadata",
+            "x_resource_metadata",
+            "resource_metadata*",
+            "realm",
+            "scope",
+            "error",
+            "algs",
+        ),
+        *(
+            "error_description",
+            "max_age",
+            "http://evil.example/",
+            '"http://evil.example/"',
+            "=http://evil.example/",
+            "http:evil",
+            "\xe9",
+        ),
         *('resource_metadata="http://evil.example/"', "UTF-8''", "\x7f"),
     ]
 )
-VALUES = st.lists(FRAGMENTS, max_size=14).map("".join) | st.text(st.characters(max_codepoint=255), max_size=40)
+VALUES = st.lists(FRAGMENTS, max_size=14).map("".join) | st.text(
+    st.characters(max_codepoint=255), max_size=40
+)
 READERS = [
     re.compile(r'resource_metadata="([^"]*)"'),
     re.compile(r'resource_metadata=(?:"([^"]+)"|([^\s,]+))', re.IGNORECASE),
@@ -30,7 +70,9 @@ READERS = [
 
 
 def answered(status, values, *, forwarded):
-    some_filter = built(McpProtectionFilter, protection(forwardToken=forwarded), oauth_heap(resource_server()))
+    some_filter = built(
+        McpProtectionFilter, protection(forwardToken=forwarded), oauth_heap(resource_server())
+    )
     upstream = Answering(status)
 
     async def answer(exchange):
@@ -51,7 +93,9 @@ def test_a_client_is_only_ever_sent_to_our_metadata(values, status, forwarded):
     assert challenges or response.status != 401
     for text in [*challenges, ", ".join(challenges)]:
         for reader in READERS:
-            assert {found for match in reader.finditer(text) for found in match.groups() if found is not None} <= {METADATA}
+            assert {
+                found for match in reader.finditer(text) for found in match.groups() if found is not None
+            } <= {METADATA}
         assert "evil" not in text or "=" not in text.partition("evil")[0].rpartition('"')[2]
 
 
@@ -61,4 +105,6 @@ def test_what_the_client_sees_are_well_formed_challenges_of_two_schemes(values, 
         (challenge,) = parse_challenges(value)
         assert challenge.scheme in {"Bearer", "DPoP"}
         assert challenge.parameters["resource_metadata"] == METADATA
-        assert not any("=" in text for name, text in challenge.parameters.items() if name != "resource_metadata")
+        assert not any(
+            "=" in text for name, text in challenge.parameters.items() if name != "resource_metadata"
+        )

@@ -1,4 +1,7 @@
-"""A deny rule never fails open: what a condition permits without a value, it permits with any value in its place."""
+"""A deny rule never fails open.
+
+What a condition permits without a value, it permits with any value in its place.
+"""
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -9,21 +12,41 @@ from deputize.kernel.errors import Position
 
 PATHS = st.sampled_from(["a", "b", "c.d", "c['e']", "list[0]"])
 WORDS = st.sampled_from(["'danger'", "'other'", "''", "5", "true", "false"])
-VALUES = st.sampled_from(["danger", "other", "", 5, 0, -1, True, False, ["danger"], {"danger": "danger"}, None])
+VALUES = st.sampled_from(
+    ["danger", "other", "", 5, 0, -1, True, False, ["danger"], {"danger": "danger"}, None]
+)
 OPERANDS = st.one_of(
     PATHS,
     WORDS,
-    st.builds("{}({})".format, st.sampled_from(["toLowerCase", "toString", "trim", "length", "bool", "encodeBase64"]), PATHS),
+    st.builds(
+        "{}({})".format,
+        st.sampled_from(["toLowerCase", "toString", "trim", "length", "bool", "encodeBase64"]),
+        PATHS,
+    ),
     st.builds("indexOf({}, {})".format, PATHS, WORDS),
     st.builds("join(array({}, {}), '-')".format, PATHS, WORDS),
     st.builds("{}.concat({})".format, PATHS, WORDS),
 )
 COMPARISONS = st.one_of(
     PATHS,
-    st.builds("{} {} {}".format, OPERANDS, st.sampled_from(["==", "!=", "eq", "ne", "<", ">=", "lt", "ge"]), OPERANDS),
-    st.builds("{}({}, {})".format, st.sampled_from(["find", "matches", "matchesWithRegex", "contains"]), OPERANDS, st.just("'danger'")),
+    st.builds(
+        "{} {} {}".format,
+        OPERANDS,
+        st.sampled_from(["==", "!=", "eq", "ne", "<", ">=", "lt", "ge"]),
+        OPERANDS,
+    ),
+    st.builds(
+        "{}({}, {})".format,
+        st.sampled_from(["find", "matches", "matchesWithRegex", "contains"]),
+        OPERANDS,
+        st.just("'danger'"),
+    ),
     st.builds("contains(array('danger', 'x'), {})".format, OPERANDS),
-    st.builds("{}.{}('danger')".format, PATHS, st.sampled_from(["startsWith", "endsWith", "matches", "equalsIgnoreCase", "contains"])),
+    st.builds(
+        "{}.{}('danger')".format,
+        PATHS,
+        st.sampled_from(["startsWith", "endsWith", "matches", "equalsIgnoreCase", "contains"]),
+    ),
 )
 
 

@@ -37,25 +37,44 @@ from support.authority import Browser, RunningAuthority, running_authority
 DAY = 86400
 SCOPES = ("x", "y", "z")
 RESOURCES = {
-    each: replace(TEST, id=each, name=f"name of {each}", audience=f"https://{each}.example", scopes=dict.fromkeys(SCOPES, Scope()))
+    each: replace(
+        TEST,
+        id=each,
+        name=f"name of {each}",
+        audience=f"https://{each}.example",
+        scopes=dict.fromkeys(SCOPES, Scope()),
+    )
     for each in ("r", "s")
 }
 GRANTED = {each: frozenset(SCOPES) for each in RESOURCES}
-AGENTS = {"a": replace(AGENT, id="a", name="A", scopes=GRANTED), "b": replace(OTHER, id="b", name="B", scopes=GRANTED)}
+AGENTS = {
+    "a": replace(AGENT, id="a", name="A", scopes=GRANTED),
+    "b": replace(OTHER, id="b", name="B", scopes=GRANTED),
+}
 SMALL = replace(ENVIRONMENT, resources=RESOURCES, agents=AGENTS)
 
-triples = st.sets(st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["r", "s"]), st.sampled_from(SCOPES)))
+triples = st.sets(
+    st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["r", "s"]), st.sampled_from(SCOPES))
+)
 
 
 def as_covers(chosen):
     covers = {}
     for agent, resource, scope in sorted(chosen):
         covers.setdefault(agent, {}).setdefault(resource, []).append(scope)
-    return {agent: {each: tuple(scopes) for each, scopes in resources.items()} for agent, resources in covers.items()}
+    return {
+        agent: {each: tuple(scopes) for each, scopes in resources.items()}
+        for agent, resources in covers.items()
+    }
 
 
 def as_triples(covers):
-    return {(agent, resource, scope) for agent, resources in covers.items() for resource, scopes in resources.items() for scope in scopes}
+    return {
+        (agent, resource, scope)
+        for agent, resources in covers.items()
+        for resource, scopes in resources.items()
+        for scope in scopes
+    }
 
 
 @given(triples, triples)
@@ -87,7 +106,9 @@ consents = st.builds(
 @given(st.none() | consents, triples.filter(bool), st.integers(1, 3))
 def test_a_prompt_is_due_exactly_when_a_consent_in_force_does_not_cover_everything(consent, reached, version):
     agreement = replace(AGREEMENT, version=version)
-    due = due_agreements(POLICY, {AGREEMENT_ID: agreement}, [consent] if consent else [], as_covers(reached), NOW)
+    due = due_agreements(
+        POLICY, {AGREEMENT_ID: agreement}, [consent] if consent else [], as_covers(reached), NOW
+    )
     in_force = (
         consent is not None
         and consent.withdrawn_at is None
@@ -101,26 +122,44 @@ def test_a_prompt_is_due_exactly_when_a_consent_in_force_does_not_cover_everythi
 def shown(disclosure):
     """Every (agent, resource, scope) on the page, as often as it stands there."""
     own = [("a", line) for line in (*disclosure.asked, *disclosure.obtainable, *disclosure.agreed)]
-    others = [(each.name.lower(), line) for each in (*disclosure.others, *disclosure.agreed_others) for line in each.resources]
-    return [(agent, line.name.removeprefix("name of "), scope.name) for agent, line in (*own, *others) for scope in line.scopes]
+    others = [
+        (each.name.lower(), line)
+        for each in (*disclosure.others, *disclosure.agreed_others)
+        for line in each.resources
+    ]
+    return [
+        (agent, line.name.removeprefix("name of "), scope.name)
+        for agent, line in (*own, *others)
+        for scope in line.scopes
+    ]
 
 
 @given(st.none() | consents, triples.filter(bool), triples)
 def test_saying_yes_covers_what_the_page_showed_and_nothing_else(previous, reached, later):
     in_force = is_in_force(previous, AGREEMENT, NOW)
     target = Target(RESOURCES["r"], ("x",))
-    page = disclose(SMALL, AGENTS["a"], target, as_covers(reached), previous.covers if previous and in_force else {})
-    assert sorted(shown(page)) == sorted(as_triples(page.covers)), "each once, and nothing that is not covered"
-    assert as_triples(page.covers) == reached | (as_triples(previous.covers) if previous and in_force else set())
+    page = disclose(
+        SMALL, AGENTS["a"], target, as_covers(reached), previous.covers if previous and in_force else {}
+    )
+    assert sorted(shown(page)) == sorted(as_triples(page.covers)), (
+        "each once, and nothing that is not covered"
+    )
+    assert as_triples(page.covers) == reached | (
+        as_triples(previous.covers) if previous and in_force else set()
+    )
     accepted = new_consent(USER, AGENTS["a"], AGREEMENT, TEXT, page.covers, consent_id="drawn", now=NOW)
     accepted = extending(previous, AGREEMENT, accepted)
-    assert accepted.id == ("before" if in_force else "drawn"), "what ended does not come back, what goes on goes on"
+    assert accepted.id == ("before" if in_force else "drawn"), (
+        "what ended does not come back, what goes on goes on"
+    )
     due = due_agreements(POLICY, {AGREEMENT_ID: AGREEMENT}, [accepted], as_covers(later), NOW)
     assert bool(due) == (not later <= as_triples(page.covers))
 
 
 WIDE = {
-    TEST_ID: replace(TEST, scopes={"test": Scope("Use"), "more": Scope("Use more"), "pay": Scope("Pay", "on_use")}),
+    TEST_ID: replace(
+        TEST, scopes={"test": Scope("Use"), "more": Scope("Use more"), "pay": Scope("Pay", "on_use")}
+    ),
     AGENT_RESOURCE_ID: AGENT_RESOURCE,
 }
 EVERY_SCOPE = ("test", "more", "pay")
@@ -159,16 +198,22 @@ def request(model: Model, agent: str, asked: frozenset[str]) -> frozenset[str]:
     return asked if "pay" not in asked or "pay" in model.granted[agent] else frozenset({"agent"})
 
 
-async def carry_out(action, agent, argument, model: Model, authority: RunningAuthority, browser: Browser) -> None:
+async def carry_out(
+    action, agent, argument, model: Model, authority: RunningAuthority, browser: Browser
+) -> None:
     if action == "grant":
         model.granted[agent] = set(argument)
         environment = authority.directory.environment
-        changed = replace(environment.agents[agent], scopes={AGENT_RESOURCE_ID: frozenset({"agent"}), TEST_ID: argument})
+        changed = replace(
+            environment.agents[agent], scopes={AGENT_RESOURCE_ID: frozenset({"agent"}), TEST_ID: argument}
+        )
         authority.directory.replace(agents={**environment.agents, agent: changed})
         return
     if action == "withdraw":
         model.agreed.pop(agent, None)
-        await authority.store.consents.withdraw_consents(ENVIRONMENT_ID, USER_ID, agent, authority.clock.now())
+        await authority.store.consents.withdraw_consents(
+            ENVIRONMENT_ID, USER_ID, agent, authority.clock.now()
+        )
         return
     asked = request(model, agent, argument)
     await browser.get(authority.authorize_url(client_id=agent, scope=" ".join(sorted(asked))))
@@ -193,8 +238,16 @@ async def test_nothing_is_had_silently_that_was_not_agreed_to_for_that_agent(ste
                 await carry_out(action, agent, argument, model, authority, browser)
                 authority.clock.instant += 1
                 for each in (AGENT_ID, OTHER_ID):
-                    for wanted in (frozenset({"agent"}), frozenset({"agent", "email"}), frozenset({"agent", "pay"})):
+                    for wanted in (
+                        frozenset({"agent"}),
+                        frozenset({"agent", "email"}),
+                        frozenset({"agent", "pay"}),
+                    ):
                         asked = request(model, each, wanted)
-                        await browser.get(authority.authorize_url(client_id=each, scope=" ".join(sorted(asked)), prompt="none"))
+                        await browser.get(
+                            authority.authorize_url(
+                                client_id=each, scope=" ".join(sorted(asked)), prompt="none"
+                            )
+                        )
                         expected = "code" if model.covers(each, asked) else "consent_required"
                         assert browser.answer.get("error", "code") == expected, (each, asked)

@@ -1,4 +1,6 @@
-"""Any file that is accepted can be served, applying it twice is applying it once, and it changes what it names and nothing else."""
+"""Any file that is accepted can be served, applying it twice is applying it once, and it changes what it
+names and nothing else.
+"""
 
 import asyncio
 import json
@@ -47,8 +49,12 @@ FILES = st.fixed_dictionaries(
             named(
                 enabled=st.booleans(),
                 scopes=st.dictionaries(NAMES, SCOPES, max_size=2),
-                grants=st.lists(st.sampled_from(["client_credentials", "token_exchange", "refresh_token"]), max_size=3),
-                redirect_uris=st.lists(st.sampled_from(["http://localhost:1/cb", "https://a.example.com/"]), max_size=2),
+                grants=st.lists(
+                    st.sampled_from(["client_credentials", "token_exchange", "refresh_token"]), max_size=3
+                ),
+                redirect_uris=st.lists(
+                    st.sampled_from(["http://localhost:1/cb", "https://a.example.com/"]), max_size=2
+                ),
                 policies=st.lists(NAMES, max_size=2),
             )
         ),
@@ -60,7 +66,9 @@ FILES = st.fixed_dictionaries(
             )
         ),
         "policies": listed(
-            st.fixed_dictionaries({"name": st.sampled_from(["alpha", "beta"]), "steps": st.just([{"login": {}}])}),
+            st.fixed_dictionaries(
+                {"name": st.sampled_from(["alpha", "beta"]), "steps": st.just([{"login": {}}])}
+            ),
         ),
         "prune": st.booleans(),
     },
@@ -121,9 +129,13 @@ async def changes_only_what_it_names(first, second) -> None:
                 entries = second.get(KINDS[row.kind], [])
                 entry = next((each for each in entries if each["name"] == row.name), {})
                 allowed = set().union(*(DOCUMENT_MEMBERS.get(member, {member}) for member in entry))
-                changed = {name for name, value in after[row.id].document.items() if row.document[name] != value}
+                changed = {
+                    name for name, value in after[row.id].document.items() if row.document[name] != value
+                }
                 assert changed <= allowed
-                expected = {name: value for name, value in entry.items() if name in {"enabled", "delegation_required"}}
+                expected = {
+                    name: value for name, value in entry.items() if name in {"enabled", "delegation_required"}
+                }
                 assert expected.items() <= after[row.id].document.items()
 
 

@@ -9,7 +9,9 @@ from deputize.http.sse import Boundary, EventReader
 
 LINES = st.lists(
     st.tuples(
-        st.sampled_from([b"data: a", b"data", b"id: 1", b"event: x", b": said", b"", b"", b"retry: 5", b"data: b"]),
+        st.sampled_from(
+            [b"data: a", b"data", b"id: 1", b"event: x", b": said", b"", b"", b"retry: 5", b"data: b"]
+        ),
         st.sampled_from([b"\n", b"\r\n", b"\r"]),
     ),
     max_size=20,
@@ -46,4 +48,6 @@ def test_no_line_becomes_empty_or_goes_on_by_a_comment(data, cuts):
     for piece in pieces:
         boundary.feed(piece)
         commented += piece + (COMMENT if boundary.reached else b"")
-    assert [line for line in commented.splitlines() if line != b":"] == [line for line in data.splitlines() if line != b":"]
+    assert [line for line in commented.splitlines() if line != b":"] == [
+        line for line in data.splitlines() if line != b":"
+    ]

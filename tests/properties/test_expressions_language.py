@@ -1,4 +1,7 @@
-"""Rules that hold for every expression: printing and parsing agree, nothing but our own errors escapes, limits hold."""
+"""Rules that hold for every expression.
+
+Printing and parsing agree, nothing but our own errors escapes, limits hold.
+"""
 
 import string
 
@@ -54,7 +57,9 @@ SCALARS = st.one_of(
 )
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.floats(), st.text(max_size=6)),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.one_of(NAMES, st.text(max_size=3)), inner, max_size=4)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4), st.dictionaries(st.one_of(NAMES, st.text(max_size=3)), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 BINDINGS = st.dictionaries(NAMES, JSON, max_size=4)
@@ -68,7 +73,9 @@ ANYTHING = st.recursive(
         st.just("\ud800"),
         st.sets(st.integers(), max_size=2),
     ),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.one_of(NAMES, st.integers()), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.one_of(NAMES, st.integers()), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 LITERALS = st.builds(Literal, st.just(0), st.just(0), SCALARS)
@@ -93,13 +100,17 @@ def binary(operators, inner):
 
 def mapping_forms(inner):
     # A key that is a bare word has become a literal, so trees never hold one as a bare member.
-    keys = st.one_of(LITERALS, inner.filter(lambda node: not (isinstance(node, Member) and isinstance(node.target, This))))
+    keys = st.one_of(
+        LITERALS, inner.filter(lambda node: not (isinstance(node, Member) and isinstance(node.target, This)))
+    )
     return st.one_of(
         place(Member, inner, NAMES),
         place(Index, inner, inner),
         calls(LIBRARY, inner),
         place(Unary, st.sampled_from(["not", "-", "+"]), inner),
-        binary(["or", "and", "==", "!=", "<", "<=", ">", ">=", "matches", "+", "-", "*", "/", "%", "^"], inner),
+        binary(
+            ["or", "and", "==", "!=", "<", "<=", ">", ">=", "matches", "+", "-", "*", "/", "%", "^"], inner
+        ),
         place(Conditional, inner, inner, inner),
         place(Elvis, inner, inner),
         place(ListLiteral, st.lists(inner, max_size=3).map(tuple)),
@@ -113,7 +124,12 @@ def gateway_forms(inner):
     def one(name):
         method = METHODS[name]
         most = method.least + 1 if method.most is None else method.most
-        return place(MethodCall, inner, st.just(name), st.lists(inner, min_size=method.least - 1, max_size=most - 1).map(tuple))
+        return place(
+            MethodCall,
+            inner,
+            st.just(name),
+            st.lists(inner, min_size=method.least - 1, max_size=most - 1).map(tuple),
+        )
 
     return st.one_of(
         place(Member, inner, NAMES),
@@ -127,8 +143,12 @@ def gateway_forms(inner):
 
 
 BARE = place(Member, place(This), NAMES)
-MAPPING_TREES = st.recursive(st.one_of(LITERALS, BARE, st.just(Root(0, 0)), st.just(This(0, 5))), mapping_forms, max_leaves=8)
-GATEWAY_TREES = st.recursive(st.one_of(LITERALS, place(Member, place(Root), NAMES)), gateway_forms, max_leaves=8)
+MAPPING_TREES = st.recursive(
+    st.one_of(LITERALS, BARE, st.just(Root(0, 0)), st.just(This(0, 5))), mapping_forms, max_leaves=8
+)
+GATEWAY_TREES = st.recursive(
+    st.one_of(LITERALS, place(Member, place(Root), NAMES)), gateway_forms, max_leaves=8
+)
 
 
 def parsed_mapping(source):
@@ -194,14 +214,31 @@ def outcome(compiled, bindings):
 
 
 ALPHABET = st.sampled_from(
-    [*"ab.#'\"?:()[]{}!$^+-*/%<>=&|, \\1ée\n", "#root", ".?[", ".![", "true", "null", " and ", "find(", "${", "}", "#string.trim("]
+    [
+        *"ab.#'\"?:()[]{}!$^+-*/%<>=&|, \\1ée\n",
+        "#root",
+        ".?[",
+        ".![",
+        "true",
+        "null",
+        " and ",
+        "find(",
+        "${",
+        "}",
+        "#string.trim(",
+    ]
 )
 TEXTS = st.one_of(st.text(max_size=60), st.lists(ALPHABET, max_size=40).map("".join))
 
 
 @given(TEXTS, st.dictionaries(st.one_of(NAMES, st.integers()), ANYTHING, max_size=4))
 def test_arbitrary_texts_over_arbitrary_bindings_raise_nothing_but_our_own_errors(text, bindings):
-    for compile_source in (compile_mapping, compile_template, parse_attribute_value, lambda text: compile_template(f"${{{text}}}")):
+    for compile_source in (
+        compile_mapping,
+        compile_template,
+        parse_attribute_value,
+        lambda text: compile_template(f"${{{text}}}"),
+    ):
         error = failure(lambda: compile_source(text).evaluate(bindings))  # noqa: B023 - called at once
         assert error is None or (0 <= error.position <= len(error.source) and str(error))
 
@@ -214,7 +251,9 @@ def failure(run):
     return None
 
 
-FRAGMENTS = st.sampled_from(["a", "b", "a.b", "a[0]", "a['x']", "#root", "{1,a}", "a.![#this]", "'x'", "1", "null"])
+FRAGMENTS = st.sampled_from(
+    ["a", "b", "a.b", "a[0]", "a['x']", "#root", "{1,a}", "a.![#this]", "'x'", "1", "null"]
+)
 OPERATORS = st.sampled_from(["==", "!=", "<", "+", "-", "*", "and", "or", "matches", "?:", "^", "%"])
 
 
@@ -225,13 +264,21 @@ def test_operators_over_arbitrary_values_raise_nothing_but_our_own_errors(left, 
     mapping.explain(bindings)
 
 
-@given(BINDINGS, st.sampled_from(["user.gone", "gone", "context.gone.deeper", "a[999]", "b['gone!']"]), FRAGMENTS)
+@given(
+    BINDINGS, st.sampled_from(["user.gone", "gone", "context.gone.deeper", "a[999]", "b['gone!']"]), FRAGMENTS
+)
 def test_what_is_missing_equals_nothing(bindings, path, other):
     bindings = {name: value for name, value in bindings.items() if name != "gone"}
     if value_or_null(path, bindings) is not MISSING:
         return
     trimmed = f"#string.trim({path})"
-    for source in (f"{path} == {other}", f"{other} == {path}", f"{path} == {path}", f"{path} == null", f"{trimmed} == {trimmed}"):
+    for source in (
+        f"{path} == {other}",
+        f"{other} == {path}",
+        f"{path} == {path}",
+        f"{path} == null",
+        f"{trimmed} == {trimmed}",
+    ):
         assert value_or_null(source, bindings) in (False, None)
 
 
@@ -249,7 +296,9 @@ ACT = (
 )
 
 
-@given(may_act=st.one_of(st.just({}), st.fixed_dictionaries({"sub": IDS})), client_id=IDS, present=st.booleans())
+@given(
+    may_act=st.one_of(st.just({}), st.fixed_dictionaries({"sub": IDS})), client_id=IDS, present=st.booleans()
+)
 def test_the_act_mapping_never_names_an_actor_who_is_not_there(may_act, client_id, present):
     subject = {"may_act": may_act} if may_act else {}
     actor = {"actorToken": {"client_id": client_id}} if present else {}
@@ -270,17 +319,25 @@ def test_evaluation_is_repeatable_and_leaves_the_bindings_alone(tree, bindings):
 
 DOCUMENTS = st.recursive(
     st.one_of(
-        st.none(), st.booleans(), st.integers(), st.lists(st.sampled_from(["&{", "}", "|", "a", "\\", "{", "x"]), max_size=12).map("".join)
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.lists(st.sampled_from(["&{", "}", "|", "a", "\\", "{", "x"]), max_size=12).map("".join),
     ),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
-        st.dictionaries(st.sampled_from(["a", "$int", "$list", "$object", "$base64:decode", "$bool"]), inner, max_size=2),
+        st.dictionaries(
+            st.sampled_from(["a", "$int", "$list", "$object", "$base64:decode", "$bool"]), inner, max_size=2
+        ),
     ),
     max_leaves=8,
 )
 
 
-@given(DOCUMENTS, st.dictionaries(st.sampled_from(["a", "x", ""]), st.sampled_from(["1", "&{x}", "&{a}", "true", "[1]"])))
+@given(
+    DOCUMENTS,
+    st.dictionaries(st.sampled_from(["a", "x", ""]), st.sampled_from(["1", "&{x}", "&{a}", "true", "[1]"])),
+)
 def test_token_replacement_ends_in_a_document_or_our_own_error(document, known):
     error = failure(lambda: substitute(document, known.get))
     assert error is None or (error.reason and error.fix)

@@ -15,23 +15,47 @@ from deputize.kernel.errors import ConfigurationError
 from support.gateway import TYPES, ground_for, heap_of, instance_for
 
 WORDS = (
-    "name type config handler filters heap condition properties baseURI mappings status entity headers bindings _id globalDecorators "
+    "name type config handler filters heap condition properties baseURI mappings status entity headers "
+    "bindings _id globalDecorators "
     "onRequest add messageType policies acceptedOrigins $int tls soTimeout x"
 )
 NAMES = st.sampled_from(WORDS.split())
 TEXTS = st.one_of(
     st.sampled_from(
-        [*TYPES, "REQUEST", "${request.uri.path}", "${1/0}", "${", "&{", "&{x}", "&{x|y}", "#{a.b}", "/a", "http://a", "10 s", ""]
+        [
+            *TYPES,
+            "REQUEST",
+            "${request.uri.path}",
+            "${1/0}",
+            "${",
+            "&{",
+            "&{x}",
+            "&{x|y}",
+            "#{a.b}",
+            "/a",
+            "http://a",
+            "10 s",
+            "",
+        ]
     ),
     st.text(max_size=8),
 )
 VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-5, 1000), st.floats(allow_nan=False, allow_infinity=False), TEXTS),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-5, 1000),
+        st.floats(allow_nan=False, allow_infinity=False),
+        TEXTS,
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NAMES, inner, max_size=5)),
     max_leaves=25,
 )
 OBJECTS = st.fixed_dictionaries(
-    {"type": st.sampled_from(sorted(set(TYPES) - {"Router"})), "config": st.dictionaries(NAMES, VALUES, max_size=4)}
+    {
+        "type": st.sampled_from(sorted(set(TYPES) - {"Router"})),
+        "config": st.dictionaries(NAMES, VALUES, max_size=4),
+    }
 )
 ROUTES = st.fixed_dictionaries(
     {"handler": st.one_of(OBJECTS, VALUES)},

@@ -51,7 +51,11 @@ def requests(draw):
     if draw(st.booleans()):
         head += ["Connection: Upgrade", "Upgrade: h2c"]
     data = "\r\n".join([*head, framing, "", ""]).encode("latin-1") + body
-    return data, (target, [(name.encode(), value.encode("latin-1")) for name, value in fields], b"".join(pieces))
+    return data, (
+        target,
+        [(name.encode(), value.encode("latin-1")) for name, value in fields],
+        b"".join(pieces),
+    )
 
 
 def cut(data, places):
@@ -93,14 +97,19 @@ async def complete(body):
 @given(st.lists(requests(), min_size=1, max_size=4), st.lists(st.floats(0, 1), max_size=12))
 def test_requests_are_read_alike_however_they_are_cut(messages, places):
     data = b"".join(each for each, _ in messages)
-    assert in_loop(lambda loop: read_requests(loop, cut(data, places))) == ([expected for _, expected in messages], None)
+    assert in_loop(lambda loop: read_requests(loop, cut(data, places))) == (
+        [expected for _, expected in messages],
+        None,
+    )
 
 
 @given(st.lists(requests(), min_size=1, max_size=2), st.lists(st.floats(0, 1), max_size=6), st.data())
 def test_damaged_requests_are_read_alike_however_they_are_cut(messages, places, data):
     damaged = bytearray(b"".join(each for each, _ in messages))
     at = data.draw(st.integers(0, len(damaged) - 1))
-    damaged[at : at + 1] = data.draw(st.sampled_from([b"\r", b"\n", b"\0", b" ", b":", b"\r\n", b"", b"\t", b"0", b"\x80", b","]))
+    damaged[at : at + 1] = data.draw(
+        st.sampled_from([b"\r", b"\n", b"\0", b" ", b":", b"\r\n", b"", b"\t", b"0", b"\x80", b","])
+    )
     whole = in_loop(lambda loop: read_requests(loop, [bytes(damaged)]))
     pieces = in_loop(lambda loop: read_requests(loop, cut(bytes(damaged), places)))
     assert whole[1] == pieces[1]
@@ -119,7 +128,11 @@ def read_responses(loop, method, pieces):
     if reader.response is None:
         return None
     reader.close(None)
-    return reader.response.status, reader.response.headers.raw, loop.run_until_complete(complete(reader.response.body))
+    return (
+        reader.response.status,
+        reader.response.headers.raw,
+        loop.run_until_complete(complete(reader.response.body)),
+    )
 
 
 @given(
@@ -161,7 +174,13 @@ def test_a_written_head_has_the_lines_that_were_put_in_or_is_not_written(fields,
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([b"X", b"Content-Length", b"transfer-encoding", b"Connection"]), st.binary(max_size=12)), max_size=5)
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"X", b"Content-Length", b"transfer-encoding", b"Connection"]),
+            st.binary(max_size=12),
+        ),
+        max_size=5,
+    )
 )
 def test_the_framing_of_a_written_response_is_ours_alone(fields):
     response = Response(200, Headers(fields), Body(b"abc"))
@@ -191,13 +210,22 @@ def test_dropping_hop_by_hop_fields_is_idempotent_and_complete(fields):
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["data", "event", "id", "retry", "", "other"]), st.text("ab: é", max_size=8)), max_size=12),
+    st.lists(
+        st.tuples(
+            st.sampled_from(["data", "event", "id", "retry", "", "other"]), st.text("ab: é", max_size=8)
+        ),
+        max_size=12,
+    ),
     st.sampled_from(["\n", "\r", "\r\n"]),
     st.lists(st.floats(0, 1), max_size=12),
     st.integers(1, 60),
 )
 def test_events_are_read_alike_however_they_are_cut(lines, end, places, limit):
-    data = b"\xef\xbb\xbf" + "".join((f"{name}:{value}" if value else name) + end for name, value in lines).encode() + end.encode() * 2
+    data = (
+        b"\xef\xbb\xbf"
+        + "".join((f"{name}:{value}" if value else name) + end for name, value in lines).encode()
+        + end.encode() * 2
+    )
     whole, pieces = EventReader(limit), EventReader(limit)
     assert whole.feed(data) == [event for piece in cut(data, places) for event in pieces.feed(piece)]
     assert whole.skipped == pieces.skipped
@@ -220,7 +248,8 @@ GRAMMAR = st.lists(
     st.one_of(
         st.sampled_from(
             [
-                b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 100 C\r\n", b"HTTP/1.0 204\r\n",
+                b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n", (b"HTTP/1.1 100 "
+                                                                                        b"C\r\n"), b"HTTP/1.0 204\r\n",
                 b"Host: a\r\n", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Upgrade: h2c\r\n",
                 b"Connection: upgrade\r\n", b"Expect: 100-continue\r\n", b"\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"abc", b" ", b"\n", b"\0",
             ]
@@ -262,9 +291,15 @@ def test_a_request_that_is_read_has_one_host_one_framing_and_a_plain_target(part
 NAME_CHARACTERS = "abXY19-_.~!+"
 
 
-@given(st.lists(st.text(NAME_CHARACTERS, min_size=1, max_size=4), min_size=1, max_size=6), st.text("abXY-", min_size=1, max_size=4))
+@given(
+    st.lists(st.text(NAME_CHARACTERS, min_size=1, max_size=4), min_size=1, max_size=6),
+    st.text("abXY-", min_size=1, max_size=4),
+)
 def test_no_name_that_was_removed_reaches_a_server_under_another(names, removed):
-    """CGI upper-cases names and makes `_` of what is neither letter nor digit; so do its descendants, some for `-` only."""
+    """CGI upper-cases names and makes `_` of what is neither letter nor digit.
+
+    So do its descendants, some for `-` only.
+    """
     headers = Headers(without_twins([(name.encode(), b"evil") for name in names], underscores=False))
     headers.remove(removed)
     assert variable(removed) not in {variable(name) for name, _ in headers}

@@ -1,4 +1,6 @@
-"""A sealed session id opens for the token it was made for, unchanged and under a secret in force, and in no other case."""
+"""A sealed session id opens for the token it was made for, unchanged and under a secret in force, and in no
+other case.
+"""
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -14,7 +16,10 @@ SESSIONS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_si
 SECRETS = st.binary(min_size=32, max_size=48)
 NAMES = st.sampled_from(["a", "b", '"', "a,b", "a\x00b"])
 ACTORS = st.recursive(
-    st.none() | st.just({}) | NAMES.map(lambda name: {"sub": name}) | st.fixed_dictionaries({"sub": NAMES, "iss": NAMES}),
+    st.none()
+    | st.just({})
+    | NAMES.map(lambda name: {"sub": name})
+    | st.fixed_dictionaries({"sub": NAMES, "iss": NAMES}),
     lambda inner: st.fixed_dictionaries({"sub": NAMES, "act": inner}),
     max_leaves=3,
 )
@@ -25,13 +30,17 @@ IRRELEVANT = st.fixed_dictionaries({}, optional={"jti": NAMES, "scope": NAMES, "
 def opened_by(secrets, claims, resource, session, token="t"):
     """What the server is told, or that the session is refused."""
     headers = Headers([(b"Mcp-Session-Id", session.encode())])
-    outcome = SessionBinding(TextSeal(lambda: secrets)).open(headers, access_token(token, claims, None), resource)
+    outcome = SessionBinding(TextSeal(lambda: secrets)).open(
+        headers, access_token(token, claims, None), resource
+    )
     return None if isinstance(outcome, Rejection) else headers.get("mcp-session-id")
 
 
 def sealed_by(secrets, claims, resource, session, token="t"):
     headers = Headers([(b"Mcp-Session-Id", session.encode())])
-    SessionBinding(TextSeal(lambda: secrets)).seal(Headers(), headers, access_token(token, claims, None), resource, None)
+    SessionBinding(TextSeal(lambda: secrets)).seal(
+        Headers(), headers, access_token(token, claims, None), resource, None
+    )
     return headers.get("mcp-session-id")
 
 
@@ -45,7 +54,9 @@ def holder(claims):
 
 
 @given(SESSIONS, SECRETS, CLAIMS, CLAIMS, IRRELEVANT, st.sampled_from(["r", "s"]))
-def test_a_session_opens_for_its_holder_and_for_nobody_else(session, secret, mine, other, irrelevant, resource):
+def test_a_session_opens_for_its_holder_and_for_nobody_else(
+    session, secret, mine, other, irrelevant, resource
+):
     sealed = sealed_by([secret], {**mine, **irrelevant}, "r", session)
 
     assert opened_by([secret], mine, "r", sealed) == session
@@ -73,7 +84,11 @@ def test_any_change_closes_it(session, secret, data):
     sealed = sealed_by([secret], {"sub": "a"}, "r", session)
     at = data.draw(st.integers(0, len(sealed) - 1))
     letter = data.draw(st.characters(min_codepoint=0x21, max_codepoint=0x7E))
-    changed = data.draw(st.sampled_from([sealed[:at] + letter + sealed[at + 1 :], sealed[:at], sealed + letter, sealed[1:], sealed + "="]))
+    changed = data.draw(
+        st.sampled_from(
+            [sealed[:at] + letter + sealed[at + 1 :], sealed[:at], sealed + letter, sealed[1:], sealed + "="]
+        )
+    )
     assume(changed != sealed)
 
     assert not changed or opened_by([secret], {"sub": "a"}, "r", changed) is None
@@ -84,7 +99,11 @@ def test_made_up_ids_are_unknown(text, secret):
     assert TextSeal(lambda: [secret]).open(text, b"") is None
 
 
-@given(SESSIONS, st.lists(SECRETS, min_size=1, max_size=4, unique=True), st.lists(SECRETS, min_size=1, max_size=3))
+@given(
+    SESSIONS,
+    st.lists(SECRETS, min_size=1, max_size=4, unique=True),
+    st.lists(SECRETS, min_size=1, max_size=3),
+)
 def test_it_opens_exactly_while_its_secret_is_in_force(session, before, after):
     sealed = sealed_by(before, {"sub": "a"}, "r", session)
 

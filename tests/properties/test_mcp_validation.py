@@ -1,4 +1,7 @@
-"""Whatever bytes arrive: the ladder decides without crashing, and what passes says the same in headers and body."""
+"""Whatever bytes arrive.
+
+The ladder decides without crashing, and what passes says the same in headers and body.
+"""
 
 import json
 
@@ -8,7 +11,17 @@ from hypothesis import strategies as st
 from deputize.mcp.errors import HEADER_MISMATCH, Rejection
 from deputize.mcp.frames import Frame, parse_frame
 from deputize.mcp.validation import Message, Rules, check_message
-from support.mcp_messages import ACCEPT, JSON_CONTENT, MODERN_META, fields, legacy_fields, modern_call, modern_fields, passed, whole_ladder
+from support.mcp_messages import (
+    ACCEPT,
+    JSON_CONTENT,
+    MODERN_META,
+    fields,
+    legacy_fields,
+    modern_call,
+    modern_fields,
+    passed,
+    whole_ladder,
+)
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -21,7 +34,10 @@ MEMBERS = st.fixed_dictionaries(
         "jsonrpc": st.just("2.0") | JSON_VALUES,
         "id": JSON_VALUES,
         "method": st.sampled_from(["tools/call", "tools/list", "initialize", "tasks/get", "x"]) | JSON_VALUES,
-        "params": st.fixed_dictionaries({}, optional={"name": JSON_VALUES, "_meta": st.just(MODERN_META) | JSON_VALUES}) | JSON_VALUES,
+        "params": st.fixed_dictionaries(
+            {}, optional={"name": JSON_VALUES, "_meta": st.just(MODERN_META) | JSON_VALUES}
+        )
+        | JSON_VALUES,
         "result": JSON_VALUES,
         "error": JSON_VALUES,
     },
@@ -31,9 +47,22 @@ HEADER_TEXT = st.text(st.characters(max_codepoint=255), max_size=12)
 PAIRS = st.lists(
     st.tuples(
         st.sampled_from(
-            ["Accept", "Content-Type", "Origin", "MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "mcp-method", "Mcp-Name", "X"]
+            [
+                "Accept",
+                "Content-Type",
+                "Origin",
+                "MCP-Protocol-Version",
+                "Mcp-Session-Id",
+                "Mcp-Method",
+                "mcp-method",
+                "Mcp-Name",
+                "X",
+            ]
         ),
-        HEADER_TEXT | st.sampled_from(["*/*", "application/json", "2026-07-28", "2025-11-25", "tools/call", "=?base64?eA==?="]),
+        HEADER_TEXT
+        | st.sampled_from(
+            ["*/*", "application/json", "2026-07-28", "2025-11-25", "tools/call", "=?base64?eA==?="]
+        ),
     ),
     max_size=8,
 )
@@ -47,7 +76,11 @@ def test_any_bytes_are_a_frame_or_a_refusal(body):
         assert outcome.document == json.loads(body)
 
 
-@given(st.sampled_from(["POST", "GET", "DELETE", "PUT"]), PAIRS, st.binary(max_size=60) | MEMBERS.map(json.dumps).map(str.encode))
+@given(
+    st.sampled_from(["POST", "GET", "DELETE", "PUT"]),
+    PAIRS,
+    st.binary(max_size=60) | MEMBERS.map(json.dumps).map(str.encode),
+)
 def test_any_request_is_decided(verb, pairs, body):
     outcome = whole_ladder(verb, pairs, body)
     assert isinstance(outcome, Message | Rejection)
@@ -61,19 +94,29 @@ def test_what_passes_is_unanimous_about_its_version(document, version, session):
     pairs = [("MCP-Protocol-Version", version)] if version else []
     pairs += [("Mcp-Session-Id", session)] if session else []
     method = document.get("method")
-    pairs += [("Mcp-Method", method)] if isinstance(method, str) and method.isalpha() and method.isascii() else []
+    pairs += (
+        [("Mcp-Method", method)] if isinstance(method, str) and method.isalpha() and method.isascii() else []
+    )
     outcome = whole_ladder("POST", [ACCEPT, JSON_CONTENT, *pairs], json.dumps(document).encode())
     if passed(outcome):
         params = document.get("params") or {}
-        claimed = isinstance(params.get("_meta"), dict) and "io.modelcontextprotocol/protocolVersion" in params["_meta"]
+        claimed = (
+            isinstance(params.get("_meta"), dict)
+            and "io.modelcontextprotocol/protocolVersion" in params["_meta"]
+        )
         assert (outcome.era.value == "modern") == (version == "2026-07-28")
         assert not claimed or outcome.era.value == "modern"
         assert not (session and outcome.era.value == "modern")
 
 
-@given(st.text(min_size=1, max_size=12), st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12))
+@given(
+    st.text(min_size=1, max_size=12),
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12),
+)
 def test_a_name_header_that_differs_from_the_body_never_passes(name, header):
-    outcome = check_message(modern_fields("tools/call", header), json.dumps(modern_call(name)).encode(), Rules())
+    outcome = check_message(
+        modern_fields("tools/call", header), json.dumps(modern_call(name)).encode(), Rules()
+    )
     if name != header:
         assert isinstance(outcome, Rejection)
         assert outcome.code == HEADER_MISMATCH
@@ -94,6 +137,12 @@ def test_a_method_header_that_differs_from_the_body_never_passes_in_any_era(meth
 @given(MEMBERS, st.sampled_from(["jsonrpc", "id", "method", "params"]), JSON_VALUES)
 def test_a_duplicate_key_never_passes(document, key, value):
     body = json.dumps(document).encode()
-    doubled = b"{" + json.dumps(key).encode() + b":" + json.dumps(value).encode() + (b"," + body[1:] if document else b"}")
+    doubled = (
+        b"{"
+        + json.dumps(key).encode()
+        + b":"
+        + json.dumps(value).encode()
+        + (b"," + body[1:] if document else b"}")
+    )
     if key in document:
         assert isinstance(check_message(fields(ACCEPT, JSON_CONTENT), doubled, Rules()), Rejection)

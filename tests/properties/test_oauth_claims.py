@@ -1,4 +1,7 @@
-"""Mappings cannot say what only the server may say; credentials and introspection give nothing away to whoever does not match."""
+"""Mappings cannot say what only the server may say.
+
+Credentials and introspection give nothing away to whoever does not match.
+"""
 
 from base64 import b64encode
 from dataclasses import replace
@@ -44,11 +47,14 @@ SERVER_CLAIMS = {
     "org": ENVIRONMENT.organization_id,
     "scope": "agent",
 }
-names = st.sampled_from([*SERVER_CLAIMS, "acr", "sid", "auth_time", "p1.userId", "p1.rid", "p1.x", "nbf", "cnf", "amr"]) | st.text(
-    max_size=10
-)
+names = st.sampled_from(
+    [*SERVER_CLAIMS, "acr", "sid", "auth_time", "p1.userId", "p1.rid", "p1.x", "nbf", "cnf", "amr"]
+) | st.text(max_size=10)
 attributes = st.lists(
-    st.builds(lambda name, value: Attribute(name, MappingExpression.literal(value)), names, st.text(max_size=30)), max_size=8
+    st.builds(
+        lambda name, value: Attribute(name, MappingExpression.literal(value)), names, st.text(max_size=30)
+    ),
+    max_size=8,
 )
 
 
@@ -83,8 +89,19 @@ def _sign_on(personal):
 
 @given(st.lists(st.integers(0, 9000), max_size=5))
 def test_mapped_claims_never_exceed_their_bound(sizes):
-    mapped = tuple(Attribute(f"c{index}", MappingExpression.literal("x" * size)) for index, size in enumerate(sizes))
-    issue = Issue(ENVIRONMENT, AGENT, replace(AGENT_RESOURCE, attributes=mapped), ("agent",), "x", NOW, int(NOW) + 60, LINEAGE)
+    mapped = tuple(
+        Attribute(f"c{index}", MappingExpression.literal("x" * size)) for index, size in enumerate(sizes)
+    )
+    issue = Issue(
+        ENVIRONMENT,
+        AGENT,
+        replace(AGENT_RESOURCE, attributes=mapped),
+        ("agent",),
+        "x",
+        NOW,
+        int(NOW) + 60,
+        LINEAGE,
+    )
     try:
         assemble(issue)
     except InvalidGrant:
@@ -99,7 +116,11 @@ headers = (
     st.none()
     | st.text(max_size=40)
     | st.text(max_size=40).map("Basic {}".format)
-    | st.builds(lambda name, secret: "Basic " + b64encode(f"{name}:{secret}".encode("utf-8", "replace")).decode(), ids, secrets)
+    | st.builds(
+        lambda name, secret: "Basic " + b64encode(f"{name}:{secret}".encode("utf-8", "replace")).decode(),
+        ids,
+        secrets,
+    )
 )
 forms = st.fixed_dictionaries({}, optional={"client_id": ids, "client_secret": secrets})
 
@@ -128,6 +149,8 @@ def test_a_token_is_visible_to_its_client_and_its_audience_only(caller, audience
     visible = introspection_response(ENVIRONMENT, caller, found) != {"active": False}
     if isinstance(caller, Agent):
         usable = {resource.audience for resource in (TEST, AGENT_RESOURCE) if caller.scopes.get(resource.id)}
-        assert visible == (client_id == caller.id and isinstance(audience, list) and bool(usable & set(audience)))
+        assert visible == (
+            client_id == caller.id and isinstance(audience, list) and bool(usable & set(audience))
+        )
     else:
         assert visible == (isinstance(audience, list) and caller.audience in audience)

@@ -1,4 +1,7 @@
-"""Whatever a mapping says and whoever asks: an exchange narrows, and only the authenticated actor is added to a chain."""
+"""Whatever a mapping says and whoever asks.
+
+An exchange narrows, and only the authenticated actor is added to a chain.
+"""
 
 import asyncio
 import json
@@ -44,10 +47,14 @@ subs = st.sampled_from([*AGENTS, "stranger", "", 7, None])
 scalars = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([*AGENTS, "x"])
 claims_values = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["sub", "act", "x"]), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["sub", "act", "x"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
-acts = st.recursive(st.none() | claims_values, lambda inner: st.fixed_dictionaries({"sub": subs, "act": inner}), max_leaves=3)
+acts = st.recursive(
+    st.none() | claims_values, lambda inner: st.fixed_dictionaries({"sub": subs, "act": inner}), max_leaves=3
+)
 subjects = st.fixed_dictionaries({}, optional={"act": acts, "may_act": acts})
 
 MAPPINGS = [
@@ -58,7 +65,10 @@ MAPPINGS = [
     "#root.context.requestData.subjectToken.act",
     "#root.context.requestData.subjectToken",
     '{"sub": #root.context.requestData.actorToken.client_id}',
-    '{"sub": #root.context.requestData.subjectToken.may_act.sub, "act": #root.context.requestData.subjectToken.act}',
+    (
+        '{"sub": #root.context.requestData.subjectToken.may_act.sub, "act": '
+        "#root.context.requestData.subjectToken.act}"
+    ),
     '{"sub": #root.context.appConfig.clientId, "act": {"sub": "stranger"}}',
     '{"sub": #root.context.appConfig.clientId}',
     f"{{'sub': '{AGENT_ID}'}}",
@@ -108,8 +118,12 @@ def _usually(draw, likely, other):
 def exchanges(draw):
     """A target resource with some mapping, a subject token with some claims, and some agent's request."""
     client = draw(st.sampled_from(AGENTS))
-    granted = _usually(draw, frozenset({"test", "read", "write"}), st.frozensets(st.sampled_from(["test", "read", "write"])))
-    chain = draw(mostly(st.sampled_from([None, {"sub": AGENT_ID}, {"sub": OTHER_ID, "act": {"sub": AGENT_ID}}]), acts))
+    granted = _usually(
+        draw, frozenset({"test", "read", "write"}), st.frozensets(st.sampled_from(["test", "read", "write"]))
+    )
+    chain = draw(
+        mostly(st.sampled_from([None, {"sub": AGENT_ID}, {"sub": OTHER_ID, "act": {"sub": AGENT_ID}}]), acts)
+    )
     permission = _usually(draw, {"sub": client}, acts)
     return {
         "mapping": draw(mostly(st.sampled_from(MAPPINGS[:2]), st.sampled_from(MAPPINGS))),
@@ -118,9 +132,15 @@ def exchanges(draw):
         "lifetime": draw(st.integers(300, 7200)),
         "granted": granted,
         "requested": draw(
-            st.none() | st.lists(mostly(st.sampled_from(["test", "read"]), st.sampled_from(["write", "agent", "openid"])), max_size=3)
+            st.none()
+            | st.lists(
+                mostly(st.sampled_from(["test", "read"]), st.sampled_from(["write", "agent", "openid"])),
+                max_size=3,
+            )
         ),
-        "subject": {name: value for name, value in (("act", chain), ("may_act", permission)) if value is not None},
+        "subject": {
+            name: value for name, value in (("act", chain), ("may_act", permission)) if value is not None
+        },
         "subject_audience": draw(st.sampled_from(["agent", TEST_AUDIENCE])),
         "subject_scope": draw(st.sampled_from(["agent", "test", "test read", ""])),
         "left": draw(st.integers(1, 7200)),
@@ -130,8 +150,14 @@ def exchanges(draw):
 
 
 def outcome(case):
-    """The subject token's claims, and the answer, `None` when refused. Anything but a wire error would be a bug."""
-    attributes = (Attribute("sub", compile_mapping(SUBJECT_SUB)), Attribute("act", compile_mapping(case["mapping"])))
+    """The subject token's claims, and the answer, `None` when refused.
+
+    Anything but a wire error would be a bug.
+    """
+    attributes = (
+        Attribute("sub", compile_mapping(SUBJECT_SUB)),
+        Attribute("act", compile_mapping(case["mapping"])),
+    )
     resource = replace(
         TEST,
         attributes=attributes,
@@ -142,7 +168,9 @@ def outcome(case):
     )
     environment = with_resource(ENVIRONMENT, resource)
     for agent in (AGENT, OTHER):
-        environment = with_agent(environment, replace(agent, scopes={**agent.scopes, TEST_ID: case["granted"]}))
+        environment = with_agent(
+            environment, replace(agent, scopes={**agent.scopes, TEST_ID: case["granted"]})
+        )
     subject = {
         **case["subject"],
         "iss": ISSUER,
@@ -165,7 +193,9 @@ async def _exchange(world, subject, case, extra):
     world.store.grants[grant_id_of()] = world.grant()
     actor = await world.actor_token(case["actor"]) if case["actor"] else None
     try:
-        return await world.exchange(subject, actor, case["client"], **{"scope": "", "resource": TEST_AUDIENCE, **extra})
+        return await world.exchange(
+            subject, actor, case["client"], **{"scope": "", "resource": TEST_AUDIENCE, **extra}
+        )
     except OAuthError:
         return None
 
@@ -187,7 +217,12 @@ def test_an_exchange_never_widens_scope_audience_or_lifetime_and_never_names_any
         assert scopes <= set(case["subject_scope"].split(" "))
     assert case["may_outlive"] or claims["exp"] <= subject["exp"]
     assert claims["exp"] <= NOW + case["lifetime"]
-    assert (claims["sub"], claims["p1.userId"], claims["sid"], claims["client_id"]) == ("demouser", USER_ID, SESSION_ID, case["client"])
+    assert (claims["sub"], claims["p1.userId"], claims["sid"], claims["client_id"]) == (
+        "demouser",
+        USER_ID,
+        SESSION_ID,
+        case["client"],
+    )
     assert_actors(case, subject, claims)
 
 
@@ -203,7 +238,10 @@ def assert_actors(case, subject, claims):
 
 @given(st.sampled_from(AGENTS), st.sampled_from(AGENTS), subjects)
 def test_missing_never_satisfies_the_use_case_s_mapping(client, actor, subject):
-    """`act` comes out only when both sides are there and equal: an absent may_act and an absent actor are not the same."""
+    """`act` comes out only when both sides are there and equal.
+
+    An absent may_act and an absent actor are not the same.
+    """
     mapping = compile_mapping(ACT)
     for actor_token in ({"client_id": actor}, {}, None):
         request = {"subjectToken": subject, **({} if actor_token is None else {"actorToken": actor_token})}
@@ -215,7 +253,11 @@ def test_missing_never_satisfies_the_use_case_s_mapping(client, actor, subject):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.booleans(), st.sampled_from(["agent", "test"])), min_size=1, max_size=6),
+    st.lists(
+        st.tuples(st.integers(0, 9), st.booleans(), st.booleans(), st.sampled_from(["agent", "test"])),
+        min_size=1,
+        max_size=6,
+    ),
     st.booleans(),
 )
 def test_no_way_of_exchanges_makes_a_permission_that_the_user_s_agent_does_not_have(steps, impersonation):
@@ -223,17 +265,24 @@ def test_no_way_of_exchanges_makes_a_permission_that_the_user_s_agent_does_not_h
 
 
 async def _walk(steps, impersonation):
-    """The second agent got hold of the first one's subject and ID token, and exchanges whatever it has for whatever it can.
+    """The second agent got hold of the first one's subject and ID token, and exchanges whatever it has for
+    whatever it can.
 
     Unless the resource allows impersonation by name, that is nothing at all.
     """
-    world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=impersonation)))
+    world = World(
+        with_resource(
+            ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=impersonation)
+        )
+    )
     theirs, own = await world.sign_on(scopes=("openid", "agent")), await world.actor_token(OTHER_ID)
     held = [(theirs.access_token, ACCESS_TOKEN), (theirs.id_token, ID_TOKEN)]
     for index, latest, acting, scope in steps:
         token, kind = held[-1] if latest else held[index % len(held)]
         try:
-            response = await world.exchange(token, own if acting else None, OTHER_ID, scope, subject_token_type=kind)
+            response = await world.exchange(
+                token, own if acting else None, OTHER_ID, scope, subject_token_type=kind
+            )
         except OAuthError:
             continue
         assert impersonation

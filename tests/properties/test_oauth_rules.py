@@ -33,10 +33,20 @@ UNRESERVED = string.ascii_letters + string.digits + "-._~"
 DAY = 86400.0
 verifiers = st.text(UNRESERVED, min_size=43, max_size=128)
 hosts = st.sampled_from(
-    ["localhost", "127.0.0.1", "[::1]", "evil.example", "localhost.evil.example", "LOCALHOST", "localhost@evil.example"]
+    [
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+        "evil.example",
+        "localhost.evil.example",
+        "LOCALHOST",
+        "localhost@evil.example",
+    ]
 )
 ports = st.sampled_from(["", ":1", ":3000", ":65535", ":65536", ":0", ":", ":80:80", ":x"])
-paths = st.sampled_from(["", "/", "/callback", "/callback/", "/callback?x=1", "/callback#x", "/../callback", "//evil.example"])
+paths = st.sampled_from(
+    ["", "/", "/callback", "/callback/", "/callback?x=1", "/callback#x", "/../callback", "//evil.example"]
+)
 uris = st.builds("{}://{}{}{}".format, st.sampled_from(["http", "https", "HTTP"]), hosts, ports, paths)
 
 
@@ -58,7 +68,9 @@ def test_a_requested_redirect_uri_differs_from_a_registered_one_in_a_loopback_po
 
 @given(hosts, hosts, ports)
 def test_a_loopback_host_never_stands_for_another_host(registered, requested, port):
-    assert registered == requested or not is_registered([f"http://{registered}:3000/callback"], f"http://{requested}{port}/callback")
+    assert registered == requested or not is_registered(
+        [f"http://{registered}:3000/callback"], f"http://{requested}{port}/callback"
+    )
 
 
 @given(st.integers(1, 65535), st.sampled_from(["localhost", "127.0.0.1", "[::1]"]))
@@ -131,13 +143,21 @@ def test_scope_parsing_is_idempotent(scope):
     assert len(set(parsed)) == len(parsed)
 
 
-scopes = st.none() | st.lists(st.sampled_from(["agent", "test", "openid", "email", "admin", ""]), max_size=4).map(" ".join)
+scopes = st.none() | st.lists(
+    st.sampled_from(["agent", "test", "openid", "email", "admin", ""]), max_size=4
+).map(" ".join)
 targets = st.none() | st.sampled_from(["agent", "https://ig.example.com:8443/mcp", "https://x.example", ""])
 
 
 @given(scopes, targets, targets, st.booleans(), st.booleans())
-def test_a_chosen_target_is_granted_asked_for_and_within_reach(scope, resource, audience, user_present, carries_act):
-    asked = {name: value for name, value in (("scope", scope), ("resource", resource), ("audience", audience)) if value}
+def test_a_chosen_target_is_granted_asked_for_and_within_reach(
+    scope, resource, audience, user_present, carries_act
+):
+    asked = {
+        name: value
+        for name, value in (("scope", scope), ("resource", resource), ("audience", audience))
+        if value
+    }
     try:
         target = choose_target(ENVIRONMENT, AGENT, asked, user_present=user_present, carries_act=carries_act)
     except OAuthError:
@@ -146,7 +166,9 @@ def test_a_chosen_target_is_granted_asked_for_and_within_reach(scope, resource, 
     if target.resource.id:
         assert set(target.scopes) <= AGENT.scopes[target.resource.id] & target.resource.scopes.keys()
         assert carries_act or not target.resource.delegation_required
-        assert all(target.resource.audience == asked[name] for name in ("resource", "audience") if name in asked)
+        assert all(
+            target.resource.audience == asked[name] for name in ("resource", "audience") if name in asked
+        )
     else:
         assert user_present
     assert set(asked.get("scope", "").split()) <= set(target.requested)
@@ -199,7 +221,9 @@ def accept(agreement, now):
 @example(0.0, 10 * DAY, 10.0, None, 1, 1, False)
 @example(0.0, 10 * DAY, None, 10.0, 1, 1, False)
 @given(instants, instants, days, days, st.integers(1, 3), st.integers(1, 3), st.booleans())
-def test_a_consent_is_in_force_only_while_every_limit_allows(accepted, waited, then_days, now_days, then_version, now_version, withdrawn):
+def test_a_consent_is_in_force_only_while_every_limit_allows(
+    accepted, waited, then_days, now_days, then_version, now_version, withdrawn
+):
     consent = replace(
         accept(replace(AGREEMENT, reconsent_days=then_days, version=then_version), accepted),
         withdrawn_at=accepted if withdrawn else None,

@@ -54,7 +54,9 @@ def test_arbitrary_text_is_refused_and_nothing_else_happens(text):
 
 @given(
     st.dictionaries(
-        st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8),  # no name has NUL
+        st.text(
+            alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8
+        ),  # no name has NUL
         st.none()
         | st.booleans()
         | st.integers(-(2**53) + 1, 2**53 - 1)
@@ -65,5 +67,9 @@ def test_arbitrary_text_is_refused_and_nothing_else_happens(text):
 )
 def test_what_was_signed_is_what_is_read(claims, algorithm):
     assume(all(not any(0xD800 <= ord(character) <= 0xDFFF for character in name) for name in claims))
-    claims = {**{name: value for name, value in claims.items() if name != "nbf"}, "iss": "https://as", "exp": 2000}
+    claims = {
+        **{name: value for name, value in claims.items() if name != "nbf"},
+        "iss": "https://as",
+        "exp": 2000,
+    }
     assert verify(sign(claims, RINGS[algorithm]), RINGS[algorithm], "https://as", 1000.0) == claims

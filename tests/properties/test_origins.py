@@ -13,11 +13,33 @@ from support.mcp_messages import LEGACY_VERSION, legacy_call
 from support.oauth_filters import oauth_heap, posting, through
 
 SCHEMES = st.sampled_from(["http", "https"])
-HOSTS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,4}[a-z0-9])?(\.[a-z]{2,4}){1,2}", fullmatch=True) | st.sampled_from(["[::1]", "localhost"])
+HOSTS = st.from_regex(
+    r"[a-z0-9]([a-z0-9-]{0,4}[a-z0-9])?(\.[a-z]{2,4}){1,2}", fullmatch=True
+) | st.sampled_from(["[::1]", "localhost"])
 PORTS = st.sampled_from([None, 80, 443, 3000])
 ORIGINS = st.builds(lambda scheme, host, port: (scheme, host, port), SCHEMES, HOSTS, PORTS)
 DEFAULTS = {"http": 80, "https": 443}
-NASTY = st.sampled_from(["/", "/x", "?", "#", "@evil.example", ".evil.example", "%2e", " ", ",", ":", "\t", "\\", "x", ".", "0", "*", "|"])
+NASTY = st.sampled_from(
+    [
+        "/",
+        "/x",
+        "?",
+        "#",
+        "@evil.example",
+        ".evil.example",
+        "%2e",
+        " ",
+        ",",
+        ":",
+        "\t",
+        "\\",
+        "x",
+        ".",
+        "0",
+        "*",
+        "|",
+    ]
+)
 
 
 def written(scheme, host, port):
@@ -29,7 +51,11 @@ def same(one, other):
 
 
 def accepted(entries, origin):
-    some_filter = built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": entries}}, oauth_heap())
+    some_filter = built(
+        McpValidationFilter,
+        {"type": "McpValidationFilter", "config": {"acceptedOrigins": entries}},
+        oauth_heap(),
+    )
     exchange = posting(legacy_call(), LEGACY_VERSION, ("Origin", origin))
     status = asyncio.run(through(some_filter, exchange))[0].status
     assert status in {200, 403}

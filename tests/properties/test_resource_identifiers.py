@@ -9,13 +9,20 @@ from hypothesis import strategies as st
 from deputize.kernel.uris import is_same_resource, normalise_resource
 
 MCP = "https://ig.example.com/mcp"
-SEGMENTS = st.text("abcXYZ09-._~!$&'()*+,;=:@", min_size=1, max_size=6).filter(lambda text: text not in {".", ".."})
-HOSTS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z]{2,5}){1,2}", fullmatch=True) | st.sampled_from(["[::1]", "127.0.0.1"])
+SEGMENTS = st.text("abcXYZ09-._~!$&'()*+,;=:@", min_size=1, max_size=6).filter(
+    lambda text: text not in {".", ".."}
+)
+HOSTS = st.from_regex(
+    r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?(\.[a-z]{2,5}){1,2}", fullmatch=True
+) | st.sampled_from(["[::1]", "127.0.0.1"])
 
 
 @st.composite
 def identifiers(draw):
-    """An identifier in its plain spelling: scheme, host, port (0: none), path segments, and whether a slash ends them."""
+    """An identifier in its plain spelling: scheme, host, port (0.
+
+    None), path segments, and whether a slash ends them.
+    """
     return (
         draw(st.sampled_from(["http", "https"])),
         draw(HOSTS),
@@ -41,12 +48,18 @@ def respelled(draw, parts):
     def escaped(text):
         unreserved = string.ascii_letters + string.digits + "-._~"
         return "".join(
-            draw(st.sampled_from([each, f"%{ord(each):02x}", f"%{ord(each):02X}"])) if each in unreserved else each for each in text
+            draw(st.sampled_from([each, f"%{ord(each):02x}", f"%{ord(each):02X}"]))
+            if each in unreserved
+            else each
+            for each in text
         )
 
     default = {"http": ":80", "https": ":443"}[scheme]
     authority = recased(host) + (f":{port}" if port else draw(st.sampled_from(["", ":", default])))
-    path = "".join(f"{draw(st.sampled_from(['', '/.', '/x/..', '/%2e', '/y/%2E.']))}/{escaped(segment)}" for segment in segments)
+    path = "".join(
+        f"{draw(st.sampled_from(['', '/.', '/x/..', '/%2e', '/y/%2E.']))}/{escaped(segment)}"
+        for segment in segments
+    )
     if slash or not segments:
         path += "/" if segments else draw(st.sampled_from(["", "/", "/.", "/x/.."]))
     return f"{recased(scheme)}://{authority}{path}"

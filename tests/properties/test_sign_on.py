@@ -1,4 +1,7 @@
-"""Whatever a user, an administrator and the clock do in whatever order: a code means a living sign-on and consent."""
+"""Whatever a user, an administrator and the clock do in whatever order.
+
+A code means a living sign-on and consent.
+"""
 
 import tempfile
 from dataclasses import dataclass
@@ -16,7 +19,8 @@ from support.authority import Browser, RunningAuthority, running_authority
 DAY = 86400
 ACTIONS = (
     "authorize", "authorize", "prompt login", "sign on", "sign on", "wrong password", "accept", "accept", "decline", "no action",
-    "withdraw", "sign off", "reload", "new version", "disable user", "enable user", "a day", "two hundred days",
+    "withdraw", "sign off", "reload", "new version", "disable user", "enable user", "a day", ("two hundred "
+                                                                                             "days"),
 )  # fmt: skip
 
 
@@ -38,7 +42,9 @@ class Visit:
             case "reload":
                 await self.browser.get(str(self.browser.response.url))
             case "withdraw":
-                await self.authority.store.consents.withdraw_consents(ENVIRONMENT_ID, USER_ID, AGENT_ID, self.authority.clock.now())
+                await self.authority.store.consents.withdraw_consents(
+                    ENVIRONMENT_ID, USER_ID, AGENT_ID, self.authority.clock.now()
+                )
             case "sign off":
                 await self.browser.get(f"{self.authority.path}/as/signoff")
                 if self.browser.heading == "Sign off?":
@@ -81,7 +87,9 @@ class Visit:
         standing = await store.standings.standing(ENVIRONMENT_ID, code.grant_id, ())
         assert grant_refusal(self.authority.directory.environment, standing, now) is None
         who = standing.grant.authentication
-        consents = {each.agreement_id: each for each in await store.consents.consents_of(ENVIRONMENT_ID, USER_ID)}
+        consents = {
+            each.agreement_id: each for each in await store.consents.consents_of(ENVIRONMENT_ID, USER_ID)
+        }
         agreement = self.authority.directory.environment.agreements[AGREEMENT_ID]
         assert user is not None
         assert user.enabled

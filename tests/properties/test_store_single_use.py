@@ -1,4 +1,6 @@
-"""Whatever the order in which callers reach the store, single-use things are used once and revoked things stay dead."""
+"""Whatever the order in which callers reach the store, single-use things are used once and revoked things
+stay dead.
+"""
 
 import asyncio
 import tempfile
@@ -6,7 +8,13 @@ from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from deputize.authority.storage import EnvironmentRow, Put, open_store, sqlite_url
 from deputize.oauth.records.store import User
@@ -23,7 +31,9 @@ class RefreshTokens(RuleBasedStateMachine):
         self.opening = open_store(sqlite_url(Path(self.folder.name)))
         self.store = self.run(self.opening.__aenter__())
         user = User(GRANT.authentication.user_id, ENVIRONMENT, "demouser", "")
-        self.run(self.store.directory_rows.change([Put(EnvironmentRow(ENVIRONMENT, "Test", {})), Put(user)], 0))
+        self.run(
+            self.store.directory_rows.change([Put(EnvironmentRow(ENVIRONMENT, "Test", {})), Put(user)], 0)
+        )
         self.run(self.store.sessions.add_session(SESSION))
         self.run(self.store.codes.add_code(CODE, GRANT))
         self.tokens = []
@@ -40,7 +50,9 @@ class RefreshTokens(RuleBasedStateMachine):
     @rule(tries=st.integers(1, 4))
     def redeem(self, tries) -> None:
         async def all_at_once():
-            return await asyncio.gather(*(self.store.codes.redeem_code(CODE.digest, 1000.0, TOKEN) for _ in range(tries)))
+            return await asyncio.gather(
+                *(self.store.codes.redeem_code(CODE.digest, 1000.0, TOKEN) for _ in range(tries))
+            )
 
         assert sum(self.run(all_at_once())) == (0 if self.tokens else 1)
         self.tokens = self.tokens or [TOKEN]
@@ -76,4 +88,6 @@ class RefreshTokens(RuleBasedStateMachine):
 
 
 def test_refresh_tokens_behave_like_their_model():
-    run_state_machine_as_test(RefreshTokens, settings=settings(max_examples=8, stateful_step_count=12, deadline=None))
+    run_state_machine_as_test(
+        RefreshTokens, settings=settings(max_examples=8, stateful_step_count=12, deadline=None)
+    )

@@ -1,4 +1,7 @@
-"""Whatever is asked in whatever order: no answer is older than its token allows, or than the operator allows."""
+"""Whatever is asked in whatever order.
+
+No answer is older than its token allows, or than the operator allows.
+"""
 
 import asyncio
 

@@ -1,7 +1,8 @@
-"""A token is active exactly while everything it rests on is in force and was never ended, whatever is done in whatever order.
+"""A token is active exactly while everything it rests on is in force and was never ended, whatever is done in
+whatever order.
 
-Two users, two agents, a real store, real pages. The model numbers the terms of agents and users and the consents, and knows nothing
-of how the authority tells them apart.
+Two users, two agents, a real store, real pages. The model numbers the terms of agents and users and the
+consents, and knows nothing of how the authority tells them apart.
 """
 
 import asyncio
@@ -33,7 +34,15 @@ from deputize.authority.directory.service import open_directory
 from deputize.authority.passwords import Passwords
 from deputize.authority.refresh_token_values import RefreshTokenValues
 from deputize.authority.services import Services
-from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, Remove, SecretRow, open_store, sqlite_url
+from deputize.authority.storage import (
+    EnvironmentRow,
+    ObjectRow,
+    Put,
+    Remove,
+    SecretRow,
+    open_store,
+    sqlite_url,
+)
 from deputize.kernel import ids
 from deputize.kernel.digests import digest
 from deputize.oauth.access_tokens import LiveToken, find_live_token
@@ -59,9 +68,21 @@ from support.authority import HASHER, NOW, Browser, RunningAuthority, TurnableCl
 POLICY_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a03"
 SECOND_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a02"
 AGENTS, USERS = (AGENT_ID, OTHER_ID), ("ada", "grace")
-USER_IDS = dict(zip(USERS, ("cf025143-501a-4d70-9c80-95d69121d701", "cf025143-501a-4d70-9c80-95d69121d702"), strict=True))
+USER_IDS = dict(
+    zip(USERS, ("cf025143-501a-4d70-9c80-95d69121d701", "cf025143-501a-4d70-9c80-95d69121d702"), strict=True)
+)
 ENDINGS = (
-    *(None, "consent", "user", "password", "user anew", "agent", "agent anew", "resource anew", "policy anew"),
+    *(
+        None,
+        "consent",
+        "user",
+        "password",
+        "user anew",
+        "agent",
+        "agent anew",
+        "resource anew",
+        "policy anew",
+    ),
     *("session", "token", "refresh token", "code"),
 )
 SCOPES = {AGENT_RESOURCE_ID: "agent", TEST_ID: "test", SECOND_ID: "second"}
@@ -92,7 +113,10 @@ class SignedOn:
 
 @dataclass
 class Token:
-    """A token and everything it rests on. `issues`: agent, resource and the terms of both of every issue on its way."""
+    """A token and everything it rests on.
+
+    `issues`: agent, resource and the terms of both of every issue on its way.
+    """
 
     value: str
     kind: str
@@ -112,11 +136,15 @@ class Model:
     agent_term: dict[str, int | None] = field(default_factory=dict)
     """`None` while it is disabled."""
     user_term: dict[str, int | None] = field(default_factory=dict)
-    resource_term: dict[str | None, int | None] = field(default_factory=lambda: {None: None, **dict.fromkeys(SCOPES, 0)})
+    resource_term: dict[str | None, int | None] = field(
+        default_factory=lambda: {None: None, **dict.fromkeys(SCOPES, 0)}
+    )
     policy_term: int = 0
     consent: dict[tuple[str, str], int | None] = field(default_factory=dict)
     ended_sessions: set[str] = field(default_factory=set)
-    granted: set[tuple[str, str]] = field(default_factory=lambda: {(agent, resource) for agent in AGENTS for resource in SCOPES})
+    granted: set[tuple[str, str]] = field(
+        default_factory=lambda: {(agent, resource) for agent in AGENTS for resource in SCOPES}
+    )
     offered: set[str] = field(default_factory=lambda: set(SCOPES))
 
     def issue(self, agent: str, resource: str | None) -> tuple[str, int | None, str | None, int | None]:
@@ -131,7 +159,10 @@ class Model:
             if ancestor.revoked:
                 return False
             ancestor = ancestor.parent
-        if any(issue != self.issue(issue[0], issue[2]) or not self.may(issue[0], issue[2]) for issue in token.issues):
+        if any(
+            issue != self.issue(issue[0], issue[2]) or not self.may(issue[0], issue[2])
+            for issue in token.issues
+        ):
             return False
         return token.signed_on is None or self.is_in_force(token.signed_on)
 
@@ -165,10 +196,20 @@ class Lives(RuleBasedStateMachine):
         folder = self.stack.enter_context(tempfile.TemporaryDirectory())
         self.store = await self.stack.enter_async_context(open_store(sqlite_url(Path(folder))))
         await self.change(
-            *new_environment(EnvironmentRow(ENVIRONMENT_ID, "Test", {"organization_id": "o", "default_policy": POLICY_NAME}), NOW)
+            *new_environment(
+                EnvironmentRow(
+                    ENVIRONMENT_ID, "Test", {"organization_id": "o", "default_policy": POLICY_NAME}
+                ),
+                NOW,
+            )
         )
         await self.change(*self.policy_rows(), *(self.resource_row(each) for each in SCOPES))
-        await self.change(*(Put(SecretRow(ids.new_id(), ENVIRONMENT_ID, each, digest(f"secret of {each}"), NOW)) for each in SCOPES))
+        await self.change(
+            *(
+                Put(SecretRow(ids.new_id(), ENVIRONMENT_ID, each, digest(f"secret of {each}"), NOW))
+                for each in SCOPES
+            )
+        )
         for agent in AGENTS:
             await self.put_agent(agent)
         for user in USERS:
@@ -188,9 +229,14 @@ class Lives(RuleBasedStateMachine):
             refresh_token_values=RefreshTokenValues(self.store.server_keys),
         )
         app = create_app(self.services)
-        self.authority = RunningAuthority(app, self.store, clock, None, self.services, "http://authority.test", Path(folder))
+        self.authority = RunningAuthority(
+            app, self.store, clock, None, self.services, "http://authority.test", Path(folder)
+        )
         self.client = await self.stack.enter_async_context(self.authority.client())
-        self.browsers = {user: Browser(self.authority, await self.stack.enter_async_context(self.authority.client())) for user in USERS}
+        self.browsers = {
+            user: Browser(self.authority, await self.stack.enter_async_context(self.authority.client()))
+            for user in USERS
+        }
 
     def teardown(self) -> None:
         self.run(self.stack.aclose())
@@ -199,8 +245,13 @@ class Lives(RuleBasedStateMachine):
     # What administrators do.
 
     def policy_rows(self):
-        text = TextDocument(locale="en", title="Consent", content_type="text/plain", text="I agree", revision="r1")
-        steps = (StepDocument(type="LOGIN"), StepDocument(type="AGREEMENT", settings={"agreement": AGREEMENT_ID}))
+        text = TextDocument(
+            locale="en", title="Consent", content_type="text/plain", text="I agree", revision="r1"
+        )
+        steps = (
+            StepDocument(type="LOGIN"),
+            StepDocument(type="AGREEMENT", settings={"agreement": AGREEMENT_ID}),
+        )
         yield self.row(AGREEMENT_ID, "agreement", "Agent Consent", AgreementDocument(texts=(text,)))
         yield self.row(POLICY_ID, "policy", POLICY_NAME, PolicyDocument(steps=steps))
 
@@ -209,7 +260,10 @@ class Lives(RuleBasedStateMachine):
 
     def resource_row(self, resource):
         scopes = {SCOPES[resource]: ScopeDocument()} if resource in self.model.offered else {}
-        attributes = tuple(AttributeDocument(name=name, value=f"${{{value}}}") for name, value in ATTRIBUTES[resource].items())
+        attributes = tuple(
+            AttributeDocument(name=name, value=f"${{{value}}}")
+            for name, value in ATTRIBUTES[resource].items()
+        )
         document = ResourceDocument(audience=f"urn:{SCOPES[resource]}", attributes=attributes, scopes=scopes)
         return self.row(resource, "resource", SCOPES[resource], document)
 
@@ -224,7 +278,11 @@ class Lives(RuleBasedStateMachine):
             enabled=enabled,
             grant_types=tuple(sorted(ALL_GRANTS)),
             redirect_uris=(REDIRECT_URI,),
-            scopes={resource: (SCOPES[resource],) for resource in SCOPES if (agent, resource) in self.model.granted},
+            scopes={
+                resource: (SCOPES[resource],)
+                for resource in SCOPES
+                if (agent, resource) in self.model.granted
+            },
             policies=(POLICY_NAME,),
         )
         put = self.row(agent, "agent", f"Agent {agent[:4]}", document)
@@ -236,7 +294,13 @@ class Lives(RuleBasedStateMachine):
     async def put_user(self, user, *, enabled=True, anew=True) -> None:
         known = await self.store.users.find_user_by_id(ENVIRONMENT_ID, USER_IDS[user])
         new = known is None or anew or self.hashed.get(user) != self.passwords[user]
-        row = User(USER_IDS[user], ENVIRONMENT_ID, user, HASHER.hash(self.passwords[user]) if new else known.password_hash, enabled)
+        row = User(
+            USER_IDS[user],
+            ENVIRONMENT_ID,
+            user,
+            HASHER.hash(self.passwords[user]) if new else known.password_hash,
+            enabled,
+        )
         await self.change(*((Remove(row), Put(row)) if anew else (Put(row),)))
         self.hashed[user] = self.passwords[user]
         if anew:
@@ -250,7 +314,9 @@ class Lives(RuleBasedStateMachine):
         """Disable, enable, or delete and create again with the same id."""
         self.run(self.put_agent(agent, enabled=enabled or anew == 0, anew=anew == 0))
 
-    @rule(user=st.sampled_from(USERS), enabled=st.booleans(), anew=st.integers(0, 3), password=st.integers(0, 3))
+    @rule(
+        user=st.sampled_from(USERS), enabled=st.booleans(), anew=st.integers(0, 3), password=st.integers(0, 3)
+    )
     def write_user(self, user, enabled, anew, password) -> None:
         """Disable, enable, give another password, or delete and create again with the same id."""
         if password == 0:
@@ -289,12 +355,20 @@ class Lives(RuleBasedStateMachine):
 
     @rule(user=st.sampled_from(USERS), agent=st.sampled_from(AGENTS), ending=st.sampled_from(ENDINGS))
     def begin_anew(self, user, agent, ending) -> None:
-        """Something ends, everything is put right, and used: sign-on, exchanges, and a chain of both agents."""
+        """Something ends, everything is put right, and used.
+
+        Sign-on, exchanges, and a chain of both agents.
+        """
         match ending:
             case "consent":
                 self.withdraw(user, agent)
             case "user" | "password" | "user anew":
-                self.write_user(user, enabled=ending != "user", anew=int(ending != "user anew"), password=int(ending != "password"))
+                self.write_user(
+                    user,
+                    enabled=ending != "user",
+                    anew=int(ending != "user anew"),
+                    password=int(ending != "password"),
+                )
             case "agent" | "agent anew":
                 self.write_agent(agent, enabled=False, anew=int(ending != "agent anew"))
             case "resource anew":
@@ -305,12 +379,19 @@ class Lives(RuleBasedStateMachine):
                 self.end_session(-1)
             case "token" | "refresh token":  # the sign-on's, from which the others came
                 self.revoke(
-                    next(n for n, each in enumerate(reversed(self.tokens)) if len(each.issues) == 1 and each.kind == ACCESS_TOKEN),
+                    next(
+                        n
+                        for n, each in enumerate(reversed(self.tokens))
+                        if len(each.issues) == 1 and each.kind == ACCESS_TOKEN
+                    ),
                     ending == "refresh token",
                 )
             case "code":
                 self.replay_code(-1)
-        self.model.granted, self.model.offered = {(each, resource) for each in AGENTS for resource in SCOPES}, set(SCOPES)
+        self.model.granted, self.model.offered = (
+            {(each, resource) for each in AGENTS for resource in SCOPES},
+            set(SCOPES),
+        )
         for resource in SCOPES:
             self.run(self.change(self.resource_row(resource)))
         for each in AGENTS:
@@ -331,7 +412,11 @@ class Lives(RuleBasedStateMachine):
 
     async def _sign_on(self, user, agent) -> None:
         browser, model = self.browsers[user], self.model
-        possible = model.agent_term[agent] is not None and model.may(agent, AGENT_RESOURCE_ID) and model.user_term[user] is not None
+        possible = (
+            model.agent_term[agent] is not None
+            and model.may(agent, AGENT_RESOURCE_ID)
+            and model.user_term[user] is not None
+        )
         await browser.get(self.authority.authorize_url(client_id=agent, scope="openid agent"))
         if browser.heading == "Sign on":
             await browser.sign_on(self.passwords[user], user)
@@ -346,14 +431,38 @@ class Lives(RuleBasedStateMachine):
             await self._redeem(user, agent, browser.answer["code"])
 
     async def _redeem(self, user, agent, code) -> None:
-        answer = await self.ask(agent, grant_type="authorization_code", code=code, redirect_uri=REDIRECT_URI, code_verifier=VERIFIER)
+        answer = await self.ask(
+            agent,
+            grant_type="authorization_code",
+            code=code,
+            redirect_uri=REDIRECT_URI,
+            code_verifier=VERIFIER,
+        )
         members, model = answer.json(), self.model
         session = self.claims(members["access_token"])["sid"]
-        terms = model.agent_term[agent], model.user_term[user], model.policy_term, model.resource_term[AGENT_RESOURCE_ID]
-        grant = SignedOn(agent, user, *terms, model.consent[user, agent], session, code, members["refresh_token"])
+        terms = (
+            model.agent_term[agent],
+            model.user_term[user],
+            model.policy_term,
+            model.resource_term[AGENT_RESOURCE_ID],
+        )
+        grant = SignedOn(
+            agent, user, *terms, model.consent[user, agent], session, code, members["refresh_token"]
+        )
         self.grants.append(grant)
-        self.tokens.append(Token(members["access_token"], ACCESS_TOKEN, agent, agent, (model.issue(agent, AGENT_RESOURCE_ID),), grant))
-        self.tokens.append(Token(members["id_token"], ID_TOKEN, agent, None, (model.issue(agent, None),), grant))
+        self.tokens.append(
+            Token(
+                members["access_token"],
+                ACCESS_TOKEN,
+                agent,
+                agent,
+                (model.issue(agent, AGENT_RESOURCE_ID),),
+                grant,
+            )
+        )
+        self.tokens.append(
+            Token(members["id_token"], ID_TOKEN, agent, None, (model.issue(agent, None),), grant)
+        )
 
     @rule(user=st.sampled_from(USERS), agent=st.sampled_from(AGENTS))
     def withdraw(self, user, agent) -> None:
@@ -369,7 +478,9 @@ class Lives(RuleBasedStateMachine):
     # What agents do.
 
     async def ask(self, agent, **form) -> httpx2.Response:
-        return await self.client.post(f"{self.authority.path}/as/token", data=form, headers=basic(agent, "s" * 40))
+        return await self.client.post(
+            f"{self.authority.path}/as/token", data=form, headers=basic(agent, "s" * 40)
+        )
 
     @rule(agent=st.sampled_from(AGENTS))
     def ask_for_an_own_token(self, agent) -> None:
@@ -378,9 +489,16 @@ class Lives(RuleBasedStateMachine):
         assert (answer.status_code == 200) == possible
         if possible:
             issue = self.model.issue(agent, AGENT_RESOURCE_ID)
-            self.tokens.append(Token(answer.json()["access_token"], ACCESS_TOKEN, agent, None, (issue,), None))
+            self.tokens.append(
+                Token(answer.json()["access_token"], ACCESS_TOKEN, agent, None, (issue,), None)
+            )
 
-    @rule(index=st.integers(0, 60), who=st.integers(0, 3), acting=st.booleans(), resource=st.sampled_from([TEST_ID, SECOND_ID, *SCOPES]))
+    @rule(
+        index=st.integers(0, 60),
+        who=st.integers(0, 3),
+        acting=st.booleans(),
+        resource=st.sampled_from([TEST_ID, SECOND_ID, *SCOPES]),
+    )
     def exchange(self, index, who, acting, resource) -> None:
         """Mostly by an agent that may, for resources that map `act` and for one that does not."""
         subject = self.tokens[-1 - index % len(self.tokens)]
@@ -396,7 +514,9 @@ class Lives(RuleBasedStateMachine):
         answer = await self.ask(agent, grant_type=GRANT_TYPE, **form)
         alive, model = self.model.is_alive(subject), self.model
         if answer.status_code != 200:
-            assert not (alive and await self.must_succeed(subject, agent, target, acting=acting)), answer.json()
+            assert not (alive and await self.must_succeed(subject, agent, target, acting=acting)), (
+                answer.json()
+            )
             return
         assert alive
         assert model.agent_term[agent] is not None
@@ -406,11 +526,29 @@ class Lives(RuleBasedStateMachine):
         assert (claims.get("act", {}).get("sub") == agent) == (subject.signed_on is not None)
         may_act = claims.get("may_act", {}).get("sub")
         issues = (*subject.issues, model.issue(agent, target))
-        self.tokens.append(Token(answer.json()["access_token"], ACCESS_TOKEN, agent, may_act, issues, subject.signed_on, subject))
+        self.tokens.append(
+            Token(
+                answer.json()["access_token"],
+                ACCESS_TOKEN,
+                agent,
+                may_act,
+                issues,
+                subject.signed_on,
+                subject,
+            )
+        )
 
     async def must_succeed(self, subject, agent, target, *, acting) -> bool:
-        """Whether nothing speaks against exchanging the signing-on agent's own token. Beyond that only soundness is checked."""
-        if len(subject.issues) != 1 or subject.signed_on is None or agent != subject.holder or target == AGENT_RESOURCE_ID:
+        """Whether nothing speaks against exchanging the signing-on agent's own token.
+
+        Beyond that only soundness is checked.
+        """
+        if (
+            len(subject.issues) != 1
+            or subject.signed_on is None
+            or agent != subject.holder
+            or target == AGENT_RESOURCE_ID
+        ):
             return False
         consents = await self.store.consents.consents_of(ENVIRONMENT_ID, USER_IDS[subject.signed_on.user])
         (consent,) = (each for each in consents if each.client_id == agent)
@@ -422,18 +560,27 @@ class Lives(RuleBasedStateMachine):
     @rule(index=st.integers(0, 40))
     def refresh(self, index) -> None:
         grant = self.grants[-1 - index % len(self.grants)]
-        answer = self.run(self.ask(grant.agent, grant_type="refresh_token", refresh_token=grant.refresh_token))
+        answer = self.run(
+            self.ask(grant.agent, grant_type="refresh_token", refresh_token=grant.refresh_token)
+        )
         possible = self.model.is_in_force(grant) and self.model.may(grant.agent, AGENT_RESOURCE_ID)
         assert (answer.status_code == 200) == possible
         if possible:
             grant.refresh_token = answer.json()["refresh_token"]
             issue = self.model.issue(grant.agent, AGENT_RESOURCE_ID)
-            self.tokens.append(Token(answer.json()["access_token"], ACCESS_TOKEN, grant.agent, grant.agent, (issue,), grant))
+            self.tokens.append(
+                Token(answer.json()["access_token"], ACCESS_TOKEN, grant.agent, grant.agent, (issue,), grant)
+            )
 
     @rule(index=st.integers(0, 40))
     def replay_code(self, index) -> None:
         grant = self.grants[index % len(self.grants)]
-        form = {"grant_type": "authorization_code", "code": grant.code, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
+        form = {
+            "grant_type": "authorization_code",
+            "code": grant.code,
+            "redirect_uri": REDIRECT_URI,
+            "code_verifier": VERIFIER,
+        }
         assert self.run(self.ask(grant.agent, **form)).status_code in {400, 401}
         # Where the code would not be good for anything anyway, its replay ends nothing further.
         grant.ended |= self.model.is_in_force(grant) and self.model.may(grant.agent, AGENT_RESOURCE_ID)
@@ -444,7 +591,11 @@ class Lives(RuleBasedStateMachine):
         whole = whole and token.signed_on is not None
         holder = token.signed_on.agent if whole else token.holder
         value = token.signed_on.refresh_token if whole else token.value
-        answer = self.run(self.client.post(f"{self.authority.path}/as/revoke", data={"token": value}, headers=basic(holder, "s" * 40)))
+        answer = self.run(
+            self.client.post(
+                f"{self.authority.path}/as/revoke", data={"token": value}, headers=basic(holder, "s" * 40)
+            )
+        )
         if answer.status_code != 200:
             assert self.model.agent_term[holder] is None
         elif whole:
@@ -461,7 +612,9 @@ class Lives(RuleBasedStateMachine):
         environment = self.directory.current.environments[ENVIRONMENT_ID]
 
         async def active(token):
-            found = await find_live_token(environment, token.value, self.store.standings, self.services.verifier, NOW)
+            found = await find_live_token(
+                environment, token.value, self.store.standings, self.services.verifier, NOW
+            )
             return isinstance(found, LiveToken), found
 
         for token in self.tokens:

@@ -11,10 +11,26 @@ from typing import Any
 from deputize.expressions import compile_mapping
 from deputize.jose import KeyRing, SigningKey, new_key_ring
 from deputize.kernel.digests import digest
-from deputize.oauth.grants import answer, authorization_code, client_credentials, refresh_token, token_exchange
+from deputize.oauth.grants import (
+    answer,
+    authorization_code,
+    client_credentials,
+    refresh_token,
+    token_exchange,
+)
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.pkce import challenge_of
-from deputize.oauth.records.directory import Agent, Agreement, AgreementText, Attribute, Environment, Policy, Resource, Scope, Step
+from deputize.oauth.records.directory import (
+    Agent,
+    Agreement,
+    AgreementText,
+    Attribute,
+    Environment,
+    Policy,
+    Resource,
+    Scope,
+    Step,
+)
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Consent, Grant, Session, User
 from deputize.oauth.resources import resource_of
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
@@ -45,9 +61,13 @@ ACT = (
 CHAINED_ACT = (
     "#root.context.requestData.subjectToken.act == null"
     ' ? {"sub": #root.context.requestData.actorToken.client_id}'
-    ' : {"sub": #root.context.requestData.actorToken.client_id, "act": #root.context.requestData.subjectToken.act}'
+    ' : {"sub": #root.context.requestData.actorToken.client_id, "act": '
+    "#root.context.requestData.subjectToken.act}"
 )
-MAY_ACT = '(#root.context.requestData.grantType == "client_credentials")?null:({ "sub": #root.context.appConfig.clientId })'
+MAY_ACT = (
+    '(#root.context.requestData.grantType == "client_credentials")?null:({ "sub": '
+    "#root.context.appConfig.clientId })"
+)
 SUBJECT_SUB = "#root.context.requestData.subjectToken.sub"
 
 KEYS = new_key_ring("k1", "k2", NOW)
@@ -76,7 +96,14 @@ AGENT_RESOURCE = Resource(
     secret_digests=(digest("agent-resource-secret"),),
     term="r-term-2",
 )
-ALL_GRANTS = frozenset([authorization_code.GRANT_TYPE, client_credentials.GRANT_TYPE, refresh_token.GRANT_TYPE, token_exchange.GRANT_TYPE])
+ALL_GRANTS = frozenset(
+    [
+        authorization_code.GRANT_TYPE,
+        client_credentials.GRANT_TYPE,
+        refresh_token.GRANT_TYPE,
+        token_exchange.GRANT_TYPE,
+    ]
+)
 AGENT = Agent(
     id=AGENT_ID,
     name="MCP Tutorial",
@@ -89,7 +116,9 @@ AGENT = Agent(
     term="a-term-1",
 )
 OTHER = replace(AGENT, id=OTHER_ID, name="Other Agent", term="b-term-1")
-TEXT = AgreementText("en", "Agent Consent", "text/plain", "I consent to allow digital assistants to act on my behalf", "r1")
+TEXT = AgreementText(
+    "en", "Agent Consent", "text/plain", "I consent to allow digital assistants to act on my behalf", "r1"
+)
 AGREEMENT = Agreement(AGREEMENT_ID, "Agent Consent", True, (TEXT,), reconsent_days=180)
 POLICY = Policy("p-1", POLICY_NAME, (Step("LOGIN", {}), Step("AGREEMENT", {"agreement": AGREEMENT_ID})))
 ENVIRONMENT = Environment(
@@ -104,11 +133,43 @@ ENVIRONMENT = Environment(
     keys=KEYS,
     default_policy=POLICY_NAME,
 )
-USER = User(USER_ID, ENVIRONMENT_ID, "demouser", "", email="demo@example.com", given_name="Demo", family_name="User", term="u-term-1")
-SESSION = Session(SESSION_ID, ENVIRONMENT_ID, USER_ID, "c" * 64, int(NOW) - 368, NOW + 8 * 3600, None, USER.term, NOW - 368, NOW - 368)
+USER = User(
+    USER_ID,
+    ENVIRONMENT_ID,
+    "demouser",
+    "",
+    email="demo@example.com",
+    given_name="Demo",
+    family_name="User",
+    term="u-term-1",
+)
+SESSION = Session(
+    SESSION_ID,
+    ENVIRONMENT_ID,
+    USER_ID,
+    "c" * 64,
+    int(NOW) - 368,
+    NOW + 8 * 3600,
+    None,
+    USER.term,
+    NOW - 368,
+    NOW - 368,
+)
 CONSENT_ID = "3f7a3a5e-6f0b-4d0e-9c53-0d2f0f1f4a04"
 COVERS = {agent: {AGENT_RESOURCE_ID: ("agent",), TEST_ID: ("test",)} for agent in (AGENT_ID, OTHER_ID)}
-CONSENT = Consent(CONSENT_ID, ENVIRONMENT_ID, USER_ID, AGENT_ID, AGREEMENT_ID, 1, "r1", "en", NOW - 300, NOW + 180 * 86400, COVERS)
+CONSENT = Consent(
+    CONSENT_ID,
+    ENVIRONMENT_ID,
+    USER_ID,
+    AGENT_ID,
+    AGREEMENT_ID,
+    1,
+    "r1",
+    "en",
+    NOW - 300,
+    NOW + 180 * 86400,
+    COVERS,
+)
 OTHER_CONSENT = replace(CONSENT, id="3f7a3a5e-6f0b-4d0e-9c53-0d2f0f1f4a05", client_id=OTHER_ID)
 LINEAGE = Lineage(None, (f"{AGENT.term}{AGENT_RESOURCE.term}{0:014d}",))
 WHO = Authentication(USER_ID, SESSION_ID, SESSION.auth_time, POLICY_NAME)
@@ -158,17 +219,23 @@ class World:
 
     async def add_code(self, value: str = CODE, **changes: Any) -> AuthorizationCode:
         """A code and its grant; `changes` are of either."""
-        of_code = {name: changes.pop(name) for name in ("nonce", "redirect_uri", "code_challenge") if name in changes}
+        of_code = {
+            name: changes.pop(name) for name in ("nonce", "redirect_uri", "code_challenge") if name in changes
+        }
         grant = replace(self.grant(value, changes.get("client_id", AGENT_ID)), **changes)
         resource = resource_of(self.environment, grant.resource_id)
         grant = replace(grant, resource_term=resource.term if resource else "")
-        code = AuthorizationCode(digest(value), grant.id, REDIRECT_URI, challenge_of(VERIFIER), None, self.now + 60)
+        code = AuthorizationCode(
+            digest(value), grant.id, REDIRECT_URI, challenge_of(VERIFIER), None, self.now + 60
+        )
         await self.store.add_code(replace(code, **of_code), grant)
         return code
 
     def grant(self, value: str = CODE, client_id: str = AGENT_ID) -> Grant:
         client = self.environment.agents[client_id]
-        consents = {each.agreement_id: each.id for each in self.store.consents.values() if each.client_id == client_id}
+        consents = {
+            each.agreement_id: each.id for each in self.store.consents.values() if each.client_id == client_id
+        }
         return Grant(
             id=grant_id_of(value),
             environment_id=ENVIRONMENT_ID,
@@ -194,7 +261,9 @@ class World:
         return await self.redeem(value, client_id)
 
     async def actor_token(self, client_id: str = AGENT_ID) -> str:
-        return (await self.ask({"grant_type": "client_credentials", "scope": "agent"}, client_id)).access_token
+        return (
+            await self.ask({"grant_type": "client_credentials", "scope": "agent"}, client_id)
+        ).access_token
 
     async def exchange(
         self, subject: str, actor: str | None, client_id: str = AGENT_ID, scope: str = "test", **extra: str
@@ -215,7 +284,12 @@ def derive(grant_id: str, generation: int) -> str:
 
 
 def code_request(value: str = CODE) -> dict[str, str]:
-    return {"grant_type": "authorization_code", "code": value, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
+    return {
+        "grant_type": "authorization_code",
+        "code": value,
+        "redirect_uri": REDIRECT_URI,
+        "code_verifier": VERIFIER,
+    }
 
 
 def exchange_request(subject: str, actor: str | None) -> dict[str, str]:

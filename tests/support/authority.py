@@ -1,4 +1,6 @@
-"""An authority over a real store in a temporary folder, with the use case's environment, a clock that tests turn, and a browser."""
+"""An authority over a real store in a temporary folder, with the use case's environment, a clock that tests
+turn, and a browser.
+"""
 
 import asyncio
 import base64
@@ -123,12 +125,16 @@ def authorization_parameters(**changes: str | None) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def running_authority(folder: Path, base_url: str = "http://authority.test") -> AsyncIterator[RunningAuthority]:
+async def running_authority(
+    folder: Path, base_url: str = "http://authority.test"
+) -> AsyncIterator[RunningAuthority]:
     """Everything but sockets and wall clock is real."""
     environment = replace(use_case.ENVIRONMENT, issuer=f"{base_url}/{use_case.ENVIRONMENT_ID}/as")
     directory, clock = HeldDirectory(Directory(1, {environment.id: environment})), TurnableClock()
     async with open_store(sqlite_url(folder)) as store, open_audit(folder / "audit") as publish:
-        await store.directory_rows.change([Put(EnvironmentRow(environment.id, environment.name, {})), Put(USER)], 0)
+        await store.directory_rows.change(
+            [Put(EnvironmentRow(environment.id, environment.name, {})), Put(USER)], 0
+        )
         passwords = Passwords(HASHER)
         services = Services(
             directory=directory,
@@ -171,7 +177,10 @@ class PageForm(HTMLParser):
 
 @dataclass
 class Browser:
-    """Follows this site's redirects, keeps its cookies, fills in its forms; stops where a redirect leaves the site."""
+    """Follows this site's redirects, keeps its cookies, fills in its forms.
+
+    Stops where a redirect leaves the site.
+    """
 
     authority: RunningAuthority
     client: httpx2.AsyncClient
@@ -185,7 +194,9 @@ class Browser:
         """Send the page's form with what was typed or pressed."""
         shown = PageForm(self.response.text, form)
         target = urljoin(str(self.response.url), shown.action)
-        return await self._follow(await self.client.post(target, data={**shown.fields, **typed}, headers=self.headers))
+        return await self._follow(
+            await self.client.post(target, data={**shown.fields, **typed}, headers=self.headers)
+        )
 
     async def sign_on(self, password: str = PASSWORD, username: str = "demouser") -> httpx2.Response:
         return await self.submit(username=username, password=password, action="sign-on")

@@ -66,7 +66,11 @@ class _Printer:
             case ListLiteral(items=items):
                 return "{" + ", ".join(map(self.of, items)) + "}"
             case MapLiteral(entries=entries):
-                return "{" + (", ".join(f"{self.of(key)}: {self.of(value)}" for key, value in entries) or ":") + "}"
+                return (
+                    "{"
+                    + (", ".join(f"{self.of(key)}: {self.of(value)}" for key, value in entries) or ":")
+                    + "}"
+                )
             case Selection(target=target, choice=choice, test=test):
                 return f"{self.of(target)}{_CHOICES[choice]}{self.of(test)}]"
             case Projection(target=target, body=body):
@@ -76,7 +80,15 @@ class _Printer:
         if value is None or isinstance(value, bool):
             return {None: "null", True: "true", False: "false"}[value]
         if isinstance(value, str):
-            return "'" + (value.replace("'", "''") if self.mapping else value.replace("\\", "\\\\").replace("'", "\\'")) + "'"
+            return (
+                "'"
+                + (
+                    value.replace("'", "''")
+                    if self.mapping
+                    else value.replace("\\", "\\\\").replace("'", "\\'")
+                )
+                + "'"
+            )
         return f"({value!r})"
 
 

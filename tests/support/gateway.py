@@ -53,7 +53,9 @@ def built(kind, members, heap=None):
     return (heap or heap_of()).resolve(members, kind, Position("test.json", "/handler"))
 
 
-def exchange_for(target="/", method="GET", headers=(), body=b"", origin="http://client.example", secure=False):
+def exchange_for(
+    target="/", method="GET", headers=(), body=b"", origin="http://client.example", secure=False
+):
     request = Request(
         method,
         parse_target(target.encode()),
@@ -77,7 +79,9 @@ class Answering:
             return unrecorded
         self.asked.append(exchange)
         status, headers, body = self._answer
-        return Response(status, Headers((name.encode(), value.encode()) for name, value in headers), Body(body))
+        return Response(
+            status, Headers((name.encode(), value.encode()) for name, value in headers), Body(body)
+        )
 
 
 def write_json(path, document):

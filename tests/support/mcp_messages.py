@@ -27,7 +27,13 @@ def fields(*pairs):
 
 
 def legacy_call(name="forecast_daily", **members):
-    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": {"place": "Tokyo"}}, **members}
+    return {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": name, "arguments": {"place": "Tokyo"}},
+        **members,
+    }
 
 
 def modern_call(name="forecast_daily", meta=MODERN_META, **members):

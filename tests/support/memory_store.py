@@ -1,12 +1,21 @@
 """The store's ports in memory, with the real semantics: conditional writes, grants, revocations.
 
-`gate` is awaited before every call, so that a test decides in which order concurrent requests reach the store.
+`gate` is awaited before every call, so that a test decides in which order concurrent requests reach the
+store.
 """
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
-from deputize.oauth.records.store import AuthorizationCode, Consent, Grant, RefreshToken, Session, Standing, User
+from deputize.oauth.records.store import (
+    AuthorizationCode,
+    Consent,
+    Grant,
+    RefreshToken,
+    Session,
+    Standing,
+    User,
+)
 
 
 async def _open() -> None:
@@ -14,7 +23,9 @@ async def _open() -> None:
 
 
 class MemoryStore:
-    """Codes, grants, refresh tokens, revocations, standings, sessions, users and consents of any number of environments."""
+    """Codes, grants, refresh tokens, revocations, standings, sessions, users and consents of any number of
+    environments.
+    """
 
     def __init__(self, gate: Callable[[], Awaitable[None]] = _open) -> None:
         self.gate = gate
@@ -64,7 +75,10 @@ class MemoryStore:
 
     async def find_refresh_token(self, digest: str) -> RefreshToken | None:
         await self._enter()
-        return next((each for each in self.refresh_tokens.values() if digest in {each.digest, each.previous_digest}), None)
+        return next(
+            (each for each in self.refresh_tokens.values() if digest in {each.digest, each.previous_digest}),
+            None,
+        )
 
     async def find_spent_grant(self, digest: str) -> str | None:
         await self._enter()
@@ -73,7 +87,10 @@ class MemoryStore:
     async def rotate_refresh_token(self, successor: RefreshToken) -> bool:
         await self._enter()
         current = self.refresh_tokens[successor.grant_id]
-        if self.grants[successor.grant_id].ended_at is not None or current.generation != successor.generation - 1:
+        if (
+            self.grants[successor.grant_id].ended_at is not None
+            or current.generation != successor.generation - 1
+        ):
             return False
         if current.previous_digest:
             self.spent[current.previous_digest] = current.grant_id
@@ -91,5 +108,11 @@ class MemoryStore:
         if grant is None or grant.environment_id != environment_id:
             return Standing(None, None, None, (), revoked)
         who = grant.authentication
-        consents = [each for each in self.consents.values() if (each.user_id, each.client_id) == (who.user_id, grant.client_id)]
-        return Standing(grant, self.users.get(who.user_id), self.sessions.get(who.session_id), tuple(consents), revoked)
+        consents = [
+            each
+            for each in self.consents.values()
+            if (each.user_id, each.client_id) == (who.user_id, grant.client_id)
+        ]
+        return Standing(
+            grant, self.users.get(who.user_id), self.sessions.get(who.session_id), tuple(consents), revoked
+        )

@@ -55,7 +55,14 @@ def knowing(tokens):
 
 
 def oauth_heap(*objects, tokens=None, instance=None):
-    kinds = (*HANDLERS, *FILTERS, *RESOLVERS, *SECRET_OBJECTS, *AUDIT_OBJECTS, knowing(tokens or {"good": CLAIMS}))
+    kinds = (
+        *HANDLERS,
+        *FILTERS,
+        *RESOLVERS,
+        *SECRET_OBJECTS,
+        *AUDIT_OBJECTS,
+        knowing(tokens or {"good": CLAIMS}),
+    )
     types = {kind.__name__: kind for kind in kinds}
     return heap_of(*objects, ground=ground_for(instance or instance_for(), types))
 
@@ -64,7 +71,12 @@ def resource_server(**config):
     return {
         "name": "rsFilter",
         "type": "OAuth2ResourceServerFilter",
-        "config": {"requireHttps": False, "scopes": ["test"], "accessTokenResolver": {"type": "Tokens"}, **config},
+        "config": {
+            "requireHttps": False,
+            "scopes": ["test"],
+            "accessTokenResolver": {"type": "Tokens"},
+            **config,
+        },
     }
 
 

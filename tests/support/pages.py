@@ -37,12 +37,15 @@ CHECKS = """() => {
   }
   for (const each of document.querySelectorAll('button, input:not([type=hidden])')) {
     const box = each.getBoundingClientRect();
-    if (box.height < 44 || box.width < 44) found.push('too small: ' + (each.innerText || each.name) + ' ' + box.height);
+    if (box.height < 44 || box.width < 44)
+      found.push('too small: ' + (each.innerText || each.name) + ' ' + box.height);
   }
   const ids = [...document.querySelectorAll('[id]')].map(each => each.id);
   if (new Set(ids).size !== ids.length) found.push('an id stands twice');
   const rgb = text => text.match(/[\\d.]+/g).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+  const light = ([r, g, b]) => [r, g, b]
+    .map(v => v / 255)
+    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
     .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
   const ground = each => {
     for (; each; each = each.parentElement) {

@@ -67,16 +67,25 @@ class ScriptedAuthority:
         scopes = self._tokens.get(token)
         metadata = f'resource_metadata="{_base(scope)}/.well-known/oauth-protected-resource/mcp"'
         if scopes is None or token in self._script.refused:
-            await Response(status_code=401, headers={"WWW-Authenticate": f"Bearer {metadata}"})(scope, receive, send)
+            await Response(status_code=401, headers={"WWW-Authenticate": f"Bearer {metadata}"})(
+                scope, receive, send
+            )
         elif not self._script.needed_scopes <= scopes:
-            challenge = f'Bearer error="insufficient_scope", scope="{" ".join(sorted(self._script.needed_scopes))}", {metadata}'
+            challenge = (
+                f'Bearer error="insufficient_scope", '
+                f'scope="{" ".join(sorted(self._script.needed_scopes))}", {metadata}'
+            )
             await Response(status_code=403, headers={"WWW-Authenticate": challenge})(scope, receive, send)
         else:
             await self._behind({**scope, "path": "/", "raw_path": b"/"}, receive, send)
 
     async def _resource_metadata(self, request: Request) -> Response:
         base = _base(request.scope)
-        document = {"resource": f"{base}/mcp", "authorization_servers": [f"{base}/as"], "scopes_supported": ["test"]}
+        document = {
+            "resource": f"{base}/mcp",
+            "authorization_servers": [f"{base}/as"],
+            "scopes_supported": ["test"],
+        }
         return JSONResponse(document | self._script.resource_metadata)
 
     async def _metadata(self, request: Request) -> Response:
@@ -93,7 +102,11 @@ class ScriptedAuthority:
     async def _authorize(self, request: Request) -> Response:
         sent = dict(request.query_params)
         self._script.requests.append(sent)
-        answer = {"code": "the-code", "state": sent["state"], "iss": f"{_base(request.scope)}/as"} | self._script.authorization_answer
+        answer = {
+            "code": "the-code",
+            "state": sent["state"],
+            "iss": f"{_base(request.scope)}/as",
+        } | self._script.authorization_answer
         return RedirectResponse(f"{sent['redirect_uri']}?{urlencode(answer)}")
 
     async def _token(self, request: Request) -> Response:
@@ -101,13 +114,27 @@ class ScriptedAuthority:
         self._script.requests.append(sent)
         grant = sent["grant_type"].rpartition(":")[2]
         if grant == "token-exchange" and self._script.exchange_error:
-            return JSONResponse({"error": self._script.exchange_error, "error_description": "refused by the script"}, 400)
+            return JSONResponse(
+                {"error": self._script.exchange_error, "error_description": "refused by the script"}, 400
+            )
         self._script.issued[grant] += 1
         scopes = [scope for scope in sent.get("scope", "agent").split() if scope not in self._script.withheld]
-        token = _unsigned({"sub": "demouser", "scope": " ".join(scopes), "grant": grant, "number": self._script.issued[grant]})
+        token = _unsigned(
+            {
+                "sub": "demouser",
+                "scope": " ".join(scopes),
+                "grant": grant,
+                "number": self._script.issued[grant],
+            }
+        )
         if grant == "token-exchange":
             self._tokens[token] = frozenset(scopes)
-        members = {"access_token": token, "token_type": "Bearer", "expires_in": self._script.lifetime, "scope": " ".join(scopes)}
+        members = {
+            "access_token": token,
+            "token_type": "Bearer",
+            "expires_in": self._script.lifetime,
+            "scope": " ".join(scopes),
+        }
         return JSONResponse(members)
 
 
@@ -116,5 +143,8 @@ def _base(scope: Scope) -> str:
 
 
 def _unsigned(claims: dict[str, Any]) -> str:
-    encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in ({"alg": "none"}, claims))
+    encoded = (
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
+        for part in ({"alg": "none"}, claims)
+    )
     return ".".join([*encoded, ""])

@@ -1,4 +1,6 @@
-"""A small HTTP/1.1 client over real sockets that says exactly what it sends, and servers that remember what they were sent."""
+"""A small HTTP/1.1 client over real sockets that says exactly what it sends, and servers that remember what
+they were sent.
+"""
 
 import asyncio
 import json
@@ -20,7 +22,10 @@ class Answer:
 
 
 class Client:
-    """One kept connection to 127.0.0.1; `host` is what it claims to have connected to, also in the TLS handshake."""
+    """One kept connection to 127.0.0.1.
+
+    `host` is what it claims to have connected to, also in the TLS handshake.
+    """
 
     def __init__(self, port, host="localhost", tls=None):
         self._port, self._host, self._tls = port, host, tls
@@ -28,7 +33,9 @@ class Client:
 
     async def __aenter__(self):
         name = self._host.partition(":")[0] if self._tls else None
-        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port, ssl=self._tls, server_hostname=name)
+        self._reader, self._writer = await asyncio.open_connection(
+            "127.0.0.1", self._port, ssl=self._tls, server_hostname=name
+        )
         return self
 
     async def __aexit__(self, *_):
@@ -36,13 +43,19 @@ class Client:
         await asyncio.gather(self._writer.wait_closed(), return_exceptions=True)
 
     async def send(self, method, target, headers=(), body=b""):
-        fields = [("Host", self._host), *headers, *([("Content-Length", len(body))] if body or method == "POST" else [])]
+        fields = [
+            ("Host", self._host),
+            *headers,
+            *([("Content-Length", len(body))] if body or method == "POST" else []),
+        ]
         head = "".join(f"{name}: {value}\r\n" for name, value in fields)
         self._writer.write(f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode() + body)
         await self._writer.drain()
 
     async def head(self):
-        status_line, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip("\r\n").split("\r\n")
+        status_line, *lines = (
+            (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1").rstrip("\r\n").split("\r\n")
+        )
         pairs = (line.split(": ", 1) for line in lines)
         return int(status_line.split()[1]), Headers((name.encode(), value.encode()) for name, value in pairs)
 
@@ -75,7 +88,10 @@ class Received:
 
 
 class Server:
-    """Answers on a port of its own with what `answer(request)` returns; `received` holds what it was asked."""
+    """Answers on a port of its own with what `answer(request)` returns.
+
+    `received` holds what it was asked.
+    """
 
     def __init__(self, answer):
         self.received = []
@@ -99,7 +115,9 @@ class Server:
 
 
 def answer_json(document, status=200):
-    return Response(status, Headers([(b"Content-Type", b"application/json")]), Body(json.dumps(document).encode()))
+    return Response(
+        status, Headers([(b"Content-Type", b"application/json")]), Body(json.dumps(document).encode())
+    )
 
 
 def answer_text(text, status=200):

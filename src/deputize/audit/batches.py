@@ -1,8 +1,10 @@
-"""Records on their way to one destination: written at the end of the turn of the event loop in which they were made.
+"""Records on their way to one destination.
 
-Choice of failure: traffic goes on when records cannot be written. What cannot be written is kept and tried again, up to
-the capacity; beyond it new records are dropped and counted. The log says so once when it begins and once when it ends.
-Whoever chose otherwise uses `commit`, which raises.
+Written at the end of the turn of the event loop in which they were made.
+
+Choice of failure: traffic goes on when records cannot be written. What cannot be written is kept and tried
+again, up to the capacity; beyond it new records are dropped and counted. The log says so once when it begins
+and once when it ends. Whoever chose otherwise uses `commit`, which raises.
 """
 
 import asyncio
@@ -22,7 +24,10 @@ from deputize.audit.trail import Trail
 log = structlog.get_logger()
 
 _AT_ONCE: Final = 256
-"""Records rendered and written in one go when many have waited: about a millisecond, so that no request waits longer for the event loop."""
+"""Records rendered and written in one go when many have waited.
+
+About a millisecond, so that no request waits longer for the event loop.
+"""
 _SHORTEST_RETRY: Final = 0.01
 
 Write = Callable[[bytes], int]
@@ -31,7 +36,9 @@ Write = Callable[[bytes], int]
 
 @dataclass(frozen=True, slots=True)
 class Buffering:
-    """How many records wait at most when they cannot be written, and how many seconds lie between attempts."""
+    """How many records wait at most when they cannot be written, and how many seconds lie between
+    attempts.
+    """
 
     capacity: int = 100_000
     interval: float = 0.1
@@ -45,7 +52,10 @@ class Durability(NamedTuple):
     """How what was written gets onto the disk."""
 
     syncing: Callable[[], Callable[[], None]]
-    """Called on the event loop; what it returns is called in a thread and returns when the disk has it, or raises `OSError`."""
+    """Called on the event loop.
+
+    What it returns is called in a thread and returns when the disk has it, or raises `OSError`.
+    """
     thread: Executor
     seconds: float = 10.0
     """How long a record may be on its way before the disk counts as broken."""
@@ -96,7 +106,9 @@ class Batch:
         self._events.append(event)
 
     async def commit(self, event: AuditEvent) -> None:
-        """Write `event` and wait until the disk has it, together with others that come meanwhile. Needs `durability`.
+        """Write `event` and wait until the disk has it, together with others that come meanwhile.
+
+        Needs `durability`.
 
         Raises `OSError` when the disk cannot have it now, and `NotKept` while that is known beforehand.
         """
@@ -126,7 +138,11 @@ class Batch:
             await asyncio.wait([self._sync], timeout=self._durability.seconds)
         if self.waiting:
             self._tally.dropped += self.waiting
-            log.error("audit records are lost at the end", destination=self.destination, records=self.waiting + self._lost)
+            log.error(
+                "audit records are lost at the end",
+                destination=self.destination,
+                records=self.waiting + self._lost,
+            )
         self._trail.leave(self)
 
     def _flush(self) -> None:
@@ -160,18 +176,25 @@ class Batch:
         self._unwritten = self._unwritten[written:]
 
     def _rendered(self, events: list[AuditEvent]) -> bytes:
-        """One line each. A record that cannot be rendered is a fault of ours, which takes no other with it."""
+        """One line each.
+
+        A record that cannot be rendered is a fault of ours, which takes no other with it.
+        """
         try:
             return "".join([self._line(event) + "\n" for event in events]).encode("ascii")
         except Exception:
             if len(events) > 1:
                 return b"".join([self._rendered([event]) for event in events])
-            log.exception("an audit record cannot be rendered", destination=self.destination, topic=events[0].topic)
+            log.exception(
+                "an audit record cannot be rendered", destination=self.destination, topic=events[0].topic
+            )
             self._tally.dropped += 1
             return b""
 
     def _try_again(self) -> None:
-        """One batch a turn, so that those who are served meanwhile do not wait for everything that has gathered."""
+        """One batch a turn, so that those who are served meanwhile do not wait for everything that has
+        gathered.
+        """
         self._retry = None
         try:
             if self.waiting:
@@ -189,7 +212,10 @@ class Batch:
     # Onto the disk.
 
     def _begin_sync(self) -> None:
-        """One at a time: what is written meanwhile goes with the next. In trouble one with nothing to wait for is the trial."""
+        """One at a time: what is written meanwhile goes with the next.
+
+        In trouble one with nothing to wait for is the trial.
+        """
         if self._durability is None or self._sync is not None or not (self._unsynced or self.is_failing):
             return
         try:
@@ -218,20 +244,30 @@ class Batch:
 
     def _lose(self) -> None:
         if not self._lost:
-            log.error("the audit buffer is full: records are dropped", destination=self.destination, capacity=self._buffering.capacity)
+            log.error(
+                "the audit buffer is full: records are dropped",
+                destination=self.destination,
+                capacity=self._buffering.capacity,
+            )
         self._reported = True
         self._lost += 1
         self._tally.dropped += 1
 
     def _fail(self, error: OSError) -> None:
         if not self._reported:
-            log.error("audit records cannot be written and are kept", destination=self.destination, error=error.strerror or str(error))
+            log.error(
+                "audit records cannot be written and are kept",
+                destination=self.destination,
+                error=error.strerror or str(error),
+            )
         self.is_failing = self._reported = True
         self._tally.failures += 1
         refused, self._unflushed, self._unsynced = [*self._unflushed, *self._unsynced], [], []
         _settle(refused, error)
         if self._retry is None:
-            self._retry = asyncio.get_running_loop().call_later(max(self._buffering.interval, _SHORTEST_RETRY), self._try_again)
+            self._retry = asyncio.get_running_loop().call_later(
+                max(self._buffering.interval, _SHORTEST_RETRY), self._try_again
+            )
 
     def _recover(self) -> None:
         self._cancel_retry()

@@ -1,10 +1,13 @@
-"""What is written about an exchange. Making a record costs one tuple; its JSON text is put together when a batch is written.
+"""What is written about an exchange.
 
-The text is assembled by hand: two records a request are the gateway's largest single cost, and this takes a third of what
-building dictionaries for an encoder takes. Every text passes through
-`_text` but what the gateway makes itself: ids, numbers and fixed words. What many records have in common is remembered as text.
+Making a record costs one tuple; its JSON text is put together when a batch is written.
 
-Names that the original publishes are kept (gateway reference, sections 3.4 and 7.3); the rest is our superset.
+The text is assembled by hand: two records a request are the gateway's largest single cost, and this takes a
+third of what building dictionaries for an encoder takes. Every text passes through `_text` but what the
+gateway makes itself: ids, numbers and fixed words. What many records have in common is remembered as text.
+
+Names that the original publishes are kept (gateway reference, sections 3.4 and 7.3); the rest is our
+superset.
 """
 
 import hashlib
@@ -118,9 +121,12 @@ class AccessEvent(NamedTuple):
         transaction, path = self.transaction_id, None if self.target is None else self.target.path
         number, name = _ACCESS_NAMES[self.part]
         return (
-            f'{{"_id":"{transaction}-{number}","timestamp":"{timestamp_text(self.timestamp)}","eventName":"{name}",'
+            f'{{"_id":"{transaction}-{number}",'
+            f'"timestamp":"{timestamp_text(self.timestamp)}",'
+            f'"eventName":"{name}",'
             f'"transactionId":"{transaction}",{_identity(self.subject)},'
-            f'{_ends(self.peer)},"http":{{"request":{{{_what(self.peer.secure, self.method, self.origin, path)},'
+            f'{_ends(self.peer)},'
+            f'"http":{{"request":{{{_what(self.peer.secure, self.method, self.origin, path)},'
             f'"headers":{_header_texts(self.headers)}}}}},'
             f'"response":{_response(self.part, self.status, self.elapsed, self.reason)},'
             f'"ig":{{"exchangeId":"{transaction}",{_route(self.route)}}}}}'
@@ -128,7 +134,10 @@ class AccessEvent(NamedTuple):
 
 
 class McpEvent(NamedTuple):
-    """One MCP message (or stream opening, or session end): who acted for whom on what, and whether it was let through."""
+    """One MCP message (or stream opening, or session end).
+
+    Who acted for whom on what, and whether it was let through.
+    """
 
     transaction_id: str
     route: Route | None
@@ -169,7 +178,9 @@ class McpEvent(NamedTuple):
         tool = _text(self.param) if self.method == "tools/call" else "null"
         number, name = _MCP_NAMES[self.part]
         return (
-            f'{{"_id":"{transaction}-{number}","timestamp":"{timestamp_text(self.timestamp)}","eventName":"{name}",'
+            f'{{"_id":"{transaction}-{number}",'
+            f'"timestamp":"{timestamp_text(self.timestamp)}",'
+            f'"eventName":"{name}",'
             f'"transactionId":"{transaction}",{_identity(subject)},'
             f'"client":{{{_address(self.peer)},{known},"info":{_text(self.client_info)}}},"server":{{"info":{_text(self.server_info)}}},{_delegation(subject)},'
             f'"tool":{tool},"decision":{_DECISIONS[self.permitted]},"reason":{_text(self.reason)},'
@@ -178,7 +189,11 @@ class McpEvent(NamedTuple):
         )
 
 
-_ACCESS_NAMES: Final = (("0", "OPENIG-HTTP-ACCESS"), ("0", "OPENIG-HTTP-ACCESS"), ("2", "OPENIG-HTTP-ACCESS-OUTCOME"))
+_ACCESS_NAMES: Final = (
+    ("0", "OPENIG-HTTP-ACCESS"),
+    ("0", "OPENIG-HTTP-ACCESS"),
+    ("2", "OPENIG-HTTP-ACCESS-OUTCOME"),
+)
 _MCP_NAMES: Final = (("1", "PING-GATEWAY-MCP"), ("1", "PING-GATEWAY-MCP"), ("3", "PING-GATEWAY-MCP-OUTCOME"))
 """By `Part`: what is appended to the transaction's id, and the event's name."""
 _DECISIONS: Final = {True: '"PERMIT"', False: '"DENY"', None: "null"}
@@ -224,7 +239,8 @@ def _route(route: Route | None) -> str:
 
 @lru_cache(maxsize=1024)
 def _ends(peer: Peer) -> str:
-    return f'"client":{{{_address(peer)}}},"server":{{"ip":{_quoted(peer.local_address)},"port":{peer.local_port}}}'
+    server = f'"ip":{_quoted(peer.local_address)},"port":{peer.local_port}'
+    return f'"client":{{{_address(peer)}}},"server":{{{server}}}'
 
 
 @lru_cache(maxsize=1024)
@@ -240,14 +256,18 @@ def _what(secure: bool, method: str | None, origin: Origin | None, path: str | N
 
 @lru_cache(maxsize=256)
 def _call(message_type: str | None, method: str | None, param: str | None, version: str | None) -> str:
-    return f'"messageType":{_text(message_type)},"method":{_text(method)},"param":{_text(param)},"protocolVersion":{_text(version)}'
+    return (
+        f'"messageType":{_text(message_type)},"method":{_text(method)},'
+        f'"param":{_text(param)},"protocolVersion":{_text(version)}'
+    )
 
 
 def _response(part: Part, status: int | None, elapsed: float, reason: str | None = None) -> str:
     if part is Part.DECISION:
         return "null"
     detail = "" if reason is None else f'"detail":{{"reason":{_quoted(reason)}}},'
-    return f'{{{_status(status)},{detail}"elapsedTime":{round(elapsed * 1000)},"elapsedTimeUnits":"MILLISECONDS"}}'
+    milliseconds = round(elapsed * 1000)
+    return f'{{{_status(status)},{detail}"elapsedTime":{milliseconds},"elapsedTimeUnits":"MILLISECONDS"}}'
 
 
 @lru_cache(maxsize=256)
@@ -295,7 +315,9 @@ def _flag(value: bool) -> str:  # noqa: FBT001 - it is the value
 
 
 def cut(text: str) -> str:
-    """`text` as far as a record holds it; a longer one is marked, and told from others that begin alike by its SHA-256 (of its UTF-8).
+    """`text` as far as a record holds it.
+
+    A longer one is marked, and told from others that begin alike by its SHA-256 (of its UTF-8).
 
     What is marked is longer than `MAX_TEXT` characters, so that no text can be mistaken for a mark.
     """

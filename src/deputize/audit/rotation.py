@@ -24,18 +24,26 @@ class Rotation:
     """0 keeps them all."""
 
     def is_due(self, size: int, addition: int) -> bool:
-        """Whether `addition` bytes go to a new file rather than behind the `size` bytes that stand in this one."""
+        """Whether `addition` bytes go to a new file rather than behind the `size` bytes that stand in this
+        one.
+        """
         return size > 0 and size + addition > self.max_file_size
 
     def set_aside(self, path: Path) -> None:
-        """Give the file a name that says when (UTC), and remove the oldest ones beyond those kept. Raises `OSError`."""
+        """Give the file a name that says when (UTC), and remove the oldest ones beyond those kept.
+
+        Raises `OSError`.
+        """
         path.rename(self._reserved(path))
         if self.kept_files > 0:
             for _, _, old in _set_aside(path)[: -self.kept_files]:
                 old.unlink(missing_ok=True)
 
     def _reserved(self, path: Path) -> Path:
-        """A name behind all others, which nobody else can take any more: an empty file of ours, which the rename replaces."""
+        """A name behind all others, which nobody else can take any more.
+
+        An empty file of ours, which the rename replaces.
+        """
         moment = datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y.%m.%d-%H.%M.%S")
         number = max((number + 1 for other, number, _ in _set_aside(path) if other == moment), default=0)
         while True:
@@ -49,10 +57,17 @@ class Rotation:
 
 
 def _set_aside(path: Path) -> list[tuple[str, int, Path]]:
-    """Moment, number and name of the files that were set aside, oldest first; others are none of our business, whatever their names."""
+    """Moment, number and name of the files that were set aside, oldest first.
+
+    Others are none of our business, whatever their names.
+    """
     found: list[tuple[str, int, Path]] = []
     for each in path.parent.iterdir():
-        match = _SET_ASIDE.fullmatch(each.name.removeprefix(path.name)) if each.name.startswith(path.name) else None
+        match = (
+            _SET_ASIDE.fullmatch(each.name.removeprefix(path.name))
+            if each.name.startswith(path.name)
+            else None
+        )
         if match is not None:
             found.append((match[1], int(match[2] or 0), each))
     return sorted(found)

@@ -21,11 +21,17 @@ class AuditSink(Protocol):
         ...
 
     def taker(self, topic: str) -> Publish:
-        """What takes one record of `topic`, to be written at the end of this turn of the event loop; it never raises."""
+        """What takes one record of `topic`, to be written at the end of this turn of the event loop.
+
+        It never raises.
+        """
         ...
 
     def committer(self, topic: str) -> Commit | None:
-        """What takes a record of `topic` and returns when the disk has it, or raises as `Batch.commit`. `None`: there is no disk."""
+        """What takes a record of `topic` and returns when the disk has it, or raises as `Batch.commit`.
+
+        `None`: there is no disk.
+        """
         ...
 
     async def close(self) -> None:
@@ -41,12 +47,18 @@ class AuditService:
     strict: bool = False
 
     def publisher(self, topic: str) -> Publish | None:
-        """What hands a record of `topic` to its sinks; `None` when nobody takes them, so that nothing needs to be observed."""
+        """What hands a record of `topic` to its sinks.
+
+        `None` when nobody takes them, so that nothing needs to be observed.
+        """
         takers = [sink.taker(topic) for sink in self.sinks if topic in sink.topics]
         return partial(_publish, takers) if len(takers) > 1 else next(iter(takers), None)
 
     def committer(self, topic: str) -> Commit | None:
-        """What brings a record of `topic` onto the disk before it returns, and raises as `Batch.commit`; `None` unless strict."""
+        """What brings a record of `topic` onto the disk before it returns, and raises as `Batch.commit`.
+
+        `None` unless strict.
+        """
         if not self.strict:
             return None
         takers = [sink for sink in self.sinks if topic in sink.topics]

@@ -1,7 +1,10 @@
-"""What all destinations of a process have in common: when they write, what waits for it, and how they are doing.
+"""What all destinations of a process have in common.
 
-Records made within one turn of the event loop are written together at its end, with one write for each destination. Whoever
-may only go on when they are written, such as the last bytes of an answer, waits for that with `hold` or `written`.
+When they write, what waits for it, and how they are doing.
+
+Records made within one turn of the event loop are written together at its end, with one write for each
+destination. Whoever may only go on when they are written, such as the last bytes of an answer, waits for that
+with `hold` or `written`.
 """
 
 import asyncio
@@ -88,7 +91,10 @@ class Trail:
         self._due.append(flush)
 
     def hold(self, then: Callable[[], None]) -> bool:
-        """Call `then` behind the writes of this turn. `False`, and it is not called, when nothing is to be written."""
+        """Call `then` behind the writes of this turn.
+
+        `False`, and it is not called, when nothing is to be written.
+        """
         if self._due:
             self._held.append(then)
             return True

@@ -19,24 +19,36 @@ from deputize.authority.strangers import turn_away
 from deputize.oauth.errors import OAuthError
 
 _ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
-_PREFLIGHT = {**_ANY_ORIGIN, "Access-Control-Allow-Methods": "GET", "Access-Control-Allow-Headers": "*", "Access-Control-Max-Age": "86400"}
+_PREFLIGHT = {
+    **_ANY_ORIGIN,
+    "Access-Control-Allow-Methods": "GET",
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+}
 
 
 def create_app(services: Services) -> ASGIApp:
     """Everything the authority serves, put together from `services`."""
-    routes = [Route(path, _answers(endpoint, services), methods=_methods(endpoint)) for endpoint in ENDPOINTS for path in endpoint.paths]
+    routes = [
+        Route(path, _answers(endpoint, services), methods=_methods(endpoint))
+        for endpoint in ENDPOINTS
+        for path in endpoint.paths
+    ]
     routes += [
         Route("/health/live", live),
         Route("/health/ready", partial(ready, services)),
         Route(assets.PATH + "/{name}", _asset),
     ]
-    return Guard(_dispatcher(routes), services.new_id, secure=services.secure, trusted_proxies=services.trusted_proxies)
+    return Guard(
+        _dispatcher(routes), services.new_id, secure=services.secure, trusted_proxies=services.trusted_proxies
+    )
 
 
 def _dispatcher(routes: list[Route]) -> ASGIApp:
     """The first of `routes` that matches answers.
 
-    Starlette's application does this too, in layers that each wrap receiving and sending: `Guard` does what we need of them.
+    Starlette's application does this too, in layers that each wrap receiving and sending: `Guard` does what
+    we need of them.
     """
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +56,9 @@ def _dispatcher(routes: list[Route]) -> ASGIApp:
         try:
             response = await _endpoint(routes, scope)(request)
         except HTTPException as error:
-            response = turn_away(request, error.status_code, error.detail, scope[CORRELATION_ID], error.headers)
+            response = turn_away(
+                request, error.status_code, error.detail, scope[CORRELATION_ID], error.headers
+            )
         await response(scope, receive, send)
 
     return dispatch
@@ -96,4 +110,8 @@ async def _asset(request: Request) -> Response:
     if name not in assets.ASSETS:
         raise HTTPException(404, "There is no such file")
     asset = assets.asset(name)
-    return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": "public, max-age=31536000, immutable"})
+    return Response(
+        asset.content,
+        media_type=asset.media_type,
+        headers={"Cache-Control": "public, max-age=31536000, immutable"},
+    )

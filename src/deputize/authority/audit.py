@@ -1,7 +1,10 @@
-"""What the authority leaves behind for auditors and operators: one event, written to the audit files and to the log alike.
+"""What the authority leaves behind for auditors and operators.
 
-A record names who did what, for whom, on what grounds, from where, and why it was refused. It never holds tokens, secrets or
-passwords. Members are written as the gateway writes its own: in camel case, under the same names where they mean the same.
+One event, written to the audit files and to the log alike.
+
+A record names who did what, for whom, on what grounds, from where, and why it was refused. It never holds
+tokens, secrets or passwords. Members are written as the gateway writes its own: in camel case, under the same
+names where they mean the same.
 """
 
 import json
@@ -49,7 +52,10 @@ class Source:
     correlation_id: str = ""
     """What the caller was told; written as the record's transaction id."""
     caller_transaction_id: str | None = None
-    """The `X-ForgeRock-TransactionId` that the caller sent: the gateway's own transaction. Its word, and never proof of anything."""
+    """The `X-ForgeRock-TransactionId` that the caller sent: the gateway's own transaction.
+
+    Its word, and never proof of anything.
+    """
 
 
 _NOWHERE: Final = Source()
@@ -78,7 +84,9 @@ class Event:
     def __post_init__(self) -> None:
         """Make `said`."""
         every = {"reason": self.reason, **self.members}
-        object.__setattr__(self, "said", {name: _safe(value) for name, value in every.items() if value is not None})
+        object.__setattr__(
+            self, "said", {name: _safe(value) for name, value in every.items() if value is not None}
+        )
 
     @property
     def topic(self) -> str:
@@ -107,7 +115,11 @@ class Event:
 
     def log(self) -> None:
         """Write the line that operators read."""
-        ids = {"environment": self.environment, "client_ip": self.source.address, "correlation_id": self.source.correlation_id}
+        ids = {
+            "environment": self.environment,
+            "client_ip": self.source.address,
+            "correlation_id": self.source.correlation_id,
+        }
         write = _log.info if self.reason is None else _log.warning
         write(self.name, **{**self.said, **{name: value for name, value in ids.items() if value}})
 
@@ -118,7 +130,10 @@ Record = Callable[[Event], None]
 
 @asynccontextmanager
 async def open_audit(directory: Path) -> AsyncGenerator[Publish]:
-    """What writes into `authority.audit.json` in `directory`. Raises `AuditUnusable` when it cannot be written there."""
+    """What writes into `authority.audit.json` in `directory`.
+
+    Raises `AuditUnusable` when it cannot be written there.
+    """
     sink = _open_files(directory)
     try:
         yield sink.taker(TOPIC)
@@ -131,11 +146,16 @@ def _open_files(directory: Path) -> JsonFileSink:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return JsonFileSink(directory, [TOPIC], 0o600)
     except OSError as error:
-        raise AuditUnusable(f"cannot write audit files in {directory}: {error.strerror}; name another folder with --audit") from error
+        raise AuditUnusable(
+            f"cannot write audit files in {directory}: {error.strerror}; name another folder with --audit"
+        ) from error
 
 
 def operator() -> dict[str, JsonValue]:
-    """The account of the operating system that this process runs under; behind `sudo` also the one it was called from."""
+    """The account of the operating system that this process runs under.
+
+    Behind `sudo` also the one it was called from.
+    """
     number = os.getuid()
     try:
         name = pwd.getpwuid(number).pw_name

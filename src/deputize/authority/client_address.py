@@ -10,8 +10,9 @@ Network: TypeAlias = IPv4Network | IPv6Network
 def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
     """The last address that no trusted proxy has: who connected to the outermost one of them.
 
-    `forwarded_for` are the values of `X-Forwarded-For`, each a list to which every proxy appended the address that it saw. What
-    stands before the address of somebody untrusted is that somebody's word, and counts for nothing.
+    `forwarded_for` are the values of `X-Forwarded-For`, each a list to which every proxy appended the address
+    that it saw. What stands before the address of somebody untrusted is that somebody's word, and counts for
+    nothing.
     """
     client = peer
     for text in reversed([each for value in forwarded_for for each in value.split(",")]):

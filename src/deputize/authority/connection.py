@@ -11,8 +11,8 @@ MAX_HEAD_SIZE = 32 * 1024
 class BoundedProtocol(HttpToolsProtocol):
     """Closes connections that send no complete request head in time, or too large a one.
 
-    Bodies have their own limits in `guard`, idle kept-alive connections uvicorn's. A head that arrives in one read may
-    exceed the size by that read, which the event loop bounds.
+    Bodies have their own limits in `guard`, idle kept-alive connections uvicorn's. A head that arrives in one
+    read may exceed the size by that read, which the event loop bounds.
     """
 
     _head_deadline: asyncio.TimerHandle | None = None
@@ -31,7 +31,8 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._head_size > MAX_HEAD_SIZE:
                 self.transport.close()
         elif self.cycle.response_complete:
-            # An empty line, or a body after its answer: uvicorn's idle time ended with them, and no request has begun.
+            # An empty line, or a body after its answer: uvicorn's idle time ended with them, and no request
+            # has begun.
             self._expect_head()
 
     def on_message_begin(self) -> None:

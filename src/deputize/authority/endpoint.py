@@ -47,7 +47,12 @@ class Call:
 
 def log_refusal(call: Call, error: OAuthError) -> None:
     """What the operator finds under the correlation id that the caller was given."""
-    call.record("request refused", error.detail, endpoint=call.request.url.path.rpartition("/as/")[2], error=error.code)
+    call.record(
+        "request refused",
+        error.detail,
+        endpoint=call.request.url.path.rpartition("/as/")[2],
+        error=error.code,
+    )
 
 
 def refuse_as_json(call: Call, error: OAuthError) -> Response:

@@ -1,4 +1,7 @@
-"""The first thing every request meets: one reading of its head, limits on its body, an id for its log lines, response headers."""
+"""The first thing every request meets.
+
+One reading of its head, limits on its body, an id for its log lines, response headers.
+"""
 
 import asyncio
 import re
@@ -20,8 +23,13 @@ MAX_BODY_SIZE = 64 * 1024
 BODY_SECONDS = 10.0
 CORRELATION_ID = "deputize.correlation_id"
 """Where in the ASGI scope the request's correlation id stands."""
-_ONE_LINE = frozenset({b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"content-encoding"})
-"""Fields of which two lines could be read in two ways: by this server and by whatever stands in front of it."""
+_ONE_LINE = frozenset(
+    {b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"content-encoding"}
+)
+"""Fields of which two lines could be read in two ways.
+
+By this server and by whatever stands in front of it.
+"""
 _HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?", re.ASCII)
 _TRANSACTION_ID = re.compile(rb"[!-~]{1,128}")
 RETRY_AFTER_SECONDS = "5"
@@ -37,7 +45,8 @@ class _Refused(Exception):
 
 
 class Guard:
-    """Refuses heads that can be read in two ways, reads the body within its limits, and writes one log line a request.
+    """Refuses heads that can be read in two ways, reads the body within its limits, and writes one log line a
+    request.
 
     All that before anything else runs; the line is without the query.
     """
@@ -76,9 +85,17 @@ class Guard:
             await _refusal(scope, refusal.status, str(refusal))(scope, receive, answering.send)
         except StorageUnavailable as error:
             _log.error("the store does not answer", error=str(error), correlation_id=scope[CORRELATION_ID])
-            description = f"The server cannot answer now; try again later (Correlation ID: {scope[CORRELATION_ID]})"
+            description = (
+                f"The server cannot answer now; try again later (Correlation ID: {scope[CORRELATION_ID]})"
+            )
             if answering.status == 0:
-                response = turn_away(Request(scope), 503, description, scope[CORRELATION_ID], {"Retry-After": RETRY_AFTER_SECONDS})
+                response = turn_away(
+                    Request(scope),
+                    503,
+                    description,
+                    scope[CORRELATION_ID],
+                    {"Retry-After": RETRY_AFTER_SECONDS},
+                )
                 await response(scope, receive, answering.send)
         except Exception:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the trace
             _log.exception("request failed", correlation_id=scope[CORRELATION_ID])
@@ -90,8 +107,16 @@ class Guard:
 
     def _source(self, scope: Scope) -> Source:
         headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-        forwarded = [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"] if self._trusted_proxies else []
-        transactions = [value for name, value in headers if name == b"x-forgerock-transactionid" and _TRANSACTION_ID.fullmatch(value)]
+        forwarded = (
+            [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+            if self._trusted_proxies
+            else []
+        )
+        transactions = [
+            value
+            for name, value in headers
+            if name == b"x-forgerock-transactionid" and _TRANSACTION_ID.fullmatch(value)
+        ]
         transaction = transactions[0].decode() if len(transactions) == 1 else None
         peer, port = scope.get("client") or (None, None)
         client = client_address(peer, forwarded, self._trusted_proxies) if peer and forwarded else peer
@@ -116,7 +141,9 @@ class _Answering:
 
 
 def _check_head(scope: Scope) -> None:
-    """Refuse what RFC 9112 says must be (sections 3.2, 6.1 and 6.3), and repeated fields that mean something once only."""
+    """Refuse what RFC 9112 says must be (sections 3.2, 6.1 and 6.3), and repeated fields that mean something
+    once only.
+    """
     values: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name in values:
@@ -128,7 +155,9 @@ def _check_head(scope: Scope) -> None:
         raise _Refused(400, "the request has no host field")
     if host is not None and not _HOST.fullmatch(host):
         raise _Refused(400, "the host field is malformed")
-    if encoding is not None and (encoding.lower() != b"chunked" or b"content-length" in values or scope["http_version"] == "1.0"):
+    if encoding is not None and (
+        encoding.lower() != b"chunked" or b"content-length" in values or scope["http_version"] == "1.0"
+    ):
         raise _Refused(400, "the transfer-encoding is not chunked alone")
 
 

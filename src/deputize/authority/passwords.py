@@ -24,10 +24,16 @@ class TooBusy(DeputizeError):
 
 
 class Passwords:
-    """Checks passwords in a few threads; each check costs tens of megabytes and milliseconds, so their number is bounded."""
+    """Checks passwords in a few threads.
 
-    def __init__(self, hasher: PasswordHasher = STANDARD, threads: int = 2, waiting: int = 64, of_one_source: int = 16) -> None:
-        """At most `threads` checks run at once and `waiting` more wait, `of_one_source` in all for the same source of attempts.
+    Each check costs tens of megabytes and milliseconds, so their number is bounded.
+    """
+
+    def __init__(
+        self, hasher: PasswordHasher = STANDARD, threads: int = 2, waiting: int = 64, of_one_source: int = 16
+    ) -> None:
+        """At most `threads` checks run at once and `waiting` more wait, `of_one_source` in all for the same
+        source of attempts.
 
         Beyond that `verify` raises `TooBusy`: one source alone does not keep the others out.
         """
@@ -39,12 +45,17 @@ class Passwords:
         self._nobody = hasher.hash("no user has this password")
 
     async def verify(self, password_hash: str, password: str, source: str = "") -> bool:
-        """Whether `password` is the one hashed; an empty hash is checked against a dummy, takes as long, and is false."""
+        """Whether `password` is the one hashed.
+
+        An empty hash is checked against a dummy, takes as long, and is false.
+        """
         if self._by_source[source] >= self._of_one_source:
             raise TooBusy("too many passwords of one source are being checked")
         self._by_source[source] += 1
         try:
-            return await self._in_thread(partial(self._matches, password_hash or self._nobody, password)) and bool(password_hash)
+            return await self._in_thread(
+                partial(self._matches, password_hash or self._nobody, password)
+            ) and bool(password_hash)
         finally:
             self._by_source[source] -= 1
             if not self._by_source[source]:

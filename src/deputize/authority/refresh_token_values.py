@@ -1,4 +1,7 @@
-"""Refresh token values: derived, so that a repeated request gets the same successor although only digests are stored."""
+"""Refresh token values.
+
+Derived, so that a repeated request gets the same successor although only digests are stored.
+"""
 
 import hashlib
 import hmac

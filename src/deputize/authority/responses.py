@@ -13,7 +13,9 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 _JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
-def json_response(document: JsonObject, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(
+    document: JsonObject, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """`document` as a response that nobody stores unless `headers` say otherwise."""
     body = _JSON.encode(document).encode()
     return Response(body, status, NO_STORE if headers is None else headers, "application/json")
@@ -30,6 +32,13 @@ def described(error: OAuthError, correlation_id: str) -> str:
 
 
 def error_response(error: OAuthError, correlation_id: str) -> Response:
-    """The error as RFC 6749 section 5.2 writes it; a 401 names the way to authenticate (RFC 9110 section 15.5.2)."""
-    headers = {**NO_STORE, "WWW-Authenticate": 'Basic realm="token", charset="UTF-8"'} if error.status == 401 else NO_STORE
+    """The error as RFC 6749 section 5.2 writes it.
+
+    A 401 names the way to authenticate (RFC 9110 section 15.5.2).
+    """
+    headers = (
+        {**NO_STORE, "WWW-Authenticate": 'Basic realm="token", charset="UTF-8"'}
+        if error.status == 401
+        else NO_STORE
+    )
     return json_response(error_document(error, correlation_id), error.status, headers)

@@ -58,7 +58,10 @@ async def serve(database_url: str, listener: Listener, audit_directory: Path) ->
     with _bound(listener) as bound:
         async with open_services(database_url, listener, audit_directory) as services:
             if not services.directory.current.environments:
-                _log.warning("the database holds no environment", fix="load one: deputize apply FILE with the same --data")
+                _log.warning(
+                    "the database holds no environment",
+                    fix="load one: deputize apply FILE with the same --data",
+                )
             await _serve(services, listener, bound)
 
 
@@ -68,7 +71,9 @@ def _bound(listener: Listener) -> socket.socket:
         return socket.create_server((listener.host, listener.port), family=family, backlog=BACKLOG)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).partition(" (while")[0]
-        raise ListenFailed(f"cannot listen on {listener.host} port {listener.port}: {reason}; choose another --port") from error
+        raise ListenFailed(
+            f"cannot listen on {listener.host} port {listener.port}: {reason}; choose another --port"
+        ) from error
 
 
 async def _serve(services: Services, listener: Listener, bound: socket.socket) -> None:
@@ -81,7 +86,12 @@ async def _serve(services: Services, listener: Listener, bound: socket.socket) -
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
     spare_collector()
-    told: dict[str, JsonValue] = {"base_url": listener.base_url, "host": listener.host, "port": listener.port, **operator()}
+    told: dict[str, JsonValue] = {
+        "base_url": listener.base_url,
+        "host": listener.host,
+        "port": listener.port,
+        **operator(),
+    }
     services.audit(Event("authority starts", services.clock.now(), None, told))
     await server.serve(sockets=[bound])
     services.audit(Event("authority stopped", services.clock.now(), None, told))
@@ -90,15 +100,24 @@ async def _serve(services: Services, listener: Listener, bound: socket.socket) -
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Leave signals alone: uvicorn would raise them again when it is done, and so end the process before the store is closed."""
+        """Leave signals alone.
+
+        Uvicorn would raise them again when it is done, and so end the process before the store is closed.
+        """
         yield
 
 
 @contextlib.asynccontextmanager
-async def open_services(database_url: str, listener: Listener, audit_directory: Path) -> AsyncGenerator[Services]:
+async def open_services(
+    database_url: str, listener: Listener, audit_directory: Path
+) -> AsyncGenerator[Services]:
     """Everything the authority works with, and the tasks that keep it current."""
     clock, passwords = SystemClock(), Passwords()
-    async with open_store(database_url) as store, open_audit(audit_directory) as publish, asyncio.TaskGroup() as tasks:
+    async with (
+        open_store(database_url) as store,
+        open_audit(audit_directory) as publish,
+        asyncio.TaskGroup() as tasks,
+    ):
         directory = await open_directory(store.directory_rows, listener.base_url, clock)
         housekeeping = (tasks.create_task(directory.watch()), tasks.create_task(_purge(store, clock)))
         yield Services(

@@ -1,4 +1,7 @@
-"""What endpoints and pages work with: the snapshot, the store, and everything that is a parameter elsewhere."""
+"""What endpoints and pages work with.
+
+The snapshot, the store, and everything that is a parameter elsewhere.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -119,7 +122,10 @@ class Services:
     """Networks of the proxies whose word about a client's address is taken."""
 
     def record(self, name: str, environment: str, reason: str | None = None, **members: JsonValue) -> None:
-        """Record that `name` happened in the environment with this id, or was refused for a `reason`; members as in `audit.Event`."""
+        """Record that `name` happened in the environment with this id, or was refused for a `reason`.
+
+        Members as in `audit.Event`.
+        """
         self.audit(Event(name, self.clock.now(), environment, members, reason))
 
     @property

@@ -1,4 +1,7 @@
-"""What commands that work on the authority's data have in common: the store, errors in words, and a record of who did what."""
+"""What commands that work on the authority's data have in common.
+
+The store, errors in words, and a record of who did what.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -31,7 +34,10 @@ class Administration:
     """What its record says beside who and where: what it was about, before and after. Never a secret."""
 
     async def read(self, environment: str) -> tuple[DirectoryRows, EnvironmentRow]:
-        """Everything configured, and the environment with this name or id. Raises `click.ClickException` when there is none."""
+        """Everything configured, and the environment with this name or id.
+
+        Raises `click.ClickException` when there is none.
+        """
         rows = await self.store.directory_rows.load()
         found = next((row for row in rows.environments if environment in {row.name, row.id}), None)
         if found is None:
@@ -42,7 +48,9 @@ class Administration:
 
 
 def administer(database_url: str, work: Callable[[Administration], Awaitable[T]]) -> T:
-    """What `work` returns. Whether it succeeds or not, the audit says which command it was, who called it, and what it told.
+    """What `work` returns.
+
+    Whether it succeeds or not, the audit says which command it was, who called it, and what it told.
 
     Raises `click.ClickException` for every error of this product.
     """
@@ -61,7 +69,9 @@ async def _administer(database_url: str, work: Callable[[Administration], Awaita
         raise click.ClickException(f"{error}; nothing was done, as nobody could tell afterwards") from error
 
 
-async def _recorded(publish: Publish, administration: Administration, work: Callable[[Administration], Awaitable[T]]) -> T:
+async def _recorded(
+    publish: Publish, administration: Administration, work: Callable[[Administration], Awaitable[T]]
+) -> T:
     reason: str | None = "it broke off"
     try:
         result = await work(administration)

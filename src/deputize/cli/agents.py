@@ -46,7 +46,9 @@ def _set_enabled(agent: str, environment: str, database_url: str, *, enabled: bo
             names = ", ".join(sorted(row.name for row in known)) or "none"
             raise click.ClickException(f"there is no agent {agent!r} in {found.name}; there is {names}")
         before = bool(row.document.get("enabled", True))
-        administration.members.update(agent=row.id, agent_name=row.name, before={"enabled": before}, after={"enabled": enabled})
+        administration.members.update(
+            agent=row.id, agent_name=row.name, before={"enabled": before}, after={"enabled": enabled}
+        )
         if before == enabled:
             return False
         changed = replace(row, document={**row.document, "enabled": enabled})

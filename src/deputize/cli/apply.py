@@ -19,7 +19,11 @@ from deputize.cli.secrets_file import SecretsFileInvalid, write_secrets
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @DATA
 @click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="What &{NAME} stands for in the file; before the process environment."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What &{NAME} stands for in the file; before the process environment.",
 )
 @click.option(
     "--base-url",
@@ -30,12 +34,22 @@ from deputize.cli.secrets_file import SecretsFileInvalid, write_secrets
 @click.option(
     "--secrets-out",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write ids and new secrets to this JSON file, readable by you alone, instead of printing them. Those it holds already stay.",
+    help="Write ids and new secrets to this JSON file, readable by you alone, instead of printing them. "
+    "Those it holds already stay.",
 )
 @click.option("--dry-run", is_flag=True, help="Check the file and show what would change.")
-@click.option("--prune", is_flag=True, help="Remove objects that the file does not name, of the kinds it lists.")
+@click.option(
+    "--prune", is_flag=True, help="Remove objects that the file does not name, of the kinds it lists."
+)
 def apply(
-    file: Path, database_url: str, settings: Sequence[str], base_url: str | None, secrets_out: Path | None, *, dry_run: bool, prune: bool
+    file: Path,
+    database_url: str,
+    settings: Sequence[str],
+    base_url: str | None,
+    secrets_out: Path | None,
+    *,
+    dry_run: bool,
+    prune: bool,
 ) -> None:
     """Make an environment what FILE says: all of it, or nothing if anything in it is wrong.
 
@@ -52,10 +66,14 @@ async def _apply(administration: Administration, application: Application) -> Ap
     administration.members.update(file=application.file, dry_run=application.dry_run, prune=application.prune)
     passwords = Passwords()
     try:
-        applied = await environment_file.apply(application, administration.store, passwords, administration.clock)
+        applied = await environment_file.apply(
+            application, administration.store, passwords, administration.clock
+        )
     except EnvironmentFileInvalid as error:
         count = len(error.errors)
-        raise click.ClickException(f"{application.file} has {count} error{'s' * (count > 1)}; nothing was changed\n{error}") from error
+        raise click.ClickException(
+            f"{application.file} has {count} error{'s' * (count > 1)}; nothing was changed\n{error}"
+        ) from error
     finally:
         passwords.close()
     administration.environment_id = applied.environment.id
@@ -90,11 +108,16 @@ def _hand_out(applied: Applied, secrets_file: Path | None) -> None:
             write_secrets(secrets_file, applied, issuer)
         except (OSError, SecretsFileInvalid) as error:
             _print_secrets(applied)
-            raise click.ClickException(f"the environment was changed, but {secrets_file} was not written: {error}") from error
+            raise click.ClickException(
+                f"the environment was changed, but {secrets_file} was not written: {error}"
+            ) from error
     else:
         _print_secrets(applied)
 
 
 def _print_secrets(applied: Applied) -> None:
     for issued in applied.secrets:
-        click.echo(f"{issued.owner.kind} {issued.owner.name}: id {issued.owner.id}, secret {issued.text} (shown only now)")
+        click.echo(
+            f"{issued.owner.kind} {issued.owner.name}: id {issued.owner.id}, secret {issued.text} (shown "
+            f"only now)"
+        )

@@ -37,20 +37,26 @@ def authority() -> None:
 @authority.command("serve")
 @DATA
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=click.IntRange(1, 65535), default=9080, show_default=True, help="Port to listen on.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=9080, show_default=True, help="Port to listen on."
+)
 @click.option(
     "--base-url",
     type=BaseUrl(),
-    help="Origin under which users and agents reach the authority. Default: http://localhost:PORT on a loopback host.",
+    help="Origin under which users and agents reach the authority. Default: http://localhost:PORT on a "
+    "loopback host.",
 )
 @click.option(
     "--trusted-proxy",
     "trusted_proxies",
     multiple=True,
     type=NetworkParameter(),
-    help="Address or network, such as 10.0.0.0/8, of a proxy whose X-Forwarded-For tells clients' addresses; may be repeated.",
+    help="Address or network, such as 10.0.0.0/8, of a proxy whose X-Forwarded-For tells clients' "
+    "addresses; may be repeated.",
 )
-def serve_command(database_url: str, host: str, port: int, base_url: str | None, trusted_proxies: tuple[Network, ...]) -> None:
+def serve_command(
+    database_url: str, host: str, port: int, base_url: str | None, trusted_proxies: tuple[Network, ...]
+) -> None:
     """Serve until SIGTERM or SIGINT. Changes made by `deputize apply` show within a second."""
     configure_logging()
     listener = Listener(host, port, _base_url(base_url, host, port), trusted_proxies)

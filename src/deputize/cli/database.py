@@ -1,4 +1,6 @@
-"""The options that tell where the authority's data and audit files are, the same for every command that needs them."""
+"""The options that tell where the authority's data and audit files are, the same for every command that needs
+them.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -45,7 +47,8 @@ _AUDIT = click.option(
     envvar="DEPUTIZE_AUDIT",
     expose_value=False,
     callback=_remember,
-    help="Folder of authority.audit.json, the record of everything that is done; also taken from DEPUTIZE_AUDIT. "
+    help="Folder of authority.audit.json, the record of everything that is done; also taken from "
+    "DEPUTIZE_AUDIT. "
     "Default: audit in the data folder; with PostgreSQL, data/audit.",
 )
 

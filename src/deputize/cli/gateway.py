@@ -23,7 +23,8 @@ _INSTANCE = click.option(
     envvar="IG_INSTANCE_DIR",
     default=Path.home() / ".openig",
     show_default="~/.openig",
-    help="Directory with config/admin.json, config/config.json and config/routes; also taken from IG_INSTANCE_DIR.",
+    help="Directory with config/admin.json, config/config.json and config/routes; also taken from "
+    "IG_INSTANCE_DIR.",
 )
 
 
@@ -46,7 +47,10 @@ def serve(directory: Path) -> None:
 @gateway.command()
 @_INSTANCE
 def check(directory: Path) -> None:
-    """Load everything without listening; print what is wrong and what is probably not meant. Fails if anything is wrong."""
+    """Load everything without listening; print what is wrong and what is probably not meant.
+
+    Fails if anything is wrong.
+    """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     errors, warnings = asyncio.run(_problems(directory.absolute()))
     _print("warning", warnings)

@@ -31,7 +31,11 @@ def list_keys(name: str, database_url: str) -> None:
 
     for key in administer(database_url, work):
         end = outlived_at(key)
-        until = "" if end is None else f", retired {_moment(key.retired_at or 0.0)}, verifies until {_moment(end)}"
+        until = (
+            ""
+            if end is None
+            else f", retired {_moment(key.retired_at or 0.0)}, verifies until {_moment(end)}"
+        )
         click.echo(f"{key.kid}  {key.algorithm}  {key.state}, made {_moment(key.created_at)}{until}")
 
 
@@ -39,13 +43,18 @@ def list_keys(name: str, database_url: str) -> None:
 @ENVIRONMENT
 @DATA
 @click.option(
-    "--algorithm", type=click.Choice(ALGORITHMS), default=DEFAULT_ALGORITHM, show_default=True, help="Algorithm of the fresh key."
+    "--algorithm",
+    type=click.Choice(ALGORITHMS),
+    default=DEFAULT_ALGORITHM,
+    show_default=True,
+    help="Algorithm of the fresh key.",
 )
 def rotate(name: str, database_url: str, algorithm: str) -> None:
     """Sign with the next key from now on, and put a fresh one in its place.
 
-    The next key has been published since the last rotation, so that no cache is surprised. Tokens signed before stay valid: a retired
-    key goes on verifying for 30 days, the longest life of a token, and is forgotten then.
+    The next key has been published since the last rotation, so that no cache is surprised. Tokens signed
+    before stay valid: a retired key goes on verifying for 30 days, the longest life of a token, and is
+    forgotten then.
     """
 
     async def work(administration: Administration) -> str:
@@ -72,7 +81,9 @@ def retire(kid: str, name: str, database_url: str) -> None:
     async def work(administration: Administration) -> None:
         rows, environment = await administration.read(name)
         before = _ring(rows, environment)
-        await administration.store.directory_rows.change(retire_key(environment.id, before, kid), rows.version)
+        await administration.store.directory_rows.change(
+            retire_key(environment.id, before, kid), rows.version
+        )
         await _tell(administration, before)
 
     administer(database_url, work)

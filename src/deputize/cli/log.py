@@ -1,4 +1,7 @@
-"""How the programs log: one JSON object a line on standard error, so that people and collectors read the same."""
+"""How the programs log.
+
+One JSON object a line on standard error, so that people and collectors read the same.
+"""
 
 import contextlib
 import json
@@ -33,7 +36,10 @@ def configure_logging() -> None:
 
 
 class _LineWriter:
-    """A logger whose reader may be gone, or whose disk is full: lines are lost then, and nothing else fails."""
+    """A logger whose reader may be gone, or whose disk is full.
+
+    Lines are lost then, and nothing else fails.
+    """
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream

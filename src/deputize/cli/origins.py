@@ -22,5 +22,9 @@ class BaseUrl(click.ParamType[str]):
         if given.rstrip("/") != str(origin):
             self.fail(f"{given!r} is more than an origin, or not written plainly as {origin}", param, ctx)
         if origin.scheme == "http" and not is_loopback_host(origin.host):
-            self.fail("users' passwords travel to it, so it has to be https unless it is on this machine", param, ctx)
+            self.fail(
+                "users' passwords travel to it, so it has to be https unless it is on this machine",
+                param,
+                ctx,
+            )
         return str(origin)

@@ -33,7 +33,12 @@ def secrets() -> None:
 @click.argument("kind", type=click.Choice(["resource", "agent"]))
 @click.argument("name")
 @click.option("--environment", required=True, help="Name or id of the environment.")
-@click.option("--keep-previous", default="1 hour", show_default=True, help="How long the secret so far goes on working, at most 30 days.")
+@click.option(
+    "--keep-previous",
+    default="1 hour",
+    show_default=True,
+    help="How long the secret so far goes on working, at most 30 days.",
+)
 @DATA
 def rotate(kind: str, name: str, environment: str, keep_previous: str, database_url: str) -> None:
     """Draw a new secret for the resource or agent NAME, and print it: it is shown only now."""
@@ -60,7 +65,9 @@ async def _rotate(administration: Administration, owner: _Owner, keep_previous: 
     previous = [secret for secret in rows.secrets if secret.owner_id == row.id]
     now = administration.clock.now()
     changes, issued = replace_secret(row, previous, now, keep_previous=keep_previous)
-    administration.members.update(kind=row.kind, id=row.id, name=row.name, previous_secrets_end=timestamp_text(now + keep_previous))
+    administration.members.update(
+        kind=row.kind, id=row.id, name=row.name, previous_secrets_end=timestamp_text(now + keep_previous)
+    )
     await administration.store.directory_rows.change(changes, rows.version)
     return issued
 
@@ -70,5 +77,8 @@ def _find(rows: Sequence[ObjectRow], owner: _Owner) -> ObjectRow:
     found = next((row for row in objects if owner.name in {row.name, row.id}), None)
     if found is None:
         known = ", ".join(sorted(row.name for row in objects)) or "none"
-        raise click.ClickException(f"there is no {owner.kind} {owner.name!r} in an environment {owner.environment!r}; there is {known}")
+        raise click.ClickException(
+            f"there is no {owner.kind} {owner.name!r} in an environment {owner.environment!r}; there is "
+            f"{known}"
+        )
     return found

@@ -1,4 +1,7 @@
-"""The file that `deputize apply --secrets-out` writes: ids of resources and agents, and the secrets known so far."""
+"""The file that `deputize apply --secrets-out` writes.
+
+Ids of resources and agents, and the secrets known so far.
+"""
 
 import json
 import os
@@ -23,7 +26,10 @@ class SecretsFileInvalid(DeputizeError):
 def write_secrets(path: Path, applied: Applied, issuer: str) -> None:
     """Write the file whole, with mode 0600. Raises `SecretsFileInvalid` or `OSError`."""
     known = {**_known(path), **{issued.owner.id: issued.text for issued in applied.secrets}}
-    content: dict[str, Any] = {"environment": {"id": applied.environment.id, "name": applied.environment.name}, "issuer": issuer}
+    content: dict[str, Any] = {
+        "environment": {"id": applied.environment.id, "name": applied.environment.name},
+        "issuer": issuer,
+    }
     for kind, member in _MEMBERS.items():
         rows = (row for row in applied.objects if row.kind == kind)
         content[member] = {row.name: _entry(row.id, known) for row in rows}
@@ -35,7 +41,10 @@ def _entry(object_id: str, known: Known) -> Mapping[str, str]:
 
 
 def _known(path: Path) -> Known:
-    """The secrets an earlier run wrote: only their digests are stored elsewhere, so they must not get lost."""
+    """The secrets an earlier run wrote.
+
+    Only their digests are stored elsewhere, so they must not get lost.
+    """
     if not path.exists():
         return {}
     try:
@@ -45,8 +54,16 @@ def _known(path: Path) -> Known:
     if not isinstance(content, Mapping) or "issuer" not in content:
         raise SecretsFileInvalid("it exists and was not written by deputize apply")
     objects = (content.get(member) for member in _MEMBERS.values())
-    entries = (entry for named in objects if isinstance(named, Mapping) for entry in named.values() if isinstance(entry, Mapping))
-    return {str(entry["id"]): str(entry["secret"]) for entry in entries if "id" in entry and "secret" in entry}
+    entries = (
+        entry
+        for named in objects
+        if isinstance(named, Mapping)
+        for entry in named.values()
+        if isinstance(entry, Mapping)
+    )
+    return {
+        str(entry["id"]): str(entry["secret"]) for entry in entries if "id" in entry and "secret" in entry
+    }
 
 
 def _replace(path: Path, text: str) -> None:

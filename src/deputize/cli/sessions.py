@@ -22,7 +22,10 @@ def sessions() -> None:
 @DATA
 @click.option("--user", "username", help="Only those of this user (a name or an id).")
 def list_sessions(name: str, database_url: str, username: str | None) -> None:
-    """Show the sessions that were not ended; agents may hold tokens of a session that lapsed in the browser."""
+    """Show the sessions that were not ended.
+
+    Agents may hold tokens of a session that lapsed in the browser.
+    """
 
     async def work(administration: Administration) -> tuple[Sequence[tuple[Session, User]], float]:
         _, environment = await administration.read(name)
@@ -34,8 +37,13 @@ def list_sessions(name: str, database_url: str, username: str | None) -> None:
 
     listed, now = administer(database_url, work)
     for session, user in listed:
-        state = "lapsed in the browser" if session.expires_at <= now else f"until {_moment(session.expires_at)}"
-        click.echo(f"{session.id}  {user.username}, since {_moment(session.created_at)}, used {_moment(session.last_used_at)}, {state}")
+        state = (
+            "lapsed in the browser" if session.expires_at <= now else f"until {_moment(session.expires_at)}"
+        )
+        click.echo(
+            f"{session.id}  {user.username}, since {_moment(session.created_at)}, used "
+            f"{_moment(session.last_used_at)}, {state}"
+        )
     if not listed:
         click.echo("nobody is signed on")
 
@@ -46,7 +54,10 @@ def list_sessions(name: str, database_url: str, username: str | None) -> None:
 @DATA
 @click.option("--user", "username", help="All sessions of this user (a name or an id) instead of one.")
 def end(session: str | None, name: str, database_url: str, username: str | None) -> None:
-    """End SESSION, or all of a user: the user signs on again, and every token that came of it has ended for good."""
+    """End SESSION, or all of a user.
+
+    The user signs on again, and every token that came of it has ended for good.
+    """
     if (session is None) == (username is None):
         raise click.UsageError("name a session, or a user with --user")
 
@@ -56,7 +67,9 @@ def end(session: str | None, name: str, database_url: str, username: str | None)
         found = await administration.store.sessions.sessions_of(environment.id)
         ending = [each.id for each in found if each.id == session or (only and each.user_id == only.id)]
         if session is not None and not ending:
-            raise click.ClickException(f"there is no session {session!r} in {environment.name}, or it was ended already")
+            raise click.ClickException(
+                f"there is no session {session!r} in {environment.name}, or it was ended already"
+            )
         for each in ending:
             await administration.store.sessions.end_session(each, administration.clock.now())
         administration.members.update(sessions=ending)

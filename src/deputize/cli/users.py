@@ -41,7 +41,9 @@ def enable(username: str, name: str, database_url: str) -> None:
 @ENVIRONMENT
 @DATA
 def unlock(username: str, name: str, database_url: str) -> None:
-    """Forget the wrong passwords that anybody typed for USERNAME, so that the next attempt does not have to wait."""
+    """Forget the wrong passwords that anybody typed for USERNAME, so that the next attempt does not have to
+    wait.
+    """
 
     async def work(administration: Administration) -> None:
         user = await find_user(administration, name, username)

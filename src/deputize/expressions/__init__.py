@@ -1,10 +1,17 @@
 """The two expression languages: mappings that compute claims, and the templates of gateway configuration.
 
-Values are JSON values, nothing is looked up on Python objects, and every evaluation is bounded. Imports the kernel only.
+Values are JSON values, nothing is looked up on Python objects, and every evaluation is bounded. Imports the
+kernel only.
 """
 
 from deputize.expressions.condition import Condition, compile_condition
-from deputize.expressions.errors import EvaluationError, ExpressionError, ExpressionSyntaxError, LimitExceeded, TokenError
+from deputize.expressions.errors import (
+    EvaluationError,
+    ExpressionError,
+    ExpressionSyntaxError,
+    LimitExceeded,
+    TokenError,
+)
 from deputize.expressions.limits import DEFAULT, Limits
 from deputize.expressions.mapping import MappingExpression, compile_mapping, parse_attribute_value
 from deputize.expressions.patterns import Pattern, compile_pattern

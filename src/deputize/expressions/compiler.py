@@ -1,14 +1,21 @@
 """Tree to closures, compiled once and run often.
 
-Steps are not counted one by one: without loops an expression costs exactly as many steps as it has nodes, so that number is
-paid in advance, and a selection or projection pays for its body times its elements before it starts.
+Steps are not counted one by one: without loops an expression costs exactly as many steps as it has nodes, so
+that number is paid in advance, and a selection or projection pays for its body times its elements before it
+starts.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from deputize.expressions.errors import EvaluationError, ExpressionSyntaxError, LimitExceeded, OperandError, OperandLimitError
+from deputize.expressions.errors import (
+    EvaluationError,
+    ExpressionSyntaxError,
+    LimitExceeded,
+    OperandError,
+    OperandLimitError,
+)
 from deputize.expressions.functions.function import Function
 from deputize.expressions.limits import DEFAULT, Limits
 from deputize.expressions.patterns import compile_pattern
@@ -71,7 +78,10 @@ class Semantics:
     """Every binary operator but `and` and `or`, which do not always look at their right operand."""
     unary: Mapping[UnaryOperator, Callable[[Value], Value]]
     equals_null: Callable[[Value], Value]
-    """What `x == null` asks, with a null that somebody wrote: two values that merely turn out to be null are never equal."""
+    """What `x == null` asks, with a null that somebody wrote.
+
+    Two values that merely turn out to be null are never equal.
+    """
     differs_from_null: Callable[[Value], Value]
     """What `x != null` asks, with a null that somebody wrote."""
     truth: Callable[[Value], bool]
@@ -79,8 +89,11 @@ class Semantics:
     functions: Mapping[str, Function]
     methods: Mapping[str, Function]
     decides: bool = False
-    """Whether a result that rests on something absent is `UNDECIDED`. Then so are `and`, `or`, conditionals and function calls, unless
-    the rest of the expression decides whatever the absent value might have been (Kleene's strong logic of three values)."""
+    """Whether a result that rests on something absent is `UNDECIDED`.
+
+    Then so are `and`, `or`, conditionals and function calls, unless the rest of the expression decides
+    whatever the absent value might have been (Kleene's strong logic of three values).
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +118,27 @@ class Program:
         except OperandError as error:
             raise _located(self.source, self.tree.start, error) from error
         except _UNFORESEEN as error:
-            # A lazy binding could not be read, or a value is not what JSON knows: the expression fails, not the request.
+            # A lazy binding could not be read, or a value is not what JSON knows: the expression fails, not
+            # the request.
             raise EvaluationError(self.source, self.tree.start, f"cannot be evaluated: {error}") from error
 
 
-_UNFORESEEN = (DeputizeError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
+_UNFORESEEN = (
+    DeputizeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    RecursionError,
+)
 
 
 def compile_tree(source: str, tree: Node, semantics: Semantics) -> Program:
-    """The program for `tree`, which was parsed from `source`. Raises `ExpressionSyntaxError` for patterns that are wrong."""
+    """The program for `tree`, which was parsed from `source`.
+
+    Raises `ExpressionSyntaxError` for patterns that are wrong.
+    """
     return Program(source, tree, _Compiler(source, semantics).code(tree), count(tree))
 
 
@@ -123,7 +148,10 @@ def _located(source: str, position: int, error: OperandError) -> EvaluationError
 
 
 def _undecided_if_absent(call: Callable[..., Value]) -> Callable[..., Value]:
-    """As `call`, but what it makes of an absent argument, unless that is absent too, is `UNDECIDED`: `find(missing, …)` is not false."""
+    """As `call`, but what it makes of an absent argument, unless that is absent too, is `UNDECIDED`.
+
+    `find(missing, …)` is not false.
+    """
 
     def run(*arguments: Value) -> Value:
         value = call(*arguments)
@@ -158,7 +186,9 @@ class _Compiler:
             case Call():
                 return self._call(node.start, self._semantics.functions[node.name], node.arguments)
             case MethodCall():
-                return self._call(node.start, self._semantics.methods[node.name], (node.target, *node.arguments))
+                return self._call(
+                    node.start, self._semantics.methods[node.name], (node.target, *node.arguments)
+                )
             case Unary():
                 return self._unary(node)
             case Binary():
@@ -221,7 +251,9 @@ class _Compiler:
 
     def _call(self, position: int, function: Function, arguments: tuple[Node, ...]) -> Code:
         call = _undecided_if_absent(function.call) if self._semantics.decides else function.call
-        codes = [self._argument(node, is_pattern=at in function.patterns_at) for at, node in enumerate(arguments)]
+        codes = [
+            self._argument(node, is_pattern=at in function.patterns_at) for at, node in enumerate(arguments)
+        ]
 
         def run_call(frame: Frame) -> Value:
             try:

@@ -1,4 +1,7 @@
-"""What can go wrong with an expression. Nothing else ever escapes from this package's compile and evaluate calls."""
+"""What can go wrong with an expression.
+
+Nothing else ever escapes from this package's compile and evaluate calls.
+"""
 
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.redaction import printable
@@ -7,7 +10,10 @@ _WINDOW = 100
 
 
 class ExpressionError(DeputizeError):
-    """Root of the errors of this package: `reason` is a clause without a closing dot, `position` counts characters from 0."""
+    """Root of the errors of this package.
+
+    `reason` is a clause without a closing dot, `position` counts characters from 0.
+    """
 
     def __init__(self, source: str, position: int, reason: str) -> None:
         """`str()` shows the reason and, below it, the source with a caret under `position`."""
@@ -18,7 +24,9 @@ class ExpressionError(DeputizeError):
 
 
 class ExpressionSyntaxError(ExpressionError):
-    """The text is not an expression of its grammar, uses a disabled feature, or exceeds a limit that is known before it runs."""
+    """The text is not an expression of its grammar, uses a disabled feature, or exceeds a limit that is known
+    before it runs.
+    """
 
 
 class EvaluationError(ExpressionError):
@@ -30,11 +38,17 @@ class LimitExceeded(EvaluationError):
 
 
 class OperandError(DeputizeError):
-    """An operator, a function or a pattern refuses what it is given. Inside an expression it becomes an `EvaluationError` with a place."""
+    """An operator, a function or a pattern refuses what it is given.
+
+    Inside an expression it becomes an `EvaluationError` with a place.
+    """
 
 
 class OperandLimitError(OperandError):
-    """An operator or function would make too large a value. Inside an expression it becomes `LimitExceeded`."""
+    """An operator or function would make too large a value.
+
+    Inside an expression it becomes `LimitExceeded`.
+    """
 
 
 class TokenError(DeputizeError):

@@ -13,7 +13,9 @@ _CUT = 64
 
 
 def explain(program: Program, semantics: Semantics, bindings: Mapping[str, object]) -> tuple[str, ...]:
-    """One sentence for every condition that was false and every path that was missing on the way to the value."""
+    """One sentence for every condition that was false and every path that was missing on the way to the
+    value.
+    """
     return tuple(dict.fromkeys(_Explanation(program.source, semantics, bindings).of(program.tree)))
 
 
@@ -87,7 +89,11 @@ class _Explanation:
 
     def _first_missing(self, node: Node) -> Node:
         """The shortest missing beginning of a path: what an operator has to look for."""
-        while isinstance(node, Member | Index) and not isinstance(node.target, This | Root) and _is_absent_value(self._value(node.target)):
+        while (
+            isinstance(node, Member | Index)
+            and not isinstance(node.target, This | Root)
+            and _is_absent_value(self._value(node.target))
+        ):
             node = node.target
         return node
 

@@ -37,8 +37,14 @@ class Vocabulary:
 
 
 def operator_pattern(*operators: str) -> re.Pattern[str]:
-    """A pattern that matches the longest of `operators`. Where one is written with a blank, any white space or none may stand."""
-    patterns = (_BLANKS.join(map(re.escape, operator.split(" "))) for operator in sorted(operators, key=len, reverse=True))
+    """A pattern that matches the longest of `operators`.
+
+    Where one is written with a blank, any white space or none may stand.
+    """
+    patterns = (
+        _BLANKS.join(map(re.escape, operator.split(" ")))
+        for operator in sorted(operators, key=len, reverse=True)
+    )
     return re.compile("|".join(patterns))
 
 
@@ -50,14 +56,18 @@ _HINTS: Mapping[str, str] = {
 }
 _SPACE = re.compile(_BLANKS)
 _WORD = re.compile(r"[^\W\d]\w*")
-_NUMBER = re.compile(r"(?P<hex>0[xX][0-9a-fA-F]{1,16})(?!\w)|(?P<whole>[0-9]+)[lL]?(?![\w.])|(?P<real>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)[fFdD]?(?![\w.])")  # fmt: skip  # noqa: E501
+_NUMBER = re.compile(
+    r"(?P<hex>0[xX][0-9a-fA-F]{1,16})(?!\w)"
+    r"|(?P<whole>[0-9]+)[lL]?(?![\w.])"
+    r"|(?P<real>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)[fFdD]?(?![\w.])"
+)
 
 
 def tokens(source: str, vocabulary: Vocabulary, start: int = 0, stop: str = "") -> list[Token]:
     """The tokens of `source` from `start` to its end, closed by an "end" token.
 
-    With `stop`, reading ends at the first operator token `stop` outside of texts, which becomes the "end" token: that is how
-    the closing brace of `${…}` is found. Raises `ExpressionSyntaxError`.
+    With `stop`, reading ends at the first operator token `stop` outside of texts, which becomes the "end"
+    token: that is how the closing brace of `${…}` is found. Raises `ExpressionSyntaxError`.
     """
     found: list[Token] = []
     at = _after_space(source, start)
@@ -108,7 +118,8 @@ def _number_value(match: re.Match[str]) -> int | float:
     if match["hex"]:
         return int(match["hex"], 16)
     if match["whole"]:
-        # Texts of more than 4300 digits are refused by int(); anything above 20 digits is out of range anyway.
+        # Texts of more than 4300 digits are refused by int(); anything above 20 digits is out of range
+        # anyway.
         return int(match["whole"][-20:]) if len(match["whole"].lstrip("0")) <= 20 else MAX_INTEGER + 1
     return float(match["real"])
 
@@ -125,6 +136,8 @@ def _word(match: re.Match[str], vocabulary: Vocabulary) -> Token:
 def _operator(source: str, at: int, vocabulary: Vocabulary) -> Token:
     match = vocabulary.operators.match(source, at)
     if match is None:
-        raise ExpressionSyntaxError(source, at, f"{source[at]!r} means nothing here{_HINTS.get(source[at], '')}")
+        raise ExpressionSyntaxError(
+            source, at, f"{source[at]!r} means nothing here{_HINTS.get(source[at], '')}"
+        )
     operator = "".join(match.group().split())
     return Token("operator", vocabulary.synonyms.get(operator, operator), None, at, match.end())

@@ -29,7 +29,10 @@ class MappingExpression:
         return self._program.run(bindings, limits)
 
     def explain(self, bindings: Mapping[str, object]) -> tuple[str, ...]:
-        """Sentences naming what was false or missing on the way to the value. For logs: texts are cut and redacted."""
+        """Sentences naming what was false or missing on the way to the value.
+
+        For logs: texts are cut and redacted.
+        """
         return explain(self._program, SEMANTICS, bindings)
 
     @classmethod
@@ -45,7 +48,10 @@ def compile_mapping(source: str) -> MappingExpression:
 
 
 def parse_attribute_value(text: str) -> MappingExpression:
-    """An attribute's `value` as the management API carries it: `${expression}`, anything else is a constant text."""
+    """An attribute's `value` as the management API carries it.
+
+    `${expression}`, anything else is a constant text.
+    """
     stripped = text.strip()
     if stripped.startswith("${") and stripped.endswith("}"):
         return compile_mapping(stripped[2:-1])

@@ -1,7 +1,8 @@
 """Tokens to tree: what the dialects share. A dialect adds its own primaries and suffixes.
 
-Binary operators are parsed by climbing a table of precedences instead of by one function per level: with a function per level
-64 nested parentheses would need some 800 Python frames, more than is left below a web server's own.
+Binary operators are parsed by climbing a table of precedences instead of by one function per level: with a
+function per level 64 nested parentheses would need some 800 Python frames, more than is left below a web
+server's own.
 """
 
 from abc import ABC, abstractmethod
@@ -132,7 +133,11 @@ class Parser(ABC):
         self._descend()
         start = self.token.start
         left = self._unary()
-        while self.token.kind == "operator" and (entry := self.precedences.get(self.token.text)) and entry[0] >= lowest:
+        while (
+            self.token.kind == "operator"
+            and (entry := self.precedences.get(self.token.text))
+            and entry[0] >= lowest
+        ):
             precedence, operator = entry
             at = self.take().start
             right = self._binary(precedence + 1)
@@ -210,11 +215,18 @@ class Parser(ABC):
         return Token("word", text, text, token.start, token.end)
 
     def call(self, start: int, name: str, shown: str) -> Node:
-        """The call of function `name`, the next token being its "("; `shown` is the name as people write it."""
+        """The call of function `name`, the next token being its "(".
+
+        `shown` is the name as people write it.
+        """
         function = self.functions.get(name)
         if function is None:
             close = get_close_matches(name, self.functions, n=1)
-            self.fail(f"there is no function {shown}" + (f"; did you mean {shown.replace(name, close[0])}?" if close else ""), start)
+            self.fail(
+                f"there is no function {shown}"
+                + (f"; did you mean {shown.replace(name, close[0])}?" if close else ""),
+                start,
+            )
         arguments = self.arguments()
         if not function.takes(len(arguments)):
             self.fail(f"{shown} takes {function.arity}, not {len(arguments)}", start)

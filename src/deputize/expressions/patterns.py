@@ -1,7 +1,8 @@
 """Regular expressions, on an engine whose time is linear in the text (RE2).
 
-RE2 knows no look-around and no back-references. Where an operator has written such a pattern, an engine that backtracks takes it,
-within limits of time and of text. A pattern that is computed, and so may come from a client, never gets there.
+RE2 knows no look-around and no back-references. Where an operator has written such a pattern, an engine that
+backtracks takes it, within limits of time and of text. A pattern that is computed, and so may come from a
+client, never gets there.
 """
 
 import re
@@ -31,13 +32,22 @@ BACKTRACKING_SECONDS = 0.05
 _MEMORY = 1 << 20
 _REFERENCE = re.compile(r"\$(?P<group>[0-9])|\\(?P<escaped>.)", re.DOTALL)
 _NEEDS_BACKTRACKING = re.compile(r"\(\?<?[=!]|\(\?>|\\[1-9]|\\k<|\(\?P=|[*+?}]\+")
-"""What RE2 refuses and the original's engine knows: look-around, atomic groups, back-references, possessive quantifiers."""
+"""What RE2 refuses and the original's engine knows.
+
+Look-around, atomic groups, back-references, possessive quantifiers.
+"""
 _BEGINNING = re.compile(r"\^([A-Za-z0-9/_ -]+)")
-"""Patterns such as `^/mcp`, which most routes use, only ask how a text begins; that needs no engine and a quarter of the time."""
+"""Patterns such as `^/mcp`, which most routes use, only ask how a text begins.
+
+That needs no engine and a quarter of the time.
+"""
 
 
 class Pattern:
-    """A compiled regular expression. All methods raise `OperandError` on text that is not Unicode (lone surrogates)."""
+    """A compiled regular expression.
+
+    All methods raise `OperandError` on text that is not Unicode (lone surrogates).
+    """
 
     __slots__ = ("_beginning", "_compiled", "source")
 
@@ -60,7 +70,9 @@ class Pattern:
         return self._compiled.fullmatch(encoded(text)) is not None
 
     def groups(self, text: str) -> list[str | None] | None:
-        """The first occurrence followed by its groups (`None` for one that took no part), or `None` without occurrence."""
+        """The first occurrence followed by its groups (`None` for one that took no part), or `None` without
+        occurrence.
+        """
         match = self._compiled.search(encoded(text))
         if match is None:
             return None
@@ -77,7 +89,8 @@ class Pattern:
     def replace(self, text: str, replacement: str) -> str:
         """`text` with every occurrence that is not empty replaced; `$1` stands for the first group.
 
-        A backslash before a dollar makes it an ordinary one. Raises `OperandLimitError` for a result of more than `MAX_TEXT` bytes.
+        A backslash before a dollar makes it an ordinary one. Raises `OperandLimitError` for a result of more
+        than `MAX_TEXT` bytes.
         """
         template = _replacement(replacement)
         pieces: list[str] = []
@@ -90,7 +103,10 @@ class Pattern:
         return "".join(pieces)
 
     def _found(self, text: str) -> Iterator[tuple[str, Groups]]:
-        """The text before each occurrence that is not empty, and its groups, itself first; at last what is left, without groups."""
+        """The text before each occurrence that is not empty, and its groups, itself first.
+
+        At last what is left, without groups.
+        """
         data = encoded(text)
         # One search is linear, but so many of them as there are occurrences are not: hence both limits.
         if len(data) > MAX_TEXT:
@@ -101,13 +117,19 @@ class Pattern:
                 raise OperandLimitError(f"the pattern occurs more than {MAX_OCCURRENCES} times")
             if match.end() > match.start():
                 groups = (match[0], *match.groups())
-                yield _decoded(data[end : match.start()]), tuple(None if part is None else _decoded(part) for part in groups)
+                yield (
+                    _decoded(data[end : match.start()]),
+                    tuple(None if part is None else _decoded(part) for part in groups),
+                )
                 end = match.end()
         yield _decoded(data[end:]), ()
 
 
 class BacktrackingPattern(Pattern):
-    """A pattern with look-around or back-references. All methods raise `OperandError` when the text makes it take too long."""
+    """A pattern with look-around or back-references.
+
+    All methods raise `OperandError` when the text makes it take too long.
+    """
 
     __slots__ = ("_engine",)
 
@@ -132,7 +154,9 @@ class BacktrackingPattern(Pattern):
             return self._engine.fullmatch(_bounded(text), timeout=BACKTRACKING_SECONDS) is not None
 
     def groups(self, text: str) -> list[str | None] | None:
-        """The first occurrence followed by its groups (`None` for one that took no part), or `None` without occurrence."""
+        """The first occurrence followed by its groups (`None` for one that took no part), or `None` without
+        occurrence.
+        """
         match = self._search(text)
         return None if match is None else [match[0], *match.groups()]
 
@@ -142,7 +166,11 @@ class BacktrackingPattern(Pattern):
 
     def _found(self, text: str) -> Iterator[tuple[str, Groups]]:
         with _in_time():
-            matches = list(islice(self._engine.finditer(_bounded(text), timeout=BACKTRACKING_SECONDS), MAX_OCCURRENCES + 1))
+            matches = list(
+                islice(
+                    self._engine.finditer(_bounded(text), timeout=BACKTRACKING_SECONDS), MAX_OCCURRENCES + 1
+                )
+            )
         if len(matches) > MAX_OCCURRENCES:
             raise OperandLimitError(f"the pattern occurs more than {MAX_OCCURRENCES} times")
         end = 0
@@ -178,7 +206,10 @@ def compile_linear(source: str) -> Pattern:
 
 
 def as_pattern(value: object) -> Pattern:
-    """The pattern an operand stands for: a literal was compiled with its expression, a computed text is compiled now, for RE2 only."""
+    """The pattern an operand stands for.
+
+    A literal was compiled with its expression, a computed text is compiled now, for RE2 only.
+    """
     if isinstance(value, Pattern):
         return value
     if isinstance(value, str):
@@ -234,7 +265,9 @@ def _in_time() -> Generator[None]:
 
 def _bounded(text: str) -> str:
     if len(text) > MAX_BACKTRACKED_TEXT:
-        raise OperandLimitError(f"a text longer than {MAX_BACKTRACKED_TEXT} characters is not tried on a pattern with look-around")
+        raise OperandLimitError(
+            f"a text longer than {MAX_BACKTRACKED_TEXT} characters is not tried on a pattern with look-around"
+        )
     encoded(text)  # refuses what is no Unicode, as the other engine does
     return text
 

@@ -30,9 +30,11 @@ class Template:
     source: str
     parts: tuple[Part, ...]
     reads: Mapping[tuple[str, ...], int]
-    """What it reads, as names from the bindings inwards (`("request", "uri", "path")`), and the character where each first stands.
+    """What it reads, as names from the bindings inwards (`("request", "uri", "path")`), and the character
+    where each first stands.
 
-    Equal values there give an equal result. A name that goes on inside brackets ends before them, unless they hold a text.
+    Equal values there give an equal result. A name that goes on inside brackets ends before them, unless they
+    hold a text.
     """
 
     @property
@@ -46,7 +48,10 @@ class Template:
         return not self.reads
 
     def evaluate(self, bindings: Mapping[str, object], limits: Limits = DEFAULT) -> JsonValue:
-        """A lone `${…}` yields its value with its type, null when absent; mixtures yield text. Raises `EvaluationError`."""
+        """A lone `${…}` yields its value with its type, null when absent; mixtures yield text.
+
+        Raises `EvaluationError`.
+        """
         if len(self.parts) != 1:
             return self._text(bindings, limits)
         part = self.parts[0]
@@ -117,7 +122,11 @@ def _reads(program: Program) -> Iterable[tuple[tuple[str, ...], int]]:
     """The longest names, and where they begin."""
     nodes = [node for node, _ in walk(program.tree)]
     continued = {id(step[0]) for node in nodes if (step := _step(node))}
-    return ((names, node.start) for node in nodes if id(node) not in continued and (names := _names(node)) is not None)
+    return (
+        (names, node.start)
+        for node in nodes
+        if id(node) not in continued and (names := _names(node)) is not None
+    )
 
 
 def _names(node: Node) -> tuple[str, ...] | None:

@@ -1,7 +1,9 @@
-"""What happens to a configuration file before anything reads it: `&{name}` tokens, then `$int`-like transformations.
+"""What happens to a configuration file before anything reads it.
 
-A token is not an expression: it is replaced by text, wherever it stands in a text of the document. Replacements may contain
-tokens again, and so may names and defaults: `&{port.&{stage}|8080}`.
+`&{name}` tokens, then `$int`-like transformations.
+
+A token is not an expression: it is replaced by text, wherever it stands in a text of the document.
+Replacements may contain tokens again, and so may names and defaults: `&{port.&{stage}|8080}`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +26,10 @@ _OPENING = "&{"
 
 
 def substitute(document: JsonValue, resolve: Resolve) -> JsonValue:
-    """`document` with every token replaced and every transformation applied, innermost first. Raises `TokenError`."""
+    """`document` with every token replaced and every transformation applied, innermost first.
+
+    Raises `TokenError`.
+    """
     replaced, errors = substitute_all(document, resolve)
     if errors:
         raise errors[0]
@@ -32,7 +37,10 @@ def substitute(document: JsonValue, resolve: Resolve) -> JsonValue:
 
 
 def substitute_all(document: JsonValue, resolve: Resolve) -> tuple[JsonValue, Sequence[TokenError]]:
-    """As `substitute`; what cannot be replaced or transformed stays as it is, and all the errors say where."""
+    """As `substitute`.
+
+    What cannot be replaced or transformed stays as it is, and all the errors say where.
+    """
     substitution = _Substitution(resolve)
     return substitution.of(document, "", strict_json.MAX_DEPTH), substitution.errors
 
@@ -46,13 +54,18 @@ class _Substitution:
 
     def of(self, value: JsonValue, pointer: str, depth: int) -> JsonValue:
         if depth == 0 and not isinstance(value, str):
-            self.errors.append(TokenError(pointer, f"nested deeper than {strict_json.MAX_DEPTH}", "flatten the document"))
+            self.errors.append(
+                TokenError(pointer, f"nested deeper than {strict_json.MAX_DEPTH}", "flatten the document")
+            )
             return value
         try:
             if isinstance(value, str):
                 return _Text(self._resolve, pointer).replaced(value, 0)
             if isinstance(value, Mapping):
-                members = {name: self.of(item, pointers.join(pointer, name), depth - 1) for name, item in value.items()}
+                members = {
+                    name: self.of(item, pointers.join(pointer, name), depth - 1)
+                    for name, item in value.items()
+                }
                 return transformations.applied(members, pointer)
         except TokenError as error:
             self.errors.append(error)
@@ -71,7 +84,10 @@ class _Text:
         self._left = MAX_TOKENS
 
     def replaced(self, text: str, nesting: int) -> str:
-        """`text` with its tokens replaced; a backslash before a token keeps it as it is, without the backslash."""
+        """`text` with its tokens replaced.
+
+        A backslash before a token keeps it as it is, without the backslash.
+        """
         if _OPENING not in text:
             return text
         made: list[str] = []
@@ -88,7 +104,11 @@ class _Text:
 
     def _joined(self, pieces: list[str]) -> str:
         if sum(map(len, pieces)) > MAX_TEXT:
-            raise TokenError(self._pointer, f"the tokens stand for more than {MAX_TEXT} characters", "shorten the values they stand for")
+            raise TokenError(
+                self._pointer,
+                f"the tokens stand for more than {MAX_TEXT} characters",
+                "shorten the values they stand for",
+            )
         return "".join(pieces)
 
     def _closing(self, text: str, start: int) -> int:
@@ -98,19 +118,29 @@ class _Text:
             open_braces += (text[at] == "{") - (text[at] == "}")
             if open_braces == 0:
                 return at
-        raise TokenError(self._pointer, f"the token at character {start + 1} has no closing brace", "write &{name} or &{name|default}")
+        raise TokenError(
+            self._pointer,
+            f"the token at character {start + 1} has no closing brace",
+            "write &{name} or &{name|default}",
+        )
 
     def _token(self, inside: str, nesting: int) -> str:
         self._left -= 1
         if nesting > MAX_NESTING or self._left < 0:
-            raise TokenError(self._pointer, "the tokens have no end", "look for a value that contains its own token")
+            raise TokenError(
+                self._pointer, "the tokens have no end", "look for a value that contains its own token"
+            )
         bar = _bar(inside)
         name = self.replaced(inside[:bar], nesting).strip()
         found = self._resolve(name)
         if found is not None:
             return self.replaced(found, nesting)
         if bar == len(inside):
-            raise TokenError(self._pointer, f"nothing is known as &{{{name[:64]}}}", "define it, or add a default as in &{name|default}")
+            raise TokenError(
+                self._pointer,
+                f"nothing is known as &{{{name[:64]}}}",
+                "define it, or add a default as in &{name|default}",
+            )
         return self.replaced(inside[bar + 1 :], nesting)
 
 

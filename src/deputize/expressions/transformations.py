@@ -1,4 +1,7 @@
-"""Transformations: an object whose only member is `$int`, `$list` and the like is replaced by that member's converted value."""
+"""Transformations.
+
+An object whose only member is `$int`, `$list` and the like is replaced by that member's converted value.
+"""
 
 import base64
 import binascii

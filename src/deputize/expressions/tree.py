@@ -1,4 +1,7 @@
-"""What a parser makes of an expression. Every node knows where it stands: `start` and `end` cut its text out of the source."""
+"""What a parser makes of an expression.
+
+Every node knows where it stands: `start` and `end` cut its text out of the source.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +9,9 @@ from typing import Literal as OneOf
 from typing import TypeAlias
 
 UnaryOperator: TypeAlias = OneOf["not", "-", "+", "empty"]
-BinaryOperator: TypeAlias = OneOf["or", "and", "==", "!=", "<", "<=", ">", ">=", "matches", "+", "-", "*", "/", "%", "^"]
+BinaryOperator: TypeAlias = OneOf[
+    "or", "and", "==", "!=", "<", "<=", ">", ">=", "matches", "+", "-", "*", "/", "%", "^"
+]
 Choice: TypeAlias = OneOf["all", "first", "last"]
 
 
@@ -139,7 +144,11 @@ def children(node: Node) -> tuple[Node, ...]:  # noqa: PLR0911 - one line a shap
     match node:
         case Member(target=target):
             return (target,)
-        case Index(target=target, key=other) | Selection(target=target, test=other) | Projection(target=target, body=other):
+        case (
+            Index(target=target, key=other)
+            | Selection(target=target, test=other)
+            | Projection(target=target, body=other)
+        ):
             return (target, other)
         case Call(arguments=items) | ListLiteral(items=items):
             return items
@@ -158,7 +167,10 @@ def children(node: Node) -> tuple[Node, ...]:  # noqa: PLR0911 - one line a shap
 
 
 def walk(root: Node) -> Iterator[tuple[Node, int]]:
-    """`root` and every node below it, each with its depth (the root's is 1). Does not recurse: trees may be deep."""
+    """`root` and every node below it, each with its depth (the root's is 1).
+
+    Does not recurse: trees may be deep.
+    """
     waiting = [(root, 1)]
     while waiting:
         node, depth = waiting.pop()

@@ -1,7 +1,7 @@
 """The values expressions compute with: JSON values, and `MISSING` for what is not there.
 
-Missing is not null. Null is a value somebody wrote; missing is what reading an absent member yields. Python's own rules are
-avoided where they differ from JSON's: `True == 1` holds in Python and must not hold here.
+Missing is not null. Null is a value somebody wrote; missing is what reading an absent member yields. Python's
+own rules are avoided where they differ from JSON's: `True == 1` holds in Python and must not hold here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,10 @@ def is_absent(value: object) -> bool:
 
 
 def member(target: Value, name: str) -> Value:
-    """The member called `name`; missing where there is none, or where `target` has no members. What is undecided stays so."""
+    """The member called `name`; missing where there is none, or where `target` has no members.
+
+    What is undecided stays so.
+    """
     if not _has_members(type(target)):
         return UNDECIDED if target is UNDECIDED else MISSING
     try:
@@ -73,7 +76,10 @@ def _has_members(kind: type[object]) -> bool:
 
 
 def element(target: Value, key: Value) -> Value:
-    """What `target[key]` reads: an element by integer, a member by text or number; missing where there is none."""
+    """What `target[key]` reads: an element by integer, a member by text or number.
+
+    Missing where there is none.
+    """
     if key is UNDECIDED:
         return UNDECIDED
     if is_list(target):
@@ -90,7 +96,10 @@ def _element_at(target: Sequence[Value], key: Value) -> Value:
 
 
 def equals(left: Value, right: Value, depth: int = MAX_DEPTH) -> bool:
-    """JSON equality of two present values, member by member; numbers compare by value, and never equal booleans."""
+    """JSON equality of two present values, member by member.
+
+    Numbers compare by value, and never equal booleans.
+    """
     if isinstance(left, str) or isinstance(right, str):
         return left == right
     if is_number(left) and is_number(right):
@@ -104,9 +113,13 @@ def _equal_containers(left: Value, right: Value, depth: int) -> bool:
     if depth == 0:
         raise OperandLimitError(f"compares values nested deeper than {MAX_DEPTH}")
     if is_mapping(left) and is_mapping(right):
-        return left.keys() == right.keys() and all(equals(left[name], right[name], depth - 1) for name in left)
+        return left.keys() == right.keys() and all(
+            equals(left[name], right[name], depth - 1) for name in left
+        )
     if is_list(left) and is_list(right):
-        return len(left) == len(right) and all(equals(one, other, depth - 1) for one, other in zip(left, right, strict=True))
+        return len(left) == len(right) and all(
+            equals(one, other, depth - 1) for one, other in zip(left, right, strict=True)
+        )
     return False
 
 
@@ -121,7 +134,10 @@ def number_checked(value: float) -> int | float:
 
 
 def text_of(value: Value) -> str:
-    """How a scalar reads as text: `true`, `null`, `42`, `1.5`; whole doubles keep their `.0`. Containers have no text form."""
+    """How a scalar reads as text: `true`, `null`, `42`, `1.5`; whole doubles keep their `.0`.
+
+    Containers have no text form.
+    """
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -156,7 +172,8 @@ def _describe_present(value: Value) -> str:
 
 
 def plain(value: Value, size: int) -> JsonValue | Missing:
-    """A copy of `value` in dicts and lists with at most `size` values, so that callers never hold on to a lazy view.
+    """A copy of `value` in dicts and lists with at most `size` values, so that callers never hold on to a
+    lazy view.
 
     Raises `OperandLimitError` when it is larger or deeper, `OperandError` when something in it is not JSON.
     """
@@ -175,7 +192,9 @@ class _Copy:
 
     def of(self, value: Value, depth: int) -> JsonValue:
         if self.left <= 0 or depth == 0:
-            raise OperandLimitError("the result is too large" if depth else f"the result is nested deeper than {MAX_DEPTH}")
+            raise OperandLimitError(
+                "the result is too large" if depth else f"the result is nested deeper than {MAX_DEPTH}"
+            )
         self.left -= 1
         if isinstance(value, str | bool) or value is None:
             return value
@@ -187,7 +206,11 @@ class _Copy:
 
     def _container(self, value: Value, depth: int) -> JsonValue:
         if is_mapping(value):
-            return {_name(name): self.of(item, depth) for name, item in value.items() if not isinstance(item, Missing)}
+            return {
+                _name(name): self.of(item, depth)
+                for name, item in value.items()
+                if not isinstance(item, Missing)
+            }
         if is_list(value):
             return [self.of(item, depth) for item in value]
         raise OperandError("the result is not a JSON value")

@@ -1,1 +1,4 @@
-"""The gateway: a streaming reverse proxy configured by `admin.json` and route files, built for MCP servers."""
+"""The gateway.
+
+A streaming reverse proxy configured by `admin.json` and route files, built for MCP servers.
+"""

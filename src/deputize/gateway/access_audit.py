@@ -1,4 +1,6 @@
-"""The access record of every exchange, refused ones and those no route takes included (gateway-config reference, section 7.3)."""
+"""The access record of every exchange, refused ones and those no route takes included (gateway-config
+reference, section 7.3).
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -19,7 +21,9 @@ Observe = Callable[[Exchange], None]
 
 
 def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | None) -> Observe | None:
-    """What to call with each exchange before the route's filters see it; `None` when nobody takes access records.
+    """What to call with each exchange before the route's filters see it.
+
+    `None` when nobody takes access records.
 
     Without `route`: what to call with every exchange; only those that no route takes are recorded.
     """
@@ -39,7 +43,10 @@ def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | Non
 
 
 def unheard_audit(services: Sequence[AuditService], clock: Clock) -> Callable[[Unheard], None]:
-    """What to tell of requests that the listener answers itself, which belong to no route: the first of `services` that takes them does."""
+    """What to tell of requests that the listener answers itself, which belong to no route.
+
+    The first of `services` that takes them does.
+    """
 
     def record(unheard: Unheard) -> None:
         publish = next((publish for service in services if (publish := service.publisher(ACCESS))), None)
@@ -69,9 +76,27 @@ def unheard_audit(services: Sequence[AuditService], clock: Clock) -> Callable[[U
 class _Recording:
     """The request as received, its credentials left out, until its answer leaves."""
 
-    __slots__ = ("_commit", "_exchange", "_headers", "_method", "_origin", "_part", "_publish", "_route", "_target", "_timestamp")
+    __slots__ = (
+        "_commit",
+        "_exchange",
+        "_headers",
+        "_method",
+        "_origin",
+        "_part",
+        "_publish",
+        "_route",
+        "_target",
+        "_timestamp",
+    )
 
-    def __init__(self, publish: Publish, commit: Commit | None, exchange: Exchange, route: Route | None, timestamp: float) -> None:
+    def __init__(
+        self,
+        publish: Publish,
+        commit: Commit | None,
+        exchange: Exchange,
+        route: Route | None,
+        timestamp: float,
+    ) -> None:
         request = exchange.request
         self._publish = publish
         self._commit = commit
@@ -85,7 +110,10 @@ class _Recording:
         self._part = Part.WHOLE
 
     def __call__(self, ending: Ending) -> None:
-        """Record the exchange, and let go of it: it holds this object, and a circle would wait for the garbage collector."""
+        """Record the exchange, and let go of it.
+
+        It holds this object, and a circle would wait for the garbage collector.
+        """
         exchange, self._exchange = self._exchange, None
         if exchange is not None and self._concerns(exchange):
             status = None if ending.response is None else ending.response.status

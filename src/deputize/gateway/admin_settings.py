@@ -23,7 +23,10 @@ def _network(value: object) -> Network:
 
 
 class ListenerSettings(Settings):
-    """What every listener has: `gracePeriod` for exchanges to end when it closes, the limit of a request's header bytes."""
+    """What every listener has.
+
+    `gracePeriod` for exchanges to end when it closes, the limit of a request's header bytes.
+    """
 
     host: str = "0.0.0.0"  # noqa: S104 - the documented default; examples bind to localhost
     """The address to listen on; `0.0.0.0` is all of them."""
@@ -34,9 +37,15 @@ class ListenerSettings(Settings):
     max_total_headers_size: Annotated[int, Field(ge=1024)] = 8192
     """Bytes of headers a request may have; more is 431."""
     underscores_in_headers: bool = False
-    """Whether header names with `_` are accepted; otherwise such fields are dropped, because many servers take `X_Agent` for `X-Agent`."""
+    """Whether header names with `_` are accepted.
+
+    Otherwise such fields are dropped, because many servers take `X_Agent` for `X-Agent`.
+    """
     host_names: OneOrMore[HostName] = ()
-    """The host names requests may ask for; others are answered 421. Every name when empty. Protects against DNS rebinding."""
+    """The host names requests may ask for; others are answered 421.
+
+    Every name when empty. Protects against DNS rebinding.
+    """
 
 
 class AdminConnectorSettings(ListenerSettings):
@@ -54,14 +63,21 @@ class ConnectorSettings(ListenerSettings):
 
 
 class AdminSettings(Settings):
-    """`maxBodyLength` in bytes limits what is buffered when `streamingEnabled` is false; -1 stands for the built-in limit."""
+    """`maxBodyLength` in bytes limits what is buffered when `streamingEnabled` is false.
+
+    -1 stands for the built-in limit.
+    """
 
     admin_connector: AdminConnectorSettings = Field(AdminConnectorSettings(port=8085))
     """The listener of the administration endpoints: `/health/ready`, `/health/live`, `/metrics`."""
-    connectors: tuple[ConnectorSettings, ...] = Field((ConnectorSettings.model_validate({"port": 8080}),), min_length=1)
+    connectors: tuple[ConnectorSettings, ...] = Field(
+        (ConnectorSettings.model_validate({"port": 8080}),), min_length=1
+    )
     """The listeners for traffic; one for clear text on port 8080 when absent."""
     trusted_proxies: OneOrMore[Annotated[Network, BeforeValidator(_network)]] = ()
-    """Addresses or networks (CIDR) of proxies whose `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed and passed on."""
+    """Addresses or networks (CIDR) of proxies whose `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed
+    and passed on.
+    """
     streaming_enabled: bool = False
     """Whether bodies pass as they arrive. MCP needs `true`."""
     max_body_length: int = -1

@@ -1,4 +1,7 @@
-"""The administration endpoints: health and figures of the process for whoever runs it (gateway-config reference 8.1)."""
+"""The administration endpoints.
+
+Health and figures of the process for whoever runs it (gateway-config reference 8.1).
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -15,7 +18,8 @@ _EXPOSITION: Final = (b"Content-Type", b"text/plain; version=0.0.4; charset=utf-
 class Administration:
     """Answers health checks, and `/metrics` in Prometheus' text format.
 
-    `is_serving` tells whether the gateway takes traffic; traffic should be sent here while it does and its audit is written.
+    `is_serving` tells whether the gateway takes traffic; traffic should be sent here while it does and its
+    audit is written.
     """
 
     def __init__(self, is_serving: Callable[[], bool], trail: Trail) -> None:
@@ -23,7 +27,10 @@ class Administration:
         self._trail = trail
 
     async def handle(self, exchange: Exchange) -> Response:
-        """200 when the answer is yes, 503 when it is no, 404 for anything else; only GET and HEAD are asked."""
+        """200 when the answer is yes, 503 when it is no, 404 for anything else.
+
+        Only GET and HEAD are asked.
+        """
         path = exchange.request.target.path
         if path != _METRICS and path not in _HEALTHS:
             return Response(404)
@@ -37,18 +44,31 @@ class Administration:
         return self._is_serving() and not self._trail.is_failing
 
     def _exposition(self) -> Iterator[str]:
-        yield from _metric("deputize_ready", "gauge", "Whether traffic should be sent here.", [("", int(self._is_ready()))])
+        yield from _metric(
+            "deputize_ready", "gauge", "Whether traffic should be sent here.", [("", int(self._is_ready()))]
+        )
         figures = [(f'{{destination="{_label(each.destination)}"}}', each) for each in self._trail.figures()]
         written = [(label, each.tally.written) for label, each in figures]
         dropped = [(label, each.tally.dropped) for label, each in figures]
         failures = [(label, each.tally.failures) for label, each in figures]
         waiting = [(label, each.waiting) for label, each in figures]
         failing = [(label, int(each.is_failing)) for label, each in figures]
-        yield from _metric("deputize_audit_records_written_total", "counter", "Audit records written.", written)
+        yield from _metric(
+            "deputize_audit_records_written_total", "counter", "Audit records written.", written
+        )
         yield from _metric("deputize_audit_records_dropped_total", "counter", "Audit records lost.", dropped)
-        yield from _metric("deputize_audit_write_failures_total", "counter", "Attempts to write that failed.", failures)
-        yield from _metric("deputize_audit_records_waiting", "gauge", "Audit records kept until they can be written.", waiting)
-        yield from _metric("deputize_audit_failing", "gauge", "Whether audit records cannot be written now.", failing)
+        yield from _metric(
+            "deputize_audit_write_failures_total", "counter", "Attempts to write that failed.", failures
+        )
+        yield from _metric(
+            "deputize_audit_records_waiting",
+            "gauge",
+            "Audit records kept until they can be written.",
+            waiting,
+        )
+        yield from _metric(
+            "deputize_audit_failing", "gauge", "Whether audit records cannot be written now.", failing
+        )
 
 
 def _metric(name: str, kind: str, meaning: str, samples: Iterable[tuple[str, int]]) -> Iterator[str]:

@@ -12,7 +12,9 @@ from deputize.kernel.pointers import join
 from deputize.kernel.uris import is_loopback_host
 from deputize.kernel.values import JsonValue
 
-_OPEN_PREFIX = re.compile(r"^[$#]\{\s*find\(\s*request\.uri\.path\s*,\s*['\"]\^((?:/[\w.~-]+)+)['\"]\s*\)\s*\}$")
+_OPEN_PREFIX = re.compile(
+    r"^[$#]\{\s*find\(\s*request\.uri\.path\s*,\s*['\"]\^((?:/[\w.~-]+)+)['\"]\s*\)\s*\}$"
+)
 _FORWARDING = "ReverseProxyHandler"
 
 
@@ -32,8 +34,13 @@ def about_connectors(settings: AdminSettings, position: Position) -> Iterator[Co
     for index, connector in enumerate(settings.connectors):
         if connector.tls is None and not _is_loopback(connector.host):
             ports = ", ".join(map(str, connector.port))
-            reason = f"port {ports} on {connector.host} speaks clear text: bearer tokens sent to it can be read on the way"
-            yield ConfigurationError(below(position, "connectors", index), reason, 'add "tls", or "host": "localhost"')
+            reason = (
+                f"port {ports} on {connector.host} speaks clear text: bearer tokens sent to it can "
+                f"be read on the way"
+            )
+            yield ConfigurationError(
+                below(position, "connectors", index), reason, 'add "tls", or "host": "localhost"'
+            )
 
 
 def _is_loopback(host: str) -> bool:
@@ -55,13 +62,19 @@ def _about_condition(condition: JsonValue, position: Position) -> Iterator[Confi
 def _about_streaming(document: Mapping[str, JsonValue], position: Position) -> Iterator[ConfigurationError]:
     for pointer, name in _types(document, position.pointer):
         if name.startswith("Mcp"):
-            reason = f"{name} is used while streamingEnabled is false: event streams are held back until they end"
-            yield ConfigurationError(Position(position.file, pointer), reason, 'set "streamingEnabled": true in admin.json')
+            reason = (
+                f"{name} is used while streamingEnabled is false: event streams are held back until they end"
+            )
+            yield ConfigurationError(
+                Position(position.file, pointer), reason, 'set "streamingEnabled": true in admin.json'
+            )
             return
 
 
 def _about_base(document: Mapping[str, JsonValue], position: Position) -> Iterator[ConfigurationError]:
-    forwards = any(name == _FORWARDING for _, name in _types(document, position.pointer)) or _mentions_text(document, _FORWARDING)
+    forwards = any(name == _FORWARDING for _, name in _types(document, position.pointer)) or _mentions_text(
+        document, _FORWARDING
+    )
     if forwards:
         reason = "no baseURI: requests go to the host the client named, usually this gateway itself"
         yield ConfigurationError(position, reason, 'add "baseURI": "http://…" beside the route\'s handler')

@@ -24,7 +24,10 @@ LONGEST_GRACE_SECONDS = 86_400.0
 
 
 class Gateway:
-    """Started once, stopped once. `ports` are those of the connectors, in the order of `admin.json`; `admin_port` is beside them."""
+    """Started once, stopped once.
+
+    `ports` are those of the connectors, in the order of `admin.json`; `admin_port` is beside them.
+    """
 
     def __init__(self, instance: LoadedInstance) -> None:
         """Nothing listens yet."""
@@ -36,12 +39,20 @@ class Gateway:
         self._serving = False
 
     @classmethod
-    async def load(cls, directory: Path, environment: Mapping[str, str], clock: Clock | None = None) -> "Gateway":
-        """Build everything configured in `directory`, an absolute path. Raises `ConfigurationError` for what stops the start."""
+    async def load(
+        cls, directory: Path, environment: Mapping[str, str], clock: Clock | None = None
+    ) -> "Gateway":
+        """Build everything configured in `directory`, an absolute path.
+
+        Raises `ConfigurationError` for what stops the start.
+        """
         return cls(await load(directory, environment, clock or SystemClock(), catalogue.installed()))
 
     def problems(self) -> tuple[tuple[ConfigurationError, ...], tuple[ConfigurationError, ...]]:
-        """Errors that keep routes or connectors from serving, and warnings. Looks at certificates, but does not listen."""
+        """Errors that keep routes or connectors from serving, and warnings.
+
+        Looks at certificates, but does not listen.
+        """
         admin = self.instance.admin
         errors = list(self.instance.errors())
         for index, connector in enumerate(admin.settings.connectors):
@@ -52,7 +63,11 @@ class Gateway:
         return tuple(errors), tuple(self.instance.warnings())
 
     async def start(self) -> None:
-        """Listen. Raises `ConfigurationError`, with nothing left listening, for an address or certificate that cannot be used."""
+        """Listen.
+
+        Raises `ConfigurationError`, with nothing left listening, for an address or certificate that cannot be
+        used.
+        """
         try:
             await self._open_all()
         except ConfigurationError as error:
@@ -60,11 +75,16 @@ class Gateway:
             raise self.instance.admin.file.located(error) from error
         self._serving = True
         for warning in self.instance.deployment.warnings:
-            log.warning("configuration warning", place=str(warning.position), reason=warning.reason, fix=warning.fix)
+            log.warning(
+                "configuration warning", place=str(warning.position), reason=warning.reason, fix=warning.fix
+            )
         log.info("the gateway is ready", ports=self.ports, admin_port=self.admin_port)
 
     async def stop(self) -> None:
-        """Accept no more, let exchanges end within the grace period of their connector, close everything. Health answers until the end."""
+        """Accept no more, let exchanges end within the grace period of their connector, close everything.
+
+        Health answers until the end.
+        """
         if self._serving:
             log.info("the gateway is stopping", exchanges=self._gate.exchanges)
         was_serving, self._serving = self._serving, False
@@ -82,7 +102,12 @@ class Gateway:
         try:
             await self.instance.rescan()
         except ConfigurationError as error:
-            log.warning("the routes could not be read again", place=str(error.position), reason=error.reason, fix=error.fix)
+            log.warning(
+                "the routes could not be read again",
+                place=str(error.position),
+                reason=error.reason,
+                fix=error.fix,
+            )
 
     async def _open_all(self) -> None:
         admin = self.instance.admin
@@ -93,10 +118,14 @@ class Gateway:
                 self.ports.append(listener.port)
         settings = admin.settings.admin_connector
         health = Administration(lambda: self._serving, self.instance.ground.instance.trail)
-        listener = await self._open(health, settings, settings.port, below(admin.position, "adminConnector"), Gate())
+        listener = await self._open(
+            health, settings, settings.port, below(admin.position, "adminConnector"), Gate()
+        )
         self.admin_port = listener.port
 
-    async def _open(self, handler: Handler, settings: ListenerSettings, port: int, position: Position, gate: Gate) -> Listener:
+    async def _open(
+        self, handler: Handler, settings: ListenerSettings, port: int, position: Position, gate: Gate
+    ) -> Listener:
         context = self._tls(settings, position)
         limits = Limits(
             header_bytes=settings.max_total_headers_size,
@@ -105,11 +134,23 @@ class Gateway:
         )
         instance = self.instance.ground.instance
         try:
-            listener = await serve(handler, host=settings.host, port=port, ssl=context, limits=limits, gate=gate, clock=instance.clock)
+            listener = await serve(
+                handler,
+                host=settings.host,
+                port=port,
+                ssl=context,
+                limits=limits,
+                gate=gate,
+                clock=instance.clock,
+            )
         except OSError as error:
             reason = f"cannot listen on {settings.host}:{port}: {error.strerror or error}"
-            raise ConfigurationError(below(position, "port"), reason, "choose another port or host, or end what uses it") from error
-        listener.records = Records(instance.trail.hold, unheard_audit(instance.audit_services, instance.clock))
+            raise ConfigurationError(
+                below(position, "port"), reason, "choose another port or host, or end what uses it"
+            ) from error
+        listener.records = Records(
+            instance.trail.hold, unheard_audit(instance.audit_services, instance.clock)
+        )
         grace = LONGEST_GRACE_SECONDS if settings.grace_period is None else settings.grace_period
         self._listeners.append((listener, grace))
         return listener

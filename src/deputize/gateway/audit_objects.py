@@ -108,15 +108,23 @@ class AuditService:
     class Config(Settings):
         """Without event handlers nothing is recorded. `strict` is ours."""
 
-        event_handlers: tuple[EventHandler, ...] = Field((), validation_alias=AliasChoices("eventHandlers", "event-handlers"))
+        event_handlers: tuple[EventHandler, ...] = Field(
+            (), validation_alias=AliasChoices("eventHandlers", "event-handlers")
+        )
         """The destinations; each gets every record of its topics."""
         strict: bool = False
-        """Whether nothing may happen unrecorded: a call goes up when the disk has the record of its decision, and is refused
-        with 503 while the disk cannot have it. Every topic then needs a destination that writes files."""
+        """Whether nothing may happen unrecorded.
+
+        A call goes up when the disk has the record of its decision, and is refused with 503 while the disk
+        cannot have it. Every topic then needs a destination that writes files.
+        """
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Service:
-        """Open the sinks; they are closed, and what waits in them is written, when the last exchange has ended."""
+        """Open the sinks.
+
+        They are closed, and what waits in them is written, when the last exchange has ended.
+        """
         sinks: list[AuditSink] = []
         for index, handler in enumerate(config.event_handlers):
             key = f"eventHandlers/{index}"
@@ -137,17 +145,25 @@ def _kind(handler: EventHandler, site: Site, key: str) -> _Kind:
     if kind is None:
         near = difflib.get_close_matches(handler.java_class, _KINDS, n=1)
         fix = f"did you mean {near[0]}?" if near else f"use one of {', '.join(_KINDS)}"
-        raise site.error(f"{key}/class", f"{handler.java_class!r} is not an event handler this gateway has", fix)
+        raise site.error(
+            f"{key}/class", f"{handler.java_class!r} is not an event handler this gateway has", fix
+        )
     return kind
 
 
 def _settings(kind: _Kind, handler: EventHandler, site: Site, key: str) -> HandlerConfig:
     position = below(site.position, "config", *key.split("/"), "config")
-    settings = validated(kind.config, handler.config, position, load_bindings(site.instance, site.surroundings.properties))
+    settings = validated(
+        kind.config, handler.config, position, load_bindings(site.instance, site.surroundings.properties)
+    )
     for warning in warnings_about(settings, position, handler.java_class.rpartition(".")[2]):
         site.surroundings.warn(warning)
     for topic in sorted(set(settings.topics) - TOPICS):
-        site.warn(f"{key}/config/topics", f"nothing is ever recorded on topic {topic!r}", f"the topics are {' and '.join(sorted(TOPICS))}")
+        site.warn(
+            f"{key}/config/topics",
+            f"nothing is ever recorded on topic {topic!r}",
+            f"the topics are {' and '.join(sorted(TOPICS))}",
+        )
     return settings
 
 
@@ -163,7 +179,9 @@ def _check_strictness(service: Service, site: Site) -> None:
     for topic in sorted(topics) if service.strict else ():
         if service.committer(topic) is None:
             reason = f"records of topic {topic!r} go to no disk, so that nobody can know whether they last"
-            raise site.error("strict", reason, "record the topic with a JsonAuditEventHandler as well, or leave strict out")
+            raise site.error(
+                "strict", reason, "record the topic with a JsonAuditEventHandler as well, or leave strict out"
+            )
 
 
 def _json_file(config: JsonHandlerConfig, place: _Place) -> AuditSink:
@@ -171,10 +189,20 @@ def _json_file(config: JsonHandlerConfig, place: _Place) -> AuditSink:
     directory = site.instance.directory / Path(config.log_directory)
     permissions, rotation = int(config.file_permissions, 8), _rotation(config, site)
     try:
-        return JsonFileSink(directory, config.topics, permissions, _buffering(config), rotation, site.instance.trail, durable=place.strict)
+        return JsonFileSink(
+            directory,
+            config.topics,
+            permissions,
+            _buffering(config),
+            rotation,
+            site.instance.trail,
+            durable=place.strict,
+        )
     except OSError as error:
         reason = f"audit files cannot be written in {directory}: {error.strerror}"
-        raise site.error(f"{place.key}/config/logDirectory", reason, "name a directory that the gateway may write to") from error
+        raise site.error(
+            f"{place.key}/config/logDirectory", reason, "name a directory that the gateway may write to"
+        ) from error
 
 
 def _rotation(config: JsonHandlerConfig, site: Site) -> Rotation | None:

@@ -1,6 +1,7 @@
 """What expressions see of an exchange: mappings that compute a member only when it is read.
 
-Nothing here is reachable by attribute: an expression walks mappings and lists, so it can see exactly the names listed below.
+Nothing here is reachable by attribute: an expression walks mappings and lists, so it can see exactly the
+names listed below.
 """
 
 import json
@@ -67,8 +68,17 @@ class Bindings(Mapping[str, object]):
 
     __slots__ = ("exchange", "instance", "properties", "response")
 
-    def __init__(self, exchange: Exchange, response: Response | None, instance: Instance, properties: Mapping[str, object]) -> None:
-        """`properties` are those in force where the expression stands; they are also names of their own, hidden by the built-in ones."""
+    def __init__(
+        self,
+        exchange: Exchange,
+        response: Response | None,
+        instance: Instance,
+        properties: Mapping[str, object],
+    ) -> None:
+        """`properties` are those in force where the expression stands.
+
+        They are also names of their own, hidden by the built-in ones.
+        """
         self.exchange = exchange
         self.response = response
         self.instance = instance
@@ -88,11 +98,20 @@ class Bindings(Mapping[str, object]):
 def load_bindings(instance: Instance, properties: Mapping[str, object]) -> Mapping[str, object]:
     """What configuration expressions see when they are evaluated at load: no request."""
     system: Mapping[str, object] = {}
-    return {**properties, "env": instance.environment, "system": system, "heap": properties, "openig": _openig(instance)}
+    return {
+        **properties,
+        "env": instance.environment,
+        "system": system,
+        "heap": properties,
+        "openig": _openig(instance),
+    }
 
 
 def as_text(value: object) -> str | None:
-    """An expression's value as text for an entity or URI; `None` for null. Lists and maps become JSON in ASCII."""
+    """An expression's value as text for an entity or URI; `None` for null.
+
+    Lists and maps become JSON in ASCII.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
@@ -101,7 +120,10 @@ def as_text(value: object) -> str | None:
 
 
 def as_texts(value: object) -> list[str]:
-    """An expression's value as header values: those of a list each for itself, nothing for null, JSON for maps."""
+    """An expression's value as header values.
+
+    Those of a list each for itself, nothing for null, JSON for maps.
+    """
     values = cast("list[object]", value) if isinstance(value, list) else [value]
     return [text for each in values if (text := as_text(each)) is not None]
 
@@ -144,9 +166,18 @@ def _buffered_form(body: Body) -> Mapping[str, object]:
 
 def _contexts(bound: Bindings) -> Mapping[str, object]:
     exchange = bound.exchange
-    left = {each.binding_name: each.as_binding() for each in exchange.contexts.values() if isinstance(each, BoundContext)}
+    left = {
+        each.binding_name: each.as_binding()
+        for each in exchange.contexts.values()
+        if isinstance(each, BoundContext)
+    }
     transaction = {"transactionId": {"value": exchange.transaction_id}}
-    return {"attributes": {}, **left, "client": View((exchange.peer, exchange.request), _CLIENT), "transactionId": transaction}
+    return {
+        "attributes": {},
+        **left,
+        "client": View((exchange.peer, exchange.request), _CLIENT),
+        "transactionId": transaction,
+    }
 
 
 def _attributes(bound: Bindings) -> Mapping[str, object]:
@@ -156,7 +187,11 @@ def _attributes(bound: Bindings) -> Mapping[str, object]:
 
 def _openig(instance: Instance) -> Mapping[str, object]:
     directory = instance.directory
-    parts = {"configDirectory": directory / "config", "instanceDirectory": directory, "temporaryDirectory": directory / "tmp"}
+    parts = {
+        "configDirectory": directory / "config",
+        "instanceDirectory": directory,
+        "temporaryDirectory": directory / "tmp",
+    }
     return {name: str(path) for name, path in parts.items()}
 
 
@@ -183,7 +218,10 @@ _REQUEST: Readers[Request] = {
     "entity": lambda request: View(request.body, _ENTITY),
 }
 
-_STATUS: Readers[Response] = {"code": lambda response: response.status, "reasonPhrase": lambda response: response.reason}
+_STATUS: Readers[Response] = {
+    "code": lambda response: response.status,
+    "reasonPhrase": lambda response: response.reason,
+}
 
 _RESPONSE: Readers[Response] = {
     "status": lambda response: View(response, _STATUS),
@@ -201,7 +239,10 @@ _CLIENT: Readers[tuple[Peer, Request]] = {
     "certificates": lambda _: [],
 }
 
-_NOW: Readers[Clock] = {"epochSeconds": lambda clock: int(clock.now()), "rfc1123": lambda clock: formatdate(clock.now(), usegmt=True)}
+_NOW: Readers[Clock] = {
+    "epochSeconds": lambda clock: int(clock.now()),
+    "rfc1123": lambda clock: formatdate(clock.now(), usegmt=True),
+}
 
 _ROOTS: Readers[Bindings] = {
     "request": lambda bound: View(bound.exchange.request, _REQUEST),
@@ -219,7 +260,11 @@ _ROOTS: Readers[Bindings] = {
 SHAPE: Shape = {
     **dict.fromkeys(_ROOTS),
     "request": {**dict.fromkeys(_REQUEST), "uri": dict.fromkeys(_URI), "entity": dict.fromkeys(_ENTITY)},
-    "response": {**dict.fromkeys(_RESPONSE), "status": dict.fromkeys(_STATUS), "entity": dict.fromkeys(_ENTITY)},
+    "response": {
+        **dict.fromkeys(_RESPONSE),
+        "status": dict.fromkeys(_STATUS),
+        "entity": dict.fromkeys(_ENTITY),
+    },
     "now": dict.fromkeys(_NOW),
 }
 """What runtime expressions can read; the contexts are added by who leaves them."""

@@ -1,4 +1,7 @@
-"""What `streamingEnabled: false` means: bodies are complete before anybody sees them (gateway-config reference 1.3)."""
+"""What `streamingEnabled: false` means.
+
+Bodies are complete before anybody sees them (gateway-config reference 1.3).
+"""
 
 import structlog
 
@@ -20,7 +23,9 @@ class Buffered:
         self._limit = limit
 
     async def handle(self, exchange: Exchange) -> Response:
-        """Answer 413 for a request, and 502 for a response, beyond the limit. An event stream is held back until it ends.
+        """Answer 413 for a request, and 502 for a response, beyond the limit.
+
+        An event stream is held back until it ends.
 
         A response that breaks off has not begun for the client, and is 502 or 504 as one that did not come.
         """
@@ -32,11 +37,15 @@ class Buffered:
         try:
             await response.body.read(self._limit)
         except BodyTooLarge:
-            log.warning("a response is too large to buffer", limit=self._limit, transaction=exchange.transaction_id)
+            log.warning(
+                "a response is too large to buffer", limit=self._limit, transaction=exchange.transaction_id
+            )
             await response.body.aclose()
             return failure_response(exchange, 502, "the answer is too large to be buffered")
         except UpstreamError as error:
             log.warning("a response broke off", reason=str(error), transaction=exchange.transaction_id)
             await response.body.aclose()
-            return failure_response(exchange, 504 if isinstance(error, UpstreamTimeout) else 502, "the answer broke off")
+            return failure_response(
+                exchange, 504 if isinstance(error, UpstreamTimeout) else 502, "the answer broke off"
+            )
         return response

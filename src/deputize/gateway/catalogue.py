@@ -1,4 +1,7 @@
-"""Every heap type by the name configuration calls it: the folders' tuples, joined, and what other packages add."""
+"""Every heap type by the name configuration calls it.
+
+The folders' tuples, joined, and what other packages add.
+"""
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -15,7 +18,15 @@ from deputize.gateway.tls import TLS_OBJECTS
 from deputize.kernel.errors import ConfigurationError, Faults, Position
 
 ENTRY_POINT_GROUP = "deputize.gateway"
-OWN_TYPES: tuple[HeapType, ...] = (*HANDLERS, *FILTERS, *RESOLVERS, *SECRET_OBJECTS, *AUDIT_OBJECTS, *TLS_OBJECTS, *THROTTLING_POLICIES)
+OWN_TYPES: tuple[HeapType, ...] = (
+    *HANDLERS,
+    *FILTERS,
+    *RESOLVERS,
+    *SECRET_OBJECTS,
+    *AUDIT_OBJECTS,
+    *TLS_OBJECTS,
+    *THROTTLING_POLICIES,
+)
 
 
 def type_names(kind: HeapType) -> tuple[str, ...]:
@@ -46,7 +57,11 @@ def _loaded(entry: EntryPoint) -> HeapType:
     try:
         found = entry.load()
     except Exception as error:
-        raise ConfigurationError(position, f"{entry.value} cannot be imported: {type(error).__name__}: {error}", fix) from error
+        raise ConfigurationError(
+            position, f"{entry.value} cannot be imported: {type(error).__name__}: {error}", fix
+        ) from error
     if not hasattr(found, "Config") or not hasattr(found, "build"):
-        raise ConfigurationError(position, f"{entry.value} is no type of heap object: it lacks Config or build", fix)
+        raise ConfigurationError(
+            position, f"{entry.value} is no type of heap object: it lacks Config or build", fix
+        )
     return cast("HeapType", found)

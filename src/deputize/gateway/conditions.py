@@ -20,11 +20,17 @@ Bind = Callable[[Exchange, Response | None], Mapping[str, object]]
 
 
 class Undecidable(DeputizeError):
-    """A condition cannot be evaluated, or compares something in a context that nothing has left: neither branch is safe to take."""
+    """A condition cannot be evaluated, or compares something in a context that nothing has left.
+
+    Neither branch is safe to take.
+    """
 
 
 class PlacedCondition:
-    """A condition at its place in the configuration. What it cannot decide it reports to the operator, each cause once."""
+    """A condition at its place in the configuration.
+
+    What it cannot decide it reports to the operator, each cause once.
+    """
 
     __slots__ = ("_bind", "_condition", "_position", "_reported")
 
@@ -41,7 +47,10 @@ class PlacedCondition:
         return self._condition.template.reads.keys()
 
     def permits(self, exchange: Exchange, response: Response | None = None) -> bool:
-        """Whether it is true. One that compares something missing, or cannot be evaluated, permits nothing."""
+        """Whether it is true.
+
+        One that compares something missing, or cannot be evaluated, permits nothing.
+        """
         bindings = self._bind(exchange, response)
         try:
             decided = self._condition.decide(bindings)
@@ -53,7 +62,9 @@ class PlacedCondition:
         return decided is True
 
     def selects(self, exchange: Exchange, response: Response | None = None) -> bool:
-        """Whether it is true, where an absent header or claim equals nothing and differs from everything. Raises `Undecidable`.
+        """Whether it is true, where an absent header or claim equals nothing and differs from everything.
+
+        Raises `Undecidable`.
 
         What was absent is told the operator once: it may be a name that is written wrong.
         """
@@ -67,8 +78,12 @@ class PlacedCondition:
                 self._tell_absent(bindings)
                 return self._condition.holds(bindings)
         except ExpressionError as error:
-            raise Undecidable(f"the condition at {self._position} cannot be evaluated: {explained(error)}") from error
-        raise Undecidable(f"the condition at {self._position} compares what no filter before it has left: {lost}")
+            raise Undecidable(
+                f"the condition at {self._position} cannot be evaluated: {explained(error)}"
+            ) from error
+        raise Undecidable(
+            f"the condition at {self._position} compares what no filter before it has left: {lost}"
+        )
 
     def accepts(self, exchange: Exchange) -> bool:
         """As `selects`, for a route: others may take what this one cannot decide about."""
@@ -99,4 +114,8 @@ class PlacedCondition:
         absent = ", ".join(self._condition.absent(bindings))
         if absent not in self._reported and len(self._reported) < _MOST_REPORTS:
             self._reported.add(absent)
-            log.info("a condition compares what is missing, which differs from everything", place=str(self._position), missing=absent)
+            log.info(
+                "a condition compares what is missing, which differs from everything",
+                place=str(self._position),
+                missing=absent,
+            )

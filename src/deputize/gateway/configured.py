@@ -1,4 +1,7 @@
-"""From the text of a configuration file to typed settings: comments, tokens, transformations, expressions, in this order."""
+"""From the text of a configuration file to typed settings.
+
+Comments, tokens, transformations, expressions, in this order.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +22,8 @@ from deputize.kernel.values import JsonValue
 
 Kind = TypeVar("Kind", bound=Settings)
 LOCATION = "$location"
-"""A property of this name, or of this name with an id behind a colon, is the path of a file with properties."""
+"""A property of this name, or of this name with an id behind a colon, is the path of a file with properties.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,16 @@ class ConfigurationFile:
         return validated(kind, self.members, self.position, load_bindings(instance, self.properties.visible))
 
     def located(self, error: ConfigurationError) -> ConfigurationError:
-        """`error` and those of tokens, with places that exist in the file. What only a token left unreplaced provokes is dropped."""
+        """`error` and those of tokens, with places that exist in the file.
+
+        What only a token left unreplaced provokes is dropped.
+        """
         unreplaced = tuple(each.position.pointer for each in self.token_errors)
-        others = [each for each in error.errors if not any(_is_within(each.position.pointer, pointer) for pointer in unreplaced)]
+        others = [
+            each
+            for each in error.errors
+            if not any(_is_within(each.position.pointer, pointer) for pointer in unreplaced)
+        ]
         return self.document.located(ConfigurationErrors((*self.token_errors, *others)))
 
 
@@ -73,10 +84,16 @@ class Configured(Generic[Kind]):
 
 def unread(settings: Settings, position: Position, owner: str) -> list[ConfigurationError]:
     """Warnings about members that nothing reads; decorations are read elsewhere."""
-    return [each for each in warnings_about(settings, position, owner) if each.position.pointer.lstrip("/") not in DECORATORS]
+    return [
+        each
+        for each in warnings_about(settings, position, owner)
+        if each.position.pointer.lstrip("/") not in DECORATORS
+    ]
 
 
-def configured(kind: type[Kind], text: bytes, file: str, instance: Instance, outer: Properties) -> Configured[Kind]:
+def configured(
+    kind: type[Kind], text: bytes, file: str, instance: Instance, outer: Properties
+) -> Configured[Kind]:
     """`text` of `file` as `kind`. Raises `ConfigurationError`."""
     read = read_file(text, file, instance, outer)
     faults = Faults()
@@ -87,7 +104,10 @@ def configured(kind: type[Kind], text: bytes, file: str, instance: Instance, out
 
 
 def read_file(text: bytes, file: str, instance: Instance, outer: Properties) -> ConfigurationFile:
-    """`text` of `file`. Raises `ConfigurationError` when it is no document, or its properties cannot be read."""
+    """`text` of `file`.
+
+    Raises `ConfigurationError` when it is no document, or its properties cannot be read.
+    """
     document = documents.parse(text, file)
     sources: dict[Path, bytes] = {}
     try:
@@ -104,21 +124,35 @@ def _is_within(pointer: str, other: str) -> bool:
 
 
 def _properties(
-    written: Mapping[str, JsonValue], outer: Properties, position: Position, directory: Path, sources: dict[Path, bytes]
+    written: Mapping[str, JsonValue],
+    outer: Properties,
+    position: Position,
+    directory: Path,
+    sources: dict[Path, bytes],
 ) -> Properties:
     declared = written.get("properties", {})
     if not isinstance(declared, dict):
         raise ConfigurationError(below(position, "properties"), "properties are a JSON object")
     try:
-        located = {name: substitute(value, outer.lookup) for name, value in declared.items() if name.partition(":")[0] == LOCATION}
+        located = {
+            name: substitute(value, outer.lookup)
+            for name, value in declared.items()
+            if name.partition(":")[0] == LOCATION
+        }
         for name, value in located.items():
             path = directory / _path(value, below(position, "properties", name))
             sources[path] = documents.content(path)
-        elsewhere = {name: value for path, text in sources.items() for name, value in property_files.members(path, text).items()}
+        elsewhere = {
+            name: value
+            for path, text in sources.items()
+            for name, value in property_files.members(path, text).items()
+        }
         own = {name: value for name, value in declared.items() if name not in located}
         return Properties({**elsewhere, **own}, outer.lookup, outer.visible)
     except TokenError as error:
-        raise ConfigurationError(Position(position.file, f"/properties{error.pointer}"), error.reason, error.fix) from error
+        raise ConfigurationError(
+            Position(position.file, f"/properties{error.pointer}"), error.reason, error.fix
+        ) from error
 
 
 def _path(value: JsonValue, position: Position) -> str:

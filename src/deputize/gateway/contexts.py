@@ -15,7 +15,8 @@ Shape: TypeAlias = Mapping[str, "Shape | None"]
 class BoundContext(Protocol):
     """A context that expressions read as `contexts.<binding_name>`.
 
-    The heap type that leaves it lists the class in its `contexts`; a class attribute `binding_shape` may say which members there are.
+    The heap type that leaves it lists the class in its `contexts`; a class attribute `binding_shape` may say
+    which members there are.
     """
 
     binding_name: ClassVar[str]
@@ -27,7 +28,10 @@ class BoundContext(Protocol):
 
 @dataclass(slots=True)
 class RouterContext:
-    """Left by the router: the route that was chosen, and the URI as received, before any filter changed it. Not to be changed."""
+    """Left by the router: the route that was chosen, and the URI as received, before any filter changed it.
+
+    Not to be changed.
+    """
 
     binding_name: ClassVar[str] = "router"
     binding_shape: ClassVar[Shape] = {"originalUri": None}

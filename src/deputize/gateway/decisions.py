@@ -19,7 +19,9 @@ _RETRY_AFTER: Final = (b"Retry-After", b"1")
 
 @dataclass(slots=True)
 class Decision:
-    """What is known about the decision on an exchange, and what has to be on the disk before the call goes up."""
+    """What is known about the decision on an exchange, and what has to be on the disk before the call goes
+    up.
+    """
 
     went_up: bool = False
     commits: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
@@ -36,12 +38,19 @@ def decision_on(exchange: Exchange) -> Decision:
 
 
 async def let_up(exchange: Exchange) -> Response | None:
-    """Called right before a client's call is sent up: `None`, or the answer when the call must not be made unrecorded."""
+    """Called right before a client's call is sent up.
+
+    `None`, or the answer when the call must not be made unrecorded.
+    """
     decision = exchange.find(Decision)
     if decision is None or decision.went_up:
         return None
     if decision.commits and (error := await _trouble(decision)):
-        log.error("a call is refused because it cannot be recorded", transaction=exchange.transaction_id, error=str(error))
+        log.error(
+            "a call is refused because it cannot be recorded",
+            transaction=exchange.transaction_id,
+            error=str(error),
+        )
         exchange.put(RefusalContext("unrecorded", "its record could not be brought onto the disk"))
         return _refusal(exchange)
     decision.went_up = True
@@ -65,4 +74,8 @@ def _refusal(exchange: Exchange) -> Response:
     if mcp is None:
         return Response(503, Headers([_RETRY_AFTER]))
     rejection = unrecorded().answering(mcp.message.frame.id if mcp.message.frame else None)
-    return Response(rejection.status, Headers([(b"Content-Type", CONTENT_TYPE.encode()), _RETRY_AFTER]), Body(rejection.body()))
+    return Response(
+        rejection.status,
+        Headers([(b"Content-Type", CONTENT_TYPE.encode()), _RETRY_AFTER]),
+        Body(rejection.body()),
+    )

@@ -1,4 +1,6 @@
-"""Objects as written in configuration, and their conversion into typed settings with errors that say where."""
+"""Objects as written in configuration, and their conversion into typed settings with errors that say
+where.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -30,7 +32,9 @@ def declarations(value: JsonValue, position: Position) -> tuple[Declaration, ...
     return tuple(_declaration(item, below(position, index)) for index, item in enumerate(value))
 
 
-def validated(kind: type[SomeSettings], value: object, position: Position, bindings: Mapping[str, object]) -> SomeSettings:
+def validated(
+    kind: type[SomeSettings], value: object, position: Position, bindings: Mapping[str, object]
+) -> SomeSettings:
     """`value` as an instance of `kind`. Raises `ConfigurationError` for everything wrong in it."""
     try:
         return kind.model_validate(value, context=bindings)
@@ -38,7 +42,9 @@ def validated(kind: type[SomeSettings], value: object, position: Position, bindi
         faults = Faults()
         found = error.errors(include_url=False, include_input=False)
         for each in found:
-            if each["type"] == "too_short" and any(other["loc"][: len(each["loc"])] == each["loc"] for other in found if other is not each):
+            if each["type"] == "too_short" and any(
+                other["loc"][: len(each["loc"])] == each["loc"] for other in found if other is not each
+            ):
                 continue  # it only lacks the items that are told of themselves
             pointer = join(position.pointer, *each["loc"])
             reason, fix = _explained(each["type"], each["msg"], str(each["loc"][-1]) if each["loc"] else "")
@@ -62,12 +68,19 @@ def warnings_about(settings: Settings, position: Position, owner: str) -> Iterab
 def unknown_key(name: str, suggestion: str | None, position: Position, owner: str) -> ConfigurationError:
     """The warning about one key that `owner`, a noun, does not read."""
     if name in DECORATORS:
-        return ConfigurationError(position, f"{name!r} inside 'config' has no effect", f"move {name!r} up, beside 'type'")
-    return ConfigurationError(position, f"{owner} does not read {name!r}", f"did you mean {suggestion!r}?" if suggestion else "")
+        return ConfigurationError(
+            position, f"{name!r} inside 'config' has no effect", f"move {name!r} up, beside 'type'"
+        )
+    return ConfigurationError(
+        position, f"{owner} does not read {name!r}", f"did you mean {suggestion!r}?" if suggestion else ""
+    )
 
 
 def by_name(given: Iterable[Declaration]) -> tuple[dict[str, Declaration], list[ConfigurationError]]:
-    """The declarations of one heap by name; and the errors of those without a name, and of names that stand twice."""
+    """The declarations of one heap by name.
+
+    And the errors of those without a name, and of names that stand twice.
+    """
     found: dict[str, Declaration] = {}
     errors: list[ConfigurationError] = []
     for declaration in given:
@@ -75,7 +88,9 @@ def by_name(given: Iterable[Declaration]) -> tuple[dict[str, Declaration], list[
         if not isinstance(name, str) or not name:
             errors.append(ConfigurationError(declaration.position, "an object in a heap needs a 'name'"))
         elif name in found:
-            errors.append(ConfigurationError(declaration.position, f"{name!r} is declared twice in this heap"))
+            errors.append(
+                ConfigurationError(declaration.position, f"{name!r} is declared twice in this heap")
+            )
         else:
             found[name] = declaration
     return found, errors

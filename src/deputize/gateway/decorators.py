@@ -54,7 +54,11 @@ class Decorations:
 
 def _decorated(subject: object, members: Mapping[str, JsonValue], site: Site) -> object:
     for name in sorted(WITHOUT_EFFECT & members.keys()):
-        site.surroundings.warn(ConfigurationError(_beside(site, name), f"the decoration {name!r} is not yet supported and has no effect"))
+        site.surroundings.warn(
+            ConfigurationError(
+                _beside(site, name), f"the decoration {name!r} is not yet supported and has no effect"
+            )
+        )
     if BASE_URI not in members:
         return subject
     base = _Base(members[BASE_URI], site)
@@ -62,7 +66,11 @@ def _decorated(subject: object, members: Mapping[str, JsonValue], site: Site) ->
         return RebasedHandler(base, subject)
     if isinstance(subject, Filter):
         return RebasedFilter(base, subject)
-    raise ConfigurationError(_beside(site, BASE_URI), f"a {type(subject).__name__} has no baseURI", "put it on the route or on a handler")
+    raise ConfigurationError(
+        _beside(site, BASE_URI),
+        f"a {type(subject).__name__} has no baseURI",
+        "put it on the route or on a handler",
+    )
 
 
 class _Base:
@@ -88,13 +96,17 @@ class _Base:
         try:
             origin = parse_origin(str(self._template.evaluate({})))
         except UriError as error:
-            raise ConfigurationError(position, str(error), "write scheme, host and port, such as http://localhost:8000") from error
+            raise ConfigurationError(
+                position, str(error), "write scheme, host and port, such as http://localhost:8000"
+            ) from error
         if "_" in origin.host:
             raise ConfigurationError(position, f"the host name {origin.host} contains an underscore")
         parts = urlsplit(written)
         if parts.path not in {"", "/"} or parts.query:
             unused = "path and query of a baseURI are not used; only scheme, host and port are"
-            self._site.surroundings.warn(ConfigurationError(position, unused, "change the path with a UriPathRewriteFilter"))
+            self._site.surroundings.warn(
+                ConfigurationError(position, unused, "change the path with a UriPathRewriteFilter")
+            )
         return origin
 
 

@@ -25,7 +25,10 @@ class Endpoint:
 
 @dataclass(slots=True)
 class Deployment:
-    """Collects during the build; afterwards runs the jobs, and at the end closes what was opened, last opened first."""
+    """Collects during the build.
+
+    Afterwards runs the jobs, and at the end closes what was opened, last opened first.
+    """
 
     endpoints: dict[str, Endpoint] = field(default_factory=dict[str, Endpoint])
     warnings: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
@@ -51,7 +54,9 @@ class Deployment:
         self._tasks += [asyncio.create_task(self._repeat(interval, job)) for interval, job in self.jobs]
 
     def end_jobs(self) -> None:
-        """Let the periodic jobs run no more, while exchanges that began earlier may still use what was built."""
+        """Let the periodic jobs run no more, while exchanges that began earlier may still use what was
+        built.
+        """
         self._ended.set()
 
     async def close(self) -> None:
@@ -70,7 +75,9 @@ class Deployment:
             try:
                 await job()
             except Exception as error:
-                log.exception("a periodic job failed and will run again", error=str(error), interval_seconds=interval)
+                log.exception(
+                    "a periodic job failed and will run again", error=str(error), interval_seconds=interval
+                )
 
     async def _ends_within(self, seconds: float) -> bool:
         with contextlib.suppress(TimeoutError):
@@ -81,7 +88,9 @@ class Deployment:
 
 def already_published(path: str, position: Position, other: Position) -> ConfigurationError:
     """The error of a second object that wants to serve `path`."""
-    return ConfigurationError(position, f"{path} is already served for {other}", "give each protected resource its own resourceId")
+    return ConfigurationError(
+        position, f"{path} is already served for {other}", "give each protected resource its own resourceId"
+    )
 
 
 def _content(path: Path) -> bytes | None:

@@ -1,4 +1,7 @@
-"""Configuration files as JSON documents: lenient where the original is, disabled members dropped, everything else strict."""
+"""Configuration files as JSON documents.
+
+Lenient where the original is, disabled members dropped, everything else strict.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -31,7 +34,10 @@ class Document:
     _root: Place = field(repr=False, compare=False)
 
     def located(self, error: ConfigurationError) -> ConfigurationError:
-        """`error` with pointers that exist in this file, and with line and column; what other files are to blame for stays as it is."""
+        """`error` with pointers that exist in this file, and with line and column.
+
+        What other files are to blame for stays as it is.
+        """
         found = [self._located(each) for each in error.errors]
         return found[0] if len(found) == 1 else ConfigurationErrors(sorted(found, key=_in_file_order))
 
@@ -40,7 +46,9 @@ class Document:
         if position.file != self.file or position.line is not None or not position.pointer:
             return error
         pointer, at = find(self._root, position.pointer)
-        return ConfigurationError(Position(self.file, pointer, *line_and_column(self._text, at)), error.reason, error.fix)
+        return ConfigurationError(
+            Position(self.file, pointer, *line_and_column(self._text, at)), error.reason, error.fix
+        )
 
 
 def parse(text: bytes, file: str) -> Document:
@@ -51,16 +59,22 @@ def parse(text: bytes, file: str) -> Document:
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
         line, column = text.count(b"\n", 0, error.start) + 1, error.start - text.rfind(b"\n", 0, error.start)
-        raise ConfigurationError(Position(file, line=line, column=column), "is not UTF-8", "save the file as UTF-8") from error
+        raise ConfigurationError(
+            Position(file, line=line, column=column), "is not UTF-8", "save the file as UTF-8"
+        ) from error
     if decoded.startswith("\ufeff"):
         raise ConfigurationError(Position(file), "starts with a byte-order mark", "save the file without it")
     try:
         value, root = json_text.parse(decoded)
     except json_text.JsonTextError as error:
         line, column = line_and_column(decoded, error.at)
-        raise ConfigurationError(Position(file, line=line, column=column), f"is not JSON: {error.reason}", error.fix) from error
+        raise ConfigurationError(
+            Position(file, line=line, column=column), f"is not JSON: {error.reason}", error.fix
+        ) from error
     if not isinstance(value, dict):
-        raise ConfigurationError(Position(file), "is not a JSON object", "a configuration file starts with { and ends with }")
+        raise ConfigurationError(
+            Position(file), "is not a JSON object", "a configuration file starts with { and ends with }"
+        )
     return Document(file, cast("Mapping[str, JsonValue]", enabled(value)), decoded, root)
 
 

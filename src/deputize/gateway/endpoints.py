@@ -1,4 +1,7 @@
-"""Paths the gateway serves itself, before any route's condition: claimed by routes, taken back when they leave."""
+"""Paths the gateway serves itself, before any route's condition.
+
+Claimed by routes, taken back when they leave.
+"""
 
 from collections.abc import Mapping
 
@@ -19,10 +22,15 @@ class PublishedEndpoints:
 
     def elsewhere(self, owner: object, path: str) -> Endpoint | None:
         """What another owner serves at `path`."""
-        return next((owned[path] for other, owned in self._owned.items() if other != owner and path in owned), None)
+        return next(
+            (owned[path] for other, owned in self._owned.items() if other != owner and path in owned), None
+        )
 
     def replace(self, owner: object, endpoints: Mapping[str, Endpoint]) -> None:
-        """Serve these endpoints instead of the owner's former ones; the owner has asked `elsewhere` before."""
+        """Serve these endpoints instead of the owner's former ones.
+
+        The owner has asked `elsewhere` before.
+        """
         self._owned[owner] = endpoints
         self._publish()
 
@@ -33,4 +41,6 @@ class PublishedEndpoints:
             self._publish()
 
     def _publish(self) -> None:
-        self._handlers = {path: endpoint.handler for owned in self._owned.values() for path, endpoint in owned.items()}
+        self._handlers = {
+            path: endpoint.handler for owned in self._owned.values() for path, endpoint in owned.items()
+        }

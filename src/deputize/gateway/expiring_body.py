@@ -7,9 +7,12 @@ from deputize.http.messages import Body
 
 
 class ExpiringBody(AsyncIterator[bytes]):
-    """The chunks of `body` until an instant, or until `end()`; then the stream ends as if the server had ended it.
+    """The chunks of `body` until an instant, or until `end()`.
 
-    The client asks again, with a token that is still good or without success: a stream is no way to outlive a token.
+    Then the stream ends as if the server had ended it.
+
+    The client asks again, with a token that is still good or without success: a stream is no way to outlive a
+    token.
     """
 
     def __init__(self, body: Body, seconds: float | None) -> None:

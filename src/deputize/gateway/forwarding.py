@@ -1,13 +1,15 @@
 """What upstream servers are told about the client, in whichever way their frameworks ask for it.
 
-On every route the gateway describes the client itself: `X-Forwarded-For`, `X-Forwarded-Host` and `X-Forwarded-Proto` are its own, and
-every other field of that kind is dropped: addresses, hosts and schemes, names of users and certificates that proxies vouch for. Unless the
-sender is one of `trustedProxies`: then that proxy's fields are kept, and its address is added to `X-Forwarded-For`. Fields that override
-method or path are dropped on every route, whoever sent them: the conditions of routes and filters have seen the method and path of the
-request line. The gateway adds itself to `Via` (RFC 9110 section 7.6.3).
+On every route the gateway describes the client itself: `X-Forwarded-For`, `X-Forwarded-Host` and
+`X-Forwarded-Proto` are its own, and every other field of that kind is dropped: addresses, hosts and schemes,
+names of users and certificates that proxies vouch for. Unless the sender is one of `trustedProxies`: then
+that proxy's fields are kept, and its address is added to `X-Forwarded-For`. Fields that override method or
+path are dropped on every route, whoever sent them: the conditions of routes and filters have seen the method
+and path of the request line. The gateway adds itself to `Via` (RFC 9110 section 7.6.3).
 
-On MCP routes, which `McpValidationFilter` makes, the cookies of whatever else lives on the gateway's host stay away from the MCP server and
-`Via` names the gateway only; nor does the server set cookies, which would be those of the gateway's host. On plain API routes cookies pass.
+On MCP routes, which `McpValidationFilter` makes, the cookies of whatever else lives on the gateway's host
+stay away from the MCP server and `Via` names the gateway only; nor does the server set cookies, which would
+be those of the gateway's host. On plain API routes cookies pass.
 """
 
 import ipaddress
@@ -23,25 +25,60 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Field: TypeAlias = tuple[bytes, bytes]
 _ABOUT_CLIENT: Final = frozenset(
     {
-        *(b"x-real-ip", b"x-client-ip", b"client-ip", b"true-client-ip", b"x-cluster-client-ip", b"x-proxyuser-ip"),
+        *(
+            b"x-real-ip",
+            b"x-client-ip",
+            b"client-ip",
+            b"true-client-ip",
+            b"x-cluster-client-ip",
+            b"x-proxyuser-ip",
+        ),
         *(b"x-originating-ip", b"x-remote-ip", b"x-remote-addr", b"remote-addr", b"x-original-forwarded-for"),
-        *(b"cf-connecting-ip", b"cf-connecting-ipv6", b"cf-pseudo-ipv4", b"fastly-client-ip", b"fly-client-ip"),
+        *(
+            b"cf-connecting-ip",
+            b"cf-connecting-ipv6",
+            b"cf-pseudo-ipv4",
+            b"fastly-client-ip",
+            b"fly-client-ip",
+        ),
         *(b"x-appengine-user-ip", b"x-azure-clientip", b"x-azure-socketip", b"x-envoy-external-address"),
-        *(b"front-end-https", b"x-scheme", b"x-url-scheme", b"x-ssl", b"x-host", b"x-original-host", b"x-http-host-override"),
+        *(
+            b"front-end-https",
+            b"x-scheme",
+            b"x-url-scheme",
+            b"x-ssl",
+            b"x-host",
+            b"x-original-host",
+            b"x-http-host-override",
+        ),
         *(b"remote-user", b"x-remote-user", b"x-authenticated-user"),
-        b"x-forgerock-transactionid",  # a name for the exchange, which only a `TransactionIdOutboundFilter` gives
+        # a name for the exchange, which only a `TransactionIdOutboundFilter` gives
+        b"x-forgerock-transactionid",
     }
 )
 _PREFIXES: Final = (
     *(b"forwarded", b"x-forwarded", b"x-forward-"),
-    *(b"client-cert", b"x-client-cert", b"ssl-client-", b"x-ssl-client-", b"x-amzn-mtls-"),  # RFC 9440 section 2.4
+    *(
+        b"client-cert",
+        b"x-client-cert",
+        b"ssl-client-",
+        b"x-ssl-client-",
+        b"x-amzn-mtls-",
+    ),  # RFC 9440 section 2.4
     *(b"x-auth-request-", b"x-ms-client-principal", b"x-goog-authenticated-user-", b"x-amzn-oidc-"),
 )
 _CHAIN: Final = b"x-forwarded-for"
 _OVERRIDES: Final = frozenset(
     {
         *(b"x-http-method-override", b"x-http-method", b"x-method-override"),
-        *(b"x-original-url", b"x-original-uri", b"x-original-method", b"x-rewrite-url", b"x-script-name", b"script-name"),
+        *(
+            b"x-original-url",
+            b"x-original-uri",
+            b"x-original-method",
+            b"x-rewrite-url",
+            b"x-script-name",
+            b"script-name",
+        ),
         b"proxy",  # CGI makes the variable HTTP_PROXY of it, which programs send their own requests through
     }
 )
@@ -88,7 +125,10 @@ class ClientDescription:
 
 
 def keep_for_mcp(request: Request) -> None:
-    """Take out what an MCP server has no use for: cookies of others on this host, and where the request has been before."""
+    """Take out what an MCP server has no use for.
+
+    Cookies of others on this host, and where the request has been before.
+    """
     request.headers.remove("Cookie", "Via")
     request.headers.raw.append((b"Via", _via(request)))
 

@@ -1,4 +1,7 @@
-"""The heap: named configured objects, built when first referred to, looked up in the parent when not declared here."""
+"""The heap.
+
+Named configured objects, built when first referred to, looked up in the parent when not declared here.
+"""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,7 +59,10 @@ class ScannedRoutes(Protocol):
 
 @dataclass(frozen=True)
 class Ground:
-    """What all heaps of one gateway share: instance, catalogue of types, paths the gateway serves itself, all routers' routes."""
+    """What all heaps of one gateway share.
+
+    Instance, catalogue of types, paths the gateway serves itself, all routers' routes.
+    """
 
     instance: Instance
     types: Mapping[str, HeapType]
@@ -84,7 +90,9 @@ class Standing:
 class Heap:
     """The objects declared in one file. Implements `site.Surroundings` for what it builds."""
 
-    def __init__(self, ground: Ground, declarations: Iterable[Declaration], deployment: Deployment, standing: Standing) -> None:
+    def __init__(
+        self, ground: Ground, declarations: Iterable[Declaration], deployment: Deployment, standing: Standing
+    ) -> None:
         """Nothing is built yet, and nothing is checked."""
         self.ground = ground
         self.deployment = deployment
@@ -101,7 +109,10 @@ class Heap:
         return self.standing.properties.visible
 
     def build_all(self) -> None:
-        """Build every declared object, so that what nobody refers to is checked as well. Raises `ConfigurationError` for all faults."""
+        """Build every declared object, so that what nobody refers to is checked as well.
+
+        Raises `ConfigurationError` for all faults.
+        """
         faults = Faults([*self._misnamed])
         for name, declaration in self._declared.items():
             faults.attempt(self.named, name, declaration.position)
@@ -117,7 +128,9 @@ class Heap:
             found = self._inline_object(reference, position)
         if not isinstance(found, kind):
             article = f"{reference!r}" if isinstance(reference, str) else "this object"
-            raise ConfigurationError(position, f"{article} is a {type(found).__name__}, where a {_words(kind)} is needed")
+            raise ConfigurationError(
+                position, f"{article} is a {type(found).__name__}, where a {_words(kind)} is needed"
+            )
         return found
 
     def publish_endpoint(self, path: str, handler: Handler, position: Position) -> None:
@@ -145,7 +158,10 @@ class Heap:
         return [*self._declared, *(self.standing.parent.names() if self.standing.parent else ())]
 
     def named(self, name: str, position: Position) -> object:
-        """The object of that name, here or in the parent, built if it was not yet. Raises `ConfigurationError`."""
+        """The object of that name, here or in the parent, built if it was not yet.
+
+        Raises `ConfigurationError`.
+        """
         if name in self._built:
             return self._built[name]
         if name in self._failed:
@@ -153,7 +169,9 @@ class Heap:
         if name not in self._declared:
             return self._inherited(name, position)
         if name in self._building:
-            raise ConfigurationError(position, f"{' -> '.join([*self._building, name])} refer to each other in a circle")
+            raise ConfigurationError(
+                position, f"{' -> '.join([*self._building, name])} refer to each other in a circle"
+            )
         self._building.append(name)
         try:
             self._built[name] = self._build(self._declared[name], name)
@@ -168,7 +186,11 @@ class Heap:
         if self.standing.parent is not None and name in self.standing.parent.names():
             return self.standing.parent.named(name, position)
         near = difflib.get_close_matches(name, self.names(), n=3, cutoff=0.5)
-        fix = f"did you mean {' or '.join(near)}?" if near else "declare it in this file's heap, or in config.json"
+        fix = (
+            f"did you mean {' or '.join(near)}?"
+            if near
+            else "declare it in this file's heap, or in config.json"
+        )
         raise ConfigurationError(position, f"no heap object is named {name!r}", fix)
 
     def _build(self, declaration: Declaration, name: str) -> object:
@@ -182,19 +204,30 @@ class Heap:
         return self._build(Declaration(reference, position), cast("str", reference.get("name", "")))
 
     def _checked(self, heap_type: HeapType, declaration: Declaration) -> Settings:
-        """The object's settings. What they refer to is built before the object asks for it, so that all faults are found at once."""
+        """The object's settings.
+
+        What they refer to is built before the object asks for it, so that all faults are found at once.
+        """
         faults = Faults()
         config = faults.attempt(self._configured, heap_type, declaration)
         if config is None:
-            for pointer, members in _declared_within(declaration.members.get("config"), below(declaration.position, "config").pointer):
+            for pointer, members in _declared_within(
+                declaration.members.get("config"), below(declaration.position, "config").pointer
+            ):
                 faults.attempt(self._inline_object, members, Position(declaration.position.file, pointer))
             raise faults.error()
         for pointer, reference in references(config, below(declaration.position, "config").pointer):
             position = Position(declaration.position.file, pointer)
             if isinstance(reference, InlineObject):
-                # By identity: two objects that are written alike are two objects. Kept beside it, the reference keeps its identity.
-                self._prebuilt[id(reference)] = reference, faults.attempt(self._inline_object, reference, position)
-            elif reference in self.names():  # others may be names of something else, such as a secret's format
+                # By identity: two objects that are written alike are two objects. Kept beside it, the
+                # reference keeps its identity.
+                self._prebuilt[id(reference)] = (
+                    reference,
+                    faults.attempt(self._inline_object, reference, position),
+                )
+            elif (
+                reference in self.names()
+            ):  # others may be names of something else, such as a secret's format
                 faults.attempt(self.named, reference, position)
         faults.raise_any()
         return config
@@ -203,20 +236,28 @@ class Heap:
         written = declaration.members.get("type")
         position = below(declaration.position, "type")
         if not isinstance(written, str) or not written:
-            raise ConfigurationError(declaration.position, "the object has no 'type'", "add the type's name as a text")
+            raise ConfigurationError(
+                declaration.position, "the object has no 'type'", "add the type's name as a text"
+            )
         found = self.ground.types.get(written) or self.ground.types.get(written.rpartition(".")[2])
         if found is None:
             near = difflib.get_close_matches(written, self.ground.types, n=3, cutoff=0.6)
             raise ConfigurationError(
-                position, f"{written!r} is not a type this gateway has", f"did you mean {' or '.join(near)}?" if near else ""
+                position,
+                f"{written!r} is not a type this gateway has",
+                f"did you mean {' or '.join(near)}?" if near else "",
             )
         return found
 
     def _configured(self, heap_type: HeapType, declaration: Declaration) -> Settings:
         position = below(declaration.position, "config")
         config = declaration.members.get("config", {})
-        settings = validated(heap_type.Config, config, position, load_bindings(self.ground.instance, self.properties))
-        self.deployment.warnings += warnings_about(settings, position, cast("str", declaration.members["type"]))
+        settings = validated(
+            heap_type.Config, config, position, load_bindings(self.ground.instance, self.properties)
+        )
+        self.deployment.warnings += warnings_about(
+            settings, position, cast("str", declaration.members["type"])
+        )
         faults = Faults()
         for pointer, template in expressions(settings, position.pointer):
             faults.attempt(self.examine, template, Position(position.file, pointer))
@@ -246,4 +287,7 @@ def _declared_within(value: JsonValue, pointer: str) -> Iterator[tuple[str, Mapp
 
 def _words(kind: type[object]) -> str:
     name = kind.__name__
-    return "".join(f" {letter.lower()}" if letter.isupper() and index else letter.lower() for index, letter in enumerate(name))
+    return "".join(
+        f" {letter.lower()}" if letter.isupper() and index else letter.lower()
+        for index, letter in enumerate(name)
+    )

@@ -1,4 +1,7 @@
-"""An instance directory as a loaded gateway: `admin.json`, `config.json` and the routes, everything built, nothing listening."""
+"""An instance directory as a loaded gateway.
+
+`admin.json`, `config.json` and the routes, everything built, nothing listening.
+"""
 
 from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -52,7 +55,10 @@ class LoadedInstance:
                 yield from route.deployment.warnings
 
     async def rescan(self) -> None:
-        """Bring all routes in line with their files now. Raises `ConfigurationError` for a directory that cannot be read."""
+        """Bring all routes in line with their files now.
+
+        Raises `ConfigurationError` for a directory that cannot be read.
+        """
         for routes in tuple(self.ground.route_sets):
             await routes.scan_in_slices()
 
@@ -89,14 +95,21 @@ class Observed:
         return self._handle(exchange)
 
 
-async def load(directory: Path, environment: Mapping[str, str], clock: Clock, types: Mapping[str, HeapType]) -> LoadedInstance:
-    """Build everything in `directory`. Raises `ConfigurationError` for what stops the start; broken routes do not.
+async def load(
+    directory: Path, environment: Mapping[str, str], clock: Clock, types: Mapping[str, HeapType]
+) -> LoadedInstance:
+    """Build everything in `directory`.
 
-    What was opened before an error is closed again. Runs in an event loop, because deployed routes begin their periodic jobs.
+    Raises `ConfigurationError` for what stops the start; broken routes do not.
+
+    What was opened before an error is closed again. Runs in an event loop, because deployed routes begin
+    their periodic jobs.
     """
     deployment = Deployment()
     try:
-        loaded = _built(Instance(directory, clock, streaming=False, environment=environment), types, deployment)
+        loaded = _built(
+            Instance(directory, clock, streaming=False, environment=environment), types, deployment
+        )
     except ConfigurationError:
         await deployment.close()
         raise
@@ -148,7 +161,10 @@ def _observed(entry: Handler, observe: Observe | None) -> Handler:
 
 
 def _publish(ground: Ground, deployment: Deployment) -> None:
-    """Serve what objects of the global files have published so far; routes come in between and may not serve it as well."""
+    """Serve what objects of the global files have published so far.
+
+    Routes come in between and may not serve it as well.
+    """
     for path, endpoint in deployment.endpoints.items():
         other = ground.published.elsewhere(GLOBAL, path)
         if other is not None:
@@ -163,7 +179,9 @@ def _entry(ground: Ground, main: Handler, settings: AdminSettings) -> Handler:
     return Buffered(entry, settings.max_body_length if settings.max_body_length > 0 else DEFAULT_LIMIT)
 
 
-def _file(kind: type[Kind], instance: Instance, name: str, default: bytes, outer: Properties) -> Configured[Kind]:
+def _file(
+    kind: type[Kind], instance: Instance, name: str, default: bytes, outer: Properties
+) -> Configured[Kind]:
     path = instance.directory / "config" / name
     if path.exists():
         return configured(kind, content(path), str(path), instance, outer)
@@ -172,7 +190,9 @@ def _file(kind: type[Kind], instance: Instance, name: str, default: bytes, outer
 
 def _heap(file: Configured[Kind], objects: JsonValue, parent: Heap, decorations: Decorations) -> Heap:
     found = declarations(objects, below(file.position, "heap"))
-    heap = Heap(parent.ground, found, parent.deployment, Standing(file.properties, decorations, parent=parent))
+    heap = Heap(
+        parent.ground, found, parent.deployment, Standing(file.properties, decorations, parent=parent)
+    )
     heap.build_all()
     return heap
 

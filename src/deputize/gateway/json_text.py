@@ -1,7 +1,8 @@
 """The JSON of configuration files, as lenient as the original reads it, and where in the text what stands.
 
-Comments, single quotes and raw line breaks in texts are accepted. Everything else is as strict as JSON that arrives from the network: a
-member that stands twice is refused, and so are NaN, numbers that programs read differently, lone surrogates and depth.
+Comments, single quotes and raw line breaks in texts are accepted. Everything else is as strict as JSON that
+arrives from the network: a member that stands twice is refused, and so are NaN, numbers that programs read
+differently, lone surrogates and depth.
 """
 
 import re
@@ -17,7 +18,9 @@ MAX_DEPTH: Final = 64
 MAX_INTEGER: Final = 2**53 - 1
 _BETWEEN = re.compile(r"(?:[ \t\r\n]++|//[^\r\n]*+|/\*(?:[^*]|\*(?!/))*+\*/)*+")
 _TEXT = re.compile(r'"(?P<double>(?:[^"\\]|\\.)*+)"' + r"|'(?P<single>(?:[^'\\]|\\.)*+)'", re.DOTALL)
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,400})(?P<real>(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?)(?![\w.])")
+_NUMBER = re.compile(
+    r"-?(?:0|[1-9][0-9]{0,400})(?P<real>(?:\.[0-9]{1,400})?(?:[eE][+-]?[0-9]{1,4})?)(?![\w.])"
+)
 _WORD = re.compile(r"(true|false|null)(?!\w)")
 _WORDS: Mapping[str, bool | None] = {"true": True, "false": False, "null": None}
 _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.))", re.DOTALL)
@@ -54,7 +57,8 @@ def parse(text: str) -> tuple[JsonValue, Place]:
 def find(place: Place, pointer: str) -> tuple[str, int]:
     """The pointer that exists in the text and comes closest to `pointer`, and where that stands.
 
-    A bare value where a list is read has no index in the text; what is missing is shown as the object it is missing in.
+    A bare value where a list is read has no index in the text; what is missing is shown as the object it is
+    missing in.
     """
     found = ""
     for part in split(pointer):
@@ -100,17 +104,29 @@ class _Reader:
         self._step()
         while not self._accept("}"):
             if members and not self._accept(","):
-                self._fail("a comma or '}' is expected", "look just before this place for a missing comma or quote")
+                self._fail(
+                    "a comma or '}' is expected", "look just before this place for a missing comma or quote"
+                )
             at = self._at
             if self._text[at : at + 1] not in {'"', "'"}:
-                self._fail("the name of a member is expected in quotes", "look just before this place for a comma too much")
+                self._fail(
+                    "the name of a member is expected in quotes",
+                    "look just before this place for a comma too much",
+                )
             name = self._string()
             if name in members:
                 line = line_and_column(self._text, places[name].at)[0]
-                raise JsonTextError(at, f"the member {name[:64]!r} stands twice in one object, first in line {line}", "remove one of them")
+                raise JsonTextError(
+                    at,
+                    f"the member {name[:64]!r} stands twice in one object, first in line {line}",
+                    "remove one of them",
+                )
             self._skip()
             if not self._accept(":"):
-                self._fail("a colon is expected after the name of a member", "look just before this place for a missing colon or quote")
+                self._fail(
+                    "a colon is expected after the name of a member",
+                    "look just before this place for a missing colon or quote",
+                )
             members[name], place = self._value(depth)
             places[name] = Place(at, place.below, place.is_list)
         return members, Place(start, places)
@@ -122,7 +138,9 @@ class _Reader:
         self._step()
         while not self._accept("]"):
             if elements and not self._accept(","):
-                self._fail("a comma or ']' is expected", "look just before this place for a missing comma or quote")
+                self._fail(
+                    "a comma or ']' is expected", "look just before this place for a missing comma or quote"
+                )
             element, place = self._value(depth)
             places[str(len(elements))] = place
             elements.append(element)
@@ -137,7 +155,9 @@ class _Reader:
         written = match[match.lastgroup or 0]
         control = _CONTROL.search(written)
         if control:
-            raise JsonTextError(start + 1 + control.start(), "a control character stands in a text", r"write it as \u00XX")
+            raise JsonTextError(
+                start + 1 + control.start(), "a control character stands in a text", r"write it as \u00XX"
+            )
         if "\\" not in written:
             return written
         return self._unescaped(written, start + 1)
@@ -147,14 +167,18 @@ class _Reader:
             if escape[1]:
                 return chr(int(escape[1], 16))
             if escape[2] not in _ESCAPED:
-                raise JsonTextError(start + escape.start(), f"\\{escape[2]} stands for nothing", r"write a backslash as \\")
+                raise JsonTextError(
+                    start + escape.start(), f"\\{escape[2]} stands for nothing", r"write a backslash as \\"
+                )
             return _ESCAPED[escape[2]]
 
         try:
             # Two halves of a character become one; a half alone is no Unicode.
             return _ESCAPE.sub(stands_for, written).encode("utf-16", "surrogatepass").decode("utf-16")
         except UnicodeDecodeError as error:
-            raise JsonTextError(start, "a text contains a lone surrogate", "write characters beyond U+FFFF as two escapes") from error
+            raise JsonTextError(
+                start, "a text contains a lone surrogate", "write characters beyond U+FFFF as two escapes"
+            ) from error
 
     def _scalar(self) -> JsonValue:
         text, start = self._text, self._at
@@ -190,7 +214,9 @@ class _Reader:
     def _fail(self, reason: str, fix: str) -> NoReturn:
         if self._text.startswith("/*", self._at):
             raise JsonTextError(self._at, "the comment has no end", "close it with */")
-        raise JsonTextError(self._at, reason if self._at < len(self._text) else "the text ends too early", fix)
+        raise JsonTextError(
+            self._at, reason if self._at < len(self._text) else "the text ends too early", fix
+        )
 
 
 def line_and_column(text: str, at: int) -> tuple[int, int]:

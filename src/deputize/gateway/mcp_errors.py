@@ -1,4 +1,6 @@
-"""JSON-RPC errors as answers to an exchange, with the id by which the client finds the request they are about."""
+"""JSON-RPC errors as answers to an exchange, with the id by which the client finds the request they are
+about.
+"""
 
 import contextlib
 
@@ -25,14 +27,22 @@ def error_response(exchange: Exchange, rejection: Rejection) -> Response:
 
 
 def failure_response(exchange: Exchange, status: int, reason: str) -> Response:
-    """The answer where a server gave none that could be passed on: a JSON-RPC error for MCP clients, without a body for others."""
+    """The answer where a server gave none that could be passed on.
+
+    A JSON-RPC error for MCP clients, without a body for others.
+    """
     if exchange.find(McpContext) is None:
         return Response(status)
     return error_response(exchange, bad_gateway(reason, status=status))
 
 
-async def refuse_unread(exchange: Exchange, rejection: Rejection, limit: int = strict_json.MAX_SIZE) -> Response:
-    """As `error_response`, for a request that nobody has read: its body, of at most `limit` bytes, is read for the id alone."""
+async def refuse_unread(
+    exchange: Exchange, rejection: Rejection, limit: int = strict_json.MAX_SIZE
+) -> Response:
+    """As `error_response`, for a request that nobody has read.
+
+    Its body, of at most `limit` bytes, is read for the id alone.
+    """
     with contextlib.suppress(BodyTooLarge, BodyBroken):
         await exchange.request.body.read(limit)
     return error_response(exchange, rejection)

@@ -1,7 +1,10 @@
-"""Legacy MCP sessions that belong to whoever opened them: the id a client gets is sealed with the binding to its token.
+"""Legacy MCP sessions that belong to whoever opened them.
 
-A session id is no authentication (MCP, Streamable HTTP, session management): without a binding, a token of one user would
-continue the session of another. Nothing is stored; the server's own id never leaves the gateway.
+The id a client gets is sealed with the binding to its token.
+
+A session id is no authentication (MCP, Streamable HTTP, session management): without a binding, a token of
+one user would continue the session of another. Nothing is stored; the server's own id never leaves the
+gateway.
 """
 
 import json
@@ -23,7 +26,10 @@ log = structlog.get_logger()
 _SESSION: Final = "Mcp-Session-Id"
 _VERSION: Final = "MCP-Protocol-Version"
 PROCESS_SECRET: Final = random_bytes(MIN_SECRET)
-"""What sessions are sealed with where no secret is configured: it is nobody else's, and ends with the process."""
+"""What sessions are sealed with where no secret is configured.
+
+It is nobody else's, and ends with the process.
+"""
 
 
 class OpenedSession(NamedTuple):
@@ -34,13 +40,19 @@ class OpenedSession(NamedTuple):
 
 
 class SessionBinding:
-    """Exchanges session ids in the headers of requests and answers. 2026-07-28 has no sessions: its requests are left as they are."""
+    """Exchanges session ids in the headers of requests and answers.
+
+    2026-07-28 has no sessions: its requests are left as they are.
+    """
 
     def __init__(self, seal: TextSeal) -> None:
         self._seal = seal
 
     def open(self, headers: Headers, token: AccessToken, resource: str) -> OpenedSession | Rejection | None:
-        """Replace the client's id by the server's. `None` without one, a `Rejection` where it is not this token's at `resource`."""
+        """Replace the client's id by the server's.
+
+        `None` without one, a `Rejection` where it is not this token's at `resource`.
+        """
         presented = headers.get_all(_SESSION)
         if not presented:
             return None
@@ -48,20 +60,37 @@ class SessionBinding:
             return header_mismatch(f"{_SESSION} is repeated")
         if not _is_legacy(headers):
             return header_mismatch(f"{_SESSION} does not exist in this protocol version")
-        session = self._seal.open(presented[0], _binding(token, resource)) if len(presented[0]) <= MAX_SESSION else None
+        session = (
+            self._seal.open(presented[0], _binding(token, resource))
+            if len(presented[0]) <= MAX_SESSION
+            else None
+        )
         if session is None:
             return unknown_session()
         headers.set(_SESSION, session)
         return OpenedSession(presented[0], session)
 
-    def seal(self, asked: Headers, headers: Headers, token: AccessToken, resource: str, opened: OpenedSession | None) -> None:
-        """Replace the server's id in the answer's headers by the client's: the one used in the headers `asked`, or a new one."""
+    def seal(
+        self,
+        asked: Headers,
+        headers: Headers,
+        token: AccessToken,
+        resource: str,
+        opened: OpenedSession | None,
+    ) -> None:
+        """Replace the server's id in the answer's headers by the client's.
+
+        The one used in the headers `asked`, or a new one.
+        """
         given = headers.get_all(_SESSION)
         if not given or not _is_legacy(asked):
             return
         headers.remove(_SESSION)
         if len(given) > 1 or not is_session(given[0]):
-            log.warning("a session id of the MCP server is dropped: it is repeated, too long or not visible ASCII", resource=resource)
+            log.warning(
+                "a session id of the MCP server is dropped: it is repeated, too long or not visible ASCII",
+                resource=resource,
+            )
         elif opened is not None and opened.id == given[0]:
             headers.add(_SESSION, opened.sealed)
         else:
@@ -69,18 +98,26 @@ class SessionBinding:
 
 
 def _is_legacy(headers: Headers) -> bool:
-    """Whether the request may be meant for a session: its version has them, or it does not say one version."""
+    """Whether the request may be meant for a session.
+
+    Its version has them, or it does not say one version.
+    """
     stated = headers.get_all(_VERSION)
     return len(stated) != 1 or stated[0].strip(" \t") in versions.HANDSHAKE
 
 
 def _binding(token: AccessToken, resource: str) -> bytes:
-    """Resource, issuer, subject, client and chain of actors; the token itself where it names neither subject nor client."""
+    """Resource, issuer, subject, client and chain of actors.
+
+    The token itself where it names neither subject nor client.
+    """
     info = token.info
     holder: JsonValue = [info.get("sub"), info.get("client_id")]
     if holder == [None, None]:
         holder = digest(token.token)
-    return json.dumps([_SESSION, resource, info.get("iss"), holder, _actors(info.get("act"))], sort_keys=True).encode()
+    return json.dumps(
+        [_SESSION, resource, info.get("iss"), holder, _actors(info.get("act"))], sort_keys=True
+    ).encode()
 
 
 def _actors(act: JsonValue) -> list[JsonValue]:

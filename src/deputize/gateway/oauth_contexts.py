@@ -13,10 +13,15 @@ _MAX_ACTORS: Final = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AccessToken:
-    """A token that was found valid, and what is known about it. As a context, expressions read it as `contexts.oauth2`."""
+    """A token that was found valid, and what is known about it.
+
+    As a context, expressions read it as `contexts.oauth2`.
+    """
 
     binding_name: ClassVar[str] = "oauth2"
-    binding_shape: ClassVar[Shape] = {"accessToken": {"token": None, "scopes": None, "expiresAt": None, "info": None}}
+    binding_shape: ClassVar[Shape] = {
+        "accessToken": {"token": None, "scopes": None, "expiresAt": None, "info": None}
+    }
     token: str = field(repr=False)
     scopes: frozenset[str]
     expires_at: float | None
@@ -26,16 +31,28 @@ class AccessToken:
     subject: Subject
     """Who it speaks for and through whom, for audit."""
     accepted_by: set[object] = field(default_factory=set[object], repr=False)
-    """The filters that have found it fit for their resource. That depends on the token alone, so they look once."""
+    """The filters that have found it fit for their resource.
+
+    That depends on the token alone, so they look once.
+    """
 
     def as_binding(self) -> Mapping[str, object]:
         """`accessToken` with `token`, `scopes`, `expiresAt` and `info`."""
-        return {"accessToken": {"token": self.token, "scopes": sorted(self.scopes), "expiresAt": self.expires_at, "info": self.info}}
+        return {
+            "accessToken": {
+                "token": self.token,
+                "scopes": sorted(self.scopes),
+                "expiresAt": self.expires_at,
+                "info": self.info,
+            }
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class RefusalContext:
-    """Left by a filter that answers instead of passing on, read by expressions as `contexts.oauth2Failure`."""
+    """Left by a filter that answers instead of passing on, read by expressions as
+    `contexts.oauth2Failure`.
+    """
 
     binding_name: ClassVar[str] = "oauth2Failure"
     binding_shape: ClassVar[Shape] = {"error": None, "description": None}
@@ -58,7 +75,11 @@ def access_token(token: str, info: JsonObject, expires_at: float | None) -> Acce
 
 def _subject(info: JsonObject, scopes: frozenset[str]) -> Subject:
     return Subject(
-        _text(info.get("sub")), _actors(info.get("act")), _text(info.get("client_id")), tuple(sorted(scopes)), _text(info.get("jti"))
+        _text(info.get("sub")),
+        _actors(info.get("act")),
+        _text(info.get("client_id")),
+        tuple(sorted(scopes)),
+        _text(info.get("jti")),
     )
 
 

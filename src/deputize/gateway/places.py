@@ -11,7 +11,10 @@ from deputize.kernel.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """The running gateway: its instance directory, clock, whether bodies stream, and its environment variables."""
+    """The running gateway.
+
+    Its instance directory, clock, whether bodies stream, and its environment variables.
+    """
 
     directory: Path
     clock: Clock

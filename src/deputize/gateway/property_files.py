@@ -1,4 +1,7 @@
-"""Values kept outside of the file that uses them: `.json` and `.properties` files (gateway-config reference 2.5 and 2.6)."""
+"""Values kept outside of the file that uses them.
+
+`.json` and `.properties` files (gateway-config reference 2.5 and 2.6).
+"""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,7 +13,10 @@ from deputize.kernel.values import JsonValue
 
 
 def members(path: Path, text: bytes) -> Mapping[str, JsonValue]:
-    """What `text`, the content of `path`, holds. Raises `ConfigurationError` for another kind of file, or a malformed one."""
+    """What `text`, the content of `path`, holds.
+
+    Raises `ConfigurationError` for another kind of file, or a malformed one.
+    """
     if path.suffix == ".json":
         return documents.parse(text, str(path)).members
     if path.suffix == ".properties":

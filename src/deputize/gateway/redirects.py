@@ -8,7 +8,10 @@ from urllib.parse import urlsplit
 from deputize.kernel.uris import Origin, UriError, parse_origin
 
 _PLAIN: Final = re.compile(r"[!-\[\]-~]*")
-"""Printable ASCII without the backslash, which browsers take for a slash; they also drop a TAB, so that `/<TAB>/host` names a host."""
+"""Printable ASCII without the backslash, which browsers take for a slash.
+
+They also drop a TAB, so that `/<TAB>/host` names a host.
+"""
 _NAMES_NO_HOST: Final = re.compile(r"(?!//)(?:[^:/?#]*(?:[/?#]|$))")
 _HAS_SCHEME: Final = re.compile(r"[^:/?#]*:")
 
@@ -18,7 +21,9 @@ def leads_to(location: str, origin: Origin | None) -> bool:
     if origin is None:
         return False
     try:
-        return parse_origin(location if _HAS_SCHEME.match(location) else f"{origin.scheme}:{location}") == origin
+        return (
+            parse_origin(location if _HAS_SCHEME.match(location) else f"{origin.scheme}:{location}") == origin
+        )
     except UriError:
         return False
 
@@ -30,14 +35,20 @@ def without_host(location: str) -> str:
 
 
 def plain_path(path: str) -> str:
-    """`path` so that what follows its first slash is not read as a host (RFC 3986 section 4.2); browsers take a backslash for a slash."""
+    """`path` so that what follows its first slash is not read as a host (RFC 3986 section 4.2).
+
+    Browsers take a backslash for a slash.
+    """
     return f"/.{path}" if path.startswith(("//", "/\\")) else path
 
 
 def redirect_within(location: str, here: Iterable[Origin | None], destination: Origin | None) -> str | None:
-    """`location` as the client may get it: on one of the origins it knows the gateway by. `None` when it leads elsewhere.
+    """`location` as the client may get it: on one of the origins it knows the gateway by.
 
-    A server that names itself, the `destination` of the request, means the gateway, for that is where the client has found it.
+    `None` when it leads elsewhere.
+
+    A server that names itself, the `destination` of the request, means the gateway, for that is where the
+    client has found it.
     """
     if not _PLAIN.fullmatch(location):
         return None

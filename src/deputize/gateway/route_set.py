@@ -34,7 +34,10 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class RouteState:
-    """What became of one file: `stale` means that an older version serves, `failed` that nothing does; `error` says why."""
+    """What became of one file: `stale` means that an older version serves, `failed` that nothing does.
+
+    `error` says why.
+    """
 
     file: Path
     status: Literal["deployed", "stale", "failed"]
@@ -43,9 +46,19 @@ class RouteState:
 
 
 class RouteSet:
-    """Deploys, replaces and undeploys routes. `routes` is replaced as a whole, so that a request sees one consistent list."""
+    """Deploys, replaces and undeploys routes.
 
-    def __init__(self, directory: Path, build: BuildRoute, published: PublishedEndpoints, *, all_or_nothing: bool = False) -> None:
+    `routes` is replaced as a whole, so that a request sees one consistent list.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        build: BuildRoute,
+        published: PublishedEndpoints,
+        *,
+        all_or_nothing: bool = False,
+    ) -> None:
         """`all_or_nothing`: when one file is broken, none of the changes found by that scan is made."""
         self.directory = directory
         self.routes: tuple[Route, ...] = ()
@@ -71,14 +84,18 @@ class RouteSet:
 
         Raises `ConfigurationError` only when the directory cannot be read.
 
-        Contents are compared, not times: mounted volumes swap files without moving their time forward. A broken file is tried
-        again at each scan, because the cause may stand elsewhere (a secret that is missing); it is logged once.
+        Contents are compared, not times: mounted volumes swap files without moving their time forward. A
+        broken file is tried again at each scan, because the cause may stand elsewhere (a secret that is
+        missing); it is logged once.
         """
         for _ in self._steps():
             pass
 
     async def scan_in_slices(self) -> None:
-        """As `scan`, with others served in between: 1,000 new routes take seconds to build. One such scan at a time."""
+        """As `scan`, with others served in between: 1,000 new routes take seconds to build.
+
+        One such scan at a time.
+        """
         async with self._scanning:
             loop = asyncio.get_running_loop()
             began = loop.time()
@@ -112,12 +129,17 @@ class RouteSet:
     async def sweep(self) -> None:
         """Close retired routes that no exchange uses any more."""
         idle = [deployment for deployment, route in self._retired if route is None or not route.active]
-        self._retired = [(deployment, route) for deployment, route in self._retired if route is not None and route.active]
+        self._retired = [
+            (deployment, route) for deployment, route in self._retired if route is not None and route.active
+        ]
         for deployment in idle:
             await deployment.close()
 
     async def close(self) -> None:
-        """Undeploy everything at once; the caller has ended the exchanges. Endpoints stay if a successor for the directory serves them."""
+        """Undeploy everything at once; the caller has ended the exchanges.
+
+        Endpoints stay if a successor for the directory serves them.
+        """
         endpoints = self._endpoints
         for each in self._deployed.values():
             each.route.deployment.end_jobs()
@@ -134,7 +156,9 @@ class RouteSet:
         except OSError as error:
             reason = f"the routes directory cannot be read: {error.strerror or error}"
             raise ConfigurationError(
-                Position(str(self.directory)), reason, "create it, or name another as the router's 'directory'"
+                Position(str(self.directory)),
+                reason,
+                "create it, or name another as the router's 'directory'",
             ) from error
 
     def _attempt(self, path: Path, text: bytes, errors: dict[Path, ConfigurationError]) -> Route | None:
@@ -144,14 +168,22 @@ class RouteSet:
         except ConfigurationError as error:
             errors[path] = error
         except Exception as error:  # noqa: BLE001 - what one file provokes must not touch the routes that serve
-            errors[path] = ConfigurationError(Position(str(path)), f"could not be built: {type(error).__name__}: {error}")
+            errors[path] = ConfigurationError(
+                Position(str(path)), f"could not be built: {type(error).__name__}: {error}"
+            )
         self._retired.append((deployment, None))
         return None
 
     def _merged(
-        self, standing: Mapping[Path, Deployed], built: Mapping[Path, Deployed], errors: dict[Path, ConfigurationError]
+        self,
+        standing: Mapping[Path, Deployed],
+        built: Mapping[Path, Deployed],
+        errors: dict[Path, ConfigurationError],
     ) -> Mapping[Path, Deployed]:
-        """New versions first, so that two files may exchange their names; what clashes falls back to its old version."""
+        """New versions first, so that two files may exchange their names.
+
+        What clashes falls back to its old version.
+        """
         claims = _Claims(self.directory, self._published)
         after = {path: each for path, each in standing.items() if path not in built}
         for path, each in after.items():
@@ -176,7 +208,9 @@ class RouteSet:
         before, self._deployed = self._deployed, after
         ordered = sorted(after.items(), key=lambda item: item[1].route.identity.name)
         self.routes = tuple(each.route for _, each in ordered)
-        self._endpoints = {path: endpoint for route in self.routes for path, endpoint in route.deployment.endpoints.items()}
+        self._endpoints = {
+            path: endpoint for route in self.routes for path, endpoint in route.deployment.endpoints.items()
+        }
         self._published.replace(self.directory, self._endpoints)
         serving = {id(route) for route in self.routes}
         known = {id(each.route) for each in before.values()}
@@ -198,7 +232,11 @@ class RouteSet:
                 _log_failed(path, error, self._deployed.get(path))
         for path in self._errors.keys() - errors.keys():
             if path in self._deployed:
-                log.info("the route serves again as its file says", route=self._deployed[path].route.identity.name, file=str(path))
+                log.info(
+                    "the route serves again as its file says",
+                    route=self._deployed[path].route.identity.name,
+                    file=str(path),
+                )
         self._errors = errors
 
     def _state(self, path: Path) -> RouteState:
@@ -225,9 +263,13 @@ class _Claims:
         other = self._names.get(route.identity.name) or self._ids.get(route.identity.id)
         if other is not None:
             reason = f"a route named {route.identity.name!r} is already loaded from {other}"
-            return ConfigurationError(Position(str(path), "/name"), reason, "give each route its own name and _id")
+            return ConfigurationError(
+                Position(str(path), "/name"), reason, "give each route its own name and _id"
+            )
         for endpoint_path, endpoint in route.deployment.endpoints.items():
-            theirs = self._endpoints.get(endpoint_path) or self._published.elsewhere(self._directory, endpoint_path)
+            theirs = self._endpoints.get(endpoint_path) or self._published.elsewhere(
+                self._directory, endpoint_path
+            )
             if theirs is not None:
                 return already_published(endpoint_path, endpoint.position, theirs.position)
         return None
@@ -236,10 +278,19 @@ class _Claims:
 def _log_deployed(route: Route, path: Path) -> None:
     log.info("route deployed", route=route.identity.name, id=route.identity.id, file=str(path))
     for warning in route.deployment.warnings:
-        log.warning("configuration warning", place=str(warning.position), reason=warning.reason, fix=warning.fix)
+        log.warning(
+            "configuration warning", place=str(warning.position), reason=warning.reason, fix=warning.fix
+        )
 
 
 def _log_failed(path: Path, error: ConfigurationError, serving: Deployed | None) -> None:
     consequence = "the version deployed before keeps serving" if serving else "its callers get 404"
     for each in error.errors:
-        log.error("route not deployed", file=str(path), place=str(each.position), reason=each.reason, fix=each.fix, consequence=consequence)
+        log.error(
+            "route not deployed",
+            file=str(path),
+            place=str(each.position),
+            reason=each.reason,
+            fix=each.fix,
+            consequence=consequence,
+        )

@@ -51,19 +51,29 @@ class RouteSettings(Settings):
 
 
 class Route:
-    """A deployed route. Counts the exchanges it is serving, so that it is closed only when the last one has ended."""
+    """A deployed route.
+
+    Counts the exchanges it is serving, so that it is closed only when the last one has ended.
+    """
 
     __slots__ = ("_by_path", "_condition", "_handle", "_observe", "active", "deployment", "identity")
 
     def __init__(
-        self, identity: RouteIdentity, condition: PlacedCondition | None, handler: Handler, observe: Observe | None, deployment: Deployment
+        self,
+        identity: RouteIdentity,
+        condition: PlacedCondition | None,
+        handler: Handler,
+        observe: Observe | None,
+        deployment: Deployment,
     ) -> None:
         """`observe` is shown each exchange before the handler is."""
         self.identity = identity
         self.deployment = deployment
         self.active = 0
         self._condition = condition
-        self._by_path: dict[str, bool] | None = {} if condition is not None and condition.reads <= PATH_ONLY else None
+        self._by_path: dict[str, bool] | None = (
+            {} if condition is not None and condition.reads <= PATH_ONLY else None
+        )
         self._handle = handler.handle
         self._observe = observe
 
@@ -128,15 +138,23 @@ def _built(read: ConfigurationFile, stem: str, parent: Heap, deployment: Deploym
     faults.attempt(heap.build_all)
     site = Site("", position, ground.instance, standing.route, heap)
     reference = settings.handler if settings else members.get("handler")
-    found = faults.attempt(heap.resolve, reference, Handler, below(position, "handler")) if _may_refer(reference) else None
+    found = (
+        faults.attempt(heap.resolve, reference, Handler, below(position, "handler"))
+        if _may_refer(reference)
+        else None
+    )
     condition = faults.attempt(_condition, settings.condition, site) if settings else None
     handler = faults.attempt(decorations.on_route, found, members, site) if found else None
     if faults.found or settings is None or identity is None or handler is None:
         raise faults.error()
     deployment.warnings += unread(settings, position, "a route")
-    deployment.warnings += advice(members, position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri)
+    deployment.warnings += advice(
+        members, position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri
+    )
     service = heap.resolve(settings.audit_service, AuditService, below(position, "auditService"))
-    return Route(identity, condition, handler, access_audit(service, ground.instance.clock, identity), deployment)
+    return Route(
+        identity, condition, handler, access_audit(service, ground.instance.clock, identity), deployment
+    )
 
 
 def _may_refer(reference: object) -> TypeGuard[str | dict[str, Any]]:
@@ -156,6 +174,8 @@ def _identity(settings: RouteSettings, stem: str, position: Position) -> RouteId
     identity = RouteIdentity(identifier, settings.name or identifier)
     if RESERVED_NAME in {stem, identity.id, identity.name}:
         raise ConfigurationError(
-            position, f"{RESERVED_NAME!r} is reserved and cannot name a route", "choose another name, id and file name"
+            position,
+            f"{RESERVED_NAME!r} is reserved and cannot name a route",
+            "choose another name, id and file name",
         )
     return identity

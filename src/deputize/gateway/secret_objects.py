@@ -43,7 +43,9 @@ class SystemAndEnvSecretStore:
     def build(cls, config: Config, site: Site) -> SecretStore:
         """A store over the environment the gateway was started with."""
         formats = _mapped_formats(config.mappings, site)
-        return system_and_env.SystemAndEnvSecretStore(site.instance.environment, _format(config.format, site, "format"), formats)
+        return system_and_env.SystemAndEnvSecretStore(
+            site.instance.environment, _format(config.format, site, "format"), formats
+        )
 
 
 class FileSystemSecretStore:
@@ -67,14 +69,23 @@ class FileSystemSecretStore:
 
     @classmethod
     def build(cls, config: Config, site: Site) -> SecretStore:
-        """A store over a directory, which has to exist; a relative one is taken from the instance directory."""
+        """A store over a directory, which has to exist.
+
+        A relative one is taken from the instance directory.
+        """
         directory = site.instance.directory / Path(config.directory)
         if not directory.is_dir():
-            raise site.error("directory", f"{directory} is not a directory", "create it, or name the directory that holds the secrets")
+            raise site.error(
+                "directory",
+                f"{directory} is not a directory",
+                "create it, or name the directory that holds the secrets",
+            )
         if "/" in config.suffix:
             raise site.error("suffix", "a suffix is the end of a file's name and holds no '/'")
         formats = _mapped_formats(config.mappings, site)
-        return file_system.FileSystemSecretStore(directory, config.suffix, _format(config.format, site, "format"), formats)
+        return file_system.FileSystemSecretStore(
+            directory, config.suffix, _format(config.format, site, "format"), formats
+        )
 
 
 class Base64EncodedSecretStore:
@@ -89,7 +100,9 @@ class Base64EncodedSecretStore:
     @classmethod
     def build(cls, config: Config, site: Site) -> SecretStore:
         """A store of what is written here; every secret is read once, so that a bad one is found now."""
-        site.warn("secrets", "these secrets are readable by everyone who reads this file", "use it for tests only")
+        site.warn(
+            "secrets", "these secrets are readable by everyone who reads this file", "use it for tests only"
+        )
         store = base64_encoded.Base64EncodedSecretStore(config.secrets)
         for secret_id in config.secrets:
             _check(store, secret_id, site)
@@ -108,7 +121,11 @@ class SecretsProvider:
     @classmethod
     def build(cls, config: Config, site: Site) -> SecretStore:
         """A store that asks the others."""
-        return secret.SecretsProvider(tuple(site.refer(each, SecretStore, f"stores/{index}") for index, each in enumerate(config.stores)))
+        return secret.SecretsProvider(
+            tuple(
+                site.refer(each, SecretStore, f"stores/{index}") for index, each in enumerate(config.stores)
+            )
+        )
 
 
 class PemPropertyFormat:
@@ -126,7 +143,9 @@ class PemPropertyFormat:
     def build(cls, config: Config, site: Site) -> SecretFormat:
         """The format; the password is asked for when an encrypted key is met."""
         if (config.decryption_secret_id is None) != (config.secrets_provider is None):
-            raise site.error("", "decryptionSecretId and secretsProvider belong together", "give both or none")
+            raise site.error(
+                "", "decryptionSecretId and secretsProvider belong together", "give both or none"
+            )
         if config.decryption_secret_id is None or config.secrets_provider is None:
             return PemFormat()
         store = site.refer(config.secrets_provider, SecretStore, "secretsProvider")
@@ -139,7 +158,10 @@ def _format(reference: Reference, site: Site, key: str) -> SecretFormat:
 
 
 def _mapped_formats(mappings: Iterable[Mapping], site: Site) -> dict[str, SecretFormat]:
-    return {each.secret_id: _format(each.format, site, f"mappings/{index}/format") for index, each in enumerate(mappings)}
+    return {
+        each.secret_id: _format(each.format, site, f"mappings/{index}/format")
+        for index, each in enumerate(mappings)
+    }
 
 
 def _check(store: SecretStore, secret_id: str, site: Site) -> None:

@@ -1,8 +1,8 @@
 """Typed configuration of heap objects: `Settings` and the types its fields use.
 
-Field names are written in snake_case and read in camelCase. A text value is a configuration expression and evaluated at
-load, unless its field is a `TemplateText` (evaluated for each request) or a `Reference` (an object evaluates its own
-configuration when it is built).
+Field names are written in snake_case and read in camelCase. A text value is a configuration expression and
+evaluated at load, unless its field is a `TemplateText` (evaluated for each request) or a `Reference` (an
+object evaluates its own configuration when it is built).
 """
 
 import difflib
@@ -11,11 +11,26 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, TypeAlias, TypeVar, cast, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator, ValidationError, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainValidator,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from deputize.expressions import Condition, ExpressionError, ExpressionSyntaxError, Template, compile_condition, compile_template
+from deputize.expressions import (
+    Condition,
+    ExpressionError,
+    ExpressionSyntaxError,
+    Template,
+    compile_condition,
+    compile_template,
+)
 from deputize.kernel import durations, pointers
 
 Item = TypeVar("Item")
@@ -48,7 +63,10 @@ class InlineObject(dict[str, Any]):
 
 
 class Settings(BaseModel):
-    """What the `config` of one object type holds. Unknown keys are kept aside and warned about by whoever builds the object."""
+    """What the `config` of one object type holds.
+
+    Unknown keys are kept aside and warned about by whoever builds the object.
+    """
 
     model_config = ConfigDict(
         alias_generator=to_camel,
@@ -62,20 +80,29 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _evaluate_texts(cls, data: object, info: ValidationInfo) -> object:
-        """Evaluates configuration expressions with the bindings given as validation context. Reports every one that fails."""
+        """Evaluates configuration expressions with the bindings given as validation context.
+
+        Reports every one that fails.
+        """
         if not isinstance(data, Mapping):
             return data
         texts = _Texts(cast("Mapping[str, object]", info.context or {}))
         wanted = _evaluated_keys(cls)
-        members = {key: value for key, value in cast("Mapping[str, object]", data).items() if not _is_disabled(key)}
-        found = {key: texts.evaluated(value, (key,)) if key in wanted else value for key, value in members.items()}
+        members = {
+            key: value for key, value in cast("Mapping[str, object]", data).items() if not _is_disabled(key)
+        }
+        found = {
+            key: texts.evaluated(value, (key,)) if key in wanted else value for key, value in members.items()
+        }
         if texts.errors:
             raise ValidationError.from_exception_data(cls.__name__, texts.errors)
         return found
 
 
 def unknown_keys(settings: Settings, pointer: str = "") -> Iterator[UnknownKey]:
-    """Every key below `settings` that no field reads, so that a typing error is not silently a missing setting."""
+    """Every key below `settings` that no field reads, so that a typing error is not silently a missing
+    setting.
+    """
     for place, value in walk(settings, pointer):
         if isinstance(value, Settings):
             known = [field.alias or name for name, field in type(value).model_fields.items()]
@@ -102,7 +129,9 @@ def walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:
     """`value` and every value below it, settings, lists and maps, with their pointers."""
     yield pointer, value
     if isinstance(value, Settings):
-        below = ((field.alias or name, getattr(value, name)) for name, field in type(value).model_fields.items())
+        below = (
+            (field.alias or name, getattr(value, name)) for name, field in type(value).model_fields.items()
+        )
     elif isinstance(value, tuple | list):
         below = enumerate(cast("tuple[object, ...]", value))
     elif isinstance(value, dict) and not isinstance(value, InlineObject):
@@ -119,9 +148,16 @@ def _is_disabled(key: str) -> bool:
 
 @cache
 def _evaluated_keys(kind: type[Settings]) -> frozenset[str]:
-    """The keys whose texts are configuration expressions: those of fields that do not leave their texts alone."""
+    """The keys whose texts are configuration expressions.
+
+    Those of fields that do not leave their texts alone.
+    """
     fields = kind.model_fields.items()
-    return frozenset(field.alias or name for name, field in fields if not any(map(_mentions_raw, (field.annotation, *field.metadata))))
+    return frozenset(
+        field.alias or name
+        for name, field in fields
+        if not any(map(_mentions_raw, (field.annotation, *field.metadata)))
+    )
 
 
 def _mentions_raw(annotation: object) -> bool:
@@ -143,7 +179,10 @@ class _Texts:
         if isinstance(value, list):
             return [self.evaluated(item, (*place, at)) for at, item in enumerate(cast("list[object]", value))]
         if isinstance(value, dict):
-            return {key: self.evaluated(item, (*place, key)) for key, item in cast("dict[str, object]", value).items()}
+            return {
+                key: self.evaluated(item, (*place, key))
+                for key, item in cast("dict[str, object]", value).items()
+            }
         return value
 
     def _text(self, text: str, place: tuple[int | str, ...]) -> object:
@@ -151,9 +190,14 @@ class _Texts:
             return text
         try:
             template = compile_template(text)
-            unknown = next(((names[0], at) for names, at in template.reads.items() if names[0] not in self._bindings), None)
+            unknown = next(
+                ((names[0], at) for names, at in template.reads.items() if names[0] not in self._bindings),
+                None,
+            )
             if unknown is not None:
-                raise ExpressionSyntaxError(text, unknown[1], f"nothing is known as {unknown[0]} when the configuration is loaded")
+                raise ExpressionSyntaxError(
+                    text, unknown[1], f"nothing is known as {unknown[0]} when the configuration is loaded"
+                )
             return template.evaluate(self._bindings)
         except ExpressionError as error:
             # The reason is a parameter: braces in a message template would be taken for one.
@@ -203,7 +247,10 @@ def _as_list(value: object) -> object:
 
 
 Duration: TypeAlias = Annotated[float | None, PlainValidator(_duration)]
-"""English duration text; the field holds seconds, `None` meaning without limit. Defaults are written in seconds."""
+"""English duration text; the field holds seconds, `None` meaning without limit.
+
+Defaults are written in seconds.
+"""
 
 TemplateText: TypeAlias = Annotated[Template, PlainValidator(_compiled_by(compile_template)), _RAW]
 """A runtime expression: compiled at load, evaluated for each request."""

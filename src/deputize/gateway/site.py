@@ -1,4 +1,7 @@
-"""What a heap object meets when it is built: where it stands, what it may refer to, and what it may register."""
+"""What a heap object meets when it is built.
+
+Where it stands, what it may refer to, and what it may register.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +23,9 @@ Job = Callable[[], Awaitable[None]]
 
 
 class HeapType(Protocol):
-    """A class listed in a catalogue tuple. Its `__name__`, and each of its optional `aliases`, is the `type` in configuration.
+    """A class listed in a catalogue tuple.
+
+    Its `__name__`, and each of its optional `aliases`, is the `type` in configuration.
 
     What it leaves for expressions to read it lists in an optional `contexts`, a tuple of context classes.
     """
@@ -61,7 +66,10 @@ class Surroundings(Protocol):
         ...
 
     def examine(self, template: Template, position: Position) -> None:
-        """Warn about names in a runtime expression that are always missing. Raises `ConfigurationError` for unknown ones."""
+        """Warn about names in a runtime expression that are always missing.
+
+        Raises `ConfigurationError` for unknown ones.
+        """
         ...
 
     @property
@@ -72,7 +80,11 @@ class Surroundings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Handed to `build`. `position` is that of the heap object; `key` arguments are keys inside its `config` ("filters/0" for a list)."""
+    """Handed to `build`.
+
+    `position` is that of the heap object; `key` arguments are keys inside its `config` ("filters/0" for a
+    list).
+    """
 
     name: str
     position: Position
@@ -86,11 +98,16 @@ class Site:
         return self.position.pointer
 
     def refer(self, reference: Reference, kind: type[Wanted], key: str) -> Wanted:
-        """The named or inline object at `key`; it must be of `kind`, a class or runtime-checkable protocol. Raises `ConfigurationError`."""
+        """The named or inline object at `key`; it must be of `kind`, a class or runtime-checkable protocol.
+
+        Raises `ConfigurationError`.
+        """
         return self.surroundings.resolve(reference, kind, self._at(key))
 
     def publish_endpoint(self, path: str, handler: Handler, key: str = "") -> None:
-        """Serve the exact `path` on the gateway itself, outside the route's condition, while the route is deployed."""
+        """Serve the exact `path` on the gateway itself, outside the route's condition, while the route is
+        deployed.
+        """
         self.surroundings.publish_endpoint(path, handler, self._at(key))
 
     def on_close(self, closer: Closer) -> None:
@@ -110,7 +127,10 @@ class Site:
         return bindings.as_text(template.evaluate(self.bindings(exchange, response)))
 
     def texts(self, template: Template, exchange: Exchange, response: Response | None = None) -> list[str]:
-        """The header values a runtime expression yields: one for each element of a list. Raises `ExpressionError`."""
+        """The header values a runtime expression yields: one for each element of a list.
+
+        Raises `ExpressionError`.
+        """
         return bindings.as_texts(template.evaluate(self.bindings(exchange, response)))
 
     def condition(self, condition: Condition, key: str) -> PlacedCondition:

@@ -12,13 +12,18 @@ from deputize.http.sse import is_event_stream
 
 log = structlog.get_logger()
 Ask = Callable[[Exchange], Awaitable[str | None]]
-"""Why the token of an exchange is not accepted any more; `None` while it is. Raises anything when that cannot be said."""
+"""Why the token of an exchange is not accepted any more; `None` while it is.
+
+Raises anything when that cannot be said.
+"""
 
 
 class StreamWatch:
-    """Asks about the token of one open stream each `interval` seconds, and ends the stream when it is not accepted any more.
+    """Asks about the token of one open stream each `interval` seconds, and ends the stream when it is not
+    accepted any more.
 
-    When that cannot be said, the stream goes on until the next question; when it cannot be said then either, it ends.
+    When that cannot be said, the stream goes on until the next question; when it cannot be said then either,
+    it ends.
     """
 
     def __init__(self, stream: ExpiringBody, exchange: Exchange, interval: float, ask: Ask) -> None:
@@ -34,7 +39,10 @@ class StreamWatch:
         exchange.endings.append(self._stop)
 
     def _stop(self, _: Ending | None = None) -> None:
-        """The stream has ended. The exchange holds this object and so may not be held by it: a circle would wait for the collector."""
+        """The stream has ended.
+
+        The exchange holds this object and so may not be held by it: a circle would wait for the collector.
+        """
         self._exchange = None
         self._timer.cancel()
 
@@ -49,7 +57,11 @@ class StreamWatch:
             reason = await self._ask(exchange)
             self._doubtful = False
         except Exception as error:  # noqa: BLE001 - whatever keeps the answer away, a stream does not outlive its token
-            log.warning("the token of an event stream cannot be checked", reason=str(error), transaction=exchange.transaction_id)
+            log.warning(
+                "the token of an event stream cannot be checked",
+                reason=str(error),
+                transaction=exchange.transaction_id,
+            )
             reason = "nobody can say whether the token is still active" if self._doubtful else None
             self._doubtful = True
         self._task = None
@@ -68,8 +80,11 @@ def is_open_stream(response: Response) -> bool:
     return response.body.buffered is None and is_event_stream(response.headers)
 
 
-def watch(exchange: Exchange, response: Response, lifetime: float | None, interval: float | None, ask: Ask) -> None:
-    """End the event stream in `response` after `lifetime` seconds, or when `ask`, put each `interval` seconds, says why.
+def watch(
+    exchange: Exchange, response: Response, lifetime: float | None, interval: float | None, ask: Ask
+) -> None:
+    """End the event stream in `response` after `lifetime` seconds, or when `ask`, put each `interval`
+    seconds, says why.
 
     Either may be `None`: without end, never asked.
     """

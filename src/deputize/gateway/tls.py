@@ -1,4 +1,6 @@
-"""TLS objects of both sides, and where their keys and authorities come from (gateway-config reference 6.4)."""
+"""TLS objects of both sides, and where their keys and authorities come from (gateway-config reference
+6.4).
+"""
 
 import ssl
 from dataclasses import dataclass
@@ -42,7 +44,10 @@ class TrustManager:
 
 
 class SecretsKeyManager:
-    """Takes a key and its certificate chain from a secret store, when it is built; a restart reads them again."""
+    """Takes a key and its certificate chain from a secret store, when it is built.
+
+    A restart reads them again.
+    """
 
     class Config(Settings):
         """The id under which the store has both."""
@@ -59,7 +64,9 @@ class SecretsKeyManager:
         if key.private_key is None or not key.certificates:
             missing = "certificate" if key.private_key else "private key"
             fix = "put the private key and its certificate chain into one PEM file"
-            raise site.error("signingSecretId", f"the secret {config.signing_secret_id!r} holds no {missing}", fix)
+            raise site.error(
+                "signingSecretId", f"the secret {config.signing_secret_id!r} holds no {missing}", fix
+            )
         return KeyManager(key)
 
 
@@ -77,7 +84,11 @@ class SecretsTrustManager:
     @classmethod
     def build(cls, config: Config, site: Site) -> TrustManager:
         """Find the certificates."""
-        return TrustManager(_key(config.secrets_provider, config.verification_secret_id, site, "verificationSecretId").certificates_pem)
+        return TrustManager(
+            _key(
+                config.secrets_provider, config.verification_secret_id, site, "verificationSecretId"
+            ).certificates_pem
+        )
 
 
 class TrustAllManager:
@@ -89,7 +100,9 @@ class TrustAllManager:
     @classmethod
     def build(cls, config: Config, site: Site) -> TrustManager:  # noqa: ARG003 - every heap type is built alike
         """Warn: whoever stands in between can read and change everything."""
-        site.warn("", "TrustAllManager believes every certificate", "use a SecretsTrustManager outside of tests")
+        site.warn(
+            "", "TrustAllManager believes every certificate", "use a SecretsTrustManager outside of tests"
+        )
         return TrustManager(None)
 
 
@@ -109,7 +122,12 @@ class ServerTlsOptions:
         """Make the context of the key manager's key."""
         key = site.refer(config.key_manager, KeyManager, "keyManager").key
         try:
-            return ServerTls(_limited(tls.server_context(key.certificates_pem, key.private_key_pem), config.ssl_enabled_protocols))
+            return ServerTls(
+                _limited(
+                    tls.server_context(key.certificates_pem, key.private_key_pem),
+                    config.ssl_enabled_protocols,
+                )
+            )
         except TlsError as error:
             raise site.error("keyManager", str(error)) from error
 
@@ -118,7 +136,10 @@ class ClientTlsOptions:
     """What a client handler's `tls` refers to."""
 
     class Config(Settings):
-        """Without `trustManager` the system's authorities are believed; `keyManager` is for servers that ask for a certificate."""
+        """Without `trustManager` the system's authorities are believed.
+
+        `keyManager` is for servers that ask for a certificate.
+        """
 
         key_manager: Reference | None = None
         """Gives the certificate for servers that ask for one."""
@@ -133,9 +154,13 @@ class ClientTlsOptions:
     def build(cls, config: Config, site: Site) -> ClientTls:
         """Make the context; accepting certificates of other hosts is warned about."""
         key = site.refer(config.key_manager, KeyManager, "keyManager").key if config.key_manager else None
-        trust = site.refer(config.trust_manager, TrustManager, "trustManager") if config.trust_manager else None
+        trust = (
+            site.refer(config.trust_manager, TrustManager, "trustManager") if config.trust_manager else None
+        )
         if config.hostname_verifier == "ALLOW_ALL":
-            site.warn("hostnameVerifier", "certificates of other hosts are accepted", "use STRICT outside of tests")
+            site.warn(
+                "hostnameVerifier", "certificates of other hosts are accepted", "use STRICT outside of tests"
+            )
         try:
             context = tls.client_context(
                 trust.authorities if trust else None,
@@ -162,4 +187,10 @@ def _key(provider: Reference, secret_id: str, site: Site, key: str) -> CryptoKey
         raise site.error(key, str(error)) from error
 
 
-TLS_OBJECTS: tuple[HeapType, ...] = (ServerTlsOptions, ClientTlsOptions, SecretsKeyManager, SecretsTrustManager, TrustAllManager)
+TLS_OBJECTS: tuple[HeapType, ...] = (
+    ServerTlsOptions,
+    ClientTlsOptions,
+    SecretsKeyManager,
+    SecretsTrustManager,
+    TrustAllManager,
+)

@@ -10,7 +10,9 @@ log = structlog.get_logger()
 
 
 def refuse_unsendable(exchange: Exchange, error: HeaderError, status: int) -> Response:
-    """The refusal. Such values come from what clients and users say about themselves, such as a claim with a line break.
+    """The refusal.
+
+    Such values come from what clients and users say about themselves, such as a claim with a line break.
 
     They are not encoded on the way: two users must not look the same to a server that does not decode.
     """

@@ -1,1 +1,4 @@
-"""HTTP as the gateway sees it: messages, filters and handlers, and the protocols on both sides of the proxied path."""
+"""HTTP as the gateway sees it.
+
+Messages, filters and handlers, and the protocols on both sides of the proxied path.
+"""

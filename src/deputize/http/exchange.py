@@ -30,9 +30,13 @@ class Exchange:
     """Monotonic seconds when the request line was complete."""
     contexts: dict[type[object], Any] = field(default_factory=lambda: {})  # noqa: PIE807 - `dict` has no types, and `dict[…]()` takes ten times as long
     comment_seconds: float | None = None
-    """Silence after which an answer that is an event stream gets a comment line, so that whoever waits for events knows it lives."""
+    """Silence after which an answer that is an event stream gets a comment line, so that whoever waits for
+    events knows it lives.
+    """
     endings: list[Callable[["Ending"], None]] = field(default_factory=lambda: [])  # noqa: PIE807 - the same
-    """Called once each when the answer is complete, before its last bytes are handed to the socket, or the exchange broke off."""
+    """Called once each when the answer is complete, before its last bytes are handed to the socket, or the
+    exchange broke off.
+    """
 
     def put(self, context: object) -> None:
         """Leave `context` for filters further in, and for those further out on the way back."""
@@ -44,7 +48,9 @@ class Exchange:
 
 
 class Ending(NamedTuple):
-    """How an exchange ended: the response as answered (`None` if none was), bytes of its body, whether it is complete.
+    """How an exchange ended.
+
+    The response as answered (`None` if none was), bytes of its body, whether it is complete.
 
     The last bytes of a complete answer have not left yet.
     """
@@ -64,7 +70,10 @@ class Handler(Protocol):
     """Answers an exchange; the end of a chain."""
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
-        """Answer the exchange. Usually `async def`; a plain function may pass on the awaitable of another handler."""
+        """Answer the exchange.
+
+        Usually `async def`; a plain function may pass on the awaitable of another handler.
+        """
         ...
 
 
@@ -73,5 +82,8 @@ class Filter(Protocol):
     """Changes an exchange on its way in, its response on the way out, or answers itself."""
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
-        """Answer the exchange, usually with what `next` answers. `async def`, or a plain function that returns `next(exchange)`."""
+        """Answer the exchange, usually with what `next` answers.
+
+        `async def`, or a plain function that returns `next(exchange)`.
+        """
         ...

@@ -1,4 +1,7 @@
-"""Heads as bytes. Framing is written here and nowhere else, and nothing that would split a message gets through."""
+"""Heads as bytes.
+
+Framing is written here and nowhere else, and nothing that would split a message gets through.
+"""
 
 import re
 from functools import lru_cache
@@ -44,10 +47,13 @@ def has_no_body(method: str, status: int) -> bool:
     return method == "HEAD" or status in {204, 304}
 
 
-def response_head(method: str, response: Response, date: bytes, framing: bytes | None, *, close: bool) -> bytes:
+def response_head(
+    method: str, response: Response, date: bytes, framing: bytes | None, *, close: bool
+) -> bytes:
     """The head of a response. Raises `HeaderError`.
 
-    `date` is the line to use unless the response has one; `framing` is its Content-Length or Transfer-Encoding line.
+    `date` is the line to use unless the response has one; `framing` is its Content-Length or
+    Transfer-Encoding line.
     """
     lines = [_status_line(response.status, response.reason)]
     for pair in response.headers.raw:
@@ -66,7 +72,10 @@ def response_head(method: str, response: Response, date: bytes, framing: bytes |
 
 
 def _announced_length(method: str, response: Response) -> bytes | None:
-    """What GET would have had (RFC 9110 section 8.6): as the handler says, else what the unsent body measures."""
+    """What GET would have had (RFC 9110 section 8.6).
+
+    As the handler says, else what the unsent body measures.
+    """
     if response.status == 204:
         return None
     stated = [value for name, value in response.headers.raw if name.lower() == b"content-length"]
@@ -76,7 +85,10 @@ def _announced_length(method: str, response: Response) -> bytes | None:
 
 
 def request_head(request: Request, authority: str) -> bytes:
-    """The head of a request to a server called `authority`; its body's length, when known, else chunks. Raises `HeaderError`."""
+    """The head of a request to a server called `authority`; its body's length, when known, else chunks.
+
+    Raises `HeaderError`.
+    """
     method = request.method
     lines = [*_first_lines(method, request.target, authority)]
     lines += [b": ".join(pair) for pair in request.headers.raw if pair[0].lower() not in _NOT_SENT]

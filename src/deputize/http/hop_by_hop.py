@@ -1,6 +1,7 @@
 """Fields that mean one connection only (RFC 9110 section 7.6.1): they end where they are received.
 
-Dropping them on receipt, not on sending, keeps a client from naming in `Connection` a field that the gateway adds on the way.
+Dropping them on receipt, not on sending, keeps a client from naming in `Connection` a field that the gateway
+adds on the way.
 """
 
 Field = tuple[bytes, bytes]

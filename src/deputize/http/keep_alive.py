@@ -9,9 +9,11 @@ PROBES = 4
 
 
 def keep_alive(connected: socket.socket) -> None:
-    """Have the kernel end a connection whose other end has not answered for two minutes, also of what was sent to it.
+    """Have the kernel end a connection whose other end has not answered for two minutes, also of what was
+    sent to it.
 
-    Accepted sockets inherit this from the listening one. Where the system has no such options, its own times hold.
+    Accepted sockets inherit this from the listening one. Where the system has no such options, its own times
+    hold.
     """
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     gone = IDLE_SECONDS + INTERVAL_SECONDS * PROBES

@@ -33,7 +33,9 @@ def field_name(name: str) -> bytes:
 
 @lru_cache(maxsize=256)
 def _spellings(names: tuple[str, ...]) -> tuple[frozenset[int], frozenset[bytes]]:
-    """`names` as `Headers.remove` compares them, and before these their lengths, which most other names differ by already."""
+    """`names` as `Headers.remove` compares them, and before these their lengths, which most other names
+    differ by already.
+    """
     spellings = frozenset(field_name(name).replace(b"_", b"-") for name in names)
     return frozenset(map(len, spellings)), spellings
 
@@ -44,7 +46,10 @@ class Headers:
     __slots__ = ("raw",)
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        """`raw` holds (name, value) pairs; `raw` on the instance is that list and may be read by serialisers."""
+        """`raw` holds (name, value) pairs.
+
+        `raw` on the instance is that list and may be read by serialisers.
+        """
         self.raw = list(raw)
 
     def get(self, name: str) -> str | None:
@@ -60,10 +65,15 @@ class Headers:
         """Every value of `name`, in order."""
         wanted = field_name(name)
         size = len(wanted)
-        return [value.decode("latin-1") for key, value in self.raw if len(key) == size and key.lower() == wanted]
+        return [
+            value.decode("latin-1") for key, value in self.raw if len(key) == size and key.lower() == wanted
+        ]
 
     def add(self, name: str, value: str) -> None:
-        """Append a field, keeping others of that name. Raises `HeaderError` for what would change the message's framing."""
+        """Append a field, keeping others of that name.
+
+        Raises `HeaderError` for what would change the message's framing.
+        """
         self.raw.append(_checked(name, value))
 
     def set(self, name: str, value: str) -> None:
@@ -73,9 +83,16 @@ class Headers:
         self.raw.append(pair)
 
     def remove(self, *names: str) -> None:
-        """Drop every field with one of these names, and those whose name differs by `_` for `-`: many servers take them for the same."""
+        """Drop every field with one of these names, and those whose name differs by `_` for `-`.
+
+        Many servers take them for the same.
+        """
         sizes, unwanted = _spellings(names)
-        self.raw = [pair for pair in self.raw if len(pair[0]) not in sizes or pair[0].lower().replace(b"_", b"-") not in unwanted]
+        self.raw = [
+            pair
+            for pair in self.raw
+            if len(pair[0]) not in sizes or pair[0].lower().replace(b"_", b"-") not in unwanted
+        ]
 
     def copy(self) -> "Headers":
         """An independent copy."""
@@ -92,9 +109,13 @@ def _checked(name: str, value: str) -> tuple[bytes, bytes]:
     try:
         pair = (name.encode("ascii"), value.encode("latin-1"))
     except UnicodeEncodeError as error:
-        raise HeaderError(f"the header {name[:64]!r} holds characters that HTTP fields cannot carry") from error
+        raise HeaderError(
+            f"the header {name[:64]!r} holds characters that HTTP fields cannot carry"
+        ) from error
     if not _TOKEN.fullmatch(pair[0]) or not _VALUE.fullmatch(pair[1]):
-        raise HeaderError(f"the header {name[:64]!r} is not a field name with a value of one line (RFC 9110 section 5.5)")
+        raise HeaderError(
+            f"the header {name[:64]!r} is not a field name with a value of one line (RFC 9110 section 5.5)"
+        )
     return pair
 
 
@@ -110,14 +131,20 @@ class Body:
         length: int | None = None,
         close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Either `buffered`, or `stream` with `buffered=None`; `length` in bytes where it is known beforehand."""
+        """Either `buffered`, or `stream` with `buffered=None`.
+
+        `length` in bytes where it is known beforehand.
+        """
         self.buffered = buffered
         self.length = len(buffered) if buffered is not None else length
         self._stream = stream
         self._close = close
 
     async def read(self, limit: int) -> bytes:
-        """The whole body, kept so that it can be read and forwarded again. Raises `BodyTooLarge` beyond `limit` bytes."""
+        """The whole body, kept so that it can be read and forwarded again.
+
+        Raises `BodyTooLarge` beyond `limit` bytes.
+        """
         if self.buffered is None:
             self.buffered = await self._collect(limit)
             self.length = len(self.buffered)
@@ -157,14 +184,20 @@ async def _at_hand(buffered: bytes | None) -> AsyncIterator[bytes]:
 
 @dataclass(slots=True)
 class Request:
-    """A request on its way: `target` was normalised on receipt and is what every condition and the upstream see."""
+    """A request on its way.
+
+    `target` was normalised on receipt and is what every condition and the upstream see.
+    """
 
     method: str
     target: Target
     headers: Headers
     body: Body = field(default_factory=Body)
     origin: Origin | None = None
-    """Where the request is going (from Host on receipt, replaced by `baseURI`); `None` when Host was absent."""
+    """Where the request is going (from Host on receipt, replaced by `baseURI`).
+
+    `None` when Host was absent.
+    """
     version: str = "1.1"
     repeatable: bool = False
     """Whether its sender knows that it may be sent twice, whatever its method: it changes nothing."""

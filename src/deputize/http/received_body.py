@@ -16,11 +16,23 @@ def nothing() -> None:
 class ReceivedBody:
     """An asynchronous iterator of chunks, fed by a protocol.
 
-    `flow_changed` is called when `full` changes, `first_wait` when a reader first finds nothing (a server then sends
-    100 Continue), `given_up` when the reader closes before the end.
+    `flow_changed` is called when `full` changes, `first_wait` when a reader first finds nothing (a server
+    then sends 100 Continue), `given_up` when the reader closes before the end.
     """
 
-    __slots__ = ("_chunks", "_error", "_first_wait", "_flow_changed", "_given_up", "_loop", "_size", "_waiter", "ended", "full", "total")
+    __slots__ = (
+        "_chunks",
+        "_error",
+        "_first_wait",
+        "_flow_changed",
+        "_given_up",
+        "_loop",
+        "_size",
+        "_waiter",
+        "ended",
+        "full",
+        "total",
+    )
 
     def __init__(
         self,

@@ -1,4 +1,6 @@
-"""Server-sent events out of bytes, however these are split (HTML Living Standard section 9.2.6), for those who look on."""
+"""Server-sent events out of bytes, however these are split (HTML Living Standard section 9.2.6), for those
+who look on.
+"""
 
 from dataclasses import dataclass
 
@@ -8,13 +10,22 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Whether a response with these headers carries events. Of several types any may be the one that a client goes by."""
-    return any(value.partition(";")[0].strip().lower() == "text/event-stream" for value in headers.get_all("content-type"))
+    """Whether a response with these headers carries events.
+
+    Of several types any may be the one that a client goes by.
+    """
+    return any(
+        value.partition(";")[0].strip().lower() == "text/event-stream"
+        for value in headers.get_all("content-type")
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event: its `data` lines joined by line feeds, its type ("message" if unnamed), and the id as far as one was set."""
+    """One event.
+
+    Its `data` lines joined by line feeds, its type ("message" if unnamed), and the id as far as one was set.
+    """
 
     data: bytes
     kind: str = "message"
@@ -24,11 +35,22 @@ class Event:
 class EventReader:
     """Yields the events completed by each piece of a stream.
 
-    Looks on only: what is forwarded are the received bytes. An event longer than `limit` bytes is passed over and counted in
-    `skipped`, so that no stream makes an observer hold more than that.
+    Looks on only: what is forwarded are the received bytes. An event longer than `limit` bytes is passed over
+    and counted in `skipped`, so that no stream makes an observer hold more than that.
     """
 
-    __slots__ = ("_after_return", "_data", "_id", "_kind", "_limit", "_line", "_size", "_started", "_too_long", "skipped")
+    __slots__ = (
+        "_after_return",
+        "_data",
+        "_id",
+        "_kind",
+        "_limit",
+        "_line",
+        "_size",
+        "_started",
+        "_too_long",
+        "skipped",
+    )
 
     def __init__(self, limit: int = 1024 * 1024) -> None:
         """At the start of a stream."""

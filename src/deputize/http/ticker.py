@@ -7,12 +7,15 @@ from collections.abc import Callable
 class Ticker:
     """Calls `tick` with the loop's time every `interval` seconds while it runs.
 
-    Deadlines here are coarse on purpose: connections are looked at, instead of each request starting and stopping timers.
+    Deadlines here are coarse on purpose: connections are looked at, instead of each request starting and
+    stopping timers.
     """
 
     __slots__ = ("_handle", "_interval", "_loop", "_tick")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, interval: float, tick: Callable[[float], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, interval: float, tick: Callable[[float], None]
+    ) -> None:
         """Stopped until `start`."""
         self._loop = loop
         self._interval = interval

@@ -1,4 +1,7 @@
-"""TLS contexts: 1.2 at least and without CBC, HTTP/1.1 by ALPN, keys from memory as far as the ssl module allows."""
+"""TLS contexts.
+
+1.2 at least and without CBC, HTTP/1.1 by ALPN, keys from memory as far as the ssl module allows.
+"""
 
 import os
 import ssl
@@ -10,14 +13,19 @@ from pathlib import Path
 from deputize.kernel.errors import DeputizeError
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
-"""Of TLS 1.2 only what has forward secrecy and authenticated encryption: no CBC (RFC 9325 section 4.2). TLS 1.3 has nothing else."""
+"""Of TLS 1.2 only what has forward secrecy and authenticated encryption: no CBC (RFC 9325 section 4.2).
+
+TLS 1.3 has nothing else.
+"""
 
 
 class TlsError(DeputizeError):
     """A certificate, key or certificate authority cannot be used."""
 
 
-def server_context(certificate_pem: bytes, key_pem: bytes, *, client_ca_pem: bytes | None = None) -> ssl.SSLContext:
+def server_context(
+    certificate_pem: bytes, key_pem: bytes, *, client_ca_pem: bytes | None = None
+) -> ssl.SSLContext:
     """A listener's context: the certificate chain, leaf first, and its private key.
 
     `client_ca_pem` makes client certificates issued by these authorities required. Raises `TlsError`.
@@ -39,11 +47,17 @@ def client_context(
     certificate_pem: bytes | None = None,
     key_pem: bytes | None = None,
 ) -> ssl.SSLContext:
-    """A client's context: trusts `ca_pem`, else the system's authorities; `trust_all` verifies nothing and is for tests.
+    """A client's context: trusts `ca_pem`, else the system's authorities.
+
+    `trust_all` verifies nothing and is for tests.
 
     `certificate_pem` with `key_pem` is what the client shows of itself. Raises `TlsError`.
     """
-    context = ssl.create_default_context() if ca_pem is None and not trust_all else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = (
+        ssl.create_default_context()
+        if ca_pem is None and not trust_all
+        else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    )
     _harden(context)
     context.check_hostname = check_hostname and not trust_all
     context.verify_mode = ssl.CERT_NONE if trust_all else ssl.CERT_REQUIRED

@@ -41,7 +41,10 @@ class WriteFlow(asyncio.Protocol):
             self._drain.set_result(None)
 
     async def drained(self) -> None:
-        """Wait until there is room. Whoever gives up waiting is cancelled: by the deadline ticker or when the connection is lost."""
+        """Wait until there is room.
+
+        Whoever gives up waiting is cancelled: by the deadline ticker or when the connection is lost.
+        """
         if self.stalled:
             self._drain = self.loop.create_future()
             await self._drain

@@ -1,4 +1,7 @@
-"""Signing keys, the key ring with its rotation, and JWTs signed and verified with it. The only package that imports joserfc."""
+"""Signing keys, the key ring with its rotation, and JWTs signed and verified with it.
+
+The only package that imports joserfc.
+"""
 
 from deputize.jose.key_ring import KeyRing, new_key_ring, outlived_at, retire, rotate, without_outlived
 from deputize.jose.keys import ALGORITHMS, DEFAULT_ALGORITHM, KeyInvalid, SigningKey, generate_key

@@ -6,12 +6,18 @@ from deputize.jose.keys import DEFAULT_ALGORITHM, KeyInvalid, SigningKey, genera
 from deputize.kernel.values import JsonObject
 
 MAX_TOKEN_LIFETIME = 30 * 86400.0
-"""Seconds; the longest lifetime a resource may give its tokens, so a key retired longer ago verifies nothing alive."""
+"""Seconds.
+
+The longest lifetime a resource may give its tokens, so a key retired longer ago verifies nothing alive.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """Keys by state: exactly one is `current`. The next key is published before it signs, so that caches know it."""
+    """Keys by state: exactly one is `current`.
+
+    The next key is published before it signs, so that caches know it.
+    """
 
     keys: tuple[SigningKey, ...]
     by_kid: dict[str, SigningKey] = field(init=False, repr=False, compare=False)
@@ -45,20 +51,28 @@ def new_key_ring(kid: str, next_kid: str, now: float, algorithm: str = DEFAULT_A
 
 
 def rotate(ring: KeyRing, now: float, new_key: SigningKey) -> KeyRing:
-    """The ring after a rotation: next signs, current retires, `new_key` waits. Without a next key, `new_key` signs at once.
+    """The ring after a rotation: next signs, current retires, `new_key` waits.
+
+    Without a next key, `new_key` signs at once.
 
     Keys that verify nothing any more are dropped. Raises `KeyInvalid` when `new_key`'s kid is taken.
     """
     ring = without_outlived(ring, now)
     waiting = next((key for key in ring.keys if key.state == "next"), None)
-    retired = [replace(ring.current, state="retired", retired_at=now), *(key for key in ring.keys if key.state == "retired")]
+    retired = [
+        replace(ring.current, state="retired", retired_at=now),
+        *(key for key in ring.keys if key.state == "retired"),
+    ]
     if waiting is None:
         return KeyRing((replace(new_key, state="current"), *retired))
     return KeyRing((replace(waiting, state="current"), replace(new_key, state="next"), *retired))
 
 
 def outlived_at(key: SigningKey) -> float | None:
-    """When the last token that a retired key may have signed has expired; `None` while the key is not retired."""
+    """When the last token that a retired key may have signed has expired.
+
+    `None` while the key is not retired.
+    """
     return None if key.state != "retired" else (key.retired_at or 0.0) + MAX_TOKEN_LIFETIME
 
 

@@ -1,4 +1,7 @@
-"""One signing key: its parsed form, its private JWK for storage, its public JWK for publication (RFC 7517)."""
+"""One signing key.
+
+Its parsed form, its private JWK for storage, its public JWK for publication (RFC 7517).
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +19,18 @@ KeyState: TypeAlias = Literal["current", "next", "retired"]
 
 DEFAULT_ALGORITHM: Final = "ES256"
 ALGORITHMS: Final = ("ES256", "RS256", "Ed25519")
-"""What may sign: ECDSA on P-256 (the cheapest to sign), RSA with 2048 bits, Ed25519 (RFC 7518 section 3.1, RFC 9864 section 2.2)."""
+"""What may sign.
+
+ECDSA on P-256 (the cheapest to sign), RSA with 2048 bits, Ed25519 (RFC 7518 section 3.1, RFC 9864 section
+2.2).
+"""
 
 _STATES: Final = ("current", "next", "retired")
-_PARAMETERS: Final[Mapping[str, tuple[str, str | int]]] = {"ES256": ("EC", "P-256"), "RS256": ("RSA", 2048), "Ed25519": ("OKP", "Ed25519")}
+_PARAMETERS: Final[Mapping[str, tuple[str, str | int]]] = {
+    "ES256": ("EC", "P-256"),
+    "RS256": ("RSA", 2048),
+    "Ed25519": ("OKP", "Ed25519"),
+}
 
 
 class KeyInvalid(DeputizeError):
@@ -28,7 +39,10 @@ class KeyInvalid(DeputizeError):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key that signs, or signed, tokens. Parsed once, when made; neither its text form nor logs show the secret."""
+    """A private key that signs, or signed, tokens.
+
+    Parsed once, when made; neither its text form nor logs show the secret.
+    """
 
     kid: str
     algorithm: str
@@ -41,7 +55,8 @@ class SigningKey:
     """When it stopped signing, in seconds since the epoch."""
     parsed: ParsedKey = field(init=False, repr=False, compare=False)
     sign: Callable[[bytes], bytes] = field(init=False, repr=False, compare=False)
-    """(signing input) to the signature over it, by the key's algorithm and no other (RFC 7515 section 5.1)."""
+    """(signing input) to the signature over it, by the key's algorithm and no other (RFC 7515 section 5.1).
+    """
 
     def __post_init__(self) -> None:
         parsed = _parse(self.algorithm, self.private_jwk)
@@ -68,11 +83,28 @@ class SigningKey:
     @classmethod
     def from_json(cls, stored: JsonObject) -> "SigningKey":
         """What `to_json` made. Raises `KeyInvalid`."""
-        kid, algorithm, state, jwk = stored.get("kid"), stored.get("algorithm"), stored.get("state"), stored.get("jwk")
-        if not isinstance(kid, str) or not isinstance(algorithm, str) or not isinstance(jwk, Mapping) or state not in _STATES:
+        kid, algorithm, state, jwk = (
+            stored.get("kid"),
+            stored.get("algorithm"),
+            stored.get("state"),
+            stored.get("jwk"),
+        )
+        if (
+            not isinstance(kid, str)
+            or not isinstance(algorithm, str)
+            or not isinstance(jwk, Mapping)
+            or state not in _STATES
+        ):
             raise KeyInvalid("a stored signing key lacks kid, algorithm, state or jwk")
         retired_at = stored.get("retired_at")
-        return cls(kid, algorithm, state, _instant(stored.get("created_at")), jwk, _instant(retired_at) if retired_at else None)
+        return cls(
+            kid,
+            algorithm,
+            state,
+            _instant(stored.get("created_at")),
+            jwk,
+            _instant(retired_at) if retired_at else None,
+        )
 
 
 def generate_key(algorithm: str, kid: str, now: float, state: KeyState = "next") -> SigningKey:
@@ -106,7 +138,8 @@ def _parse(algorithm: str, jwk: JsonObject) -> ParsedKey:
 
 
 def _signer(algorithm: str, key: ParsedKey) -> Callable[[bytes], bytes]:
-    # What `jws.serialize_compact` does before every signature does not change with the payload: it is done once a key.
+    # What `jws.serialize_compact` does before every signature does not change with the payload: it is done
+    # once a key.
     model = JWSRegistry(algorithms=[algorithm]).get_alg(algorithm)
     model.check_key(key)
     return lambda signing_input: model.sign(signing_input, key)

@@ -1,4 +1,6 @@
-"""JWTs in compact serialisation (RFC 7515, RFC 7519), signed by the current key and verified with the key they name."""
+"""JWTs in compact serialisation (RFC 7515, RFC 7519), signed by the current key and verified with the key
+they name.
+"""
 
 import json
 from collections import OrderedDict
@@ -47,8 +49,8 @@ def sign(claims: JsonObject, ring: KeyRing, typ: str = ACCESS_TOKEN_TYPE) -> str
 def verify(token: str, ring: KeyRing, issuer: str, now: float, typ: str = ACCESS_TOKEN_TYPE) -> JsonObject:
     """The claims of a token this ring signed for `issuer` and that is valid at `now`, or `TokenInvalid`.
 
-    The algorithm is the named key's, never the header's choice; `typ` keeps ID tokens from passing as access tokens
-    (RFC 8725 sections 3.1, 3.11).
+    The algorithm is the named key's, never the header's choice; `typ` keeps ID tokens from passing as access
+    tokens (RFC 8725 sections 3.1, 3.11).
     """
     return _check_claims(_verify_signature(token, ring, typ).claims, issuer, now)
 
@@ -63,8 +65,8 @@ class _Signed:
 class Verifier:
     """`verify` with a bounded memory of signatures already checked, least recently used out first.
 
-    Only signatures are remembered, under the SHA-256 of the token: issuer, instants and whether the key is still in the
-    ring are checked every time.
+    Only signatures are remembered, under the SHA-256 of the token: issuer, instants and whether the key is
+    still in the ring are checked every time.
     """
 
     __slots__ = ("_capacity", "_seen")
@@ -74,7 +76,9 @@ class Verifier:
         self._capacity = capacity
         self._seen: OrderedDict[bytes, _Signed] = OrderedDict()
 
-    def verify(self, token: str, ring: KeyRing, issuer: str, now: float, typ: str = ACCESS_TOKEN_TYPE) -> JsonObject:
+    def verify(
+        self, token: str, ring: KeyRing, issuer: str, now: float, typ: str = ACCESS_TOKEN_TYPE
+    ) -> JsonObject:
         """As the function `verify`."""
         digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
         signed = self._remembered(digest, ring, typ)

@@ -4,10 +4,12 @@ import gc
 
 
 def spare_collector() -> None:
-    """Keep the collector from looking through what was loaded, and from looking often; call once, when everything is.
+    """Keep the collector from looking through what was loaded, and from looking often.
 
-    Requests leave no reference circles behind: looking for them at the default pace was measured to cost about a
-    twentieth of each request's time and to find nothing.
+    Call once, when everything is.
+
+    Requests leave no reference circles behind: looking for them at the default pace was measured to cost
+    about a twentieth of each request's time and to find nothing.
     """
     gc.collect()
     gc.freeze()

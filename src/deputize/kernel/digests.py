@@ -1,7 +1,7 @@
 """Hashes for high-entropy secrets and tokens, and their comparison in constant time.
 
-Only for values this product generates (256 bits and more): a plain SHA-256 of those cannot be guessed. Passwords people
-choose are hashed with Argon2 in the authority.
+Only for values this product generates (256 bits and more): a plain SHA-256 of those cannot be guessed.
+Passwords people choose are hashed with Argon2 in the authority.
 """
 
 import hashlib

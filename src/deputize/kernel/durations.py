@@ -45,5 +45,7 @@ def _sum_of_parts(lowered: str, text: str) -> float:
         separator = _SEPARATOR.match(lowered, end)
         at = separator.end() if separator else end
     if end != len(lowered):
-        raise DurationError(f"{text[:64]!r} is not a duration such as '20 seconds' or '1 hour and 30 minutes'")
+        raise DurationError(
+            f"{text[:64]!r} is not a duration such as '20 seconds' or '1 hour and 30 minutes'"
+        )
     return total

@@ -14,7 +14,10 @@ class DeputizeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where in a file something stands: a JSON pointer, and line and column (from 1) where the parser knows them."""
+    """Where in a file something stands.
+
+    A JSON pointer, and line and column (from 1) where the parser knows them.
+    """
 
     file: str
     pointer: str = ""
@@ -43,7 +46,10 @@ class ConfigurationError(DeputizeError):
 
 
 class ConfigurationErrors(ConfigurationError):
-    """Several things an operator wrote are wrong. Position, reason and fix are those of the first; `str()` has a line for each."""
+    """Several things an operator wrote are wrong.
+
+    Position, reason and fix are those of the first; `str()` has a line for each.
+    """
 
     def __init__(self, errors: Iterable[ConfigurationError]) -> None:
         """At least one; those that say the same are taken once."""

@@ -41,6 +41,11 @@ def join(pointer: str, *parts: str | int) -> str:
 def _step(value: JsonValue, part: str) -> JsonValue | Absent:
     if isinstance(value, Mapping):
         return value.get(part, ABSENT)
-    if isinstance(value, Sequence) and not isinstance(value, str) and part.isdecimal() and int(part) < len(value):
+    if (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and part.isdecimal()
+        and int(part) < len(value)
+    ):
         return value[int(part)]
     return ABSENT

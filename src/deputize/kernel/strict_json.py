@@ -1,9 +1,10 @@
 """JSON parsing that two parsers cannot disagree about.
 
-The standard library takes the last of duplicate keys, accepts NaN, UTF-16, a byte-order mark and lone surrogates, and
-raises `RecursionError` on depth. A security decision on such a text can differ from what the next program reads, so all
-of them are refused here (RFC 8259 sections 4, 8.1; RFC 7493 sections 2.1, 2.3). Integers beyond 2^53 are not: identifiers of
-64 bits are common, and whoever passes a text on passes its bytes.
+The standard library takes the last of duplicate keys, accepts NaN, UTF-16, a byte-order mark and lone
+surrogates, and raises `RecursionError` on depth. A security decision on such a text can differ from what the
+next program reads, so all of them are refused here (RFC 8259 sections 4, 8.1; RFC 7493 sections 2.1, 2.3).
+Integers beyond 2^53 are not: identifiers of 64 bits are common, and whoever passes a text on passes its
+bytes.
 """
 
 import json
@@ -16,7 +17,10 @@ from deputize.kernel.values import JsonValue
 MAX_SIZE = 4 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_DIGITS = 128
-"""Of an integer. More than any identifier has, and few enough that every integer converts to a float without overflow."""
+"""Of an integer.
+
+More than any identifier has, and few enough that every integer converts to a float without overflow.
+"""
 _BLANKS = " \t\n\r"
 
 
@@ -25,7 +29,9 @@ class JsonError(DeputizeError):
 
 
 def loads(text: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> JsonValue:
-    """Parse UTF-8 JSON `text` of at most `max_size` bytes nested at most `max_depth` deep, or raise `JsonError`."""
+    """Parse UTF-8 JSON `text` of at most `max_size` bytes nested at most `max_depth` deep, or raise
+    `JsonError`.
+    """
     if len(text) > max_size:
         raise JsonError(f"larger than {max_size} bytes")
     decoded = _decode(text)
@@ -40,7 +46,8 @@ def loads(text: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) 
 def loads_members(text: bytes, names: frozenset[str], *, max_size: int = MAX_SIZE) -> dict[str, JsonValue]:
     """Those of `names` that the object `text` holds, each once, also where `loads` refuses the rest of it.
 
-    A value that is a container, too long an integer or no Unicode text comes as `None`. Empty where no object can be read.
+    A value that is a container, too long an integer or no Unicode text comes as `None`. Empty where no object
+    can be read.
     """
     if len(text) > max_size:
         return {}
@@ -48,7 +55,9 @@ def loads_members(text: bytes, names: frozenset[str], *, max_size: int = MAX_SIZ
         document = _LENIENT.decode(text.decode("utf-8"))
     except (ValueError, RecursionError):
         return {}
-    members = [(name, value) for name, value in document if name in names] if isinstance(document, _Members) else []
+    members = (
+        [(name, value) for name, value in document if name in names] if isinstance(document, _Members) else []
+    )
     found = {name: None if isinstance(value, list) or _is_torn(value) else value for name, value in members}
     return found if len(found) == len(members) else {}
 
@@ -151,7 +160,9 @@ def _constant(name: str) -> NoReturn:
 
 
 def _decoder(hook: Callable[[list[tuple[str, JsonValue]]], dict[str, JsonValue]]) -> json.JSONDecoder:
-    return json.JSONDecoder(object_pairs_hook=hook, parse_int=_integer, parse_float=_real, parse_constant=_constant)
+    return json.JSONDecoder(
+        object_pairs_hook=hook, parse_int=_integer, parse_float=_real, parse_constant=_constant
+    )
 
 
 _DECODER = _decoder(_unique)

@@ -57,9 +57,9 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]")
 def normalise_resource(identifier: str) -> str:
     """The one spelling of a resource identifier: two name the same resource exactly when these are equal.
 
-    RFC 3986 section 6.2.2 (case of scheme and host, percent-encoding, dot segments) and 6.2.3 (the scheme's default port, an
-    empty path is "/") decide, and nothing beyond them: a slash that ends a path stays, and so does an empty query. What is
-    not an absolute URI is a name, and names are only equal to themselves.
+    RFC 3986 section 6.2.2 (case of scheme and host, percent-encoding, dot segments) and 6.2.3 (the scheme's
+    default port, an empty path is "/") decide, and nothing beyond them: a slash that ends a path stays, and
+    so does an empty query. What is not an absolute URI is a name, and names are only equal to themselves.
     """
     parts = _URI.fullmatch(identifier) if _URI_TEXT.fullmatch(identifier) else None
     if parts is None:
@@ -72,7 +72,9 @@ def normalise_resource(identifier: str) -> str:
     if "%" in host:
         host = _PERCENT.sub(lambda code: code[0].upper(), host)
     default = str(DEFAULT_PORTS[scheme]) if scheme in DEFAULT_PORTS else ""
-    authority = f"{_decode_unreserved(parts['user'] or '')}{host}" + (f":{port}" if port and port != default else "")
+    authority = f"{_decode_unreserved(parts['user'] or '')}{host}" + (
+        f":{port}" if port and port != default else ""
+    )
     path = _without_dot_segments(path) or ("/" if scheme in DEFAULT_PORTS else "")
     return f"{scheme}://{authority}{path}{rest}"
 
@@ -83,7 +85,9 @@ def is_same_resource(one: str, other: str) -> bool:
 
 
 def _decode_unreserved(text: str) -> str:
-    """`text` with upper-case percent-encoding, and none of characters that need none (RFC 3986 section 2.3)."""
+    """`text` with upper-case percent-encoding, and none of characters that need none (RFC 3986 section
+    2.3).
+    """
     if "%" not in text:
         return text
 
@@ -110,11 +114,15 @@ def _without_dot_segments(path: str) -> str:
     return "/".join(kept)
 
 
-_SERIALISED_ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]{0,63})://([A-Za-z0-9._~\-]{0,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?")
+_SERIALISED_ORIGIN = re.compile(
+    r"([A-Za-z][A-Za-z0-9+.\-]{0,63})://([A-Za-z0-9._~\-]{0,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?"
+)
 
 
 def normalise_origin(text: str) -> str | None:
-    """The one spelling of a web origin (RFC 6454 section 6): lower case, without the scheme's default port; `null` as it is.
+    """The one spelling of a web origin (RFC 6454 section 6): lower case, without the scheme's default port.
+
+    `null` as it is.
 
     `None` for all else, also for an origin with a path, and for several.
     """
@@ -131,7 +139,9 @@ def is_loopback_host(host: str) -> bool:
 
 
 class Target(NamedTuple):
-    """A request target split into `path` (starts with "/") and `query` (`None` without "?"), both as received."""
+    """A request target split into `path` (starts with "/") and `query` (`None` without "?"), both as
+    received.
+    """
 
     path: str
     query: str | None
@@ -141,11 +151,13 @@ class Target(NamedTuple):
 
 
 def parse_target(raw: bytes) -> Target:
-    """Split an origin-form target (RFC 9112 section 3.2.1), refusing paths that servers normalise differently.
+    """Split an origin-form target (RFC 9112 section 3.2.1), refusing paths that servers normalise
+    differently.
 
-    Refused: anything but printable ASCII, a fragment, a backslash, bad percent encoding, dot segments (also encoded, and with
-    parameters, which some servers drop before they resolve dots), empty inner segments, and encoded slashes, backslashes,
-    control characters (patterns do not see beyond a line break) and bytes that are not UTF-8.
+    Refused: anything but printable ASCII, a fragment, a backslash, bad percent encoding, dot segments (also
+    encoded, and with parameters, which some servers drop before they resolve dots), empty inner segments, and
+    encoded slashes, backslashes, control characters (patterns do not see beyond a line break) and bytes that
+    are not UTF-8.
     """
     if not _TARGET.fullmatch(raw) or not raw.startswith(b"/") or b"#" in raw:
         raise UriError("the request target is not a plain absolute path")

@@ -1,1 +1,4 @@
-"""What the gateway knows about the Model Context Protocol, without I/O, clock or randomness: bytes in, decisions out."""
+"""What the gateway knows about the Model Context Protocol, without I/O, clock or randomness.
+
+Bytes in, decisions out.
+"""

@@ -1,4 +1,7 @@
-"""`WWW-Authenticate` challenges: reading, quoting, and what a client may see of others' (RFC 9110 section 11, RFC 9728 section 5.1)."""
+"""`WWW-Authenticate` challenges.
+
+Reading, quoting, and what a client may see of others' (RFC 9110 section 11, RFC 9728 section 5.1).
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -15,7 +18,10 @@ _UNPRINTABLE = re.compile(r"[^ !-~]")
 _MAX_LENGTH = 8192
 _COMMON = frozenset({"error", "error_description", "scope", "acr_values", "max_age"})
 _RELAYED: Final = {"bearer": ("Bearer", _COMMON), "dpop": ("DPoP", _COMMON | {"algs"})}
-"""Schemes by their lower-case name: how they are written, and parameters that a server may send a client (RFC 6750, 9449, 9470)."""
+"""Schemes by their lower-case name.
+
+How they are written, and parameters that a server may send a client (RFC 6750, 9449, 9470).
+"""
 _PLAIN_VALUE = re.compile(r"[ !#-<>-\[\]-~]{1,512}")
 
 
@@ -25,7 +31,10 @@ class ChallengeError(DeputizeError):
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One authentication scheme and its parameters, in order; `token68` for schemes that carry one value instead."""
+    """One authentication scheme and its parameters, in order.
+
+    `token68` for schemes that carry one value instead.
+    """
 
     scheme: str
     parameters: Mapping[str, str]
@@ -34,7 +43,15 @@ class Challenge:
     def __str__(self) -> str:
         if self.token68 is not None:
             return f"{self.scheme} {self.token68}"
-        return " ".join(filter(None, (self.scheme, ", ".join(f"{name}={_quoted(value)}" for name, value in self.parameters.items()))))
+        return " ".join(
+            filter(
+                None,
+                (
+                    self.scheme,
+                    ", ".join(f"{name}={_quoted(value)}" for name, value in self.parameters.items()),
+                ),
+            )
+        )
 
     def having(self, name: str, value: str) -> "Challenge":
         """The same challenge with one parameter set, replacing whatever stood there in any case."""
@@ -48,7 +65,10 @@ def bearer(**parameters: str | None) -> Challenge:
 
 
 def parse_challenges(value: str) -> list[Challenge]:
-    """The challenges of one header value. Raises `ChallengeError`, also for a parameter that stands twice (section 11.2)."""
+    """The challenges of one header value.
+
+    Raises `ChallengeError`, also for a parameter that stands twice (section 11.2).
+    """
     if len(value) > _MAX_LENGTH:
         raise ChallengeError("longer than a challenge has to be")
     found: list[Challenge] = []
@@ -60,10 +80,13 @@ def parse_challenges(value: str) -> list[Challenge]:
 
 
 def relayed_challenges(values: Iterable[str]) -> list[Challenge]:
-    """What a client may see of challenges that a server behind the gateway sent: known parameters of known schemes.
+    """What a client may see of challenges that a server behind the gateway sent.
 
-    A header value that is not a list of challenges says nothing. `realm` and `resource_metadata` are the gateway's to set, and
-    a value with "=" goes: clients look for `resource_metadata=` with a pattern, also inside quotes.
+    Known parameters of known schemes.
+
+    A header value that is not a list of challenges says nothing. `realm` and `resource_metadata` are the
+    gateway's to set, and a value with "=" goes: clients look for `resource_metadata=` with a pattern, also
+    inside quotes.
     """
     found: list[Challenge] = []
     for value in values:
@@ -71,14 +94,18 @@ def relayed_challenges(values: Iterable[str]) -> list[Challenge]:
             challenges = parse_challenges(value)
         except ChallengeError:
             continue
-        found += [_relayed(each) for each in challenges if each.scheme.lower() in _RELAYED and each.token68 is None]
+        found += [
+            _relayed(each) for each in challenges if each.scheme.lower() in _RELAYED and each.token68 is None
+        ]
     return found
 
 
 def _relayed(challenge: Challenge) -> Challenge:
     scheme, known = _RELAYED[challenge.scheme.lower()]
     parameters = ((name.lower(), value) for name, value in challenge.parameters.items())
-    return Challenge(scheme, {name: value for name, value in parameters if name in known and _PLAIN_VALUE.fullmatch(value)})
+    return Challenge(
+        scheme, {name: value for name, value in parameters if name in known and _PLAIN_VALUE.fullmatch(value)}
+    )
 
 
 def _parse_one(value: str, at: int) -> tuple[Challenge, int]:
@@ -108,6 +135,9 @@ def _parse_parameters(value: str, at: int) -> tuple[dict[str, str], int]:
 
 
 def _quoted(value: str) -> str:
-    """A quoted-string (RFC 9110 section 5.6.4); characters that a header cannot carry become question marks."""
+    """A quoted-string (RFC 9110 section 5.6.4).
+
+    Characters that a header cannot carry become question marks.
+    """
     escaped = _UNPRINTABLE.sub("?", value).replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

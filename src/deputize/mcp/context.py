@@ -1,4 +1,6 @@
-"""What `contexts.mcp` tells the filters and expressions of a route about an exchange (gateway reference, section 3.5)."""
+"""What `contexts.mcp` tells the filters and expressions of a route about an exchange (gateway reference,
+section 3.5).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +22,14 @@ class McpContext:
 
     binding_name: ClassVar[str] = "mcp"
     binding_shape: ClassVar[Mapping[str, None]] = dict.fromkeys(
-        ("clientMessageType", "clientPayload", "protocolVersion", "sessionId", "serverMessageType", "serverPayload")
+        (
+            "clientMessageType",
+            "clientPayload",
+            "protocolVersion",
+            "sessionId",
+            "serverMessageType",
+            "serverPayload",
+        )
     )
     message: Message
     key: PolicyKey | None
@@ -37,14 +46,21 @@ class McpContext:
 
     @property
     def client_info(self) -> str | None:
-        """Name and version the client gives itself: in `initialize`, or in every message that describes itself. It proves nothing."""
+        """Name and version the client gives itself.
+
+        In `initialize`, or in every message that describes itself. It proves nothing.
+        """
         frame = self.message.frame
         if frame is None or frame.params is None:
             return None
         if frame.method == "initialize":
             return implementation(frame.params.get("clientInfo"))
         meta = frame.params.get("_meta")
-        return implementation(meta.get(CLIENT_INFO_META_KEY)) if meta is not None and isinstance(meta, Mapping) else None
+        return (
+            implementation(meta.get(CLIENT_INFO_META_KEY))
+            if meta is not None and isinstance(meta, Mapping)
+            else None
+        )
 
     @property
     def server_payload(self) -> JsonValue:

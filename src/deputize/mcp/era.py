@@ -1,7 +1,7 @@
 """Which version a message speaks, and how it says so (mcp reference, section 1.2).
 
-Upstreams decide by the header, by `_meta` or by the session. Where these disagree, gateway and upstream could look at the
-same bytes as two different messages, so every contradiction is refused.
+Upstreams decide by the header, by `_meta` or by the session. Where these disagree, gateway and upstream could
+look at the same bytes as two different messages, so every contradiction is refused.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,14 @@ from typing import Final
 from deputize.kernel.pointers import ABSENT, Absent
 from deputize.kernel.values import JsonValue
 from deputize.mcp import versions
-from deputize.mcp.errors import Rejection, header_mismatch, invalid_params, invalid_request, unsupported_version, wrong_verb
+from deputize.mcp.errors import (
+    Rejection,
+    header_mismatch,
+    invalid_params,
+    invalid_request,
+    unsupported_version,
+    wrong_verb,
+)
 from deputize.mcp.frames import Frame, FrameKind
 from deputize.mcp.headers import RoutingFields
 from deputize.mcp.versions import Era
@@ -32,11 +39,20 @@ _LEGACY: Final = {version: Speech(Era.LEGACY, version) for version in versions.H
 _MODERN: Final = {version: Speech(Era.MODERN, version) for version in versions.MODERN}
 
 
-def speech_of_frame(fields: RoutingFields, frame: Frame, preferred: str = versions.NEWEST_HANDSHAKE) -> Speech | Rejection:
-    """What a POSTed frame speaks, or the contradiction in it. `preferred` answers an `initialize` that wants an unknown version."""
+def speech_of_frame(
+    fields: RoutingFields, frame: Frame, preferred: str = versions.NEWEST_HANDSHAKE
+) -> Speech | Rejection:
+    """What a POSTed frame speaks, or the contradiction in it.
+
+    `preferred` answers an `initialize` that wants an unknown version.
+    """
     claimed = _claimed_version(frame)
     if claimed is ABSENT and (fields.version is None or fields.version in versions.HANDSHAKE):
-        return _LEGACY[_initialize_version(frame, preferred) if frame.method == "initialize" else fields.version or versions.ASSUMED]
+        return _LEGACY[
+            _initialize_version(frame, preferred)
+            if frame.method == "initialize"
+            else fields.version or versions.ASSUMED
+        ]
     return _modern_speech(fields, frame, claimed)
 
 
@@ -60,7 +76,11 @@ def _initialize_version(frame: Frame, preferred: str) -> str:
 def _modern_speech(fields: RoutingFields, frame: Frame, claimed: JsonValue | Absent) -> Speech | Rejection:
     if frame.kind in {FrameKind.RESULT, FrameKind.ERROR}:
         return invalid_request("a client has nothing to answer in this protocol version")
-    return _contradiction(fields, frame, claimed) or _MODERN.get(fields.version or "") or unsupported_version(fields.version or "")
+    return (
+        _contradiction(fields, frame, claimed)
+        or _MODERN.get(fields.version or "")
+        or unsupported_version(fields.version or "")
+    )
 
 
 def _contradiction(fields: RoutingFields, frame: Frame, claimed: JsonValue | Absent) -> Rejection | None:

@@ -1,7 +1,7 @@
 """Refusals as a client sees them: an HTTP status and a JSON-RPC error body (mcp reference, section 2.2).
 
-Every protocol refusal carries such a body: clients that speak both eras take a 400, 404 or 405 without one for the sign
-of a legacy server.
+Every protocol refusal carries such a body: clients that speak both eras take a 400, 404 or 405 without one
+for the sign of a legacy server.
 """
 
 import json
@@ -58,7 +58,10 @@ class Rejection:
     code: int
     message: str
     data: JsonValue = None
-    """Details; left out of the body when `None`. Never contains values of the message, only names and pointers."""
+    """Details; left out of the body when `None`.
+
+    Never contains values of the message, only names and pointers.
+    """
     id: RequestId | None = None
     """Of the refused request; `None` when it has none or it could not be read."""
     allow: str | None = None
@@ -128,7 +131,10 @@ def unknown_session() -> Rejection:
 
 
 def bad_gateway(reason: str, *, status: int = 502) -> Rejection:
-    """The server behind the gateway cannot answer; that is not the client's doing. `status` is 503 or 504 where waiting may help."""
+    """The server behind the gateway cannot answer; that is not the client's doing.
+
+    `status` is 503 or 504 where waiting may help.
+    """
     return Rejection(status, INTERNAL_ERROR, f"Internal error: {reason}")
 
 

@@ -1,4 +1,6 @@
-"""JSON-RPC frames, read so strictly that the upstream cannot read the same bytes differently (mcp reference, section 3.1)."""
+"""JSON-RPC frames, read so strictly that the upstream cannot read the same bytes differently (mcp reference,
+section 3.1).
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,7 +34,10 @@ class Frame(NamedTuple):
 
 
 def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Rejection:
-    """The one frame that `body` is, or why it is none: broken or ambiguous JSON, a batch, members missing or unknown."""
+    """The one frame that `body` is, or why it is none.
+
+    Broken or ambiguous JSON, a batch, members missing or unknown.
+    """
     try:
         document = strict_json.loads(body, max_size=max_size)
     except JsonError as error:
@@ -49,11 +54,20 @@ def _frame(document: JsonObject) -> Frame | Rejection:
     fault = _fault(document, rule) if rule else "neither method, result nor error"
     if rule is None or fault is not None:
         return invalid_request(fault or "").answering(readable)
-    return Frame(rule.kind, readable, cast("str", document.get("method", "")), cast("JsonObject | None", document.get("params")), document)
+    return Frame(
+        rule.kind,
+        readable,
+        cast("str", document.get("method", "")),
+        cast("JsonObject | None", document.get("params")),
+        document,
+    )
 
 
 def read_request_id(body: bytes) -> RequestId | None:
-    """The id of the request in `body`, also where the rest of it is refused; `None` for all else, and for an id in doubt."""
+    """The id of the request in `body`, also where the rest of it is refused.
+
+    `None` for all else, and for an id in doubt.
+    """
     members = strict_json.loads_members(body, frozenset({"id", "result", "error"}))
     identity = members.get("id")
     return identity if members.keys() == {"id"} and is_request_id(identity) else None
@@ -94,9 +108,13 @@ def _call_fault(document: JsonObject) -> str | None:
 
 
 def _has_twins(params: JsonObject) -> bool:
-    """Whether a server that matches names without regard to case would decide on another member than we do."""
+    """Whether a server that matches names without regard to case would decide on another member than we
+    do.
+    """
     inner = (value for name in _NESTING if isinstance(value := params.get(name), dict))
-    return any(_DECISIVE.get(name.casefold(), name) != name for members in (params, *inner) for name in members)
+    return any(
+        _DECISIVE.get(name.casefold(), name) != name for members in (params, *inner) for name in members
+    )
 
 
 def _result_fault(document: JsonObject) -> str | None:
@@ -131,7 +149,10 @@ _DECISIVE: Final = {
         "io.modelcontextprotocol/protocolVersion",
     )
 }
-"""Members that policies, routing and versions are decided by. Go's encoding/json takes `Name` for `name`, and the last of the two."""
+"""Members that policies, routing and versions are decided by.
+
+Go's encoding/json takes `Name` for `name`, and the last of the two.
+"""
 
 
 @dataclass(frozen=True, slots=True)

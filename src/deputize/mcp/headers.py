@@ -1,4 +1,6 @@
-"""The header fields that MCP gives a meaning, read once and each at most once (mcp reference, sections 1.3 and 2.1)."""
+"""The header fields that MCP gives a meaning, read once and each at most once (mcp reference, sections 1.3
+and 2.1).
+"""
 
 import base64
 import binascii
@@ -43,7 +45,10 @@ class RoutingFields:
 
 
 def read_fields(raw: Iterable[tuple[bytes, bytes]]) -> RoutingFields | Rejection:
-    """Pick the fields out of a header section; a repeated one (but `Accept`) would let two readers choose differently."""
+    """Pick the fields out of a header section.
+
+    A repeated one (but `Accept`) would let two readers choose differently.
+    """
     found: dict[str, str] = {}
     for key, value in raw:
         attribute = _NAMES.get(key.lower())
@@ -64,12 +69,18 @@ def read_fields(raw: Iterable[tuple[bytes, bytes]]) -> RoutingFields | Rejection
 
 
 def is_session(value: str) -> bool:
-    """Whether a server's session id can be passed on: visible ASCII, with room to seal it within `MAX_SESSION`."""
+    """Whether a server's session id can be passed on.
+
+    Visible ASCII, with room to seal it within `MAX_SESSION`.
+    """
     return _SERVERS_SESSION.fullmatch(value) is not None
 
 
 def decode_name(value: str) -> str | None:
-    """The text of an `Mcp-Name` or `Mcp-Param-*` value, unwrapped from `=?base64?…?=`; `None` if it is malformed."""
+    """The text of an `Mcp-Name` or `Mcp-Param-*` value, unwrapped from `=?base64?…?=`.
+
+    `None` if it is malformed.
+    """
     wrapped = _WRAPPED.fullmatch(value)
     if wrapped is None:
         return value if _PLAIN.fullmatch(value) else None
@@ -96,5 +107,11 @@ def _is_zero(parameters: str) -> bool:
 def is_json(content_type: str) -> bool:
     """Whether a `Content-Type` says JSON in UTF-8; other parameters than a charset are tolerated."""
     media_type, _, parameters = content_type.lower().partition(";")
-    charsets = [each.partition("=")[2].strip(' "') for each in parameters.split(";") if each.strip().startswith("charset=")]
-    return media_type.strip() == "application/json" and all(charset in {"utf-8", "utf8"} for charset in charsets)
+    charsets = [
+        each.partition("=")[2].strip(' "')
+        for each in parameters.split(";")
+        if each.strip().startswith("charset=")
+    ]
+    return media_type.strip() == "application/json" and all(
+        charset in {"utf-8", "utf8"} for charset in charsets
+    )

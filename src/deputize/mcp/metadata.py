@@ -13,7 +13,10 @@ WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 
 @dataclass(frozen=True, slots=True)
 class ProtectedResource:
-    """What a client has to know to get a token for a resource. All URIs are opaque strings, published as configured."""
+    """What a client has to know to get a token for a resource.
+
+    All URIs are opaque strings, published as configured.
+    """
 
     resource: str
     authorization_servers: tuple[str, ...]
@@ -22,7 +25,10 @@ class ProtectedResource:
 
     def document(self) -> bytes:
         """The metadata document (RFC 9728 section 2), in UTF-8."""
-        members: dict[str, JsonValue] = {"resource": self.resource, "authorization_servers": list(self.authorization_servers)}
+        members: dict[str, JsonValue] = {
+            "resource": self.resource,
+            "authorization_servers": list(self.authorization_servers),
+        }
         if self.scopes_supported:
             members["scopes_supported"] = list(self.scopes_supported)
         members["bearer_methods_supported"] = ["header"]
@@ -32,10 +38,16 @@ class ProtectedResource:
 
 
 def well_known_path(resource: str) -> str:
-    """The path of the document: the well-known prefix inserted before the resource's own path (RFC 9728 section 3.1)."""
+    """The path of the document.
+
+    The well-known prefix inserted before the resource's own path (RFC 9728 section 3.1).
+    """
     return WELL_KNOWN + urlsplit(resource).path.rstrip("/")
 
 
 def well_known_url(resource: str) -> str:
-    """The absolute URL of the document, on the resource's own origin. Raises `UriError` for a relative `resource`."""
+    """The absolute URL of the document, on the resource's own origin.
+
+    Raises `UriError` for a relative `resource`.
+    """
     return f"{parse_origin(resource)}{well_known_path(resource)}"

@@ -1,6 +1,7 @@
 """The shape of every client message per version: the published ones of `mcp-types`, and our own for tasks.
 
-Tasks are an experimental core feature of 2025-11-25 and an extension of 2026-07-28; `mcp-types` leaves both out.
+Tasks are an experimental core feature of 2025-11-25 and an extension of 2026-07-28; `mcp-types` leaves both
+out.
 """
 
 from collections.abc import Mapping
@@ -96,12 +97,18 @@ def shape_of(frame: Frame, version: str) -> SchemaValidator | None:
 
 
 def complaints(shape: SchemaValidator, document: JsonObject) -> list[JsonValue]:
-    """Where `document` does not fit, as JSON pointers with a reason each; values of the message are never repeated."""
+    """Where `document` does not fit, as JSON pointers with a reason each.
+
+    Values of the message are never repeated.
+    """
     try:
         shape.validate_python(document, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
-        return [{"pointer": pointers.join("", *each["loc"]), "reason": each["msg"]} for each in details[:_MAX_COMPLAINTS]]
+        return [
+            {"pointer": pointers.join("", *each["loc"]), "reason": each["msg"]}
+            for each in details[:_MAX_COMPLAINTS]
+        ]
     return []
 
 

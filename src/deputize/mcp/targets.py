@@ -1,4 +1,7 @@
-"""What a message acts on: the key that tool-level policies, routing headers and audit records use (mcp reference, section 3.2)."""
+"""What a message acts on.
+
+The key that tool-level policies, routing headers and audit records use (mcp reference, section 3.2).
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -19,12 +22,17 @@ _NAME_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
         "tasks/cancel": "taskId",
     }
 )
-MIRRORED: Final = frozenset({"tools/call", "prompts/get", "resources/read", "tasks/get", "tasks/update", "tasks/cancel"})
+MIRRORED: Final = frozenset(
+    {"tools/call", "prompts/get", "resources/read", "tasks/get", "tasks/update", "tasks/cancel"}
+)
 """Methods whose name the `Mcp-Name` header has to repeat."""
 
 
 class PolicyKey(NamedTuple):
-    """A method and the names it acts on: none for listings, one for most, any number for `subscriptions/listen`."""
+    """A method and the names it acts on.
+
+    None for listings, one for most, any number for `subscriptions/listen`.
+    """
 
     method: str
     names: tuple[str, ...]

@@ -1,7 +1,7 @@
 """The ladder a client message climbs before it is passed on: small checks, the first refusal wins.
 
-Checks of the head come before the body is read, checks of the frame before those of its era. What passes is forwarded as
-the very bytes that were checked.
+Checks of the head come before the body is read, checks of the frame before those of its era. What passes is
+forwarded as the very bytes that were checked.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,10 @@ class Rules:
     """What an administrator may decide about the ladder."""
 
     accepted_methods: frozenset[str] = frozenset()
-    """Methods of extensions that pass although no version defines them; their `params` only have to be an object."""
+    """Methods of extensions that pass although no version defines them.
+
+    Their `params` only have to be an object.
+    """
     preferred_version: str = versions.NEWEST_HANDSHAKE
     """What an `initialize` asks for on behalf of a client that wants a version unknown here."""
     max_body_size: int = strict_json.MAX_SIZE
@@ -71,7 +74,8 @@ def check_head(verb: str, fields: RoutingFields) -> Rejection | None:
 def check_opening(verb: str, fields: RoutingFields, body: bytes = b"") -> Message | Rejection:
     """A GET that opens an event stream or a DELETE that ends a session; both exist in the legacy era only.
 
-    A body is refused: nothing here would look at it, but a server that can be told to take the request for a POST would.
+    A body is refused: nothing here would look at it, but a server that can be told to take the request for a
+    POST would.
     """
     if body:
         return invalid_request(f"{verb} has no body")
@@ -90,7 +94,11 @@ def check_message(fields: RoutingFields, body: bytes, rules: Rules) -> Message |
     if isinstance(frame, Rejection):
         return frame
     message = _climb(fields, frame, rules)
-    return message.answering(frame.id) if isinstance(message, Rejection) and frame.kind is FrameKind.REQUEST else message
+    return (
+        message.answering(frame.id)
+        if isinstance(message, Rejection) and frame.kind is FrameKind.REQUEST
+        else message
+    )
 
 
 def _climb(fields: RoutingFields, frame: Frame, rules: Rules) -> Message | Rejection:
@@ -107,7 +115,9 @@ def _post_fault(fields: RoutingFields) -> Rejection | None:
     if not (fields.content_type and is_json(fields.content_type)):
         return invalid_request(f"Content-Type has to be {JSON}", status=415)
     if fields.encoding is not None and fields.encoding.lower() != "identity":
-        return invalid_request("Content-Encoding is not accepted: what is decided on has to be what the server reads", status=415)
+        return invalid_request(
+            "Content-Encoding is not accepted: what is decided on has to be what the server reads", status=415
+        )
     return None
 
 
@@ -121,7 +131,11 @@ def _no_fault(_: RoutingFields) -> None:
     return None
 
 
-_HEAD_CHECKS: Final[dict[str, Callable[[RoutingFields], Rejection | None]]] = {"POST": _post_fault, "GET": _get_fault, "DELETE": _no_fault}
+_HEAD_CHECKS: Final[dict[str, Callable[[RoutingFields], Rejection | None]]] = {
+    "POST": _post_fault,
+    "GET": _get_fault,
+    "DELETE": _no_fault,
+}
 
 
 def _routing_fault(fields: RoutingFields, frame: Frame, era: Era) -> Rejection | None:

@@ -61,14 +61,20 @@ def delegation_refusal(issue: Issue, claims: JsonObject) -> str | None:
     return (
         act_refusal(act, issue.subject, actor)
         or may_act_refusal(claims.get("may_act"), issue.subject, issue.client.id)
-        or (None if issue.resource.impersonation_allowed else impersonation_refusal(act, issue.subject, issue.client.id))
+        or (
+            None
+            if issue.resource.impersonation_allowed
+            else impersonation_refusal(act, issue.subject, issue.client.id)
+        )
     )
 
 
 async def find_live_token(
     environment: Environment, token: str, standings: Standings, verifier: Verifier, now: float
 ) -> LiveToken | TokenInvalid:
-    """An access token of this environment that is signed, in time, and whose basis is alive; else the reason, for the log.
+    """An access token of this environment that is signed, in time, and whose basis is alive.
+
+    Else the reason, for the log.
 
     What introspection, userinfo and revocation believe. Nothing is read before the signature holds.
     """

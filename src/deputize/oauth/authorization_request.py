@@ -1,6 +1,8 @@
-"""Validating what a browser brings to the authorization endpoint (RFC 6749 section 4.1.1, OAuth 2.1, RFC 9207, OpenID Core 3.1.2).
+"""Validating what a browser brings to the authorization endpoint (RFC 6749 section 4.1.1, OAuth 2.1, RFC
+9207, OpenID Core 3.1.2).
 
-Pure: the same request gives the same result however often it is made, because clients probe the URL before they open it.
+Pure: the same request gives the same result however often it is made, because clients probe the URL before
+they open it.
 """
 
 from collections.abc import Mapping
@@ -68,21 +70,32 @@ class AuthorizationRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRefusal:
-    """A refused request. `redirect_uri` is `None` where sending the browser anywhere would trust what was not checked."""
+    """A refused request.
+
+    `redirect_uri` is `None` where sending the browser anywhere would trust what was not checked.
+    """
 
     error: OAuthError
     redirect_uri: str | None = None
     state: str | None = None
 
 
-def validate(environment: Environment, parameters: Mapping[str, str]) -> AuthorizationRequest | AuthorizationRefusal:
-    """The request these parameters make, or the refusal. Client and redirect URI are checked first, for errors go there."""
+def validate(
+    environment: Environment, parameters: Mapping[str, str]
+) -> AuthorizationRequest | AuthorizationRefusal:
+    """The request these parameters make, or the refusal.
+
+    Client and redirect URI are checked first, for errors go there.
+    """
     try:
         client, redirect_uri = _client(environment, parameters), required(parameters, "redirect_uri")
         if not is_registered(client.redirect_uris, redirect_uri):
             raise InvalidRequest("The redirect_uri is not registered for this client")
         if receives_cookies(redirect_uri, environment.issuer):
-            raise InvalidRequest("The redirect_uri is on the authority's own host, where its users' session cookies are sent too")
+            raise InvalidRequest(
+                "The redirect_uri is on the authority's own host, where its users' session cookies are "
+                "sent too"
+            )
     except OAuthError as error:
         return AuthorizationRefusal(error)
     state = parameters.get("state")
@@ -93,12 +106,17 @@ def validate(environment: Environment, parameters: Mapping[str, str]) -> Authori
 
 
 def known_parameters(parameters: Mapping[str, str]) -> Mapping[str, str]:
-    """Those that mean something here; others must be ignored (RFC 6749 section 3.1), so nobody has to carry them along."""
+    """Those that mean something here.
+
+    Others must be ignored (RFC 6749 section 3.1), so nobody has to carry them along.
+    """
     return {name: parameters[name] for name in _KNOWN if name in parameters}
 
 
 def choose_policy(environment: Environment, client: Agent, acr_values: str | None = None) -> Policy:
-    """The client's first policy among `acr_values`, else its first, else the environment's default. Raises `ServerError`.
+    """The client's first policy among `acr_values`, else its first, else the environment's default.
+
+    Raises `ServerError`.
 
     `acr_values` are a wish among the policies the client has (OpenID Core 3.1.2.1): others are ignored.
     """
@@ -121,7 +139,8 @@ def error_response(refusal: AuthorizationRefusal, issuer: str) -> str | None:
         return None
     error = refusal.error
     return _with_query(
-        refusal.redirect_uri, {"error": error.code, "error_description": error.description, "iss": issuer, "state": refusal.state}
+        refusal.redirect_uri,
+        {"error": error.code, "error_description": error.description, "iss": issuer, "state": refusal.state},
     )
 
 
@@ -134,7 +153,9 @@ def _client(environment: Environment, parameters: Mapping[str, str]) -> Agent:
     return client
 
 
-def _accepted(environment: Environment, client: Agent, redirect_uri: str, parameters: Mapping[str, str]) -> AuthorizationRequest:
+def _accepted(
+    environment: Environment, client: Agent, redirect_uri: str, parameters: Mapping[str, str]
+) -> AuthorizationRequest:
     for name, value in known_parameters(parameters).items():
         if len(value) > MAX_TEXT:
             raise InvalidRequest(f"The parameter {name} is too long")

@@ -1,4 +1,7 @@
-"""Assembling the claims of an access token: what the server says, and what the resource's mappings say (reference sections 2, 9)."""
+"""Assembling the claims of an access token.
+
+What the server says, and what the resource's mappings say (reference sections 2, 9).
+"""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +21,23 @@ from deputize.oauth.standing import MACHINE_CLAIM, USER_CLAIM, VIA_CLAIM
 MAX_ATTRIBUTES: Final = 16 * 1024
 """Characters of all mapped claims together, as JSON."""
 _RESERVED: Final = frozenset(
-    ["acr", "amr", "aud", "auth_time", "client_id", "cnf", "env", "exp", "iat", "iss", "jti", "nbf", "org", "scope", "sid"]
+    [
+        "acr",
+        "amr",
+        "aud",
+        "auth_time",
+        "client_id",
+        "cnf",
+        "env",
+        "exp",
+        "iat",
+        "iss",
+        "jti",
+        "nbf",
+        "org",
+        "scope",
+        "sid",
+    ]
 )
 
 
@@ -53,7 +72,11 @@ class Issue:
     @property
     def gets_default_act(self) -> bool:
         """Whether `act` names the client because the resource neither maps `act` nor allows impersonation."""
-        return self.is_exchange_about_a_user and not self.resource.impersonation_allowed and mapping_of(self.resource, "act") is None
+        return (
+            self.is_exchange_about_a_user
+            and not self.resource.impersonation_allowed
+            and mapping_of(self.resource, "act") is None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +93,10 @@ def is_reserved(name: str) -> bool:
 
 
 def assemble(issue: Issue) -> Assembled:
-    """The claims of the token. Raises `InvalidGrant` when a required one has no value, or when mappings yield too much."""
+    """The claims of the token.
+
+    Raises `InvalidGrant` when a required one has no value, or when mappings yield too much.
+    """
     bindings = mapping_bindings(issue)
     mapped, notes = _mapped(issue.resource, bindings)
     if len(json.dumps(mapped)) > MAX_ATTRIBUTES:
@@ -99,13 +125,23 @@ def mapping_of(resource: Resource, name: str) -> MappingExpression | None:
 def mapping_bindings(issue: Issue) -> Mapping[str, JsonValue]:
     """What mappings can read (reference section 3, root objects)."""
     request: dict[str, JsonValue] = {"grantType": issue.grant_type}
-    optional = (("subjectToken", issue.subject), ("actorToken", issue.actor), ("scope", issue.requested_scope))
+    optional = (
+        ("subjectToken", issue.subject),
+        ("actorToken", issue.actor),
+        ("scope", issue.requested_scope),
+    )
     request.update({name: value for name, value in optional if value is not None})
-    return {"context": {"requestData": request, "appConfig": _app_config(issue)}, "user": user_binding(issue.user)}
+    return {
+        "context": {"requestData": request, "appConfig": _app_config(issue)},
+        "user": user_binding(issue.user),
+    }
 
 
 def user_binding(user: User | None) -> JsonObject:
-    """A user as mappings see one; without a user every member is missing. Own members win over custom attributes."""
+    """A user as mappings see one; without a user every member is missing.
+
+    Own members win over custom attributes.
+    """
     if user is None:
         return {}
     own: dict[str, JsonValue] = {
@@ -139,7 +175,9 @@ def _app_config(issue: Issue) -> JsonObject:
     }
 
 
-def _mapped(resource: Resource, bindings: Mapping[str, JsonValue]) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+def _mapped(
+    resource: Resource, bindings: Mapping[str, JsonValue]
+) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
     claims: dict[str, JsonValue] = {}
     notes: list[str] = []
     for attribute in resource.attributes:
@@ -168,7 +206,9 @@ def _value(attribute: Attribute, bindings: Mapping[str, JsonValue], notes: list[
 
 
 def _explanation(name: str, mapping: MappingExpression, bindings: Mapping[str, JsonValue]) -> str:
-    return f"the mapping for {name} yields nothing: " + ("; ".join(mapping.explain(bindings)) or "its value is null")
+    return f"the mapping for {name} yields nothing: " + (
+        "; ".join(mapping.explain(bindings)) or "its value is null"
+    )
 
 
 def _server_claims(issue: Issue) -> dict[str, JsonValue]:
@@ -189,7 +229,12 @@ def _user_claims(issue: Issue) -> dict[str, JsonValue]:
     who = issue.authentication
     if who is None:
         return {MACHINE_CLAIM: issue.lineage.jti}
-    claims: dict[str, JsonValue] = {"acr": who.acr, "auth_time": who.auth_time, "sid": who.session_id, "sub": who.user_id}
+    claims: dict[str, JsonValue] = {
+        "acr": who.acr,
+        "auth_time": who.auth_time,
+        "sid": who.session_id,
+        "sub": who.user_id,
+    }
     return claims if _has_default_sub(issue.resource) else {**claims, USER_CLAIM: who.user_id}
 
 

@@ -1,4 +1,7 @@
-"""When an agreement is due: which of a policy's agreements a user has to accept before an agent may act for them."""
+"""When an agreement is due.
+
+Which of a policy's agreements a user has to accept before an agent may act for them.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -14,7 +17,10 @@ _DAY = 86400.0
 
 
 class AgreementMissing(DeputizeError):
-    """A policy's step names an agreement that the environment does not have: nobody can tell what has to be accepted."""
+    """A policy's step names an agreement that the environment does not have.
+
+    Nobody can tell what has to be accepted.
+    """
 
 
 def agreement_ids(policy: Policy) -> tuple[str, ...]:
@@ -27,23 +33,37 @@ def effective_agreements(policy: Policy, agreements: Mapping[str, Agreement]) ->
     ids = agreement_ids(policy)
     absent = [each for each in ids if each not in agreements]
     if absent:
-        raise AgreementMissing(f"the policy {policy.name!r} prompts for the agreement {absent[0]!r}, which does not exist")
-    return tuple(agreements[each] for each in ids if agreements[each].enabled and any(text.enabled for text in agreements[each].texts))
+        raise AgreementMissing(
+            f"the policy {policy.name!r} prompts for the agreement {absent[0]!r}, which does not exist"
+        )
+    return tuple(
+        agreements[each]
+        for each in ids
+        if agreements[each].enabled and any(text.enabled for text in agreements[each].texts)
+    )
 
 
 def due_agreements(
-    policy: Policy, agreements: Mapping[str, Agreement], consents: Iterable[Consent], reach: Covers, now: float
+    policy: Policy,
+    agreements: Mapping[str, Agreement],
+    consents: Iterable[Consent],
+    reach: Covers,
+    now: float,
 ) -> tuple[Agreement, ...]:
     """The agreements to prompt for now, given an agent's consents and what a sign-on of it reaches.
 
-    Due is what was never accepted, was withdrawn, expired, was accepted in an older version, or does not cover all of `reach`.
-    Raises `AgreementMissing`.
+    Due is what was never accepted, was withdrawn, expired, was accepted in an older version, or does not
+    cover all of `reach`. Raises `AgreementMissing`.
     """
     given = {consent.agreement_id: consent for consent in consents}
     due: list[Agreement] = []
     for agreement in effective_agreements(policy, agreements):
         consent = given.get(agreement.id)
-        if consent is None or not is_in_force(consent, agreement, now) or not covers_all(consent.covers, reach):
+        if (
+            consent is None
+            or not is_in_force(consent, agreement, now)
+            or not covers_all(consent.covers, reach)
+        ):
             due.append(agreement)
     return tuple(due)
 
@@ -51,7 +71,8 @@ def due_agreements(
 def is_in_force(consent: Consent | None, agreement: Agreement, now: float) -> bool:
     """Whether `consent` still holds for `agreement` as it is now.
 
-    The reconsent interval of today counts as well as the expiry recorded then: shortening it must take effect at once.
+    The reconsent interval of today counts as well as the expiry recorded then: shortening it must take effect
+    at once.
     """
     if consent is None or consent.withdrawn_at is not None or consent.version < agreement.version:
         return False
@@ -65,9 +86,18 @@ def expiry(agreement: Agreement, accepted_at: float) -> float | None:
 
 
 def new_consent(
-    user: User, client: Agent, agreement: Agreement, text: AgreementText, covers: Covers, *, consent_id: str, now: float
+    user: User,
+    client: Agent,
+    agreement: Agreement,
+    text: AgreementText,
+    covers: Covers,
+    *,
+    consent_id: str,
+    now: float,
 ) -> Consent:
-    """The record of `user` accepting for `client` the agreement as worded in `text`, on a page that showed `covers`."""
+    """The record of `user` accepting for `client` the agreement as worded in `text`, on a page that showed
+    `covers`.
+    """
     return Consent(
         id=consent_id,
         environment_id=user.environment_id,
@@ -84,7 +114,10 @@ def new_consent(
 
 
 def extending(previous: Consent | None, agreement: Agreement, consent: Consent) -> Consent:
-    """`consent` under the id of the one it extends, so that what rests on that goes on; under its own if that is not in force."""
+    """`consent` under the id of the one it extends, so that what rests on that goes on.
+
+    Under its own if that is not in force.
+    """
     if previous is None or not is_in_force(previous, agreement, consent.accepted_at):
         return consent
     return replace(consent, id=previous.id, last_used_at=previous.last_used_at)

@@ -10,7 +10,9 @@ from deputize.oauth.records.store import Covers
 class Collected:
     """Covers being collected, each scope once, without empty entries."""
 
-    agents: dict[str, dict[str, dict[str, None]]] = field(default_factory=dict[str, dict[str, dict[str, None]]])
+    agents: dict[str, dict[str, dict[str, None]]] = field(
+        default_factory=dict[str, dict[str, dict[str, None]]]
+    )
 
     def add(self, agent_id: str, resource_id: str, scopes: tuple[str, ...]) -> None:
         """Put these in, if there are any."""
@@ -25,7 +27,10 @@ class Collected:
 
     def covers(self) -> Covers:
         """What was put in, in that order."""
-        return {agent: {each: tuple(scopes) for each, scopes in resources.items()} for agent, resources in self.agents.items()}
+        return {
+            agent: {each: tuple(scopes) for each, scopes in resources.items()}
+            for agent, resources in self.agents.items()
+        }
 
 
 def covers_all(covers: Covers, wanted: Covers) -> bool:
@@ -56,11 +61,21 @@ def without(covers: Covers, others: Covers) -> Covers:
 
 
 def still_granted(environment: Environment, covers: Covers) -> Covers:
-    """What of `covers` the administrator still grants: agents, resources and scopes that are gone could not be shown to anybody."""
+    """What of `covers` the administrator still grants.
+
+    Agents, resources and scopes that are gone could not be shown to anybody.
+    """
     collected = Collected()
     for agent in (environment.agents[each] for each in covers if each in environment.agents):
         for resource_id, scopes in covers[agent.id].items():
-            resource, granted = environment.resources.get(resource_id), agent.scopes.get(resource_id, frozenset[str]())
-            kept = scopes if not resource_id else (name for name in scopes if resource and name in granted & resource.scopes.keys())
+            resource, granted = (
+                environment.resources.get(resource_id),
+                agent.scopes.get(resource_id, frozenset[str]()),
+            )
+            kept = (
+                scopes
+                if not resource_id
+                else (name for name in scopes if resource and name in granted & resource.scopes.keys())
+            )
             collected.add(agent.id, resource_id, tuple(kept))
     return collected.covers()

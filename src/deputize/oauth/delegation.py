@@ -1,7 +1,9 @@
-"""Who may act for whom: the rules that hold whatever a mapping says (RFC 8693 sections 4.1, 4.4; design: Delegation).
+"""Who may act for whom: the rules that hold whatever a mapping says (RFC 8693 sections 4.1, 4.4; design.
 
-The administrator's mapping decides what `act` says, these decide whether it may be issued. Each returns the private reason for
-a refusal, or `None` when there is nothing against it.
+Delegation).
+
+The administrator's mapping decides what `act` says, these decide whether it may be issued. Each returns the
+private reason for a refusal, or `None` when there is nothing against it.
 """
 
 import json
@@ -21,7 +23,10 @@ Refusal: TypeAlias = str
 
 
 def actor_token_refusal(actor: JsonObject, basis: Basis, client_id: str) -> Refusal | None:
-    """An actor token is a token of the requesting client's own: nobody presents another agent's, a user's or an exchanged one."""
+    """An actor token is a token of the requesting client's own.
+
+    Nobody presents another agent's, a user's or an exchanged one.
+    """
     if basis.client_id != client_id:
         return f"the actor token belongs to the client {basis.client_id!r}, not to {client_id!r}"
     if basis.authentication is not None or len(basis.lineage.segments) != 1 or "act" in actor:
@@ -30,31 +35,48 @@ def actor_token_refusal(actor: JsonObject, basis: Basis, client_id: str) -> Refu
 
 
 def default_act(client_id: str, subject: JsonObject) -> JsonObject:
-    """The `act` of a token exchanged for `subject` where its resource maps none: the authenticated client, and who acted before."""
+    """The `act` of a token exchanged for `subject` where its resource maps none.
+
+    The authenticated client, and who acted before.
+    """
     before = subject.get("act")
     return {"sub": client_id} if before is None else {"act": before, "sub": client_id}
 
 
 def act_refusal(act: JsonValue, subject: JsonObject | None, actor: str | None) -> Refusal | None:
-    """Whether a mapped `act` may be issued: by the authenticated `actor` (a client id), permitted by the subject token, chain unaltered.
+    """Whether a mapped `act` may be issued.
+
+    By the authenticated `actor` (a client id), permitted by the subject token, chain unaltered.
 
     `act` is `None` when the token would carry none; `subject` is `None` in grants without a subject token.
     """
     if act is None:
         return _dropped_chain(subject)
-    return _actor_refusal(act, actor) or _permission_refusal(subject or {}, actor) or _chain_refusal(act, subject or {})
+    return (
+        _actor_refusal(act, actor)
+        or _permission_refusal(subject or {}, actor)
+        or _chain_refusal(act, subject or {})
+    )
 
 
 def default_act_refusal(act: JsonValue, subject: JsonObject, client_id: str) -> Refusal | None:
-    """Whether the default `act` may be issued: to the client that holds the subject token, or that it names in `may_act`."""
+    """Whether the default `act` may be issued.
+
+    To the client that holds the subject token, or that it names in `may_act`.
+    """
     permitted = None if client_id in _holders(subject) else _permission_refusal(subject, client_id)
-    return (f"the subject token belongs to another client, and {permitted}" if permitted else None) or _chain_refusal(act, subject)
+    return (
+        f"the subject token belongs to another client, and {permitted}" if permitted else None
+    ) or _chain_refusal(act, subject)
 
 
 def may_act_refusal(may_act: JsonValue, subject: JsonObject | None, client_id: str) -> Refusal | None:
-    """Whether `may_act` may be issued: an exchange hands on a permission that the client has, and never makes one.
+    """Whether `may_act` may be issued.
 
-    Otherwise an agent could exchange another agent's subject token, without an actor, for one that names itself.
+    An exchange hands on a permission that the client has, and never makes one.
+
+    Otherwise an agent could exchange another agent's subject token, without an actor, for one that names
+    itself.
     """
     if may_act is None or subject is None:
         return None
@@ -63,7 +85,10 @@ def may_act_refusal(may_act: JsonValue, subject: JsonObject | None, client_id: s
 
 
 def impersonation_refusal(act: JsonValue, subject: JsonObject | None, client_id: str) -> Refusal | None:
-    """Without `act` the issued token is the subject's own: only the client that holds the subject token, or is permitted by it, may ask."""
+    """Without `act` the issued token is the subject's own.
+
+    Only the client that holds the subject token, or is permitted by it, may ask.
+    """
     if act is not None or subject is None or client_id in _holders(subject):
         return None
     refusal = _permission_refusal(subject, client_id)
@@ -72,7 +97,9 @@ def impersonation_refusal(act: JsonValue, subject: JsonObject | None, client_id:
 
 def scope_refusal(scopes: tuple[str, ...], audience: str, subject: JsonObject) -> Refusal | None:
     """An exchange for the audience the subject token already has may only narrow its scope."""
-    if not any(isinstance(each, str) and is_same_resource(audience, each) for each in _texts(subject.get("aud"))):
+    if not any(
+        isinstance(each, str) and is_same_resource(audience, each) for each in _texts(subject.get("aud"))
+    ):
         return None
     scope = subject.get("scope")
     wider = set(scopes) - set(scope.split(" ") if isinstance(scope, str) else ())
@@ -80,7 +107,10 @@ def scope_refusal(scopes: tuple[str, ...], audience: str, subject: JsonObject) -
 
 
 def exchanged_expiry(expires_at: int, subject: JsonObject, *, may_outlive_subject: bool) -> int:
-    """When an exchanged token expires: with the subject token at the latest, unless the resource says that it may outlive it."""
+    """When an exchanged token expires.
+
+    With the subject token at the latest, unless the resource says that it may outlive it.
+    """
     subject_expiry = subject.get("exp")
     if may_outlive_subject or not isinstance(subject_expiry, int | float):
         return expires_at
@@ -99,7 +129,11 @@ def _actor_refusal(act: JsonValue, actor: str | None) -> Refusal | None:
         return "the mapping yields an act that is not an object with a sub"
     if actor is None:
         return "the mapping yields act, but nobody proved to be the actor: there is no actor token"
-    return None if act["sub"] == actor else f"the mapping yields act.sub {act['sub']!r}, the authenticated actor is {actor!r}"
+    return (
+        None
+        if act["sub"] == actor
+        else f"the mapping yields act.sub {act['sub']!r}, the authenticated actor is {actor!r}"
+    )
 
 
 def _permission_refusal(subject: JsonObject, actor: str | None) -> Refusal | None:
@@ -107,7 +141,11 @@ def _permission_refusal(subject: JsonObject, actor: str | None) -> Refusal | Non
     permitted = may_act.get("sub") if isinstance(may_act, Mapping) else None
     if permitted is None:
         return "the subject token has no may_act.sub"
-    return None if permitted == actor else f"the subject token's may_act.sub is {permitted!r}, the authenticated actor is {actor!r}"
+    return (
+        None
+        if permitted == actor
+        else f"the subject token's may_act.sub is {permitted!r}, the authenticated actor is {actor!r}"
+    )
 
 
 def _chain_refusal(act: JsonValue, subject: JsonObject) -> Refusal | None:

@@ -1,7 +1,8 @@
 """Wire errors: what a client is told, and what the log is told.
 
 `description` is public and never helps an attacker; `detail` is private and says precisely what was wrong.
-Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 8707 section 2, RFC 6750 section 3.1, OpenID Connect Core section 3.1.2.6.
+Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 8707 section 2, RFC 6750 section 3.1, OpenID Connect Core
+section 3.1.2.6.
 """
 
 from typing import ClassVar
@@ -17,7 +18,10 @@ class OAuthError(DeputizeError):
     public: ClassVar[str] = "The request cannot be answered"
 
     def __init__(self, detail: str, description: str | None = None) -> None:
-        """`detail` is for the log; `description` replaces the class's public text where saying more is safe."""
+        """`detail` is for the log.
+
+        `description` replaces the class's public text where saying more is safe.
+        """
         self.detail = detail
         self.description = description or self.public
         super().__init__(f"{self.code}: {detail}")
@@ -49,10 +53,16 @@ class InvalidGrant(OAuthError):
 
 
 class ExchangeRefused(OAuthError):
-    """A subject token or an actor token is not acceptable; RFC 8693 section 2.2.2 names the code. One text for every reason."""
+    """A subject token or an actor token is not acceptable; RFC 8693 section 2.2.2 names the code.
+
+    One text for every reason.
+    """
 
     code = "invalid_request"
-    public = "The subject token or the actor token is invalid, expired, revoked, or not acceptable for this request"
+    public = (
+        "The subject token or the actor token is invalid, expired, revoked, or not acceptable for "
+        "this request"
+    )
 
 
 class UnauthorizedClient(OAuthError):

@@ -52,7 +52,9 @@ def profile_claims(user: User, scopes: Collection[str]) -> JsonObject:
     claims: dict[str, JsonValue] = {"sub": user.id}
     if "profile" in scopes:
         names = [name for name in (user.given_name, user.family_name) if name]
-        claims.update(preferred_username=user.username, given_name=user.given_name, family_name=user.family_name)
+        claims.update(
+            preferred_username=user.username, given_name=user.given_name, family_name=user.family_name
+        )
         claims.update(name=" ".join(names) or None, locale=user.preferred_language)
     if "email" in scopes:
         claims.update(email=user.email)
@@ -60,7 +62,9 @@ def profile_claims(user: User, scopes: Collection[str]) -> JsonObject:
 
 
 def at_hash(access_token: str, algorithm: str) -> str:
-    """The left half of the token's hash, by the hash function of the signature algorithm (Ed25519 signs with SHA-512)."""
+    """The left half of the token's hash, by the hash function of the signature algorithm (Ed25519 signs with
+    SHA-512).
+    """
     function = hashlib.sha512 if algorithm == "Ed25519" else hashlib.sha256
     whole = function(access_token.encode("ascii")).digest()
     return urlsafe_b64encode(whole[: len(whole) // 2]).rstrip(b"=").decode()

@@ -1,8 +1,9 @@
 """What a token came from, written into its `jti`: known at introspection without a write at issue.
 
-`<grant id>.<segment>` for a token that came from a code or a refresh token, `<segment>` for one of an agent's own. An exchange
-appends a segment to its subject token's `jti`. A segment begins with the terms of the agent it was issued to and of its
-resource; what ended a term ended everything issued in it. Every prefix is the `jti` of an ancestor.
+`<grant id>.<segment>` for a token that came from a code or a refresh token, `<segment>` for one of an agent's
+own. An exchange appends a segment to its subject token's `jti`. A segment begins with the terms of the agent
+it was issued to and of its resource; what ended a term ended everything issued in it. Every prefix is the
+`jti` of an ancestor.
 """
 
 import re
@@ -58,8 +59,13 @@ class Lineage:
 
 
 def parse_jti(jti: JsonValue) -> Lineage | None:
-    """The lineage that a verified token's `jti` tells; `None` if it is of another form, so that the token must not be believed."""
+    """The lineage that a verified token's `jti` tells.
+
+    `None` if it is of another form, so that the token must not be believed.
+    """
     if not isinstance(jti, str) or not _JTI.fullmatch(jti):
         return None
     parts = jti.split(".")
-    return Lineage(parts[0], tuple(parts[1:])) if len(parts[0]) == _GRANT_LENGTH else Lineage(None, tuple(parts))
+    return (
+        Lineage(parts[0], tuple(parts[1:])) if len(parts[0]) == _GRANT_LENGTH else Lineage(None, tuple(parts))
+    )

@@ -1,4 +1,7 @@
-"""The authority's metadata: one document for OpenID Connect Discovery and RFC 8414, which differ only in where they are found."""
+"""The authority's metadata.
+
+One document for OpenID Connect Discovery and RFC 8414, which differ only in where they are found.
+"""
 
 from collections.abc import Sequence
 
@@ -11,7 +14,10 @@ from deputize.oauth.scopes import OPENID_SCOPES
 
 
 def metadata(environment: Environment) -> JsonObject:
-    """What clients need to know. Every URL is the configured issuer, extended; the issuer itself is an opaque text."""
+    """What clients need to know.
+
+    Every URL is the configured issuer, extended; the issuer itself is an opaque text.
+    """
     return {**_endpoints(environment.issuer), **_capabilities(environment)}
 
 
@@ -57,5 +63,8 @@ def _claims() -> Sequence[str]:
 
 
 def _resource_scopes(environment: Environment) -> Sequence[str]:
-    """The scopes of every resource, each once: a scope's name is no secret, agents are granted them one by one."""
+    """The scopes of every resource, each once.
+
+    A scope's name is no secret, agents are granted them one by one.
+    """
     return sorted({name for resource in environment.resources.values() for name in resource.scopes})

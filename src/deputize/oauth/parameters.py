@@ -1,7 +1,8 @@
 """Request parameters: form encoded, bounded, each at most once (RFC 6749 section 3.1 and appendix B).
 
-Only `resource` and `audience` may be repeated (RFC 8707 section 2, RFC 8693 section 2.1). Their values stand in one text, divided by
-a character that no value contains, so that parameters stay a mapping of texts, also where they are stored; see `values_of`.
+Only `resource` and `audience` may be repeated (RFC 8707 section 2, RFC 8693 section 2.1). Their values stand
+in one text, divided by a character that no value contains, so that parameters stay a mapping of texts, also
+where they are stored; see `values_of`.
 """
 
 import re
@@ -32,7 +33,9 @@ def parse_parameters(encoded: str | bytes) -> Mapping[str, str]:
     for name, value in _pairs(_text(encoded)):
         _check(name, value)
         if name in parameters and value and name not in _REPEATABLE:
-            raise InvalidRequest(f"The parameter {name} is repeated" if name.isidentifier() else "A parameter is repeated")
+            raise InvalidRequest(
+                f"The parameter {name} is repeated" if name.isidentifier() else "A parameter is repeated"
+            )
         if value:
             parameters[name] = f"{parameters[name]}{_DIVIDER}{value}" if name in parameters else value
     return parameters

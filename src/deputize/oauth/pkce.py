@@ -1,4 +1,7 @@
-"""Proof Key for Code Exchange, S256 only: `plain` would protect nothing that TLS does not (RFC 7636, OAuth 2.1 section 7.5)."""
+"""Proof Key for Code Exchange, S256 only.
+
+`plain` would protect nothing that TLS does not (RFC 7636, OAuth 2.1 section 7.5).
+"""
 
 import hashlib
 import re

@@ -1,13 +1,24 @@
-"""What grants and endpoints need of the store, each as a narrow protocol; `authority.storage` implements them all.
+"""What grants and endpoints need of the store, each as a narrow protocol.
 
-Every method is one transaction. Conditional writes return whether this caller won; a lost race is not an error here.
+`authority.storage` implements them all.
+
+Every method is one transaction. Conditional writes return whether this caller won; a lost race is not an
+error here.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from deputize.oauth.records.store import AuthorizationCode, Consent, Grant, RefreshToken, Session, Standing, User
+from deputize.oauth.records.store import (
+    AuthorizationCode,
+    Consent,
+    Grant,
+    RefreshToken,
+    Session,
+    Standing,
+    User,
+)
 
 
 class Codes(Protocol):
@@ -25,7 +36,10 @@ class Codes(Protocol):
         ...
 
     async def redeem_code(self, digest: str, now: float, refresh: RefreshToken | None) -> bool:
-        """Mark the code redeemed if nobody did and it is in time, and start its refresh token. Durable before this returns."""
+        """Mark the code redeemed if nobody did and it is in time, and start its refresh token.
+
+        Durable before this returns.
+        """
         ...
 
 
@@ -33,7 +47,10 @@ class Grants(Protocol):
     """What users authorized agents to do."""
 
     async def end_grant(self, grant_id: str, now: float) -> None:
-        """End a grant: code, refresh token and every token that came of it are dead for good. Durable before this returns."""
+        """End a grant: code, refresh token and every token that came of it are dead for good.
+
+        Durable before this returns.
+        """
         ...
 
 
@@ -49,7 +66,10 @@ class RefreshTokens(Protocol):
         ...
 
     async def rotate_refresh_token(self, successor: RefreshToken) -> bool:
-        """Make `successor` current if its grant has not ended and is at `successor.generation - 1`. Durable."""
+        """Make `successor` current if its grant has not ended and is at `successor.generation - 1`.
+
+        Durable.
+        """
         ...
 
 
@@ -57,7 +77,10 @@ class Revocations(Protocol):
     """Single access tokens that were revoked before they expired."""
 
     async def revoke_token(self, jti: str, kept_until: float) -> None:
-        """Refuse that token and what came of it, for as long as any of them might live. Durable before this returns."""
+        """Refuse that token and what came of it, for as long as any of them might live.
+
+        Durable before this returns.
+        """
         ...
 
 
@@ -81,7 +104,10 @@ class Sessions(Protocol):
         ...
 
     async def renew_session(self, session: Session) -> bool:
-        """Give the session of that id a new cookie digest, sign-on time and expiry; false if it ended or is of an earlier term."""
+        """Give the session of that id a new cookie digest, sign-on time and expiry.
+
+        False if it ended or is of an earlier term.
+        """
         ...
 
     async def touch_session(self, session_id: str, now: float) -> None:
@@ -89,7 +115,10 @@ class Sessions(Protocol):
         ...
 
     async def end_session(self, session_id: str, now: float) -> None:
-        """End a session: every token and refresh token with that `sid` stops working. Durable before this returns."""
+        """End a session: every token and refresh token with that `sid` stops working.
+
+        Durable before this returns.
+        """
         ...
 
 
@@ -115,13 +144,17 @@ class Consents(Protocol):
     async def record_consent(self, consent: Consent, previous: Consent | None) -> bool:
         """Put `consent` in the place of `previous`, which was read before; durable before this returns.
 
-        False, and nothing is written, if `previous` is no longer the user's latest for that agent and agreement: it was
-        withdrawn, or another page was faster. So nothing withdrawn comes back, and no coverage is lost.
+        False, and nothing is written, if `previous` is no longer the user's latest for that agent and
+        agreement: it was withdrawn, or another page was faster. So nothing withdrawn comes back, and no
+        coverage is lost.
         """
         ...
 
     async def withdraw_consents(self, environment_id: str, user_id: str, client_id: str, now: float) -> int:
-        """Withdraw everything the user agreed to for that agent; tokens that rest on it stop working for good. How many there were."""
+        """Withdraw everything the user agreed to for that agent.
+
+        Tokens that rest on it stop working for good. How many there were.
+        """
         ...
 
 
@@ -135,27 +168,41 @@ class Throttle:
     """Doubled with each further failure."""
     longest_wait: float
     memory: float
-    """Failures are forgotten so long after the first of them, and not while one has to wait: a few now and then never add up."""
+    """Failures are forgotten so long after the first of them, and not while one has to wait.
+
+    A few now and then never add up.
+    """
 
     def wait(self, failures: int) -> float:
         """How long to wait after so many failures."""
-        return 0.0 if failures < self.free else min(self.first_wait * 2.0 ** min(failures - self.free, 64), self.longest_wait)
+        return (
+            0.0
+            if failures < self.free
+            else min(self.first_wait * 2.0 ** min(failures - self.free, 64), self.longest_wait)
+        )
 
 
 class SignOnFailures(Protocol):
-    """Wrong passwords, counted by environment and name typed, whether or not a user has it, and by sources of attempts.
+    """Wrong passwords, counted by environment and name typed, whether or not a user has it, and by sources of
+    attempts.
 
     A source is any text; each has a throttle of its own.
     """
 
-    async def begin_attempt(self, environment_id: str, username: str, throttles: Mapping[str, Throttle], now: float) -> float | None:
-        """Count an attempt as a failure of each source; or, where one of them has to wait, say until when and count nothing.
+    async def begin_attempt(
+        self, environment_id: str, username: str, throttles: Mapping[str, Throttle], now: float
+    ) -> float | None:
+        """Count an attempt as a failure of each source.
+
+        Or, where one of them has to wait, say until when and count nothing.
 
         Counted before the password is checked, so that parallel guesses gain nothing.
         """
         ...
 
-    async def take_back_attempt(self, environment_id: str, username: str, throttles: Mapping[str, Throttle]) -> None:
+    async def take_back_attempt(
+        self, environment_id: str, username: str, throttles: Mapping[str, Throttle]
+    ) -> None:
         """Uncount an attempt that was not made after all."""
         ...
 

@@ -1,7 +1,10 @@
-"""What a sign-on reaches: what an agent asks for directly, what it may obtain by exchange, and whom it may pass to.
+"""What a sign-on reaches.
 
-Users are shown this before they agree, and exchanges are held to what was shown. So it has to be complete where administrators use
-`may_act` as it is meant; where a mapping decides by something that is not known yet, the exchange is refused instead.
+What an agent asks for directly, what it may obtain by exchange, and whom it may pass to.
+
+Users are shown this before they agree, and exchanges are held to what was shown. So it has to be complete
+where administrators use `may_act` as it is meant; where a mapping decides by something that is not known yet,
+the exchange is refused instead.
 """
 
 from collections import deque
@@ -24,8 +27,8 @@ MAX_EXCHANGES: Final = 7
 def reach_of(issue: Issue, target: Target) -> Covers:
     """What a sign-on for `target` reaches, whose access token would be `issue`.
 
-    For the agent itself what it asks for and may obtain by exchange, for every other agent of a chain what that may obtain.
-    Scopes that are asked for on use count only where `target` names them.
+    For the agent itself what it asks for and may obtain by exchange, for every other agent of a chain what
+    that may obtain. Scopes that are asked for on use count only where `target` names them.
     """
     reached = Collected()
     for resource_id, scopes in (
@@ -42,7 +45,9 @@ def reach_of(issue: Issue, target: Target) -> Covers:
             for resource in _granted(issue.environment, agent):
                 scopes = obtainable(agent, resource)
                 reached.add(agent.id, resource.id, scopes)
-                leads_on = (agent.id, resource.id) not in followed and mapping_of(resource, "may_act") is not None
+                leads_on = (agent.id, resource.id) not in followed and mapping_of(
+                    resource, "may_act"
+                ) is not None
                 if scopes and leads_on and exchanges + 1 < MAX_EXCHANGES:
                     followed.add((agent.id, resource.id))
                     pending.append((_exchanged(held, agent, resource, scopes, subject), exchanges + 1))
@@ -52,7 +57,9 @@ def reach_of(issue: Issue, target: Target) -> Covers:
 def obtainable(agent: Agent, resource: Resource) -> tuple[str, ...]:
     """The scopes of `resource` that `agent` may obtain without asking for each by name."""
     granted = agent.scopes.get(resource.id, frozenset[str]())
-    return tuple(name for name, scope in resource.scopes.items() if name in granted and scope.consent == "first")
+    return tuple(
+        name for name, scope in resource.scopes.items() if name in granted and scope.consent == "first"
+    )
 
 
 def _claims(issue: Issue) -> JsonObject:
@@ -77,10 +84,17 @@ def _granted(environment: Environment, agent: Agent) -> Iterator[Resource]:
     return (environment.resources[each] for each in agent.scopes if each in environment.resources)
 
 
-def _exchanged(held: Issue, agent: Agent, resource: Resource, scopes: tuple[str, ...], subject: JsonObject) -> Issue:
+def _exchanged(
+    held: Issue, agent: Agent, resource: Resource, scopes: tuple[str, ...], subject: JsonObject
+) -> Issue:
     """The token that `agent` would get for `held`, as far as it is known before anybody asked for it."""
     environment = held.environment
-    actor: JsonObject = {"client_id": agent.id, "env": environment.id, "iss": environment.issuer, "org": environment.organization_id}
+    actor: JsonObject = {
+        "client_id": agent.id,
+        "env": environment.id,
+        "iss": environment.issuer,
+        "org": environment.organization_id,
+    }
     return Issue(
         environment=environment,
         client=agent,

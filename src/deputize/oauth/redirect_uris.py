@@ -1,6 +1,9 @@
-"""Redirect URIs: compared as texts, except for the port of a native app's loopback address (RFC 8252 section 7.3).
+"""Redirect URIs.
 
-Clients open whatever port is free, on `localhost` as well as on `127.0.0.1`; scheme, host, path and query stay exact.
+Compared as texts, except for the port of a native app's loopback address (RFC 8252 section 7.3).
+
+Clients open whatever port is free, on `localhost` as well as on `127.0.0.1`; scheme, host, path and query
+stay exact.
 """
 
 import re
@@ -12,11 +15,15 @@ from urllib.parse import unquote, urlsplit
 from deputize.kernel.uris import is_loopback_host
 
 MAX_LENGTH: Final = 2048
-_LOOPBACK: Final = re.compile(r"http://(?P<host>localhost|127\.0\.0\.1|\[::1\])(?::(?P<port>\d{1,5}))?(?P<rest>(?:[/?][^#\s\\]*)?)")
+_LOOPBACK: Final = re.compile(
+    r"http://(?P<host>localhost|127\.0\.0\.1|\[::1\])(?::(?P<port>\d{1,5}))?(?P<rest>(?:[/?][^#\s\\]*)?)"
+)
 _ALLOWED: Final = re.compile(r"[!-\[\]^-~]+")
 _NUMERIC_HOST: Final = re.compile(r"(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$")
 _IPV4: Final = re.compile(r"(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})")
-_UNSAFE_SCHEMES: Final = frozenset({"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "ws", "wss"})
+_UNSAFE_SCHEMES: Final = frozenset(
+    {"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "ws", "wss"}
+)
 
 
 def is_registered(registered: Iterable[str], requested: str) -> bool:
@@ -25,7 +32,8 @@ def is_registered(registered: Iterable[str], requested: str) -> bool:
 
 
 def registration_refusal(uri: str) -> str | None:
-    """Why `uri` must not be registered as a redirect URI, or `None` if it may (OAuth 2.1 sections 2.3.1, 8.4).
+    """Why `uri` must not be registered as a redirect URI, or `None` if it may (OAuth 2.1 sections 2.3.1,
+    8.4).
 
     `https`, `http` on a loopback host, and private-use schemes with a dot (RFC 8252 section 7.1) may.
     """
@@ -44,8 +52,9 @@ def registration_refusal(uri: str) -> str | None:
 def receives_cookies(uri: str, issuer: str) -> bool:
     """Whether browsers send the cookies of the environment with that `issuer` along to `uri`.
 
-    Cookies know neither ports nor schemes (RFC 6265 section 8.5). Those of an authority at https go to its whole host; those of one at
-    http to the paths below the environment's own, which is the issuer's without its last segment.
+    Cookies know neither ports nor schemes (RFC 6265 section 8.5). Those of an authority at https go to its
+    whole host; those of one at http to the paths below the environment's own, which is the issuer's without
+    its last segment.
     """
     here, there = urlsplit(issuer), urlsplit(uri)
     if there.scheme not in {"http", "https"} or _cookie_host(there.hostname) != _cookie_host(here.hostname):
@@ -58,7 +67,10 @@ def receives_cookies(uri: str, issuer: str) -> bool:
 
 
 def _cookie_host(host: str | None) -> str:
-    """One spelling of a host as browsers see it. Other spellings of IPv4 addresses are refused at registration."""
+    """One spelling of a host as browsers see it.
+
+    Other spellings of IPv4 addresses are refused at registration.
+    """
     try:
         return str(IPv6Address(host or ""))
     except AddressValueError:
@@ -71,7 +83,10 @@ def _scheme_refusal(scheme: str, host: str | None) -> str | None:
     if scheme == "http":
         return None if host and is_loopback_host(host) else "uses http, which only a loopback host may"
     if scheme in _UNSAFE_SCHEMES or "." not in scheme:
-        return "has a scheme that is neither https, http on a loopback host, nor a private one such as com.example.app"
+        return (
+            "has a scheme that is neither https, http on a loopback host, nor a private one such as "
+            "com.example.app"
+        )
     return None
 
 

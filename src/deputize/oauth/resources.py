@@ -1,7 +1,10 @@
-"""Choosing THE one resource of a request from its `scope`, `resource` and `audience` (RFC 8707; reference section 2).
+"""Choosing THE one resource of a request from its `scope`, `resource` and `audience` (RFC 8707.
 
-A token is for one resource. Scopes choose it, since a scope belongs to a resource; `resource` and `audience` choose it too and must agree.
-Where a user is at the browser, scopes of resources that only exchanges reach may accompany them: then the user is asked for both.
+Reference section 2).
+
+A token is for one resource. Scopes choose it, since a scope belongs to a resource; `resource` and `audience`
+choose it too and must agree. Where a user is at the browser, scopes of resources that only exchanges reach
+may accompany them: then the user is asked for both.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +31,8 @@ class Target:
     """Names of the resource's scopes; of the `openid_resource`, OpenID scopes."""
     openid_scopes: tuple[str, ...] = ()
     by_exchange: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    """Resource id to scopes asked for beside these, which a later exchange may obtain if the user agrees now."""
+    """Resource id to scopes asked for beside these, which a later exchange may obtain if the user agrees now.
+    """
 
     @property
     def requested(self) -> tuple[str, ...]:
@@ -37,7 +41,10 @@ class Target:
 
 
 def openid_resource(environment: Environment) -> Resource:
-    """The environment's own endpoints as a resource: what a token is for when only OpenID scopes were asked for."""
+    """The environment's own endpoints as a resource.
+
+    What a token is for when only OpenID scopes were asked for.
+    """
     scopes: dict[str, Scope] = dict.fromkeys(OPENID_SCOPES, Scope())
     return Resource("", "openid", environment.issuer, (), scopes, (), term=OPENID_TERM)
 
@@ -48,13 +55,18 @@ def resource_of(environment: Environment, resource_id: str | None) -> Resource |
 
 
 def choose_target(
-    environment: Environment, agent: Agent, parameters: Mapping[str, str], *, user_present: bool = False, carries_act: bool = False
+    environment: Environment,
+    agent: Agent,
+    parameters: Mapping[str, str],
+    *,
+    user_present: bool = False,
+    carries_act: bool = False,
 ) -> Target:
     """The one resource and the scopes that `parameters` ask for and `agent` was granted.
 
-    `user_present`: OpenID scopes alone suffice, and scopes of resources that require delegation may accompany the others.
-    `carries_act`: the grant can name an actor, so resources that require delegation are within reach.
-    Raises `InvalidScope` and `InvalidTarget`.
+    `user_present`: OpenID scopes alone suffice, and scopes of resources that require delegation may accompany
+    the others. `carries_act`: the grant can name an actor, so resources that require delegation are within
+    reach. Raises `InvalidScope` and `InvalidTarget`.
     """
     names = parse_scope(parameters.get("scope"))
     wanted, openid = resource_scopes(names), openid_scopes(names)
@@ -65,7 +77,9 @@ def choose_target(
     if not named and "openid" in openid and not wanted:
         return Target(openid_resource(environment), openid, openid)
     later = granted.by_exchange(named, wanted) if user_present else {}
-    wanted = tuple(name for name in wanted if name not in {each for names in later.values() for each in names})
+    wanted = tuple(
+        name for name in wanted if name not in {each for names in later.values() for each in names}
+    )
     resource = granted.one_of(named, later) or (granted.owning(wanted) if wanted else granted.only())
     return Target(resource, granted.scopes(resource, wanted), openid, later)
 
@@ -80,13 +94,18 @@ class _Granted:
 
     def named(self, parameters: Mapping[str, str]) -> tuple[Resource, ...]:
         """The resources that `resource` and `audience` name, each once."""
-        audiences = (audience for name in ("resource", "audience") for audience in values_of(parameters, name))
+        audiences = (
+            audience for name in ("resource", "audience") for audience in values_of(parameters, name)
+        )
         return tuple({resource.id: resource for resource in map(self._of_audience, audiences)}.values())
 
     def by_exchange(self, named: tuple[Resource, ...], wanted: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-        """Those of `wanted` that only an exchange can obtain, by resource id; empty when they would stand alone.
+        """Those of `wanted` that only an exchange can obtain, by resource id.
 
-        Where such resources are named, they have to be of these, and those named that are not asked for by scope stand with none.
+        Empty when they would stand alone.
+
+        Where such resources are named, they have to be of these, and those named that are not asked for by
+        scope stand with none.
         """
         if TOKEN_EXCHANGE not in self.agent.grant_types:
             return {}
@@ -100,7 +119,9 @@ class _Granted:
         for name in (name for name in wanted if name not in direct):
             owning = [each.id for each in later if name in self._scopes(each)]
             if len(owning) > 1:
-                raise InvalidScope(f"{name!r} stands for several resources, and none is named", SEVERAL_RESOURCES)
+                raise InvalidScope(
+                    f"{name!r} stands for several resources, and none is named", SEVERAL_RESOURCES
+                )
             for resource_id in owning:
                 owners.setdefault(resource_id, []).append(name)
         return {resource_id: tuple(names) for resource_id, names in owners.items()}
@@ -109,7 +130,9 @@ class _Granted:
         """The resource among those named that the token is for; `None` when none is named."""
         candidates = [each for each in named if each.id not in later]
         if len(candidates) > 1:
-            raise InvalidTarget("the resources named differ, and a token is for one", "May not request several resources")
+            raise InvalidTarget(
+                "the resources named differ, and a token is for one", "May not request several resources"
+            )
         if candidates and not self._is_usable(candidates[0]):
             raise _delegation_required(candidates[0])
         return candidates[0] if candidates else None
@@ -133,20 +156,33 @@ class _Granted:
         """The one resource a request can be for that names neither scope nor resource."""
         usable = [each for each in self._all() if self._is_usable(each)]
         if len(usable) != 1:
-            raise InvalidScope(f"names neither scope nor resource, and {len(usable)} resources are eligible", "The scope is missing")
+            raise InvalidScope(
+                f"names neither scope nor resource, and {len(usable)} resources are eligible",
+                "The scope is missing",
+            )
         return usable[0]
 
     def scopes(self, resource: Resource, wanted: tuple[str, ...]) -> tuple[str, ...]:
-        """The scopes of `resource` to put into the token: those wanted, or all granted ones that need not be asked for by name."""
+        """The scopes of `resource` to put into the token.
+
+        Those wanted, or all granted ones that need not be asked for by name.
+        """
         mine = self._scopes(resource)
         foreign = [name for name in wanted if name not in mine]
         if foreign and set(foreign) <= {name for each in self._all() for name in self._scopes(each)}:
-            raise InvalidTarget(f"{foreign} belong to another resource than {resource.name!r}", "The scope does not belong to the resource")
+            raise InvalidTarget(
+                f"{foreign} belong to another resource than {resource.name!r}",
+                "The scope does not belong to the resource",
+            )
         if foreign:
             raise InvalidScope(f"{foreign} of {resource.name!r} were not granted")
-        chosen = wanted or tuple(name for name in resource.scopes if name in mine and resource.scopes[name].consent == "first")
+        chosen = wanted or tuple(
+            name for name in resource.scopes if name in mine and resource.scopes[name].consent == "first"
+        )
         if not chosen:
-            raise InvalidScope(f"every scope of {resource.name!r} has to be asked for by name", "The scope is missing")
+            raise InvalidScope(
+                f"every scope of {resource.name!r} has to be asked for by name", "The scope is missing"
+            )
         return chosen
 
     def _of_audience(self, audience: str) -> Resource:
@@ -156,7 +192,11 @@ class _Granted:
         return resource
 
     def _all(self) -> list[Resource]:
-        return [self.environment.resources[each] for each in self.agent.scopes if each in self.environment.resources]
+        return [
+            self.environment.resources[each]
+            for each in self.agent.scopes
+            if each in self.environment.resources
+        ]
 
     def _scopes(self, resource: Resource) -> frozenset[str]:
         return self.agent.scopes[resource.id] & resource.scopes.keys()
@@ -166,4 +206,7 @@ class _Granted:
 
 
 def _delegation_required(resource: Resource) -> InvalidTarget:
-    return InvalidTarget(f"{resource.name!r} requires delegation: only token exchange with an actor token yields a token for it")
+    return InvalidTarget(
+        f"{resource.name!r} requires delegation: only token exchange with an actor token yields a token "
+        f"for it"
+    )

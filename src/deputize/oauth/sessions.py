@@ -1,4 +1,7 @@
-"""How long a sign-on signs its user on again without a page. It says nothing about grants: they live to limits of their own."""
+"""How long a sign-on signs its user on again without a page.
+
+It says nothing about grants: they live to limits of their own.
+"""
 
 from deputize.oauth.records.directory import Environment
 from deputize.oauth.records.store import Session

@@ -1,8 +1,10 @@
-"""Whether what a token rests on is still in force: its agents, its grant with user, session and consents, and the token itself.
+"""Whether what a token rests on is still in force.
 
-A signature and an expiry say that a token was right when it was issued. This says that it still is. A grant names what it rests on
-by identity, so nothing is ended by cascade and nothing that ended comes back: an agent enabled again, a new password or a new
-consent are others than those the token was issued under.
+Its agents, its grant with user, session and consents, and the token itself.
+
+A signature and an expiry say that a token was right when it was issued. This says that it still is. A grant
+names what it rests on by identity, so nothing is ended by cascade and nothing that ended comes back: an agent
+enabled again, a new password or a new consent are others than those the token was issued under.
 """
 
 from collections.abc import Collection
@@ -22,7 +24,10 @@ MACHINE_CLAIM: Final = "p1.rid"
 """Stands in tokens that no user is behind (client credentials), and equals their `jti`."""
 USER_CLAIM: Final = "p1.userId"
 VIA_CLAIM: Final = "p1.via"
-"""Of an exchanged token: audience and scope of its ancestors, the first one first, without the one that its grant describes."""
+"""Of an exchanged token.
+
+Audience and scope of its ancestors, the first one first, without the one that its grant describes.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,9 @@ class Basis:
     client_id: str
     lineage: Lineage
     obtained: tuple[tuple[str, str], ...]
-    """Audience and scope of each ancestor and last of the token itself, one a segment; an ID token's scope is empty.
+    """Audience and scope of each ancestor and last of the token itself, one a segment.
+
+    An ID token's scope is empty.
 
     The first one is left out where it is what the grant says.
     """
@@ -41,8 +48,14 @@ class Basis:
 
 
 def basis_of(claims: JsonObject) -> Basis | None:
-    """What the token with these verified claims rests on; `None` when they do not tell, so that it must not be believed."""
-    client_id, lineage = claims.get("client_id", claims.get("aud")), parse_jti(claims.get("jti"))  # an ID token's aud is its client
+    """What the token with these verified claims rests on.
+
+    `None` when they do not tell, so that it must not be believed.
+    """
+    client_id, lineage = (
+        claims.get("client_id", claims.get("aud")),
+        parse_jti(claims.get("jti")),
+    )  # an ID token's aud is its client
     if not isinstance(client_id, str) or lineage is None:
         return None
     obtained = _obtained(claims)
@@ -55,7 +68,9 @@ def basis_of(claims: JsonObject) -> Basis | None:
     return Basis(client_id, lineage, obtained, authentication)
 
 
-async def read_standing(standings: Standings, environment: Environment, basis: Basis, *more_jtis: str) -> Standing:
+async def read_standing(
+    standings: Standings, environment: Environment, basis: Basis, *more_jtis: str
+) -> Standing:
     """The state of everything in `basis`, and the revocations of further tokens, in one read."""
     return await standings.standing(environment.id, basis.lineage.grant_id, (*basis.lineage.jtis, *more_jtis))
 
@@ -84,9 +99,14 @@ def grant_refusal(environment: Environment, standing: Standing, now: float) -> s
         return "the grant is gone"
     if grant.ended_at is not None:
         return "the grant was ended: its code was replayed, or its refresh token reused or revoked"
-    client, resource = environment.live_terms.get(grant.client_term), resource_of(environment, grant.resource_id)
+    client, resource = (
+        environment.live_terms.get(grant.client_term),
+        resource_of(environment, grant.resource_id),
+    )
     if client is None or client.id != grant.client_id:
-        return f"the client {grant.client_id!r}, which signed the user on, is gone or disabled, or was so since"
+        return (
+            f"the client {grant.client_id!r}, which signed the user on, is gone or disabled, or was so since"
+        )
     if resource is None or resource.term != grant.resource_term:
         return "the resource that the user signed on for is gone, or was so since"
     return _person_refusal(grant, standing) or _consent_refusal(environment, grant, standing, now)
@@ -95,9 +115,11 @@ def grant_refusal(environment: Environment, standing: Standing, now: float) -> s
 def coverage_refusal(
     environment: Environment, standing: Standing, client: Agent, resource: Resource, scopes: Collection[str]
 ) -> str | None:
-    """The private reason why the user did not agree that `client` obtains these scopes by exchange, or `None` where they did.
+    """The private reason why the user did not agree that `client` obtains these scopes by exchange, or `None`
+    where they did.
 
-    Each agreement that the grant's policy prompts for has to cover them; without one, what the administrator granted is covered.
+    Each agreement that the grant's policy prompts for has to cover them; without one, what the administrator
+    granted is covered.
     """
     grant = standing.grant
     policy = environment.policies.get(grant.authentication.acr) if grant else None
@@ -108,13 +130,18 @@ def coverage_refusal(
         consent = given[grant.consents[agreement.id]]
         covered = consent.covers.get(client.id, {}).get(resource.id, ())
         if missing := [name for name in scopes if name not in covered]:
-            given_to = f"the consent {consent.id} to {agreement.name!r}, which the user gave {grant.client_id}"
+            given_to = (
+                f"the consent {consent.id} to {agreement.name!r}, which the user gave {grant.client_id}"
+            )
             return f"{given_to}, does not cover that {client.name!r} obtains {missing} of {resource.name!r}"
     return None
 
 
 def lost_scopes(agent: Agent, resource: Resource | None, scope: str) -> tuple[str, ...]:
-    """Those of a token's scopes that are no longer its resource's, or no longer granted to `agent`; OpenID scopes always are."""
+    """Those of a token's scopes that are no longer its resource's, or no longer granted to `agent`.
+
+    OpenID scopes always are.
+    """
     names = resource_scopes(name for name in scope.split(" ") if name)
     if resource is None:
         return names
@@ -122,7 +149,9 @@ def lost_scopes(agent: Agent, resource: Resource | None, scope: str) -> tuple[st
     return tuple(name for name in names if name not in offered or name not in granted)
 
 
-def ancestors_of(environment: Environment, subject: Basis, grant: Grant | None) -> tuple[tuple[str, str], ...]:
+def ancestors_of(
+    environment: Environment, subject: Basis, grant: Grant | None
+) -> tuple[tuple[str, str], ...]:
     """What a token exchanged for `subject` says in its `VIA_CLAIM`: as little as possible, mostly nothing."""
     if grant is None or len(subject.lineage.segments) > 1:
         return subject.obtained
@@ -132,7 +161,10 @@ def ancestors_of(environment: Environment, subject: Basis, grant: Grant | None) 
 
 
 def _origin(environment: Environment, grant: Grant) -> tuple[str, str]:
-    """Audience and scope of the token that the grant's code gives; an empty audience if its resource is gone."""
+    """Audience and scope of the token that the grant's code gives.
+
+    An empty audience if its resource is gone.
+    """
     resource = resource_of(environment, grant.resource_id)
     scopes = grant.scopes if grant.resource_id is None else resource_scopes(grant.scopes)
     return resource.audience if resource else "", format_scope(scopes)
@@ -141,7 +173,9 @@ def _origin(environment: Environment, grant: Grant) -> tuple[str, str]:
 def _scope_refusal(environment: Environment, basis: Basis, grant: Grant | None) -> str | None:
     """Why one of the agents on the token's way could not obtain its part today."""
     left_out = len(basis.lineage.segments) - len(basis.obtained)
-    obtained = basis.obtained if grant is None or not left_out else (_origin(environment, grant), *basis.obtained)
+    obtained = (
+        basis.obtained if grant is None or not left_out else (_origin(environment, grant), *basis.obtained)
+    )
     terms = zip(basis.lineage.terms, basis.lineage.resource_terms, strict=True)
     for (term, resource_term), (audience, scope) in zip([*terms][-len(obtained) :], obtained, strict=True):
         agent, resource = environment.live_terms.get(term), environment.resource_of_audience(audience)
@@ -176,11 +210,19 @@ def _consent_refusal(environment: Environment, grant: Grant, standing: Standing,
     except AgreementMissing as error:
         return str(error)
     mine = (each for each in standing.consents if each.client_id == grant.client_id)
-    given = {consent.agreement_id: consent for consent in mine if grant.consents.get(consent.agreement_id) == consent.id}
-    # Also to agreements that nobody is asked for any more: who withdraws means it, whatever the policy says by then.
+    given = {
+        consent.agreement_id: consent
+        for consent in mine
+        if grant.consents.get(consent.agreement_id) == consent.id
+    }
+    # Also to agreements that nobody is asked for any more: who withdraws means it, whatever the policy says
+    # by then.
     for agreement_id in grant.consents:
         if agreement_id not in given or given[agreement_id].withdrawn_at is not None:
-            return f"the consent to the agreement {agreement_id} that the grant rests on was withdrawn, is gone or was replaced"
+            return (
+                f"the consent to the agreement {agreement_id} that the grant rests on was withdrawn, "
+                f"is gone or was replaced"
+            )
     for agreement in agreements:
         if agreement.id not in given:
             return f"the grant rests on no consent to {agreement.name!r}"
@@ -190,7 +232,10 @@ def _consent_refusal(environment: Environment, grant: Grant, standing: Standing,
 
 
 def _obtained(claims: JsonObject) -> tuple[tuple[str, str], ...] | None:
-    """Audience and scope of the ancestors and of the token itself; `None` when its claims are of another form."""
+    """Audience and scope of the ancestors and of the token itself.
+
+    `None` when its claims are of another form.
+    """
     audience, via = claims.get("aud"), claims.get(VIA_CLAIM, ())
     own = audience[0] if isinstance(audience, list | tuple) and len(audience) == 1 else audience
     pairs: list[JsonValue] = [*via] if isinstance(via, list | tuple) else [None]
@@ -209,6 +254,11 @@ def _authentication(claims: JsonObject) -> Authentication | None:
     acr, auth_time = claims.get("acr"), claims.get("auth_time")
     if MACHINE_CLAIM in claims:
         return None
-    if isinstance(user_id, str) and isinstance(session_id, str) and isinstance(acr, str) and isinstance(auth_time, int):
+    if (
+        isinstance(user_id, str)
+        and isinstance(session_id, str)
+        and isinstance(acr, str)
+        and isinstance(auth_time, int)
+    ):
         return Authentication(user_id, session_id, auth_time, acr)
     return None

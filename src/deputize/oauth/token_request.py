@@ -31,9 +31,15 @@ class GrantPorts:
     new_segment: Callable[[str, str], str]
     """A fresh segment of a `jti` that begins with the terms of that agent and that resource."""
     derive: Callable[[str, int], str]
-    """(grant id, generation) to the refresh token value of that generation: a keyed hash, stable across restarts."""
+    """(grant id, generation) to the refresh token value of that generation.
+
+    A keyed hash, stable across restarts.
+    """
     verifier: Verifier = field(default_factory=Verifier)
-    """Verifies subject and actor tokens; share one with introspection, so that its memory of signatures serves both."""
+    """Verifies subject and actor tokens.
+
+    Share one with introspection, so that its memory of signatures serves both.
+    """
 
 
 @dataclass(frozen=True, slots=True)

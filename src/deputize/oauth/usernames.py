@@ -1,7 +1,8 @@
 """Names that people sign on with: one name, one person, however it is typed and whoever reads it.
 
-Names are kept in Unicode's form NFKC with single blanks between words, and no two may differ in case only. Names that mix scripts whose
-letters look alike are refused; whole names of another script are not (Unicode technical standard 39, section 4).
+Names are kept in Unicode's form NFKC with single blanks between words, and no two may differ in case only.
+Names that mix scripts whose letters look alike are refused; whole names of another script are not (Unicode
+technical standard 39, section 4).
 """
 
 import unicodedata
@@ -30,8 +31,17 @@ def username_refusal(name: str) -> str | None:
         return "begins or ends with a blank"
     for character in name:
         if unicodedata.category(character)[0] in "CZ" and character != " ":
-            return f"has the character U+{ord(character):04X}, which is invisible, changes the direction of text, or means nothing"
+            return (
+                f"has the character U+{ord(character):04X}, which is invisible, changes the direction "
+                f"of text, or means nothing"
+            )
     if name != canonical(name):
         return f"is another way to write {canonical(name)!r}"
-    scripts = {unicodedata.name(character, "").partition(" ")[0] for character in name if character.isalpha()} & _SCRIPTS
-    return f"mixes letters that look alike, of {' and '.join(sorted(each.title() for each in scripts))}" if len(scripts) > 1 else None
+    scripts = {
+        unicodedata.name(character, "").partition(" ")[0] for character in name if character.isalpha()
+    } & _SCRIPTS
+    return (
+        f"mixes letters that look alike, of {' and '.join(sorted(each.title() for each in scripts))}"
+        if len(scripts) > 1
+        else None
+    )

@@ -1,1 +1,4 @@
-"""Secrets by id: stores that find them, formats that read them. A secret never appears in a representation or an error."""
+"""Secrets by id: stores that find them, formats that read them.
+
+A secret never appears in a representation or an error.
+"""

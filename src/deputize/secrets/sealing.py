@@ -1,4 +1,6 @@
-"""Texts that a client keeps for us and can neither read, change, nor use for another than they were made for."""
+"""Texts that a client keeps for us and can neither read, change, nor use for another than they were made
+for.
+"""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -25,13 +27,18 @@ class TextSeal:
         self._secrets = secrets
 
     def seal(self, text: str, binding: bytes) -> str:
-        """`text`, which is ASCII, as text of visible ASCII that only opens with `binding`, about 4/3 as long plus 38 characters."""
+        """`text`, which is ASCII, as text of visible ASCII that only opens with `binding`, about 4/3 as long
+        plus 38 characters.
+        """
         nonce = random_bytes(_NONCE)
         sealed = _cipher(self._secrets()[0]).encrypt(nonce, text.encode("ascii"), binding)
         return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode("ascii")
 
     def open(self, sealed: str, binding: bytes) -> str | None:
-        """What was sealed; `None` for all but the very text that `seal` made for `binding` under a secret still in force."""
+        """What was sealed.
+
+        `None` for all but the very text that `seal` made for `binding` under a secret still in force.
+        """
         try:
             data = base64.b64decode(sealed + "=" * (-len(sealed) % 4), b"-_", validate=True)
         except ValueError:

@@ -65,7 +65,10 @@ class SecretStore(Protocol):
     """Finds secrets by id."""
 
     def find(self, secret_id: str) -> Secret | None:
-        """The secret, or `None` when this store has none of that id. Raises `SecretError` when it has one it cannot read."""
+        """The secret, or `None` when this store has none of that id.
+
+        Raises `SecretError` when it has one it cannot read.
+        """
         ...
 
     def place(self, secret_id: str) -> str:
@@ -96,7 +99,12 @@ def generic_secret(store: SecretStore, secret_id: str) -> GenericSecret:
     """The bytes kept under `secret_id`. Raises `SecretError`."""
     secret = _required(store, secret_id)
     if not isinstance(secret, GenericSecret):
-        raise SecretError(type(store).__name__, secret_id, store.place(secret_id), "holds a key, not a password or other text")
+        raise SecretError(
+            type(store).__name__,
+            secret_id,
+            store.place(secret_id),
+            "holds a key, not a password or other text",
+        )
     return secret
 
 
@@ -105,7 +113,10 @@ def crypto_key(store: SecretStore, secret_id: str) -> CryptoKey:
     secret = _required(store, secret_id)
     if not isinstance(secret, CryptoKey):
         raise SecretError(
-            type(store).__name__, secret_id, store.place(secret_id), "is not read as a key: give its mapping a PemPropertyFormat"
+            type(store).__name__,
+            secret_id,
+            store.place(secret_id),
+            "is not read as a key: give its mapping a PemPropertyFormat",
         )
     return secret
 

@@ -20,7 +20,9 @@ def told(route, directory):
     heap = heap_of(*DEFAULT_OBJECTS, ground=ground_for(instance_for(directory), catalogue.by_name()))
     router = built(Router, {"type": "Router"}, heap)
     warnings = [warning for deployed in router.routes.routes for warning in deployed.deployment.warnings]
-    lines = [f"error: {error}" for error in router.routes.errors()] + [f"warning: {warning}" for warning in warnings]
+    lines = [f"error: {error}" for error in router.routes.errors()] + [
+        f"warning: {warning}" for warning in warnings
+    ]
     return "\n".join(lines).replace(f"{routes}/", "")
 
 

@@ -53,7 +53,9 @@ async def test_the_next_request_of_a_connection_has_a_deadline_too(served, monke
 
 
 @pytest.mark.parametrize(
-    ("length", "sent"), [(0, b"\r\n"), (1000, b"x"), (1000, b"x" * 999)], ids=["an empty line", "a body nobody reads", "almost all of it"]
+    ("length", "sent"),
+    [(0, b"\r\n"), (1000, b"x"), (1000, b"x" * 999)],
+    ids=["an empty line", "a body nobody reads", "almost all of it"],
 )
 async def test_bytes_that_begin_no_request_do_not_keep_a_connection(served, monkeypatch, length, sent):
     async with connected(served) as (reader, writer):
@@ -82,7 +84,9 @@ async def test_a_connection_that_is_used_is_kept(served, monkeypatch):
 
 async def test_a_body_larger_than_allowed_is_refused(served):
     async with connected(served) as (reader, writer):
-        head = f"POST {served.path}/as/token HTTP/1.1\r\nHost: a\r\nContent-Length: {MAX_BODY_SIZE + 1}\r\n\r\n"
+        head = (
+            f"POST {served.path}/as/token HTTP/1.1\r\nHost: a\r\nContent-Length: {MAX_BODY_SIZE + 1}\r\n\r\n"
+        )
         writer.write(head.encode() + b"x" * (MAX_BODY_SIZE + 1))
         assert b"413" in await everything(reader)
 

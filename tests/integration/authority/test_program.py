@@ -53,10 +53,19 @@ def test_it_serves_and_stops_in_order(program, number, tmp_path):
     assert process.returncode == 0
     lines = [json.loads(line) for line in log.splitlines()]
     assert "authority starts" in [line["event"] for line in lines]
-    assert [line["event"] for line in lines if line["event"].startswith("authority stop")] == ["authority stopping", "authority stopped"]
+    assert [line["event"] for line in lines if line["event"].startswith("authority stop")] == [
+        "authority stopping",
+        "authority stopped",
+    ]
     assert lines[-1]["event"] == "authority stopped"
-    records = [json.loads(line) for line in (tmp_path / "data" / "audit" / "authority.audit.json").read_text().splitlines()]
-    assert [record["eventName"] for record in records] == ["DEPUTIZE-AUTHORITY-STARTS", "DEPUTIZE-AUTHORITY-STOPPED"]
+    records = [
+        json.loads(line)
+        for line in (tmp_path / "data" / "audit" / "authority.audit.json").read_text().splitlines()
+    ]
+    assert [record["eventName"] for record in records] == [
+        "DEPUTIZE-AUTHORITY-STARTS",
+        "DEPUTIZE-AUTHORITY-STOPPED",
+    ]
     assert records[0]["osUser"] == getpass.getuser()
 
 
@@ -69,7 +78,15 @@ def environment(tmp_path):
     """An environment with an agent, in the program's data: its id, and the agent's credentials."""
     (tmp_path / "environment.yaml").write_text(ENVIRONMENT + AGENT)
     out = tmp_path / "secrets.json"
-    command = [DEPUTIZE, "apply", tmp_path / "environment.yaml", "--data", tmp_path / "data", "--secrets-out", out]
+    command = [
+        DEPUTIZE,
+        "apply",
+        tmp_path / "environment.yaml",
+        "--data",
+        tmp_path / "data",
+        "--secrets-out",
+        out,
+    ]
     subprocess.run(command, check=True, capture_output=True)
     written = json.loads(out.read_text())
     agent = written["agents"]["Agent"]
@@ -90,13 +107,18 @@ def test_a_log_that_nobody_reads_any_more_fails_no_request(environment, program)
     assert process.wait(timeout=PATIENCE) == 0
 
 
-def test_a_database_that_does_not_answer_is_503_at_every_endpoint_until_it_does(environment, program, tmp_path):
+def test_a_database_that_does_not_answer_is_503_at_every_endpoint_until_it_does(
+    environment, program, tmp_path
+):
     (_, port), (environment_id, agent) = program, environment
     with httpx2.Client(base_url=f"http://127.0.0.1:{port}/{environment_id}", auth=agent) as client:
         token = client.post("/as/token", data={"grant_type": "client_credentials"}).json()["access_token"]
         with contextlib.closing(sqlite3.connect(tmp_path / "data" / "deputize.db")) as database:
             tables = [
-                name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+                name
+                for (name,) in database.execute(
+                    "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+                )
             ]
             for name in tables:
                 database.execute(f"ALTER TABLE {name} RENAME TO away_{name}")

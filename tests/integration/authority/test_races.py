@@ -1,4 +1,7 @@
-"""Ends that happen between a look and a write: whatever is handed out then is dead, and stays dead when everything is put right."""
+"""Ends that happen between a look and a write.
+
+Whatever is handed out then is dead, and stays dead when everything is put right.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -9,7 +12,15 @@ from deputize.authority.app import create_app
 from deputize.authority.storage import Put
 from deputize.oauth.access_tokens import LiveToken, find_live_token
 from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, GRANT_TYPE
-from support.agent_delegation import AGENT, AGENT_ID, ENVIRONMENT_ID, REDIRECT_URI, TEST_AUDIENCE, USER_ID, VERIFIER
+from support.agent_delegation import (
+    AGENT,
+    AGENT_ID,
+    ENVIRONMENT_ID,
+    REDIRECT_URI,
+    TEST_AUDIENCE,
+    USER_ID,
+    VERIFIER,
+)
 from support.authority import HASHER, PASSWORD, USER, Browser, basic, running_authority
 from support.patience import PATIENCE
 
@@ -65,7 +76,9 @@ class Place:
         return members.get("access_token")
 
     async def redeem(self, code):
-        return await self.ask(grant_type="authorization_code", code=code, redirect_uri=REDIRECT_URI, code_verifier=VERIFIER)
+        return await self.ask(
+            grant_type="authorization_code", code=code, redirect_uri=REDIRECT_URI, code_verifier=VERIFIER
+        )
 
     async def own(self):
         return await self.ask(grant_type="client_credentials", scope="agent")
@@ -90,7 +103,12 @@ class Place:
         self.tokens.clear()
         if step == "refresh":
             return lambda: self.ask(grant_type="refresh_token", refresh_token=self.refresh_token)
-        form = {"subject_token": subject, "subject_token_type": ACCESS_TOKEN, "actor_token": actor, "actor_token_type": ACCESS_TOKEN}
+        form = {
+            "subject_token": subject,
+            "subject_token_type": ACCESS_TOKEN,
+            "actor_token": actor,
+            "actor_token_type": ACCESS_TOKEN,
+        }
         return lambda: self.ask(grant_type=GRANT_TYPE, resource=TEST_AUDIENCE, scope="test", **form)
 
     async def end(self, how) -> None:
@@ -105,7 +123,9 @@ class Place:
                     await self.authority.set_user_enabled(enabled=enabled)
             case "new password":
                 for password in ("another", PASSWORD):
-                    await rows.change([Put(replace(USER, password_hash=HASHER.hash(password)))], await rows.version())
+                    await rows.change(
+                        [Put(replace(USER, password_hash=HASHER.hash(password)))], await rows.version()
+                    )
             case "sessions ended":
                 for session in await store.sessions.sessions_of(ENVIRONMENT_ID):
                     await store.sessions.end_session(session.id, now)
@@ -115,17 +135,28 @@ class Place:
     async def living(self) -> list[str]:
         services, environment = self.authority.services, self.authority.directory.environment
         store, now = self.authority.store, self.authority.clock.now()
-        found = [await find_live_token(environment, each, store.standings, services.verifier, now) for each in self.tokens]
+        found = [
+            await find_live_token(environment, each, store.standings, services.verifier, now)
+            for each in self.tokens
+        ]
         return [each.claims["jti"] for each in found if isinstance(each, LiveToken)]
 
 
-ENDS = ("consent withdrawn", "user disabled and enabled", "new password", "sessions ended", "agent disabled and enabled")
+ENDS = (
+    "consent withdrawn",
+    "user disabled and enabled",
+    "new password",
+    "sessions ended",
+    "agent disabled and enabled",
+)
 # What is not there yet cannot end: nobody has agreed before agreeing, no session is there before signing on.
 NOT_YET = {("sign on", "consent withdrawn"), ("sign on", "sessions ended"), ("agree", "consent withdrawn")}
 NOT_YET |= {(step, "agent disabled and enabled") for step in ("sign on", "agree")}
 
 
-@pytest.mark.parametrize(("step", "how"), [(step, how) for step in GATES for how in ENDS if (step, how) not in NOT_YET])
+@pytest.mark.parametrize(
+    ("step", "how"), [(step, how) for step in GATES for how in ENDS if (step, how) not in NOT_YET]
+)
 async def test_what_ends_between_the_look_and_the_write_gives_nothing_that_lives(tmp_path, step, how):
     async with running_authority(tmp_path) as authority:
         part, method, after = GATES[step]

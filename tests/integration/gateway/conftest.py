@@ -10,7 +10,11 @@ from deputize.gateway.app import Gateway
 from support.certificates import self_signed
 from support.gateway import write_json
 
-CLEAR = {"adminConnector": {"host": "127.0.0.1", "port": 0}, "connectors": [{"host": "127.0.0.1", "port": 0}], "streamingEnabled": True}
+CLEAR = {
+    "adminConnector": {"host": "127.0.0.1", "port": 0},
+    "connectors": [{"host": "127.0.0.1", "port": 0}],
+    "streamingEnabled": True,
+}
 FAST_ROUTER = {"handler": {"name": "_router", "type": "Router", "config": {"scanInterval": "20 ms"}}}
 
 

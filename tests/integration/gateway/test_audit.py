@@ -1,6 +1,9 @@
-"""The audit of a running gateway: killed, with a full disk, and with clients that are refused before anybody hears them.
+"""The audit of a running gateway.
 
-The gateway is a process of its own, killed with SIGKILL; the disk is full because the operating system says so (RLIMIT_FSIZE).
+Killed, with a full disk, and with clients that are refused before anybody hears them.
+
+The gateway is a process of its own, killed with SIGKILL; the disk is full because the operating system says
+so (RLIMIT_FSIZE).
 """
 
 import asyncio
@@ -29,7 +32,9 @@ LIMIT = 40_000
 
 
 def message(tool):
-    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}).encode()
+    return json.dumps(
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": {}}}
+    ).encode()
 
 
 class Upstream(Server):
@@ -57,11 +62,20 @@ class Process:
 
     def __init__(self, instance):
         self.audit = instance / "audit"
-        self._arguments = [str(Path(sys.executable).with_name("deputize")), "gateway", "serve", "--instance", str(instance)]
+        self._arguments = [
+            str(Path(sys.executable).with_name("deputize")),
+            "gateway",
+            "serve",
+            "--instance",
+            str(instance),
+        ]
 
     async def __aenter__(self):
         self._process = await asyncio.create_subprocess_exec(
-            *self._arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True
+            *self._arguments,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
         )
         output = b""
         while b"the gateway is ready" not in output:
@@ -102,19 +116,29 @@ class Process:
         return int(re.search(rf'^{name}{{destination=".*{topic}.audit.json"}} (\d+)$', text, re.MULTILINE)[1])
 
     async def call(self, tool):
-        async with asyncio.timeout(PATIENCE), Client(self.port) as client:  # a busy machine's disk takes its time
+        async with (
+            asyncio.timeout(PATIENCE),
+            Client(self.port) as client,
+        ):  # a busy machine's disk takes its time
             return await client.ask("POST", "/mcp", HEADERS, message(tool))
 
 
 def configured(instance, upstream, *, strict=False, where="route"):
     handler = {"class": "org.forgerock.audit.handlers.json.JsonAuditEventHandler"}
     handler["config"] = {"name": "json", "topics": ["access", "mcp"], "logDirectory": str(instance / "audit")}
-    audit = {"name": "AuditService", "type": "AuditService", "config": {"eventHandlers": [handler], "strict": strict}}
+    audit = {
+        "name": "AuditService",
+        "type": "AuditService",
+        "config": {"eventHandlers": [handler], "strict": strict},
+    }
     filters = [
         {"type": "McpAuditFilter", "config": {"auditService": "AuditService"}},
         {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}},
     ]
-    route = {"baseURI": upstream.url, "handler": {"type": "Chain", "config": {"filters": filters, "handler": "ReverseProxyHandler"}}}
+    route = {
+        "baseURI": upstream.url,
+        "handler": {"type": "Chain", "config": {"filters": filters, "handler": "ReverseProxyHandler"}},
+    }
     if where == "route":
         route["heap"] = [audit]
     else:
@@ -130,7 +154,10 @@ async def until(condition):
 
 
 async def kill_after(process, answers):
-    """Eight clients call without pause; the gateway is killed when `answers` calls were answered. Yields all tools that were."""
+    """Eight clients call without pause; the gateway is killed when `answers` calls were answered.
+
+    Yields all tools that were.
+    """
     answered, enough = [], asyncio.Event()
 
     async def keep_calling(number):
@@ -168,7 +195,8 @@ async def test_whatever_was_answered_before_a_kill_is_on_record(instance, rounds
                 answered = await kill_after(process, 50)
             assert len(answered) >= 50
             assert answered <= process.permitted()
-            # The access record of a stream is written before the end of the stream, which a kill may have cut off.
+            # The access record of a stream is written before the end of the stream, which a kill may have cut
+            # off.
             assert len(process.records("access")) >= len(answered) - 8
             for file in process.audit.iterdir():
                 file.unlink()
@@ -186,9 +214,13 @@ async def test_strictly_no_call_passes_unrecorded_while_the_disk_is_full(instanc
             statuses += [answer.status for answer in await asyncio.gather(*round_of)]
             assert set(statuses) <= {200, 503}
         assert not await process.is_ready()
-        failing = {topic for topic in ("access", "mcp") if await process.metric("deputize_audit_failing", topic)}
+        failing = {
+            topic for topic in ("access", "mcp") if await process.metric("deputize_audit_failing", topic)
+        }
         assert failing  # whichever was full first
-        assert all([await process.metric("deputize_audit_write_failures_total", topic) >= 1 for topic in failing])
+        assert all(
+            [await process.metric("deputize_audit_write_failures_total", topic) >= 1 for topic in failing]
+        )
         reached = set(upstream.tools)
         refusals = [await process.call(f"refused-{number}") for number in range(50)]
         assert [answer.status for answer in refusals] == [503] * 50

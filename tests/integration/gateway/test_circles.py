@@ -13,7 +13,13 @@ from support.mcp_messages import legacy_call
 from support.patience import PATIENCE
 from support.wire import Client, Server, answer_json, answer_text
 
-CLAIMS = {"active": True, "sub": "demouser", "aud": "https://weather.example/mcp", "scope": "test", "exp": 4_000_000_000}
+CLAIMS = {
+    "active": True,
+    "sub": "demouser",
+    "aud": "https://weather.example/mcp",
+    "scope": "test",
+    "exp": 4_000_000_000,
+}
 CALL = json.dumps(legacy_call()).encode()
 HEADERS = [
     ("Accept", "application/json, text/event-stream"),
@@ -33,7 +39,11 @@ def answer(request):
         return answer_json(CLAIMS)
     if request.method == "GET":
         return Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
-    return answer_json({"jsonrpc": "2.0", "id": 1, "result": {}}) if b"Basel" not in request.body else answer_text("", 503)
+    return (
+        answer_json({"jsonrpc": "2.0", "id": 1, "result": {}})
+        if b"Basel" not in request.body
+        else answer_text("", 503)
+    )
 
 
 def route(url):
@@ -98,7 +108,9 @@ async def test_nothing_is_left_for_the_collector(instance, started, way):
                 while gateway._gate.connections:
                     await asyncio.sleep(0.01)
             gc.collect()
-            left = Counter(type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("deputize"))
+            left = Counter(
+                type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("deputize")
+            )
         finally:
             gc.set_debug(0)
             gc.garbage.clear()

@@ -107,4 +107,6 @@ async def test_audit_of_a_replaced_route_is_complete(fast, started):
             await gateway.reload()
         await gateway.stop()
     records = [json.loads(line) for line in (fast / "audit" / "access.audit.json").read_text().splitlines()]
-    assert sorted(record["http"]["request"]["path"].rpartition("/")[2] for record in records) == [str(number) for number in range(10)]
+    assert sorted(record["http"]["request"]["path"].rpartition("/")[2] for record in records) == [
+        str(number) for number in range(10)
+    ]

@@ -1,4 +1,7 @@
-"""The official SDK's client and server on both sides of the gateway: whatever they say to each other passes the validation."""
+"""The official SDK's client and server on both sides of the gateway.
+
+Whatever they say to each other passes the validation.
+"""
 
 import asyncio
 import contextlib
@@ -81,7 +84,9 @@ async def guarded(instance, started):
 
         async def records():
             await gateway.stop()
-            return [json.loads(line) for line in (instance / "audit" / "mcp.audit.json").read_text().splitlines()]
+            return [
+                json.loads(line) for line in (instance / "audit" / "mcp.audit.json").read_text().splitlines()
+            ]
 
         yield f"http://127.0.0.1:{gateway.ports[0]}/mcp", records
 
@@ -100,7 +105,12 @@ async def test_clients_of_every_era_get_everything_through(guarded, mode, versio
     written = await records()
     assert [record for record in written if record["decision"] == "DENY"] == []
     acted_on = {(record["client"]["method"], record["client"]["param"]) for record in written}
-    expected = {("tools/call", "add"), ("tools/call", "grüße"), ("resources/read", "test://static/a"), ("prompts/get", "ask")}
+    expected = {
+        ("tools/call", "add"),
+        ("tools/call", "grüße"),
+        ("resources/read", "test://static/a"),
+        ("prompts/get", "ask"),
+    }
     assert expected <= acted_on
     assert "s3cret" not in json.dumps(written)
 
@@ -110,8 +120,13 @@ async def test_a_legacy_session_leaves_who_both_sides_say_they_are(guarded):
     async with Client(url, mode="legacy") as client:
         await client.list_tools()
     written = await records()
-    decision, outcome = (record for record in written if record["client"]["method"] == "initialize")  # the answer is a stream
-    assert [each["eventName"] for each in (decision, outcome)] == ["PING-GATEWAY-MCP", "PING-GATEWAY-MCP-OUTCOME"]
+    decision, outcome = (
+        record for record in written if record["client"]["method"] == "initialize"
+    )  # the answer is a stream
+    assert [each["eventName"] for each in (decision, outcome)] == [
+        "PING-GATEWAY-MCP",
+        "PING-GATEWAY-MCP-OUTCOME",
+    ]
     assert decision["client"]["info"].startswith("mcp ")
     assert outcome["server"]["info"].startswith("everything")
     sessions = {record["sessionId"] for record in written if record["client"]["method"] == "tools/list"}
@@ -122,7 +137,13 @@ async def test_a_legacy_session_leaves_who_both_sides_say_they_are(guarded):
 @pytest.mark.parametrize(("mode", "version"), MODES)
 async def test_clients_of_every_era_keep_their_sessions_behind_a_token(instance, started, mode, version):
     """The client carries a sealed id, the server hears its own, and the end of the session arrives."""
-    claims = {"active": True, "sub": "demouser", "client_id": "agent-1", "aud": "https://weather.example/mcp", "scope": "test"}
+    claims = {
+        "active": True,
+        "sub": "demouser",
+        "client_id": "agent-1",
+        "aud": "https://weather.example/mcp",
+        "scope": "test",
+    }
     resolver = {"type": "TokenIntrospectionAccessTokenResolver"}
     protection = {
         "type": "McpProtectionFilter",
@@ -147,7 +168,9 @@ async def test_clients_of_every_era_keep_their_sessions_behind_a_token(instance,
             Client(streamable_http_client(url, http_client=http), mode=mode) as client,
         ):
             assert client.protocol_version == version
-            assert (await client.call_tool("add", {"left": 2**53, "right": 3})).structured_content == {"result": 2**53 + 3}
+            assert (await client.call_tool("add", {"left": 2**53, "right": 3})).structured_content == {
+                "result": 2**53 + 3
+            }
         await gateway.stop()
     written = [json.loads(line) for line in (instance / "audit" / "mcp.audit.json").read_text().splitlines()]
     assert [record for record in written if record["decision"] == "DENY"] == []

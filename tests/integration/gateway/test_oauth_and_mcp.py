@@ -1,4 +1,7 @@
-"""The OAuth and MCP filters over real sockets: trouble at the authorization server, caching, streams and their records."""
+"""The OAuth and MCP filters over real sockets.
+
+Trouble at the authorization server, caching, streams and their records.
+"""
 
 import asyncio
 import json
@@ -38,12 +41,18 @@ class Stage:
         self.resource_server = {}
 
     async def start(self, endpoint=None, cache=None, **protection):
-        write_json(self.instance / "config" / "routes" / "mcp.json", self._route(endpoint or self.authority.url, cache, protection))
+        write_json(
+            self.instance / "config" / "routes" / "mcp.json",
+            self._route(endpoint or self.authority.url, cache, protection),
+        )
         self.gateway = await self._started(self.instance)
         return self.gateway.ports[0]
 
     def _route(self, endpoint, cache, protection):
-        resolver = {"type": "TokenIntrospectionAccessTokenResolver", "config": {"endpoint": f"{endpoint}/introspect"}}
+        resolver = {
+            "type": "TokenIntrospectionAccessTokenResolver",
+            "config": {"endpoint": f"{endpoint}/introspect"},
+        }
         resource_server = {
             "requireHttps": False,
             "scopes": "test",
@@ -113,7 +122,11 @@ async def test_a_permitted_call_that_nobody_answers_is_recorded_as_failed(stage,
     stage.handler, stage.behind = handler, "http://127.0.0.1:9"
     assert (await call(await stage.start())).status == status
     [mcp], [access] = await stage.records(), await stage.records("access")
-    assert (mcp["decision"], mcp["response"]["status"], mcp["response"]["statusCode"]) == ("PERMIT", "FAILED", str(status))
+    assert (mcp["decision"], mcp["response"]["status"], mcp["response"]["statusCode"]) == (
+        "PERMIT",
+        "FAILED",
+        str(status),
+    )
     assert access["response"]["status"] == "FAILED"
 
 
@@ -192,7 +205,10 @@ async def test_a_session_belongs_to_who_opened_it(stage):
     for verb, body in (("POST", CALL), ("GET", b""), ("DELETE", b"")):
         answer = await ask(port, verb, "/mcp", stolen, body)
         assert (answer.status, answer.json()["error"]["code"]) == (404, -32600)
-    assert [request.headers.get("mcp-session-id") for request in stage.backend.received] == [None, "the-servers-own"]
+    assert [request.headers.get("mcp-session-id") for request in stage.backend.received] == [
+        None,
+        "the-servers-own",
+    ]
     assert (await ask(port, "DELETE", "/mcp", [*HEADERS, ("Mcp-Session-Id", session)])).status == 200
 
 
@@ -204,7 +220,9 @@ async def test_an_open_stream_ends_when_its_token_is_revoked(stage):
         yield b": hello\n\n"
         await asyncio.Event().wait()
 
-    stage.serve = lambda request: Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
+    stage.serve = lambda request: Response(
+        200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events())
+    )
     stage.resource_server = {"streamRecheckInterval": "20 milliseconds"}
     port = await stage.start(cache={"enabled": True})
     async with Client(port) as client:
@@ -224,11 +242,17 @@ async def test_an_error_within_an_event_stream_is_recorded_and_passes_untouched(
         yield b": hello\n\n" + ERROR_EVENT[:30]
         yield ERROR_EVENT[30:]
 
-    stage.serve = lambda request: Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
+    stage.serve = lambda request: Response(
+        200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events())
+    )
     answer = await call(await stage.start())
     assert answer.body == b": hello\n\n" + ERROR_EVENT
     [record] = await stage.records()
-    assert (record["errorCode"], record["decision"], record["act"]) == (-32602, "PERMIT", ["agent-1", "agent-0"])
+    assert (record["errorCode"], record["decision"], record["act"]) == (
+        -32602,
+        "PERMIT",
+        ["agent-1", "agent-0"],
+    )
     assert "Tokyo" not in json.dumps(record)
 
 
@@ -239,7 +263,9 @@ async def test_a_stream_that_stays_open_is_recorded_while_it_is_open(stage):
         yield b": hello\n\n"
         await over.wait()
 
-    stage.serve = lambda request: Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
+    stage.serve = lambda request: Response(
+        200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events())
+    )
     port = await stage.start()
     async with Client(port) as client:
         await client.send("GET", "/mcp", [("Accept", "text/event-stream"), HEADERS[2], HEADERS[-1]])
@@ -251,7 +277,10 @@ async def test_a_stream_that_stays_open_is_recorded_while_it_is_open(stage):
                 await asyncio.sleep(0.01)
         over.set()
     [record] = await stage.records()
-    assert (record["client"]["messageType"], record["response"]["statusCode"]) == ("MCP_SSE_OPENING_REQUEST", "200")
+    assert (record["client"]["messageType"], record["response"]["statusCode"]) == (
+        "MCP_SSE_OPENING_REQUEST",
+        "200",
+    )
 
 
 async def test_every_exchange_has_one_access_record(stage):
@@ -328,7 +357,9 @@ async def test_a_quiet_tool_call_that_is_answered_by_a_stream_shows_that_it_live
         await release.wait()
         yield b'data: {"jsonrpc":"2.0","id":1,"result":{}}\n\n'
 
-    stage.serve = lambda request: Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
+    stage.serve = lambda request: Response(
+        200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events())
+    )
     stage.handler = {"type": "ReverseProxyHandler", "config": {"commentInterval": "10 ms"}}
     async with Client(await stage.start()) as client:
         await client.send("POST", "/mcp", HEADERS, CALL)

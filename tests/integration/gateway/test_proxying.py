@@ -25,16 +25,38 @@ async def test_a_request_is_sent_on_and_its_answer_comes_back(instance, started)
     async with Server(lambda request: answer_text(f"hello {request.body.decode()}", 201)) as backend:
         route(instance, "r", baseURI=backend.url, handler=PROXY)
         gateway = await started(instance)
-        answer = await ask(gateway.ports[0], "POST", "/a%20b?x=%2f", [("X-A", "b"), ("Connection", "x-hop"), ("X-Hop", "gone")], b"you")
+        answer = await ask(
+            gateway.ports[0],
+            "POST",
+            "/a%20b?x=%2f",
+            [("X-A", "b"), ("Connection", "x-hop"), ("X-Hop", "gone")],
+            b"you",
+        )
     [request] = backend.received
     assert (answer.status, answer.body) == (201, b"hello you")
-    assert (request.method, request.target, request.headers.get("host")) == ("POST", "/a%20b?x=%2f", f"127.0.0.1:{backend.port}")
+    assert (request.method, request.target, request.headers.get("host")) == (
+        "POST",
+        "/a%20b?x=%2f",
+        f"127.0.0.1:{backend.port}",
+    )
     assert (request.headers.get("x-a"), request.headers.get("x-hop")) == ("b", None)
 
 
 async def test_no_route_is_404_and_no_server_502(instance, started):
-    route(instance, "down", condition="${request.uri.path == '/down'}", baseURI="http://127.0.0.1:1", handler=PROXY)
-    route(instance, "own", condition="${request.uri.path == '/own'}", baseURI="http://127.0.0.1:1", handler="ClientHandler")
+    route(
+        instance,
+        "down",
+        condition="${request.uri.path == '/down'}",
+        baseURI="http://127.0.0.1:1",
+        handler=PROXY,
+    )
+    route(
+        instance,
+        "own",
+        condition="${request.uri.path == '/own'}",
+        baseURI="http://127.0.0.1:1",
+        handler="ClientHandler",
+    )
     port = (await started(instance)).ports[0]
     assert [(await ask(port, target=target)).status for target in ("/", "/down", "/own")] == [404, 502, 500]
 
@@ -44,7 +66,12 @@ async def test_a_silent_server_is_504_after_so_timeout(instance, started):
         await asyncio.sleep(60)
 
     async with Server(never) as backend:
-        route(instance, "r", baseURI=backend.url, handler={"type": "ReverseProxyHandler", "config": {"soTimeout": "50 ms"}})
+        route(
+            instance,
+            "r",
+            baseURI=backend.url,
+            handler={"type": "ReverseProxyHandler", "config": {"soTimeout": "50 ms"}},
+        )
         assert (await ask((await started(instance)).ports[0])).status == 504
 
 
@@ -114,7 +141,11 @@ async def test_events_arrive_one_by_one(instance, started):
 
 @pytest.mark.parametrize(("size", "expected"), [(10, 200), (11, 413)])
 async def test_without_streaming_bodies_are_limited(instance, started, size, expected):
-    document = {"connectors": [{"host": "127.0.0.1", "port": 0}], "adminConnector": {"host": "127.0.0.1", "port": 0}, "maxBodyLength": 10}
+    document = {
+        "connectors": [{"host": "127.0.0.1", "port": 0}],
+        "adminConnector": {"host": "127.0.0.1", "port": 0},
+        "maxBodyLength": 10,
+    }
     write_json(instance / "config" / "admin.json", document)
     async with Server(lambda request: answer_text("short")) as backend:
         route(instance, "r", baseURI=backend.url, handler=PROXY)
@@ -122,7 +153,11 @@ async def test_without_streaming_bodies_are_limited(instance, started, size, exp
 
 
 async def test_without_streaming_a_long_answer_is_502(instance, started):
-    document = {"connectors": [{"host": "127.0.0.1", "port": 0}], "adminConnector": {"host": "127.0.0.1", "port": 0}, "maxBodyLength": 10}
+    document = {
+        "connectors": [{"host": "127.0.0.1", "port": 0}],
+        "adminConnector": {"host": "127.0.0.1", "port": 0},
+        "maxBodyLength": 10,
+    }
     write_json(instance / "config" / "admin.json", document)
     async with Server(lambda request: answer_text("longer than ten")) as backend:
         route(instance, "r", baseURI=backend.url, handler=PROXY)
@@ -134,10 +169,18 @@ async def test_without_streaming_an_answer_that_breaks_off_has_not_begun(instanc
         yield b"half"
         await asyncio.sleep(60)
 
-    document = {"connectors": [{"host": "127.0.0.1", "port": 0}], "adminConnector": {"host": "127.0.0.1", "port": 0}}
+    document = {
+        "connectors": [{"host": "127.0.0.1", "port": 0}],
+        "adminConnector": {"host": "127.0.0.1", "port": 0},
+    }
     write_json(instance / "config" / "admin.json", document)
     async with Server(lambda request: Response(200, Headers(), Body(None, broken(), 9))) as backend:
-        route(instance, "r", baseURI=backend.url, handler={"type": "ReverseProxyHandler", "config": {"soTimeout": "50 ms"}})
+        route(
+            instance,
+            "r",
+            baseURI=backend.url,
+            handler={"type": "ReverseProxyHandler", "config": {"soTimeout": "50 ms"}},
+        )
         assert (await ask((await started(instance)).ports[0])).status == 504
 
 
@@ -154,7 +197,10 @@ async def test_several_ports_of_one_connector(instance, started):
 
 async def test_a_port_in_use_stops_the_start_and_leaves_nothing_open(instance, started):
     first = await started(instance)
-    document = {"connectors": [{"host": "127.0.0.1", "port": port} for port in (0, first.ports[0])], "streamingEnabled": True}
+    document = {
+        "connectors": [{"host": "127.0.0.1", "port": port} for port in (0, first.ports[0])],
+        "streamingEnabled": True,
+    }
     write_json(instance / "config" / "admin.json", document)
     second = await Gateway.load(instance, {})
     with pytest.raises(ConfigurationError, match="cannot listen on 127") as raised:
@@ -171,8 +217,16 @@ async def test_a_port_in_use_stops_the_start_and_leaves_nothing_open(instance, s
         ("admin.json", '{"connectors": [{"port": 70000}]}', "/connectors/0/port"),
         ("admin.json", "{", ""),
         ("config.json", '{"handler": "nobody"}', "/handler"),
-        ("config.json", '{"handler": {"type": "Router", "config": {"directory": "nowhere"}}}', "/handler/config/directory"),
-        ("config.json", '{"heap": [{"name": "unused", "type": "Nothing"}], "handler": "ReverseProxyHandler"}', "/heap/0/type"),
+        (
+            "config.json",
+            '{"handler": {"type": "Router", "config": {"directory": "nowhere"}}}',
+            "/handler/config/directory",
+        ),
+        (
+            "config.json",
+            '{"heap": [{"name": "unused", "type": "Nothing"}], "handler": "ReverseProxyHandler"}',
+            "/heap/0/type",
+        ),
     ],
 )
 async def test_bad_global_files_stop_the_start(instance, file, text, pointer):
@@ -183,11 +237,16 @@ async def test_bad_global_files_stop_the_start(instance, file, text, pointer):
 
 
 async def test_all_that_is_wrong_in_the_global_files_is_told_at_once(instance):
-    (instance / "config" / "admin.json").write_text('{\n "connectors": [{ "port": 70000 },\n { "port": "x" }],\n "streamingEnabled": 5\n}')
+    (instance / "config" / "admin.json").write_text(
+        '{\n "connectors": [{ "port": 70000 },\n { "port": "x" }],\n "streamingEnabled": 5\n}'
+    )
     (instance / "config" / "config.json").write_text('{ "heap": 5 }')
     with pytest.raises(ConfigurationError) as raised:
         await Gateway.load(instance, {})
-    told = [(Path(each.position.file).name, each.position.pointer, each.position.line) for each in raised.value.errors]
+    told = [
+        (Path(each.position.file).name, each.position.pointer, each.position.line)
+        for each in raised.value.errors
+    ]
     assert told == [
         ("admin.json", "/connectors/0/port", 2),
         ("admin.json", "/connectors/1/port", 3),
@@ -220,9 +279,15 @@ async def test_what_no_route_takes_leaves_one_access_record_too(instance, starte
         }
     ]
     audit = {"name": "AuditService", "type": "AuditService", "config": {"eventHandlers": handlers}}
-    write_json(instance / "config" / "config.json", {"handler": "router", "heap": [audit, {"name": "router", "type": "Router"}]})
+    write_json(
+        instance / "config" / "config.json",
+        {"handler": "router", "heap": [audit, {"name": "router", "type": "Router"}]},
+    )
     route(
-        instance, "taken", condition="${request.uri.path == '/taken'}", handler={"type": "StaticResponseHandler", "config": {"status": 204}}
+        instance,
+        "taken",
+        condition="${request.uri.path == '/taken'}",
+        handler={"type": "StaticResponseHandler", "config": {"status": 204}},
     )
     gateway = await started(instance)
     for target in ("/taken", "/nowhere?token=s3cret"):
@@ -230,7 +295,10 @@ async def test_what_no_route_takes_leaves_one_access_record_too(instance, starte
     await gateway.stop()
     text = (instance / "audit" / "access.audit.json").read_text()
     records = [json.loads(line) for line in text.splitlines()]
-    assert [(each["ig"]["routeName"], each["response"]["statusCode"]) for each in records] == [("taken", "204"), (None, "404")]
+    assert [(each["ig"]["routeName"], each["response"]["statusCode"]) for each in records] == [
+        ("taken", "204"),
+        (None, "404"),
+    ]
     assert "s3cret" not in text
 
 
@@ -251,13 +319,21 @@ async def test_names_without_twins_and_the_gateways_own_description_arrive(insta
     ]
     strip = {"type": "HeaderFilter", "config": {"messageType": "REQUEST", "remove": "X-Agent"}}
     async with Server(lambda request: answer_text("ok")) as backend:
-        route(instance, "r", baseURI=backend.url, handler={"type": "Chain", "config": {"filters": strip, "handler": PROXY}})
+        route(
+            instance,
+            "r",
+            baseURI=backend.url,
+            handler={"type": "Chain", "config": {"filters": strip, "handler": PROXY}},
+        )
         await ask((await started(instance)).ports[0], "POST", "/", sent)
         with_connector(instance, {"trustedProxies": "127.0.0.0/8"}, underscoresInHeaders=True)
         await ask((await started(instance)).ports[0], "POST", "/", sent)
     names = [{name.lower() for name, _ in request.headers} for request in backend.received]
     assert not any({"x_agent", "x-agent", "x-http-method-override"} & each for each in names)
-    assert [request.headers.get("x-forwarded-for") for request in backend.received] == ["127.0.0.1", "10.0.0.1, 127.0.0.1"]
+    assert [request.headers.get("x-forwarded-for") for request in backend.received] == [
+        "127.0.0.1",
+        "10.0.0.1, 127.0.0.1",
+    ]
     assert [request.headers.get("cookie") for request in backend.received] == ["a=b", "a=b"]
 
 
@@ -266,7 +342,10 @@ async def test_a_foreign_host_is_misdirected(instance, started):
     with_connector(instance, hostNames=["gateway.example", "LOCALHOST"])
     route(instance, "r", handler={"type": "StaticResponseHandler", "config": {"status": 204}})
     port = (await started(instance)).ports[0]
-    statuses = [(await ask(port, host=host)).status for host in ("localhost", f"Gateway.example:{port}", "evil.example", "127.0.0.1")]
+    statuses = [
+        (await ask(port, host=host)).status
+        for host in ("localhost", f"Gateway.example:{port}", "evil.example", "127.0.0.1")
+    ]
     assert statuses == [204, 204, 421, 421]
 
 

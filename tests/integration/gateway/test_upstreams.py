@@ -39,7 +39,10 @@ async def mcp_server():
 
 def proxied(instance, server, **config):
     handler = {"type": "ReverseProxyHandler", "config": config}
-    write_json(instance / "config" / "routes" / "mcp.json", {"name": "mcp", "baseURI": server.url, "handler": handler})
+    write_json(
+        instance / "config" / "routes" / "mcp.json",
+        {"name": "mcp", "baseURI": server.url, "handler": handler},
+    )
 
 
 async def open_streams(stack, port, count):
@@ -50,7 +53,9 @@ async def open_streams(stack, port, count):
     return [(await client.head())[0] for client in clients]
 
 
-async def test_the_streams_of_one_agent_do_not_keep_the_calls_of_others_waiting(instance, started, mcp_server):
+async def test_the_streams_of_one_agent_do_not_keep_the_calls_of_others_waiting(
+    instance, started, mcp_server
+):
     proxied(instance, mcp_server)
     port = (await started(instance)).ports[0]
     async with AsyncExitStack() as stack:
@@ -81,7 +86,11 @@ async def test_introspection_survives_an_authority_that_closes_kept_connections(
         with suppress(asyncio.IncompleteReadError):
             for answer in (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(ACTIVE), ACTIVE), b""):
                 head = await reader.readuntil(b"\r\n\r\n")
-                asked.append(await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])))
+                asked.append(
+                    await reader.readexactly(
+                        int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                    )
+                )
                 writer.write(answer)
         writer.close()
         await writer.wait_closed()
@@ -89,7 +98,9 @@ async def test_introspection_survives_an_authority_that_closes_kept_connections(
     upstream = Upstream()
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
     origin = parse_origin(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    resolver = TokenIntrospectionAccessTokenResolver(origin, parse_target(b"/introspect"), ClientHandler(upstream), FixedClock())
+    resolver = TokenIntrospectionAccessTokenResolver(
+        origin, parse_target(b"/introspect"), ClientHandler(upstream), FixedClock()
+    )
     for _ in range(2):
         assert isinstance(await resolver.resolve("good", exchange_for()), AccessToken)
     assert len(asked) == 3

@@ -1,4 +1,6 @@
-"""The use case's own configuration files, only their placeholders filled in, against a small authorization server and MCP server."""
+"""The use case's own configuration files, only their placeholders filled in, against a small authorization
+server and MCP server.
+"""
 
 import asyncio
 import base64
@@ -23,7 +25,12 @@ ACCEPT = ("Accept", "application/json, text/event-stream")
 VERSION = ("MCP-Protocol-Version", "2025-11-25")
 JSON = ("Content-Type", "application/json")
 CALL = json.dumps(
-    {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "forecast_daily", "arguments": {"city": "Tokyo-secret"}}}
+    {
+        "jsonrpc": "2.0",
+        "id": 7,
+        "method": "tools/call",
+        "params": {"name": "forecast_daily", "arguments": {"city": "Tokyo-secret"}},
+    }
 )
 
 
@@ -56,7 +63,9 @@ class McpServer(Server):
 
     def _respond(self, request):
         if request.method == "GET":
-            return Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, self._events()))
+            return Response(
+                200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, self._events())
+            )
         return answer_json({"jsonrpc": "2.0", "id": 7, "result": {"content": []}})
 
 
@@ -69,16 +78,28 @@ def fill_in(directory, authority, backend, certificate):
     admin = (USE_CASE / "config" / "admin.json").read_text()
     for port in ("8085", "8080", "8443"):
         admin = admin.replace(f'"port": {port}', '"port": 0')
-    (config / "admin.json").write_text(admin.replace("/Users/macuser/.openig/secrets", str(directory / "secrets")))
+    (config / "admin.json").write_text(
+        admin.replace("/Users/macuser/.openig/secrets", str(directory / "secrets"))
+    )
     route = (USE_CASE / "config" / "routes" / "mcp.json").read_text()
-    route = route.replace("https://auth.pingone.com/<PingOne environment ID>", f"{authority.url}/{ENVIRONMENT_PATH}")
-    route = route.replace("<PingOne test resource ID>", "resource-id").replace("http://localhost:8000", backend.url)
+    route = route.replace(
+        "https://auth.pingone.com/<PingOne environment ID>", f"{authority.url}/{ENVIRONMENT_PATH}"
+    )
+    route = route.replace("<PingOne test resource ID>", "resource-id").replace(
+        "http://localhost:8000", backend.url
+    )
     (config / "routes" / "mcp.json").write_text(route)
 
 
 class Stage:
     def __init__(self, gateway, authority, backend, tls, directory):
-        self.gateway, self.authority, self.backend, self.tls, self.directory = gateway, authority, backend, tls, directory
+        self.gateway, self.authority, self.backend, self.tls, self.directory = (
+            gateway,
+            authority,
+            backend,
+            tls,
+            directory,
+        )
         self.port = gateway.ports[1]
 
     async def post(self, token="good", body=CALL, **kwargs):
@@ -86,7 +107,10 @@ class Stage:
         return await ask(self.port, "POST", "/mcp", headers, body.encode(), HOST, self.tls)
 
     def audit(self, topic):
-        return [json.loads(line) for line in (self.directory / "audit" / f"{topic}.audit.json").read_text().splitlines()]
+        return [
+            json.loads(line)
+            for line in (self.directory / "audit" / f"{topic}.audit.json").read_text().splitlines()
+        ]
 
 
 @pytest.fixture
@@ -102,7 +126,11 @@ async def test_the_route_is_deployed_without_errors(stage):
     errors, warnings = stage.gateway.problems()
     assert errors == ()
     told = "\n".join(map(str, warnings))
-    for words in ("the condition also matches paths such as", "requireActor is not set", "every web page may send requests"):
+    for words in (
+        "the condition also matches paths such as",
+        "requireActor is not set",
+        "every web page may send requests",
+    ):
         assert words in told
 
 
@@ -114,7 +142,10 @@ async def test_a_call_reaches_the_server_as_it_was_sent(stage):
     assert request.headers.get("authorization") is None
     [inquiry] = stage.authority.received
     assert inquiry.target == f"/{ENVIRONMENT_PATH}/as/introspect"
-    assert base64.b64decode(inquiry.headers.get("authorization").partition(" ")[2]) == b"resource-id:the resource's secret"
+    assert (
+        base64.b64decode(inquiry.headers.get("authorization").partition(" ")[2])
+        == b"resource-id:the resource's secret"
+    )
 
 
 async def test_without_a_token_the_client_learns_where_to_look(stage):
@@ -122,7 +153,9 @@ async def test_without_a_token_the_client_learns_where_to_look(stage):
     metadata = f"https://{HOST}/.well-known/oauth-protected-resource/mcp"
     assert (answer.status, answer.body) == (401, b"")
     assert f'resource_metadata="{metadata}"' in answer.headers.get("www-authenticate")
-    document = (await ask(stage.port, target="/.well-known/oauth-protected-resource/mcp", host=HOST, tls=stage.tls)).json()
+    document = (
+        await ask(stage.port, target="/.well-known/oauth-protected-resource/mcp", host=HOST, tls=stage.tls)
+    ).json()
     assert document["resource"] == RESOURCE
     assert document["authorization_servers"] == [f"{stage.authority.url}/{ENVIRONMENT_PATH}/as"]
     assert document["scopes_supported"] == ["test"]
@@ -172,7 +205,9 @@ async def test_both_audits_tell_who_acted_and_nothing_secret(stage):
     claims = TOKENS["good"]
     text = json.dumps(called)
     assert called["eventName"] == "PING-GATEWAY-MCP"
-    assert all(value in text for value in ("tools/call", "forecast_daily", claims["sub"], claims["act"]["sub"]))
+    assert all(
+        value in text for value in ("tools/call", "forecast_daily", claims["sub"], claims["act"]["sub"])
+    )
     assert "401" in json.dumps(refused)
     access = stage.audit("access")
     assert [record["http"]["request"]["path"] for record in access] == [f"https://{HOST}/mcp"] * 2

@@ -49,7 +49,9 @@ class Wire:
     async def head(self):
         head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)).decode("latin-1")
         first, *lines = head.strip().split("\r\n")
-        return int(first.split(" ")[1]), {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        return int(first.split(" ")[1]), {
+            name.lower(): value for name, _, value in (line.partition(": ") for line in lines)
+        }
 
     async def chunk(self):
         size = int(await asyncio.wait_for(self.reader.readline(), PATIENCE), 16)
@@ -65,7 +67,11 @@ class Wire:
                 body += piece
             return status, fields, body
         if "content-length" in fields:
-            return status, fields, await asyncio.wait_for(self.reader.readexactly(int(fields["content-length"])), PATIENCE)
+            return (
+                status,
+                fields,
+                await asyncio.wait_for(self.reader.readexactly(int(fields["content-length"])), PATIENCE),
+            )
         return status, fields, await asyncio.wait_for(self.reader.read(), PATIENCE)
 
     async def rest(self):
@@ -90,7 +96,9 @@ class Loopback:
     async def listen(self, function, *, ssl=None, gate=None, host="127.0.0.1", **limits):
         limits = {"tick_seconds": 0.02, **limits}
         handler = function if hasattr(function, "handle") else FunctionHandler(function)
-        listener = await serve(handler, host=host, port=0, ssl=ssl, limits=Limits(**limits), gate=gate or Gate())
+        listener = await serve(
+            handler, host=host, port=0, ssl=ssl, limits=Limits(**limits), gate=gate or Gate()
+        )
         self.opened.append(lambda: listener.close(0.2))
         return listener
 
@@ -111,7 +119,11 @@ class Loopback:
 
     def upstream(self, *, connect=2.0, idle=2.0, body=300.0, stream=None, ssl_context=None, **limits):
         limits = {"tick_seconds": 0.02, **limits}
-        upstream = Upstream(limits=PoolLimits(**limits), deadlines=Deadlines(connect, idle, body, stream), ssl_context=ssl_context)
+        upstream = Upstream(
+            limits=PoolLimits(**limits),
+            deadlines=Deadlines(connect, idle, body, stream),
+            ssl_context=ssl_context,
+        )
         self.opened.append(upstream.aclose)
         return upstream
 
@@ -162,7 +174,9 @@ def echo():
     async def handle(exchange):
         request = exchange.request
         body = await request.body.read(10_000_000)
-        return Response(200, Headers([(b"X-Request", f"{request.method} {request.target}".encode())]), Body(body))
+        return Response(
+            200, Headers([(b"X-Request", f"{request.method} {request.target}".encode())]), Body(body)
+        )
 
     return handle
 

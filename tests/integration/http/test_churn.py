@@ -41,7 +41,11 @@ async def one_client(loopback, port, chance):
         if chance.random() < 0.5:
             framed = b"Content-Length: %d\r\n\r\n%b" % (len(content), content)
         else:
-            framed = b"Transfer-Encoding: chunked\r\n\r\n" + (b"%x\r\n%b\r\n" % (len(content), content) if content else b"") + b"0\r\n\r\n"
+            framed = (
+                b"Transfer-Encoding: chunked\r\n\r\n"
+                + (b"%x\r\n%b\r\n" % (len(content), content) if content else b"")
+                + b"0\r\n\r\n"
+            )
         data = head.encode() + framed
         if chance.random() < 0.2:
             await wire.send(data[: chance.randrange(len(data))])
@@ -75,7 +79,9 @@ async def test_nothing_is_left_open_and_nothing_is_mixed_up(loopback, eventually
         for hang_up in hang_ups:
             await hang_up()
     gates = (proxy.gate, backend.gate)
-    await eventually(lambda: not upstream._pools and not any(gate.connections or gate.exchanges for gate in gates))
+    await eventually(
+        lambda: not upstream._pools and not any(gate.connections or gate.exchanges for gate in gates)
+    )
     assert not proxy._connections
     assert not backend._connections
 
@@ -84,7 +90,10 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b"
 
 
 async def rude(reader, writer, chance):
-    """A server that answers early, late, in pieces, too much, too little or never; what it answers names the request's number."""
+    """A server that answers early, late, in pieces, too much, too little or never.
+
+    What it answers names the request's number.
+    """
     while True:
         head = await reader.readuntil(b"\r\n\r\n")
         number = head.split(b" ")[1].partition(b"?")[2]
@@ -115,7 +124,10 @@ async def rude(reader, writer, chance):
 
 
 async def impatient(loopback, port, chance, numbers):
-    """A client that leaves anywhere: within its head, its body, before or within the answer. Yields how many answers it got."""
+    """A client that leaves anywhere: within its head, its body, before or within the answer.
+
+    Yields how many answers it got.
+    """
     wire = await loopback.connect(port)
     got = 0
     for _ in range(chance.randrange(1, 8)):

@@ -1,4 +1,7 @@
-"""Exchanges leave nothing for the garbage collector, which is told to look seldom: memory would grow until it does."""
+"""Exchanges leave nothing for the garbage collector, which is told to look seldom.
+
+Memory would grow until it does.
+"""
 
 import asyncio
 import gc
@@ -12,7 +15,9 @@ from deputize.http.upstream import UpstreamError
 from deputize.kernel.uris import Origin
 
 POST = b"POST /%b HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n"
-STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n:a\n\r\n"
+STREAM = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n:a\n\r\n"
+)
 ANSWERS = {
     b"call": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
     b"stream": STREAM,
@@ -116,13 +121,17 @@ async def garbage_of(loopback, proxy, upstream, eventually, way, kind, times):
             await once()
         await asyncio.sleep(0.02)
         gc.collect()
-        return Counter(type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("deputize"))
+        return Counter(
+            type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("deputize")
+        )
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
 
 
-@pytest.mark.parametrize(("way", "kind"), WAYS, ids=lambda each: each.__name__ if callable(each) else each.decode())
+@pytest.mark.parametrize(
+    ("way", "kind"), WAYS, ids=lambda each: each.__name__ if callable(each) else each.decode()
+)
 async def test_nothing_is_left_for_the_collector(loopback, eventually, way, kind):
     upstream = loopback.upstream(idle=0.05)
     origin = await loopback.server(talk)

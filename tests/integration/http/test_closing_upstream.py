@@ -1,4 +1,7 @@
-"""Upstreams that close behind an answer without having said so: nothing is sent to a connection that has died."""
+"""Upstreams that close behind an answer without having said so.
+
+Nothing is sent to a connection that has died.
+"""
 
 import asyncio
 import socket
@@ -23,7 +26,8 @@ def answer_and_close(connected):
         data = b""
         while not data.endswith(b"{}"):
             data += connected.recv(65536)
-        # Corked, the answer and the end leave in one segment: an end that is still on its way cannot be noticed by anybody.
+        # Corked, the answer and the end leave in one segment: an end that is still on its way cannot be
+        # noticed by anybody.
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         connected.sendall(OK)
         connected.shutdown(socket.SHUT_WR)
@@ -31,7 +35,10 @@ def answer_and_close(connected):
 
 @pytest.fixture
 def closing():
-    """A server in threads, so that its end of the connection is seen whenever it may be; each connection is answered once."""
+    """A server in threads, so that its end of the connection is seen whenever it may be.
+
+    Each connection is answered once.
+    """
     listening = socket.create_server(("127.0.0.1", 0), backlog=512)
 
     def accept():
@@ -96,7 +103,9 @@ async def test_a_call_that_gives_up_when_it_is_its_turn_leaves_the_place_to_the_
         ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"),
     ],
 )
-async def test_a_connection_on_which_anything_followed_an_answer_is_never_used_again(loopback, method, answer, excess):
+async def test_a_connection_on_which_anything_followed_an_answer_is_never_used_again(
+    loopback, method, answer, excess
+):
     count = 0
 
     async def talk(reader, writer):

@@ -1,4 +1,7 @@
-"""Event streams that fall silent: a comment line now and then shows that the connection lives. Time is told, not waited for."""
+"""Event streams that fall silent: a comment line now and then shows that the connection lives.
+
+Time is told, not waited for.
+"""
 
 import asyncio
 
@@ -57,7 +60,10 @@ async def test_a_silent_stream_gets_comments_from_its_beginning_on(loopback):
         stream.pass_time(0)
 
 
-@pytest.mark.parametrize("piece", [b"data: a\n\n", b"data: a\r\n\r\n", b"data: a\n\r\n", b"data: a\r\r\n", b"data: a\r\n\n", b":abc\n\n"])
+@pytest.mark.parametrize(
+    "piece",
+    [b"data: a\n\n", b"data: a\r\n\r\n", b"data: a\n\r\n", b"data: a\r\r\n", b"data: a\r\n\n", b":abc\n\n"],
+)
 async def test_they_stand_between_events_only(loopback, piece):
     stream = await Stream().open(loopback)
     for part in (piece[:3], piece[3:-1], piece[-1:]):
@@ -68,7 +74,9 @@ async def test_they_stand_between_events_only(loopback, piece):
     assert await stream.wire.chunk() == b""
 
 
-@pytest.mark.parametrize("piece", [b"data: a\r\r", b"data: a\n\r", b"data: a\r\n\r", b"data: a\n", b"data: a"])
+@pytest.mark.parametrize(
+    "piece", [b"data: a\r\r", b"data: a\n\r", b"data: a\r\n\r", b"data: a\n", b"data: a"]
+)
 async def test_and_never_where_a_line_or_its_end_may_go_on(loopback, piece):
     stream = await Stream().open(loopback)
     await stream.say(piece)
@@ -88,7 +96,9 @@ OTHERS = [
 
 @pytest.mark.parametrize("other", OTHERS)
 async def test_other_answers_get_none(loopback, other):
-    stream = await Stream(*other["headers"], length=other.get("length"), seconds=other.get("seconds", SECONDS)).open(loopback)
+    stream = await Stream(
+        *other["headers"], length=other.get("length"), seconds=other.get("seconds", SECONDS)
+    ).open(loopback)
     for _ in range(3):
         stream.pass_time(SECONDS)
     stream.pieces.put_nowait(b"last")

@@ -1,4 +1,7 @@
-"""A client that has sent everything may close its side and wait for the answer; one that has left is noticed."""
+"""A client that has sent everything may close its side and wait for the answer.
+
+One that has left is noticed.
+"""
 
 import asyncio
 
@@ -88,7 +91,12 @@ async def test_a_client_of_http_1_0_is_sent_no_interim_answer(loopback, answer, 
 
 async def test_nothing_is_kept_for_one_that_waits_for_nothing(loopback, answer, eventually):
     listener = await loopback.listen(answer)
-    for said in (b"", GET % b"now", b"GET /now HT", b"POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"):
+    for said in (
+        b"",
+        GET % b"now",
+        b"GET /now HT",
+        b"POST /now HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf",
+    ):
         wire = await loopback.connect(listener.port)
         await wire.send(said)
         if said.endswith(b"\r\n\r\n"):

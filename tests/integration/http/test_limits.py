@@ -11,7 +11,13 @@ from deputize.http.messages import Body, Headers, Response
 from support.patience import PATIENCE
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-QUICK = {"head_seconds": 0.08, "body_idle_seconds": 0.08, "keep_alive_seconds": 0.08, "write_seconds": 0.08, "linger_seconds": 0.08}
+QUICK = {
+    "head_seconds": 0.08,
+    "body_idle_seconds": 0.08,
+    "keep_alive_seconds": 0.08,
+    "write_seconds": 0.08,
+    "linger_seconds": 0.08,
+}
 
 
 async def ok(exchange):
@@ -70,7 +76,11 @@ async def uploading(loopback, echo, eventually):
     listener = await loopback.listen(echo, tick_seconds=3600)
     wire = await loopback.connect(listener.port)
     await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
-    await eventually(lambda: any(each._reader.body is not None and each._reader.body.waiting for each in listener._connections))
+    await eventually(
+        lambda: any(
+            each._reader.body is not None and each._reader.body.waiting for each in listener._connections
+        )
+    )
     (connection,) = listener._connections
     connection.tick(1000.0)
     return wire, connection
@@ -114,7 +124,11 @@ async def test_a_handler_that_takes_its_time_is_not_the_clients_silence(loopback
         (b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: 1\r\n" * 200 + b"\r\n", 431),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000001\r\n\r\n" + b"x" * 2_000_001, 413),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + b"186a0\r\n" + b"x" * 100_000 + b"\r\n" * 1, 200),
+        (
+            b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"186a0\r\n" + b"x" * 100_000 + b"\r\n" * 1,
+            200,
+        ),
     ],
 )
 async def test_refusals_have_no_body_and_close(loopback, echo, request_, status):
@@ -124,7 +138,11 @@ async def test_refusals_have_no_body_and_close(loopback, echo, request_, status)
     seen, fields, body = await wire.answer()
     assert seen == status
     if status != 200:
-        assert (fields["connection"], body, sorted(fields)) == ("close", b"", ["connection", "content-length", "date"])
+        assert (fields["connection"], body, sorted(fields)) == (
+            "close",
+            b"",
+            ["connection", "content-length", "date"],
+        )
         assert await wire.is_closed()
 
 
@@ -156,7 +174,9 @@ async def test_a_body_too_large_for_its_reader_is_answered_413(loopback):
         return Response(200)
 
     listener = await loopback.listen(small)
-    assert (await loopback.ask(listener.port, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd"))[0] == 413
+    assert (
+        await loopback.ask(listener.port, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd")
+    )[0] == 413
 
 
 async def test_a_malformed_body_while_it_streams_is_answered_400(loopback, echo):
@@ -323,7 +343,9 @@ async def test_a_graceful_close_lets_exchanges_finish(loopback):
     await asyncio.wait_for(closing, PATIENCE)
 
 
-async def test_a_request_whose_client_leaves_before_its_task_begins_gives_its_place_back(loopback, eventually):
+async def test_a_request_whose_client_leaves_before_its_task_begins_gives_its_place_back(
+    loopback, eventually
+):
     listener = await loopback.listen(ok)
     await loopback.connect(listener.port)
     await eventually(lambda: listener._connections)

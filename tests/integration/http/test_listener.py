@@ -9,7 +9,9 @@ GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def post(body, *extra):
-    return b"\r\n".join([b"POST /mcp?q HTTP/1.1", b"Host: a", b"Content-Length: %d" % len(body), *extra, b"", body])
+    return b"\r\n".join(
+        [b"POST /mcp?q HTTP/1.1", b"Host: a", b"Content-Length: %d" % len(body), *extra, b"", body]
+    )
 
 
 async def test_a_request_is_answered_and_the_connection_kept(loopback, echo):
@@ -138,8 +140,20 @@ async def test_an_offered_upgrade_is_ignored(loopback, echo):
     listener = await loopback.listen(echo)
     wire = await loopback.connect(listener.port)
     offer = (b"Connection: Upgrade, HTTP2-Settings", b"Upgrade: h2c", b"HTTP2-Settings: AAMAAABkAAQAAP__")
-    await wire.send(post(b"abc", *offer) + post(b"") + b"GET / HTTP/1.1\r\nHost: a\r\n" + b"\r\n".join(offer) + b"\r\n\r\n" + GET)
-    assert [(await wire.answer())[::2] for _ in range(4)] == [(200, b"abc"), (200, b""), (200, b""), (200, b"")]
+    await wire.send(
+        post(b"abc", *offer)
+        + post(b"")
+        + b"GET / HTTP/1.1\r\nHost: a\r\n"
+        + b"\r\n".join(offer)
+        + b"\r\n\r\n"
+        + GET
+    )
+    assert [(await wire.answer())[::2] for _ in range(4)] == [
+        (200, b"abc"),
+        (200, b""),
+        (200, b""),
+        (200, b""),
+    ]
 
 
 async def test_a_failing_handler_is_a_bare_500_and_a_log_line(loopback, capsys):

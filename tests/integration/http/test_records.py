@@ -1,4 +1,7 @@
-"""What a listener owes whoever keeps records: the last bytes of an answer wait until the record is written."""
+"""What a listener owes whoever keeps records.
+
+The last bytes of an answer wait until the record is written.
+"""
 
 import asyncio
 
@@ -93,11 +96,15 @@ async def test_a_stream_waits_at_its_head_and_at_its_end(loopback, keeper, event
         assert await wire.reader.readexactly(3) == b"123"
     assert await quiet(wire)
     keeper.write()
-    assert await (wire.chunk() if length is None else wire.reader.readexactly(2)) == (b"" if length is None else b"45")
+    assert await (wire.chunk() if length is None else wire.reader.readexactly(2)) == (
+        b"" if length is None else b"45"
+    )
 
 
 @pytest.mark.parametrize("length", [4, 6])
-async def test_a_body_that_is_not_as_long_as_announced_never_seems_complete(loopback, keeper, eventually, length):
+async def test_a_body_that_is_not_as_long_as_announced_never_seems_complete(
+    loopback, keeper, eventually, length
+):
     listener = await loopback.listen(streaming(keeper, length))
     wire = await loopback.connect(listener.port)
     await wire.send(GET)
@@ -123,7 +130,9 @@ async def test_a_client_that_leaves_meanwhile_leaves_nothing_behind(loopback, ke
     await eventually(lambda: gate.connections == 0)
     keeper.write()
     await eventually(lambda: gate.exchanges == 0)
-    assert {ending.complete for ending in keeper.endings} == {whole}  # what was to be sent was complete; a stream had not begun
+    assert {ending.complete for ending in keeper.endings} == {
+        whole
+    }  # what was to be sent was complete; a stream had not begun
 
 
 @pytest.mark.parametrize(
@@ -137,7 +146,9 @@ async def test_a_client_that_leaves_meanwhile_leaves_nothing_behind(loopback, ke
         (b"GET / HTTP/1.1\r\nHo", 408, "the head did not come"),
     ],
 )
-async def test_what_the_listener_refuses_is_told_before_it_is_answered(loopback, keeper, eventually, sent, status, reason):
+async def test_what_the_listener_refuses_is_told_before_it_is_answered(
+    loopback, keeper, eventually, sent, status, reason
+):
     async def answer(_):
         raise AssertionError("it is never asked")
 

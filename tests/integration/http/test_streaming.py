@@ -35,7 +35,11 @@ async def test_a_thousand_events_pass_one_by_one(loopback, record_property):
     wire = await loopback.connect(proxy.port)
     await wire.send(GET)
     status, fields = await wire.head()
-    assert (status, fields["content-type"], fields["transfer-encoding"]) == (200, "text/event-stream", "chunked")
+    assert (status, fields["content-type"], fields["transfer-encoding"]) == (
+        200,
+        "text/event-stream",
+        "chunked",
+    )
     latencies = []
     for number in range(1000):
         assert await wire.chunk() == b"data: %d\n\n" % number
@@ -81,7 +85,14 @@ async def test_clients_that_leave_close_fifty_upstream_streams(loopback, eventua
     assert server.open == 50
     for wire in wires:
         wire.close()
-    await eventually(lambda: server.open == 0 and not upstream._pools and not proxy.gate.connections and not proxy.gate.exchanges)
+    await eventually(
+        lambda: (
+            server.open == 0
+            and not upstream._pools
+            and not proxy.gate.connections
+            and not proxy.gate.exchanges
+        )
+    )
 
 
 async def test_an_upstream_that_leaves_closes_fifty_clients(loopback, eventually):

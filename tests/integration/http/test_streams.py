@@ -10,7 +10,10 @@ from deputize.http.upstream import PoolExhausted, StreamsExhausted, UpstreamErro
 from deputize.kernel.uris import Target
 
 CALLED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-BEGUN = b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n:a\n\r\n"
+BEGUN = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\nTransfer-Encoding: "
+    b"chunked\r\n\r\n3\r\n:a\n\r\n"
+)
 ENDED = b"0\r\n\r\n"
 
 
@@ -56,7 +59,9 @@ async def test_two_hundred_open_streams_keep_no_call_waiting(loopback):
         assert (await wire.head())[0] == 200
         assert await wire.chunk() == b":a\n"
     async with asyncio.timeout(0.5):
-        assert (await loopback.ask(proxy.port, b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}"))[2] == b"ok"
+        assert (
+            await loopback.ask(proxy.port, b"POST /mcp HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}")
+        )[2] == b"ok"
 
 
 async def test_one_stream_too_many_is_refused_and_calls_go_on(loopback, eventually):
@@ -162,7 +167,11 @@ async def test_the_places_add_up_however_streams_and_calls_end(loopback, eventua
                 continue
             try:
                 for pool in upstream._pools.values():
-                    assert (len(pool._streams) <= 4, pool._open <= 3, pool.connections >= pool._streams) == (True, True, True)
+                    assert (len(pool._streams) <= 4, pool._open <= 3, pool.connections >= pool._streams) == (
+                        True,
+                        True,
+                        True,
+                    )
                 if request.method == "POST":
                     done["called"] += 1
                 elif chance.random() < 0.5:

@@ -23,7 +23,10 @@ def issue(names, *addresses):
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     now = dt.datetime.now(dt.UTC)
-    alternatives = [*map(x509.DNSName, names), *(x509.IPAddress(ipaddress.ip_address(each)) for each in addresses)]
+    alternatives = [
+        *map(x509.DNSName, names),
+        *(x509.IPAddress(ipaddress.ip_address(each)) for each in addresses),
+    ]
     certificate = (
         x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
@@ -32,7 +35,9 @@ def issue(names, *addresses):
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     return SimpleNamespace(certificate=certificate.public_bytes(serialization.Encoding.PEM), key=pem)
 
 
@@ -54,9 +59,13 @@ async def test_https_on_both_sides(loopback, echo, local):
     backend = await loopback.listen(echo, ssl=server_context(local.certificate, local.key))
     upstream = loopback.upstream(ssl_context=client_context(local.certificate))
     proxy = await loopback.proxy(
-        Origin("https", "127.0.0.1", backend.port), upstream=upstream, ssl=server_context(local.certificate, local.key)
+        Origin("https", "127.0.0.1", backend.port),
+        upstream=upstream,
+        ssl=server_context(local.certificate, local.key),
     )
-    wire = await loopback.connect(proxy.port, ssl=client_context(local.certificate), server_hostname="localhost")
+    wire = await loopback.connect(
+        proxy.port, ssl=client_context(local.certificate), server_hostname="localhost"
+    )
     assert wire.writer.get_extra_info("ssl_object").selected_alpn_protocol() == "http/1.1"
     for body in (b"", b"abc" * 100_000):
         await wire.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
@@ -78,13 +87,17 @@ async def test_the_exchange_knows_it_came_in_securely(loopback, local):
 
 async def test_an_early_close_over_tls_still_shows_the_answer(loopback, local):
     listener = await loopback.listen(lambda exchange: None, ssl=server_context(local.certificate, local.key))
-    wire = await loopback.connect(listener.port, ssl=client_context(local.certificate), server_hostname="localhost")
+    wire = await loopback.connect(
+        listener.port, ssl=client_context(local.certificate), server_hostname="localhost"
+    )
     await wire.send(b"GET /../ HTTP/1.1\r\nHost: a\r\n\r\n")
     assert (await wire.answer())[0] == 400
 
 
 @pytest.mark.parametrize("trusted", ["nobody", "other", "wrong name"])
-async def test_an_upstream_that_is_not_who_it_should_be_is_not_spoken_to(loopback, echo, local, other, trusted):
+async def test_an_upstream_that_is_not_who_it_should_be_is_not_spoken_to(
+    loopback, echo, local, other, trusted
+):
     served, trusting = {
         "nobody": (local, client_context()),
         "other": (local, client_context(other.certificate)),
@@ -95,7 +108,9 @@ async def test_an_upstream_that_is_not_who_it_should_be_is_not_spoken_to(loopbac
         await loopback.upstream(ssl_context=trusting).send(request_to(listener.port))
 
 
-@pytest.mark.parametrize(("trusts_issuer", "options"), [(False, {"trust_all": True}), (True, {"check_hostname": False})])
+@pytest.mark.parametrize(
+    ("trusts_issuer", "options"), [(False, {"trust_all": True}), (True, {"check_hostname": False})]
+)
 async def test_what_may_be_left_unverified(loopback, echo, other, trusts_issuer, options):
     listener = await loopback.listen(echo, ssl=server_context(other.certificate, other.key))
     context = client_context(other.certificate if trusts_issuer else None, **options)
@@ -149,7 +164,9 @@ async def test_clients_over_tls_leave_nothing_for_the_collector(loopback, eventu
     listener = await loopback.listen(answer, ssl=server_context(local.certificate, local.key))
 
     async def once():
-        wire = await loopback.connect(listener.port, ssl=client_context(local.certificate), server_hostname="localhost")
+        wire = await loopback.connect(
+            listener.port, ssl=client_context(local.certificate), server_hostname="localhost"
+        )
         await wire.send(GET)
         await wire.answer()
         loopback.opened.pop()

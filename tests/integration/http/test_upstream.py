@@ -26,7 +26,14 @@ def request_to(origin, method="GET", path="/", body=None, headers=()):
 async def read_request(reader):
     """The head and the body of a request with a length."""
     head = await reader.readuntil(b"\r\n\r\n")
-    length = next((int(line.partition(b":")[2]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
+    length = next(
+        (
+            int(line.partition(b":")[2])
+            for line in head.split(b"\r\n")
+            if line.lower().startswith(b"content-length")
+        ),
+        0,
+    )
     return head, await reader.readexactly(length)
 
 
@@ -61,11 +68,18 @@ async def test_what_is_sent(loopback):
         (b"Transfer-Encoding", b"chunked"),
         (b"TE", b"x"),
     ]
-    request = request_to(origin, "POST", "/a%2Eb/c;d=%C3%A9", Body(b"body"), [*fields, (b"Expect", b"100-continue"), (b"Upgrade", b"h2c")])
+    request = request_to(
+        origin,
+        "POST",
+        "/a%2Eb/c;d=%C3%A9",
+        Body(b"body"),
+        [*fields, (b"Expect", b"100-continue"), (b"Upgrade", b"h2c")],
+    )
     await loopback.upstream().send(request)
     assert seen == [
         (
-            f"POST /a%2Eb/c;d=%C3%A9 HTTP/1.1\r\nHost: 127.0.0.1:{origin.port}\r\nX-Kept: 1\r\nContent-Length: 4\r\n\r\n".encode(),
+            f"POST /a%2Eb/c;d=%C3%A9 HTTP/1.1\r\nHost: 127.0.0.1:{origin.port}\r\nX-Kept: "
+            f"1\r\nContent-Length: 4\r\n\r\n".encode(),
             b"body",
         )
     ]
@@ -96,14 +110,22 @@ async def test_a_connection_is_used_again(loopback):
 
 
 async def test_hop_by_hop_fields_of_an_answer_end_here(loopback):
-    fields = (b"Connection: X-Private, keep-alive", b"Keep-Alive: timeout=5", b"X-Private: 1", b"X-Public: 2", b"Content-Length: 0")
+    fields = (
+        b"Connection: X-Private, keep-alive",
+        b"Keep-Alive: timeout=5",
+        b"X-Private: 1",
+        b"X-Public: 2",
+        b"Content-Length: 0",
+    )
     origin = await loopback.server(answering(b"\r\n".join([b"HTTP/1.1 200 OK", *fields, b"", b""])))
     response = await loopback.upstream().send(request_to(origin))
     assert response.headers.raw == [(b"X-Public", b"2"), (b"Content-Length", b"0")]
 
 
 async def test_a_redirect_is_an_answer(loopback):
-    origin = await loopback.server(answering(b"HTTP/1.1 302 Found\r\nLocation: http://other/\r\nContent-Length: 0\r\n\r\n"))
+    origin = await loopback.server(
+        answering(b"HTTP/1.1 302 Found\r\nLocation: http://other/\r\nContent-Length: 0\r\n\r\n")
+    )
     assert (await loopback.upstream().send(request_to(origin))).status == 302
 
 
@@ -148,7 +170,9 @@ async def test_an_answer_that_could_be_read_in_two_ways_is_refused(loopback, ans
 BEGUN = b"HTTP/1.1 200 OK\r\nSet-Cookie: evil\r\nX: "
 
 
-@pytest.mark.parametrize("excess", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"evil", b"\r\n", BEGUN, b"HTTP/1.1 2"])
+@pytest.mark.parametrize(
+    "excess", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil", b"evil", b"\r\n", BEGUN, b"HTTP/1.1 2"]
+)
 async def test_what_follows_an_answer_is_never_taken_for_the_next_one(loopback, excess):
     first = True
 
@@ -289,7 +313,9 @@ async def test_a_streamed_request(loopback):
         yield b"two!"
 
     origin = await loopback.server(talk)
-    assert (await loopback.upstream().send(request_to(origin, "POST", body=Body(None, pieces())))).status == 200
+    assert (
+        await loopback.upstream().send(request_to(origin, "POST", body=Body(None, pieces())))
+    ).status == 200
     assert bodies == [b"3\r\none\r\n4\r\ntwo!\r\n0\r\n\r\n"]
 
 
@@ -414,12 +440,17 @@ async def test_a_lost_connection_makes_room_for_who_waits(loopback):
 
     origin = await loopback.server(talk)
     upstream = loopback.upstream(connections=1)
-    results = await asyncio.gather(*(upstream.send(request_to(origin)) for _ in range(5)), return_exceptions=True)
+    results = await asyncio.gather(
+        *(upstream.send(request_to(origin)) for _ in range(5)), return_exceptions=True
+    )
     assert all(isinstance(each, ConnectionClosed) for each in results)
 
 
 async def closing_after_one(loopback, seen):
-    """A server that answers once a connection, and closes it when asked again: what a kept connection may meet."""
+    """A server that answers once a connection, and closes it when asked again.
+
+    What a kept connection may meet.
+    """
 
     async def talk(reader, writer):
         seen.append((await read_request(reader))[0].split(b" ")[0])
@@ -500,7 +531,11 @@ async def test_a_request_line_that_would_split_is_refused_and_nothing_sent(loopb
     seen = []
     origin = await loopback.server(answering(OK, seen=seen))
     upstream = loopback.upstream()
-    for bad in (request_to(origin, path="/a b"), request_to(origin, "G T"), request_to(origin, headers=[(b"X", b"a\r\nY: b")])):
+    for bad in (
+        request_to(origin, path="/a b"),
+        request_to(origin, "G T"),
+        request_to(origin, headers=[(b"X", b"a\r\nY: b")]),
+    ):
         with pytest.raises(HeaderError):
             await upstream.send(bad)
     assert (await upstream.send(request_to(origin, path="/last"))).status == 200

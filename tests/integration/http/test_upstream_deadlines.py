@@ -124,7 +124,10 @@ async def test_both_ends_are_asked_whether_they_live(loopback, eventually):
     wire = await loopback.connect(proxy.port)
     await wire.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
     await eventually(lambda: upstream._pools)
-    connections = [*proxy._connections, *(each for pool in upstream._pools.values() for each in pool.connections)]
+    connections = [
+        *proxy._connections,
+        *(each for pool in upstream._pools.values() for each in pool.connections),
+    ]
     assert len(connections) == 2
     for each in connections:
         connected = each.transport.get_extra_info("socket")

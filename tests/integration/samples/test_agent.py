@@ -41,7 +41,9 @@ def browser(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def visit(url: str) -> bool:
         visited.append(url)
-        threading.Thread(target=httpx2.get, args=(url,), kwargs={"follow_redirects": True}, daemon=True).start()
+        threading.Thread(
+            target=httpx2.get, args=(url,), kwargs={"follow_redirects": True}, daemon=True
+        ).start()
         return True
 
     monkeypatch.setattr(webbrowser, "open", visit)
@@ -68,26 +70,40 @@ def unused_port() -> str:
 async def run(url: str, *options: str) -> int:
     """The agent in a thread of its own, as `asyncio.run` wants it."""
     return await asyncio.to_thread(
-        cli.main, ["--client-id", "agent-1", "--mcp-server-url", url, "--callback-port", unused_port(), *options]
+        cli.main,
+        ["--client-id", "agent-1", "--mcp-server-url", url, "--callback-port", unused_port(), *options],
     )
 
 
-async def test_the_whole_way_from_refusal_to_answer(protected_url: str, script: Script, browser: list[str], capfd: Captured):
+async def test_the_whole_way_from_refusal_to_answer(
+    protected_url: str, script: Script, browser: list[str], capfd: Captured
+):
     assert await run(protected_url, "--once", TOKYO) == 0
     output = capfd.readouterr().out
-    assert f"[INFO] Exchanged the user's token and the agent's own for one to {protected_url} with scope 'test'" in output
+    assert (
+        f"[INFO] Exchanged the user's token and the agent's own for one to {protected_url} with scope 'test'"
+        in output
+    )
     assert f"[INFO] Discovered tools [{protected_url}]:\n  - geocode" in output
     assert output.rstrip().rpartition("\n\n")[2].startswith("Daily forecast for Tokyo, Japan")
     authorize, redeem, own, exchange = script.requests
     assert (authorize["scope"], authorize["client_id"]) == ("agent", "agent-1")
-    assert all("resource" not in request for request in (authorize, redeem, own)), "agent is no URI (RFC 8707 section 2)"
-    assert (redeem["grant_type"], redeem["code"], redeem["redirect_uri"]) == ("authorization_code", "the-code", authorize["redirect_uri"])
+    assert all("resource" not in request for request in (authorize, redeem, own)), (
+        "agent is no URI (RFC 8707 section 2)"
+    )
+    assert (redeem["grant_type"], redeem["code"], redeem["redirect_uri"]) == (
+        "authorization_code",
+        "the-code",
+        authorize["redirect_uri"],
+    )
     assert (own["grant_type"], own["scope"]) == ("client_credentials", "agent")
     assert (exchange["scope"], exchange["resource"]) == ("test", protected_url)
     assert len(browser) == 1
 
 
-async def test_shows_claims_privately_and_no_token(protected_url: str, browser: list[str], tmp_path: Path, capfd: Captured):
+async def test_shows_claims_privately_and_no_token(
+    protected_url: str, browser: list[str], tmp_path: Path, capfd: Captured
+):
     file = tmp_path / "tokens.json"
     assert await run(protected_url, "--once", TOKYO, "--show-tokens", str(file)) == 0
     assert {name: claims["grant"] for name, claims in json.loads(file.read_text()).items()} == {
@@ -104,15 +120,23 @@ async def test_a_server_that_asks_for_nothing_needs_no_registration(weather_url:
     assert "Daily forecast for Tokyo, Japan" in capfd.readouterr().out
 
 
-async def test_signs_on_when_only_calls_need_a_token(protected_url: str, script: Script, browser: list[str], capfd: Captured):
+async def test_signs_on_when_only_calls_need_a_token(
+    protected_url: str, script: Script, browser: list[str], capfd: Captured
+):
     script.open_methods = frozenset({"server/discover", "tools/list"})
     assert await run(protected_url, "--once", TOKYO) == 0
     output = capfd.readouterr().out
-    assert output.index("Discovered tools") < output.index("asks for a token") < output.index("Daily forecast for Tokyo, Japan")
+    assert (
+        output.index("Discovered tools")
+        < output.index("asks for a token")
+        < output.index("Daily forecast for Tokyo, Japan")
+    )
     assert len(browser) == 1
 
 
-async def test_gets_more_scope_when_the_first_was_not_enough(protected_url: str, script: Script, browser: list[str]):
+async def test_gets_more_scope_when_the_first_was_not_enough(
+    protected_url: str, script: Script, browser: list[str]
+):
     script.needed_scopes = frozenset({"test", "forecast"})
     assert await run(protected_url, "--once", TOKYO) == 0
     assert script.requests[-1]["scope"] == "test forecast"
@@ -128,13 +152,23 @@ async def test_gets_more_scope_when_the_first_was_not_enough(protected_url: str,
         ("metadata", {"code_challenge_methods_supported": []}, "PKCE"),
         ("authorization_answer", {"iss": "http://127.0.0.1/evil"}, "another authorization server"),
         ("authorization_answer", {"error": "access_denied"}, "access_denied"),
-        ("exchange_error", "invalid_grant", "refused the token exchange: invalid_grant (refused by the script)"),
+        (
+            "exchange_error",
+            "invalid_grant",
+            "refused the token exchange: invalid_grant (refused by the script)",
+        ),
         ("exchange_error", "invalid_client", "Check that AGENT_SECRET is the secret"),
         ("withheld", frozenset({"test"}), "insufficient_scope"),
     ],
 )
 async def test_stops_with_a_reason(
-    protected_url: str, script: Script, browser: list[str], capfd: Captured, part: str, change: object, reason: str
+    protected_url: str,
+    script: Script,
+    browser: list[str],
+    capfd: Captured,
+    part: str,
+    change: object,
+    reason: str,
 ):
     setattr(script, part, change)
     assert await run(protected_url, "--once", TOKYO) == 1

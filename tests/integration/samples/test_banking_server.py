@@ -18,9 +18,16 @@ async def banking_url(serving) -> AsyncIterator[str]:
 async def test_tells_reading_from_moving_money(banking_url: str, mode: str):
     async with Client(banking_url, mode=mode) as client:
         hints = {tool.name: tool.annotations.read_only_hint for tool in (await client.list_tools()).tools}
-        assert hints == {"list_accounts": True, "read_balance": True, "list_transactions": True, "transfer": False}
+        assert hints == {
+            "list_accounts": True,
+            "read_balance": True,
+            "list_transactions": True,
+            "transfer": False,
+        }
         before = await client.call_tool("read_balance", {"account": "savings"})
-        done = await client.call_tool("transfer", {"from_account": "checking", "to_account": "savings", "amount": "50"})
+        done = await client.call_tool(
+            "transfer", {"from_account": "checking", "to_account": "savings", "amount": "50"}
+        )
         after = await client.call_tool("list_transactions", {"account": "savings"})
     assert before.content[0].text == "savings: 18400.00 EUR"
     assert done.structured_content["amount"] == "50.00"
@@ -30,7 +37,9 @@ async def test_tells_reading_from_moving_money(banking_url: str, mode: str):
 @pytest.mark.parametrize("amount", [0, -5, "1e9", 10_000, "1.005", "NaN"])
 async def test_refuses_amounts_that_cannot_be(banking_url: str, amount: object):
     async with Client(banking_url) as client:
-        answer = await client.call_tool("transfer", {"from_account": "checking", "to_account": "savings", "amount": amount})
+        answer = await client.call_tool(
+            "transfer", {"from_account": "checking", "to_account": "savings", "amount": amount}
+        )
     assert answer.is_error
 
 
@@ -43,7 +52,11 @@ async def test_refuses_amounts_that_cannot_be(banking_url: str, amount: object):
     ],
 )
 async def test_the_agent_banks_without_having_seen_it_before(
-    banking_url: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, prompt: str, answer: str
+    banking_url: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    prompt: str,
+    answer: str,
 ):
     monkeypatch.delenv("AGENT_MODEL_URL", raising=False)
     assert await asyncio.to_thread(cli.main, ["--mcp-server-url", banking_url, "--once", prompt]) == 0

@@ -1,4 +1,7 @@
-"""Processes that are killed: what was answered is kept, what was not answered did not happen, and of two processes one wins."""
+"""Processes that are killed.
+
+What was answered is kept, what was not answered did not happen, and of two processes one wins.
+"""
 
 import asyncio
 import signal
@@ -48,7 +51,9 @@ class Redeeming:
     def __init__(self, data: Path, name: str, when: str = "never") -> None:
         environment = {"PYTHONPATH": str(TESTS), "PATH": ""}
         command = [sys.executable, "-c", PROGRAM, str(data), name, when]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         assert self._process.stdout.readline() == "ready\n"
 
     def go(self) -> None:

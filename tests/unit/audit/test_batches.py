@@ -18,7 +18,10 @@ OFTEN = Buffering(capacity=1000, interval=0.01)
 
 
 class Disk:
-    """Takes what it is told to take: `room` bytes, or an error. `lasting` is what a sync has brought to safety."""
+    """Takes what it is told to take: `room` bytes, or an error.
+
+    `lasting` is what a sync has brought to safety.
+    """
 
     def __init__(self):
         self.content = b""
@@ -71,7 +74,9 @@ def trail():
 
 @pytest.fixture
 def make_batch(disk, trail):
-    return lambda buffering=OFTEN, durability=None: Batch("disk", disk.write, type(MCP).json, trail, buffering, durability)
+    return lambda buffering=OFTEN, durability=None: Batch(
+        "disk", disk.write, type(MCP).json, trail, buffering, durability
+    )
 
 
 @pytest.fixture
@@ -144,7 +149,12 @@ async def test_a_full_disk_is_reported_once_and_loses_nothing_in_between(disk, m
     ]
     assert logs[0]["error"] == "No space left on device"
     (figures,) = trail.figures()
-    assert (figures.is_failing, figures.waiting, figures.tally.written, figures.tally.dropped) == (False, 0, 6, 0)
+    assert (figures.is_failing, figures.waiting, figures.tally.written, figures.tally.dropped) == (
+        False,
+        0,
+        6,
+        0,
+    )
     assert figures.tally.failures > 1
 
 
@@ -198,13 +208,18 @@ async def test_those_that_come_during_a_sync_share_the_next(disk, durable):
 
 
 @pytest.mark.parametrize("trouble", ["full", "broken"])
-async def test_a_record_that_cannot_be_committed_is_refused_until_there_is_room(disk, durable, trail, trouble):
+async def test_a_record_that_cannot_be_committed_is_refused_until_there_is_room(
+    disk, durable, trail, trouble
+):
     disk.room, disk.broken = (0, False) if trouble == "full" else (1_000_000, True)
     for number in range(3):
         with pytest.raises(OSError, match="o"):
             await durable.commit(event(number))
     assert trail.is_failing
-    assert (durable.waiting, disk.records()) in [(1, []), (0, ["0"])]  # only the first, which found out, is kept
+    assert (durable.waiting, disk.records()) in [
+        (1, []),
+        (0, ["0"]),
+    ]  # only the first, which found out, is kept
     disk.room, disk.broken = 1_000_000, False
     await until(lambda: not trail.is_failing)
     await durable.commit(event(7))
@@ -241,14 +256,18 @@ async def test_a_caller_that_gives_up_takes_nobody_with_it(disk, durable):
 async def test_a_record_that_finds_no_room_in_memory_is_not_confirmed(disk, make_batch):
     with ThreadPoolExecutor(max_workers=1) as thread:
         batch = make_batch(Buffering(capacity=2, interval=0.01), Durability(disk.syncing, thread))
-        outcomes = await asyncio.gather(*(batch.commit(event(number)) for number in range(4)), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            *(batch.commit(event(number)) for number in range(4)), return_exceptions=True
+        )
         assert [isinstance(outcome, NotKept) for outcome in outcomes] == [False, False, True, True]
         assert numbers(disk.lasting) == ["0", "1"]
         await batch.close()
 
 
 @given(
-    st.lists(st.one_of(st.sampled_from(["add", "commit", "turn", "mend"]), st.integers(0, 2500)), max_size=30),
+    st.lists(
+        st.one_of(st.sampled_from(["add", "commit", "turn", "mend"]), st.integers(0, 2500)), max_size=30
+    ),
     st.sampled_from([1, 3, 1000]),
 )
 async def test_whatever_happens_to_the_disk_what_was_confirmed_is_on_it_and_nothing_is_twice(steps, capacity):
@@ -256,7 +275,14 @@ async def test_whatever_happens_to_the_disk_what_was_confirmed_is_on_it_and_noth
     disk, trail = Disk(), Trail()
     confirmed, added, made, running = set(), set(), 0, []
     with ThreadPoolExecutor(max_workers=1) as thread:
-        batch = Batch("disk", disk.write, type(MCP).json, trail, Buffering(capacity, 0.01), Durability(disk.syncing, thread))
+        batch = Batch(
+            "disk",
+            disk.write,
+            type(MCP).json,
+            trail,
+            Buffering(capacity, 0.01),
+            Durability(disk.syncing, thread),
+        )
 
         async def commit(number):
             try:

@@ -27,7 +27,12 @@ def test_an_access_record_keeps_the_originals_names():
                 "headers": {"host": ["ig.example.com:8443"], "accept": ["a/b", "c/d"]},
             }
         },
-        "response": {"status": "SUCCESSFUL", "statusCode": "200", "elapsedTime": 13, "elapsedTimeUnits": "MILLISECONDS"},
+        "response": {
+            "status": "SUCCESSFUL",
+            "statusCode": "200",
+            "elapsedTime": 13,
+            "elapsedTimeUnits": "MILLISECONDS",
+        },
         "ig": {"exchangeId": "tx", "routeId": "mcp", "routeName": "mcp route"},
     }
 
@@ -54,7 +59,9 @@ def test_an_mcp_record_says_who_acted_for_whom_on_what():
 
 
 def test_a_refusal_is_a_denial_with_its_reason():
-    members = from_json(MCP._replace(permitted=False, reason="insufficient_scope", status=403, method="prompts/get").json())
+    members = from_json(
+        MCP._replace(permitted=False, reason="insufficient_scope", status=403, method="prompts/get").json()
+    )
     assert (members["decision"], members["reason"], members["tool"]) == ("DENY", "insufficient_scope", None)
     assert members["response"]["status"] == "FAILED"
 
@@ -70,19 +77,35 @@ def test_no_credential_of_the_request_is_written():
 @given(st.text(max_size=200), st.binary(max_size=900), st.lists(st.text(max_size=9), max_size=3))
 def test_any_text_becomes_one_line_that_says_it(text, value, texts):
     subject = Subject(text, tuple(texts), text, tuple(texts), text)
-    mcp = MCP._replace(param=text, session_id=text, client_info=text, server_info=text, method=text, reason=text, subject=subject).json()
+    mcp = MCP._replace(
+        param=text,
+        session_id=text,
+        client_info=text,
+        server_info=text,
+        method=text,
+        reason=text,
+        subject=subject,
+    ).json()
     access = ACCESS._replace(headers=[(b"user-agent", value)], method=text, subject=subject).json()
     assert mcp.isascii()
     assert (mcp + access).isprintable()
     read = from_json(mcp)
-    assert (read["client"]["param"], read["reason"], read["act"], read["sub"], read["scopes"]) == (text, text, texts, text, texts)
+    assert (read["client"]["param"], read["reason"], read["act"], read["sub"], read["scopes"]) == (
+        text,
+        text,
+        texts,
+        text,
+        texts,
+    )
     assert from_json(access)["http"]["request"]["headers"] == {"user-agent": [cut(value.decode("latin-1"))]}
 
 
 def test_what_is_cut_says_so_and_stays_distinct():
     record = from_json(ACCESS._replace(headers=[(b"user-agent", b"x" * 9000)]).json())
     digest = hashlib.sha256(b"x" * 9000).hexdigest()
-    assert record["http"]["request"]["headers"] == {"user-agent": [f"{'x' * 512}… (cut: 9000 characters, SHA-256 {digest})"]}
+    assert record["http"]["request"]["headers"] == {
+        "user-agent": [f"{'x' * 512}… (cut: 9000 characters, SHA-256 {digest})"]
+    }
     assert cut("x" * 600 + "a") != cut("x" * 600 + "b")
 
 
@@ -110,7 +133,14 @@ def test_the_parts_of_an_exchange_are_told_apart():
 
 def test_a_request_that_was_not_understood_is_recorded_with_what_is_known():
     unheard = ACCESS._replace(
-        route=None, method=None, origin=None, target=None, headers=(), status=400, subject=Subject(), reason="rubbish"
+        route=None,
+        method=None,
+        origin=None,
+        target=None,
+        headers=(),
+        status=400,
+        subject=Subject(),
+        reason="rubbish",
     )
     record = from_json(unheard.json())
     assert record["http"]["request"] == {"secure": True, "method": None, "path": None, "headers": {}}

@@ -12,7 +12,9 @@ def rotation(**options):
     return Rotation(FixedClock(1_774_039_361), 100, **options)
 
 
-@pytest.mark.parametrize(("size", "addition", "due"), [(0, 500, False), (50, 50, False), (50, 51, True), (200, 1, True)])
+@pytest.mark.parametrize(
+    ("size", "addition", "due"), [(0, 500, False), (50, 50, False), (50, 51, True), (200, 1, True)]
+)
 def test_a_file_is_full_when_the_next_batch_goes_beyond(size, addition, due):
     assert rotation().is_due(size, addition) is due
 
@@ -22,7 +24,11 @@ def test_files_set_aside_say_when_and_never_replace_each_other(tmp_path):
     for content in ("a", "b", "c"):
         path.write_text(content)
         rotation().set_aside(path)
-    names = ["mcp.audit.json-2026.03.20-20.42.41", "mcp.audit.json-2026.03.20-20.42.41.001", "mcp.audit.json-2026.03.20-20.42.41.002"]
+    names = [
+        "mcp.audit.json-2026.03.20-20.42.41",
+        "mcp.audit.json-2026.03.20-20.42.41.001",
+        "mcp.audit.json-2026.03.20-20.42.41.002",
+    ]
     assert [(tmp_path / name).read_text() for name in names] == ["a", "b", "c"]
     assert not path.exists()
 

@@ -82,12 +82,17 @@ async def test_topics_go_to_all_who_want_them(tmp_path):
     service.publisher("access")(ACCESS)
     for sink in sinks:
         await sink.close()
-    assert [len(lines(tmp_path / name)) for name in ("a/mcp.audit.json", "b/mcp.audit.json", "b/access.audit.json")] == [1, 1, 1]
+    assert [
+        len(lines(tmp_path / name))
+        for name in ("a/mcp.audit.json", "b/mcp.audit.json", "b/access.audit.json")
+    ] == [1, 1, 1]
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["mcp.audit.json"]
 
 
 def test_a_link_or_a_pipe_in_the_place_of_a_file_is_refused(tmp_path):
-    """Whoever can write to the directory must not have the gateway append to another file, open it to others, or stand still."""
+    """Whoever can write to the directory must not have the gateway append to another file, open it to others,
+    or stand still.
+    """
     victim = tmp_path / "victim"
     victim.touch(mode=0o600)
     (tmp_path / "mcp.audit.json").symlink_to(victim)
@@ -124,7 +129,11 @@ async def test_nothing_is_committed_unless_asked_for(tmp_path):
     files = JsonFileSink(tmp_path, ["mcp"])
     reading, writing = os.pipe()
     standard_output = StdoutSink(["mcp"], writing)
-    for service in (AuditService((files,)), AuditService((files,), strict=True), AuditService((standard_output,), strict=True)):
+    for service in (
+        AuditService((files,)),
+        AuditService((files,), strict=True),
+        AuditService((standard_output,), strict=True),
+    ):
         assert service.committer("mcp") is None
     durable = JsonFileSink(tmp_path, ["mcp"], durable=True)
     await AuditService((standard_output, durable), strict=True).committer("mcp")(MCP)
@@ -155,7 +164,8 @@ async def test_a_reader_that_stands_still_does_not_stop_the_process():
 
 
 @pytest.mark.parametrize(
-    ("left", "expected"), [('{"cut', ['{"cut', MCP.json()]), ('{"a":1}\n', ['{"a":1}', MCP.json()]), ("", [MCP.json()])]
+    ("left", "expected"),
+    [('{"cut', ['{"cut', MCP.json()]), ('{"a":1}\n', ['{"a":1}', MCP.json()]), ("", [MCP.json()])],
 )
 async def test_a_line_that_was_cut_off_spoils_no_other(tmp_path, left, expected):
     (tmp_path / "mcp.audit.json").write_text(left)

@@ -29,7 +29,10 @@ async def test_metadata_is_found_wherever_clients_look(authority, http, path):
 
 @pytest.mark.parametrize("path", [METADATA[0], f"/{ENVIRONMENT_ID}/as/jwks"])
 async def test_browsers_may_ask_with_headers_of_their_own(http, path):
-    response = await http.options(path, headers={"Origin": "https://x.example", "Access-Control-Request-Headers": "mcp-protocol-version"})
+    response = await http.options(
+        path,
+        headers={"Origin": "https://x.example", "Access-Control-Request-Headers": "mcp-protocol-version"},
+    )
     assert response.status_code == 204
     assert response.headers["access-control-allow-headers"] == "*"
 
@@ -57,7 +60,9 @@ async def test_what_is_not_there_is_404_in_json(http, path):
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
 
-@pytest.mark.parametrize("path", ["/", "/unknown/as/jwks", f"/{ENVIRONMENT_ID}", f"/{ENVIRONMENT_ID}/nothing", "/unknown/account"])
+@pytest.mark.parametrize(
+    "path", ["/", "/unknown/as/jwks", f"/{ENVIRONMENT_ID}", f"/{ENVIRONMENT_ID}/nothing", "/unknown/account"]
+)
 async def test_people_get_a_page_where_there_is_nothing(http, path):
     response = await http.get(path, headers={"Accept": BROWSER, "Accept-Language": "de"})
     assert response.status_code == 404
@@ -69,7 +74,9 @@ async def test_people_get_a_page_where_there_is_nothing(http, path):
 async def test_people_get_a_page_for_whatever_goes_wrong(authority, http, monkeypatch):
     wrong_method = await http.get(f"/{ENVIRONMENT_ID}/as/token", headers={"Accept": BROWSER})
     assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "POST")
-    twice = await http.get("/", headers=[("Accept", BROWSER), ("Authorization", "Basic x"), ("Authorization", "Basic y")])
+    twice = await http.get(
+        "/", headers=[("Accept", BROWSER), ("Authorization", "Basic x"), ("Authorization", "Basic y")]
+    )
     assert twice.status_code == 400
     monkeypatch.setattr(authority.clock, "now", lambda: 1 / 0)
     bug = await http.get(f"/{ENVIRONMENT_ID}/account", headers={"Accept": BROWSER})
@@ -121,7 +128,9 @@ async def test_a_bug_is_an_error_without_a_trace_of_it(authority, http, monkeypa
     assert "division" not in response.text
 
 
-@pytest.mark.parametrize(("name", "kind"), [("signon.css", "text/css; charset=utf-8"), ("logo.svg", "image/svg+xml")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("signon.css", "text/css; charset=utf-8"), ("logo.svg", "image/svg+xml")]
+)
 async def test_assets(http, name, kind):
     response = await http.get(f"/assets/{name}")
     assert response.headers["content-type"] == kind

@@ -1,4 +1,7 @@
-"""What auditors find in `authority.audit.json`: who did what, for whom, why not, from where; and never a credential."""
+"""What auditors find in `authority.audit.json`: who did what, for whom, why not, from where.
+
+And never a credential.
+"""
 
 import asyncio
 import json
@@ -14,7 +17,17 @@ from hypothesis import strategies as st
 from deputize.authority.app import create_app
 from deputize.authority.audit import Event, Source, open_audit
 from deputize.kernel.digests import digest
-from support.agent_delegation import AGENT_ID, AGENT_SECRET, AGREEMENT_ID, OTHER_ID, REDIRECT_URI, TEST_ID, TEST_SECRET, USER_ID, VERIFIER
+from support.agent_delegation import (
+    AGENT_ID,
+    AGENT_SECRET,
+    AGREEMENT_ID,
+    OTHER_ID,
+    REDIRECT_URI,
+    TEST_ID,
+    TEST_SECRET,
+    USER_ID,
+    VERIFIER,
+)
 from support.authority import PASSWORD, Browser, basic, running_authority
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -41,15 +54,29 @@ class Agent:
         await self.browser.accept()
         code = self.browser.answer["code"]
         self.credentials |= {code, *self.client.cookies.values()}
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": REDIRECT_URI,
+            "code_verifier": VERIFIER,
+        }
         return await self.post("token", form)
 
     async def actor_token(self):
-        return (await self.post("token", {"grant_type": "client_credentials", "scope": "agent"}))["access_token"]
+        return (await self.post("token", {"grant_type": "client_credentials", "scope": "agent"}))[
+            "access_token"
+        ]
 
     async def exchange(self, subject, actor, credentials=None):
-        form = {"grant_type": TOKEN_EXCHANGE, "scope": "test", "subject_token": subject, "subject_token_type": ACCESS_TOKEN}
-        return await self.post("token", {**form, "actor_token": actor, "actor_token_type": ACCESS_TOKEN}, credentials)
+        form = {
+            "grant_type": TOKEN_EXCHANGE,
+            "scope": "test",
+            "subject_token": subject,
+            "subject_token_type": ACCESS_TOKEN,
+        }
+        return await self.post(
+            "token", {**form, "actor_token": actor, "actor_token_type": ACCESS_TOKEN}, credentials
+        )
 
 
 @pytest.fixture
@@ -59,7 +86,9 @@ async def agent(authority):
 
 
 def jti_of(authority, token):
-    return authority.services.verifier.verify(token, authority.directory.environment.keys, authority.issuer, 0.0)["jti"]
+    return authority.services.verifier.verify(
+        token, authority.directory.environment.keys, authority.issuer, 0.0
+    )["jti"]
 
 
 async def test_a_sign_on_says_who_agreed_to_what_for_whom(authority, agent):
@@ -82,7 +111,12 @@ async def test_an_exchange_names_every_token_it_rests_on(authority, agent):
     record = (await authority.records("TOKEN-ISSUED"))[-1]
     jtis = [jti_of(authority, token) for token in (exchanged, subject, actor)]
     assert [record["jti"], record["subjectJti"], record["actorJti"]] == record["trackingIds"] == jtis
-    assert (record["userId"], record["clientId"], record["act"], record["scopes"]) == (USER_ID, AGENT_ID, [AGENT_ID], ["test"])
+    assert (record["userId"], record["clientId"], record["act"], record["scopes"]) == (
+        USER_ID,
+        AGENT_ID,
+        [AGENT_ID],
+        ["test"],
+    )
 
 
 async def test_a_refused_exchange_names_user_agent_and_subject(authority, agent):
@@ -103,7 +137,11 @@ async def test_a_refused_exchange_names_user_agent_and_subject(authority, agent)
 async def test_a_code_or_refresh_token_that_is_refused_names_its_user(authority, agent):
     signed_on = await agent.sign_on()
     for _ in range(2):
-        await agent.post("token", {"grant_type": "refresh_token", "refresh_token": signed_on["refresh_token"]}, basic(OTHER_ID))
+        await agent.post(
+            "token",
+            {"grant_type": "refresh_token", "refresh_token": signed_on["refresh_token"]},
+            basic(OTHER_ID),
+        )
     for record in await authority.records("TOKEN-REFUSED"):
         assert (record["userId"], record["clientId"]) == (USER_ID, OTHER_ID)
         assert record["grantId"]
@@ -119,7 +157,11 @@ async def test_why_a_token_is_inactive_is_recorded_under_both_ids(authority, age
     foreign, revoked, nonsense = await authority.records("TOKEN-INACTIVE")
     assert foreign["reason"] == "it is not for the resource 'test' that asks"
     assert "revoked" in revoked["reason"]
-    assert (revoked["jti"], revoked["userId"], revoked["askedBy"]) == (jti_of(authority, token), USER_ID, AGENT_ID)
+    assert (revoked["jti"], revoked["userId"], revoked["askedBy"]) == (
+        jti_of(authority, token),
+        USER_ID,
+        AGENT_ID,
+    )
     assert "jti" not in nonsense
     assert {record["callerTransactionId"] for record in (foreign, revoked, nonsense)} == {"gateway-7/0"}
     assert len({record["transactionId"] for record in (foreign, revoked, nonsense)}) == 3
@@ -152,7 +194,10 @@ async def test_withdrawing_and_signing_off_are_recorded(authority, agent):
     await agent.browser.get(f"{authority.path}/as/signoff")
     await agent.browser.submit()
     (signed_off,) = await authority.records("SIGNED-OFF")
-    assert (signed_off["userId"], signed_off["sessionId"]) == (USER_ID, (await authority.records("SIGNED-ON"))[0]["sessionId"])
+    assert (signed_off["userId"], signed_off["sessionId"]) == (
+        USER_ID,
+        (await authority.records("SIGNED-ON"))[0]["sessionId"],
+    )
 
 
 async def test_the_correlation_id_of_the_answer_finds_the_record(authority, agent):
@@ -161,17 +206,35 @@ async def test_the_correlation_id_of_the_answer_finds_the_record(authority, agen
     assert f"(Correlation ID: {record['transactionId']})" in refused["error_description"]
 
 
-@pytest.mark.parametrize(("trusted", "address"), [((), "127.0.0.1"), ((ip_network("127.0.0.0/8"),), "203.0.113.7")])
+@pytest.mark.parametrize(
+    ("trusted", "address"), [((), "127.0.0.1"), ((ip_network("127.0.0.0/8"),), "203.0.113.7")]
+)
 async def test_the_client_s_address_is_the_peer_s_or_what_a_trusted_proxy_says(authority, trusted, address):
     app = create_app(replace(authority.services, trusted_proxies=trusted))
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=authority.base_url) as client:
-        await client.post(f"{authority.path}/as/token", data={}, headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.7"})
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app), base_url=authority.base_url
+    ) as client:
+        await client.post(
+            f"{authority.path}/as/token", data={}, headers={"X-Forwarded-For": "6.6.6.6, 203.0.113.7"}
+        )
     (record,) = await authority.records("TOKEN-REFUSED")
     assert record["client"]["ip"] == address
 
 
 SECRETS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGH0123456789-_~.", min_size=32, max_size=64)
-PLACES = st.sampled_from(["secret", "client id", "code", "refresh_token", "subject_token", "actor_token", "token", "password", "username"])
+PLACES = st.sampled_from(
+    [
+        "secret",
+        "client id",
+        "code",
+        "refresh_token",
+        "subject_token",
+        "actor_token",
+        "token",
+        "password",
+        "username",
+    ]
+)
 
 
 async def misplace(folder, secret, place):
@@ -181,7 +244,9 @@ async def misplace(folder, secret, place):
         await agent.exchange(tokens["access_token"], await agent.actor_token())
         match place:
             case "secret" | "client id":
-                await agent.post("token", {}, basic(secret=secret) if place == "secret" else basic(secret, AGENT_SECRET))
+                await agent.post(
+                    "token", {}, basic(secret=secret) if place == "secret" else basic(secret, AGENT_SECRET)
+                )
                 await agent.post("introspect", {"token": "x"}, basic(secret, secret))
             case "password" | "username":
                 await agent.browser.get(authority.authorize_url(prompt="login"))
@@ -191,9 +256,19 @@ async def misplace(folder, secret, place):
                 await agent.post("revoke", {"token": secret})
             case "code" | "refresh_token":
                 kind = {"code": "authorization_code"}.get(place, place)
-                await agent.post("token", {"grant_type": kind, place: secret, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER})
+                await agent.post(
+                    "token",
+                    {
+                        "grant_type": kind,
+                        place: secret,
+                        "redirect_uri": REDIRECT_URI,
+                        "code_verifier": VERIFIER,
+                    },
+                )
             case _:
-                await agent.exchange(*([secret, "x"] if place == "subject_token" else [tokens["access_token"], secret]))
+                await agent.exchange(
+                    *([secret, "x"] if place == "subject_token" else [tokens["access_token"], secret])
+                )
         assert await authority.records("TOKEN-ISSUED")
         text = authority.audit_file.read_text()
         assert text.count("\n") > 5
@@ -209,7 +284,15 @@ def test_no_credential_is_ever_in_the_files_wherever_it_was_presented(tmp_path_f
 
 async def test_the_file_is_its_owner_s_and_holds_a_line_for_each_event(tmp_path):
     async with open_audit(tmp_path / "deep" / "audit") as publish:
-        publish(Event("token issued", 1000.5, "e1", {"jti": "j", "user_id": "u", "client_id": None}, source=Source("192.0.2.1", 4711, "c")))
+        publish(
+            Event(
+                "token issued",
+                1000.5,
+                "e1",
+                {"jti": "j", "user_id": "u", "client_id": None},
+                source=Source("192.0.2.1", 4711, "c"),
+            )
+        )
     file = tmp_path / "deep" / "audit" / "authority.audit.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     (line,) = map(json.loads, file.read_text().splitlines())
@@ -230,7 +313,17 @@ async def test_the_file_is_its_owner_s_and_holds_a_line_for_each_event(tmp_path)
 
 
 async def test_what_is_recorded_cannot_forge_lines_nor_carry_tokens():
-    event = Event("x", 0.0, None, {"a": "line\nline", "b": ["Bearer abc.def"], "c": {"d": "eyJhbGciOiJ.eyJzdWIi.c2ln"}, "e": "x" * 5000})
+    event = Event(
+        "x",
+        0.0,
+        None,
+        {
+            "a": "line\nline",
+            "b": ["Bearer abc.def"],
+            "c": {"d": "eyJhbGciOiJ.eyJzdWIi.c2ln"},
+            "e": "x" * 5000,
+        },
+    )
     line = json.loads(event.json())
     assert "\n" not in event.json()
     assert line["a"] == "line\\nline"

@@ -18,7 +18,9 @@ async def test_the_host_header_changes_neither_path_nor_parameters(authority, ht
     form = {**PageForm(page.text).fields, "step": "ANOTHER"}
     again = await http.post(response.headers["location"], data=form, headers={"Host": host})
     assert again.headers["location"] == response.headers["location"]
-    posted = await http.post(f"{authority.path}/as/authorize", data={"client_id": "x"}, headers={"Host": host})
+    posted = await http.post(
+        f"{authority.path}/as/authorize", data={"client_id": "x"}, headers={"Host": host}
+    )
     assert posted.headers["location"] == f"{authority.path}/as/authorize?client_id=x"
 
 

@@ -10,8 +10,16 @@ from deputize.authority.guard import CORRELATION_ID, MAX_BODY_SIZE, Guard
 class Wire:
     """Plays the server's side of ASGI."""
 
-    def __init__(self, method="POST", messages=(), path="/e/as/token", headers=((b"host", b"a"),), version="1.1"):
-        self.scope = {"type": "http", "http_version": version, "method": method, "path": path, "query_string": b"code=hidden"}
+    def __init__(
+        self, method="POST", messages=(), path="/e/as/token", headers=((b"host", b"a"),), version="1.1"
+    ):
+        self.scope = {
+            "type": "http",
+            "http_version": version,
+            "method": method,
+            "path": path,
+            "query_string": b"code=hidden",
+        }
         self.scope["headers"] = list(headers)
         self._messages = list(messages)
         self.sent = []
@@ -39,13 +47,17 @@ def part(body, *, more=False):
 
 async def echo(scope, receive, send):
     message = await receive()
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"x-id", scope[CORRELATION_ID].encode())]})
+    await send(
+        {"type": "http.response.start", "status": 200, "headers": [(b"x-id", scope[CORRELATION_ID].encode())]}
+    )
     await send({"type": "http.response.body", "body": message["body"]})
 
 
 async def through(wire, app=echo, *, secure=False, body_seconds=1.0):
     ids = map(str, itertools.count())
-    await Guard(app, lambda: next(ids), secure=secure, body_seconds=body_seconds)(wire.scope, wire.receive, wire.send)
+    await Guard(app, lambda: next(ids), secure=secure, body_seconds=body_seconds)(
+        wire.scope, wire.receive, wire.send
+    )
     return wire
 
 
@@ -109,9 +121,18 @@ async def test_a_head_that_can_be_read_in_two_ways_never_reaches_the_endpoint(he
     assert wire.headers[b"connection"] == b"close"
 
 
-@pytest.mark.parametrize("host", [b"localhost", b"localhost:9080", b"127.0.0.1:80", b"[::1]:9080", b"auth.example.com", b"a_b.example"])
+@pytest.mark.parametrize(
+    "host",
+    [b"localhost", b"localhost:9080", b"127.0.0.1:80", b"[::1]:9080", b"auth.example.com", b"a_b.example"],
+)
 async def test_a_plain_head_does(host):
-    headers = [(b"host", host), (b"authorization", b"Basic x"), (b"transfer-encoding", b"Chunked"), (b"cookie", b"a"), (b"cookie", b"b")]
+    headers = [
+        (b"host", host),
+        (b"authorization", b"Basic x"),
+        (b"transfer-encoding", b"Chunked"),
+        (b"cookie", b"a"),
+        (b"cookie", b"b"),
+    ]
     assert (await through(Wire(messages=[part(b"a=1")], headers=headers))).status == 200
 
 

@@ -39,7 +39,9 @@ async def test_an_oversized_password_is_not_hashed(passwords):
 
 async def test_more_than_the_room_is_refused_and_the_room_comes_back(passwords):
     hashed = QUICK.hash("secret")
-    results = await asyncio.gather(*(passwords.verify(hashed, "secret") for _ in range(3)), return_exceptions=True)
+    results = await asyncio.gather(
+        *(passwords.verify(hashed, "secret") for _ in range(3)), return_exceptions=True
+    )
     assert sum(result is True for result in results) == 2
     assert sum(isinstance(result, TooBusy) for result in results) == 1
     assert await passwords.verify(hashed, "secret")
@@ -48,7 +50,9 @@ async def test_more_than_the_room_is_refused_and_the_room_comes_back(passwords):
 async def test_one_source_does_not_take_the_room_of_the_others():
     checker, hashed = Passwords(QUICK, threads=1, waiting=9, of_one_source=4), QUICK.hash("secret")
     sources = ["flood"] * 20 + ["person"]
-    results = await asyncio.gather(*(checker.verify(hashed, "secret", source) for source in sources), return_exceptions=True)
+    results = await asyncio.gather(
+        *(checker.verify(hashed, "secret", source) for source in sources), return_exceptions=True
+    )
     assert sum(result is True for result in results[:20]) == 4
     assert results[20] is True
     assert await checker.verify(hashed, "secret", "flood")

@@ -22,7 +22,10 @@ async def test_the_key_is_read_once_an_environment():
     assert keys.asked == [("e1", "refresh-token"), ("e2", "refresh-token")]
 
 
-@given(st.tuples(st.uuids().map(str), st.integers(1, 10**6)), st.tuples(st.uuids().map(str), st.integers(1, 10**6)))
+@given(
+    st.tuples(st.uuids().map(str), st.integers(1, 10**6)),
+    st.tuples(st.uuids().map(str), st.integers(1, 10**6)),
+)
 def test_values_differ_by_family_and_generation(left, right):
     assert (_derive(b"key", *left) == _derive(b"key", *right)) == (left == right)
     assert len(_derive(b"key", *left)) == 43

@@ -94,8 +94,13 @@ def test_a_file_that_is_something_else_is_not_overwritten_and_no_secret_is_lost(
 
 def test_tokens_come_from_set_then_from_the_process(command):
     assert "audience" not in command("--set", "AUDIENCE=https://a.example.com").output
-    assert "audience https://a.example.com -> https://b.example.com" in command(environment={"AUDIENCE": "https://b.example.com"}).output
-    both = command("--set", "AUDIENCE=https://c.example.com=", environment={"AUDIENCE": "https://b.example.com"})
+    assert (
+        "audience https://a.example.com -> https://b.example.com"
+        in command(environment={"AUDIENCE": "https://b.example.com"}).output
+    )
+    both = command(
+        "--set", "AUDIENCE=https://c.example.com=", environment={"AUDIENCE": "https://b.example.com"}
+    )
     assert "-> https://c.example.com=" in both.output
 
 
@@ -152,10 +157,18 @@ def test_applying_leaves_a_record_of_what_was_before_and_after_and_of_no_secret(
     assert (created["command"], created["decision"], created["dryRun"]) == ("apply", "PERMIT", False)
     assert {"kind": "agent", "name": "Agent", "secret": "drawn"}.items() <= created["changes"][-1].items()
     agent, user = changed["changes"]
-    assert (agent["name"], agent["before"], agent["after"]) == ("Agent", {"enabled": True}, {"enabled": False})
+    assert (agent["name"], agent["before"], agent["after"]) == (
+        "Agent",
+        {"enabled": True},
+        {"enabled": False},
+    )
     assert (user["before"], user["after"]["password"]) == (None, "set")
     assert (refused["decision"], "'colour' is not known here" in refused["reason"]) == ("DENY", True)
-    secrets = [line.partition("secret ")[2].partition(" (shown")[0] for line in first.output.splitlines() if "(shown only now)" in line]
+    secrets = [
+        line.partition("secret ")[2].partition(" (shown")[0]
+        for line in first.output.splitlines()
+        if "(shown only now)" in line
+    ]
     assert len(secrets) == 2
     for secret in (*secrets, "correct horse battery", "$argon2id$"):
         assert secret not in text

@@ -38,7 +38,13 @@ def test_elsewhere_it_has_to_be_said(served):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://auth.example.com", "https://auth.example.com/", "https://auth.example.com:8443", "http://localhost:9080"]
+    "url",
+    [
+        "https://auth.example.com",
+        "https://auth.example.com/",
+        "https://auth.example.com:8443",
+        "http://localhost:9080",
+    ],
 )
 def test_it_is_an_origin(served, url):
     assert run("--base-url", url).exit_code == 0

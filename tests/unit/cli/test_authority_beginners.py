@@ -17,15 +17,28 @@ def test_a_taken_port_is_named_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["deputize.cli.authority"], "configure_logging", lambda: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = CliRunner().invoke(authority, ["serve", "--data", str(tmp_path / "data"), "--port", str(port)])
+        result = CliRunner().invoke(
+            authority, ["serve", "--data", str(tmp_path / "data"), "--port", str(port)]
+        )
     assert result.exit_code == 1
-    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose another --port" in result.output
+    assert (
+        f"cannot listen on 127.0.0.1 port {port}: Address already in use; choose another --port"
+        in result.output
+    )
 
 
 async def test_an_empty_database_is_worth_a_warning(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = (str(Path(sys.executable).parent / "deputize"), "authority", "serve", "--data", str(tmp_path / "data"), "--port", str(port))
+    command = (
+        str(Path(sys.executable).parent / "deputize"),
+        "authority",
+        "serve",
+        "--data",
+        str(tmp_path / "data"),
+        "--port",
+        str(port),
+    )
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
     try:
         async with asyncio.timeout(PATIENCE):

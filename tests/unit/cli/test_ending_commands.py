@@ -14,7 +14,13 @@ from deputize.oauth.records.store import User
 from support.store_records import AGENT, CODE, ENVIRONMENT, GRANT, SESSION, USER_ID
 
 ROW = ObjectRow(AGENT, ENVIRONMENT, "agent", "MCP Tutorial", {"enabled": True, "description": "kept"})
-LAPSED = replace(SESSION, id="99999999-9999-4999-8999-999999999999", cookie_digest="d" * 64, created_at=901.0, expires_at=10.0)
+LAPSED = replace(
+    SESSION,
+    id="99999999-9999-4999-8999-999999999999",
+    cookie_digest="d" * 64,
+    created_at=901.0,
+    expires_at=10.0,
+)
 
 
 class Data:
@@ -31,7 +37,9 @@ class Data:
         return asyncio.run(run())
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        result = CliRunner().invoke(main, [*arguments, "--environment", "Test", "--data", str(self.folder)], catch_exceptions=False)
+        result = CliRunner().invoke(
+            main, [*arguments, "--environment", "Test", "--data", str(self.folder)], catch_exceptions=False
+        )
         assert result.exit_code == code, result.output
         return result.output
 
@@ -44,7 +52,10 @@ class Data:
 
     def ended(self) -> list[bool]:
         async def read(store):
-            sessions = [await store.sessions.find_session(ENVIRONMENT, each.cookie_digest) for each in (SESSION, LAPSED)]
+            sessions = [
+                await store.sessions.find_session(ENVIRONMENT, each.cookie_digest)
+                for each in (SESSION, LAPSED)
+            ]
             return [session.ended_at is not None for session in sessions]
 
         return self.store(read)
@@ -58,7 +69,9 @@ class Data:
 def data(tmp_path) -> Data:
     async def prepare(store) -> None:
         user = User(USER_ID, ENVIRONMENT, "demouser", "hash")
-        await store.directory_rows.change([Put(EnvironmentRow(ENVIRONMENT, "Test", {})), Put(ROW), Put(user)], 0)
+        await store.directory_rows.change(
+            [Put(EnvironmentRow(ENVIRONMENT, "Test", {})), Put(ROW), Put(user)], 0
+        )
         for session in (SESSION, LAPSED):
             await store.sessions.add_session(session)
         await store.codes.add_code(CODE, GRANT)
@@ -105,7 +118,9 @@ def test_a_user_is_unlocked(data):
     throttles = {"somewhere": Throttle(0, 60.0, 60.0, 3600.0)}
 
     def attempt():
-        return data.store(lambda store: store.sign_on_failures.begin_attempt(ENVIRONMENT, "demouser", throttles, 1000.0))
+        return data.store(
+            lambda store: store.sign_on_failures.begin_attempt(ENVIRONMENT, "demouser", throttles, 1000.0)
+        )
 
     attempt()
     assert attempt() is not None

@@ -16,7 +16,11 @@ from support.patience import PATIENCE
 from support.wire import Server, answer_text, ask
 
 STATIC = {"type": "StaticResponseHandler", "config": {"status": 204}}
-ADMIN = {"adminConnector": {"host": "127.0.0.1", "port": 0}, "connectors": [{"host": "127.0.0.1", "port": 0}], "streamingEnabled": True}
+ADMIN = {
+    "adminConnector": {"host": "127.0.0.1", "port": 0},
+    "connectors": [{"host": "127.0.0.1", "port": 0}],
+    "streamingEnabled": True,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +54,14 @@ def test_check_tells_of_errors_and_warnings(directory):
     routes = directory / "config" / "routes"
     assert code == 1
     assert output.splitlines() == [
-        f"warning: {routes}/c.json:1:75 at /handlers: a route does not read 'handlers' (did you mean 'handler'?)",
-        f"error: {routes}/b.json:1:2 at /handler: no heap object is named 'nobody' (declare it in this file's heap, or in config.json)",
+        (
+            f"warning: {routes}/c.json:1:75 at /handlers: a route does not read 'handlers' (did you mean "
+            f"'handler'?)"
+        ),
+        (
+            f"error: {routes}/b.json:1:2 at /handler: no heap object is named 'nobody' (declare it in this "
+            f"file's heap, or in config.json)"
+        ),
     ]
 
 
@@ -86,14 +96,26 @@ async def started_port(process):
 
 
 async def test_serve_reloads_on_hangup_and_ends_on_termination(directory):
-    write_json(directory / "config" / "config.json", {"handler": {"type": "Router", "config": {"scanInterval": "disabled"}}})
-    command = (sys.executable, "-c", "from deputize.cli.gateway import gateway; gateway()", "serve", "--instance", str(directory))
+    write_json(
+        directory / "config" / "config.json",
+        {"handler": {"type": "Router", "config": {"scanInterval": "disabled"}}},
+    )
+    command = (
+        sys.executable,
+        "-c",
+        "from deputize.cli.gateway import gateway; gateway()",
+        "serve",
+        "--instance",
+        str(directory),
+    )
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     try:
         async with asyncio.timeout(PATIENCE):
             port = await started_port(process)
             assert (await ask(port)).status == 204
-            write_json(directory / "config" / "routes" / "a.json", {"handler": {**STATIC, "config": {"status": 205}}})
+            write_json(
+                directory / "config" / "routes" / "a.json", {"handler": {**STATIC, "config": {"status": 205}}}
+            )
             process.send_signal(signal.SIGHUP)
             while (await ask(port)).status != 205:
                 await asyncio.sleep(0.01)
@@ -115,10 +137,23 @@ async def test_termination_lets_calls_finish_and_says_so(directory):
         return answer_text("done")
 
     connector = {"host": "127.0.0.1", "port": 0, "gracePeriod": "30 seconds"}
-    write_json(directory / "config" / "admin.json", {"connectors": [connector], "adminConnector": {"host": "127.0.0.1", "port": 0}})
+    write_json(
+        directory / "config" / "admin.json",
+        {"connectors": [connector], "adminConnector": {"host": "127.0.0.1", "port": 0}},
+    )
     async with asyncio.timeout(PATIENCE), Server(answer) as backend:
-        write_json(directory / "config" / "routes" / "a.json", {"baseURI": backend.url, "handler": "ReverseProxyHandler"})
-        command = (sys.executable, "-c", "from deputize.cli.gateway import gateway; gateway()", "serve", "--instance", str(directory))
+        write_json(
+            directory / "config" / "routes" / "a.json",
+            {"baseURI": backend.url, "handler": "ReverseProxyHandler"},
+        )
+        command = (
+            sys.executable,
+            "-c",
+            "from deputize.cli.gateway import gateway; gateway()",
+            "serve",
+            "--instance",
+            str(directory),
+        )
         process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
         try:
             calling = asyncio.ensure_future(ask(await started_port(process)))

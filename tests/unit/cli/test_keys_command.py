@@ -50,7 +50,9 @@ def test_a_fresh_key_may_have_another_algorithm(data):
 
 
 def command(data, *arguments):
-    return CliRunner().invoke(keys, [*arguments, "--environment", "Test", "--data", str(data)], catch_exceptions=False)
+    return CliRunner().invoke(
+        keys, [*arguments, "--environment", "Test", "--data", str(data)], catch_exceptions=False
+    )
 
 
 def records(data):
@@ -81,7 +83,11 @@ def test_every_command_leaves_a_record_of_who_did_what(data):
     command(data, "rotate")
     command(data, "retire", "absent")
     rotated, refused = records(data)
-    assert (rotated["eventName"], rotated["command"], rotated["environmentId"]) == ("DEPUTIZE-COMMAND", "keys rotate", "e1")
+    assert (rotated["eventName"], rotated["command"], rotated["environmentId"]) == (
+        "DEPUTIZE-COMMAND",
+        "keys rotate",
+        "e1",
+    )
     assert (rotated["decision"], rotated["osUser"]) == ("PERMIT", getpass.getuser())
     assert rotated["before"] == {before.keys[0].kid: "current", before.keys[1].kid: "next"}
     assert rotated["after"] == {key.kid: key.state for key in ring(data).keys}
@@ -92,7 +98,10 @@ def test_every_command_leaves_a_record_of_who_did_what(data):
 def test_without_a_place_for_records_nothing_is_done(data, tmp_path):
     before = ring(data)
     (tmp_path / "file").write_text("")
-    result = CliRunner().invoke(keys, ["rotate", "--environment", "Test", "--data", str(data), "--audit", str(tmp_path / "file" / "audit")])
+    result = CliRunner().invoke(
+        keys,
+        ["rotate", "--environment", "Test", "--data", str(data), "--audit", str(tmp_path / "file" / "audit")],
+    )
     assert (result.exit_code, "nothing was done" in result.output) == (1, True)
     assert ring(data) == before
 

@@ -21,6 +21,10 @@ def test_every_line_is_json_on_standard_error():
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     ours, theirs, failed = map(json.loads, done.stderr.splitlines())
     assert (ours["event"], ours["count"], ours["level"]) == ("ours", 1, "info")
-    assert (theirs["event"], theirs["logger"], theirs["level"]) == ('theirs with "quotes"', "library", "warning")
+    assert (theirs["event"], theirs["logger"], theirs["level"]) == (
+        'theirs with "quotes"',
+        "library",
+        "warning",
+    )
     assert "ZeroDivisionError" in failed["exception"]
     assert done.stdout == ""

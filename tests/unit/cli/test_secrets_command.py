@@ -16,7 +16,9 @@ def data(tmp_path):
     async def prepare() -> None:
         async with open_store(sqlite_url(tmp_path)) as store:
             first, _ = replace_secret(AGENT, (), 1000.0)
-            await store.directory_rows.change([*new_environment(EnvironmentRow("e1", "Test", {}), 1000.0), Put(AGENT), *first], 0)
+            await store.directory_rows.change(
+                [*new_environment(EnvironmentRow("e1", "Test", {}), 1000.0), Put(AGENT), *first], 0
+            )
 
     asyncio.run(prepare())
     return tmp_path

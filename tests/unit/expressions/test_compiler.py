@@ -2,7 +2,14 @@
 
 import pytest
 
-from deputize.expressions import EvaluationError, ExpressionSyntaxError, LimitExceeded, Limits, compile_mapping, compile_template
+from deputize.expressions import (
+    EvaluationError,
+    ExpressionSyntaxError,
+    LimitExceeded,
+    Limits,
+    compile_mapping,
+    compile_template,
+)
 from deputize.expressions.limits import MAX_DEPTH, MAX_SOURCE, MAX_TEXT
 
 

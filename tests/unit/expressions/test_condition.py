@@ -87,7 +87,10 @@ def test_what_does_not_rest_on_it_is_decided(expression, expected):
     assert decided(expression) is expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [("true", True), ("no", False), ("${request.nothing}true", None), ("tr${'ue'}", True)])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("true", True), ("no", False), ("${request.nothing}true", None), ("tr${'ue'}", True)],
+)
 def test_texts_as_conditions(text, expected):
     assert compile_condition(text).decide(BINDINGS) is expected
 

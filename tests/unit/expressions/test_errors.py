@@ -27,5 +27,7 @@ def test_long_sources_are_cut_around_the_place():
 
 
 def test_token_errors_name_the_pointer():
-    assert str(TokenError("/heap/0", "nothing is known", "define it")) == "/heap/0: nothing is known (define it)"
+    assert (
+        str(TokenError("/heap/0", "nothing is known", "define it")) == "/heap/0: nothing is known (define it)"
+    )
     assert str(TokenError("", "bad", "fix")).startswith("the document: ")

@@ -17,7 +17,9 @@ def act_explained(subject_token, actor_token=None):
 
 
 def test_a_mismatch_shows_both_sides():
-    assert act_explained({"may_act": {"sub": "a2"}}, {"client_id": "a1"}) == (f"{COMPARISON} is false: left is 'a2', right is 'a1'",)
+    assert act_explained({"may_act": {"sub": "a2"}}, {"client_id": "a1"}) == (
+        f"{COMPARISON} is false: left is 'a2', right is 'a1'",
+    )
 
 
 def test_a_missing_member_is_named():
@@ -48,7 +50,10 @@ def test_nothing_false_needs_no_explanation():
         ("zz", ("`zz` is missing",)),
         ("a.flag", ("`a.flag` is false",)),
         ("a.x == 1 and a.x == 2", ("`a.x == 2` is false: left is 1, right is 2",)),
-        ("a.x == 2 or a.x == 3", ("`a.x == 2` is false: left is 1, right is 2", "`a.x == 3` is false: left is 1, right is 3")),
+        (
+            "a.x == 2 or a.x == 3",
+            ("`a.x == 2` is false: left is 1, right is 2", "`a.x == 3` is false: left is 1, right is 3"),
+        ),
         ("a.x == 2 or a.x == 1", ()),
         ("not (a.x == 1)", ("`not (a.x == 1)` is false: `a.x == 1` is true",)),
         ("not a.b", ("`a.b` is missing",)),

@@ -1,6 +1,9 @@
-"""Every syntax error an operator can cause: `tests/golden/expressions/` holds a source and, below a line of dashes, the message.
+"""Every syntax error an operator can cause.
 
-A source that starts with `template:` is a gateway string, any other a mapping. `GOLDEN=write` rewrites the messages.
+`tests/golden/expressions/` holds a source and, below a line of dashes, the message.
+
+A source that starts with `template:` is a gateway string, any other a mapping. `GOLDEN=write` rewrites the
+messages.
 """
 
 import os

@@ -7,7 +7,10 @@ from deputize.expressions.lexer import tokens
 
 
 def lexed(source, vocabulary=MAPPING):
-    return [(token.kind, token.text if token.kind in {"operator", "word"} else token.value) for token in tokens(source, vocabulary)[:-1]]
+    return [
+        (token.kind, token.text if token.kind in {"operator", "word"} else token.value)
+        for token in tokens(source, vocabulary)[:-1]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,15 @@ def test_tokens_of_gateway_expressions(source, expected):
 
 def test_tokens_know_where_they_stand():
     word, operator, text, end = tokens("ab == 'c'", MAPPING)
-    assert (word.start, word.end, operator.start, operator.end, text.start, text.end, end.start) == (0, 2, 3, 5, 6, 9, 9)
+    assert (word.start, word.end, operator.start, operator.end, text.start, text.end, end.start) == (
+        0,
+        2,
+        3,
+        5,
+        6,
+        9,
+        9,
+    )
 
 
 @pytest.mark.parametrize(

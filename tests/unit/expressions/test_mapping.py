@@ -2,13 +2,23 @@
 
 import pytest
 
-from deputize.expressions import MISSING, EvaluationError, ExpressionSyntaxError, MappingExpression, compile_mapping, parse_attribute_value
+from deputize.expressions import (
+    MISSING,
+    EvaluationError,
+    ExpressionSyntaxError,
+    MappingExpression,
+    compile_mapping,
+    parse_attribute_value,
+)
 
 ACT = (
     "(#root.context.requestData.subjectToken.may_act.sub == #root.context.requestData.actorToken.client_id)"
     "?#root.context.requestData.subjectToken.may_act:null"
 )
-MAY_ACT = '(#root.context.requestData.grantType == "client_credentials")?null:({ "sub": #root.context.appConfig.clientId })'
+MAY_ACT = (
+    '(#root.context.requestData.grantType == "client_credentials")?null:({ "sub": '
+    "#root.context.appConfig.clientId })"
+)
 
 BINDINGS = {
     "context": {
@@ -63,7 +73,10 @@ def test_may_act_of_the_use_case(grant_type, expected):
 
 
 def test_chains_of_actors_nest():
-    chain = "{'sub': #root.context.requestData.actorToken.client_id, 'act': #root.context.requestData.subjectToken.act}"
+    chain = (
+        "{'sub': #root.context.requestData.actorToken.client_id, 'act': "
+        "#root.context.requestData.subjectToken.act}"
+    )
     assert evaluated(chain) == {"sub": "a1", "act": {"sub": "a0"}}
     assert evaluated(chain, exchange("X", "a1")) == {"sub": "a1"}
 
@@ -126,7 +139,10 @@ def test_chains_of_actors_nest():
         ("user.accounts.?[type == 'y'].![id]", [2, 3]),
         ("user.accounts.^[type == 'y'].id", 2),
         ("user.accounts.$[type == 'y'].id", 3),
-        ("user.accounts.![{id: id, who: #root.user.name.given}]", [{"id": n, "who": "Jo"} for n in (1, 2, 3)]),
+        (
+            "user.accounts.![{id: id, who: #root.user.name.given}]",
+            [{"id": n, "who": "Jo"} for n in (1, 2, 3)],
+        ),
         ("user.tags.?[#this != 'b']", ["a", "c"]),
         ("user.tags.![absent]", [None, None, None]),
         ("{1,2,3}.![#this * 2].?[#this gt 2]", [4, 6]),

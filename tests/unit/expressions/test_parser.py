@@ -20,7 +20,10 @@ def texts(source):
         ("( a ).b[ 'c' ]", {"( a ).b[ 'c' ]", "( a ).b", "a", "'c'"}),
         ("!(a) ? {1} : {k: 2}", {"!(a) ? {1} : {k: 2}", "!(a)", "a", "{1}", "1", "{k: 2}", "k", "2"}),
         ("#string.trim(a.b) ?: 'x'", {"#string.trim(a.b) ?: 'x'", "#string.trim(a.b)", "a.b", "a", "'x'"}),
-        ("a.?[#this > 1].![b]", {"a.?[#this > 1].![b]", "a.?[#this > 1]", "a", "#this > 1", "#this", "1", "b"}),
+        (
+            "a.?[#this > 1].![b]",
+            {"a.?[#this > 1].![b]", "a.?[#this > 1]", "a", "#this > 1", "#this", "1", "b"},
+        ),
     ],
 )
 def test_every_node_cuts_its_own_text_out_of_the_source(source, expected):

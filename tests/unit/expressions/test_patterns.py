@@ -4,7 +4,14 @@ import pytest
 
 from deputize.expressions.errors import OperandError, OperandLimitError
 from deputize.expressions.limits import MAX_TEXT
-from deputize.expressions.patterns import MAX_BACKTRACKED_TEXT, MAX_OCCURRENCES, MAX_PATTERN, Pattern, as_pattern, compile_pattern
+from deputize.expressions.patterns import (
+    MAX_BACKTRACKED_TEXT,
+    MAX_OCCURRENCES,
+    MAX_PATTERN,
+    Pattern,
+    as_pattern,
+    compile_pattern,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +45,9 @@ def test_occurrences_splits_and_replacements():
     assert Pattern("(a)(b)?").replace("ab-a", r"[$2$1\$1]") == "[ba$1]-[a$1]"
 
 
-@pytest.mark.parametrize("pattern", ["(", "a{2000}{2000}", "(?=x)", r"(a)\1", "x" * (MAX_PATTERN + 1), "\ud800"])
+@pytest.mark.parametrize(
+    "pattern", ["(", "a{2000}{2000}", "(?=x)", r"(a)\1", "x" * (MAX_PATTERN + 1), "\ud800"]
+)
 def test_wrong_patterns_are_errors_with_a_reason(pattern):
     with pytest.raises(OperandError, match=r"pattern|surrogate"):
         Pattern(pattern)

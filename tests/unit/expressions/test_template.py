@@ -34,10 +34,16 @@ def evaluated(source):
         ("${contexts.oauth2.accessToken.info.act}", {"sub": "a1"}),
         ("${request.absent.deeper}", None),
         ("${response.status}", None),
-        ("http://${request.uri.host}:${request.uri.port}#{request.uri.path}", "http://ig.example.com:8443/mcp/tools"),
+        (
+            "http://${request.uri.host}:${request.uri.port}#{request.uri.path}",
+            "http://ig.example.com:8443/mcp/tools",
+        ),
         ("x${request.absent}y", "xy"),
         ("${attributes.secure} ${attributes.ratio} ${1}", "true 0.5 1"),
-        ("is ${request.headers['Accept']} ${contexts.oauth2.accessToken.info.act}", 'is ["a","b"] {"sub":"a1"}'),
+        (
+            "is ${request.headers['Accept']} ${contexts.oauth2.accessToken.info.act}",
+            'is ["a","b"] {"sub":"a1"}',
+        ),
         (r"\${request.method}", "${request.method}"),
         (r"\#{x} ${1}", "#{x} 1"),
         ("${'${'}x}", "${x}"),

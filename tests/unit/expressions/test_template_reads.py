@@ -9,7 +9,10 @@ from deputize.expressions import compile_template
         ("text", set()),
         ("${find(request.uri.path, '^/mcp')}", {("request", "uri", "path")}),
         ("${request.uri.path.startsWith('/a')}", {("request", "uri", "path")}),
-        ("${request.method == 'GET'} of ${request.uri.path}", {("request", "method"), ("request", "uri", "path")}),
+        (
+            "${request.method == 'GET'} of ${request.uri.path}",
+            {("request", "method"), ("request", "uri", "path")},
+        ),
         ("${request.headers['a'][0]}", {("request", "headers", "a")}),
         ("${request['uri'].path}", {("request", "uri", "path")}),
         ("${a[b.c].d}", {("a",), ("b", "c")}),

@@ -32,7 +32,10 @@ def test_the_tokens_of_the_route_are_replaced():
     known = {**route["properties"], "ig.instance.dir": "/var/gateway"}
     replaced = substitute(route, known.get)
     assert replaced["baseURI"] == "http://localhost:8000"
-    assert replaced["handler"]["config"]["filters"][2]["config"]["resourceId"] == "https://ig.example.com:8443/mcp"
+    assert (
+        replaced["handler"]["config"]["filters"][2]["config"]["resourceId"]
+        == "https://ig.example.com:8443/mcp"
+    )
     assert "&{" not in json.dumps(replaced)
 
 
@@ -49,4 +52,7 @@ def test_the_tokens_of_the_use_case_yield_the_act_of_the_use_case():
     mapping = compile_mapping(ACT)
     assert mapping.evaluate(bindings) == read("mcp-token.json")["act"]
     assert mapping.explain(bindings) == ()
-    assert compile_mapping("#root.context.requestData.subjectToken.sub").evaluate(bindings) == read("mcp-token.json")["sub"]
+    assert (
+        compile_mapping("#root.context.requestData.subjectToken.sub").evaluate(bindings)
+        == read("mcp-token.json")["sub"]
+    )

@@ -3,7 +3,19 @@ from collections.abc import Mapping
 import pytest
 
 from deputize.expressions.errors import OperandError, OperandLimitError
-from deputize.expressions.values import MISSING, Missing, describe, element, equals, is_absent, is_list, is_number, member, plain, text_of
+from deputize.expressions.values import (
+    MISSING,
+    Missing,
+    describe,
+    element,
+    equals,
+    is_absent,
+    is_list,
+    is_number,
+    member,
+    plain,
+    text_of,
+)
 
 
 class LazyView(Mapping):
@@ -38,12 +50,16 @@ def test_missing_is_falsy_and_not_null():
     assert not is_absent(False)
 
 
-@pytest.mark.parametrize(("value", "expected"), [(1, True), (1.5, True), (True, False), ("1", False), (None, False)])
+@pytest.mark.parametrize(
+    ("value", "expected"), [(1, True), (1.5, True), (True, False), ("1", False), (None, False)]
+)
 def test_booleans_are_not_numbers(value, expected):
     assert is_number(value) is expected
 
 
-@pytest.mark.parametrize(("value", "expected"), [([], True), ((), True), ("ab", False), (b"ab", False), ({}, False)])
+@pytest.mark.parametrize(
+    ("value", "expected"), [([], True), ((), True), ("ab", False), (b"ab", False), ({}, False)]
+)
 def test_texts_are_not_lists(value, expected):
     assert is_list(value) is expected
 
@@ -111,7 +127,16 @@ def test_equality_of_deep_values_is_refused_rather_than_recursing():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [("a", "a"), (True, "true"), (False, "false"), (42, "42"), (1.0, "1.0"), (1.5, "1.5"), (None, "null"), (MISSING, "null")],
+    [
+        ("a", "a"),
+        (True, "true"),
+        (False, "false"),
+        (42, "42"),
+        (1.0, "1.0"),
+        (1.5, "1.5"),
+        (None, "null"),
+        (MISSING, "null"),
+    ],
 )
 def test_scalars_have_a_text_form(value, text):
     assert text_of(value) == text

@@ -41,7 +41,10 @@ async def test_the_use_cases_service_writes_two_files(tmp_path, key):
     service, heap = service_of(tmp_path, handler(logDirectory=str(tmp_path / "audit")), key=key)
     service.publisher("mcp")(MCP)
     await heap.deployment.close()
-    assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["access.audit.json", "mcp.audit.json"]
+    assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == [
+        "access.audit.json",
+        "mcp.audit.json",
+    ]
     assert from_json((tmp_path / "audit/mcp.audit.json").read_bytes())["transactionId"] == "tx"
     assert heap.deployment.warnings == []
 
@@ -54,7 +57,10 @@ async def test_permissions_and_buffering_are_configurable(tmp_path):
 
 
 async def test_full_files_are_set_aside_and_few_are_kept(tmp_path):
-    settings = {"fileRotation": {"rotationEnabled": True, "maxFileSize": 100}, "fileRetention": {"maxNumberOfHistoryFiles": 2}}
+    settings = {
+        "fileRotation": {"rotationEnabled": True, "maxFileSize": 100},
+        "fileRetention": {"maxNumberOfHistoryFiles": 2},
+    }
     for _ in range(5):
         service, heap = service_of(tmp_path, handler(logDirectory="audit", topics=["mcp"], **settings))
         service.publisher("mcp")(MCP)
@@ -97,7 +103,9 @@ def test_configuration_that_cannot_work(tmp_path, event_handler, pointer):
 
 
 async def test_what_is_not_read_is_warned_about(tmp_path):
-    _, heap = service_of(tmp_path, handler(logDirectory="audit", topics=["mcp", "notifications"], bufering={}))
+    _, heap = service_of(
+        tmp_path, handler(logDirectory="audit", topics=["mcp", "notifications"], bufering={})
+    )
     await heap.deployment.close()
     told = "\n".join(map(str, heap.deployment.warnings))
     assert "did you mean 'buffering'?" in told
@@ -108,7 +116,11 @@ async def test_every_exchange_of_a_route_leaves_an_access_record(tmp_path):
     service, heap = service_of(tmp_path, handler(logDirectory="audit"))
     observe = access_audit(service, FixedClock(), RouteIdentity("r1", "weather"))
     for response in (Response(200), None):
-        exchange = exchange_for("/mcp?token=s3cret", "POST", headers=[("Host", "client.example"), ("Authorization", "Bearer s3cret")])
+        exchange = exchange_for(
+            "/mcp?token=s3cret",
+            "POST",
+            headers=[("Host", "client.example"), ("Authorization", "Bearer s3cret")],
+        )
         observe(exchange)
         exchange.request.headers.set("Host", "upstream.example")
         exchange.put(access_token("s3cret", CLAIMS, None))
@@ -117,7 +129,11 @@ async def test_every_exchange_of_a_route_leaves_an_access_record(tmp_path):
     await heap.deployment.close()
     text = (tmp_path / "audit/access.audit.json").read_text()
     answered, broken = map(from_json, text.splitlines())
-    assert (answered["userId"], answered["ig"]["routeName"], answered["response"]["statusCode"]) == ("demouser", "weather", "200")
+    assert (answered["userId"], answered["ig"]["routeName"], answered["response"]["statusCode"]) == (
+        "demouser",
+        "weather",
+        "200",
+    )
     assert answered["http"]["request"]["headers"] == {"host": ["client.example"]}
     assert (broken["response"]["status"], broken["response"]["elapsedTime"]) == ("FAILED", 500)
     assert "s3cret" not in text
@@ -137,7 +153,14 @@ async def test_what_waits_to_be_written_holds_no_credentials():
 
     observe = access_audit(AuditService((Keeping(),)), FixedClock(), RouteIdentity("r1", "weather"))
     exchange = exchange_for(
-        "/mcp", "POST", headers=[("HOST", "a"), ("Authorization", "Bearer s3cret"), ("cookie", "s=s3cret"), ("X-Key", "s3cret")]
+        "/mcp",
+        "POST",
+        headers=[
+            ("HOST", "a"),
+            ("Authorization", "Bearer s3cret"),
+            ("cookie", "s=s3cret"),
+            ("X-Key", "s3cret"),
+        ],
     )
     observe(exchange)
     assert b"s3cret" not in b"".join(value for _, value in exchange.endings[0]._headers)
@@ -161,7 +184,9 @@ async def test_a_strict_access_decision_is_on_the_disk_before_the_call_goes_up(t
         exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
         await heap.ground.instance.trail.written()
         lines = (tmp_path / "audit/access.audit.json").read_bytes().splitlines()[before + concerns :]
-        assert [from_json(line)["eventName"] for line in lines] == (["OPENIG-HTTP-ACCESS-OUTCOME"] if concerns else [])
+        assert [from_json(line)["eventName"] for line in lines] == (
+            ["OPENIG-HTTP-ACCESS-OUTCOME"] if concerns else []
+        )
     await heap.deployment.close()
 
 
@@ -171,7 +196,10 @@ async def test_a_strict_access_decision_is_on_the_disk_before_the_call_goes_up(t
         ([], "nothing is recorded at all"),
         ([handler(logDirectory="audit", enabled=False)], "nothing is recorded at all"),
         ([handler(STDOUT_HANDLER)], "records of topic 'access' go to no disk"),
-        ([handler(STDOUT_HANDLER), handler(logDirectory="audit", topics=["access"])], "records of topic 'mcp' go to no disk"),
+        (
+            [handler(STDOUT_HANDLER), handler(logDirectory="audit", topics=["access"])],
+            "records of topic 'mcp' go to no disk",
+        ),
     ],
 )
 async def test_strictness_that_nobody_can_keep_is_an_error(tmp_path, handlers, complaint):
@@ -200,7 +228,12 @@ async def test_what_the_listener_answers_itself_is_recorded_by_the_first_that_ta
         "408",
         {"reason": "the head did not come"},
     )
-    assert second["http"]["request"] == {"secure": False, "method": "GET", "path": "http://client.example/x", "headers": {"host": ["h"]}}
+    assert second["http"]["request"] == {
+        "secure": False,
+        "method": "GET",
+        "path": "http://client.example/x",
+        "headers": {"host": ["h"]},
+    }
     assert "s3cret" not in text
     assert (tmp_path / "c/access.audit.json").read_text() == ""
 

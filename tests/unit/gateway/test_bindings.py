@@ -61,7 +61,12 @@ def test_response_is_seen_once_there_is_one():
     response = Response(404, Headers([(b"X-A", b"b")]), Body(b"not json"), "Nope")
     seen = [
         value(each, response)
-        for each in ("response.status.code", "response.status.reasonPhrase", "response.headers['x-a'][0]", "response.entity.json")
+        for each in (
+            "response.status.code",
+            "response.status.reasonPhrase",
+            "response.headers['x-a'][0]",
+            "response.entity.json",
+        )
     ]
     assert seen == [404, "Nope", "b", None]
 
@@ -87,7 +92,12 @@ def test_views_are_mappings():
     assert len(bindings) == len(set(bindings))
     request = bindings["request"]
     assert len(request) == len(list(request))
-    assert dict(request["headers"]) == {"X-One": ["1", "2"], "x-one": ["1", "2"], "Cookie": ["c=v; d=w"], "User-Agent": ["test"]}
+    assert dict(request["headers"]) == {
+        "X-One": ["1", "2"],
+        "x-one": ["1", "2"],
+        "Cookie": ["c=v; d=w"],
+        "User-Agent": ["test"],
+    }
 
 
 def test_load_bindings_hold_no_request():
@@ -96,14 +106,29 @@ def test_load_bindings_hold_no_request():
 
 @pytest.mark.parametrize(
     ("given", "text"),
-    [("a", "a"), (5, "5"), (True, "true"), (False, "false"), (None, None), ([1, "é"], '[1,"\\u00e9"]'), ({"a": None}, '{"a":null}')],
+    [
+        ("a", "a"),
+        (5, "5"),
+        (True, "true"),
+        (False, "false"),
+        (None, None),
+        ([1, "é"], '[1,"\\u00e9"]'),
+        ({"a": None}, '{"a":null}'),
+    ],
 )
 def test_text_of_values(given, text):
     assert as_text(given) == text
 
 
 @pytest.mark.parametrize(
-    ("given", "texts"), [("a", ["a"]), (None, []), ([], []), (["a", None, 1, ["b"]], ["a", "1", '["b"]']), ({"a": [1]}, ['{"a":[1]}'])]
+    ("given", "texts"),
+    [
+        ("a", ["a"]),
+        (None, []),
+        ([], []),
+        (["a", None, 1, ["b"]], ["a", "1", '["b"]']),
+        ({"a": [1]}, ['{"a":[1]}']),
+    ],
 )
 def test_header_values_of_values(given, texts):
     assert as_texts(given) == texts

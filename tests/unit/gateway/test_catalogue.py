@@ -21,7 +21,9 @@ class AddedFilter:
 
 
 def offering(monkeypatch, *values):
-    offered = [EntryPoint(f"offered-{at}", value, catalogue.ENTRY_POINT_GROUP) for at, value in enumerate(values)]
+    offered = [
+        EntryPoint(f"offered-{at}", value, catalogue.ENTRY_POINT_GROUP) for at, value in enumerate(values)
+    ]
     monkeypatch.setattr(catalogue, "entry_points", lambda group: offered)
 
 

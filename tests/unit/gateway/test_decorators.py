@@ -8,7 +8,10 @@ from support.gateway import Answering, built, exchange_for, heap_of
 
 ECHO = {
     "type": "StaticResponseHandler",
-    "config": {"status": 200, "entity": "${request.uri.scheme}://${request.uri.authority}${request.uri.path}"},
+    "config": {
+        "status": 200,
+        "entity": "${request.uri.scheme}://${request.uri.authority}${request.uri.path}",
+    },
 }
 
 

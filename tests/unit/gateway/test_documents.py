@@ -11,7 +11,11 @@ def test_comments_and_disabled_members_are_dropped():
       "_off": {"anything": 1}, "comment": "&{nobody}", "_id": "kept",
       "list": [{"_x": 1, "y": 2}]
     }"""
-    assert documents.parse(text, "a.json").members == {"uri": "http://example.com", "_id": "kept", "list": [{"y": 2}]}
+    assert documents.parse(text, "a.json").members == {
+        "uri": "http://example.com",
+        "_id": "kept",
+        "list": [{"y": 2}],
+    }
 
 
 def test_position_of_an_error_is_not_moved_by_comments():
@@ -20,7 +24,10 @@ def test_position_of_an_error_is_not_moved_by_comments():
     assert (raised.value.position.line, raised.value.position.column) == (3, 3)
 
 
-@pytest.mark.parametrize("text", [b'{"a": 1, "a": 2}', b"[]", b'"text"', b"", b'{"a": NaN}', b'\xef\xbb\xbf{"a": 1}', b'{"a": "\xff"}'])
+@pytest.mark.parametrize(
+    "text",
+    [b'{"a": 1, "a": 2}', b"[]", b'"text"', b"", b'{"a": NaN}', b'\xef\xbb\xbf{"a": 1}', b'{"a": "\xff"}'],
+)
 def test_what_parsers_read_differently_is_refused(text):
     with pytest.raises(ConfigurationError):
         documents.parse(text, "a.json")
@@ -42,7 +49,10 @@ def members(text):
         ("{'a': 'it\\'s \"so\"', \"c\": \"it's\"}", {"a": 'it\'s "so"', "c": "it's"}),
         ('{"a": "one\ntwo\r\n\tthree"}', {"a": "one\ntwo\r\n\tthree"}),
         ('/* one\n * two */ {"a": /**/ 1 /* b */, // c\n "d": [/***/] }\n// end', {"a": 1, "d": []}),
-        ('{"a": "/* no */ // comment", "b": \'// nor */ this\'}', {"a": "/* no */ // comment", "b": "// nor */ this"}),
+        (
+            '{"a": "/* no */ // comment", "b": \'// nor */ this\'}',
+            {"a": "/* no */ // comment", "b": "// nor */ this"},
+        ),
         (r'{"a": "\u00e9\ud83d\ude00\/\"\\\b\f\n\r\t"}', {"a": 'é😀/"\\\b\f\n\r\t'}),
         ('{"a": [1, -0, 2.5e3, true, false, null, {}]}', {"a": [1, 0, 2500.0, True, False, None, {}]}),
         ("{}", {}),

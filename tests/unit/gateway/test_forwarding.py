@@ -17,12 +17,42 @@ SPOOFED = [
     ("X-Real-IP", "127.0.0.1"),
     ("True-Client-IP", "127.0.0.1"),
     ("X-ForgeRock-TransactionId", "of-somebody-else"),
-    *((name, "127.0.0.1") for name in ("X-Forwarded", "Forwarded-For", "X-Forward-For", "X-Original-Forwarded-For", "X-ProxyUser-Ip")),
-    *((name, "127.0.0.1") for name in ("CF-Connecting-IPv6", "Fly-Client-IP", "X-Azure-ClientIP", "X-Envoy-External-Address")),
-    *((name, "https") for name in ("X-Forwarded-Ssl", "Front-End-Https", "X-Scheme", "X-Url-Scheme", "X-Forwarded-Protocol")),
-    *((name, "evil.example") for name in ("X-Host", "X-Original-Host", "X-HTTP-Host-Override", "X-Forwarded-Server")),
-    *((name, "root") for name in ("Remote-User", "X-Remote-User", "X-Forwarded-User", "X-Auth-Request-User", "X-MS-CLIENT-PRINCIPAL-NAME")),
-    *((name, ":MIIB:") for name in ("Client-Cert", "X-SSL-Client-Cert", "SSL-Client-Verify", "X-Forwarded-Client-Cert")),
+    *(
+        (name, "127.0.0.1")
+        for name in (
+            "X-Forwarded",
+            "Forwarded-For",
+            "X-Forward-For",
+            "X-Original-Forwarded-For",
+            "X-ProxyUser-Ip",
+        )
+    ),
+    *(
+        (name, "127.0.0.1")
+        for name in ("CF-Connecting-IPv6", "Fly-Client-IP", "X-Azure-ClientIP", "X-Envoy-External-Address")
+    ),
+    *(
+        (name, "https")
+        for name in ("X-Forwarded-Ssl", "Front-End-Https", "X-Scheme", "X-Url-Scheme", "X-Forwarded-Protocol")
+    ),
+    *(
+        (name, "evil.example")
+        for name in ("X-Host", "X-Original-Host", "X-HTTP-Host-Override", "X-Forwarded-Server")
+    ),
+    *(
+        (name, "root")
+        for name in (
+            "Remote-User",
+            "X-Remote-User",
+            "X-Forwarded-User",
+            "X-Auth-Request-User",
+            "X-MS-CLIENT-PRINCIPAL-NAME",
+        )
+    ),
+    *(
+        (name, ":MIIB:")
+        for name in ("Client-Cert", "X-SSL-Client-Cert", "SSL-Client-Verify", "X-Forwarded-Client-Cert")
+    ),
 ]
 OVERRIDES = [
     ("X-HTTP-Method-Override", "DELETE"),
@@ -35,7 +65,11 @@ OVERRIDES = [
     ("Proxy", "http://evil.example"),
 ]
 COMMON = [("Accept", "*/*"), ("Cookie", "session=1"), ("Via", "1.1 other")]
-OWN = [("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-Host", "client.example"), ("X-Forwarded-Proto", "http")]
+OWN = [
+    ("X-Forwarded-For", "192.0.2.7"),
+    ("X-Forwarded-Host", "client.example"),
+    ("X-Forwarded-Proto", "http"),
+]
 VIA = ("Via", "1.1 deputize")
 
 
@@ -84,7 +118,12 @@ def test_addresses_mapped_into_ipv6_are_those_of_ipv4():
 
 def test_https_and_ports_are_told():
     told = described([], origin="https://client.example:8443", secure=True)
-    assert told == [("X-Forwarded-For", "192.0.2.7"), ("X-Forwarded-Host", "client.example:8443"), ("X-Forwarded-Proto", "https"), VIA]
+    assert told == [
+        ("X-Forwarded-For", "192.0.2.7"),
+        ("X-Forwarded-Host", "client.example:8443"),
+        ("X-Forwarded-Proto", "https"),
+        VIA,
+    ]
 
 
 def test_an_mcp_server_gets_no_cookies_and_no_history():

@@ -30,7 +30,9 @@ class Counting:
 
 def test_objects_are_built_once_and_only_when_referred_to():
     heap = heap_of(
-        {"name": "one", "type": "Counting"}, {"name": "two", "type": "Counting"}, ground=ground_for(types={"Counting": Counting})
+        {"name": "one", "type": "Counting"},
+        {"name": "two", "type": "Counting"},
+        ground=ground_for(types={"Counting": Counting}),
     )
     before = Counting.made
     assert heap.resolve("one", Handler, HERE) is heap.resolve("one", Handler, HERE)
@@ -46,12 +48,18 @@ def test_name_is_looked_up_in_the_parent_and_hidden_by_an_own_one():
 
 def test_type_may_be_a_java_class_name():
     assert isinstance(
-        built(Handler, {"type": "org.forgerock.openig.handler.StaticResponseHandler", "config": {"status": 204}}), StaticResponseHandler
+        built(
+            Handler, {"type": "org.forgerock.openig.handler.StaticResponseHandler", "config": {"status": 204}}
+        ),
+        StaticResponseHandler,
     )
 
 
 def test_circle_is_refused():
-    chain = [{"name": name, "type": "Chain", "config": {"handler": other}} for name, other in (("a", "b"), ("b", "a"))]
+    chain = [
+        {"name": name, "type": "Chain", "config": {"handler": other}}
+        for name, other in (("a", "b"), ("b", "a"))
+    ]
     with pytest.raises(ConfigurationError, match="a -> b -> a refer to each other in a circle"):
         heap_of(*chain).build_all()
 
@@ -64,7 +72,9 @@ def test_a_failed_build_is_tried_again():
 
 
 def test_wrong_kind_is_refused():
-    with pytest.raises(ConfigurationError, match="'one' is a StaticResponseHandler, where a filter is needed"):
+    with pytest.raises(
+        ConfigurationError, match="'one' is a StaticResponseHandler, where a filter is needed"
+    ):
         heap_of(static("one")).resolve("one", Filter, HERE)
 
 
@@ -104,7 +114,13 @@ def test_missing_key_says_so():
 def test_unknown_keys_are_warned_about():
     heap = heap_of()
     built(
-        Handler, {"type": "StaticResponseHandler", "colour": "red", "config": {"status": 200, "entiti": "x", "baseURI": "http://a"}}, heap
+        Handler,
+        {
+            "type": "StaticResponseHandler",
+            "colour": "red",
+            "config": {"status": 200, "entiti": "x", "baseURI": "http://a"},
+        },
+        heap,
     )
     texts = [f"{each.position.pointer}: {each.reason}; {each.fix}" for each in heap.deployment.warnings]
     assert texts == [
@@ -117,7 +133,9 @@ def test_unknown_keys_are_warned_about():
 def test_properties_are_seen_by_expressions():
     heap = heap_of(properties={"code": 207, "group": {"inner": "x"}})
     handler = built(
-        StaticResponseHandler, {"type": "StaticResponseHandler", "config": {"status": "${code}", "reason": "${heap.group.inner}"}}, heap
+        StaticResponseHandler,
+        {"type": "StaticResponseHandler", "config": {"status": "${code}", "reason": "${heap.group.inner}"}},
+        heap,
     )
     assert handler._config.status == 207
     assert handler._config.reason == "x"

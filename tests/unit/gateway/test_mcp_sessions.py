@@ -32,11 +32,17 @@ INITIALIZE = {
     "jsonrpc": "2.0",
     "id": 0,
     "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}},
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "a", "version": "1"},
+    },
 }
 STORE = {
     "type": "Base64EncodedSecretStore",
-    "config": {"secrets": {name: base64.b64encode(name.encode() * 32).decode() for name in ("old", "new", "third")}},
+    "config": {
+        "secrets": {name: base64.b64encode(name.encode() * 32).decode() for name in ("old", "new", "third")}
+    },
 }
 
 
@@ -54,8 +60,13 @@ class McpServer:
 
 def route(server, *, validated=True, resource=RESOURCE, **rs):
     heap = oauth_heap(resource_server(**rs), tokens=TOKENS)
-    validation = built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap)
-    filters = [built(McpProtectionFilter, protection(resourceIdPointer="/aud", resourceId=resource), heap), validation]
+    validation = built(
+        McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap
+    )
+    filters = [
+        built(McpProtectionFilter, protection(resourceIdPointer="/aud", resourceId=resource), heap),
+        validation,
+    ]
     return Chain(filters if validated else filters[:1], server)
 
 
@@ -98,7 +109,9 @@ async def test_anothers_session_is_an_unknown_one(token, verb):
     unknown = await chain.handle(request(token, ("Mcp-Session-Id", "0" * len(session)), verb=verb))
     raw = await chain.handle(request(token, ("Mcp-Session-Id", server.session), verb=verb))
     assert error_of(refused) == error_of(unknown) == error_of(raw)
-    expected = b'{"jsonrpc":"2.0","id":%b,"error":{"code":-32600,"message":"Invalid request: session not found"}}'
+    expected = (
+        b'{"jsonrpc":"2.0","id":%b,"error":{"code":-32600,"message":"Invalid request: session not found"}}'
+    )
     assert error_of(refused)[:2] == (404, expected % (b"42" if verb == "POST" else b"null"))
     assert exchange.find(RefusalContext).error == "session_refused"
     assert len(server.asked) == 1
@@ -120,7 +133,10 @@ async def test_a_session_of_one_resource_is_unknown_at_another():
     at_both = {**CLAIMS, "aud": [RESOURCE, other]}
     heap = oauth_heap(resource_server(), tokens={"good": at_both})
     chains = [
-        Chain([built(McpProtectionFilter, protection(resourceIdPointer="/aud", resourceId=resource), heap)], McpServer())
+        Chain(
+            [built(McpProtectionFilter, protection(resourceIdPointer="/aud", resourceId=resource), heap)],
+            McpServer(),
+        )
         for resource in (RESOURCE, other)
     ]
     session = await opened(chains[0])
@@ -134,8 +150,14 @@ async def test_modern_requests_have_no_session_to_bind(validated):
     bearer = ("Authorization", "Bearer good")
     modern = [bearer, MODERN_VERSION, ("Mcp-Method", "tools/call"), ("Mcp-Name", "forecast_daily")]
     response = await chain.handle(posting(modern_call(meta=MODERN_META), *modern))
-    assert (response.status, response.headers.get("mcp-session-id"), server.asked) == (200, server.session, [[]])
-    response = await chain.handle(posting(modern_call(meta=MODERN_META), *modern, ("Mcp-Session-Id", server.session)))
+    assert (response.status, response.headers.get("mcp-session-id"), server.asked) == (
+        200,
+        server.session,
+        [[]],
+    )
+    response = await chain.handle(
+        posting(modern_call(meta=MODERN_META), *modern, ("Mcp-Session-Id", server.session))
+    )
     assert (response.status, b"-32020" in response.body.buffered, len(server.asked)) == (400, True, 1)
 
 
@@ -165,7 +187,9 @@ async def test_a_servers_id_that_cannot_be_sealed_is_dropped(session):
 async def test_the_longest_id_fits_and_passes_the_validation_in_front():
     server = McpServer("~" * 512)
     heap = oauth_heap(resource_server(), tokens=TOKENS)
-    validation = built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap)
+    validation = built(
+        McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap
+    )
     chain = Chain([validation, built(McpProtectionFilter, protection(), heap)], server)
     session = await opened(chain)
     assert (await chain.handle(request("good", ("Mcp-Session-Id", session)))).status == 200
@@ -183,7 +207,16 @@ async def test_a_resource_server_alone_binds_too():
 async def test_routes_without_a_token_are_left_alone():
     heap = oauth_heap()
     server = McpServer()
-    chain = Chain([built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap)], server)
+    chain = Chain(
+        [
+            built(
+                McpValidationFilter,
+                {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}},
+                heap,
+            )
+        ],
+        server,
+    )
     response = await chain.handle(posting(legacy_call(), LEGACY_VERSION, ("Mcp-Session-Id", "x")))
     assert (response.headers.get("mcp-session-id"), server.asked) == (server.session, [["x"]])
 
@@ -202,7 +235,9 @@ async def test_processes_share_sessions_and_a_rotation_overlaps():
     ]
     assert statuses == [200, 200, 200, 404, 404]
     anew = await opened(route(server, **keys("new", "old")))
-    assert (await route(server, **keys("new")).handle(request("good", ("Mcp-Session-Id", anew)))).status == 200
+    assert (
+        await route(server, **keys("new")).handle(request("good", ("Mcp-Session-Id", anew)))
+    ).status == 200
 
 
 async def test_without_a_secret_a_reloaded_route_still_knows_its_sessions():

@@ -17,7 +17,12 @@ def test_documents_may_be_nested():
 
 @pytest.mark.parametrize(
     ("name", "text", "line"),
-    [("a.properties", b"a=b\nnonsense", 2), ("a.properties", b"\xff", None), ("a.json", b"[]", None), ("a.yaml", b"", None)],
+    [
+        ("a.properties", b"a=b\nnonsense", 2),
+        ("a.properties", b"\xff", None),
+        ("a.json", b"[]", None),
+        ("a.yaml", b"", None),
+    ],
 )
 def test_other_files_are_refused(name, text, line):
     with pytest.raises(ConfigurationError) as raised:

@@ -88,7 +88,12 @@ async def test_no_route_is_404(routes):
 
 
 async def test_a_default_handler_answers_what_no_route_accepts(routes):
-    assert await status(router_over(routes, defaultHandler={"type": "StaticResponseHandler", "config": {"status": 418}})) == 418
+    assert (
+        await status(
+            router_over(routes, defaultHandler={"type": "StaticResponseHandler", "config": {"status": 418}})
+        )
+        == 418
+    )
 
 
 async def test_only_lower_case_json_files_are_routes(routes):
@@ -100,7 +105,11 @@ async def test_only_lower_case_json_files_are_routes(routes):
 async def test_files_are_followed(routes):
     router = router_over(routes)
     seen = []
-    for step in (lambda: write(routes, "a.json", 201), lambda: write(routes, "a.json", 202), lambda: (routes / "a.json").unlink()):
+    for step in (
+        lambda: write(routes, "a.json", 201),
+        lambda: write(routes, "a.json", 202),
+        lambda: (routes / "a.json").unlink(),
+    ):
         step()
         await router.rescan()
         seen.append(await status(router))
@@ -119,7 +128,10 @@ async def test_content_counts_not_time(routes):
 
 @pytest.mark.parametrize(
     ("key", "file", "texts"),
-    [("$location", "p.json", ('{"code": 201}', '{"code": 202}')), ("$location:id", "p.properties", ("code=201", "code=202"))],
+    [
+        ("$location", "p.json", ('{"code": 201}', '{"code": 202}')),
+        ("$location:id", "p.properties", ("code=201", "code=202")),
+    ],
 )
 async def test_properties_in_other_files_are_followed(routes, key, file, texts):
     elsewhere = routes.parent / file
@@ -145,7 +157,14 @@ async def test_a_file_that_did_not_change_keeps_its_route(routes):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", '{"handler": "nobody"}', '{"handler": {"type": "Nothing"}}', "{}", '{"name": "&{nobody}", "handler": {"type": "Chain"}}']
+    "text",
+    [
+        "{",
+        '{"handler": "nobody"}',
+        '{"handler": {"type": "Nothing"}}',
+        "{}",
+        '{"name": "&{nobody}", "handler": {"type": "Chain"}}',
+    ],
 )
 async def test_a_broken_change_leaves_the_last_good_route(routes, text):
     write(routes, "a.json", 201)
@@ -153,7 +172,11 @@ async def test_a_broken_change_leaves_the_last_good_route(routes, text):
     (routes / "a.json").write_text(text)
     await router.rescan()
     [state] = router.routes.states()
-    assert (await status(router), state.status, state.error.position.file) == (201, "stale", str(routes / "a.json"))
+    assert (await status(router), state.status, state.error.position.file) == (
+        201,
+        "stale",
+        str(routes / "a.json"),
+    )
     write(routes, "a.json", 202)
     await router.rescan()
     assert (await status(router), router.routes.states()[0].status) == (202, "deployed")
@@ -214,7 +237,10 @@ async def test_names_are_unique(routes):
     write(routes, "a.json", 201, name="same")
     write(routes, "b.json", 202, name="same")
     router = router_over(routes)
-    assert (await status(router), reasons(router)) == (201, [f"a route named 'same' is already loaded from {routes / 'a.json'}"])
+    assert (await status(router), reasons(router)) == (
+        201,
+        [f"a route named 'same' is already loaded from {routes / 'a.json'}"],
+    )
 
 
 async def test_two_files_may_exchange_their_names(routes):
@@ -236,7 +262,10 @@ async def test_a_refused_change_of_name_falls_back_to_the_old_version(routes):
     assert [await status(router, target) for target in ("/a", "/b")] == [201, 202]
 
 
-@pytest.mark.parametrize(("file", "members"), [("default.json", {}), ("a.json", {"name": "default"}), ("a.json", {"_id": "default"})])
+@pytest.mark.parametrize(
+    ("file", "members"),
+    [("default.json", {}), ("a.json", {"name": "default"}), ("a.json", {"_id": "default"})],
+)
 async def test_default_names_no_route(routes, file, members):
     write(routes, file, **members)
     assert ["reserved" in reason for reason in reasons(router_over(routes))] == [True]
@@ -244,7 +273,12 @@ async def test_default_names_no_route(routes, file, members):
 
 @pytest.mark.parametrize(
     ("members", "identity"),
-    [({}, ("a", "a")), ({"_id": "i"}, ("i", "i")), ({"_id": "i", "name": "n"}, ("i", "n")), ({"name": "n"}, ("a", "n"))],
+    [
+        ({}, ("a", "a")),
+        ({"_id": "i"}, ("i", "i")),
+        ({"_id": "i", "name": "n"}, ("i", "n")),
+        ({"name": "n"}, ("a", "n")),
+    ],
 )
 async def test_identity(routes, members, identity):
     write(routes, "a.json", **members)
@@ -271,7 +305,9 @@ async def test_fail_on_route_error_makes_all_changes_or_none(routes):
 
 
 def publishing(routes, file, path, **members):
-    (routes / file).write_text(json.dumps({"handler": {"type": "Publishing", "config": {"path": path}}, **members}))
+    (routes / file).write_text(
+        json.dumps({"handler": {"type": "Publishing", "config": {"path": path}}, **members})
+    )
 
 
 async def test_endpoints_come_and_go_with_their_route(routes):
@@ -297,7 +333,9 @@ async def test_routers_share_the_endpoints(routes):
     (routes.parent / "inner").mkdir()
     publishing(routes, "a.json", "/.well-known/a")
     publishing(routes.parent / "inner", "b.json", "/.well-known/a")
-    (routes / "z.json").write_text(json.dumps({"handler": {"type": "Router", "config": {"directory": "config/inner"}}}))
+    (routes / "z.json").write_text(
+        json.dumps({"handler": {"type": "Router", "config": {"directory": "config/inner"}}})
+    )
     ground = ground_for(instance_for(routes.parent.parent), {**TYPES, "Publishing": Publishing})
     built(Router, {"type": "Router"}, heap_of(NO_AUDIT, ground=ground))
     assert sorted(len(each.errors()) for each in ground.route_sets) == [0, 1]
@@ -339,7 +377,9 @@ async def test_a_replaced_route_is_closed_after_its_last_exchange(routes):
 async def test_what_was_built_in_vain_is_closed(routes):
     publishing(routes, "a.json", "/one")
     (routes / "b.json").write_text(
-        json.dumps({"heap": [{"name": "x", "type": "Publishing", "config": {"path": "/two"}}], "handler": "nobody"})
+        json.dumps(
+            {"heap": [{"name": "x", "type": "Publishing", "config": {"path": "/two"}}], "handler": "nobody"}
+        )
     )
     publishing(routes, "c.json", "/one")
     router = router_over(routes)
@@ -351,7 +391,11 @@ async def test_closing_undeploys_everything(routes):
     publishing(routes, "a.json", "/one")
     router = router_over(routes)
     await router.routes.close()
-    assert (await status(router), Publishing.closed, router.routes._published.find("/one")) == (404, ["/one"], None)
+    assert (await status(router), Publishing.closed, router.routes._published.find("/one")) == (
+        404,
+        ["/one"],
+        None,
+    )
 
 
 async def test_the_uri_as_received_is_kept(routes):
@@ -368,7 +412,13 @@ async def test_conditions_on_the_path_alone_are_remembered_but_not_without_end(r
     write(routes, "a.json", 201, "/a")
     router = router_over(routes)
     for _ in range(2):
-        assert [await status(router, target) for target in ("/a", "/b", "/c", "/d", "/a")] == [201, 404, 404, 404, 201]
+        assert [await status(router, target) for target in ("/a", "/b", "/c", "/d", "/a")] == [
+            201,
+            404,
+            404,
+            404,
+            201,
+        ]
     assert len(router.routes.routes[0]._by_path) <= 3
 
 
@@ -380,7 +430,10 @@ async def test_other_conditions_are_evaluated_each_time(routes):
         assert response.status == expected
 
 
-@pytest.mark.parametrize(("written", "interval"), [("5 seconds", 5.0), (7, 7.0), (-1, None), ("disabled", None), ("unlimited", None)])
+@pytest.mark.parametrize(
+    ("written", "interval"),
+    [("5 seconds", 5.0), (7, 7.0), (-1, None), ("disabled", None), ("unlimited", None)],
+)
 async def test_scan_interval(routes, written, interval):
     heap = heap_of(ground=ground_for(instance_for(routes.parent.parent)))
     built(Handler, {"type": "RouterHandler", "config": {"scanInterval": written}}, heap_with_alias(heap))
@@ -400,8 +453,12 @@ async def test_order_of_files_does_not_matter(tmp_path_factory, order):
     for place, number in enumerate(order):
         write(routes, f"{place}.json", 200 + number, f"/{number}", name=f"route-{number}")
     router = router_over(routes)
-    assert [await status(router, f"/{number}") for number in range(6)] == [200 + number for number in range(6)]
-    assert [route.identity.name for route in router.routes.routes] == [f"route-{number}" for number in range(6)]
+    assert [await status(router, f"/{number}") for number in range(6)] == [
+        200 + number for number in range(6)
+    ]
+    assert [route.identity.name for route in router.routes.routes] == [
+        f"route-{number}" for number in range(6)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -415,13 +472,18 @@ async def test_order_of_files_does_not_matter(tmp_path_factory, order):
     ],
 )
 async def test_a_route_takes_only_what_its_condition_can_decide_about(routes, condition, taken):
-    """A header that is absent is one answer; a context that is never there, or an error, is none, and others may take the request."""
+    """A header that is absent is one answer.
+
+    A context that is never there, or an error, is none, and others may take the request.
+    """
     write(routes, "a.json", 201, condition=condition)
     write(routes, "b.json", 202)
     router = router_over(routes)
     with capture_logs() as logs:
         assert [await status(router, "/x"), await status(router, "/y")] == [201 if taken else 202] * 2
-    assert len([each for each in logs if each["event"] == "a condition counts as false"]) == (0 if taken else 1)
+    assert len([each for each in logs if each["event"] == "a condition counts as false"]) == (
+        0 if taken else 1
+    )
 
 
 async def test_everything_wrong_in_a_file_is_told_at_once_with_its_place(routes):
@@ -496,7 +558,10 @@ async def test_many_names_and_ids_are_compared_with_each_other(routes):
     write(routes, "b.json", name="two", _id="x")
     write(routes, "c.json", name="one", _id="y")
     await router.rescan()
-    assert [error.position.file.rpartition("/")[2] for error in router.routes.errors()] == ["b.json", "c.json"]
+    assert [error.position.file.rpartition("/")[2] for error in router.routes.errors()] == [
+        "b.json",
+        "c.json",
+    ]
 
 
 @pytest.mark.parametrize("mended", ["as before", "anew"])

@@ -9,7 +9,11 @@ ENVIRONMENT = {"RESOURCE_SECRET_ID": "czNjcmV0", "PEM_PASSWORD": "aG9yc2U="}
 
 
 def store_of(kind, config=None, directory=None, *objects):
-    instance = instance_for(directory, environment=ENVIRONMENT) if directory else instance_for(environment=ENVIRONMENT)
+    instance = (
+        instance_for(directory, environment=ENVIRONMENT)
+        if directory
+        else instance_for(environment=ENVIRONMENT)
+    )
     return built(SecretStore, {"type": kind, "config": config or {}}, oauth_heap(*objects, instance=instance))
 
 
@@ -18,7 +22,10 @@ def test_the_use_cases_store_reads_base64_from_the_environment():
 
 
 def test_formats_by_name_and_by_mapping():
-    store = store_of("SystemAndEnvSecretStore", {"format": "PLAIN", "mappings": [{"secretId": "pem.password", "format": "BASE64"}]})
+    store = store_of(
+        "SystemAndEnvSecretStore",
+        {"format": "PLAIN", "mappings": [{"secretId": "pem.password", "format": "BASE64"}]},
+    )
     assert generic_secret(store, "resource.secret.id").value == b"czNjcmV0"
     assert generic_secret(store, "pem.password").value == b"horse"
 
@@ -28,7 +35,9 @@ def test_files_in_a_directory(tmp_path, absolute):
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets/a.txt").write_text("s3cret\n")
     directory = str(tmp_path / "secrets") if absolute else "secrets"
-    store = store_of("FileSystemSecretStore", {"format": "PLAIN", "directory": directory, "suffix": ".txt"}, tmp_path)
+    store = store_of(
+        "FileSystemSecretStore", {"format": "PLAIN", "directory": directory, "suffix": ".txt"}, tmp_path
+    )
     assert generic_secret(store, "a").value == b"s3cret"
 
 
@@ -38,7 +47,11 @@ def test_files_in_a_directory(tmp_path, absolute):
         ({"directory": "nowhere"}, "directory", "is not a directory"),
         ({"directory": ".", "suffix": "/../x"}, "suffix", "no '/'"),
         ({"directory": ".", "format": "JSON"}, "format", "no heap object"),
-        ({"directory": ".", "mappings": [{"secretId": "a", "format": "X"}]}, "mappings/0/format", "no heap object"),
+        (
+            {"directory": ".", "mappings": [{"secretId": "a", "format": "X"}]},
+            "mappings/0/format",
+            "no heap object",
+        ),
         ({}, "directory", "required"),
     ],
 )
@@ -48,20 +61,30 @@ def test_configuration_that_cannot_work(tmp_path, config, pointer, reason):
 
 
 def test_written_secrets_are_checked_and_warned_about():
-    assert generic_secret(store_of("Base64EncodedSecretStore", {"secrets": {"a": "czNjcmV0"}}), "a").value == b"s3cret"
+    assert (
+        generic_secret(store_of("Base64EncodedSecretStore", {"secrets": {"a": "czNjcmV0"}}), "a").value
+        == b"s3cret"
+    )
     with pytest.raises(ConfigurationError, match="secrets/a: the value is not Base64"):
         store_of("Base64EncodedSecretStore", {"secrets": {"a": "?"}})
 
 
 def test_a_provider_of_several_stores():
     inline = {"type": "Base64EncodedSecretStore", "config": {"secrets": {"only.here": "aGVyZQ=="}}}
-    store = store_of("SecretsProvider", {"stores": ["env", inline]}, None, {"name": "env", "type": "SystemAndEnvSecretStore"})
+    store = store_of(
+        "SecretsProvider",
+        {"stores": ["env", inline]},
+        None,
+        {"name": "env", "type": "SystemAndEnvSecretStore"},
+    )
     assert generic_secret(store, "only.here").value == b"here"
     assert generic_secret(store, "resource.secret.id").value == b"s3cret"
 
 
 def test_pem_asks_another_store_for_the_password():
-    heap = oauth_heap({"name": "env", "type": "SystemAndEnvSecretStore"}, instance=instance_for(environment=ENVIRONMENT))
+    heap = oauth_heap(
+        {"name": "env", "type": "SystemAndEnvSecretStore"}, instance=instance_for(environment=ENVIRONMENT)
+    )
     config = {"decryptionSecretId": "pem.password", "secretsProvider": "env"}
     assert built(SecretFormat, {"type": "PemPropertyFormat", "config": config}, heap).password() == b"horse"
     assert built(SecretFormat, {"type": "PemPropertyFormat"}, heap).password is None

@@ -41,7 +41,9 @@ def test_configuration_expressions_are_evaluated_at_load():
     assert (settings.base_uri, settings.names) == ("http://h:80", ("h",))
 
 
-@pytest.mark.parametrize("expression", ["evn.HOST", "request.method", "contexts.client.remoteAddress", "env.HOST == session.x"])
+@pytest.mark.parametrize(
+    "expression", ["evn.HOST", "request.method", "contexts.client.remoteAddress", "env.HOST == session.x"]
+)
 def test_a_name_that_is_not_known_at_load_is_an_error_at_its_place(expression):
     with pytest.raises(ValidationError) as raised:
         read({"baseURI": "http://a", "names": ["a", "${" + expression + "}"]}, env={})
@@ -51,7 +53,9 @@ def test_a_name_that_is_not_known_at_load_is_an_error_at_its_place(expression):
 
 
 def test_texts_that_no_field_reads_are_not_evaluated():
-    assert read({"decoration": "${request.uri.host}"}, env={}).model_extra == {"decoration": "${request.uri.host}"}
+    assert read({"decoration": "${request.uri.host}"}, env={}).model_extra == {
+        "decoration": "${request.uri.host}"
+    }
 
 
 def test_runtime_expressions_and_references_are_left_alone():
@@ -73,6 +77,12 @@ def test_reference_is_a_name_or_an_object_with_a_type(value):
 
 
 def test_unknown_keys_are_found_at_any_depth_with_a_suggestion():
-    settings = read({"soTimeOut": "1s", "_soTimeout": "x", "comment": "x", "inner": {"scanIntervall": "1s", "other": 1}})
+    settings = read(
+        {"soTimeOut": "1s", "_soTimeout": "x", "comment": "x", "inner": {"scanIntervall": "1s", "other": 1}}
+    )
     found = [(each.pointer, each.suggestion) for each in unknown_keys(settings)]
-    assert found == [("/soTimeOut", "soTimeout"), ("/inner/scanIntervall", "scanInterval"), ("/inner/other", None)]
+    assert found == [
+        ("/soTimeOut", "soTimeout"),
+        ("/inner/scanIntervall", "scanInterval"),
+        ("/inner/other", None),
+    ]

@@ -17,7 +17,9 @@ class Upstream:
 
     def __init__(self, content_type=b"text/event-stream"):
         self.closed = asyncio.Event()
-        self.response = Response(200, Headers([(b"Content-Type", content_type)]), Body(None, self._events(), close=self._close))
+        self.response = Response(
+            200, Headers([(b"Content-Type", content_type)]), Body(None, self._events(), close=self._close)
+        )
 
     async def _events(self):
         yield b": hello\n\n"
@@ -97,7 +99,12 @@ async def test_a_stream_ends_with_its_life_and_is_not_asked_about_where_that_is_
 
 @pytest.mark.parametrize(
     ("content_type", "open_stream"),
-    [(b"text/event-stream", True), (b"Text/Event-Stream; charset=utf-8", True), (b"application/json", False), (b"", False)],
+    [
+        (b"text/event-stream", True),
+        (b"Text/Event-Stream; charset=utf-8", True),
+        (b"application/json", False),
+        (b"", False),
+    ],
 )
 def test_only_event_streams_that_are_being_sent_are_open(content_type, open_stream):
     assert is_open_stream(Upstream(content_type).response) is open_stream

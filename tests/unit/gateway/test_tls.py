@@ -23,7 +23,9 @@ def heap(tmp_path, pem_pair):
     private, certificate = pem_pair
     for name, text in (("both", private + certificate), ("key", private), ("certificate", certificate)):
         (tmp_path / f"{name}.pem").write_bytes(text)
-    mappings = [{"secretId": name, "format": {"type": "PemPropertyFormat"}} for name in ("both", "key", "certificate")]
+    mappings = [
+        {"secretId": name, "format": {"type": "PemPropertyFormat"}} for name in ("both", "key", "certificate")
+    ]
     store = {"name": "store", "type": "FileSystemSecretStore"}
     store["config"] = {"directory": str(tmp_path), "format": "PLAIN", "suffix": ".pem", "mappings": mappings}
     return heap_of(store, ground=ground_for(instance_for(tmp_path), TYPES))
@@ -34,7 +36,9 @@ def keys(secret="both"):
 
 
 def server(heap, **config):
-    return built(ServerTls, {"type": "ServerTlsOptions", "config": {"keyManager": keys(), **config}}, heap).context
+    return built(
+        ServerTls, {"type": "ServerTlsOptions", "config": {"keyManager": keys(), **config}}, heap
+    ).context
 
 
 def client(heap, **config):
@@ -55,7 +59,8 @@ def test_a_server_speaks_tls_1_2_and_later(heap):
 
 
 @pytest.mark.parametrize(
-    ("secret", "reason"), [("key", "holds no certificate"), ("certificate", "holds no private key"), ("lost", "does not exist")]
+    ("secret", "reason"),
+    [("key", "holds no certificate"), ("certificate", "holds no private key"), ("lost", "does not exist")],
 )
 def test_a_server_needs_key_and_certificate(heap, secret, reason):
     with pytest.raises(ConfigurationError, match=reason) as raised:
@@ -63,7 +68,9 @@ def test_a_server_needs_key_and_certificate(heap, secret, reason):
     assert raised.value.position.pointer == "/handler/config/keyManager/config/signingSecretId"
 
 
-@pytest.mark.parametrize("config", [{"keyManager": {"type": "TrustAllManager"}}, {"sslEnabledProtocols": ["SSLv3"]}])
+@pytest.mark.parametrize(
+    "config", [{"keyManager": {"type": "TrustAllManager"}}, {"sslEnabledProtocols": ["SSLv3"]}]
+)
 def test_other_configuration_is_refused(heap, config):
     with pytest.raises(ConfigurationError):
         server(heap, **config)
@@ -75,7 +82,10 @@ def test_a_client_verifies_by_default(heap):
 
 
 def test_a_client_may_believe_a_secret_store_and_show_a_certificate(heap):
-    trust = {"type": "SecretsTrustManager", "config": {"verificationSecretId": "certificate", "secretsProvider": "store"}}
+    trust = {
+        "type": "SecretsTrustManager",
+        "config": {"verificationSecretId": "certificate", "secretsProvider": "store"},
+    }
     context = client(heap, trustManager=trust, keyManager=keys())
     assert [each["subject"][0][0][1] for each in context.get_ca_certs()] == ["localhost"]
 

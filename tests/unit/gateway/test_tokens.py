@@ -7,7 +7,9 @@ from support.gateway import instance_for
 
 def scope(declared, outer=None, environment=None):
     return Properties(
-        declared, outer.lookup if outer else outermost(instance_for(environment=environment or {})), outer.visible if outer else {}
+        declared,
+        outer.lookup if outer else outermost(instance_for(environment=environment or {})),
+        outer.visible if outer else {},
     )
 
 
@@ -23,7 +25,10 @@ def test_groups_are_reached_by_dotted_names():
 
 def test_built_in_values():
     found = scope({})
-    assert (found.lookup("ig.instance.dir"), found.lookup("ig.instance.url")) == ("/instance", "file:///instance")
+    assert (found.lookup("ig.instance.dir"), found.lookup("ig.instance.url")) == (
+        "/instance",
+        "file:///instance",
+    )
 
 
 def test_environment_hides_built_in_values():
@@ -52,4 +57,8 @@ def test_values_are_found_in_configured_files(tmp_path):
     (tmp_path / "one.properties").write_text("# comment\nfrom.properties = one\n", encoding="utf-8")
     (tmp_path / "two.json").write_text('{"from": {"json": "two", "number": 2}}')
     found = scope({}, environment={"IG_ENVCONFIG_DIRS": str(tmp_path)})
-    assert [found.lookup(name) for name in ("from.properties", "from.json", "from.number")] == ["one", "two", "2"]
+    assert [found.lookup(name) for name in ("from.properties", "from.json", "from.number")] == [
+        "one",
+        "two",
+        "2",
+    ]

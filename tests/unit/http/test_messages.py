@@ -36,7 +36,17 @@ def test_a_copy_is_independent():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("X", "a\r\nY: b"), ("X", "a\n"), ("X", "a\0"), ("X", " a"), ("X", "€"), ("X Y", "a"), ("", "a"), ("é", "a"), ("X:", "a")],
+    [
+        ("X", "a\r\nY: b"),
+        ("X", "a\n"),
+        ("X", "a\0"),
+        ("X", " a"),
+        ("X", "€"),
+        ("X Y", "a"),
+        ("", "a"),
+        ("é", "a"),
+        ("X:", "a"),
+    ],
 )
 def test_what_would_change_the_framing_is_not_added(name, value):
     headers = Headers([(b"X", b"kept")])

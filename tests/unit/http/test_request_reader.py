@@ -21,7 +21,9 @@ def reader_with(*, secure=False, **limits):
     def wanted():
         calls.wanted += 1
 
-    reader = RequestReader(asyncio.get_running_loop(), Limits(**limits), secure=secure, on_flow=flow, on_continue=wanted)
+    reader = RequestReader(
+        asyncio.get_running_loop(), Limits(**limits), secure=secure, on_flow=flow, on_continue=wanted
+    )
     return reader, calls
 
 
@@ -35,11 +37,17 @@ def status_of(data, **limits):
 
 async def test_a_whole_request_has_its_body_at_hand():
     reader, _ = reader_with()
-    reader.feed(b"POST /mcp?a=1 HTTP/1.1\r\nHost: Gateway.Example:8080\r\nX-A:  b \t\r\nContent-Length: 3\r\n\r\nabc")
+    reader.feed(
+        b"POST /mcp?a=1 HTTP/1.1\r\nHost: Gateway.Example:8080\r\nX-A:  b \t\r\nContent-Length: 3\r\n\r\nabc"
+    )
     (request,) = reader.ready
     assert (request.method, str(request.target), request.version) == ("POST", "/mcp?a=1", "1.1")
     assert request.origin == Origin("http", "gateway.example", 8080)
-    assert request.headers.raw == [(b"Host", b"Gateway.Example:8080"), (b"X-A", b"b"), (b"Content-Length", b"3")]
+    assert request.headers.raw == [
+        (b"Host", b"Gateway.Example:8080"),
+        (b"X-A", b"b"),
+        (b"Content-Length", b"3"),
+    ]
     assert request.body.buffered == b"abc"
     assert reader.body is None
     assert not reader.in_head
@@ -205,7 +213,10 @@ async def test_a_chunked_body_beyond_the_limit_breaks_off():
         await request.body.read(100)
 
 
-@pytest.mark.parametrize("rest", [b"z\r\n", b"3\nabc\r\n", b"3\r\nabcd\r\n", b"ffffffffffffffffff\r\n", b"-1\r\n", b"3 \r\nabc\r\n"])
+@pytest.mark.parametrize(
+    "rest",
+    [b"z\r\n", b"3\nabc\r\n", b"3\r\nabcd\r\n", b"ffffffffffffffffff\r\n", b"-1\r\n", b"3 \r\nabc\r\n"],
+)
 async def test_a_malformed_chunk_breaks_the_body_off(rest):
     reader, _ = reader_with()
     reader.feed(HEAD + b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
@@ -234,12 +245,16 @@ async def test_trailers_are_dropped():
 
 async def test_hop_by_hop_fields_end_here():
     reader, _ = reader_with()
-    reader.feed(HEAD + b"Connection: X-Private, Host, Authorization\r\nAuthorization: b\r\nX-Private: 1\r\nTE: trailers\r\nX: 2\r\n\r\n")
+    reader.feed(
+        HEAD + b"Connection: X-Private, Host, Authorization\r\nAuthorization: b\r\nX-Private: 1\r\nTE: "
+        b"trailers\r\nX: 2\r\n\r\n"
+    )
     assert [name for name, _ in reader.ready[0].headers] == ["Host", "Authorization", "X"]
 
 
 @pytest.mark.parametrize(
-    ("head", "last"), [(b"HTTP/1.1\r\n", False), (b"HTTP/1.1\r\nConnection: close\r\n", True), (b"HTTP/1.0\r\n", True)]
+    ("head", "last"),
+    [(b"HTTP/1.1\r\n", False), (b"HTTP/1.1\r\nConnection: close\r\n", True), (b"HTTP/1.0\r\n", True)],
 )
 async def test_when_no_request_may_follow(head, last):
     reader, _ = reader_with()
@@ -340,7 +355,11 @@ async def test_an_absolute_target_has_the_scheme_of_its_connection():
         reader.feed(b"GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n")
 
 
-BODIES = [b"Content-Length: 19\r\n\r\nGET / HTTP/1.1\r\nHos", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: x\r\n\r\n", b"\r\n"]
+BODIES = [
+    b"Content-Length: 19\r\n\r\nGET / HTTP/1.1\r\nHos",
+    b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nT: x\r\n\r\n",
+    b"\r\n",
+]
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -377,7 +396,14 @@ async def test_underscores_are_kept_where_they_are_allowed():
     reader, _ = reader_with(underscores_in_headers=True)
     reader.feed(HEAD + TWINS)
     headers = reader.ready[0].headers
-    assert [name for name, _ in headers] == ["Host", "X_Agent", "X-Agent", "Transfer_Encoding", "Content_Length", "X1"]
+    assert [name for name, _ in headers] == [
+        "Host",
+        "X_Agent",
+        "X-Agent",
+        "Transfer_Encoding",
+        "Content_Length",
+        "X1",
+    ]
     headers.remove("X-Agent")
     assert [name for name, _ in headers] == ["Host", "Transfer_Encoding", "Content_Length", "X1"]
 

@@ -52,8 +52,24 @@ async def test_a_ticker_ticks_until_it_is_stopped():
         ([(b"Connection", b"close"), (b"X", b"1")], [b"X"]),
         ([(b"Connection", b"x , Y"), (b"X", b"1"), (b"y", b"2"), (b"Z", b"3")], [b"Z"]),
         ([(b"CONNECTION", b"x"), (b"connection", b"y"), (b"X", b"1"), (b"Y", b"2")], []),
-        ([(b"Connection", b"host, cookie, authorization, content-length"), (b"Host", b"a"), (b"Cookie", b"b")], [b"Host", b"Cookie"]),
-        ([(b"Keep-Alive", b"1"), (b"TE", b"1"), (b"Upgrade", b"1"), (b"Trailer", b"1"), (b"Proxy-Connection", b"1")], []),
+        (
+            [
+                (b"Connection", b"host, cookie, authorization, content-length"),
+                (b"Host", b"a"),
+                (b"Cookie", b"b"),
+            ],
+            [b"Host", b"Cookie"],
+        ),
+        (
+            [
+                (b"Keep-Alive", b"1"),
+                (b"TE", b"1"),
+                (b"Upgrade", b"1"),
+                (b"Trailer", b"1"),
+                (b"Proxy-Connection", b"1"),
+            ],
+            [],
+        ),
         ([(b"Proxy-Authorization", b"1"), (b"Proxy-Authenticate", b"1"), (b"Transfer-Encoding", b"1")], []),
     ],
 )

@@ -10,7 +10,10 @@ from deputize.http.sse import Event, EventReader
         (b"data:a\r\rdata: b\r\n\r\n", [Event(b"a"), Event(b"b")]),
         (b"\xef\xbb\xbfdata: a\n\n", [Event(b"a")]),
         (b"data: a\ndata:  b\ndata\n\n", [Event(b"a\n b\n")]),
-        (b"event: message\nid: 7\ndata: {}\n\ndata: x\n\n", [Event(b"{}", "message", "7"), Event(b"x", "message", "7")]),
+        (
+            b"event: message\nid: 7\ndata: {}\n\ndata: x\n\n",
+            [Event(b"{}", "message", "7"), Event(b"x", "message", "7")],
+        ),
         (b"event: endpoint\ndata: /x\n\n", [Event(b"/x", "endpoint")]),
         (b"id: a\0b\ndata: x\n\n", [Event(b"x")]),
         (b": comment\n\nretry: 5\n\n", []),

@@ -2,7 +2,18 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.jose import KeyInvalid, KeyRing, TokenInvalid, generate_key, new_key_ring, outlived_at, rotate, sign, verify, without_outlived
+from deputize.jose import (
+    KeyInvalid,
+    KeyRing,
+    TokenInvalid,
+    generate_key,
+    new_key_ring,
+    outlived_at,
+    rotate,
+    sign,
+    verify,
+    without_outlived,
+)
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 
 RING = new_key_ring("a", "b", 100.0)
@@ -48,12 +59,17 @@ def test_tokens_of_a_retired_key_verify_until_it_is_dropped():
 
 
 def test_algorithm_can_change_with_a_rotation():
-    rotated = rotate(rotate(RING, 1.0, generate_key("RS256", "c", 1.0)), 2.0, generate_key("Ed25519", "d", 2.0))
+    rotated = rotate(
+        rotate(RING, 1.0, generate_key("RS256", "c", 1.0)), 2.0, generate_key("Ed25519", "d", 2.0)
+    )
     assert rotated.algorithms == ("RS256", "Ed25519", "ES256")
     assert verify(sign(CLAIMS, RING), rotated, "i", 0.0) == verify(sign(CLAIMS, rotated), rotated, "i", 0.0)
 
 
-@pytest.mark.parametrize("keys", [(), RING.keys[1:], (RING.keys[0], replace(RING.keys[1], state="current")), (RING.keys[0], *RING.keys)])
+@pytest.mark.parametrize(
+    "keys",
+    [(), RING.keys[1:], (RING.keys[0], replace(RING.keys[1], state="current")), (RING.keys[0], *RING.keys)],
+)
 def test_has_exactly_one_current_key_and_every_kid_once(keys):
     with pytest.raises(KeyInvalid):
         KeyRing(keys)

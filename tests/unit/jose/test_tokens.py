@@ -73,7 +73,10 @@ def test_id_tokens_do_not_pass_as_access_tokens():
 
 
 def test_none_is_never_an_algorithm():
-    assert refusal(f"{encode({'alg': 'none', 'kid': 'a', 'typ': 'at+jwt'})}.{encode(CLAIMS)}.") == "its algorithm is not the named key's"
+    assert (
+        refusal(f"{encode({'alg': 'none', 'kid': 'a', 'typ': 'at+jwt'})}.{encode(CLAIMS)}.")
+        == "its algorithm is not the named key's"
+    )
 
 
 def test_the_public_key_is_no_hmac_secret():
@@ -139,8 +142,16 @@ def test_crit_extensions_are_refused():
 
 def test_verifier_remembers_signatures_only():
     verifier, token = Verifier(), sign(CLAIMS, RING)
-    assert verifier.verify(token, RING, "https://as", 1000.0) == verifier.verify(token, RING, "https://as", 1001.0) == CLAIMS
-    for arguments in (("https://as", 2000.0), ("https://other", 1000.0), ("https://as", 1000.0, ID_TOKEN_TYPE)):
+    assert (
+        verifier.verify(token, RING, "https://as", 1000.0)
+        == verifier.verify(token, RING, "https://as", 1001.0)
+        == CLAIMS
+    )
+    for arguments in (
+        ("https://as", 2000.0),
+        ("https://other", 1000.0),
+        ("https://as", 1000.0, ID_TOKEN_TYPE),
+    ):
         with pytest.raises(TokenInvalid):
             verifier.verify(token, RING, *arguments)
 

@@ -25,10 +25,28 @@ from deputize.kernel.durations import DurationError
     ],
 )
 def test_durations(text, seconds):
-    assert durations.parse(text) == pytest.approx(seconds) if seconds is not None else durations.parse(text) is None
+    assert (
+        durations.parse(text) == pytest.approx(seconds)
+        if seconds is not None
+        else durations.parse(text) is None
+    )
 
 
-@pytest.mark.parametrize("text", ["", "20", "seconds", "-1 second", "1 fortnight", "1 s and", "1 s x", "1.5 s", "and 1 s", "9" * 20 + " s"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "20",
+        "seconds",
+        "-1 second",
+        "1 fortnight",
+        "1 s and",
+        "1 s x",
+        "1.5 s",
+        "and 1 s",
+        "9" * 20 + " s",
+    ],
+)
 def test_not_durations(text):
     with pytest.raises(DurationError):
         durations.parse(text)

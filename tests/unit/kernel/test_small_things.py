@@ -76,7 +76,23 @@ def test_redaction_masks_credentials(text):
 
 
 _PIECES = st.sampled_from(
-    ["Bearer", "basic", " ", "\t", "\u2003", "code", "PASSWORD", "=", "&", "eyJhbGciOiJFUzI1NiJ9", ".", "eyJ", "x-1", "\x00", "\u2028"]
+    [
+        "Bearer",
+        "basic",
+        " ",
+        "\t",
+        "\u2003",
+        "code",
+        "PASSWORD",
+        "=",
+        "&",
+        "eyJhbGciOiJFUzI1NiJ9",
+        ".",
+        "eyJ",
+        "x-1",
+        "\x00",
+        "\u2028",
+    ]
 )
 
 
@@ -94,7 +110,9 @@ def test_printable_text_cannot_forge_log_lines(text):
 
 
 def test_configuration_errors_say_where_why_and_what_to_do():
-    error = ConfigurationError(Position("routes/mcp.json", "/handler", 3, 7), "no such object 'rs'", "did you mean 'rsFilter'?")
+    error = ConfigurationError(
+        Position("routes/mcp.json", "/handler", 3, 7), "no such object 'rs'", "did you mean 'rsFilter'?"
+    )
     assert str(error) == "routes/mcp.json:3:7 at /handler: no such object 'rs' (did you mean 'rsFilter'?)"
 
 

@@ -13,7 +13,10 @@ SAFE_JSON = st.recursive(
     | st.integers(1 - 10**strict_json.MAX_DIGITS, 10**strict_json.MAX_DIGITS - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text().filter(lambda name: "\0" not in name), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text().filter(lambda name: "\0" not in name), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 

@@ -97,14 +97,23 @@ def test_origins(uri, origin, authority):
     assert origin.authority == authority
 
 
-@pytest.mark.parametrize("uri", ["", "ig.example.com", "/mcp", "ftp://x/", "http://", "http://x:99999/", "http://[::1/"])
+@pytest.mark.parametrize(
+    "uri", ["", "ig.example.com", "/mcp", "ftp://x/", "http://", "http://x:99999/", "http://[::1/"]
+)
 def test_not_an_origin(uri):
     with pytest.raises(UriError):
         parse_origin(uri)
 
 
 @pytest.mark.parametrize(
-    ("host", "loopback"), [("localhost", True), ("LOCALHOST", True), ("127.0.0.1", True), ("[::1]", True), ("localhost.evil", False)]
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("LOCALHOST", True),
+        ("127.0.0.1", True),
+        ("[::1]", True),
+        ("localhost.evil", False),
+    ],
 )
 def test_loopback_hosts(host, loopback):
     assert is_loopback_host(host) is loopback

@@ -12,7 +12,10 @@ def test_a_bare_challenge_has_no_parameters():
 
 
 def test_values_are_quoted():
-    assert str(bearer(realm='a "b" \\c', error="invalid_token")) == 'Bearer realm="a \\"b\\" \\\\c", error="invalid_token"'
+    assert (
+        str(bearer(realm='a "b" \\c', error="invalid_token"))
+        == 'Bearer realm="a \\"b\\" \\\\c", error="invalid_token"'
+    )
 
 
 @pytest.mark.parametrize("value", ["a\r\nSet-Cookie: x=y", "caf\xe9", "a\x00b", "\u2028"])
@@ -47,7 +50,17 @@ def test_reading_challenges(value, challenges):
 
 
 @pytest.mark.parametrize(
-    "value", ['Bearer realm="x', '"x"', "Bearer realm=x y", "Bearer a=1, A=2", "Bearer Basic realm=x", "Bearer (x", "=", "a" * 9000]
+    "value",
+    [
+        'Bearer realm="x',
+        '"x"',
+        "Bearer realm=x y",
+        "Bearer a=1, A=2",
+        "Bearer Basic realm=x",
+        "Bearer (x",
+        "=",
+        "a" * 9000,
+    ],
 )
 def test_what_is_no_challenge(value):
     with pytest.raises(ChallengeError):
@@ -59,7 +72,10 @@ def test_what_is_no_challenge(value):
     [
         (["Bearer"], ["Bearer"]),
         (['bearer error="invalid_token"'], ['Bearer error="invalid_token"']),
-        (['BEARER Error=insufficient_scope, SCOPE="a b"'], ['Bearer error="insufficient_scope", scope="a b"']),
+        (
+            ['BEARER Error=insufficient_scope, SCOPE="a b"'],
+            ['Bearer error="insufficient_scope", scope="a b"'],
+        ),
         (['Bearer realm="resource_metadata=http://evil.example/ "'], ["Bearer"]),
         (['Bearer scope="resource_metadata=http://evil.example/"'], ["Bearer"]),
         (['Bearer error_description="x, resource_metadata=\\"http://evil.example/\\""'], ["Bearer"]),

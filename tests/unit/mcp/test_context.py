@@ -6,7 +6,9 @@ from support.mcp_messages import LEGACY_VERSION, check, fields, legacy_call, leg
 
 def test_expressions_see_the_documented_names():
     message = check(legacy_fields(("Mcp-Session-Id", "s")), legacy_call())
-    context = McpContext(message, policy_key("tools/call", message.frame.params), "MCP_MESSAGE", b'{"result":{}}')
+    context = McpContext(
+        message, policy_key("tools/call", message.frame.params), "MCP_MESSAGE", b'{"result":{}}'
+    )
     assert context.as_binding() == {
         "clientMessageType": "MCP_MESSAGE",
         "clientPayload": legacy_call(),

@@ -4,7 +4,13 @@ import pytest
 
 from deputize.mcp import versions
 from deputize.mcp.era import VERSION_KEY, Speech, speech_of_frame, speech_of_opening
-from deputize.mcp.errors import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, UNSUPPORTED_PROTOCOL_VERSION, Rejection
+from deputize.mcp.errors import (
+    HEADER_MISMATCH,
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    UNSUPPORTED_PROTOCOL_VERSION,
+    Rejection,
+)
 from deputize.mcp.frames import Frame, parse_frame
 from deputize.mcp.versions import Era
 from support.mcp_messages import LEGACY_VERSION, MODERN_META, MODERN_VERSION, fields, legacy_call, modern_call
@@ -24,21 +30,34 @@ def initialize(wanted):
 
 @pytest.mark.parametrize(
     ("pairs", "version"),
-    [([LEGACY_VERSION], "2025-11-25"), ([LEGACY_VERSION, SESSION], "2025-11-25"), ([SESSION], "2025-03-26"), ([], "2025-03-26")],
+    [
+        ([LEGACY_VERSION], "2025-11-25"),
+        ([LEGACY_VERSION, SESSION], "2025-11-25"),
+        ([SESSION], "2025-03-26"),
+        ([], "2025-03-26"),
+    ],
 )
 def test_the_legacy_era_is_known_by_header_or_by_nothing(pairs, version):
     assert speech_of_frame(fields(*pairs), frame(legacy_call())) == Speech(Era.LEGACY, version)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "version"), [("2025-06-18", "2025-06-18"), ("2099-01-01", "2025-11-25"), ("2026-07-28", "2025-11-25"), (7, "2025-11-25")]
+    ("wanted", "version"),
+    [
+        ("2025-06-18", "2025-06-18"),
+        ("2099-01-01", "2025-11-25"),
+        ("2026-07-28", "2025-11-25"),
+        (7, "2025-11-25"),
+    ],
 )
 def test_initialize_speaks_what_it_wants_or_what_is_preferred(wanted, version):
     assert speech_of_frame(fields(), initialize(wanted)) == Speech(Era.LEGACY, version)
 
 
 def test_another_preference():
-    assert speech_of_frame(fields(), initialize("x"), preferred="2025-06-18") == Speech(Era.LEGACY, "2025-06-18")
+    assert speech_of_frame(fields(), initialize("x"), preferred="2025-06-18") == Speech(
+        Era.LEGACY, "2025-06-18"
+    )
 
 
 def test_the_modern_era_is_said_twice():
@@ -67,7 +86,11 @@ def test_a_modern_notification_needs_no_meta():
             modern_call(meta={**MODERN_META, VERSION_KEY: "2099-01-01"}),
             UNSUPPORTED_PROTOCOL_VERSION,
         ),
-        ([LEGACY_VERSION], modern_call(meta={**MODERN_META, VERSION_KEY: "2025-11-25"}), UNSUPPORTED_PROTOCOL_VERSION),
+        (
+            [LEGACY_VERSION],
+            modern_call(meta={**MODERN_META, VERSION_KEY: "2025-11-25"}),
+            UNSUPPORTED_PROTOCOL_VERSION,
+        ),
         ([MODERN_VERSION], {"jsonrpc": "2.0", "id": 1, "result": {}}, INVALID_REQUEST),
     ],
 )
@@ -84,7 +107,8 @@ def test_an_unsupported_version_is_told_what_is_supported():
 
 
 @pytest.mark.parametrize(
-    ("pairs", "version"), [([SESSION], "2025-03-26"), ([LEGACY_VERSION], "2025-11-25"), ([SESSION, LEGACY_VERSION], "2025-11-25")]
+    ("pairs", "version"),
+    [([SESSION], "2025-03-26"), ([LEGACY_VERSION], "2025-11-25"), ([SESSION, LEGACY_VERSION], "2025-11-25")],
 )
 def test_streams_and_session_ends_are_legacy(pairs, version):
     assert speech_of_opening(fields(*pairs)) == Speech(Era.LEGACY, version)
@@ -92,7 +116,12 @@ def test_streams_and_session_ends_are_legacy(pairs, version):
 
 @pytest.mark.parametrize(
     ("pairs", "status"),
-    [([], 405), ([MODERN_VERSION], 405), ([MODERN_VERSION, SESSION], 405), ([SESSION, ("MCP-Protocol-Version", "x")], 400)],
+    [
+        ([], 405),
+        ([MODERN_VERSION], 405),
+        ([MODERN_VERSION, SESSION], 405),
+        ([SESSION, ("MCP-Protocol-Version", "x")], 400),
+    ],
 )
 def test_other_openings_are_refused(pairs, status):
     rejection = speech_of_opening(fields(*pairs))

@@ -68,7 +68,12 @@ def test_a_refused_request_is_answered_by_its_id(members, identity):
 
 @pytest.mark.parametrize("number", [2**53, -(2**53) - 1, 1234567890123456789, 2**64, 10**127])
 def test_integers_of_any_size_are_read_exactly(number):
-    document = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": "x", "arguments": {"message_id": number}}}
+    document = {
+        "jsonrpc": "2.0",
+        "id": number,
+        "method": "tools/call",
+        "params": {"name": "x", "arguments": {"message_id": number}},
+    }
     frame = parse_frame(json.dumps(document).encode())
     assert isinstance(frame, Frame)
     assert (frame.id, frame.document) == (number, document)
@@ -133,12 +138,22 @@ def test_size_and_depth_are_limited():
     ],
 )
 def test_members_that_differ_in_case_only_are_refused(params):
-    """Some servers take them for the member that was decided on: the tool called would not be the tool allowed."""
-    rejection = parse_frame(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode())
+    """Some servers take them for the member that was decided on.
+
+    The tool called would not be the tool allowed.
+    """
+    rejection = parse_frame(
+        json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+    )
     assert isinstance(rejection, Rejection)
     assert (rejection.status, rejection.code, rejection.id) == (400, INVALID_REQUEST, 1)
 
 
 def test_arguments_are_the_tools_own():
     params = {"name": "read", "arguments": {"Name": 1, "name": 2}}
-    assert isinstance(parse_frame(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()), Frame)
+    assert isinstance(
+        parse_frame(
+            json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+        ),
+        Frame,
+    )

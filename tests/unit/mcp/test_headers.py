@@ -8,11 +8,19 @@ from support.mcp_messages import fields, raw
 
 
 def test_names_compare_without_case_and_values_lose_surrounding_blanks():
-    found = fields(("mcp-PROTOCOL-version", " 2025-11-25\t"), ("ACCEPT", "a/b"), ("accept", "c/d"), ("X-Other", "1"), ("X-Other", "2"))
+    found = fields(
+        ("mcp-PROTOCOL-version", " 2025-11-25\t"),
+        ("ACCEPT", "a/b"),
+        ("accept", "c/d"),
+        ("X-Other", "1"),
+        ("X-Other", "2"),
+    )
     assert (found.version, found.accept, found.session) == ("2025-11-25", "a/b, c/d", None)
 
 
-@pytest.mark.parametrize("name", ["Content-Type", "MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"])
+@pytest.mark.parametrize(
+    "name", ["Content-Type", "MCP-Protocol-Version", "Mcp-Session-Id", "Mcp-Method", "Mcp-Name"]
+)
 def test_a_repeated_routing_header_is_refused_even_with_the_same_value(name):
     rejection = read_fields(raw((name, "x"), (name.lower(), "x")))
     assert isinstance(rejection, Rejection)

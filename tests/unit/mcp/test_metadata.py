@@ -21,13 +21,18 @@ def test_the_well_known_path_is_inserted(resource, path):
 
 
 def test_the_url_stands_on_the_resources_origin():
-    assert well_known_url("https://IG.example.com:8443/mcp") == "https://ig.example.com:8443/.well-known/oauth-protected-resource/mcp"
+    assert (
+        well_known_url("https://IG.example.com:8443/mcp")
+        == "https://ig.example.com:8443/.well-known/oauth-protected-resource/mcp"
+    )
     with pytest.raises(UriError):
         well_known_url("/mcp")
 
 
 def test_the_document():
-    document = ProtectedResource("https://a.example/mcp", ("https://as.example/as",), ("test",), "Weather").document()
+    document = ProtectedResource(
+        "https://a.example/mcp", ("https://as.example/as",), ("test",), "Weather"
+    ).document()
     assert json.loads(document) == {
         "resource": "https://a.example/mcp",
         "authorization_servers": ["https://as.example/as"],
@@ -38,7 +43,9 @@ def test_the_document():
 
 
 def test_what_is_not_configured_is_left_out():
-    assert json.loads(ProtectedResource("https://a.example/mcp", ("https://as.example/as",)).document()).keys() == {
+    assert json.loads(
+        ProtectedResource("https://a.example/mcp", ("https://as.example/as",)).document()
+    ).keys() == {
         "resource",
         "authorization_servers",
         "bearer_methods_supported",

@@ -17,7 +17,11 @@ from deputize.mcp.targets import PolicyKey, mirrored_name, policy_key
         ("completion/complete", {"ref": {"type": "ref/prompt", "name": "p", "uri": "u"}}, ("p",)),
         ("completion/complete", {"ref": {"type": "ref/resource", "name": "p", "uri": "u"}}, ("u",)),
         ("completion/complete", {"ref": "x"}, ()),
-        ("subscriptions/listen", {"notifications": {"resourceSubscriptions": ["a:1", 7, "b:2"]}}, ("a:1", "b:2")),
+        (
+            "subscriptions/listen",
+            {"notifications": {"resourceSubscriptions": ["a:1", 7, "b:2"]}},
+            ("a:1", "b:2"),
+        ),
         ("subscriptions/listen", {"notifications": {"resourceSubscriptions": "a:1"}}, ()),
         ("subscriptions/listen", {}, ()),
     ],

@@ -27,7 +27,12 @@ UPDATE = {"taskId": "t", "inputResponses": {}, "_meta": MODERN_META}
 def test_a_legacy_call_passes():
     message = check(legacy_fields(("Mcp-Session-Id", "s")), legacy_call())
     assert isinstance(message, Message)
-    assert (message.type, message.era, message.version, message.session) == (ClientMessageType.MESSAGE, Era.LEGACY, "2025-11-25", "s")
+    assert (message.type, message.era, message.version, message.session) == (
+        ClientMessageType.MESSAGE,
+        Era.LEGACY,
+        "2025-11-25",
+        "s",
+    )
     assert message.frame.kind is FrameKind.REQUEST
 
 
@@ -38,7 +43,10 @@ def test_a_legacy_call_passes():
         ("prompts/get", {"name": "\0danger"}),
         ("resources/read", {"uri": "file:///etc/passwd\0.txt"}),
         ("resources/subscribe", {"uri": "a:b\0"}),
-        ("completion/complete", {"ref": {"type": "ref/prompt", "name": "danger\0"}, "argument": {"name": "a", "value": "b"}}),
+        (
+            "completion/complete",
+            {"ref": {"type": "ref/prompt", "name": "danger\0"}, "argument": {"name": "a", "value": "b"}},
+        ),
     ],
 )
 def test_a_name_with_nul_is_refused(method, params):
@@ -70,7 +78,11 @@ def test_a_modern_call_passes():
         {"jsonrpc": "2.0", "id": 4, "method": "tools/list", "params": {"cursor": "c"}},
         {"jsonrpc": "2.0", "id": 4, "method": "tasks/get", "params": {"taskId": "t"}},
         {"jsonrpc": "2.0", "id": 4, "method": "tasks/list"},
-        {"jsonrpc": "2.0", "method": "notifications/tasks/status", "params": {"taskId": "t", "status": "working"}},
+        {
+            "jsonrpc": "2.0",
+            "method": "notifications/tasks/status",
+            "params": {"taskId": "t", "status": "working"},
+        },
     ],
 )
 def test_other_legacy_messages_pass(document):
@@ -89,7 +101,9 @@ def test_other_legacy_messages_pass(document):
     ],
 )
 def test_other_modern_messages_pass(method, name, params):
-    assert passed(check(modern_fields(method, name), {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+    assert passed(
+        check(modern_fields(method, name), {"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +134,9 @@ def test_every_required_meta_key_is_required(missing):
 
 
 def test_complaints_never_repeat_values():
-    rejection = check(legacy_fields(), legacy_call(params={"name": ["s3cret-name"], "arguments": "s3cret-argument"}))
+    rejection = check(
+        legacy_fields(), legacy_call(params={"name": ["s3cret-name"], "arguments": "s3cret-argument"})
+    )
     assert isinstance(rejection, Rejection)
     assert b"s3cret" not in rejection.body()
 
@@ -131,9 +147,21 @@ def test_complaints_never_repeat_values():
         (legacy_fields(), {"jsonrpc": "2.0", "id": 1, "method": "tools/steal"}, 400),
         (legacy_fields(), {"jsonrpc": "2.0", "id": 1, "method": "server/discover", "params": {}}, 400),
         (legacy_fields(), {"jsonrpc": "2.0", "method": "notifications/steal"}, 400),
-        (modern_fields("ping", None), {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"_meta": MODERN_META}}, 404),
-        (modern_fields("initialize", None), {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"_meta": MODERN_META}}, 404),
-        (modern_fields("tasks/list", None), {"jsonrpc": "2.0", "id": 1, "method": "tasks/list", "params": {"_meta": MODERN_META}}, 404),
+        (
+            modern_fields("ping", None),
+            {"jsonrpc": "2.0", "id": 1, "method": "ping", "params": {"_meta": MODERN_META}},
+            404,
+        ),
+        (
+            modern_fields("initialize", None),
+            {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"_meta": MODERN_META}},
+            404,
+        ),
+        (
+            modern_fields("tasks/list", None),
+            {"jsonrpc": "2.0", "id": 1, "method": "tasks/list", "params": {"_meta": MODERN_META}},
+            404,
+        ),
     ],
 )
 def test_unknown_methods_are_refused(some_fields, document, status):
@@ -144,7 +172,9 @@ def test_unknown_methods_are_refused(some_fields, document, status):
 
 def test_an_accepted_method_passes():
     rules = Rules(accepted_methods=frozenset({"ui/open"}))
-    assert passed(check(legacy_fields(), {"jsonrpc": "2.0", "id": 1, "method": "ui/open", "params": {"x": 1}}, rules))
+    assert passed(
+        check(legacy_fields(), {"jsonrpc": "2.0", "id": 1, "method": "ui/open", "params": {"x": 1}}, rules)
+    )
     assert not passed(check(legacy_fields(), {"jsonrpc": "2.0", "id": 1, "method": "ui/Open"}, rules))
 
 
@@ -160,7 +190,9 @@ def test_an_accepted_method_passes():
 )
 def test_modern_routing_headers_have_to_agree(method, name):
     pairs = [pair for pair in (("Mcp-Method", method), ("Mcp-Name", name)) if pair[1] is not None]
-    rejection = check(fields(ACCEPT, JSON_CONTENT, ("MCP-Protocol-Version", "2026-07-28"), *pairs), modern_call())
+    rejection = check(
+        fields(ACCEPT, JSON_CONTENT, ("MCP-Protocol-Version", "2026-07-28"), *pairs), modern_call()
+    )
     assert isinstance(rejection, Rejection)
     assert (rejection.status, rejection.code, rejection.id) == (400, HEADER_MISMATCH, 1)
 
@@ -177,7 +209,9 @@ def test_a_wrapped_name_is_compared_unwrapped():
 
 
 def test_legacy_messages_may_have_routing_headers_that_agree_only():
-    assert passed(check(legacy_fields(("Mcp-Method", "tools/call"), ("Mcp-Name", "forecast_daily")), legacy_call()))
+    assert passed(
+        check(legacy_fields(("Mcp-Method", "tools/call"), ("Mcp-Name", "forecast_daily")), legacy_call())
+    )
     assert not passed(check(legacy_fields(("Mcp-Name", "geocode")), legacy_call()))
     assert not passed(check(legacy_fields(("Mcp-Method", "tools/list")), legacy_call()))
 
@@ -209,7 +243,10 @@ def test_heads_that_pass():
     assert check_head("DELETE", fields()) is None
 
 
-@pytest.mark.parametrize(("verb", "kind"), [("GET", ClientMessageType.SSE_OPENING), ("DELETE", ClientMessageType.SESSION_TERMINATION)])
+@pytest.mark.parametrize(
+    ("verb", "kind"),
+    [("GET", ClientMessageType.SSE_OPENING), ("DELETE", ClientMessageType.SESSION_TERMINATION)],
+)
 def test_openings_pass_in_the_legacy_era(verb, kind):
     message = check_opening(verb, fields(LEGACY_VERSION, ("Mcp-Session-Id", "s")))
     assert isinstance(message, Message)

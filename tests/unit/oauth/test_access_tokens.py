@@ -57,7 +57,9 @@ def test_a_resource_that_requires_delegation_gets_no_token_without_act_and_the_l
     detail = refusal(replace(EXCHANGE, subject={"sub": "demouser"}))
     assert "'test' requires delegation" in detail
     assert "left is missing" in detail
-    signing_on = replace(EXCHANGE, resource=replace(AGENT_RESOURCE, delegation_required=True), subject=None, actor=None)
+    signing_on = replace(
+        EXCHANGE, resource=replace(AGENT_RESOURCE, delegation_required=True), subject=None, actor=None
+    )
     assert "requires delegation: 'agent' has no mapping for act" in refusal(signing_on)
 
 
@@ -72,7 +74,9 @@ def test_without_the_requirement_a_mapping_that_yields_nothing_still_gives_no_to
 
 
 def test_a_resource_that_allows_impersonation_gets_the_compatible_token_and_it_is_noted():
-    access = issue_access_token(replace(EXCHANGE, resource=replace(FAIL_OPEN, impersonation_allowed=True), subject=MINE))
+    access = issue_access_token(
+        replace(EXCHANGE, resource=replace(FAIL_OPEN, impersonation_allowed=True), subject=MINE)
+    )
     assert "act" not in access.claims
     assert "act yields nothing" in access.notes[0]
 
@@ -84,13 +88,21 @@ def test_a_resource_that_maps_no_act_gets_the_client_as_its_actor(actor):
         exchange = replace(EXCHANGE, resource=replace(plain, delegation_required=required), actor=actor)
         assert issue_access_token(replace(exchange, subject=MINE)).claims["act"] == {"sub": AGENT_ID}
         before = {**MINE, "act": {"sub": OTHER_ID}}
-        assert issue_access_token(replace(exchange, subject=before)).claims["act"] == {"sub": AGENT_ID, "act": {"sub": OTHER_ID}}
-        assert "belongs to another client" in refusal(replace(exchange, subject={"sub": "demouser", "client_id": OTHER_ID}))
+        assert issue_access_token(replace(exchange, subject=before)).claims["act"] == {
+            "sub": AGENT_ID,
+            "act": {"sub": OTHER_ID},
+        }
+        assert "belongs to another client" in refusal(
+            replace(exchange, subject={"sub": "demouser", "client_id": OTHER_ID})
+        )
 
 
 def test_nobody_acts_where_no_user_is_behind_the_token_or_nothing_was_exchanged():
     plain = replace(AGENT_RESOURCE, attributes=())
-    assert "act" not in issue_access_token(replace(EXCHANGE, resource=plain, authentication=None, subject=MINE)).claims
+    assert (
+        "act"
+        not in issue_access_token(replace(EXCHANGE, resource=plain, authentication=None, subject=MINE)).claims
+    )
     assert "act" not in issue_access_token(replace(EXCHANGE, resource=plain, subject=None, actor=None)).claims
 
 
@@ -99,14 +111,18 @@ def test_nor_where_impersonation_is_allowed_by_name():
     assert "act" not in issue_access_token(replace(EXCHANGE, resource=plain, subject=MINE)).claims
 
 
-@pytest.mark.parametrize("expression", [f"{{'sub': '{OTHER_ID}'}}", "'text'", "{'x': 1}", "#root.context.requestData.subjectToken"])
+@pytest.mark.parametrize(
+    "expression", [f"{{'sub': '{OTHER_ID}'}}", "'text'", "{'x': 1}", "#root.context.requestData.subjectToken"]
+)
 def test_a_mapping_cannot_name_another_actor(expression):
     refusal(replace(EXCHANGE, resource=replace(TEST, attributes=(attribute("act", expression),))))
 
 
 def test_no_grant_without_actor_token_carries_act():
     literal = replace(AGENT_RESOURCE, attributes=(attribute("act", f"{{'sub': '{AGENT_ID}'}}"),))
-    assert "nobody proved to be the actor" in refusal(replace(EXCHANGE, resource=literal, subject=None, actor=None))
+    assert "nobody proved to be the actor" in refusal(
+        replace(EXCHANGE, resource=literal, subject=None, actor=None)
+    )
     assert "nobody proved to be the actor" in refusal(replace(EXCHANGE, resource=literal, actor=None))
 
 

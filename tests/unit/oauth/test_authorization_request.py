@@ -48,7 +48,11 @@ def test_the_use_case_s_request_is_accepted():
         request = outcome(**changes)
         assert isinstance(request, AuthorizationRequest)
         assert (request.client, request.policy, request.target.resource) == (AGENT, POLICY, AGENT_RESOURCE)
-        assert (request.state, request.redirect_uri, request.target.scopes) == ("s t", REDIRECT_URI, ("agent",))
+        assert (request.state, request.redirect_uri, request.target.scopes) == (
+            "s t",
+            REDIRECT_URI,
+            ("agent",),
+        )
 
 
 def test_the_same_request_gives_the_same_result_again():
@@ -56,7 +60,10 @@ def test_the_same_request_gives_the_same_result_again():
 
 
 def test_a_free_loopback_port_is_kept_for_the_redirect():
-    assert outcome(redirect_uri="http://localhost:51234/callback").redirect_uri == "http://localhost:51234/callback"
+    assert (
+        outcome(redirect_uri="http://localhost:51234/callback").redirect_uri
+        == "http://localhost:51234/callback"
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,7 +136,14 @@ def test_a_client_without_the_grant_is_refused():
 
 
 def test_openid_parameters():
-    request = outcome(scope="openid agent", nonce="n", prompt="login consent", max_age="0", login_hint="demo", ui_locales="de-AT en")
+    request = outcome(
+        scope="openid agent",
+        nonce="n",
+        prompt="login consent",
+        max_age="0",
+        login_hint="demo",
+        ui_locales="de-AT en",
+    )
     assert (request.nonce, request.prompt, request.max_age) == ("n", {"login", "consent"}, 0)
     assert (request.login_hint, request.ui_locales) == ("demo", ("de-AT", "en"))
     assert request.target.requested == ("openid", "agent")
@@ -137,7 +151,10 @@ def test_openid_parameters():
 
 def test_the_policy_is_the_client_s_first_unless_another_of_its_is_wished_for():
     second = Policy("p-2", "Second", ())
-    environment = replace(ENVIRONMENT, policies={**ENVIRONMENT.policies, "Second": second, "Foreign": replace(second, name="Foreign")})
+    environment = replace(
+        ENVIRONMENT,
+        policies={**ENVIRONMENT.policies, "Second": second, "Foreign": replace(second, name="Foreign")},
+    )
     client = replace(AGENT, policies=(POLICY.name, "Second"))
     assert choose_policy(environment, client) is POLICY
     assert choose_policy(environment, client, "Unknown Second") is second
@@ -153,9 +170,13 @@ def test_a_policy_that_does_not_exist_is_the_operator_s_mistake():
 
 def test_the_answer_keeps_the_query_of_the_redirect_uri():
     assert (
-        code_response("https://a.example/cb?x=1", "https://as", "c/1", None) == "https://a.example/cb?x=1&code=c%2F1&iss=https%3A%2F%2Fas"
+        code_response("https://a.example/cb?x=1", "https://as", "c/1", None)
+        == "https://a.example/cb?x=1&code=c%2F1&iss=https%3A%2F%2Fas"
     )
-    assert code_response("https://a.example/cb", "https://as", "c", "s&x") == "https://a.example/cb?code=c&iss=https%3A%2F%2Fas&state=s%26x"
+    assert (
+        code_response("https://a.example/cb", "https://as", "c", "s&x")
+        == "https://a.example/cb?code=c&iss=https%3A%2F%2Fas&state=s%26x"
+    )
 
 
 def test_the_private_detail_does_not_travel():

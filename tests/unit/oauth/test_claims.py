@@ -8,11 +8,26 @@ from deputize.expressions import MappingExpression
 from deputize.oauth.claims import Issue, assemble, explain, is_reserved, mapping_bindings, user_binding
 from deputize.oauth.errors import InvalidGrant
 from deputize.oauth.records.directory import Attribute
-from support.agent_delegation import AGENT, AGENT_ID, AGENT_RESOURCE, ENVIRONMENT, LINEAGE, NOW, TEST, USER, USER_ID, WHO, World, attribute
+from support.agent_delegation import (
+    AGENT,
+    AGENT_ID,
+    AGENT_RESOURCE,
+    ENVIRONMENT,
+    LINEAGE,
+    NOW,
+    TEST,
+    USER,
+    USER_ID,
+    WHO,
+    World,
+    attribute,
+)
 
 USE_CASE = Path(__file__).resolve().parents[4] / "shared" / "use-case"
 
-MACHINE = Issue(ENVIRONMENT, AGENT, AGENT_RESOURCE, ("agent",), "client_credentials", NOW, int(NOW) + 3600, LINEAGE)
+MACHINE = Issue(
+    ENVIRONMENT, AGENT, AGENT_RESOURCE, ("agent",), "client_credentials", NOW, int(NOW) + 3600, LINEAGE
+)
 PERSONAL = replace(MACHINE, grant_type="authorization_code", authentication=WHO, user=USER)
 
 
@@ -27,7 +42,9 @@ def claims_of(*attributes, issue=PERSONAL):
 def kinds(claims):
     """Member names to JSON types, one level into objects and arrays."""
     return {
-        name: {inner: type(value).__name__ for inner, value in member.items()} if isinstance(member, dict) else type(member).__name__
+        name: {inner: type(value).__name__ for inner, value in member.items()}
+        if isinstance(member, dict)
+        else type(member).__name__
         for name, member in claims.items()
     }
 
@@ -42,7 +59,20 @@ async def test_tokens_have_exactly_the_members_and_types_of_the_use_case():
         example = json.loads((USE_CASE / f"{name}-token.json").read_text())
         assert kinds(token.claims) == kinds(example), name
         assert list(token.claims) == list(example), name
-        for same in ("acr", "aud", "client_id", "env", "org", "scope", "sub", "may_act", "act", "sid", "p1.userId", "auth_time"):
+        for same in (
+            "acr",
+            "aud",
+            "client_id",
+            "env",
+            "org",
+            "scope",
+            "sub",
+            "may_act",
+            "act",
+            "sid",
+            "p1.userId",
+            "auth_time",
+        ):
             assert token.claims.get(same) == example.get(same), (name, same)
     assert mcp.claims["exp"] == subject.claims["exp"]
     assert actor.claims["p1.rid"] == actor.claims["jti"]
@@ -83,7 +113,10 @@ def test_a_mapped_sub_without_value_falls_back_to_the_user_id():
 def test_a_required_claim_without_value_refuses_the_token_in_the_original_s_words(issue, name):
     with pytest.raises(InvalidGrant) as caught:
         claims_of(attribute(name, "user.nickname", required=True), issue=issue)
-    assert caught.value.description == f"{name} is configured as required for the Access token but does not have a value"
+    assert (
+        caught.value.description
+        == f"{name} is configured as required for the Access token but does not have a value"
+    )
     assert "`user" in caught.value.detail
 
 
@@ -93,7 +126,24 @@ def test_a_required_claim_with_value_is_just_there():
 
 @pytest.mark.parametrize(
     "name",
-    ["aud", "client_id", "env", "exp", "iat", "iss", "jti", "org", "scope", "sid", "acr", "auth_time", "p1.userId", "p1.rid", "nbf", "cnf"],
+    [
+        "aud",
+        "client_id",
+        "env",
+        "exp",
+        "iat",
+        "iss",
+        "jti",
+        "org",
+        "scope",
+        "sid",
+        "acr",
+        "auth_time",
+        "p1.userId",
+        "p1.rid",
+        "nbf",
+        "cnf",
+    ],
 )
 def test_reserved_claims_cannot_be_mapped(name):
     assert is_reserved(name)
@@ -136,7 +186,9 @@ def test_mapped_claims_are_bounded():
 
 
 def test_what_mappings_can_read():
-    bindings = mapping_bindings(replace(PERSONAL, subject={"sub": "s"}, actor={"client_id": "a"}, requested_scope="agent"))
+    bindings = mapping_bindings(
+        replace(PERSONAL, subject={"sub": "s"}, actor={"client_id": "a"}, requested_scope="agent")
+    )
     assert bindings["context"] == {
         "requestData": {
             "grantType": "authorization_code",
@@ -156,7 +208,11 @@ def test_what_mappings_can_read():
 
 
 def test_the_user_as_mappings_see_one():
-    user = replace(USER, attributes={"department": "sales", "username": "forged", "enabled": False}, preferred_language="de")
+    user = replace(
+        USER,
+        attributes={"department": "sales", "username": "forged", "enabled": False},
+        preferred_language="de",
+    )
     binding = user_binding(user)
     assert binding["name"] == {"given": "Demo", "family": "User", "formatted": "Demo User"}
     assert (binding["username"], binding["department"], binding["preferredLanguage"], binding["enabled"]) == (
@@ -166,5 +222,8 @@ def test_the_user_as_mappings_see_one():
         True,
     )
     assert "password_hash" not in binding
-    assert not {"email", "name", "preferredLanguage"} & user_binding(replace(USER, email=None, given_name=None, family_name=None)).keys()
+    assert (
+        not {"email", "name", "preferredLanguage"}
+        & user_binding(replace(USER, email=None, given_name=None, family_name=None)).keys()
+    )
     assert user_binding(replace(USER, given_name=None))["name"] == {"family": "User", "formatted": "User"}

@@ -2,9 +2,26 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.oauth.consents import AgreementMissing, due_agreements, effective_agreements, extending, new_consent
+from deputize.oauth.consents import (
+    AgreementMissing,
+    due_agreements,
+    effective_agreements,
+    extending,
+    new_consent,
+)
 from deputize.oauth.records.directory import Policy, Step
-from support.agent_delegation import AGENT, AGENT_ID, AGENT_RESOURCE_ID, AGREEMENT, AGREEMENT_ID, CONSENT, NOW, POLICY, TEXT, USER
+from support.agent_delegation import (
+    AGENT,
+    AGENT_ID,
+    AGENT_RESOURCE_ID,
+    AGREEMENT,
+    AGREEMENT_ID,
+    CONSENT,
+    NOW,
+    POLICY,
+    TEXT,
+    USER,
+)
 
 DAY = 86400.0
 REACH = {AGENT_ID: {AGENT_RESOURCE_ID: ("agent",)}}
@@ -99,5 +116,10 @@ def test_a_consent_in_force_is_extended_and_what_ended_is_not():
     later = new_consent(USER, AGENT, AGREEMENT, TEXT, REACH, consent_id="drawn", now=NOW + DAY)
     used = replace(CONSENT, last_used_at=NOW)
     assert extending(used, AGREEMENT, later) == replace(later, id=CONSENT.id, last_used_at=NOW)
-    for ended in (None, replace(used, withdrawn_at=NOW), replace(used, expires_at=NOW + DAY), replace(used, version=0)):
+    for ended in (
+        None,
+        replace(used, withdrawn_at=NOW),
+        replace(used, expires_at=NOW + DAY),
+        replace(used, version=0),
+    ):
         assert extending(ended, AGREEMENT, later) == later

@@ -49,7 +49,10 @@ def test_the_default_act_is_for_the_holder_and_for_whom_may_act_names(subject):
     assert default_act_refusal(default_act(A, subject), subject, A) is None
 
 
-@pytest.mark.parametrize("subject", [{"client_id": B}, {"aud": B}, {"client_id": B, "may_act": {"sub": B}}, {"client_id": B, "aud": A}, {}])
+@pytest.mark.parametrize(
+    "subject",
+    [{"client_id": B}, {"aud": B}, {"client_id": B, "may_act": {"sub": B}}, {"client_id": B, "aud": A}, {}],
+)
 def test_and_for_nobody_else(subject):
     assert "belongs to another client" in default_act_refusal(default_act(A, subject), subject, A)
 
@@ -68,7 +71,9 @@ def test_act_must_be_the_authenticated_actor():
     assert "nobody proved to be the actor" in act_refusal({"sub": A}, SUBJECT, None)
 
 
-@pytest.mark.parametrize("may_act", [None, {}, {"sub": None}, A, [A], {"sub": [A]}, {"sub": B}, {"client_id": A}])
+@pytest.mark.parametrize(
+    "may_act", [None, {}, {"sub": None}, A, [A], {"sub": [A]}, {"sub": B}, {"client_id": A}]
+)
 def test_the_subject_token_must_permit_the_actor(may_act):
     assert "may_act.sub" in act_refusal({"sub": A}, {"may_act": may_act}, A)
 
@@ -88,7 +93,9 @@ def test_a_chain_grows_at_its_head():
     assert act_refusal(chain(A, B), subject, A) is None
 
 
-@pytest.mark.parametrize("nested", [None, {"sub": "other"}, {"sub": B, "x": 1}, {"sub": B, "act": {"sub": A}}, "text", []])
+@pytest.mark.parametrize(
+    "nested", [None, {"sub": "other"}, {"sub": B, "x": 1}, {"sub": B, "act": {"sub": A}}, "text", []]
+)
 def test_the_chain_so_far_is_not_altered(nested):
     subject = {"may_act": {"sub": A}, "act": {"sub": B}}
     assert "grows at its head" in act_refusal({"sub": A, "act": nested}, subject, A)
@@ -127,11 +134,14 @@ def test_an_exchange_for_the_same_audience_only_narrows():
     assert scope_refusal(("admin",), "https://y", subject) is None
     assert "['admin']" in scope_refusal(("read", "admin"), "https://x", subject)
     assert scope_refusal(("read",), "https://x", {"aud": "https://x"})
-    assert "['admin']" in scope_refusal(("admin",), "HTTPS://X:443/", subject), "however the audience is spelled now"
+    assert "['admin']" in scope_refusal(("admin",), "HTTPS://X:443/", subject), (
+        "however the audience is spelled now"
+    )
 
 
 @pytest.mark.parametrize(
-    ("subject", "outlive", "expiry"), [({"exp": 500}, False, 500), ({"exp": 500}, True, 900), ({"exp": 5000}, False, 900), ({}, False, 900)]
+    ("subject", "outlive", "expiry"),
+    [({"exp": 500}, False, 500), ({"exp": 500}, True, 900), ({"exp": 5000}, False, 900), ({}, False, 900)],
 )
 def test_an_exchanged_token_does_not_outlive_its_subject_token(subject, outlive, expiry):
     assert exchanged_expiry(900, subject, may_outlive_subject=outlive) == expiry

@@ -3,7 +3,9 @@ import pytest
 from deputize.oauth import errors
 from deputize.oauth.errors import InvalidGrant, InvalidRequest, OAuthError
 
-WIRE_ERRORS = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, OAuthError)]
+WIRE_ERRORS = [
+    each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, OAuthError)
+]
 
 
 def test_private_detail_and_public_text_are_apart():

@@ -5,13 +5,27 @@ import pytest
 from deputize.jose import ID_TOKEN_TYPE, TokenInvalid, verify
 from deputize.oauth.id_tokens import at_hash, issue_id_token, profile_claims
 from deputize.oauth.lineage import Lineage
-from support.agent_delegation import AGENT_ID, ENVIRONMENT, ISSUER, KEYS, LINEAGE, NOW, USER, USER_ID, WHO, World, grant_id_of
+from support.agent_delegation import (
+    AGENT_ID,
+    ENVIRONMENT,
+    ISSUER,
+    KEYS,
+    LINEAGE,
+    NOW,
+    USER,
+    USER_ID,
+    WHO,
+    World,
+    grant_id_of,
+)
 
 
 def id_token(nonce=None, scopes=("openid",)):
     grant = World().grant()
     lineage = Lineage(grant.id, LINEAGE.segments)
-    token = issue_id_token(ENVIRONMENT, grant, lineage, profile_claims(USER, scopes), "access", now=NOW, nonce=nonce)
+    token = issue_id_token(
+        ENVIRONMENT, grant, lineage, profile_claims(USER, scopes), "access", now=NOW, nonce=nonce
+    )
     return token, verify(token, KEYS, ISSUER, NOW, ID_TOKEN_TYPE)
 
 
@@ -52,7 +66,10 @@ def test_profile_claims_follow_the_scopes():
         "locale": "de",
     }
     nameless = replace(USER, given_name=None, family_name=None, email=None)
-    assert profile_claims(nameless, ("profile", "email")) == {"sub": USER_ID, "preferred_username": "demouser"}
+    assert profile_claims(nameless, ("profile", "email")) == {
+        "sub": USER_ID,
+        "preferred_username": "demouser",
+    }
 
 
 def test_at_hash_vector_of_the_specification():

@@ -8,13 +8,23 @@ from deputize.oauth.introspection import introspection_refusal, introspection_re
 from deputize.oauth.records.store import Standing
 from support.agent_delegation import AGENT, AGENT_ID, AGENT_RESOURCE, ENVIRONMENT, OTHER, TEST, TEST_AUDIENCE
 
-CLAIMS = {"aud": [TEST_AUDIENCE], "client_id": AGENT_ID, "sub": "demouser", "act": {"sub": AGENT_ID}, "scope": "test"}
+CLAIMS = {
+    "aud": [TEST_AUDIENCE],
+    "client_id": AGENT_ID,
+    "sub": "demouser",
+    "act": {"sub": AGENT_ID},
+    "scope": "test",
+}
 FOUND = LiveToken(CLAIMS, Standing(None, None, None, (), frozenset()))
 
 
 @pytest.mark.parametrize("caller", [TEST, AGENT])
 def test_the_resource_and_the_client_see_every_claim(caller):
-    assert introspection_response(ENVIRONMENT, caller, FOUND) == {**CLAIMS, "active": True, "token_type": "Bearer"}
+    assert introspection_response(ENVIRONMENT, caller, FOUND) == {
+        **CLAIMS,
+        "active": True,
+        "token_type": "Bearer",
+    }
 
 
 @pytest.mark.parametrize("caller", [AGENT_RESOURCE, OTHER, replace(TEST, audience=TEST_AUDIENCE + "/")])
@@ -39,8 +49,14 @@ def test_a_token_issued_under_another_spelling_of_the_audience_is_the_same_resou
 
 def test_the_reason_is_told_to_the_operator():
     assert introspection_refusal(ENVIRONMENT, TEST, TokenInvalid("expired")) == "expired"
-    assert introspection_refusal(ENVIRONMENT, AGENT_RESOURCE, FOUND) == "it is not for the resource 'agent' that asks"
-    assert introspection_refusal(ENVIRONMENT, OTHER, FOUND) == f"it was not issued to the agent {OTHER.name!r} that asks"
+    assert (
+        introspection_refusal(ENVIRONMENT, AGENT_RESOURCE, FOUND)
+        == "it is not for the resource 'agent' that asks"
+    )
+    assert (
+        introspection_refusal(ENVIRONMENT, OTHER, FOUND)
+        == f"it was not issued to the agent {OTHER.name!r} that asks"
+    )
     assert introspection_refusal(ENVIRONMENT, TEST, FOUND) is None
 
 
@@ -50,7 +66,9 @@ def test_a_dead_token_shows_nothing_not_even_why():
 
 @pytest.mark.parametrize("aud", [TEST_AUDIENCE, None, {"x": TEST_AUDIENCE}])
 def test_an_audience_that_is_no_list_is_for_nobody(aud):
-    assert introspection_response(ENVIRONMENT, TEST, replace(FOUND, claims={**CLAIMS, "aud": aud})) == {"active": False}
+    assert introspection_response(ENVIRONMENT, TEST, replace(FOUND, claims={**CLAIMS, "aud": aud})) == {
+        "active": False
+    }
 
 
 def test_a_mapped_claim_cannot_pose_as_a_member_of_the_answer():

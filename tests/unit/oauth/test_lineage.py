@@ -25,7 +25,9 @@ def test_an_agents_own_token():
 
 @given(st.booleans(), st.integers(1, MAX_SEGMENTS))
 def test_parsing_gives_back_what_was_issued(personal, count):
-    lineage = Lineage(new_id() if personal else None, tuple(new_segment(new_term(), new_term()) for _ in range(count)))
+    lineage = Lineage(
+        new_id() if personal else None, tuple(new_segment(new_term(), new_term()) for _ in range(count))
+    )
     assert parse_jti(lineage.jti) == lineage
     assert len(lineage.jti) <= MAX_JTI
     assert len(set(lineage.jtis)) == count
@@ -33,9 +35,20 @@ def test_parsing_gives_back_what_was_issued(personal, count):
 
 
 TOO_MANY = ".".join([ONE] * (MAX_SEGMENTS + 1))
-NO_GRANT = [f"{ONE}.{GRANT}", f"{ONE}..{TWO}", f".{ONE}", f"{ONE}.", f"{ONE} ", f"{ONE}A", f"{ONE}\n", f"{GRANT.upper()}x.{ONE}"]
+NO_GRANT = [
+    f"{ONE}.{GRANT}",
+    f"{ONE}..{TWO}",
+    f".{ONE}",
+    f"{ONE}.",
+    f"{ONE} ",
+    f"{ONE}A",
+    f"{ONE}\n",
+    f"{GRANT.upper()}x.{ONE}",
+]
 
 
-@pytest.mark.parametrize("jti", [None, 7, "", "x", GRANT, f"{GRANT}.", f"{GRANT}.{ONE}.{TWO}!", TOO_MANY, *NO_GRANT])
+@pytest.mark.parametrize(
+    "jti", [None, 7, "", "x", GRANT, f"{GRANT}.", f"{GRANT}.{ONE}.{TWO}!", TOO_MANY, *NO_GRANT]
+)
 def test_other_forms_are_not_believed(jti):
     assert parse_jti(jti) is None

@@ -1,7 +1,16 @@
 import pytest
 
 from deputize.oauth.errors import InvalidRequest
-from deputize.oauth.parameters import MAX_BYTES, MAX_COUNT, MAX_NAME, MAX_VALUE, encode_parameters, parse_parameters, required, values_of
+from deputize.oauth.parameters import (
+    MAX_BYTES,
+    MAX_COUNT,
+    MAX_NAME,
+    MAX_VALUE,
+    encode_parameters,
+    parse_parameters,
+    required,
+    values_of,
+)
 
 
 def test_decodes_form_encoding():

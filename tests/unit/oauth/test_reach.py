@@ -53,7 +53,9 @@ def may_act(resource, agent_id):
 
 def test_an_agent_reaches_what_it_asks_for_and_may_exchange_it_for():
     assert reach() == {AGENT_ID: EVERYTHING}
-    assert reach(scope="openid agent") == {AGENT_ID: {AGENT_RESOURCE_ID: ("agent",), "": ("openid",), TEST_ID: ("test",)}}
+    assert reach(scope="openid agent") == {
+        AGENT_ID: {AGENT_RESOURCE_ID: ("agent",), "": ("openid",), TEST_ID: ("test",)}
+    }
     assert reach(scope="openid") == {AGENT_ID: {"": ("openid",), **EVERYTHING}}
 
 
@@ -78,7 +80,9 @@ def test_whom_the_token_permits_is_reached_with_what_they_may_obtain():
 
 @pytest.mark.parametrize("changes", [{"enabled": False}, {"grant_types": frozenset({"client_credentials"})}])
 def test_an_agent_that_could_not_exchange_is_not_passed_to(changes):
-    passing = with_agent(with_resource(ENVIRONMENT, may_act(AGENT_RESOURCE, OTHER_ID)), replace(OTHER, **changes))
+    passing = with_agent(
+        with_resource(ENVIRONMENT, may_act(AGENT_RESOURCE, OTHER_ID)), replace(OTHER, **changes)
+    )
     assert reach(passing) == {AGENT_ID: EVERYTHING}
 
 
@@ -92,7 +96,9 @@ def chain(length):
     """Agents in a row, each of whose tokens permits the next one."""
     environment = with_resource(ENVIRONMENT, may_act(AGENT_RESOURCE, "a1"))
     for number in range(1, length + 1):
-        resource = may_act(replace(TEST, id=f"r{number}", name=f"r{number}", audience=f"r{number}"), f"a{number + 1}")
+        resource = may_act(
+            replace(TEST, id=f"r{number}", name=f"r{number}", audience=f"r{number}"), f"a{number + 1}"
+        )
         agent = replace(AGENT, id=f"a{number}", name=f"a{number}", scopes={resource.id: frozenset({"test"})})
         environment = with_agent(with_resource(environment, resource), agent)
     return environment
@@ -107,7 +113,9 @@ def test_a_chain_is_followed_for_as_long_as_tokens_can_be_exchanged():
 
 
 def test_a_ring_of_agents_ends():
-    ring = with_resource(with_resource(ENVIRONMENT, may_act(AGENT_RESOURCE, OTHER_ID)), may_act(TEST, AGENT_ID))
+    ring = with_resource(
+        with_resource(ENVIRONMENT, may_act(AGENT_RESOURCE, OTHER_ID)), may_act(TEST, AGENT_ID)
+    )
     assert reach(ring) == {AGENT_ID: EVERYTHING, OTHER_ID: EVERYTHING}
 
 
@@ -118,5 +126,10 @@ def test_a_may_act_that_names_nobody_passes_to_nobody(value):
 
 
 def test_a_token_that_cannot_be_issued_passes_to_nobody():
-    attributes = (attribute("may_act", f'{{"sub": "{OTHER_ID}"}}'), attribute("tenant", "user.tenant", required=True))
-    assert reach(with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, attributes=attributes))) == {AGENT_ID: EVERYTHING}
+    attributes = (
+        attribute("may_act", f'{{"sub": "{OTHER_ID}"}}'),
+        attribute("tenant", "user.tenant", required=True),
+    )
+    assert reach(with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, attributes=attributes))) == {
+        AGENT_ID: EVERYTHING
+    }

@@ -70,7 +70,15 @@ def test_nothing_is_registered_for_nobody():
 
 
 @pytest.mark.parametrize(
-    "uri", [LOCAL, "http://127.0.0.1/", "http://[::1]/cb", "https://app.example/cb?x=1", "com.example.app:/cb", "com.example.app://cb"]
+    "uri",
+    [
+        LOCAL,
+        "http://127.0.0.1/",
+        "http://[::1]/cb",
+        "https://app.example/cb?x=1",
+        "com.example.app:/cb",
+        "com.example.app://cb",
+    ],
 )
 def test_may_be_registered(uri):
     assert registration_refusal(uri) is None
@@ -143,27 +151,50 @@ def test_callbacks_that_never_see_it(uri, issuer):
 
 
 @pytest.mark.parametrize(
-    "host", ["127.1", "0x7f000001", "2130706433", "0x7f.1", "127.0.0.01", "1%327.0.0.1", "app.example.0x1", "10.0.0.1."]
+    "host",
+    [
+        "127.1",
+        "0x7f000001",
+        "2130706433",
+        "0x7f.1",
+        "127.0.0.01",
+        "1%327.0.0.1",
+        "app.example.0x1",
+        "10.0.0.1.",
+    ],
 )
 def test_hosts_that_browsers_read_as_another_one_are_not_registered(host):
     assert registration_refusal(f"https://{host}/cb")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.1", "app.example", "1app.example", "[::1]", "xn--bcher-kva.example"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "10.0.0.1", "app.example", "1app.example", "[::1]", "xn--bcher-kva.example"]
+)
 def test_hosts_that_mean_what_they_say_are(host):
     assert registration_refusal(f"https://{host}/cb") is None
 
 
-PIECES = st.lists(st.sampled_from(["env", "as", "x", "environment", "Env", "..", ".", "%2e%2E", ""]), max_size=4).map("/".join)
+PIECES = st.lists(
+    st.sampled_from(["env", "as", "x", "environment", "Env", "..", ".", "%2e%2E", ""]), max_size=4
+).map("/".join)
 
 
-@given(st.sampled_from(["http", "https"]), st.sampled_from(["localhost", "LocalHost", "127.0.0.1"]), st.integers(1, 65535), PIECES)
+@given(
+    st.sampled_from(["http", "https"]),
+    st.sampled_from(["localhost", "LocalHost", "127.0.0.1"]),
+    st.integers(1, 65535),
+    PIECES,
+)
 def test_whoever_would_be_sent_the_cookie_is_told_apart(scheme, host, port, path):
     uri, jar = f"{scheme}://{host}:{port}/{path}", CookieJar()
     set_here = httpx2.Response(
-        200, headers={"Set-Cookie": "s=1; Path=/env/"}, request=httpx2.Request("GET", "http://localhost:9080/env/as")
+        200,
+        headers={"Set-Cookie": "s=1; Path=/env/"},
+        request=httpx2.Request("GET", "http://localhost:9080/env/as"),
     )
-    jar.extract_cookies(httpx2.Cookies._CookieCompatResponse(set_here), httpx2.Cookies._CookieCompatRequest(set_here.request))
+    jar.extract_cookies(
+        httpx2.Cookies._CookieCompatResponse(set_here), httpx2.Cookies._CookieCompatRequest(set_here.request)
+    )
     sent = Request(str(httpx2.URL(uri)))
     jar.add_cookie_header(sent)
     assert receives_cookies(uri, HTTP) or not sent.has_header("Cookie")

@@ -62,20 +62,36 @@ def test_scope_and_resource_must_agree():
         target(scope="agent", resource=TEST_AUDIENCE, carries_act=True)
     with pytest.raises(InvalidTarget, match="differ"):
         target(resource=TEST_AUDIENCE, audience="agent", carries_act=True)
-    assert target(scope="test", resource=TEST_AUDIENCE, audience=TEST_AUDIENCE, carries_act=True).resource is TEST
+    assert (
+        target(scope="test", resource=TEST_AUDIENCE, audience=TEST_AUDIENCE, carries_act=True).resource
+        is TEST
+    )
 
 
 def test_scopes_that_only_an_exchange_obtains_may_accompany_the_others():
-    for named in ({}, {"resource": "agent"}, {"resource": f"agent\n{TEST_AUDIENCE}"}, {"resource": f"{TEST_AUDIENCE}\nagent"}):
+    for named in (
+        {},
+        {"resource": "agent"},
+        {"resource": f"agent\n{TEST_AUDIENCE}"},
+        {"resource": f"{TEST_AUDIENCE}\nagent"},
+    ):
         chosen = target(scope="test openid agent", user_present=True, **named)
-        assert (chosen.resource, chosen.scopes, chosen.by_exchange) == (AGENT_RESOURCE, ("agent",), {TEST_ID: ("test",)})
+        assert (chosen.resource, chosen.scopes, chosen.by_exchange) == (
+            AGENT_RESOURCE,
+            ("agent",),
+            {TEST_ID: ("test",)},
+        )
         assert chosen.requested == ("openid", "agent"), "the token is for what was asked for directly"
 
 
 def test_a_resource_that_only_an_exchange_reaches_may_be_named_beside_the_other():
     for scope in ({}, {"scope": "agent"}):
         chosen = target(resource=f"agent\n{TEST_AUDIENCE}", user_present=True, **scope)
-        assert (chosen.resource, chosen.scopes, chosen.by_exchange) == (AGENT_RESOURCE, ("agent",), {TEST_ID: ()})
+        assert (chosen.resource, chosen.scopes, chosen.by_exchange) == (
+            AGENT_RESOURCE,
+            ("agent",),
+            {TEST_ID: ()},
+        )
 
 
 def test_what_only_an_exchange_obtains_accompanies_nothing_where_no_exchange_can_follow():
@@ -94,12 +110,16 @@ def test_a_scope_of_two_resources_that_only_exchanges_reach_needs_one_named():
     environment = with_resource(ENVIRONMENT, second)
     with pytest.raises(InvalidScope, match="several resources"):
         target(environment, agent, scope="agent test", user_present=True)
-    chosen = target(environment, agent, scope="agent test", user_present=True, resource="agent\nhttps://second.example")
+    chosen = target(
+        environment, agent, scope="agent test", user_present=True, resource="agent\nhttps://second.example"
+    )
     assert chosen.by_exchange == {"second": ("test",)}
 
 
 def test_a_scope_asked_for_on_use_is_never_chosen_by_default():
-    marked = with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, scopes={"agent": Scope(), "pay": Scope("", "on_use")}))
+    marked = with_resource(
+        ENVIRONMENT, replace(AGENT_RESOURCE, scopes={"agent": Scope(), "pay": Scope("", "on_use")})
+    )
     agent = replace(AGENT, scopes={AGENT_RESOURCE_ID: frozenset({"agent", "pay"})})
     assert target(marked, agent).scopes == ("agent",)
     assert target(marked, agent, scope="pay").scopes == ("pay",)
@@ -109,14 +129,20 @@ def test_a_scope_asked_for_on_use_is_never_chosen_by_default():
 
 def test_equal_identifiers_name_the_same_resource_however_they_are_spelled():
     plain = with_resource(ENVIRONMENT, replace(TEST, audience="https://ig.example.com"))
-    for resource in ("https://ig.example.com/", "HTTPS://IG.example.com:443", "https://ig.example.com\nhttps://ig.example.com/"):
+    for resource in (
+        "https://ig.example.com/",
+        "HTTPS://IG.example.com:443",
+        "https://ig.example.com\nhttps://ig.example.com/",
+    ):
         assert target(plain, resource=resource, carries_act=True).resource.id == TEST_ID
     for resource in ("https://ig.example.com/mcp", "http://ig.example.com", "https://ig.example.com:8443"):
         with pytest.raises(InvalidTarget):
             target(plain, resource=resource, carries_act=True)
 
 
-@pytest.mark.parametrize("resource", [TEST_AUDIENCE + "/", "https://unknown.example", TEST_ID, "test", "x" * 1000])
+@pytest.mark.parametrize(
+    "resource", [TEST_AUDIENCE + "/", "https://unknown.example", TEST_ID, "test", "x" * 1000]
+)
 def test_unknown_resources_are_invalid_targets(resource):
     with pytest.raises(InvalidTarget):
         target(resource=resource, carries_act=True)
@@ -163,7 +189,11 @@ def test_a_scope_name_shared_by_resources_needs_a_resource_unless_one_is_eligibl
 
 def test_openid_scopes_accompany_those_of_one_resource():
     chosen = target(scope="openid agent profile", user_present=True)
-    assert (chosen.resource, chosen.scopes, chosen.openid_scopes) == (AGENT_RESOURCE, ("agent",), ("openid", "profile"))
+    assert (chosen.resource, chosen.scopes, chosen.openid_scopes) == (
+        AGENT_RESOURCE,
+        ("agent",),
+        ("openid", "profile"),
+    )
     assert chosen.requested == ("openid", "profile", "agent")
     assert target(scope="openid", resource="agent", user_present=True).scopes == ("agent",)
 

@@ -20,7 +20,10 @@ def test_parses_a_set_in_order(scope, names):
     assert parse_scope(scope) == names
 
 
-@pytest.mark.parametrize("scope", ['a "b"', "a\tb", "a\\b", "ä", "a\nb", "x" * 129, " ".join(f"s{n}" for n in range(MAX_SCOPES + 1))])
+@pytest.mark.parametrize(
+    "scope",
+    ['a "b"', "a\tb", "a\\b", "ä", "a\nb", "x" * 129, " ".join(f"s{n}" for n in range(MAX_SCOPES + 1))],
+)
 def test_refuses_what_is_no_scope(scope):
     with pytest.raises(InvalidScope):
         parse_scope(scope)

@@ -51,7 +51,12 @@ CLAIMS = {
 }
 BASIS = Basis(AGENT_ID, Lineage(GRANT.id, (SEGMENT,)), (("agent", "agent"),), WHO)
 EXCHANGED = Basis(AGENT_ID, Lineage(GRANT.id, (SEGMENT, MCP_SEGMENT)), ((TEST_AUDIENCE, "test"),), WHO)
-CHAINED = Basis(OTHER_ID, Lineage(GRANT.id, (SEGMENT, MCP_SEGMENT, OTHER_SEGMENT)), ((TEST_AUDIENCE, "test"), ("agent", "agent")), WHO)
+CHAINED = Basis(
+    OTHER_ID,
+    Lineage(GRANT.id, (SEGMENT, MCP_SEGMENT, OTHER_SEGMENT)),
+    ((TEST_AUDIENCE, "test"), ("agent", "agent")),
+    WHO,
+)
 MACHINE = Basis(AGENT_ID, LINEAGE, (("agent", "agent"),), None)
 ALIVE = Standing(GRANT, USER, SESSION, (CONSENT,), frozenset())
 NOBODY = Standing(None, None, None, (), frozenset())
@@ -72,7 +77,19 @@ def test_sub_is_the_user_id_where_no_other_claim_says_it():
 
 def test_a_machine_token_rests_on_its_client_only():
     jti = LINEAGE.jti
-    assert basis_of({"client_id": AGENT_ID, "jti": jti, "p1.rid": jti, "aud": ["agent"], "scope": "agent", "sub": "anything"}) == MACHINE
+    assert (
+        basis_of(
+            {
+                "client_id": AGENT_ID,
+                "jti": jti,
+                "p1.rid": jti,
+                "aud": ["agent"],
+                "scope": "agent",
+                "sub": "anything",
+            }
+        )
+        == MACHINE
+    )
 
 
 def test_an_id_token_names_its_client_as_audience():
@@ -84,7 +101,9 @@ def test_an_exchanged_token_tells_its_ancestors_where_the_grant_does_not():
     two = {**CLAIMS, "jti": EXCHANGED.lineage.jti, "aud": [TEST_AUDIENCE], "scope": "test"}
     assert basis_of(two) == EXCHANGED
     via = [["agent", "more"]]
-    assert basis_of({**two, VIA_CLAIM: via}) == replace(EXCHANGED, obtained=(("agent", "more"), (TEST_AUDIENCE, "test")))
+    assert basis_of({**two, VIA_CLAIM: via}) == replace(
+        EXCHANGED, obtained=(("agent", "more"), (TEST_AUDIENCE, "test"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +146,10 @@ def test_alive(basis):
         ({"grant": replace(GRANT, environment_id="another")}, "grant is gone"),
         ({"grant": replace(GRANT, ended_at=NOW)}, "grant was ended"),
         ({"grant": replace(GRANT, client_term="a-term-0")}, "not the one its claims tell of"),
-        ({"grant": replace(GRANT, authentication=replace(WHO, user_id="another"))}, "not the one its claims tell of"),
+        (
+            {"grant": replace(GRANT, authentication=replace(WHO, user_id="another"))},
+            "not the one its claims tell of",
+        ),
         ({"user": None}, "user"),
         ({"user": replace(USER, enabled=False)}, "user"),
         ({"user": replace(USER, id="another")}, "user"),
@@ -153,7 +175,9 @@ def test_a_lapsed_session_only_ends_silent_sign_on():
     assert refusal(replace(ALIVE, session=replace(SESSION, expires_at=NOW - 1))) is None
 
 
-@pytest.mark.parametrize("agents", [{}, {AGENT_ID: replace(AGENT, enabled=False)}, {AGENT_ID: replace(AGENT, term="a-term-2")}])
+@pytest.mark.parametrize(
+    "agents", [{}, {AGENT_ID: replace(AGENT, enabled=False)}, {AGENT_ID: replace(AGENT, term="a-term-2")}]
+)
 @pytest.mark.parametrize("basis", [BASIS, EXCHANGED])
 def test_dead_with_its_client(agents, basis):
     assert "gone or disabled" in refusal(environment=replace(ENVIRONMENT, agents=agents), basis=basis)
@@ -170,12 +194,19 @@ def test_the_last_term_is_the_clients():
 
 @pytest.mark.parametrize(
     "environment",
-    [with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, term="r-term-3")), with_resource(ENVIRONMENT, replace(TEST, term="r-term-3"))],
+    [
+        with_resource(ENVIRONMENT, replace(AGENT_RESOURCE, term="r-term-3")),
+        with_resource(ENVIRONMENT, replace(TEST, term="r-term-3")),
+    ],
 )
 def test_dead_with_any_resource_that_was_created_anew(environment):
     ended = {basis for basis in (BASIS, EXCHANGED, CHAINED) if refusal(environment=environment, basis=basis)}
-    assert ended == ({EXCHANGED, CHAINED} if environment.resources[TEST.id] != TEST else {BASIS, EXCHANGED, CHAINED})
-    assert (refusal(environment=environment, basis=MACHINE) is None) == (environment.resources[TEST.id] != TEST)
+    assert ended == (
+        {EXCHANGED, CHAINED} if environment.resources[TEST.id] != TEST else {BASIS, EXCHANGED, CHAINED}
+    )
+    assert (refusal(environment=environment, basis=MACHINE) is None) == (
+        environment.resources[TEST.id] != TEST
+    )
 
 
 def test_dead_with_a_policy_that_was_created_anew():
@@ -205,7 +236,9 @@ def test_so_does_a_scope_of_the_sign_on():
 
 
 def test_openid_scopes_need_no_grant_of_the_administrator():
-    openid = replace(ALIVE, grant=replace(GRANT, resource_id=None, resource_term=OPENID_TERM, scopes=("openid", "profile")))
+    openid = replace(
+        ALIVE, grant=replace(GRANT, resource_id=None, resource_term=OPENID_TERM, scopes=("openid", "profile"))
+    )
     assert refusal(openid, basis=replace(BASIS, obtained=((ISSUER, "openid profile"),))) is None
     assert refusal(openid, basis=EXCHANGED) is None
 
@@ -224,7 +257,9 @@ def test_dead_with_its_policy():
 
 def test_dead_with_its_agreement():
     assert "does not exist" in refusal(environment=replace(ENVIRONMENT, agreements={}))
-    assert "due again" in refusal(environment=replace(ENVIRONMENT, agreements={AGREEMENT_ID: replace(AGREEMENT, version=2)}))
+    assert "due again" in refusal(
+        environment=replace(ENVIRONMENT, agreements={AGREEMENT_ID: replace(AGREEMENT, version=2)})
+    )
 
 
 def test_a_machine_token_needs_no_user():

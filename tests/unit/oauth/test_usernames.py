@@ -5,7 +5,10 @@ from hypothesis import strategies as st
 from deputize.oauth.usernames import canonical, comparison_form, username_refusal
 
 
-@pytest.mark.parametrize("name", ["demouser", "Ada Lovelace", "ada@example.com", "müller", "山田太郎", "Ωμέγα", "иван", "a-b_c.d+e'f"])
+@pytest.mark.parametrize(
+    "name",
+    ["demouser", "Ada Lovelace", "ada@example.com", "müller", "山田太郎", "Ωμέγα", "иван", "a-b_c.d+e'f"],
+)
 def test_names_of_people(name):
     assert username_refusal(name) is None
 

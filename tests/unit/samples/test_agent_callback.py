@@ -75,7 +75,15 @@ async def test_only_the_first_answer_counts():
 
 
 @pytest.mark.parametrize(
-    "sent", [b"nonsense\r\n\r\n", b"GET\r\n\r\n", b"\xff\xfe\r\n\r\n", b"GET /" + b"a" * 20_000, b"", b"GET //[ H\r\n\r\n"]
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"\xff\xfe\r\n\r\n",
+        b"GET /" + b"a" * 20_000,
+        b"",
+        b"GET //[ H\r\n\r\n",
+    ],
 )
 async def test_survives_what_is_no_request(sent: bytes):
     port = unused_port()

@@ -18,7 +18,9 @@ SERVER = "https://ig.example.com:8443/mcp"
 class Setting:
     """A token endpoint that numbers its tokens, a clock, and a user who signs on whenever asked."""
 
-    def __init__(self, *, subject_lifetime: float = 600, mcp_lifetime: int = 300, refresh: bool = True) -> None:
+    def __init__(
+        self, *, subject_lifetime: float = 600, mcp_lifetime: int = 300, refresh: bool = True
+    ) -> None:
         self.now = 0.0
         self.grants = Counter[str]()
         self.scopes = list[str]()
@@ -28,7 +30,9 @@ class Setting:
         self.refuse = dict[str, str]()
         self.always_refuse = dict[str, str]()
         self.subject_lifetime, self.mcp_lifetime, self.refresh = subject_lifetime, mcp_lifetime, refresh
-        server = AuthorizationServer(ISSUER, f"{ISSUER}/authorize", f"{ISSUER}/token", ("client_secret_basic",), promises_iss=True)
+        server = AuthorizationServer(
+            ISSUER, f"{ISSUER}/authorize", f"{ISSUER}/token", ("client_secret_basic",), promises_iss=True
+        )
         client = httpx2.AsyncClient(transport=httpx2.MockTransport(self.issue))
         endpoint = TokenEndpoint(client, server, Credentials("a", "s"), lambda: self.now)
         reach = Reach(SERVER, ("test",), "agent", "agent")
@@ -37,7 +41,12 @@ class Setting:
     async def sign_on(self, more_scopes: tuple[str, ...] = ()) -> Token:
         self.sign_ons += 1
         self.agreed.append(more_scopes)
-        return Token(f"subject{self.sign_ons}", self.now + self.subject_lifetime, ("agent",), "r" if self.refresh else "")
+        return Token(
+            f"subject{self.sign_ons}",
+            self.now + self.subject_lifetime,
+            ("agent",),
+            "r" if self.refresh else "",
+        )
 
     def issue(self, request: httpx2.Request) -> httpx2.Response:
         sent = dict(parse_qsl(request.content.decode()))
@@ -47,7 +56,9 @@ class Setting:
         if error := self.refuse.pop(grant, self.always_refuse.get(grant)):
             return httpx2.Response(400, json={"error": error})
         token = f"{grant}{self.grants[grant]}"
-        return httpx2.Response(200, json={"access_token": token, "token_type": "Bearer", "expires_in": self.mcp_lifetime})
+        return httpx2.Response(
+            200, json={"access_token": token, "token_type": "Bearer", "expires_in": self.mcp_lifetime}
+        )
 
 
 async def test_one_sign_on_and_one_exchange_serve_many_requests():
@@ -55,7 +66,9 @@ async def test_one_sign_on_and_one_exchange_serve_many_requests():
     tokens = await asyncio.gather(*(setting.delegation.token() for _ in range(5)))
     assert {token.value for token in tokens} == {"token-exchange1"}
     assert (setting.sign_ons, setting.grants) == (1, {"client_credentials": 1, "token-exchange": 1})
-    assert setting.notices == [f"Exchanged the user's token and the agent's own for one to {SERVER} with scope 'test'"]
+    assert setting.notices == [
+        f"Exchanged the user's token and the agent's own for one to {SERVER} with scope 'test'"
+    ]
 
 
 async def test_exchanges_again_shortly_before_the_end():
@@ -159,10 +172,16 @@ async def settled(delegation: Delegation) -> Delegation:
     return delegation
 
 
-def refusing(*refused: str, status: int = 401, challenge: str = "Bearer") -> Callable[[httpx2.Request], httpx2.Response]:
+def refusing(
+    *refused: str, status: int = 401, challenge: str = "Bearer"
+) -> Callable[[httpx2.Request], httpx2.Response]:
     def respond(request: httpx2.Request) -> httpx2.Response:
         token = request.headers["authorization"].removeprefix("Bearer ")
-        return httpx2.Response(status, headers={"WWW-Authenticate": challenge}) if token in refused else httpx2.Response(200, text=token)
+        return (
+            httpx2.Response(status, headers={"WWW-Authenticate": challenge})
+            if token in refused
+            else httpx2.Response(200, text=token)
+        )
 
     return respond
 
@@ -172,7 +191,9 @@ async def test_carries_the_token_in_the_header():
 
 
 async def test_a_refused_token_is_replaced_once():
-    assert (await guarded(Setting(), refusing("token-exchange1")).post(SERVER, json={})).text == "token-exchange2"
+    assert (
+        await guarded(Setting(), refusing("token-exchange1")).post(SERVER, json={})
+    ).text == "token-exchange2"
     with pytest.raises(AgentError, match="refused the token: 401"):
         await guarded(Setting(), refusing("token-exchange1", "token-exchange2")).post(SERVER, json={})
 
@@ -180,7 +201,9 @@ async def test_a_refused_token_is_replaced_once():
 async def test_insufficient_scope_is_met_with_more_scope_once():
     challenge = 'Bearer error="insufficient_scope", scope="transfer"'
     setting = Setting()
-    assert (await guarded(setting, refusing("token-exchange1", status=403, challenge=challenge)).post(SERVER)).text == "token-exchange2"
+    assert (
+        await guarded(setting, refusing("token-exchange1", status=403, challenge=challenge)).post(SERVER)
+    ).text == "token-exchange2"
     with pytest.raises(AgentError, match="403 insufficient_scope"):
         await guarded(setting, refusing("token-exchange2", status=403, challenge=challenge)).post(SERVER)
 
@@ -206,9 +229,13 @@ async def test_a_server_that_asks_for_a_token_only_later_gets_one_then():
     def respond(request: httpx2.Request) -> httpx2.Response:
         if request.content != b"call" or "authorization" in request.headers:
             return httpx2.Response(200, text=request.headers.get("authorization", "nobody"))
-        return httpx2.Response(401, headers={"WWW-Authenticate": 'Bearer resource_metadata="https://ig.example.com/m"'})
+        return httpx2.Response(
+            401, headers={"WWW-Authenticate": 'Bearer resource_metadata="https://ig.example.com/m"'}
+        )
 
-    client = httpx2.AsyncClient(transport=httpx2.MockTransport(respond), auth=DelegatedAuth(SERVER, establish))
+    client = httpx2.AsyncClient(
+        transport=httpx2.MockTransport(respond), auth=DelegatedAuth(SERVER, establish)
+    )
     assert (await client.post(SERVER, content=b"list")).text == "nobody"
     assert setting.sign_ons == 0
     answers = await asyncio.gather(*(client.post(SERVER, content=b"call") for _ in range(3)))
@@ -217,7 +244,9 @@ async def test_a_server_that_asks_for_a_token_only_later_gets_one_then():
     assert (await client.post(SERVER, content=b"list")).text == "Bearer token-exchange1"
 
 
-@pytest.mark.parametrize("url", ["https://evil.example/mcp", "http://ig.example.com:8443/mcp", "https://ig.example.com/mcp"])
+@pytest.mark.parametrize(
+    "url", ["https://evil.example/mcp", "http://ig.example.com:8443/mcp", "https://ig.example.com/mcp"]
+)
 async def test_the_token_goes_to_no_other_origin(url: str):
     setting = Setting()
     seen = list[httpx2.Request]()

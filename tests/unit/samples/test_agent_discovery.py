@@ -75,32 +75,42 @@ def test_issuer_metadata_is_looked_for_in_the_prescribed_order():
     ]
 
 
-@pytest.mark.parametrize("url", ["https://a.example", "http://localhost:9000/x", "http://127.0.0.1", "http://[::1]:8000/"])
+@pytest.mark.parametrize(
+    "url", ["https://a.example", "http://localhost:9000/x", "http://127.0.0.1", "http://[::1]:8000/"]
+)
 def test_trusts_what_nobody_can_change_on_the_way(url: str):
     assert discovery.is_trustworthy(url)
 
 
-@pytest.mark.parametrize("url", ["http://a.example", "http://localhost.evil.example", "file:///etc/passwd", "javascript:1", ""])
+@pytest.mark.parametrize(
+    "url", ["http://a.example", "http://localhost.evil.example", "file:///etc/passwd", "javascript:1", ""]
+)
 def test_trusts_nothing_else(url: str):
     assert not discovery.is_trustworthy(url)
 
 
 async def test_asks_where_the_challenge_says():
     client = publishing({"https://ig.example.com/elsewhere": RESOURCE})
-    found = await discovery.protected_resource(client, SERVER, Challenge(resource_metadata="https://ig.example.com/elsewhere"))
+    found = await discovery.protected_resource(
+        client, SERVER, Challenge(resource_metadata="https://ig.example.com/elsewhere")
+    )
     assert (found.resource, found.issuer, found.scopes) == (SERVER, ISSUER, ("test",))
 
 
 @pytest.mark.parametrize("suffix", ["/mcp", ""])
 async def test_without_a_hint_the_well_known_places_are_asked(suffix: str):
-    client = publishing({f"https://ig.example.com:8443/.well-known/oauth-protected-resource{suffix}": RESOURCE})
+    client = publishing(
+        {f"https://ig.example.com:8443/.well-known/oauth-protected-resource{suffix}": RESOURCE}
+    )
     assert (await discovery.protected_resource(client, SERVER, Challenge())).issuer == ISSUER
 
 
 @pytest.mark.parametrize("resource", ["HTTPS://IG.example.com:8443/mcp", f"{SERVER}/"])
 async def test_equivalent_spellings_of_the_resource_are_the_same(resource: str):
     client = publishing({"https://ig.example.com/m": RESOURCE | {"resource": resource}})
-    found = await discovery.protected_resource(client, SERVER, Challenge(resource_metadata="https://ig.example.com/m"))
+    found = await discovery.protected_resource(
+        client, SERVER, Challenge(resource_metadata="https://ig.example.com/m")
+    )
     assert found.resource == resource
 
 
@@ -112,7 +122,10 @@ async def test_the_document_at_the_root_may_describe_the_whole_origin(resource: 
         assert (await discovery.protected_resource(client, SERVER, challenge)).resource == resource
 
 
-@pytest.mark.parametrize("place", ["https://ig.example.com:8443/.well-known/oauth-protected-resource/mcp", "https://ig.example.com/m"])
+@pytest.mark.parametrize(
+    "place",
+    ["https://ig.example.com:8443/.well-known/oauth-protected-resource/mcp", "https://ig.example.com/m"],
+)
 async def test_no_other_document_may_describe_the_origin(place: str):
     client = publishing({place: RESOURCE | {"resource": "https://ig.example.com:8443"}})
     with pytest.raises(DiscoveryRefused, match="describes"):
@@ -123,7 +136,10 @@ async def test_the_probe_carries_what_its_message_says():
     def respond(request: httpx2.Request) -> httpx2.Response:
         message = json.loads(request.content)
         assert request.headers["mcp-method"] == message["method"]
-        assert request.headers["mcp-protocol-version"] == message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"]
+        assert (
+            request.headers["mcp-protocol-version"]
+            == message["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"]
+        )
         return httpx2.Response(401, headers={"WWW-Authenticate": 'Bearer scope="a"'})
 
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(respond))
@@ -144,18 +160,26 @@ async def test_the_probe_carries_what_its_message_says():
 async def test_refuses_metadata_of_another_resource_or_without_a_server(change: dict[str, Any], reason: str):
     client = publishing({"https://ig.example.com/m": RESOURCE | change})
     with pytest.raises(DiscoveryRefused, match=reason):
-        await discovery.protected_resource(client, SERVER, Challenge(resource_metadata="https://ig.example.com/m"))
+        await discovery.protected_resource(
+            client, SERVER, Challenge(resource_metadata="https://ig.example.com/m")
+        )
 
 
 async def test_refuses_to_ask_in_the_clear():
     with pytest.raises(DiscoveryRefused, match="no https address"):
-        await discovery.protected_resource(publishing({}), SERVER, Challenge(resource_metadata="http://ig.example.com/m"))
+        await discovery.protected_resource(
+            publishing({}), SERVER, Challenge(resource_metadata="http://ig.example.com/m")
+        )
 
 
 async def test_finds_the_authorization_server():
     client = publishing({f"{ISSUER}/.well-known/openid-configuration": METADATA})
     server = await discovery.authorization_server(client, ISSUER)
-    assert (server.token_endpoint, server.promises_iss, server.auth_methods) == (f"{ISSUER}/token", True, ("client_secret_basic",))
+    assert (server.token_endpoint, server.promises_iss, server.auth_methods) == (
+        f"{ISSUER}/token",
+        True,
+        ("client_secret_basic",),
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,11 +201,15 @@ async def test_refuses_an_authorization_server_it_must_not_use(change: dict[str,
 
 
 async def test_says_where_it_looked_in_vain():
-    with pytest.raises(DiscoveryRefused, match=r"oauth-authorization-server/env/as or .*openid-configuration"):
+    with pytest.raises(
+        DiscoveryRefused, match=r"oauth-authorization-server/env/as or .*openid-configuration"
+    ):
         await discovery.authorization_server(publishing({}), ISSUER)
 
 
-@pytest.mark.parametrize("body", [b"not json", b"[]", b"[" * 100_000, b" " * (discovery.MAX_DOCUMENT_BYTES + 1)])
+@pytest.mark.parametrize(
+    "body", [b"not json", b"[]", b"[" * 100_000, b" " * (discovery.MAX_DOCUMENT_BYTES + 1)]
+)
 async def test_refuses_documents_that_are_none(body: bytes):
     client = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(200, content=body)))
     with pytest.raises(DiscoveryRefused):

@@ -9,13 +9,28 @@ from mcp_types import Tool
 from agent.errors import AgentError
 from agent.models import MAX_ROUNDS, ChatCompletions, LanguageModel, Messages, language_model
 
-TOOLS = [Tool(name="forecast_daily", description="Daily forecast.", input_schema={"type": "object", "properties": {}})]
+TOOLS = [
+    Tool(
+        name="forecast_daily",
+        description="Daily forecast.",
+        input_schema={"type": "object", "properties": {}},
+    )
+]
 OPENAI_USE = {
     "role": "assistant",
     "content": None,
-    "tool_calls": [{"id": "1", "type": "function", "function": {"name": "forecast_daily", "arguments": '{"place": "Tokyo"}'}}],
+    "tool_calls": [
+        {
+            "id": "1",
+            "type": "function",
+            "function": {"name": "forecast_daily", "arguments": '{"place": "Tokyo"}'},
+        }
+    ],
 }
-OPENAI = [{"choices": [{"message": OPENAI_USE}]}, {"choices": [{"message": {"role": "assistant", "content": "Sunny."}}]}]
+OPENAI = [
+    {"choices": [{"message": OPENAI_USE}]},
+    {"choices": [{"message": {"role": "assistant", "content": "Sunny."}}]},
+]
 ANTHROPIC = [
     {
         "content": [
@@ -36,7 +51,12 @@ def speaking(answers: list[Any], seen: list[httpx2.Request]) -> Callable[[httpx2
 
 
 def model(kind: str, respond: Callable[[httpx2.Request], httpx2.Response]) -> LanguageModel:
-    environment = {"AGENT_MODEL_URL": "http://localhost:11434/v1/", "AGENT_MODEL": "m", "AGENT_MODEL_KEY": "k", "AGENT_MODEL_API": kind}
+    environment = {
+        "AGENT_MODEL_URL": "http://localhost:11434/v1/",
+        "AGENT_MODEL": "m",
+        "AGENT_MODEL_KEY": "k",
+        "AGENT_MODEL_API": kind,
+    }
     found = language_model(httpx2.AsyncClient(transport=httpx2.MockTransport(respond)), environment)
     assert found
     return found
@@ -64,7 +84,11 @@ async def test_chat_completions_with_a_tool():
     assert seen[0].headers["authorization"] == "Bearer k"
     assert first["tools"][0]["function"]["name"] == "forecast_daily"
     assert [message["role"] for message in second["messages"]] == ["system", "user", "assistant", "tool"]
-    assert second["messages"][-1] == {"role": "tool", "tool_call_id": "1", "content": "forecast_daily of Tokyo: 20 degrees"}
+    assert second["messages"][-1] == {
+        "role": "tool",
+        "tool_call_id": "1",
+        "content": "forecast_daily of Tokyo: 20 degrees",
+    }
 
 
 async def test_messages_with_a_tool():
@@ -93,9 +117,14 @@ async def test_does_not_go_round_in_circles():
     assert len(seen) == MAX_ROUNDS
 
 
-@pytest.mark.parametrize("answer", [httpx2.Response(500), httpx2.Response(200, text="?"), httpx2.Response(200, json={"choices": []})])
+@pytest.mark.parametrize(
+    "answer",
+    [httpx2.Response(500), httpx2.Response(200, text="?"), httpx2.Response(200, json={"choices": []})],
+)
 @pytest.mark.parametrize("kind", ["openai", "anthropic"])
-async def test_an_answer_that_is_none_is_an_error_and_the_question_forgotten(kind: str, answer: httpx2.Response):
+async def test_an_answer_that_is_none_is_an_error_and_the_question_forgotten(
+    kind: str, answer: httpx2.Response
+):
     failing = model(kind, lambda _: answer)
     with pytest.raises(AgentError):
         await failing.respond("Weather?", TOOLS, call)

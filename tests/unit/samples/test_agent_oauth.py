@@ -17,12 +17,16 @@ ISSUER = "https://auth.example.com/env/as"
 CALLBACK = "http://localhost:3000/callback"
 
 
-def server(*, promises_iss: bool = True, methods: tuple[str, ...] = ("client_secret_basic",)) -> AuthorizationServer:
+def server(
+    *, promises_iss: bool = True, methods: tuple[str, ...] = ("client_secret_basic",)
+) -> AuthorizationServer:
     return AuthorizationServer(ISSUER, f"{ISSUER}/authorize", f"{ISSUER}/token", methods, promises_iss)
 
 
 def request(*, promises_iss: bool = True) -> AuthorizationRequest:
-    return oauth.authorization_request(server(promises_iss=promises_iss), "agent-1", CALLBACK, "agent", "agent")
+    return oauth.authorization_request(
+        server(promises_iss=promises_iss), "agent-1", CALLBACK, "agent", "agent"
+    )
 
 
 def endpoint(
@@ -41,13 +45,19 @@ def form(sent: httpx2.Request) -> dict[str, str]:
 def issuing(seen: list[httpx2.Request], **members: object) -> Callable[[httpx2.Request], httpx2.Response]:
     def respond(sent: httpx2.Request) -> httpx2.Response:
         seen.append(sent)
-        return httpx2.Response(200, json={"access_token": "t", "token_type": "Bearer", "expires_in": 60, "scope": "test", **members})
+        return httpx2.Response(
+            200,
+            json={"access_token": "t", "token_type": "Bearer", "expires_in": 60, "scope": "test", **members},
+        )
 
     return respond
 
 
 def test_code_challenge_is_the_one_of_rfc_7636_appendix_b():
-    assert oauth.code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    assert (
+        oauth.code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
+        == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+    )
 
 
 def test_authorize_url_reads_as_the_use_case_writes_it():
@@ -102,7 +112,14 @@ def test_no_other_state_is_accepted(state: str):
 def test_an_error_is_shown_once_its_origin_is_certain():
     sent = request()
     with pytest.raises(SignOnFailed, match="access_denied The user declined"):
-        sent.code_in({"state": sent.state, "iss": ISSUER, "error": "access_denied", "error_description": "The user declined"})
+        sent.code_in(
+            {
+                "state": sent.state,
+                "iss": ISSUER,
+                "error": "access_denied",
+                "error_description": "The user declined",
+            }
+        )
 
 
 def test_an_answer_without_code_is_refused():
@@ -171,7 +188,9 @@ async def test_a_refresh_keeps_the_refresh_token_unless_it_gets_a_new_one():
 
 
 async def test_scopes_that_are_not_named_are_the_ones_asked_for():
-    token = await endpoint(lambda _: httpx2.Response(200, json={"access_token": "t", "token_type": "bearer"})).own("agent", "agent")
+    token = await endpoint(
+        lambda _: httpx2.Response(200, json={"access_token": "t", "token_type": "bearer"})
+    ).own("agent", "agent")
     assert (token.scopes, token.expires_at) == (("agent",), 100.0 + oauth.DEFAULT_LIFETIME_SECONDS)
 
 
@@ -190,7 +209,9 @@ async def test_authenticates_by_post_where_basic_is_not_offered():
 
 
 async def test_names_what_was_refused_and_why():
-    refusing = endpoint(lambda _: httpx2.Response(400, json={"error": "invalid_grant", "error_description": "no act"}))
+    refusing = endpoint(
+        lambda _: httpx2.Response(400, json={"error": "invalid_grant", "error_description": "no act"})
+    )
     with pytest.raises(TokenRefused, match=r"the agent's own token: invalid_grant \(no act\)") as refusal:
         await refusing.own("agent", "agent")
     assert refusal.value.error == "invalid_grant"

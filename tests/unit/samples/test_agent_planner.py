@@ -15,8 +15,14 @@ from weather.service import WeatherService
 TODAY = date(2026, 3, 18)
 
 
-def tool(name: str, description: str, required: tuple[str, ...] = (), **properties: Mapping[str, Any]) -> Tool:
-    return Tool(name=name, description=description, input_schema={"type": "object", "properties": properties, "required": list(required)})
+def tool(
+    name: str, description: str, required: tuple[str, ...] = (), **properties: Mapping[str, Any]
+) -> Tool:
+    return Tool(
+        name=name,
+        description=description,
+        input_schema={"type": "object", "properties": properties, "required": list(required)},
+    )
 
 
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
@@ -31,7 +37,13 @@ BANKING = [
         amount=NUMBER,
         currency={"type": "string", "enum": ["EUR", "USD"]},
     ),
-    tool("list_payments", "List recent payments.", (), since={"type": "string", "format": "date"}, limit={"type": "integer"}),
+    tool(
+        "list_payments",
+        "List recent payments.",
+        (),
+        since={"type": "string", "format": "date"},
+        limit={"type": "integer"},
+    ),
     tool("notify", "Send a message to somebody.", ("message",), message=TEXT),
 ]
 
@@ -41,7 +53,9 @@ async def weather() -> list[Tool]:
     return await weather_mcp_server.weather_server(service).list_tools()
 
 
-async def planned(prompt: str, tools: list[Tool], replies: tuple[str | None, ...] = ()) -> tuple[str, dict[str, Any]] | str:
+async def planned(
+    prompt: str, tools: list[Tool], replies: tuple[str | None, ...] = ()
+) -> tuple[str, dict[str, Any]] | str:
     """The tool and arguments the planner came to, or what it said instead."""
     calls = list[tuple[str, dict[str, Any]]]()
     pending = list(replies)
@@ -62,15 +76,39 @@ async def planned(prompt: str, tools: list[Tool], replies: tuple[str | None, ...
     [
         ("What is the daily forecast for Tokyo?", "forecast_daily", {"place": "Tokyo"}),
         ("what's the daily forecast for tokyo", "forecast_daily", {"place": "tokyo"}),
-        ("Give me the daily forecast for New York for the next 3 days", "forecast_daily", {"place": "New York", "days": 3}),
-        ("daily forecast for Paris, France in imperial units", "forecast_daily", {"place": "Paris, France", "units": "imperial"}),
-        ("Daily forecast for Rome starting tomorrow", "forecast_daily", {"place": "Rome", "start_date": "2026-03-19"}),
-        ("hourly forecast for Rio de Janeiro, 6 hours", "forecast_hourly", {"place": "Rio de Janeiro", "hours": 6}),
-        ("What will the weather be in Oslo tomorrow at 3pm?", "weather_at_time", {"place": "Oslo", "time": "2026-03-19T15:00:00"}),
+        (
+            "Give me the daily forecast for New York for the next 3 days",
+            "forecast_daily",
+            {"place": "New York", "days": 3},
+        ),
+        (
+            "daily forecast for Paris, France in imperial units",
+            "forecast_daily",
+            {"place": "Paris, France", "units": "imperial"},
+        ),
+        (
+            "Daily forecast for Rome starting tomorrow",
+            "forecast_daily",
+            {"place": "Rome", "start_date": "2026-03-19"},
+        ),
+        (
+            "hourly forecast for Rio de Janeiro, 6 hours",
+            "forecast_hourly",
+            {"place": "Rio de Janeiro", "hours": 6},
+        ),
+        (
+            "What will the weather be in Oslo tomorrow at 3pm?",
+            "weather_at_time",
+            {"place": "Oslo", "time": "2026-03-19T15:00:00"},
+        ),
         ("How will the morning and the afternoon be in Lima?", "forecast_periods", {"place": "Lima"}),
         ("Where is Oslo?", "geocode", {"place": "Oslo"}),
         ("coordinates of São Paulo", "geocode", {"place": "São Paulo"}),
-        ("daily forecast at latitude 48.2 and longitude 11.6", "forecast_daily", {"latitude": 48.2, "longitude": 11.6}),
+        (
+            "daily forecast at latitude 48.2 and longitude 11.6",
+            "forecast_daily",
+            {"latitude": 48.2, "longitude": 11.6},
+        ),
     ],
 )
 async def test_finds_the_weather_tool_and_its_arguments(prompt: str, name: str, values: dict[str, Any]):
@@ -87,7 +125,11 @@ async def test_finds_the_weather_tool_and_its_arguments(prompt: str, name: str, 
             "transfer",
             {"from_account": "checking", "to_account": "savings", "amount": 50.0, "currency": "EUR"},
         ),
-        ("transfer $12.50 from A1 to B2", "transfer", {"from_account": "A1", "to_account": "B2", "amount": 12.5}),
+        (
+            "transfer $12.50 from A1 to B2",
+            "transfer",
+            {"from_account": "A1", "to_account": "B2", "amount": 12.5},
+        ),
         ("List my payments since 2026-03-01, limit 5", "list_payments", {"since": "2026-03-01", "limit": 5}),
         ('send the message "see you at 5"', "notify", {"message": "see you at 5"}),
     ],
@@ -154,7 +196,12 @@ def test_takes_a_direct_answer(schema: dict[str, Any], text: str, value: object)
 
 @pytest.mark.parametrize(
     ("schema", "text"),
-    [(NUMBER, "x"), ({"type": "string", "format": "date"}, "soon"), ({"type": "string", "enum": ["EUR"]}, "GBP"), (TEXT, " ")],
+    [
+        (NUMBER, "x"),
+        ({"type": "string", "format": "date"}, "soon"),
+        ({"type": "string", "enum": ["EUR"]}, "GBP"),
+        (TEXT, " "),
+    ],
 )
 def test_does_not_take_an_answer_that_does_not_fit(schema: dict[str, Any], text: str):
     with pytest.raises(ValueError):

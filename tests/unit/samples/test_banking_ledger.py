@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from banking.ledger import OPENING, Ledger, Refused
 
 NAMES = st.sampled_from([*OPENING, "unknown"])
-AMOUNTS = st.decimals(allow_nan=True, allow_infinity=True, places=2) | st.sampled_from([Decimal("NaN"), Decimal("Infinity"), Decimal(-1)])
+AMOUNTS = st.decimals(allow_nan=True, allow_infinity=True, places=2) | st.sampled_from(
+    [Decimal("NaN"), Decimal("Infinity"), Decimal(-1)]
+)
 
 
 def ledger() -> Ledger:
@@ -23,7 +25,11 @@ def test_money_moves_from_one_account_to_the_other():
     bank = ledger()
     done = bank.transfer("Checking", " savings ", Decimal("50.40"))
     assert (done.number, done.from_account, done.to_account) == (1, "checking", "savings")
-    assert balances(bank) == {"checking": Decimal("2300.00"), "savings": Decimal("18450.40"), "travel": Decimal("620.15")}
+    assert balances(bank) == {
+        "checking": Decimal("2300.00"),
+        "savings": Decimal("18450.40"),
+        "travel": Decimal("620.15"),
+    }
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,9 @@ def test_every_city_has_a_full_and_sensible_climate():
         assert zone(city.place).utcoffset(datetime(2026, 1, 1)) is not None
 
 
-@pytest.mark.parametrize("name", ["Tokyo", " tOKYO ", "Bogota", "São Paulo", "sao paulo", "London, UK", "Boston, USA"])
+@pytest.mark.parametrize(
+    "name", ["Tokyo", " tOKYO ", "Bogota", "São Paulo", "sao paulo", "London, UK", "Boston, USA"]
+)
 def test_finds_a_city_whatever_accents_and_case(name: str):
     assert len(named(name)) == 1
 

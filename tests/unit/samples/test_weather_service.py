@@ -16,7 +16,9 @@ def service(live: LiveWeather | None = None) -> WeatherService:
     return WeatherService(live, lambda: NOW)
 
 
-def live_answering(respond: Callable[[httpx2.Request], httpx2.Response], monotonic: Callable[[], float] = lambda: 0.0) -> LiveWeather:
+def live_answering(
+    respond: Callable[[httpx2.Request], httpx2.Response], monotonic: Callable[[], float] = lambda: 0.0
+) -> LiveWeather:
     return LiveWeather(httpx2.AsyncClient(transport=httpx2.MockTransport(respond)), monotonic)
 
 
@@ -26,13 +28,23 @@ def refuse(request: httpx2.Request) -> httpx2.Response:
 
 def open_meteo(request: httpx2.Request) -> httpx2.Response:
     if request.url.host.startswith("geocoding"):
-        found = {"name": "Springfield", "country": "United States", "latitude": 39.8, "longitude": -89.6, "timezone": "America/Chicago"}
+        found = {
+            "name": "Springfield",
+            "country": "United States",
+            "latitude": 39.8,
+            "longitude": -89.6,
+            "timezone": "America/Chicago",
+        }
         return httpx2.Response(200, json={"results": [found]})
     if "daily" in request.url.params:
         first, last = (date.fromisoformat(request.url.params[name]) for name in ("start_date", "end_date"))
-        return httpx2.Response(200, json={"daily": columns(request.url.params["daily"], (last - first).days + 1)})
+        return httpx2.Response(
+            200, json={"daily": columns(request.url.params["daily"], (last - first).days + 1)}
+        )
     first, last = (datetime.fromisoformat(request.url.params[name]) for name in ("start_hour", "end_hour"))
-    return httpx2.Response(200, json={"hourly": columns(request.url.params["hourly"], (last - first) // timedelta(hours=1) + 1)})
+    return httpx2.Response(
+        200, json={"hourly": columns(request.url.params["hourly"], (last - first) // timedelta(hours=1) + 1)}
+    )
 
 
 def columns(names: str, count: int) -> dict[str, list[float]]:
@@ -47,7 +59,11 @@ async def test_days_begin_today_at_the_place_not_here():
 
 async def test_hours_begin_at_the_full_hour_there():
     span = await service().hours(TOKYO, None, 3)
-    assert [start.isoformat() for start, _ in span.timed()] == ["2026-03-21T08:00:00", "2026-03-21T09:00:00", "2026-03-21T10:00:00"]
+    assert [start.isoformat() for start, _ in span.timed()] == [
+        "2026-03-21T08:00:00",
+        "2026-03-21T09:00:00",
+        "2026-03-21T10:00:00",
+    ]
 
 
 async def test_a_time_with_a_zone_is_translated_and_one_without_is_local():

@@ -13,7 +13,13 @@ from deputize.secrets.secret import CryptoKey, FormatError, GenericSecret
 
 @pytest.mark.parametrize(
     ("stored", "value"),
-    [(b"s3cret", b"s3cret"), (b"s3cret\n", b"s3cret"), (b"s3cret\r\n", b"s3cret"), (b"s3cret\n\n", b"s3cret\n"), (b" s ", b" s ")],
+    [
+        (b"s3cret", b"s3cret"),
+        (b"s3cret\n", b"s3cret"),
+        (b"s3cret\r\n", b"s3cret"),
+        (b"s3cret\n\n", b"s3cret\n"),
+        (b" s ", b" s "),
+    ],
 )
 def test_plain(stored, value):
     assert PlainFormat().decode(stored).value == value
@@ -40,7 +46,11 @@ def test_bad_base64_is_refused_without_quoting_it(stored):
 def test_a_key_with_its_chain(key_pem, certificate_pem, foreign_certificate_pem):
     key = PemFormat().decode(b"# comment\n" + certificate_pem + foreign_certificate_pem + key_pem)
     assert isinstance(key, CryptoKey)
-    assert (key.private_key_pem, len(key.certificates), key.certificates_pem) == (key_pem, 2, certificate_pem + foreign_certificate_pem)
+    assert (key.private_key_pem, len(key.certificates), key.certificates_pem) == (
+        key_pem,
+        2,
+        certificate_pem + foreign_certificate_pem,
+    )
 
 
 def test_a_key_or_a_certificate_alone(key_pem, certificate_pem):
@@ -49,7 +59,10 @@ def test_a_key_or_a_certificate_alone(key_pem, certificate_pem):
 
 
 def test_an_encrypted_key_needs_its_password(encrypted_key_pem, key_pem, certificate_pem):
-    assert PemFormat(lambda: b"correct horse").decode(encrypted_key_pem + certificate_pem).private_key_pem == key_pem
+    assert (
+        PemFormat(lambda: b"correct horse").decode(encrypted_key_pem + certificate_pem).private_key_pem
+        == key_pem
+    )
     assert PemFormat(lambda: b"unused").decode(key_pem).private_key_pem == key_pem
     with pytest.raises(FormatError, match="decryptionSecretId"):
         PemFormat().decode(encrypted_key_pem)

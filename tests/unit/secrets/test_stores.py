@@ -29,7 +29,8 @@ def test_the_format_of_a_mapping_goes_first():
 
 def test_an_unreadable_variable_is_named_but_not_quoted():
     with pytest.raises(
-        SecretError, match="secret 'broken' of SystemAndEnvSecretStore: environment variable BROKEN is not Base64"
+        SecretError,
+        match="secret 'broken' of SystemAndEnvSecretStore: environment variable BROKEN is not Base64",
     ) as caught:
         environment_store().find("broken")
     assert "not base64!" not in str(caught.value)

@@ -15,17 +15,31 @@ from deputize.audit.service import Commit, Publish
 from deputize.audit.trail import Trail
 
 _APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""A symbolic link would have the gateway write to, and open to others, a file of somebody's choice; a pipe would block for ever."""
+"""A symbolic link would have the gateway write to, and open to others, a file of somebody's choice.
+
+A pipe would block for ever.
+"""
 
 _LOOK_SECONDS: Final = 0.01
-"""A file that was moved gets records for so much longer; those for one that was removed meanwhile are gone with it."""
+"""A file that was moved gets records for so much longer.
+
+Those for one that was removed meanwhile are gone with it.
+"""
 
 
 class AppendedFile:
-    """Appends to a path, and opens it anew when somebody moved or removed the file: any log rotation works."""
+    """Appends to a path, and opens it anew when somebody moved or removed the file.
 
-    def __init__(self, path: Path, permissions: int, rotation: Rotation | None, *, durable: bool = False) -> None:
-        """`permissions` are Unix permission bits, given to a file when it is created. `durable`: no file is left before the disk has it."""
+    Any log rotation works.
+    """
+
+    def __init__(
+        self, path: Path, permissions: int, rotation: Rotation | None, *, durable: bool = False
+    ) -> None:
+        """`permissions` are Unix permission bits, given to a file when it is created.
+
+        `durable`: no file is left before the disk has it.
+        """
         self._path = path
         self._permissions = permissions
         self._rotation = rotation
@@ -64,7 +78,10 @@ class AppendedFile:
                 os.close(descriptor)
 
     def _current(self) -> int:
-        """The open file that stands at the path. Unless it is durable, it is looked for every `_LOOK_SECONDS`, not at each write."""
+        """The open file that stands at the path.
+
+        Unless it is durable, it is looked for every `_LOOK_SECONDS`, not at each write.
+        """
         now = time.monotonic()
         if self._descriptor is not None and now - self._looked < _LOOK_SECONDS and not self._durable:
             return self._descriptor
@@ -72,7 +89,11 @@ class AppendedFile:
             standing = os.stat(self._path, follow_symlinks=False)  # noqa: PTH116 - quicker
         except FileNotFoundError:
             standing = None
-        if self._descriptor is not None and standing is not None and (standing.st_dev, standing.st_ino) == self._identity:
+        if (
+            self._descriptor is not None
+            and standing is not None
+            and (standing.st_dev, standing.st_ino) == self._identity
+        ):
             self._size, self._looked = standing.st_size, now
             return self._descriptor
         self.close()
@@ -104,12 +125,18 @@ class JsonFileSink:
         *,
         durable: bool = False,
     ) -> None:
-        """`directory` is made when absent. `durable`: records can be committed. Raises `OSError` when files cannot be written there now."""
+        """`directory` is made when absent.
+
+        `durable`: records can be committed. Raises `OSError` when files cannot be written there now.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.topics = frozenset(topics)
-        self._threads = ThreadPoolExecutor(max_workers=len(self.topics), thread_name_prefix="audit") if durable else None
+        self._threads = (
+            ThreadPoolExecutor(max_workers=len(self.topics), thread_name_prefix="audit") if durable else None
+        )
         self._files = {
-            topic: AppendedFile(directory / f"{topic}.audit.json", permissions, rotation, durable=durable) for topic in self.topics
+            topic: AppendedFile(directory / f"{topic}.audit.json", permissions, rotation, durable=durable)
+            for topic in self.topics
         }
         for file in self._files.values():
             file.write(b"")
@@ -143,7 +170,10 @@ def _line(event: AuditEvent) -> str:
 
 
 def _last_byte(path: Path) -> bytes:
-    """Empty when the file cannot be read. A process that was killed may have left its last line unfinished."""
+    """Empty when the file cannot be read.
+
+    A process that was killed may have left its last line unfinished.
+    """
     try:
         with path.open("rb") as file:
             file.seek(-1, os.SEEK_END)

@@ -1,4 +1,7 @@
-"""Standard output: one JSON object a line, marked as audit among other log lines; the choice in containers."""
+"""Standard output: one JSON object a line, marked as audit among other log lines.
+
+The choice in containers.
+"""
 
 import errno
 import os
@@ -21,10 +24,22 @@ _PATIENCE_MILLISECONDS: Final = 50
 class StdoutSink:
     """Every record carries `source`, `topic` and `level` beside its own members."""
 
-    def __init__(self, topics: Iterable[str], descriptor: int = 1, buffering: Buffering | None = None, trail: Trail | None = None) -> None:
+    def __init__(
+        self,
+        topics: Iterable[str],
+        descriptor: int = 1,
+        buffering: Buffering | None = None,
+        trail: Trail | None = None,
+    ) -> None:
         """`descriptor` is the file descriptor to write to."""
         self.topics = frozenset(topics)
-        self._batch = Batch("standard output", partial(_write, descriptor), _framed, trail or Trail(), buffering or Buffering())
+        self._batch = Batch(
+            "standard output",
+            partial(_write, descriptor),
+            _framed,
+            trail or Trail(),
+            buffering or Buffering(),
+        )
 
     def taker(self, topic: str) -> Publish:  # noqa: ARG002 - every event knows its topic
         """As `AuditSink.taker`."""

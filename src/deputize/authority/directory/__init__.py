@@ -1,1 +1,4 @@
-"""What administrators configured: stored as documents, assembled into the immutable snapshot that every request reads."""
+"""What administrators configured.
+
+Stored as documents, assembled into the immutable snapshot that every request reads.
+"""

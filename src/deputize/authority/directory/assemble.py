@@ -1,4 +1,7 @@
-"""Rows to the snapshot. Mappings are compiled here, once; what cannot be read is left out and reported, and the rest serves."""
+"""Rows to the snapshot.
+
+Mappings are compiled here, once; what cannot be read is left out and reported, and the rest serves.
+"""
 
 from base64 import urlsafe_b64encode
 from collections import defaultdict
@@ -17,7 +20,14 @@ from deputize.authority.directory.documents import (
     ResourceDocument,
     TermedDocument,
 )
-from deputize.authority.storage import DirectoryRows, EnvironmentRow, Kind, ObjectRow, SecretRow, SigningKeyRow
+from deputize.authority.storage import (
+    DirectoryRows,
+    EnvironmentRow,
+    Kind,
+    ObjectRow,
+    SecretRow,
+    SigningKeyRow,
+)
 from deputize.expressions import ExpressionError, parse_attribute_value
 from deputize.jose import KeyInvalid, KeyRing, SigningKey, outlived_at, without_outlived
 from deputize.kernel.errors import DeputizeError
@@ -59,9 +69,17 @@ def assemble(rows: DirectoryRows, base_url: str, now: float) -> Assembled:
     problems: list[str] = []
     contents = _Contents(rows, now, problems)
     environments = (contents.environment(row, base_url) for row in rows.environments)
-    directory = Directory(rows.version, {environment.id: environment for environment in environments if environment})
-    keys = (outlived_at(key) for environment in directory.environments.values() for key in environment.keys.keys)
-    expiries = (each for each in (*(secret.expires_at for secret in rows.secrets), *keys) if each is not None and each > now)
+    directory = Directory(
+        rows.version, {environment.id: environment for environment in environments if environment}
+    )
+    keys = (
+        outlived_at(key) for environment in directory.environments.values() for key in environment.keys.keys
+    )
+    expiries = (
+        each
+        for each in (*(secret.expires_at for secret in rows.secrets), *keys)
+        if each is not None and each > now
+    )
     return Assembled(directory, tuple(problems), min(expiries, default=None))
 
 
@@ -84,8 +102,12 @@ class _Contents:
         self._now = now
         self._environment_ids = {row.id for row in rows.environments}
         self._problems = problems
-        self._objects: Mapping[tuple[str, Kind], list[ObjectRow]] = _grouped(rows.objects, lambda row: (row.environment_id, row.kind))
-        self._keys: Mapping[str, list[SigningKeyRow]] = _grouped(rows.signing_keys, lambda row: row.environment_id)
+        self._objects: Mapping[tuple[str, Kind], list[ObjectRow]] = _grouped(
+            rows.objects, lambda row: (row.environment_id, row.kind)
+        )
+        self._keys: Mapping[str, list[SigningKeyRow]] = _grouped(
+            rows.signing_keys, lambda row: row.environment_id
+        )
         valid = [secret for secret in rows.secrets if secret.expires_at is None or secret.expires_at > now]
         self._secrets: Mapping[str, list[SecretRow]] = _grouped(valid, lambda row: row.owner_id)
 
@@ -101,7 +123,9 @@ class _Contents:
             organization_id=document.organization_id,
             issuer=f"{base_url}/{row.id}/as",
             resources=resources,
-            agents={each.id: each for each in self._all(row, "agent", lambda agent: self._agent(agent, resources))},
+            agents={
+                each.id: each for each in self._all(row, "agent", lambda agent: self._agent(agent, resources))
+            },
             agreements={each.id: each for each in self._all(row, "agreement", _agreement)},
             policies={each.name: each for each in self._all(row, "policy", _policy)},
             keys=without_outlived(key_ring(self._keys[row.id]), self._now),
@@ -113,7 +137,12 @@ class _Contents:
 
     def _all(self, environment: EnvironmentRow, kind: Kind, read: Callable[[ObjectRow], T]) -> list[T]:
         rows = self._objects[environment.id, kind]
-        read_rows = [self._usable(f"{kind} {row.name!r} of environment {environment.name!r}", lambda row=row: read(row)) for row in rows]
+        read_rows = [
+            self._usable(
+                f"{kind} {row.name!r} of environment {environment.name!r}", lambda row=row: read(row)
+            )
+            for row in rows
+        ]
         return [each for each in read_rows if each is not None]
 
     def _usable(self, what: str, read: Callable[[], T]) -> T | None:
@@ -121,7 +150,9 @@ class _Contents:
             return read()
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            self._problems.append(f"{what} is disabled: stored {'.'.join(map(str, first['loc']))}: {first['msg']}")
+            self._problems.append(
+                f"{what} is disabled: stored {'.'.join(map(str, first['loc']))}: {first['msg']}"
+            )
         except (ExpressionError, KeyInvalid, ResourceUnusable) as error:
             self._problems.append(f"{what} is disabled: {error}")
         return None
@@ -130,7 +161,10 @@ class _Contents:
         document = ResourceDocument.model_validate(row.document)
         if is_issuer(document.audience, self._environment_ids):
             raise ResourceUnusable("its audience is the issuer of an environment; give it another")
-        attributes = (Attribute(each.name, parse_attribute_value(each.value), each.required) for each in document.attributes)
+        attributes = (
+            Attribute(each.name, parse_attribute_value(each.value), each.required)
+            for each in document.attributes
+        )
         return Resource(
             id=row.id,
             name=row.name,
@@ -154,7 +188,11 @@ class _Contents:
             enabled=document.enabled,
             grant_types=frozenset(document.grant_types),
             redirect_uris=document.redirect_uris,
-            scopes={resource: frozenset(names) for resource, names in document.scopes.items() if resource in resources},
+            scopes={
+                resource: frozenset(names)
+                for resource, names in document.scopes.items()
+                if resource in resources
+            },
             secret_digests=self._digests(row),
             policies=document.policies,
             description=document.description,
@@ -178,8 +216,19 @@ def _term(row: ObjectRow, document: TermedDocument) -> str:
 
 def _agreement(row: ObjectRow) -> Agreement:
     document = AgreementDocument.model_validate(row.document)
-    texts = (AgreementText(each.locale, each.title, each.content_type, each.text, each.revision, each.enabled) for each in document.texts)
-    return Agreement(row.id, row.name, document.enabled, tuple(texts), document.description, document.reconsent_days, document.version)
+    texts = (
+        AgreementText(each.locale, each.title, each.content_type, each.text, each.revision, each.enabled)
+        for each in document.texts
+    )
+    return Agreement(
+        row.id,
+        row.name,
+        document.enabled,
+        tuple(texts),
+        document.description,
+        document.reconsent_days,
+        document.version,
+    )
 
 
 def _policy(row: ObjectRow) -> Policy:

@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 
 from deputize.authority.directory.assemble import key_ring
 from deputize.authority.directory.documents import PolicyDocument, StepDocument
-from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, Remove, RowChange, SecretRow, SigningKeyRow
+from deputize.authority.storage import (
+    EnvironmentRow,
+    ObjectRow,
+    Put,
+    Remove,
+    RowChange,
+    SecretRow,
+    SigningKeyRow,
+)
 from deputize.jose import DEFAULT_ALGORITHM, KeyRing, generate_key, new_key_ring, retire, rotate
 from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_id, new_secret
@@ -25,30 +33,51 @@ def new_environment(row: EnvironmentRow, now: float) -> list[RowChange]:
     """An environment with a key ring, and with a policy that asks for a password, named `DEFAULT_POLICY`."""
     policy = PolicyDocument(steps=(StepDocument(type="LOGIN"),)).model_dump(mode="json")
     ring = new_key_ring(new_id(), new_id(), now)
-    return [Put(row), Put(ObjectRow(new_id(), row.id, "policy", DEFAULT_POLICY, policy)), *_ring_rows(row.id, ring)]
+    return [
+        Put(row),
+        Put(ObjectRow(new_id(), row.id, "policy", DEFAULT_POLICY, policy)),
+        *_ring_rows(row.id, ring),
+    ]
 
 
 def rotate_keys(
     environment_id: str, rows: Sequence[SigningKeyRow], now: float, algorithm: str = DEFAULT_ALGORITHM
 ) -> tuple[list[RowChange], str]:
-    """The next key signs from now on, a fresh one waits, the current one only verifies; and the kid that signs. Raises `KeyInvalid`."""
+    """The next key signs from now on, a fresh one waits, the current one only verifies.
+
+    And the kid that signs. Raises `KeyInvalid`.
+    """
     ring = rotate(key_ring(rows), now, generate_key(algorithm, new_id(), now))
     return _ring_changes(environment_id, rows, ring), ring.current.kid
 
 
 def retire_key(environment_id: str, rows: Sequence[SigningKeyRow], kid: str) -> list[RowChange]:
-    """Forget a retired key before its time, so that what it signed ends at once. Raises `KeyInvalid` for any other key."""
+    """Forget a retired key before its time, so that what it signed ends at once.
+
+    Raises `KeyInvalid` for any other key.
+    """
     return _ring_changes(environment_id, rows, retire(key_ring(rows), kid))
 
 
 def replace_secret(
-    owner: ObjectRow, previous: Sequence[SecretRow], now: float, text: str | None = None, keep_previous: float = 0.0
+    owner: ObjectRow,
+    previous: Sequence[SecretRow],
+    now: float,
+    text: str | None = None,
+    keep_previous: float = 0.0,
 ) -> tuple[list[RowChange], IssuedSecret]:
-    """A new secret for a resource or agent, drawn unless `text` gives it; previous ones end after `keep_previous` seconds."""
+    """A new secret for a resource or agent, drawn unless `text` gives it.
+
+    Previous ones end after `keep_previous` seconds.
+    """
     issued = IssuedSecret(owner, text or new_secret())
     row = SecretRow(new_id(), owner.environment_id, owner.id, digest(issued.text), now)
     end = now + keep_previous
-    ending = [Put(replace(each, expires_at=end)) for each in previous if each.expires_at is None or each.expires_at > end]
+    ending = [
+        Put(replace(each, expires_at=end))
+        for each in previous
+        if each.expires_at is None or each.expires_at > end
+    ]
     return [*ending, Put(row)], issued
 
 
@@ -58,4 +87,7 @@ def _ring_changes(environment_id: str, rows: Sequence[SigningKeyRow], ring: KeyR
 
 
 def _ring_rows(environment_id: str, ring: KeyRing) -> list[RowChange]:
-    return [Put(SigningKeyRow(environment_id, key.kid, position, key.to_json())) for position, key in enumerate(ring.keys)]
+    return [
+        Put(SigningKeyRow(environment_id, key.kid, position, key.to_json()))
+        for position, key in enumerate(ring.keys)
+    ]

@@ -1,7 +1,7 @@
 """How configured objects are stored: one JSON document each, whose members are these models'.
 
-Strict both ways: what does not fit is refused when it is written, and disables only its object when it is read. A member added
-later needs a default, and then no migration.
+Strict both ways: what does not fit is refused when it is written, and disables only its object when it is
+read. A member added later needs a default, and then no migration.
 """
 
 from typing import Annotated, Literal, cast
@@ -26,7 +26,10 @@ class EnvironmentDocument(Document):
     session_lifetime: int = 12 * 3600
     session_idle_lifetime: int = 2 * 3600
     base_url: str | None = None
-    """Where the authority is reached, as whoever configured the environment was told; who serves is told it anew."""
+    """Where the authority is reached, as whoever configured the environment was told.
+
+    Who serves is told it anew.
+    """
 
 
 class AttributeDocument(Document):

@@ -1,4 +1,6 @@
-"""Holds the current snapshot, and replaces it as a whole when somebody changed the directory or a secret expired."""
+"""Holds the current snapshot, and replaces it as a whole when somebody changed the directory or a secret
+expired.
+"""
 
 import asyncio
 from typing import Protocol
@@ -29,7 +31,8 @@ class Rows(Protocol):
 class DirectoryService:
     """The snapshot that requests read; `open_directory` makes one.
 
-    Changes by any process show within `POLL_SECONDS`; whoever changes the directory in this process calls `refresh`.
+    Changes by any process show within `POLL_SECONDS`; whoever changes the directory in this process calls
+    `refresh`.
     """
 
     def __init__(self, rows: Rows, base_url: str, clock: Clock, assembled: Assembled) -> None:
@@ -56,13 +59,18 @@ class DirectoryService:
         return True
 
     async def watch(self, poll_seconds: float = POLL_SECONDS) -> None:
-        """Refresh for ever; while the store does not answer, the last snapshot serves. Ends by cancellation."""
+        """Refresh for ever; while the store does not answer, the last snapshot serves.
+
+        Ends by cancellation.
+        """
         while True:
             await asyncio.sleep(poll_seconds)
             try:
                 await self.refresh()
             except Exception as error:  # noqa: BLE001 - whatever the store raises, it may be back in a second
-                _log.error("the directory cannot be read; the last one read serves on", error=type(error).__name__)
+                _log.error(
+                    "the directory cannot be read; the last one read serves on", error=type(error).__name__
+                )
 
     def _is_outdated(self) -> bool:
         return self._assembled.valid_until is not None and self._clock.now() >= self._assembled.valid_until
@@ -79,7 +87,13 @@ async def _assembled(rows: Rows, base_url: str, clock: Clock) -> Assembled:
     for row in loaded.environments:
         if (told := row.document.get("base_url")) and told != base_url:
             fix = f"serve with --base-url {told}, or apply with --base-url {base_url}"
-            _log.warning("what was written out names another base URL", environment=row.name, applied=told, served=base_url, fix=fix)
+            _log.warning(
+                "what was written out names another base URL",
+                environment=row.name,
+                applied=told,
+                served=base_url,
+                fix=fix,
+            )
     for problem in assembled.problems:
         _log.error("directory object disabled", problem=problem)
     return assembled

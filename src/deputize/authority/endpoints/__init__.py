@@ -1,7 +1,18 @@
 """The authority's endpoints; the one that is called most comes first."""
 
 from deputize.authority.endpoint import Endpoint
-from deputize.authority.endpoints import account, authorize, introspect, jwks, metadata, revoke, signoff, signon, token, userinfo
+from deputize.authority.endpoints import (
+    account,
+    authorize,
+    introspect,
+    jwks,
+    metadata,
+    revoke,
+    signoff,
+    signon,
+    token,
+    userinfo,
+)
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     token.ENDPOINT,

@@ -34,7 +34,9 @@ async def _withdraw(call: Call, signed_on: SignedOn) -> Response:
     if not await is_own_form(call, form, cookies_of(call).session(call.request) or "", SESSION):
         return dead_end(call, "error.forbidden", 403)
     client_id, user = form.get("agent", ""), signed_on.user
-    if await call.services.store.consents.withdraw_consents(call.environment.id, user.id, client_id, call.now):
+    if await call.services.store.consents.withdraw_consents(
+        call.environment.id, user.id, client_id, call.now
+    ):
         call.record("consent withdrawn", client_id=client_id, user_id=user.id)
     return flow.see(f"/{call.environment.id}/account?withdrawn=yes")
 
@@ -42,7 +44,11 @@ async def _withdraw(call: Call, signed_on: SignedOn) -> Response:
 async def _page(call: Call, signed_on: SignedOn) -> Response:
     """Agents that may act for the user, the one used or allowed last first, and those that no longer may."""
     language, agents = language_of(call, signed_on.user), call.environment.agents
-    given = {each.client_id: signed_on.consents_for(each.client_id) for each in signed_on.consents if each.client_id in agents}
+    given = {
+        each.client_id: signed_on.consents_for(each.client_id)
+        for each in signed_on.consents
+        if each.client_id in agents
+    }
     latest = sorted(given.items(), key=_latest, reverse=True)
     alive = {client_id: _in_force(call, consents) for client_id, consents in latest}
     values = {
@@ -50,7 +56,11 @@ async def _page(call: Call, signed_on: SignedOn) -> Response:
         "csrf": await csrf_token(call, cookies_of(call).session(call.request) or "", SESSION),
         "sign_off_path": f"/{call.environment.id}/as/signoff",
         "withdrawn": call.query().get("withdrawn") == "yes",
-        "agents": [_shown(call, agents[each], consents, language.locale) for each, consents in alive.items() if consents],
+        "agents": [
+            _shown(call, agents[each], consents, language.locale)
+            for each, consents in alive.items()
+            if consents
+        ],
         "former": [_shown_former(agents[each], consents) for each, consents in latest if not alive[each]],
     }
     return show(call, Page("account.html", values), language)
@@ -63,7 +73,9 @@ def _latest(given: tuple[str, tuple[Consent, ...]]) -> float:
 def _in_force(call: Call, consents: tuple[Consent, ...]) -> tuple[Consent, ...]:
     agreements = call.environment.agreements
     return tuple(
-        each for each in consents if each.agreement_id in agreements and is_in_force(each, agreements[each.agreement_id], call.now)
+        each
+        for each in consents
+        if each.agreement_id in agreements and is_in_force(each, agreements[each.agreement_id], call.now)
     )
 
 
@@ -75,9 +87,14 @@ def _shown(call: Call, agent: Agent, consents: tuple[Consent, ...], locale: str)
         agreed.add_all(consent.covers)
     covers = still_granted(environment, agreed.covers())
     ends = (
-        end for each, agreement in zip(consents, agreements, strict=True) for end in (each.expires_at, expiry(agreement, each.accepted_at))
+        end
+        for each, agreement in zip(consents, agreements, strict=True)
+        for end in (each.expires_at, expiry(agreement, each.accepted_at))
     )
-    texts = ((agreement, choose_text(agreement, locale, (), environment.default_language)) for agreement in agreements)
+    texts = (
+        (agreement, choose_text(agreement, locale, (), environment.default_language))
+        for agreement in agreements
+    )
     return {
         "id": agent.id,
         "name": agent.name,
@@ -91,7 +108,10 @@ def _shown(call: Call, agent: Agent, consents: tuple[Consent, ...], locale: str)
 
 
 def _shown_former(agent: Agent, consents: tuple[Consent, ...]) -> dict[str, str]:
-    return {"name": agent.name, "withdrawn": _date(max((each.withdrawn_at for each in consents if each.withdrawn_at), default=None))}
+    return {
+        "name": agent.name,
+        "withdrawn": _date(max((each.withdrawn_at for each in consents if each.withdrawn_at), default=None)),
+    }
 
 
 def _date(instant: float | None) -> str:

@@ -14,10 +14,14 @@ from deputize.oauth.parameters import encode_parameters
 
 
 async def authorize(call: Call) -> Response:
-    """Send the browser on: to the pages that ask for what is missing, or back to the agent when nothing is."""
+    """Send the browser on.
+
+    To the pages that ask for what is missing, or back to the agent when nothing is.
+    """
     parameters = await call.parameters()
     if call.request.method == "POST":
-        # A form of another site comes without this site's cookies; the GET it is turned into brings them (SameSite=Lax).
+        # A form of another site comes without this site's cookies; the GET it is turned into brings them
+        # (SameSite=Lax).
         return flow.see(f"{call.request.url.path}?{encode_parameters(parameters)}")
     request = validate(call.environment, parameters)
     if isinstance(request, AuthorizationRefusal):
@@ -31,8 +35,14 @@ async def _start(call: Call, request: AuthorizationRequest, parameters: Mapping[
     if due is None:
         return await flow.finish(call, situation)
     if "none" in request.prompt:
-        error = LoginRequired("nobody is signed on") if due[0] is LOGIN else ConsentRequired(f"the step {due[0].type} is due")
-        return authorization_response.refuse(call, AuthorizationRefusal(error, request.redirect_uri, request.state))
+        error = (
+            LoginRequired("nobody is signed on")
+            if due[0] is LOGIN
+            else ConsentRequired(f"the step {due[0].type} is due")
+        )
+        return authorization_response.refuse(
+            call, AuthorizationRefusal(error, request.redirect_uri, request.state)
+        )
     return await flow.start(call, parameters)
 
 

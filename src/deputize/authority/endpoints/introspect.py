@@ -19,7 +19,9 @@ async def introspect(call: Call) -> Response:
     credentials = read_credentials(CLIENT_AUTH_METHODS, call.request.headers.get("authorization"), parameters)
     caller = authenticate_caller(call.environment, credentials)
     services = call.services
-    found = await find_live_token(call.environment, required(parameters, "token"), services.store.standings, services.verifier, call.now)
+    found = await find_live_token(
+        call.environment, required(parameters, "token"), services.store.standings, services.verifier, call.now
+    )
     refusal = introspection_refusal(call.environment, caller, found)
     if refusal is not None or isinstance(found, TokenInvalid):
         claims = once_signed(call, parameters["token"])

@@ -1,4 +1,6 @@
-"""The authority's metadata, where clients look for it (OpenID Connect Discovery section 4, RFC 8414 section 3.1)."""
+"""The authority's metadata, where clients look for it (OpenID Connect Discovery section 4, RFC 8414 section
+3.1).
+"""
 
 from starlette.responses import Response
 

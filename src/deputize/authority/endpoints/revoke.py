@@ -16,18 +16,26 @@ from deputize.oauth.standing import basis_of
 
 
 async def revoke(call: Call) -> Response:
-    """Revoke it if it is the caller's; 200 in any case, so that nobody learns whose a token is (section 2.2)."""
+    """Revoke it if it is the caller's.
+
+    200 in any case, so that nobody learns whose a token is (section 2.2).
+    """
     parameters = await call.form()
     credentials = read_credentials(CLIENT_AUTH_METHODS, call.request.headers.get("authorization"), parameters)
     client_id = authenticate_agent(call.environment, credentials).id
     token = required(parameters, "token")
-    revoked = await _revoke_refresh_token(call, token, client_id) or await _revoke_access_token(call, token, client_id)
+    revoked = await _revoke_refresh_token(call, token, client_id) or await _revoke_access_token(
+        call, token, client_id
+    )
     call.record("token revoked" if revoked else "nothing to revoke", None, client_id=client_id, **revoked)
     return Response(headers=NO_STORE)
 
 
 async def _revoke_refresh_token(call: Call, token: str, client_id: str) -> dict[str, JsonValue]:
-    """End its grant, with everything that came of it, and name it; a token spent long ago still tells which. Empty if there is none."""
+    """End its grant, with everything that came of it, and name it; a token spent long ago still tells which.
+
+    Empty if there is none.
+    """
     store, presented = call.services.store, digest(token)
     current = await store.refresh_tokens.find_refresh_token(presented)
     grant_id = current.grant_id if current else await store.refresh_tokens.find_spent_grant(presented)
@@ -41,7 +49,9 @@ async def _revoke_refresh_token(call: Call, token: str, client_id: str) -> dict[
 
 
 async def _revoke_access_token(call: Call, token: str, client_id: str) -> dict[str, JsonValue]:
-    """Revoke it, and with it everything that was exchanged for it, and name it. Empty if it is no token of that client.
+    """Revoke it, and with it everything that was exchanged for it, and name it.
+
+    Empty if it is no token of that client.
 
     An expired token is worth revoking too: what was exchanged for it may have been allowed to outlive it.
     """
@@ -53,7 +63,9 @@ async def _revoke_access_token(call: Call, token: str, client_id: str) -> dict[s
     basis, expires_at = basis_of(claims), claims.get("exp")
     if basis is None or basis.client_id != client_id or not isinstance(expires_at, int):
         return {}
-    await call.services.store.revocations.revoke_token(basis.lineage.jti, max(expires_at, call.now) + MAX_TOKEN_LIFETIME)
+    await call.services.store.revocations.revoke_token(
+        basis.lineage.jti, max(expires_at, call.now) + MAX_TOKEN_LIFETIME
+    )
     return {"user_id": user_of(claims), "jti": basis.lineage.jti}
 
 

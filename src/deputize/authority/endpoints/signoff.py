@@ -1,4 +1,7 @@
-"""Sign-off: ends the browser's session, and with it every token that rests on it (OpenID Connect RP-Initiated Logout 1.0)."""
+"""Sign-off.
+
+Ends the browser's session, and with it every token that rests on it (OpenID Connect RP-Initiated Logout 1.0).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,7 +50,11 @@ async def sign_off(call: Call) -> Response:
         # An agent's form comes without our cookies; the GET it is turned into brings them (SameSite=Lax).
         return flow.see(f"{call.request.url.path}?{urlencode(request.parameters)}")
     session = await flow.session_of(call)
-    user = await call.services.store.users.find_user_by_id(call.environment.id, session.user_id) if session else None
+    user = (
+        await call.services.store.users.find_user_by_id(call.environment.id, session.user_id)
+        if session
+        else None
+    )
     language = language_of(call, user)
     if session and not confirmed and not _is_about(request.hint, session):
         return await _ask(call, request, language, cookie)
@@ -69,7 +76,8 @@ def _hint(call: Call, token: str | None) -> JsonObject | None:
         return None
     environment = call.environment
     try:
-        # At instant 0 nothing has expired: an ID token of long ago still says who the agent means (section 2).
+        # At instant 0 nothing has expired: an ID token of long ago still says who the agent means (section
+        # 2).
         return call.services.verifier.verify(token, environment.keys, environment.issuer, 0.0, ID_TOKEN_TYPE)
     except TokenInvalid as invalid:
         raise InvalidRequest("The id_token_hint is not an ID token of this environment") from invalid
@@ -80,9 +88,17 @@ def _redirect_uri(call: Call, hint: JsonObject | None, parameters: Mapping[str, 
     if requested is None:
         return None
     agent = _agent(call, hint, parameters)
-    if agent is None or requested not in agent.post_logout_redirect_uris or receives_cookies(requested, call.environment.issuer):
+    if (
+        agent is None
+        or requested not in agent.post_logout_redirect_uris
+        or receives_cookies(requested, call.environment.issuer)
+    ):
         raise InvalidRequest("The post_logout_redirect_uri is not registered for this client")
-    return requested if state is None else f"{requested}{'&' if '?' in requested else '?'}{urlencode({'state': state})}"
+    return (
+        requested
+        if state is None
+        else f"{requested}{'&' if '?' in requested else '?'}{urlencode({'state': state})}"
+    )
 
 
 def _agent(call: Call, hint: JsonObject | None, parameters: Mapping[str, str]) -> Agent | None:
@@ -121,7 +137,11 @@ def _signed_off(call: Call, request: _SignOff, language: Language) -> Response:
         return leave(call, request.redirect_uri, after_form=call.request.method == "POST")
     if request.refusal:
         log_refusal(call, request.refusal)
-    page = Page("signed_off.html", {"refusal": request.refusal}, status=request.refusal.status if request.refusal else 200)
+    page = Page(
+        "signed_off.html",
+        {"refusal": request.refusal},
+        status=request.refusal.status if request.refusal else 200,
+    )
     return show(call, page, language)
 
 

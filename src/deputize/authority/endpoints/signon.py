@@ -30,16 +30,24 @@ async def sign_on(call: Call) -> Response:
     request = None if found.parameters is None else validate(call.environment, found.parameters)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)
-    if request and (finished := await authorization_response.again(call, request, await flow.code_of(call, found))):
+    if request and (
+        finished := await authorization_response.again(call, request, await flow.code_of(call, found))
+    ):
         return finished
     situation = await flow.situation_of(call, request, found)
     due = flow.due_step(situation)
     if call.request.method == "POST":
         return await _submit(call, found, situation, due)
-    return await flow.finish(call, situation, found) if due is None else await _page(call, found, situation, *due, _FIRST_SHOWING)
+    return (
+        await flow.finish(call, situation, found)
+        if due is None
+        else await _page(call, found, situation, *due, _FIRST_SHOWING)
+    )
 
 
-async def _submit(call: Call, found: Flow, situation: Situation, due: tuple[SignOnStep, Step] | None) -> Response:
+async def _submit(
+    call: Call, found: Flow, situation: Situation, due: tuple[SignOnStep, Step] | None
+) -> Response:
     form = await call.form()
     if not await is_own_form(call, form, _browser(call), found.id):
         return dead_end(call, "error.forbidden", 403)
@@ -51,7 +59,9 @@ async def _submit(call: Call, found: Flow, situation: Situation, due: tuple[Sign
     return await _answer(call, found, situation, (kind, step), outcome)
 
 
-async def _answer(call: Call, found: Flow, situation: Situation, due: tuple[SignOnStep, Step], outcome: Outcome) -> Response:
+async def _answer(
+    call: Call, found: Flow, situation: Situation, due: tuple[SignOnStep, Step], outcome: Outcome
+) -> Response:
     match outcome:
         case Again():
             return await _page(call, found, situation, *due, outcome)
@@ -82,19 +92,29 @@ def _decline(call: Call, request: AuthorizationRequest | None) -> Response:
     if request is None:
         return flow.see(f"/{call.environment.id}/account")
     error = AccessDenied("the user declined the agreement", "The user declined the agreement")
-    return authorization_response.refuse(call, AuthorizationRefusal(error, request.redirect_uri, request.state))
+    return authorization_response.refuse(
+        call, AuthorizationRefusal(error, request.redirect_uri, request.state)
+    )
 
 
-async def _page(call: Call, found: Flow, situation: Situation, kind: SignOnStep, step: Step, again: Again) -> Response:
+async def _page(
+    call: Call, found: Flow, situation: Situation, kind: SignOnStep, step: Step, again: Again
+) -> Response:
     language = _language(situation)
     page = kind.page(step, situation, language, again)
-    values: Mapping[str, object] = {**page.values, "csrf": await csrf_token(call, _browser(call), found.id), "step": kind.type}
+    values: Mapping[str, object] = {
+        **page.values,
+        "csrf": await csrf_token(call, _browser(call), found.id),
+        "step": kind.type,
+    }
     sources = form_sources(call, situation.request.redirect_uri) if situation.request else ()
     return show(call, replace(page, values=values), language, sources)
 
 
 def _language(situation: Situation) -> Language:
-    return choose_language(situation.preferred_language, situation.languages, situation.environment.default_language)
+    return choose_language(
+        situation.preferred_language, situation.languages, situation.environment.default_language
+    )
 
 
 def _browser(call: Call) -> str:

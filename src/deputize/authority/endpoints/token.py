@@ -1,4 +1,7 @@
-"""The token endpoint (RFC 6749 section 3.2): authenticates the client, lets the grant answer, records what happened."""
+"""The token endpoint (RFC 6749 section 3.2).
+
+Authenticates the client, lets the grant answer, records what happened.
+"""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,9 +30,13 @@ async def token(call: Call) -> Response:
     client: Agent | None = None
     try:
         parameters = await call.form()
-        credentials = read_credentials(CLIENT_AUTH_METHODS, call.request.headers.get("authorization"), parameters)
+        credentials = read_credentials(
+            CLIENT_AUTH_METHODS, call.request.headers.get("authorization"), parameters
+        )
         client = authenticate_agent(call.environment, credentials)
-        response = await grants.answer(TokenRequest(call.environment, client, parameters, call.now), await _ports(call))
+        response = await grants.answer(
+            TokenRequest(call.environment, client, parameters, call.now), await _ports(call)
+        )
     except OAuthError as error:
         await _record_refusal(call, parameters, client, error)
         return error_response(error, call.correlation_id)
@@ -53,7 +60,11 @@ async def _ports(call: Call) -> GrantPorts:
 
 def _members(response: TokenResponse) -> JsonObject:
     """What RFC 6749 section 5.1 and RFC 8693 section 2.2.1 send; absent ones are left out."""
-    optional = {"refresh_token": response.refresh_token, "id_token": response.id_token, "issued_token_type": response.issued_token_type}
+    optional = {
+        "refresh_token": response.refresh_token,
+        "id_token": response.id_token,
+        "issued_token_type": response.issued_token_type,
+    }
     return {
         "access_token": response.access_token,
         "token_type": "Bearer",
@@ -81,7 +92,9 @@ def _record_issue(call: Call, parameters: Mapping[str, str], response: TokenResp
     )
 
 
-async def _record_refusal(call: Call, parameters: Mapping[str, str], client: Agent | None, error: OAuthError) -> None:
+async def _record_refusal(
+    call: Call, parameters: Mapping[str, str], client: Agent | None, error: OAuthError
+) -> None:
     presented = {} if client is None else await _presented(call, parameters)
     call.record(
         "token refused",
@@ -96,10 +109,19 @@ async def _record_refusal(call: Call, parameters: Mapping[str, str], client: Age
 
 
 async def _presented(call: Call, parameters: Mapping[str, str]) -> dict[str, JsonValue]:
-    """Whose token, code or refresh token a known client presented, as far as this environment once said so."""
-    subject, actor = once_signed(call, parameters.get("subject_token")), once_signed(call, parameters.get("actor_token"))
+    """Whose token, code or refresh token a known client presented, as far as this environment once said
+    so.
+    """
+    subject, actor = (
+        once_signed(call, parameters.get("subject_token")),
+        once_signed(call, parameters.get("actor_token")),
+    )
     grant_id = await _grant_of(call, parameters)
-    grant = (await call.services.store.standings.standing(call.environment.id, grant_id, ())).grant if grant_id else None
+    grant = (
+        (await call.services.store.standings.standing(call.environment.id, grant_id, ())).grant
+        if grant_id
+        else None
+    )
     return {
         "user_id": grant.authentication.user_id if grant else user_of(subject),
         "sub": subject.get("sub"),

@@ -18,7 +18,9 @@ async def userinfo(call: Call) -> Response:
     if scheme.lower() != "bearer":
         raise InvalidToken("no bearer token was presented")
     services = call.services
-    found = await find_live_token(call.environment, token.strip(), services.store.standings, services.verifier, call.now)
+    found = await find_live_token(
+        call.environment, token.strip(), services.store.standings, services.verifier, call.now
+    )
     if isinstance(found, TokenInvalid):
         raise InvalidToken(found.reason)
     return json_response(_claims(found, call.environment.issuer))
@@ -39,7 +41,9 @@ def _refuse(call: Call, error: OAuthError) -> Response:
     log_refusal(call, error)
     presented = "authorization" in call.request.headers
     challenge = f'Bearer error="{error.code}"' if presented else "Bearer"
-    return json_response(error_document(error, call.correlation_id), error.status, {**NO_STORE, "WWW-Authenticate": challenge})
+    return json_response(
+        error_document(error, call.correlation_id), error.status, {**NO_STORE, "WWW-Authenticate": challenge}
+    )
 
 
 ENDPOINT = Endpoint(("/{environment}/as/userinfo",), ("GET", "POST"), userinfo, _refuse)

@@ -1,4 +1,7 @@
-"""Environment files: what an administrator wants an environment to be, in YAML, checked as a whole and applied as a whole."""
+"""Environment files.
+
+What an administrator wants an environment to be, in YAML, checked as a whole and applied as a whole.
+"""
 
 from deputize.authority.environment_file.application import Application, Applied, apply
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid

@@ -64,18 +64,24 @@ class Application:
     prune: bool = False
     dry_run: bool = False
     base_url: str | None = None
-    """Where users and agents reach the authority, without a trailing slash; `None`: as it was last told, or `DEFAULT_BASE_URL`."""
+    """Where users and agents reach the authority, without a trailing slash; `None`.
+
+    As it was last told, or `DEFAULT_BASE_URL`.
+    """
 
 
 async def apply(application: Application, store: Store, passwords: Hashing, clock: Clock) -> Applied:
     """Make the store say what the file says.
 
-    Raises `EnvironmentFileInvalid` with everything that is wrong, or `DirectoryConflict`; then nothing was changed.
+    Raises `EnvironmentFileInvalid` with everything that is wrong, or `DirectoryConflict`; then nothing was
+    changed.
     """
     parsed, now = parse(application.text, application.file, application.resolve), clock.now()
     if parsed.file is None:
         parsed.problems.raise_if_any()
-        raise EnvironmentFileInvalid([ConfigurationError(Position(application.file), "there is nothing in it to apply")])
+        raise EnvironmentFileInvalid(
+            [ConfigurationError(Position(application.file), "there is nothing in it to apply")]
+        )
     file = parsed.file.model_copy(update={"prune": parsed.file.prune or application.prune})
     found = Problems(parsed.source)
     stands = await _existing(file, found, store)
@@ -91,7 +97,11 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     found.raise_if_any()
     targets = object_targets(file, known, row.id)
     default_policy = environment_settings(file, known).default_policy
-    warned = (*warnings(targets), *consent_warnings(targets, known, default_policy), *base_url_warnings(row, stands))
+    warned = (
+        *warnings(targets),
+        *consent_warnings(targets, known, default_policy),
+        *base_url_warnings(row, stands),
+    )
     plan = Plan()
     plan_environment(plan, row, seed, stands.environment)
     plan_removals(plan, file, known, targets)
@@ -106,14 +116,20 @@ async def _existing(file: EnvironmentFile, problems: Problems, store: Store) -> 
     rows = await store.directory_rows.load()
     environment = _environment(file, problems, rows)
     users = await store.users.users_of(environment.id) if environment else ()
-    return existing(rows, environment, users, await store.users.user_ids_elsewhere(environment.id if environment else ""))
+    return existing(
+        rows, environment, users, await store.users.user_ids_elsewhere(environment.id if environment else "")
+    )
 
 
 def _environment(file: EnvironmentFile, problems: Problems, rows: DirectoryRows) -> EnvironmentRow | None:
     by_id = next((row for row in rows.environments if file.id is not None and row.id == file.id), None)
     by_name = next((row for row in rows.environments if row.name == file.environment), None)
     if by_name and file.id not in {None, by_name.id}:
-        problems.add("/id", f"the environment {by_name.name!r} already has the id {by_name.id}", "leave the id out, or use another name")
+        problems.add(
+            "/id",
+            f"the environment {by_name.name!r} already has the id {by_name.id}",
+            "leave the id out, or use another name",
+        )
     return by_id or by_name
 
 

@@ -28,7 +28,13 @@ class Difference:
 
     def record(self) -> JsonObject:
         """What the audit keeps of it."""
-        return {"kind": self.kind, "id": self.id, "name": self.name, "before": self.before, "after": self.after}
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "name": self.name,
+            "before": self.before,
+            "after": self.after,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,12 @@ class NewSecret:
 
     def record(self) -> JsonObject:
         """What the audit keeps of it."""
-        return {"kind": self.kind, "id": self.id, "name": self.name, "secret": "given" if self.is_given else "drawn"}
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "name": self.name,
+            "secret": "given" if self.is_given else "drawn",
+        }
 
 
 def changed(kind: str, object_id: str, before: JsonObject, after: JsonObject) -> Difference | None:
@@ -57,7 +68,10 @@ def changed(kind: str, object_id: str, before: JsonObject, after: JsonObject) ->
 
 
 def changed_members(before: JsonObject, after: JsonObject) -> Iterator[str]:
-    """Each member that differs, with its old and new value where these are short; of mappings, each of their members."""
+    """Each member that differs, with its old and new value where these are short.
+
+    Of mappings, each of their members.
+    """
     for name in dict.fromkeys((*after, *before)):
         old, new = before.get(name), after.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):

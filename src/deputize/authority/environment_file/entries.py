@@ -1,14 +1,24 @@
-"""What an environment file may say, in the product's vocabulary. Members that refer to each other are checked in `references`.
+"""What an environment file may say, in the product's vocabulary.
 
-An entry about an object that exists is partial: `stored` completes it with what stands in the database. `model_fields_set` keeps
-telling which members the file names.
+Members that refer to each other are checked in `references`.
+
+An entry about an object that exists is partial: `stored` completes it with what stands in the database.
+`model_fields_set` keeps telling which members the file names.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeAlias, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel import durations
@@ -75,19 +85,28 @@ def _uuid(value: str) -> str:
     return value
 
 
-Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Name: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 Scope: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!#-\[\]-~]+$")]
 Id: TypeAlias = Annotated[str, AfterValidator(_uuid)]
 Seconds: TypeAlias = Annotated[int, BeforeValidator(_seconds)]
-Secret: TypeAlias = Annotated[str, StringConstraints(min_length=MIN_SECRET, max_length=256, pattern=r"^[!-~]+$")]
+Secret: TypeAlias = Annotated[
+    str, StringConstraints(min_length=MIN_SECRET, max_length=256, pattern=r"^[!-~]+$")
+]
 Description: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
 Locale: TypeAlias = Annotated[str, StringConstraints(pattern=_LOCALE)]
 
 
 class Entry(BaseModel):
-    """A part of the file; members it does not know are errors, and texts never silently become something else."""
+    """A part of the file.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+    Members it does not know are errors, and texts never silently become something else.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -98,7 +117,10 @@ class Entry(BaseModel):
         members = cast("Mapping[str, object]", data)
         cleared = [name for name, value in members.items() if value is None and name in cls.model_fields]
         optional = [name for name in cleared if not cls.model_fields[name].is_required()]
-        return {**members, **{name: cls.model_fields[name].get_default(call_default_factory=True) for name in optional}}
+        return {
+            **members,
+            **{name: cls.model_fields[name].get_default(call_default_factory=True) for name in optional},
+        }
 
 
 class AttributeEntry(Entry):
@@ -128,10 +150,16 @@ class ScopeEntry(Entry):
     name: Scope
     """The scope as requests write it."""
     description: Description = ""
-    """What it allows, in the words users read when they are asked for it: 'Transfer money' rather than 'transfer'."""
+    """What it allows, in the words users read when they are asked for it.
+
+    'Transfer money' rather than 'transfer'.
+    """
     consent: Literal["first", "on_use"] = "first"
-    """When users are asked: `first` at the first sign-on of an agent that may obtain it, `on_use` only when the agent
-    asks for this scope by name, so that the first yes does not cover it."""
+    """When users are asked.
+
+    `first` at the first sign-on of an agent that may obtain it, `on_use` only when the agent asks for this
+    scope by name, so that the first yes does not cover it.
+    """
 
 
 class ResourceEntry(Entry):
@@ -156,9 +184,11 @@ class ResourceEntry(Entry):
     may_outlive_subject: bool = False
     """Whether an exchanged token may live longer than the subject token."""
     impersonation_allowed: bool = False
-    """Whether an exchange may yield a token that speaks for a user and does not say who acts, also for a subject token that another
-    client holds: what the original does, and never needed for delegation. Otherwise every exchange about a user yields `act`: as
-    mapped, or naming the client that asks where none is mapped. `apply` warns."""
+    """Whether an exchange may yield a token that speaks for a user and does not say who acts, also for a
+    subject token that another client holds: what the original does, and never needed for delegation.
+    Otherwise every exchange about a user yields `act`: as mapped, or naming the client that asks where none
+    is mapped. `apply` warns.
+    """
     secret: Secret | None = None
     """Drawn once when the file gives none."""
 
@@ -257,7 +287,12 @@ class StepEntry(Entry):
 class PolicyEntry(Entry):
     """An authentication policy."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^([a-zA-Z0-9_. -]+|[a-zA-Z][a-zA-Z0-9+.-]*:[!-~]+)$")]
+    name: Annotated[
+        str,
+        StringConstraints(
+            min_length=1, max_length=256, pattern=r"^([a-zA-Z0-9_. -]+|[a-zA-Z][a-zA-Z0-9+.-]*:[!-~]+)$"
+        ),
+    ]
     """What agents call it, and the `acr` of tokens."""
     id: Id | None = None
     """Its id; drawn when absent."""
@@ -269,8 +304,11 @@ class UserEntry(Entry):
     """A user; without a password nobody signs on with one."""
 
     username: Annotated[str, StringConstraints(min_length=1, max_length=128)]
-    """What the user signs on with, and what the mapping `Username` yields: 1 to 128 characters in Unicode's form NFKC, none of them
-    invisible. No two may differ in case only, and none may be an id."""
+    """What the user signs on with, and what the mapping `Username` yields.
+
+    1 to 128 characters in Unicode's form NFKC, none of them invisible. No two may differ in case only, and
+    none may be an id.
+    """
     id: Id | None = None
     """Their id; drawn when absent."""
     password: Annotated[str, StringConstraints(min_length=MIN_PASSWORD, max_length=1024)] | None = None
@@ -298,7 +336,9 @@ class UserEntry(Entry):
 
 
 class EnvironmentFile(Entry):
-    """One environment. What the file leaves out stays as it is: whole kinds, and members of objects that exist.
+    """One environment.
+
+    What the file leaves out stays as it is: whole kinds, and members of objects that exist.
 
     `null` gives a member its default. Ids and secrets stay in any case.
     """
@@ -314,8 +354,10 @@ class EnvironmentFile(Entry):
     default_language: Locale | None = None
     """The language of agreements where the user's is not there."""
     session_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] | None = None
-    """How long after signing on a user is signed on again without a page; by default 12 hours. A number is seconds. What agents got
-    meanwhile lives on; signing off ends it."""
+    """How long after signing on a user is signed on again without a page; by default 12 hours.
+
+    A number is seconds. What agents got meanwhile lives on; signing off ends it.
+    """
     session_idle_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] | None = None
     """The same since the session was last used; by default 2 hours. A number is seconds."""
     resources: tuple[ResourceEntry, ...] | None = None

@@ -46,12 +46,24 @@ class Existing:
 
     def secrets_of(self, owner_id: str, now: float) -> tuple[SecretRow, ...]:
         """The secrets of a resource or an agent that are valid, newest first."""
-        valid = (row for row in self.secrets if row.owner_id == owner_id and (row.expires_at is None or row.expires_at > now))
+        valid = (
+            row
+            for row in self.secrets
+            if row.owner_id == owner_id and (row.expires_at is None or row.expires_at > now)
+        )
         return tuple(sorted(valid, key=lambda row: row.created_at, reverse=True))
 
 
-def existing(rows: DirectoryRows, environment: EnvironmentRow | None, users: Iterable[User], users_elsewhere: Iterable[str]) -> Existing:
-    """What `rows` and `users` say about one environment; `users_elsewhere` are the ids of other environments' users."""
+def existing(
+    rows: DirectoryRows,
+    environment: EnvironmentRow | None,
+    users: Iterable[User],
+    users_elsewhere: Iterable[str],
+) -> Existing:
+    """What `rows` and `users` say about one environment.
+
+    `users_elsewhere` are the ids of other environments' users.
+    """
     mine = environment.id if environment else None
     known_users = tuple(users)
     return Existing(
@@ -62,7 +74,11 @@ def existing(rows: DirectoryRows, environment: EnvironmentRow | None, users: Ite
         known_users,
         {**dict.fromkeys(users_elsewhere, "a user of another environment"), **_taken(rows, known_users)},
         rows.environments,
-        tuple(document.audience for row in rows.objects if row.environment_id != mine and (document := _resource(row))),
+        tuple(
+            document.audience
+            for row in rows.objects
+            if row.environment_id != mine and (document := _resource(row))
+        ),
     )
 
 

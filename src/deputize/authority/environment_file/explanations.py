@@ -1,4 +1,6 @@
-"""What is wrong with the shape of an entry, in words for people who have never heard of the library that noticed."""
+"""What is wrong with the shape of an entry, in words for people who have never heard of the library that
+noticed.
+"""
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence

@@ -34,7 +34,10 @@ class Parsed:
 
 
 def parse(text: bytes, file: str, resolve: Resolve) -> Parsed:
-    """The entries of a file, tokens resolved. Raises `EnvironmentFileInvalid` where it is no YAML of the kind that `source` reads."""
+    """The entries of a file, tokens resolved.
+
+    Raises `EnvironmentFileInvalid` where it is no YAML of the kind that `source` reads.
+    """
     try:
         source = read(text, file)
     except ConfigurationError as error:
@@ -69,9 +72,15 @@ def _without_tokens(value: JsonValue, resolve: Resolve, pointer: str, problems: 
     if isinstance(value, str):
         return _replaced(value, resolve, pointer, problems)
     if isinstance(value, Mapping):
-        return {name: _without_tokens(item, resolve, pointers.join(pointer, name), problems) for name, item in value.items()}
+        return {
+            name: _without_tokens(item, resolve, pointers.join(pointer, name), problems)
+            for name, item in value.items()
+        }
     if isinstance(value, Sequence):
-        return [_without_tokens(item, resolve, pointers.join(pointer, index), problems) for index, item in enumerate(value)]
+        return [
+            _without_tokens(item, resolve, pointers.join(pointer, index), problems)
+            for index, item in enumerate(value)
+        ]
     return value
 
 

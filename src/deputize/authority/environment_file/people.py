@@ -1,4 +1,7 @@
-"""The users of an environment file. A password is compared with the stored hash, so that applying a file again changes nothing."""
+"""The users of an environment file.
+
+A password is compared with the stored hash, so that applying a file again changes nothing.
+"""
 
 from dataclasses import asdict, replace
 from typing import Protocol
@@ -25,7 +28,9 @@ class Hashing(Protocol):
         ...
 
 
-async def plan_users(plan: Plan, file: EnvironmentFile, existing: Existing, environment_id: str, passwords: Hashing) -> None:
+async def plan_users(
+    plan: Plan, file: EnvironmentFile, existing: Existing, environment_id: str, passwords: Hashing
+) -> None:
     """Add new users, change those that differ; remove the others if the file lists users and says `prune`."""
     listed = [(entry, existing.find_user(entry.id, entry.username)) for entry in file.users or ()]
     named = {before.id for _, before in listed if before}
@@ -44,7 +49,10 @@ def _plan_user(plan: Plan, before: User | None, after: User) -> None:
 
 
 def _readable(user: User, before: User | None = None) -> JsonObject:
-    """The user as a difference shows them: of the password only whether there is one, and whether it is another than `before`."""
+    """The user as a difference shows them.
+
+    Of the password only whether there is one, and whether it is another than `before`.
+    """
     members = {name: value for name, value in asdict(user).items() if name != "password_hash"}
     password = "set" if user.password_hash else None
     if before and user.password_hash and before.password_hash not in {"", user.password_hash}:

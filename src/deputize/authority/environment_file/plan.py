@@ -45,16 +45,23 @@ class Plan:
         self.changes.extend(changes)
 
 
-def plan_environment(plan: Plan, row: EnvironmentRow, seed: Iterable[RowChange], before: EnvironmentRow | None) -> None:
+def plan_environment(
+    plan: Plan, row: EnvironmentRow, seed: Iterable[RowChange], before: EnvironmentRow | None
+) -> None:
     """Create the environment with what every new one has, or change its own settings."""
     if before is None:
         plan.add(Difference("environment", row.id, row.name, None, row.document), *seed)
-    elif difference := changed("environment", row.id, {**before.document, "name": before.name}, {**row.document, "name": row.name}):
+    elif difference := changed(
+        "environment", row.id, {**before.document, "name": before.name}, {**row.document, "name": row.name}
+    ):
         plan.add(difference, Put(row))
 
 
 def plan_removals(plan: Plan, file: EnvironmentFile, existing: Existing, targets: Iterable[Target]) -> None:
-    """Remove what the file does not name, of the kinds it lists, if it says `prune`. The built-in policy stays."""
+    """Remove what the file does not name, of the kinds it lists, if it says `prune`.
+
+    The built-in policy stays.
+    """
     named = {target.row.id for target in targets}
     for kind, _, _ in reversed(entries(file)):
         for row in existing.of_kind(kind) if is_pruned(file, kind) else ():
@@ -77,13 +84,16 @@ def warnings(targets: Iterable[Target]) -> Iterator[str]:
         document = ResourceDocument.model_validate(row.document)
         if document.impersonation_allowed and not document.requires_delegation:
             yield (
-                f"resource {row.name} allows impersonation: an exchange may yield a token with the user's sub and no act, "
+                f"resource {row.name} allows impersonation: an exchange may yield a token with the user's "
+                f"sub and no act, "
                 "which is the user to everything that checks it (set impersonation_allowed: false)"
             )
 
 
 def consent_warnings(targets: Iterable[Target], existing: Existing, default_policy: str) -> Iterator[str]:
-    """Agents that sign users on by a policy which asks for no consent, where the file names the agent or the policy."""
+    """Agents that sign users on by a policy which asks for no consent, where the file names the agent or the
+    policy.
+    """
     named = {target.row.id: target.row for target in targets}
     rows = {**{row.id: row for row in existing.objects}, **named}.values()
     silent = {row.name: row.id for row in rows if row.kind == "policy" and not _asks(row)}
@@ -108,7 +118,10 @@ def base_url_warnings(row: EnvironmentRow, existing: Existing) -> Iterator[str]:
     for other in existing.environments:
         theirs = other.document.get("base_url")
         if mine and theirs and theirs != mine and other.id != row.id:
-            yield f"the environment {other.name} was applied for {theirs}, not for {mine}: apply it with the same --base-url"
+            yield (
+                f"the environment {other.name} was applied for {theirs}, not for {mine}: apply it with "
+                f"the same --base-url"
+            )
 
 
 def _plan_object(plan: Plan, existing: Existing, before: ObjectRow | None, row: ObjectRow) -> None:
@@ -119,16 +132,24 @@ def _plan_object(plan: Plan, existing: Existing, before: ObjectRow | None, row: 
 
 
 def _readable(row: ObjectRow, existing: Existing) -> JsonObject:
-    """The document as it takes effect and as the file writes it; of a broken one nothing, so that it is replaced."""
+    """The document as it takes effect and as the file writes it.
+
+    Of a broken one nothing, so that it is replaced.
+    """
     document = read_document(row, DOCUMENTS[row.kind])
-    members: dict[str, JsonValue] = {**(document.model_dump(mode="json") if document else {}), "name": row.name}
+    members: dict[str, JsonValue] = {
+        **(document.model_dump(mode="json") if document else {}),
+        "name": row.name,
+    }
     members.pop("term", None)  # the store's business
     if isinstance(document, ResourceDocument):
         default = " (default)" if document.delegation_required is None else ""
         members["delegation_required"] = f"{str(document.requires_delegation).lower()}{default}"
     if isinstance(document, AgentDocument):
         names = {each.id: each.name for each in existing.of_kind("resource")}
-        members["scopes"] = {names.get(resource, resource): list(scopes) for resource, scopes in document.scopes.items()}
+        members["scopes"] = {
+            names.get(resource, resource): list(scopes) for resource, scopes in document.scopes.items()
+        }
     return members
 
 
@@ -137,5 +158,8 @@ def _plan_secret(plan: Plan, existing: Existing, target: Target, now: float) -> 
     if valid and (target.secret is None or matches(target.secret, valid[0].digest)):
         return
     changes, issued = replace_secret(target.row, valid, now, target.secret)
-    plan.add(NewSecret(target.row.kind, target.row.id, target.row.name, is_given=target.secret is not None), *changes)
+    plan.add(
+        NewSecret(target.row.kind, target.row.id, target.row.name, is_given=target.secret is not None),
+        *changes,
+    )
     plan.secrets.append(issued)

@@ -43,7 +43,12 @@ class Problems:
     def raise_if_any(self) -> None:
         """Raise `EnvironmentFileInvalid` with what was collected, in the order of the file."""
         if self._found:
-            errors = [ConfigurationError(self._source.position(each.pointer, at_key=each.at_key), each.reason, each.fix) for each in self]
+            errors = [
+                ConfigurationError(
+                    self._source.position(each.pointer, at_key=each.at_key), each.reason, each.fix
+                )
+                for each in self
+            ]
             raise EnvironmentFileInvalid(sorted(errors, key=_place))
 
 

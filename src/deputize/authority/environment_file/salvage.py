@@ -1,7 +1,8 @@
-"""What can still be judged of a file whose shape is wrong, so that errors of reference are told beside those of shape.
+"""What can still be judged of a file whose shape is wrong, so that errors of reference are told beside those
+of shape.
 
-Each broken part is taken out, as little as possible, until the rest has the shape of a file. What was taken out leaves doubt: a name
-that stood in it may be what others refer to.
+Each broken part is taken out, as little as possible, until the rest has the shape of a file. What was taken
+out leaves doubt: a name that stood in it may be what others refer to.
 """
 
 from collections.abc import Container, Iterator, Mapping, Sequence
@@ -30,13 +31,14 @@ class Salvaged:
     def tell(self, found: Problems, problems: Problems) -> None:
         """Add to `problems` what is certain of `found`, at its place in the file.
 
-        Left out is what may be no error once the broken parts are mended: a name that stands in one of them, and what is missed in
-        something that holds one.
+        Left out is what may be no error once the broken parts are mended: a name that stands in one of them,
+        and what is missed in something that holds one.
         """
         for problem in found:
             pointer = self._origin(problem.pointer)
             is_doubtful = any(each == pointer or each.startswith(f"{pointer}/") for each in self.broken) or (
-                pointer not in self.origins.values() and any(_parent(each) == _parent(pointer) for each in self.broken)
+                pointer not in self.origins.values()
+                and any(_parent(each) == _parent(pointer) for each in self.broken)
             )
             if not is_doubtful and not any(repr(text) in problem.reason for text in self.texts):
                 problems.add(pointer, problem.reason, problem.fix, at_key=problem.at_key)
@@ -49,15 +51,25 @@ class Salvaged:
 
 
 def salvage(value: JsonValue, unresolved: frozenset[str]) -> Salvaged | None:
-    """The rest of `value`, without the parts at the pointers in `unresolved`; `None` when not even the environment is told."""
-    rest, origins, broken, texts = value, {pointer: pointer for pointer in _pointers(value, "")}, set(unresolved), set[str]()
+    """The rest of `value`, without the parts at the pointers in `unresolved`.
+
+    `None` when not even the environment is told.
+    """
+    rest, origins, broken, texts = (
+        value,
+        {pointer: pointer for pointer in _pointers(value, "")},
+        set(unresolved),
+        set[str](),
+    )
     doomed = set(unresolved)
     while True:
         texts |= {text for pointer in doomed for text in _texts(_at(rest, pointer))}
         rest, places = _without(rest, doomed, "", "")
         origins = {new: origins[old] for new, old in places.items()}
         try:
-            return Salvaged(EnvironmentFile.model_validate(rest), origins, frozenset(broken), frozenset(texts))
+            return Salvaged(
+                EnvironmentFile.model_validate(rest), origins, frozenset(broken), frozenset(texts)
+            )
         except ValidationError as error:
             details = error.errors(include_url=False, include_input=False)
             doomed = {_part(detail["loc"], detail["type"], origins) for detail in details}
@@ -122,4 +134,6 @@ def _without(value: JsonValue, doomed: set[str], old: str, new: str) -> tuple[Js
         kept.append((after, rest))
     if isinstance(value, Mapping):
         return {str(name): item for name, item in kept}, places
-    return [item for _, item in kept] if isinstance(value, Sequence) and not isinstance(value, str) else value, places
+    return [item for _, item in kept] if isinstance(value, Sequence) and not isinstance(
+        value, str
+    ) else value, places

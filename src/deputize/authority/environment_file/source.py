@@ -1,7 +1,7 @@
 """YAML text to JSON values, with the line and column of every member.
 
-Stricter than YAML where YAML surprises: no aliases (a few lines can stand for gigabytes), no tags, no duplicate keys, and only
-`true` and `false` are booleans, so that the locale `no` stays a text.
+Stricter than YAML where YAML surprises: no aliases (a few lines can stand for gigabytes), no tags, no
+duplicate keys, and only `true` and `false` are booleans, so that the locale `no` stays a text.
 """
 
 import re
@@ -50,21 +50,32 @@ class Source:
 
 
 def read(text: bytes, file: str) -> Source:
-    """The content of an environment file. Raises `ConfigurationError` where it is not the YAML described above."""
+    """The content of an environment file.
+
+    Raises `ConfigurationError` where it is not the YAML described above.
+    """
     if len(text) > MAX_SIZE:
         raise ConfigurationError(Position(file), f"the file is larger than {MAX_SIZE} bytes", "split it")
     try:
         root = _compose(text.decode("utf-8"), file)
     except UnicodeDecodeError as error:
-        raise ConfigurationError(Position(file), f"not UTF-8 at byte {error.start}", "save it as UTF-8") from error
+        raise ConfigurationError(
+            Position(file), f"not UTF-8 at byte {error.start}", "save it as UTF-8"
+        ) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Position(file, "", mark.line + 1, mark.column + 1) if mark else Position(file)
-        raise ConfigurationError(place, f"not YAML: {', '.join(filter(None, (error.context, error.problem)))}") from error
+        raise ConfigurationError(
+            place, f"not YAML: {', '.join(filter(None, (error.context, error.problem)))}"
+        ) from error
     except yaml.reader.ReaderError as error:
-        raise ConfigurationError(Position(file), f"character {error.position + 1} is not allowed in YAML", "remove it") from error
+        raise ConfigurationError(
+            Position(file), f"character {error.position + 1} is not allowed in YAML", "remove it"
+        ) from error
     if root is None:
-        raise ConfigurationError(Position(file, "", 1, 1), "the file is empty", "start with environment: NAME")
+        raise ConfigurationError(
+            Position(file, "", 1, 1), "the file is empty", "start with environment: NAME"
+        )
     reader = _Reader(file)
     value = reader.value(root, "")
     return Source(file, value, reader.values, reader.keys)
@@ -92,8 +103,15 @@ class _Composer(yaml.SafeLoader):
         event = cast("yaml.Event", self.peek_event())  # pyright: ignore[reportUnknownMemberType] - untyped in the stubs
         self._nodes += 1
         self._depth += 1
-        self._refuse(isinstance(event, yaml.AliasEvent), event, "aliases are not supported", "write the content out")
-        self._refuse(getattr(event, "tag", None) is not None, event, "tags are not supported", "remove the part that starts with !")
+        self._refuse(
+            isinstance(event, yaml.AliasEvent), event, "aliases are not supported", "write the content out"
+        )
+        self._refuse(
+            getattr(event, "tag", None) is not None,
+            event,
+            "tags are not supported",
+            "remove the part that starts with !",
+        )
         self._refuse(self._depth > MAX_DEPTH, event, f"nested deeper than {MAX_DEPTH}", "flatten it")
         self._refuse(self._nodes > MAX_NODES, event, f"more than {MAX_NODES} values", "split the file")
         node = super().compose_node(parent, index)
@@ -129,14 +147,18 @@ class _Reader:
             name = self._name(key, pointer)
             member = pointers.join(pointer, name)
             if name in members:
-                raise ConfigurationError(self._position(key, member), f"{name[:64]!r} stands here twice", "keep one of them")
+                raise ConfigurationError(
+                    self._position(key, member), f"{name[:64]!r} stands here twice", "keep one of them"
+                )
             self.keys[member] = _place(key)
             members[name] = self.value(value, member)
         return members
 
     def _name(self, key: yaml.Node, pointer: str) -> str:
         if not isinstance(key, yaml.ScalarNode):
-            raise ConfigurationError(self._position(key, pointer), "a member's name has to be a text", _QUOTE_IT)
+            raise ConfigurationError(
+                self._position(key, pointer), "a member's name has to be a text", _QUOTE_IT
+            )
         return str(key.value)
 
     def _position(self, node: yaml.Node, pointer: str) -> Position:

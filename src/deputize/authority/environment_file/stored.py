@@ -1,7 +1,7 @@
 """What is stored, in the words of an environment file: an entry of an existing object is completed with it.
 
-From here on nobody needs to ask whether a member came from the file or from the database, except who judges only what the file says:
-`model_fields_set` of a completed entry are the members that the file names.
+From here on nobody needs to ask whether a member came from the file or from the database, except who judges
+only what the file says: `model_fields_set` of a completed entry are the members that the file names.
 """
 
 from collections.abc import Iterable, Mapping
@@ -39,11 +39,20 @@ EntryT = TypeVar("EntryT", ResourceEntry, AgreementEntry, PolicyEntry, AgentEntr
 
 
 def complete(file: EnvironmentFile, existing: Existing) -> EnvironmentFile:
-    """The file with every entry of an existing object completed by what is stored of it. New objects stay as they are."""
+    """The file with every entry of an existing object completed by what is stored of it.
+
+    New objects stay as they are.
+    """
     names = _names(file, existing)
 
     def completed(kind: Kind, listed: Iterable[EntryT] | None) -> tuple[EntryT, ...] | None:
-        return None if listed is None else tuple(_completed(entry, existing.find(kind, entry.id, entry.name), names) for entry in listed)
+        return (
+            None
+            if listed is None
+            else tuple(
+                _completed(entry, existing.find(kind, entry.id, entry.name), names) for entry in listed
+            )
+        )
 
     users = None if file.users is None else tuple(_completed_user(entry, existing) for entry in file.users)
     return file.model_copy(
@@ -60,8 +69,12 @@ def complete(file: EnvironmentFile, existing: Existing) -> EnvironmentFile:
 def _names(file: EnvironmentFile, existing: Existing) -> Mapping[str, str]:
     """Id to name of resources and agreements, as they will be called."""
     names = {row.id: row.name for row in existing.objects}
-    resources = ((existing.find("resource", entry.id, entry.name), entry.name) for entry in file.resources or ())
-    agreements = ((existing.find("agreement", entry.id, entry.name), entry.name) for entry in file.agreements or ())
+    resources = (
+        (existing.find("resource", entry.id, entry.name), entry.name) for entry in file.resources or ()
+    )
+    agreements = (
+        (existing.find("agreement", entry.id, entry.name), entry.name) for entry in file.agreements or ()
+    )
     names |= {row.id: name for row, name in (*resources, *agreements) if row}
     return names
 
@@ -78,7 +91,10 @@ def _overlaid(entry: EntryT, stored: Members) -> EntryT:
 
 
 def _members(row: ObjectRow, names: Mapping[str, str]) -> Members | None:
-    """The stored object's members; `None` where its document is broken, so that the entry has to tell all of it."""
+    """The stored object's members.
+
+    `None` where its document is broken, so that the entry has to tell all of it.
+    """
     match row.kind:
         case "resource":
             resource = read_document(row, ResourceDocument)
@@ -100,7 +116,10 @@ def _resource(document: ResourceDocument) -> Members:
         "description": document.description,
         "token_lifetime": document.token_lifetime,
         "attributes": tuple(_attribute(each) for each in document.attributes),
-        "scopes": tuple(ScopeEntry.model_construct(name=name, **scope.model_dump()) for name, scope in document.scopes.items()),
+        "scopes": tuple(
+            ScopeEntry.model_construct(name=name, **scope.model_dump())
+            for name, scope in document.scopes.items()
+        ),
         "delegation_required": document.delegation_required,
         "may_outlive_subject": document.may_outlive_subject,
         "impersonation_allowed": document.impersonation_allowed,
@@ -118,12 +137,17 @@ def _agreement(document: AgreementDocument) -> Members:
         "description": document.description,
         "enabled": document.enabled,
         "reconsent_every": document.reconsent_days,
-        "languages": tuple(LanguageEntry.model_construct(**each.model_dump(exclude={"revision"})) for each in document.texts),
+        "languages": tuple(
+            LanguageEntry.model_construct(**each.model_dump(exclude={"revision"})) for each in document.texts
+        ),
     }
 
 
 def _policy(document: PolicyDocument, names: Mapping[str, str]) -> Members:
-    prompted = (names.get(step.settings.get("agreement", ""), "") if step.type == "AGREEMENT" else None for step in document.steps)
+    prompted = (
+        names.get(step.settings.get("agreement", ""), "") if step.type == "AGREEMENT" else None
+        for step in document.steps
+    )
     return {"steps": tuple(_step(agreement) for agreement in prompted)}
 
 
@@ -142,7 +166,9 @@ def _agent(document: AgentDocument, names: Mapping[str, str]) -> Members:
         "grants": tuple(grant for grant in document.grant_types if grant not in implied),
         "redirect_uris": document.redirect_uris,
         "post_logout_redirect_uris": document.post_logout_redirect_uris,
-        "scopes": {names[resource]: scopes for resource, scopes in document.scopes.items() if resource in names},
+        "scopes": {
+            names[resource]: scopes for resource, scopes in document.scopes.items() if resource in names
+        },
         "policies": document.policies,
         "client_auth": document.client_auth,
         "refresh_token_lifetime": document.refresh_token_lifetime,

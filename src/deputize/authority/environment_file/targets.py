@@ -54,9 +54,14 @@ def base_url_of(row: EnvironmentRow) -> str:
 
 
 def environment_target(file: EnvironmentFile, existing: Existing, base_url: str | None) -> EnvironmentRow:
-    """The environment's own row; what the file leaves out stays, or gets its default, and so does the base URL."""
+    """The environment's own row.
+
+    What the file leaves out stays, or gets its default, and so does the base URL.
+    """
     row, document = existing.environment, environment_settings(file, existing)
-    document = document.model_copy(update={"base_url": base_url or document.base_url or (None if row else DEFAULT_BASE_URL)})
+    document = document.model_copy(
+        update={"base_url": base_url or document.base_url or (None if row else DEFAULT_BASE_URL)}
+    )
     return EnvironmentRow(row.id if row else file.id or new_id(), file.environment, _stored(document))
 
 
@@ -64,7 +69,10 @@ def object_targets(file: EnvironmentFile, existing: Existing, environment_id: st
     """Every object the file lists, in its order."""
     builder = _Builder(file, existing, environment_id)
     return (
-        *(builder.target("resource", each, builder.resource(each), each.secret) for each in file.resources or ()),
+        *(
+            builder.target("resource", each, builder.resource(each), each.secret)
+            for each in file.resources or ()
+        ),
         *(builder.target("agreement", each, builder.agreement(each)) for each in file.agreements or ()),
         *(builder.target("policy", each, builder.policy(each)) for each in file.policies or ()),
         *(builder.target("agent", each, builder.agent(each), each.secret) for each in file.agents or ()),
@@ -79,11 +87,17 @@ class _Builder:
         self._environment_id = environment_id
         self._ids: Mapping[tuple[Kind, str], str] = {
             **{(row.kind, row.name): row.id for row in existing.objects},
-            **{(kind, entry.name): _id(existing, kind, entry) for kind, _, listed in entries(file) for entry in listed or ()},
+            **{
+                (kind, entry.name): _id(existing, kind, entry)
+                for kind, _, listed in entries(file)
+                for entry in listed or ()
+            },
         }
 
     def target(self, kind: Kind, entry: Named, document: Document, secret: str | None = None) -> Target:
-        row = ObjectRow(self._ids[kind, entry.name], self._environment_id, kind, entry.name, _stored(document))
+        row = ObjectRow(
+            self._ids[kind, entry.name], self._environment_id, kind, entry.name, _stored(document)
+        )
         return Target(row, secret)
 
     def agreement(self, entry: AgreementEntry) -> AgreementDocument:
@@ -101,13 +115,18 @@ class _Builder:
 
     def resource(self, entry: ResourceEntry) -> ResourceDocument:
         audience = entry.audience or entry.name
-        return (self._stored("resource", entry, ResourceDocument) or ResourceDocument(audience=audience)).model_copy(
+        return (
+            self._stored("resource", entry, ResourceDocument) or ResourceDocument(audience=audience)
+        ).model_copy(
             update={
                 "audience": audience,
                 "description": entry.description,
                 "token_lifetime": entry.token_lifetime,
                 "attributes": tuple(_attribute(attribute) for attribute in entry.attributes),
-                "scopes": {scope.name: ScopeDocument(description=scope.description, consent=scope.consent) for scope in entry.scopes},
+                "scopes": {
+                    scope.name: ScopeDocument(description=scope.description, consent=scope.consent)
+                    for scope in entry.scopes
+                },
                 "delegation_required": entry.delegation_required,
                 "may_outlive_subject": entry.may_outlive_subject,
                 "impersonation_allowed": entry.impersonation_allowed,
@@ -116,12 +135,16 @@ class _Builder:
 
     def policy(self, entry: PolicyEntry) -> PolicyDocument:
         steps = tuple(self._step(step) for step in entry.steps)
-        return (self._stored("policy", entry, PolicyDocument) or PolicyDocument(steps=steps)).model_copy(update={"steps": steps})
+        return (self._stored("policy", entry, PolicyDocument) or PolicyDocument(steps=steps)).model_copy(
+            update={"steps": steps}
+        )
 
     def _step(self, step: StepEntry) -> StepDocument:
         if step.agreement_prompt is None:
             return StepDocument(type="LOGIN")
-        return StepDocument(type="AGREEMENT", settings={"agreement": self._ids["agreement", step.agreement_prompt.agreement]})
+        return StepDocument(
+            type="AGREEMENT", settings={"agreement": self._ids["agreement", step.agreement_prompt.agreement]}
+        )
 
     def agent(self, entry: AgentEntry) -> AgentDocument:
         implied = [AUTHORIZATION_CODE] if entry.redirect_uris else []
@@ -132,7 +155,10 @@ class _Builder:
                 "grant_types": tuple(sorted({*implied, *entry.grants})),
                 "redirect_uris": entry.redirect_uris,
                 "post_logout_redirect_uris": entry.post_logout_redirect_uris,
-                "scopes": {self._ids["resource", name]: tuple(sorted(set(scopes))) for name, scopes in entry.scopes.items()},
+                "scopes": {
+                    self._ids["resource", name]: tuple(sorted(set(scopes)))
+                    for name, scopes in entry.scopes.items()
+                },
                 "policies": entry.policies,
                 "client_auth": entry.client_auth,
                 "refresh_token_lifetime": entry.refresh_token_lifetime,

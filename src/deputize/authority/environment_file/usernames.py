@@ -23,22 +23,34 @@ def check_usernames(file: EnvironmentFile, existing: Existing, problems: Problem
         elif form in ids:
             problems.add(pointer, f"{user.username!r} is the id of {ids[form]}, and tokens name both", _FIX)
         elif owners.get(form, user.username) != user.username:
-            problems.add(pointer, f"{user.username!r} differs from the user {owners[form]!r} in case only", _FIX)
+            problems.add(
+                pointer, f"{user.username!r} differs from the user {owners[form]!r} in case only", _FIX
+            )
         owners.setdefault(form, user.username)
     for kind, member, listed in entries(file):
         for index, entry in enumerate(listed or ()):
             if entry.id is not None and (name := kept.get(comparison_form(entry.id))):
-                problems.add(f"/{member}/{index}/id", f"the {kind} would have the name of the user {name!r} as its id", "use another id")
+                problems.add(
+                    f"/{member}/{index}/id",
+                    f"the {kind} would have the name of the user {name!r} as its id",
+                    "use another id",
+                )
 
 
 def _kept(file: EnvironmentFile, existing: Existing) -> dict[str, str]:
     """The names of users that stay as they are, by what others must not share."""
     if file.users is not None and file.prune:
         return {}
-    named = {found.id for entry in file.users or () if (found := existing.find_user(entry.id, entry.username))}
+    named = {
+        found.id for entry in file.users or () if (found := existing.find_user(entry.id, entry.username))
+    }
     return {comparison_form(user.username): user.username for user in existing.users if user.id not in named}
 
 
 def _ids(file: EnvironmentFile, existing: Existing) -> Mapping[str, str]:
-    given = [(entry.id, f"the {kind} {entry.name!r}") for kind, _, listed in entries(file) for entry in listed or ()]
+    given = [
+        (entry.id, f"the {kind} {entry.name!r}")
+        for kind, _, listed in entries(file)
+        for entry in listed or ()
+    ]
     return {**existing.taken_ids, **{each: what for each, what in given if each is not None}}

@@ -11,13 +11,21 @@ from deputize.authority.signon.pages import Page
 from deputize.authority.signon.reader import dead_end, language_of, refuse_as_page, show
 from deputize.authority.signon.situation import SignedOn
 from deputize.kernel.digests import digest
-from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, code_response, error_response
+from deputize.oauth.authorization_request import (
+    AuthorizationRefusal,
+    AuthorizationRequest,
+    code_response,
+    error_response,
+)
 from deputize.oauth.consents import is_in_force
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant
 
 
 async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn, code: str) -> Response:
-    """Send the browser back with `code`. If that was issued before, what it stands for is what it stood for then."""
+    """Send the browser back with `code`.
+
+    If that was issued before, what it stands for is what it stood for then.
+    """
     grant = _grant(call, request, signed_on)
     if not await call.services.store.codes.add_code(_code(call, request, grant.id, code), grant):
         return await again(call, request, code) or dead_end(call, "error.expired")
@@ -37,8 +45,8 @@ async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn, 
 async def again(call: Call, request: AuthorizationRequest, code: str) -> Response | None:
     """What a flow that already yielded its code answers; `None` if it did not yet.
 
-    The same code while the agent has not redeemed it, for the answer may have got lost. After that a page for people: redeeming a
-    code twice ends what came from it.
+    The same code while the agent has not redeemed it, for the answer may have got lost. After that a page for
+    people: redeeming a code twice ends what came from it.
     """
     issued = await call.services.store.codes.find_code(digest(code))
     if issued is None:
@@ -56,7 +64,9 @@ def refuse(call: Call, refusal: AuthorizationRefusal) -> Response:
     """Send the browser back with the error, or show it where nothing says that the address is the agent's."""
     error = copy(refusal.error)
     error.description = described(error, call.correlation_id)
-    location = error_response(AuthorizationRefusal(error, refusal.redirect_uri, refusal.state), call.environment.issuer)
+    location = error_response(
+        AuthorizationRefusal(error, refusal.redirect_uri, refusal.state), call.environment.issuer
+    )
     if location is None:
         return refuse_as_page(call, refusal.error)
     log_refusal(call, refusal.error)
@@ -64,12 +74,18 @@ def refuse(call: Call, refusal: AuthorizationRefusal) -> Response:
 
 
 def _leave(call: Call, location: str) -> Response:
-    """A flow's pages are left by their forms. At authorize nobody submitted one, and what is asked for in a frame must be a redirect."""
+    """A flow's pages are left by their forms.
+
+    At authorize nobody submitted one, and what is asked for in a frame must be a redirect.
+    """
     return leave(call, location, after_form="flow" in call.request.path_params)
 
 
 def _grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Grant:
-    """Everything that what the agent gets rests on, by identity and as it was read: whatever of it ended since is not revived."""
+    """Everything that what the agent gets rests on, by identity and as it was read.
+
+    Whatever of it ended since is not revived.
+    """
     session, client, agreements = signed_on.session, request.client, call.environment.agreements
     refreshable = "refresh_token" in client.grant_types
     return Grant(
@@ -86,10 +102,12 @@ def _grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Gr
         consents={
             consent.agreement_id: consent.id
             for consent in signed_on.consents_for(client.id)
-            if consent.agreement_id in agreements and is_in_force(consent, agreements[consent.agreement_id], call.now)
+            if consent.agreement_id in agreements
+            and is_in_force(consent, agreements[consent.agreement_id], call.now)
         },
         created_at=call.now,
-        expires_at=call.now + (client.refresh_token_rolling_lifetime if refreshable else call.services.limits.code_lifetime),
+        expires_at=call.now
+        + (client.refresh_token_rolling_lifetime if refreshable else call.services.limits.code_lifetime),
     )
 
 

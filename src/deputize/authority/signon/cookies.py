@@ -1,4 +1,7 @@
-"""The cookies of a browser: one ties sign-on pages to it, one stands for its session, one for having signed on here before."""
+"""The cookies of a browser.
+
+One ties sign-on pages to it, one stands for its session, one for having signed on here before.
+"""
 
 from dataclasses import dataclass
 
@@ -12,13 +15,15 @@ _PREFIX = "__Host-"
 
 @dataclass(frozen=True, slots=True)
 class Cookies:
-    """Names and attributes of one environment's cookies, which depend on whether users reach the authority over https.
+    """Names and attributes of one environment's cookies, which depend on whether users reach the authority
+    over https.
 
-    Cookies know neither ports nor schemes, so on one host name they come to everybody who listens there (RFC 6265 section 8.5).
-    Over https all carry the `__Host-` prefix, so that no other host of the domain can set them (RFC 6265bis section 4.1.3.2).
-    The prefix is not to be had over http; there the path keeps them to the environment's own pages, so that an agent's callback
-    on the same host never sees them. `oauth.redirect_uris.receives_cookies` refuses the callbacks that would.
-    `SameSite=Lax` sends them when an agent's link leads here and withholds them from forms of other sites.
+    Cookies know neither ports nor schemes, so on one host name they come to everybody who listens there (RFC
+    6265 section 8.5). Over https all carry the `__Host-` prefix, so that no other host of the domain can set
+    them (RFC 6265bis section 4.1.3.2). The prefix is not to be had over http; there the path keeps them to
+    the environment's own pages, so that an agent's callback on the same host never sees them.
+    `oauth.redirect_uris.receives_cookies` refuses the callbacks that would. `SameSite=Lax` sends them when an
+    agent's link leads here and withholds them from forms of other sites.
     """
 
     secure: bool
@@ -64,7 +69,10 @@ class Cookies:
         return f"{_PREFIX}{name}" if self.secure else name
 
     def _read(self, request: Request, name: str) -> str | None:
-        """The first value of that name: the one of the longest path (RFC 6265 section 5.4), so not one a neighbour set for `/`."""
+        """The first value of that name.
+
+        The one of the longest path (RFC 6265 section 5.4), so not one a neighbour set for `/`.
+        """
         for header in request.headers.getlist("cookie"):
             for pair in header.split(";"):
                 found, _, value = pair.strip().partition("=")
@@ -74,7 +82,15 @@ class Cookies:
 
     def _set(self, response: Response, name: str, value: str, lifetime: int | None) -> None:
         path = "/" if self.secure else f"/{self.environment_id}/"
-        response.set_cookie(self._name(name), value, max_age=lifetime, path=path, secure=self.secure, httponly=True, samesite="lax")
+        response.set_cookie(
+            self._name(name),
+            value,
+            max_age=lifetime,
+            path=path,
+            secure=self.secure,
+            httponly=True,
+            samesite="lax",
+        )
 
 
 def cookies_of(call: Call) -> Cookies:

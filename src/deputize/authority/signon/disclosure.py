@@ -13,7 +13,10 @@ from deputize.oauth.resources import Target
 
 @dataclass(frozen=True, slots=True)
 class ScopeLine:
-    """A scope: its name, and what it allows. OpenID scopes have no description, for pages say them in the reader's language."""
+    """A scope: its name, and what it allows.
+
+    OpenID scopes have no description, for pages say them in the reader's language.
+    """
 
     name: str
     description: str
@@ -51,11 +54,16 @@ class Disclosure:
     covers: Covers
 
     def digest_for(self, *parts: str) -> str:
-        """A value that a form carries, so that nothing else than this is agreed to with it; `parts` are what else was shown."""
+        """A value that a form carries, so that nothing else than this is agreed to with it.
+
+        `parts` are what else was shown.
+        """
         return digest(json.dumps([*parts, asdict(self)]))
 
 
-def disclose(environment: Environment, client: Agent, target: Target, reach: Covers, agreed: Covers) -> Disclosure:
+def disclose(
+    environment: Environment, client: Agent, target: Target, reach: Covers, agreed: Covers
+) -> Disclosure:
     """The page for a sign-on of `client` that reaches `reach`, whose user agreed to `agreed` before.
 
     When that is nothing new, the user is asked for all of it again.
@@ -76,18 +84,29 @@ def disclose(environment: Environment, client: Agent, target: Target, reach: Cov
     )
 
 
-def resource_lines(environment: Environment, resources: Mapping[str, tuple[str, ...]]) -> tuple[ResourceLine, ...]:
+def resource_lines(
+    environment: Environment, resources: Mapping[str, tuple[str, ...]]
+) -> tuple[ResourceLine, ...]:
     """These scopes by resource, as far as the environment still has them."""
     lines: list[ResourceLine] = []
     for resource_id, scopes in resources.items():
         resource = environment.resources.get(resource_id)
-        described = {name: scope.description for name, scope in resource.scopes.items()} if resource else dict[str, str]()
+        described = (
+            {name: scope.description for name, scope in resource.scopes.items()}
+            if resource
+            else dict[str, str]()
+        )
         shown = tuple(ScopeLine(name, described.get(name, "")) for name in scopes)
-        lines.append(ResourceLine(resource.name if resource else "", resource.description if resource else "", shown))
+        lines.append(
+            ResourceLine(resource.name if resource else "", resource.description if resource else "", shown)
+        )
     return tuple(lines)
 
 
 def agent_lines(environment: Environment, covers: Covers, client_id: str) -> tuple[AgentLine, ...]:
     """What agents other than `client_id` may obtain."""
     others = {agent_id: resources for agent_id, resources in covers.items() if agent_id != client_id}
-    return tuple(AgentLine(environment.agents[each].name, resource_lines(environment, resources)) for each, resources in others.items())
+    return tuple(
+        AgentLine(environment.agents[each].name, resource_lines(environment, resources))
+        for each, resources in others.items()
+    )

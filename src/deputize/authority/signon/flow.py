@@ -1,9 +1,10 @@
 """Sign-on flows: an authorization request on its way through the steps of a policy.
 
-A flow lives in its address: the request's parameters, when it began, and whose sign-on it saw, under a seal that only this
-environment's servers can make and that is good in one browser only. So nobody can make the server remember anything by asking. Who
-signed on is the browser's session, what was agreed to is the user's consents. So parallel tabs, reloads and repeated clicks all lead
-to the same place, and nothing is half done after a crash.
+A flow lives in its address: the request's parameters, when it began, and whose sign-on it saw, under a seal
+that only this environment's servers can make and that is good in one browser only. So nobody can make the
+server remember anything by asking. Who signed on is the browser's session, what was agreed to is the user's
+consents. So parallel tabs, reloads and repeated clicks all lead to the same place, and nothing is half done
+after a crash.
 """
 
 from collections.abc import Mapping
@@ -35,7 +36,10 @@ from deputize.oauth.sessions import is_live
 from deputize.oauth.texts import parse_accept_language
 
 _TOUCH_SECONDS = 30.0
-"""A session's use is written down at most this often, so that most pages only read; idle life is exact to that."""
+"""A session's use is written down at most this often, so that most pages only read.
+
+Idle life is exact to that.
+"""
 _LOGIN = Step("LOGIN", {})
 _LOGIN_ONLY = Policy("", "", (_LOGIN,))
 _BY_TYPE: Mapping[str, SignOnStep] = {step.type: step for step in STEPS}
@@ -49,11 +53,17 @@ class Flow:
     """Random. One authorization code at most comes from it."""
     started_at: int
     parameters: Mapping[str, str] | None
-    """Of the authorization request, validated anew each time; `None` when the user only wants their account page."""
+    """Of the authorization request, validated anew each time.
+
+    `None` when the user only wants their account page.
+    """
     session_id: str = ""
     """The session in which somebody signed on in this flow; empty before that."""
     accepted: str = ""
-    """The ids of the consents given in this flow, with "~" between them: `prompt=consent` asks for each once."""
+    """The ids of the consents given in this flow, with "~" between them.
+
+    `prompt=consent` asks for each once.
+    """
 
 
 async def start(call: Call, parameters: Mapping[str, str] | None) -> Response:
@@ -74,7 +84,10 @@ async def find(call: Call) -> Flow | None:
     if browser is None or len(parts) != 5:
         return None
     flow_id, started_at, session_id, accepted, sealed = parts
-    if not same(sealed, await seal(call.services, call.environment.id, "flow", browser, *parts[:-1], call.request.url.query)):
+    if not same(
+        sealed,
+        await seal(call.services, call.environment.id, "flow", browser, *parts[:-1], call.request.url.query),
+    ):
         return None
     if int(started_at) + call.services.limits.flow_lifetime <= call.now:
         return None
@@ -111,14 +124,26 @@ async def _signed_on(call: Call, session: Session | None) -> SignedOn | None:
 
 
 async def session_of(call: Call) -> Session | None:
-    """The session this browser's cookie stands for, unless it was ended. It may have lapsed: what came from it lives on."""
+    """The session this browser's cookie stands for, unless it was ended.
+
+    It may have lapsed: what came from it lives on.
+    """
     cookie = cookies_of(call).session(call.request)
-    session = await call.services.store.sessions.find_session(call.environment.id, digest(cookie)) if cookie else None
+    session = (
+        await call.services.store.sessions.find_session(call.environment.id, digest(cookie))
+        if cookie
+        else None
+    )
     return session if session and session.ended_at is None else None
 
 
-async def situation_of(call: Call, request: AuthorizationRequest | None, flow: Flow | None = None) -> Situation:
-    """Where this browser stands with a request (`None`: with its account page), within a flow or before there is one."""
+async def situation_of(
+    call: Call, request: AuthorizationRequest | None, flow: Flow | None = None
+) -> Situation:
+    """Where this browser stands with a request (`None`.
+
+    With its account page), within a flow or before there is one.
+    """
     browser_languages = parse_accept_language(call.request.headers.get("accept-language"))
     session, seen = await session_of(call), flow or Flow("", int(call.now), None)
     somebody = await _signed_on(call, session)
@@ -160,9 +185,9 @@ def _reach(call: Call, request: AuthorizationRequest, somebody: SignedOn) -> Cov
 def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow) -> bool:
     """Whether the session's sign-on is recent enough for this request (OpenID Connect Core section 3.1.2.1).
 
-    A sign-on in the flow itself always is. Nothing else tells before from after: `auth_time` is in whole seconds, and clocks jump.
-    Ages count from the beginning of the flow, so that reading an agreement slowly does not mean signing on again, and in doubt about
-    a part of a second a sign-on is too old.
+    A sign-on in the flow itself always is. Nothing else tells before from after: `auth_time` is in whole
+    seconds, and clocks jump. Ages count from the beginning of the flow, so that reading an agreement slowly
+    does not mean signing on again, and in doubt about a part of a second a sign-on is too old.
     """
     if request is None or session.id == flow.session_id:
         return True
@@ -172,11 +197,16 @@ def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow
 
 
 def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
-    """The first step that is not satisfied. Signing on comes first even where a policy forgets it. Raises `ServerError`."""
+    """The first step that is not satisfied.
+
+    Signing on comes first even where a policy forgets it. Raises `ServerError`.
+    """
     for step in (_LOGIN, *situation.policy.steps):
         kind = _BY_TYPE.get(step.type)
         if kind is None:
-            raise ServerError(f"the policy {situation.policy.name!r} has a step of the unknown type {step.type!r}")
+            raise ServerError(
+                f"the policy {situation.policy.name!r} has a step of the unknown type {step.type!r}"
+            )
         if kind.is_due(step, situation):
             return kind, step
     return None
@@ -202,7 +232,8 @@ async def finish(call: Call, situation: Situation, flow: Flow | None = None) -> 
 async def code_of(call: Call, flow: Flow) -> str:
     """The one authorization code of a flow.
 
-    It is computed, so that whoever asks again, in parallel, after a crash or because the answer got lost, gets the same one.
+    It is computed, so that whoever asks again, in parallel, after a crash or because the answer got lost,
+    gets the same one.
     """
     return await seal(call.services, call.environment.id, "code", flow.id)
 

@@ -12,7 +12,9 @@ _OWN_SITES = frozenset({"same-origin", "none"})
 
 
 async def csrf_token(call: Call, cookie: str, purpose: str) -> str:
-    """What a page's form carries: bound to the browser's cookie, and sealed, so that not even who has the cookie can make it.
+    """What a page's form carries.
+
+    Bound to the browser's cookie, and sealed, so that not even who has the cookie can make it.
 
     `purpose` keeps a value from working on another page; nothing has to be stored.
     """
@@ -20,9 +22,14 @@ async def csrf_token(call: Call, cookie: str, purpose: str) -> str:
 
 
 async def is_own_form(call: Call, form: Mapping[str, str], cookie: str, purpose: str) -> bool:
-    """Whether the submitted form carries the right token and, where the browser says so, comes from this origin.
+    """Whether the submitted form carries the right token and, where the browser says so, comes from this
+    origin.
 
     Without a cookie there is no browser that the page was shown to: then it is not.
     """
     site = call.request.headers.get("sec-fetch-site", "same-origin")
-    return bool(cookie) and site in _OWN_SITES and same(form.get("csrf", ""), await csrf_token(call, cookie, purpose))
+    return (
+        bool(cookie)
+        and site in _OWN_SITES
+        and same(form.get("csrf", ""), await csrf_token(call, cookie, purpose))
+    )

@@ -1,7 +1,7 @@
 """Browsers in which somebody signed on before: others who guess that user's password do not make them wait.
 
-A browser carries one entry a user: a random id, and a seal over it and the user that only this environment's servers can make. It signs
-nobody on, and says nothing about which users they are.
+A browser carries one entry a user: a random id, and a seal over it and the user that only this environment's
+servers can make. It signs nobody on, and says nothing about which users they are.
 """
 
 from deputize.authority.services import Services

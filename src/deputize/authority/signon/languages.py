@@ -24,7 +24,10 @@ class Language:
         return direction(self.locale)
 
     def text(self, name: str, **values: object) -> str:
-        """The text `name` with its placeholders filled; plain text, to be escaped by whoever puts it into a page."""
+        """The text `name` with its placeholders filled.
+
+        Plain text, to be escaped by whoever puts it into a page.
+        """
         return self.texts[name].format(**values)
 
 
@@ -36,7 +39,10 @@ def language(locale: str) -> Language:
 
 
 def choose_language(preferred: str | None, browser: Sequence[str], default: str) -> Language:
-    """The catalogue for the user's preferred language, else the browser's, else the environment's; English if there is none."""
+    """The catalogue for the user's preferred language, else the browser's, else the environment's.
+
+    English if there is none.
+    """
     wanted = (tag.partition("-")[0].lower() for tag in (preferred, *browser, default) if tag)
     return language(next((locale for locale in wanted if locale in LOCALES), LOCALES[0]))
 
@@ -49,5 +55,9 @@ def direction(locale: str) -> str:
 def _flat(catalogue: Mapping[str, str | Mapping[str, str]]) -> list[tuple[str, str]]:
     flat: list[tuple[str, str]] = []
     for name, entry in catalogue.items():
-        flat.extend([(name, entry)] if isinstance(entry, str) else [(f"{name}.{inner}", text) for inner, text in entry.items()])
+        flat.extend(
+            [(name, entry)]
+            if isinstance(entry, str)
+            else [(f"{name}.{inner}", text) for inner, text in entry.items()]
+        )
     return flat

@@ -1,9 +1,10 @@
 """The way from our pages to somebody else's, past what browsers hold against it.
 
-Chromium holds every redirect after a form submission to the page's CSP `form-action`: ours to the agent, and also those by which the
-agent sends its user on, to wherever that is. Naming the agent's origin would stop users at agents that do; naming whole schemes would
-let forms lead anywhere. So a browser's submission ends at a page of ours, which takes the user on by itself: a navigation of its own
-that `form-action` does not apply to. Programs that play a browser, and addresses no page can open, get the plain redirect.
+Chromium holds every redirect after a form submission to the page's CSP `form-action`: ours to the agent, and
+also those by which the agent sends its user on, to wherever that is. Naming the agent's origin would stop
+users at agents that do; naming whole schemes would let forms lead anywhere. So a browser's submission ends at
+a page of ours, which takes the user on by itself: a navigation of its own that `form-action` does not apply
+to. Programs that play a browser, and addresses no page can open, get the plain redirect.
 """
 
 from urllib.parse import urlsplit
@@ -19,7 +20,8 @@ from deputize.kernel.uris import UriError, parse_origin
 def leave(call: Call, location: str, *, after_form: bool) -> Response:
     """Send the user to `location`; `after_form` says whether a form's submission led here.
 
-    Redirects have status 303, so that a browser never repeats a form with a password there (RFC 9700 section 4.12).
+    Redirects have status 303, so that a browser never repeats a form with a password there (RFC 9700 section
+    4.12).
     """
     if after_form and _ends_submissions(call, location):
         return show(call, Page("leaving.html", {"location": location}), language_of(call))
@@ -27,7 +29,10 @@ def leave(call: Call, location: str, *, after_form: bool) -> Response:
 
 
 def form_sources(call: Call, destination: str) -> tuple[str, ...]:
-    """The CSP sources, besides our own origin, that a form has to name which leads to `destination`: one or none."""
+    """The CSP sources, besides our own origin, that a form has to name which leads to `destination`.
+
+    One or none.
+    """
     if _ends_submissions(call, destination):
         return ()
     try:
@@ -38,5 +43,10 @@ def form_sources(call: Call, destination: str) -> tuple[str, ...]:
 
 
 def _ends_submissions(call: Call, destination: str) -> bool:
-    """Whether it is a browser that navigates (W3C Fetch Metadata), to where pages can take it without being asked to."""
-    return call.request.headers.get("sec-fetch-mode") == "navigate" and urlsplit(destination).scheme in {"http", "https"}
+    """Whether it is a browser that navigates (W3C Fetch Metadata), to where pages can take it without being
+    asked to.
+    """
+    return call.request.headers.get("sec-fetch-mode") == "navigate" and urlsplit(destination).scheme in {
+        "http",
+        "https",
+    }

@@ -33,10 +33,20 @@ class Page:
     status: int = 200
 
 
-def render(page: Page, language: Language, environment_name: str = "", form_sources: Sequence[str] = ()) -> HTMLResponse:
-    """The page as a response. `form_sources` are further places that submitting its form may lead to, as CSP sources."""
+def render(
+    page: Page, language: Language, environment_name: str = "", form_sources: Sequence[str] = ()
+) -> HTMLResponse:
+    """The page as a response.
+
+    `form_sources` are further places that submitting its form may lead to, as CSP sources.
+    """
     template = _templates().get_template(page.template)
-    common = {"language": language, "t": language.text, "asset": assets.address, "environment_name": environment_name}
+    common = {
+        "language": language,
+        "t": language.text,
+        "asset": assets.address,
+        "environment_name": environment_name,
+    }
     shown = template.render(page.values, problems=page.problems, **common)
     return HTMLResponse(shown, page.status, _headers(form_sources))
 
@@ -44,12 +54,17 @@ def render(page: Page, language: Language, environment_name: str = "", form_sour
 @cache
 def _templates() -> Templates:
     loader = FileSystemLoader([_FOLDER / "pages", _FOLDER / "steps"])
-    return Templates(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return Templates(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
 
 
 def _headers(form_sources: Sequence[str]) -> dict[str, str]:
     forms = " ".join(("'self'", *form_sources))
-    policy = f"default-src 'none'; style-src 'self'; img-src 'self'; form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
+    policy = (
+        f"default-src 'none'; style-src 'self'; img-src 'self'; form-action {forms}; base-uri "
+        f"'none'; frame-ancestors 'none'"
+    )
     return {
         "Content-Security-Policy": policy,
         "X-Frame-Options": "DENY",

@@ -15,7 +15,9 @@ from deputize.oauth.texts import parse_accept_language
 def language_of(call: Call, user: User | None = None) -> Language:
     """The language to show pages in."""
     browser = parse_accept_language(call.request.headers.get("accept-language"))
-    return choose_language(user.preferred_language if user else None, browser, call.environment.default_language)
+    return choose_language(
+        user.preferred_language if user else None, browser, call.environment.default_language
+    )
 
 
 def show(call: Call, page: Page, language: Language, form_sources: Sequence[str] = ()) -> Response:
@@ -31,7 +33,14 @@ def refuse_as_page(call: Call, error: OAuthError) -> Response:
 
 
 def dead_end(call: Call, text: str, status: int = 400) -> Response:
-    """A page for what went wrong between the user and this server; `text` names the explanation in the catalogue."""
+    """A page for what went wrong between the user and this server.
+
+    `text` names the explanation in the catalogue.
+    """
     language = language_of(call)
-    values = {"reason": language.text(text), "advice": "error.advice_expired", "correlation_id": call.correlation_id}
+    values = {
+        "reason": language.text(text),
+        "advice": "error.advice_expired",
+        "correlation_id": call.correlation_id,
+    }
     return show(call, Page("error.html", values, status=status), language)

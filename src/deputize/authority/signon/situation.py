@@ -1,4 +1,7 @@
-"""What the steps of a policy look at: who is signed on in this browser, what is asked for, what was agreed to."""
+"""What the steps of a policy look at.
+
+Who is signed on in this browser, what is asked for, what was agreed to.
+"""
 
 from dataclasses import dataclass
 

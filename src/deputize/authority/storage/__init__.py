@@ -1,4 +1,7 @@
-"""What the authority remembers, in SQLite or PostgreSQL: one file a port of `oauth.ports`. The only package that knows SQLAlchemy."""
+"""What the authority remembers, in SQLite or PostgreSQL: one file a port of `oauth.ports`.
+
+The only package that knows SQLAlchemy.
+"""
 
 from deputize.authority.storage.directory_rows import (
     DirectoryConflict,

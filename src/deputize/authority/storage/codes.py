@@ -41,10 +41,15 @@ class SqlCodes:
         return AuthorizationCode(*rows[0]) if rows else None
 
     async def redeem_code(self, digest: str, now: float, refresh: RefreshToken | None) -> bool:
-        """Mark the code redeemed if nobody did and it is in time, and start its refresh token. Durable before this returns."""
+        """Mark the code redeemed if nobody did and it is in time, and start its refresh token.
+
+        Durable before this returns.
+        """
 
         def work(connection: Connection) -> bool:
-            unredeemed = (CODES.c.digest == digest) & CODES.c.redeemed_at.is_(None) & (CODES.c.expires_at > now)
+            unredeemed = (
+                (CODES.c.digest == digest) & CODES.c.redeemed_at.is_(None) & (CODES.c.expires_at > now)
+            )
             if not won(connection, update(CODES).where(unredeemed).values(redeemed_at=now)):
                 return False
             if refresh is not None:

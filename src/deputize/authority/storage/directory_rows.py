@@ -1,4 +1,6 @@
-"""What administrators configured, as rows: read as a whole, changed in one transaction that raises the directory's version.
+"""What administrators configured, as rows.
+
+Read as a whole, changed in one transaction that raises the directory's version.
 
 What the documents mean is `authority.directory`'s business.
 """
@@ -11,7 +13,15 @@ from sqlalchemy import Column, Connection, Table, delete, select, update
 
 from deputize.authority.storage.engine import Database
 from deputize.authority.storage.statements import upsert
-from deputize.authority.storage.tables import CONSENTS, DIRECTORY_OBJECTS, DIRECTORY_VERSION, ENVIRONMENTS, SECRETS, SIGNING_KEYS, USERS
+from deputize.authority.storage.tables import (
+    CONSENTS,
+    DIRECTORY_OBJECTS,
+    DIRECTORY_VERSION,
+    ENVIRONMENTS,
+    SECRETS,
+    SIGNING_KEYS,
+    USERS,
+)
 from deputize.authority.storage.users import put_user
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.ids import new_term
@@ -108,8 +118,14 @@ _TABLES: Mapping[type[Changeable], Table] = {
     User: USERS,
 }
 _TERMED: tuple[Kind, ...] = ("resource", "agent", "policy")
-"""What tokens and grants rest on by identity. Agreements need no term: consents, which name them, go with them."""
-_CONSENTED_TO: Mapping[Kind, Column[str]] = {"agent": CONSENTS.c.client_id, "agreement": CONSENTS.c.agreement_id}
+"""What tokens and grants rest on by identity.
+
+Agreements need no term: consents, which name them, go with them.
+"""
+_CONSENTED_TO: Mapping[Kind, Column[str]] = {
+    "agent": CONSENTS.c.client_id,
+    "agreement": CONSENTS.c.agreement_id,
+}
 _VERSION = select(DIRECTORY_VERSION.c.version)
 RowT = TypeVar("RowT", EnvironmentRow, ObjectRow, SecretRow, SigningKeyRow)
 
@@ -139,7 +155,10 @@ class SqlDirectoryRows:
                 return rows
 
     async def change(self, changes: Sequence[RowChange], read_version: int) -> int:
-        """Make all changes in their order, or none; the new version. Raises `DirectoryConflict` unless `read_version` is current."""
+        """Make all changes in their order, or none; the new version.
+
+        Raises `DirectoryConflict` unless `read_version` is current.
+        """
 
         def work(connection: Connection) -> int:
             version = DIRECTORY_VERSION.c.version
@@ -181,7 +200,10 @@ def _make(connection: Connection, change: RowChange) -> None:
 
 
 def _uncover(connection: Connection, removed: ObjectRow) -> None:
-    """Take the object out of what consents cover: nobody agreed to another resource or another actor that gets its id."""
+    """Take the object out of what consents cover.
+
+    Nobody agreed to another resource or another actor that gets its id.
+    """
     columns = CONSENTS.c
     mine = columns.environment_id == removed.environment_id
     for consent_id, covers in connection.execute(select(columns.id, columns.covers).where(mine)).all():
@@ -195,9 +217,14 @@ def _uncover(connection: Connection, removed: ObjectRow) -> None:
 
 
 def _with_term(connection: Connection, row: ObjectRow) -> JsonObject:
-    """The object's document with its term: the stored one, or a new one if the object is new, is disabled or is enabled."""
+    """The object's document with its term.
+
+    The stored one, or a new one if the object is new, is disabled or is enabled.
+    """
     columns = DIRECTORY_OBJECTS.c
-    same = (columns.id == row.id) & (columns.environment_id == row.environment_id) & (columns.kind == row.kind)
+    same = (
+        (columns.id == row.id) & (columns.environment_id == row.environment_id) & (columns.kind == row.kind)
+    )
     before = connection.scalar(select(columns.document).where(same))
     others = {name: value for name, value in row.document.items() if name != "term"}
     if before is None or before.get("enabled", True) != row.document.get("enabled", True):

@@ -1,11 +1,21 @@
-"""How the rest of this package reaches a database: statements to read with, and functions that write in one transaction."""
+"""How the rest of this package reaches a database.
+
+Statements to read with, and functions that write in one transaction.
+"""
 
 import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Row
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError, ResourceClosedError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    ResourceClosedError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.sql import Select
 
@@ -24,7 +34,9 @@ class StorageUnavailable(StorageError):
 
 @contextlib.contextmanager
 def telling_unavailability() -> Generator[None]:
-    """Raise `StorageUnavailable` for what the database or the way to it is to blame for, not the statement or its values."""
+    """Raise `StorageUnavailable` for what the database or the way to it is to blame for, not the statement or
+    its values.
+    """
     try:
         yield
     except (ProgrammingError, IntegrityError, DataError, NotSupportedError):

@@ -17,9 +17,14 @@ class SqlGrants:
         self._database = database
 
     async def end_grant(self, grant_id: str, now: float) -> None:
-        """End a grant: code, refresh token and every token that came of it are dead for good. Durable before this returns."""
+        """End a grant: code, refresh token and every token that came of it are dead for good.
+
+        Durable before this returns.
+        """
         unended = (GRANTS.c.id == grant_id) & GRANTS.c.ended_at.is_(None)
-        await self._database.write(lambda connection: connection.execute(update(GRANTS).where(unended).values(ended_at=now)))
+        await self._database.write(
+            lambda connection: connection.execute(update(GRANTS).where(unended).values(ended_at=now))
+        )
 
 
 def add_grant(connection: Connection, grant: Grant) -> None:
@@ -49,14 +54,20 @@ def add_grant(connection: Connection, grant: Grant) -> None:
 
 def use_consents(connection: Connection, grant_id: str, now: float) -> None:
     """Remember when the consents that a grant rests on were last used."""
-    consents: Mapping[str, str] = connection.scalars(select(GRANTS.c.consents).where(GRANTS.c.id == grant_id)).one()
+    consents: Mapping[str, str] = connection.scalars(
+        select(GRANTS.c.consents).where(GRANTS.c.id == grant_id)
+    ).one()
     if consents:
-        connection.execute(update(CONSENTS).where(CONSENTS.c.id.in_(consents.values())).values(last_used_at=now))
+        connection.execute(
+            update(CONSENTS).where(CONSENTS.c.id.in_(consents.values())).values(last_used_at=now)
+        )
 
 
 def grant_of(columns: Sequence[Any]) -> Grant:
     """The grant in columns as `tables.GRANTS` orders them."""
-    grant_id, environment_id, client_id, client_term, user_term, policy_term, resource_term, *who = columns[:11]
+    grant_id, environment_id, client_id, client_term, user_term, policy_term, resource_term, *who = columns[
+        :11
+    ]
     resource_id, scopes, consents, created_at, expires_at, ended_at = columns[11:]
     return Grant(
         id=grant_id,

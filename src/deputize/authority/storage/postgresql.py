@@ -13,7 +13,10 @@ T = TypeVar("T")
 
 
 class PostgresqlDatabase:
-    """A `Database` on a server. Writes run at READ COMMITTED: a conditional update waits for the row and looks again."""
+    """A `Database` on a server.
+
+    Writes run at READ COMMITTED: a conditional update waits for the row and looks again.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -26,7 +29,10 @@ class PostgresqlDatabase:
                 return (await connection.execute(statement, parameters)).all()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns, once all it wrote is committed and durable; if it raises, nothing was written."""
+        """What `work` returns, once all it wrote is committed and durable.
+
+        If it raises, nothing was written.
+        """
         with telling_unavailability():
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)

@@ -11,7 +11,8 @@ from deputize.authority.storage.tables import GRANTS, REFRESH_TOKENS, SPENT_REFR
 from deputize.oauth.records.store import RefreshToken
 
 _LIVE_OR_PREVIOUS = select(REFRESH_TOKENS).where(
-    (REFRESH_TOKENS.c.digest == bindparam("digest")) | (REFRESH_TOKENS.c.previous_digest == bindparam("digest"))
+    (REFRESH_TOKENS.c.digest == bindparam("digest"))
+    | (REFRESH_TOKENS.c.previous_digest == bindparam("digest"))
 )
 _SPENT = select(SPENT_REFRESH_TOKENS.c.grant_id).where(SPENT_REFRESH_TOKENS.c.digest == bindparam("digest"))
 
@@ -33,18 +34,27 @@ class SqlRefreshTokens:
         return rows[0].grant_id if rows else None
 
     async def rotate_refresh_token(self, successor: RefreshToken) -> bool:
-        """Make `successor` current if its grant has not ended and is at `successor.generation - 1`. Durable."""
+        """Make `successor` current if its grant has not ended and is at `successor.generation - 1`.
+
+        Durable.
+        """
         return await self._database.write(lambda connection: _rotate(connection, successor))
 
 
 def _rotate(connection: Connection, successor: RefreshToken) -> bool:
     columns = REFRESH_TOKENS.c
     unended = exists().where((GRANTS.c.id == successor.grant_id) & GRANTS.c.ended_at.is_(None))
-    parent = (columns.grant_id == successor.grant_id) & (columns.generation == successor.generation - 1) & unended
+    parent = (
+        (columns.grant_id == successor.grant_id) & (columns.generation == successor.generation - 1) & unended
+    )
     oldest = connection.execute(select(columns.previous_digest).where(parent).with_for_update()).first()
     if oldest is None or not won(connection, update(REFRESH_TOKENS).where(parent).values(asdict(successor))):
         return False
     if oldest.previous_digest is not None:
-        insert_if_absent(connection, SPENT_REFRESH_TOKENS, {"digest": oldest.previous_digest, "grant_id": successor.grant_id})
+        insert_if_absent(
+            connection,
+            SPENT_REFRESH_TOKENS,
+            {"digest": oldest.previous_digest, "grant_id": successor.grant_id},
+        )
     use_consents(connection, successor.grant_id, successor.rotated_at)
     return True

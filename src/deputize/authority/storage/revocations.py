@@ -12,6 +12,9 @@ class SqlRevocations:
         self._database = database
 
     async def revoke_token(self, jti: str, kept_until: float) -> None:
-        """Refuse that token and what came of it, for as long as any of them might live. Durable before this returns."""
+        """Refuse that token and what came of it, for as long as any of them might live.
+
+        Durable before this returns.
+        """
         row = {"jti": jti, "kept_until": kept_until}
         await self._database.write(lambda connection: upsert(connection, REVOKED_TOKENS, row))

@@ -8,7 +8,9 @@ from deputize.authority.storage.tables import SERVER_KEYS
 from deputize.kernel.ids import new_token
 
 _COLUMNS = SERVER_KEYS.c
-_KEY = select(_COLUMNS.key).where((_COLUMNS.environment_id == bindparam("environment")) & (_COLUMNS.purpose == bindparam("purpose")))
+_KEY = select(_COLUMNS.key).where(
+    (_COLUMNS.environment_id == bindparam("environment")) & (_COLUMNS.purpose == bindparam("purpose"))
+)
 
 
 class SqlServerKeys:
@@ -21,7 +23,9 @@ class SqlServerKeys:
         """The 256-bit key for `purpose` (such as `refresh-token` or `cookie`), as URL-safe text in bytes."""
         named = {"environment": environment_id, "purpose": purpose}
         rows = await self._database.rows(_KEY, named)
-        key: str = rows[0].key if rows else await self._database.write(lambda connection: _make(connection, named))
+        key: str = (
+            rows[0].key if rows else await self._database.write(lambda connection: _make(connection, named))
+        )
         return key.encode()
 
 

@@ -1,4 +1,7 @@
-"""Wrong passwords, counted by the name typed. Names are kept as digests: what people type there may be a password."""
+"""Wrong passwords, counted by the name typed.
+
+Names are kept as digests: what people type there may be a password.
+"""
 
 from collections.abc import Collection, Mapping
 
@@ -21,30 +24,53 @@ class SqlSignOnFailures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin_attempt(self, environment_id: str, username: str, throttles: Mapping[str, Throttle], now: float) -> float | None:
-        """Count an attempt as a failure of each source; or, where one of them has to wait, say until when and count nothing."""
-        return await self._database.write(lambda connection: _begin(connection, (environment_id, _digest(username)), throttles, now))
+    async def begin_attempt(
+        self, environment_id: str, username: str, throttles: Mapping[str, Throttle], now: float
+    ) -> float | None:
+        """Count an attempt as a failure of each source.
 
-    async def take_back_attempt(self, environment_id: str, username: str, throttles: Mapping[str, Throttle]) -> None:
+        Or, where one of them has to wait, say until when and count nothing.
+        """
+        return await self._database.write(
+            lambda connection: _begin(connection, (environment_id, _digest(username)), throttles, now)
+        )
+
+    async def take_back_attempt(
+        self, environment_id: str, username: str, throttles: Mapping[str, Throttle]
+    ) -> None:
         """Uncount an attempt that was not made after all."""
 
         def work(connection: Connection) -> None:
             for source, throttle in throttles.items():
-                mine = _of(environment_id, username) & (_COLUMNS.source_digest == digest(source)) & (_COLUMNS.failures > 0)
+                mine = (
+                    _of(environment_id, username)
+                    & (_COLUMNS.source_digest == digest(source))
+                    & (_COLUMNS.failures > 0)
+                )
                 locked_until = case((_COLUMNS.failures > throttle.free, _COLUMNS.locked_until), else_=None)
-                connection.execute(update(SIGN_ON_FAILURES).where(mine).values(failures=_COLUMNS.failures - 1, locked_until=locked_until))
+                connection.execute(
+                    update(SIGN_ON_FAILURES)
+                    .where(mine)
+                    .values(failures=_COLUMNS.failures - 1, locked_until=locked_until)
+                )
 
         await self._database.write(work)
 
     async def forget_attempts(self, environment_id: str, username: str, sources: Collection[str]) -> None:
         """Forget what those sources did wrong."""
-        mine = _of(environment_id, username) & _COLUMNS.source_digest.in_([digest(source) for source in sources])
-        await self._database.write(lambda connection: connection.execute(delete(SIGN_ON_FAILURES).where(mine)))
+        mine = _of(environment_id, username) & _COLUMNS.source_digest.in_(
+            [digest(source) for source in sources]
+        )
+        await self._database.write(
+            lambda connection: connection.execute(delete(SIGN_ON_FAILURES).where(mine))
+        )
 
     async def clear_failures(self, environment_id: str, username: str) -> None:
         """Forget what anybody did wrong with that name."""
         mine = _of(environment_id, username)
-        await self._database.write(lambda connection: connection.execute(delete(SIGN_ON_FAILURES).where(mine)))
+        await self._database.write(
+            lambda connection: connection.execute(delete(SIGN_ON_FAILURES).where(mine))
+        )
 
 
 def _digest(username: str) -> str:
@@ -55,22 +81,34 @@ def _of(environment_id: str, username: str) -> ColumnElement[bool]:
     return (_COLUMNS.environment_id == environment_id) & (_COLUMNS.username_digest == _digest(username))
 
 
-def _begin(connection: Connection, name: tuple[str, str], throttles: Mapping[str, Throttle], now: float) -> float | None:
+def _begin(
+    connection: Connection, name: tuple[str, str], throttles: Mapping[str, Throttle], now: float
+) -> float | None:
     """Sources are looked at in their order, and no row is made for one behind another that has to wait."""
     environment_id, username_digest = name
     counted: dict[str, tuple[int, float]] = {}
     for source in throttles:
-        key = {"environment_id": environment_id, "username_digest": username_digest, "source_digest": digest(source)}
+        key = {
+            "environment_id": environment_id,
+            "username_digest": username_digest,
+            "source_digest": digest(source),
+        }
         insert_if_absent(connection, SIGN_ON_FAILURES, {**key, "failures": 0, "expires_at": now})
         # Locked, so that parallel attempts are all counted.
         row = connection.execute(select(SIGN_ON_FAILURES).filter_by(**key).with_for_update()).one()
         if row.locked_until is not None and row.locked_until > now:
             return row.locked_until
         is_first = row.expires_at <= now
-        counted[source] = (1, now + throttles[source].memory) if is_first else (row.failures + 1, row.expires_at)
+        counted[source] = (
+            (1, now + throttles[source].memory) if is_first else (row.failures + 1, row.expires_at)
+        )
     for source, (failures, expires_at) in counted.items():
         wait = throttles[source].wait(failures)
-        values = {"failures": failures, "locked_until": now + wait if wait else None, "expires_at": max(expires_at, now + wait)}
+        values = {
+            "failures": failures,
+            "locked_until": now + wait if wait else None,
+            "expires_at": max(expires_at, now + wait),
+        }
         mine = (_COLUMNS.environment_id == environment_id) & (_COLUMNS.username_digest == username_digest)
         mine &= _COLUMNS.source_digest == digest(source)
         connection.execute(update(SIGN_ON_FAILURES).where(mine).values(values))

@@ -1,8 +1,11 @@
-"""SQLite in write-ahead-log mode: reads where they are asked for, writes one after another in a thread of their own.
+"""SQLite in write-ahead-log mode.
 
-A read takes SQLite some ten microseconds, and readers never wait for the writer, so handing it to a thread would cost many
-times what it saves; it runs on the event loop's thread. A write waits for the disk (`synchronous=FULL`), so it runs in the
-writer's thread. Writes that arrive while the disk is busy are committed together, each in a savepoint of its own.
+Reads where they are asked for, writes one after another in a thread of their own.
+
+A read takes SQLite some ten microseconds, and readers never wait for the writer, so handing it to a thread
+would cost many times what it saves; it runs on the event loop's thread. A write waits for the disk
+(`synchronous=FULL`), so it runs in the writer's thread. Writes that arrive while the disk is busy are
+committed together, each in a savepoint of its own.
 """
 
 import asyncio
@@ -30,18 +33,29 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 5000
 MAX_BATCH = 128
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}", "trusted_schema=OFF")
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
+    "trusted_schema=OFF",
+)
 
 
 def open_engine(path: Path) -> Engine:
-    """An engine over the file at `path`, which is created readable by its owner alone. Raises `StorageError`."""
+    """An engine over the file at `path`, which is created readable by its owner alone.
+
+    Raises `StorageError`.
+    """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.fchmod(descriptor, 0o600)
         os.close(descriptor)
     except OSError as error:
-        raise StorageError(f"cannot use {path}: {error.strerror}; name a folder that this user may write with --data") from error
+        raise StorageError(
+            f"cannot use {path}: {error.strerror}; name a folder that this user may write with --data"
+        ) from error
     url, options = URL.create("sqlite", database=str(path)), {"check_same_thread": False}
     # Errors end up in the log, where the values that they are about must not.
     engine = create_engine(url, poolclass=NullPool, connect_args=options, hide_parameters=True)
@@ -58,13 +72,17 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
 
 @contextlib.contextmanager
 def immediate(connection: Connection) -> Generator[None]:
-    """One transaction that takes the write lock at once: two processes then queue instead of failing half-way."""
+    """One transaction that takes the write lock at once.
+
+    Two processes then queue instead of failing half-way.
+    """
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
         yield
         connection.exec_driver_sql("COMMIT")
     except BaseException:
-        # A full disk has rolled back by itself; then there is nothing left to roll back, and the first error counts.
+        # A full disk has rolled back by itself; then there is nothing left to roll back, and the first error
+        # counts.
         with contextlib.suppress(OperationalError):
             connection.exec_driver_sql("ROLLBACK")
         raise
@@ -90,7 +108,10 @@ class SqliteDatabase:
             return self._reader.execute(statement, parameters).all()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns, once all it wrote is committed and durable; if it raises, nothing was written."""
+        """What `work` returns, once all it wrote is committed and durable.
+
+        If it raises, nothing was written.
+        """
         with telling_unavailability():
             return await asyncio.wrap_future(self._writer.submit(work))
 
@@ -119,7 +140,10 @@ class _Write(Generic[T]):
 
 
 class Writer:
-    """The one thread that writes. A write whose caller went away is still carried out, wholly or not at all."""
+    """The one thread that writes.
+
+    A write whose caller went away is still carried out, wholly or not at all.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

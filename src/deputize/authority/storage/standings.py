@@ -47,17 +47,25 @@ def _statement(jtis: int) -> Select[Any]:
         .outerjoin(SESSIONS, (SESSIONS.c.id == grant.session_id) & (SESSIONS.c.user_id == grant.user_id))
         .outerjoin(
             CONSENTS,
-            (consent.environment_id == environment) & (consent.user_id == grant.user_id) & (consent.client_id == grant.client_id),
+            (consent.environment_id == environment)
+            & (consent.user_id == grant.user_id)
+            & (consent.client_id == grant.client_id),
         )
         .outerjoin(REVOKED_TOKENS, revoked)
     )
-    columns = [column.label(f"{table.name}_{column.name}") for table in (GRANTS, USERS, SESSIONS, CONSENTS) for column in table.c]
+    columns = [
+        column.label(f"{table.name}_{column.name}")
+        for table in (GRANTS, USERS, SESSIONS, CONSENTS)
+        for column in table.c
+    ]
     return select(*columns, REVOKED_TOKENS.c.jti.label("revoked_jti")).select_from(tables)
 
 
 def _standing(rows: Sequence[Row[Any]]) -> Standing:
     first = rows[0]
-    consents = {row[_CONSENT.start]: consent_of(row[_CONSENT]) for row in rows if row[_CONSENT.start] is not None}
+    consents = {
+        row[_CONSENT.start]: consent_of(row[_CONSENT]) for row in rows if row[_CONSENT.start] is not None
+    }
     return Standing(
         grant=grant_of(first[_GRANT]) if first[_GRANT.start] is not None else None,
         user=user_of(first[_USER]) if first[_USER.start] is not None else None,

@@ -7,7 +7,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def won(connection: Connection, statement: Update) -> bool:
-    """Whether a conditional update found the one row it was for. A single statement, so of two callers one wins."""
+    """Whether a conditional update found the one row it was for.
+
+    A single statement, so of two callers one wins.
+    """
     return connection.execute(statement).rowcount == 1
 
 
@@ -22,7 +25,12 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, object]) -> N
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
     """Insert `row` unless one with its key stands; whether it was inserted."""
     # PostgreSQL's driver does not count the rows of an insert.
-    inserted = _insert(connection, table).values(row).on_conflict_do_nothing().returning(table.primary_key.columns[0])
+    inserted = (
+        _insert(connection, table)
+        .values(row)
+        .on_conflict_do_nothing()
+        .returning(table.primary_key.columns[0])
+    )
     return connection.execute(inserted).first() is not None
 
 

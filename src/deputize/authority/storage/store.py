@@ -68,7 +68,10 @@ def data_folder(url: str) -> Path | None:
 
 @contextlib.asynccontextmanager
 async def open_store(url: str) -> AsyncGenerator[Store]:
-    """The store at a `sqlite:///path` or `postgresql://…` URL, migrated to this version. Raises `StorageError`."""
+    """The store at a `sqlite:///path` or `postgresql://…` URL, migrated to this version.
+
+    Raises `StorageError`.
+    """
     database = await _open(_parse(url))
     try:
         yield _store(database)
@@ -97,7 +100,9 @@ def _parse(url: str) -> URL:
     try:
         return make_url(url)
     except ArgumentError as error:
-        raise StorageError("the database URL is not a URL; write sqlite:///folder/deputize.db or postgresql://host/name") from error
+        raise StorageError(
+            "the database URL is not a URL; write sqlite:///folder/deputize.db or postgresql://host/name"
+        ) from error
 
 
 async def _open(url: URL) -> Database:
@@ -108,9 +113,13 @@ async def _open(url: URL) -> Database:
             case "postgresql":
                 return await _open_postgresql(url.set(drivername="postgresql+psycopg"))
             case other:
-                raise StorageError(f"{other} databases are not supported; use sqlite:///folder/deputize.db or postgresql://host/name")
+                raise StorageError(
+                    f"{other} databases are not supported; use sqlite:///folder/deputize.db or postgresql://host/name"
+                )
     except ModuleNotFoundError as error:
-        raise StorageError(f"PostgreSQL needs the Python package {error.name}; install deputize[postgresql]") from error
+        raise StorageError(
+            f"PostgreSQL needs the Python package {error.name}; install deputize[postgresql]"
+        ) from error
     except DBAPIError as error:
         where = url.render_as_string(hide_password=True)
         raise StorageError(f"cannot use the database {where}: {printable(str(error.orig))}") from error

@@ -1,7 +1,8 @@
 """The database's tables, with types that SQLite and PostgreSQL both have.
 
-Instants are seconds since the epoch. Bearer values appear only as hex SHA-256 digests. What an administrator configured is read
-as a whole and never by column, so it is kept as one JSON document an object: a new setting needs no migration.
+Instants are seconds since the epoch. Bearer values appear only as hex SHA-256 digests. What an administrator
+configured is read as a whole and never by column, so it is kept as one JSON document an object: a new setting
+needs no migration.
 """
 
 from typing import Any
@@ -49,7 +50,13 @@ def _optional(name: str, kind: TypeEngine[Any]) -> Column[Any]:
 
 
 def _environment(*, key: bool = False) -> Column[Any]:
-    return Column("environment_id", ID, ForeignKey("environments.id", ondelete="CASCADE"), primary_key=key, nullable=False)
+    return Column(
+        "environment_id",
+        ID,
+        ForeignKey("environments.id", ondelete="CASCADE"),
+        primary_key=key,
+        nullable=False,
+    )
 
 
 def _user(*, key: bool = False) -> Column[Any]:
@@ -57,7 +64,9 @@ def _user(*, key: bool = False) -> Column[Any]:
 
 
 def _grant(*, key: bool = False) -> Column[Any]:
-    return Column("grant_id", ID, ForeignKey("grants.id", ondelete="CASCADE"), primary_key=key, nullable=False)
+    return Column(
+        "grant_id", ID, ForeignKey("grants.id", ondelete="CASCADE"), primary_key=key, nullable=False
+    )
 
 
 DIRECTORY_VERSION = Table(
@@ -93,7 +102,9 @@ SECRETS = Table(
     METADATA,
     _column("id", ID, key=True),
     _environment(),
-    Column("owner_id", ID, ForeignKey("directory_objects.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column(
+        "owner_id", ID, ForeignKey("directory_objects.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
     _column("digest", DIGEST),
     _column("created_at", INSTANT),
     _optional("expires_at", INSTANT),

@@ -36,7 +36,9 @@ class SqlUsers:
 
     async def users_of(self, environment_id: str) -> tuple[User, ...]:
         """Every user of an environment, by username."""
-        rows = await self._database.rows(_OF_ENVIRONMENT.order_by(USERS.c.username), {"environment": environment_id})
+        rows = await self._database.rows(
+            _OF_ENVIRONMENT.order_by(USERS.c.username), {"environment": environment_id}
+        )
         return tuple(user_of(row) for row in rows)
 
     async def user_ids_elsewhere(self, environment_id: str) -> frozenset[str]:
@@ -58,16 +60,25 @@ class SqlUsers:
 
 
 def put_user(connection: Connection, user: User) -> None:
-    """Add the user, or replace the one with that id; a new term begins when they are new, disabled, enabled or have a new password."""
-    before = connection.execute(_BY_ID.with_for_update(), {"environment": user.environment_id, "id": user.id}).first()
+    """Add the user, or replace the one with that id.
+
+    A new term begins when they are new, disabled, enabled or have a new password.
+    """
+    before = connection.execute(
+        _BY_ID.with_for_update(), {"environment": user.environment_id, "id": user.id}
+    ).first()
     kept = before is not None and (before.enabled, before.password_hash) == (user.enabled, user.password_hash)
     term = before.term if kept and before is not None else new_term()
-    upsert(connection, USERS, {**{column.name: getattr(user, column.name) for column in USERS.c}, "term": term})
+    upsert(
+        connection, USERS, {**{column.name: getattr(user, column.name) for column in USERS.c}, "term": term}
+    )
 
 
 def remove_user(connection: Connection, environment_id: str, user_id: str) -> None:
     """Remove the user; the database removes their sessions and consents."""
-    connection.execute(delete(USERS).where((USERS.c.environment_id == environment_id) & (USERS.c.id == user_id)))
+    connection.execute(
+        delete(USERS).where((USERS.c.environment_id == environment_id) & (USERS.c.id == user_id))
+    )
 
 
 def user_of(columns: Sequence[Any]) -> User:

@@ -16,7 +16,8 @@ _ESCAPED = re.compile(r"\\([\\'\"])")
 
 VOCABULARY = Vocabulary(
     quoted=re.compile(r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"', re.DOTALL),
-    # A backslash before anything but a quote or a backslash stays, so that regular expressions need no doubling.
+    # A backslash before anything but a quote or a backslash stays, so that regular expressions need no
+    # doubling.
     unquote=lambda text: _ESCAPED.sub(r"\1", text[1:-1]),
     operators=operator_pattern(
         *("||", "&&", "==", "!=", "<=", ">=", "<", ">", "+", "-", "*", "/", "%", "!"),

@@ -1,10 +1,14 @@
-"""What operators mean in gateway expressions: those of the Jakarta Expression Language, narrowed where it guesses.
+"""What operators mean in gateway expressions.
 
-Reading something absent gives null, and `x == null`, with a null that is written there, asks for that. Two values that merely
-turn out to be absent, however, are not equal: a route that compares a header with a claim must not match when there is neither.
+Those of the Jakarta Expression Language, narrowed where it guesses.
 
-The operators exist twice. The `DECIDING` ones answer `UNDECIDED` when they compare something absent, so that a condition that permits
-does not hold only because the value it forbids could not be read; `empty`, `== null` and `!= null` ask about absence and stay exact.
+Reading something absent gives null, and `x == null`, with a null that is written there, asks for that. Two
+values that merely turn out to be absent, however, are not equal: a route that compares a header with a claim
+must not match when there is neither.
+
+The operators exist twice. The `DECIDING` ones answer `UNDECIDED` when they compare something absent, so that
+a condition that permits does not hold only because the value it forbids could not be read; `empty`, `== null`
+and `!= null` ask about absence and stay exact.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +19,16 @@ from deputize.expressions.dialects.mapping_operators import order, ordered
 from deputize.expressions.errors import OperandError
 from deputize.expressions.numerals import parse_number
 from deputize.expressions.tree import BinaryOperator, UnaryOperator
-from deputize.expressions.values import UNDECIDED, Value, describe, equals, is_absent, is_list, is_mapping, is_number
+from deputize.expressions.values import (
+    UNDECIDED,
+    Value,
+    describe,
+    equals,
+    is_absent,
+    is_list,
+    is_mapping,
+    is_number,
+)
 
 
 def truth(value: Value) -> bool:
@@ -31,7 +44,9 @@ def truth(value: Value) -> bool:
 
 def equal(left: Value, right: Value) -> bool:
     """`==`: a text equals the number or boolean it spells; what is absent equals nothing."""
-    return not is_absent(left) and not is_absent(right) and equals(_aligned(left, right), _aligned(right, left))
+    return (
+        not is_absent(left) and not is_absent(right) and equals(_aligned(left, right), _aligned(right, left))
+    )
 
 
 def unequal(left: Value, right: Value) -> bool:
@@ -65,11 +80,16 @@ def _numeric(operate: Callable[[int | float, int | float], int | float]) -> Call
 
 
 def add(left: Value, right: Value) -> Value:
-    """`+`: only numbers and texts that spell them; texts are put together by writing expressions side by side."""
+    """`+`: only numbers and texts that spell them.
+
+    Texts are put together by writing expressions side by side.
+    """
     try:
         return arithmetic.add(_number(left), _number(right))
     except OperandError as error:
-        raise OperandError(f"'+' adds numbers ({error}); texts are joined as in ${{a}}${{b}} or a.concat(b)") from error
+        raise OperandError(
+            f"'+' adds numbers ({error}); texts are joined as in ${{a}}${{b}} or a.concat(b)"
+        ) from error
 
 
 def differs_from_null(value: Value) -> bool:
@@ -117,7 +137,8 @@ def asking(ask: Callable[[Value], Value]) -> Callable[[Value], Value]:
 _COMPARISONS: frozenset[BinaryOperator] = frozenset({"==", "!=", "<", "<=", ">", ">="})
 
 DECIDING_BINARY: Mapping[BinaryOperator, Callable[[Value, Value], Value]] = {
-    operator: _comparing(operate) if operator in _COMPARISONS else operate for operator, operate in BINARY.items()
+    operator: _comparing(operate) if operator in _COMPARISONS else operate
+    for operator, operate in BINARY.items()
 }
 
 DECIDING_UNARY: Mapping[UnaryOperator, Callable[[Value], Value]] = {

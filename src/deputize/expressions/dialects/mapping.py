@@ -1,7 +1,7 @@
 """The grammar of mapping expressions: the part of the Spring Expression Language that computes claims.
 
-Left out on purpose, as in the original: types, constructors, assignment and methods. Accepted although the original wants
-otherwise: operators without spaces around them, `?.` for `.`, line breaks between tokens.
+Left out on purpose, as in the original: types, constructors, assignment and methods. Accepted although the
+original wants otherwise: operators without spaces around them, `?.` for `.`, line breaks between tokens.
 """
 
 import re
@@ -108,7 +108,9 @@ class _MappingParser(Parser):
         token = self.take()
         if self.is_at("("):
             self.fail(
-                f"{token.text}(…) is not available: types and methods are disabled, functions are called as in #string.trim(…)", token.start
+                f"{token.text}(…) is not available: types and methods are disabled, functions are called "
+                f"as in #string.trim(…)",
+                token.start,
             )
         if token.text == "new" and self.token.kind == "word":
             self.fail("'new' is disabled: write a list as {1, 2}", token.start)
@@ -127,7 +129,10 @@ class _MappingParser(Parser):
         if name in _VARIABLES:
             return _VARIABLES[name](start, self.end)
         if name not in LIBRARIES:
-            self.fail(f"there is no variable or library #{name}; there are #root, #this, #{', #'.join(LIBRARIES)}", start)
+            self.fail(
+                f"there is no variable or library #{name}; there are #root, #this, #{', #'.join(LIBRARIES)}",
+                start,
+            )
         self.expect(".", f"after the library #{name}")
         function = self.word(f"after '#{name}.'").text
         return self.call(start, f"{name}.{function}", f"#{name}.{function}")

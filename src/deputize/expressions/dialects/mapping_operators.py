@@ -1,9 +1,10 @@
 """What operators mean in mapping expressions.
 
-One deliberate difference from the original: there `null == null` holds even when both sides are merely absent, so a rule such
-as "`may_act.sub` equals the actor's `client_id`" passes when neither exists. Here `==` is never true of two values that are
-missing or null, however they came about; only a `null` written in the expression equals null, and not what is missing.
-`!=` is the original's: false when neither side has a value, so that `x != null` still asks whether `x` is there.
+One deliberate difference from the original: there `null == null` holds even when both sides are merely
+absent, so a rule such as "`may_act.sub` equals the actor's `client_id`" passes when neither exists. Here `==`
+is never true of two values that are missing or null, however they came about; only a `null` written in the
+expression equals null, and not what is missing. `!=` is the original's: false when neither side has a value,
+so that `x != null` still asks whether `x` is there.
 """
 
 from collections.abc import Callable, Mapping
@@ -45,7 +46,9 @@ def unequal(left: Value, right: Value) -> bool:
     return not equals(left, right)
 
 
-def ordered(order: Callable[[Value, Value], int], compare: Callable[[int], bool]) -> Callable[[Value, Value], bool]:
+def ordered(
+    order: Callable[[Value, Value], int], compare: Callable[[int], bool]
+) -> Callable[[Value, Value], bool]:
     """A relation from what it makes of -1, 0 and 1; never true when a side is absent."""
 
     def relation(left: Value, right: Value) -> bool:

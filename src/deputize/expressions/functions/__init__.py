@@ -1,1 +1,4 @@
-"""What expressions can call: the libraries of the mapping dialect and the functions of the gateway dialect."""
+"""What expressions can call.
+
+The libraries of the mapping dialect and the functions of the gateway dialect.
+"""

@@ -16,7 +16,10 @@ class Function:
     most: int | None
     """The most arguments it takes; `None` for any number."""
     patterns_at: Container[int] = ()
-    """Which arguments are regular expressions; a literal one is compiled once, and refused at compile time when it is wrong."""
+    """Which arguments are regular expressions.
+
+    A literal one is compiled once, and refused at compile time when it is wrong.
+    """
 
     def takes(self, count: int) -> bool:
         """Whether the function can be called with `count` arguments."""

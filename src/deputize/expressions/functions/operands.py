@@ -36,7 +36,10 @@ def members(value: Value) -> Mapping[str, Value]:
 
 
 def joined(parts: Sequence[str], separator: str) -> str:
-    """The parts with `separator` between them; refused before it is built when it would be longer than `MAX_TEXT`."""
+    """The parts with `separator` between them.
+
+    Refused before it is built when it would be longer than `MAX_TEXT`.
+    """
     if sum(map(len, parts)) + len(separator) * len(parts) > MAX_TEXT:
         raise OperandLimitError(f"makes a text longer than {MAX_TEXT} characters")
     return separator.join(parts)

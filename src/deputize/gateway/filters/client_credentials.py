@@ -1,4 +1,7 @@
-"""How the gateway authenticates itself as a client: credentials common to the filters of gateway-config reference 4.3."""
+"""How the gateway authenticates itself as a client.
+
+Credentials common to the filters of gateway-config reference 4.3.
+"""
 
 import base64
 from dataclasses import dataclass
@@ -12,7 +15,10 @@ from deputize.secrets.secret import SecretError, SecretStore, generic_secret
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """A name, and the secret that a store keeps for it; the secret is asked for at each use, so that it may be rotated."""
+    """A name, and the secret that a store keeps for it.
+
+    The secret is asked for at each use, so that it may be rotated.
+    """
 
     name: str
     store: SecretStore
@@ -20,7 +26,10 @@ class ClientCredentials:
 
     @classmethod
     def found(cls, name: str, secret_id: str, provider: Reference, site: Site, key: str) -> Self:
-        """Credentials whose secret exists now; `key` is where the secret id is configured. Raises `ConfigurationError` otherwise."""
+        """Credentials whose secret exists now; `key` is where the secret id is configured.
+
+        Raises `ConfigurationError` otherwise.
+        """
         credentials = cls(name, site.refer(provider, SecretStore, "secretsProvider"), secret_id)
         try:
             credentials.secret()

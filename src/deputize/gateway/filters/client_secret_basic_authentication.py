@@ -29,7 +29,11 @@ class ClientSecretBasicAuthenticationFilter:
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Find the secret."""
-        return cls(ClientCredentials.found(config.client_id, config.client_secret_id, config.secrets_provider, site, "clientSecretId"))
+        return cls(
+            ClientCredentials.found(
+                config.client_id, config.client_secret_id, config.secrets_provider, site, "clientSecretId"
+            )
+        )
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
         """Authenticate the request. Raises `SecretError` when the secret is gone."""

@@ -30,10 +30,17 @@ class ClientSecretPostAuthenticationFilter:
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Find the secret."""
-        return cls(ClientCredentials.found(config.client_id, config.client_secret_id, config.secrets_provider, site, "clientSecretId"))
+        return cls(
+            ClientCredentials.found(
+                config.client_id, config.client_secret_id, config.secrets_provider, site, "clientSecretId"
+            )
+        )
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
-        """Authenticate the request. Raises `SecretError` when the secret is gone, `BodyTooLarge` beyond 64 KiB of form."""
+        """Authenticate the request.
+
+        Raises `SecretError` when the secret is gone, `BodyTooLarge` beyond 64 KiB of form.
+        """
         request = exchange.request
         form = await request.body.read(MAX_FORM_SIZE)
         request.body = Body(form + b"&" * bool(form) + self._credentials.form())

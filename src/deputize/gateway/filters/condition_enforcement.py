@@ -1,4 +1,7 @@
-"""`ConditionEnforcementFilter`: lets an exchange continue only if a condition holds (gateway-config reference 4.7)."""
+"""`ConditionEnforcementFilter`.
+
+Lets an exchange continue only if a condition holds (gateway-config reference 4.7).
+"""
 
 from collections.abc import Awaitable
 from typing import Self
@@ -14,8 +17,9 @@ from deputize.http.messages import Response
 class ConditionEnforcementFilter:
     """Refuses with 403, or hands over to the failure handler, and leaves a `RefusalContext`.
 
-    A condition that compares something missing, in whatever way, does not hold: neither does `x != 'danger'` without `x`. Only
-    `x == null`, `x != null` and `empty x` ask for what is missing. One that cannot be evaluated does not hold either.
+    A condition that compares something missing, in whatever way, does not hold: neither does `x != 'danger'`
+    without `x`. Only `x == null`, `x != null` and `empty x` ask for what is missing. One that cannot be
+    evaluated does not hold either.
     """
 
     class Config(Settings):
@@ -34,14 +38,20 @@ class ConditionEnforcementFilter:
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Look up the failure handler."""
-        failure = site.refer(config.failure_handler, Handler, "failureHandler") if config.failure_handler else None
+        failure = (
+            site.refer(config.failure_handler, Handler, "failureHandler") if config.failure_handler else None
+        )
         return cls(site.condition(config.condition, "condition"), failure, site)
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
         """Continue, or refuse."""
         if self._condition.permits(exchange):
             return next(exchange)
-        exchange.put(RefusalContext("condition_not_met", f"the condition of {self._site.name or self._site.pointer} does not hold"))
+        exchange.put(
+            RefusalContext(
+                "condition_not_met", f"the condition of {self._site.name or self._site.pointer} does not hold"
+            )
+        )
         return self._failure.handle(exchange) if self._failure else _forbidden()
 
 

@@ -11,10 +11,12 @@ from deputize.http.messages import Response
 
 
 class ConditionalFilter:
-    """Runs its delegate when the condition is true. An absent header or claim differs from everything and equals nothing.
+    """Runs its delegate when the condition is true.
 
-    A condition that cannot be evaluated, or compares something in a context that no filter before it has left, is 500: the delegate
-    may be a check that must not be skipped, or give rights that must not be given.
+    An absent header or claim differs from everything and equals nothing.
+
+    A condition that cannot be evaluated, or compares something in a context that no filter before it has
+    left, is 500: the delegate may be a check that must not be skipped, or give rights that must not be given.
     """
 
     class Config(Settings):
@@ -32,7 +34,9 @@ class ConditionalFilter:
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Look up the delegate."""
-        return cls(site.condition(config.condition, "condition"), site.refer(config.delegate, Filter, "delegate"))
+        return cls(
+            site.condition(config.condition, "condition"), site.refer(config.delegate, Filter, "delegate")
+        )
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
         """Run the delegate, or continue without it. Raises `Undecidable`."""

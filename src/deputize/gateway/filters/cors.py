@@ -1,4 +1,7 @@
-"""`CorsFilter`: lets browser pages of other origins use what is behind it (Fetch standard; gateway-config reference 4.8)."""
+"""`CorsFilter`: lets browser pages of other origins use what is behind it (Fetch standard.
+
+Gateway-config reference 4.8).
+"""
 
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Self
@@ -39,7 +42,9 @@ class CorsPolicy(Settings):
 
     def accepts(self, origin: str) -> bool:
         """Whether pages of `origin` are meant."""
-        return normalise_origin(origin) in self.accepted_origins or (_ANY in self.accepted_origins and not self.allow_credentials)
+        return normalise_origin(origin) in self.accepted_origins or (
+            _ANY in self.accepted_origins and not self.allow_credentials
+        )
 
     def allows(self, method: str, headers: Iterable[str]) -> bool:
         """Whether a preflight for `method` with these request headers succeeds."""
@@ -65,19 +70,33 @@ class CorsFilter:
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
-        """Look up the failure handler; a policy that accepts everybody with credentials accepts nobody by `*`, and is refused."""
+        """Look up the failure handler.
+
+        A policy that accepts everybody with credentials accepts nobody by `*`, and is refused.
+        """
         for index, policy in enumerate(config.policies):
             if policy.allow_credentials and _ANY in policy.accepted_origins:
                 fix = "list the origins, or set allowCredentials to false"
-                raise site.error(f"policies/{index}/acceptedOrigins", "'*' cannot be combined with allowCredentials", fix)
+                raise site.error(
+                    f"policies/{index}/acceptedOrigins", "'*' cannot be combined with allowCredentials", fix
+                )
             for origin in policy.accepted_origins:
                 if origin != _ANY and normalise_origin(origin) is None:
                     reason = f"{origin[:64]!r} is no origin and so matches none"
-                    site.warn(f"policies/{index}/acceptedOrigins", reason, "write scheme, host and port only, as https://app.example.com")
-        return cls(config.policies, site.refer(config.failure_handler, Handler, "failureHandler") if config.failure_handler else None)
+                    site.warn(
+                        f"policies/{index}/acceptedOrigins",
+                        reason,
+                        "write scheme, host and port only, as https://app.example.com",
+                    )
+        return cls(
+            config.policies,
+            site.refer(config.failure_handler, Handler, "failureHandler") if config.failure_handler else None,
+        )
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
-        """Pass, answer the preflight, mark the answer, or refuse with 403, as any request with two origins."""
+        """Pass, answer the preflight, mark the answer, or refuse with 403, as any request with two
+        origins.
+        """
         origins = exchange.request.headers.get_all("origin")
         if not origins:
             return next(exchange)
@@ -90,14 +109,18 @@ class CorsFilter:
             return self._preflight(policy, origin, wanted, exchange)
         return self._refuse(exchange) if policy is None else _marked(policy, origin, exchange, next)
 
-    async def _preflight(self, policy: CorsPolicy | None, origin: str, wanted: str, exchange: Exchange) -> Response:
+    async def _preflight(
+        self, policy: CorsPolicy | None, origin: str, wanted: str, exchange: Exchange
+    ) -> Response:
         names = _names(exchange.request.headers.get("access-control-request-headers") or "")
         if policy is None or not policy.allows(wanted, names):
             return await self._refuse(exchange)
         return Response(204, _headers({**_common(policy, origin), **_granted(policy, wanted, names)}))
 
     async def _refuse(self, exchange: Exchange) -> Response:
-        exchange.put(RefusalContext("origin_refused", "no policy accepts the origin, or what its preflight asks for"))
+        exchange.put(
+            RefusalContext("origin_refused", "no policy accepts the origin, or what its preflight asks for")
+        )
         return Response(403) if self._failure is None else await self._failure.handle(exchange)
 
 
@@ -108,8 +131,12 @@ def next_accepting(policies: Iterable[CorsPolicy], origin: str) -> CorsPolicy | 
 
 async def _marked(policy: CorsPolicy, origin: str, exchange: Exchange, following: Next) -> Response:
     response = await following(exchange)
-    response.headers.remove("access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers")
-    exposed = {"Access-Control-Expose-Headers": ", ".join(policy.exposed_headers)} if policy.exposed_headers else {}
+    response.headers.remove(
+        "access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers"
+    )
+    exposed = (
+        {"Access-Control-Expose-Headers": ", ".join(policy.exposed_headers)} if policy.exposed_headers else {}
+    )
     for name, value in {**_common(policy, origin), **exposed}.items():
         response.headers.add(name, value)
     return response

@@ -1,4 +1,7 @@
-"""`ForwardedRequestFilter`: restores the URI the client used in front of a TLS terminator (gateway-config reference 4.6)."""
+"""`ForwardedRequestFilter`.
+
+Restores the URI the client used in front of a TLS terminator (gateway-config reference 4.6).
+"""
 
 from collections.abc import Awaitable
 from typing import Self

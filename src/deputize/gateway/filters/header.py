@@ -36,8 +36,9 @@ class HeaderFilter:
     class Config(Settings):
         """`remove` first, then `replace`, then `add`.
 
-        Values are runtime expressions: null adds nothing, a list a field for each element, a map its JSON. What no header field can
-        carry, such as a line break in a claim, is refused: a request with 400, an answer with 502.
+        Values are runtime expressions: null adds nothing, a list a field for each element, a map its JSON.
+        What no header field can carry, such as a line break in a claim, is refused: a request with 400, an
+        answer with 502.
         """
 
         message_type: Annotated[Literal["REQUEST", "RESPONSE"], BeforeValidator(_upper)]
@@ -82,7 +83,9 @@ class HeaderFilter:
         for name, value in (*replaced, *added):
             headers.add(name, value)
 
-    def _evaluated(self, values: Mapping[str, Iterable[Template]], exchange: Exchange, response: Response | None) -> list[tuple[str, str]]:
+    def _evaluated(
+        self, values: Mapping[str, Iterable[Template]], exchange: Exchange, response: Response | None
+    ) -> list[tuple[str, str]]:
         return [
             (name, value)
             for name, templates in values.items()

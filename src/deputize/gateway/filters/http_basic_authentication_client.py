@@ -1,4 +1,7 @@
-"""`HttpBasicAuthenticationClientFilter`: authenticates the gateway's own requests with Basic credentials (RFC 7617)."""
+"""`HttpBasicAuthenticationClientFilter`.
+
+Authenticates the gateway's own requests with Basic credentials (RFC 7617).
+"""
 
 from collections.abc import Awaitable
 from typing import Self
@@ -30,10 +33,17 @@ class HttpBasicAuthenticationClientFilter:
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
-        """Find the password. A name with a colon cannot be told from the password, so it is refused (RFC 7617 section 2)."""
+        """Find the password.
+
+        A name with a colon cannot be told from the password, so it is refused (RFC 7617 section 2).
+        """
         if ":" in config.username and not config.url_encode_credentials:
-            raise site.error("username", "the user name contains a colon", "set urlEncodeCredentials, or use another name")
-        found = ClientCredentials.found(config.username, config.password_secret_id, config.secrets_provider, site, "passwordSecretId")
+            raise site.error(
+                "username", "the user name contains a colon", "set urlEncodeCredentials, or use another name"
+            )
+        found = ClientCredentials.found(
+            config.username, config.password_secret_id, config.secrets_provider, site, "passwordSecretId"
+        )
         return cls(found, encoded=config.url_encode_credentials)
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word

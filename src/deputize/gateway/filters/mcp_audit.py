@@ -1,4 +1,7 @@
-"""`McpAuditFilter`: one record for each MCP message, refused ones included (gateway-config reference, section 3.4)."""
+"""`McpAuditFilter`.
+
+One record for each MCP message, refused ones included (gateway-config reference, section 3.4).
+"""
 
 from collections.abc import AsyncIterator, Awaitable
 from functools import partial
@@ -65,7 +68,10 @@ class McpAuditFilter:
 
 
 class _Recording:
-    """What is known about an exchange until it is recorded: once, or in two parts when the decision could not wait for the outcome."""
+    """What is known about an exchange until it is recorded.
+
+    Once, or in two parts when the decision could not wait for the outcome.
+    """
 
     __slots__ = ("_began", "_decision", "_exchange", "_observer", "_part", "_publish", "_strict")
 
@@ -86,7 +92,12 @@ class _Recording:
         exchange, self._exchange = self._exchange, None
         if exchange is None:
             return
-        if self._part is Part.WHOLE or self._strict or not ending.complete or (self._observer and self._observer.has_seen):
+        if (
+            self._part is Part.WHOLE
+            or self._strict
+            or not ending.complete
+            or (self._observer and self._observer.has_seen)
+        ):
             status = None if ending.response is None else ending.response.status
             self._publish(self._event(exchange, status, ending.finished - exchange.started, self._part))
         self._decision.commits = ()
@@ -127,7 +138,9 @@ class _Recording:
         mcp = exchange.find(McpContext)
         message = mcp.message if mcp else None
         key = mcp.key if mcp else None
-        permitted, reason = (True, None) if part is Part.DECISION else _verdict(exchange, self._decision, status)
+        permitted, reason = (
+            (True, None) if part is Part.DECISION else _verdict(exchange, self._decision, status)
+        )
         return McpEvent(
             exchange.transaction_id,
             Route(router.route.id, router.route.name) if router else None,

@@ -1,4 +1,7 @@
-"""`McpProtectionFilter`: an MCP server as a protected resource (gateway-config reference, section 3.3; RFC 9728)."""
+"""`McpProtectionFilter`: an MCP server as a protected resource (gateway-config reference, section 3.3.
+
+RFC 9728).
+"""
 
 from collections.abc import Awaitable
 from typing import Final, Self
@@ -25,7 +28,13 @@ from deputize.mcp.metadata import ProtectedResource, well_known_path, well_known
 log = structlog.get_logger()
 _CHALLENGE: Final = "WWW-Authenticate"
 _LOCATION: Final = "Location"
-_ENDPOINT_ENDINGS: Final = ("/authorize", "/token", "/introspect", "/openid-configuration", "/oauth-authorization-server")
+_ENDPOINT_ENDINGS: Final = (
+    "/authorize",
+    "/token",
+    "/introspect",
+    "/openid-configuration",
+    "/oauth-authorization-server",
+)
 
 
 class MetadataHandler:
@@ -38,7 +47,11 @@ class MetadataHandler:
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
         """Answer GET and HEAD; the document is public."""
-        return self._answer(exchange) if self._wrapping is None else self._wrapping.filter(exchange, self._answer)
+        return (
+            self._answer(exchange)
+            if self._wrapping is None
+            else self._wrapping.filter(exchange, self._answer)
+        )
 
     async def _answer(self, exchange: Exchange) -> Response:
         if exchange.request.method not in {"GET", "HEAD"}:
@@ -47,7 +60,9 @@ class MetadataHandler:
 
 
 class McpProtectionFilter:
-    """Token, then audience, then actor, then scope. Only the gateway challenges the client, and leads it to the resource's metadata.
+    """Token, then audience, then actor, then scope.
+
+    Only the gateway challenges the client, and leads it to the resource's metadata.
 
     A redirect of the MCP server to another origin is 502 for the client: it would be challenged there.
     """
@@ -55,16 +70,20 @@ class McpProtectionFilter:
     class Config(Settings):
         """`requireActor` and `forwardToken` are ours.
 
-        `requireActor`: refuse a token in which nobody acts for the user (no `act.sub`): with it on, a user's own token, or
-        one whose delegation silently failed at the authorization server, does not get through.
+        `requireActor`: refuse a token in which nobody acts for the user (no `act.sub`): with it on, a user's
+        own token, or one whose delegation silently failed at the authorization server, does not get through.
 
-        `forwardToken`: pass the client's token on to the MCP server. Off, because a server that gets it could use it
-        elsewhere (MCP authorization, token passthrough). Its 401 is then 502 for the client. With it on, the client sees of the
-        server's `Bearer` and `DPoP` challenges `error`, `error_description`, `scope`, `acr_values`, `max_age` and `algs`.
+        `forwardToken`: pass the client's token on to the MCP server. Off, because a server that gets it could
+        use it elsewhere (MCP authorization, token passthrough). Its 401 is then 502 for the client. With it
+        on, the client sees of the server's `Bearer` and `DPoP` challenges `error`, `error_description`,
+        `scope`, `acr_values`, `max_age` and `algs`.
         """
 
         resource_id: str
-        """The URL clients know this MCP server by. Tokens must be issued for this audience (RFC 3986 section 6.2.2, 6.2.3)."""
+        """The URL clients know this MCP server by.
+
+        Tokens must be issued for this audience (RFC 3986 section 6.2.2, 6.2.3).
+        """
         authorization_server_uri: str
         """The authority's issuer; published in the metadata as where to get tokens."""
         resource_server_filter: Reference
@@ -98,9 +117,17 @@ class McpProtectionFilter:
         """Publish the metadata on the gateway itself, where the route's condition does not reach."""
         path = _checked_path(config.resource_id, site)
         _advise(config, site)
-        resource_server = site.refer(config.resource_server_filter, OAuth2ResourceServerFilter, "resourceServerFilter")
-        document = ProtectedResource(config.resource_id, (config.authorization_server_uri,), config.supported_scopes)
-        wrapping = site.refer(config.well_known_filter, Filter, "wellKnownFilter") if config.well_known_filter else None
+        resource_server = site.refer(
+            config.resource_server_filter, OAuth2ResourceServerFilter, "resourceServerFilter"
+        )
+        document = ProtectedResource(
+            config.resource_id, (config.authorization_server_uri,), config.supported_scopes
+        )
+        wrapping = (
+            site.refer(config.well_known_filter, Filter, "wellKnownFilter")
+            if config.well_known_filter
+            else None
+        )
         site.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
         return cls(config, resource_server)
 
@@ -133,17 +160,28 @@ class McpProtectionFilter:
         found = pointers.follow(token.info, self._parts)
         if isinstance(found, Absent):
             return self._resource_server.invalid_token(f"the token says nothing at {self._pointer}")
-        is_list = isinstance(found, list) and not isinstance(pointers.follow(token.info, self._parts[:-1]), list)
-        audiences = [each for each in (found if isinstance(found, list) and is_list else [found]) if isinstance(each, str)]
+        is_list = isinstance(found, list) and not isinstance(
+            pointers.follow(token.info, self._parts[:-1]), list
+        )
+        audiences = [
+            each
+            for each in (found if isinstance(found, list) and is_list else [found])
+            if isinstance(each, str)
+        ]
         if any(is_same_resource(each, self._resource_id) for each in audiences):
             return None
-        return self._resource_server.invalid_token(f"the token is for another resource: {self._pointer} is not {self._resource_id}")
+        return self._resource_server.invalid_token(
+            f"the token is for another resource: {self._pointer} is not {self._resource_id}"
+        )
 
     def _actor_fault(self, token: AccessToken) -> Refusal | None:
         """A 403 without error code: neither the same scopes nor more of them would help."""
         if not self._require_actor or (token.subject.act and token.subject.act[0] != "?"):
             return None
-        reason = "nobody acts for the user: the token has no act.sub (was the delegation refused by the mapping of act?)"
+        reason = (
+            "nobody acts for the user: the token has no act.sub (was the delegation refused by the "
+            "mapping of act?)"
+        )
         return Refusal(403, "actor_required", reason, bearer())
 
     def _refused(self, exchange: Exchange, refusal: Refusal) -> Response:
@@ -159,8 +197,9 @@ class McpProtectionFilter:
     async def _challenge_ourselves(self, exchange: Exchange, response: Response) -> Response:
         """The server's answer without its demands for authentication.
 
-        A server that did not get the client's token cannot judge it: its 401 would send the client for another token, which
-        changes nothing, or to an authority of the server's choice. One that got the token may say why it is not enough.
+        A server that did not get the client's token cannot judge it: its 401 would send the client for
+        another token, which changes nothing, or to an authority of the server's choice. One that got the
+        token may say why it is not enough.
         """
         saw_the_token = self._forward_token or exchange.find(RefusalContext) is not None
         if response.status == 407 or (response.status == 401 and not saw_the_token):
@@ -169,10 +208,13 @@ class McpProtectionFilter:
                 "the MCP server asks for authentication",
                 status=response.status,
                 challenges=[value[:256] for value in response.headers.get_all(_CHALLENGE)[:4]],
-                fix="have the server trust the gateway, give the gateway credentials for it, or set forwardToken if it checks tokens",
+                fix="have the server trust the gateway, give the gateway credentials for it, or set "
+                "forwardToken if it checks tokens",
                 transaction=exchange.transaction_id,
             )
-            return error_response(exchange, bad_gateway("the MCP server does not accept requests of the gateway"))
+            return error_response(
+                exchange, bad_gateway("the MCP server does not accept requests of the gateway")
+            )
         challenges = relayed_challenges(response.headers.get_all(_CHALLENGE)) if saw_the_token else []
         response.headers.remove(_CHALLENGE)
         for challenge in challenges or ([bearer()] if response.status == 401 else []):
@@ -180,11 +222,16 @@ class McpProtectionFilter:
         return response
 
     async def _redirect_within(self, exchange: Exchange, response: Response) -> Response:
-        """A redirect that stays here. A client that followed it elsewhere would be challenged there, by whomever the server chose."""
+        """A redirect that stays here.
+
+        A client that followed it elsewhere would be challenged there, by whomever the server chose.
+        """
         locations = response.headers.get_all(_LOCATION)
         received = exchange.find(RouterContext)
         here = (parse_origin(self._resource_id), received.original_origin if received else None)
-        location = redirect_within(locations[0], here, exchange.request.origin) if len(locations) == 1 else None
+        location = (
+            redirect_within(locations[0], here, exchange.request.origin) if len(locations) == 1 else None
+        )
         if location is not None:
             response.headers.set(_LOCATION, location)
             return response
@@ -212,7 +259,9 @@ def _checked_path(resource_id: str, site: Site) -> str:
         path = well_known_path(resource_id)
         parse_target(path.encode())
     except (UriError, UnicodeEncodeError) as error:
-        raise site.error("resourceId", f"{resource_id!r} cannot be a resource: {error}", "give the URL clients connect to") from error
+        raise site.error(
+            "resourceId", f"{resource_id!r} cannot be a resource: {error}", "give the URL clients connect to"
+        ) from error
     if "#" in resource_id:
         raise site.error("resourceId", "a resource has no fragment", "remove everything from '#'")
     return path
@@ -222,11 +271,30 @@ def _advise(config: McpProtectionFilter.Config, site: Site) -> None:
     if not config.resource_id.startswith("https://"):
         site.warn("resourceId", "the resource is not an https URL", "use https wherever tokens travel")
     if config.resource_id.endswith("/"):
-        site.warn("resourceId", "the resource ends with a slash: clients compare it character by character", "leave the slash out")
+        site.warn(
+            "resourceId",
+            "the resource ends with a slash: clients compare it character by character",
+            "leave the slash out",
+        )
     if not config.authorization_server_uri.startswith(("https://", "http://")):
-        raise site.error("authorizationServerUri", "the issuer is not an absolute URL", "give the issuer exactly as its metadata says")
+        raise site.error(
+            "authorizationServerUri",
+            "the issuer is not an absolute URL",
+            "give the issuer exactly as its metadata says",
+        )
     if config.authorization_server_uri.endswith(_ENDPOINT_ENDINGS):
-        site.warn("authorizationServerUri", "this looks like an endpoint", "give the issuer, from which clients find the endpoints")
+        site.warn(
+            "authorizationServerUri",
+            "this looks like an endpoint",
+            "give the issuer, from which clients find the endpoints",
+        )
     if config.require_actor is None:
-        reason = "requireActor is not set: a token in which no agent acts for the user (no act.sub) is let through as well"
-        site.warn("requireActor", reason, "set requireActor to true, or to false if users call this server themselves")
+        reason = (
+            "requireActor is not set: a token in which no agent acts for the user (no act.sub) is "
+            "let through as well"
+        )
+        site.warn(
+            "requireActor",
+            reason,
+            "set requireActor to true, or to false if users call this server themselves",
+        )

@@ -1,4 +1,7 @@
-"""`McpValidationFilter`: lets through what is an MCP message beyond doubt (gateway-config reference, section 3.2)."""
+"""`McpValidationFilter`.
+
+Lets through what is an MCP message beyond doubt (gateway-config reference, section 3.2).
+"""
 
 import json
 import re
@@ -35,7 +38,10 @@ _ESCAPED_OR_CLASS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTA
 
 
 class McpValidationFilter:
-    """Refuses by JSON-RPC error bodies, so that clients of either era understand; forwards the bytes it has checked."""
+    """Refuses by JSON-RPC error bodies, so that clients of either era understand.
+
+    Forwards the bytes it has checked.
+    """
 
     aliases: ClassVar[tuple[str, ...]] = ("McpValidatorFilter",)
     contexts: ClassVar[tuple[type[BoundContext], ...]] = (McpContext,)
@@ -43,14 +49,17 @@ class McpValidationFilter:
     class Config(Settings):
         r"""`acceptedMethods` and `maxBodySize` are ours.
 
-        `acceptedOrigins` are only looked at where a request has an `Origin`, so comes from a web page. An origin such as
-        `https://app.example.com` is compared as a whole, its dots standing for dots; case and the default port make no
-        difference. Anything else is a pattern for the whole origin in lower case without default port, such as
-        `https://[a-z]+\.example\.com`. `.*` accepts every page there is.
+        `acceptedOrigins` are only looked at where a request has an `Origin`, so comes from a web page. An
+        origin such as `https://app.example.com` is compared as a whole, its dots standing for dots; case and
+        the default port make no difference. Anything else is a pattern for the whole origin in lower case
+        without default port, such as `https://[a-z]+\.example\.com`. `.*` accepts every page there is.
         """
 
         accepted_origins: Raw[OneOrMore[str]]
-        """Origins, or patterns for whole origins, of which one must fit; two `Origin` headers are never accepted."""
+        """Origins, or patterns for whole origins, of which one must fit.
+
+        Two `Origin` headers are never accepted.
+        """
         preferred_server_version: str = versions.NEWEST_HANDSHAKE
         """The version an `initialize` is sent on with when the client asks for one that is not supported."""
         accepted_methods: OneOrMore[str] = Field(())
@@ -69,11 +78,17 @@ class McpValidationFilter:
         """Tell origins from patterns; a pattern that may say more than its author meant is warned about."""
         if config.preferred_server_version not in versions.HANDSHAKE:
             known = ", ".join(sorted(versions.HANDSHAKE))
-            raise site.error("preferredServerVersion", "no version that is agreed on by initialize", f"use one of {known}")
+            raise site.error(
+                "preferredServerVersion", "no version that is agreed on by initialize", f"use one of {known}"
+            )
         origins = {text: normalise_origin(text) for text in config.accepted_origins}
         patterns = [_compiled(text, site) for text, origin in origins.items() if origin is None]
         whole = frozenset(origin for origin in origins.values() if origin is not None)
-        return cls(whole, patterns, Rules(frozenset(config.accepted_methods), config.preferred_server_version, config.max_body_size))
+        return cls(
+            whole,
+            patterns,
+            Rules(frozenset(config.accepted_methods), config.preferred_server_version, config.max_body_size),
+        )
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on with an `McpContext`, or refuse."""
@@ -90,7 +105,9 @@ class McpValidationFilter:
         if outcome.frame is not None and outcome.frame.method == "initialize":
             _ask_for_version(request, outcome)
         response = await next(exchange)
-        response.headers.remove("Set-Cookie")  # it would be a cookie of the gateway's host, for whatever else lives there
+        response.headers.remove(
+            "Set-Cookie"
+        )  # it would be a cookie of the gateway's host, for whatever else lives there
         _observe(context, response)
         return response
 
@@ -114,7 +131,10 @@ class McpValidationFilter:
         return check_message(fields, request.body.buffered or b"", self._rules)
 
     def _origin_fault(self, fields: RoutingFields) -> Rejection | None:
-        """Compared in one spelling, so that an attacker has no choice of spellings; what is no origin only fits `.*`."""
+        """Compared in one spelling, so that an attacker has no choice of spellings.
+
+        What is no origin only fits `.*`.
+        """
         if fields.origin is None:
             return None
         origin = normalise_origin(fields.origin)
@@ -127,30 +147,55 @@ class McpValidationFilter:
 
 def _compiled(pattern: str, site: Site) -> Pattern:
     if pattern == _ANY:
-        site.warn("acceptedOrigins", "every web page may send requests from its visitors' browsers", "list the origins of your pages")
+        site.warn(
+            "acceptedOrigins",
+            "every web page may send requests from its visitors' browsers",
+            "list the origins of your pages",
+        )
     elif "." in _ESCAPED_OR_CLASS.sub("", pattern):
-        reason = f"in {pattern[:64]!r} a dot that is not escaped stands for any character, also in a host of somebody else's"
-        site.warn("acceptedOrigins", reason, "write \\. for a dot, or [a-z0-9-]+ for one label of a host name")
+        reason = (
+            f"in {pattern[:64]!r} a dot that is not escaped stands for any character, also in a host "
+            f"of somebody else's"
+        )
+        site.warn(
+            "acceptedOrigins", reason, "write \\. for a dot, or [a-z0-9-]+ for one label of a host name"
+        )
     try:
         return compile_pattern(pattern)
     except OperandError as error:
-        raise site.error("acceptedOrigins", f"{pattern[:64]!r}: {error}", "write .* to accept every origin") from error
+        raise site.error(
+            "acceptedOrigins", f"{pattern[:64]!r}: {error}", "write .* to accept every origin"
+        ) from error
 
 
 async def _refuse(exchange: Exchange, rejection: Rejection, limit: int) -> Response:
     """The answer; a body too large has been read as far as it is going to be."""
-    log.info("an MCP message is refused", code=rejection.code, reason=rejection.message, transaction=exchange.transaction_id)
+    log.info(
+        "an MCP message is refused",
+        code=rejection.code,
+        reason=rejection.message,
+        transaction=exchange.transaction_id,
+    )
     exchange.put(RefusalContext(str(rejection.code), rejection.kind))
-    return error_response(exchange, rejection) if rejection.status == 413 else await refuse_unread(exchange, rejection, limit)
+    return (
+        error_response(exchange, rejection)
+        if rejection.status == 413
+        else await refuse_unread(exchange, rejection, limit)
+    )
 
 
 def _context(message: Message) -> McpContext:
     frame = message.frame
-    return McpContext(message, policy_key(frame.method, frame.params) if frame is not None and frame.method else None)
+    return McpContext(
+        message, policy_key(frame.method, frame.params) if frame is not None and frame.method else None
+    )
 
 
 def _ask_for_version(request: Request, message: Message) -> None:
-    """An `initialize` for a version unknown here is passed on asking for one that is known; the client may then decline."""
+    """An `initialize` for a version unknown here is passed on asking for one that is known.
+
+    The client may then decline.
+    """
     document = dict(message.frame.document) if message.frame else {}
     params = document.get("params")
     if isinstance(params, dict) and params.get("protocolVersion") != message.version:

@@ -1,4 +1,7 @@
-"""`OAuth2ResourceServerFilter`: lets through who presents a valid token with the required scopes (gateway-config reference 4.1)."""
+"""`OAuth2ResourceServerFilter`.
+
+Lets through who presents a valid token with the required scopes (gateway-config reference 4.1).
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -46,7 +49,13 @@ class Refusal:
     def response(self, exchange: Exchange) -> Response:
         """The answer, without a body; the cause goes to the log and, as a context, to the audit."""
         tell = log.error if self.status >= 500 else log.info
-        tell("a request is refused", status=self.status, error=self.error, reason=self.reason, transaction=exchange.transaction_id)
+        tell(
+            "a request is refused",
+            status=self.status,
+            error=self.error,
+            reason=self.reason,
+            transaction=exchange.transaction_id,
+        )
         exchange.put(RefusalContext(self.error, self.reason))
         headers = Headers()
         if self.challenge is not None:
@@ -80,15 +89,17 @@ class OAuth2ResourceServerFilter:
     class Config(Settings):
         """`scopes` are expressions; the token needs all they yield.
 
-        An event stream ends when its token is found inactive, lacking a scope or out of the filter's policy, so at the latest
-        `streamRecheckInterval` after that and once the resolver has answered; when it cannot say, or gives up waiting (`soTimeout`
-        of its `providerHandler`), twice in a row, after two intervals and both waits. A stream that the
-        client opened by GET or `subscriptions/listen` also ends when its token expires; the answer to one call may finish.
+        An event stream ends when its token is found inactive, lacking a scope or out of the filter's policy,
+        so at the latest `streamRecheckInterval` after that and once the resolver has answered; when it cannot
+        say, or gives up waiting (`soTimeout` of its `providerHandler`), twice in a row, after two intervals
+        and both waits. A stream that the client opened by GET or `subscriptions/listen` also ends when its
+        token expires; the answer to one call may finish.
 
-        Legacy MCP sessions (`Mcp-Session-Id`) belong to the issuer, subject, client and actors of the token they were opened
-        with: the client's id is the server's, sealed (AES-256-GCM); with another token it is answered 404. Without
-        `sessionSecretId` sessions end with the process, and each process of several only knows its own. To rotate a secret,
-        name the new one second at every process, then first, and remove the old one when no session of its time is left.
+        Legacy MCP sessions (`Mcp-Session-Id`) belong to the issuer, subject, client and actors of the token
+        they were opened with: the client's id is the server's, sealed (AES-256-GCM); with another token it is
+        answered 404. Without `sessionSecretId` sessions end with the process, and each process of several
+        only knows its own. To rotate a secret, name the new one second at every process, then first, and
+        remove the old one when no session of its time is left.
         """
 
         access_token_resolver: Reference
@@ -104,14 +115,21 @@ class OAuth2ResourceServerFilter:
         stream_recheck_interval: Duration = 60.0
         """How often the resolver is asked, past every cache, about the token of an open event stream."""
         session_secret_id: OneOrMore[str] = ()
-        """Ids of secrets of 32 bytes or more that session ids are sealed with: the first seals, the others still open."""
+        """Ids of secrets of 32 bytes or more that session ids are sealed with.
+
+        The first seals, the others still open.
+        """
         secrets_provider: Reference | None = None
         """The store that has them."""
 
-    def __init__(self, config: Config, resolver: AccessTokenResolver, sessions: SessionBinding, site: Site) -> None:
+    def __init__(
+        self, config: Config, resolver: AccessTokenResolver, sessions: SessionBinding, site: Site
+    ) -> None:
         """Scopes that are constant are evaluated once."""
         self._resolver = resolver
-        self._recall: Callable[[str], AccessToken | None] = resolver.recall if isinstance(resolver, TokenCache) else _nothing
+        self._recall: Callable[[str], AccessToken | None] = (
+            resolver.recall if isinstance(resolver, TokenCache) else _nothing
+        )
         self._scopes = config.scopes
         self._fixed = _fixed_scopes(config.scopes)
         self._require_https = config.require_https
@@ -129,7 +147,11 @@ class OAuth2ResourceServerFilter:
             limits = cache_limits(cache.default_timeout, cache.max_timeout, cache.max_size)
             resolver = TokenCache(resolver, limits, site.instance.clock)
         if config.stream_recheck_interval is not None and config.stream_recheck_interval <= 0:
-            raise site.error("streamRecheckInterval", "no time lies between two questions", "write 'unlimited' to ask only once")
+            raise site.error(
+                "streamRecheckInterval",
+                "no time lies between two questions",
+                "write 'unlimited' to ask only once",
+            )
         return cls(config, resolver, SessionBinding(TextSeal(_session_secrets(config, site))), site)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
@@ -142,26 +164,43 @@ class OAuth2ResourceServerFilter:
             return refusal.response(exchange)
         return await self.pass_on(exchange, token, next, self.authorize)
 
-    async def pass_on(self, exchange: Exchange, token: AccessToken, following: Next, policy: Policy, resource: str = "") -> Response:
-        """Pass on what was accepted, within the session of its token, and see that a stream ends when the token does.
+    async def pass_on(
+        self, exchange: Exchange, token: AccessToken, following: Next, policy: Policy, resource: str = ""
+    ) -> Response:
+        """Pass on what was accepted, within the session of its token, and see that a stream ends when the
+        token does.
 
         `policy` is put again while a stream is open; sessions of one `resource` are unknown at others.
         """
         opened = self._sessions.open(exchange.request.headers, token, resource)
         if isinstance(opened, Rejection):
             log.info("a session is refused", reason=opened.message, transaction=exchange.transaction_id)
-            exchange.put(RefusalContext("session_refused", f"{opened.kind}: the session is unknown, another's, or not of this version"))
+            exchange.put(
+                RefusalContext(
+                    "session_refused",
+                    f"{opened.kind}: the session is unknown, another's, or not of this version",
+                )
+            )
             return await refuse_unread(exchange, opened)
         response = await following(exchange)
         self._sessions.seal(exchange.request.headers, response.headers, token, resource, opened)
         if is_open_stream(response):
             ends = token.expires_at if _stays_open(exchange) else None
             lifetime = None if ends is None else ends - self._site.instance.clock.now()
-            watch(exchange, response, lifetime, self._recheck_interval, partial(self._no_longer_accepted, token, policy))
+            watch(
+                exchange,
+                response,
+                lifetime,
+                self._recheck_interval,
+                partial(self._no_longer_accepted, token, policy),
+            )
         return response
 
     async def _no_longer_accepted(self, token: AccessToken, policy: Policy, exchange: Exchange) -> str | None:
-        """As `stream_watch.Ask`. An expired token is not asked about: what it may still do is decided by how the stream was opened."""
+        """As `stream_watch.Ask`.
+
+        An expired token is not asked about: what it may still do is decided by how the stream was opened.
+        """
         if token.expires_at is not None and token.expires_at <= self._site.instance.clock.now():
             return None
         found = await resolve_anew(self._resolver, token.token, exchange)
@@ -169,7 +208,10 @@ class OAuth2ResourceServerFilter:
         return None if refusal is None else refusal.reason
 
     async def authenticate(self, exchange: Exchange) -> AccessToken | Refusal:
-        """The valid token that the request presents; its scopes are not looked at yet. Leaves it as a context."""
+        """The valid token that the request presents; its scopes are not looked at yet.
+
+        Leaves it as a context.
+        """
         token = self._presented(exchange)
         if isinstance(token, Refusal):
             return token
@@ -190,7 +232,11 @@ class OAuth2ResourceServerFilter:
         """`None` when the token has every required scope."""
         required = self.required_scopes(exchange)
         if required is None:
-            return Refusal(500, "server_error", "a required scope cannot be computed: its expression failed or yielded nothing")
+            return Refusal(
+                500,
+                "server_error",
+                "a required scope cannot be computed: its expression failed or yielded nothing",
+            )
         if token.scopes.issuperset(required):
             return None
         missing = [scope for scope in required if scope not in token.scopes]
@@ -205,18 +251,33 @@ class OAuth2ResourceServerFilter:
         try:
             texts = [as_text(scope.evaluate(bindings)) for scope in self._scopes]
         except ExpressionError as error:
-            log.warning("the expression of a required scope failed", reason=error.reason, transaction=exchange.transaction_id)
+            log.warning(
+                "the expression of a required scope failed",
+                reason=error.reason,
+                transaction=exchange.transaction_id,
+            )
             return None
         return _split(texts)
 
     def invalid_token(self, reason: str) -> Refusal:
-        """The one refusal of every token that is not valid here, whatever the reason (RFC 6750 section 3.1)."""
+        """The one refusal of every token that is not valid here, whatever the reason (RFC 6750 section
+        3.1).
+        """
         description = "The access token is missing, expired, revoked or not meant for this resource"
-        return Refusal(401, "invalid_token", reason, bearer(realm=self._realm, error="invalid_token", error_description=description))
+        return Refusal(
+            401,
+            "invalid_token",
+            reason,
+            bearer(realm=self._realm, error="invalid_token", error_description=description),
+        )
 
     def _presented(self, exchange: Exchange) -> str | Refusal:
         if self._require_https and not exchange.peer.secure:
-            return Refusal(403, "insecure_transport", "the request did not come over TLS: use https, or set requireHttps to false")
+            return Refusal(
+                403,
+                "insecure_transport",
+                "the request did not come over TLS: use https, or set requireHttps to false",
+            )
         credentials = exchange.request.headers.get_all("authorization")
         if not credentials or not credentials[0][:7].lower().startswith("bearer"):
             return self._no_token(len(credentials))
@@ -232,22 +293,35 @@ class OAuth2ResourceServerFilter:
 
     def _malformed(self) -> Refusal:
         return Refusal(
-            400, "invalid_request", "not exactly one well-formed Authorization header", bearer(realm=self._realm, error="invalid_request")
+            400,
+            "invalid_request",
+            "not exactly one well-formed Authorization header",
+            bearer(realm=self._realm, error="invalid_request"),
         )
 
 
 def _stays_open(exchange: Exchange) -> bool:
-    """Whether the answer is a stream that lasts as long as both sides want; the answer to one call may finish."""
+    """Whether the answer is a stream that lasts as long as both sides want.
+
+    The answer to one call may finish.
+    """
     mcp = exchange.find(McpContext)
-    return exchange.request.method == "GET" or (mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen")
+    return exchange.request.method == "GET" or (
+        mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen"
+    )
 
 
 def _session_secrets(config: OAuth2ResourceServerFilter.Config, site: Site) -> Callable[[], Sequence[bytes]]:
-    """What asks for the secrets at each use, so that they may be rotated; all have to be there now. Raises `ConfigurationError`."""
+    """What asks for the secrets at each use, so that they may be rotated; all have to be there now.
+
+    Raises `ConfigurationError`.
+    """
     if not config.session_secret_id:
         return lambda: (PROCESS_SECRET,)
     if config.secrets_provider is None:
-        raise site.error("secretsProvider", "sessionSecretId names secrets, but no store has them", "name the store")
+        raise site.error(
+            "secretsProvider", "sessionSecretId names secrets, but no store has them", "name the store"
+        )
     store = site.refer(config.secrets_provider, SecretStore, "secretsProvider")
 
     def read() -> list[bytes]:
@@ -259,14 +333,18 @@ def _session_secrets(config: OAuth2ResourceServerFilter.Config, site: Site) -> C
     try:
         known = read()
     except (SecretError, ValueError) as error:
-        raise site.error("sessionSecretId", str(error), "draw one, for example by: openssl rand -base64 32") from error
+        raise site.error(
+            "sessionSecretId", str(error), "draw one, for example by: openssl rand -base64 32"
+        ) from error
 
     def secrets() -> list[bytes]:
         nonlocal known
         try:
             known = read()
         except (SecretError, ValueError) as error:
-            log.warning("the secrets of sessions cannot be read; those known before are used", reason=str(error))
+            log.warning(
+                "the secrets of sessions cannot be read; those known before are used", reason=str(error)
+            )
         return known
 
     return secrets

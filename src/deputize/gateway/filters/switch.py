@@ -23,10 +23,12 @@ Cases = Sequence[tuple[PlacedCondition | None, Handler]]
 
 
 class SwitchFilter:
-    """The first case that holds answers instead of the rest of the chain. An absent header or claim differs from everything.
+    """The first case that holds answers instead of the rest of the chain.
 
-    A case that cannot be evaluated, or compares something in a context that no filter before it has left, is 500: it may be there
-    to refuse.
+    An absent header or claim differs from everything.
+
+    A case that cannot be evaluated, or compares something in a context that no filter before it has left, is
+    500: it may be there to refuse.
     """
 
     class Config(Settings):
@@ -44,7 +46,9 @@ class SwitchFilter:
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Look up the handlers."""
-        return cls(_cases(config.on_request, "onRequest", site), _cases(config.on_response, "onResponse", site))
+        return cls(
+            _cases(config.on_request, "onRequest", site), _cases(config.on_response, "onResponse", site)
+        )
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Divert before or after the rest of the chain, or do nothing. Raises `Undecidable`."""

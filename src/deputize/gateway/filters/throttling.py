@@ -1,4 +1,7 @@
-"""`ThrottlingFilter`: limits how often each partition of the traffic may pass (gateway-config reference 4.9)."""
+"""`ThrottlingFilter`.
+
+Limits how often each partition of the traffic may pass (gateway-config reference 4.9).
+"""
 
 import math
 from collections.abc import Awaitable
@@ -20,13 +23,22 @@ log = structlog.get_logger()
 
 
 class ThrottlingFilter:
-    """Answers 429 with `Retry-After` beyond the rate. Counts in this process only: N processes allow N times the rate."""
+    """Answers 429 with `Retry-After` beyond the rate.
+
+    Counts in this process only: N processes allow N times the rate.
+    """
 
     class Config(Settings):
-        """`requestGroupingPolicy` names the partition; its default puts all traffic into one. Either `rate` or `throttlingRatePolicy`."""
+        """`requestGroupingPolicy` names the partition; its default puts all traffic into one.
+
+        Either `rate` or `throttlingRatePolicy`.
+        """
 
         request_grouping_policy: TemplateText = compile_template("")
-        """The partition a request counts in, such as `${contexts.oauth2.accessToken.info.sub}`; one for all when absent."""
+        """The partition a request counts in, such as `${contexts.oauth2.accessToken.info.sub}`.
+
+        One for all when absent.
+        """
         rate: RateSettings | None = None
         """The rate of every partition."""
         throttling_rate_policy: Reference | None = None
@@ -53,7 +65,10 @@ class ThrottlingFilter:
         return cls(config.request_grouping_policy, policy, site)
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
-        """Pass on, or refuse; 500 where the partition is null or an expression fails, so that nobody slips past the limit."""
+        """Pass on, or refuse.
+
+        500 where the partition is null or an expression fails, so that nobody slips past the limit.
+        """
         try:
             partition = self._site.text(self._grouping, exchange)
             rate = self._policy.rate_of(exchange)
@@ -83,6 +98,8 @@ async def _throttled(wait: float, exchange: Exchange) -> Response:
 
 
 async def _undecided(reason: str, exchange: Exchange) -> Response:
-    log.error("a request cannot be throttled and is refused", reason=reason, transaction=exchange.transaction_id)
+    log.error(
+        "a request cannot be throttled and is refused", reason=reason, transaction=exchange.transaction_id
+    )
     exchange.put(RefusalContext("throttled", reason))
     return Response(500)

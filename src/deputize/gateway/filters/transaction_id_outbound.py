@@ -1,4 +1,7 @@
-"""`TransactionIdOutboundFilter`: tells the next program which transaction its work belongs to (gateway-config reference 7.4)."""
+"""`TransactionIdOutboundFilter`.
+
+Tells the next program which transaction its work belongs to (gateway-config reference 7.4).
+"""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -20,7 +23,10 @@ class SubRequests:
 
 
 class TransactionIdOutboundFilter:
-    """Sends `<transaction id>/<n>`, n counting from 0 the requests sent on for one exchange. What the client sent is replaced."""
+    """Sends `<transaction id>/<n>`, n counting from 0 the requests sent on for one exchange.
+
+    What the client sent is replaced.
+    """
 
     class Config(Settings):
         """Nothing to configure."""

@@ -1,4 +1,7 @@
-"""`UriPathRewriteFilter`: replaces a literal path prefix, and puts it back in answers (gateway-config reference 4.6)."""
+"""`UriPathRewriteFilter`.
+
+Replaces a literal path prefix, and puts it back in answers (gateway-config reference 4.6).
+"""
 
 import re
 from collections.abc import Iterable
@@ -32,7 +35,9 @@ class UriPathRewriteFilter:
         """`mappings` are pairs of prefixes without closing slash, so that "" stands for the root."""
         pairs = list(mappings)
         self._inward = sorted(pairs, key=lambda pair: len(pair[0]), reverse=True)
-        self._outward = sorted(((new, old) for old, new in pairs), key=lambda pair: len(pair[0]), reverse=True)
+        self._outward = sorted(
+            ((new, old) for old, new in pairs), key=lambda pair: len(pair[0]), reverse=True
+        )
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
@@ -53,14 +58,19 @@ class UriPathRewriteFilter:
         return response
 
     def _mapped_back(self, location: str, exchange: Exchange) -> str:
-        """Absolute paths, and URIs of the origin the request went to, return to the client's space; others stay."""
+        """Absolute paths, and URIs of the origin the request went to, return to the client's space.
+
+        Others stay.
+        """
         parts = _split(location)
         if parts is None or not _is_ours(location, parts, exchange.request.origin):
             return location
         path = _replaced(parts.path or "/", self._outward) or parts.path
         received = exchange.find(RouterContext)
         origin = str(received.original_origin or "") if received and parts.netloc else ""
-        return origin + parts._replace(scheme="", netloc="", path=path if origin else plain_path(path)).geturl()
+        return (
+            origin + parts._replace(scheme="", netloc="", path=path if origin else plain_path(path)).geturl()
+        )
 
 
 def _replaced(path: str, mappings: Iterable[tuple[str, str]]) -> str | None:
@@ -78,7 +88,10 @@ def _split(location: str) -> SplitResult | None:
 
 
 def _is_ours(location: str, parts: SplitResult, destination: Origin | None) -> bool:
-    """Whether it leads to where the request went; without a scheme by that of the request (RFC 3986 section 4.2)."""
+    """Whether it leads to where the request went.
+
+    Without a scheme by that of the request (RFC 3986 section 4.2).
+    """
     if not parts.scheme and not parts.netloc:
         return location.startswith("/")
     return leads_to(location, destination)
@@ -88,6 +101,12 @@ def _check(path: str, site: Site) -> None:
     try:
         parse_target(path.encode())
     except UriError as error:
-        raise site.error("mappings", f"{path!r} is not a path: {error}", "write paths such as /mcp") from error
+        raise site.error(
+            "mappings", f"{path!r} is not a path: {error}", "write paths such as /mcp"
+        ) from error
     if _REGEX_CHARACTERS.search(path):
-        site.warn("mappings", f"{path!r} is taken literally, not as a regular expression", "write the plain path prefix")
+        site.warn(
+            "mappings",
+            f"{path!r} is taken literally, not as a regular expression",
+            "write the plain path prefix",
+        )

@@ -24,7 +24,10 @@ class Chain(chain.Chain):
     def build(cls, config: Config, site: Site) -> Self:
         """Link the filters and the handler."""
         faults = Faults()
-        filters = [faults.attempt(site.refer, each, Filter, f"filters/{index}") for index, each in enumerate(config.filters)]
+        filters = [
+            faults.attempt(site.refer, each, Filter, f"filters/{index}")
+            for index, each in enumerate(config.filters)
+        ]
         handler = faults.attempt(site.refer, config.handler, Handler, "handler")
         if faults.found or handler is None:
             raise faults.error()

@@ -38,10 +38,12 @@ class _Bound:
 
 
 class DispatchHandler:
-    """Passes each exchange to one of several handlers. An absent header or claim differs from everything and equals nothing.
+    """Passes each exchange to one of several handlers.
 
-    A condition that cannot be evaluated, or compares something in a context that no filter before it has left, is 500: what it leads to
-    may be there to refuse.
+    An absent header or claim differs from everything and equals nothing.
+
+    A condition that cannot be evaluated, or compares something in a context that no filter before it has
+    left, is 500: what it leads to may be there to refuse.
     """
 
     class Config(Settings):
@@ -59,7 +61,9 @@ class DispatchHandler:
         """Look up the handlers."""
         bound = [
             _Bound(
-                None if each.condition is None else site.condition(each.condition, f"bindings/{index}/condition"),
+                None
+                if each.condition is None
+                else site.condition(each.condition, f"bindings/{index}/condition"),
                 site.refer(each.handler, Handler, f"bindings/{index}/handler"),
                 each.base_uri,
             )
@@ -81,5 +85,9 @@ class DispatchHandler:
 
     async def _undispatched(self, exchange: Exchange) -> Response:
         exchange.put(RefusalContext("not_dispatched", "no binding of the dispatch handler accepts it"))
-        log.info("no binding of the dispatch handler accepts the request", handler=self._site.name, transaction=exchange.transaction_id)
+        log.info(
+            "no binding of the dispatch handler accepts the request",
+            handler=self._site.name,
+            transaction=exchange.transaction_id,
+        )
         return Response(404)

@@ -11,14 +11,23 @@ from deputize.gateway.settings import Duration
 from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
-from deputize.http.upstream import ConnectTimeout, PoolExhausted, StreamsExhausted, Upstream, UpstreamError, UpstreamTimeout
+from deputize.http.upstream import (
+    ConnectTimeout,
+    PoolExhausted,
+    StreamsExhausted,
+    Upstream,
+    UpstreamError,
+    UpstreamTimeout,
+)
 from deputize.mcp.context import McpContext
 
 log = structlog.get_logger()
 
 
 class ReverseProxyHandler:
-    """Streams both bodies. An answer that does not come is 502 for the client, 503 for want of room, 504 where it took too long.
+    """Streams both bodies.
+
+    An answer that does not come is 502 for the client, 503 for want of room, 504 where it took too long.
 
     MCP clients get a JSON-RPC error with it, on routes with an `McpValidationFilter`; the log explains each.
     """
@@ -27,8 +36,10 @@ class ReverseProxyHandler:
         """`commentInterval` is ours."""
 
         comment_interval: Duration = 15.0
-        """Silence after which an event stream of a route with an `McpValidationFilter` gets a comment line, `:`, between two
-        events: clients and what is between do not give it up, and one that is gone is noticed. `unlimited` for none."""
+        """Silence after which an event stream of a route with an `McpValidationFilter` gets a comment line,
+        `:`, between two events: clients and what is between do not give it up, and one that is gone is
+        noticed. `unlimited` for none.
+        """
 
     def __init__(self, config: Config, upstream: Upstream, name: str) -> None:
         self._config = config
@@ -69,7 +80,8 @@ class ReverseProxyHandler:
                 handler=self._name,
                 origin=str(exchange.request.origin),
                 path=exchange.request.target.path,
-                fix="map the route's path to the server's with a UriPathRewriteFilter, such as { '/mcp': '/' }",
+                fix="map the route's path to the server's with a UriPathRewriteFilter, such as { '/mcp': "
+                "'/' }",
                 transaction=exchange.transaction_id,
             )
         return response
@@ -82,29 +94,43 @@ class ReverseProxyHandler:
             case PoolExhausted():
                 return 503, "raise connections or waitQueueSize, or limit clients with a ThrottlingFilter"
             case ConnectTimeout():
-                return 504, "raise connectionTimeout or connections, or have the upstream accept and answer sooner"
+                return (
+                    504,
+                    "raise connectionTimeout or connections, or have the upstream accept and answer sooner",
+                )
             case UpstreamTimeout():
                 return 504, "raise soTimeout, have the upstream answer sooner, or with an event stream"
             case _:
                 return 502, ""
 
     def _told(self, error: UpstreamError) -> str:
-        """What the client may know: that waiting longer is a setting here, and nothing about what is behind."""
+        """What the client may know.
+
+        That waiting longer is a setting here, and nothing about what is behind.
+        """
         match error:
             case StreamsExhausted():
                 return "as many event streams are open as the gateway's setting streams allows"
             case PoolExhausted():
                 return "more requests wait for the MCP server than the gateway's setting waitQueueSize allows"
             case ConnectTimeout():
-                return f"no connection to the MCP server within {_seconds(self._config.connection_timeout)} (connectionTimeout)"
+                return (
+                    f"no connection to the MCP server within "
+                    f"{_seconds(self._config.connection_timeout)} (connectionTimeout)"
+                )
             case UpstreamTimeout():
-                return f"the MCP server did not begin its answer within {_seconds(self._config.so_timeout)} (soTimeout of the gateway)"
+                return (
+                    f"the MCP server did not begin its answer within "
+                    f"{_seconds(self._config.so_timeout)} (soTimeout of the gateway)"
+                )
             case _:
                 return "the MCP server cannot be reached, or did not answer as a server should"
 
 
 def _with_error(exchange: Exchange, response: Response) -> Response:
-    """A server's 5xx without a body, usually of something in between, with one that says as much in JSON-RPC."""
+    """A server's 5xx without a body, usually of something in between, with one that says as much in
+    JSON-RPC.
+    """
     failure = failure_response(exchange, response.status, "the MCP server is not available")
     response.body = failure.body
     response.headers.set("Content-Type", failure.headers.get("content-type") or "")

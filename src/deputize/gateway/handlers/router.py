@@ -38,7 +38,10 @@ class Router:
         default_handler: Reference | None = None
         """Answers what no route accepts; without it that is 404."""
         fail_on_route_error: bool = False
-        """Whether one wrong route keeps all of them, and so the gateway, from starting. Otherwise it is skipped and reported."""
+        """Whether one wrong route keeps all of them, and so the gateway, from starting.
+
+        Otherwise it is skipped and reported.
+        """
 
         @field_validator("scan_interval", mode="before")
         @classmethod
@@ -54,21 +57,33 @@ class Router:
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
-        """Load the routes. One that does not build is skipped and reported, unless `failOnRouteError` is set."""
+        """Load the routes.
+
+        One that does not build is skipped and reported, unless `failOnRouteError` is set.
+        """
         heap = cast("Heap", site.surroundings)
         directory = site.instance.directory / (config.directory or Path("config/routes"))
-        routes = RouteSet(directory, _builder(heap), heap.ground.published, all_or_nothing=config.fail_on_route_error)
+        routes = RouteSet(
+            directory, _builder(heap), heap.ground.published, all_or_nothing=config.fail_on_route_error
+        )
         heap.ground.route_sets.append(routes)
         site.on_close(partial(_closed, heap.ground.route_sets, routes))
         if directory in heap.standing.within:
-            raise site.error("directory", "a router inside a route cannot read that route's directory", "name another 'directory'")
+            raise site.error(
+                "directory",
+                "a router inside a route cannot read that route's directory",
+                "name another 'directory'",
+            )
         try:
             routes.scan()
         except ConfigurationError as error:
             raise site.error("directory", f"{directory}: {error.reason}", error.fix) from error
         if config.fail_on_route_error and routes.errors():
             raise ConfigurationErrors(routes.errors())
-        router = cls(routes, site.refer(config.default_handler, Handler, "defaultHandler") if config.default_handler else None)
+        router = cls(
+            routes,
+            site.refer(config.default_handler, Handler, "defaultHandler") if config.default_handler else None,
+        )
         if config.scan_interval:
             site.every(config.scan_interval, router.rescan)
             site.every(min(SWEEP_SECONDS, config.scan_interval), routes.sweep)
@@ -87,7 +102,11 @@ class Router:
 
     async def _unrouted(self, exchange: Exchange) -> Response:
         exchange.put(RefusalContext("not_routed", "no route accepts it"))
-        log.info("no route accepts the request", path=exchange.request.target.path, transaction=exchange.transaction_id)
+        log.info(
+            "no route accepts the request",
+            path=exchange.request.target.path,
+            transaction=exchange.transaction_id,
+        )
         return Response(404)
 
 

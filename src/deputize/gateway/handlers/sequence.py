@@ -1,4 +1,7 @@
-"""`SequenceHandler`: handlers in turn while each answer satisfies its postcondition (gateway-config reference 5.1)."""
+"""`SequenceHandler`.
+
+Handlers in turn while each answer satisfies its postcondition (gateway-config reference 5.1).
+"""
 
 from collections.abc import Sequence
 from typing import Self
@@ -22,7 +25,10 @@ class SequenceBinding(Settings):
 
 
 class SequenceHandler:
-    """Runs handlers in turn; the last answer obtained is the answer. A postcondition that compares something missing does not hold."""
+    """Runs handlers in turn; the last answer obtained is the answer.
+
+    A postcondition that compares something missing does not hold.
+    """
 
     class Config(Settings):
         """The bindings in the order they run."""
@@ -39,7 +45,9 @@ class SequenceHandler:
         steps = [
             (
                 site.refer(each.handler, Handler, f"bindings/{index}/handler"),
-                None if each.postcondition is None else site.condition(each.postcondition, f"bindings/{index}/postcondition"),
+                None
+                if each.postcondition is None
+                else site.condition(each.postcondition, f"bindings/{index}/postcondition"),
             )
             for index, each in enumerate(config.bindings)
         ]

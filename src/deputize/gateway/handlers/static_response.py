@@ -16,7 +16,8 @@ from deputize.http.messages import Body, HeaderError, Headers, Response
 class StaticResponseHandler:
     """Answers every exchange with the same status, headers and entity; their texts are runtime expressions.
 
-    Where such an expression alone yields a list, a header has a field for each element; lists in the entity and maps are JSON.
+    Where such an expression alone yields a list, a header has a field for each element; lists in the entity
+    and maps are JSON.
     """
 
     class Config(Settings):

@@ -9,7 +9,10 @@ from deputize.http.upstream import Deadlines, PoolLimits, Upstream
 
 
 class UpstreamSettings(Settings):
-    """`connections`, `streams` and `waitQueueSize` are for each origin. `streams`, `bodyTimeout` and `streamTimeout` are ours."""
+    """`connections`, `streams` and `waitQueueSize` are for each origin.
+
+    `streams`, `bodyTimeout` and `streamTimeout` are ours.
+    """
 
     connections: int = Field(64, ge=1)
     """Connections to one origin that are open at most, those that carry event streams not counted."""
@@ -20,18 +23,29 @@ class UpstreamSettings(Settings):
     connection_timeout: Duration = 10.0
     """How long connecting may take."""
     so_timeout: Duration = 10.0
-    """How long the upstream may take for the head of its answer, and be silent within an ordinary body; then 504, or the end."""
+    """How long the upstream may take for the head of its answer, and be silent within an ordinary body.
+
+    Then 504, or the end.
+    """
     body_timeout: Duration = 300.0
     """How long an ordinary body may take in all, with a second more for each KiB that has come."""
     stream_timeout: Duration = None
-    """How long an event stream may be silent; by default for as long as both ends live, of which TCP keep-alive asks them."""
+    """How long an event stream may be silent.
+
+    By default for as long as both ends live, of which TCP keep-alive asks them.
+    """
     tls: Reference | None = None
     """A `ClientTlsOptions`; the system's authorities when absent."""
 
     def upstream(self, site: Site) -> Upstream:
         """A client with these settings, closed with the object that `site` belongs to."""
         limits = PoolLimits(connections=self.connections, streams=self.streams, waiting=self.wait_queue_size)
-        deadlines = Deadlines(connect=self.connection_timeout, idle=self.so_timeout, body=self.body_timeout, stream=self.stream_timeout)
+        deadlines = Deadlines(
+            connect=self.connection_timeout,
+            idle=self.so_timeout,
+            body=self.body_timeout,
+            stream=self.stream_timeout,
+        )
         context = site.refer(self.tls, ClientTls, "tls").context if self.tls else None
         upstream = Upstream(limits=limits, deadlines=deadlines, ssl_context=context)
         site.on_close(upstream.aclose)

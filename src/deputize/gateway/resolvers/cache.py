@@ -1,4 +1,7 @@
-"""`CacheAccessTokenResolver`: remembers what another resolver found out (gateway-config reference, section 4.2)."""
+"""`CacheAccessTokenResolver`.
+
+Remembers what another resolver found out (gateway-config reference, section 4.2).
+"""
 
 from pydantic import Field
 
@@ -37,5 +40,7 @@ def cache_limits(default_timeout: float | None, maximum_time: float | None, maxi
     """Limits from configured durations, where `None` is without limit."""
     unlimited = float("inf")
     return CacheLimits(
-        unlimited if default_timeout is None else default_timeout, unlimited if maximum_time is None else maximum_time, maximum_size
+        unlimited if default_timeout is None else default_timeout,
+        unlimited if maximum_time is None else maximum_time,
+        maximum_size,
     )

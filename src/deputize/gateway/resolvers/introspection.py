@@ -26,7 +26,10 @@ LEEWAY: Final = 60.0
 """Seconds that an authorization server's clock may be ahead of ours."""
 _MAX_WORDS: Final = 512
 _MIN_TOKEN: Final = 8
-"""Characters below which a token is made up, and no secret: a client must not be able to blot out single letters."""
+"""Characters below which a token is made up, and no secret.
+
+A client must not be able to blot out single letters.
+"""
 _SCOPES: Final = re.compile(r"[ !#-\[\]-~]*")
 _REFUSALS: Final = frozenset({400, 401, 403})
 
@@ -35,7 +38,9 @@ class TokenIntrospectionAccessTokenResolver:
     """One POST a token; client authentication is done by filters in the `providerHandler`."""
 
     class Config(Settings):
-        """A token is refused that expired, or whose `nbf` or `iat` is more than 60 seconds ahead of the gateway's clock."""
+        """A token is refused that expired, or whose `nbf` or `iat` is more than 60 seconds ahead of the
+        gateway's clock.
+        """
 
         endpoint: str
         """URL of the introspection endpoint."""
@@ -56,10 +61,19 @@ class TokenIntrospectionAccessTokenResolver:
         try:
             parts = urlsplit(config.endpoint)
             origin = parse_origin(config.endpoint)
-            target = parse_target((parts.path or "/").encode() + (b"?" + parts.query.encode() if parts.query else b""))
+            target = parse_target(
+                (parts.path or "/").encode() + (b"?" + parts.query.encode() if parts.query else b"")
+            )
         except UriError as error:
-            raise site.error("endpoint", str(error), "give the introspection endpoint's absolute URL") from error
-        return cls(origin, target, site.refer(config.provider_handler, Handler, "providerHandler"), site.instance.clock)
+            raise site.error(
+                "endpoint", str(error), "give the introspection endpoint's absolute URL"
+            ) from error
+        return cls(
+            origin,
+            target,
+            site.refer(config.provider_handler, Handler, "providerHandler"),
+            site.instance.clock,
+        )
 
     async def resolve(self, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
         """As `AccessTokenResolver.resolve`."""
@@ -89,14 +103,19 @@ class TokenIntrospectionAccessTokenResolver:
         where = self._place
         if response.status in _REFUSALS:
             said = await _own_words(response, _secrets(inquiry.request))
-            reason = f"{where} refuses the gateway ({response.status}{said}): check the credentials of the providerHandler"
+            reason = (
+                f"{where} refuses the gateway ({response.status}{said}): check the credentials of "
+                f"the providerHandler"
+            )
             raise ResolutionError(502, reason)
         if response.status != 200:
             raise ResolutionError(503, f"{where} cannot be asked: answer {response.status} instead of 200")
         try:
             info = strict_json.loads(await response.body.read(_MAX_ANSWER), max_size=_MAX_ANSWER)
         except (strict_json.JsonError, BodyTooLarge) as error:
-            raise ResolutionError(502, f"{where} answered what is no introspection response: {error}") from error
+            raise ResolutionError(
+                502, f"{where} answered what is no introspection response: {error}"
+            ) from error
         if not isinstance(info, dict) or not isinstance(info.get("active"), bool):
             raise ResolutionError(502, f"{where} answered without saying whether the token is active")
         return info
@@ -121,7 +140,11 @@ def _form_fault(info: JsonObject) -> str | None:
         return "scope is not a list of scopes with blanks between them (RFC 6749 section 3.3)"
     if isinstance(audience, list):
         audience = None if all(isinstance(each, str) for each in audience) else audience
-    return None if audience is None or isinstance(audience, str) else "aud is neither a text nor a list of texts (RFC 7519 section 4.1.3)"
+    return (
+        None
+        if audience is None or isinstance(audience, str)
+        else "aud is neither a text nor a list of texts (RFC 7519 section 4.1.3)"
+    )
 
 
 def _time_fault(info: JsonObject, now: float) -> str | None:
@@ -139,7 +162,10 @@ def _time_fault(info: JsonObject, now: float) -> str | None:
 
 
 async def _own_words(response: Response, secrets: Iterable[str]) -> str:
-    """The error of an answer (RFC 6749 section 5.2), for the log: one line, bounded, without secrets should it repeat them."""
+    """The error of an answer (RFC 6749 section 5.2), for the log.
+
+    One line, bounded, without secrets should it repeat them.
+    """
     try:
         error = strict_json.loads(await response.body.read(_MAX_ANSWER), max_size=_MAX_ANSWER)
     except (strict_json.JsonError, BodyTooLarge, BodyBroken):
@@ -152,9 +178,16 @@ async def _own_words(response: Response, secrets: Iterable[str]) -> str:
 
 
 def _secrets(request: Request) -> list[str]:
-    """What of a question must not be written down: the token, and whatever the gateway authenticated itself with."""
+    """What of a question must not be written down.
+
+    The token, and whatever the gateway authenticated itself with.
+    """
     form = parse_qsl((request.body.buffered or b"").decode("latin-1"))
-    found = {value for name, value in form if name == "client_secret" or (name == "token" and len(value) >= _MIN_TOKEN)}
+    found = {
+        value
+        for name, value in form
+        if name == "client_secret" or (name == "token" and len(value) >= _MIN_TOKEN)
+    }
     for credentials in request.headers.get_all("authorization"):
         value = credentials.partition(" ")[2]
         found.add(value)

@@ -1,4 +1,7 @@
-"""What an access-token resolver answers: a valid token and its claims, or that it is not valid; trouble is neither."""
+"""What an access-token resolver answers: a valid token and its claims, or that it is not valid.
+
+Trouble is neither.
+"""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -17,10 +20,15 @@ class InvalidToken:
 
 
 class ResolutionError(DeputizeError):
-    """Nobody knows whether the token is valid. Says what the operator has to look at, and what the client is answered."""
+    """Nobody knows whether the token is valid.
+
+    Says what the operator has to look at, and what the client is answered.
+    """
 
     def __init__(self, status: int, reason: str) -> None:
-        """`status` is 502 when the authorization server refuses us or answers nonsense, 503 when it cannot be asked."""
+        """`status` is 502 when the authorization server refuses us or answers nonsense, 503 when it cannot be
+        asked.
+        """
         self.status = status
         self.reason = reason
         super().__init__(reason)

@@ -23,7 +23,9 @@ class CacheLimits:
 
 
 class TokenCache:
-    """In front of a resolver. Keyed by the token's SHA-256; never answers from memory at or after a token's expiry.
+    """In front of a resolver.
+
+    Keyed by the token's SHA-256; never answers from memory at or after a token's expiry.
 
     Only valid tokens are remembered: made-up ones must not push them out, and a token may become valid.
     """
@@ -82,9 +84,16 @@ class TokenCache:
             self._known.popitem(last=False)
 
 
-async def resolve_anew(resolver: AccessTokenResolver, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
-    """What `token` is worth now, asked of whoever knows and not of a cache in front. Raises `ResolutionError`."""
-    return await (resolver.resolve_anew if isinstance(resolver, TokenCache) else resolver.resolve)(token, exchange)
+async def resolve_anew(
+    resolver: AccessTokenResolver, token: str, exchange: Exchange
+) -> AccessToken | InvalidToken:
+    """What `token` is worth now, asked of whoever knows and not of a cache in front.
+
+    Raises `ResolutionError`.
+    """
+    return await (resolver.resolve_anew if isinstance(resolver, TokenCache) else resolver.resolve)(
+        token, exchange
+    )
 
 
 def _key(token: str) -> bytes:

@@ -1,4 +1,7 @@
-"""Throttling policies: what a `ThrottlingFilter` asks for the rate of an exchange (gateway-config reference 4.9)."""
+"""Throttling policies.
+
+What a `ThrottlingFilter` asks for the rate of an exchange (gateway-config reference 4.9).
+"""
 
 from deputize.gateway.site import HeapType
 from deputize.gateway.throttling.default_rate import DefaultRateThrottlingPolicy

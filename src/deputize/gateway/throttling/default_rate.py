@@ -26,7 +26,9 @@ class DefaultRateThrottlingPolicy:
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
         """Look up the delegate."""
-        delegate = site.refer(config.delegate_throttling_rate_policy, ThrottlingRatePolicy, "delegateThrottlingRatePolicy")
+        delegate = site.refer(
+            config.delegate_throttling_rate_policy, ThrottlingRatePolicy, "delegateThrottlingRatePolicy"
+        )
         return cls(delegate, config.default_rate.rate)
 
     def rate_of(self, exchange: Exchange) -> Rate:

@@ -70,7 +70,11 @@ class Connection(WriteFlow):
         super().__init__(listener.loop)
         self._listener = listener
         self._reader = RequestReader(
-            self.loop, listener.limits, secure=listener.secure, on_flow=self._regulate, on_continue=self._ask_for_body
+            self.loop,
+            listener.limits,
+            secure=listener.secure,
+            on_flow=self._regulate,
+            on_continue=self._ask_for_body,
         )
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
@@ -121,8 +125,9 @@ class Connection(WriteFlow):
     def eof_received(self) -> bool:
         """The client sends no more. It has left, unless it still waits for answers (RFC 9112 section 9.6).
 
-        Only by sending does one learn which: an interim answer does no harm, and a client that has left refuses it. Within an
-        answer the next piece tells; while none comes it counts as having left, and at once if it was told events, which may take long.
+        Only by sending does one learn which: an interim answer does no harm, and a client that has left
+        refuses it. Within an answer the next piece tells; while none comes it counts as having left, and at
+        once if it was told events, which may take long.
         """
         if self._listener.secure:
             return False
@@ -139,7 +144,12 @@ class Connection(WriteFlow):
 
     def _is_awaited(self) -> bool:
         """Whether something that has come is still to be answered."""
-        return self._exchange is not None or bool(self._reader.ready) or bool(self._held) or self._refused is not None
+        return (
+            self._exchange is not None
+            or bool(self._reader.ready)
+            or bool(self._held)
+            or self._refused is not None
+        )
 
     def resume_writing(self) -> None:
         """There is room again: for the chunk that waits, or for the next answer."""
@@ -172,8 +182,13 @@ class Connection(WriteFlow):
         self._held = data[offset:]
 
     def _refuse(self, refused: Refused) -> None:
-        """Answer in turn: the request whose body broke by its handler's failure, anything else after what is ready."""
-        log.info("refused a request", status=refused.status, reason=str(refused), client=self._peer.remote_address)
+        """Answer in turn.
+
+        The request whose body broke by its handler's failure, anything else after what is ready.
+        """
+        log.info(
+            "refused a request", status=refused.status, reason=str(refused), client=self._peer.remote_address
+        )
         if refused.in_body:
             self._broken = refused
         else:
@@ -217,10 +232,13 @@ class Connection(WriteFlow):
     def _begin(self, request: Request) -> None:
         """A task a request: cancelling it is how a client that leaves ends what was begun for it.
 
-        Driving the coroutine by hand instead of by a task was measured: 1.5 of 33 µs less for a proxied request, which
-        always waits, and no current task, without which `asyncio.timeout` does not work in filters. Not worth it.
+        Driving the coroutine by hand instead of by a task was measured: 1.5 of 33 µs less for a proxied
+        request, which always waits, and no current task, without which `asyncio.timeout` does not work in
+        filters. Not worth it.
         """
-        exchange = self._exchange = Exchange(request, self._peer, self._listener.transaction_ids.new(), time.monotonic())
+        exchange = self._exchange = Exchange(
+            request, self._peer, self._listener.transaction_ids.new(), time.monotonic()
+        )
         self._answering = self._doubted = False
         self._sent = 0
         self._task = self.loop.create_task(self._answer(exchange))
@@ -233,7 +251,9 @@ class Connection(WriteFlow):
 
     async def _answer(self, exchange: Exchange) -> None:
         handle = self._handler(exchange.request)
-        self._listener.gate.exchanges += 1  # here, for a task that is cancelled before it begins is never finished either
+        self._listener.gate.exchanges += (
+            1  # here, for a task that is cancelled before it begins is never finished either
+        )
         response: Response | None = None
         last: bytes | None = None
         try:
@@ -250,7 +270,9 @@ class Connection(WriteFlow):
             else:
                 last = self._whole(exchange.request, response, head, content)
         except asyncio.CancelledError:
-            pass  # Nobody awaits this task. One that ends as cancelled keeps the frames it was cancelled in, and these may lead to it.
+            # Nobody awaits this task. One that ends as cancelled keeps the frames it was cancelled in, and
+            # these may lead to it.
+            pass
         finally:
             self._conclude(exchange, response, last)
 
@@ -268,9 +290,16 @@ class Connection(WriteFlow):
 
     def _head(self, request: Request, response: Response) -> bytes:
         reader, listener = self._reader, self._listener
-        unread = reader.last or reader.body is not None or self._broken is not None or (self._half_closed and not self._held)
+        unread = (
+            reader.last
+            or reader.body is not None
+            or self._broken is not None
+            or (self._half_closed and not self._held)
+        )
         self._close_after = close = listener.closing or (unread and not reader.ready)
-        return response_head(request.method, response, listener.date, _framing(request, response), close=close)
+        return response_head(
+            request.method, response, listener.date, _framing(request, response), close=close
+        )
 
     def _whole(self, request: Request, response: Response, head: bytes, content: bytes) -> bytes:
         if not content or has_no_body(request.method, response.status):
@@ -279,7 +308,10 @@ class Connection(WriteFlow):
         return head + content
 
     async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> bytes | None:
-        """Pass chunks on as they come; yields the last bytes, or `None` when the body breaks or is not as long as announced."""
+        """Pass chunks on as they come.
+
+        Yields the last bytes, or `None` when the body breaks or is not as long as announced.
+        """
         announced = response.body.length
         chunked = announced is None and exchange.request.version == "1.1"
         last = LAST_CHUNK if chunked else b""
@@ -302,7 +334,12 @@ class Connection(WriteFlow):
                 if self.stalled:
                     await self.drained()
         except Exception as error:  # noqa: BLE001 - the head has left: breaking off is the only way to tell the client
-            log.warning("a response broke off", transaction=exchange.transaction_id, reason=str(error), cause=type(error).__name__)
+            log.warning(
+                "a response broke off",
+                transaction=exchange.transaction_id,
+                reason=str(error),
+                cause=type(error).__name__,
+            )
             return None
         finally:
             self._lasting = False
@@ -311,18 +348,27 @@ class Connection(WriteFlow):
         return last if announced in {None, self._sent} else None
 
     def _completing(self, data: bytes, announced: int) -> bytes:
-        """The piece that completes an announced body: it is kept until the body has ended and the exchange is recorded."""
+        """The piece that completes an announced body.
+
+        It is kept until the body has ended and the exchange is recorded.
+        """
         if self._sent > announced:
             raise BodyBroken("the body is longer than announced")
         return data
 
     def _comment(self, exchange: Exchange) -> None:
-        """Show whoever waits for events that the connection lives: between two of them, and never between CR and LF."""
+        """Show whoever waits for events that the connection lives.
+
+        Between two of them, and never between CR and LF.
+        """
         self._sent += len(_COMMENT)
         self.transport.write(chunk(_COMMENT) if exchange.request.version == "1.1" else _COMMENT)
 
     async def _recorded(self) -> None:
-        """Wait until what was recorded in this turn of the event loop is written: of a stream, the decision when it begins."""
+        """Wait until what was recorded in this turn of the event loop is written.
+
+        Of a stream, the decision when it begins.
+        """
         written: asyncio.Future[None] = self.loop.create_future()
         if self._listener.records.hold(lambda: None if written.done() else written.set_result(None)):
             await written
@@ -331,7 +377,9 @@ class Connection(WriteFlow):
         """Answer without a handler, once that is recorded, and close."""
         listener = self._listener
         self._closing = True
-        listener.records.unheard(Unheard(self._peer, listener.transaction_ids.new(), refused.status, str(refused), None))
+        listener.records.unheard(
+            Unheard(self._peer, listener.transaction_ids.new(), refused.status, str(refused), None)
+        )
         head = response_head("GET", Response(refused.status), listener.date, b"Content-Length: 0", close=True)
         leave = partial(self._leave_refused, head)
         if not listener.records.hold(leave):
@@ -346,7 +394,10 @@ class Connection(WriteFlow):
     # Ending.
 
     def _conclude(self, exchange: Exchange, response: Response | None, last: bytes | None) -> None:
-        """Tell the endings while the `last` bytes are still here: an answer is recorded before the client has all of it."""
+        """Tell the endings while the `last` bytes are still here.
+
+        An answer is recorded before the client has all of it.
+        """
         if exchange.endings:
             self._tell(exchange, Ending(response, self._sent, last is not None, time.monotonic()))
         leave = partial(self._leave, last)
@@ -354,7 +405,10 @@ class Connection(WriteFlow):
             leave()
 
     def _leave(self, last: bytes | None) -> None:
-        """Hand the last bytes over, and go on to the next request; without any the exchange has broken off."""
+        """Hand the last bytes over, and go on to the next request.
+
+        Without any the exchange has broken off.
+        """
         self._exchange = self._task = None
         self._listener.gate.exchanges -= 1
         if last and not self.transport.is_closing():
@@ -378,7 +432,11 @@ class Connection(WriteFlow):
                 log.exception("an exchange's ending failed", transaction=exchange.transaction_id)
 
     def _close(self) -> None:
-        """Close; but while the client may still be sending, first only the writing side, or it would lose the answer to a reset."""
+        """Close.
+
+        But while the client may still be sending, first only the writing side, or it would lose the answer to
+        a reset.
+        """
         self._closing = True
         self._held = b""
         sending = self._reader.body is not None or self._refused is not None or self._broken is not None
@@ -394,8 +452,16 @@ class Connection(WriteFlow):
             self.transport.resume_reading()
 
     def retire(self) -> None:
-        """The listener closes: go now if idle, else with the answer in progress or, if a request is about to be read, with its."""
-        idle = self._exchange is None and not self._reader.ready and not self._reader.in_head and not self._closing
+        """The listener closes.
+
+        Go now if idle, else with the answer in progress or, if a request is about to be read, with its.
+        """
+        idle = (
+            self._exchange is None
+            and not self._reader.ready
+            and not self._reader.in_head
+            and not self._closing
+        )
         if idle and not _has_news(self.transport, select.POLLIN):
             self._close()
 
@@ -414,7 +480,9 @@ class Connection(WriteFlow):
         waiting, progress = self._waiting()
         limit = self._patience(waiting)
         silent = self._silence.lasts((waiting, progress), now)
-        if self._half_closed and ((self._doubted and silent > self._listener.limits.tick_seconds) or _has_news(self.transport, 0)):
+        if self._half_closed and (
+            (self._doubted and silent > self._listener.limits.tick_seconds) or _has_news(self.transport, 0)
+        ):
             self.transport.abort()
             return
         if (limit is not None and silent > limit) or (waiting is Waiting.BODY and self._drips(now)):
@@ -424,14 +492,22 @@ class Connection(WriteFlow):
 
     def _comment_after(self, silent: float, events: Boundary) -> None:
         exchange = self._exchange
-        if exchange is not None and exchange.comment_seconds is not None and silent >= exchange.comment_seconds and events.reached:
+        if (
+            exchange is not None
+            and exchange.comment_seconds is not None
+            and silent >= exchange.comment_seconds
+            and events.reached
+        ):
             self._comment(exchange)
 
     def _drips(self, now: float) -> bool:
         """Whether a body comes too slowly on the whole, although it never falls silent for long."""
         body, limits = self._reader.body, self._listener.limits
         size = 0 if body is None else body.total
-        return self._body_silence.lasts((Waiting.BODY, self._reader.messages), now) > limits.body_seconds + size / limits.body_rate
+        return (
+            self._body_silence.lasts((Waiting.BODY, self._reader.messages), now)
+            > limits.body_seconds + size / limits.body_rate
+        )
 
     def _waiting(self) -> tuple[Waiting, int]:
         reader = self._reader
@@ -443,7 +519,11 @@ class Connection(WriteFlow):
             return Waiting.READER, taken
         if self._exchange is not None:
             body = reader.body
-            return (Waiting.BODY, body.total) if body is not None and body.waiting and not reader.ready else (Waiting.HANDLER, self._sent)
+            return (
+                (Waiting.BODY, body.total)
+                if body is not None and body.waiting and not reader.ready
+                else (Waiting.HANDLER, self._sent)
+            )
         return (Waiting.HEAD if reader.in_head else Waiting.REQUEST), reader.messages
 
     def _patience(self, waiting: Waiting) -> float | None:
@@ -474,7 +554,9 @@ def _address(transport: asyncio.BaseTransport, end: str) -> tuple[str, int]:
 
 
 def _has_news(transport: asyncio.Transport, events: int) -> bool:
-    """Whether the kernel has any of `events` for a connection, or that its other end has refused what was sent to it."""
+    """Whether the kernel has any of `events` for a connection, or that its other end has refused what was
+    sent to it.
+    """
     if transport.is_closing():
         return False
     poll = select.poll()

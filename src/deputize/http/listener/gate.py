@@ -2,7 +2,10 @@
 
 
 class Gate:
-    """Counts connections and exchanges in progress. Beyond `connections` new ones are closed, beyond `exchanges` answered 503."""
+    """Counts connections and exchanges in progress.
+
+    Beyond `connections` new ones are closed, beyond `exchanges` answered 503.
+    """
 
     __slots__ = ("_max_connections", "_max_exchanges", "connections", "exchanges")
 

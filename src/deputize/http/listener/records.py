@@ -9,7 +9,9 @@ from deputize.http.messages import Request
 
 
 class Unheard(NamedTuple):
-    """A request that the listener answered itself, because it could not be read, did not come, or found no room."""
+    """A request that the listener answered itself, because it could not be read, did not come, or found no
+    room.
+    """
 
     peer: Peer
     transaction_id: str
@@ -32,6 +34,9 @@ class Records:
     """By default nothing is recorded."""
 
     hold: Callable[[Callable[[], None]], bool] = _nothing_to_wait_for
-    """Given what sends the last bytes of an answer: keeps it until the record of the exchange is written, or says that nothing is to be."""
+    """Given what sends the last bytes of an answer.
+
+    Keeps it until the record of the exchange is written, or says that nothing is to be.
+    """
     unheard: Callable[[Unheard], None] = _unrecorded
     """Told of each before its answer leaves."""

@@ -21,14 +21,20 @@ _PLAIN = (string.ascii_letters + string.digits + "-").encode()
 _PLAIN_WITH_UNDERSCORES = _PLAIN + b"_"
 _CACHED_TARGET_BYTES = 256
 ITSELF = Target("*", None)
-"""What OPTIONS asks about when it asks about the server itself (RFC 9110 section 9.3.7); never another method."""
+"""What OPTIONS asks about when it asks about the server itself (RFC 9110 section 9.3.7).
+
+Never another method.
+"""
 
 
 class Refused(DeputizeError):
     """A request that is answered with `status` by the listener itself, after which the connection closes."""
 
     def __init__(self, status: int, reason: str, *, in_body: bool = False) -> None:
-        """`reason` is for the log; `in_body` when a handler may be at work on the request, whose failure is the answer then."""
+        """`reason` is for the log.
+
+        `in_body` when a handler may be at work on the request, whose failure is the answer then.
+        """
         self.status = status
         self.in_body = in_body
         super().__init__(reason)
@@ -50,8 +56,9 @@ class Head:
 def without_twins(raw: list[Field], *, underscores: bool) -> list[Field]:
     """`raw` without fields that servers take for others.
 
-    CGI and what descends from it (WSGI, FastCGI) makes variables of field names, where `-` and `_` are the same; some map every other
-    character that is neither letter nor digit to `_` as well. So `X_Agent` would stand in for an `X-Agent` that was removed.
+    CGI and what descends from it (WSGI, FastCGI) makes variables of field names, where `-` and `_` are the
+    same; some map every other character that is neither letter nor digit to `_` as well. So `X_Agent` would
+    stand in for an `X-Agent` that was removed.
     """
     plain = _PLAIN_WITH_UNDERSCORES if underscores else _PLAIN
     if not b"".join([name for name, _ in raw]).translate(None, plain):  # half of what a search takes
@@ -86,7 +93,9 @@ def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, 
 
 
 def _sorted_out(raw: list[Field]) -> tuple[list[Field], dict[bytes, list[bytes]]]:
-    """The end-to-end fields, and the values of those that decide about framing, connection and destination."""
+    """The end-to-end fields, and the values of those that decide about framing, connection and
+    destination.
+    """
     kept: list[Field] = []
     noted: dict[bytes, list[bytes]] = {}
     for pair in raw:
@@ -118,14 +127,18 @@ def _other_method(method: bytes) -> str:
 
 
 def _origin_form(method: bytes, target: bytes, origin: Origin | None, *, secure: bool) -> bytes:
-    """A target in another form (RFC 9112 sections 3.2.2 and 3.2.4) as it would stand beside its Host, which must say the same."""
+    """A target in another form (RFC 9112 sections 3.2.2 and 3.2.4) as it would stand beside its Host, which
+    must say the same.
+    """
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:
         if target == b"*" and method == b"OPTIONS":
             return target
         raise Refused(400, "the request target is not a plain absolute path")
     if (absolute[1].lower() == b"https") is not secure:
-        raise Refused(421, "the request target has a scheme that is not this connection's (RFC 9110 section 7.4)")
+        raise Refused(
+            421, "the request target has a scheme that is not this connection's (RFC 9110 section 7.4)"
+        )
     if origin is None or _origin_of_host(absolute[2], secure) != origin:
         raise Refused(400, "the request target and Host name different origins")
     if absolute[3][:1] == b"/":

@@ -19,8 +19,8 @@ _NO_PARSER = httptools.HttpRequestParser(object())
 class RequestReader:
     """Parses one connection's requests into `ready`, in order.
 
-    A request that is complete within one `feed` has its body at hand; any other is ready when its head is, and its body is
-    a stream: `body` while it is not complete. `last` is set when no request may follow.
+    A request that is complete within one `feed` has its body at hand; any other is ready when its head is,
+    and its body is a stream: `body` while it is not complete. `last` is set when no request may follow.
     """
 
     __slots__ = (
@@ -57,7 +57,9 @@ class RequestReader:
         on_flow: Callable[[], None],
         on_continue: Callable[[], None],
     ) -> None:
-        """`on_flow` is called when the open body becomes full or is so no longer, `on_continue` when the client waits to be asked."""
+        """`on_flow` is called when the open body becomes full or is so no longer, `on_continue` when the
+        client waits to be asked.
+        """
         self._loop = loop
         self._limits = limits
         self._secure = secure
@@ -90,7 +92,10 @@ class RequestReader:
         return self._head is None and (bool(self._url) or self._fed > 0)
 
     def feed(self, data: bytes) -> None:
-        """Parse the next bytes. Raises `Refused` when the connection cannot go on; requests before that are in `ready`."""
+        """Parse the next bytes.
+
+        Raises `Refused` when the connection cannot go on; requests before that are in `ready`.
+        """
         messages = self.messages
         self._raw = self._raw + data if self._raw else data
         rest: bytes | memoryview | None = data
@@ -140,7 +145,10 @@ class RequestReader:
             self.body = None
 
     def close(self) -> None:
-        """No more bytes come: let go of everything that refers back here, for a circle waits for the garbage collector."""
+        """No more bytes come.
+
+        Let go of everything that refers back here, for a circle waits for the garbage collector.
+        """
         if self.body is not None:
             self.body.fail(BodyBroken("the client has left"))
             self.body = None
@@ -151,10 +159,15 @@ class RequestReader:
         self._parser = _NO_PARSER
 
     def _decline_upgrade(self) -> None:
-        """The parser stops at an upgrade and takes the body for the new protocol's bytes: read on in HTTP/1.1 with a fresh parser."""
+        """The parser stops at an upgrade and takes the body for the new protocol's bytes.
+
+        Read on in HTTP/1.1 with a fresh parser.
+        """
         head, self._parser = self._head, httptools.HttpRequestParser(self)
         if head is not None:
-            framing = b"Transfer-Encoding: chunked" if head.length is None else b"Content-Length: %d" % head.length
+            framing = (
+                b"Transfer-Encoding: chunked" if head.length is None else b"Content-Length: %d" % head.length
+            )
             self._skipping = True
             self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
             self._skipping = False
@@ -178,7 +191,8 @@ class RequestReader:
         if self._head is not None:
             self._skip_trailer(name, value)
         else:
-            # Surrounding whitespace is not part of a value (RFC 9112 section 5.1); llhttp strips the leading only.
+            # Surrounding whitespace is not part of a value (RFC 9112 section 5.1); llhttp strips the leading
+            # only.
             self._headers.append((name, value.rstrip(b" \t")))
 
     def _skip_trailer(self, name: bytes, value: bytes) -> None:
@@ -221,7 +235,11 @@ class RequestReader:
         The line begins where the last one was found to end, unless it is behind a body or an empty line.
         """
         line = b"%b %b HTTP/%b\r\n" % (method, self._url, version.encode())
-        at = self._line_at if self._raw.startswith(line, self._line_at) else self._raw.find(line, self._line_at)
+        at = (
+            self._line_at
+            if self._raw.startswith(line, self._line_at)
+            else self._raw.find(line, self._line_at)
+        )
         if at < 0:
             raise Refused(400, "the request line is not method, target and version with a blank between each")
         self._line_at = at + len(line)

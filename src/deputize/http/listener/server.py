@@ -31,8 +31,13 @@ async def serve(
     gate: Gate | None = None,
     clock: Clock | None = None,
 ) -> "Listener":
-    """Answer requests to `host`:`port` (0: any free port) with `handler` until the listener is closed. Raises `OSError`."""
-    listener = Listener(handler, limits or Limits(), gate or Gate(), clock or SystemClock(), secure=ssl is not None)
+    """Answer requests to `host`:`port` (0: any free port) with `handler` until the listener is closed.
+
+    Raises `OSError`.
+    """
+    listener = Listener(
+        handler, limits or Limits(), gate or Gate(), clock or SystemClock(), secure=ssl is not None
+    )
     await listener.open(host, port, ssl)
     return listener
 
@@ -40,7 +45,8 @@ async def serve(
 class Listener:
     """An open port. Several may share a `Gate`, which then bounds them together.
 
-    `handler` and `records` may be replaced at any time: requests handled from then on go to the new ones. `port` is the bound one.
+    `handler` and `records` may be replaced at any time: requests handled from then on go to the new ones.
+    `port` is the bound one.
     """
 
     def __init__(self, handler: Handler, limits: Limits, gate: Gate, clock: Clock, *, secure: bool) -> None:
@@ -67,7 +73,11 @@ class Listener:
         listening = await self._bound(host, port)
         handshake = self.limits.head_seconds if context is not None else None
         self._server = await self.loop.create_server(
-            lambda: Connection(self), sock=listening, ssl=context, backlog=_BACKLOG, ssl_handshake_timeout=handshake
+            lambda: Connection(self),
+            sock=listening,
+            ssl=context,
+            backlog=_BACKLOG,
+            ssl_handshake_timeout=handshake,
         )
         self.port = listening.getsockname()[1]
         self.date = self._date()
@@ -75,7 +85,9 @@ class Listener:
 
     async def _bound(self, host: str, port: int) -> socket.socket:
         """A bound socket whose options every accepted one inherits: small kernel buffers, no Nagle delay."""
-        family, kind, protocol, _, address = (await self.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE))[0]
+        family, kind, protocol, _, address = (
+            await self.loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        )[0]
         listening = socket.socket(family, kind, protocol)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -107,7 +119,11 @@ class Listener:
 
     async def busy(self, exchange: Exchange) -> Response:
         """Answer for the handler while the gate has no room."""
-        self.records.unheard(Unheard(exchange.peer, exchange.transaction_id, 503, "too many exchanges at once", exchange.request))
+        self.records.unheard(
+            Unheard(
+                exchange.peer, exchange.transaction_id, 503, "too many exchanges at once", exchange.request
+            )
+        )
         return Response(503, Headers([(b"Retry-After", b"1")]))
 
     async def ping(self, exchange: Exchange) -> Response:  # noqa: ARG002 - it is the same for everybody
@@ -115,7 +131,9 @@ class Listener:
         return Response(200)
 
     async def close(self, grace_seconds: float = 1.0) -> None:
-        """Accept no more, let exchanges in progress end for at most `grace_seconds`, then break off the rest."""
+        """Accept no more, let exchanges in progress end for at most `grace_seconds`, then break off the
+        rest.
+        """
         self.closing = True
         if self._server is not None:
             self._server.close()

@@ -18,12 +18,22 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 class Upstream:
-    """Sends requests over pooled connections and streams answers back. Follows no redirects, keeps no cookies, decodes nothing."""
+    """Sends requests over pooled connections and streams answers back.
+
+    Follows no redirects, keeps no cookies, decodes nothing.
+    """
 
     def __init__(
-        self, *, limits: PoolLimits | None = None, deadlines: Deadlines | None = None, ssl_context: ssl.SSLContext | None = None
+        self,
+        *,
+        limits: PoolLimits | None = None,
+        deadlines: Deadlines | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        """`ssl_context` is for https origins; without one the system's certificate authorities are trusted."""
+        """`ssl_context` is for https origins.
+
+        Without one the system's certificate authorities are trusted.
+        """
         self._limits = limits or PoolLimits()
         self._deadlines = deadlines or Deadlines()
         self._tls = ssl_context
@@ -33,9 +43,10 @@ class Upstream:
     async def send(self, request: Request, *, deadlines: Deadlines | None = None) -> Response:
         """The answer of `request.origin`, once its head is complete; whoever gets it closes its body.
 
-        The path goes out as it was decided on. Cancelling closes the connection. A request that is idempotent or says that it may be
-        repeated, and whose body is at hand, is sent a second time when a kept connection turns out to be closed; others are not,
-        for the upstream may have acted on them (RFC 9110 section 9.2.2).
+        The path goes out as it was decided on. Cancelling closes the connection. A request that is idempotent
+        or says that it may be repeated, and whose body is at hand, is sent a second time when a kept
+        connection turns out to be closed; others are not, for the upstream may have acted on them (RFC 9110
+        section 9.2.2).
 
         Raises `UpstreamError`, `HeaderError`, and whatever reading the request's body raises.
         """
@@ -94,7 +105,9 @@ def _may_be_repeated(request: Request) -> bool:
     return (request.repeatable or request.method in _IDEMPOTENT) and request.body.buffered is not None
 
 
-async def _answered(connection: UpstreamConnection, head: bytes, request: Request, deadlines: Deadlines) -> Response:
+async def _answered(
+    connection: UpstreamConnection, head: bytes, request: Request, deadlines: Deadlines
+) -> Response:
     waiter = connection.exchange(head, request, deadlines)
     try:
         return await waiter

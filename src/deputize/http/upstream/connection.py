@@ -11,7 +11,12 @@ from deputize.http.messages import Body, BodyBroken, Request, Response
 from deputize.http.received_body import ReceivedBody
 from deputize.http.sse import is_event_stream
 from deputize.http.ticker import Silence
-from deputize.http.upstream.errors import ConnectionClosed, StreamsExhausted, UpstreamProtocolError, UpstreamTimeout
+from deputize.http.upstream.errors import (
+    ConnectionClosed,
+    StreamsExhausted,
+    UpstreamProtocolError,
+    UpstreamTimeout,
+)
 from deputize.http.upstream.limits import BODY_RATE, Deadlines
 from deputize.http.upstream.response_reader import ResponseReader
 from deputize.http.write_flow import LOW_WATER, WriteFlow
@@ -62,14 +67,19 @@ class UpstreamConnection(WriteFlow):
 
     @property
     def is_fit(self) -> bool:
-        """Whether an exchange may begin here: the upstream has neither closed nor said anything since the last one ended.
+        """Whether an exchange may begin here.
 
-        Asks the kernel, because the event loop may not have looked yet: what is sent to an upstream that has closed is lost.
+        The upstream has neither closed nor said anything since the last one ended.
+
+        Asks the kernel, because the event loop may not have looked yet: what is sent to an upstream that has
+        closed is lost.
         """
         return not (self.transport.is_closing() or self._poll.poll(0))
 
     def exchange(self, head: bytes, request: Request, deadlines: Deadlines) -> asyncio.Future[Response]:
-        """Send `request`, whose head is `head`; the future is the answer with its head complete, or an `UpstreamError`.
+        """Send `request`, whose head is `head`.
+
+        The future is the answer with its head complete, or an `UpstreamError`.
 
         Whoever does not wait for it any longer calls `give_up`.
         """
@@ -89,14 +99,20 @@ class UpstreamConnection(WriteFlow):
         return waiter
 
     async def give_up(self, waiter: asyncio.Future[Response]) -> None:
-        """End the exchange that `waiter` stands for, unless it is over: then another one may be under way here."""
+        """End the exchange that `waiter` stands for, unless it is over.
+
+        Then another one may be under way here.
+        """
         if self._waiter is waiter:
             self.abort()
         elif not waiter.cancelled() and waiter.exception() is None:
             await waiter.result().body.aclose()
 
     async def _pump(self, body: Body) -> None:
-        """Send the body as it comes, while the answer may be coming already. A body that breaks ends the exchange."""
+        """Send the body as it comes, while the answer may be coming already.
+
+        A body that breaks ends the exchange.
+        """
         try:
             await self._send_pieces(body)
         except Exception as error:  # noqa: BLE001 - the reader of the answer gets it, whatever it is
@@ -134,7 +150,10 @@ class UpstreamConnection(WriteFlow):
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
     def data_received(self, data: bytes) -> None:
-        """Parse; hand the answer over when its head is complete, and the connection back when all of it is."""
+        """Parse.
+
+        Hand the answer over when its head is complete, and the connection back when all of it is.
+        """
         self._received += 1
         if not self.is_busy:
             self.abort()
@@ -172,7 +191,9 @@ class UpstreamConnection(WriteFlow):
         """End what the upstream left unfinished."""
         self.let_go(exc)
         self._end(
-            UpstreamProtocolError("the upstream closed within its head") if self._received else ConnectionClosed("the upstream closed")
+            UpstreamProtocolError("the upstream closed within its head")
+            if self._received
+            else ConnectionClosed("the upstream closed")
         )
         self._pool.forget(self)
 
@@ -185,7 +206,12 @@ class UpstreamConnection(WriteFlow):
     def _release(self) -> None:
         """Offer the connection for another request, if nothing of this one is left on the wire."""
         self.was_used = True
-        if self._pumping is not None or not self._reader.reusable or self.transport.is_closing() or self.transport.get_write_buffer_size():
+        if (
+            self._pumping is not None
+            or not self._reader.reusable
+            or self.transport.is_closing()
+            or self.transport.get_write_buffer_size()
+        ):
             self.abort()
         else:
             self._regulate()
@@ -218,7 +244,9 @@ class UpstreamConnection(WriteFlow):
     # Deadlines.
 
     def tick(self, now: float) -> None:
-        """End an exchange in which the upstream has been silent for too long, and a connection nobody has used."""
+        """End an exchange in which the upstream has been silent for too long, and a connection nobody has
+        used.
+        """
         limit = self._patience()
         body = self._reader.body
         # Until its head is complete an answer has not begun, whatever drips in.
@@ -229,7 +257,11 @@ class UpstreamConnection(WriteFlow):
         if limit is not None and silent > limit:
             self._end(UpstreamTimeout(f"the upstream was silent for {limit:g} seconds"))
         elif body is not None and self._drips(body, now):
-            self._end(UpstreamTimeout(f"{body.total} bytes of the body took more than {self._deadlines.body:g} seconds"))
+            self._end(
+                UpstreamTimeout(
+                    f"{body.total} bytes of the body took more than {self._deadlines.body:g} seconds"
+                )
+            )
 
     def _drips(self, body: ReceivedBody, now: float) -> bool:
         """Whether a body comes too slowly on the whole, although it never falls silent for long."""

@@ -1,4 +1,7 @@
-"""How many connections an upstream client holds, and how long it waits. Times in seconds, `None` for without limit."""
+"""How many connections an upstream client holds, and how long it waits.
+
+Times in seconds, `None` for without limit.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +16,10 @@ class Deadlines:
     connect: float | None = 10.0
     """For a connection: its place in the queue, then name, TCP and TLS."""
     idle: float | None = 10.0
-    """For the head, once the request has been sent; then silence while more of an ordinary body is due (`soTimeout`)."""
+    """For the head, once the request has been sent.
+
+    Then silence while more of an ordinary body is due (`soTimeout`).
+    """
     body: float | None = 300.0
     """For an ordinary body in all, and a second more for each `BODY_RATE` bytes that have come."""
     stream: float | None = None
@@ -31,13 +37,19 @@ class PoolLimits:
     waiting: int | None = None
     """Requests that may queue for a connection."""
     kept_seconds: float = 4.0
-    """How long an unused connection is kept: below the five seconds after which common servers close it, because a request
-    that meets the closing cannot be repeated unless it is idempotent."""
+    """How long an unused connection is kept.
+
+    Below the five seconds after which common servers close it, because a request that meets the closing
+    cannot be repeated unless it is idempotent.
+    """
     abandoned_seconds: float = 120.0
     """How long a body may stay open that nobody reads."""
     head_bytes: int = 64 * 1024
     """The longest head accepted."""
     socket_buffer_bytes: int = 48 * 1024
-    """The kernel's send and receive buffers of each connection, which it doubles: what an answer costs that nobody reads."""
+    """The kernel's send and receive buffers of each connection, which it doubles.
+
+    What an answer costs that nobody reads.
+    """
     tick_seconds: float = 0.25
     """How often deadlines are looked at, which are kept to within two of these."""

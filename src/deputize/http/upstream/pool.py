@@ -11,11 +11,15 @@ from deputize.http.upstream.limits import PoolLimits
 from deputize.kernel.uris import Origin
 
 PROBATION_SECONDS = 0.005
-"""How long a connection is watched before the next request gets it, until the upstream is known to keep connections open."""
+"""How long a connection is watched before the next request gets it, until the upstream is known to keep
+connections open.
+"""
 
 
 class Pool:
-    """Connections in use are counted, unused ones kept, most recently used first; requests queue when all are in use.
+    """Connections in use are counted, unused ones kept, most recently used first.
+
+    Requests queue when all are in use.
 
     A connection that an event stream occupies is counted among the streams instead, until the stream ends.
     """
@@ -37,7 +41,12 @@ class Pool:
     )
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, origin: Origin, limits: PoolLimits, tls: ssl.SSLContext | None, emptied: Callable[[], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        origin: Origin,
+        limits: PoolLimits,
+        tls: ssl.SSLContext | None,
+        emptied: Callable[[], None],
     ) -> None:
         """No connection yet. `emptied` is called when the last one is gone and nobody waits."""
         self.loop = loop
@@ -65,7 +74,10 @@ class Pool:
         return None
 
     async def acquire(self, within: float | None) -> UpstreamConnection:
-        """A new connection, or the next that becomes free. Raises `ConnectFailed`, `PoolExhausted` and `ConnectTimeout`."""
+        """A new connection, or the next that becomes free.
+
+        Raises `ConnectFailed`, `PoolExhausted` and `ConnectTimeout`.
+        """
         try:
             async with asyncio.timeout(within):
                 return await self._acquire()
@@ -90,7 +102,10 @@ class Pool:
     async def _queue(self) -> UpstreamConnection | None:
         """Wait for a connection, or (`None`) for the place of one that is gone."""
         if self.limits.waiting is not None and len(self._waiting) >= self.limits.waiting:
-            raise PoolExhausted(f"all {self._open} connections to {self._origin} are in use and {len(self._waiting)} requests wait")
+            raise PoolExhausted(
+                f"all {self._open} connections to {self._origin} are in use and {len(self._waiting)} "
+                f"requests wait"
+            )
         place: asyncio.Future[UpstreamConnection | None] = self.loop.create_future()
         self._waiting.append(place)
         try:
@@ -116,7 +131,11 @@ class Pool:
         host = self._origin.host
         try:
             await self.loop.create_connection(
-                lambda: connection, host, self._origin.port, ssl=self._tls, server_hostname=host if self._tls else None
+                lambda: connection,
+                host,
+                self._origin.port,
+                ssl=self._tls,
+                server_hostname=host if self._tls else None,
             )
         except (OSError, UnicodeError) as error:
             self._discard(connection)
@@ -141,7 +160,9 @@ class Pool:
     def begin_stream(self, connection: UpstreamConnection) -> None:
         """Count a connection among the streams: its place is free. Raises `StreamsExhausted`."""
         if len(self._streams) >= self.limits.streams:
-            raise StreamsExhausted(f"{len(self._streams)} event streams from {self._origin} are open, and no more are allowed")
+            raise StreamsExhausted(
+                f"{len(self._streams)} event streams from {self._origin} are open, and no more are allowed"
+            )
         self._streams.add(connection)
         self._vacate()
 
@@ -156,7 +177,8 @@ class Pool:
     def release(self, connection: UpstreamConnection) -> None:
         """Give a connection to the request that waits longest, or keep it.
 
-        An upstream may close behind each answer without having said so, and what is sent before that is seen is lost.
+        An upstream may close behind each answer without having said so, and what is sent before that is seen
+        is lost.
         """
         if connection in self._streams and not self._end_stream(connection):
             connection.abort()

@@ -21,8 +21,9 @@ _NO_PARSER = httptools.HttpResponseParser(object())
 class ResponseReader:
     """Parses the answers on one connection, one request after the other.
 
-    After a `feed`, `response` is the answer when its head is complete. Its body is at hand when that one `feed` completed it,
-    and a stream otherwise: `body` while it is not complete. `reusable` says whether another request may follow.
+    After a `feed`, `response` is the answer when its head is complete. Its body is at hand when that one
+    `feed` completed it, and a stream otherwise: `body` while it is not complete. `reusable` says whether
+    another request may follow.
     """
 
     __slots__ = (
@@ -48,9 +49,15 @@ class ResponseReader:
     )
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, head_bytes: int, on_flow: Callable[[], None], on_given_up: Callable[[], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        head_bytes: int,
+        on_flow: Callable[[], None],
+        on_given_up: Callable[[], None],
     ) -> None:
-        """`on_flow` is called when the open body becomes full or is so no longer, `on_given_up` when its reader closes early."""
+        """`on_flow` is called when the open body becomes full or is so no longer, `on_given_up` when its
+        reader closes early.
+        """
         self._loop = loop
         self._limit = head_bytes
         self._on_flow = on_flow
@@ -94,7 +101,10 @@ class ResponseReader:
             self._respond(self._head)
 
     def _is_end(self, data: bytes) -> bool:
-        """Whether `data` ends where the answer does: llhttp passes over line breaks behind it, which nobody has asked for either."""
+        """Whether `data` ends where the answer does.
+
+        Llhttp passes over line breaks behind it, which nobody has asked for either.
+        """
         last, self._last = self._last, b""
         if last and not self._chunked:
             return data.endswith(last)
@@ -121,7 +131,8 @@ class ResponseReader:
             for chunk in self._chunks:
                 self.body.feed(chunk)
             head.body = Body(None, self.body, None if self._until_close else _length(head), self.body.aclose)
-            # A filter may fail or be cancelled between getting a response and passing it on: its stream ends with it.
+            # A filter may fail or be cancelled between getting a response and passing it on: its stream ends
+            # with it.
             weakref.finalize(head.body, self.body.close).atexit = False
         self.response = head
 
@@ -140,7 +151,11 @@ class ResponseReader:
             self.complete = True
             body.end()
         else:
-            body.fail(error if isinstance(error, UpstreamProtocolError) else UpstreamProtocolError("the upstream closed within a body"))
+            body.fail(
+                error
+                if isinstance(error, UpstreamProtocolError)
+                else UpstreamProtocolError("the upstream closed within a body")
+            )
 
     def fail(self, error: Exception) -> None:
         """Tell the open body's reader that no more will come."""
@@ -152,7 +167,10 @@ class ResponseReader:
     # What follows is called by httptools.
 
     def on_message_begin(self) -> None:
-        """A first byte. Behind an answer it would be read as the beginning of the next one, which another client waits for."""
+        """A first byte.
+
+        Behind an answer it would be read as the beginning of the next one, which another client waits for.
+        """
         if self.complete:
             raise UpstreamProtocolError("bytes behind an answer that nobody asked for")
 
@@ -165,7 +183,10 @@ class ResponseReader:
             self._headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        """A head is complete: of the answer, or of an interim one, which is skipped (RFC 9110 section 15.2)."""
+        """A head is complete.
+
+        Of the answer, or of an interim one, which is skipped (RFC 9110 section 15.2).
+        """
         if self._head is not None:
             raise UpstreamProtocolError("a response nobody asked for")
         status = self._parser.get_status_code()
@@ -188,7 +209,10 @@ class ResponseReader:
             self._finish_without_body()
 
     def _sorted_out(self) -> tuple[list[Field], bool]:
-        """The end-to-end fields, and whether one frames the body. Refuses codings that would hide where it ends."""
+        """The end-to-end fields, and whether one frames the body.
+
+        Refuses codings that would hide where it ends.
+        """
         kept: list[Field] = []
         options: list[bytes] = []
         framed = False
@@ -206,7 +230,10 @@ class ResponseReader:
         return (without_named(kept, options) if options else kept), framed
 
     def _finish_without_body(self) -> None:
-        """An answer to HEAD ends with its head, which llhttp cannot know: the next answer gets a fresh parser."""
+        """An answer to HEAD ends with its head, which llhttp cannot know.
+
+        The next answer gets a fresh parser.
+        """
         self.complete = True
         self._parser = httptools.HttpResponseParser(self)
 

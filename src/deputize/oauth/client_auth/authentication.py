@@ -21,7 +21,10 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class ClientAuthMethod:
-    """A way to present credentials: its registered name, and (Authorization header, parameters) to credentials or `None`."""
+    """A way to present credentials.
+
+    Its registered name, and (Authorization header, parameters) to credentials or `None`.
+    """
 
     name: str
     find_credentials: Callable[[str | None, Mapping[str, str]], Credentials | None]
@@ -33,8 +36,13 @@ Caller: TypeAlias = Agent | Resource
 _NOBODYS_DIGEST: Final = digest("")
 
 
-def read_credentials(methods: Iterable[ClientAuthMethod], authorization: str | None, parameters: Mapping[str, str]) -> Credentials:
-    """The credentials of a request. Raises `InvalidClient` without any, `InvalidRequest` when presented in several ways."""
+def read_credentials(
+    methods: Iterable[ClientAuthMethod], authorization: str | None, parameters: Mapping[str, str]
+) -> Credentials:
+    """The credentials of a request.
+
+    Raises `InvalidClient` without any, `InvalidRequest` when presented in several ways.
+    """
     found = [each for method in methods if (each := method.find_credentials(authorization, parameters))]
     if not found:
         raise InvalidClient("no client credentials were presented")
@@ -46,14 +54,20 @@ def read_credentials(methods: Iterable[ClientAuthMethod], authorization: str | N
 
 
 def authenticate_agent(environment: Environment, credentials: Credentials) -> Agent:
-    """The enabled agent with these credentials, come by the method it is registered for if it is for one. Raises `InvalidClient`."""
+    """The enabled agent with these credentials, come by the method it is registered for if it is for one.
+
+    Raises `InvalidClient`.
+    """
     agent = environment.agents.get(credentials.client_id)
     _check(credentials, agent)
     if agent is None or not agent.enabled:
         raise InvalidClient(f"the agent {credentials.client_id[:64]!r} is disabled")
     # Judged last: only who knows the secret learns, by a failure, which method the agent is registered for.
     if agent.client_auth not in {None, credentials.method}:
-        raise InvalidClient(f"the agent {agent.name!r} has to authenticate by {agent.client_auth}, and used {credentials.method}")
+        raise InvalidClient(
+            f"the agent {agent.name!r} has to authenticate by {agent.client_auth}, and used "
+            f"{credentials.method}"
+        )
     return agent
 
 
@@ -73,6 +87,8 @@ def _check(credentials: Credentials, registered: Caller | None) -> None:
     if registered is None or not proven:
         if registered is None and not is_id(credentials.client_id):
             # It may be the secret, where a client's program or its operator confused the two.
-            raise InvalidClient(f"by {credentials.method}: there is no such client, and what was presented is not even an id")
+            raise InvalidClient(
+                f"by {credentials.method}: there is no such client, and what was presented is not even an id"
+            )
         reason = "the secret is wrong" if registered else "there is no such client"
         raise InvalidClient(f"{credentials.client_id!r} by {credentials.method}: {reason}")

@@ -24,7 +24,9 @@ def find_credentials(authorization: str | None, _parameters: Mapping[str, str]) 
         client_id, colon, secret = b64decode(encoded.strip(), validate=True).decode("ascii").partition(":")
         if not colon:
             raise InvalidClient("the Basic credentials have no colon")
-        return Credentials(unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict"), METHOD.name)
+        return Credentials(
+            unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict"), METHOD.name
+        )
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         raise InvalidClient("the Basic credentials are malformed") from error
 

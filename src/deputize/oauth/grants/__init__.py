@@ -14,7 +14,9 @@ GRANTS: tuple[GrantType, ...] = (
 )
 
 
-async def answer(request: TokenRequest, ports: GrantPorts, grants: tuple[GrantType, ...] = GRANTS) -> TokenResponse:
+async def answer(
+    request: TokenRequest, ports: GrantPorts, grants: tuple[GrantType, ...] = GRANTS
+) -> TokenResponse:
     """The tokens for a request, by the grant it names. Raises `OAuthError`s only."""
     grant_type = required(request.parameters, "grant_type")
     grant = next((each for each in grants if each.grant_type == grant_type), None)

@@ -1,4 +1,6 @@
-"""The authorization code grant: a user signed on and consented, the agent redeems the proof (RFC 6749 section 4.1.3).
+"""The authorization code grant.
+
+A user signed on and consented, the agent redeems the proof (RFC 6749 section 4.1.3).
 
 Gives the subject token.
 """
@@ -18,9 +20,12 @@ GRANT_TYPE: Final = "authorization_code"
 
 
 async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
-    """Redeem a code once. Everything that can fail is done first; whoever then loses the redemption ends the grant.
+    """Redeem a code once.
 
-    A second redemption means that the code leaked, or that the client raced itself: RFC 6749 section 4.1.2 ends what the first gave.
+    Everything that can fail is done first; whoever then loses the redemption ends the grant.
+
+    A second redemption means that the code leaked, or that the client raced itself: RFC 6749 section 4.1.2
+    ends what the first gave.
     """
     code = await ports.codes.find_code(digest(required(request.parameters, "code")))
     if code is None:
@@ -28,7 +33,8 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     standing = await read_grant(request, ports, code.grant_id)
     _check(request, code)
     if request.now >= code.expires_at:
-        # It may be replayed long after it was redeemed: what came of it ends then as well. Of a code never redeemed nothing came.
+        # It may be replayed long after it was redeemed: what came of it ends then as well. Of a code never
+        # redeemed nothing came.
         await ports.grants.end_grant(code.grant_id, request.now)
         raise InvalidGrant("the code has expired: everything issued for it is ended")
     sign_on = sign_on_of(request, standing)
@@ -42,15 +48,21 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
 
 
 def _check(request: TokenRequest, code: AuthorizationCode) -> None:
-    """Nothing here marks the code: who cannot prove to be the one it was issued to must not be able to spend it."""
-    # The URI of the token request is compared as text with the one of the authorization request, random port included.
+    """Nothing here marks the code.
+
+    Who cannot prove to be the one it was issued to must not be able to spend it.
+    """
+    # The URI of the token request is compared as text with the one of the authorization request, random port
+    # included.
     if required(request.parameters, "redirect_uri") != code.redirect_uri:
         raise InvalidGrant("redirect_uri is not the one of the authorization request")
     if not verifies(required(request.parameters, "code_verifier"), code.code_challenge):
         raise InvalidGrant("code_verifier does not match the code challenge")
 
 
-def _refresh_token(request: TokenRequest, ports: GrantPorts, grant: Grant) -> tuple[RefreshToken | None, str | None]:
+def _refresh_token(
+    request: TokenRequest, ports: GrantPorts, grant: Grant
+) -> tuple[RefreshToken | None, str | None]:
     """The grant's first refresh token and its value, if the client may use one."""
     if "refresh_token" not in request.client.grant_types:
         return None, None

@@ -1,4 +1,7 @@
-"""The client credentials grant: an agent's token of its own, without a user (RFC 6749 section 4.4). Gives the actor token."""
+"""The client credentials grant: an agent's token of its own, without a user (RFC 6749 section 4.4).
+
+Gives the actor token.
+"""
 
 from typing import Final
 

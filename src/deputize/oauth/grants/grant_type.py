@@ -16,7 +16,10 @@ Handle: TypeAlias = Callable[[TokenRequest, GrantPorts], Awaitable[TokenResponse
 
 @dataclass(frozen=True, slots=True)
 class GrantType:
-    """A way to get tokens: the `grant_type` on the wire, and the function that answers. It raises `OAuthError`s."""
+    """A way to get tokens: the `grant_type` on the wire, and the function that answers.
+
+    It raises `OAuthError`s.
+    """
 
     grant_type: str
     handle: Handle
@@ -30,11 +33,16 @@ def expires_at(resource: Resource, now: float) -> int:
 def check_same_target(request: TokenRequest, resource: Resource) -> None:
     """A `resource` repeated at redemption must be the one that was authorized (RFC 8707 section 2.2)."""
     for name in ("resource", "audience"):
-        if not all(is_same_resource(value, resource.audience) for value in values_of(request.parameters, name)):
+        if not all(
+            is_same_resource(value, resource.audience) for value in values_of(request.parameters, name)
+        ):
             raise InvalidTarget(f"{name} is not {resource.audience!r}, which was authorized")
 
 
 def response_of(access: AccessToken, scope: str | None = None) -> TokenResponse:
-    """The answer with just an access token; `scope` where more was granted than the token lists (OpenID scopes)."""
+    """The answer with just an access token.
+
+    `scope` where more was granted than the token lists (OpenID scopes).
+    """
     granted = scope if scope is not None else str(access.claims["scope"])
     return TokenResponse(access.token, access.lifetime, granted, access.claims, notes=access.notes)

@@ -1,7 +1,10 @@
-"""The refresh token grant: rotation with a grace window, and reuse detection after it (RFC 6749 section 6, OAuth 2.1 section 4.3).
+"""The refresh token grant.
 
-Parallel processes of one client refresh at once, and answers get lost. Within the grace window the immediately preceding token is
-therefore answered with the same successor, derived again. Any other use of a spent token ends its grant.
+Rotation with a grace window, and reuse detection after it (RFC 6749 section 6, OAuth 2.1 section 4.3).
+
+Parallel processes of one client refresh at once, and answers get lost. Within the grace window the
+immediately preceding token is therefore answered with the same successor, derived again. Any other use of a
+spent token ends its grant.
 """
 
 from dataclasses import replace
@@ -32,7 +35,10 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
 
 
 async def _find(request: TokenRequest, ports: GrantPorts, presented: str) -> tuple[RefreshToken, Standing]:
-    """The refresh token of which `presented` is current, or previous and within the grace window. A spent one ends its grant."""
+    """The refresh token of which `presented` is current, or previous and within the grace window.
+
+    A spent one ends its grant.
+    """
     current = await ports.refresh_tokens.find_refresh_token(presented)
     if current is None:
         grant_id = await ports.refresh_tokens.find_spent_grant(presented)
@@ -49,12 +55,16 @@ async def _find(request: TokenRequest, ports: GrantPorts, presented: str) -> tup
     return current, standing
 
 
-async def _spend(request: TokenRequest, ports: GrantPorts, sign_on: SignOn, current: RefreshToken, presented: str) -> str:
+async def _spend(
+    request: TokenRequest, ports: GrantPorts, sign_on: SignOn, current: RefreshToken, presented: str
+) -> str:
     """The value of the refresh token that follows `presented`."""
     if presented == current.digest:
         value = ports.derive(current.grant_id, current.generation + 1)
         expires_at = min(request.now + request.client.refresh_token_lifetime, sign_on.grant.expires_at)
-        successor = RefreshToken(current.grant_id, digest(value), current.digest, current.generation + 1, request.now, expires_at)
+        successor = RefreshToken(
+            current.grant_id, digest(value), current.digest, current.generation + 1, request.now, expires_at
+        )
         if await ports.refresh_tokens.rotate_refresh_token(successor):
             return value
         # Another request of this client was faster, which made `presented` the previous token.
@@ -66,7 +76,10 @@ async def _spend(request: TokenRequest, ports: GrantPorts, sign_on: SignOn, curr
 
 
 def _narrowed(sign_on: SignOn, scope: str | None) -> SignOn:
-    """The sign-on with only the scopes asked for: fewer at most. The refresh token itself keeps all of them."""
+    """The sign-on with only the scopes asked for: fewer at most.
+
+    The refresh token itself keeps all of them.
+    """
     wanted = parse_scope(scope) or sign_on.scopes
     if not set(wanted) <= set(sign_on.scopes):
         raise InvalidScope("asks for more than was authorized")

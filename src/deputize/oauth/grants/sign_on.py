@@ -1,4 +1,7 @@
-"""What the authorization code grant and the refresh token grant share: tokens that rest on a user's sign-on."""
+"""What the authorization code grant and the refresh token grant share.
+
+Tokens that rest on a user's sign-on.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -28,7 +31,10 @@ class SignOn:
 
 
 async def read_grant(request: TokenRequest, ports: GrantPorts, grant_id: str) -> Standing:
-    """The grant of a code or refresh token and what it rests on. Raises `InvalidGrant` when it is not this client's."""
+    """The grant of a code or refresh token and what it rests on.
+
+    Raises `InvalidGrant` when it is not this client's.
+    """
     standing = await ports.standings.standing(request.environment.id, grant_id, ())
     if standing.grant is None or standing.grant.client_id != request.client.id:
         raise InvalidGrant("the grant is gone, or was given to another client")
@@ -36,7 +42,10 @@ async def read_grant(request: TokenRequest, ports: GrantPorts, grant_id: str) ->
 
 
 def sign_on_of(request: TokenRequest, standing: Standing) -> SignOn:
-    """The sign-on as it stands now. Raises `InvalidGrant` when what the grant rests on has ended, or its resource is gone."""
+    """The sign-on as it stands now.
+
+    Raises `InvalidGrant` when what the grant rests on has ended, or its resource is gone.
+    """
     refusal = grant_refusal(request.environment, standing, request.now)
     grant, user = standing.grant, standing.user
     resource = resource_of(request.environment, grant.resource_id) if grant else None
@@ -68,7 +77,12 @@ def issue_for(request: TokenRequest, ports: GrantPorts, sign_on: SignOn, grant_t
 
 
 def sign_on_response(
-    request: TokenRequest, ports: GrantPorts, sign_on: SignOn, access: AccessToken, refresh_token: str | None, nonce: str | None = None
+    request: TokenRequest,
+    ports: GrantPorts,
+    sign_on: SignOn,
+    access: AccessToken,
+    refresh_token: str | None,
+    nonce: str | None = None,
 ) -> TokenResponse:
     """The answer with access token, refresh token, and an ID token if `openid` was granted."""
     response = replace(response_of(access, format_scope(sign_on.scopes)), refresh_token=refresh_token)
@@ -91,5 +105,8 @@ def _lineage(request: TokenRequest, ports: GrantPorts, sign_on: SignOn) -> Linea
 
 
 def _token_scopes(sign_on: SignOn) -> tuple[str, ...]:
-    """A resource's token lists the resource's scopes only; OpenID scopes stand in tokens for the authority itself."""
+    """A resource's token lists the resource's scopes only.
+
+    OpenID scopes stand in tokens for the authority itself.
+    """
     return tuple(name for name in sign_on.scopes if name in sign_on.resource.scopes)

@@ -15,7 +15,14 @@ from deputize.oauth.lineage import MAX_SEGMENTS, Lineage
 from deputize.oauth.parameters import required
 from deputize.oauth.records.store import Standing
 from deputize.oauth.resources import TOKEN_EXCHANGE, Target, choose_target
-from deputize.oauth.standing import Basis, ancestors_of, basis_of, coverage_refusal, read_standing, standing_refusal
+from deputize.oauth.standing import (
+    Basis,
+    ancestors_of,
+    basis_of,
+    coverage_refusal,
+    read_standing,
+    standing_refusal,
+)
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
 GRANT_TYPE: Final = TOKEN_EXCHANGE
@@ -33,7 +40,9 @@ class Presented:
 
 
 async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
-    """A token for the target resource, about the subject, that says who acts unless the resource allows impersonation by name."""
+    """A token for the target resource, about the subject, that says who acts unless the resource allows
+    impersonation by name.
+    """
     if request.parameters.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
         raise InvalidRequest("Only access tokens can be requested")
     subject = _presented(request, ports, "subject_token", _HEADER_TYPES)
@@ -47,16 +56,25 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     standing = await _read_standing(request, ports, subject, actor)
     lineage = subject.basis.lineage.append(ports.new_segment(request.client.term, target.resource.term))
     access = issue_access_token(_issue(request, target, subject, actor, standing, lineage))
-    # Only now: that somebody may not act at all tells the operator more than that the user did not agree to it.
+    # Only now: that somebody may not act at all tells the operator more than that the user did not agree to
+    # it.
     refusal = coverage_refusal(request.environment, standing, request.client, target.resource, target.scopes)
     if refusal:
         raise InvalidScope(refusal)
     actor_claims = actor.claims if actor else None
-    return replace(response_of(access), issued_token_type=ACCESS_TOKEN, subject_claims=subject.claims, actor_claims=actor_claims)
+    return replace(
+        response_of(access),
+        issued_token_type=ACCESS_TOKEN,
+        subject_claims=subject.claims,
+        actor_claims=actor_claims,
+    )
 
 
 def _actor(request: TokenRequest, ports: GrantPorts) -> Presented | None:
-    """The actor token; `None` when none is presented. A type without a token is a mistake (RFC 8693 section 2.1)."""
+    """The actor token; `None` when none is presented.
+
+    A type without a token is a mistake (RFC 8693 section 2.1).
+    """
     if "actor_token" not in request.parameters:
         if "actor_token_type" in request.parameters:
             raise InvalidRequest("The parameter actor_token is missing")
@@ -68,14 +86,21 @@ def _actor(request: TokenRequest, ports: GrantPorts) -> Presented | None:
     return actor
 
 
-def _presented(request: TokenRequest, ports: GrantPorts, name: str, header_types: Mapping[str, str]) -> Presented:
-    """The token in parameter `name`: of one of these types, this environment's signature and issuer, in time."""
+def _presented(
+    request: TokenRequest, ports: GrantPorts, name: str, header_types: Mapping[str, str]
+) -> Presented:
+    """The token in parameter `name`.
+
+    Of one of these types, this environment's signature and issuer, in time.
+    """
     token, kind = required(request.parameters, name), required(request.parameters, f"{name}_type")
     if kind not in header_types:
         raise InvalidRequest(f"The {name}_type is not supported")
     environment = request.environment
     try:
-        claims = ports.verifier.verify(token, environment.keys, environment.issuer, request.now, header_types[kind])
+        claims = ports.verifier.verify(
+            token, environment.keys, environment.issuer, request.now, header_types[kind]
+        )
     except TokenInvalid as invalid:
         raise ExchangeRefused(f"the {name} is invalid: {invalid.reason}") from invalid
     basis = basis_of(claims)
@@ -84,7 +109,9 @@ def _presented(request: TokenRequest, ports: GrantPorts, name: str, header_types
     return Presented(claims, basis)
 
 
-async def _read_standing(request: TokenRequest, ports: GrantPorts, subject: Presented, actor: Presented | None) -> Standing:
+async def _read_standing(
+    request: TokenRequest, ports: GrantPorts, subject: Presented, actor: Presented | None
+) -> Standing:
     """What the subject token rests on, after both tokens were found alive."""
     jtis = actor.basis.lineage.jtis if actor else ()
     standing = await read_standing(ports.standings, request.environment, subject.basis, *jtis)
@@ -98,10 +125,17 @@ async def _read_standing(request: TokenRequest, ports: GrantPorts, subject: Pres
 
 
 def _issue(
-    request: TokenRequest, target: Target, subject: Presented, actor: Presented | None, standing: Standing, lineage: Lineage
+    request: TokenRequest,
+    target: Target,
+    subject: Presented,
+    actor: Presented | None,
+    standing: Standing,
+    lineage: Lineage,
 ) -> Issue:
     resource = target.resource
-    expiry = exchanged_expiry(expires_at(resource, request.now), subject.claims, may_outlive_subject=resource.may_outlive_subject)
+    expiry = exchanged_expiry(
+        expires_at(resource, request.now), subject.claims, may_outlive_subject=resource.may_outlive_subject
+    )
     return Issue(
         environment=request.environment,
         client=request.client,

@@ -1,1 +1,4 @@
-"""Frozen records: what an administrator configured (the directory snapshot) and what the authority remembers (the store)."""
+"""Frozen records.
+
+What an administrator configured (the directory snapshot) and what the authority remembers (the store).
+"""

@@ -1,6 +1,7 @@
 """What an administrator configured, as the immutable snapshot that every request reads.
 
-All ids are UUID texts. Durations are seconds unless the name says otherwise. Instants are seconds since the epoch.
+All ids are UUID texts. Durations are seconds unless the name says otherwise. Instants are seconds since the
+epoch.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,9 @@ from deputize.kernel.uris import normalise_resource
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A claim of a resource's tokens and the mapping that computes it (authorization-server reference, section 2)."""
+    """A claim of a resource's tokens and the mapping that computes it (authorization-server reference,
+    section 2).
+    """
 
     name: str
     mapping: MappingExpression
@@ -28,7 +31,10 @@ class Scope:
     description: str = ""
     """What it allows, in words for the user."""
     consent: Literal["first", "on_use"] = "first"
-    """When users are asked: at an agent's first sign-on, or only once it asks for this scope by name (step-up)."""
+    """When users are asked.
+
+    At an agent's first sign-on, or only once it asks for this scope by name (step-up).
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +56,14 @@ class Resource:
     may_outlive_subject: bool = False
     """Whether an exchanged token may expire after the subject token it came from."""
     impersonation_allowed: bool = False
-    """Whether an exchange without `act` takes a subject token that another client holds and that does not permit this one."""
+    """Whether an exchange without `act` takes a subject token that another client holds and that does not
+    permit this one.
+    """
     term: str = ""
-    """Drawn by the store when the resource is new: what was issued for one that had its id or audience before has ended."""
+    """Drawn by the store when the resource is new.
+
+    What was issued for one that had its id or audience before has ended.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,10 @@ class Agent:
     """Resource id to the scopes of it that were granted."""
     secret_digests: tuple[str, ...]
     policies: tuple[str, ...] = ()
-    """Names of authentication policies, in the order they are tried; empty means the environment's default."""
+    """Names of authentication policies, in the order they are tried.
+
+    Empty means the environment's default.
+    """
     description: str = ""
     client_auth: str | None = None
     """The one registered method that its secret may come by; `None`: any."""
@@ -80,7 +94,10 @@ class Agent:
     post_logout_redirect_uris: tuple[str, ...] = ()
     """Where users may be sent after signing off, compared as texts."""
     term: str = ""
-    """Drawn by the store when the agent is new, disabled or enabled: whatever was issued in an earlier term has ended."""
+    """Drawn by the store when the agent is new, disabled or enabled.
+
+    Whatever was issued in an earlier term has ended.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +148,18 @@ class Policy:
     name: str
     steps: tuple[Step, ...]
     term: str = ""
-    """Drawn by the store when the policy is new: what users signed on for by one that had its name before has ended."""
+    """Drawn by the store when the policy is new.
+
+    What users signed on for by one that had its name before has ended.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """One tenant of the authority: everything its token endpoint needs that is not single-use or revocable."""
+    """One tenant of the authority.
+
+    Everything its token endpoint needs that is not single-use or revocable.
+    """
 
     id: str
     name: str
@@ -168,7 +191,9 @@ class Environment:
         live = {agent.term: agent for agent in self.agents.values() if agent.enabled}
         object.__setattr__(self, "live_terms", live)
         normalised = {normalise_resource(each.audience): each for each in self.resources.values()}
-        configured = {each.audience: normalised[normalise_resource(each.audience)] for each in self.resources.values()}
+        configured = {
+            each.audience: normalised[normalise_resource(each.audience)] for each in self.resources.values()
+        }
         object.__setattr__(self, "resources_by_audience", normalised | configured)
 
     def resource_of_audience(self, audience: str) -> Resource | None:

@@ -26,7 +26,9 @@ class User:
     attributes: Mapping[str, JsonValue] | None = None
     """Custom attributes, readable in mappings as `user.<name>`."""
     term: str = ""
-    """Drawn by the store when the user is new, is disabled or enabled, or gets another password; what a caller puts here is ignored.
+    """Drawn by the store when the user is new, is disabled or enabled, or gets another password.
+
+    What a caller puts here is ignored.
 
     Whatever rests on an earlier term has ended for good.
     """
@@ -59,7 +61,9 @@ class Consent:
     """A user's acceptance of an agreement for one agent: the latest for each user, agent and agreement."""
 
     id: str
-    """Kept while a consent in force is extended; another one once it was withdrawn, expired or for an older version.
+    """Kept while a consent in force is extended.
+
+    Another one once it was withdrawn, expired or for an older version.
 
     Grants name it, so that what ended with a consent stays ended when the user accepts again.
     """
@@ -91,7 +95,10 @@ class Authentication:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """One authorization of an agent by a user, and by identity everything that it rests on. Code, refresh token and tokens refer to it."""
+    """One authorization of an agent by a user, and by identity everything that it rests on.
+
+    Code, refresh token and tokens refer to it.
+    """
 
     id: str
     environment_id: str
@@ -136,8 +143,8 @@ class AuthorizationCode:
 class RefreshToken:
     """The one live refresh token of a grant.
 
-    Token values are derived from a server key, the grant and `generation`, so that a repeated request within the
-    grace window is answered with the same successor although only digests are stored.
+    Token values are derived from a server key, the grant and `generation`, so that a repeated request within
+    the grace window is answered with the same successor although only digests are stored.
     """
 
     grant_id: str

@@ -6,14 +6,23 @@ from dataclasses import dataclass, field
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from deputize.secrets.secret import CryptoKey, FormatError
 
 
 @dataclass(frozen=True, slots=True)
 class PemFormat:
-    """`password` yields the password of an encrypted key when one is met; `None` where no key may be encrypted."""
+    """`password` yields the password of an encrypted key when one is met.
+
+    `None` where no key may be encrypted.
+    """
 
     password: Callable[[], bytes] | None = field(default=None, repr=False)
 
@@ -25,7 +34,9 @@ class PemFormat:
             raise FormatError("holds neither a PEM private key nor a PEM certificate")
         if key is not None and certificates and not _belong_together(key, certificates[0]):
             raise FormatError("holds a private key and a first certificate that do not belong together")
-        return CryptoKey(key, _pem(key), certificates, b"".join(each.public_bytes(Encoding.PEM) for each in certificates))
+        return CryptoKey(
+            key, _pem(key), certificates, b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
+        )
 
     def _key(self, stored: bytes) -> PrivateKeyTypes:
         encrypted = b"ENCRYPTED" in stored
@@ -34,7 +45,9 @@ class PemFormat:
         try:
             return load_pem_private_key(stored, self.password() if encrypted and self.password else None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise FormatError("holds a private key that cannot be read" + (" with its password" if encrypted else "")) from error
+            raise FormatError(
+                "holds a private key that cannot be read" + (" with its password" if encrypted else "")
+            ) from error
 
 
 def _certificates(stored: bytes) -> tuple[x509.Certificate, ...]:

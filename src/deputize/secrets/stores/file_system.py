@@ -12,13 +12,17 @@ _Stamp = tuple[int, int, int]
 
 
 class FileSystemSecretStore:
-    """Reads `<directory>/<secret id><suffix>` when first asked, and again whenever the file has changed: rotation needs no restart.
+    """Reads `<directory>/<secret id><suffix>` when first asked, and again whenever the file has changed.
 
-    Ids are plain names, so that no id can lead out of the directory; symbolic links are followed, as orchestrators mount
-    secrets through them.
+    Rotation needs no restart.
+
+    Ids are plain names, so that no id can lead out of the directory; symbolic links are followed, as
+    orchestrators mount secrets through them.
     """
 
-    def __init__(self, directory: Path, suffix: str, format_: SecretFormat, formats: Mapping[str, SecretFormat]) -> None:
+    def __init__(
+        self, directory: Path, suffix: str, format_: SecretFormat, formats: Mapping[str, SecretFormat]
+    ) -> None:
         """`formats` maps secret ids to the format that goes before `format_`."""
         self._directory = directory
         self._suffix = suffix
@@ -46,7 +50,10 @@ class FileSystemSecretStore:
 
     def _path(self, secret_id: str) -> Path:
         if not _SECRET_ID.fullmatch(secret_id):
-            reason = "is not looked for: a secret id consists of letters, digits, '.', '_' and '-', and does not begin with a dot"
+            reason = (
+                "is not looked for: a secret id consists of letters, digits, '.', '_' and '-', and "
+                "does not begin with a dot"
+            )
             raise SecretError(type(self).__name__, secret_id[:128], "it", reason)
         return self._directory / f"{secret_id}{self._suffix}"
 

@@ -8,7 +8,10 @@ from deputize.secrets.secret import FormatError, Secret, SecretError, SecretForm
 
 @dataclass(frozen=True, slots=True)
 class SystemAndEnvSecretStore:
-    """Looks for `resource.secret.id` in `RESOURCE_SECRET_ID`. A process's environment never changes, so there is no lease."""
+    """Looks for `resource.secret.id` in `RESOURCE_SECRET_ID`.
+
+    A process's environment never changes, so there is no lease.
+    """
 
     environment: Mapping[str, str] = field(repr=False)
     format: SecretFormat

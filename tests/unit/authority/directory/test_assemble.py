@@ -8,7 +8,9 @@ from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.oauth.records.directory import Scope
 
 ENVIRONMENT = EnvironmentRow(
-    "e1", "Test", EnvironmentDocument(organization_id="o1", default_policy="Single_Factor").model_dump(mode="json")
+    "e1",
+    "Test",
+    EnvironmentDocument(organization_id="o1", default_policy="Single_Factor").model_dump(mode="json"),
 )
 SEED = [change.row for change in new_environment(ENVIRONMENT, 1000.0)]
 RESOURCE = ObjectRow(
@@ -18,12 +20,21 @@ RESOURCE = ObjectRow(
     "test",
     {
         "audience": "https://api.example.com",
-        "attributes": [{"name": "sub", "value": "${user.username}"}, {"name": "tenant", "value": "acme", "required": True}],
+        "attributes": [
+            {"name": "sub", "value": "${user.username}"},
+            {"name": "tenant", "value": "acme", "required": True},
+        ],
         "scopes": {"read": "Read"},
         "delegation_required": True,
     },
 )
-AGENT = ObjectRow("a1", "e1", "agent", "Agent", {"grant_types": ["client_credentials"], "scopes": {"r1": ["read"], "gone": ["x"]}})
+AGENT = ObjectRow(
+    "a1",
+    "e1",
+    "agent",
+    "Agent",
+    {"grant_types": ["client_credentials"], "scopes": {"r1": ["read"], "gone": ["x"]}},
+)
 AGREEMENT = ObjectRow(
     "g1",
     "e1",
@@ -35,7 +46,13 @@ AGREEMENT = ObjectRow(
         "texts": [{"locale": "en", "title": "T", "content_type": "text/plain", "text": "t", "revision": "r"}],
     },
 )
-POLICY = ObjectRow("p1", "e1", "policy", "P", {"steps": [{"type": "LOGIN"}, {"type": "AGREEMENT", "settings": {"agreement": "g1"}}]})
+POLICY = ObjectRow(
+    "p1",
+    "e1",
+    "policy",
+    "P",
+    {"steps": [{"type": "LOGIN"}, {"type": "AGREEMENT", "settings": {"agreement": "g1"}}]},
+)
 
 
 def rows(*objects: ObjectRow, secrets: tuple[SecretRow, ...] = ()) -> DirectoryRows:
@@ -53,7 +70,11 @@ def test_everything_finds_its_place():
     assert (result.problems, result.valid_until, result.directory.version) == ((), None, 7)
     environment = result.directory.environments["e1"]
     assert environment.issuer == "https://auth.example.com/e1/as"
-    assert (environment.organization_id, environment.default_policy, environment.default_language) == ("o1", "Single_Factor", "en")
+    assert (environment.organization_id, environment.default_policy, environment.default_language) == (
+        "o1",
+        "Single_Factor",
+        "en",
+    )
     assert set(environment.policies) == {"Single_Factor", "P"}
     assert environment.policies["P"].steps[1].settings == {"agreement": "g1"}
     assert (environment.agreements["g1"].version, environment.agreements["g1"].reconsent_days) == (3, 0.5)
@@ -75,7 +96,9 @@ def test_scopes_say_when_users_are_asked_and_stored_ones_from_before_are_asked_f
 
 
 def test_scopes_of_resources_that_are_gone_are_left_out():
-    assert assembled(RESOURCE, AGENT).directory.environments["e1"].agents["a1"].scopes == {"r1": frozenset({"read"})}
+    assert assembled(RESOURCE, AGENT).directory.environments["e1"].agents["a1"].scopes == {
+        "r1": frozenset({"read"})
+    }
 
 
 def test_a_broken_object_is_disabled_and_named_while_the_rest_serves():
@@ -85,7 +108,9 @@ def test_a_broken_object_is_disabled_and_named_while_the_rest_serves():
     assert environment.resources == {}
     assert environment.agents["a1"].scopes == {}
     assert len(result.problems) == 1
-    assert result.problems[0].startswith("resource 'test' of environment 'Test' is disabled: stored audience:")
+    assert result.problems[0].startswith(
+        "resource 'test' of environment 'Test' is disabled: stored audience:"
+    )
 
 
 def test_a_mapping_that_does_not_compile_disables_its_resource():
@@ -128,7 +153,9 @@ def test_a_retired_key_is_published_until_nothing_it_signed_lives():
     retired = replace(rows(), signing_keys=tuple(change.row for change in changes if isinstance(change, Put)))
     end = 2000.0 + MAX_TOKEN_LIFETIME
     before, after = (assemble(retired, "https://auth.example.com", now) for now in (end - 1, end))
-    states = [[key.state for key in result.directory.environments["e1"].keys.keys] for result in (before, after)]
+    states = [
+        [key.state for key in result.directory.environments["e1"].keys.keys] for result in (before, after)
+    ]
     assert states == [["current", "next", "retired"], ["current", "next"]]
     assert (before.valid_until, after.valid_until) == (end, None)
 
@@ -136,5 +163,7 @@ def test_a_retired_key_is_published_until_nothing_it_signed_lives():
 def test_the_method_that_every_agent_was_stored_with_does_not_bind_but_a_chosen_one_does():
     stored = {"client_secret_basic": None, "client_secret_post": "client_secret_post"}
     for method, bound in stored.items():
-        result = assembled(RESOURCE, replace(AGENT, document={**AGENT.document, "client_auth_method": method}))
+        result = assembled(
+            RESOURCE, replace(AGENT, document={**AGENT.document, "client_auth_method": method})
+        )
         assert result.directory.environments["e1"].agents["a1"].client_auth == bound

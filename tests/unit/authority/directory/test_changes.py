@@ -8,7 +8,9 @@ DAY = 86400.0
 
 
 def key_rows(changes) -> list[SigningKeyRow]:
-    return [change.row for change in changes if isinstance(change, Put) and isinstance(change.row, SigningKeyRow)]
+    return [
+        change.row for change in changes if isinstance(change, Put) and isinstance(change.row, SigningKeyRow)
+    ]
 
 
 def test_a_new_environment_has_keys_and_a_policy_that_asks_for_a_password():
@@ -16,7 +18,10 @@ def test_a_new_environment_has_keys_and_a_policy_that_asks_for_a_password():
     ring = key_ring(key_rows(changes))
     assert [key.state for key in ring.keys] == ["current", "next"]
     policy = next(change.row for change in changes if isinstance(change.row, ObjectRow))
-    assert (policy.name, policy.document) == ("Single_Factor", {"term": "", "steps": [{"type": "LOGIN", "settings": {}}]})
+    assert (policy.name, policy.document) == (
+        "Single_Factor",
+        {"term": "", "steps": [{"type": "LOGIN", "settings": {}}]},
+    )
 
 
 def test_rotation_signs_with_the_key_that_waited():
@@ -43,7 +48,10 @@ def test_keys_that_verify_nothing_alive_are_removed():
 def test_another_algorithm_waits_its_turn():
     rows = key_rows(new_environment(EnvironmentRow("e1", "Test", {}), 0.0))
     changes, _ = rotate_keys("e1", rows, 1.0, "Ed25519")
-    assert [(key.state, key.algorithm) for key in key_ring(key_rows(changes)).keys][:2] == [("current", "ES256"), ("next", "Ed25519")]
+    assert [(key.state, key.algorithm) for key in key_ring(key_rows(changes)).keys][:2] == [
+        ("current", "ES256"),
+        ("next", "Ed25519"),
+    ]
 
 
 def test_a_new_secret_is_drawn_or_given_and_stored_as_its_digest():
@@ -55,8 +63,13 @@ def test_a_new_secret_is_drawn_or_given_and_stored_as_its_digest():
 
 
 def test_previous_secrets_end_when_told_and_never_live_longer():
-    soon, later, forever = (SecretRow(str(end), "e1", "a1", digest(str(end)), 0.0, end) for end in (1010.0, 2000.0, None))
+    soon, later, forever = (
+        SecretRow(str(end), "e1", "a1", digest(str(end)), 0.0, end) for end in (1010.0, 2000.0, None)
+    )
     changes, _ = replace_secret(OWNER, (soon, later, forever), 1000.0, keep_previous=60.0)
-    assert [(change.row.id, change.row.expires_at) for change in changes[:-1]] == [("2000.0", 1060.0), ("None", 1060.0)]
+    assert [(change.row.id, change.row.expires_at) for change in changes[:-1]] == [
+        ("2000.0", 1060.0),
+        ("None", 1060.0),
+    ]
     at_once, _ = replace_secret(OWNER, (soon, forever), 1000.0)
     assert {change.row.expires_at for change in at_once[:-1]} == {1000.0}

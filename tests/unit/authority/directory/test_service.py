@@ -9,7 +9,11 @@ from deputize.authority.directory.service import open_directory
 from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store, sqlite_url
 from support.patience import PATIENCE
 
-ENVIRONMENT = EnvironmentRow("e1", "Test", EnvironmentDocument(organization_id="o", default_policy="Single_Factor").model_dump(mode="json"))
+ENVIRONMENT = EnvironmentRow(
+    "e1",
+    "Test",
+    EnvironmentDocument(organization_id="o", default_policy="Single_Factor").model_dump(mode="json"),
+)
 AGENT = ObjectRow("a1", "e1", "agent", "Agent", {})
 
 
@@ -43,7 +47,9 @@ def enabled(directory) -> bool:
 
 
 async def disable(store) -> None:
-    await store.directory_rows.change([Put(replace(AGENT, document={"enabled": False}))], await store.directory_rows.version())
+    await store.directory_rows.change(
+        [Put(replace(AGENT, document={"enabled": False}))], await store.directory_rows.version()
+    )
 
 
 async def test_a_snapshot_stays_as_it_was_and_is_replaced_as_a_whole(directory, directory_store):
@@ -81,7 +87,9 @@ async def test_watching_follows_another_process(directory, directory_store):
     watching.cancel()
 
 
-async def test_the_last_snapshot_serves_while_the_store_does_not_answer(directory, directory_store, monkeypatch):
+async def test_the_last_snapshot_serves_while_the_store_does_not_answer(
+    directory, directory_store, monkeypatch
+):
     broken = asyncio.Event()
 
     async def fail() -> int:

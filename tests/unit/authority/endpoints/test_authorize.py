@@ -67,9 +67,9 @@ async def test_the_default_scope_is_what_the_agent_was_granted_for_its_users(aut
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    redirect_uri=st.text(st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1, max_size=60).map(
-        "http://localhost:3000/".__add__
-    )
+    redirect_uri=st.text(
+        st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1, max_size=60
+    ).map("http://localhost:3000/".__add__)
 )
 async def test_no_unregistered_address_is_ever_redirected_to(authority, browser, redirect_uri):
     if redirect_uri == REDIRECT_URI:

@@ -54,12 +54,21 @@ def world(authority, browser, client):
         return (await token({**form, "code": browser.answer["code"]}, client_id))["access_token"]
 
     async def exchange(subject, scope="test", client_id=AGENT_ID):
-        actor = (await token({"grant_type": "client_credentials", "scope": "agent"}, client_id))["access_token"]
-        form = {"grant_type": TOKEN_EXCHANGE, "subject_token": subject, "subject_token_type": ACCESS_TOKEN, "scope": scope}
+        actor = (await token({"grant_type": "client_credentials", "scope": "agent"}, client_id))[
+            "access_token"
+        ]
+        form = {
+            "grant_type": TOKEN_EXCHANGE,
+            "subject_token": subject,
+            "subject_token_type": ACCESS_TOKEN,
+            "scope": scope,
+        }
         return await token({**form, "actor_token": actor, "actor_token_type": ACCESS_TOKEN}, client_id)
 
     async def active(value):
-        answer = await client.post(f"{authority.path}/as/introspect", data={"token": value}, headers=basic(TEST_ID, TEST_SECRET))
+        answer = await client.post(
+            f"{authority.path}/as/introspect", data={"token": value}, headers=basic(TEST_ID, TEST_SECRET)
+        )
         return answer.json()["active"]
 
     def configure(resources, *agents):
@@ -69,9 +78,13 @@ def world(authority, browser, client):
         )
 
     async def withdraw(client_id):
-        await authority.store.consents.withdraw_consents(ENVIRONMENT_ID, USER_ID, client_id, authority.clock.now())
+        await authority.store.consents.withdraw_consents(
+            ENVIRONMENT_ID, USER_ID, client_id, authority.clock.now()
+        )
 
-    return SimpleNamespace(sign_on=sign_on, exchange=exchange, active=active, configure=configure, withdraw=withdraw)
+    return SimpleNamespace(
+        sign_on=sign_on, exchange=exchange, active=active, configure=configure, withdraw=withdraw
+    )
 
 
 async def test_what_the_page_listed_is_obtained(world):
@@ -85,10 +98,15 @@ async def test_what_is_asked_for_on_use_is_refused_until_the_user_agreed(world):
     with capture_logs() as logs:
         refused = await world.exchange(subject, "test pay")
     assert "access_token" not in refused
-    assert any("does not cover that 'MCP Tutorial' obtains ['pay'] of 'test'" in str(each.get("reason")) for each in logs)
+    assert any(
+        "does not cover that 'MCP Tutorial' obtains ['pay'] of 'test'" in str(each.get("reason"))
+        for each in logs
+    )
     assert "access_token" in await world.exchange(subject, "test")
     await world.sign_on(scope="agent pay")
-    assert await world.active((await world.exchange(subject, "test pay"))["access_token"]), "the consent that it rests on was extended"
+    assert await world.active((await world.exchange(subject, "test pay"))["access_token"]), (
+        "the consent that it rests on was extended"
+    )
 
 
 async def test_a_scope_granted_after_the_consent_is_refused(world):
@@ -101,8 +119,13 @@ async def test_a_scope_granted_after_the_consent_is_refused(world):
 
 def chained():
     """MCP Tutorial's tokens permit Other Agent, which acts at the resource `test`."""
-    passing = replace(AGENT_RESOURCE, attributes=(attribute("sub", "user.username"), attribute("may_act", f'{{"sub": "{OTHER_ID}"}}')))
-    return passing, replace(OTHER, scopes={AGENT_RESOURCE_ID: frozenset({"agent"}), TEST_ID: frozenset({"test"})})
+    passing = replace(
+        AGENT_RESOURCE,
+        attributes=(attribute("sub", "user.username"), attribute("may_act", f'{{"sub": "{OTHER_ID}"}}')),
+    )
+    return passing, replace(
+        OTHER, scopes={AGENT_RESOURCE_ID: frozenset({"agent"}), TEST_ID: frozenset({"test"})}
+    )
 
 
 async def test_in_a_chain_the_consent_of_the_agent_that_signed_the_user_on_counts(world):
@@ -125,5 +148,9 @@ async def test_an_agent_that_the_page_did_not_name_obtains_nothing(world):
     world.configure([passing], other)
     with capture_logs() as logs:
         assert "access_token" not in await world.exchange(subject, client_id=OTHER_ID)
-    assert any("does not cover that 'Other Agent' obtains ['test']" in str(each.get("reason")) for each in logs)
-    assert "access_token" in await world.exchange(await world.sign_on(), client_id=OTHER_ID), "now the page named it"
+    assert any(
+        "does not cover that 'Other Agent' obtains ['test']" in str(each.get("reason")) for each in logs
+    )
+    assert "access_token" in await world.exchange(await world.sign_on(), client_id=OTHER_ID), (
+        "now the page named it"
+    )

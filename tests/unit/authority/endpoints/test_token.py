@@ -17,7 +17,9 @@ async def agent(authority):
 
 
 def ask(authority, agent, form=ACTOR, headers=None):
-    return agent.post(f"{authority.path}/as/token", data=form, headers=basic() if headers is None else headers)
+    return agent.post(
+        f"{authority.path}/as/token", data=form, headers=basic() if headers is None else headers
+    )
 
 
 async def test_an_agent_gets_a_token_of_its_own(authority, agent):
@@ -32,7 +34,9 @@ async def test_credentials_in_the_form_do_as_well(authority, agent):
     assert (await ask(authority, agent, form, {})).status_code == 200
 
 
-@pytest.mark.parametrize("headers", [{}, basic(secret="wrong"), basic("nobody"), {"Authorization": "Basic %%%"}])
+@pytest.mark.parametrize(
+    "headers", [{}, basic(secret="wrong"), basic("nobody"), {"Authorization": "Basic %%%"}]
+)
 async def test_a_client_that_is_not_proven_is_challenged(authority, agent, headers):
     response = await ask(authority, agent, headers=headers)
     assert response.status_code == 401
@@ -45,7 +49,10 @@ async def test_a_client_that_is_not_proven_is_challenged(authority, agent, heade
     [
         ({}, "invalid_request"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
-        ({"grant_type": "authorization_code", "code": "x", "redirect_uri": "y", "code_verifier": "z"}, "invalid_grant"),
+        (
+            {"grant_type": "authorization_code", "code": "x", "redirect_uri": "y", "code_verifier": "z"},
+            "invalid_grant",
+        ),
         ({"grant_type": "client_credentials", "scope": "unknown"}, "invalid_scope"),
         ({"grant_type": "client_credentials", "scope": "test"}, "invalid_target"),
     ],
@@ -71,22 +78,33 @@ async def test_an_issued_token_is_recorded_but_never_the_token(authority, agent)
     with capture_logs() as lines:
         token = (await ask(authority, agent)).json()["access_token"]
     (line,) = [each for each in lines if each["event"] == "token issued"]
-    assert (line["client_id"], line["grant_type"], line["resource"], line["act"]) == (AGENT_ID, "client_credentials", ["agent"], [])
+    assert (line["client_id"], line["grant_type"], line["resource"], line["act"]) == (
+        AGENT_ID,
+        "client_credentials",
+        ["agent"],
+        [],
+    )
     assert token not in str(lines)
     assert AGENT_SECRET not in str(lines)
 
 
 @pytest.mark.parametrize(
-    "content_type", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""], ids=["json", "multipart", "text", "none"]
+    "content_type",
+    ["application/json", "multipart/form-data; boundary=x", "text/plain", ""],
+    ids=["json", "multipart", "text", "none"],
 )
 async def test_only_forms_are_read(authority, agent, content_type):
     headers = {**basic(), "Content-Type": content_type}
-    response = await agent.post(f"{authority.path}/as/token", content=b"grant_type=client_credentials", headers=headers)
+    response = await agent.post(
+        f"{authority.path}/as/token", content=b"grant_type=client_credentials", headers=headers
+    )
     assert response.json()["error"] == "invalid_request"
 
 
 async def test_parameters_in_the_query_do_not_count(authority, agent):
-    response = await agent.post(f"{authority.path}/as/token?grant_type=client_credentials", data={"x": "y"}, headers=basic())
+    response = await agent.post(
+        f"{authority.path}/as/token?grant_type=client_credentials", data={"x": "y"}, headers=basic()
+    )
     assert response.json()["error"] == "invalid_request"
 
 

@@ -1,4 +1,7 @@
-"""Introspection, revocation, user information and sign-off: what can happen to a token after it was issued."""
+"""Introspection, revocation, user information and sign-off.
+
+What can happen to a token after it was issued.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -46,13 +49,19 @@ class Tokens:
         return self
 
     async def post(self, endpoint, form, credentials=None):
-        return await self.agent.post(f"{self.authority.path}/as/{endpoint}", data=form, headers=credentials or basic())
+        return await self.agent.post(
+            f"{self.authority.path}/as/{endpoint}", data=form, headers=credentials or basic()
+        )
 
     async def known(self, token=None, credentials=None):
-        return (await self.post("introspect", {"token": token or self.members["access_token"]}, credentials)).json()
+        return (
+            await self.post("introspect", {"token": token or self.members["access_token"]}, credentials)
+        ).json()
 
     async def refreshed(self):
-        return await self.post("token", {"grant_type": "refresh_token", "refresh_token": self.members["refresh_token"]})
+        return await self.post(
+            "token", {"grant_type": "refresh_token", "refresh_token": self.members["refresh_token"]}
+        )
 
 
 @pytest.fixture
@@ -67,7 +76,9 @@ async def test_an_agent_knows_its_own_token(tokens):
     assert known["may_act"] == {"sub": AGENT_ID}
 
 
-@pytest.mark.parametrize("credentials", [basic(OTHER_ID), basic(TEST_ID, TEST_SECRET)], ids=["another agent", "another resource"])
+@pytest.mark.parametrize(
+    "credentials", [basic(OTHER_ID), basic(TEST_ID, TEST_SECRET)], ids=["another agent", "another resource"]
+)
 async def test_others_learn_nothing(tokens, credentials):
     assert await tokens.known(credentials=credentials) == {"active": False}
 
@@ -114,8 +125,16 @@ async def test_a_revocation_is_recorded_with_the_user_and_what_was_revoked(autho
     await tokens.post("revoke", {"token": tokens.members["access_token"]})
     await tokens.post("revoke", {"token": tokens.members["refresh_token"]})
     access, refresh = await authority.records("TOKEN-REVOKED")
-    assert (access["clientId"], access["userId"], access["trackingIds"]) == (AGENT_ID, USER_ID, [known["jti"]])
-    assert (refresh["clientId"], refresh["userId"], refresh["grantId"]) == (AGENT_ID, USER_ID, known["jti"].partition(".")[0])
+    assert (access["clientId"], access["userId"], access["trackingIds"]) == (
+        AGENT_ID,
+        USER_ID,
+        [known["jti"]],
+    )
+    assert (refresh["clientId"], refresh["userId"], refresh["grantId"]) == (
+        AGENT_ID,
+        USER_ID,
+        known["jti"].partition(".")[0],
+    )
 
 
 async def test_revoking_what_is_no_token_is_no_error(tokens):
@@ -149,7 +168,10 @@ async def _forget_the_agreement(authority):
 
 @pytest.mark.parametrize("change", [_disable_the_agreement, _ask_nobody])
 async def test_withdrawing_kills_it_also_where_nobody_is_asked_any_more(authority, tokens, change):
-    """The account page still lists the agent and still says that it may no longer act: so it may not, whatever follows."""
+    """The account page still lists the agent and still says that it may no longer act.
+
+    So it may not, whatever follows.
+    """
     await change(authority)
     assert (await tokens.known())["active"]
     await tokens.browser.get(f"{authority.path}/account")
@@ -195,7 +217,9 @@ async def test_sign_off_with_the_users_own_id_token_does_not_ask_and_returns(aut
 
 
 async def test_sign_off_never_leads_to_an_unregistered_address(authority, tokens):
-    await tokens.browser.get(f"{authority.path}/as/signoff?client_id={AGENT_ID}&post_logout_redirect_uri=https://evil.example/")
+    await tokens.browser.get(
+        f"{authority.path}/as/signoff?client_id={AGENT_ID}&post_logout_redirect_uri=https://evil.example/"
+    )
     assert tokens.browser.heading == "Sign off?"
     await signed_off_with_a_refusal(tokens, await tokens.browser.submit())
 
@@ -208,8 +232,12 @@ async def signed_off_with_a_refusal(tokens, response):
 
 
 @pytest.mark.parametrize("where", ["https://evil.example/", f"http://authority.test/{ENVIRONMENT_ID}/done"])
-async def test_who_asks_to_be_sent_elsewhere_than_registered_is_signed_off_all_the_same(authority, tokens, where):
-    authority.directory.replace_agent(post_logout_redirect_uris=(f"http://authority.test/{ENVIRONMENT_ID}/done",))
+async def test_who_asks_to_be_sent_elsewhere_than_registered_is_signed_off_all_the_same(
+    authority, tokens, where
+):
+    authority.directory.replace_agent(
+        post_logout_redirect_uris=(f"http://authority.test/{ENVIRONMENT_ID}/done",)
+    )
     await tokens.sign_on("openid agent")
     query = f"id_token_hint={tokens.members['id_token']}&post_logout_redirect_uri={where}"
     await signed_off_with_a_refusal(tokens, await tokens.browser.get(f"{authority.path}/as/signoff?{query}"))
@@ -236,7 +264,9 @@ async def test_signing_off_after_the_session_lapsed_still_ends_what_came_from_it
 
 
 async def test_another_sites_form_does_not_sign_anybody_off(authority, tokens):
-    await tokens.browser._follow(await tokens.browser.client.post(f"{authority.path}/as/signoff", data={"csrf": "0" * 64}))
+    await tokens.browser._follow(
+        await tokens.browser.client.post(f"{authority.path}/as/signoff", data={"csrf": "0" * 64})
+    )
     assert tokens.browser.heading == "Sign off?"
     assert (await tokens.known())["active"]
 
@@ -248,8 +278,16 @@ async def test_sign_off_without_a_session_is_just_the_page(authority, browser):
 
 async def test_userinfo_gives_what_the_scopes_ask_for(authority, agent, browser):
     tokens = await Tokens(authority, agent, browser).sign_on("openid profile")
-    response = await agent.get(f"{authority.path}/as/userinfo", headers={"Authorization": f"Bearer {tokens.members['access_token']}"})
-    expected = {"sub": USER_ID, "preferred_username": "demouser", "given_name": "Demo", "family_name": "User", "name": "Demo User"}
+    response = await agent.get(
+        f"{authority.path}/as/userinfo", headers={"Authorization": f"Bearer {tokens.members['access_token']}"}
+    )
+    expected = {
+        "sub": USER_ID,
+        "preferred_username": "demouser",
+        "given_name": "Demo",
+        "family_name": "User",
+        "name": "Demo User",
+    }
     assert response.json() == expected
 
 
@@ -258,11 +296,15 @@ async def test_userinfo_is_for_bearers(authority, agent, authorization):
     headers = {} if authorization is None else {"Authorization": authorization}
     response = await agent.get(f"{authority.path}/as/userinfo", headers=headers)
     assert response.status_code == 401
-    assert response.headers["www-authenticate"] == ("Bearer" if authorization is None else 'Bearer error="invalid_token"')
+    assert response.headers["www-authenticate"] == (
+        "Bearer" if authorization is None else 'Bearer error="invalid_token"'
+    )
 
 
 async def test_a_resources_token_opens_no_user_information(authority, agent, tokens):
-    response = await agent.get(f"{authority.path}/as/userinfo", headers={"Authorization": f"Bearer {tokens.members['access_token']}"})
+    response = await agent.get(
+        f"{authority.path}/as/userinfo", headers={"Authorization": f"Bearer {tokens.members['access_token']}"}
+    )
     assert response.status_code == 401
 
 
@@ -272,7 +314,9 @@ async def test_the_account_page_signs_on_first_and_withdraws_only_by_its_own_for
     await browser.sign_on()
     assert browser.heading == "Your account"
     assert "No agent may act for you" in browser.response.text
-    response = await browser.client.post(f"{authority.path}/account", data={"agreement": "x", "csrf": "0" * 64})
+    response = await browser.client.post(
+        f"{authority.path}/account", data={"agreement": "x", "csrf": "0" * 64}
+    )
     assert response.status_code == 403
 
 

@@ -24,7 +24,9 @@ class Applying:
         self.clock = FixedClock()
         self.passwords = passwords
 
-    async def __call__(self, text: str, *, prune: bool = False, dry_run: bool = False, base_url=None, **settings: str):
+    async def __call__(
+        self, text: str, *, prune: bool = False, dry_run: bool = False, base_url=None, **settings: str
+    ):
         application = Application(text.encode(), "test.yaml", settings.get, prune, dry_run, base_url)
         return await apply(application, self.store, self.passwords, self.clock)
 

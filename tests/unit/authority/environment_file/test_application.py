@@ -64,13 +64,22 @@ async def test_scopes_say_when_users_are_asked(applying):
 async def test_a_policy_that_asks_for_no_consent_is_warned_about(applying):
     """By whichever of agent and policy the file names, and not once the policy asks."""
     silent = AGENT + "policies:\n  - name: Silent\n    steps: [{ login: {} }]\n"
-    assert any("agent Agent signs users on by the policy Single_Factor" in each for each in (await applying(AGENT)).warnings)
+    assert any(
+        "agent Agent signs users on by the policy Single_Factor" in each
+        for each in (await applying(AGENT)).warnings
+    )
     named = silent.replace("redirect_uris", "policies: [Silent]\n    redirect_uris")
-    assert any("agent Agent signs users on by the policy Silent" in each for each in (await applying(named)).warnings)
+    assert any(
+        "agent Agent signs users on by the policy Silent" in each for each in (await applying(named)).warnings
+    )
     policy_alone = "environment: Test\npolicies:\n  - name: Silent\n    steps: [{ login: {} }]\n"
     assert any("policy Silent" in each for each in (await applying(policy_alone)).warnings)
-    asking = policy_alone.replace("{ login: {} }", "{ login: {} }, { agreement_prompt: { agreement: Terms } }")
-    asking += AGREEMENT.replace("environment: Test\n", "").replace("languages", "enabled: true\n    languages")
+    asking = policy_alone.replace(
+        "{ login: {} }", "{ login: {} }, { agreement_prompt: { agreement: Terms } }"
+    )
+    asking += AGREEMENT.replace("environment: Test\n", "").replace(
+        "languages", "enabled: true\n    languages"
+    )
     assert (await applying(asking)).warnings == ()
     assert (await applying("environment: Test\nresources: []\n")).warnings == ()
 
@@ -84,7 +93,8 @@ async def test_the_example_holds_the_use_case_word_for_word(applying):
         (
             "act",
             (
-                "${(#root.context.requestData.subjectToken.may_act.sub == #root.context.requestData.actorToken.client_id)"
+                "${(#root.context.requestData.subjectToken.may_act.sub == "
+                "#root.context.requestData.actorToken.client_id)"
                 "?#root.context.requestData.subjectToken.may_act:null}"
             ),
         ),
@@ -93,12 +103,18 @@ async def test_the_example_holds_the_use_case_word_for_word(applying):
         ("sub", "${user.username}"),
         (
             "may_act",
-            '${(#root.context.requestData.grantType == "client_credentials")?null:({ "sub": #root.context.appConfig.clientId })}',
+            (
+                '${(#root.context.requestData.grantType == "client_credentials")?null:({ "sub": '
+                "#root.context.appConfig.clientId })}"
+            ),
         ),
     ]
     agreement = await applying.document("agreement", "Agent Consent")
     assert agreement["reconsent_days"] == 180
-    assert agreement["texts"][0]["text"] == "I consent to allow digital assistants created by MyCompany to act on my behalf"
+    assert (
+        agreement["texts"][0]["text"]
+        == "I consent to allow digital assistants created by MyCompany to act on my behalf"
+    )
     tutorial = await applying.document("agent", "MCP Tutorial")
     assert tutorial["redirect_uris"] == ["http://localhost:3000/callback"]
     assert tutorial["policies"] == ["Agent-Consent-Login"]
@@ -147,7 +163,8 @@ async def test_one_error_refuses_the_whole_file(applying):
 
 async def test_ids_given_are_used_and_kept(applying):
     text = (
-        "environment: Test\nid: 9f1c3f0e-5d0a-4a44-8d4e-0f2f3a1b2c3d\nresources: [{ name: a, id: 00000000-0000-4000-8000-000000000001 }]\n"
+        "environment: Test\nid: 9f1c3f0e-5d0a-4a44-8d4e-0f2f3a1b2c3d\nresources: [{ name: a, id: "
+        "00000000-0000-4000-8000-000000000001 }]\n"
     )
     applied = await applying(text)
     assert applied.environment.id == "9f1c3f0e-5d0a-4a44-8d4e-0f2f3a1b2c3d"
@@ -167,17 +184,24 @@ async def test_an_id_cannot_be_taken_over(applying):
     with pytest.raises(EnvironmentFileInvalid, match="this is the id of the resource 'a'"):
         await applying(f"environment: Test\nagents: [{{ name: b, id: {first.objects[0].id} }}]\n")
     with pytest.raises(EnvironmentFileInvalid, match="ids do not change"):
-        await applying("environment: Test\nresources: [{ name: a, id: 00000000-0000-4000-8000-000000000001 }]\n")
+        await applying(
+            "environment: Test\nresources: [{ name: a, id: 00000000-0000-4000-8000-000000000001 }]\n"
+        )
     with pytest.raises(EnvironmentFileInvalid, match="already has the id"):
         await applying("environment: Test\nid: 00000000-0000-4000-8000-000000000001\n")
 
 
 async def test_changes_are_shown_member_by_member(applying):
     await applying(AGENT)
-    changed = AGENT.replace("https://a.example.com/", "https://b.example.com/").replace("[test] }", "[test, other] }")
+    changed = AGENT.replace("https://a.example.com/", "https://b.example.com/").replace(
+        "[test] }", "[test, other] }"
+    )
     applied = await applying(changed + "    enabled: false\n")
     assert applied.lines == (
-        "~ agent Agent: enabled true -> false, redirect_uris +https://b.example.com/ -https://a.example.com/, scopes.test +other",
+        (
+            "~ agent Agent: enabled true -> false, redirect_uris +https://b.example.com/ "
+            "-https://a.example.com/, scopes.test +other"
+        ),
     )
 
 
@@ -197,7 +221,10 @@ async def test_prune_removes_what_is_not_named_of_the_kinds_listed(applying):
 
 
 async def test_prune_does_not_pull_the_rug_from_under_what_stays(applying):
-    text = AGREEMENT + "policies:\n  - { name: P, steps: [{ login: {} }, { agreement_prompt: { agreement: Terms } }] }\n"
+    text = (
+        AGREEMENT
+        + "policies:\n  - { name: P, steps: [{ login: {} }, { agreement_prompt: { agreement: Terms } }] }\n"
+    )
     await applying(text + "agents: [{ name: A, policies: [P] }]\ndefault_policy: P\n")
     with pytest.raises(EnvironmentFileInvalid, match="the policy 'P' still prompts"):
         await applying("environment: Test\nagreements: []\nprune: true\n")
@@ -210,7 +237,10 @@ async def test_prune_does_not_pull_the_rug_from_under_what_stays(applying):
 
 
 async def test_the_built_in_policy_can_be_changed(applying):
-    text = "policies:\n  - { name: Single_Factor, steps: [{ login: {} }, { agreement_prompt: { agreement: Terms } }] }\n"
+    text = (
+        "policies:\n  - { name: Single_Factor, steps: [{ login: {} }, { agreement_prompt: { agreement: "
+        "Terms } }] }\n"
+    )
     applied = await applying(AGREEMENT + text)
     assert "~ policy Single_Factor: steps" in applied.lines
     assert (await applying(AGREEMENT + text)).lines == ()
@@ -235,13 +265,20 @@ async def test_another_language_asks_nobody_again(applying):
 
 
 async def test_delegation_is_required_by_default_exactly_where_act_is_mapped(applying):
-    text = "environment: Test\nresources:\n  - { name: a, attributes: [{ name: act, mapping: Username }] }\n  - { name: b }\n"
+    text = (
+        "environment: Test\nresources:\n  - { name: a, attributes: [{ name: act, mapping: Username }] "
+        "}\n  - { name: b }\n"
+    )
     await applying(text)
     assert await requires_delegation(applying, "a")
     assert not await requires_delegation(applying, "b")
     # Nor does an entry that says no more than what is mapped leave the default behind.
-    mapped = await applying("environment: Test\nresources: [{ name: b, attributes: [{ name: act, mapping: Username }] }]\n")
-    assert mapped.lines == ("~ resource b: attributes, delegation_required false (default) -> true (default)",)
+    mapped = await applying(
+        "environment: Test\nresources: [{ name: b, attributes: [{ name: act, mapping: Username }] }]\n"
+    )
+    assert mapped.lines == (
+        "~ resource b: attributes, delegation_required false (default) -> true (default)",
+    )
     assert await requires_delegation(applying, "b")
 
 
@@ -260,7 +297,11 @@ async def test_a_given_secret_is_used_and_replaces_the_one_before(applying):
     applying.clock.instant += 10
     await applying(text, S="y" * 32)
     rows = await applying.store.directory_rows.load()
-    valid = [row.digest for row in rows.secrets if row.owner_id == applied.secrets[0].owner.id and row.expires_at is None]
+    valid = [
+        row.digest
+        for row in rows.secrets
+        if row.owner_id == applied.secrets[0].owner.id and row.expires_at is None
+    ]
     assert valid == [digest("y" * 32)]
 
 
@@ -276,10 +317,16 @@ async def test_a_password_is_hashed_once(applying):
 async def test_a_user_without_a_password_in_the_file_keeps_theirs(applying):
     applied = await applying("environment: Test\nusers: [{ username: ada, password: correct horse }]\n")
     before = await applying.store.users.find_user(applied.environment.id, "ada")
-    changed = await applying("environment: Test\nusers: [{ username: ada, email: ada@example.com, attributes: { tier: gold } }]\n")
+    changed = await applying(
+        "environment: Test\nusers: [{ username: ada, email: ada@example.com, attributes: { tier: gold } }]\n"
+    )
     after = await applying.store.users.find_user(applied.environment.id, "ada")
     assert changed.lines == ("~ user ada: email none -> ada@example.com, attributes",)
-    assert (after.password_hash, after.email, after.attributes) == (before.password_hash, "ada@example.com", {"tier": "gold"})
+    assert (after.password_hash, after.email, after.attributes) == (
+        before.password_hash,
+        "ada@example.com",
+        {"tier": "gold"},
+    )
 
 
 async def test_a_given_password_hash_is_stored_as_it_is(applying):
@@ -291,14 +338,18 @@ async def test_a_given_password_hash_is_stored_as_it_is(applying):
 async def test_users_are_pruned_only_when_the_file_lists_users(applying):
     applied = await applying("environment: Test\nusers: [{ username: ada }, { username: bob }]\n")
     assert (await applying("environment: Test\n", prune=True)).lines == ()
-    assert (await applying("environment: Test\nusers: [{ username: bob }]\n", prune=True)).lines == ("- user ada",)
+    assert (await applying("environment: Test\nusers: [{ username: bob }]\n", prune=True)).lines == (
+        "- user ada",
+    )
     assert await applying.store.users.find_user(applied.environment.id, "ada") is None
 
 
 async def test_environment_settings_change_and_stay(applying):
     await applying("environment: Test\ndefault_language: de\n")
     assert (await applying("environment: Test\n")).lines == ()
-    assert (await applying("environment: Test\ndefault_language: fr\n")).lines == ("~ environment Test: default_language de -> fr",)
+    assert (await applying("environment: Test\ndefault_language: fr\n")).lines == (
+        "~ environment Test: default_language de -> fr",
+    )
 
 
 async def test_a_new_default_language_needs_texts_that_speak_it(applying):
@@ -358,7 +409,10 @@ async def test_the_recipe_that_disables_an_agent_at_once_changes_nothing_else(ap
 
 async def test_a_resource_a_user_an_agreement_and_a_policy_keep_what_is_not_named(applying):
     await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
-    resource, policy = await applying.document("resource", "test"), await applying.document("policy", "Agent-Consent-Login")
+    resource, policy = (
+        await applying.document("resource", "test"),
+        await applying.document("policy", "Agent-Consent-Login"),
+    )
     agreement = await applying.document("agreement", "Agent Consent")
     applied = await applying("""
 environment: Agent Delegation
@@ -388,7 +442,10 @@ resources: [{ name: test, audience: null, token_lifetime: null, id: null, secret
 agents: [{ name: MCP Tutorial, redirect_uris: null, description: null }]
 users: [{ username: demouser, given_name: null, password: null }]
 """)
-    gone = "description The company's assistant -> none, grant_types -authorization_code, redirect_uris -http://localhost:3000/callback"
+    gone = (
+        "description The company's assistant -> none, grant_types -authorization_code, redirect_uris "
+        "-http://localhost:3000/callback"
+    )
     assert applied.lines == (
         "~ environment Agent Delegation: default_policy Agent-Consent-Login -> Single_Factor",
         "~ resource test: audience https://ig.example.com:8443/mcp -> test",
@@ -405,21 +462,31 @@ async def test_a_new_object_needs_what_an_existing_one_has(applying):
 async def test_scopes_follow_a_resource_that_gets_another_name(applying):
     applied = await applying(AGENT)
     row = next(row for row in applied.objects if row.kind == "resource")
-    text = f"environment: Test\nresources: [{{ name: renamed, id: {row.id} }}]\nagents: [{{ name: Agent, description: x }}]\n"
-    assert (await applying(text)).lines == ("~ resource renamed: name test -> renamed", "~ agent Agent: description none -> x")
+    text = (
+        f"environment: Test\nresources: [{{ name: renamed, id: {row.id} }}]\nagents: [{{ name: Agent, "
+        f"description: x }}]\n"
+    )
+    assert (await applying(text)).lines == (
+        "~ resource renamed: name test -> renamed",
+        "~ agent Agent: description none -> x",
+    )
 
 
 async def test_what_is_stored_does_not_keep_anybody_from_disabling_an_agent(applying):
     await applying(AGENT)
     rows = await applying.store.directory_rows.load()
     agent = next(row for row in rows.objects if row.kind == "agent")
-    refused_today = replace(agent, document={**agent.document, "redirect_uris": ["http://elsewhere.example.com/"]})
+    refused_today = replace(
+        agent, document={**agent.document, "redirect_uris": ["http://elsewhere.example.com/"]}
+    )
     await applying.store.directory_rows.change([Put(refused_today)], rows.version)
     assert (await applying("environment: Test\nagents: [{ name: Agent, enabled: false }]\n")).lines == (
         "~ agent Agent: enabled true -> false",
     )
     with pytest.raises(EnvironmentFileInvalid, match="use https"):
-        await applying('environment: Test\nagents: [{ name: Agent, redirect_uris: ["http://elsewhere.example.com/"] }]\n')
+        await applying(
+            'environment: Test\nagents: [{ name: Agent, redirect_uris: ["http://elsewhere.example.com/"] }]\n'
+        )
 
 
 async def test_a_name_that_could_be_taken_for_another_user_is_refused_in_a_later_file_too(applying):
@@ -427,7 +494,10 @@ async def test_a_name_that_could_be_taken_for_another_user_is_refused_in_a_later
     with pytest.raises(EnvironmentFileInvalid, match="differs from the user 'ada' in case only"):
         await applying("environment: Test\nusers: [{ username: ADA }]")
     assert (await applying("environment: Test\nusers: [{ username: ada }]")).lines == ()
-    assert (await applying("environment: Test\nusers: [{ username: ADA }]", prune=True)).lines == ("- user ada", "+ user ADA")
+    assert (await applying("environment: Test\nusers: [{ username: ADA }]", prune=True)).lines == (
+        "- user ada",
+        "+ user ADA",
+    )
 
 
 async def test_no_user_is_called_like_the_id_of_an_agent_whichever_comes_first(applying):
@@ -456,19 +526,33 @@ async def test_session_limits_are_the_environment_s_and_null_gives_the_default(a
 
 
 @pytest.mark.parametrize(
-    "audience", ["http://localhost:9080/ID/as", "https://AUTH.example.com:443/ID/as", "https://auth.example.com/x/../ID/as/", "/ID/as"]
+    "audience",
+    [
+        "http://localhost:9080/ID/as",
+        "https://AUTH.example.com:443/ID/as",
+        "https://auth.example.com/x/../ID/as/",
+        "/ID/as",
+    ],
 )
 async def test_an_issuer_is_no_audience_in_whatever_environment(applying, audience):
     other = await applying("environment: Other\n")
     with pytest.raises(EnvironmentFileInvalid, match="is the issuer of an environment"):
-        await applying(f"environment: Test\nresources: [{{ name: a, audience: '{audience.replace('ID', other.environment.id)}' }}]\n")
+        await applying(
+            f"environment: Test\nresources: [{{ name: a, audience: "
+            f"'{audience.replace('ID', other.environment.id)}' }}]\n"
+        )
     with pytest.raises(EnvironmentFileInvalid, match="is the issuer of an environment"):
-        await applying(f"environment: Other\nresources: [{{ name: a, audience: '{audience.replace('ID', other.environment.id)}' }}]\n")
+        await applying(
+            f"environment: Other\nresources: [{{ name: a, audience: "
+            f"'{audience.replace('ID', other.environment.id)}' }}]\n"
+        )
 
 
 async def test_an_environment_does_not_become_what_a_resource_is_called(applying):
     chosen = "9f1c3f0e-5d0a-4a44-8d4e-0f2f3a1b2c3d"
-    await applying(f"environment: Test\nresources: [{{ name: a, audience: 'https://auth.example.com/{chosen}/as' }}]\n")
+    await applying(
+        f"environment: Test\nresources: [{{ name: a, audience: 'https://auth.example.com/{chosen}/as' }}]\n"
+    )
     with pytest.raises(EnvironmentFileInvalid, match="has the issuer of this id as its audience"):
         await applying(f"environment: Other\nid: {chosen}\n")
 
@@ -489,7 +573,8 @@ async def test_the_base_url_is_remembered(applying):
     other = await applying("environment: Other\n", base_url="https://elsewhere.example.com")
     assert other.warnings == (
         (
-            "the environment Test was applied for https://auth.example.com, not for https://elsewhere.example.com: "
+            "the environment Test was applied for https://auth.example.com, not for "
+            "https://elsewhere.example.com: "
             "apply it with the same --base-url"
         ),
     )
@@ -497,7 +582,10 @@ async def test_the_base_url_is_remembered(applying):
 
 async def test_differences_say_what_was_before_and_after_and_no_secrets(applying):
     await applying(AGENT + "users: [{ username: ada, password: correct horse }]\n")
-    text = AGENT + "    enabled: false\n    secret: '&{S}'\nusers: [{ username: ada, password: battery staple }]\n"
+    text = (
+        AGENT
+        + "    enabled: false\n    secret: '&{S}'\nusers: [{ username: ada, password: battery staple }]\n"
+    )
     applied = await applying(text, S="s" * 32)
     secret, agent, user = (difference.record() for difference in sorted(applied.differences, key=str))
     assert (secret["kind"], secret["name"], secret["secret"]) == ("agent", "Agent", "given")
@@ -527,7 +615,10 @@ async def test_an_id_stands_for_one_thing_of_a_file(applying, kind, prune):
         await applying(_listing(kind, ("one", ID)).replace("Test", f"Test\nid: {ID}"), prune=prune)
     other = "agent" if kind == "user" else "user"
     with pytest.raises(EnvironmentFileInvalid, match=f"both have the id {ID}"):
-        await applying(_listing(kind, ("one", ID)) + _listing(other, ("two", ID)).removeprefix("environment: Test"), prune=prune)
+        await applying(
+            _listing(kind, ("one", ID)) + _listing(other, ("two", ID)).removeprefix("environment: Test"),
+            prune=prune,
+        )
     await applying(_listing(kind, ("one", ID), ("two", OTHER_ID)), prune=prune)
     with pytest.raises(EnvironmentFileInvalid, match=f"both have the id {ID}"):
         await applying(_listing(kind, ("three", ID), ("one", None)), prune=prune)
@@ -542,7 +633,9 @@ async def test_a_name_is_taken_until_its_owner_has_another(applying, kind, dry_r
         with pytest.raises(EnvironmentFileInvalid, match=f"still the name of what has the id {OTHER_ID}"):
             await applying(text, dry_run=dry_run)
     shown = (await applying(_listing(kind, ("two", ID)), prune=True, dry_run=True)).lines
-    assert (await applying(_listing(kind, ("two", ID)), prune=True)).lines == shown, "who is removed needs no name"
+    assert (await applying(_listing(kind, ("two", ID)), prune=True)).lines == shown, (
+        "who is removed needs no name"
+    )
 
 
 async def test_a_user_of_another_environment_stays_there(applying):

@@ -24,7 +24,11 @@ def test_long_texts_and_lists_of_structures_are_only_named():
 
 def test_mappings_are_shown_member_by_member():
     before = {"scopes": {"test": ["a", "b"], "gone": ["x"]}}
-    assert lines(before, {"scopes": {"test": ["a"], "new": ["y"]}}) == ["scopes.test -b", "scopes.new", "scopes.gone"]
+    assert lines(before, {"scopes": {"test": ["a"], "new": ["y"]}}) == [
+        "scopes.test -b",
+        "scopes.new",
+        "scopes.gone",
+    ]
 
 
 def test_a_member_that_is_gone():

@@ -14,7 +14,10 @@ def value(text: str):
 
 
 def test_values_and_their_types():
-    text = "a: 1\nb: -2.5\nc: true\nd: null\ne: ~\nf:\ng: 'true'\nh: 1e5\ni: 0x10\nj: 12:30\nk: 2020-01-01\nl: [x, {y: z}]"
+    text = (
+        "a: 1\nb: -2.5\nc: true\nd: null\ne: ~\nf:\ng: 'true'\nh: 1e5\ni: 0x10\nj: 12:30\nk: "
+        "2020-01-01\nl: [x, {y: z}]"
+    )
     assert value(text) == {
         "a": 1,
         "b": -2.5,
@@ -73,7 +76,9 @@ def test_a_merge_key_is_an_ordinary_name():
     assert value("<<: {a: 1}") == {"<<": {"a": 1}}
 
 
-@given(st.binary(max_size=200) | st.text(alphabet="ab:-[]{}&*!|>'\"#,?%@`\n\t \\0", max_size=60).map(str.encode))
+@given(
+    st.binary(max_size=200) | st.text(alphabet="ab:-[]{}&*!|>'\"#,?%@`\n\t \\0", max_size=60).map(str.encode)
+)
 def test_nothing_but_its_own_error_ever_escapes(text):
     with contextlib.suppress(ConfigurationError):
         read(text, "f")
@@ -84,7 +89,10 @@ JSON = st.recursive(
     | st.booleans()
     | st.integers(-(10**14), 10**14)
     | st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1, max_size=3), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text("abc", min_size=1, max_size=3), inner, max_size=3)
+    ),
     max_leaves=10,
 )
 

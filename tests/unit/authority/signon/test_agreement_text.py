@@ -22,7 +22,8 @@ def test_links_cannot_reach_back_to_the_page():
 
 def test_everything_else_goes():
     html = (
-        '<p onclick="x()" style="color:red">a</p><script>b()</script><img src=x><form action=y><input></form><a href="javascript:z()">c</a>'
+        '<p onclick="x()" style="color:red">a</p><script>b()</script><img src=x><form '
+        'action=y><input></form><a href="javascript:z()">c</a>'
     )
     assert shown(html) == '<p>a</p><a rel="noopener noreferrer">c</a>'
 

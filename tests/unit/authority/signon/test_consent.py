@@ -28,7 +28,9 @@ from support.agent_delegation import (
 from support.authority import USER, Browser, PageForm
 
 EVERYTHING = {AGENT_RESOURCE_ID: ("agent",), TEST_ID: ("test",)}
-ADMINISTERED = replace(AGENT_RESOURCE, scopes={**AGENT_RESOURCE.scopes, "admin": Scope("Administer", "on_use")})
+ADMINISTERED = replace(
+    AGENT_RESOURCE, scopes={**AGENT_RESOURCE.scopes, "admin": Scope("Administer", "on_use")}
+)
 PAYING = replace(TEST, scopes={"test": Scope("Use the tools"), "pay": Scope("Pay bills", "on_use")})
 
 
@@ -48,7 +50,10 @@ async def silently(authority, browser, **changes):
 
 
 async def consents(authority):
-    return {(each.client_id, each.agreement_id): each for each in await authority.store.consents.consents_of(ENVIRONMENT_ID, USER_ID)}
+    return {
+        (each.client_id, each.agreement_id): each
+        for each in await authority.store.consents.consents_of(ENVIRONMENT_ID, USER_ID)
+    }
 
 
 def words(browser):
@@ -137,7 +142,9 @@ async def test_a_resource_granted_later_is_asked_for(authority, browser):
 async def test_an_agent_that_may_exchange_from_now_on_is_asked_for(authority, browser):
     authority.directory.replace_agent(grant_types=AGENT.grant_types - {TOKEN_EXCHANGE})
     await agree(authority, browser)
-    assert (await consents(authority))[AGENT_ID, AGREEMENT_ID].covers == {AGENT_ID: {AGENT_RESOURCE_ID: ("agent",)}}
+    assert (await consents(authority))[AGENT_ID, AGREEMENT_ID].covers == {
+        AGENT_ID: {AGENT_RESOURCE_ID: ("agent",)}
+    }
     authority.directory.replace_agent(grant_types=AGENT.grant_types)
     assert await silently(authority, browser) == "consent_required"
 
@@ -149,7 +156,9 @@ async def test_what_is_asked_for_on_use_needs_a_yes_of_its_own(authority, browse
     first = (await consents(authority))[AGENT_ID, AGREEMENT_ID]
     assert first.covers == {AGENT_ID: EVERYTHING}
     assert await silently(authority, browser, scope="agent pay") == "consent_required"
-    await browser.get(f"{authority.authorize_url(scope='agent pay', resource='agent')}&resource={TEST_AUDIENCE}")
+    await browser.get(
+        f"{authority.authorize_url(scope='agent pay', resource='agent')}&resource={TEST_AUDIENCE}"
+    )
     assert "Pay bills" in section(browser, "asked")
     assert "Use the tools" in section(browser, "before")
     await browser.accept()
@@ -167,7 +176,9 @@ async def test_the_page_names_the_agents_that_the_token_is_passed_to(authority, 
     assert "Use the tools" in section(browser, "other-1")
     await browser.accept()
     assert (await consents(authority))[AGENT_ID, AGREEMENT_ID].covers[OTHER_ID] == EVERYTHING
-    assert await silently(authority, browser, client_id=OTHER_ID) == "consent_required", "nobody agreed to its own sign-on"
+    assert await silently(authority, browser, client_id=OTHER_ID) == "consent_required", (
+        "nobody agreed to its own sign-on"
+    )
 
 
 async def test_prompt_consent_asks_each_time_and_once(authority, browser):
@@ -191,11 +202,18 @@ async def test_prompt_login_consent_asks_for_each_once(authority, browser):
 
 
 async def test_nobody_answers_for_who_signs_on_after_them(authority, browser):
-    """One flow in one browser: the one user accepts, then somebody else signs on in another tab, and the first tab goes on."""
+    """One flow in one browser.
+
+    The one user accepts, then somebody else signs on in another tab, and the first tab goes on.
+    """
     bob = replace(USER, id="cf025143-501a-4d70-9c80-95d69121d7b4", username="bob")
     await authority.store.users.put_user(bob)
-    authority.directory.replace(resources={**authority.directory.environment.resources, AGENT_RESOURCE_ID: ADMINISTERED})
-    authority.directory.replace_agent(scopes={**AGENT.scopes, AGENT_RESOURCE_ID: frozenset({"agent", "admin"})})
+    authority.directory.replace(
+        resources={**authority.directory.environment.resources, AGENT_RESOURCE_ID: ADMINISTERED}
+    )
+    authority.directory.replace_agent(
+        scopes={**AGENT.scopes, AGENT_RESOURCE_ID: frozenset({"agent", "admin"})}
+    )
     async with authority.client() as client:
         own = Browser(authority, client)
         await own.get(authority.authorize_url())
@@ -238,17 +256,27 @@ def _rename(environment):
 
 
 def _reword(environment):
-    return {"agreements": {AGREEMENT_ID: replace(AGREEMENT, texts=(replace(TEXT, text="Other", revision="r2"),))}}
+    return {
+        "agreements": {AGREEMENT_ID: replace(AGREEMENT, texts=(replace(TEXT, text="Other", revision="r2"),))}
+    }
 
 
 def _redescribe(environment):
-    return {"resources": {**environment.resources, TEST_ID: replace(TEST, scopes={"test": Scope("Delete everything")})}}
+    return {
+        "resources": {
+            **environment.resources,
+            TEST_ID: replace(TEST, scopes={"test": Scope("Delete everything")}),
+        }
+    }
 
 
 def _widen(environment):
     wider = replace(TEST, scopes={**TEST.scopes, "more": Scope()})
     agent = replace(AGENT, scopes={**AGENT.scopes, TEST_ID: frozenset({"test", "more"})})
-    return {"resources": {**environment.resources, TEST_ID: wider}, "agents": {**environment.agents, AGENT_ID: agent}}
+    return {
+        "resources": {**environment.resources, TEST_ID: wider},
+        "agents": {**environment.agents, AGENT_ID: agent},
+    }
 
 
 def _pass_on(environment):
@@ -309,7 +337,9 @@ async def test_not_you_signs_off_and_begins_the_same_request_again(authority, br
 
 
 async def test_whom_somebody_else_takes_the_browser_from_is_recorded_as_signed_off(authority, browser):
-    await authority.store.users.put_user(replace(USER, id="cf025143-501a-4d70-9c80-95d69121d7b4", username="bob"))
+    await authority.store.users.put_user(
+        replace(USER, id="cf025143-501a-4d70-9c80-95d69121d7b4", username="bob")
+    )
     await agree(authority, browser)
     await browser.get(authority.authorize_url(prompt="login"))
     await browser.sign_on(username="bob")
@@ -329,7 +359,9 @@ async def test_every_agreement_of_a_policy_records_what_was_shown(authority, bro
     environment = authority.directory.environment
     policy = next(iter(environment.policies.values()))
     longer = replace(policy, steps=(*policy.steps, Step("AGREEMENT", {"agreement": second.id})))
-    authority.directory.replace(agreements={**environment.agreements, second.id: second}, policies={policy.name: longer})
+    authority.directory.replace(
+        agreements={**environment.agreements, second.id: second}, policies={policy.name: longer}
+    )
     await browser.get(authority.authorize_url(prompt="consent"))
     await browser.sign_on()
     await browser.accept()

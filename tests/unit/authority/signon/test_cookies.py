@@ -39,13 +39,18 @@ def test_over_http_the_prefix_and_secure_would_lose_them_and_the_path_keeps_them
 
 
 @pytest.mark.parametrize(
-    "set_one", [lambda response: HTTP.set_session(response, "v", 60), lambda response: HTTP.set_browser(response, "v")]
+    "set_one",
+    [lambda response: HTTP.set_session(response, "v", 60), lambda response: HTTP.set_browser(response, "v")],
 )
 def test_over_http_nobody_else_on_the_host_gets_them(set_one):
     response, jar = Response(), CookieJar()
     set_one(response)
-    answer = httpx2.Response(200, headers=response.headers, request=httpx2.Request("GET", "http://localhost:9080/env/signon/f"))
-    jar.extract_cookies(httpx2.Cookies._CookieCompatResponse(answer), httpx2.Cookies._CookieCompatRequest(answer.request))
+    answer = httpx2.Response(
+        200, headers=response.headers, request=httpx2.Request("GET", "http://localhost:9080/env/signon/f")
+    )
+    jar.extract_cookies(
+        httpx2.Cookies._CookieCompatResponse(answer), httpx2.Cookies._CookieCompatRequest(answer.request)
+    )
 
     def sent_to(url):
         request = Sent(url)

@@ -15,7 +15,16 @@ from deputize.authority.storage.purge import KEPT_SECONDS
 from deputize.authority.storage.tables import METADATA
 from deputize.kernel.digests import digest
 from deputize.oauth.authorization_request import validate
-from support.agent_delegation import AGREEMENT_ID, ENVIRONMENT, ENVIRONMENT_ID, NOW, REDIRECT_URI, TEXT, USER_ID, VERIFIER
+from support.agent_delegation import (
+    AGREEMENT_ID,
+    ENVIRONMENT,
+    ENVIRONMENT_ID,
+    NOW,
+    REDIRECT_URI,
+    TEXT,
+    USER_ID,
+    VERIFIER,
+)
 from support.authority import USER, Browser, authorization_parameters, basic, running_authority
 from support.store_records import SESSION
 
@@ -33,7 +42,12 @@ async def through(browser, authority, **changes):
 
 
 async def redeem(authority, code):
-    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": REDIRECT_URI,
+        "code_verifier": VERIFIER,
+    }
     async with authority.client() as agent:
         return await agent.post(f"{authority.path}/as/token", data=form, headers=basic())
 
@@ -61,7 +75,9 @@ async def test_the_second_time_nothing_is_asked(authority, browser):
     assert browser.answer["state"] == "again"
 
 
-async def test_another_agent_under_the_same_agreement_does_not_ask_again_but_another_browser_signs_on(authority, browser):
+async def test_another_agent_under_the_same_agreement_does_not_ask_again_but_another_browser_signs_on(
+    authority, browser
+):
     await through(browser, authority)
     async with authority.client() as other:
         second = Browser(authority, other)
@@ -74,14 +90,22 @@ async def test_another_agent_under_the_same_agreement_does_not_ask_again_but_ano
 async def test_consent_is_recorded_with_what_was_read_and_until_when(authority, browser):
     await through(browser, authority)
     (consent,) = await authority.store.consents.consents_of(ENVIRONMENT_ID, USER_ID)
-    assert (consent.agreement_id, consent.version, consent.revision, consent.locale) == (AGREEMENT_ID, 1, "r1", "en")
+    assert (consent.agreement_id, consent.version, consent.revision, consent.locale) == (
+        AGREEMENT_ID,
+        1,
+        "r1",
+        "en",
+    )
     assert (consent.accepted_at, consent.expires_at) == (NOW, NOW + 180 * DAY)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda authority: authority.directory.replace_agreement(reconsent_days=0.01), id="a shorter interval"),
+        pytest.param(
+            lambda authority: authority.directory.replace_agreement(reconsent_days=0.01),
+            id="a shorter interval",
+        ),
         pytest.param(lambda authority: authority.directory.replace_agreement(version=2), id="a new version"),
     ],
 )
@@ -114,7 +138,9 @@ async def test_declining_tells_the_agent_and_records_nothing(authority, browser)
 async def test_a_text_that_changed_while_it_was_read_is_shown_again(authority, browser):
     await browser.get(authority.authorize_url())
     await browser.sign_on()
-    authority.directory.replace_agreement(version=2, texts=(replace(TEXT, text="Something else", revision="r2"),))
+    authority.directory.replace_agreement(
+        version=2, texts=(replace(TEXT, text="Something else", revision="r2"),)
+    )
     await browser.accept()
     assert browser.response.status_code == 400
     assert "has changed in the meantime" in browser.response.text
@@ -157,7 +183,9 @@ async def test_signing_on_anew_keeps_the_session_but_not_its_cookie(authority, b
 
 async def is_active(authority, token):
     async with authority.client() as agent:
-        return (await agent.post(f"{authority.path}/as/introspect", data={"token": token}, headers=basic())).json()["active"]
+        return (
+            await agent.post(f"{authority.path}/as/introspect", data={"token": token}, headers=basic())
+        ).json()["active"]
 
 
 def test_when_a_sign_on_is_too_old():
@@ -180,7 +208,9 @@ def test_when_a_sign_on_is_too_old():
 
 
 @pytest.mark.parametrize("changes", [{"prompt": "login"}, {"max_age": "0"}])
-async def test_in_the_very_instant_of_a_sign_on_prompt_login_asks_once_more_and_once_only(authority, browser, changes):
+async def test_in_the_very_instant_of_a_sign_on_prompt_login_asks_once_more_and_once_only(
+    authority, browser, changes
+):
     await through(browser, authority)
     await browser.get(authority.authorize_url(**changes))
     assert browser.heading == "Sign on"
@@ -331,7 +361,10 @@ def test_a_code_is_remembered_for_as_long_as_its_flow_lives():
 
 async def test_nobody_can_make_the_server_remember_anything_by_asking(authority, browser):
     def rows(connection):
-        return {table.name: connection.scalar(select(func.count()).select_from(table)) for table in METADATA.sorted_tables}
+        return {
+            table.name: connection.scalar(select(func.count()).select_from(table))
+            for table in METADATA.sorted_tables
+        }
 
     await browser.get(authority.authorize_url())
     before = await authority.store.database.write(rows)
@@ -437,7 +470,10 @@ async def test_an_agreement_page_of_one_user_is_not_accepted_for_another(authori
     browser.response = page
     await browser.accept()
     assert browser.response.status_code == 400
-    assert await authority.store.consents.consents_of(ENVIRONMENT_ID, "00000000-0000-4000-8000-000000000002") == ()
+    assert (
+        await authority.store.consents.consents_of(ENVIRONMENT_ID, "00000000-0000-4000-8000-000000000002")
+        == ()
+    )
 
 
 async def add_user(authority, username):

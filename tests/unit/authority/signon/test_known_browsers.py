@@ -33,7 +33,11 @@ async def test_nobody_else_can_make_a_browser_known(forged):
     with tempfile.TemporaryDirectory() as folder:
         async with running_authority(Path(folder) / "data") as authority:
             real = await remember(authority.services, ENVIRONMENT_ID, "", USER_ID)
-            cookie = forged if isinstance(forged, str) else real[: forged[0]] + forged[1] + real[forged[0] + 1 :]
-            assert bool(await known_as(authority.services, ENVIRONMENT_ID, cookie, USER_ID)) == (cookie.split(":")[0] == real)
+            cookie = (
+                forged if isinstance(forged, str) else real[: forged[0]] + forged[1] + real[forged[0] + 1 :]
+            )
+            assert bool(await known_as(authority.services, ENVIRONMENT_ID, cookie, USER_ID)) == (
+                cookie.split(":")[0] == real
+            )
             assert await known_as(authority.services, "another", real, USER_ID) is None
             assert await known_as(authority.services, ENVIRONMENT_ID, real, "another") is None

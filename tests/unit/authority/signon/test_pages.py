@@ -21,7 +21,9 @@ def test_a_page_says_its_language():
 
 
 def test_problems_are_announced_and_lead_to_their_field():
-    page = html(Page("login.html", LOGIN | {"username": "demouser"}, (Problem("Enter your password", "password"),)))
+    page = html(
+        Page("login.html", LOGIN | {"username": "demouser"}, (Problem("Enter your password", "password"),))
+    )
     assert 'role="alert"' in page
     assert '<a href="#password">Enter your password</a>' in page
     assert page.count('aria-invalid="true"') == 2
@@ -34,9 +36,12 @@ def test_a_missing_value_is_a_bug_not_an_empty_page():
 
 
 def test_pages_are_fenced_in():
-    headers = render(Page("signed_off.html", {"refusal": None}), language("en"), form_sources=("http:",)).headers
+    headers = render(
+        Page("signed_off.html", {"refusal": None}), language("en"), form_sources=("http:",)
+    ).headers
     assert headers["content-security-policy"] == (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http:; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http:; base-uri 'none'; "
+        "frame-ancestors 'none'"
     )
     assert headers["x-frame-options"] == "DENY"
     assert headers["referrer-policy"] == "no-referrer"

@@ -54,8 +54,14 @@ async def test_the_first_version_s_users_and_sessions_stay_and_its_consents_and_
         command.upgrade(configuration, "0001")
         for statement in (
             "INSERT INTO environments VALUES ('e', 'Test', '{}')",
-            "INSERT INTO users (id, environment_id, username, password_hash, enabled) VALUES ('u', 'e', 'ada', 'hash', 1)",
-            "INSERT INTO users (id, environment_id, username, password_hash, enabled) VALUES ('v', 'e', 'eve', '', 1)",
+            (
+                "INSERT INTO users (id, environment_id, username, password_hash, enabled) VALUES ('u', 'e', "
+                "'ada', 'hash', 1)"
+            ),
+            (
+                "INSERT INTO users (id, environment_id, username, password_hash, enabled) VALUES ('v', 'e', "
+                "'eve', '', 1)"
+            ),
             "INSERT INTO sessions VALUES ('s', 'e', 'u', 'cookie', 900, 5000.0, NULL)",
             "INSERT INTO consents VALUES ('e', 'u', 'a', 1, 'r', 'en', 900.0, NULL, NULL)",
             "INSERT INTO issued_tokens VALUES ('j', 'f', 5000.0, 0)",

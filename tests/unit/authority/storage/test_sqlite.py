@@ -53,7 +53,10 @@ async def test_a_file_that_others_could_read_is_closed_to_them(tmp_path):
 
 async def test_commits_wait_for_the_disk_and_foreign_keys_hold(database):
     def pragmas(connection):
-        return [connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous", "foreign_keys", "trusted_schema")]
+        return [
+            connection.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys", "trusted_schema")
+        ]
 
     assert await database.write(pragmas) == ["wal", 2, 1, 0]
 
@@ -133,7 +136,10 @@ async def test_closing_finishes_what_was_asked_for(tmp_path):
 async def test_when_the_transaction_cannot_begin_every_caller_hears_of_it(tmp_path):
     async with open_store(sqlite_url(tmp_path)):
         pass
-    blocked_engine, blocking_engine = open_engine(tmp_path / "deputize.db"), open_engine(tmp_path / "deputize.db")
+    blocked_engine, blocking_engine = (
+        open_engine(tmp_path / "deputize.db"),
+        open_engine(tmp_path / "deputize.db"),
+    )
     connection, blocking = autocommit(blocked_engine), autocommit(blocking_engine)
     connection.exec_driver_sql("PRAGMA busy_timeout=1")
     with immediate(blocking):
@@ -167,7 +173,11 @@ async def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("url", "reason"),
-    [("not a url", "not a URL"), ("mysql://host/name", "mysql databases are not supported"), ("sqlite://", "sqlite databases are not")],
+    [
+        ("not a url", "not a URL"),
+        ("mysql://host/name", "mysql databases are not supported"),
+        ("sqlite://", "sqlite databases are not"),
+    ],
 )
 async def test_other_databases_are_refused(url, reason):
     with pytest.raises(StorageError, match=reason):
@@ -177,7 +187,9 @@ async def test_other_databases_are_refused(url, reason):
 
 async def test_a_file_that_is_no_database_is_named(tmp_path):
     (tmp_path / "deputize.db").write_bytes(b"this is not a database, whatever its name says" * 100)
-    with pytest.raises(StorageError, match=r"cannot use the database sqlite:.*deputize.db: file is not a database"):
+    with pytest.raises(
+        StorageError, match=r"cannot use the database sqlite:.*deputize.db: file is not a database"
+    ):
         async with open_store(sqlite_url(tmp_path)):
             pass
 

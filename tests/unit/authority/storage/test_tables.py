@@ -18,7 +18,15 @@ from deputize.authority.storage.tables import (
     SIGNING_KEYS,
     USERS,
 )
-from deputize.oauth.records.store import Authentication, AuthorizationCode, Consent, Grant, RefreshToken, Session, User
+from deputize.oauth.records.store import (
+    Authentication,
+    AuthorizationCode,
+    Consent,
+    Grant,
+    RefreshToken,
+    Session,
+    User,
+)
 
 IN_ORDER = [
     (User, USERS),
@@ -37,7 +45,9 @@ def test_columns_are_the_records_fields_in_their_order(record, table):
     assert [column.name for column in table.c] == [field.name for field in fields(record)]
 
 
-@pytest.mark.parametrize(("record", "table", "own"), [(AuthorizationCode, CODES, {"redeemed_at"}), (Grant, GRANTS, set())])
+@pytest.mark.parametrize(
+    ("record", "table", "own"), [(AuthorizationCode, CODES, {"redeemed_at"}), (Grant, GRANTS, set())]
+)
 def test_grants_keep_every_field_of_their_records(record, table, own):
     names = {field.name for field in fields(record)} | own
     if "authentication" in names:

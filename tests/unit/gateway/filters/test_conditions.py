@@ -21,9 +21,17 @@ async def status(members, backend=None, **exchange):
     return response.status
 
 
-@pytest.mark.parametrize(("condition", "expected"), [(POSTED, 200), ("${request.method == 'GET'}", 403), (UNKNOWABLE, 403), ("text", 403)])
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [(POSTED, 200), ("${request.method == 'GET'}", 403), (UNKNOWABLE, 403), ("text", 403)],
+)
 async def test_enforcement_lets_only_true_pass(condition, expected):
-    assert await status({"type": "ConditionEnforcementFilter", "config": {"condition": condition}}, method="POST") == expected
+    assert (
+        await status(
+            {"type": "ConditionEnforcementFilter", "config": {"condition": condition}}, method="POST"
+        )
+        == expected
+    )
 
 
 async def test_enforcement_hands_over_to_its_failure_handler():
@@ -34,7 +42,13 @@ async def test_enforcement_hands_over_to_its_failure_handler():
 @pytest.mark.parametrize(("method", "expected"), [("POST", 403), ("GET", 200)])
 async def test_conditional_runs_its_delegate_only_when_true(method, expected):
     delegate = {"type": "ConditionEnforcementFilter", "config": {"condition": "${false}"}}
-    assert await status({"type": "ConditionalFilter", "config": {"condition": POSTED, "delegate": delegate}}, method=method) == expected
+    assert (
+        await status(
+            {"type": "ConditionalFilter", "config": {"condition": POSTED, "delegate": delegate}},
+            method=method,
+        )
+        == expected
+    )
 
 
 @pytest.mark.parametrize(("method", "expected"), [("POST", 418), ("GET", 200)])
@@ -87,7 +101,10 @@ async def test_enforcement_permits_nothing_by_comparing_what_is_missing(conditio
     assert statuses == [403, 403, 403]
     assert len(logs) == 1
     assert "compares what is missing" in logs[0]["reason"]
-    assert condition.strip("${!}()not ").split()[0].split("[")[0].rpartition("(")[2].rstrip(",") in logs[0]["reason"]
+    assert (
+        condition.strip("${!}()not ").split()[0].split("[")[0].rpartition("(")[2].rstrip(",")
+        in logs[0]["reason"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +126,11 @@ async def test_asking_for_what_is_missing_is_exact(condition, expected):
 async def test_selecting_takes_an_absent_claim_for_different(condition, expected):
     delegate = {"type": "ConditionEnforcementFilter", "config": {"condition": "${false}"}}
     conditional = built(
-        Filter, {"type": "ConditionalFilter", "config": {"condition": f"${{{ABSENT_CLAIM} {condition}}}", "delegate": delegate}}
+        Filter,
+        {
+            "type": "ConditionalFilter",
+            "config": {"condition": f"${{{ABSENT_CLAIM} {condition}}}", "delegate": delegate},
+        },
     )
     with capture_logs() as logs:
         statuses = [(await conditional.filter(signed_on(), Answering().handle)).status for _ in range(3)]
@@ -120,21 +141,34 @@ async def test_selecting_takes_an_absent_claim_for_different(condition, expected
 SELECTING = {
     "conditional": lambda condition: {
         "type": "ConditionalFilter",
-        "config": {"condition": condition, "delegate": {"type": "ConditionEnforcementFilter", "config": {"condition": "${false}"}}},
+        "config": {
+            "condition": condition,
+            "delegate": {"type": "ConditionEnforcementFilter", "config": {"condition": "${false}"}},
+        },
     },
-    "on request": lambda condition: {"type": "SwitchFilter", "config": {"onRequest": {"condition": condition, "handler": REFUSING}}},
-    "on response": lambda condition: {"type": "SwitchFilter", "config": {"onResponse": {"condition": condition, "handler": REFUSING}}},
+    "on request": lambda condition: {
+        "type": "SwitchFilter",
+        "config": {"onRequest": {"condition": condition, "handler": REFUSING}},
+    },
+    "on response": lambda condition: {
+        "type": "SwitchFilter",
+        "config": {"onResponse": {"condition": condition, "handler": REFUSING}},
+    },
 }
 
 
 @pytest.mark.parametrize("filter_kind", SELECTING)
-@pytest.mark.parametrize("context", ["contexts.mcp.clientPayload.params.name", "contexts.ssoToken.value", "session.user"])
+@pytest.mark.parametrize(
+    "context", ["contexts.mcp.clientPayload.params.name", "contexts.ssoToken.value", "session.user"]
+)
 @pytest.mark.parametrize("comparison", ["== 'danger'", "!= 'danger'"])
 async def test_selecting_by_a_context_that_nothing_left_stops_the_exchange(filter_kind, context, comparison):
     """The delegate may be a check that is skipped, or give rights: neither is safe."""
     backend = Answering()
     with pytest.raises(Undecidable):
-        await built(Filter, SELECTING[filter_kind](f"${{{context} {comparison}}}")).filter(exchange_for(), backend.handle)
+        await built(Filter, SELECTING[filter_kind](f"${{{context} {comparison}}}")).filter(
+            exchange_for(), backend.handle
+        )
     assert not backend.asked or filter_kind == "on response"
 
 
@@ -168,7 +202,10 @@ async def test_a_failure_that_did_not_happen_is_nothing_to_stop_for():
 def test_a_name_that_nothing_declares_is_refused_at_load(expression, fix):
     for config in (
         {"type": "ConditionEnforcementFilter", "config": {"condition": f"${{{expression}}}"}},
-        {"type": "HeaderFilter", "config": {"messageType": "REQUEST", "add": {"X-A": f"a ${{{expression}}}"}}},
+        {
+            "type": "HeaderFilter",
+            "config": {"messageType": "REQUEST", "add": {"X-A": f"a ${{{expression}}}"}},
+        },
     ):
         with pytest.raises(ConfigurationError) as raised:
             built(Filter, config)
@@ -177,11 +214,20 @@ def test_a_name_that_nothing_declares_is_refused_at_load(expression, fix):
 
 
 @pytest.mark.parametrize(
-    "name", ["session.x", "exchange.request", "contexts.jwtBuilder.value", "contexts.router.matchedUri", "request.form"]
+    "name",
+    [
+        "session.x",
+        "exchange.request",
+        "contexts.jwtBuilder.value",
+        "contexts.router.matchedUri",
+        "request.form",
+    ],
 )
 def test_what_only_the_original_has_is_warned_about(name):
     heap = heap_of()
-    built(Filter, {"type": "ConditionEnforcementFilter", "config": {"condition": f"${{{name} == 'x'}}"}}, heap)
+    built(
+        Filter, {"type": "ConditionEnforcementFilter", "config": {"condition": f"${{{name} == 'x'}}"}}, heap
+    )
     (warning,) = heap.deployment.warnings
     assert warning.position.pointer == "/handler/config/condition"
     assert "is always missing" in warning.reason
@@ -205,15 +251,26 @@ def test_an_installed_type_declares_the_contexts_it_leaves():
         contexts = (Left,)
 
     heap = heap_of(ground=ground_for(types={**TYPES, "LeavingFilter": LeavingFilter}))
-    built(Filter, {"type": "ConditionEnforcementFilter", "config": {"condition": "${contexts.left.x == 'y'}"}}, heap)
+    built(
+        Filter,
+        {"type": "ConditionEnforcementFilter", "config": {"condition": "${contexts.left.x == 'y'}"}},
+        heap,
+    )
     assert heap.deployment.warnings == []
 
 
 @pytest.mark.parametrize(
-    "context", [RouterContext(RouteIdentity("a", "a"), None, exchange_for().request.target), access_token("t", {}, None)]
+    "context",
+    [
+        RouterContext(RouteIdentity("a", "a"), None, exchange_for().request.target),
+        access_token("t", {}, None),
+    ],
 )
 def test_what_a_context_declares_is_what_it_shows(context):
     def shape(value):
-        return {name: shape(member) if name != "info" and isinstance(member, dict) else None for name, member in value.items()}
+        return {
+            name: shape(member) if name != "info" and isinstance(member, dict) else None
+            for name, member in value.items()
+        }
 
     assert shape(context.as_binding()) == type(context).binding_shape

@@ -25,7 +25,13 @@ async def answered(policies, method="POST", backend_headers=(), **headers):
 
 
 def preflight(policies, method="POST", headers="authorization", origin="https://app.example"):
-    return answered(policies, "OPTIONS", Origin=origin, Access_Control_Request_Method=method, Access_Control_Request_Headers=headers)
+    return answered(
+        policies,
+        "OPTIONS",
+        Origin=origin,
+        Access_Control_Request_Method=method,
+        Access_Control_Request_Headers=headers,
+    )
 
 
 async def test_what_is_not_cross_origin_passes_untouched():
@@ -45,14 +51,23 @@ async def test_an_accepted_preflight_is_answered_here():
     }
 
 
-@pytest.mark.parametrize("refused", [{"method": "DELETE"}, {"headers": "x-other"}, {"origin": "https://evil.example"}, {"origin": "null"}])
+@pytest.mark.parametrize(
+    "refused",
+    [{"method": "DELETE"}, {"headers": "x-other"}, {"origin": "https://evil.example"}, {"origin": "null"}],
+)
 async def test_other_preflights_are_refused(refused):
     assert await preflight(STRICT, **refused) == (403, {}, 0)
 
 
 async def test_answers_are_marked_and_what_the_server_said_about_it_is_replaced():
-    server = [("Access-Control-Allow-Origin", "*"), ("Vary", "Accept"), ("Access-Control-Allow-Credentials", "true")]
-    status, headers, asked = await answered({**STRICT, "allowCredentials": False}, backend_headers=server, Origin="https://app.example")
+    server = [
+        ("Access-Control-Allow-Origin", "*"),
+        ("Vary", "Accept"),
+        ("Access-Control-Allow-Credentials", "true"),
+    ]
+    status, headers, asked = await answered(
+        {**STRICT, "allowCredentials": False}, backend_headers=server, Origin="https://app.example"
+    )
     assert (status, asked, headers["access-control-allow-origin"]) == (200, 1, "https://app.example")
     assert "access-control-allow-credentials" not in headers
     assert headers["access-control-expose-headers"] == "Mcp-Session-Id"
@@ -64,11 +79,16 @@ async def test_other_origins_do_not_reach_the_server():
 
 @pytest.mark.parametrize("origin", ["https://APP.example", "https://app.example:443"])
 async def test_origins_are_compared_as_a_whole_in_any_spelling(origin):
-    status, headers, _ = await answered({**STRICT, "acceptedOrigins": "https://app.example:0443"}, Origin=origin)
+    status, headers, _ = await answered(
+        {**STRICT, "acceptedOrigins": "https://app.example:0443"}, Origin=origin
+    )
     assert (status, headers["access-control-allow-origin"]) == (200, origin)
 
 
-@pytest.mark.parametrize("origin", ["https://app.example/", "https://app.example ", "https://app.example:8443", "", "https://appxexample"])
+@pytest.mark.parametrize(
+    "origin",
+    ["https://app.example/", "https://app.example ", "https://app.example:8443", "", "https://appxexample"],
+)
 async def test_other_spellings_are_other_origins(origin):
     assert await answered(STRICT, Origin=origin) == (403, {}, 0)
 
@@ -86,7 +106,10 @@ async def test_a_request_of_two_origins_is_refused(policies, method):
 
 def test_what_is_no_origin_is_warned_about():
     heap = heap_of()
-    policies = [{**OPEN, "acceptedOrigins": ["*", "https://app.example"]}, {**OPEN, "acceptedOrigins": ["https://app.example/"]}]
+    policies = [
+        {**OPEN, "acceptedOrigins": ["*", "https://app.example"]},
+        {**OPEN, "acceptedOrigins": ["https://app.example/"]},
+    ]
     built(Filter, {"type": "CorsFilter", "config": {"policies": policies}}, heap)
     (warning,) = heap.deployment.warnings
     assert "policies/1/acceptedOrigins" in str(warning)

@@ -19,7 +19,12 @@ async def test_request_headers_are_removed_replaced_and_added():
     )
     exchange = exchange_for("/", headers=[("Host", "a"), ("host", "b"), ("x-gone", "1"), ("X-New", "zero")])
     await each.filter(exchange, Answering().handle)
-    assert list(exchange.request.headers) == [("X-New", "zero"), ("Host", "client.example.internal"), ("X-New", "one"), ("X-New", "GET")]
+    assert list(exchange.request.headers) == [
+        ("X-New", "zero"),
+        ("Host", "client.example.internal"),
+        ("X-New", "one"),
+        ("X-New", "GET"),
+    ]
 
 
 async def test_response_headers():
@@ -36,7 +41,13 @@ async def test_an_expression_cannot_break_out_of_its_field():
 
 
 @pytest.mark.parametrize(
-    "config", [{}, {"messageType": "BOTH"}, {"messageType": "REQUEST", "add": {"a b": "c"}}, {"messageType": "REQUEST", "remove": ["a:"]}]
+    "config",
+    [
+        {},
+        {"messageType": "BOTH"},
+        {"messageType": "REQUEST", "add": {"a b": "c"}},
+        {"messageType": "REQUEST", "remove": ["a:"]},
+    ],
 )
 def test_bad_configuration_is_refused(config):
     with pytest.raises(ConfigurationError):
@@ -52,7 +63,10 @@ def with_claims(**info):
 async def test_lists_and_maps_are_never_silently_nothing():
     config = {
         "messageType": "REQUEST",
-        "add": {"X-Roles": "${contexts.oauth2.accessToken.info.roles}", "X-Info": "${contexts.oauth2.accessToken.info.act}"},
+        "add": {
+            "X-Roles": "${contexts.oauth2.accessToken.info.roles}",
+            "X-Info": "${contexts.oauth2.accessToken.info.act}",
+        },
     }
     backend = Answering()
     await built(Filter, {"type": "HeaderFilter", "config": config}).filter(
@@ -68,6 +82,8 @@ async def test_lists_and_maps_are_never_silently_nothing():
 async def test_a_claim_that_no_header_can_carry_is_refused_with_a_reason(value, message_type, status):
     config = {"messageType": message_type, "add": {"X-Name": "${contexts.oauth2.accessToken.info.name}"}}
     exchange = with_claims(name=value)
-    response = await built(Filter, {"type": "HeaderFilter", "config": config}).filter(exchange, Answering().handle)
+    response = await built(Filter, {"type": "HeaderFilter", "config": config}).filter(
+        exchange, Answering().handle
+    )
     assert response.status == status
     assert "X-Name" in exchange.find(RefusalContext).reason

@@ -33,7 +33,9 @@ def guarded(upstream, tokens=None):
     filters = [
         McpAuditFilter(kept.append, FixedClock()),
         built(McpProtectionFilter, protection(), heap),
-        built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap),
+        built(
+            McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap
+        ),
     ]
     return Chain(filters, upstream), kept
 
@@ -45,7 +47,9 @@ async def recorded(exchange, upstream=None, tokens=None):
 
 async def all_recorded(exchange, upstream=None, tokens=None):
     chain, kept = guarded(upstream or Answering(), tokens)
-    exchange.put(RouterContext(RouteIdentity("r1", "weather"), exchange.request.origin, exchange.request.target))
+    exchange.put(
+        RouterContext(RouteIdentity("r1", "weather"), exchange.request.origin, exchange.request.target)
+    )
     response = await chain.handle(exchange)
     async for _ in response.body:
         pass
@@ -70,7 +74,9 @@ def streamed(*chunks, content_type=b"application/json"):
 
 async def test_a_call_is_recorded_with_who_what_and_how():
     opened, _ = guarded(Answering(200, [("Mcp-Session-Id", "s1")]))
-    session = (await opened.handle(posting(legacy_call(), BEARER, LEGACY_VERSION))).headers.get("mcp-session-id")
+    session = (await opened.handle(posting(legacy_call(), BEARER, LEGACY_VERSION))).headers.get(
+        "mcp-session-id"
+    )
     record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION, ("Mcp-Session-Id", session)))
     assert record["client"] == {
         "ip": "192.0.2.7",
@@ -81,10 +87,28 @@ async def test_a_call_is_recorded_with_who_what_and_how():
         "protocolVersion": "2025-11-25",
         "info": None,
     }
-    assert (record["sub"], record["act"], record["clientId"], record["jti"]) == ("demouser", ["agent-1"], "agent-1", "jti-1")
-    assert (record["decision"], record["reason"], record["tool"], record["sessionId"]) == ("PERMIT", None, "forecast_daily", "s1")
-    assert record["response"] == {"status": "SUCCESSFUL", "statusCode": "200", "elapsedTime": 250, "elapsedTimeUnits": "MILLISECONDS"}
-    assert (record["transactionId"], record["ig"]) == ("transaction-1", {"routeId": "r1", "routeName": "weather"})
+    assert (record["sub"], record["act"], record["clientId"], record["jti"]) == (
+        "demouser",
+        ["agent-1"],
+        "agent-1",
+        "jti-1",
+    )
+    assert (record["decision"], record["reason"], record["tool"], record["sessionId"]) == (
+        "PERMIT",
+        None,
+        "forecast_daily",
+        "s1",
+    )
+    assert record["response"] == {
+        "status": "SUCCESSFUL",
+        "statusCode": "200",
+        "elapsedTime": 250,
+        "elapsedTimeUnits": "MILLISECONDS",
+    }
+    assert (record["transactionId"], record["ig"]) == (
+        "transaction-1",
+        {"routeId": "r1", "routeName": "weather"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,12 +121,21 @@ async def test_a_call_is_recorded_with_who_what_and_how():
 )
 async def test_refusals_are_recorded_with_their_cause(headers, status, reason):
     record = await recorded(posting(legacy_call(), *headers))
-    assert (record["decision"], record["response"]["statusCode"], record["reason"]) == ("DENY", status, reason)
+    assert (record["decision"], record["response"]["statusCode"], record["reason"]) == (
+        "DENY",
+        status,
+        reason,
+    )
 
 
 async def test_what_was_accepted_of_a_refused_request_is_recorded():
-    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), tokens={"good": {**CLAIMS, "scope": "none"}})
-    assert (record["sub"], record["reason"]) == ("demouser", "insufficient_scope: the token lacks the scope test")
+    record = await recorded(
+        posting(legacy_call(), BEARER, LEGACY_VERSION), tokens={"good": {**CLAIMS, "scope": "none"}}
+    )
+    assert (record["sub"], record["reason"]) == (
+        "demouser",
+        "insufficient_scope: the token lacks the scope test",
+    )
 
 
 ERROR = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown tool"}}'
@@ -112,10 +145,17 @@ ERROR = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"unknown tool
     "upstream",
     [
         Answering(200, [("Content-Type", "application/json")], ERROR),
-        Answering(200, [("Content-Type", "text/event-stream")], b"event: message\r\ndata: " + ERROR + b"\r\n\r\n"),
+        Answering(
+            200, [("Content-Type", "text/event-stream")], b"event: message\r\ndata: " + ERROR + b"\r\n\r\n"
+        ),
         streamed(ERROR),
         streamed(ERROR[:20], ERROR[20:]),
-        streamed(b": ping\n\ndata: {}\n\n", b"data: " + ERROR[:20], ERROR[20:] + b"\n\n", content_type=b"Text/Event-Stream"),
+        streamed(
+            b": ping\n\ndata: {}\n\n",
+            b"data: " + ERROR[:20],
+            ERROR[20:] + b"\n\n",
+            content_type=b"Text/Event-Stream",
+        ),
     ],
 )
 async def test_an_error_of_the_server_is_recorded(upstream):
@@ -129,10 +169,24 @@ async def test_a_long_answer_passes_unobserved():
 
 
 async def test_initialize_says_who_both_sides_are():
-    params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "agent", "version": "1.2"}}
-    result = {"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "weather", "version": "3"}}
-    upstream = Answering(200, [("Content-Type", "application/json")], json.dumps({"jsonrpc": "2.0", "id": 0, "result": result}).encode())
-    record = await recorded(posting({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}, BEARER), upstream)
+    params = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "agent", "version": "1.2"},
+    }
+    result = {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "serverInfo": {"name": "weather", "version": "3"},
+    }
+    upstream = Answering(
+        200,
+        [("Content-Type", "application/json")],
+        json.dumps({"jsonrpc": "2.0", "id": 0, "result": result}).encode(),
+    )
+    record = await recorded(
+        posting({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": params}, BEARER), upstream
+    )
     assert (record["client"]["info"], record["server"]["info"]) == ("agent 1.2", "weather 3")
 
 
@@ -149,12 +203,17 @@ async def test_a_stream_opening_is_recorded_when_it_begins():
 EVENTS = b"text/event-stream"
 
 
-@pytest.mark.parametrize(("message", "news"), [(b'{"result":{}}', False), (ERROR, True), (b'{"result":{"serverInfo":{"name":"w"}}}', True)])
+@pytest.mark.parametrize(
+    ("message", "news"),
+    [(b'{"result":{}}', False), (ERROR, True), (b'{"result":{"serverInfo":{"name":"w"}}}', True)],
+)
 async def test_the_decision_on_a_streamed_answer_is_recorded_when_it_begins(message, news):
     exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
     chain, kept = guarded(streamed(b"data: " + message + b"\n\n", content_type=EVENTS))
     response = await chain.handle(exchange)
-    assert [(event.permitted, event.status, event.param, event.part) for event in kept] == [(True, 200, "forecast_daily", Part.WHOLE)]
+    assert [(event.permitted, event.status, event.param, event.part) for event in kept] == [
+        (True, 200, "forecast_daily", Part.WHOLE)
+    ]
     async for _ in response.body:
         pass
     exchange.endings[0](Ending(response, 0, complete=True, finished=1.0))
@@ -193,7 +252,11 @@ async def test_a_client_that_leaves_early_is_not_denied(reached, decision):
     await asyncio.gather(answering, return_exceptions=True)
     exchange.endings[0](Ending(None, 0, complete=False, finished=1.0))
     (record,) = (from_json(event.json()) for event in kept)
-    assert (record["decision"], record["response"]["statusCode"], record["tool"]) == (decision, None, "forecast_daily")
+    assert (record["decision"], record["response"]["statusCode"], record["tool"]) == (
+        decision,
+        None,
+        "forecast_daily",
+    )
     assert (record["reason"] is None) is (decision == "PERMIT")
 
 
@@ -214,7 +277,11 @@ async def test_a_message_that_describes_itself_says_who_the_client_is():
     routing = [MODERN_VERSION, ("Mcp-Method", "tools/call"), ("Mcp-Name", "forecast_daily")]
     for described, info in ((meta, "agent 2.0"), (MODERN_META, None)):
         record = await recorded(posting(modern_call(meta=described), BEARER, *routing))
-        assert (record["decision"], record["client"]["info"], record["client"]["protocolVersion"]) == ("PERMIT", info, "2026-07-28")
+        assert (record["decision"], record["client"]["info"], record["client"]["protocolVersion"]) == (
+            "PERMIT",
+            info,
+            "2026-07-28",
+        )
 
 
 # Strict.
@@ -243,7 +310,9 @@ def strictly_guarded(upstream):
     filters = [
         McpAuditFilter(journal.kept.append, FixedClock(), journal.commit),
         built(McpProtectionFilter, protection(), heap),
-        built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap),
+        built(
+            McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap
+        ),
     ]
     return Chain(filters, upstream), journal
 
@@ -297,7 +366,10 @@ async def test_what_was_recorded_strictly_leaves_no_circle(headers):
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
-    assert not {"deputize.gateway.decisions", "deputize.gateway.filters.mcp_audit", "deputize.http.exchange"} & found
+    assert (
+        not {"deputize.gateway.decisions", "deputize.gateway.filters.mcp_audit", "deputize.http.exchange"}
+        & found
+    )
 
 
 async def test_what_is_refused_anyway_needs_no_disk():
@@ -317,7 +389,9 @@ def test_without_a_service_nothing_stands_in_the_way():
     assert "nothing is recorded" in str(heap.deployment.warnings[-1])
 
 
-TEXTS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=10, max_size=30).map(lambda text: f"s3cret{text}s3cret")
+TEXTS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=10, max_size=30).map(
+    lambda text: f"s3cret{text}s3cret"
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
@@ -336,10 +410,16 @@ async def test_no_record_ever_holds_a_token_or_an_argument(value, token, method,
     }
     body = json.dumps({"jsonrpc": "2.0", "id": value, "method": method, "params": params}).encode()
     exchange = posting(
-        body[:-1] if broken else body, ("Authorization", f"Bearer {token}"), LEGACY_VERSION, ("Cookie", f"c={value}"), ("X-Api-Key", value)
+        body[:-1] if broken else body,
+        ("Authorization", f"Bearer {token}"),
+        LEGACY_VERSION,
+        ("Cookie", f"c={value}"),
+        ("X-Api-Key", value),
     )
     upstream = Answering(
-        200, [("Content-Type", "application/json"), ("X-Secret", value)], json.dumps({"error": {"code": 1, "message": value}}).encode()
+        200,
+        [("Content-Type", "application/json"), ("X-Secret", value)],
+        json.dumps({"error": {"code": 1, "message": value}}).encode(),
     )
     record = json.dumps(await recorded(exchange, upstream, tokens={"good": {**CLAIMS, "secret": value}}))
     assert "s3cret" not in record
@@ -347,7 +427,10 @@ async def test_no_record_ever_holds_a_token_or_an_argument(value, token, method,
 
 
 FALSE = {"type": "ConditionEnforcementFilter", "config": {"condition": "${false}"}}
-USED_UP = {"type": "ThrottlingFilter", "config": {"requestGroupingPolicy": "${request.method < 5}", "rate": RATE}}
+USED_UP = {
+    "type": "ThrottlingFilter",
+    "config": {"requestGroupingPolicy": "${request.method < 5}", "rate": RATE},
+}
 NEVER = {"condition": "${false}", "handler": {"type": "StaticResponseHandler", "config": {"status": 200}}}
 UNDISPATCHED = {"type": "DispatchHandler", "config": {"bindings": [NEVER]}}
 UNROUTED = {"type": "Router", "config": {"directory": "."}}
@@ -356,20 +439,32 @@ ELSEWHERE = {"type": "CorsFilter", "config": {"policies": [{"acceptedOrigins": [
 
 @pytest.mark.parametrize(
     ("refusing", "status", "error"),
-    [(FALSE, "403", "condition_not_met"), (USED_UP, "500", "throttled"), (ELSEWHERE, "403", "origin_refused")],
+    [
+        (FALSE, "403", "condition_not_met"),
+        (USED_UP, "500", "throttled"),
+        (ELSEWHERE, "403", "origin_refused"),
+    ],
 )
 async def test_what_other_filters_refuse_is_denied_too(refusing, status, error):
     refuse = built(Filter, refusing)
     record = await recorded(
-        posting(legacy_call(), BEARER, LEGACY_VERSION, ("Origin", "https://evil.example")), Chain([refuse], Answering())
+        posting(legacy_call(), BEARER, LEGACY_VERSION, ("Origin", "https://evil.example")),
+        Chain([refuse], Answering()),
     )
-    assert (record["decision"], record["response"]["statusCode"], record["reason"].partition(":")[0]) == ("DENY", status, error)
+    assert (record["decision"], record["response"]["statusCode"], record["reason"].partition(":")[0]) == (
+        "DENY",
+        status,
+        error,
+    )
 
 
 async def test_what_is_throttled_is_denied():
     once = built(Filter, {"type": "ThrottlingFilter", "config": {"rate": RATE}})
     upstream = Chain([once], Answering())
-    decisions = [(await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), upstream))["decision"] for _ in range(2)]
+    decisions = [
+        (await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), upstream))["decision"]
+        for _ in range(2)
+    ]
     assert decisions == ["PERMIT", "DENY"]
 
 
@@ -377,7 +472,11 @@ async def test_what_is_throttled_is_denied():
 async def test_what_leads_nowhere_is_denied(handler, tmp_path):
     heap = heap_of(ground=ground_for(instance_for(tmp_path)))
     record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), built(Handler, handler, heap))
-    assert (record["decision"], record["response"]["status"], record["response"]["statusCode"]) == ("DENY", "FAILED", "404")
+    assert (record["decision"], record["response"]["status"], record["response"]["statusCode"]) == (
+        "DENY",
+        "FAILED",
+        "404",
+    )
     assert "accepts it" in record["reason"]
 
 

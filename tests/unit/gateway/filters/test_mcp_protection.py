@@ -18,11 +18,26 @@ from deputize.kernel.errors import ConfigurationError
 from deputize.kernel.uris import parse_origin
 from support.gateway import Answering, FixedClock, built, exchange_for, instance_for
 from support.mcp_messages import LEGACY_VERSION, MODERN_META
-from support.oauth_filters import CLAIMS, METADATA, RESOURCE, bearing, oauth_heap, posting, protection, resource_server, through
+from support.oauth_filters import (
+    CLAIMS,
+    METADATA,
+    RESOURCE,
+    bearing,
+    oauth_heap,
+    posting,
+    protection,
+    resource_server,
+    through,
+)
 from support.patience import PATIENCE
 
 MODERN = [("MCP-Protocol-Version", "2026-07-28"), ("Mcp-Method", "subscriptions/listen")]
-LISTEN = {"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": {"notifications": {}, "_meta": MODERN_META}}
+LISTEN = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "subscriptions/listen",
+    "params": {"notifications": {}, "_meta": MODERN_META},
+}
 WELL_KNOWN = "/.well-known/oauth-protected-resource/mcp"
 
 
@@ -52,7 +67,10 @@ async def test_the_token_is_forwarded_only_on_demand():
 
 async def test_without_a_token_the_client_is_led_to_the_metadata():
     response, _ = await through(filter_of(realm="weather"), exchange_for("/mcp"))
-    assert (response.status, challenge(response)) == (401, f'Bearer realm="weather", scope="test", resource_metadata="{METADATA}"')
+    assert (response.status, challenge(response)) == (
+        401,
+        f'Bearer realm="weather", scope="test", resource_metadata="{METADATA}"',
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +130,9 @@ async def test_the_default_pointer_takes_a_text_or_a_list_that_contains_it(aud, 
 )
 async def test_audiences_are_compared_as_uris(pointer, resource, aud, passes):
     tokens = {"good": {**CLAIMS, "aud": [aud]}}
-    response, _ = await through(filter_of(tokens, resourceId=resource, resourceIdPointer=pointer), bearing("good"))
+    response, _ = await through(
+        filter_of(tokens, resourceId=resource, resourceIdPointer=pointer), bearing("good")
+    )
     assert response.status == (200 if passes else 401)
 
 
@@ -120,20 +140,31 @@ async def test_audience_comes_before_scope_and_scope_after_the_actor():
     wrong_everything = {**CLAIMS, "aud": ["x"], "scope": "none", "act": None}
     response, _ = await through(filter_of({"good": wrong_everything}, requireActor=True), bearing("good"))
     assert response.status == 401
-    response, _ = await through(filter_of({"good": {**CLAIMS, "scope": "none", "act": None}}, requireActor=True), bearing("good"))
+    response, _ = await through(
+        filter_of({"good": {**CLAIMS, "scope": "none", "act": None}}, requireActor=True), bearing("good")
+    )
     assert (response.status, "insufficient_scope" in challenge(response)) == (403, False)
-    response, _ = await through(filter_of({"good": {**CLAIMS, "scope": "none"}}, requireActor=True), bearing("good"))
+    response, _ = await through(
+        filter_of({"good": {**CLAIMS, "scope": "none"}}, requireActor=True), bearing("good")
+    )
     assert (response.status, challenge(response)) == (
         403,
         f'Bearer error="insufficient_scope", scope="test", resource_metadata="{METADATA}"',
     )
 
 
-@pytest.mark.parametrize("act", [None, {}, {"sub": ""}, {"sub": None}, {"sub": 7}, "agent-1", ["agent-1"], {"act": {"sub": "agent-1"}}])
+@pytest.mark.parametrize(
+    "act",
+    [None, {}, {"sub": ""}, {"sub": None}, {"sub": 7}, "agent-1", ["agent-1"], {"act": {"sub": "agent-1"}}],
+)
 async def test_where_an_actor_is_required_a_token_without_one_is_refused(act):
     tokens = {"good": {**CLAIMS, "act": act}}
     response, seen = await through(filter_of(tokens, requireActor=True), bearing("good"))
-    assert (response.status, challenge(response), seen) == (403, f'Bearer resource_metadata="{METADATA}"', None)
+    assert (response.status, challenge(response), seen) == (
+        403,
+        f'Bearer resource_metadata="{METADATA}"',
+        None,
+    )
     response, _ = await through(filter_of(tokens, requireActor=False), bearing("good"))
     assert response.status == 200
 
@@ -148,15 +179,24 @@ EVIL = [
     ("WWW-AUTHENTICATE", "DPoP resource_metadata=x, Bearer x_resource_metadata=y"),
     ("WWW-Authenticate", "Basic realm=x"),
 ]
-CALL = {"jsonrpc": "2.0", "id": 7001, "method": "tools/call", "params": {"name": "forecast_daily", "arguments": {}}}
+CALL = {
+    "jsonrpc": "2.0",
+    "id": 7001,
+    "method": "tools/call",
+    "params": {"name": "forecast_daily", "arguments": {}},
+}
 
 
 async def answered(status, headers, exchange, **config):
     """What a client gets that sends `exchange` through protection and validation to a server that answers so."""
     heap = heap_with()
-    validation = built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap)
+    validation = built(
+        McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap
+    )
     upstream = Answering(status, headers, b"backend's own words")
-    return await Chain([built(McpProtectionFilter, protection(**config), heap), validation], upstream).handle(exchange)
+    return await Chain([built(McpProtectionFilter, protection(**config), heap), validation], upstream).handle(
+        exchange
+    )
 
 
 @pytest.mark.parametrize("status", [401, 407])
@@ -164,14 +204,25 @@ async def answered(status, headers, exchange, **config):
 async def test_a_server_that_never_saw_the_token_does_not_send_the_client_for_another(status, headers):
     with structlog.testing.capture_logs() as logs:
         response = await answered(status, headers, posting(CALL, ("Authorization", "Bearer good")))
-    assert (response.status, challenge(response), response.headers.get("content-type")) == (502, None, "application/json")
+    assert (response.status, challenge(response), response.headers.get("content-type")) == (
+        502,
+        None,
+        "application/json",
+    )
     assert json.loads(response.body.buffered) == {
         "jsonrpc": "2.0",
         "id": 7001,
-        "error": {"code": -32603, "message": "Internal error: the MCP server does not accept requests of the gateway"},
+        "error": {
+            "code": -32603,
+            "message": "Internal error: the MCP server does not accept requests of the gateway",
+        },
     }
     (line,) = [each for each in logs if each["event"] == "the MCP server asks for authentication"]
-    assert (line["status"], line["transaction"], "credentials" in line["fix"]) == (status, "transaction-1", True)
+    assert (line["status"], line["transaction"], "credentials" in line["fix"]) == (
+        status,
+        "transaction-1",
+        True,
+    )
 
 
 async def test_a_stream_that_the_server_refuses_gets_an_error_without_id():
@@ -192,9 +243,14 @@ async def test_on_other_statuses_only_the_challenge_goes(status):
 async def test_a_server_that_got_the_token_may_say_what_is_wrong_with_it(status):
     headers = [
         *EVIL,
-        ("WWW-Authenticate", 'bearer error=insufficient_scope, scope="a b", realm="x", error_uri="http://evil.example/"'),
+        (
+            "WWW-Authenticate",
+            'bearer error=insufficient_scope, scope="a b", realm="x", error_uri="http://evil.example/"',
+        ),
     ]
-    response = await answered(status, headers, posting(CALL, ("Authorization", "Bearer good")), forwardToken=True, realm="weather")
+    response = await answered(
+        status, headers, posting(CALL, ("Authorization", "Bearer good")), forwardToken=True, realm="weather"
+    )
     ours = f'realm="weather", resource_metadata="{METADATA}"'
     assert response.status == status
     assert response.headers.get_all("www-authenticate") == [
@@ -206,10 +262,17 @@ async def test_a_server_that_got_the_token_may_say_what_is_wrong_with_it(status)
     ]
 
 
-@pytest.mark.parametrize("headers", [[], [("WWW-Authenticate", 'Bearer realm="x')], [("WWW-Authenticate", "Basic realm=x")]])
+@pytest.mark.parametrize(
+    "headers", [[], [("WWW-Authenticate", 'Bearer realm="x')], [("WWW-Authenticate", "Basic realm=x")]]
+)
 async def test_a_401_always_leads_to_our_metadata(headers):
-    response = await answered(401, headers, posting(CALL, ("Authorization", "Bearer good")), forwardToken=True)
-    assert (response.status, response.headers.get_all("www-authenticate")) == (401, [f'Bearer resource_metadata="{METADATA}"'])
+    response = await answered(
+        401, headers, posting(CALL, ("Authorization", "Bearer good")), forwardToken=True
+    )
+    assert (response.status, response.headers.get_all("www-authenticate")) == (
+        401,
+        [f'Bearer resource_metadata="{METADATA}"'],
+    )
 
 
 async def test_no_server_asks_for_a_proxys_credentials():
@@ -218,9 +281,15 @@ async def test_no_server_asks_for_a_proxys_credentials():
 
 
 async def redirected(status, *locations, **config):
-    """What becomes of a redirect by a server that is found at http://backend:8000, and by its client at the resource's origin."""
+    """What becomes of a redirect by a server that is found at http://backend:8000, and by its client at the
+    resource's origin.
+    """
     exchange = posting(CALL, ("Authorization", "Bearer good"))
-    exchange.put(RouterContext(RouteIdentity("r", "r"), parse_origin("http://gateway.example"), exchange.request.target))
+    exchange.put(
+        RouterContext(
+            RouteIdentity("r", "r"), parse_origin("http://gateway.example"), exchange.request.target
+        )
+    )
     exchange.request.origin = parse_origin("http://backend:8000")
     response = await answered(status, [("Location", location) for location in locations], exchange, **config)
     return response.status, response.headers.get("location")
@@ -231,10 +300,33 @@ async def redirected(status, *locations, **config):
 @pytest.mark.parametrize(
     "location",
     [
-        *("http://evil.example/mcp", "//evil.example/mcp", "///evil.example", r"/\evil.example", r"\\evil.example", r"http:\evil.example"),
-        *("http:evil.example", "http:/evil.example", "http://gateway.example@evil.example/", r"http://evil.example\@gateway.example/"),
-        *("/\t/evil.example", "http://gateway.example:81/", "https://gateway.example/", "http://gateway.example.evil.example/"),
-        *("javascript:alert(1)", "http://backend:8000@evil.example/", "http://[::1", "http://gateway.example:x/", "HTTP:evil.example"),
+        *(
+            "http://evil.example/mcp",
+            "//evil.example/mcp",
+            "///evil.example",
+            r"/\evil.example",
+            r"\\evil.example",
+            r"http:\evil.example",
+        ),
+        *(
+            "http:evil.example",
+            "http:/evil.example",
+            "http://gateway.example@evil.example/",
+            r"http://evil.example\@gateway.example/",
+        ),
+        *(
+            "/\t/evil.example",
+            "http://gateway.example:81/",
+            "https://gateway.example/",
+            "http://gateway.example.evil.example/",
+        ),
+        *(
+            "javascript:alert(1)",
+            "http://backend:8000@evil.example/",
+            "http://[::1",
+            "http://gateway.example:x/",
+            "HTTP:evil.example",
+        ),
     ],
 )
 async def test_no_server_sends_a_client_to_another_place(status, location, forward):
@@ -248,7 +340,18 @@ async def test_two_redirects_at_once_lead_nowhere():
 @pytest.mark.parametrize(
     ("location", "expected"),
     [
-        *((each, each) for each in ("/mcp/", "/mcp/?x=http://a/#b", "mcp/", "", "?x=1", "./a:b", "http://gateway.example/mcp/")),
+        *(
+            (each, each)
+            for each in (
+                "/mcp/",
+                "/mcp/?x=http://a/#b",
+                "mcp/",
+                "",
+                "?x=1",
+                "./a:b",
+                "http://gateway.example/mcp/",
+            )
+        ),
         ("https://ig.example.com:8443/mcp/", "https://ig.example.com:8443/mcp/"),
         ("http://backend:8000/mcp/?x=1#y", "/mcp/?x=1#y"),
         ("//backend:8000/mcp/", "/mcp/"),
@@ -283,7 +386,9 @@ def endless():
     return Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
 
 
-@pytest.mark.parametrize("exchange", [bearing("good"), posting(LISTEN, ("Authorization", "Bearer good"), *MODERN)])
+@pytest.mark.parametrize(
+    "exchange", [bearing("good"), posting(LISTEN, ("Authorization", "Bearer good"), *MODERN)]
+)
 async def test_a_stream_does_not_outlive_its_token(exchange):
     """The token is valid for 50 milliseconds more."""
 
@@ -292,8 +397,13 @@ async def test_a_stream_does_not_outlive_its_token(exchange):
             return endless()
 
     heap = heap_with({"good": {**CLAIMS, "exp": FixedClock().now() + 0.05}})
-    validation = built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap)
-    filters = [built(McpProtectionFilter, protection(), heap), *([validation] if exchange.request.method == "POST" else [])]
+    validation = built(
+        McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap
+    )
+    filters = [
+        built(McpProtectionFilter, protection(), heap),
+        *([validation] if exchange.request.method == "POST" else []),
+    ]
     response = await Chain(filters, Upstream()).handle(exchange)
     async with asyncio.timeout(PATIENCE):
         assert [chunk async for chunk in response.body] == [b"data: 1\n\n"]
@@ -312,7 +422,9 @@ LEFT = [
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("left", LEFT)
 async def test_an_open_stream_ends_when_its_token_is_not_accepted_any_more(left, method, cache):
-    """Also the answer to a call, also when a cache still holds the token, and what the cache holds is corrected."""
+    """Also the answer to a call, also when a cache still holds the token, and what the cache holds is
+    corrected.
+    """
     tokens = {"good": CLAIMS}
     heap = heap_with(tokens, streamRecheckInterval="1 millisecond", **({"cache": cache} if cache else {}))
     some_filter = built(McpProtectionFilter, protection(requireActor=True), heap)
@@ -331,7 +443,9 @@ async def test_an_open_stream_ends_when_its_token_is_not_accepted_any_more(left,
     tokens["good"] = left
     assert await asyncio.wait_for(waiting, PATIENCE) == "over"
     again = bearing("good")
-    assert (await chain.handle(again)).status in ({200} if isinstance(left, Exception) and cache else {401, 403, 503})
+    assert (await chain.handle(again)).status in (
+        {200} if isinstance(left, Exception) and cache else {401, 403, 503}
+    )
     for each in again.endings:
         each(None)  # or its token would still be asked about when the loop closes
 
@@ -339,7 +453,9 @@ async def test_an_open_stream_ends_when_its_token_is_not_accepted_any_more(left,
 async def test_the_answer_to_a_call_may_finish():
     """The token expires before the first event; the server ends the stream."""
     clock = FixedClock()
-    heap = oauth_heap(resource_server(streamRecheckInterval="1 millisecond"), instance=replace(instance_for(), clock=clock))
+    heap = oauth_heap(
+        resource_server(streamRecheckInterval="1 millisecond"), instance=replace(instance_for(), clock=clock)
+    )
 
     class Upstream:
         async def handle(self, exchange):
@@ -351,7 +467,9 @@ async def test_the_answer_to_a_call_may_finish():
 
             return Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
 
-    response = await Chain([built(McpProtectionFilter, protection(), heap)], Upstream()).handle(bearing("good", method="POST"))
+    response = await Chain([built(McpProtectionFilter, protection(), heap)], Upstream()).handle(
+        bearing("good", method="POST")
+    )
     assert [chunk async for chunk in response.body] == [b"data: 1\n\n"] * 3
 
 
@@ -376,7 +494,10 @@ async def test_the_metadata_is_published_on_the_gateway():
 
 async def test_a_filter_may_stand_before_the_metadata():
     heap = heap_with()
-    adding = {"type": "HeaderFilter", "config": {"messageType": "RESPONSE", "add": {"Access-Control-Allow-Origin": ["*"]}}}
+    adding = {
+        "type": "HeaderFilter",
+        "config": {"messageType": "RESPONSE", "add": {"Access-Control-Allow-Origin": ["*"]}},
+    }
     built(McpProtectionFilter, protection(wellKnownFilter=adding), heap)
     assert (await metadata(heap)).headers.get("access-control-allow-origin") == "*"
 
@@ -390,7 +511,10 @@ async def test_a_filter_may_stand_before_the_metadata():
         ({"resourceId": "https://ig.example.com/a/../mcp"}, "resourceId"),
         ({"authorizationServerUri": "as.example.com"}, "authorizationServerUri"),
         ({"resourceIdPointer": "aud"}, "resourceIdPointer"),
-        ({"resourceServerFilter": {"type": "HeaderFilter", "config": {"messageType": "REQUEST"}}}, "resourceServerFilter"),
+        (
+            {"resourceServerFilter": {"type": "HeaderFilter", "config": {"messageType": "REQUEST"}}},
+            "resourceServerFilter",
+        ),
     ],
 )
 def test_configuration_that_cannot_work(config, pointer):

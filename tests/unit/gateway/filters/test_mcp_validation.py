@@ -13,7 +13,11 @@ from support.oauth_filters import oauth_heap, posting, through
 
 
 def filter_of(**config):
-    return built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*", **config}}, oauth_heap())
+    return built(
+        McpValidationFilter,
+        {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*", **config}},
+        oauth_heap(),
+    )
 
 
 async def test_a_message_passes_byte_for_byte_with_its_context():
@@ -34,7 +38,11 @@ async def test_a_refusal_has_a_json_rpc_body():
     exchange = posting(legacy_call(method="tools/steal"), LEGACY_VERSION)
     response, seen = await through(filter_of(), exchange)
     assert (response.status, response.headers.get("content-type"), seen) == (400, "application/json", None)
-    assert json.loads(response.body.buffered) == {"jsonrpc": "2.0", "id": 1, "error": {"code": -32601, "message": "Method not found"}}
+    assert json.loads(response.body.buffered) == {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "error": {"code": -32601, "message": "Method not found"},
+    }
     assert exchange.find(RefusalContext).error == "-32601"
 
 
@@ -73,7 +81,9 @@ async def test_a_refusal_has_a_json_rpc_body():
 )
 async def test_origins_match_as_a_whole(patterns, origin, passes):
     headers = [("Origin", origin)] if origin is not None else []
-    response, _ = await through(filter_of(acceptedOrigins=patterns), posting(legacy_call(), LEGACY_VERSION, *headers))
+    response, _ = await through(
+        filter_of(acceptedOrigins=patterns), posting(legacy_call(), LEGACY_VERSION, *headers)
+    )
     assert response.status == (200 if passes else 403)
     assert passes or json.loads(response.body.buffered)["error"]["code"] == -32600
 
@@ -109,7 +119,11 @@ async def test_refusals_of_the_head_name_the_request_too(status, headers):
     for name, value in headers:
         exchange.request.headers.add(name, value)
     response, seen = await through(filter_of(acceptedOrigins="https://app.example"), streamed(exchange))
-    assert (response.status, json.loads(response.body.buffered)["id"], seen) == (status, 1234567890123456789, None)
+    assert (response.status, json.loads(response.body.buffered)["id"], seen) == (
+        status,
+        1234567890123456789,
+        None,
+    )
 
 
 async def test_a_body_that_breaks_off_is_refused_without_id():
@@ -132,7 +146,9 @@ async def test_big_integers_reach_the_server_as_they_are():
     assert seen.request.body.buffered == body
 
 
-@pytest.mark.parametrize("origins", [["https://app.example"] * 2, ["https://app.example", "https://evil.example"], ["null", ""]])
+@pytest.mark.parametrize(
+    "origins", [["https://app.example"] * 2, ["https://app.example", "https://evil.example"], ["null", ""]]
+)
 @pytest.mark.parametrize("pattern", [".*", "https://app.example"])
 async def test_a_request_of_two_origins_is_refused(origins, pattern):
     exchange = posting(legacy_call(), LEGACY_VERSION, *(("oRigin", each) for each in origins))
@@ -158,16 +174,24 @@ async def test_a_request_of_two_origins_is_refused(origins, pattern):
 )
 def test_patterns_that_say_more_than_meant_are_warned_about(pattern, words):
     heap = oauth_heap()
-    built(McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ["https://other.example", pattern]}}, heap)
+    built(
+        McpValidationFilter,
+        {"type": "McpValidationFilter", "config": {"acceptedOrigins": ["https://other.example", pattern]}},
+        heap,
+    )
     assert [words in str(warning) for warning in heap.deployment.warnings] == ([True] if words else [])
 
 
 async def test_verbs_of_the_legacy_era_pass():
     for verb in ("GET", "DELETE"):
-        exchange = exchange_for("/mcp", method=verb, headers=[("Accept", "text/event-stream"), ("Mcp-Session-Id", "s")])
+        exchange = exchange_for(
+            "/mcp", method=verb, headers=[("Accept", "text/event-stream"), ("Mcp-Session-Id", "s")]
+        )
         response, seen = await through(filter_of(), exchange)
         assert (response.status, seen.find(McpContext).key) == (200, None)
-    response, _ = await through(filter_of(), exchange_for("/mcp", method="GET", headers=[("Accept", "text/event-stream")]))
+    response, _ = await through(
+        filter_of(), exchange_for("/mcp", method="GET", headers=[("Accept", "text/event-stream")])
+    )
     assert (response.status, response.headers.get("allow")) == (405, "POST")
 
 
@@ -177,7 +201,10 @@ def initialize(version):
 
 
 async def test_an_initialize_for_an_unknown_version_asks_for_the_preferred_one():
-    _, seen = await through(filter_of(preferredServerVersion="2025-06-18"), posting(initialize("2099-01-01"), ("Content-Length", "1")))
+    _, seen = await through(
+        filter_of(preferredServerVersion="2025-06-18"),
+        posting(initialize("2099-01-01"), ("Content-Length", "1")),
+    )
     document = json.loads(seen.request.body.buffered)
     assert document == initialize("2025-06-18")
     assert seen.request.headers.get_all("content-length") == [str(len(seen.request.body.buffered))]
@@ -191,7 +218,9 @@ async def test_an_initialize_for_a_known_version_stays_as_it_is():
 
 
 async def test_the_servers_answer_is_noted():
-    upstream = Answering(200, [("Content-Type", "application/json")], b'{"jsonrpc":"2.0","id":1,"result":{"x":1}}')
+    upstream = Answering(
+        200, [("Content-Type", "application/json")], b'{"jsonrpc":"2.0","id":1,"result":{"x":1}}'
+    )
     _, seen = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
     binding = seen.find(McpContext).as_binding()
     assert (binding["serverMessageType"], binding["serverPayload"]["result"]) == ("MCP_MESSAGE", {"x": 1})
@@ -201,7 +230,10 @@ async def test_the_servers_answer_is_noted():
     assert (binding["serverMessageType"], binding["serverPayload"]) == ("MCP_SSE_STREAM_INITIALIZATION", None)
 
 
-@pytest.mark.parametrize("types", [["Text/Event-Stream"], ["text/event-stream ;charset=utf-8"], ["application/json", "text/event-stream"]])
+@pytest.mark.parametrize(
+    "types",
+    [["Text/Event-Stream"], ["text/event-stream ;charset=utf-8"], ["application/json", "text/event-stream"]],
+)
 async def test_an_event_stream_is_one_in_any_spelling(types):
     upstream = Answering(200, [("Content-Type", each) for each in types], b"data: {}\n\n")
     _, seen = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
@@ -209,7 +241,9 @@ async def test_an_event_stream_is_one_in_any_spelling(types):
 
 
 async def test_an_mcp_server_sets_no_cookies_of_the_gateways_host():
-    upstream = Answering(200, [("Set-Cookie", "session=evil"), ("set-cookie", "a=b; Domain=example"), ("X-Other", "1")], b"{}")
+    upstream = Answering(
+        200, [("Set-Cookie", "session=evil"), ("set-cookie", "a=b; Domain=example"), ("X-Other", "1")], b"{}"
+    )
     response, _ = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
     assert list(response.headers) == [("X-Other", "1")]
 
@@ -221,7 +255,9 @@ async def test_limits_and_extension_methods_are_configurable():
     response, _ = await through(filter_of(maxBodySize=20), rest)
     assert (response.status, json.loads(response.body.buffered)["id"]) == (413, None)
     assert sum([len(chunk) async for chunk in rest.request.body]) > 20  # nobody read on after the limit
-    response, _ = await through(filter_of(acceptedMethods=["ui/open"]), posting(legacy_call(method="ui/open"), LEGACY_VERSION))
+    response, _ = await through(
+        filter_of(acceptedMethods=["ui/open"]), posting(legacy_call(method="ui/open"), LEGACY_VERSION)
+    )
     assert response.status == 200
 
 
@@ -245,7 +281,12 @@ def test_origins_are_required():
 
 @pytest.mark.parametrize("verb", ["GET", "DELETE"])
 async def test_a_message_cannot_ride_on_another_verb(verb):
-    headers = [("Accept", "text/event-stream"), LEGACY_VERSION, ("Mcp-Session-Id", "s"), ("X-HTTP-Method-Override", "POST")]
+    headers = [
+        ("Accept", "text/event-stream"),
+        LEGACY_VERSION,
+        ("Mcp-Session-Id", "s"),
+        ("X-HTTP-Method-Override", "POST"),
+    ]
     exchange = exchange_for("/mcp", verb, headers, json.dumps(legacy_call("transfer")).encode())
     response, seen = await through(filter_of(), exchange)
     assert (response.status, json.loads(response.body.buffered)["error"]["code"], seen) == (400, -32600, None)

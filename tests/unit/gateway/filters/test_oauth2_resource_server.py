@@ -27,10 +27,19 @@ async def test_a_good_token_passes_and_leaves_its_context():
     )
 
 
-@pytest.mark.parametrize("headers", [[], [("Authorization", "Basic YTpi")], [("Authorization", "")], [("X-Authorization", "Bearer good")]])
+@pytest.mark.parametrize(
+    "headers",
+    [[], [("Authorization", "Basic YTpi")], [("Authorization", "")], [("X-Authorization", "Bearer good")]],
+)
 async def test_no_token(headers):
-    response, seen = await through(filter_of(realm="weather"), exchange_for("/mcp?access_token=good", headers=headers))
-    assert (response.status, response.headers.get("www-authenticate"), response.body.buffered) == (401, 'Bearer realm="weather"', b"")
+    response, seen = await through(
+        filter_of(realm="weather"), exchange_for("/mcp?access_token=good", headers=headers)
+    )
+    assert (response.status, response.headers.get("www-authenticate"), response.body.buffered) == (
+        401,
+        'Bearer realm="weather"',
+        b"",
+    )
     assert seen is None
 
 
@@ -55,7 +64,10 @@ async def test_malformed_credentials(headers):
     exchange = exchange_for("/mcp")
     exchange.request.headers.raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     response, seen = await through(filter_of(), exchange)
-    assert (response.status, response.headers.get("www-authenticate")) == (400, 'Bearer error="invalid_request"')
+    assert (response.status, response.headers.get("www-authenticate")) == (
+        400,
+        'Bearer error="invalid_request"',
+    )
     assert seen is None
 
 
@@ -77,7 +89,10 @@ async def test_an_invalid_token_gets_the_one_answer_and_its_reason_goes_to_the_l
 async def test_a_missing_scope():
     response, seen = await through(filter_of(scopes=["test", "admin banking:read"]), bearing("good"))
     assert (response.status, seen) == (403, None)
-    assert response.headers.get("www-authenticate") == 'Bearer error="insufficient_scope", scope="test admin banking:read"'
+    assert (
+        response.headers.get("www-authenticate")
+        == 'Bearer error="insufficient_scope", scope="test admin banking:read"'
+    )
 
 
 async def test_scopes_may_be_expressions():
@@ -95,7 +110,9 @@ async def test_a_scope_that_cannot_be_computed_lets_nobody_through(scope):
 
 async def test_trouble_at_the_authorization_server_is_not_an_invalid_token():
     with structlog.testing.capture_logs() as logs:
-        response, seen = await through(filter_of({"good": ResolutionError(502, "refuses the gateway")}), bearing("good"))
+        response, seen = await through(
+            filter_of({"good": ResolutionError(502, "refuses the gateway")}), bearing("good")
+        )
     assert (response.status, response.headers.get("www-authenticate"), seen) == (502, None, None)
     assert (logs[0]["log_level"], logs[0]["reason"]) == ("error", "refuses the gateway")
 
@@ -114,7 +131,11 @@ async def test_clear_requests_are_refused_by_default():
 
 async def test_a_configured_cache_spares_the_resolver():
     heap = oauth_heap({"name": "tokens", "type": "Tokens"})
-    some_filter = built(OAuth2ResourceServerFilter, resource_server(accessTokenResolver="tokens", cache={"enabled": True}), heap)
+    some_filter = built(
+        OAuth2ResourceServerFilter,
+        resource_server(accessTokenResolver="tokens", cache={"enabled": True}),
+        heap,
+    )
     for _ in range(3):
         assert (await through(some_filter, bearing("good")))[0].status == 200
     assert heap.resolve("tokens", object, None).asked == ["good"]

@@ -32,7 +32,9 @@ class Stocked:
 
 
 def heap():
-    return heap_of({"name": "store", "type": "Stocked"}, ground=ground_for(types={**TYPES, "Stocked": Stocked}))
+    return heap_of(
+        {"name": "store", "type": "Stocked"}, ground=ground_for(types={**TYPES, "Stocked": Stocked})
+    )
 
 
 async def sent(members, **exchange):
@@ -49,7 +51,10 @@ def credential(request):
 
 def basic(**config):
     name = HttpBasicAuthenticationClientFilter.__name__
-    return {"type": name, "config": {"username": "me", "passwordSecretId": "known", "secretsProvider": "store", **config}}
+    return {
+        "type": name,
+        "config": {"username": "me", "passwordSecretId": "known", "secretsProvider": "store", **config},
+    }
 
 
 async def test_basic_credentials_replace_what_was_there():
@@ -64,7 +69,10 @@ async def test_basic_credentials_can_be_form_encoded():
 
 @pytest.mark.parametrize(
     ("config", "pointer", "reason"),
-    [({"username": "m:e"}, "username", "colon"), ({"passwordSecretId": "lost"}, "passwordSecretId", "the shelf of lost does not exist")],
+    [
+        ({"username": "m:e"}, "username", "colon"),
+        ({"passwordSecretId": "lost"}, "passwordSecretId", "the shelf of lost does not exist"),
+    ],
 )
 def test_bad_credentials_are_refused_at_load(config, pointer, reason):
     with pytest.raises(ConfigurationError, match=reason) as raised:
@@ -73,7 +81,10 @@ def test_bad_credentials_are_refused_at_load(config, pointer, reason):
 
 
 def client(kind):
-    return {"type": kind.__name__, "config": {"clientId": "a b", "clientSecretId": "known", "secretsProvider": "store"}}
+    return {
+        "type": kind.__name__,
+        "config": {"clientId": "a b", "clientSecretId": "known", "secretsProvider": "store"},
+    }
 
 
 async def test_client_secret_basic_is_form_encoded():
@@ -82,7 +93,12 @@ async def test_client_secret_basic_is_form_encoded():
 
 @pytest.mark.parametrize(("form", "expected"), [(b"token=t", b"token=t&"), (b"", b"")])
 async def test_client_secret_post_extends_the_form(form, expected):
-    request = await sent(client(ClientSecretPostAuthenticationFilter), method="POST", body=form, headers=[("Content-Length", "7")])
+    request = await sent(
+        client(ClientSecretPostAuthenticationFilter),
+        method="POST",
+        body=form,
+        headers=[("Content-Length", "7")],
+    )
     assert request.body.buffered == expected + b"client_id=a+b&client_secret=p%3As+%26%C3%A9"
     assert request.headers.get_all("content-length") == [str(len(request.body.buffered))]
     assert request.headers.get("content-type") == "application/x-www-form-urlencoded"
@@ -109,7 +125,9 @@ async def test_transaction_ids_count_the_requests_of_one_exchange():
 )
 async def test_forwarded_requests_get_their_origin_back(config, expected):
     request = await sent(
-        {"type": "ForwardedRequestFilter", "config": config}, headers=[("X-Forwarded-Proto", "https")], origin="http://client.example:81"
+        {"type": "ForwardedRequestFilter", "config": config},
+        headers=[("X-Forwarded-Proto", "https")],
+        origin="http://client.example:81",
     )
     assert str(request.origin) == expected
 

@@ -13,13 +13,17 @@ def rate(number, duration="1 minute"):
 
 
 def throttling(**config):
-    return built(Filter, {"type": "ThrottlingFilter", "config": config}, heap_of(ground=ground_for(types=ALL)))
+    return built(
+        Filter, {"type": "ThrottlingFilter", "config": config}, heap_of(ground=ground_for(types=ALL))
+    )
 
 
 async def answers(each, *tools):
     found = []
     for tool in tools:
-        found.append(await each.filter(exchange_for(headers=[("X-Tool", tool)] if tool else []), Answering().handle))
+        found.append(
+            await each.filter(exchange_for(headers=[("X-Tool", tool)] if tool else []), Answering().handle)
+        )
     return found
 
 
@@ -29,7 +33,12 @@ async def statuses(each, *tools):
 
 async def test_beyond_the_rate_clients_learn_when_to_come_back():
     first, second = await answers(throttling(rate=rate(1)), "a", "b")
-    assert (first.status, second.status, second.headers.get("retry-after"), second.body.buffered) == (200, 429, "60", b"")
+    assert (first.status, second.status, second.headers.get("retry-after"), second.body.buffered) == (
+        200,
+        429,
+        "60",
+        b"",
+    )
 
 
 async def test_partitions_are_limited_one_by_one():
@@ -58,13 +67,22 @@ async def test_rates_by_tool():
 
 
 async def test_a_default_for_what_the_delegate_leaves_open():
-    policy = {"type": "DefaultRateThrottlingPolicy", "config": {"delegateThrottlingRatePolicy": MAPPED, "defaultRate": rate(5)}}
+    policy = {
+        "type": "DefaultRateThrottlingPolicy",
+        "config": {"delegateThrottlingRatePolicy": MAPPED, "defaultRate": rate(5)},
+    }
     assert await statuses(throttling(throttlingRatePolicy=policy), "transfer", "transfer") == [200, 429]
 
 
 @pytest.mark.parametrize(
     "config",
-    [{}, {"rate": rate(1), "throttlingRatePolicy": MAPPED}, {"rate": rate(0)}, {"rate": rate(1, "zero")}, {"rate": rate(1, "unlimited")}],
+    [
+        {},
+        {"rate": rate(1), "throttlingRatePolicy": MAPPED},
+        {"rate": rate(0)},
+        {"rate": rate(1, "zero")},
+        {"rate": rate(1, "unlimited")},
+    ],
 )
 def test_bad_rates_are_refused(config):
     with pytest.raises(ConfigurationError):

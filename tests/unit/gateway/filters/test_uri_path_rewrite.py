@@ -46,7 +46,11 @@ async def test_the_prefix_ends_at_a_segment_border(given_target, expected):
 
 async def test_the_longest_prefix_wins():
     each = rewriting(a="/one", a_b="/two/")
-    assert [(await run(each, target))[0] for target in ("/a/b/c", "/a/c", "/a/bc")] == ["/two/c", "/one/c", "/one/bc"]
+    assert [(await run(each, target))[0] for target in ("/a/b/c", "/a/c", "/a/bc")] == [
+        "/two/c",
+        "/one/c",
+        "/one/bc",
+    ]
 
 
 async def test_the_root_can_be_mapped():
@@ -73,7 +77,10 @@ async def test_the_root_can_be_mapped():
 )
 async def test_locations_are_mapped_back(location, expected):
     _, response = await run(
-        rewriting(mcp="/"), "/mcp/x", [("Location", location), ("Content-Location", location)], origin="https://ig.example.com:8443"
+        rewriting(mcp="/"),
+        "/mcp/x",
+        [("Location", location), ("Content-Location", location)],
+        origin="https://ig.example.com:8443",
     )
     assert response.headers.get("location") == response.headers.get("content-location") == expected
 

@@ -1,4 +1,7 @@
-"""What the handler that sends requests on tells the listener and the client; the rest is in tests/integration/gateway."""
+"""What the handler that sends requests on tells the listener and the client.
+
+The rest is in tests/integration/gateway.
+"""
 
 import pytest
 from structlog.testing import capture_logs
@@ -13,27 +16,38 @@ from support.gateway import built, exchange_for
 NOBODY = "http://127.0.0.1:1"
 
 
-@pytest.mark.parametrize(("config", "seconds"), [({}, 15.0), ({"commentInterval": "3 s"}, 3.0), ({"commentInterval": "unlimited"}, None)])
+@pytest.mark.parametrize(
+    ("config", "seconds"),
+    [({}, 15.0), ({"commentInterval": "3 s"}, 3.0), ({"commentInterval": "unlimited"}, None)],
+)
 @pytest.mark.parametrize("mcp", [True, False])
 async def test_streams_are_commented_where_mcp_messages_are_validated(config, seconds, mcp):
     exchange = exchange_for(origin=NOBODY)
     if mcp:
-        exchange.put(McpContext(check_opening("GET", read_fields([(b"MCP-Protocol-Version", b"2025-11-25")])), None))
+        exchange.put(
+            McpContext(check_opening("GET", read_fields([(b"MCP-Protocol-Version", b"2025-11-25")])), None)
+        )
     response = await built(Handler, {"type": "ReverseProxyHandler", "config": config}).handle(exchange)
     assert exchange.comment_seconds == (seconds if mcp else None)
     assert (response.status, response.body.buffered != b"") == (502, mcp)
 
 
 @pytest.mark.parametrize(
-    ("mcp", "status", "session", "told"), [(True, 404, None, 1), (True, 404, "s", 0), (True, 200, None, 0), (False, 404, None, 0)]
+    ("mcp", "status", "session", "told"),
+    [(True, 404, None, 1), (True, 404, "s", 0), (True, 200, None, 0), (False, 404, None, 0)],
 )
 async def test_a_path_that_the_mcp_server_does_not_know_is_told(mcp, status, session, told):
-    """A rewrite that does not strip the route's prefix. With a session the server may mean that one (it is gone)."""
+    """A rewrite that does not strip the route's prefix.
+
+    With a session the server may mean that one (it is gone).
+    """
     exchange = exchange_for("/mcp", origin=NOBODY)
     if session:
         exchange.request.headers.add("Mcp-Session-Id", session)
     if mcp:
-        exchange.put(McpContext(check_opening("GET", read_fields([(b"MCP-Protocol-Version", b"2025-11-25")])), None))
+        exchange.put(
+            McpContext(check_opening("GET", read_fields([(b"MCP-Protocol-Version", b"2025-11-25")])), None)
+        )
     handler = built(Handler, {"type": "ReverseProxyHandler", "config": {}})
 
     async def answer(request):
@@ -42,4 +56,6 @@ async def test_a_path_that_the_mcp_server_does_not_know_is_told(mcp, status, ses
     handler._send = answer
     with capture_logs() as lines:
         assert (await handler.handle(exchange)).status == status
-    assert [(line["path"], "UriPathRewriteFilter" in line["fix"]) for line in lines] == [("/mcp", True)] * told
+    assert [(line["path"], "UriPathRewriteFilter" in line["fix"]) for line in lines] == [
+        ("/mcp", True)
+    ] * told

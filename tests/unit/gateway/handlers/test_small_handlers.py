@@ -19,7 +19,9 @@ async def answer(members, **exchange):
 
 async def test_static_response_evaluates_its_texts():
     headers = {"X-A": ["1", "${request.method}"], "Content-Type": "text/plain"}
-    response = await answer(static(207, reason="Many", headers=headers, entity=["one ${request.uri.path}", "two"]), target="/p")
+    response = await answer(
+        static(207, reason="Many", headers=headers, entity=["one ${request.uri.path}", "two"]), target="/p"
+    )
     assert (response.status, response.reason, response.body.buffered) == (207, "Many", b"one /p\ntwo")
     assert list(response.headers) == [("X-A", "1"), ("X-A", "GET"), ("Content-Type", "text/plain")]
 
@@ -41,7 +43,12 @@ async def test_chain_runs_filters_inwards_and_outwards():
     def adding(name, message_type):
         return {"type": "HeaderFilter", "config": {"messageType": message_type, "add": {"X-Order": name}}}
 
-    filters = [adding("a", "REQUEST"), adding("b", "REQUEST"), adding("c", "RESPONSE"), adding("d", "RESPONSE")]
+    filters = [
+        adding("a", "REQUEST"),
+        adding("b", "REQUEST"),
+        adding("c", "RESPONSE"),
+        adding("d", "RESPONSE"),
+    ]
     echo = static(200, entity="${request.headers['X-Order'][0]}${request.headers['X-Order'][1]}")
     response = await answer({"type": "Chain", "config": {"filters": filters, "handler": echo}})
     assert response.body.buffered == b"ab"
@@ -70,15 +77,21 @@ async def test_dispatch_takes_the_first_binding_that_holds(method, expected):
         {"condition": "${request.method == 'PUT'}", "handler": static(202)},
         {"condition": "${request.method < 5}", "handler": static(203)},
     ]
-    assert (await answer({"type": "DispatchHandler", "config": {"bindings": bindings}}, method=method)).status == expected
+    assert (
+        await answer({"type": "DispatchHandler", "config": {"bindings": bindings}}, method=method)
+    ).status == expected
 
 
 async def test_dispatch_without_a_binding_that_holds_is_404():
     bindings = {"condition": "${request.method == 'GET'}", "handler": static(201)}
-    assert (await answer({"type": "DispatchHandler", "config": {"bindings": bindings}}, method="POST")).status == 404
+    assert (
+        await answer({"type": "DispatchHandler", "config": {"bindings": bindings}}, method="POST")
+    ).status == 404
 
 
-@pytest.mark.parametrize("condition", ["${request.method < 5}", "${contexts.mcp.clientPayload.params.name == 'danger'}"])
+@pytest.mark.parametrize(
+    "condition", ["${request.method < 5}", "${contexts.mcp.clientPayload.params.name == 'danger'}"]
+)
 async def test_dispatch_passes_nothing_on_beyond_a_binding_it_cannot_decide_about(condition):
     bindings = [{"condition": condition, "handler": static(403)}, {"handler": static(200)}]
     with pytest.raises(Undecidable):
@@ -86,13 +99,21 @@ async def test_dispatch_passes_nothing_on_beyond_a_binding_it_cannot_decide_abou
 
 
 async def test_sequence_goes_on_only_with_what_it_can_decide():
-    bindings = [{"handler": static(200), "postcondition": "${response.headers['X-Next'][0] != 'no'}"}, {"handler": static(203)}]
+    bindings = [
+        {"handler": static(200), "postcondition": "${response.headers['X-Next'][0] != 'no'}"},
+        {"handler": static(203)},
+    ]
     assert (await answer({"type": "SequenceHandler", "config": {"bindings": bindings}})).status == 200
 
 
 async def test_dispatch_sets_the_origin():
-    binding = {"handler": static(200, entity="${request.uri.host}"), "baseURI": "http://${request.headers['x-to'][0]}"}
-    response = await answer({"type": "DispatchHandler", "config": {"bindings": binding}}, headers=[("X-To", "there")])
+    binding = {
+        "handler": static(200, entity="${request.uri.host}"),
+        "baseURI": "http://${request.headers['x-to'][0]}",
+    }
+    response = await answer(
+        {"type": "DispatchHandler", "config": {"bindings": binding}}, headers=[("X-To", "there")]
+    )
     assert response.body.buffered == b"there"
 
 

@@ -35,11 +35,22 @@ async def test_the_token_is_posted_as_a_form():
     handler = answering({"active": True, **CLAIMS})
     token = await resolver_over(handler).resolve("a+b/c==", exchange_for())
     request = handler.asked[0].request
-    assert (request.method, str(request.origin), str(request.target)) == ("POST", "https://as.example.com", "/e/as/introspect")
-    assert dict(parse_qsl(request.body.buffered.decode())) == {"token": "a+b/c==", "token_type_hint": "access_token"}
+    assert (request.method, str(request.origin), str(request.target)) == (
+        "POST",
+        "https://as.example.com",
+        "/e/as/introspect",
+    )
+    assert dict(parse_qsl(request.body.buffered.decode())) == {
+        "token": "a+b/c==",
+        "token_type_hint": "access_token",
+    }
     assert request.headers.get("content-length") == str(len(request.body.buffered))
     assert isinstance(token, AccessToken)
-    assert (token.scopes, token.expires_at, token.subject.act) == ({"test", "other"}, CLAIMS["exp"], ("agent-1",))
+    assert (token.scopes, token.expires_at, token.subject.act) == (
+        {"test", "other"},
+        CLAIMS["exp"],
+        ("agent-1",),
+    )
 
 
 async def test_the_inquiry_is_an_exchange_of_its_own():
@@ -153,9 +164,18 @@ class Echoing:
 
     async def handle(self, exchange):
         request = exchange.request
-        sent = [*request.headers.get_all("authorization"), request.body.buffered.decode(), unquote_plus(request.body.buffered.decode())]
-        decoded = [base64.b64decode(each.split(" ")[1]).decode() for each in request.headers.get_all("authorization")]
-        document = {"error": "invalid_request", "error_description": " | ".join([*sent, *decoded, *map(unquote_plus, decoded)])}
+        sent = [
+            *request.headers.get_all("authorization"),
+            request.body.buffered.decode(),
+            unquote_plus(request.body.buffered.decode()),
+        ]
+        decoded = [
+            base64.b64decode(each.split(" ")[1]).decode() for each in request.headers.get_all("authorization")
+        ]
+        document = {
+            "error": "invalid_request",
+            "error_description": " | ".join([*sent, *decoded, *map(unquote_plus, decoded)]),
+        }
         return Response(400, Headers(), Body(json.dumps(document).encode()))
 
 
@@ -165,31 +185,49 @@ SECRET = "s3cr3t/+ =&%ä"
 @pytest.mark.parametrize(
     "authentication",
     [
-        {"type": "HttpBasicAuthenticationClientFilter", "config": {"username": "r1", "passwordSecretId": "s"}},
+        {
+            "type": "HttpBasicAuthenticationClientFilter",
+            "config": {"username": "r1", "passwordSecretId": "s"},
+        },
         {
             "type": "HttpBasicAuthenticationClientFilter",
             "config": {"username": "r1", "passwordSecretId": "s", "urlEncodeCredentials": True},
         },
-        {"type": "ClientSecretBasicAuthenticationFilter", "config": {"clientId": "r1", "clientSecretId": "s"}},
+        {
+            "type": "ClientSecretBasicAuthenticationFilter",
+            "config": {"clientId": "r1", "clientSecretId": "s"},
+        },
         {"type": "ClientSecretPostAuthenticationFilter", "config": {"clientId": "r1", "clientSecretId": "s"}},
     ],
 )
 async def test_the_servers_own_error_is_told_and_secrets_are_not(authentication):
-    store = {"type": "Base64EncodedSecretStore", "config": {"secrets": {"s": base64.b64encode(SECRET.encode()).decode()}}}
+    store = {
+        "type": "Base64EncodedSecretStore",
+        "config": {"secrets": {"s": base64.b64encode(SECRET.encode()).decode()}},
+    }
     authentication["config"]["secretsProvider"] = store
     some_filter = built(object, authentication, oauth_heap())
     with pytest.raises(ResolutionError) as caught:
         await resolver_over(Chain([some_filter], Echoing())).resolve("t0ken+/==", exchange_for())
     reason = caught.value.reason
     assert "refuses the gateway (400, invalid_request: " in reason
-    for secret in (SECRET, quote_plus(SECRET), "t0ken+/==", quote_plus("t0ken+/=="), base64.b64encode(f"r1:{SECRET}".encode()).decode()):
+    for secret in (
+        SECRET,
+        quote_plus(SECRET),
+        "t0ken+/==",
+        quote_plus("t0ken+/=="),
+        base64.b64encode(f"r1:{SECRET}".encode()).decode(),
+    ):
         assert secret not in reason
 
 
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b'{"error":"invalid_request","error_description":"token missing"}', "(400, invalid_request: token missing)"),
+        (
+            b'{"error":"invalid_request","error_description":"token missing"}',
+            "(400, invalid_request: token missing)",
+        ),
         (b'{"error":"invalid_request","error_description":7}', "(400, invalid_request)"),
         (b'{"error":"a\\nINFO forged\\u2028\\u001b[31m"}', r"(400, a\nINFO forged\u2028\x1b[31m)"),
         (b'{"error":"' + b"x" * 5000 + b'"}', "(400, " + "x" * 512 + ")"),
@@ -204,9 +242,14 @@ async def test_an_error_is_told_in_one_bounded_line(body, words):
     assert f"refuses the gateway {words}: check" in caught.value.reason
 
 
-@pytest.mark.parametrize("endpoint", ["/as/introspect", "as.example.com/introspect", "https://as.example.com/a/../introspect"])
+@pytest.mark.parametrize(
+    "endpoint", ["/as/introspect", "as.example.com/introspect", "https://as.example.com/a/../introspect"]
+)
 def test_the_endpoint_is_an_absolute_url(endpoint):
-    config = {"endpoint": endpoint, "providerHandler": {"type": "StaticResponseHandler", "config": {"status": 200}}}
+    config = {
+        "endpoint": endpoint,
+        "providerHandler": {"type": "StaticResponseHandler", "config": {"status": 200}},
+    }
     with pytest.raises(ConfigurationError, match="/handler/config/endpoint"):
         built(object, {"type": "TokenIntrospectionAccessTokenResolver", "config": config}, oauth_heap())
 
@@ -229,10 +272,13 @@ class Failing:
 
 
 @pytest.mark.parametrize(
-    ("error", "midway"), [(ConnectFailed("refused"), False), (UpstreamTimeout("silence"), False), (BodyBroken("cut off"), True)]
+    ("error", "midway"),
+    [(ConnectFailed("refused"), False), (UpstreamTimeout("silence"), False), (BodyBroken("cut off"), True)],
 )
 async def test_an_authority_that_cannot_be_asked(error, midway):
     handler = Failing(error, midway)
-    with pytest.raises(ResolutionError, match=r"https://as\.example\.com/e/as/introspect cannot be asked: ") as caught:
+    with pytest.raises(
+        ResolutionError, match=r"https://as\.example\.com/e/as/introspect cannot be asked: "
+    ) as caught:
         await resolver_over(handler).resolve("t", exchange_for())
     assert (caught.value.status, handler.closed) == (503, midway)

@@ -53,7 +53,8 @@ async def test_a_valid_token_is_asked_about_once():
 
 
 @pytest.mark.parametrize(
-    ("expires_in", "limits", "kept"), [(30, {}, 30), (3600, {"maximum_time": 20}, 20), (None, {"default_timeout": 10}, 10), (None, {}, 60)]
+    ("expires_in", "limits", "kept"),
+    [(30, {}, 30), (3600, {"maximum_time": 20}, 20), (None, {"default_timeout": 10}, 10), (None, {}, 60)],
 )
 async def test_nothing_is_kept_beyond_its_time(expires_in, limits, kept):
     delegate = Valid(None if expires_in is None else NOW + expires_in)
@@ -111,7 +112,9 @@ async def test_trouble_reaches_everybody_and_is_not_remembered():
     asking = [asyncio.create_task(cache.resolve("t", exchange_for())) for _ in range(2)]
     await asyncio.sleep(0)
     delegate.gate.set()
-    assert [type(outcome) for outcome in await asyncio.gather(*asking, return_exceptions=True)] == [ResolutionError] * 2
+    assert [type(outcome) for outcome in await asyncio.gather(*asking, return_exceptions=True)] == [
+        ResolutionError
+    ] * 2
     delegate.verdict = access_token("t", CLAIMS, None)
     assert isinstance(await cache.resolve("t", exchange_for()), AccessToken)
 
@@ -136,10 +139,19 @@ async def test_trouble_after_everybody_has_left_is_reported_to_nobody():
 
 
 def test_configured_caches():
-    config = {"delegate": {"type": "Tokens"}, "maximumTimeToCache": "unlimited", "defaultTimeout": "30 seconds", "maximumSize": 5}
+    config = {
+        "delegate": {"type": "Tokens"},
+        "maximumTimeToCache": "unlimited",
+        "defaultTimeout": "30 seconds",
+        "maximumSize": 5,
+    }
     cache = built(AccessTokenResolver, {"type": "CacheAccessTokenResolver", "config": config}, oauth_heap())
     assert isinstance(cache, TokenCache)
-    off = built(AccessTokenResolver, {"type": "CacheAccessTokenResolver", "config": {**config, "enabled": False}}, oauth_heap())
+    off = built(
+        AccessTokenResolver,
+        {"type": "CacheAccessTokenResolver", "config": {**config, "enabled": False}},
+        oauth_heap(),
+    )
     assert isinstance(off, Tokens)
 
 

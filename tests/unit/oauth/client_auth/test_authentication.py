@@ -5,9 +5,23 @@ import pytest
 
 from deputize.kernel.digests import digest
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
-from deputize.oauth.client_auth.authentication import Credentials, authenticate_agent, authenticate_caller, read_credentials
+from deputize.oauth.client_auth.authentication import (
+    Credentials,
+    authenticate_agent,
+    authenticate_caller,
+    read_credentials,
+)
 from deputize.oauth.errors import InvalidClient, InvalidRequest
-from support.agent_delegation import AGENT, AGENT_ID, AGENT_SECRET, ENVIRONMENT, TEST, TEST_ID, TEST_SECRET, with_agent
+from support.agent_delegation import (
+    AGENT,
+    AGENT_ID,
+    AGENT_SECRET,
+    ENVIRONMENT,
+    TEST,
+    TEST_ID,
+    TEST_SECRET,
+    with_agent,
+)
 
 HEADER = f"Basic {b64encode(b'a:x').decode()}"
 
@@ -55,7 +69,9 @@ def test_every_valid_secret_works_while_one_is_being_rotated():
         authenticate_agent(environment, presented(AGENT_ID, AGENT_SECRET))
 
 
-@pytest.mark.parametrize("secret", ["", "x", AGENT_SECRET + "x", AGENT_SECRET[:-1], digest(AGENT_SECRET), TEST_SECRET])
+@pytest.mark.parametrize(
+    "secret", ["", "x", AGENT_SECRET + "x", AGENT_SECRET[:-1], digest(AGENT_SECRET), TEST_SECRET]
+)
 def test_a_wrong_secret_fails_in_the_same_words_as_an_unknown_client(secret):
     texts = []
     for client_id in (AGENT_ID, "unknown", ""):
@@ -68,12 +84,16 @@ def test_a_wrong_secret_fails_in_the_same_words_as_an_unknown_client(secret):
 
 def test_a_client_without_any_secret_cannot_authenticate():
     with pytest.raises(InvalidClient):
-        authenticate_agent(with_agent(ENVIRONMENT, replace(AGENT, secret_digests=())), presented(AGENT_ID, ""))
+        authenticate_agent(
+            with_agent(ENVIRONMENT, replace(AGENT, secret_digests=())), presented(AGENT_ID, "")
+        )
 
 
 def test_a_disabled_agent_fails_even_with_its_secret():
     with pytest.raises(InvalidClient, match="disabled"):
-        authenticate_agent(with_agent(ENVIRONMENT, replace(AGENT, enabled=False)), presented(AGENT_ID, AGENT_SECRET))
+        authenticate_agent(
+            with_agent(ENVIRONMENT, replace(AGENT, enabled=False)), presented(AGENT_ID, AGENT_SECRET)
+        )
 
 
 def test_a_resource_is_a_caller_but_never_a_client():

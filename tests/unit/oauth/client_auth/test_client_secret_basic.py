@@ -27,7 +27,15 @@ def test_other_headers_are_none_of_its_business(header):
 
 
 @pytest.mark.parametrize(
-    "header", ["Basic", "Basic !!!", basic("no colon"), "Basic /w==", basic("a:%ff"), "Basic " + "A" * (MAX_HEADER + 4)]
+    "header",
+    [
+        "Basic",
+        "Basic !!!",
+        basic("no colon"),
+        "Basic /w==",
+        basic("a:%ff"),
+        "Basic " + "A" * (MAX_HEADER + 4),
+    ],
 )
 def test_malformed_credentials_fail(header):
     with pytest.raises(InvalidClient):

@@ -7,7 +7,10 @@ from deputize.oauth.grants import GRANTS
 from support.agent_delegation import AGENT, ENVIRONMENT, World, with_agent
 
 
-@pytest.mark.parametrize("grant_type", ["password", "implicit", "Client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer"])
+@pytest.mark.parametrize(
+    "grant_type",
+    ["password", "implicit", "Client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer"],
+)
 async def test_unknown_grants(grant_type):
     with pytest.raises(UnsupportedGrantType):
         await World().ask({"grant_type": grant_type})

@@ -29,7 +29,10 @@ from support.agent_delegation import (
 
 
 async def is_live(world, token):
-    return isinstance(await find_live_token(world.environment, token, world.store, world.ports.verifier, world.now), LiveToken)
+    return isinstance(
+        await find_live_token(world.environment, token, world.store, world.ports.verifier, world.now),
+        LiveToken,
+    )
 
 
 async def refused(world, client_id=AGENT_ID, **changes):
@@ -53,7 +56,12 @@ async def test_openid_scopes_give_an_id_token_but_are_not_in_a_resource_s_token(
     assert response.claims["scope"] == "agent"
     assert response.scope == "openid email agent"
     claims = verify(response.id_token, KEYS, ISSUER, response.claims["iat"], ID_TOKEN_TYPE)
-    assert (claims["sub"], claims["nonce"], claims["aud"], claims["email"]) == (USER_ID, "n-1", AGENT_ID, "demo@example.com")
+    assert (claims["sub"], claims["nonce"], claims["aud"], claims["email"]) == (
+        USER_ID,
+        "n-1",
+        AGENT_ID,
+        "demo@example.com",
+    )
 
 
 async def test_openid_scopes_alone_give_a_token_for_the_authority():
@@ -81,7 +89,12 @@ async def test_a_second_redemption_is_refused_and_ends_everything_from_the_first
 
 @pytest.mark.parametrize(
     "changes",
-    [{"code": "another"}, {"redirect_uri": "http://localhost:3001/callback"}, {"code_verifier": "x" * 43}, {"code_verifier": "short"}],
+    [
+        {"code": "another"},
+        {"redirect_uri": "http://localhost:3001/callback"},
+        {"code_verifier": "x" * 43},
+        {"code_verifier": "short"},
+    ],
 )
 async def test_who_cannot_prove_it_neither_gets_a_token_nor_spends_the_code(changes):
     world = World()

@@ -19,7 +19,9 @@ from support.agent_delegation import (
 REQUEST = {"grant_type": "client_credentials"}
 
 
-@pytest.mark.parametrize("parameters", [{}, {"scope": "agent"}, {"resource": "agent"}, {"scope": "agent openid"}])
+@pytest.mark.parametrize(
+    "parameters", [{}, {"scope": "agent"}, {"resource": "agent"}, {"scope": "agent openid"}]
+)
 async def test_the_actor_token(parameters):
     world = World()
     response = await world.ask({**REQUEST, **parameters})

@@ -34,7 +34,10 @@ async def refused(world, value, client_id=AGENT_ID, **extra):
 
 
 async def is_live(world, token):
-    return isinstance(await find_live_token(world.environment, token, world.store, world.ports.verifier, world.now), LiveToken)
+    return isinstance(
+        await find_live_token(world.environment, token, world.store, world.ports.verifier, world.now),
+        LiveToken,
+    )
 
 
 async def test_rotates_with_every_use():
@@ -137,7 +140,9 @@ async def test_expires_when_unused_and_with_the_rolling_window():
 async def test_ends_with_what_it_rests_on(part):
     world = World()
     token = (await world.sign_on()).refresh_token
-    {"session": world.store.sessions, "user": world.store.users, "consent": world.store.consents}[part].clear()
+    {"session": world.store.sessions, "user": world.store.users, "consent": world.store.consents}[
+        part
+    ].clear()
     assert part in await refused(world, token)
 
 

@@ -51,12 +51,23 @@ async def test_the_mcp_token():
     response = await world.exchange(subject, actor)
     assert response.claims["act"] == {"sub": AGENT_ID}
     assert response.claims["aud"] == [TEST_AUDIENCE]
-    assert (response.claims["sub"], response.claims["p1.userId"], response.scope) == ("demouser", USER_ID, "test")
-    assert (response.issued_token_type, response.refresh_token, response.id_token) == (ACCESS_TOKEN, None, None)
+    assert (response.claims["sub"], response.claims["p1.userId"], response.scope) == (
+        "demouser",
+        USER_ID,
+        "test",
+    )
+    assert (response.issued_token_type, response.refresh_token, response.id_token) == (
+        ACCESS_TOKEN,
+        None,
+        None,
+    )
     assert response.subject_claims["may_act"] == {"sub": AGENT_ID}
 
 
-@pytest.mark.parametrize("extra", [{"resource": TEST_AUDIENCE}, {"audience": TEST_AUDIENCE}, {"requested_token_type": ACCESS_TOKEN}])
+@pytest.mark.parametrize(
+    "extra",
+    [{"resource": TEST_AUDIENCE}, {"audience": TEST_AUDIENCE}, {"requested_token_type": ACCESS_TOKEN}],
+)
 async def test_the_target_may_be_named_as_well(extra):
     world = World()
     assert await world.exchange(*await tokens(world), **extra)
@@ -71,7 +82,11 @@ async def test_naming_the_resource_suffices():
 async def test_the_target_must_agree_with_the_scope():
     world = World()
     subject, actor = await tokens(world)
-    for extra in ({"resource": "agent"}, {"audience": "agent"}, {"resource": TEST_AUDIENCE, "audience": "agent"}):
+    for extra in (
+        {"resource": "agent"},
+        {"audience": "agent"},
+        {"resource": TEST_AUDIENCE, "audience": "agent"},
+    ):
         with pytest.raises(InvalidTarget):
             await world.exchange(subject, actor, **extra)
 
@@ -104,7 +119,9 @@ async def test_an_agent_cannot_present_another_agent_s_actor_token():
 
 async def test_a_mapping_that_trusts_everybody_does_not_help_the_second_agent():
     trusting = attribute("act", '{"sub": #root.context.requestData.actorToken.client_id}')
-    world = World(with_resource(ENVIRONMENT, replace(TEST, attributes=(attribute("sub", SUBJECT_SUB), trusting))))
+    world = World(
+        with_resource(ENVIRONMENT, replace(TEST, attributes=(attribute("sub", SUBJECT_SUB), trusting)))
+    )
     subject, _ = await tokens(world)
     assert "may_act.sub is" in await refused(world, subject, await world.actor_token(OTHER_ID), OTHER_ID)
 
@@ -119,7 +136,9 @@ async def test_impersonation_needs_a_resource_that_allows_it_by_name_and_is_note
     world = World(FAIL_OPEN)
     subject, _ = await tokens(world)
     assert "does not allow impersonation" in await refused(world, subject, None)
-    world.environment = with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=True))
+    world.environment = with_resource(
+        ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=True)
+    )
     response = await world.exchange(subject, None)
     assert "act" not in response.claims
     assert response.claims["sub"] == "demouser"
@@ -135,7 +154,9 @@ async def test_another_agent_s_subject_token_is_of_no_use():
 
 
 async def test_the_original_s_fail_open_result_stays_possible():
-    world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=True)))
+    world = World(
+        with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=True))
+    )
     subject, _ = await tokens(world)
     response = await world.exchange(subject, await world.actor_token(OTHER_ID), OTHER_ID)
     assert "act" not in response.claims
@@ -152,7 +173,9 @@ async def test_a_second_agent_gets_no_permission_out_of_the_first_one_s_subject_
 
 
 async def test_nor_by_way_of_a_resource_without_may_act():
-    world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=True)))
+    world = World(
+        with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, impersonation_allowed=True))
+    )
     subject, _ = await tokens(world)
     detour = (await world.exchange(subject, None, OTHER_ID)).access_token
     assert "no may_act.sub" in await refused(world, detour, None, OTHER_ID, scope="agent")
@@ -168,11 +191,18 @@ async def test_nor_out_of_an_id_token():
 
 async def test_a_required_act_refuses_in_the_original_s_words():
     act = replace(TEST.attributes[1], required=True)
-    world = World(with_resource(ENVIRONMENT, replace(TEST, delegation_required=False, attributes=(TEST.attributes[0], act))))
+    world = World(
+        with_resource(
+            ENVIRONMENT, replace(TEST, delegation_required=False, attributes=(TEST.attributes[0], act))
+        )
+    )
     subject, _ = await tokens(world)
     with pytest.raises(InvalidGrant) as caught:
         await world.exchange(subject, None)
-    assert caught.value.description == "act is configured as required for the Access token but does not have a value"
+    assert (
+        caught.value.description
+        == "act is configured as required for the Access token but does not have a value"
+    )
 
 
 async def test_a_token_expires_with_its_subject_token_unless_the_resource_says_otherwise():
@@ -214,7 +244,16 @@ async def test_foreign_and_forged_tokens():
 async def test_a_subject_token_that_says_not_what_it_rests_on():
     world = World()
     _, actor = await tokens(world)
-    anonymous = sign({"iss": ISSUER, "exp": world.now + 60, "client_id": AGENT_ID, "sub": "demouser", "may_act": {"sub": AGENT_ID}}, KEYS)
+    anonymous = sign(
+        {
+            "iss": ISSUER,
+            "exp": world.now + 60,
+            "client_id": AGENT_ID,
+            "sub": "demouser",
+            "may_act": {"sub": AGENT_ID},
+        },
+        KEYS,
+    )
     assert "rests on" in await refused(world, anonymous, actor)
 
 
@@ -222,7 +261,9 @@ async def test_a_subject_token_that_says_not_what_it_rests_on():
 async def test_a_dead_basis(part):
     world = World()
     subject, actor = await tokens(world)
-    {"session": world.store.sessions, "user": world.store.users, "consent": world.store.consents}[part].clear()
+    {"session": world.store.sessions, "user": world.store.users, "consent": world.store.consents}[
+        part
+    ].clear()
     assert part in await refused(world, subject, actor)
 
 
@@ -285,20 +326,32 @@ async def test_an_id_token_can_be_the_subject_and_then_its_client_acts():
 
 
 async def test_a_bare_sign_on_gives_nothing_that_the_user_did_not_agree_to():
-    """Neither an ID token nor a subject token opens a resource that maps no act, be the scope granted to the agent or not."""
-    admin = replace(TEST, id="admin", name="admin", audience="https://admin", attributes=(), scopes={"admin": Scope("")})
+    """Neither an ID token nor a subject token opens a resource that maps no act, be the scope granted to the
+    agent or not.
+    """
+    admin = replace(
+        TEST, id="admin", name="admin", audience="https://admin", attributes=(), scopes={"admin": Scope("")}
+    )
     admin = replace(admin, delegation_required=False)
     agent = replace(AGENT, scopes={**AGENT.scopes, "admin": frozenset({"admin"})})
     world = World(with_agent(with_resource(ENVIRONMENT, admin), agent))
     signed_on = await world.sign_on(scopes=("openid", "agent"))
     for token, kind in ((signed_on.access_token, ACCESS_TOKEN), (signed_on.id_token, ID_TOKEN)):
-        with pytest.raises(InvalidScope, match=f"the consent {CONSENT.id} .* does not cover .*'MCP Tutorial' obtains .*'admin'"):
+        with pytest.raises(
+            InvalidScope,
+            match=f"the consent {CONSENT.id} .* does not cover .*'MCP Tutorial' obtains .*'admin'",
+        ):
             await world.exchange(token, await world.actor_token(), scope="admin", subject_token_type=kind)
     world.store.consents[CONSENT.id] = replace(CONSENT, covers={AGENT_ID: {"admin": ("admin",)}})
-    assert (await world.exchange(token, None, scope="admin", subject_token_type=ID_TOKEN)).claims["act"] == {"sub": AGENT_ID}
+    assert (await world.exchange(token, None, scope="admin", subject_token_type=ID_TOKEN)).claims["act"] == {
+        "sub": AGENT_ID
+    }
 
 
-@pytest.mark.parametrize("covers", [{}, {AGENT_ID: {}}, {OTHER_ID: {TEST_ID: ("test",)}}, {AGENT_ID: {AGENT_RESOURCE.id: ("test",)}}])
+@pytest.mark.parametrize(
+    "covers",
+    [{}, {AGENT_ID: {}}, {OTHER_ID: {TEST_ID: ("test",)}}, {AGENT_ID: {AGENT_RESOURCE.id: ("test",)}}],
+)
 async def test_consent_has_to_cover_exactly_this_agent_resource_and_scope(covers):
     world = World()
     subject, actor = await tokens(world)
@@ -334,7 +387,11 @@ async def test_an_actor_token_is_the_agent_s_own():
 
 @pytest.mark.parametrize(
     "agent",
-    [replace(AGENT, term="a-term-2"), replace(AGENT, scopes={TEST_ID: frozenset({"test"})}), replace(AGENT, scopes={})],
+    [
+        replace(AGENT, term="a-term-2"),
+        replace(AGENT, scopes={TEST_ID: frozenset({"test"})}),
+        replace(AGENT, scopes={}),
+    ],
     ids=["disabled and enabled", "no scope on the token's audience", "no scopes"],
 )
 async def test_an_actor_token_ends_with_the_standing_of_its_agent(agent):
@@ -372,8 +429,17 @@ async def test_machine_to_machine():
 
 
 async def test_an_exchange_for_the_subject_token_s_own_audience_only_narrows():
-    wide = replace(TEST, scopes={"test": Scope(), "admin": Scope()}, attributes=(attribute("sub", SUBJECT_SUB),), delegation_required=False)
-    world = World(with_agent(with_resource(ENVIRONMENT, wide), replace(AGENT, scopes={TEST_ID: frozenset({"test", "admin"})})))
+    wide = replace(
+        TEST,
+        scopes={"test": Scope(), "admin": Scope()},
+        attributes=(attribute("sub", SUBJECT_SUB),),
+        delegation_required=False,
+    )
+    world = World(
+        with_agent(
+            with_resource(ENVIRONMENT, wide), replace(AGENT, scopes={TEST_ID: frozenset({"test", "admin"})})
+        )
+    )
     narrow = (await world.sign_on(resource_id=TEST_ID, scopes=("test",))).access_token
     assert (await world.exchange(narrow, None, scope="test")).scope == "test"
     with pytest.raises(InvalidScope, match="not in the subject token's scope"):
@@ -400,18 +466,28 @@ async def test_a_chain_of_two_agents():
     world.store.consents[CONSENT.id] = replace(CONSENT, covers=covers)
     first = await world.exchange(*await tokens(world))
     assert first.claims["act"] == {"sub": AGENT_ID}
-    second = await world.exchange(first.access_token, await world.actor_token(OTHER_ID), OTHER_ID, scope="second")
+    second = await world.exchange(
+        first.access_token, await world.actor_token(OTHER_ID), OTHER_ID, scope="second"
+    )
     assert second.claims["act"] == {"sub": OTHER_ID, "act": {"sub": AGENT_ID}}
     assert second.claims["sub"] == "demouser"
 
 
 async def test_a_chain_cannot_be_laundered_by_a_resource_that_maps_no_act():
     plain = replace(
-        TEST, id="plain", name="plain", audience="https://plain", attributes=(), scopes={"plain": Scope("")}, delegation_required=False
+        TEST,
+        id="plain",
+        name="plain",
+        audience="https://plain",
+        attributes=(),
+        scopes={"plain": Scope("")},
+        delegation_required=False,
     )
     agent = replace(AGENT, scopes={**AGENT.scopes, "plain": frozenset({"plain"})})
     world = World(with_agent(with_resource(ENVIRONMENT, plain), agent))
-    world.store.consents[CONSENT.id] = replace(CONSENT, covers={AGENT_ID: {TEST_ID: ("test",), "plain": ("plain",)}})
+    world.store.consents[CONSENT.id] = replace(
+        CONSENT, covers={AGENT_ID: {TEST_ID: ("test",), "plain": ("plain",)}}
+    )
     delegated = (await world.exchange(*await tokens(world))).access_token
     laundered = await world.exchange(delegated, None, scope="plain")
     assert laundered.claims["act"] == {"sub": AGENT_ID, "act": {"sub": AGENT_ID}}

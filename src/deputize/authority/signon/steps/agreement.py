@@ -1,4 +1,7 @@
-"""The Agreement Prompt step: a text the user accepts before an agent acts for them, for what the page lists."""
+"""The Agreement Prompt step.
+
+A text the user accepts before an agent acts for them, for what the page lists.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +17,14 @@ from deputize.authority.signon.step import Again, Declined, Done, Outcome, SignO
 from deputize.kernel.digests import same
 from deputize.kernel.uris import is_loopback_host
 from deputize.oauth.authorization_request import AuthorizationRequest
-from deputize.oauth.consents import AgreementMissing, due_agreements, effective_agreements, extending, is_in_force, new_consent
+from deputize.oauth.consents import (
+    AgreementMissing,
+    due_agreements,
+    effective_agreements,
+    extending,
+    is_in_force,
+    new_consent,
+)
 from deputize.oauth.errors import ServerError
 from deputize.oauth.records.directory import Agreement, AgreementText, Step
 from deputize.oauth.records.store import Consent
@@ -22,9 +32,11 @@ from deputize.oauth.texts import choose_text
 
 
 def is_due(step: Step, situation: Situation) -> bool:
-    """Whether something that the request reaches is not consented to, or the agent wants to be sure (`prompt=consent`).
+    """Whether something that the request reaches is not consented to, or the agent wants to be sure
+    (`prompt=consent`).
 
-    A disabled agreement is never due. Raises `ServerError` when the agreement is gone: nobody can tell what would have to be accepted.
+    A disabled agreement is never due. Raises `ServerError` when the agreement is gone: nobody can tell what
+    would have to be accepted.
     """
     asked = _asked(situation)
     policy, agreements = replace(situation.policy, steps=(step,)), situation.environment.agreements
@@ -33,13 +45,17 @@ def is_due(step: Step, situation: Situation) -> bool:
             return True
         # A consent is one user's, so that nobody answers for who signs on after them in the same browser.
         answered = {each.agreement_id for each in asked.consents if each.id in situation.accepted}
-        return "consent" in asked.request.prompt and any(each.id not in answered for each in effective_agreements(policy, agreements))
+        return "consent" in asked.request.prompt and any(
+            each.id not in answered for each in effective_agreements(policy, agreements)
+        )
     except AgreementMissing as error:
         raise ServerError(str(error)) from error
 
 
 def page(step: Step, situation: Situation, _language: Language, again: Again) -> Page:
-    """The agreement's text in the user's language, and what the agent asks for, may obtain and was given before."""
+    """The agreement's text in the user's language, and what the agent asks for, may obtain and was given
+    before.
+    """
     asked, agreement = _asked(situation), situation.environment.agreements[step.settings["agreement"]]
     text, shown = _text(agreement, situation), _disclosure(agreement, situation)
     values = {
@@ -57,7 +73,9 @@ def page(step: Step, situation: Situation, _language: Language, again: Again) ->
     return Page("agreement.html", values, again.problems, again.status)
 
 
-async def submit(step: Step, situation: Situation, language: Language, form: Mapping[str, str], services: Services) -> Outcome:
+async def submit(
+    step: Step, situation: Situation, language: Language, form: Mapping[str, str], services: Services
+) -> Outcome:
     """Record the consent of exactly this user to exactly what was shown."""
     asked, agreement = _asked(situation), situation.environment.agreements[step.settings["agreement"]]
     user, client = asked.signed_on.user, asked.request.client
@@ -68,7 +86,9 @@ async def submit(step: Step, situation: Situation, language: Language, form: Map
         return Declined()
     text, shown = _text(agreement, situation), _disclosure(agreement, situation)
     previous = _previous(agreement, asked)
-    accepted = new_consent(user, client, agreement, text, shown.covers, consent_id=services.new_id(), now=situation.now)
+    accepted = new_consent(
+        user, client, agreement, text, shown.covers, consent_id=services.new_id(), now=situation.now
+    )
     consent = extending(previous, agreement, accepted)
     if not same(form.get("shown", ""), _digest(shown, agreement, text, asked)):
         return Again((Problem(language.text("agreement.changed")),))
@@ -78,7 +98,9 @@ async def submit(step: Step, situation: Situation, language: Language, form: Map
     return Done(consent_id=consent.id)
 
 
-def _record(services: Services, situation: Situation, name: str, agreement: Agreement, consent: Consent | None = None) -> None:
+def _record(
+    services: Services, situation: Situation, name: str, agreement: Agreement, consent: Consent | None = None
+) -> None:
     """Who said yes or no to what: `covers` is, by agent and resource, every scope that the page showed."""
     asked = _asked(situation)
     services.record(
@@ -127,7 +149,9 @@ class _Asked:
 def _asked(situation: Situation) -> _Asked:
     request, signed_on = situation.request, situation.signed_on
     if request is None or signed_on is None:
-        raise ServerError("an agreement is prompted for before anybody signed on, or although no agent asks for anything")
+        raise ServerError(
+            "an agreement is prompted for before anybody signed on, or although no agent asks for anything"
+        )
     return _Asked(request, signed_on, signed_on.consents_for(request.client.id))
 
 
@@ -139,16 +163,22 @@ def _disclosure(agreement: Agreement, situation: Situation) -> Disclosure:
     asked = _asked(situation)
     previous = _previous(agreement, asked)
     agreed = previous.covers if previous and is_in_force(previous, agreement, situation.now) else None
-    return disclose(situation.environment, asked.request.client, asked.request.target, situation.reach, agreed or {})
+    return disclose(
+        situation.environment, asked.request.client, asked.request.target, situation.reach, agreed or {}
+    )
 
 
 def _digest(shown: Disclosure, agreement: Agreement, text: AgreementText, asked: _Asked) -> str:
     """What the form carries of the page it is on: of everything a person would decide by."""
-    return shown.digest_for(asked.signed_on.user.id, asked.request.client.name, agreement.id, text.locale, text.revision)
+    return shown.digest_for(
+        asked.signed_on.user.id, asked.request.client.name, agreement.id, text.locale, text.revision
+    )
 
 
 def _text(agreement: Agreement, situation: Situation) -> AgreementText:
-    text = choose_text(agreement, situation.preferred_language, situation.languages, situation.environment.default_language)
+    text = choose_text(
+        agreement, situation.preferred_language, situation.languages, situation.environment.default_language
+    )
     if text is None:
         raise ServerError(f"the agreement {agreement.name!r} has no enabled text")
     return text

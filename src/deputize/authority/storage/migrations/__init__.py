@@ -11,7 +11,10 @@ HEAD = "0002"
 
 
 def migrate(connection: Connection) -> None:
-    """Apply the revisions that are missing, inside the caller's transaction. Raises `StorageError` on a newer database."""
+    """Apply the revisions that are missing, inside the caller's transaction.
+
+    Raises `StorageError` on a newer database.
+    """
     current = _current(connection)
     if current == HEAD:
         return
@@ -27,7 +30,8 @@ def migrate(connection: Connection) -> None:
         command.upgrade(configuration, HEAD)
     except CommandError as error:
         raise StorageError(
-            f"the database is at revision {current}, which this version of deputize does not know; use a newer one"
+            f"the database is at revision {current}, which this version of deputize does not know; use a "
+            f"newer one"
         ) from error
 
 

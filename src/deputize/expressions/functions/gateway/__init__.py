@@ -1,9 +1,19 @@
-"""The functions of gateway expressions, and the few that may be called on a value, as in `now.plusHours(1)`."""
+"""The functions of gateway expressions, and the few that may be called on a value, as in
+`now.plusHours(1)`.
+"""
 
 from collections.abc import Mapping
 
 from deputize.expressions.functions.function import Function
-from deputize.expressions.functions.gateway import codecs, collections, moments, networks, numbers, regexes, texts
+from deputize.expressions.functions.gateway import (
+    codecs,
+    collections,
+    moments,
+    networks,
+    numbers,
+    regexes,
+    texts,
+)
 
 FUNCTIONS: Mapping[str, Function] = {
     **regexes.FUNCTIONS,

@@ -1,4 +1,7 @@
-"""Base64, digests, and the escapes of URLs and forms. Bytes are lists of integers from 0 to 255: JSON has none."""
+"""Base64, digests, and the escapes of URLs and forms.
+
+Bytes are lists of integers from 0 to 255: JSON has none.
+"""
 
 import base64
 import binascii
@@ -45,7 +48,9 @@ def _decoding(alternative: bytes | None) -> Function:
 
     def decode(text: str) -> Value:
         try:
-            return base64.b64decode(encoded(text) + b"=" * (-len(text) % 4), altchars=alternative, validate=True).decode()
+            return base64.b64decode(
+                encoded(text) + b"=" * (-len(text) % 4), altchars=alternative, validate=True
+            ).decode()
         except (binascii.Error, UnicodeDecodeError):
             return None
 

@@ -1,4 +1,7 @@
-"""The `now` binding and its methods. The time comes from whoever makes the binding, never from a clock in here."""
+"""The `now` binding and its methods.
+
+The time comes from whoever makes the binding, never from a clock in here.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,11 +17,17 @@ _LATEST = 253_402_300_799
 
 
 def moment(epoch_seconds: float) -> Mapping[str, Value]:
-    """What `now` is bound to: `epochSeconds` since 1970-01-01T00:00:00Z and the HTTP date `rfc1123`. Raises `OperandError`."""
+    """What `now` is bound to: `epochSeconds` since 1970-01-01T00:00:00Z and the HTTP date `rfc1123`.
+
+    Raises `OperandError`.
+    """
     if not 0 <= epoch_seconds <= _LATEST:
         raise OperandError("the time is out of range")
     seconds = int(epoch_seconds)
-    return {"epochSeconds": seconds, "rfc1123": format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True)}
+    return {
+        "epochSeconds": seconds,
+        "rfc1123": format_datetime(datetime.fromtimestamp(seconds, UTC), usegmt=True),
+    }
 
 
 def _moving(seconds: int) -> Function:

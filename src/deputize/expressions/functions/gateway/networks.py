@@ -15,7 +15,8 @@ from deputize.expressions.values import Value, is_absent
 def ip_match(address: Value, network: Value) -> bool:
     """Whether the address lies in the network (CIDR notation); false when it is absent or no address.
 
-    A network that is none is an error: it was written by an operator. IPv4 addresses mapped into IPv6 count as IPv4.
+    A network that is none is an error: it was written by an operator. IPv4 addresses mapped into IPv6 count
+    as IPv4.
     """
     try:
         block = ipaddress.ip_network(operands.text(network), strict=False)
@@ -42,4 +43,8 @@ def file_url(path: str) -> str:
 
 _FILE_URL = of_one(on_text(file_url))
 
-FUNCTIONS: Mapping[str, Function] = {"ipMatch": exactly(2, ip_match), "fileToUrl": _FILE_URL, "pathToUrl": _FILE_URL}
+FUNCTIONS: Mapping[str, Function] = {
+    "ipMatch": exactly(2, ip_match),
+    "fileToUrl": _FILE_URL,
+    "pathToUrl": _FILE_URL,
+}

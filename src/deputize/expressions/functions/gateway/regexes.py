@@ -1,4 +1,6 @@
-"""Regular expressions in RE2's syntax; those that stand in the configuration may use look-around and back-references too.
+"""Regular expressions in RE2's syntax.
+
+Those that stand in the configuration may use look-around and back-references too.
 
 A wrong literal pattern fails the load, a wrong computed one the evaluation.
 """
@@ -14,7 +16,11 @@ from deputize.expressions.values import Value, is_absent, is_mapping, text_of
 def find(value: Value, pattern: Value) -> bool:
     """Whether the pattern occurs anywhere in the text."""
     compiled = as_pattern(pattern)
-    return compiled.is_found_in(value if isinstance(value, str) else text_of(value)) if not is_absent(value) else False
+    return (
+        compiled.is_found_in(value if isinstance(value, str) else text_of(value))
+        if not is_absent(value)
+        else False
+    )
 
 
 def find_groups(value: Value, pattern: Value) -> Value:

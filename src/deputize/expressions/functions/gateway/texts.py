@@ -23,7 +23,11 @@ def asks(question: Callable[[str, str], bool]) -> Function:
     """A question about a text and another; false when either is absent."""
 
     def ask(value: Value, other: Value) -> bool:
-        return not is_absent(value) and not is_absent(other) and question(operands.text(value), operands.text(other))
+        return (
+            not is_absent(value)
+            and not is_absent(other)
+            and question(operands.text(value), operands.text(other))
+        )
 
     return exactly(2, ask)
 

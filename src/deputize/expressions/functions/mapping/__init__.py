@@ -14,5 +14,7 @@ LIBRARIES: Mapping[str, Mapping[str, Function]] = {
     "core": core.FUNCTIONS,
 }
 FUNCTIONS: Mapping[str, Function] = {
-    f"{library}.{name}": function for library, functions in LIBRARIES.items() for name, function in functions.items()
+    f"{library}.{name}": function
+    for library, functions in LIBRARIES.items()
+    for name, function in functions.items()
 }

@@ -20,13 +20,17 @@ def _holds(condition: Value) -> bool:
 def if_else(*arguments: Value) -> Value:
     """`(condition, value, …, otherwise)`: the value of the first condition that holds."""
     if len(arguments) % 2 == 0:
-        raise OperandError("ifelse needs pairs of a condition and a value, and a value at the end for when none holds")
+        raise OperandError(
+            "ifelse needs pairs of a condition and a value, and a value at the end for when none holds"
+        )
     pairs = zip(arguments[:-1:2], arguments[1::2], strict=True)
     return next((value for condition, value in pairs if _holds(condition)), arguments[-1])
 
 
 def switch_expression(value: Value, *arguments: Value) -> Value:
-    """`(value, choice, result, …, default)`: the result of the first choice equal to `value`; null without default.
+    """`(value, choice, result, …, default)`: the result of the first choice equal to `value`.
+
+    Null without default.
 
     An absent value equals no choice, not even an absent one.
     """
@@ -35,7 +39,12 @@ def switch_expression(value: Value, *arguments: Value) -> Value:
     if is_absent(value):
         return default
     return next(
-        (result for choice, result in zip(choices, results, strict=True) if not is_absent(choice) and equals(choice, value)), default
+        (
+            result
+            for choice, result in zip(choices, results, strict=True)
+            if not is_absent(choice) and equals(choice, value)
+        ),
+        default,
     )
 
 

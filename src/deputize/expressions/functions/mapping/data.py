@@ -17,11 +17,16 @@ def remove_all(values: Value, unwanted: Value) -> Value:
     kept, removed = operands.items(values), operands.items(unwanted)
     if len(kept) * len(removed) > _MOST_COMPARISONS:
         raise OperandLimitError("the lists are too long to compare")
-    return [value for value in kept if value is not MISSING and not any(equals(value, other) for other in removed)]
+    return [
+        value for value in kept if value is not MISSING and not any(equals(value, other) for other in removed)
+    ]
 
 
 def index_of(values: Value, wanted: Value) -> int:
-    """The position, from 0, of the first element equal to `wanted`; -1 when there is none. Nothing equals what is absent."""
+    """The position, from 0, of the first element equal to `wanted`; -1 when there is none.
+
+    Nothing equals what is absent.
+    """
     if is_absent(values) or is_absent(wanted):
         return -1
     return next((at for at, value in enumerate(operands.items(values)) if equals(value, wanted)), -1)

@@ -1,4 +1,7 @@
-"""The letters of Java's `DateTimeFormatter` patterns that claims need, in English: `yyyy-MM-dd'T'HH:mm:ss.SSSXXX`."""
+"""The letters of Java's `DateTimeFormatter` patterns that claims need, in English.
+
+`yyyy-MM-dd'T'HH:mm:ss.SSSXXX`.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -10,13 +13,29 @@ from deputize.expressions.patterns import compile_pattern
 
 _MAX_PATTERN = 64
 _LEXEME = re.compile(r"(?P<letters>([A-Za-z])\2*)|'(?P<quoted>(?:[^']|'')*)'|(?P<other>[^A-Za-z'])")
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December")
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """A run of one letter: how it is written, what it looks like, and what it says about a moment when read."""
+    """A run of one letter.
+
+    How it is written, what it looks like, and what it says about a moment when read.
+    """
 
     write: Callable[[datetime], str]
     looks: str
@@ -34,9 +53,15 @@ class DatePattern:
         return "".join(part if isinstance(part, str) else part.write(moment) for part in self._parts)
 
     def read(self, text: str, zone: tzinfo) -> datetime | None:
-        """The moment `text` stands for, in `zone` unless it carries an offset; `None` when it does not fit the pattern."""
-        # Fields without a fixed width in a row would make a backtracking engine try every way to share the digits out.
-        looks = "".join(re.escape(part) if isinstance(part, str) else f"({part.looks})" for part in self._parts)
+        """The moment `text` stands for, in `zone` unless it carries an offset.
+
+        `None` when it does not fit the pattern.
+        """
+        # Fields without a fixed width in a row would make a backtracking engine try every way to share the
+        # digits out.
+        looks = "".join(
+            re.escape(part) if isinstance(part, str) else f"({part.looks})" for part in self._parts
+        )
         groups = compile_pattern(f"^(?:{looks})$").groups(text)
         if groups is None:
             return None
@@ -93,19 +118,29 @@ def _fraction(width: int) -> _Field:
     def read(text: str) -> Mapping[str, int]:
         return {"microsecond": int(text[:kept].ljust(6, "0"))}
 
-    return _Field(lambda moment: f"{moment.microsecond:06d}"[:kept].ljust(width, "0"), f"[0-9]{{{width}}}", read)
+    return _Field(
+        lambda moment: f"{moment.microsecond:06d}"[:kept].ljust(width, "0"), f"[0-9]{{{width}}}", read
+    )
 
 
-def _word(names: Sequence[str], name: str, value: Callable[[datetime], int], first: int, cut: int | None = None) -> _Field:
+def _word(
+    names: Sequence[str], name: str, value: Callable[[datetime], int], first: int, cut: int | None = None
+) -> _Field:
     shown = [word[:cut] for word in names]
-    return _Field(lambda moment: shown[value(moment) - first], "|".join(shown), lambda text: {name: shown.index(text) + first})
+    return _Field(
+        lambda moment: shown[value(moment) - first],
+        "|".join(shown),
+        lambda text: {name: shown.index(text) + first},
+    )
 
 
 def _offset(colon: str, zero: str) -> _Field:
     def write(moment: datetime) -> str:
         minutes = int((moment.utcoffset() or timedelta()).total_seconds()) // 60
         sign = "-" if minutes < 0 else "+"
-        return zero if zero and not minutes else f"{sign}{abs(minutes) // 60:02d}{colon}{abs(minutes) % 60:02d}"
+        return (
+            zero if zero and not minutes else f"{sign}{abs(minutes) // 60:02d}{colon}{abs(minutes) % 60:02d}"
+        )
 
     def read(text: str) -> Mapping[str, int]:
         if text == zero:

@@ -1,4 +1,7 @@
-"""`#datetime`: dates as ISO 8601 texts, written in UTC with milliseconds. What is not a date gives null, never an error."""
+"""`#datetime`: dates as ISO 8601 texts, written in UTC with milliseconds.
+
+What is not a date gives null, never an error.
+"""
 
 from calendar import monthrange
 from collections.abc import Callable, Mapping
@@ -28,7 +31,11 @@ def read(value: Value) -> datetime | None:
 
 def written(moment: datetime | None) -> Value:
     """The moment as `2026-11-23T20:28:00.000Z`."""
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        None
+        if moment is None
+        else moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
 
 
 def zone_called(name: str) -> tzinfo:
@@ -109,7 +116,10 @@ def _whole_months(first: datetime, second: datetime) -> int:
 
 
 def years_between(first: Value, second: Value, default: Value) -> Value:
-    """Complete years from one date to the other, negative when the second is earlier; `default` when one is no date."""
+    """Complete years from one date to the other, negative when the second is earlier.
+
+    `default` when one is no date.
+    """
     begin, end = read(first), read(second)
     if begin is None or end is None:
         return default

@@ -1,4 +1,7 @@
-"""`#regex`: regular expressions in RE2's syntax; those that stand in the mapping may use look-around and back-references too."""
+"""`#regex`: regular expressions in RE2's syntax.
+
+Those that stand in the mapping may use look-around and back-references too.
+"""
 
 from collections.abc import Mapping
 
@@ -10,7 +13,10 @@ from deputize.expressions.values import Value, is_absent
 
 
 def replace_all(value: Value, *pairs: Value) -> Value:
-    """The text after each pattern's occurrences were replaced, pair by pair; `$1` in a replacement is the first group."""
+    """The text after each pattern's occurrences were replaced, pair by pair.
+
+    `$1` in a replacement is the first group.
+    """
     if is_absent(value):
         return None
     if len(pairs) % 2:

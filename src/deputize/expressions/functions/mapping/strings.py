@@ -16,7 +16,11 @@ def _asks(question: Callable[[str, str], bool]) -> Function:
     """A question about a text and another; false when either is absent."""
 
     def ask(value: Value, other: Value) -> bool:
-        return not is_absent(value) and not is_absent(other) and question(operands.text(value), operands.text(other))
+        return (
+            not is_absent(value)
+            and not is_absent(other)
+            and question(operands.text(value), operands.text(other))
+        )
 
     return exactly(2, ask)
 
@@ -32,7 +36,10 @@ def is_not_blank(value: Value) -> bool:
 
 
 def substring(value: Value, start: Value, end: Value = None) -> Value:
-    """The characters from `start` up to `end`; negative positions count from the end, those outside are moved to it."""
+    """The characters from `start` up to `end`.
+
+    Negative positions count from the end, those outside are moved to it.
+    """
     if is_absent(value):
         return None
     text = operands.text(value)
@@ -48,10 +55,15 @@ def join(values: Value, separator: Value) -> Value:
 
 
 def replace(value: Value, old: Value, new: Value) -> Value:
-    """The text with every `old`, taken literally, replaced by `new`; an empty or absent `old` replaces nothing."""
+    """The text with every `old`, taken literally, replaced by `new`.
+
+    An empty or absent `old` replaces nothing.
+    """
     if is_absent(value) or is_absent(old) or old == "":
         return None if is_absent(value) else operands.text(value)
-    return operands.joined(operands.text(value).split(operands.text(old)), "" if is_absent(new) else operands.text(new))
+    return operands.joined(
+        operands.text(value).split(operands.text(old)), "" if is_absent(new) else operands.text(new)
+    )
 
 
 FUNCTIONS: Mapping[str, Function] = {

@@ -85,7 +85,9 @@ async def test_somebody_else_s_failures_lock_nobody_out_elsewhere(authority, log
     assert login.heading.startswith("Let ")
 
 
-async def test_where_a_user_signed_on_before_the_right_password_is_never_refused_whoever_guesses(authority, login):
+async def test_where_a_user_signed_on_before_the_right_password_is_never_refused_whoever_guesses(
+    authority, login
+):
     await login.sign_on()
     for number in range(1, 10):
         await guess(authority, 7, f"198.51.100.{number}")
@@ -152,7 +154,9 @@ async def test_guessing_in_parallel_gains_nothing(authority, login, monkeypatch)
 
     monkeypatch.setattr(authority.services.passwords, "verify", counting)
     form = {**PageForm(login.response.text).fields, "username": "demouser", "password": "wrong"}
-    answers = await asyncio.gather(*(login.client.post(str(login.response.url), data=form) for _ in range(40)))
+    answers = await asyncio.gather(
+        *(login.client.post(str(login.response.url), data=form) for _ in range(40))
+    )
     assert len(checked) == 6
     assert {answer.status_code for answer in answers} == {400, 429}
 
@@ -196,7 +200,11 @@ async def test_who_signs_on_and_why_not_is_recorded(authority, login):
         authority.clock.instant += 901
         await login.get(authority.authorize_url())
         await login.sign_on()
-    told = [(line["event"], line.get("reason"), line.get("user_id")) for line in lines if line["event"] in {"sign-on refused", "signed on"}]
+    told = [
+        (line["event"], line.get("reason"), line.get("user_id"))
+        for line in lines
+        if line["event"] in {"sign-on refused", "signed on"}
+    ]
     assert told == [
         *[("sign-on refused", "the password is wrong", USER.id)] * 6,
         ("sign-on refused", "too many failures", USER.id),

@@ -198,7 +198,14 @@ def test_times_out_of_range_are_errors(seconds):
 
 
 def test_lone_surrogates_are_errors_and_not_crashes():
-    for expression in ("encodeBase64(x)", "urlEncode(x)", "digestSha256(x)", "find(x, 'a.')", "toJson(x)", "decodeBase64(x)"):
+    for expression in (
+        "encodeBase64(x)",
+        "urlEncode(x)",
+        "digestSha256(x)",
+        "find(x, 'a.')",
+        "toJson(x)",
+        "decodeBase64(x)",
+    ):
         with pytest.raises(EvaluationError):
             compile_template(f"${{{expression}}}").evaluate({"x": "\ud800"})
 

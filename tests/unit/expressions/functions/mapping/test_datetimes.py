@@ -100,7 +100,10 @@ def test_functions(source, expected):
 
 def test_named_time_zones():
     assert evaluated("#datetime.toDateTimeInTimezone(t, 'America/New_York', 'HH:mm xxx')") == "14:28 -05:00"
-    assert evaluated("#datetime.parse('2026-07-01 12:00', 'yyyy-MM-dd HH:mm', 'Europe/Berlin')") == "2026-07-01T10:00:00.000Z"
+    assert (
+        evaluated("#datetime.parse('2026-07-01 12:00', 'yyyy-MM-dd HH:mm', 'Europe/Berlin')")
+        == "2026-07-01T10:00:00.000Z"
+    )
     assert evaluated("#datetime.toDateTimeInTimezone('0001-01-01', 'America/New_York', 'yyyy')") is None
 
 

@@ -9,7 +9,12 @@ from deputize.expressions import EvaluationError, LimitExceeded, compile_mapping
 from deputize.expressions.functions.mapping import FUNCTIONS
 
 BINDINGS = {
-    "user": {"name": " Jo ", "tags": ["a", None, "b", 1], "updated": "2026-11-23T20:28:00.500+01:00", "enabled": True},
+    "user": {
+        "name": " Jo ",
+        "tags": ["a", None, "b", 1],
+        "updated": "2026-11-23T20:28:00.500+01:00",
+        "enabled": True,
+    },
     "long": ["x"] * 1000,
 }
 
@@ -139,9 +144,18 @@ def test_quadratic_work_is_refused(source):
 
 def test_a_join_is_refused_before_it_is_built():
     with pytest.raises(LimitExceeded):
-        compile_mapping("#string.join(items, separator)").evaluate({"items": ["x"] * 10_000, "separator": "y" * 100_000})
+        compile_mapping("#string.join(items, separator)").evaluate(
+            {"items": ["x"] * 10_000, "separator": "y" * 100_000}
+        )
 
 
 def test_every_function_is_known_by_library_and_name():
-    assert {name.partition(".")[0] for name in FUNCTIONS} == {"string", "data", "datetime", "regex", "crypto", "core"}
+    assert {name.partition(".")[0] for name in FUNCTIONS} == {
+        "string",
+        "data",
+        "datetime",
+        "regex",
+        "crypto",
+        "core",
+    }
     assert all(function.least >= 1 and function.takes(function.least) for function in FUNCTIONS.values())

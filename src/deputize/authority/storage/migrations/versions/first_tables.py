@@ -44,10 +44,15 @@ def _directory() -> None:
         sa.Column("name", sa.String(length=256), nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["environment_id"], ["environments.id"], name=op.f("fk_directory_objects_environment_id"), ondelete="CASCADE"
+            ["environment_id"],
+            ["environments.id"],
+            name=op.f("fk_directory_objects_environment_id"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_directory_objects")),
-        sa.UniqueConstraint("environment_id", "kind", "name", name=op.f("uq_directory_objects_environment_id_kind_name")),
+        sa.UniqueConstraint(
+            "environment_id", "kind", "name", name=op.f("uq_directory_objects_environment_id_kind_name")
+        ),
     )
     op.create_table(
         "secrets",
@@ -57,8 +62,15 @@ def _directory() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("created_at", _INSTANT, nullable=False),
         sa.Column("expires_at", _INSTANT, nullable=True),
-        sa.ForeignKeyConstraint(["environment_id"], ["environments.id"], name=op.f("fk_secrets_environment_id"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["owner_id"], ["directory_objects.id"], name=op.f("fk_secrets_owner_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["environment_id"],
+            ["environments.id"],
+            name=op.f("fk_secrets_environment_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["directory_objects.id"], name=op.f("fk_secrets_owner_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_secrets")),
     )
     op.create_index(op.f("ix_secrets_owner_id"), "secrets", ["owner_id"], unique=False)
@@ -68,7 +80,12 @@ def _directory() -> None:
         sa.Column("kid", sa.String(length=64), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
-        sa.ForeignKeyConstraint(["environment_id"], ["environments.id"], name=op.f("fk_signing_keys_environment_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["environment_id"],
+            ["environments.id"],
+            name=op.f("fk_signing_keys_environment_id"),
+            ondelete="CASCADE",
+        ),
         sa.PrimaryKeyConstraint("environment_id", "kid", name=op.f("pk_signing_keys")),
     )
     op.create_table(
@@ -94,7 +111,9 @@ def _people() -> None:
         sa.Column("family_name", sa.String(length=256), nullable=True),
         sa.Column("preferred_language", sa.String(length=64), nullable=True),
         sa.Column("attributes", sa.JSON(none_as_null=True), nullable=True),
-        sa.ForeignKeyConstraint(["environment_id"], ["environments.id"], name=op.f("fk_users_environment_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["environment_id"], ["environments.id"], name=op.f("fk_users_environment_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
         sa.UniqueConstraint("environment_id", "username", name=op.f("uq_users_environment_id_username")),
     )
@@ -107,8 +126,15 @@ def _people() -> None:
         sa.Column("auth_time", sa.Integer(), nullable=False),
         sa.Column("expires_at", _INSTANT, nullable=False),
         sa.Column("ended_at", _INSTANT, nullable=True),
-        sa.ForeignKeyConstraint(["environment_id"], ["environments.id"], name=op.f("fk_sessions_environment_id"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sessions_user_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["environment_id"],
+            ["environments.id"],
+            name=op.f("fk_sessions_environment_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_sessions_user_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
         sa.UniqueConstraint("cookie_digest", name=op.f("uq_sessions_cookie_digest")),
     )
@@ -125,8 +151,15 @@ def _people() -> None:
         sa.Column("accepted_at", _INSTANT, nullable=False),
         sa.Column("expires_at", _INSTANT, nullable=True),
         sa.Column("withdrawn_at", _INSTANT, nullable=True),
-        sa.ForeignKeyConstraint(["environment_id"], ["environments.id"], name=op.f("fk_consents_environment_id"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_consents_user_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["environment_id"],
+            ["environments.id"],
+            name=op.f("fk_consents_environment_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_consents_user_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("environment_id", "user_id", "agreement_id", name=op.f("pk_consents")),
     )
 
@@ -174,8 +207,12 @@ def _grants() -> None:
         sa.PrimaryKeyConstraint("family_id", name=op.f("pk_refresh_tokens")),
         sa.UniqueConstraint("digest", name=op.f("uq_refresh_tokens_digest")),
     )
-    op.create_index(op.f("ix_refresh_tokens_family_expires_at"), "refresh_tokens", ["family_expires_at"], unique=False)
-    op.create_index(op.f("ix_refresh_tokens_previous_digest"), "refresh_tokens", ["previous_digest"], unique=False)
+    op.create_index(
+        op.f("ix_refresh_tokens_family_expires_at"), "refresh_tokens", ["family_expires_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_refresh_tokens_previous_digest"), "refresh_tokens", ["previous_digest"], unique=False
+    )
 
 
 def _spent_and_issued_tokens() -> None:
@@ -184,11 +221,16 @@ def _spent_and_issued_tokens() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("family_id", sa.String(length=36), nullable=False),
         sa.ForeignKeyConstraint(
-            ["family_id"], ["refresh_tokens.family_id"], name=op.f("fk_spent_refresh_tokens_family_id"), ondelete="CASCADE"
+            ["family_id"],
+            ["refresh_tokens.family_id"],
+            name=op.f("fk_spent_refresh_tokens_family_id"),
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_spent_refresh_tokens")),
     )
-    op.create_index(op.f("ix_spent_refresh_tokens_family_id"), "spent_refresh_tokens", ["family_id"], unique=False)
+    op.create_index(
+        op.f("ix_spent_refresh_tokens_family_id"), "spent_refresh_tokens", ["family_id"], unique=False
+    )
     op.create_table(
         "issued_tokens",
         sa.Column("jti", sa.String(length=36), nullable=False),

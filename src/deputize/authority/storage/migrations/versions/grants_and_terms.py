@@ -1,8 +1,8 @@
 """Terms of users, grants that name what they rest on, and consents that name an agent.
 
-Codes, refresh tokens, tokens issued so far and consents do not say enough and are dropped: users sign on and are asked again. Users,
-sessions and everything an administrator configured stay. Sign-ons under way are in addresses and need no table any more. Wrong
-passwords are counted anew, by where they come from.
+Codes, refresh tokens, tokens issued so far and consents do not say enough and are dropped: users sign on and
+are asked again. Users, sessions and everything an administrator configured stay. Sign-ons under way are in
+addresses and need no table any more. Wrong passwords are counted anew, by where they come from.
 """
 
 from typing import Any
@@ -21,7 +21,15 @@ _TERM = sa.String(length=8)
 
 def upgrade() -> None:
     """Add the terms, and replace the tables of grants and consents."""
-    for table in ("spent_refresh_tokens", "refresh_tokens", "codes", "issued_tokens", "consents", "flows", "sign_on_failures"):
+    for table in (
+        "spent_refresh_tokens",
+        "refresh_tokens",
+        "codes",
+        "issued_tokens",
+        "consents",
+        "flows",
+        "sign_on_failures",
+    ):
         op.drop_table(table)
     _add_terms()
     _consents()
@@ -68,9 +76,18 @@ def _consents() -> None:
         sa.Column("covers", sa.JSON(), nullable=False),
         sa.Column("withdrawn_at", _INSTANT, nullable=True),
         sa.Column("last_used_at", _INSTANT, nullable=True),
-        sa.ForeignKeyConstraint(["environment_id"], ["environments.id"], name=op.f("fk_consents_environment_id"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_consents_user_id"), ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("environment_id", "user_id", "client_id", "agreement_id", name=op.f("pk_consents")),
+        sa.ForeignKeyConstraint(
+            ["environment_id"],
+            ["environments.id"],
+            name=op.f("fk_consents_environment_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_consents_user_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint(
+            "environment_id", "user_id", "client_id", "agreement_id", name=op.f("pk_consents")
+        ),
         sa.UniqueConstraint("id", name=op.f("uq_consents_id")),
     )
 
@@ -95,8 +112,12 @@ def _grants() -> None:
         sa.Column("created_at", _INSTANT, nullable=False),
         sa.Column("expires_at", _INSTANT, nullable=False),
         sa.Column("ended_at", _INSTANT, nullable=True),
-        sa.ForeignKeyConstraint(["environment_id"], ["environments.id"], name=op.f("fk_grants_environment_id"), ondelete="CASCADE"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_grants_user_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["environment_id"], ["environments.id"], name=op.f("fk_grants_environment_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.id"], name=op.f("fk_grants_user_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_grants")),
     )
     for column in ("expires_at", "session_id", "user_id"):
@@ -110,7 +131,9 @@ def _grants() -> None:
         sa.Column("nonce", sa.Text(), nullable=True),
         sa.Column("expires_at", _INSTANT, nullable=False),
         sa.Column("redeemed_at", _INSTANT, nullable=True),
-        sa.ForeignKeyConstraint(["grant_id"], ["grants.id"], name=op.f("fk_codes_grant_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["grant_id"], ["grants.id"], name=op.f("fk_codes_grant_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_codes")),
     )
     op.create_index(op.f("ix_codes_expires_at"), "codes", ["expires_at"], unique=False)
@@ -126,19 +149,27 @@ def _refresh_tokens() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("rotated_at", _INSTANT, nullable=False),
         sa.Column("expires_at", _INSTANT, nullable=False),
-        sa.ForeignKeyConstraint(["grant_id"], ["grants.id"], name=op.f("fk_refresh_tokens_grant_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["grant_id"], ["grants.id"], name=op.f("fk_refresh_tokens_grant_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("grant_id", name=op.f("pk_refresh_tokens")),
         sa.UniqueConstraint("digest", name=op.f("uq_refresh_tokens_digest")),
     )
-    op.create_index(op.f("ix_refresh_tokens_previous_digest"), "refresh_tokens", ["previous_digest"], unique=False)
+    op.create_index(
+        op.f("ix_refresh_tokens_previous_digest"), "refresh_tokens", ["previous_digest"], unique=False
+    )
     op.create_table(
         "spent_refresh_tokens",
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("grant_id", sa.String(length=36), nullable=False),
-        sa.ForeignKeyConstraint(["grant_id"], ["grants.id"], name=op.f("fk_spent_refresh_tokens_grant_id"), ondelete="CASCADE"),
+        sa.ForeignKeyConstraint(
+            ["grant_id"], ["grants.id"], name=op.f("fk_spent_refresh_tokens_grant_id"), ondelete="CASCADE"
+        ),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_spent_refresh_tokens")),
     )
-    op.create_index(op.f("ix_spent_refresh_tokens_grant_id"), "spent_refresh_tokens", ["grant_id"], unique=False)
+    op.create_index(
+        op.f("ix_spent_refresh_tokens_grant_id"), "spent_refresh_tokens", ["grant_id"], unique=False
+    )
 
 
 def _sign_on_failures() -> None:
@@ -150,6 +181,8 @@ def _sign_on_failures() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("expires_at", _INSTANT, nullable=False),
         sa.Column("locked_until", _INSTANT, nullable=True),
-        sa.PrimaryKeyConstraint("environment_id", "username_digest", "source_digest", name=op.f("pk_sign_on_failures")),
+        sa.PrimaryKeyConstraint(
+            "environment_id", "username_digest", "source_digest", name=op.f("pk_sign_on_failures")
+        ),
     )
     op.create_index(op.f("ix_sign_on_failures_expires_at"), "sign_on_failures", ["expires_at"], unique=False)
