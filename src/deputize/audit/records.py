@@ -125,7 +125,7 @@ class AccessEvent(NamedTuple):
             f'"timestamp":"{timestamp_text(self.timestamp)}",'
             f'"eventName":"{name}",'
             f'"transactionId":"{transaction}",{_identity(self.subject)},'
-            f'{_ends(self.peer)},'
+            f"{_ends(self.peer)},"
             f'"http":{{"request":{{{_what(self.peer.secure, self.method, self.origin, path)},'
             f'"headers":{_header_texts(self.headers)}}}}},'
             f'"response":{_response(self.part, self.status, self.elapsed, self.reason)},'
