@@ -22,16 +22,16 @@ from deputize.expressions.functions.function import Function
 from deputize.expressions.functions.gateway import FUNCTIONS, METHODS
 from deputize.expressions.functions.mapping import LIBRARIES
 from deputize.gateway import catalogue
-from deputize.gateway.admin_settings import AdminSettings, GatewaySettings
-from deputize.gateway.audit_objects import AUDIT_OBJECTS, HandlerConfig, JsonHandlerConfig
+from deputize.gateway.audit.objects import AUDIT_OBJECTS, HandlerConfig, JsonHandlerConfig
+from deputize.gateway.config.admin import AdminSettings, GatewaySettings
+from deputize.gateway.config.settings import Settings
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
+from deputize.gateway.loading.routes import RouteSettings
 from deputize.gateway.resolvers import RESOLVERS
-from deputize.gateway.routes import RouteSettings
-from deputize.gateway.secret_objects import SECRET_OBJECTS
-from deputize.gateway.settings import Settings
+from deputize.gateway.secrets.objects import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
-from deputize.gateway.tls import TLS_OBJECTS
+from deputize.gateway.tls.objects import TLS_OBJECTS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from deputize import gateway
 from deputize.authority.environment_file import entries
-from deputize.gateway.settings import Settings
+from deputize.gateway.config.settings import Settings
 
 
 def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:

@@ -7,7 +7,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from deputize.expressions import ExpressionError, compile_condition
-from deputize.gateway.conditions import PlacedCondition
+from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.kernel.errors import Position
 
 PATHS = st.sampled_from(["a", "b", "c.d", "c['e']", "list[0]"])

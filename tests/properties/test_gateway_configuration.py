@@ -5,11 +5,11 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deputize.gateway import json_text
-from deputize.gateway.defaults import DEFAULT_OBJECTS
-from deputize.gateway.deployment import Deployment
-from deputize.gateway.documents import parse
-from deputize.gateway.routes import build_route
+from deputize.gateway.config import json_text
+from deputize.gateway.config.defaults import DEFAULT_OBJECTS
+from deputize.gateway.config.documents import parse
+from deputize.gateway.loading.deployment import Deployment
+from deputize.gateway.loading.routes import build_route
 from deputize.kernel import strict_json
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import TYPES, ground_for, heap_of, instance_for

@@ -5,8 +5,8 @@ other case.
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from deputize.gateway.mcp_sessions import SessionBinding
-from deputize.gateway.oauth_contexts import access_token
+from deputize.gateway.exchange.mcp_sessions import SessionBinding
+from deputize.gateway.exchange.oauth_contexts import access_token
 from deputize.http.messages import Headers
 from deputize.mcp.errors import Rejection
 from deputize.mcp.headers import MAX_SESSION, read_fields

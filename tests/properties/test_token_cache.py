@@ -8,7 +8,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.gateway.oauth_contexts import AccessToken, access_token
+from deputize.gateway.exchange.oauth_contexts import AccessToken, access_token
 from deputize.gateway.resolvers.resolution import InvalidToken
 from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache
 from support.gateway import FixedClock, exchange_for

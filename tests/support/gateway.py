@@ -4,16 +4,16 @@ import json
 from pathlib import Path
 from types import MappingProxyType
 
-from deputize.gateway.audit_objects import AUDIT_OBJECTS
-from deputize.gateway.decisions import let_up
-from deputize.gateway.declarations import declarations
-from deputize.gateway.decorators import Decorations
-from deputize.gateway.deployment import Deployment
+from deputize.gateway.audit.objects import AUDIT_OBJECTS
+from deputize.gateway.config.declarations import declarations
+from deputize.gateway.config.instance import Instance
+from deputize.gateway.config.properties import Properties, outermost
+from deputize.gateway.exchange.decisions import let_up
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
-from deputize.gateway.heap import Ground, Heap, Standing
-from deputize.gateway.places import Instance
-from deputize.gateway.tokens import Properties, outermost
+from deputize.gateway.loading.decorators import Decorations
+from deputize.gateway.loading.deployment import Deployment
+from deputize.gateway.loading.heap import Ground, Heap, Standing
 from deputize.http.exchange import Exchange, Peer
 from deputize.http.messages import Body, Headers, Request, Response
 from deputize.kernel.errors import Position

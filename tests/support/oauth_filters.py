@@ -3,14 +3,14 @@
 import json
 from types import MappingProxyType
 
-from deputize.gateway.audit_objects import AUDIT_OBJECTS
+from deputize.gateway.audit.objects import AUDIT_OBJECTS
+from deputize.gateway.config.settings import Settings
+from deputize.gateway.exchange.oauth_contexts import access_token
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
-from deputize.gateway.oauth_contexts import access_token
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.resolvers.resolution import InvalidToken
-from deputize.gateway.secret_objects import SECRET_OBJECTS
-from deputize.gateway.settings import Settings
+from deputize.gateway.secrets.objects import SECRET_OBJECTS
 from support.gateway import Answering, exchange_for, ground_for, heap_of, instance_for
 
 RESOURCE = "https://ig.example.com:8443/mcp"

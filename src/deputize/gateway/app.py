@@ -8,12 +8,12 @@ from pathlib import Path
 import structlog
 
 from deputize.gateway import catalogue
-from deputize.gateway.access_audit import unheard_audit
-from deputize.gateway.admin_settings import ListenerSettings
 from deputize.gateway.administration import Administration
-from deputize.gateway.declarations import below
-from deputize.gateway.instance import LoadedInstance, load
-from deputize.gateway.tls import ServerTls
+from deputize.gateway.config.admin import ListenerSettings
+from deputize.gateway.config.declarations import below
+from deputize.gateway.exchange.access_audit import unheard_audit
+from deputize.gateway.loading.instance import LoadedInstance, load
+from deputize.gateway.tls.objects import ServerTls
 from deputize.http.exchange import Handler
 from deputize.http.listener import Gate, Limits, Listener, Records, serve
 from deputize.kernel.clock import Clock, SystemClock

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from deputize.gateway.audit_objects import AUDIT_OBJECTS
+from deputize.gateway.audit.objects import AUDIT_OBJECTS
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
+from deputize.gateway.loading.context import HeapType
 from deputize.gateway.resolvers import RESOLVERS
-from deputize.gateway.secret_objects import SECRET_OBJECTS
-from deputize.gateway.site import HeapType
+from deputize.gateway.secrets.objects import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
-from deputize.gateway.tls import TLS_OBJECTS
+from deputize.gateway.tls.objects import TLS_OBJECTS
 from deputize.kernel.errors import ConfigurationError, Faults, Position
 
 ENTRY_POINT_GROUP = "deputize.gateway"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deputize.gateway import catalogue
-from deputize.gateway.defaults import DEFAULT_OBJECTS
+from deputize.gateway.config.defaults import DEFAULT_OBJECTS
 from deputize.gateway.handlers.router import Router
 from support.gateway import built, ground_for, heap_of, instance_for
 

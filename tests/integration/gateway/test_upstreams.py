@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 from structlog.testing import capture_logs
 
+from deputize.gateway.exchange.oauth_contexts import AccessToken
 from deputize.gateway.handlers.client import ClientHandler
-from deputize.gateway.oauth_contexts import AccessToken
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver
 from deputize.http.messages import Body, Headers, Response
 from deputize.http.upstream import Upstream

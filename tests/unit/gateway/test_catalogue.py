@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from deputize.gateway import catalogue
-from deputize.gateway.settings import Settings
+from deputize.gateway.config.settings import Settings
 from deputize.kernel.errors import ConfigurationError
 
 

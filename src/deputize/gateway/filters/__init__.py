@@ -16,7 +16,7 @@ from deputize.gateway.filters.switch import SwitchFilter
 from deputize.gateway.filters.throttling import ThrottlingFilter
 from deputize.gateway.filters.transaction_id_outbound import TransactionIdOutboundFilter
 from deputize.gateway.filters.uri_path_rewrite import UriPathRewriteFilter
-from deputize.gateway.site import HeapType
+from deputize.gateway.loading.context import HeapType
 
 FILTERS: tuple[HeapType, ...] = (
     McpAuditFilter,

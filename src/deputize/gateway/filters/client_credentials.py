@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote_plus
 
-from deputize.gateway.settings import Reference
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import Reference
+from deputize.gateway.loading.context import Site
 from deputize.secrets.secret import SecretError, SecretStore, generic_secret
 
 

@@ -2,9 +2,9 @@
 
 from typing import Self
 
+from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.filters.client_credentials import ClientCredentials
-from deputize.gateway.settings import Reference, Settings
-from deputize.gateway.site import Site
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Body, Response
 

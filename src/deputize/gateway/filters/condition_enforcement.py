@@ -6,10 +6,10 @@ Lets an exchange continue only if a condition holds (gateway-config reference 4.
 from collections.abc import Awaitable
 from typing import Self
 
-from deputize.gateway.conditions import PlacedCondition
-from deputize.gateway.oauth_contexts import RefusalContext
-from deputize.gateway.settings import ConditionText, Reference, Settings
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import ConditionText, Reference, Settings
+from deputize.gateway.exchange.conditions import PlacedCondition
+from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Response
 

@@ -3,9 +3,9 @@
 from collections.abc import Awaitable
 from typing import Self
 
-from deputize.gateway.conditions import PlacedCondition
-from deputize.gateway.settings import ConditionText, Reference, Settings
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import ConditionText, Reference, Settings
+from deputize.gateway.exchange.conditions import PlacedCondition
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Filter, Next
 from deputize.http.messages import Response
 

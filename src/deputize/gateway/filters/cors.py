@@ -8,9 +8,9 @@ from typing import Self
 
 from pydantic import Field, field_validator
 
-from deputize.gateway.oauth_contexts import RefusalContext
-from deputize.gateway.settings import Duration, OneOrMore, Reference, Settings
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings
+from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Headers, Response
 from deputize.kernel.uris import normalise_origin

@@ -9,8 +9,8 @@ from typing import Self
 from pydantic import model_validator
 
 from deputize.expressions import Template
-from deputize.gateway.settings import Settings, TemplateText
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import Settings, TemplateText
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Response
 from deputize.kernel.uris import DEFAULT_PORTS, Origin, parse_origin

@@ -10,12 +10,12 @@ from typing import Final
 from deputize.audit.batches import NotKept
 from deputize.audit.records import MCP, McpEvent, Part, Route, Subject, cut
 from deputize.audit.service import AuditService, Commit, Publish
-from deputize.gateway.contexts import RouterContext
-from deputize.gateway.decisions import Decision, decision_on
-from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
-from deputize.gateway.settings import Reference, Settings
-from deputize.gateway.site import Site
-from deputize.gateway.stream_watch import is_open_stream
+from deputize.gateway.config.settings import Reference, Settings
+from deputize.gateway.exchange.contexts import RouterContext
+from deputize.gateway.exchange.decisions import Decision, decision_on
+from deputize.gateway.exchange.oauth_contexts import AccessToken, RefusalContext
+from deputize.gateway.exchange.stream_watch import is_open_stream
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Ending, Exchange, Filter, Next
 from deputize.http.messages import Body, Response
 from deputize.kernel.clock import Clock

@@ -9,13 +9,13 @@ from typing import Final, Self
 import structlog
 from pydantic import Field
 
-from deputize.gateway.contexts import RouterContext
+from deputize.gateway.config.settings import OneOrMore, Reference, Settings
+from deputize.gateway.exchange.contexts import RouterContext
+from deputize.gateway.exchange.mcp_errors import error_response
+from deputize.gateway.exchange.oauth_contexts import AccessToken, RefusalContext
+from deputize.gateway.exchange.redirects import redirect_within
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter, Refusal
-from deputize.gateway.mcp_errors import error_response
-from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
-from deputize.gateway.redirects import redirect_within
-from deputize.gateway.settings import OneOrMore, Reference, Settings
-from deputize.gateway.site import Site
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Filter, Next
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel import pointers

@@ -13,17 +13,17 @@ import structlog
 from pydantic import Field
 
 from deputize.expressions import ExpressionError, Template
-from deputize.gateway.bindings import as_text
-from deputize.gateway.contexts import BoundContext
-from deputize.gateway.mcp_errors import refuse_unread
-from deputize.gateway.mcp_sessions import PROCESS_SECRET, SessionBinding
-from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
+from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings, TemplateText
+from deputize.gateway.exchange.bindings import as_text
+from deputize.gateway.exchange.contexts import BoundContext
+from deputize.gateway.exchange.mcp_errors import refuse_unread
+from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET, SessionBinding
+from deputize.gateway.exchange.oauth_contexts import AccessToken, RefusalContext
+from deputize.gateway.exchange.stream_watch import is_open_stream, watch
+from deputize.gateway.loading.context import Site
 from deputize.gateway.resolvers.cache import cache_limits
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken, ResolutionError
 from deputize.gateway.resolvers.token_cache import TokenCache, resolve_anew
-from deputize.gateway.settings import Duration, OneOrMore, Reference, Settings, TemplateText
-from deputize.gateway.site import Site
-from deputize.gateway.stream_watch import is_open_stream, watch
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Headers, Response
 from deputize.mcp.challenge import Challenge, bearer

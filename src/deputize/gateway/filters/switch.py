@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Self
 
-from deputize.gateway.conditions import PlacedCondition, Undecidable
-from deputize.gateway.settings import ConditionText, OneOrMore, Reference, Settings
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings
+from deputize.gateway.exchange.conditions import PlacedCondition, Undecidable
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Response
 

@@ -11,9 +11,9 @@ import structlog
 from pydantic import model_validator
 
 from deputize.expressions import ExpressionError, Template, compile_template
-from deputize.gateway.oauth_contexts import RefusalContext
-from deputize.gateway.settings import Reference, Settings, TemplateText, explained
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import Reference, Settings, TemplateText, explained
+from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.loading.context import Site
 from deputize.gateway.throttling.buckets import Buckets
 from deputize.gateway.throttling.rate import Rate, RateSettings, ThrottlingRatePolicy
 from deputize.http.exchange import Exchange, Next

@@ -7,8 +7,8 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Self
 
-from deputize.gateway.settings import Settings
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import Settings
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Response
 

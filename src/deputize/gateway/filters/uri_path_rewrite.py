@@ -10,10 +10,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field
 
-from deputize.gateway.contexts import RouterContext
-from deputize.gateway.redirects import leads_to, plain_path
-from deputize.gateway.settings import Settings
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import Settings
+from deputize.gateway.exchange.contexts import RouterContext
+from deputize.gateway.exchange.redirects import leads_to, plain_path
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Response
 from deputize.kernel.uris import Origin, Target, UriError, parse_target

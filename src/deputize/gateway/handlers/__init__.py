@@ -7,7 +7,7 @@ from deputize.gateway.handlers.reverse_proxy import ReverseProxyHandler
 from deputize.gateway.handlers.router import Router
 from deputize.gateway.handlers.sequence import SequenceHandler
 from deputize.gateway.handlers.static_response import StaticResponseHandler
-from deputize.gateway.site import HeapType
+from deputize.gateway.loading.context import HeapType
 
 HANDLERS: tuple[HeapType, ...] = (
     Router,

@@ -2,8 +2,8 @@
 
 from typing import Self
 
-from deputize.gateway.settings import OneOrMore, Reference, Settings
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import OneOrMore, Reference, Settings
+from deputize.gateway.loading.context import Site
 from deputize.http import chain
 from deputize.http.exchange import Filter, Handler
 from deputize.kernel.errors import Faults

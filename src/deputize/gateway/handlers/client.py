@@ -2,9 +2,9 @@
 
 from typing import Self
 
-from deputize.gateway.decisions import let_up
+from deputize.gateway.exchange.decisions import let_up
 from deputize.gateway.handlers.upstream_settings import UpstreamSettings
-from deputize.gateway.site import Site
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
 from deputize.http.upstream import Upstream

@@ -8,10 +8,10 @@ import structlog
 from pydantic import Field
 
 from deputize.expressions import Template
-from deputize.gateway.conditions import PlacedCondition
-from deputize.gateway.oauth_contexts import RefusalContext
-from deputize.gateway.settings import ConditionText, OneOrMore, Reference, Settings, TemplateText
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings, TemplateText
+from deputize.gateway.exchange.conditions import PlacedCondition
+from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.uris import parse_origin

@@ -4,11 +4,11 @@ from typing import Self
 
 import structlog
 
-from deputize.gateway.decisions import let_up
+from deputize.gateway.config.settings import Duration
+from deputize.gateway.exchange.decisions import let_up
+from deputize.gateway.exchange.mcp_errors import failure_response
 from deputize.gateway.handlers.upstream_settings import UpstreamSettings
-from deputize.gateway.mcp_errors import failure_response
-from deputize.gateway.settings import Duration
-from deputize.gateway.site import Site
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
 from deputize.http.upstream import (

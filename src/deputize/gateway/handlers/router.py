@@ -8,13 +8,13 @@ from typing import ClassVar, Self, cast
 import structlog
 from pydantic import field_validator
 
-from deputize.gateway.deployment import Deployment
-from deputize.gateway.heap import Heap, ScannedRoutes
-from deputize.gateway.oauth_contexts import RefusalContext
-from deputize.gateway.route_set import BuildRoute, RouteSet
-from deputize.gateway.routes import Route, build_route
-from deputize.gateway.settings import Duration, Reference, Settings
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import Duration, Reference, Settings
+from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.deployment import Deployment
+from deputize.gateway.loading.heap import Heap, ScannedRoutes
+from deputize.gateway.loading.route_set import BuildRoute, RouteSet
+from deputize.gateway.loading.routes import Route, build_route
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.errors import ConfigurationError, ConfigurationErrors

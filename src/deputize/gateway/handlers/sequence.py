@@ -8,9 +8,9 @@ from typing import Self
 
 from pydantic import Field
 
-from deputize.gateway.conditions import PlacedCondition
-from deputize.gateway.settings import ConditionText, OneOrMore, Reference, Settings
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings
+from deputize.gateway.exchange.conditions import PlacedCondition
+from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 

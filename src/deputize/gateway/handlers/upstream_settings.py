@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from deputize.gateway.settings import Duration, Reference, Settings
-from deputize.gateway.site import Site
-from deputize.gateway.tls import ClientTls
+from deputize.gateway.config.settings import Duration, Reference, Settings
+from deputize.gateway.loading.context import Site
+from deputize.gateway.tls.objects import ClientTls
 from deputize.http.upstream import Deadlines, PoolLimits, Upstream
 
 

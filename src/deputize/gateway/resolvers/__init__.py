@@ -1,7 +1,7 @@
 """Access-token resolvers, in the order a reader wants; each is one file."""
 
+from deputize.gateway.loading.context import HeapType
 from deputize.gateway.resolvers.cache import CacheAccessTokenResolver
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver
-from deputize.gateway.site import HeapType
 
 RESOLVERS: tuple[HeapType, ...] = (TokenIntrospectionAccessTokenResolver, CacheAccessTokenResolver)

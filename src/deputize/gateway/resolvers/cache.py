@@ -5,10 +5,10 @@ Remembers what another resolver found out (gateway-config reference, section 4.2
 
 from pydantic import Field
 
+from deputize.gateway.config.settings import Duration, Reference, Settings
+from deputize.gateway.loading.context import Site
 from deputize.gateway.resolvers.resolution import AccessTokenResolver
 from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache
-from deputize.gateway.settings import Duration, Reference, Settings
-from deputize.gateway.site import Site
 
 
 class CacheAccessTokenResolver:

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Final, Self
 from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode, urlsplit
 
-from deputize.gateway.oauth_contexts import AccessToken, access_token
+from deputize.gateway.config.settings import Reference, Settings
+from deputize.gateway.exchange.oauth_contexts import AccessToken, access_token
+from deputize.gateway.loading.context import Site
 from deputize.gateway.resolvers.resolution import InvalidToken, ResolutionError
-from deputize.gateway.settings import Reference, Settings
-from deputize.gateway.site import Site
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Request, Response
 from deputize.http.upstream import UpstreamError

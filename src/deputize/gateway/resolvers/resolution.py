@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from deputize.gateway.oauth_contexts import AccessToken
+from deputize.gateway.exchange.oauth_contexts import AccessToken
 from deputize.http.exchange import Exchange
 from deputize.kernel.errors import DeputizeError
 

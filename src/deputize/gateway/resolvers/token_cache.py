@@ -5,7 +5,7 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from deputize.gateway.oauth_contexts import AccessToken
+from deputize.gateway.exchange.oauth_contexts import AccessToken
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken
 from deputize.http.exchange import Exchange
 from deputize.kernel.clock import Clock

@@ -3,7 +3,7 @@
 What a `ThrottlingFilter` asks for the rate of an exchange (gateway-config reference 4.9).
 """
 
-from deputize.gateway.site import HeapType
+from deputize.gateway.loading.context import HeapType
 from deputize.gateway.throttling.default_rate import DefaultRateThrottlingPolicy
 from deputize.gateway.throttling.mapped import MappedThrottlingPolicy
 

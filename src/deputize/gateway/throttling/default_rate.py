@@ -2,8 +2,8 @@
 
 from typing import Self
 
-from deputize.gateway.settings import Reference, Settings
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import Reference, Settings
+from deputize.gateway.loading.context import Site
 from deputize.gateway.throttling.rate import Rate, RateSettings, ThrottlingRatePolicy
 from deputize.http.exchange import Exchange
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Self
 
 from deputize.expressions import Template
-from deputize.gateway.settings import Settings, TemplateText
-from deputize.gateway.site import Site
+from deputize.gateway.config.settings import Settings, TemplateText
+from deputize.gateway.loading.context import Site
 from deputize.gateway.throttling.rate import Rate, RateSettings
 from deputize.http.exchange import Exchange
 

@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 from pydantic import Field, field_validator
 
-from deputize.gateway.settings import Duration, Settings
+from deputize.gateway.config.settings import Duration, Settings
 from deputize.http.exchange import Exchange
 
 

@@ -3,10 +3,10 @@
 import pytest
 from structlog.testing import capture_logs
 
-from deputize.gateway.conditions import Undecidable
-from deputize.gateway.contexts import RouterContext
-from deputize.gateway.oauth_contexts import access_token
-from deputize.gateway.places import RouteIdentity
+from deputize.gateway.config.instance import RouteIdentity
+from deputize.gateway.exchange.conditions import Undecidable
+from deputize.gateway.exchange.contexts import RouterContext
+from deputize.gateway.exchange.oauth_contexts import access_token
 from deputize.http.exchange import Filter
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import TYPES, Answering, built, exchange_for, ground_for, heap_of

@@ -1,6 +1,6 @@
 import pytest
 
-from deputize.gateway.oauth_contexts import RefusalContext, access_token
+from deputize.gateway.exchange.oauth_contexts import RefusalContext, access_token
 from deputize.http.exchange import Filter
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import Answering, built, exchange_for

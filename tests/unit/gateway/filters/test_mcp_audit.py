@@ -9,12 +9,12 @@ from pydantic_core import from_json
 
 from deputize.audit.batches import NotKept
 from deputize.audit.records import Part, cut
-from deputize.gateway.contexts import RouterContext
-from deputize.gateway.decisions import let_up
+from deputize.gateway.config.instance import RouteIdentity
+from deputize.gateway.exchange.contexts import RouterContext
+from deputize.gateway.exchange.decisions import let_up
 from deputize.gateway.filters.mcp_audit import McpAuditFilter
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
-from deputize.gateway.places import RouteIdentity
 from deputize.http.chain import Chain
 from deputize.http.exchange import Ending, Filter, Handler
 from deputize.http.messages import Body, Headers, Response
@@ -367,7 +367,11 @@ async def test_what_was_recorded_strictly_leaves_no_circle(headers):
         gc.set_debug(0)
         gc.garbage.clear()
     assert (
-        not {"deputize.gateway.decisions", "deputize.gateway.filters.mcp_audit", "deputize.http.exchange"}
+        not {
+            "deputize.gateway.exchange.decisions",
+            "deputize.gateway.filters.mcp_audit",
+            "deputize.http.exchange",
+        }
         & found
     )
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from deputize.gateway.contexts import RouterContext
+from deputize.gateway.config.instance import RouteIdentity
+from deputize.gateway.exchange.contexts import RouterContext
+from deputize.gateway.exchange.oauth_contexts import AccessToken
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
-from deputize.gateway.oauth_contexts import AccessToken
-from deputize.gateway.places import RouteIdentity
 from deputize.gateway.resolvers.resolution import ResolutionError
 from deputize.http.chain import Chain
 from deputize.http.messages import Body, Headers, Response

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from deputize.gateway.exchange.oauth_contexts import RefusalContext
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
-from deputize.gateway.oauth_contexts import RefusalContext
 from deputize.http.messages import Body, BodyBroken
 from deputize.kernel.errors import ConfigurationError
 from deputize.mcp.context import McpContext

@@ -3,8 +3,8 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deputize.gateway.exchange.oauth_contexts import AccessToken, RefusalContext
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
-from deputize.gateway.oauth_contexts import AccessToken, RefusalContext
 from deputize.gateway.resolvers.resolution import ResolutionError
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import built, exchange_for

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.gateway.contexts import RouterContext
+from deputize.gateway.config.instance import RouteIdentity
+from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.filters.uri_path_rewrite import UriPathRewriteFilter
-from deputize.gateway.places import RouteIdentity
 from deputize.http.exchange import Filter
 from deputize.kernel.errors import ConfigurationError
 from deputize.kernel.uris import parse_origin

@@ -2,8 +2,8 @@
 
 import pytest
 
-from deputize.gateway.conditions import Undecidable
-from deputize.gateway.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.conditions import Undecidable
+from deputize.gateway.exchange.oauth_contexts import RefusalContext
 from deputize.http.exchange import Handler
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import built, exchange_for

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.gateway.oauth_contexts import AccessToken
+from deputize.gateway.exchange.oauth_contexts import AccessToken
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver, introspected
 from deputize.gateway.resolvers.resolution import InvalidToken, ResolutionError
 from deputize.http.chain import Chain

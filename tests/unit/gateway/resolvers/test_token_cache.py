@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deputize.gateway.oauth_contexts import AccessToken, access_token
+from deputize.gateway.exchange.oauth_contexts import AccessToken, access_token
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken, ResolutionError
 from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache, resolve_anew
 from support.gateway import FixedClock, built, exchange_for

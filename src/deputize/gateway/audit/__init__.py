@@ -1,0 +1,1 @@
+"""Audit services and their destinations as heap objects."""

@@ -1,0 +1,1 @@
+"""From configuration files to typed configuration."""

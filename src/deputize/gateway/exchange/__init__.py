@@ -1,0 +1,1 @@
+"""What filters and handlers share about one exchange."""

@@ -1,0 +1,152 @@
+"""The access record of every exchange, refused ones and those no route takes included (gateway-config
+reference, section 7.3).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from deputize.audit.batches import NotKept
+from deputize.audit.records import ACCESS, AccessEvent, Part, Route, Subject, safe_headers
+from deputize.audit.service import AuditService, Commit, Publish
+from deputize.gateway.config.instance import RouteIdentity
+from deputize.gateway.exchange.contexts import RouterContext
+from deputize.gateway.exchange.decisions import decision_on
+from deputize.gateway.exchange.oauth_contexts import AccessToken
+from deputize.http.exchange import Ending, Exchange
+from deputize.http.listener import Unheard
+from deputize.kernel.clock import Clock
+
+_NOBODY: Final = Subject()
+Observe = Callable[[Exchange], None]
+
+
+def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | None) -> Observe | None:
+    """What to call with each exchange before the route's filters see it.
+
+    `None` when nobody takes access records.
+
+    Without `route`: what to call with every exchange; only those that no route takes are recorded.
+    """
+    publish = service.publisher(ACCESS)
+    if publish is None:
+        return None
+    known_as = None if route is None else Route(route.id, route.name)
+    commit = service.committer(ACCESS)
+
+    def observe(exchange: Exchange) -> None:
+        recording = _Recording(publish, commit, exchange, known_as, clock.now())
+        exchange.endings.append(recording)
+        if commit is not None:
+            decision_on(exchange).commits += (recording.commit,)
+
+    return observe
+
+
+def unheard_audit(services: Sequence[AuditService], clock: Clock) -> Callable[[Unheard], None]:
+    """What to tell of requests that the listener answers itself, which belong to no route.
+
+    The first of `services` that takes them does.
+    """
+
+    def record(unheard: Unheard) -> None:
+        publish = next((publish for service in services if (publish := service.publisher(ACCESS))), None)
+        if publish is None:
+            return
+        request = unheard.request
+        publish(
+            AccessEvent(
+                unheard.transaction_id,
+                None,
+                clock.now(),
+                unheard.peer,
+                request.method if request else None,
+                request.origin if request else None,
+                request.target if request else None,
+                safe_headers(request.headers.raw) if request else (),
+                unheard.status,
+                0.0,
+                _NOBODY,
+                unheard.reason,
+            )
+        )
+
+    return record
+
+
+class _Recording:
+    """The request as received, its credentials left out, until its answer leaves."""
+
+    __slots__ = (
+        "_commit",
+        "_exchange",
+        "_headers",
+        "_method",
+        "_origin",
+        "_part",
+        "_publish",
+        "_route",
+        "_target",
+        "_timestamp",
+    )
+
+    def __init__(
+        self,
+        publish: Publish,
+        commit: Commit | None,
+        exchange: Exchange,
+        route: Route | None,
+        timestamp: float,
+    ) -> None:
+        request = exchange.request
+        self._publish = publish
+        self._commit = commit
+        self._exchange: Exchange | None = exchange
+        self._route = route
+        self._timestamp = timestamp
+        self._method = request.method
+        self._origin = request.origin
+        self._target = request.target
+        self._headers = safe_headers(request.headers.raw)
+        self._part = Part.WHOLE
+
+    def __call__(self, ending: Ending) -> None:
+        """Record the exchange, and let go of it.
+
+        It holds this object, and a circle would wait for the garbage collector.
+        """
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None and self._concerns(exchange):
+            status = None if ending.response is None else ending.response.status
+            self._publish(self._event(exchange, status, ending.finished - exchange.started, self._part))
+
+    async def commit(self) -> None:
+        """Bring the decision onto the disk. Raises `OSError`."""
+        if self._exchange is None or self._commit is None or not self._concerns(self._exchange):
+            return
+        self._part = Part.OUTCOME
+        try:
+            await self._commit(self._event(self._exchange, None, 0.0, Part.DECISION))
+        except NotKept:
+            self._part = Part.WHOLE
+            raise
+
+    def _concerns(self, exchange: Exchange) -> bool:
+        return self._route is not None or exchange.find(RouterContext) is None
+
+    def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: Part) -> AccessEvent:
+        token = exchange.find(AccessToken)
+        return AccessEvent(
+            exchange.transaction_id,
+            self._route,
+            self._timestamp,
+            exchange.peer,
+            self._method,
+            self._origin,
+            self._target,
+            self._headers,
+            status,
+            elapsed,
+            _NOBODY if token is None else token.subject,
+            None,
+            part,
+        )

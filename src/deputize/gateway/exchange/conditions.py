@@ -1,0 +1,121 @@
+"""Conditions at work: what becomes of an exchange when one is true, false, or cannot be decided."""
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Final, cast
+
+import structlog
+
+from deputize.expressions import Condition, ExpressionError
+from deputize.gateway.config.settings import explained
+from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.http.exchange import Exchange
+from deputize.http.messages import Response
+from deputize.kernel.errors import DeputizeError, Position
+
+log = structlog.get_logger()
+_MOST_REPORTS: Final = 16
+_ABSENT_WHEN_ALL_IS_WELL: Final = RefusalContext.binding_name
+Bind = Callable[[Exchange, Response | None], Mapping[str, object]]
+
+
+class Undecidable(DeputizeError):
+    """A condition cannot be evaluated, or compares something in a context that nothing has left.
+
+    Neither branch is safe to take.
+    """
+
+
+class PlacedCondition:
+    """A condition at its place in the configuration.
+
+    What it cannot decide it reports to the operator, each cause once.
+    """
+
+    __slots__ = ("_bind", "_condition", "_position", "_reported")
+
+    def __init__(self, condition: Condition, position: Position, bind: Bind) -> None:
+        """`bind` gives what expressions see of an exchange."""
+        self._condition = condition
+        self._position = position
+        self._bind = bind
+        self._reported: set[str] = set()
+
+    @property
+    def reads(self) -> AbstractSet[tuple[str, ...]]:
+        """The names it reads, as `Template.reads`."""
+        return self._condition.template.reads.keys()
+
+    def permits(self, exchange: Exchange, response: Response | None = None) -> bool:
+        """Whether it is true.
+
+        One that compares something missing, or cannot be evaluated, permits nothing.
+        """
+        bindings = self._bind(exchange, response)
+        try:
+            decided = self._condition.decide(bindings)
+        except ExpressionError as error:
+            self._report(explained(error))
+            return False
+        if decided is None:
+            self._report(f"it compares what is missing: {', '.join(self._condition.absent(bindings))}")
+        return decided is True
+
+    def selects(self, exchange: Exchange, response: Response | None = None) -> bool:
+        """Whether it is true, where an absent header or claim equals nothing and differs from everything.
+
+        Raises `Undecidable`.
+
+        What was absent is told the operator once: it may be a name that is written wrong.
+        """
+        bindings = self._bind(exchange, response)
+        try:
+            decided = self._condition.decide(bindings)
+            if decided is not None:
+                return decided
+            lost = self._lost(bindings)
+            if not lost:
+                self._tell_absent(bindings)
+                return self._condition.holds(bindings)
+        except ExpressionError as error:
+            raise Undecidable(
+                f"the condition at {self._position} cannot be evaluated: {explained(error)}"
+            ) from error
+        raise Undecidable(
+            f"the condition at {self._position} compares what no filter before it has left: {lost}"
+        )
+
+    def accepts(self, exchange: Exchange) -> bool:
+        """As `selects`, for a route: others may take what this one cannot decide about."""
+        try:
+            return self.selects(exchange)
+        except Undecidable as error:
+            self._report(str(error))
+            return False
+
+    def _lost(self, bindings: Mapping[str, object]) -> str:
+        """The bindings and contexts it reads that are not there at all, as names."""
+        contexts = cast("Mapping[str, object]", bindings["contexts"])
+        expected = {_ABSENT_WHEN_ALL_IS_WELL, *contexts}
+        lost: dict[str, None] = {}
+        for name, *rest in self._condition.template.reads:
+            if bindings.get(name) is None:
+                lost[name] = None
+            elif name in {"contexts", "context"} and rest and rest[0] not in expected:
+                lost[f"{name}.{rest[0]}"] = None
+        return ", ".join(lost)
+
+    def _report(self, reason: str) -> None:
+        if reason not in self._reported and len(self._reported) < _MOST_REPORTS:
+            self._reported.add(reason)
+            log.warning("a condition counts as false", place=str(self._position), reason=reason)
+
+    def _tell_absent(self, bindings: Mapping[str, object]) -> None:
+        absent = ", ".join(self._condition.absent(bindings))
+        if absent not in self._reported and len(self._reported) < _MOST_REPORTS:
+            self._reported.add(absent)
+            log.info(
+                "a condition compares what is missing, which differs from everything",
+                place=str(self._position),
+                missing=absent,
+            )

@@ -1,0 +1,129 @@
+"""Legacy MCP sessions that belong to whoever opened them.
+
+The id a client gets is sealed with the binding to its token.
+
+A session id is no authentication (MCP, Streamable HTTP, session management): without a binding, a token of
+one user would continue the session of another. Nothing is stored; the server's own id never leaves the
+gateway.
+"""
+
+import json
+from typing import Final, NamedTuple
+
+import structlog
+
+from deputize.gateway.exchange.oauth_contexts import AccessToken
+from deputize.http.messages import Headers
+from deputize.kernel.digests import digest
+from deputize.kernel.ids import random_bytes
+from deputize.kernel.values import JsonValue
+from deputize.mcp import versions
+from deputize.mcp.errors import Rejection, header_mismatch, unknown_session
+from deputize.mcp.headers import MAX_SESSION, is_session
+from deputize.secrets.sealing import MIN_SECRET, TextSeal
+
+log = structlog.get_logger()
+_SESSION: Final = "Mcp-Session-Id"
+_VERSION: Final = "MCP-Protocol-Version"
+PROCESS_SECRET: Final = random_bytes(MIN_SECRET)
+"""What sessions are sealed with where no secret is configured.
+
+It is nobody else's, and ends with the process.
+"""
+
+
+class OpenedSession(NamedTuple):
+    """A session that a request continues: its id as the client knows it, and as the server does."""
+
+    sealed: str
+    id: str
+
+
+class SessionBinding:
+    """Exchanges session ids in the headers of requests and answers.
+
+    2026-07-28 has no sessions: its requests are left as they are.
+    """
+
+    def __init__(self, seal: TextSeal) -> None:
+        self._seal = seal
+
+    def open(self, headers: Headers, token: AccessToken, resource: str) -> OpenedSession | Rejection | None:
+        """Replace the client's id by the server's.
+
+        `None` without one, a `Rejection` where it is not this token's at `resource`.
+        """
+        presented = headers.get_all(_SESSION)
+        if not presented:
+            return None
+        if len(presented) > 1:
+            return header_mismatch(f"{_SESSION} is repeated")
+        if not _is_legacy(headers):
+            return header_mismatch(f"{_SESSION} does not exist in this protocol version")
+        session = (
+            self._seal.open(presented[0], _binding(token, resource))
+            if len(presented[0]) <= MAX_SESSION
+            else None
+        )
+        if session is None:
+            return unknown_session()
+        headers.set(_SESSION, session)
+        return OpenedSession(presented[0], session)
+
+    def seal(
+        self,
+        asked: Headers,
+        headers: Headers,
+        token: AccessToken,
+        resource: str,
+        opened: OpenedSession | None,
+    ) -> None:
+        """Replace the server's id in the answer's headers by the client's.
+
+        The one used in the headers `asked`, or a new one.
+        """
+        given = headers.get_all(_SESSION)
+        if not given or not _is_legacy(asked):
+            return
+        headers.remove(_SESSION)
+        if len(given) > 1 or not is_session(given[0]):
+            log.warning(
+                "a session id of the MCP server is dropped: it is repeated, too long or not visible ASCII",
+                resource=resource,
+            )
+        elif opened is not None and opened.id == given[0]:
+            headers.add(_SESSION, opened.sealed)
+        else:
+            headers.add(_SESSION, self._seal.seal(given[0], _binding(token, resource)))
+
+
+def _is_legacy(headers: Headers) -> bool:
+    """Whether the request may be meant for a session.
+
+    Its version has them, or it does not say one version.
+    """
+    stated = headers.get_all(_VERSION)
+    return len(stated) != 1 or stated[0].strip(" \t") in versions.HANDSHAKE
+
+
+def _binding(token: AccessToken, resource: str) -> bytes:
+    """Resource, issuer, subject, client and chain of actors.
+
+    The token itself where it names neither subject nor client.
+    """
+    info = token.info
+    holder: JsonValue = [info.get("sub"), info.get("client_id")]
+    if holder == [None, None]:
+        holder = digest(token.token)
+    return json.dumps(
+        [_SESSION, resource, info.get("iss"), holder, _actors(info.get("act"))], sort_keys=True
+    ).encode()
+
+
+def _actors(act: JsonValue) -> list[JsonValue]:
+    """Issuer and subject of each actor, the one acting now first; what is no actor stands for itself."""
+    chain: list[JsonValue] = []
+    while isinstance(act, dict):
+        chain.append([act.get("iss"), act.get("sub")])
+        act = act.get("act")
+    return chain if act is None else [*chain, act]

@@ -1,0 +1,107 @@
+"""What one route, or the gateway itself, registered while it was built, and how that is undone."""
+
+import asyncio
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from deputize.gateway.loading.context import Closer, Job
+from deputize.http.exchange import Handler
+from deputize.kernel.errors import ConfigurationError, Position
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path served on the gateway itself, and where it was configured."""
+
+    handler: Handler
+    position: Position
+
+
+@dataclass(slots=True)
+class Deployment:
+    """Collects during the build.
+
+    Afterwards runs the jobs, and at the end closes what was opened, last opened first.
+    """
+
+    endpoints: dict[str, Endpoint] = field(default_factory=dict[str, Endpoint])
+    warnings: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
+    closers: list[Closer] = field(default_factory=list[Closer])
+    jobs: list[tuple[float, Job]] = field(default_factory=list["tuple[float, Job]"])
+    sources: Mapping[Path, bytes] = field(default_factory=dict[Path, bytes])
+    """Other files that the result depends on, and what they held."""
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
+    _tasks: list["asyncio.Task[None]"] = field(default_factory=list["asyncio.Task[None]"])
+
+    def publish(self, path: str, endpoint: Endpoint) -> None:
+        """Register `path`. Raises `ConfigurationError` when this deployment already serves it."""
+        if path in self.endpoints:
+            raise already_published(path, endpoint.position, self.endpoints[path].position)
+        self.endpoints[path] = endpoint
+
+    def is_outdated(self) -> bool:
+        """Whether a source has changed since, or cannot be read any more."""
+        return any(_content(path) != text for path, text in self.sources.items())
+
+    def start(self) -> None:
+        """Begin the periodic jobs; needs a running event loop."""
+        self._tasks += [asyncio.create_task(self._repeat(interval, job)) for interval, job in self.jobs]
+
+    def end_jobs(self) -> None:
+        """Let the periodic jobs run no more, while exchanges that began earlier may still use what was
+        built.
+        """
+        self._ended.set()
+
+    async def close(self) -> None:
+        """End the jobs and close everything; what fails is logged and does not keep the rest open.
+
+        A job that is running is waited for, not cancelled: it may be closing something itself.
+        """
+        self.end_jobs()
+        await asyncio.gather(*self._tasks)
+        for closer in reversed(self.closers):
+            await _closed(closer)
+        self.closers.clear()
+
+    async def _repeat(self, interval: float, job: Job) -> None:
+        while not await self._ends_within(interval):
+            try:
+                await job()
+            except Exception as error:
+                log.exception(
+                    "a periodic job failed and will run again", error=str(error), interval_seconds=interval
+                )
+
+    async def _ends_within(self, seconds: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+        return self._ended.is_set()
+
+
+def already_published(path: str, position: Position, other: Position) -> ConfigurationError:
+    """The error of a second object that wants to serve `path`."""
+    return ConfigurationError(
+        position, f"{path} is already served for {other}", "give each protected resource its own resourceId"
+    )
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+async def _closed(closer: Closer) -> None:
+    try:
+        await closer()
+    except Exception as error:
+        log.exception("something could not be closed", error=str(error))

@@ -1,0 +1,202 @@
+"""An instance directory as a loaded gateway.
+
+`admin.json`, `config.json` and the routes, everything built, nothing listening.
+"""
+
+from collections.abc import Awaitable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from deputize.audit.service import AuditService
+from deputize.gateway.config.admin import AdminSettings, GatewaySettings
+from deputize.gateway.config.declarations import Declaration, below, declarations
+from deputize.gateway.config.defaults import DEFAULT_ADMIN, DEFAULT_CONFIG, DEFAULT_OBJECTS
+from deputize.gateway.config.documents import content
+from deputize.gateway.config.files import Configured, Kind, configured
+from deputize.gateway.config.instance import Instance
+from deputize.gateway.config.properties import Properties, outermost
+from deputize.gateway.exchange.access_audit import Observe, access_audit
+from deputize.gateway.exchange.buffering import DEFAULT_LIMIT, Buffered
+from deputize.gateway.exchange.forwarding import ClientDescription
+from deputize.gateway.loading.advice import about_connectors
+from deputize.gateway.loading.context import HeapType
+from deputize.gateway.loading.decorators import Decorations
+from deputize.gateway.loading.deployment import Deployment, already_published
+from deputize.gateway.loading.heap import Ground, Heap, Standing
+from deputize.http.exchange import Exchange, Handler
+from deputize.http.messages import Response
+from deputize.kernel.clock import Clock
+from deputize.kernel.errors import ConfigurationError, Faults, Position
+from deputize.kernel.values import JsonValue
+
+GLOBAL = "the gateway's own configuration"
+"""The owner of endpoints that no route publishes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedInstance:
+    """What was built from the files. `admin_heap` holds what only listeners may refer to."""
+
+    admin: Configured[AdminSettings]
+    admin_heap: Heap
+    entry: Handler
+    ground: Ground
+    deployment: Deployment = field(repr=False)
+
+    def errors(self) -> tuple[ConfigurationError, ...]:
+        """What keeps routes from serving as their files stand."""
+        return tuple(error for routes in self.ground.route_sets for error in routes.errors())
+
+    def warnings(self) -> Iterator[ConfigurationError]:
+        """What works but is probably not meant, in all files."""
+        yield from self.deployment.warnings
+        for routes in self.ground.route_sets:
+            for route in routes.routes:
+                yield from route.deployment.warnings
+
+    async def rescan(self) -> None:
+        """Bring all routes in line with their files now.
+
+        Raises `ConfigurationError` for a directory that cannot be read.
+        """
+        for routes in tuple(self.ground.route_sets):
+            await routes.scan_in_slices()
+
+
+class Entry:
+    """Where every exchange begins: paths the gateway serves itself, then the main handler."""
+
+    __slots__ = ("_describe", "_handle", "_published")
+
+    def __init__(self, ground: Ground, main: Handler, client: ClientDescription) -> None:
+        self._published = ground.published
+        self._handle = main.handle
+        self._describe = client.describe
+
+    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+        """Pass on, with the client described by the gateway instead of by itself."""
+        self._describe(exchange)
+        own = self._published.find(exchange.request.target.path)
+        return self._handle(exchange) if own is None else own.handle(exchange)
+
+
+class Observed:
+    """A handler all of whose exchanges are shown to the access audit of the gateway's own configuration."""
+
+    __slots__ = ("_handle", "_observe")
+
+    def __init__(self, observe: Observe, handler: Handler) -> None:
+        self._observe = observe
+        self._handle = handler.handle
+
+    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+        """Show, and pass on."""
+        self._observe(exchange)
+        return self._handle(exchange)
+
+
+async def load(
+    directory: Path, environment: Mapping[str, str], clock: Clock, types: Mapping[str, HeapType]
+) -> LoadedInstance:
+    """Build everything in `directory`.
+
+    Raises `ConfigurationError` for what stops the start; broken routes do not.
+
+    What was opened before an error is closed again. Runs in an event loop, because deployed routes begin
+    their periodic jobs.
+    """
+    deployment = Deployment()
+    try:
+        loaded = _built(
+            Instance(directory, clock, streaming=False, environment=environment), types, deployment
+        )
+    except ConfigurationError:
+        await deployment.close()
+        raise
+    deployment.start()
+    return loaded
+
+
+def _built(bare: Instance, types: Mapping[str, HeapType], deployment: Deployment) -> LoadedInstance:
+    outer = Properties({}, outermost(bare))
+    faults = Faults()
+    admin = faults.attempt(_file, AdminSettings, bare, "admin.json", DEFAULT_ADMIN, outer)
+    config = faults.attempt(_file, GatewaySettings, bare, "config.json", DEFAULT_CONFIG, outer)
+    if admin is None or config is None:
+        raise faults.error()
+    try:
+        return _loaded(bare, types, deployment, admin, config)
+    except ConfigurationError as error:
+        raise config.file.located(admin.file.located(error)) from error
+
+
+def _loaded(
+    bare: Instance,
+    types: Mapping[str, HeapType],
+    deployment: Deployment,
+    admin: Configured[AdminSettings],
+    config: Configured[GatewaySettings],
+) -> LoadedInstance:
+    ground = Ground(replace(bare, streaming=admin.settings.streaming_enabled), types)
+    defaults = Heap(ground, _default_objects(), deployment, Standing(Properties({}, outermost(bare))))
+    faults = Faults()
+    admin_heap = faults.attempt(_heap, admin, admin.settings.heap, defaults, Decorations())
+    everywhere = Decorations().extended(config.settings.global_decorators)
+    heap = faults.attempt(_heap, config, config.settings.heap, defaults, everywhere)
+    if admin_heap is None or heap is None:
+        raise faults.error()
+    _publish(ground, deployment)
+    main = heap.resolve(config.settings.handler, Handler, below(config.position, "handler"))
+    _publish(ground, deployment)
+    deployment.warnings += [*admin.unread("admin.json"), *config.unread("config.json")]
+    deployment.warnings += about_connectors(admin.settings, admin.position)
+    deployment.warnings = [config.file.located(admin.file.located(each)) for each in deployment.warnings]
+    audit = heap.resolve("AuditService", AuditService, below(config.position, "heap"))
+    entry = _observed(_entry(ground, main, admin.settings), access_audit(audit, bare.clock, None))
+    return LoadedInstance(admin, admin_heap, entry, ground, deployment)
+
+
+def _observed(entry: Handler, observe: Observe | None) -> Handler:
+    return entry if observe is None else Observed(observe, entry)
+
+
+def _publish(ground: Ground, deployment: Deployment) -> None:
+    """Serve what objects of the global files have published so far.
+
+    Routes come in between and may not serve it as well.
+    """
+    for path, endpoint in deployment.endpoints.items():
+        other = ground.published.elsewhere(GLOBAL, path)
+        if other is not None:
+            raise already_published(path, endpoint.position, other.position)
+    ground.published.replace(GLOBAL, dict(deployment.endpoints))
+
+
+def _entry(ground: Ground, main: Handler, settings: AdminSettings) -> Handler:
+    entry = Entry(ground, main, ClientDescription(settings.trusted_proxies))
+    if settings.streaming_enabled:
+        return entry
+    return Buffered(entry, settings.max_body_length if settings.max_body_length > 0 else DEFAULT_LIMIT)
+
+
+def _file(
+    kind: type[Kind], instance: Instance, name: str, default: bytes, outer: Properties
+) -> Configured[Kind]:
+    path = instance.directory / "config" / name
+    if path.exists():
+        return configured(kind, content(path), str(path), instance, outer)
+    return configured(kind, default, f"{path} (absent, so the default)", instance, outer)
+
+
+def _heap(file: Configured[Kind], objects: JsonValue, parent: Heap, decorations: Decorations) -> Heap:
+    found = declarations(objects, below(file.position, "heap"))
+    heap = Heap(
+        parent.ground, found, parent.deployment, Standing(file.properties, decorations, parent=parent)
+    )
+    heap.build_all()
+    return heap
+
+
+def _default_objects() -> Iterator[Declaration]:
+    for index, members in enumerate(DEFAULT_OBJECTS):
+        yield Declaration(members, Position("default objects", f"/{index}"))

@@ -1,0 +1,114 @@
+"""The names that runtime expressions may read, and what becomes of others.
+
+A name that nothing declares is a typing error: the condition `contexts.mpc.name != 'danger'` would hold for
+everybody. It is refused when the file is loaded. Names that PingGateway has and this gateway has not are
+missing, and warned about, so that files still load.
+"""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from deputize.expressions import ExpressionSyntaxError, Template
+from deputize.gateway.config.settings import explained
+from deputize.gateway.exchange.bindings import CORE_CONTEXTS, SHAPE
+from deputize.gateway.exchange.contexts import RouterContext, Shape
+from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.kernel.errors import ConfigurationError, Position
+
+_ELSEWHERE_ROOTS = frozenset({"session", "exchange", "globals"})
+_ELSEWHERE_CONTEXTS = frozenset(
+    {
+        *(
+            "accessAuditExtension",
+            "amSession",
+            "capturedPassword",
+            "cdsso",
+            "cdssoFailure",
+            "idpSelectionLogin",
+            "jwtBuilder",
+        ),
+        *(
+            "jwtValidation",
+            "jwtValidationError",
+            "oauth2TokenExchange",
+            "policyDecision",
+            "session",
+            "sessionInfo",
+            "ssoToken",
+            "sts",
+        ),
+        *("uma", "userProfile"),
+    }
+)
+_ELSEWHERE_MEMBERS = frozenset(
+    {"matchedUri", "remainingUri", "uriTemplateVariables", "remoteUser", "fragment", "userInfo", "form"}
+)
+"""What PingGateway has in its bindings (gateway-config reference 2.2), and this gateway has not."""
+
+
+def declared_contexts(types: Iterable[object]) -> Shape:
+    """The contexts of the core, and those that heap types list as their `contexts`."""
+    listed = (kind for each in types for kind in getattr(each, "contexts", ()))
+    left = {
+        kind.binding_name: getattr(kind, "binding_shape", None)
+        for kind in (RouterContext, RefusalContext, *listed)
+    }
+    return {**CORE_CONTEXTS, **left}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What can be read at one place.
+
+    The bindings, the contexts that installed types leave, the properties in force.
+    """
+
+    contexts: Shape
+    properties: Mapping[str, object]
+
+    def examine(self, template: Template, position: Position) -> list[ConfigurationError]:
+        """Warnings about names that are always missing here.
+
+        Raises `ConfigurationError` for one that nothing declares.
+        """
+        shape: Shape = {
+            **dict.fromkeys(self.properties),
+            **SHAPE,
+            "contexts": self.contexts,
+            "context": self.contexts,
+        }
+        found = (self._examined(names, at, shape, template, position) for names, at in template.reads.items())
+        return [warning for warning in found if warning]
+
+    def _examined(
+        self, names: tuple[str, ...], at: int, shape: Shape | None, template: Template, position: Position
+    ) -> ConfigurationError | None:
+        for depth, name in enumerate(names):
+            if shape is None:
+                return None
+            if name not in shape:
+                return self._unknown(names[: depth + 1], at, shape, template, position)
+            shape = shape[name]
+        return None
+
+    def _unknown(
+        self, names: tuple[str, ...], at: int, shape: Shape, template: Template, position: Position
+    ) -> ConfigurationError | None:
+        shown = ".".join(names)
+        is_context = len(names) == 2 and names[0] in {"contexts", "context"}
+        elsewhere = (
+            _ELSEWHERE_ROOTS if len(names) == 1 else _ELSEWHERE_CONTEXTS if is_context else _ELSEWHERE_MEMBERS
+        )
+        near = difflib.get_close_matches(names[-1], shape, n=1)
+        if names[-1] in elsewhere or (len(names) > 1 and not is_context and not near):
+            return ConfigurationError(
+                position, f"this gateway has no {shown}: it is always missing", "remove what depends on it"
+            )
+        error = ExpressionSyntaxError(template.source, at, f"nothing is known as {shown}")
+        fix = (
+            f"did you mean {'.'.join((*names[:-1], near[0]))}?"
+            if near
+            else f"known here are {', '.join(sorted(shape))}"
+        )
+        raise ConfigurationError(position, explained(error), fix)

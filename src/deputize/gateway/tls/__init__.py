@@ -1,0 +1,1 @@
+"""TLS objects of listeners and of clients."""

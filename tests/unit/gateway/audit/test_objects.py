@@ -1,0 +1,250 @@
+import stat
+from pathlib import Path
+
+import pytest
+from pydantic_core import from_json
+
+from deputize.audit.service import AuditService
+from deputize.gateway.config.instance import RouteIdentity
+from deputize.gateway.exchange.access_audit import access_audit, unheard_audit
+from deputize.gateway.exchange.contexts import RouterContext
+from deputize.gateway.exchange.decisions import let_up
+from deputize.gateway.exchange.oauth_contexts import access_token
+from deputize.http.exchange import Ending
+from deputize.http.listener import Unheard
+from deputize.http.messages import Response
+from deputize.kernel.errors import ConfigurationError
+from support.audit_events import MCP
+from support.gateway import FixedClock, built, exchange_for, instance_for
+from support.oauth_filters import CLAIMS, oauth_heap
+
+JSON_HANDLER = "org.forgerock.audit.handlers.json.JsonAuditEventHandler"
+STDOUT_HANDLER = "org.forgerock.audit.handlers.json.stdout.JsonStdoutAuditEventHandler"
+
+
+def handler(java_class=JSON_HANDLER, **config):
+    return {"class": java_class, "config": {"name": "json", "topics": ["access", "mcp"], **config}}
+
+
+def open_files():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def service_of(tmp_path, *handlers, key="eventHandlers", **more):
+    heap = oauth_heap(instance=instance_for(tmp_path))
+    service = built(AuditService, {"type": "AuditService", "config": {key: list(handlers), **more}}, heap)
+    return service, heap
+
+
+@pytest.mark.parametrize("key", ["eventHandlers", "event-handlers"])
+async def test_the_use_cases_service_writes_two_files(tmp_path, key):
+    service, heap = service_of(tmp_path, handler(logDirectory=str(tmp_path / "audit")), key=key)
+    service.publisher("mcp")(MCP)
+    await heap.deployment.close()
+    assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == [
+        "access.audit.json",
+        "mcp.audit.json",
+    ]
+    assert from_json((tmp_path / "audit/mcp.audit.json").read_bytes())["transactionId"] == "tx"
+    assert heap.deployment.warnings == []
+
+
+async def test_permissions_and_buffering_are_configurable(tmp_path):
+    settings = {"filePermissions": "640", "buffering": {"maxSize": 5, "writeInterval": "1 second"}}
+    _, heap = service_of(tmp_path, handler(logDirectory="audit", **settings))
+    assert stat.S_IMODE((tmp_path / "audit/mcp.audit.json").stat().st_mode) == 0o640
+    await heap.deployment.close()
+
+
+async def test_full_files_are_set_aside_and_few_are_kept(tmp_path):
+    settings = {
+        "fileRotation": {"rotationEnabled": True, "maxFileSize": 100},
+        "fileRetention": {"maxNumberOfHistoryFiles": 2},
+    }
+    for _ in range(5):
+        service, heap = service_of(tmp_path, handler(logDirectory="audit", topics=["mcp"], **settings))
+        service.publisher("mcp")(MCP)
+        await heap.deployment.close()
+        assert heap.deployment.warnings == []
+    assert [len(path.read_bytes().splitlines()) for path in (tmp_path / "audit").iterdir()] == [1, 1, 1]
+
+
+async def test_a_handler_that_is_not_enabled_takes_nothing(tmp_path):
+    service, _ = service_of(tmp_path, handler(logDirectory="audit", enabled=False))
+    assert service.publisher("mcp") is None
+
+
+async def test_standard_output_is_a_handler(tmp_path):
+    service, heap = service_of(tmp_path, handler(STDOUT_HANDLER))
+    assert service.publisher("access") is not None
+    await heap.deployment.close()
+
+
+def test_the_default_service_does_nothing(tmp_path):
+    service, _ = service_of(tmp_path)
+    assert service.publisher("access") is None
+
+
+@pytest.mark.parametrize(
+    ("event_handler", "pointer"),
+    [
+        (handler("org.forgerock.audit.handlers.json.JsonAuditEventHandlr"), "eventHandlers/0/class"),
+        (handler("com.example.Other"), "eventHandlers/0/class"),
+        (handler(), "eventHandlers/0/config/logDirectory"),
+        (handler(logDirectory="file/audit"), "eventHandlers/0/config/logDirectory"),
+        (handler(logDirectory="audit", topics=[]), "eventHandlers/0/config/topics"),
+        (handler(logDirectory="audit", filePermissions="999"), "eventHandlers/0/config/filePermissions"),
+    ],
+)
+def test_configuration_that_cannot_work(tmp_path, event_handler, pointer):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match=f"/handler/config/{pointer}: "):
+        service_of(tmp_path, event_handler)
+
+
+async def test_what_is_not_read_is_warned_about(tmp_path):
+    _, heap = service_of(
+        tmp_path, handler(logDirectory="audit", topics=["mcp", "notifications"], bufering={})
+    )
+    await heap.deployment.close()
+    told = "\n".join(map(str, heap.deployment.warnings))
+    assert "did you mean 'buffering'?" in told
+    assert "nothing is ever recorded on topic 'notifications'" in told
+
+
+async def test_every_exchange_of_a_route_leaves_an_access_record(tmp_path):
+    service, heap = service_of(tmp_path, handler(logDirectory="audit"))
+    observe = access_audit(service, FixedClock(), RouteIdentity("r1", "weather"))
+    for response in (Response(200), None):
+        exchange = exchange_for(
+            "/mcp?token=s3cret",
+            "POST",
+            headers=[("Host", "client.example"), ("Authorization", "Bearer s3cret")],
+        )
+        observe(exchange)
+        exchange.request.headers.set("Host", "upstream.example")
+        exchange.put(access_token("s3cret", CLAIMS, None))
+        for ending in exchange.endings:
+            ending(Ending(response, 0, complete=True, finished=0.5))
+    await heap.deployment.close()
+    text = (tmp_path / "audit/access.audit.json").read_text()
+    answered, broken = map(from_json, text.splitlines())
+    assert (answered["userId"], answered["ig"]["routeName"], answered["response"]["statusCode"]) == (
+        "demouser",
+        "weather",
+        "200",
+    )
+    assert answered["http"]["request"]["headers"] == {"host": ["client.example"]}
+    assert (broken["response"]["status"], broken["response"]["elapsedTime"]) == ("FAILED", 500)
+    assert "s3cret" not in text
+
+
+async def test_what_waits_to_be_written_holds_no_credentials():
+    kept = []
+
+    class Keeping:
+        topics = frozenset({"access"})
+
+        def committer(self, topic):
+            return None
+
+        def taker(self, topic):
+            return kept.append
+
+    observe = access_audit(AuditService((Keeping(),)), FixedClock(), RouteIdentity("r1", "weather"))
+    exchange = exchange_for(
+        "/mcp",
+        "POST",
+        headers=[
+            ("HOST", "a"),
+            ("Authorization", "Bearer s3cret"),
+            ("cookie", "s=s3cret"),
+            ("X-Key", "s3cret"),
+        ],
+    )
+    observe(exchange)
+    assert b"s3cret" not in b"".join(value for _, value in exchange.endings[0]._headers)
+    exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
+    assert kept[0].headers == [(b"HOST", b"a")]
+
+
+async def test_a_strict_access_decision_is_on_the_disk_before_the_call_goes_up(tmp_path):
+    service, heap = service_of(tmp_path, handler(logDirectory="audit"), strict=True)
+    for route, routed in ((RouteIdentity("r1", "weather"), True), (None, False), (None, True)):
+        observe = access_audit(service, FixedClock(), route)
+        exchange = exchange_for("/x")
+        observe(exchange)
+        if routed:
+            exchange.put(RouterContext(RouteIdentity("r1", "weather"), None, exchange.request.target))
+        before = (tmp_path / "audit/access.audit.json").read_bytes().count(b"\n")
+        assert await let_up(exchange) is None
+        concerns = route is not None or not routed
+        lines = (tmp_path / "audit/access.audit.json").read_bytes().splitlines()[before:]
+        assert [from_json(line)["response"] for line in lines] == ([None] if concerns else [])
+        exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
+        await heap.ground.instance.trail.written()
+        lines = (tmp_path / "audit/access.audit.json").read_bytes().splitlines()[before + concerns :]
+        assert [from_json(line)["eventName"] for line in lines] == (
+            ["OPENIG-HTTP-ACCESS-OUTCOME"] if concerns else []
+        )
+    await heap.deployment.close()
+
+
+@pytest.mark.parametrize(
+    ("handlers", "complaint"),
+    [
+        ([], "nothing is recorded at all"),
+        ([handler(logDirectory="audit", enabled=False)], "nothing is recorded at all"),
+        ([handler(STDOUT_HANDLER)], "records of topic 'access' go to no disk"),
+        (
+            [handler(STDOUT_HANDLER), handler(logDirectory="audit", topics=["access"])],
+            "records of topic 'mcp' go to no disk",
+        ),
+    ],
+)
+async def test_strictness_that_nobody_can_keep_is_an_error(tmp_path, handlers, complaint):
+    with pytest.raises(ConfigurationError, match=f"/handler/config/strict: .*{complaint}"):
+        service_of(tmp_path, *handlers, strict=True)
+
+
+async def test_what_the_listener_answers_itself_is_recorded_by_the_first_that_takes_it(tmp_path):
+    heap = oauth_heap(instance=instance_for(tmp_path))
+    instance = heap.ground.instance
+    record = unheard_audit(instance.audit_services, FixedClock())
+    peer = exchange_for().peer
+    record(Unheard(peer, "tx-0", 400, "nobody takes it", None))
+    for name, topics in (("a", ["mcp"]), ("b", ["access"]), ("c", ["access"])):
+        config = {"eventHandlers": [handler(logDirectory=name, topics=topics)]}
+        built(AuditService, {"type": "AuditService", "config": config}, heap)
+    busy = exchange_for("/x?token=s3cret", headers=[("Host", "h"), ("Cookie", "s3cret")]).request
+    record(Unheard(peer, "tx-1", 408, "the head did not come", None))
+    record(Unheard(peer, "tx-2", 503, "too many", busy))
+    await heap.deployment.close()
+    assert instance.audit_services == []
+    text = (tmp_path / "b/access.audit.json").read_text()
+    first, second = map(from_json, text.splitlines())
+    assert (first["transactionId"], first["response"]["statusCode"], first["response"]["detail"]) == (
+        "tx-1",
+        "408",
+        {"reason": "the head did not come"},
+    )
+    assert second["http"]["request"] == {
+        "secure": False,
+        "method": "GET",
+        "path": "http://client.example/x",
+        "headers": {"host": ["h"]},
+    }
+    assert "s3cret" not in text
+    assert (tmp_path / "c/access.audit.json").read_text() == ""
+
+
+def test_nothing_is_observed_for_nobody(tmp_path):
+    service, _ = service_of(tmp_path)
+    assert access_audit(service, FixedClock(), RouteIdentity("r1", "weather")) is None
+
+
+def test_files_open_for_nobody_are_not_left_behind(tmp_path):
+    before = open_files()
+    with pytest.raises(ConfigurationError):
+        service_of(tmp_path, handler("com.example.Other"), handler(logDirectory="audit"))
+    assert open_files() == before

@@ -1,0 +1,134 @@
+import asyncio
+import gc
+
+import pytest
+
+from deputize.gateway.exchange.stream_watch import is_open_stream, watch
+from deputize.http.exchange import Ending
+from deputize.http.messages import Body, Headers, Response
+from support.gateway import exchange_for
+from support.patience import PATIENCE
+
+SOON = 0.001
+
+
+class Upstream:
+    """An answer that stays open, and whether it was closed."""
+
+    def __init__(self, content_type=b"text/event-stream"):
+        self.closed = asyncio.Event()
+        self.response = Response(
+            200, Headers([(b"Content-Type", content_type)]), Body(None, self._events(), close=self._close)
+        )
+
+    async def _events(self):
+        yield b": hello\n\n"
+        await asyncio.Event().wait()
+
+    async def _close(self):
+        self.closed.set()
+
+
+class Asked:
+    """Answers questions about a token one after the other, the last one for ever."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.count = 0
+        self.event = asyncio.Event()
+
+    async def __call__(self, exchange):
+        self.count += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if self.count >= 3:
+            self.event.set()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+async def drained(response):
+    async with asyncio.timeout(PATIENCE):
+        return [chunk async for chunk in response.body]
+
+
+@pytest.mark.parametrize(
+    ("answers", "questions"),
+    [
+        (["revoked"], 1),
+        ([None, None, "revoked"], 3),
+        ([ValueError(), None, OSError(), "revoked"], 4),
+        ([ValueError(), ValueError(), None], 2),
+        ([None, ValueError(), ValueError(), None], 3),
+    ],
+)
+async def test_a_stream_ends_when_its_token_is_not_accepted_or_nobody_can_say_twice(answers, questions):
+    upstream, asked = Upstream(), Asked(*answers)
+    watch(exchange_for(), upstream.response, None, SOON, asked)
+    assert await drained(upstream.response) == [b": hello\n\n"]
+    assert (asked.count, upstream.closed.is_set()) == (questions, True)
+
+
+async def test_a_stream_whose_token_is_still_good_goes_on():
+    upstream, asked = Upstream(), Asked(None)
+    watch(exchange_for(), upstream.response, None, SOON, asked)
+    chunks = aiter(upstream.response.body)
+    assert await anext(chunks) == b": hello\n\n"
+    waiting = asyncio.ensure_future(anext(chunks))
+    await asyncio.wait_for(asked.event.wait(), PATIENCE)
+    assert not waiting.done()
+    waiting.cancel()
+
+
+async def test_nobody_asks_after_the_exchange_has_ended():
+    upstream, asked = Upstream(), Asked(None)
+    exchange = exchange_for()
+    watch(exchange, upstream.response, None, SOON, asked)
+    for ending in exchange.endings:
+        ending(Ending(upstream.response, 0, complete=False, finished=0.0))
+    await asyncio.sleep(10 * SOON)
+    assert asked.count == 0
+
+
+async def test_a_stream_ends_with_its_life_and_is_not_asked_about_where_that_is_off():
+    upstream, asked = Upstream(), Asked("revoked")
+    watch(exchange_for(), upstream.response, 0.01, None, asked)
+    assert await drained(upstream.response) == [b": hello\n\n"]
+    assert asked.count == 0
+
+
+@pytest.mark.parametrize(
+    ("content_type", "open_stream"),
+    [
+        (b"text/event-stream", True),
+        (b"Text/Event-Stream; charset=utf-8", True),
+        (b"application/json", False),
+        (b"", False),
+    ],
+)
+def test_only_event_streams_that_are_being_sent_are_open(content_type, open_stream):
+    assert is_open_stream(Upstream(content_type).response) is open_stream
+    assert not is_open_stream(Response(200, Headers([(b"Content-Type", content_type)]), Body(b"data: 1\n\n")))
+
+
+async def test_a_watched_exchange_needs_no_garbage_collector():
+    gc.collect()
+    flags = gc.get_debug()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for answers in ([None], [None, "revoked"]):
+            asked = Asked(*answers)
+            upstream, exchange = Upstream(), exchange_for()
+            watch(exchange, upstream.response, 60, SOON, asked)
+            await anext(aiter(upstream.response.body))
+            while asked.count < 2:
+                await asyncio.sleep(SOON)
+            for ending in exchange.endings:
+                ending(Ending(upstream.response, 0, complete=False, finished=0.0))
+            del upstream, exchange, ending
+        await asyncio.sleep(SOON)
+        gc.collect()
+        assert [each for each in gc.garbage if type(each).__module__.startswith("deputize")] == []
+    finally:
+        gc.set_debug(flags)
+        gc.garbage.clear()

@@ -1,0 +1,141 @@
+import pytest
+
+from deputize.gateway.config.settings import Settings
+from deputize.gateway.handlers.static_response import StaticResponseHandler
+from deputize.http.exchange import Filter, Handler
+from deputize.kernel.errors import ConfigurationError, Position
+from support.gateway import built, ground_for, heap_of
+
+HERE = Position("test.json", "/handler")
+
+
+def static(name, status=200):
+    return {"name": name, "type": "StaticResponseHandler", "config": {"status": status}}
+
+
+class Counting:
+    made = 0
+
+    class Config(Settings):
+        pass
+
+    @classmethod
+    def build(cls, config, site):
+        cls.made += 1
+        return cls()
+
+    async def handle(self, exchange):
+        raise AssertionError
+
+
+def test_objects_are_built_once_and_only_when_referred_to():
+    heap = heap_of(
+        {"name": "one", "type": "Counting"},
+        {"name": "two", "type": "Counting"},
+        ground=ground_for(types={"Counting": Counting}),
+    )
+    before = Counting.made
+    assert heap.resolve("one", Handler, HERE) is heap.resolve("one", Handler, HERE)
+    assert Counting.made == before + 1
+
+
+def test_name_is_looked_up_in_the_parent_and_hidden_by_an_own_one():
+    parent = heap_of(static("shared", 201), static("outer", 202))
+    child = heap_of(static("shared", 203), parent=parent)
+    assert child.resolve("outer", Handler, HERE) is parent.resolve("outer", Handler, HERE)
+    assert child.resolve("shared", Handler, HERE) is not parent.resolve("shared", Handler, HERE)
+
+
+def test_type_may_be_a_java_class_name():
+    assert isinstance(
+        built(
+            Handler, {"type": "org.forgerock.openig.handler.StaticResponseHandler", "config": {"status": 204}}
+        ),
+        StaticResponseHandler,
+    )
+
+
+def test_circle_is_refused():
+    chain = [
+        {"name": name, "type": "Chain", "config": {"handler": other}}
+        for name, other in (("a", "b"), ("b", "a"))
+    ]
+    with pytest.raises(ConfigurationError, match="a -> b -> a refer to each other in a circle"):
+        heap_of(*chain).build_all()
+
+
+def test_a_failed_build_is_tried_again():
+    heap = heap_of({"name": "a", "type": "Chain", "config": {"handler": "missing"}})
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="no heap object is named 'missing'"):
+            heap.build_all()
+
+
+def test_wrong_kind_is_refused():
+    with pytest.raises(
+        ConfigurationError, match="'one' is a StaticResponseHandler, where a filter is needed"
+    ):
+        heap_of(static("one")).resolve("one", Filter, HERE)
+
+
+def test_unknown_name_suggests_similar_ones():
+    with pytest.raises(ConfigurationError, match=r"did you mean backend\?"):
+        heap_of(static("backend")).resolve("backnd", Handler, HERE)
+
+
+def test_unknown_type_suggests_similar_ones():
+    with pytest.raises(ConfigurationError, match="did you mean StaticResponseHandler") as raised:
+        built(Handler, {"type": "StaticResponseHandlr"})
+    assert raised.value.position.pointer == "/handler/type"
+
+
+def test_same_name_twice_is_refused():
+    with pytest.raises(ConfigurationError, match="declared twice"):
+        heap_of(static("one"), static("one")).build_all()
+
+
+@pytest.mark.parametrize("members", [{"type": "Chain"}, {"name": "", "type": "Chain"}, "text", 5])
+def test_declarations_without_a_name_are_refused(members):
+    with pytest.raises(ConfigurationError):
+        heap_of(members).build_all()
+
+
+def test_error_in_config_points_at_the_key():
+    with pytest.raises(ConfigurationError) as raised:
+        built(Handler, {"type": "StaticResponseHandler", "config": {"status": "many"}})
+    assert raised.value.position.pointer == "/handler/config/status"
+
+
+def test_missing_key_says_so():
+    with pytest.raises(ConfigurationError, match="'status' is required"):
+        built(Handler, {"type": "StaticResponseHandler"})
+
+
+def test_unknown_keys_are_warned_about():
+    heap = heap_of()
+    built(
+        Handler,
+        {
+            "type": "StaticResponseHandler",
+            "colour": "red",
+            "config": {"status": 200, "entiti": "x", "baseURI": "http://a"},
+        },
+        heap,
+    )
+    texts = [f"{each.position.pointer}: {each.reason}; {each.fix}" for each in heap.deployment.warnings]
+    assert texts == [
+        "/handler/config/entiti: StaticResponseHandler does not read 'entiti'; did you mean 'entity'?",
+        "/handler/config/baseURI: 'baseURI' inside 'config' has no effect; move 'baseURI' up, beside 'type'",
+        "/handler/colour: the object does not read 'colour'; ",
+    ]
+
+
+def test_properties_are_seen_by_expressions():
+    heap = heap_of(properties={"code": 207, "group": {"inner": "x"}})
+    handler = built(
+        StaticResponseHandler,
+        {"type": "StaticResponseHandler", "config": {"status": "${code}", "reason": "${heap.group.inner}"}},
+        heap,
+    )
+    assert handler._config.status == 207
+    assert handler._config.reason == "x"
