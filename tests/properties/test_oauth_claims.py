@@ -128,7 +128,7 @@ forms = st.fixed_dictionaries({}, optional={"client_id": ids, "client_secret": s
 @given(headers, forms)
 def test_only_the_right_secret_proves_an_identity_and_nothing_else_happens(header, form):
     try:
-        caller = authenticate_caller(ENVIRONMENT, read_credentials(CLIENT_AUTH_METHODS, header, form))
+        caller = authenticate_caller(ENVIRONMENT, read_credentials(CLIENT_AUTH_METHODS.members, header, form))
     except OAuthError:
         return
     expected = AGENT_SECRET if isinstance(caller, Agent) else TEST_SECRET

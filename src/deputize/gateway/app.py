@@ -7,8 +7,8 @@ from pathlib import Path
 
 import structlog
 
-from deputize.gateway import catalogue
 from deputize.gateway.administration import Administration
+from deputize.gateway.catalogue import HEAP_TYPES
 from deputize.gateway.config.admin import ListenerSettings
 from deputize.gateway.config.declarations import below
 from deputize.gateway.exchange.access_audit import unheard_audit
@@ -46,7 +46,7 @@ class Gateway:
 
         Raises `ConfigurationError` for what stops the start.
         """
-        return cls(await load(directory, environment, clock or SystemClock(), catalogue.installed()))
+        return cls(await load(directory, environment, clock or SystemClock(), HEAP_TYPES.by_name))
 
     def problems(self) -> tuple[tuple[ConfigurationError, ...], tuple[ConfigurationError, ...]]:
         """Errors that keep routes or connectors from serving, and warnings.

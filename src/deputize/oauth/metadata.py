@@ -35,14 +35,14 @@ def _endpoints(issuer: str) -> JsonObject:
 
 
 def _capabilities(environment: Environment) -> JsonObject:
-    methods = [method.name for method in CLIENT_AUTH_METHODS]
+    methods = [method.name for method in CLIENT_AUTH_METHODS.members]
     return {
         "acr_values_supported": sorted(environment.policies),
         "authorization_response_iss_parameter_supported": True,
         "claims_parameter_supported": False,
         "claims_supported": _claims(),
         "code_challenge_methods_supported": [METHOD],
-        "grant_types_supported": [grant.grant_type for grant in GRANTS],
+        "grant_types_supported": [grant.grant_type for grant in GRANTS.members],
         "id_token_signing_alg_values_supported": list(environment.keys.algorithms),
         "introspection_endpoint_auth_methods_supported": methods,
         "prompt_values_supported": ["none", "login", "consent"],

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deputize.gateway import catalogue
+from deputize.gateway.catalogue import HEAP_TYPES
 from deputize.gateway.config.defaults import DEFAULT_OBJECTS
 from deputize.gateway.handlers.router import Router
 from support.gateway import built, ground_for, heap_of, instance_for
@@ -17,7 +17,7 @@ def told(route, directory):
     routes = directory / "config" / "routes"
     routes.mkdir(parents=True)
     (routes / "mcp.json").write_text(route, encoding="utf-8")
-    heap = heap_of(*DEFAULT_OBJECTS, ground=ground_for(instance_for(directory), catalogue.by_name()))
+    heap = heap_of(*DEFAULT_OBJECTS, ground=ground_for(instance_for(directory), HEAP_TYPES.by_name))
     router = built(Router, {"type": "Router"}, heap)
     warnings = [warning for deployed in router.routes.routes for warning in deployed.deployment.warnings]
     lines = [f"error: {error}" for error in router.routes.errors()] + [

@@ -1,4 +1,4 @@
-"""Types that other packages add."""
+"""Heap types that other packages add."""
 
 import sys
 from importlib.metadata import EntryPoint
@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from deputize.gateway import catalogue
+from deputize.gateway.catalogue import HEAP_TYPES
 from deputize.gateway.config.settings import Settings
+from deputize.kernel import families
 from deputize.kernel.errors import ConfigurationError
+from deputize.kernel.families import Family
 
 
 class AddedFilter:
@@ -20,25 +22,15 @@ class AddedFilter:
         return cls()
 
 
-def offering(monkeypatch, *values):
-    offered = [
-        EntryPoint(f"offered-{at}", value, catalogue.ENTRY_POINT_GROUP) for at, value in enumerate(values)
-    ]
-    monkeypatch.setattr(catalogue, "entry_points", lambda group: offered)
-
-
-def test_a_type_of_another_package_is_installed(monkeypatch):
-    offering(monkeypatch, f"{__name__}:AddedFilter")
-    monkeypatch.setitem(sys.modules, __name__, SimpleNamespace(AddedFilter=AddedFilter))
-    assert catalogue.installed()["AddedFilter"] is AddedFilter
-
-
-def test_what_cannot_be_imported_is_an_error_with_a_name(monkeypatch):
-    offering(monkeypatch, "no_such_module:Filter", "json:no_such_member", "json:loads")
-    with pytest.raises(ConfigurationError) as raised:
-        catalogue.installed()
-    told = [str(each) for each in raised.value.errors]
-    assert [f"'offered-{at}'" in each for at, each in enumerate(told)] == [True, True, True]
-    assert "no_such_module:Filter cannot be imported: ModuleNotFoundError" in told[0]
-    assert "json:no_such_member cannot be imported: AttributeError" in told[1]
-    assert "json:loads is no type of heap object" in told[2]
+def test_a_type_of_another_package_is_installed_and_what_is_no_type_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "strangers", SimpleNamespace(AddedFilter=AddedFilter, nothing=object()))
+    offered = [EntryPoint("added", "strangers:AddedFilter", "deputize.gateway")]
+    monkeypatch.setattr(families, "entry_points", lambda group: offered)
+    fresh = Family(HEAP_TYPES.group, HEAP_TYPES.own, HEAP_TYPES.names, HEAP_TYPES.flaw)
+    assert fresh.by_name["AddedFilter"] is AddedFilter
+    offered.append(EntryPoint("nothing", "strangers:nothing", "deputize.gateway"))
+    fresh = Family(HEAP_TYPES.group, HEAP_TYPES.own, HEAP_TYPES.names, HEAP_TYPES.flaw)
+    with pytest.raises(
+        ConfigurationError, match="strangers:nothing cannot be used: it lacks Config or build"
+    ):
+        _ = fresh.members

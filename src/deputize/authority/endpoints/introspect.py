@@ -16,7 +16,9 @@ from deputize.oauth.parameters import required
 async def introspect(call: Call) -> Response:
     """What the caller may know of the token; everything it may not know is `active: false`."""
     parameters = await call.form()
-    credentials = read_credentials(CLIENT_AUTH_METHODS, call.request.headers.get("authorization"), parameters)
+    credentials = read_credentials(
+        CLIENT_AUTH_METHODS.members, call.request.headers.get("authorization"), parameters
+    )
     caller = authenticate_caller(call.environment, credentials)
     services = call.services
     found = await find_live_token(

@@ -21,7 +21,9 @@ async def revoke(call: Call) -> Response:
     200 in any case, so that nobody learns whose a token is (section 2.2).
     """
     parameters = await call.form()
-    credentials = read_credentials(CLIENT_AUTH_METHODS, call.request.headers.get("authorization"), parameters)
+    credentials = read_credentials(
+        CLIENT_AUTH_METHODS.members, call.request.headers.get("authorization"), parameters
+    )
     client_id = authenticate_agent(call.environment, credentials).id
     token = required(parameters, "token")
     revoked = await _revoke_refresh_token(call, token, client_id) or await _revoke_access_token(

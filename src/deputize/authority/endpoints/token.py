@@ -31,7 +31,7 @@ async def token(call: Call) -> Response:
     try:
         parameters = await call.form()
         credentials = read_credentials(
-            CLIENT_AUTH_METHODS, call.request.headers.get("authorization"), parameters
+            CLIENT_AUTH_METHODS.members, call.request.headers.get("authorization"), parameters
         )
         client = authenticate_agent(call.environment, credentials)
         response = await grants.answer(

@@ -42,7 +42,6 @@ Idle life is exact to that.
 """
 _LOGIN = Step("LOGIN", {})
 _LOGIN_ONLY = Policy("", "", (_LOGIN,))
-_BY_TYPE: Mapping[str, SignOnStep] = {step.type: step for step in STEPS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +201,7 @@ def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
     Signing on comes first even where a policy forgets it. Raises `ServerError`.
     """
     for step in (_LOGIN, *situation.policy.steps):
-        kind = _BY_TYPE.get(step.type)
+        kind = STEPS.by_name.get(step.type)
         if kind is None:
             raise ServerError(
                 f"the policy {situation.policy.name!r} has a step of the unknown type {step.type!r}"

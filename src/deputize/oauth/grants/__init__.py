@@ -1,25 +1,24 @@
 """The ways to get tokens. `answer` is the token endpoint without HTTP."""
 
+from deputize.kernel.families import Family, instance_of
 from deputize.oauth.errors import UnauthorizedClient, UnsupportedGrantType
 from deputize.oauth.grants import authorization_code, client_credentials, refresh_token, token_exchange
 from deputize.oauth.grants.grant_type import GrantType
 from deputize.oauth.parameters import required
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
-GRANTS: tuple[GrantType, ...] = (
-    authorization_code.GRANT,
-    client_credentials.GRANT,
-    refresh_token.GRANT,
-    token_exchange.GRANT,
+GRANTS: Family[GrantType] = Family(
+    "deputize.grants",
+    (authorization_code.GRANT, client_credentials.GRANT, refresh_token.GRANT, token_exchange.GRANT),
+    lambda grant: (grant.grant_type,),
+    instance_of(GrantType),
 )
 
 
-async def answer(
-    request: TokenRequest, ports: GrantPorts, grants: tuple[GrantType, ...] = GRANTS
-) -> TokenResponse:
+async def answer(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     """The tokens for a request, by the grant it names. Raises `OAuthError`s only."""
     grant_type = required(request.parameters, "grant_type")
-    grant = next((each for each in grants if each.grant_type == grant_type), None)
+    grant = GRANTS.by_name.get(grant_type)
     if grant is None:
         raise UnsupportedGrantType(f"grant_type {grant_type[:128]!r}")
     if grant_type not in request.client.grant_types:

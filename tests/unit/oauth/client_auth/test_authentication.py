@@ -31,7 +31,7 @@ def presented(client_id, secret):
 
 
 def read(authorization=None, **parameters):
-    return read_credentials(CLIENT_AUTH_METHODS, authorization, parameters)
+    return read_credentials(CLIENT_AUTH_METHODS.members, authorization, parameters)
 
 
 def test_either_way_is_fine():

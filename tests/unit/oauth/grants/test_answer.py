@@ -21,7 +21,7 @@ async def test_no_grant():
         await World().ask({})
 
 
-@pytest.mark.parametrize("grant", GRANTS)
+@pytest.mark.parametrize("grant", GRANTS.members)
 async def test_a_grant_the_agent_was_not_given(grant):
     world = World(with_agent(ENVIRONMENT, replace(AGENT, grant_types=AGENT.grant_types - {grant.grant_type})))
     with pytest.raises(UnauthorizedClient):

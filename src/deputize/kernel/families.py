@@ -1,0 +1,78 @@
+"""Families: what the program has several of, its own in a literal tuple, others' through entry points."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from typing import Generic, TypeVar
+
+from deputize.kernel.errors import ConfigurationError, Faults, Position
+
+Member = TypeVar("Member")
+
+
+@dataclass(frozen=True)
+class Family(Generic[Member]):
+    """Own members in the order a reader wants, then those of installed packages, by package and name."""
+
+    group: str
+    """The entry-point group through which packages add members."""
+    own: tuple[Member, ...]
+    names: Callable[[Member], tuple[str, ...]]
+    """The names a member is known by, the preferred one first."""
+    flaw: Callable[[object], str]
+    """What keeps an object from being a member, as a clause; "" when nothing does."""
+
+    @cached_property
+    def members(self) -> tuple[Member, ...]:
+        """All of them; entry points are imported when this is first read.
+
+        Raises `ConfigurationError` for each that cannot be imported, is no member, or has a name that is
+        taken: no package changes what another one, or Deputize itself, provides.
+        """
+        faults = Faults()
+        members = list(self.own)
+        owners = {name: "Deputize itself" for member in self.own for name in self.names(member)}
+        for entry in sorted(entry_points(group=self.group), key=lambda each: (_package(each), each.name)):
+            member = faults.attempt(self._load, entry, owners)
+            if member is not None:
+                members.append(member)
+                owners.update(dict.fromkeys(self.names(member), _package(entry)))
+        faults.raise_any()
+        return tuple(members)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Member]:
+        """The members under each of their names. Raises as `members`."""
+        return {name: member for member in self.members for name in self.names(member)}
+
+    def _load(self, entry: EntryPoint, owners: Mapping[str, str]) -> Member:
+        package = _package(entry)
+        position = Position(f"the entry point {entry.name!r} of {package}")
+        fix = f"repair or remove {package}, which adds it to {self.group}"
+        try:
+            found: Member = entry.load()
+            flaw = self.flaw(found)
+            taken = "" if flaw else next((name for name in self.names(found) if name in owners), "")
+        except Exception as error:
+            reason = f"{entry.value} cannot be imported: {type(error).__name__}: {error}"
+            raise ConfigurationError(position, reason, fix) from error
+        if flaw:
+            raise ConfigurationError(position, f"{entry.value} cannot be used: {flaw}", fix)
+        if taken:
+            reason = f"{entry.value} cannot be used: {owners[taken]} provides {taken!r} already"
+            raise ConfigurationError(position, reason, fix)
+        return found
+
+
+def instance_of(kind: type[object]) -> Callable[[object], str]:
+    """The `flaw` of families whose members are all of one class."""
+
+    def flaw(found: object) -> str:
+        return "" if isinstance(found, kind) else f"it is no {kind.__name__}"
+
+    return flaw
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else "an unknown package"
