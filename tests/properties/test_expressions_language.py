@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from deputize.expressions import (
     MISSING,
     ExpressionError,
+    ExpressionLimits,
     ExpressionSyntaxError,
     LimitExceeded,
-    Limits,
     TokenError,
     compile_mapping,
     compile_template,
@@ -179,7 +179,7 @@ def test_mappings_give_a_value_or_our_own_error_and_never_exceed_their_budget(tr
         return  # a literal that is no pattern
     assert all(isinstance(sentence, str) for sentence in mapping.explain(bindings))
     try:
-        mapping.evaluate(bindings, Limits(steps=steps))
+        mapping.evaluate(bindings, ExpressionLimits(steps=steps))
     except LimitExceeded:
         return
     except ExpressionError:

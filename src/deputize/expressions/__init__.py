@@ -12,7 +12,7 @@ from deputize.expressions.errors import (
     LimitExceeded,
     TokenError,
 )
-from deputize.expressions.limits import DEFAULT, Limits
+from deputize.expressions.limits import DEFAULT, ExpressionLimits
 from deputize.expressions.mapping import MappingExpression, compile_mapping, parse_attribute_value
 from deputize.expressions.patterns import Pattern, compile_pattern
 from deputize.expressions.template import Template, compile_template
@@ -25,9 +25,9 @@ __all__ = [
     "Condition",
     "EvaluationError",
     "ExpressionError",
+    "ExpressionLimits",
     "ExpressionSyntaxError",
     "LimitExceeded",
-    "Limits",
     "MappingExpression",
     "Missing",
     "Pattern",

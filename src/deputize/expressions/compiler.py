@@ -17,7 +17,7 @@ from deputize.expressions.errors import (
     OperandLimitError,
 )
 from deputize.expressions.functions.function import Function
-from deputize.expressions.limits import DEFAULT, Limits
+from deputize.expressions.limits import DEFAULT, ExpressionLimits
 from deputize.expressions.patterns import compile_pattern
 from deputize.expressions.tree import (
     Binary,
@@ -58,7 +58,7 @@ from deputize.kernel.values import JsonValue
 
 
 @dataclass(slots=True)
-class Frame:
+class Evaluation:
     """One evaluation in progress."""
 
     root: Value
@@ -66,7 +66,7 @@ class Frame:
     steps: int
 
 
-Code: TypeAlias = Callable[[Frame], Value]
+Code: TypeAlias = Callable[[Evaluation], Value]
 _type_of: Callable[[object], object] = type
 
 
@@ -105,13 +105,13 @@ class Program:
     code: Code
     cost: int
 
-    def run(self, bindings: Mapping[str, object], limits: Limits = DEFAULT) -> JsonValue | Missing:
+    def run(self, bindings: Mapping[str, object], limits: ExpressionLimits = DEFAULT) -> JsonValue | Missing:
         """The value over `bindings`, containers copied. Raises `EvaluationError`, never anything else."""
         if self.cost > limits.steps:
             raise LimitExceeded(self.source, 0, f"needs more than {limits.steps} steps")
         root = cast("Value", bindings)
         try:
-            value = self.code(Frame(root, root, limits.steps - self.cost))
+            value = self.code(Evaluation(root, root, limits.steps - self.cost))
             return value if type(value) is str else plain(value, limits.size)
         except EvaluationError:
             raise
@@ -178,7 +178,7 @@ class _Compiler:
             case Literal(value=value):
                 return lambda _: value
             case Root():
-                return lambda frame: frame.root
+                return lambda evaluation: evaluation.root
             case Member():
                 return self._path(node)
             case Index():
@@ -206,7 +206,7 @@ class _Compiler:
             case Projection():
                 return self._projection(node)
             case _:
-                return lambda frame: frame.this
+                return lambda evaluation: evaluation.this
 
     def _error(self, position: int, error: OperandError) -> EvaluationError:
         return _located(self._source, position, error)
@@ -223,8 +223,8 @@ class _Compiler:
         start = self.code(target)
         path = tuple(reversed(names))
 
-        def read_path(frame: Frame) -> Value:
-            value: Any = start(frame)
+        def read_path(evaluation: Evaluation) -> Value:
+            value: Any = start(evaluation)
             for name in path:
                 value = value.get(name, MISSING) if _type_of(value) is dict else member(value, name)
             return value
@@ -235,8 +235,8 @@ class _Compiler:
         """Reading what a map literal does not have is a mistake in the expression itself, not in the data."""
         literal = self.code(target)
 
-        def read_literal(frame: Frame) -> Value:
-            value = literal(frame)
+        def read_literal(evaluation: Evaluation) -> Value:
+            value = literal(evaluation)
             if is_mapping(value) and path[0] not in value:
                 raise EvaluationError(self._source, target.start, f"the map has no member {path[0]!r}")
             for name in path:
@@ -247,7 +247,7 @@ class _Compiler:
 
     def _index(self, node: Index) -> Code:
         target, key = self.code(node.target), self.code(node.key)
-        return lambda frame: element(target(frame), key(frame))
+        return lambda evaluation: element(target(evaluation), key(evaluation))
 
     def _call(self, position: int, function: Function, arguments: tuple[Node, ...]) -> Code:
         call = _undecided_if_absent(function.call) if self._semantics.decides else function.call
@@ -255,9 +255,9 @@ class _Compiler:
             self._argument(node, is_pattern=at in function.patterns_at) for at, node in enumerate(arguments)
         ]
 
-        def run_call(frame: Frame) -> Value:
+        def run_call(evaluation: Evaluation) -> Value:
             try:
-                return call(*[code(frame) for code in codes])
+                return call(*[code(evaluation) for code in codes])
             except OperandError as error:
                 raise self._error(position, error) from error
 
@@ -278,9 +278,9 @@ class _Compiler:
     def _unary(self, node: Unary) -> Code:
         operand, operate = self.code(node.operand), self._semantics.unary[node.operator]
 
-        def run_unary(frame: Frame) -> Value:
+        def run_unary(evaluation: Evaluation) -> Value:
             try:
-                return operate(operand(frame))
+                return operate(operand(evaluation))
             except OperandError as error:
                 raise self._error(node.start, error) from error
 
@@ -294,13 +294,13 @@ class _Compiler:
         if node.operator in {"==", "!="} and (_is_null(node.left) or _is_null(node.right)):
             ask = self._semantics.equals_null if node.operator == "==" else self._semantics.differs_from_null
             code = self.code(node.left if _is_null(node.right) else node.right)
-            return lambda frame: ask(code(frame))
+            return lambda evaluation: ask(code(evaluation))
         left, right = self.code(node.left), self._argument(node.right, is_pattern=node.operator == "matches")
         operate = self._semantics.binary[node.operator]
 
-        def run_binary(frame: Frame) -> Value:
+        def run_binary(evaluation: Evaluation) -> Value:
             try:
-                return operate(left(frame), right(frame))
+                return operate(left(evaluation), right(evaluation))
             except OperandError as error:
                 raise self._error(node.at, error) from error
 
@@ -309,31 +309,31 @@ class _Compiler:
     def _both(self, node: Binary) -> Code:
         left, right = self._truth(node.left), self._truth(node.right)
 
-        def run_both(frame: Frame) -> Value:
-            first = left(frame)
+        def run_both(evaluation: Evaluation) -> Value:
+            first = left(evaluation)
             if first is UNDECIDED:
-                return UNDECIDED if right(frame) is not False else False
-            return first and right(frame)
+                return UNDECIDED if right(evaluation) is not False else False
+            return first and right(evaluation)
 
         return run_both
 
     def _either(self, node: Binary) -> Code:
         left, right = self._truth(node.left), self._truth(node.right)
 
-        def run_either(frame: Frame) -> Value:
-            first = left(frame)
+        def run_either(evaluation: Evaluation) -> Value:
+            first = left(evaluation)
             if first is UNDECIDED:
-                return UNDECIDED if right(frame) is not True else True
-            return first or right(frame)
+                return UNDECIDED if right(evaluation) is not True else True
+            return first or right(evaluation)
 
         return run_either
 
-    def _truth(self, node: Node) -> Callable[[Frame], bool | Missing]:
+    def _truth(self, node: Node) -> Callable[[Evaluation], bool | Missing]:
         """The condition `node` stands for; `UNDECIDED` only where the semantics decide."""
         code, truth, decides = self.code(node), self._semantics.truth, self._semantics.decides
 
-        def run_truth(frame: Frame) -> bool | Missing:
-            value = code(frame)
+        def run_truth(evaluation: Evaluation) -> bool | Missing:
+            value = code(evaluation)
             try:
                 if value is True or value is False:
                     return value
@@ -346,35 +346,37 @@ class _Compiler:
     def _conditional(self, node: Conditional) -> Code:
         test, then, otherwise = self._truth(node.test), self.code(node.then), self.code(node.otherwise)
 
-        def run_conditional(frame: Frame) -> Value:
-            passed = test(frame)
+        def run_conditional(evaluation: Evaluation) -> Value:
+            passed = test(evaluation)
             if passed is UNDECIDED:
                 return UNDECIDED
-            return then(frame) if passed else otherwise(frame)
+            return then(evaluation) if passed else otherwise(evaluation)
 
         return run_conditional
 
     def _elvis(self, node: Elvis) -> Code:
         first, otherwise = self.code(node.value), self.code(node.otherwise)
 
-        def run_elvis(frame: Frame) -> Value:
-            value = first(frame)
-            return otherwise(frame) if is_absent(value) or value == "" else value
+        def run_elvis(evaluation: Evaluation) -> Value:
+            value = first(evaluation)
+            return otherwise(evaluation) if is_absent(value) or value == "" else value
 
         return run_elvis
 
     def _list(self, node: ListLiteral) -> Code:
         items = [self.code(item) for item in node.items]
         # A missing element becomes null: the ones after it keep their places.
-        return lambda frame: [None if (value := item(frame)) is MISSING else value for item in items]
+        return lambda evaluation: [
+            None if (value := item(evaluation)) is MISSING else value for item in items
+        ]
 
     def _map(self, node: MapLiteral) -> Code:
         entries = [(self.code(key), self.code(value)) for key, value in node.entries]
 
-        def make_map(frame: Frame) -> Value:
+        def make_map(evaluation: Evaluation) -> Value:
             made: dict[str, Value] = {}
             for key_code, value_code in entries:
-                key, value = key_code(frame), value_code(frame)
+                key, value = key_code(evaluation), value_code(evaluation)
                 if not is_absent(key) and value is not MISSING:
                     made[self._key(node, key)] = value
             return made
@@ -387,21 +389,23 @@ class _Compiler:
         except OperandError as error:
             raise self._error(node.start, error) from error
 
-    def _loop(self, body: Code, cost: int, node: Node) -> Callable[[Frame, Value], list[tuple[Value, Value]]]:
+    def _loop(
+        self, body: Code, cost: int, node: Node
+    ) -> Callable[[Evaluation, Value], list[tuple[Value, Value]]]:
         """Runs `body` once per element with `#this` set, and pairs each element with what came out."""
 
-        def run_loop(frame: Frame, target: Value) -> list[tuple[Value, Value]]:
+        def run_loop(evaluation: Evaluation, target: Value) -> list[tuple[Value, Value]]:
             if not is_list(target):
                 raise EvaluationError(self._source, node.start, f"a list is needed, not {describe(target)}")
-            frame.steps -= len(target) * cost
-            if frame.steps < 0:
+            evaluation.steps -= len(target) * cost
+            if evaluation.steps < 0:
                 raise LimitExceeded(self._source, node.start, "needs too many steps")
-            outer = frame.this
+            outer = evaluation.this
             pairs: list[tuple[Value, Value]] = []
             for item in target:
-                frame.this = item
-                pairs.append((item, body(frame)))
-            frame.this = outer
+                evaluation.this = item
+                pairs.append((item, body(evaluation)))
+            evaluation.this = outer
             return pairs
 
         return run_loop
@@ -410,11 +414,11 @@ class _Compiler:
         target = self.code(node.target)
         loop = self._loop(self._truth(node.test), count(node.test), node)
 
-        def select(frame: Frame) -> Value:
-            value = target(frame)
+        def select(evaluation: Evaluation) -> Value:
+            value = target(evaluation)
             if is_absent(value):
                 return value
-            chosen = [item for item, passed in loop(frame, value) if passed]
+            chosen = [item for item, passed in loop(evaluation, value) if passed]
             if node.choice == "all":
                 return chosen
             return chosen[0 if node.choice == "first" else -1] if chosen else MISSING
@@ -425,10 +429,10 @@ class _Compiler:
         target = self.code(node.target)
         loop = self._loop(self.code(node.body), count(node.body), node)
 
-        def project(frame: Frame) -> Value:
-            value = target(frame)
+        def project(evaluation: Evaluation) -> Value:
+            value = target(evaluation)
             if is_absent(value):
                 return value
-            return [None if made is MISSING else made for _, made in loop(frame, value)]
+            return [None if made is MISSING else made for _, made in loop(evaluation, value)]
 
         return project

@@ -34,7 +34,7 @@ class EvaluationError(ExpressionError):
 
 
 class LimitExceeded(EvaluationError):
-    """Evaluation would take more steps, or make a longer text or a larger value, than `Limits` allow."""
+    """Evaluation would take more steps, or make a longer text or a larger value, than its limits allow."""
 
 
 class OperandError(DeputizeError):

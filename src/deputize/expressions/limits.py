@@ -11,7 +11,7 @@ MAX_TEXT = 262_144
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ExpressionLimits:
     """What one evaluation may use before it fails with `LimitExceeded`."""
 
     steps: int = 10_000
@@ -20,4 +20,4 @@ class Limits:
     """Values in the result: every element, member, list and map counts one."""
 
 
-DEFAULT = Limits()
+DEFAULT = ExpressionLimits()

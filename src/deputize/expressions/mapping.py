@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from deputize.expressions.compiler import Program
 from deputize.expressions.dialects.mapping import SEMANTICS, compile_source
 from deputize.expressions.explanation import explain
-from deputize.expressions.limits import DEFAULT, Limits
+from deputize.expressions.limits import DEFAULT, ExpressionLimits
 from deputize.expressions.tree import Literal
 from deputize.expressions.values import Missing
 from deputize.kernel.values import JsonValue
@@ -21,7 +21,9 @@ class MappingExpression:
     is_literal: bool
     _program: Program
 
-    def evaluate(self, bindings: Mapping[str, object], limits: Limits = DEFAULT) -> JsonValue | Missing:
+    def evaluate(
+        self, bindings: Mapping[str, object], limits: ExpressionLimits = DEFAULT
+    ) -> JsonValue | Missing:
         """The claim's value over `bindings` (`context`, `user`, `providerAttributes`).
 
         Null and `MISSING` both mean that the claim is left out. Raises `EvaluationError`.

@@ -12,7 +12,7 @@ from deputize.expressions.compiler import Program
 from deputize.expressions.dialects.gateway import VOCABULARY, compile_tokens
 from deputize.expressions.errors import ExpressionSyntaxError, LimitExceeded, OperandError
 from deputize.expressions.lexer import tokens
-from deputize.expressions.limits import DEFAULT, Limits
+from deputize.expressions.limits import DEFAULT, ExpressionLimits
 from deputize.expressions.parser import check_length
 from deputize.expressions.tree import Index, Literal, Member, Node, Root, walk
 from deputize.expressions.values import Missing, is_absent, is_list, is_mapping, text_of
@@ -47,7 +47,7 @@ class Template:
         """Whether it reads no binding, so that its value never changes."""
         return not self.reads
 
-    def evaluate(self, bindings: Mapping[str, object], limits: Limits = DEFAULT) -> JsonValue:
+    def evaluate(self, bindings: Mapping[str, object], limits: ExpressionLimits = DEFAULT) -> JsonValue:
         """A lone `${…}` yields its value with its type, null when absent; mixtures yield text.
 
         Raises `EvaluationError`.
@@ -60,7 +60,7 @@ class Template:
         value = part.run(bindings, limits)
         return None if isinstance(value, Missing) else value
 
-    def _text(self, bindings: Mapping[str, object], limits: Limits) -> str:
+    def _text(self, bindings: Mapping[str, object], limits: ExpressionLimits) -> str:
         text = ""
         for part in self.parts:
             piece = part if isinstance(part, str) else _rendered(part, bindings, limits)
@@ -147,7 +147,7 @@ def _step(node: Node) -> tuple[Node, str] | None:
             return None
 
 
-def _rendered(program: Program, bindings: Mapping[str, object], limits: Limits) -> str:
+def _rendered(program: Program, bindings: Mapping[str, object], limits: ExpressionLimits) -> str:
     """The value as part of a text: nothing for an absent one, JSON for lists and maps."""
     value = program.run(bindings, limits)
     if is_absent(value):

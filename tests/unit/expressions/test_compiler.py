@@ -4,9 +4,9 @@ import pytest
 
 from deputize.expressions import (
     EvaluationError,
+    ExpressionLimits,
     ExpressionSyntaxError,
     LimitExceeded,
-    Limits,
     compile_mapping,
     compile_template,
 )
@@ -15,17 +15,17 @@ from deputize.expressions.limits import MAX_DEPTH, MAX_SOURCE, MAX_TEXT
 
 def test_an_expression_without_loops_costs_its_nodes():
     mapping = compile_mapping("1 + 2")
-    assert mapping.evaluate({}, Limits(steps=3)) == 3
+    assert mapping.evaluate({}, ExpressionLimits(steps=3)) == 3
     with pytest.raises(LimitExceeded, match="more than 2 steps"):
-        mapping.evaluate({}, Limits(steps=2))
+        mapping.evaluate({}, ExpressionLimits(steps=2))
 
 
 def test_a_loop_costs_its_body_for_every_element():
     mapping = compile_mapping("items.?[#this > 1]")
     nodes = 1 + 2 + 3
-    assert mapping.evaluate({"items": [1, 2]}, Limits(steps=nodes + 2 * 3)) == [2]
+    assert mapping.evaluate({"items": [1, 2]}, ExpressionLimits(steps=nodes + 2 * 3)) == [2]
     with pytest.raises(LimitExceeded):
-        mapping.evaluate({"items": [1, 2]}, Limits(steps=nodes + 2 * 3 - 1))
+        mapping.evaluate({"items": [1, 2]}, ExpressionLimits(steps=nodes + 2 * 3 - 1))
 
 
 def test_nested_loops_are_stopped_before_they_run():
