@@ -5,8 +5,8 @@ other case.
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from deputize.gateway.exchange.contexts import read_claims
 from deputize.gateway.exchange.mcp_sessions import SessionBinding
-from deputize.gateway.exchange.oauth_contexts import access_token
 from deputize.http.messages import Headers
 from deputize.mcp.errors import Rejection
 from deputize.mcp.headers import MAX_SESSION, read_fields
@@ -31,7 +31,7 @@ def opened_by(secrets, claims, resource, session, token="t"):
     """What the server is told, or that the session is refused."""
     headers = Headers([(b"Mcp-Session-Id", session.encode())])
     outcome = SessionBinding(TextSeal(lambda: secrets)).open(
-        headers, access_token(token, claims, None), resource
+        headers, read_claims(token, claims, None), resource
     )
     return None if isinstance(outcome, Rejection) else headers.get("mcp-session-id")
 
@@ -39,7 +39,7 @@ def opened_by(secrets, claims, resource, session, token="t"):
 def sealed_by(secrets, claims, resource, session, token="t"):
     headers = Headers([(b"Mcp-Session-Id", session.encode())])
     SessionBinding(TextSeal(lambda: secrets)).seal(
-        Headers(), headers, access_token(token, claims, None), resource, None
+        Headers(), headers, read_claims(token, claims, None), resource, None
     )
     return headers.get("mcp-session-id")
 

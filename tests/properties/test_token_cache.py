@@ -8,8 +8,8 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.gateway.exchange.oauth_contexts import AccessToken, access_token
-from deputize.gateway.resolvers.resolution import InvalidToken
+from deputize.gateway.exchange.contexts import OAuth2Context, read_claims
+from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache
 from support.gateway import FixedClock, exchange_for
 
@@ -26,8 +26,8 @@ class Truth:
     async def resolve(self, token, exchange):
         expires_at = self.expiries[token]
         if expires_at is not None and expires_at <= self.clock.now():
-            return InvalidToken("expired")
-        return access_token(token, {"given": self.clock.now(), "for": token}, expires_at)
+            return RejectedToken("expired")
+        return read_claims(token, {"given": self.clock.now(), "for": token}, expires_at)
 
 
 @given(
@@ -45,8 +45,8 @@ def test_a_cache_never_answers_beyond_expiry_or_its_own_limit(steps, expiries, d
             clock.time += wait
             verdict = await cache.resolve(token, exchange_for())
             expires_at = expiries[token]
-            assert isinstance(verdict, AccessToken) == (expires_at is None or clock.now() < expires_at)
-            if isinstance(verdict, AccessToken):
+            assert isinstance(verdict, OAuth2Context) == (expires_at is None or clock.now() < expires_at)
+            if isinstance(verdict, OAuth2Context):
                 age = clock.now() - verdict.info["given"]
                 assert verdict.info["for"] == token
                 assert age == 0 or age < min(maximum, default if expires_at is None else maximum)

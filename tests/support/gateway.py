@@ -8,7 +8,7 @@ from deputize.gateway.audit.objects import AUDIT_OBJECTS
 from deputize.gateway.config.declarations import declarations
 from deputize.gateway.config.instance import Instance
 from deputize.gateway.config.properties import Properties, outermost
-from deputize.gateway.exchange.decisions import let_up
+from deputize.gateway.exchange.recording import commit_decision
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.loading.decorators import Decorations
@@ -74,7 +74,7 @@ class Answering:
         self._answer = status, headers, body
 
     async def handle(self, exchange):
-        unrecorded = await let_up(exchange)
+        unrecorded = await commit_decision(exchange)
         if unrecorded is not None:
             return unrecorded
         self.asked.append(exchange)

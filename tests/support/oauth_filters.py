@@ -5,11 +5,11 @@ from types import MappingProxyType
 
 from deputize.gateway.audit.objects import AUDIT_OBJECTS
 from deputize.gateway.config.settings import Settings
-from deputize.gateway.exchange.oauth_contexts import access_token
+from deputize.gateway.exchange.contexts import read_claims
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.resolvers import RESOLVERS
-from deputize.gateway.resolvers.resolution import InvalidToken
+from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.gateway.secrets.objects import SECRET_OBJECTS
 from support.gateway import Answering, exchange_for, ground_for, heap_of, instance_for
 
@@ -46,7 +46,7 @@ class Tokens:
         claims = self.known.get(token)
         if isinstance(claims, Exception):
             raise claims
-        return InvalidToken("unknown") if claims is None else access_token(token, claims, claims.get("exp"))
+        return RejectedToken("unknown") if claims is None else read_claims(token, claims, claims.get("exp"))
 
 
 def knowing(tokens):

@@ -11,7 +11,7 @@ from deputize.gateway.administration import Administration
 from deputize.gateway.catalogue import HEAP_TYPES
 from deputize.gateway.config.admin import ListenerSettings
 from deputize.gateway.config.declarations import below
-from deputize.gateway.exchange.access_audit import unheard_audit
+from deputize.gateway.exchange.recording import unheard_audit
 from deputize.gateway.loading.instance import LoadedInstance, load
 from deputize.gateway.tls.objects import ServerTls
 from deputize.http.exchange import Handler

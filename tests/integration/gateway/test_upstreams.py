@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 from structlog.testing import capture_logs
 
-from deputize.gateway.exchange.oauth_contexts import AccessToken
+from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.gateway.handlers.client import ClientHandler
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver
 from deputize.http.messages import Body, Headers, Response
@@ -102,7 +102,7 @@ async def test_introspection_survives_an_authority_that_closes_kept_connections(
         origin, parse_target(b"/introspect"), ClientHandler(upstream), FixedClock()
     )
     for _ in range(2):
-        assert isinstance(await resolver.resolve("good", exchange_for()), AccessToken)
+        assert isinstance(await resolver.resolve("good", exchange_for()), OAuth2Context)
     assert len(asked) == 3
     await upstream.aclose()
     server.close()

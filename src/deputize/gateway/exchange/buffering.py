@@ -1,11 +1,8 @@
-"""What `streamingEnabled: false` means.
-
-Bodies are complete before anybody sees them (gateway-config reference 1.3).
-"""
+"""`streamingEnabled: false`: bodies are complete before anybody sees them (gateway-config reference 1.3)."""
 
 import structlog
 
-from deputize.gateway.exchange.mcp_errors import failure_response
+from deputize.gateway.exchange.refusals import failure_response
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import BodyTooLarge, Response
 from deputize.http.upstream import UpstreamError, UpstreamTimeout

@@ -8,7 +8,7 @@ import structlog
 
 from deputize.expressions import Condition, ExpressionError
 from deputize.gateway.config.settings import explained
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
 from deputize.kernel.errors import DeputizeError, Position

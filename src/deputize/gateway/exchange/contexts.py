@@ -1,14 +1,17 @@
-"""Contexts of the gateway's core, and how a context shows itself to expressions."""
+"""Contexts: what filters and handlers leave at an exchange, for those after them, expressions and audit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 
+from deputize.audit.records import Subject
 from deputize.gateway.config.instance import RouteIdentity
 from deputize.kernel.uris import Origin, Target
+from deputize.kernel.values import JsonObject, JsonValue
 
 Shape: TypeAlias = Mapping[str, "Shape | None"]
 """The names that can be read below a name; `None` where any can."""
+_MAX_ACTORS: Final = 16
 
 
 @runtime_checkable
@@ -59,3 +62,76 @@ class AttributesContext:
     def as_binding(self) -> Mapping[str, object]:
         """The map itself."""
         return self.attributes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OAuth2Context:
+    """An access token that was found valid, and what is known about it; `contexts.oauth2` in expressions."""
+
+    binding_name: ClassVar[str] = "oauth2"
+    binding_shape: ClassVar[Shape] = {
+        "accessToken": {"token": None, "scopes": None, "expiresAt": None, "info": None}
+    }
+    token: str = field(repr=False)
+    scopes: frozenset[str]
+    expires_at: float | None
+    """Seconds since the epoch; `None` when the token says nothing about it."""
+    info: JsonObject
+    """All claims, or all members of the introspection answer."""
+    subject: Subject
+    """Who it speaks for and through whom, for audit."""
+    accepted_by: set[object] = field(default_factory=set[object], repr=False)
+    """The filters that have found it fit for their resource.
+
+    That depends on the token alone, so each looks once.
+    """
+
+    def as_binding(self) -> Mapping[str, object]:
+        """`accessToken` with `token`, `scopes`, `expiresAt` and `info`."""
+        return {
+            "accessToken": {
+                "token": self.token,
+                "scopes": sorted(self.scopes),
+                "expiresAt": self.expires_at,
+                "info": self.info,
+            }
+        }
+
+
+def read_claims(token: str, info: JsonObject, expires_at: float | None) -> OAuth2Context:
+    """The context for a valid `token` with the claims `info`."""
+    scope = info.get("scope")
+    scopes = frozenset(filter(None, scope.split(" "))) if isinstance(scope, str) else frozenset[str]()
+    actors: list[str] = []
+    act = info.get("act")
+    while isinstance(act, Mapping) and len(actors) < _MAX_ACTORS:
+        actors.append(_text(act.get("sub")) or "?")
+        act = act.get("act")
+    subject = Subject(
+        _text(info.get("sub")),
+        tuple(actors),
+        _text(info.get("client_id")),
+        tuple(sorted(scopes)),
+        _text(info.get("jti")),
+    )
+    return OAuth2Context(token, scopes, expires_at, info, subject)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalContext:
+    """Left by a filter that answers instead of passing on; `contexts.oauth2Failure` in expressions."""
+
+    binding_name: ClassVar[str] = "oauth2Failure"
+    binding_shape: ClassVar[Shape] = {"error": None, "description": None}
+    error: str
+    """A short code such as `invalid_token`."""
+    reason: str
+    """For the operator: why exactly. Never holds a token or arguments."""
+
+    def as_binding(self) -> Mapping[str, object]:
+        """`error` and `description`."""
+        return {"error": self.error, "description": self.reason}
+
+
+def _text(value: JsonValue) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from deputize.gateway.exchange.oauth_contexts import AccessToken
+from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.http.messages import Headers
 from deputize.kernel.digests import digest
 from deputize.kernel.ids import random_bytes
@@ -48,7 +48,7 @@ class SessionBinding:
     def __init__(self, seal: TextSeal) -> None:
         self._seal = seal
 
-    def open(self, headers: Headers, token: AccessToken, resource: str) -> OpenedSession | Rejection | None:
+    def open(self, headers: Headers, token: OAuth2Context, resource: str) -> OpenedSession | Rejection | None:
         """Replace the client's id by the server's.
 
         `None` without one, a `Rejection` where it is not this token's at `resource`.
@@ -74,7 +74,7 @@ class SessionBinding:
         self,
         asked: Headers,
         headers: Headers,
-        token: AccessToken,
+        token: OAuth2Context,
         resource: str,
         opened: OpenedSession | None,
     ) -> None:
@@ -106,7 +106,7 @@ def _is_legacy(headers: Headers) -> bool:
     return len(stated) != 1 or stated[0].strip(" \t") in versions.HANDSHAKE
 
 
-def _binding(token: AccessToken, resource: str) -> bytes:
+def _binding(token: OAuth2Context, resource: str) -> bytes:
     """Resource, issuer, subject, client and chain of actors.
 
     The token itself where it names neither subject nor client.

@@ -8,7 +8,7 @@ from typing import Self
 
 from deputize.gateway.config.settings import ConditionText, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Response

@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import Field, field_validator
 
 from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Headers, Response

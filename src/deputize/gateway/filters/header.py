@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from deputize.expressions import Template
 from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText
-from deputize.gateway.exchange.unsendable import refuse_unsendable
+from deputize.gateway.exchange.refusals import refuse_unsendable
 from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import HeaderError, Headers, Response

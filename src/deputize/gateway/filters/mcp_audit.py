@@ -11,10 +11,9 @@ from deputize.audit.batches import NotKept
 from deputize.audit.records import MCP, McpEvent, Part, Route, Subject, cut
 from deputize.audit.service import AuditService, Commit, Publish
 from deputize.gateway.config.settings import Reference, Settings
-from deputize.gateway.exchange.contexts import RouterContext
-from deputize.gateway.exchange.decisions import Decision, decision_on
-from deputize.gateway.exchange.oauth_contexts import AccessToken, RefusalContext
-from deputize.gateway.exchange.stream_watch import is_open_stream
+from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
+from deputize.gateway.exchange.event_streams import is_open_stream
+from deputize.gateway.exchange.recording import Decision, decision_on
 from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Ending, Exchange, Filter, Next
 from deputize.http.messages import Body, Response
@@ -133,7 +132,7 @@ class _Recording:
             collector.end()
 
     def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: Part) -> McpEvent:
-        token = exchange.find(AccessToken)
+        token = exchange.find(OAuth2Context)
         router = exchange.find(RouterContext)
         mcp = exchange.find(McpContext)
         message = mcp.message if mcp else None

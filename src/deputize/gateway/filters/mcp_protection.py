@@ -10,10 +10,9 @@ import structlog
 from pydantic import Field
 
 from deputize.gateway.config.settings import OneOrMore, Reference, Settings
-from deputize.gateway.exchange.contexts import RouterContext
-from deputize.gateway.exchange.mcp_errors import error_response
-from deputize.gateway.exchange.oauth_contexts import AccessToken, RefusalContext
+from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.gateway.exchange.redirects import redirect_within
+from deputize.gateway.exchange.refusals import error_response
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter, Refusal
 from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Filter, Next
@@ -148,7 +147,7 @@ class McpProtectionFilter:
             response = await self._redirect_within(exchange, response)
         return response
 
-    def _policy(self, exchange: Exchange, token: AccessToken) -> Refusal | None:
+    def _policy(self, exchange: Exchange, token: OAuth2Context) -> Refusal | None:
         if self not in token.accepted_by:
             fault = self._audience_fault(token) or self._actor_fault(token)
             if fault is not None:
@@ -156,7 +155,7 @@ class McpProtectionFilter:
             token.accepted_by.add(self)
         return self._resource_server.authorize(exchange, token)
 
-    def _audience_fault(self, token: AccessToken) -> Refusal | None:
+    def _audience_fault(self, token: OAuth2Context) -> Refusal | None:
         found = pointers.follow(token.info, self._parts)
         if isinstance(found, Absent):
             return self._resource_server.invalid_token(f"the token says nothing at {self._pointer}")
@@ -174,7 +173,7 @@ class McpProtectionFilter:
             f"the token is for another resource: {self._pointer} is not {self._resource_id}"
         )
 
-    def _actor_fault(self, token: AccessToken) -> Refusal | None:
+    def _actor_fault(self, token: OAuth2Context) -> Refusal | None:
         """A 403 without error code: neither the same scopes nor more of them would help."""
         if not self._require_actor or (token.subject.act and token.subject.act[0] != "?"):
             return None

@@ -14,10 +14,9 @@ from pydantic import Field
 from deputize.expressions.errors import OperandError
 from deputize.expressions.patterns import Pattern, compile_pattern
 from deputize.gateway.config.settings import OneOrMore, Raw, Settings
-from deputize.gateway.exchange.contexts import BoundContext
+from deputize.gateway.exchange.contexts import BoundContext, RefusalContext
 from deputize.gateway.exchange.forwarding import keep_for_mcp
-from deputize.gateway.exchange.mcp_errors import error_response, refuse_unread
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.refusals import error_response, refuse_unread
 from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Body, BodyTooLarge, Request, Response

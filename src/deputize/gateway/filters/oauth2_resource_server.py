@@ -15,14 +15,13 @@ from pydantic import Field
 from deputize.expressions import ExpressionError, Template
 from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.exchange.bindings import as_text
-from deputize.gateway.exchange.contexts import BoundContext
-from deputize.gateway.exchange.mcp_errors import refuse_unread
+from deputize.gateway.exchange.contexts import BoundContext, OAuth2Context, RefusalContext
+from deputize.gateway.exchange.event_streams import is_open_stream, watch
 from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET, SessionBinding
-from deputize.gateway.exchange.oauth_contexts import AccessToken, RefusalContext
-from deputize.gateway.exchange.stream_watch import is_open_stream, watch
+from deputize.gateway.exchange.refusals import refuse_unread
 from deputize.gateway.loading.context import Site
 from deputize.gateway.resolvers.cache import cache_limits
-from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken, ResolutionError
+from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken, ResolutionError
 from deputize.gateway.resolvers.token_cache import TokenCache, resolve_anew
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Headers, Response
@@ -63,7 +62,7 @@ class Refusal:
         return Response(self.status, headers)
 
 
-Policy = Callable[[Exchange, AccessToken], Refusal | None]
+Policy = Callable[[Exchange, OAuth2Context], Refusal | None]
 """Whether an exchange may go on with a token: `None`, or why not."""
 
 
@@ -84,7 +83,7 @@ class OAuth2ResourceServerFilter:
     """Bearer tokens from the `Authorization` header, and nowhere else (RFC 6750 section 2.1)."""
 
     aliases: ClassVar[tuple[str, ...]] = ("OAuth2RSFilter",)
-    contexts: ClassVar[tuple[type[BoundContext], ...]] = (AccessToken,)
+    contexts: ClassVar[tuple[type[BoundContext], ...]] = (OAuth2Context,)
 
     class Config(Settings):
         """`scopes` are expressions; the token needs all they yield.
@@ -127,7 +126,7 @@ class OAuth2ResourceServerFilter:
     ) -> None:
         """Scopes that are constant are evaluated once."""
         self._resolver = resolver
-        self._recall: Callable[[str], AccessToken | None] = (
+        self._recall: Callable[[str], OAuth2Context | None] = (
             resolver.recall if isinstance(resolver, TokenCache) else _nothing
         )
         self._scopes = config.scopes
@@ -155,7 +154,7 @@ class OAuth2ResourceServerFilter:
         return cls(config, resolver, SessionBinding(TextSeal(_session_secrets(config, site))), site)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
-        """Pass on with the `AccessToken` as a context, or refuse."""
+        """Pass on with the `OAuth2Context` as a context, or refuse."""
         token = await self.authenticate(exchange)
         if isinstance(token, Refusal):
             return token.response(exchange)
@@ -165,7 +164,7 @@ class OAuth2ResourceServerFilter:
         return await self.pass_on(exchange, token, next, self.authorize)
 
     async def pass_on(
-        self, exchange: Exchange, token: AccessToken, following: Next, policy: Policy, resource: str = ""
+        self, exchange: Exchange, token: OAuth2Context, following: Next, policy: Policy, resource: str = ""
     ) -> Response:
         """Pass on what was accepted, within the session of its token, and see that a stream ends when the
         token does.
@@ -196,7 +195,9 @@ class OAuth2ResourceServerFilter:
             )
         return response
 
-    async def _no_longer_accepted(self, token: AccessToken, policy: Policy, exchange: Exchange) -> str | None:
+    async def _no_longer_accepted(
+        self, token: OAuth2Context, policy: Policy, exchange: Exchange
+    ) -> str | None:
         """As `stream_watch.Ask`.
 
         An expired token is not asked about: what it may still do is decided by how the stream was opened.
@@ -204,10 +205,10 @@ class OAuth2ResourceServerFilter:
         if token.expires_at is not None and token.expires_at <= self._site.instance.clock.now():
             return None
         found = await resolve_anew(self._resolver, token.token, exchange)
-        refusal = found if isinstance(found, InvalidToken) else policy(exchange, found)
+        refusal = found if isinstance(found, RejectedToken) else policy(exchange, found)
         return None if refusal is None else refusal.reason
 
-    async def authenticate(self, exchange: Exchange) -> AccessToken | Refusal:
+    async def authenticate(self, exchange: Exchange) -> OAuth2Context | Refusal:
         """The valid token that the request presents; its scopes are not looked at yet.
 
         Leaves it as a context.
@@ -221,14 +222,14 @@ class OAuth2ResourceServerFilter:
         exchange.put(found)
         return found
 
-    async def _resolve(self, token: str, exchange: Exchange) -> AccessToken | Refusal:
+    async def _resolve(self, token: str, exchange: Exchange) -> OAuth2Context | Refusal:
         try:
             found = await self._resolver.resolve(token, exchange)
         except ResolutionError as error:
             return Refusal(error.status, "temporarily_unavailable", error.reason)
-        return self.invalid_token(found.reason) if isinstance(found, InvalidToken) else found
+        return self.invalid_token(found.reason) if isinstance(found, RejectedToken) else found
 
-    def authorize(self, exchange: Exchange, token: AccessToken) -> Refusal | None:
+    def authorize(self, exchange: Exchange, token: OAuth2Context) -> Refusal | None:
         """`None` when the token has every required scope."""
         required = self.required_scopes(exchange)
         if required is None:

@@ -12,7 +12,7 @@ from pydantic import model_validator
 
 from deputize.expressions import ExpressionError, Template, compile_template
 from deputize.gateway.config.settings import Reference, Settings, TemplateText, explained
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.gateway.loading.context import Site
 from deputize.gateway.throttling.buckets import Buckets
 from deputize.gateway.throttling.rate import Rate, RateSettings, ThrottlingRatePolicy

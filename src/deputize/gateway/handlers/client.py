@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from deputize.gateway.exchange.decisions import let_up
+from deputize.gateway.exchange.recording import commit_decision
 from deputize.gateway.handlers.upstream_settings import UpstreamSettings
 from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange
@@ -29,4 +29,4 @@ class ClientHandler:
 
     async def handle(self, exchange: Exchange) -> Response:
         """Send the request to its origin. Raises `UpstreamError`."""
-        return await let_up(exchange) or await self._send(exchange.request)
+        return await commit_decision(exchange) or await self._send(exchange.request)

@@ -10,7 +10,7 @@ from pydantic import Field
 from deputize.expressions import Template
 from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.exchange.conditions import PlacedCondition
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response

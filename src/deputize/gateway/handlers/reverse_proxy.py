@@ -5,8 +5,8 @@ from typing import Self
 import structlog
 
 from deputize.gateway.config.settings import Duration
-from deputize.gateway.exchange.decisions import let_up
-from deputize.gateway.exchange.mcp_errors import failure_response
+from deputize.gateway.exchange.recording import commit_decision
+from deputize.gateway.exchange.refusals import failure_response
 from deputize.gateway.handlers.upstream_settings import UpstreamSettings
 from deputize.gateway.loading.context import Site
 from deputize.http.exchange import Exchange
@@ -53,7 +53,7 @@ class ReverseProxyHandler:
 
     async def handle(self, exchange: Exchange) -> Response:
         """Answer with what the origin answers, or with 502, 503 or 504."""
-        unrecorded = await let_up(exchange)
+        unrecorded = await commit_decision(exchange)
         if unrecorded is not None:
             return unrecorded
         is_mcp = exchange.find(McpContext) is not None

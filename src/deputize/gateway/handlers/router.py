@@ -9,7 +9,7 @@ import structlog
 from pydantic import field_validator
 
 from deputize.gateway.config.settings import Duration, Reference, Settings
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.gateway.loading.context import Site
 from deputize.gateway.loading.deployment import Deployment
 from deputize.gateway.loading.heap import Heap, ScannedRoutes

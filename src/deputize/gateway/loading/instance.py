@@ -15,9 +15,9 @@ from deputize.gateway.config.documents import content
 from deputize.gateway.config.files import Configured, Kind, configured
 from deputize.gateway.config.instance import Instance
 from deputize.gateway.config.properties import Properties, outermost
-from deputize.gateway.exchange.access_audit import Observe, access_audit
 from deputize.gateway.exchange.buffering import DEFAULT_LIMIT, Buffered
 from deputize.gateway.exchange.forwarding import ClientDescription
+from deputize.gateway.exchange.recording import Observe, access_audit
 from deputize.gateway.loading.advice import about_connectors
 from deputize.gateway.loading.context import HeapType
 from deputize.gateway.loading.decorators import Decorations

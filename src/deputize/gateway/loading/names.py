@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from deputize.expressions import ExpressionSyntaxError, Template
 from deputize.gateway.config.settings import explained
 from deputize.gateway.exchange.bindings import CORE_CONTEXTS, SHAPE
-from deputize.gateway.exchange.contexts import RouterContext, Shape
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.contexts import RefusalContext, RouterContext, Shape
 from deputize.kernel.errors import ConfigurationError, Position
 
 _ELSEWHERE_ROOTS = frozenset({"session", "exchange", "globals"})

@@ -12,9 +12,9 @@ from deputize.gateway.config.declarations import below, declarations
 from deputize.gateway.config.files import ConfigurationFile, read_file, unread
 from deputize.gateway.config.instance import RouteIdentity
 from deputize.gateway.config.settings import ConditionText, Raw, Reference, Settings
-from deputize.gateway.exchange.access_audit import Observe, access_audit
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.contexts import RouterContext
+from deputize.gateway.exchange.recording import Observe, access_audit
 from deputize.gateway.loading.advice import advice
 from deputize.gateway.loading.context import Site
 from deputize.gateway.loading.deployment import Deployment

@@ -8,9 +8,9 @@ from typing import Final, Self
 from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode, urlsplit
 
 from deputize.gateway.config.settings import Reference, Settings
-from deputize.gateway.exchange.oauth_contexts import AccessToken, access_token
+from deputize.gateway.exchange.contexts import OAuth2Context, read_claims
 from deputize.gateway.loading.context import Site
-from deputize.gateway.resolvers.resolution import InvalidToken, ResolutionError
+from deputize.gateway.resolvers.resolution import RejectedToken, ResolutionError
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Request, Response
 from deputize.http.upstream import UpstreamError
@@ -75,7 +75,7 @@ class TokenIntrospectionAccessTokenResolver:
             site.instance.clock,
         )
 
-    async def resolve(self, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
+    async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
         """As `AccessTokenResolver.resolve`."""
         inquiry = Exchange(self._request(token), exchange.peer, exchange.transaction_id, exchange.started)
         try:
@@ -121,15 +121,15 @@ class TokenIntrospectionAccessTokenResolver:
         return info
 
 
-def introspected(token: str, info: JsonObject, now: float) -> AccessToken | InvalidToken:
+def introspected(token: str, info: JsonObject, now: float) -> OAuth2Context | RejectedToken:
     """What an introspection answer means at `now`, seconds since the epoch (RFC 7662 section 2.2)."""
     if info.get("active") is not True:
-        return InvalidToken("the authorization server says that the token is not active")
+        return RejectedToken("the authorization server says that the token is not active")
     fault = _form_fault(info) or _time_fault(info, now)
     if fault is not None:
-        return InvalidToken(fault)
+        return RejectedToken(fault)
     expires_at = info.get("exp")
-    return access_token(token, info, expires_at if isinstance(expires_at, int | float) else None)
+    return read_claims(token, info, expires_at if isinstance(expires_at, int | float) else None)
 
 
 def _form_fault(info: JsonObject) -> str | None:

@@ -7,13 +7,13 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from deputize.gateway.exchange.oauth_contexts import AccessToken
+from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.http.exchange import Exchange
 from deputize.kernel.errors import DeputizeError
 
 
 @dataclass(frozen=True, slots=True)
-class InvalidToken:
+class RejectedToken:
     """The token is not valid, and why: for the log and the audit, never for the client."""
 
     reason: str
@@ -38,6 +38,6 @@ class ResolutionError(DeputizeError):
 class AccessTokenResolver(Protocol):
     """Finds out whether a token is valid and what it says."""
 
-    def resolve(self, token: str, exchange: Exchange) -> Awaitable[AccessToken | InvalidToken]:
+    def resolve(self, token: str, exchange: Exchange) -> Awaitable[OAuth2Context | RejectedToken]:
         """What `token`, presented in `exchange`, is worth now. Raises `ResolutionError`."""
         ...

@@ -5,8 +5,8 @@ import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from deputize.gateway.exchange.oauth_contexts import AccessToken
-from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken
+from deputize.gateway.exchange.contexts import OAuth2Context
+from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken
 from deputize.http.exchange import Exchange
 from deputize.kernel.clock import Clock
 
@@ -35,18 +35,18 @@ class TokenCache:
         self._delegate = delegate
         self._limits = limits
         self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, AccessToken]] = OrderedDict()
-        self._asked: dict[bytes, asyncio.Task[AccessToken | InvalidToken]] = {}
+        self._known: OrderedDict[bytes, tuple[float, OAuth2Context]] = OrderedDict()
+        self._asked: dict[bytes, asyncio.Task[OAuth2Context | RejectedToken]] = {}
 
-    async def resolve(self, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
+    async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
         """As `AccessTokenResolver.resolve`."""
         return self.recall(token) or await self._ask(_key(token), token, exchange)
 
-    async def resolve_anew(self, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
+    async def resolve_anew(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
         """As `resolve`, past every memory: what is remembered is replaced by the answer."""
         return self._replace(_key(token), await resolve_anew(self._delegate, token, exchange))
 
-    def recall(self, token: str) -> AccessToken | None:
+    def recall(self, token: str) -> OAuth2Context | None:
         """The token as remembered, without asking anybody; `None` when it is not, or not any more."""
         key = _key(token)
         known = self._known.get(key)
@@ -55,7 +55,7 @@ class TokenCache:
         self._known.move_to_end(key)
         return known[1]
 
-    async def _ask(self, key: bytes, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
+    async def _ask(self, key: bytes, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
         """The question outlives whoever asked first: a client that leaves does not fail the others."""
         task = self._asked.get(key)
         if task is None:
@@ -63,20 +63,20 @@ class TokenCache:
             task.add_done_callback(_noticed)
         return await asyncio.shield(task)
 
-    async def _fetch(self, key: bytes, token: str, exchange: Exchange) -> AccessToken | InvalidToken:
+    async def _fetch(self, key: bytes, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
         try:
             verdict = await self._delegate.resolve(token, exchange)
         finally:
             del self._asked[key]
         return self._replace(key, verdict)
 
-    def _replace(self, key: bytes, verdict: AccessToken | InvalidToken) -> AccessToken | InvalidToken:
+    def _replace(self, key: bytes, verdict: OAuth2Context | RejectedToken) -> OAuth2Context | RejectedToken:
         self._known.pop(key, None)
-        if isinstance(verdict, AccessToken):
+        if isinstance(verdict, OAuth2Context):
             self._remember(key, verdict)
         return verdict
 
-    def _remember(self, key: bytes, token: AccessToken) -> None:
+    def _remember(self, key: bytes, token: OAuth2Context) -> None:
         now = self._clock.now()
         ends = now + self._limits.default_timeout if token.expires_at is None else token.expires_at
         self._known[key] = (min(ends, now + self._limits.maximum_time), token)
@@ -86,7 +86,7 @@ class TokenCache:
 
 async def resolve_anew(
     resolver: AccessTokenResolver, token: str, exchange: Exchange
-) -> AccessToken | InvalidToken:
+) -> OAuth2Context | RejectedToken:
     """What `token` is worth now, asked of whoever knows and not of a cache in front.
 
     Raises `ResolutionError`.
@@ -100,7 +100,7 @@ def _key(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _noticed(task: "asyncio.Task[AccessToken | InvalidToken]") -> None:
+def _noticed(task: "asyncio.Task[OAuth2Context | RejectedToken]") -> None:
     """Nobody may be left to hear of a failure; that is not an error of its own."""
     if not task.cancelled():
         task.exception()

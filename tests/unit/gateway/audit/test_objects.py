@@ -6,10 +6,8 @@ from pydantic_core import from_json
 
 from deputize.audit.service import AuditService
 from deputize.gateway.config.instance import RouteIdentity
-from deputize.gateway.exchange.access_audit import access_audit, unheard_audit
-from deputize.gateway.exchange.contexts import RouterContext
-from deputize.gateway.exchange.decisions import let_up
-from deputize.gateway.exchange.oauth_contexts import access_token
+from deputize.gateway.exchange.contexts import RouterContext, read_claims
+from deputize.gateway.exchange.recording import access_audit, commit_decision, unheard_audit
 from deputize.http.exchange import Ending
 from deputize.http.listener import Unheard
 from deputize.http.messages import Response
@@ -123,7 +121,7 @@ async def test_every_exchange_of_a_route_leaves_an_access_record(tmp_path):
         )
         observe(exchange)
         exchange.request.headers.set("Host", "upstream.example")
-        exchange.put(access_token("s3cret", CLAIMS, None))
+        exchange.put(read_claims("s3cret", CLAIMS, None))
         for ending in exchange.endings:
             ending(Ending(response, 0, complete=True, finished=0.5))
     await heap.deployment.close()
@@ -177,7 +175,7 @@ async def test_a_strict_access_decision_is_on_the_disk_before_the_call_goes_up(t
         if routed:
             exchange.put(RouterContext(RouteIdentity("r1", "weather"), None, exchange.request.target))
         before = (tmp_path / "audit/access.audit.json").read_bytes().count(b"\n")
-        assert await let_up(exchange) is None
+        assert await commit_decision(exchange) is None
         concerns = route is not None or not routed
         lines = (tmp_path / "audit/access.audit.json").read_bytes().splitlines()[before:]
         assert [from_json(line)["response"] for line in lines] == ([None] if concerns else [])

@@ -2,8 +2,8 @@ import base64
 
 import pytest
 
+from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter

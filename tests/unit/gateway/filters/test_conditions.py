@@ -5,8 +5,7 @@ from structlog.testing import capture_logs
 
 from deputize.gateway.config.instance import RouteIdentity
 from deputize.gateway.exchange.conditions import Undecidable
-from deputize.gateway.exchange.contexts import RouterContext
-from deputize.gateway.exchange.oauth_contexts import access_token
+from deputize.gateway.exchange.contexts import RouterContext, read_claims
 from deputize.http.exchange import Filter
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import TYPES, Answering, built, exchange_for, ground_for, heap_of
@@ -85,7 +84,7 @@ DENYING = [
 
 def signed_on():
     exchange = exchange_for()
-    exchange.put(access_token("t", {"sub": "u"}, None))
+    exchange.put(read_claims("t", {"sub": "u"}, None))
     return exchange
 
 
@@ -263,7 +262,7 @@ def test_an_installed_type_declares_the_contexts_it_leaves():
     "context",
     [
         RouterContext(RouteIdentity("a", "a"), None, exchange_for().request.target),
-        access_token("t", {}, None),
+        read_claims("t", {}, None),
     ],
 )
 def test_what_a_context_declares_is_what_it_shows(context):

@@ -1,6 +1,6 @@
 import pytest
 
-from deputize.gateway.exchange.oauth_contexts import RefusalContext, access_token
+from deputize.gateway.exchange.contexts import RefusalContext, read_claims
 from deputize.http.exchange import Filter
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import Answering, built, exchange_for
@@ -56,7 +56,7 @@ def test_bad_configuration_is_refused(config):
 
 def with_claims(**info):
     exchange = exchange_for()
-    exchange.put(access_token("t", info, None))
+    exchange.put(read_claims("t", info, None))
     return exchange
 
 

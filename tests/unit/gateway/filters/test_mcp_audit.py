@@ -11,7 +11,7 @@ from deputize.audit.batches import NotKept
 from deputize.audit.records import Part, cut
 from deputize.gateway.config.instance import RouteIdentity
 from deputize.gateway.exchange.contexts import RouterContext
-from deputize.gateway.exchange.decisions import let_up
+from deputize.gateway.exchange.recording import commit_decision
 from deputize.gateway.filters.mcp_audit import McpAuditFilter
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
@@ -61,7 +61,7 @@ async def all_recorded(exchange, upstream=None, tokens=None):
 def streamed(*chunks, content_type=b"application/json"):
     class Upstream:
         async def handle(self, exchange):
-            assert await let_up(exchange) is None
+            assert await commit_decision(exchange) is None
 
             async def produce():
                 for chunk in chunks:
@@ -235,7 +235,7 @@ async def test_a_client_that_leaves_early_is_not_denied(reached, decision):
 
     class Silent:
         async def handle(self, exchange):
-            assert await let_up(exchange) is None
+            assert await commit_decision(exchange) is None
             waiting.set()
             await asyncio.sleep(60)
 
@@ -368,7 +368,7 @@ async def test_what_was_recorded_strictly_leaves_no_circle(headers):
         gc.garbage.clear()
     assert (
         not {
-            "deputize.gateway.exchange.decisions",
+            "deputize.gateway.exchange.recording",
             "deputize.gateway.filters.mcp_audit",
             "deputize.http.exchange",
         }

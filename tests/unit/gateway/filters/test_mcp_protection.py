@@ -6,8 +6,7 @@ import pytest
 import structlog
 
 from deputize.gateway.config.instance import RouteIdentity
-from deputize.gateway.exchange.contexts import RouterContext
-from deputize.gateway.exchange.oauth_contexts import AccessToken
+from deputize.gateway.exchange.contexts import OAuth2Context, RouterContext
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
@@ -57,7 +56,7 @@ async def test_a_good_token_passes_and_stays_here():
     response, seen = await through(filter_of(), bearing("good"))
     assert response.status == 200
     assert seen.request.headers.get("authorization") is None
-    assert seen.find(AccessToken).token == "good"
+    assert seen.find(OAuth2Context).token == "good"
 
 
 async def test_the_token_is_forwarded_only_on_demand():

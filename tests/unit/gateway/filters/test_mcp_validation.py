@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.http.messages import Body, BodyBroken
 from deputize.kernel.errors import ConfigurationError

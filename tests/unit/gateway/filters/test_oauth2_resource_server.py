@@ -3,7 +3,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.gateway.exchange.oauth_contexts import AccessToken, RefusalContext
+from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.resolvers.resolution import ResolutionError
 from deputize.kernel.errors import ConfigurationError
@@ -18,7 +18,7 @@ def filter_of(tokens=None, **config):
 async def test_a_good_token_passes_and_leaves_its_context():
     response, seen = await through(filter_of(), bearing("good"))
     assert response.status == 200
-    binding = seen.find(AccessToken).as_binding()["accessToken"]
+    binding = seen.find(OAuth2Context).as_binding()["accessToken"]
     assert (binding["token"], binding["scopes"], binding["expiresAt"], binding["info"]) == (
         "good",
         ["other", "test"],

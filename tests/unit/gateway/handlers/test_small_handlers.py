@@ -3,7 +3,7 @@
 import pytest
 
 from deputize.gateway.exchange.conditions import Undecidable
-from deputize.gateway.exchange.oauth_contexts import RefusalContext
+from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.http.exchange import Handler
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import built, exchange_for

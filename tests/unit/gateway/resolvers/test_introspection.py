@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.gateway.exchange.oauth_contexts import AccessToken
+from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver, introspected
-from deputize.gateway.resolvers.resolution import InvalidToken, ResolutionError
+from deputize.gateway.resolvers.resolution import RejectedToken, ResolutionError
 from deputize.http.chain import Chain
 from deputize.http.messages import Body, BodyBroken, Headers, Response
 from deputize.http.upstream import ConnectFailed, UpstreamTimeout
@@ -45,7 +45,7 @@ async def test_the_token_is_posted_as_a_form():
         "token_type_hint": "access_token",
     }
     assert request.headers.get("content-length") == str(len(request.body.buffered))
-    assert isinstance(token, AccessToken)
+    assert isinstance(token, OAuth2Context)
     assert (token.scopes, token.expires_at, token.subject.act) == (
         {"test", "other"},
         CLAIMS["exp"],
@@ -90,7 +90,7 @@ async def test_the_inquiry_is_an_exchange_of_its_own():
     ],
 )
 def test_tokens_that_are_not_valid(info):
-    assert isinstance(introspected("t", info, NOW), InvalidToken)
+    assert isinstance(introspected("t", info, NOW), RejectedToken)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_tokens_that_are_not_valid(info):
     ],
 )
 def test_tokens_that_are_valid(info):
-    assert isinstance(introspected("t", info, NOW), AccessToken)
+    assert isinstance(introspected("t", info, NOW), OAuth2Context)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ async def test_trouble_is_told_from_invalid_tokens(status, document, answered, r
 )
 def test_only_true_is_active(info):
     verdict = introspected("t", info, NOW)
-    if isinstance(verdict, AccessToken):
+    if isinstance(verdict, OAuth2Context):
         assert info["active"] is True
         assert verdict.expires_at is None or verdict.expires_at > NOW
         assert info.get("nbf") is None or info["nbf"] <= NOW + 60
@@ -152,7 +152,7 @@ def test_only_true_is_active(info):
 @given(st.text(st.characters(max_codepoint=0x3000), max_size=20))
 def test_scopes_are_parted_by_blanks_alone(text):
     verdict = introspected("t", {"active": True, "scope": text}, NOW)
-    if isinstance(verdict, AccessToken):
+    if isinstance(verdict, OAuth2Context):
         assert verdict.scopes == set(text.split(" ")) - {""}
         assert all(re.fullmatch(r"[!#-\[\]-~]+", scope) for scope in verdict.scopes)
     else:

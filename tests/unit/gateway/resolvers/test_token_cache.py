@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from deputize.gateway.exchange.oauth_contexts import AccessToken, access_token
-from deputize.gateway.resolvers.resolution import AccessTokenResolver, InvalidToken, ResolutionError
+from deputize.gateway.exchange.contexts import OAuth2Context, read_claims
+from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken, ResolutionError
 from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache, resolve_anew
 from support.gateway import FixedClock, built, exchange_for
 from support.oauth_filters import CLAIMS, Tokens, oauth_heap
@@ -36,7 +36,7 @@ class Valid:
 
     async def resolve(self, token, exchange):
         self.asked.append(token)
-        return access_token(token, {}, self.expires_at)
+        return read_claims(token, {}, self.expires_at)
 
 
 def caching(delegate, **limits):
@@ -72,7 +72,7 @@ async def test_an_invalid_token_is_asked_about_every_time():
     delegate = Tokens()
     cache, _ = caching(delegate)
     for _ in range(2):
-        assert isinstance(await cache.resolve("t", exchange_for()), InvalidToken)
+        assert isinstance(await cache.resolve("t", exchange_for()), RejectedToken)
     assert delegate.asked == ["t", "t"]
 
 
@@ -85,24 +85,24 @@ async def test_the_least_recently_used_goes_first():
 
 
 async def test_all_who_ask_at_once_are_answered_by_one_question():
-    delegate = Gated(access_token("t", CLAIMS, None))
+    delegate = Gated(read_claims("t", CLAIMS, None))
     cache, _ = caching(delegate)
     asking = [asyncio.create_task(cache.resolve("t", exchange_for())) for _ in range(20)]
     await asyncio.sleep(0)
     delegate.gate.set()
-    assert all(isinstance(verdict, AccessToken) for verdict in await asyncio.gather(*asking))
+    assert all(isinstance(verdict, OAuth2Context) for verdict in await asyncio.gather(*asking))
     assert delegate.asked == 1
 
 
 async def test_a_client_that_leaves_fails_nobody_else():
-    delegate = Gated(access_token("t", CLAIMS, None))
+    delegate = Gated(read_claims("t", CLAIMS, None))
     cache, _ = caching(delegate)
     leaving, staying = (asyncio.create_task(cache.resolve("t", exchange_for())) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()
     await asyncio.sleep(0)
     delegate.gate.set()
-    assert isinstance(await staying, AccessToken)
+    assert isinstance(await staying, OAuth2Context)
     assert leaving.cancelled()
 
 
@@ -115,8 +115,8 @@ async def test_trouble_reaches_everybody_and_is_not_remembered():
     assert [type(outcome) for outcome in await asyncio.gather(*asking, return_exceptions=True)] == [
         ResolutionError
     ] * 2
-    delegate.verdict = access_token("t", CLAIMS, None)
-    assert isinstance(await cache.resolve("t", exchange_for()), AccessToken)
+    delegate.verdict = read_claims("t", CLAIMS, None)
+    assert isinstance(await cache.resolve("t", exchange_for()), OAuth2Context)
 
 
 async def test_trouble_after_everybody_has_left_is_reported_to_nobody():
@@ -165,7 +165,7 @@ async def test_asking_anew_goes_past_every_cache_and_corrects_them():
     assert (await resolve_anew(outer, "t", exchange_for())).scopes == {"less"}
     assert (outer.recall("t").scopes, inner.recall("t").scopes) == ({"less"}, {"less"})
     delegate.known = {}
-    assert isinstance(await resolve_anew(outer, "t", exchange_for()), InvalidToken)
+    assert isinstance(await resolve_anew(outer, "t", exchange_for()), RejectedToken)
     assert (outer.recall("t"), inner.recall("t")) == (None, None)
     delegate.known = {"t": ResolutionError(503, "nobody answers")}
     with pytest.raises(ResolutionError):

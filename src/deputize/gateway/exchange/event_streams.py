@@ -1,11 +1,10 @@
 """Event streams that end with the token they were granted for, whether it expires or is revoked."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
-from deputize.gateway.exchange.expiring_body import ExpiringBody
 from deputize.http.exchange import Ending, Exchange
 from deputize.http.messages import Body, Response
 from deputize.http.sse import is_event_stream
@@ -18,9 +17,48 @@ Raises anything when that cannot be said.
 """
 
 
+class ExpiringBody(AsyncIterator[bytes]):
+    """The chunks of `body` until an instant, or until `end()`: then as if the server had ended the stream.
+
+    The client asks again, with a token that is still good or without success: a stream is no way to outlive a
+    token.
+    """
+
+    def __init__(self, body: Body, seconds: float | None) -> None:
+        """`seconds` from now, `None` without limit. Needs a running event loop."""
+        self._body = body
+        self._chunks = aiter(body)
+        self._loop = asyncio.get_running_loop()
+        self._ends = None if seconds is None else self._loop.time() + seconds
+        self._waiting: asyncio.Timeout | None = None
+
+    def end(self) -> None:
+        """End the stream now, also while a chunk is waited for."""
+        self._ends = self._loop.time()
+        if self._waiting is not None and not self._waiting.expired():
+            self._waiting.reschedule(self._ends)
+
+    async def __anext__(self) -> bytes:
+        """The next chunk, while there is time."""
+        deadline = asyncio.timeout_at(self._ends)
+        try:
+            async with deadline:
+                self._waiting = deadline
+                chunk = await anext(self._chunks)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+        else:
+            if self._ends is None or self._loop.time() < self._ends:
+                return chunk
+        finally:
+            self._waiting = None
+        await self._body.aclose()
+        raise StopAsyncIteration
+
+
 class StreamWatch:
-    """Asks about the token of one open stream each `interval` seconds, and ends the stream when it is not
-    accepted any more.
+    """Asks about the token of one open stream each `interval` seconds; ends the stream once it is refused.
 
     When that cannot be said, the stream goes on until the next question; when it cannot be said then either,
     it ends.
@@ -39,10 +77,7 @@ class StreamWatch:
         exchange.endings.append(self._stop)
 
     def _stop(self, _: Ending | None = None) -> None:
-        """The stream has ended.
-
-        The exchange holds this object and so may not be held by it: a circle would wait for the collector.
-        """
+        """Let go of the exchange: it holds this object, and a circle would wait for the collector."""
         self._exchange = None
         self._timer.cancel()
 
@@ -83,10 +118,9 @@ def is_open_stream(response: Response) -> bool:
 def watch(
     exchange: Exchange, response: Response, lifetime: float | None, interval: float | None, ask: Ask
 ) -> None:
-    """End the event stream in `response` after `lifetime` seconds, or when `ask`, put each `interval`
-    seconds, says why.
+    """End the event stream in `response` after `lifetime` seconds, or when `ask` gives a reason to.
 
-    Either may be `None`: without end, never asked.
+    `ask` is put each `interval` seconds. `None` for either: without end, never asked.
     """
     body = response.body
     stream = ExpiringBody(body, lifetime)

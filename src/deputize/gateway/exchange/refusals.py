@@ -1,19 +1,22 @@
-"""JSON-RPC errors as answers to an exchange, with the id by which the client finds the request they are
-about.
-"""
+"""Answers that the gateway gives itself, MCP clients the JSON-RPC error with the id of their request."""
 
 import contextlib
 
+import structlog
+
+from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.http.exchange import Exchange
-from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Response
+from deputize.http.messages import Body, BodyBroken, BodyTooLarge, HeaderError, Headers, Response
 from deputize.kernel import strict_json
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import CONTENT_TYPE, Rejection, bad_gateway
 from deputize.mcp.frames import FrameKind, read_request_id
 
+log = structlog.get_logger()
+
 
 def error_response(exchange: Exchange, rejection: Rejection) -> Response:
-    """The answer that `rejection` is. A body that was not read completely has no id to give."""
+    """The answer that `rejection` is; without an id when the body was not read completely."""
     if rejection.id is None:
         mcp = exchange.find(McpContext)
         if mcp is None:
@@ -39,10 +42,23 @@ def failure_response(exchange: Exchange, status: int, reason: str) -> Response:
 async def refuse_unread(
     exchange: Exchange, rejection: Rejection, limit: int = strict_json.MAX_SIZE
 ) -> Response:
-    """As `error_response`, for a request that nobody has read.
-
-    Its body, of at most `limit` bytes, is read for the id alone.
-    """
+    """Like `error_response`, for a request whose body of at most `limit` bytes is read only for the id."""
     with contextlib.suppress(BodyTooLarge, BodyBroken):
         await exchange.request.body.read(limit)
     return error_response(exchange, rejection)
+
+
+def refuse_unsendable(exchange: Exchange, error: HeaderError, status: int) -> Response:
+    """Refuse an exchange for which an expression yields a value that no header field can carry.
+
+    Such values come from what clients and users say about themselves, such as a claim with a line break.
+    They are not encoded on the way: two users must not look the same to a server that does not decode.
+    """
+    log.warning(
+        "a computed header cannot be sent",
+        reason=str(error),
+        fix="encode the value in its expression, for example with urlEncodeQueryParameterNameOrValue",
+        transaction=exchange.transaction_id,
+    )
+    exchange.put(RefusalContext("header_not_possible", str(error)))
+    return Response(status)

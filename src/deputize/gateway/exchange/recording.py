@@ -1,31 +1,96 @@
-"""The access record of every exchange, refused ones and those no route takes included (gateway-config
-reference, section 7.3).
+"""What is recorded about an exchange, and that a call waits for its record where nothing may be unrecorded.
+
+Every exchange has an access record, refused ones and those no route takes included (gateway-config reference,
+section 7.3).
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
 
 from deputize.audit.batches import NotKept
 from deputize.audit.records import ACCESS, AccessEvent, Part, Route, Subject, safe_headers
 from deputize.audit.service import AuditService, Commit, Publish
 from deputize.gateway.config.instance import RouteIdentity
-from deputize.gateway.exchange.contexts import RouterContext
-from deputize.gateway.exchange.decisions import decision_on
-from deputize.gateway.exchange.oauth_contexts import AccessToken
+from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.http.exchange import Ending, Exchange
 from deputize.http.listener import Unheard
+from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.clock import Clock
+from deputize.mcp.context import McpContext
+from deputize.mcp.errors import CONTENT_TYPE, unrecorded
 
-_NOBODY: Final = Subject()
+log = structlog.get_logger()
+NOBODY: Final = Subject()
+_RETRY_AFTER: Final = (b"Retry-After", b"1")
 Observe = Callable[[Exchange], None]
+
+
+@dataclass(slots=True)
+class Decision:
+    """What is known about the decision on an exchange."""
+
+    went_up: bool = False
+    """Whether the call was sent to the upstream."""
+    commits: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
+    """Each brings its record of the decision onto the disk before the call goes up, or raises `OSError`."""
+
+
+def decision_on(exchange: Exchange) -> Decision:
+    """The decision on this exchange, which is begun when nobody has asked before."""
+    decision = exchange.find(Decision)
+    if decision is None:
+        decision = Decision()
+        exchange.put(decision)
+    return decision
+
+
+async def commit_decision(exchange: Exchange) -> Response | None:
+    """Await the records of the decision, right before a client's call is sent up.
+
+    `None`, or the answer when the call must not be made because it would be unrecorded.
+    """
+    decision = exchange.find(Decision)
+    if decision is None or decision.went_up:
+        return None
+    if decision.commits:
+        outcomes = await asyncio.gather(*(commit() for commit in decision.commits), return_exceptions=True)
+        failures = [outcome for outcome in outcomes if outcome is not None]
+        for failure in failures:
+            if not isinstance(failure, OSError):
+                raise failure
+        if failures:
+            log.error(
+                "a call is refused because it cannot be recorded",
+                transaction=exchange.transaction_id,
+                error=str(failures[-1]),
+            )
+            exchange.put(RefusalContext("unrecorded", "its record could not be brought onto the disk"))
+            return _unrecorded_response(exchange)
+    decision.went_up = True
+    return None
+
+
+def _unrecorded_response(exchange: Exchange) -> Response:
+    mcp = exchange.find(McpContext)
+    if mcp is None:
+        return Response(503, Headers([_RETRY_AFTER]))
+    rejection = unrecorded().answering(mcp.message.frame.id if mcp.message.frame else None)
+    return Response(
+        rejection.status,
+        Headers([(b"Content-Type", CONTENT_TYPE.encode()), _RETRY_AFTER]),
+        Body(rejection.body()),
+    )
 
 
 def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | None) -> Observe | None:
     """What to call with each exchange before the route's filters see it.
 
-    `None` when nobody takes access records.
-
-    Without `route`: what to call with every exchange; only those that no route takes are recorded.
+    `None` when nobody takes access records. Without `route`: what to call with every exchange; only those
+    that no route takes are recorded.
     """
     publish = service.publisher(ACCESS)
     if publish is None:
@@ -34,7 +99,7 @@ def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | Non
     commit = service.committer(ACCESS)
 
     def observe(exchange: Exchange) -> None:
-        recording = _Recording(publish, commit, exchange, known_as, clock.now())
+        recording = _AccessRecording(publish, commit, exchange, known_as, clock.now())
         exchange.endings.append(recording)
         if commit is not None:
             decision_on(exchange).commits += (recording.commit,)
@@ -45,7 +110,7 @@ def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | Non
 def unheard_audit(services: Sequence[AuditService], clock: Clock) -> Callable[[Unheard], None]:
     """What to tell of requests that the listener answers itself, which belong to no route.
 
-    The first of `services` that takes them does.
+    The first of `services` that takes access records gets them.
     """
 
     def record(unheard: Unheard) -> None:
@@ -65,7 +130,7 @@ def unheard_audit(services: Sequence[AuditService], clock: Clock) -> Callable[[U
                 safe_headers(request.headers.raw) if request else (),
                 unheard.status,
                 0.0,
-                _NOBODY,
+                NOBODY,
                 unheard.reason,
             )
         )
@@ -73,7 +138,7 @@ def unheard_audit(services: Sequence[AuditService], clock: Clock) -> Callable[[U
     return record
 
 
-class _Recording:
+class _AccessRecording:
     """The request as received, its credentials left out, until its answer leaves."""
 
     __slots__ = (
@@ -110,10 +175,7 @@ class _Recording:
         self._part = Part.WHOLE
 
     def __call__(self, ending: Ending) -> None:
-        """Record the exchange, and let go of it.
-
-        It holds this object, and a circle would wait for the garbage collector.
-        """
+        """Record the exchange, and let go of it: it holds this object, a circle for the garbage collector."""
         exchange, self._exchange = self._exchange, None
         if exchange is not None and self._concerns(exchange):
             status = None if ending.response is None else ending.response.status
@@ -134,7 +196,7 @@ class _Recording:
         return self._route is not None or exchange.find(RouterContext) is None
 
     def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: Part) -> AccessEvent:
-        token = exchange.find(AccessToken)
+        token = exchange.find(OAuth2Context)
         return AccessEvent(
             exchange.transaction_id,
             self._route,
@@ -146,7 +208,7 @@ class _Recording:
             self._headers,
             status,
             elapsed,
-            _NOBODY if token is None else token.subject,
+            NOBODY if token is None else token.subject,
             None,
             part,
         )
