@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvicorn
 
-from deputize.authority.serve import Listener, server_configuration
+from deputize.authority.serve import ServeOptions, server_configuration
 from support.authority import RunningAuthority, running_authority
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -65,7 +65,7 @@ async def _serve(folder: Path, box: dict[str, Any], ready: threading.Event) -> N
         async with running_authority(folder, f"http://localhost:{port}") as authority:
             box["authority"] = authority
             box["server"] = uvicorn.Server(
-                server_configuration(authority.app, Listener(host, port, authority.base_url))
+                server_configuration(authority.app, ServeOptions(host, port, authority.base_url))
             )
             ready.set()
             await box["server"].serve([bound])

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.endpoints import ENDPOINTS
 from deputize.authority.endpoints.health import live, ready
 from deputize.authority.guard import CORRELATION_ID, Guard
@@ -98,7 +98,7 @@ async def _answer(endpoint: Endpoint, services: Services, request: Request) -> R
     environment = services.directory.current.environments.get(request.path_params["environment"])
     if environment is None:
         raise HTTPException(404, "There is no such environment")
-    call = Call(request, services, environment, services.clock.now(), request.scope[CORRELATION_ID])
+    call = EndpointCall(request, services, environment, services.clock.now(), request.scope[CORRELATION_ID])
     try:
         return await endpoint.answer(call)
     except OAuthError as error:

@@ -17,7 +17,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class EndpointCall:
     """One request to one environment's endpoint."""
 
     request: Request
@@ -45,7 +45,7 @@ class Call:
         self.services.record(name, self.environment.id, reason, **members)
 
 
-def log_refusal(call: Call, error: OAuthError) -> None:
+def log_refusal(call: EndpointCall, error: OAuthError) -> None:
     """What the operator finds under the correlation id that the caller was given."""
     call.record(
         "request refused",
@@ -55,7 +55,7 @@ def log_refusal(call: Call, error: OAuthError) -> None:
     )
 
 
-def refuse_as_json(call: Call, error: OAuthError) -> Response:
+def refuse_as_json(call: EndpointCall, error: OAuthError) -> Response:
     """The error as RFC 6749 section 5.2 writes it."""
     log_refusal(call, error)
     return error_response(error, call.correlation_id)
@@ -68,8 +68,8 @@ class Endpoint:
     paths: tuple[str, ...]
     """Templates; `{environment}` is the environment's id."""
     methods: tuple[str, ...]
-    answer: Callable[[Call], Awaitable[Response]]
-    refuse: Callable[[Call, OAuthError], Response] = refuse_as_json
+    answer: Callable[[EndpointCall], Awaitable[Response]]
+    refuse: Callable[[EndpointCall, OAuthError], Response] = refuse_as_json
     """How an `OAuthError` that `answer` raises is shown."""
     cross_origin: bool = False
     """Whether pages of any origin may read the answer: only for what is public anyway."""

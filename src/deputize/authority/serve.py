@@ -36,7 +36,7 @@ STOP_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class ServeOptions:
     """Where to listen, and under which URL users and agents get there."""
 
     host: str
@@ -50,34 +50,34 @@ class ListenFailed(DeputizeError):
     """The address cannot be listened on."""
 
 
-async def serve(database_url: str, listener: Listener, audit_directory: Path) -> None:
+async def serve(database_url: str, options: ServeOptions, audit_directory: Path) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first.
 
     Raises `StorageError`, `AuditUnusable` or `ListenFailed`.
     """
-    with _bound(listener) as bound:
-        async with open_services(database_url, listener, audit_directory) as services:
+    with _bound(options) as bound:
+        async with open_services(database_url, options, audit_directory) as services:
             if not services.directory.current.environments:
                 _log.warning(
                     "the database holds no environment",
                     fix="load one: deputize apply FILE with the same --data",
                 )
-            await _serve(services, listener, bound)
+            await _serve(services, options, bound)
 
 
-def _bound(listener: Listener) -> socket.socket:
-    family = socket.AF_INET6 if ":" in listener.host else socket.AF_INET
+def _bound(options: ServeOptions) -> socket.socket:
+    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
-        return socket.create_server((listener.host, listener.port), family=family, backlog=BACKLOG)
+        return socket.create_server((options.host, options.port), family=family, backlog=BACKLOG)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).partition(" (while")[0]
         raise ListenFailed(
-            f"cannot listen on {listener.host} port {listener.port}: {reason}; choose another --port"
+            f"cannot listen on {options.host} port {options.port}: {reason}; choose another --port"
         ) from error
 
 
-async def _serve(services: Services, listener: Listener, bound: socket.socket) -> None:
-    server = _Server(server_configuration(create_app(services), listener))
+async def _serve(services: Services, options: ServeOptions, bound: socket.socket) -> None:
+    server = _Server(server_configuration(create_app(services), options))
 
     def stop(number: int) -> None:
         _log.info("authority stopping", requests=len(server.server_state.tasks))
@@ -87,9 +87,9 @@ async def _serve(services: Services, listener: Listener, bound: socket.socket) -
         asyncio.get_running_loop().add_signal_handler(number, stop, number)
     spare_collector()
     told: dict[str, JsonValue] = {
-        "base_url": listener.base_url,
-        "host": listener.host,
-        "port": listener.port,
+        "base_url": options.base_url,
+        "host": options.host,
+        "port": options.port,
         **operator(),
     }
     services.audit(Event("authority starts", services.clock.now(), None, told))
@@ -109,7 +109,7 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def open_services(
-    database_url: str, listener: Listener, audit_directory: Path
+    database_url: str, options: ServeOptions, audit_directory: Path
 ) -> AsyncGenerator[Services]:
     """Everything the authority works with, and the tasks that keep it current."""
     clock, passwords = SystemClock(), Passwords()
@@ -118,7 +118,7 @@ async def open_services(
         open_audit(audit_directory) as publish,
         asyncio.TaskGroup() as tasks,
     ):
-        directory = await open_directory(store.directory_rows, listener.base_url, clock)
+        directory = await open_directory(store.directory_rows, options.base_url, clock)
         housekeeping = (tasks.create_task(directory.watch()), tasks.create_task(_purge(store, clock)))
         yield Services(
             directory=directory,
@@ -127,22 +127,22 @@ async def open_services(
             passwords=passwords,
             new_id=ids.new_id,
             new_token=ids.new_token,
-            base_url=listener.base_url,
+            base_url=options.base_url,
             refresh_token_values=RefreshTokenValues(store.server_keys),
             audit=recorder(publish),
-            trusted_proxies=listener.trusted_proxies,
+            trusted_proxies=options.trusted_proxies,
         )
         for task in housekeeping:
             task.cancel()
         passwords.close()
 
 
-def server_configuration(app: ASGIApp, listener: Listener) -> uvicorn.Config:
+def server_configuration(app: ASGIApp, options: ServeOptions) -> uvicorn.Config:
     """Uvicorn with every limit named."""
     return uvicorn.Config(
         app,
-        host=listener.host,
-        port=listener.port,
+        host=options.host,
+        port=options.port,
         http=BoundedProtocol,
         ws="none",
         lifespan="off",

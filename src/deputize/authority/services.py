@@ -29,7 +29,7 @@ from deputize.oauth.ports import (
 from deputize.oauth.records.directory import Directory
 
 
-class Store(Protocol):
+class StorePorts(Protocol):
     """Everything the authority remembers, one object a port."""
 
     @property
@@ -93,7 +93,7 @@ class DirectorySource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Lifetimes:
     """How long things last, in seconds."""
 
     code_lifetime: int = 60
@@ -105,7 +105,7 @@ class Services:
     """The authority's parts, put together once."""
 
     directory: DirectorySource
-    store: Store
+    store: StorePorts
     clock: Clock
     passwords: Passwords
     new_id: Callable[[], str]
@@ -113,7 +113,7 @@ class Services:
     base_url: str
     """Where users and agents reach the authority, without a trailing slash; never taken from a request."""
     refresh_token_values: RefreshTokenValues
-    limits: Limits = field(default_factory=Limits)
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
     verifier: Verifier = field(default_factory=Verifier)
 
     audit: Record = field(default=recorder(None))

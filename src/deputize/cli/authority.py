@@ -8,7 +8,7 @@ import uvloop
 
 from deputize.authority.audit import AuditUnusable
 from deputize.authority.client_address import Network
-from deputize.authority.serve import Listener, ListenFailed, serve
+from deputize.authority.serve import ListenFailed, ServeOptions, serve
 from deputize.authority.storage import StorageError
 from deputize.cli.database import DATA, audit_directory
 from deputize.cli.log import configure_logging
@@ -59,9 +59,9 @@ def serve_command(
 ) -> None:
     """Serve until SIGTERM or SIGINT. Changes made by `deputize apply` show within a second."""
     configure_logging()
-    listener = Listener(host, port, _base_url(base_url, host, port), trusted_proxies)
+    options = ServeOptions(host, port, _base_url(base_url, host, port), trusted_proxies)
     try:
-        uvloop.run(serve(database_url, listener, audit_directory(database_url)))
+        uvloop.run(serve(database_url, options, audit_directory(database_url)))
     except (AuditUnusable, StorageError, ListenFailed) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

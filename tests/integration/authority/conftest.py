@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 import uvicorn
 
-from deputize.authority.serve import Listener, server_configuration
+from deputize.authority.serve import ServeOptions, server_configuration
 from support.authority import RunningAuthority, running_authority
 
 
 @contextlib.asynccontextmanager
 async def listening(authority: RunningAuthority, bound: socket.socket) -> AsyncIterator[None]:
     host, port = bound.getsockname()
-    server = uvicorn.Server(server_configuration(authority.app, Listener(host, port, authority.base_url)))
+    server = uvicorn.Server(server_configuration(authority.app, ServeOptions(host, port, authority.base_url)))
     serving = asyncio.create_task(server.serve([bound]))
     while not server.started:
         await asyncio.sleep(0.005)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.signon import flow
 from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.disclosure import agent_lines, resource_lines
@@ -19,7 +19,7 @@ from deputize.oauth.records.store import Consent
 from deputize.oauth.texts import choose_text
 
 
-async def account(call: Call) -> Response:
+async def account(call: EndpointCall) -> Response:
     """The page, or the withdrawal its form asks for; without a session, the way to sign on first."""
     signed_on = await flow.signed_on(call)
     if signed_on is None:
@@ -29,7 +29,7 @@ async def account(call: Call) -> Response:
     return await _page(call, signed_on)
 
 
-async def _withdraw(call: Call, signed_on: SignedOn) -> Response:
+async def _withdraw(call: EndpointCall, signed_on: SignedOn) -> Response:
     form = await call.form()
     if not await is_own_form(call, form, cookies_of(call).session(call.request) or "", SESSION):
         return dead_end(call, "error.forbidden", 403)
@@ -41,7 +41,7 @@ async def _withdraw(call: Call, signed_on: SignedOn) -> Response:
     return flow.see(f"/{call.environment.id}/account?withdrawn=yes")
 
 
-async def _page(call: Call, signed_on: SignedOn) -> Response:
+async def _page(call: EndpointCall, signed_on: SignedOn) -> Response:
     """Agents that may act for the user, the one used or allowed last first, and those that no longer may."""
     language, agents = language_of(call, signed_on.user), call.environment.agents
     given = {
@@ -70,7 +70,7 @@ def _latest(given: tuple[str, tuple[Consent, ...]]) -> float:
     return max(max(each.accepted_at, each.last_used_at or 0) for each in given[1])
 
 
-def _in_force(call: Call, consents: tuple[Consent, ...]) -> tuple[Consent, ...]:
+def _in_force(call: EndpointCall, consents: tuple[Consent, ...]) -> tuple[Consent, ...]:
     agreements = call.environment.agreements
     return tuple(
         each
@@ -79,7 +79,7 @@ def _in_force(call: Call, consents: tuple[Consent, ...]) -> tuple[Consent, ...]:
     )
 
 
-def _shown(call: Call, agent: Agent, consents: tuple[Consent, ...], locale: str) -> dict[str, object]:
+def _shown(call: EndpointCall, agent: Agent, consents: tuple[Consent, ...], locale: str) -> dict[str, object]:
     """An agent by what the user agreed to for it, as far as the administrator still grants that."""
     environment, agreed = call.environment, Collected()
     agreements = [environment.agreements[each.agreement_id] for each in consents]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.signon import authorization_response, flow
 from deputize.authority.signon.reader import refuse_as_page
 from deputize.authority.signon.steps.login import LOGIN
@@ -13,7 +13,7 @@ from deputize.oauth.errors import ConsentRequired, LoginRequired
 from deputize.oauth.parameters import encode_parameters
 
 
-async def authorize(call: Call) -> Response:
+async def authorize(call: EndpointCall) -> Response:
     """Send the browser on.
 
     To the pages that ask for what is missing, or back to the agent when nothing is.
@@ -29,7 +29,9 @@ async def authorize(call: Call) -> Response:
     return await _start(call, request, parameters)
 
 
-async def _start(call: Call, request: AuthorizationRequest, parameters: Mapping[str, str]) -> Response:
+async def _start(
+    call: EndpointCall, request: AuthorizationRequest, parameters: Mapping[str, str]
+) -> Response:
     situation = await flow.situation_of(call, request)
     due = flow.due_step(situation)
     if due is None:

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.endpoints.token import once_signed, user_of
 from deputize.authority.responses import json_response
 from deputize.jose import TokenInvalid
@@ -13,7 +13,7 @@ from deputize.oauth.introspection import introspection_refusal, introspection_re
 from deputize.oauth.parameters import required
 
 
-async def introspect(call: Call) -> Response:
+async def introspect(call: EndpointCall) -> Response:
     """What the caller may know of the token; everything it may not know is `active: false`."""
     parameters = await call.form()
     credentials = read_credentials(

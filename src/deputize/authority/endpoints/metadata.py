@@ -4,7 +4,7 @@
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.responses import json_response
 from deputize.oauth.metadata import metadata
 
@@ -17,7 +17,7 @@ _PATHS = tuple(
 )
 
 
-async def describe(call: Call) -> Response:
+async def describe(call: EndpointCall) -> Response:
     """The document; its URLs come from configuration, never from the request."""
     return json_response(metadata(call.environment), headers=_CACHE)
 

@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.endpoints.token import user_of
 from deputize.authority.responses import NO_STORE
 from deputize.jose import TokenInvalid
@@ -15,7 +15,7 @@ from deputize.oauth.parameters import required
 from deputize.oauth.standing import basis_of
 
 
-async def revoke(call: Call) -> Response:
+async def revoke(call: EndpointCall) -> Response:
     """Revoke it if it is the caller's.
 
     200 in any case, so that nobody learns whose a token is (section 2.2).
@@ -33,7 +33,7 @@ async def revoke(call: Call) -> Response:
     return Response(headers=NO_STORE)
 
 
-async def _revoke_refresh_token(call: Call, token: str, client_id: str) -> dict[str, JsonValue]:
+async def _revoke_refresh_token(call: EndpointCall, token: str, client_id: str) -> dict[str, JsonValue]:
     """End its grant, with everything that came of it, and name it; a token spent long ago still tells which.
 
     Empty if there is none.
@@ -50,7 +50,7 @@ async def _revoke_refresh_token(call: Call, token: str, client_id: str) -> dict[
     return {"user_id": grant.authentication.user_id, "grant_id": grant_id}
 
 
-async def _revoke_access_token(call: Call, token: str, client_id: str) -> dict[str, JsonValue]:
+async def _revoke_access_token(call: EndpointCall, token: str, client_id: str) -> dict[str, JsonValue]:
     """Revoke it, and with it everything that was exchanged for it, and name it.
 
     Empty if it is no token of that client.

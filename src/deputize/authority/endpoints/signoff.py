@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call, Endpoint, log_refusal
+from deputize.authority.endpoint import Endpoint, EndpointCall, log_refusal
 from deputize.authority.signon import flow
 from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.forms import SESSION, csrf_token, is_own_form
@@ -40,7 +40,7 @@ class _SignOff:
     parameters: Mapping[str, str]
 
 
-async def sign_off(call: Call) -> Response:
+async def sign_off(call: EndpointCall) -> Response:
     """End the session, after asking the user unless their own ID token or our own form asks for it."""
     parameters = await call.parameters()
     request = _read(call, parameters)
@@ -61,7 +61,7 @@ async def sign_off(call: Call) -> Response:
     return await _end(call, request, session, language)
 
 
-def _read(call: Call, parameters: Mapping[str, str]) -> _SignOff:
+def _read(call: EndpointCall, parameters: Mapping[str, str]) -> _SignOff:
     passed_on = {name: parameters[name] for name in _PASSED_ON if name in parameters}
     hint = None
     try:
@@ -71,7 +71,7 @@ def _read(call: Call, parameters: Mapping[str, str]) -> _SignOff:
         return _SignOff(hint, None, refusal, passed_on)
 
 
-def _hint(call: Call, token: str | None) -> JsonObject | None:
+def _hint(call: EndpointCall, token: str | None) -> JsonObject | None:
     if token is None:
         return None
     environment = call.environment
@@ -83,7 +83,7 @@ def _hint(call: Call, token: str | None) -> JsonObject | None:
         raise InvalidRequest("The id_token_hint is not an ID token of this environment") from invalid
 
 
-def _redirect_uri(call: Call, hint: JsonObject | None, parameters: Mapping[str, str]) -> str | None:
+def _redirect_uri(call: EndpointCall, hint: JsonObject | None, parameters: Mapping[str, str]) -> str | None:
     requested, state = parameters.get("post_logout_redirect_uri"), parameters.get("state")
     if requested is None:
         return None
@@ -101,7 +101,7 @@ def _redirect_uri(call: Call, hint: JsonObject | None, parameters: Mapping[str, 
     )
 
 
-def _agent(call: Call, hint: JsonObject | None, parameters: Mapping[str, str]) -> Agent | None:
+def _agent(call: EndpointCall, hint: JsonObject | None, parameters: Mapping[str, str]) -> Agent | None:
     client_id = hint.get("aud") if hint else parameters.get("client_id")
     if not isinstance(client_id, str) or parameters.get("client_id", client_id) != client_id:
         return None
@@ -113,7 +113,7 @@ def _is_about(hint: JsonObject | None, session: Session) -> bool:
     return hint is not None and hint.get("sub") == session.user_id and hint.get("sid") == session.id
 
 
-async def _ask(call: Call, request: _SignOff, language: Language, cookie: str) -> Response:
+async def _ask(call: EndpointCall, request: _SignOff, language: Language, cookie: str) -> Response:
     values = {
         "csrf": await csrf_token(call, cookie, SESSION),
         "parameters": request.parameters,
@@ -123,7 +123,9 @@ async def _ask(call: Call, request: _SignOff, language: Language, cookie: str) -
     return show(call, Page("sign_off.html", values), language, sources)
 
 
-async def _end(call: Call, request: _SignOff, session: Session | None, language: Language) -> Response:
+async def _end(
+    call: EndpointCall, request: _SignOff, session: Session | None, language: Language
+) -> Response:
     if session:
         await call.services.store.sessions.end_session(session.id, call.now)
         call.record("signed off", user_id=session.user_id, session_id=session.id)
@@ -132,7 +134,7 @@ async def _end(call: Call, request: _SignOff, session: Session | None, language:
     return response
 
 
-def _signed_off(call: Call, request: _SignOff, language: Language) -> Response:
+def _signed_off(call: EndpointCall, request: _SignOff, language: Language) -> Response:
     if request.redirect_uri:
         return leave(call, request.redirect_uri, after_form=call.request.method == "POST")
     if request.refusal:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.signon import authorization_response, flow, known_browsers
 from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.flow import Flow
@@ -22,7 +22,7 @@ from deputize.oauth.records.directory import Step
 _FIRST_SHOWING = Again(status=200)
 
 
-async def sign_on(call: Call) -> Response:
+async def sign_on(call: EndpointCall) -> Response:
     """One page or form of the flow in the path."""
     found = await flow.find(call)
     if found is None:
@@ -46,7 +46,7 @@ async def sign_on(call: Call) -> Response:
 
 
 async def _submit(
-    call: Call, found: Flow, situation: Situation, due: tuple[SignOnStep, Step] | None
+    call: EndpointCall, found: Flow, situation: Situation, due: tuple[SignOnStep, Step] | None
 ) -> Response:
     form = await call.form()
     if not await is_own_form(call, form, _browser(call), found.id):
@@ -60,7 +60,7 @@ async def _submit(
 
 
 async def _answer(
-    call: Call, found: Flow, situation: Situation, due: tuple[SignOnStep, Step], outcome: Outcome
+    call: EndpointCall, found: Flow, situation: Situation, due: tuple[SignOnStep, Step], outcome: Outcome
 ) -> Response:
     match outcome:
         case Again():
@@ -77,7 +77,7 @@ async def _answer(
             return response
 
 
-async def _begin_again(call: Call, found: Flow, situation: Situation) -> Response:
+async def _begin_again(call: EndpointCall, found: Flow, situation: Situation) -> Response:
     """Sign off who is signed on, and send the browser to a new flow for the same request."""
     if situation.signed_on:
         user, session = situation.signed_on.user, situation.signed_on.session
@@ -88,7 +88,7 @@ async def _begin_again(call: Call, found: Flow, situation: Situation) -> Respons
     return response
 
 
-def _decline(call: Call, request: AuthorizationRequest | None) -> Response:
+def _decline(call: EndpointCall, request: AuthorizationRequest | None) -> Response:
     if request is None:
         return flow.see(f"/{call.environment.id}/account")
     error = AccessDenied("the user declined the agreement", "The user declined the agreement")
@@ -98,7 +98,7 @@ def _decline(call: Call, request: AuthorizationRequest | None) -> Response:
 
 
 async def _page(
-    call: Call, found: Flow, situation: Situation, kind: SignOnStep, step: Step, again: Again
+    call: EndpointCall, found: Flow, situation: Situation, kind: SignOnStep, step: Step, again: Again
 ) -> Response:
     language = _language(situation)
     page = kind.page(step, situation, language, again)
@@ -117,7 +117,7 @@ def _language(situation: Situation) -> Language:
     )
 
 
-def _browser(call: Call) -> str:
+def _browser(call: EndpointCall) -> str:
     return cookies_of(call).browser(call.request) or ""
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call, Endpoint
+from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.responses import error_response, json_response
 from deputize.jose import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, TokenInvalid
 from deputize.kernel.digests import digest
@@ -24,7 +24,7 @@ from deputize.oauth.standing import MACHINE_CLAIM, USER_CLAIM
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
 
-async def token(call: Call) -> Response:
+async def token(call: EndpointCall) -> Response:
     """Tokens, or the reason why not as far as the client may know it."""
     parameters: Mapping[str, str] = {}
     client: Agent | None = None
@@ -44,7 +44,7 @@ async def token(call: Call) -> Response:
     return json_response(_members(response))
 
 
-async def _ports(call: Call) -> GrantPorts:
+async def _ports(call: EndpointCall) -> GrantPorts:
     services = call.services
     store = services.store
     return GrantPorts(
@@ -74,7 +74,7 @@ def _members(response: TokenResponse) -> JsonObject:
     }
 
 
-def _record_issue(call: Call, parameters: Mapping[str, str], response: TokenResponse) -> None:
+def _record_issue(call: EndpointCall, parameters: Mapping[str, str], response: TokenResponse) -> None:
     claims, subject, actor = response.claims, response.subject_claims or {}, response.actor_claims or {}
     call.record(
         "token issued",
@@ -93,7 +93,7 @@ def _record_issue(call: Call, parameters: Mapping[str, str], response: TokenResp
 
 
 async def _record_refusal(
-    call: Call, parameters: Mapping[str, str], client: Agent | None, error: OAuthError
+    call: EndpointCall, parameters: Mapping[str, str], client: Agent | None, error: OAuthError
 ) -> None:
     presented = {} if client is None else await _presented(call, parameters)
     call.record(
@@ -108,7 +108,7 @@ async def _record_refusal(
     )
 
 
-async def _presented(call: Call, parameters: Mapping[str, str]) -> dict[str, JsonValue]:
+async def _presented(call: EndpointCall, parameters: Mapping[str, str]) -> dict[str, JsonValue]:
     """Whose token, code or refresh token a known client presented, as far as this environment once said
     so.
     """
@@ -132,7 +132,7 @@ async def _presented(call: Call, parameters: Mapping[str, str]) -> dict[str, Jso
     }
 
 
-async def _grant_of(call: Call, parameters: Mapping[str, str]) -> str | None:
+async def _grant_of(call: EndpointCall, parameters: Mapping[str, str]) -> str | None:
     """The grant that a code or a refresh token came from, spent or not."""
     store = call.services.store
     if "code" in parameters:
@@ -145,7 +145,7 @@ async def _grant_of(call: Call, parameters: Mapping[str, str]) -> str | None:
     return None
 
 
-def once_signed(call: Call, token: str | None) -> JsonObject:
+def once_signed(call: EndpointCall, token: str | None) -> JsonObject:
     """The claims of a token of this environment, expired or not; of anything else none."""
     environment = call.environment
     for kind in (ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE) if token else ():

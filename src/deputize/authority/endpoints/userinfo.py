@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call, Endpoint, log_refusal
+from deputize.authority.endpoint import Endpoint, EndpointCall, log_refusal
 from deputize.authority.responses import NO_STORE, error_document, json_response
 from deputize.jose import TokenInvalid
 from deputize.kernel.values import JsonObject
@@ -12,7 +12,7 @@ from deputize.oauth.id_tokens import profile_claims
 from deputize.oauth.scopes import parse_scope
 
 
-async def userinfo(call: Call) -> Response:
+async def userinfo(call: EndpointCall) -> Response:
     """The claims about the user that the token's OpenID scopes ask for."""
     scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
@@ -36,7 +36,7 @@ def _claims(found: LiveToken, issuer: str) -> JsonObject:
     return profile_claims(found.standing.user, scopes)
 
 
-def _refuse(call: Call, error: OAuthError) -> Response:
+def _refuse(call: EndpointCall, error: OAuthError) -> Response:
     """The error as RFC 6750 section 3 writes it."""
     log_refusal(call, error)
     presented = "authorization" in call.request.headers

@@ -4,7 +4,7 @@ from copy import copy
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call, log_refusal
+from deputize.authority.endpoint import EndpointCall, log_refusal
 from deputize.authority.responses import described
 from deputize.authority.signon.leaving import leave
 from deputize.authority.signon.pages import Page
@@ -21,7 +21,9 @@ from deputize.oauth.consents import is_in_force
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant
 
 
-async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn, code: str) -> Response:
+async def grant(
+    call: EndpointCall, request: AuthorizationRequest, signed_on: SignedOn, code: str
+) -> Response:
     """Send the browser back with `code`.
 
     If that was issued before, what it stands for is what it stood for then.
@@ -42,7 +44,7 @@ async def grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn, 
     return _answer(call, request, code)
 
 
-async def again(call: Call, request: AuthorizationRequest, code: str) -> Response | None:
+async def again(call: EndpointCall, request: AuthorizationRequest, code: str) -> Response | None:
     """What a flow that already yielded its code answers; `None` if it did not yet.
 
     The same code while the agent has not redeemed it, for the answer may have got lost. After that a page for
@@ -56,11 +58,11 @@ async def again(call: Call, request: AuthorizationRequest, code: str) -> Respons
     return show(call, Page("finished.html", {"agent_name": request.client.name}), language_of(call))
 
 
-def _answer(call: Call, request: AuthorizationRequest, code: str) -> Response:
+def _answer(call: EndpointCall, request: AuthorizationRequest, code: str) -> Response:
     return _leave(call, code_response(request.redirect_uri, call.environment.issuer, code, request.state))
 
 
-def refuse(call: Call, refusal: AuthorizationRefusal) -> Response:
+def refuse(call: EndpointCall, refusal: AuthorizationRefusal) -> Response:
     """Send the browser back with the error, or show it where nothing says that the address is the agent's."""
     error = copy(refusal.error)
     error.description = described(error, call.correlation_id)
@@ -73,7 +75,7 @@ def refuse(call: Call, refusal: AuthorizationRefusal) -> Response:
     return _leave(call, location)
 
 
-def _leave(call: Call, location: str) -> Response:
+def _leave(call: EndpointCall, location: str) -> Response:
     """A flow's pages are left by their forms.
 
     At authorize nobody submitted one, and what is asked for in a frame must be a redirect.
@@ -81,7 +83,7 @@ def _leave(call: Call, location: str) -> Response:
     return leave(call, location, after_form="flow" in call.request.path_params)
 
 
-def _grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Grant:
+def _grant(call: EndpointCall, request: AuthorizationRequest, signed_on: SignedOn) -> Grant:
     """Everything that what the agent gets rests on, by identity and as it was read.
 
     Whatever of it ended since is not revived.
@@ -107,16 +109,16 @@ def _grant(call: Call, request: AuthorizationRequest, signed_on: SignedOn) -> Gr
         },
         created_at=call.now,
         expires_at=call.now
-        + (client.refresh_token_rolling_lifetime if refreshable else call.services.limits.code_lifetime),
+        + (client.refresh_token_rolling_lifetime if refreshable else call.services.lifetimes.code_lifetime),
     )
 
 
-def _code(call: Call, request: AuthorizationRequest, grant_id: str, code: str) -> AuthorizationCode:
+def _code(call: EndpointCall, request: AuthorizationRequest, grant_id: str, code: str) -> AuthorizationCode:
     return AuthorizationCode(
         digest=digest(code),
         grant_id=grant_id,
         redirect_uri=request.redirect_uri,
         code_challenge=request.code_challenge,
         nonce=request.nonce,
-        expires_at=call.now + call.services.limits.code_lifetime,
+        expires_at=call.now + call.services.lifetimes.code_lifetime,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Call
+from deputize.authority.endpoint import EndpointCall
 
 _PREFIX = "__Host-"
 
@@ -93,6 +93,6 @@ class Cookies:
         )
 
 
-def cookies_of(call: Call) -> Cookies:
+def cookies_of(call: EndpointCall) -> Cookies:
     """Those of the environment that is called."""
     return Cookies(call.services.secure, call.environment.id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from starlette.responses import RedirectResponse, Response
 
 from deputize.authority.audit import SOURCE
-from deputize.authority.endpoint import Call
+from deputize.authority.endpoint import EndpointCall
 from deputize.authority.signon import authorization_response
 from deputize.authority.signon.cookies import cookies_of
 from deputize.authority.signon.seals import seal
@@ -65,7 +65,7 @@ class Flow:
     """
 
 
-async def start(call: Call, parameters: Mapping[str, str] | None) -> Response:
+async def start(call: EndpointCall, parameters: Mapping[str, str] | None) -> Response:
     """Begin a flow in this browser and send it to the flow's pages."""
     browser = cookies_of(call).browser(call.request)
     bound_to = browser or call.services.new_token()
@@ -76,7 +76,7 @@ async def start(call: Call, parameters: Mapping[str, str] | None) -> Response:
     return response
 
 
-async def find(call: Call) -> Flow | None:
+async def find(call: EndpointCall) -> Flow | None:
     """The flow of the address that is called, if it is alive and this browser's."""
     parts = call.request.path_params["flow"].split(".")
     browser = cookies_of(call).browser(call.request)
@@ -88,29 +88,29 @@ async def find(call: Call) -> Flow | None:
         await seal(call.services, call.environment.id, "flow", browser, *parts[:-1], call.request.url.query),
     ):
         return None
-    if int(started_at) + call.services.limits.flow_lifetime <= call.now:
+    if int(started_at) + call.services.lifetimes.flow_lifetime <= call.now:
         return None
     return Flow(flow_id, int(started_at), call.query() or None, session_id, accepted)
 
 
-async def address(call: Call, flow: Flow) -> str:
+async def address(call: EndpointCall, flow: Flow) -> str:
     """Where this browser finds the flow."""
     return await _address(call, flow, cookies_of(call).browser(call.request) or "")
 
 
-async def _address(call: Call, flow: Flow, browser: str) -> str:
+async def _address(call: EndpointCall, flow: Flow, browser: str) -> str:
     parts = (flow.id, str(flow.started_at), flow.session_id, flow.accepted)
     query = encode_parameters(flow.parameters or {})
     token = ".".join((*parts, await seal(call.services, call.environment.id, "flow", browser, *parts, query)))
     return f"/{call.environment.id}/signon/{token}{'?' if query else ''}{query}"
 
 
-async def signed_on(call: Call) -> SignedOn | None:
+async def signed_on(call: EndpointCall) -> SignedOn | None:
     """The enabled user whose living session this browser's cookie stands for."""
     return await _signed_on(call, await session_of(call))
 
 
-async def _signed_on(call: Call, session: Session | None) -> SignedOn | None:
+async def _signed_on(call: EndpointCall, session: Session | None) -> SignedOn | None:
     store, environment_id = call.services.store, call.environment.id
     if session is None or not is_live(session, call.environment, call.now):
         return None
@@ -122,7 +122,7 @@ async def _signed_on(call: Call, session: Session | None) -> SignedOn | None:
     return SignedOn(user, session, await store.consents.consents_of(environment_id, user.id))
 
 
-async def session_of(call: Call) -> Session | None:
+async def session_of(call: EndpointCall) -> Session | None:
     """The session this browser's cookie stands for, unless it was ended.
 
     It may have lapsed: what came from it lives on.
@@ -137,7 +137,7 @@ async def session_of(call: Call) -> Session | None:
 
 
 async def situation_of(
-    call: Call, request: AuthorizationRequest | None, flow: Flow | None = None
+    call: EndpointCall, request: AuthorizationRequest | None, flow: Flow | None = None
 ) -> Situation:
     """Where this browser stands with a request (`None`.
 
@@ -162,7 +162,7 @@ async def situation_of(
     )
 
 
-def _reach(call: Call, request: AuthorizationRequest, somebody: SignedOn) -> Covers:
+def _reach(call: EndpointCall, request: AuthorizationRequest, somebody: SignedOn) -> Covers:
     """What this request of this user reaches, by the token that it would yield."""
     session, target = somebody.session, request.target
     issue = Issue(
@@ -211,7 +211,7 @@ def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
     return None
 
 
-async def proceed(call: Call, flow: Flow, done: Done | None = None) -> Response:
+async def proceed(call: EndpointCall, flow: Flow, done: Done | None = None) -> Response:
     """Send the browser to where the flow goes on after a step that was just done in it."""
     if done and done.session:
         flow = replace(flow, session_id=done.session.id)
@@ -220,7 +220,7 @@ async def proceed(call: Call, flow: Flow, done: Done | None = None) -> Response:
     return see(await address(call, flow))
 
 
-async def finish(call: Call, situation: Situation, flow: Flow | None = None) -> Response:
+async def finish(call: EndpointCall, situation: Situation, flow: Flow | None = None) -> Response:
     """Send the browser where it wanted to go. Every step is satisfied, so somebody is signed on."""
     if situation.request is None or situation.signed_on is None:
         return see(f"/{call.environment.id}/account")
@@ -228,7 +228,7 @@ async def finish(call: Call, situation: Situation, flow: Flow | None = None) -> 
     return await authorization_response.grant(call, situation.request, situation.signed_on, code)
 
 
-async def code_of(call: Call, flow: Flow) -> str:
+async def code_of(call: EndpointCall, flow: Flow) -> str:
     """The one authorization code of a flow.
 
     It is computed, so that whoever asks again, in parallel, after a crash or because the answer got lost,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from deputize.authority.endpoint import Call
+from deputize.authority.endpoint import EndpointCall
 from deputize.authority.signon.seals import seal
 from deputize.kernel.digests import same
 
@@ -11,7 +11,7 @@ SESSION = "session"
 _OWN_SITES = frozenset({"same-origin", "none"})
 
 
-async def csrf_token(call: Call, cookie: str, purpose: str) -> str:
+async def csrf_token(call: EndpointCall, cookie: str, purpose: str) -> str:
     """What a page's form carries.
 
     Bound to the browser's cookie, and sealed, so that not even who has the cookie can make it.
@@ -21,7 +21,7 @@ async def csrf_token(call: Call, cookie: str, purpose: str) -> str:
     return await seal(call.services, call.environment.id, "form", cookie, purpose)
 
 
-async def is_own_form(call: Call, form: Mapping[str, str], cookie: str, purpose: str) -> bool:
+async def is_own_form(call: EndpointCall, form: Mapping[str, str], cookie: str, purpose: str) -> bool:
     """Whether the submitted form carries the right token and, where the browser says so, comes from this
     origin.
 

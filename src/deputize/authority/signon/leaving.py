@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from starlette.responses import RedirectResponse, Response
 
-from deputize.authority.endpoint import Call
+from deputize.authority.endpoint import EndpointCall
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.reader import language_of, show
 from deputize.kernel.uris import UriError, parse_origin
 
 
-def leave(call: Call, location: str, *, after_form: bool) -> Response:
+def leave(call: EndpointCall, location: str, *, after_form: bool) -> Response:
     """Send the user to `location`; `after_form` says whether a form's submission led here.
 
     Redirects have status 303, so that a browser never repeats a form with a password there (RFC 9700 section
@@ -28,7 +28,7 @@ def leave(call: Call, location: str, *, after_form: bool) -> Response:
     return RedirectResponse(location, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
 
 
-def form_sources(call: Call, destination: str) -> tuple[str, ...]:
+def form_sources(call: EndpointCall, destination: str) -> tuple[str, ...]:
     """The CSP sources, besides our own origin, that a form has to name which leads to `destination`.
 
     One or none.
@@ -42,7 +42,7 @@ def form_sources(call: Call, destination: str) -> tuple[str, ...]:
     return (f"{origin.scheme}:" if ":" in origin.host else str(origin),)  # CSP cannot name IPv6 addresses
 
 
-def _ends_submissions(call: Call, destination: str) -> bool:
+def _ends_submissions(call: EndpointCall, destination: str) -> bool:
     """Whether it is a browser that navigates (W3C Fetch Metadata), to where pages can take it without being
     asked to.
     """

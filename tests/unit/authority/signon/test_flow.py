@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from deputize.authority.services import Limits
+from deputize.authority.services import Lifetimes
 from deputize.authority.signon.flow import Flow, is_recent
 from deputize.authority.storage import Put
 from deputize.authority.storage.purge import KEPT_SECONDS
@@ -350,13 +350,13 @@ async def test_going_back_after_the_agent_has_its_tokens_shows_a_page_and_ends_n
 
 async def test_a_finished_flow_stays_finished_when_its_code_has_expired(authority, browser):
     await through(browser, authority)
-    authority.clock.instant += authority.services.limits.code_lifetime
+    authority.clock.instant += authority.services.lifetimes.code_lifetime
     await browser.get(str(browser.response.url))
     assert browser.heading == "You are done here"
 
 
 def test_a_code_is_remembered_for_as_long_as_its_flow_lives():
-    assert Limits().flow_lifetime <= KEPT_SECONDS
+    assert Lifetimes().flow_lifetime <= KEPT_SECONDS
 
 
 async def test_nobody_can_make_the_server_remember_anything_by_asking(authority, browser):
@@ -422,7 +422,7 @@ async def test_another_browser_cannot_take_a_flow_over(authority, browser):
 
 async def test_a_flow_ends_by_itself(authority, browser):
     await browser.get(authority.authorize_url())
-    authority.clock.instant += authority.services.limits.flow_lifetime + 1
+    authority.clock.instant += authority.services.lifetimes.flow_lifetime + 1
     await browser.get(str(browser.response.url))
     assert "took too long" in browser.response.text
 

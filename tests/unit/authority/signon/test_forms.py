@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from deputize.authority.endpoint import Call
+from deputize.authority.endpoint import EndpointCall
 from deputize.authority.signon.forms import csrf_token, is_own_form
 from support.authority import NOW, running_authority
 
@@ -15,7 +15,7 @@ from support.authority import NOW, running_authority
 def call(authority, **headers):
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     request = Request({"type": "http", "method": "POST", "headers": raw})
-    return Call(request, authority.services, authority.directory.environment, NOW, "id")
+    return EndpointCall(request, authority.services, authority.directory.environment, NOW, "id")
 
 
 async def test_the_pages_own_form_is_accepted(authority):
