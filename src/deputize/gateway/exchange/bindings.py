@@ -1,7 +1,7 @@
 """What expressions see of an exchange: mappings that compute a member only when it is read.
 
-Nothing here is reachable by attribute: an expression walks mappings and lists, so it can see exactly the
-names listed below.
+Nothing is reachable by attribute: an expression walks mappings and lists, so it sees exactly the names listed
+in the tables below.
 """
 
 import json
@@ -75,10 +75,7 @@ class Bindings(Mapping[str, object]):
         instance: Instance,
         properties: Mapping[str, object],
     ) -> None:
-        """`properties` are those in force where the expression stands.
-
-        They are also names of their own, hidden by the built-in ones.
-        """
+        """`properties`, those in force for the expression, are root names too, behind the built-in ones."""
         self.exchange = exchange
         self.response = response
         self.instance = instance
@@ -96,7 +93,7 @@ class Bindings(Mapping[str, object]):
 
 
 def load_bindings(instance: Instance, properties: Mapping[str, object]) -> Mapping[str, object]:
-    """What configuration expressions see when they are evaluated at load: no request."""
+    """What configuration expressions see: they are evaluated at load, without a request."""
     system: Mapping[str, object] = {}
     return {
         **properties,
@@ -108,10 +105,7 @@ def load_bindings(instance: Instance, properties: Mapping[str, object]) -> Mappi
 
 
 def as_text(value: object) -> str | None:
-    """An expression's value as text for an entity or URI; `None` for null.
-
-    Lists and maps become JSON in ASCII.
-    """
+    """An expression's value as text of an entity or URI: lists and maps as JSON in ASCII, null as `None`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str | int | float):
@@ -120,24 +114,13 @@ def as_text(value: object) -> str | None:
 
 
 def as_texts(value: object) -> list[str]:
-    """An expression's value as header values.
-
-    Those of a list each for itself, nothing for null, JSON for maps.
-    """
+    """The header values an expression's value stands for: one for each element of a list, none for null."""
     values = cast("list[object]", value) if isinstance(value, list) else [value]
     return [text for each in values if (text := as_text(each)) is not None]
 
 
-def _uri(origin: Origin | None, target: Target) -> View[tuple[Origin | None, Target]]:
-    return View((origin, target), _URI)
-
-
-def _path(target: Target) -> str:
-    return unquote(target.path) if "%" in target.path else target.path
-
-
-def _query_parameters(target: Target) -> Mapping[str, object]:
-    return {**parse_qs(target.query or "", keep_blank_values=True, max_num_fields=1000)}
+def _parse_form(text: str | None) -> Mapping[str, object]:
+    return {**parse_qs(text or "", keep_blank_values=True, max_num_fields=1000)}
 
 
 def _cookies(headers: Headers) -> Mapping[str, object]:
@@ -160,10 +143,6 @@ def _buffered_json(body: Body) -> object:
         return None
 
 
-def _buffered_form(body: Body) -> Mapping[str, object]:
-    return {**parse_qs(_buffered_text(body) or "", keep_blank_values=True, max_num_fields=1000)}
-
-
 def _contexts(bound: Bindings) -> Mapping[str, object]:
     exchange = bound.exchange
     left = {
@@ -171,28 +150,21 @@ def _contexts(bound: Bindings) -> Mapping[str, object]:
         for each in exchange.contexts.values()
         if isinstance(each, BoundContext)
     }
-    transaction = {"transactionId": {"value": exchange.transaction_id}}
     return {
         "attributes": {},
         **left,
         "client": View((exchange.peer, exchange.request), _CLIENT),
-        "transactionId": transaction,
+        "transactionId": {"transactionId": {"value": exchange.transaction_id}},
     }
-
-
-def _attributes(bound: Bindings) -> Mapping[str, object]:
-    context = bound.exchange.find(AttributesContext)
-    return {} if context is None else context.attributes
 
 
 def _openig(instance: Instance) -> Mapping[str, object]:
     directory = instance.directory
-    parts = {
-        "configDirectory": directory / "config",
-        "instanceDirectory": directory,
-        "temporaryDirectory": directory / "tmp",
+    return {
+        "configDirectory": str(directory / "config"),
+        "instanceDirectory": str(directory),
+        "temporaryDirectory": str(directory / "tmp"),
     }
-    return {name: str(path) for name, path in parts.items()}
 
 
 _URI: Readers[tuple[Origin | None, Target]] = {
@@ -200,21 +172,25 @@ _URI: Readers[tuple[Origin | None, Target]] = {
     "host": lambda uri: uri[0].host if uri[0] else None,
     "port": lambda uri: uri[0].port if uri[0] else None,
     "authority": lambda uri: uri[0].authority if uri[0] else None,
-    "path": lambda uri: _path(uri[1]),
+    "path": lambda uri: unquote(uri[1].path),
     "rawPath": lambda uri: uri[1].path,
     "query": lambda uri: None if uri[1].query is None else unquote(uri[1].query),
     "rawQuery": lambda uri: uri[1].query,
 }
 
-_ENTITY: Readers[Body] = {"string": _buffered_text, "json": _buffered_json, "form": _buffered_form}
+_ENTITY: Readers[Body] = {
+    "string": _buffered_text,
+    "json": _buffered_json,
+    "form": lambda body: _parse_form(_buffered_text(body)),
+}
 
 _REQUEST: Readers[Request] = {
     "method": lambda request: request.method,
-    "uri": lambda request: _uri(request.origin, request.target),
+    "uri": lambda request: View((request.origin, request.target), _URI),
     "version": lambda request: f"HTTP/{request.version}",
     "headers": lambda request: HeadersView(request.headers),
     "cookies": lambda request: _cookies(request.headers),
-    "queryParams": lambda request: _query_parameters(request.target),
+    "queryParams": lambda request: _parse_form(request.target.query),
     "entity": lambda request: View(request.body, _ENTITY),
 }
 
@@ -249,7 +225,7 @@ _ROOTS: Readers[Bindings] = {
     "response": lambda bound: None if bound.response is None else View(bound.response, _RESPONSE),
     "contexts": _contexts,
     "context": _contexts,
-    "attributes": _attributes,
+    "attributes": lambda bound: (bound.exchange.find(AttributesContext) or AttributesContext()).attributes,
     "env": lambda bound: bound.instance.environment,
     "system": lambda _: {},
     "heap": lambda bound: bound.properties,

@@ -1,4 +1,4 @@
-"""Conditions at work: what becomes of an exchange when one is true, false, or cannot be decided."""
+"""Conditions on exchanges: what follows when one is true, false, or cannot be decided."""
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
@@ -22,15 +22,12 @@ Bind = Callable[[Exchange, Response | None], Mapping[str, object]]
 class Undecidable(DeputizeError):
     """A condition cannot be evaluated, or compares something in a context that nothing has left.
 
-    Neither branch is safe to take.
+    Neither branch is safe to take, so the exchange is answered 500.
     """
 
 
 class PlacedCondition:
-    """A condition at its place in the configuration.
-
-    What it cannot decide it reports to the operator, each cause once.
-    """
+    """A condition that reports what it cannot decide with its position in the configuration, once a cause."""
 
     __slots__ = ("_bind", "_condition", "_position", "_reported")
 
@@ -47,10 +44,7 @@ class PlacedCondition:
         return self._condition.template.reads.keys()
 
     def permits(self, exchange: Exchange, response: Response | None = None) -> bool:
-        """Whether it is true.
-
-        One that compares something missing, or cannot be evaluated, permits nothing.
-        """
+        """Whether it is true; one that compares something missing, or cannot be evaluated, is not."""
         bindings = self._bind(exchange, response)
         try:
             decided = self._condition.decide(bindings)
@@ -64,18 +58,23 @@ class PlacedCondition:
     def selects(self, exchange: Exchange, response: Response | None = None) -> bool:
         """Whether it is true, where an absent header or claim equals nothing and differs from everything.
 
-        Raises `Undecidable`.
-
-        What was absent is told the operator once: it may be a name that is written wrong.
+        The operator is told once what was absent: it may be a name that is written wrong. Raises
+        `Undecidable`.
         """
         bindings = self._bind(exchange, response)
         try:
             decided = self._condition.decide(bindings)
             if decided is not None:
                 return decided
-            lost = self._lost(bindings)
+            lost = self._find_lost(bindings)
             if not lost:
-                self._tell_absent(bindings)
+                absent = ", ".join(self._condition.absent(bindings))
+                if self._is_news(absent):
+                    log.info(
+                        "a condition compares what is missing, which differs from everything",
+                        place=str(self._position),
+                        missing=absent,
+                    )
                 return self._condition.holds(bindings)
         except ExpressionError as error:
             raise Undecidable(
@@ -86,14 +85,14 @@ class PlacedCondition:
         )
 
     def accepts(self, exchange: Exchange) -> bool:
-        """As `selects`, for a route: others may take what this one cannot decide about."""
+        """Like `selects` for a route, but false for `Undecidable`: another route may take the exchange."""
         try:
             return self.selects(exchange)
         except Undecidable as error:
             self._report(str(error))
             return False
 
-    def _lost(self, bindings: Mapping[str, object]) -> str:
+    def _find_lost(self, bindings: Mapping[str, object]) -> str:
         """The bindings and contexts it reads that are not there at all, as names."""
         contexts = cast("Mapping[str, object]", bindings["contexts"])
         expected = {_ABSENT_WHEN_ALL_IS_WELL, *contexts}
@@ -106,16 +105,12 @@ class PlacedCondition:
         return ", ".join(lost)
 
     def _report(self, reason: str) -> None:
-        if reason not in self._reported and len(self._reported) < _MOST_REPORTS:
-            self._reported.add(reason)
+        if self._is_news(reason):
             log.warning("a condition counts as false", place=str(self._position), reason=reason)
 
-    def _tell_absent(self, bindings: Mapping[str, object]) -> None:
-        absent = ", ".join(self._condition.absent(bindings))
-        if absent not in self._reported and len(self._reported) < _MOST_REPORTS:
-            self._reported.add(absent)
-            log.info(
-                "a condition compares what is missing, which differs from everything",
-                place=str(self._position),
-                missing=absent,
-            )
+    def _is_news(self, reason: str) -> bool:
+        """Whether `reason` has not been reported yet; at most 16 are, so that no client fills the log."""
+        if reason in self._reported or len(self._reported) >= _MOST_REPORTS:
+            return False
+        self._reported.add(reason)
+        return True

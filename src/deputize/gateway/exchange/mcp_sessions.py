@@ -1,6 +1,4 @@
-"""Legacy MCP sessions that belong to whoever opened them.
-
-The id a client gets is sealed with the binding to its token.
+"""Legacy MCP sessions that belong to whoever opened them: the client's id is sealed for its token.
 
 A session id is no authentication (MCP, Streamable HTTP, session management): without a binding, a token of
 one user would continue the session of another. Nothing is stored; the server's own id never leaves the
@@ -26,10 +24,7 @@ log = structlog.get_logger()
 _SESSION: Final = "Mcp-Session-Id"
 _VERSION: Final = "MCP-Protocol-Version"
 PROCESS_SECRET: Final = random_bytes(MIN_SECRET)
-"""What sessions are sealed with where no secret is configured.
-
-It is nobody else's, and ends with the process.
-"""
+"""What sessions are sealed with where no secret is configured; it ends with the process."""
 
 
 class OpenedSession(NamedTuple):
@@ -40,10 +35,7 @@ class OpenedSession(NamedTuple):
 
 
 class SessionBinding:
-    """Exchanges session ids in the headers of requests and answers.
-
-    2026-07-28 has no sessions: its requests are left as they are.
-    """
+    """Exchanges session ids in the headers of requests and answers; MCP 2026-07-28 has no sessions."""
 
     def __init__(self, seal: TextSeal) -> None:
         self._seal = seal
@@ -51,7 +43,7 @@ class SessionBinding:
     def open(self, headers: Headers, token: OAuth2Context, resource: str) -> OpenedSession | Rejection | None:
         """Replace the client's id by the server's.
 
-        `None` without one, a `Rejection` where it is not this token's at `resource`.
+        `None` where there is no id, a `Rejection` where it is not one for this token at `resource`.
         """
         presented = headers.get_all(_SESSION)
         if not presented:
@@ -78,9 +70,9 @@ class SessionBinding:
         resource: str,
         opened: OpenedSession | None,
     ) -> None:
-        """Replace the server's id in the answer's headers by the client's.
+        """Replace the server's id in the answer's headers by the client's: that of the request, or a new one.
 
-        The one used in the headers `asked`, or a new one.
+        `asked` are the request's headers, `opened` is what `open` made of them.
         """
         given = headers.get_all(_SESSION)
         if not given or not _is_legacy(asked):
@@ -98,19 +90,13 @@ class SessionBinding:
 
 
 def _is_legacy(headers: Headers) -> bool:
-    """Whether the request may be meant for a session.
-
-    Its version has them, or it does not say one version.
-    """
+    """Whether the request may be meant for a session: its version has them, or it names not exactly one."""
     stated = headers.get_all(_VERSION)
     return len(stated) != 1 or stated[0].strip(" \t") in versions.HANDSHAKE
 
 
 def _binding(token: OAuth2Context, resource: str) -> bytes:
-    """Resource, issuer, subject, client and chain of actors.
-
-    The token itself where it names neither subject nor client.
-    """
+    """Resource, issuer, subject, client and actors; without subject and client, the token itself."""
     info = token.info
     holder: JsonValue = [info.get("sub"), info.get("client_id")]
     if holder == [None, None]:

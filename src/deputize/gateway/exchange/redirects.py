@@ -8,10 +8,7 @@ from urllib.parse import urlsplit
 from deputize.kernel.uris import Origin, UriError, parse_origin
 
 _PLAIN: Final = re.compile(r"[!-\[\]-~]*")
-"""Printable ASCII without the backslash, which browsers take for a slash.
-
-They also drop a TAB, so that `/<TAB>/host` names a host.
-"""
+"""Printable ASCII without the backslash. To browsers that is a slash, and `/<TAB>/host` names a host."""
 _NAMES_NO_HOST: Final = re.compile(r"(?!//)(?:[^:/?#]*(?:[/?#]|$))")
 _HAS_SCHEME: Final = re.compile(r"[^:/?#]*:")
 
@@ -43,12 +40,10 @@ def plain_path(path: str) -> str:
 
 
 def redirect_within(location: str, here: Iterable[Origin | None], destination: Origin | None) -> str | None:
-    """`location` as the client may get it: on one of the origins it knows the gateway by.
+    """`location` as the client may get it, on one of the origins `here`; `None` when it leads elsewhere.
 
-    `None` when it leads elsewhere.
-
-    A server that names itself, the `destination` of the request, means the gateway, for that is where the
-    client has found it.
+    `here` are the origins the client knows the gateway by. A server that names itself, the `destination` of
+    the request, means the gateway: that is where the client has found it.
     """
     if not _PLAIN.fullmatch(location):
         return None
