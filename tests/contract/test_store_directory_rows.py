@@ -190,5 +190,5 @@ async def test_a_session_that_lapsed_is_kept_for_the_grants_that_rest_on_it(stor
     await store.sessions.add_session(replace(SESSION, id="another", cookie_digest="d" * 64))
     await store.codes.add_code(CODE, GRANT)
     assert await store.purge(SESSION.expires_at + KEPT_SECONDS + 1) == 2  # the code, and the other session
-    assert (await store.standings.standing(ENVIRONMENT, GRANT.id, ())).session == SESSION
+    assert (await store.token_states.read_token_state(ENVIRONMENT, GRANT.id, ())).session == SESSION
     assert await store.purge(GRANT.expires_at + TOKENS_SECONDS + KEPT_SECONDS + 1) == 2

@@ -9,11 +9,11 @@ OTHER_GRANT = replace(GRANT, id="99999999-9999-4999-8999-999999999999")
 
 
 async def grant(store, grant_id=GRANT.id):
-    return (await store.standings.standing(ENVIRONMENT, grant_id, ())).grant
+    return (await store.token_states.read_token_state(ENVIRONMENT, grant_id, ())).grant
 
 
 async def revoked(store, *jtis: str) -> set[str]:
-    return set((await store.standings.standing(ENVIRONMENT, None, jtis)).revoked)
+    return set((await store.token_states.read_token_state(ENVIRONMENT, None, jtis)).revoked)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import asyncio
 from dataclasses import replace
 
 from deputize.authority.storage import Put, Remove
-from deputize.oauth.records.store import Standing, User
+from deputize.oauth.records.store import TokenState, User
 from support.store_records import CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, USER_ID
 
 
@@ -181,7 +181,7 @@ async def test_consents_to_an_agent_are_withdrawn_once_and_together(store):
     assert withdrawn == {CONSENT.id: 1000.0, "c2": None, "c3": 1000.0}
 
 
-async def test_a_standing_holds_what_the_grant_rests_on_and_nothing_else(store):
+async def test_a_state_holds_what_the_grant_rests_on_and_nothing_else(store):
     same_agent = replace(CONSENT, id="c2", agreement_id="another")
     await store.sessions.add_session(SESSION)
     for consent in (CONSENT, same_agent, replace(CONSENT, id="c3", client_id="another")):
@@ -189,31 +189,31 @@ async def test_a_standing_holds_what_the_grant_rests_on_and_nothing_else(store):
     await store.codes.add_code(CODE, GRANT)
     for jti in ("x", "y"):
         await store.revocations.revoke_token(jti, 5000)
-    standing = await store.standings.standing(ENVIRONMENT, GRANT.id, ["x", "y", "z"])
-    assert standing.grant == GRANT
-    assert standing.user == await store.users.find_user(ENVIRONMENT, "demouser")
-    assert standing.session == SESSION
-    assert sorted(consent.id for consent in standing.consents) == sorted([CONSENT.id, "c2"])
-    assert all(consent.covers == CONSENT.covers for consent in standing.consents)
-    assert standing.revoked == frozenset({"x", "y"})
+    state = await store.token_states.read_token_state(ENVIRONMENT, GRANT.id, ["x", "y", "z"])
+    assert state.grant == GRANT
+    assert state.user == await store.users.find_user(ENVIRONMENT, "demouser")
+    assert state.session == SESSION
+    assert sorted(consent.id for consent in state.consents) == sorted([CONSENT.id, "c2"])
+    assert all(consent.covers == CONSENT.covers for consent in state.consents)
+    assert state.revoked == frozenset({"x", "y"})
 
 
-async def test_a_standing_does_not_cross_environments_or_users(store):
+async def test_a_state_does_not_cross_environments_or_users(store):
     await store.users.put_user(User("u2", ENVIRONMENT, "ada", "hash"))
     await store.sessions.add_session(replace(SESSION, user_id="u2"))
     await store.codes.add_code(CODE, GRANT)
-    assert await store.standings.standing("other", GRANT.id, ()) == Standing(
+    assert await store.token_states.read_token_state("other", GRANT.id, ()) == TokenState(
         None, None, None, (), frozenset()
     )
-    not_theirs = await store.standings.standing(ENVIRONMENT, GRANT.id, ())
+    not_theirs = await store.token_states.read_token_state(ENVIRONMENT, GRANT.id, ())
     assert not_theirs.user is not None
     assert not_theirs.session is None
 
 
-async def test_a_standing_without_a_grant_still_tells_revocations(store):
+async def test_a_state_without_a_grant_still_tells_revocations(store):
     await store.revocations.revoke_token("x", 5000)
-    standing = await store.standings.standing(ENVIRONMENT, None, ["x"])
-    assert standing == Standing(None, None, None, (), frozenset({"x"}))
+    state = await store.token_states.read_token_state(ENVIRONMENT, None, ["x"])
+    assert state == TokenState(None, None, None, (), frozenset({"x"}))
 
 
 async def test_removing_through_the_directory_removes_the_user(store):

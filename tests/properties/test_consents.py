@@ -12,7 +12,7 @@ from deputize.oauth.consents import due_agreements, extending, is_in_force, new_
 from deputize.oauth.covers import covers_all, joined, still_granted, without
 from deputize.oauth.records.directory import Scope
 from deputize.oauth.records.store import Consent
-from deputize.oauth.resources import Target
+from deputize.oauth.resources import TokenTarget
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -137,7 +137,7 @@ def shown(disclosure):
 @given(st.none() | consents, triples.filter(bool), triples)
 def test_saying_yes_covers_what_the_page_showed_and_nothing_else(previous, reached, later):
     in_force = is_in_force(previous, AGREEMENT, NOW)
-    target = Target(RESOURCES["r"], ("x",))
+    target = TokenTarget(RESOURCES["r"], ("x",))
     page = disclose(
         SMALL, AGENTS["a"], target, as_covers(reached), previous.covers if previous and in_force else {}
     )

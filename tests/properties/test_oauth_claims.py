@@ -17,7 +17,7 @@ from deputize.oauth.client_auth.authentication import authenticate_caller, read_
 from deputize.oauth.errors import InvalidGrant, OAuthError
 from deputize.oauth.introspection import introspection_response
 from deputize.oauth.records.directory import Agent, Attribute
-from deputize.oauth.records.store import Standing
+from deputize.oauth.records.store import TokenState
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -145,7 +145,9 @@ audiences = st.sampled_from([TEST_AUDIENCE, "agent", TEST_AUDIENCE + "/", "", No
     st.sampled_from([AGENT_ID, OTHER.id, None]),
 )
 def test_a_token_is_visible_to_its_client_and_its_audience_only(caller, audience, client_id):
-    found = LiveToken({"aud": audience, "client_id": client_id}, Standing(None, None, None, (), frozenset()))
+    found = LiveToken(
+        {"aud": audience, "client_id": client_id}, TokenState(None, None, None, (), frozenset())
+    )
     visible = introspection_response(ENVIRONMENT, caller, found) != {"active": False}
     if isinstance(caller, Agent):
         usable = {resource.audience for resource in (TEST, AGENT_RESOURCE) if caller.scopes.get(resource.id)}

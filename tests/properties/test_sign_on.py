@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from deputize.kernel.digests import digest
 from deputize.oauth.consents import is_in_force
-from deputize.oauth.standing import grant_refusal
+from deputize.oauth.token_state import grant_refusal
 from support.agent_delegation import AGENT_ID, AGREEMENT_ID, ENVIRONMENT_ID, USER_ID
 from support.authority import Browser, RunningAuthority, running_authority
 
@@ -84,9 +84,9 @@ class Visit:
         user = await store.users.find_user_by_id(ENVIRONMENT_ID, USER_ID)
         cookie = self.browser.client.cookies[f"deputize-session-{ENVIRONMENT_ID}"]
         session = await store.sessions.find_session(ENVIRONMENT_ID, digest(cookie))
-        standing = await store.standings.standing(ENVIRONMENT_ID, code.grant_id, ())
-        assert grant_refusal(self.authority.directory.environment, standing, now) is None
-        who = standing.grant.authentication
+        state = await store.token_states.read_token_state(ENVIRONMENT_ID, code.grant_id, ())
+        assert grant_refusal(self.authority.directory.environment, state, now) is None
+        who = state.grant.authentication
         consents = {
             each.agreement_id: each for each in await store.consents.consents_of(ENVIRONMENT_ID, USER_ID)
         }

@@ -83,7 +83,7 @@ class RefreshTokens(RuleBasedStateMachine):
 
     @invariant()
     def an_ended_grant_stays_ended(self) -> None:
-        grant = self.run(self.store.standings.standing(ENVIRONMENT, GRANT.id, ())).grant
+        grant = self.run(self.store.token_states.read_token_state(ENVIRONMENT, GRANT.id, ())).grant
         assert grant.ended_at == (2000.0 if self.ended else None)
 
 

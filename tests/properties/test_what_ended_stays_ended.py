@@ -613,7 +613,7 @@ class Lives(RuleBasedStateMachine):
 
         async def active(token):
             found = await find_live_token(
-                environment, token.value, self.store.standings, self.services.verifier, NOW
+                environment, token.value, self.store.token_states, self.services.verifier, NOW
             )
             return isinstance(found, LiveToken), found
 

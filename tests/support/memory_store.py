@@ -13,7 +13,7 @@ from deputize.oauth.records.store import (
     Grant,
     RefreshToken,
     Session,
-    Standing,
+    TokenState,
     User,
 )
 
@@ -23,7 +23,7 @@ async def _open() -> None:
 
 
 class MemoryStore:
-    """Codes, grants, refresh tokens, revocations, standings, sessions, users and consents of any number of
+    """Codes, grants, refresh tokens, revocations, token states, sessions, users and consents of any number of
     environments.
     """
 
@@ -101,18 +101,20 @@ class MemoryStore:
         await self._enter()
         self.revoked.add(jti)
 
-    async def standing(self, environment_id: str, grant_id: str | None, jtis: Collection[str]) -> Standing:
+    async def read_token_state(
+        self, environment_id: str, grant_id: str | None, jtis: Collection[str]
+    ) -> TokenState:
         await self._enter()
         revoked = frozenset(self.revoked.intersection(jtis))
         grant = self.grants.get(grant_id or "")
         if grant is None or grant.environment_id != environment_id:
-            return Standing(None, None, None, (), revoked)
+            return TokenState(None, None, None, (), revoked)
         who = grant.authentication
         consents = [
             each
             for each in self.consents.values()
             if (each.user_id, each.client_id) == (who.user_id, grant.client_id)
         ]
-        return Standing(
+        return TokenState(
             grant, self.users.get(who.user_id), self.sessions.get(who.session_id), tuple(consents), revoked
         )

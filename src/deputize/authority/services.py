@@ -23,7 +23,7 @@ from deputize.oauth.ports import (
     ServerKeys,
     Sessions,
     SignOnFailures,
-    Standings,
+    TokenStates,
     Users,
 )
 from deputize.oauth.records.directory import Directory
@@ -53,8 +53,8 @@ class StorePorts(Protocol):
         ...
 
     @property
-    def standings(self) -> Standings:
-        """Standings of `oauth.ports`."""
+    def token_states(self) -> TokenStates:
+        """TokenStates of `oauth.ports`."""
         ...
 
     @property

@@ -7,10 +7,11 @@ from deputize.kernel.values import JsonObject
 from deputize.oauth.claims import Issue, assemble, explain
 from deputize.oauth.delegation import act_refusal, default_act_refusal, impersonation_refusal, may_act_refusal
 from deputize.oauth.errors import ExchangeRefused, InvalidGrant
-from deputize.oauth.ports import Standings
+from deputize.oauth.lineage import basis_of
+from deputize.oauth.ports import TokenStates
 from deputize.oauth.records.directory import Environment
-from deputize.oauth.records.store import Standing
-from deputize.oauth.standing import basis_of, read_standing, standing_refusal
+from deputize.oauth.records.store import TokenState
+from deputize.oauth.token_state import read_state, token_refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,10 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
-    """Verified claims whose basis is alive, and the standing that was read for them."""
+    """Verified claims whose basis is alive, and the state that was read for them."""
 
     claims: JsonObject
-    standing: Standing
+    state: TokenState
 
 
 def issue_access_token(issue: Issue) -> AccessToken:
@@ -70,7 +71,7 @@ def delegation_refusal(issue: Issue, claims: JsonObject) -> str | None:
 
 
 async def find_live_token(
-    environment: Environment, token: str, standings: Standings, verifier: Verifier, now: float
+    environment: Environment, token: str, token_states: TokenStates, verifier: Verifier, now: float
 ) -> LiveToken | TokenInvalid:
     """An access token of this environment that is signed, in time, and whose basis is alive.
 
@@ -85,6 +86,6 @@ async def find_live_token(
     basis = basis_of(claims)
     if basis is None:
         return TokenInvalid("its claims do not tell what it rests on")
-    standing = await read_standing(standings, environment, basis)
-    refusal = standing_refusal(environment, basis, standing, now)
-    return TokenInvalid(refusal) if refusal else LiveToken(claims, standing)
+    state = await read_state(token_states, environment, basis)
+    refusal = token_refusal(environment, basis, state, now)
+    return TokenInvalid(refusal) if refusal else LiveToken(claims, state)

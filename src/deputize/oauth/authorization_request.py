@@ -24,7 +24,7 @@ from deputize.oauth.parameters import required
 from deputize.oauth.pkce import METHOD, is_challenge
 from deputize.oauth.records.directory import Agent, Environment, Policy
 from deputize.oauth.redirect_uris import is_registered, receives_cookies
-from deputize.oauth.resources import Target, choose_target
+from deputize.oauth.resources import TokenTarget, choose_target
 
 MAX_TEXT: Final = 2048
 """Characters of each parameter."""
@@ -55,7 +55,7 @@ class AuthorizationRequest:
 
     client: Agent
     redirect_uri: str
-    target: Target
+    target: TokenTarget
     policy: Policy
     code_challenge: str
     state: str | None

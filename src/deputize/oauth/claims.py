@@ -12,11 +12,10 @@ from deputize.expressions import EvaluationError, MappingExpression, Missing
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.delegation import default_act
 from deputize.oauth.errors import InvalidGrant
-from deputize.oauth.lineage import Lineage
+from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM, VIA_CLAIM, Lineage
 from deputize.oauth.records.directory import Agent, Attribute, Environment, Resource
 from deputize.oauth.records.store import Authentication, User
 from deputize.oauth.scopes import format_scope
-from deputize.oauth.standing import MACHINE_CLAIM, USER_CLAIM, VIA_CLAIM
 
 MAX_ATTRIBUTES: Final = 16 * 1024
 """Characters of all mapped claims together, as JSON."""
@@ -80,7 +79,7 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
-class Assembled:
+class TokenClaims:
     """The claims, and for the log what a mapping left out and why."""
 
     claims: JsonObject
@@ -92,7 +91,7 @@ def is_reserved(name: str) -> bool:
     return name in _RESERVED or name.startswith("p1.")
 
 
-def assemble(issue: Issue) -> Assembled:
+def assemble(issue: Issue) -> TokenClaims:
     """The claims of the token.
 
     Raises `InvalidGrant` when a required one has no value, or when mappings yield too much.
@@ -106,7 +105,7 @@ def assemble(issue: Issue) -> Assembled:
         claims["act"] = default_act(issue.client.id, issue.subject or {})
     if issue.ancestors:
         claims[VIA_CLAIM] = [[audience, scope] for audience, scope in issue.ancestors]
-    return Assembled(dict(sorted(claims.items())), notes)
+    return TokenClaims(dict(sorted(claims.items())), notes)
 
 
 def explain(issue: Issue, name: str) -> str:

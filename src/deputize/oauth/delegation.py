@@ -12,14 +12,28 @@ from typing import Final, TypeAlias
 
 from deputize.kernel.uris import is_same_resource
 from deputize.kernel.values import JsonObject, JsonValue
-from deputize.oauth.standing import Basis
+from deputize.oauth.lineage import Basis
 
+MAX_ACTORS: Final = 16
+"""Actors of a chain that anybody reads; other issuers' chains may be longer than those issued here."""
 MAX_DEPTH: Final = 5
-"""Actors in one chain."""
+"""Actors of a chain that is issued here."""
 MAX_SIZE: Final = 4096
 """Characters of the whole `act` claim as JSON."""
 
 Refusal: TypeAlias = str
+
+
+def actors_of(act: JsonValue) -> tuple[JsonObject, ...]:
+    """The actors in an `act` claim, who acts now first, at most `MAX_ACTORS` of them (RFC 8693 section 4.1).
+
+    Each still has its own `act`. The chain ends at the first `act` that is no object.
+    """
+    actors: list[JsonObject] = []
+    while isinstance(act, Mapping) and len(actors) < MAX_ACTORS:
+        actors.append(act)
+        act = act.get("act")
+    return tuple(actors)
 
 
 def actor_token_refusal(actor: JsonObject, basis: Basis, client_id: str) -> Refusal | None:
@@ -152,17 +166,9 @@ def _chain_refusal(act: JsonValue, subject: JsonObject) -> Refusal | None:
     nested = act.get("act") if isinstance(act, Mapping) else None
     if _canonical(nested) != _canonical(subject.get("act")):
         return "the act inside act is not the subject token's act: a chain only grows at its head"
-    if _depth(act) > MAX_DEPTH:
+    if len(actors_of(act)) > MAX_DEPTH:
         return f"the act chain is deeper than {MAX_DEPTH}"
     return None if len(_canonical(act)) <= MAX_SIZE else f"the act claim is larger than {MAX_SIZE} characters"
-
-
-def _depth(act: JsonValue) -> int:
-    depth = 0
-    while isinstance(act, Mapping) and depth <= MAX_DEPTH:
-        depth += 1
-        act = act.get("act")
-    return depth
 
 
 def _holders(subject: JsonObject) -> tuple[JsonValue, ...]:

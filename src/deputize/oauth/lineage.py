@@ -1,9 +1,9 @@
-"""What a token came from, written into its `jti`: known at introspection without a write at issue.
+"""What a token rests on, read from its own claims, so that issuing one writes nothing.
 
-`<grant id>.<segment>` for a token that came from a code or a refresh token, `<segment>` for one of an agent's
-own. An exchange appends a segment to its subject token's `jti`. A segment begins with the terms of the agent
-it was issued to and of its resource; what ended a term ended everything issued in it. Every prefix is the
-`jti` of an ancestor.
+`jti` says what the token came from: `<grant id>.<segment>` for one that came from a code or a refresh token,
+`<segment>` for an agent's own. An exchange appends a segment to its subject token's `jti`, so that every
+prefix is the `jti` of an ancestor. A segment begins with the terms of the agent it was issued to and of its
+resource: what ended a term ended everything that was issued in it.
 """
 
 import re
@@ -11,8 +11,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from deputize.kernel.ids import SEGMENT_LENGTH, TERM_LENGTH
-from deputize.kernel.values import JsonValue
+from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.records.store import Authentication
 
+MACHINE_CLAIM: Final = "p1.rid"
+"""Stands in tokens that no user is behind (client credentials), and equals their `jti`."""
+USER_CLAIM: Final = "p1.userId"
+"""The user's id, where the resource maps `sub` to something else."""
+VIA_CLAIM: Final = "p1.via"
+"""Of an exchanged token: audience and scope of each ancestor, the first one first, without the one that its
+grant describes.
+"""
 MAX_SEGMENTS: Final = 8
 MAX_JTI: Final = 320
 """Characters: a grant id and `MAX_SEGMENTS` segments fit."""
@@ -58,6 +67,21 @@ class Lineage:
         return Lineage(self.grant_id, (*self.segments, segment))
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a token rests on, as its claims tell."""
+
+    client_id: str
+    lineage: Lineage
+    obtained: tuple[tuple[str, str], ...]
+    """Audience and scope of each ancestor, and last of the token itself: one pair a segment.
+
+    The first pair is left out where it is what the grant says. An ID token's scope is empty.
+    """
+    authentication: Authentication | None
+    """`None` when no user is behind it."""
+
+
 def parse_jti(jti: JsonValue) -> Lineage | None:
     """The lineage that a verified token's `jti` tells.
 
@@ -66,6 +90,55 @@ def parse_jti(jti: JsonValue) -> Lineage | None:
     if not isinstance(jti, str) or not _JTI.fullmatch(jti):
         return None
     parts = jti.split(".")
-    return (
-        Lineage(parts[0], tuple(parts[1:])) if len(parts[0]) == _GRANT_LENGTH else Lineage(None, tuple(parts))
-    )
+    has_grant = len(parts[0]) == _GRANT_LENGTH
+    return Lineage(parts[0], tuple(parts[1:])) if has_grant else Lineage(None, tuple(parts))
+
+
+def basis_of(claims: JsonObject) -> Basis | None:
+    """What the token with these verified claims rests on.
+
+    `None` when they do not tell, so that it must not be believed.
+    """
+    client_id = claims.get("client_id", claims.get("aud"))  # an ID token's aud is its client
+    lineage = parse_jti(claims.get("jti"))
+    if not isinstance(client_id, str) or lineage is None:
+        return None
+    obtained = _obtained(claims)
+    authentication = _authentication(claims)
+    if obtained is None or (authentication is None) != (lineage.grant_id is None):
+        return None
+    left_out = len(lineage.segments) - len(obtained)
+    if left_out not in ((0, 1) if authentication and len(lineage.segments) > 1 else (0,)):
+        return None
+    return Basis(client_id, lineage, obtained, authentication)
+
+
+def _obtained(claims: JsonObject) -> tuple[tuple[str, str], ...] | None:
+    """Audience and scope of the ancestors and of the token; `None` when the claims are of another form."""
+    audience, via = claims.get("aud"), claims.get(VIA_CLAIM, ())
+    own = audience[0] if isinstance(audience, list | tuple) and len(audience) == 1 else audience
+    pairs: list[JsonValue] = [*via] if isinstance(via, list | tuple) else [None]
+    obtained: list[tuple[str, str]] = []
+    for pair in (*pairs, (own, claims.get("scope", ""))):
+        match pair:
+            case [str(name), str(scope)]:
+                obtained.append((name, scope))
+            case _:
+                return None
+    return tuple(obtained)
+
+
+def _authentication(claims: JsonObject) -> Authentication | None:
+    """The sign-on that the claims tell of; `None` for a machine token, or when a member is missing."""
+    if MACHINE_CLAIM in claims:
+        return None
+    match (
+        claims.get(USER_CLAIM, claims.get("sub")),
+        claims.get("sid"),
+        claims.get("auth_time"),
+        claims.get("acr"),
+    ):
+        case str(user_id), str(session_id), int(auth_time), str(acr):
+            return Authentication(user_id, session_id, auth_time, acr)
+        case _:
+            return None

@@ -16,7 +16,7 @@ from deputize.oauth.records.store import (
     Grant,
     RefreshToken,
     Session,
-    Standing,
+    TokenState,
     User,
 )
 
@@ -84,10 +84,12 @@ class Revocations(Protocol):
         ...
 
 
-class Standings(Protocol):
+class TokenStates(Protocol):
     """One read of everything a token rests on."""
 
-    async def standing(self, environment_id: str, grant_id: str | None, jtis: Collection[str]) -> Standing:
+    async def read_token_state(
+        self, environment_id: str, grant_id: str | None, jtis: Collection[str]
+    ) -> TokenState:
         """The grant with its user, session and consents, and which of the tokens were revoked, in one go."""
         ...
 

@@ -18,13 +18,13 @@ from deputize.oauth.errors import InvalidGrant
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.records.directory import Agent, Environment, Resource
 from deputize.oauth.records.store import Covers
-from deputize.oauth.resources import TOKEN_EXCHANGE, Target
+from deputize.oauth.resources import TOKEN_EXCHANGE, TokenTarget
 
 MAX_EXCHANGES: Final = 7
 """How many exchanges in a row are followed."""
 
 
-def reach_of(issue: Issue, target: Target) -> Covers:
+def reach_of(issue: Issue, target: TokenTarget) -> Covers:
     """What a sign-on for `target` reaches, whose access token would be `issue`.
 
     For the agent itself what it asks for and may obtain by exchange, for every other agent of a chain what

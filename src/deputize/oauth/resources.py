@@ -23,7 +23,7 @@ SEVERAL_RESOURCES: Final = "May not request scopes for multiple resources"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class TokenTarget:
     """What a token is requested for: one resource, scopes of it, and the OpenID scopes beside them."""
 
     resource: Resource
@@ -61,7 +61,7 @@ def choose_target(
     *,
     user_present: bool = False,
     carries_act: bool = False,
-) -> Target:
+) -> TokenTarget:
     """The one resource and the scopes that `parameters` ask for and `agent` was granted.
 
     `user_present`: OpenID scopes alone suffice, and scopes of resources that require delegation may accompany
@@ -75,13 +75,13 @@ def choose_target(
     if not named and openid and not wanted and not user_present:
         raise InvalidScope("OpenID scopes alone, in a request without a user at the browser")
     if not named and "openid" in openid and not wanted:
-        return Target(openid_resource(environment), openid, openid)
+        return TokenTarget(openid_resource(environment), openid, openid)
     later = granted.by_exchange(named, wanted) if user_present else {}
     wanted = tuple(
         name for name in wanted if name not in {each for names in later.values() for each in names}
     )
     resource = granted.one_of(named, later) or (granted.owning(wanted) if wanted else granted.only())
-    return Target(resource, granted.scopes(resource, wanted), openid, later)
+    return TokenTarget(resource, granted.scopes(resource, wanted), openid, later)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from deputize.jose import Verifier
 from deputize.kernel.values import JsonObject
-from deputize.oauth.ports import Codes, Grants, RefreshTokens, Standings
+from deputize.oauth.ports import Codes, Grants, RefreshTokens, TokenStates
 from deputize.oauth.records.directory import Agent, Environment
 
 
@@ -27,7 +27,7 @@ class GrantPorts:
     codes: Codes
     grants: Grants
     refresh_tokens: RefreshTokens
-    standings: Standings
+    token_states: TokenStates
     new_segment: Callable[[str, str], str]
     """A fresh segment of a `jti` that begins with the terms of that agent and that resource."""
     derive: Callable[[str, int], str]

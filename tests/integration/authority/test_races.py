@@ -55,7 +55,7 @@ GATES = {
     "authorize": ("codes", "add_code", False),
     "redeem": ("codes", "redeem_code", False),
     "refresh": ("refresh_tokens", "rotate_refresh_token", False),
-    "exchange": ("standings", "standing", True),
+    "exchange": ("token_states", "read_token_state", True),
 }
 
 
@@ -136,7 +136,7 @@ class Place:
         services, environment = self.authority.services, self.authority.directory.environment
         store, now = self.authority.store, self.authority.clock.now()
         found = [
-            await find_live_token(environment, each, store.standings, services.verifier, now)
+            await find_live_token(environment, each, store.token_states, services.verifier, now)
             for each in self.tokens
         ]
         return [each.claims["jti"] for each in found if isinstance(each, LiveToken)]

@@ -136,7 +136,7 @@ async def test_a_live_token_is_found_with_its_standing():
     found = await find(world, token.access_token)
     assert isinstance(found, LiveToken)
     assert found.claims == token.claims
-    assert found.standing.user.username == "demouser"
+    assert found.state.user.username == "demouser"
 
 
 async def test_a_dead_token_is_not_found():

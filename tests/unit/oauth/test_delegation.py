@@ -1,19 +1,22 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deputize.oauth.delegation import (
+    MAX_ACTORS,
     MAX_DEPTH,
     act_refusal,
     actor_token_refusal,
+    actors_of,
     default_act,
     default_act_refusal,
     exchanged_expiry,
     scope_refusal,
 )
-from deputize.oauth.lineage import Lineage
+from deputize.oauth.lineage import Basis, Lineage
 from deputize.oauth.records.store import Authentication
-from deputize.oauth.standing import Basis
 
 A, B = "agent-a", "agent-b"
 SUBJECT = {"may_act": {"sub": A}}
@@ -28,6 +31,24 @@ def chain(*subs):
 
 OWN = Basis(A, Lineage(None, ("a-term-100000000000000",)), (("agent", "agent"),), None)
 WHO = Authentication("u", "s", 1, "p")
+
+
+def test_actors_are_listed_from_the_one_acting_now():
+    assert [each["sub"] for each in actors_of({"sub": "a", "act": {"sub": "b"}})] == ["a", "b"]
+    assert actors_of(None) == actors_of("a") == ()
+
+
+@given(st.lists(st.text(), max_size=2 * MAX_ACTORS), st.none() | st.text())
+def test_no_more_actors_are_read_than_a_bound(subs, act):
+    for sub in reversed(subs):
+        act = {"sub": sub, "act": act}
+    assert [actor["sub"] for actor in actors_of(act)] == subs[:MAX_ACTORS]
+
+
+def test_the_bound_holds_for_a_chain_without_end():
+    act = {"sub": "a"}
+    act["act"] = act
+    assert len(actors_of(act)) == MAX_ACTORS
 
 
 def test_an_actor_token_is_the_authenticated_clients_own():

@@ -5,7 +5,7 @@ import pytest
 from deputize.jose import TokenInvalid
 from deputize.oauth.access_tokens import LiveToken
 from deputize.oauth.introspection import introspection_refusal, introspection_response
-from deputize.oauth.records.store import Standing
+from deputize.oauth.records.store import TokenState
 from support.agent_delegation import AGENT, AGENT_ID, AGENT_RESOURCE, ENVIRONMENT, OTHER, TEST, TEST_AUDIENCE
 
 CLAIMS = {
@@ -15,7 +15,7 @@ CLAIMS = {
     "act": {"sub": AGENT_ID},
     "scope": "test",
 }
-FOUND = LiveToken(CLAIMS, Standing(None, None, None, (), frozenset()))
+FOUND = LiveToken(CLAIMS, TokenState(None, None, None, (), frozenset()))
 
 
 @pytest.mark.parametrize("caller", [TEST, AGENT])

@@ -22,7 +22,11 @@ async def introspect(call: EndpointCall) -> Response:
     caller = authenticate_caller(call.environment, credentials)
     services = call.services
     found = await find_live_token(
-        call.environment, required(parameters, "token"), services.store.standings, services.verifier, call.now
+        call.environment,
+        required(parameters, "token"),
+        services.store.token_states,
+        services.verifier,
+        call.now,
     )
     refusal = introspection_refusal(call.environment, caller, found)
     if refusal is not None or isinstance(found, TokenInvalid):

@@ -11,8 +11,8 @@ from deputize.kernel.digests import digest
 from deputize.kernel.values import JsonValue
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.client_auth.authentication import authenticate_agent, read_credentials
+from deputize.oauth.lineage import basis_of
 from deputize.oauth.parameters import required
-from deputize.oauth.standing import basis_of
 
 
 async def revoke(call: EndpointCall) -> Response:
@@ -43,7 +43,7 @@ async def _revoke_refresh_token(call: EndpointCall, token: str, client_id: str) 
     grant_id = current.grant_id if current else await store.refresh_tokens.find_spent_grant(presented)
     if grant_id is None:
         return {}
-    grant = (await store.standings.standing(call.environment.id, grant_id, ())).grant
+    grant = (await store.token_states.read_token_state(call.environment.id, grant_id, ())).grant
     if grant is None or grant.client_id != client_id:
         return {}
     await store.grants.end_grant(grant_id, call.now)

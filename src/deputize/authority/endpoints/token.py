@@ -17,10 +17,11 @@ from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth import grants
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.client_auth.authentication import authenticate_agent, read_credentials
+from deputize.oauth.delegation import actors_of
 from deputize.oauth.errors import OAuthError
+from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM
 from deputize.oauth.records.directory import Agent
 from deputize.oauth.scopes import parse_scope
-from deputize.oauth.standing import MACHINE_CLAIM, USER_CLAIM
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
 
@@ -51,7 +52,7 @@ async def _ports(call: EndpointCall) -> GrantPorts:
         codes=store.codes,
         grants=store.grants,
         refresh_tokens=store.refresh_tokens,
-        standings=store.standings,
+        token_states=store.token_states,
         new_segment=new_segment,
         derive=await services.refresh_token_values.of(call.environment.id),
         verifier=services.verifier,
@@ -82,7 +83,7 @@ def _record_issue(call: EndpointCall, parameters: Mapping[str, str], response: T
         client_id=claims.get("client_id"),
         user_id=user_of(claims),
         sub=claims.get("sub"),
-        act=actors(claims),
+        act=[actor.get("sub") for actor in actors_of(claims.get("act"))],
         resource=claims.get("aud"),
         scopes=list(parse_scope(response.scope)),
         jti=claims.get("jti"),
@@ -118,7 +119,7 @@ async def _presented(call: EndpointCall, parameters: Mapping[str, str]) -> dict[
     )
     grant_id = await _grant_of(call, parameters)
     grant = (
-        (await call.services.store.standings.standing(call.environment.id, grant_id, ())).grant
+        (await call.services.store.token_states.read_token_state(call.environment.id, grant_id, ())).grant
         if grant_id
         else None
     )
@@ -157,16 +158,6 @@ def once_signed(call: EndpointCall, token: str | None) -> JsonObject:
 def user_of(claims: JsonObject) -> JsonValue:
     """The id of the user whom a token is about; `None` when it is about nobody."""
     return None if MACHINE_CLAIM in claims else claims.get(USER_CLAIM, claims.get("sub"))
-
-
-def actors(claims: JsonObject) -> list[JsonValue]:
-    """The `sub` of every actor in the token, the one acting now first (RFC 8693 section 4.1)."""
-    chain: list[JsonValue] = []
-    act = claims.get("act")
-    while isinstance(act, Mapping):
-        chain.append(act.get("sub"))
-        act = act.get("act")
-    return chain
 
 
 ENDPOINT = Endpoint(("/{environment}/as/token",), ("POST",), token)

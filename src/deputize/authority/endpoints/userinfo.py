@@ -19,7 +19,7 @@ async def userinfo(call: EndpointCall) -> Response:
         raise InvalidToken("no bearer token was presented")
     services = call.services
     found = await find_live_token(
-        call.environment, token.strip(), services.store.standings, services.verifier, call.now
+        call.environment, token.strip(), services.store.token_states, services.verifier, call.now
     )
     if isinstance(found, TokenInvalid):
         raise InvalidToken(found.reason)
@@ -31,9 +31,9 @@ def _claims(found: LiveToken, issuer: str) -> JsonObject:
     if not isinstance(audience, list) or issuer not in audience:
         raise InvalidToken("the token is for another resource")
     scopes = parse_scope(scope if isinstance(scope, str) else None)
-    if "openid" not in scopes or found.standing.user is None:
+    if "openid" not in scopes or found.state.user is None:
         raise InsufficientScope("the token lacks the scope openid")
-    return profile_claims(found.standing.user, scopes)
+    return profile_claims(found.state.user, scopes)
 
 
 def _refuse(call: EndpointCall, error: OAuthError) -> Response:

@@ -8,7 +8,7 @@ from deputize.kernel.digests import digest
 from deputize.oauth.covers import joined, still_granted, without
 from deputize.oauth.records.directory import Agent, Environment
 from deputize.oauth.records.store import Covers
-from deputize.oauth.resources import Target
+from deputize.oauth.resources import TokenTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Disclosure:
 
 
 def disclose(
-    environment: Environment, client: Agent, target: Target, reach: Covers, agreed: Covers
+    environment: Environment, client: Agent, target: TokenTarget, reach: Covers, agreed: Covers
 ) -> Disclosure:
     """The page for a sign-on of `client` that reaches `reach`, whose user agreed to `agreed` before.
 

@@ -24,7 +24,7 @@ from deputize.authority.storage.server_keys import SqlServerKeys
 from deputize.authority.storage.sessions import SqlSessions
 from deputize.authority.storage.sign_on_failures import SqlSignOnFailures
 from deputize.authority.storage.sqlite import SqliteDatabase, autocommit, immediate, open_engine
-from deputize.authority.storage.standings import SqlStandings
+from deputize.authority.storage.token_states import SqlTokenStates
 from deputize.authority.storage.users import SqlUsers
 from deputize.kernel.redaction import printable
 
@@ -41,7 +41,7 @@ class Store:
     grants: SqlGrants
     refresh_tokens: SqlRefreshTokens
     revocations: SqlRevocations
-    standings: SqlStandings
+    token_states: SqlTokenStates
     sessions: SqlSessions
     users: SqlUsers
     consents: SqlConsents
@@ -85,7 +85,7 @@ def _store(database: Database) -> Store:
         grants=SqlGrants(database),
         refresh_tokens=SqlRefreshTokens(database),
         revocations=SqlRevocations(database),
-        standings=SqlStandings(database),
+        token_states=SqlTokenStates(database),
         sessions=SqlSessions(database),
         users=SqlUsers(database),
         consents=SqlConsents(database),

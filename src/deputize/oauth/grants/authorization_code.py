@@ -30,14 +30,14 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     code = await ports.codes.find_code(digest(required(request.parameters, "code")))
     if code is None:
         raise InvalidGrant("there is no such code")
-    standing = await read_grant(request, ports, code.grant_id)
+    state = await read_grant(request, ports, code.grant_id)
     _check(request, code)
     if request.now >= code.expires_at:
         # It may be replayed long after it was redeemed: what came of it ends then as well. Of a code never
         # redeemed nothing came.
         await ports.grants.end_grant(code.grant_id, request.now)
         raise InvalidGrant("the code has expired: everything issued for it is ended")
-    sign_on = sign_on_of(request, standing)
+    sign_on = sign_on_of(request, state)
     check_same_target(request, sign_on.resource)
     access = issue_for(request, ports, sign_on, GRANT_TYPE)
     refresh, value = _refresh_token(request, ports, sign_on.grant)

@@ -15,7 +15,7 @@ from deputize.oauth.errors import InvalidGrant, InvalidScope
 from deputize.oauth.grants.grant_type import GrantType, check_same_target
 from deputize.oauth.grants.sign_on import SignOn, issue_for, read_grant, sign_on_of, sign_on_response
 from deputize.oauth.parameters import required
-from deputize.oauth.records.store import RefreshToken, Standing
+from deputize.oauth.records.store import RefreshToken, TokenState
 from deputize.oauth.scopes import parse_scope
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
@@ -25,8 +25,8 @@ GRANT_TYPE: Final = "refresh_token"
 async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     """A new access token, and the grant's next refresh token."""
     presented = digest(required(request.parameters, "refresh_token"))
-    current, standing = await _find(request, ports, presented)
-    sign_on = sign_on_of(request, standing)
+    current, state = await _find(request, ports, presented)
+    sign_on = sign_on_of(request, state)
     check_same_target(request, sign_on.resource)
     narrowed = _narrowed(sign_on, request.parameters.get("scope"))
     access = issue_for(request, ports, narrowed, GRANT_TYPE)
@@ -34,7 +34,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     return sign_on_response(request, ports, narrowed, access, value)
 
 
-async def _find(request: TokenRequest, ports: GrantPorts, presented: str) -> tuple[RefreshToken, Standing]:
+async def _find(request: TokenRequest, ports: GrantPorts, presented: str) -> tuple[RefreshToken, TokenState]:
     """The refresh token of which `presented` is current, or previous and within the grace window.
 
     A spent one ends its grant.
@@ -46,13 +46,13 @@ async def _find(request: TokenRequest, ports: GrantPorts, presented: str) -> tup
             raise InvalidGrant("there is no such refresh token")
         await ports.grants.end_grant(grant_id, request.now)
         raise InvalidGrant("a refresh token spent long ago was used: its grant is ended")
-    standing = await read_grant(request, ports, current.grant_id)
+    state = await read_grant(request, ports, current.grant_id)
     if request.now >= current.expires_at:
         raise InvalidGrant("the refresh token has expired")
     if presented != current.digest and request.now - current.rotated_at >= request.client.refresh_token_grace:
         await ports.grants.end_grant(current.grant_id, request.now)
         raise InvalidGrant("a spent refresh token was used after the grace window: its grant is ended")
-    return current, standing
+    return current, state
 
 
 async def _spend(

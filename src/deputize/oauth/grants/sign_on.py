@@ -12,11 +12,11 @@ from deputize.oauth.grants.grant_type import expires_at, response_of
 from deputize.oauth.id_tokens import issue_id_token, profile_claims
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.records.directory import Resource
-from deputize.oauth.records.store import Grant, Standing, User
+from deputize.oauth.records.store import Grant, TokenState, User
 from deputize.oauth.resources import resource_of
 from deputize.oauth.scopes import format_scope, resource_scopes
-from deputize.oauth.standing import grant_refusal, lost_scopes
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
+from deputize.oauth.token_state import grant_refusal, lost_scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,24 +30,24 @@ class SignOn:
     """As authorized and still granted, OpenID scopes included."""
 
 
-async def read_grant(request: TokenRequest, ports: GrantPorts, grant_id: str) -> Standing:
+async def read_grant(request: TokenRequest, ports: GrantPorts, grant_id: str) -> TokenState:
     """The grant of a code or refresh token and what it rests on.
 
     Raises `InvalidGrant` when it is not this client's.
     """
-    standing = await ports.standings.standing(request.environment.id, grant_id, ())
-    if standing.grant is None or standing.grant.client_id != request.client.id:
+    state = await ports.token_states.read_token_state(request.environment.id, grant_id, ())
+    if state.grant is None or state.grant.client_id != request.client.id:
         raise InvalidGrant("the grant is gone, or was given to another client")
-    return standing
+    return state
 
 
-def sign_on_of(request: TokenRequest, standing: Standing) -> SignOn:
+def sign_on_of(request: TokenRequest, state: TokenState) -> SignOn:
     """The sign-on as it stands now.
 
     Raises `InvalidGrant` when what the grant rests on has ended, or its resource is gone.
     """
-    refusal = grant_refusal(request.environment, standing, request.now)
-    grant, user = standing.grant, standing.user
+    refusal = grant_refusal(request.environment, state, request.now)
+    grant, user = state.grant, state.user
     resource = resource_of(request.environment, grant.resource_id) if grant else None
     if refusal or grant is None or user is None or resource is None:
         raise InvalidGrant(refusal or "the grant is gone")

@@ -11,19 +11,12 @@ from deputize.oauth.claims import Issue
 from deputize.oauth.delegation import actor_token_refusal, exchanged_expiry, scope_refusal
 from deputize.oauth.errors import ExchangeRefused, InvalidRequest, InvalidScope
 from deputize.oauth.grants.grant_type import GrantType, expires_at, response_of
-from deputize.oauth.lineage import MAX_SEGMENTS, Lineage
+from deputize.oauth.lineage import MAX_SEGMENTS, Basis, Lineage, basis_of
 from deputize.oauth.parameters import required
-from deputize.oauth.records.store import Standing
-from deputize.oauth.resources import TOKEN_EXCHANGE, Target, choose_target
-from deputize.oauth.standing import (
-    Basis,
-    ancestors_of,
-    basis_of,
-    coverage_refusal,
-    read_standing,
-    standing_refusal,
-)
+from deputize.oauth.records.store import TokenState
+from deputize.oauth.resources import TOKEN_EXCHANGE, TokenTarget, choose_target
 from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
+from deputize.oauth.token_state import ancestors_of, coverage_refusal, read_state, token_refusal
 
 GRANT_TYPE: Final = TOKEN_EXCHANGE
 ACCESS_TOKEN: Final = "urn:ietf:params:oauth:token-type:access_token"
@@ -53,12 +46,12 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     refusal = scope_refusal(target.scopes, target.resource.audience, subject.claims)
     if refusal:
         raise InvalidScope(refusal)
-    standing = await _read_standing(request, ports, subject, actor)
+    state = await _read_state(request, ports, subject, actor)
     lineage = subject.basis.lineage.append(ports.new_segment(request.client.term, target.resource.term))
-    access = issue_access_token(_issue(request, target, subject, actor, standing, lineage))
+    access = issue_access_token(_issue(request, target, subject, actor, state, lineage))
     # Only now: that somebody may not act at all tells the operator more than that the user did not agree to
     # it.
-    refusal = coverage_refusal(request.environment, standing, request.client, target.resource, target.scopes)
+    refusal = coverage_refusal(request.environment, state, request.client, target.resource, target.scopes)
     if refusal:
         raise InvalidScope(refusal)
     actor_claims = actor.claims if actor else None
@@ -109,27 +102,27 @@ def _presented(
     return Presented(claims, basis)
 
 
-async def _read_standing(
+async def _read_state(
     request: TokenRequest, ports: GrantPorts, subject: Presented, actor: Presented | None
-) -> Standing:
+) -> TokenState:
     """What the subject token rests on, after both tokens were found alive."""
     jtis = actor.basis.lineage.jtis if actor else ()
-    standing = await read_standing(ports.standings, request.environment, subject.basis, *jtis)
-    refusal = standing_refusal(request.environment, subject.basis, standing, request.now)
+    state = await read_state(ports.token_states, request.environment, subject.basis, *jtis)
+    refusal = token_refusal(request.environment, subject.basis, state, request.now)
     if refusal:
         raise ExchangeRefused(f"the subject_token is dead: {refusal}")
-    refusal = standing_refusal(request.environment, actor.basis, standing, request.now) if actor else None
+    refusal = token_refusal(request.environment, actor.basis, state, request.now) if actor else None
     if refusal:
         raise ExchangeRefused(f"the actor_token is dead: {refusal}")
-    return standing
+    return state
 
 
 def _issue(
     request: TokenRequest,
-    target: Target,
+    target: TokenTarget,
     subject: Presented,
     actor: Presented | None,
-    standing: Standing,
+    state: TokenState,
     lineage: Lineage,
 ) -> Issue:
     resource = target.resource
@@ -145,9 +138,9 @@ def _issue(
         now=request.now,
         expires_at=expiry,
         lineage=lineage,
-        ancestors=ancestors_of(request.environment, subject.basis, standing.grant),
+        ancestors=ancestors_of(request.environment, subject.basis, state.grant),
         authentication=subject.basis.authentication,
-        user=standing.user,
+        user=state.user,
         subject=subject.claims,
         actor=actor.claims if actor else None,
         requested_scope=request.parameters.get("scope"),

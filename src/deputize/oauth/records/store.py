@@ -159,7 +159,7 @@ class RefreshToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class TokenState:
     """Whether what a token rests on is still alive, read in one go."""
 
     grant: Grant | None

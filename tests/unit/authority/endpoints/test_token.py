@@ -3,7 +3,6 @@ import re
 import pytest
 from structlog.testing import capture_logs
 
-from deputize.authority.endpoints.token import actors
 from support.agent_delegation import AGENT_ID, AGENT_SECRET
 from support.authority import basic
 
@@ -111,8 +110,3 @@ async def test_parameters_in_the_query_do_not_count(authority, agent):
 async def test_a_disabled_agent_gets_nothing(authority, agent):
     authority.directory.replace_agent(enabled=False)
     assert (await ask(authority, agent)).status_code == 401
-
-
-def test_actors_are_listed_from_the_one_acting_now():
-    assert actors({"act": {"sub": "a", "act": {"sub": "b"}}}) == ["a", "b"]
-    assert actors({}) == []

@@ -193,7 +193,7 @@ async def test_a_grant_ended_while_it_is_refreshed_gives_no_living_token(used):
     async def end_before_the_write():
         nonlocal calls
         calls += 1
-        if calls == 3:  # after the look-up and the standing
+        if calls == 3:  # after the look-up and the state
             world.store.grants[grant_id_of()] = replace(world.store.grants[grant_id_of()], ended_at=world.now)
 
     world.store.gate = end_before_the_write

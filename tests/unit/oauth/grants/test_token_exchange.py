@@ -394,7 +394,7 @@ async def test_an_actor_token_is_the_agent_s_own():
     ],
     ids=["disabled and enabled", "no scope on the token's audience", "no scopes"],
 )
-async def test_an_actor_token_ends_with_the_standing_of_its_agent(agent):
+async def test_an_actor_token_ends_with_the_state_of_its_agent(agent):
     world = World()
     subject, actor = await tokens(world)
     world.environment = with_agent(ENVIRONMENT, agent)

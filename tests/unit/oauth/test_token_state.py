@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.oauth.lineage import Lineage
-from deputize.oauth.records.store import Standing
+from deputize.oauth.lineage import VIA_CLAIM, Basis, Lineage, basis_of
+from deputize.oauth.records.store import TokenState
 from deputize.oauth.resources import OPENID_TERM
-from deputize.oauth.standing import VIA_CLAIM, Basis, ancestors_of, basis_of, read_standing, standing_refusal
+from deputize.oauth.token_state import ancestors_of, read_state, token_refusal
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -58,12 +58,12 @@ CHAINED = Basis(
     WHO,
 )
 MACHINE = Basis(AGENT_ID, LINEAGE, (("agent", "agent"),), None)
-ALIVE = Standing(GRANT, USER, SESSION, (CONSENT,), frozenset())
-NOBODY = Standing(None, None, None, (), frozenset())
+ALIVE = TokenState(GRANT, USER, SESSION, (CONSENT,), frozenset())
+NOBODY = TokenState(None, None, None, (), frozenset())
 
 
-def refusal(standing=ALIVE, environment=ENVIRONMENT, basis=BASIS, now=NOW):
-    return standing_refusal(environment, basis, standing, now)
+def refusal(state=ALIVE, environment=ENVIRONMENT, basis=BASIS, now=NOW):
+    return token_refusal(environment, basis, state, now)
 
 
 def test_claims_tell_what_a_token_rests_on():
@@ -274,9 +274,9 @@ async def test_everything_is_read_at_once():
     store.grants[grant_id_of()] = GRANT
     store.revoked = {"other", "unasked", EXCHANGED.lineage.jtis[0]}
     expected = replace(ALIVE, revoked=frozenset({"other", BASIS.lineage.jti}))
-    assert await read_standing(store, ENVIRONMENT, EXCHANGED, "other") == expected
+    assert await read_state(store, ENVIRONMENT, EXCHANGED, "other") == expected
     assert store.calls == 1
 
 
 async def test_nothing_about_a_user_is_read_for_a_machine_token():
-    assert await read_standing(seeded_store(), ENVIRONMENT, MACHINE) == NOBODY
+    assert await read_state(seeded_store(), ENVIRONMENT, MACHINE) == NOBODY

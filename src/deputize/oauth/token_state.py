@@ -8,93 +8,45 @@ enabled again, a new password or a new consent are others than those the token w
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Final
 
-from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.consents import AgreementMissing, effective_agreements, is_in_force
-from deputize.oauth.lineage import Lineage, parse_jti
-from deputize.oauth.ports import Standings
+from deputize.oauth.lineage import Basis
+from deputize.oauth.ports import TokenStates
 from deputize.oauth.records.directory import Agent, Environment, Resource
-from deputize.oauth.records.store import Authentication, Grant, Standing
+from deputize.oauth.records.store import Grant, TokenState
 from deputize.oauth.resources import resource_of
 from deputize.oauth.scopes import format_scope, resource_scopes
 
-MACHINE_CLAIM: Final = "p1.rid"
-"""Stands in tokens that no user is behind (client credentials), and equals their `jti`."""
-USER_CLAIM: Final = "p1.userId"
-VIA_CLAIM: Final = "p1.via"
-"""Of an exchanged token.
 
-Audience and scope of its ancestors, the first one first, without the one that its grant describes.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Basis:
-    """What a token rests on, as its claims tell."""
-
-    client_id: str
-    lineage: Lineage
-    obtained: tuple[tuple[str, str], ...]
-    """Audience and scope of each ancestor and last of the token itself, one a segment.
-
-    An ID token's scope is empty.
-
-    The first one is left out where it is what the grant says.
-    """
-    authentication: Authentication | None
-    """`None` when no user is behind it."""
-
-
-def basis_of(claims: JsonObject) -> Basis | None:
-    """What the token with these verified claims rests on.
-
-    `None` when they do not tell, so that it must not be believed.
-    """
-    client_id, lineage = (
-        claims.get("client_id", claims.get("aud")),
-        parse_jti(claims.get("jti")),
-    )  # an ID token's aud is its client
-    if not isinstance(client_id, str) or lineage is None:
-        return None
-    obtained = _obtained(claims)
-    authentication = _authentication(claims)
-    if obtained is None or (authentication is None) != (lineage.grant_id is None):
-        return None
-    left_out = len(lineage.segments) - len(obtained)
-    if left_out not in ((0, 1) if authentication and len(lineage.segments) > 1 else (0,)):
-        return None
-    return Basis(client_id, lineage, obtained, authentication)
-
-
-async def read_standing(
-    standings: Standings, environment: Environment, basis: Basis, *more_jtis: str
-) -> Standing:
+async def read_state(
+    token_states: TokenStates, environment: Environment, basis: Basis, *more_jtis: str
+) -> TokenState:
     """The state of everything in `basis`, and the revocations of further tokens, in one read."""
-    return await standings.standing(environment.id, basis.lineage.grant_id, (*basis.lineage.jtis, *more_jtis))
+    return await token_states.read_token_state(
+        environment.id, basis.lineage.grant_id, (*basis.lineage.jtis, *more_jtis)
+    )
 
 
-def standing_refusal(environment: Environment, basis: Basis, standing: Standing, now: float) -> str | None:
+def token_refusal(environment: Environment, basis: Basis, state: TokenState, now: float) -> str | None:
     """The private reason why a token with this basis is dead, or `None` while it is alive."""
     holder = environment.live_terms.get(basis.lineage.terms[-1])
     if holder is None or holder.id != basis.client_id:
         return f"the client {basis.client_id!r} is gone or disabled, or was so since the token was issued"
-    if not standing.revoked.isdisjoint(basis.lineage.jtis):
+    if not state.revoked.isdisjoint(basis.lineage.jtis):
         return "the token, or one it came from, was revoked"
-    refusal = _scope_refusal(environment, basis, standing.grant)
+    refusal = _scope_refusal(environment, basis, state.grant)
     who = basis.authentication
     if refusal or who is None:
         return refusal
-    grant = standing.grant
+    grant = state.grant
     if grant is not None and (grant.authentication != who or grant.client_term != basis.lineage.terms[0]):
         return "the grant is not the one its claims tell of"
-    return grant_refusal(environment, standing, now)
+    return grant_refusal(environment, state, now)
 
 
-def grant_refusal(environment: Environment, standing: Standing, now: float) -> str | None:
+def grant_refusal(environment: Environment, state: TokenState, now: float) -> str | None:
     """The private reason why nothing may come of the grant any more, or `None` while it is in force."""
-    grant = standing.grant
+    grant = state.grant
     if grant is None or grant.environment_id != environment.id:
         return "the grant is gone"
     if grant.ended_at is not None:
@@ -109,11 +61,11 @@ def grant_refusal(environment: Environment, standing: Standing, now: float) -> s
         )
     if resource is None or resource.term != grant.resource_term:
         return "the resource that the user signed on for is gone, or was so since"
-    return _person_refusal(grant, standing) or _consent_refusal(environment, grant, standing, now)
+    return _person_refusal(grant, state) or _consent_refusal(environment, grant, state, now)
 
 
 def coverage_refusal(
-    environment: Environment, standing: Standing, client: Agent, resource: Resource, scopes: Collection[str]
+    environment: Environment, state: TokenState, client: Agent, resource: Resource, scopes: Collection[str]
 ) -> str | None:
     """The private reason why the user did not agree that `client` obtains these scopes by exchange, or `None`
     where they did.
@@ -121,11 +73,11 @@ def coverage_refusal(
     Each agreement that the grant's policy prompts for has to cover them; without one, what the administrator
     granted is covered.
     """
-    grant = standing.grant
+    grant = state.grant
     policy = environment.policies.get(grant.authentication.acr) if grant else None
     if grant is None or policy is None:
         return None
-    given = {consent.id: consent for consent in standing.consents}
+    given = {consent.id: consent for consent in state.consents}
     for agreement in effective_agreements(policy, environment.agreements):
         consent = given[grant.consents[agreement.id]]
         covered = consent.covers.get(client.id, {}).get(resource.id, ())
@@ -188,8 +140,8 @@ def _scope_refusal(environment: Environment, basis: Basis, grant: Grant | None) 
     return None
 
 
-def _person_refusal(grant: Grant, standing: Standing) -> str | None:
-    user, session = standing.user, standing.session
+def _person_refusal(grant: Grant, state: TokenState) -> str | None:
+    user, session = state.user, state.session
     if user is None or user.id != grant.authentication.user_id or not user.enabled:
         return "the user is gone or disabled"
     if user.term != grant.user_term:
@@ -201,7 +153,7 @@ def _person_refusal(grant: Grant, standing: Standing) -> str | None:
     return None
 
 
-def _consent_refusal(environment: Environment, grant: Grant, standing: Standing, now: float) -> str | None:
+def _consent_refusal(environment: Environment, grant: Grant, state: TokenState, now: float) -> str | None:
     policy = environment.policies.get(grant.authentication.acr)
     if policy is None or policy.term != grant.policy_term:
         return f"the authentication policy {grant.authentication.acr!r} is gone, or was so since"
@@ -209,7 +161,7 @@ def _consent_refusal(environment: Environment, grant: Grant, standing: Standing,
         agreements = effective_agreements(policy, environment.agreements)
     except AgreementMissing as error:
         return str(error)
-    mine = (each for each in standing.consents if each.client_id == grant.client_id)
+    mine = (each for each in state.consents if each.client_id == grant.client_id)
     given = {
         consent.agreement_id: consent
         for consent in mine
@@ -228,37 +180,4 @@ def _consent_refusal(environment: Environment, grant: Grant, standing: Standing,
             return f"the grant rests on no consent to {agreement.name!r}"
         if not is_in_force(given[agreement.id], agreement, now):
             return f"the consent to {agreement.name!r} expired, or is due again"
-    return None
-
-
-def _obtained(claims: JsonObject) -> tuple[tuple[str, str], ...] | None:
-    """Audience and scope of the ancestors and of the token itself.
-
-    `None` when its claims are of another form.
-    """
-    audience, via = claims.get("aud"), claims.get(VIA_CLAIM, ())
-    own = audience[0] if isinstance(audience, list | tuple) and len(audience) == 1 else audience
-    pairs: list[JsonValue] = [*via] if isinstance(via, list | tuple) else [None]
-    obtained: list[tuple[str, str]] = []
-    for pair in (*pairs, (own, claims.get("scope", ""))):
-        match pair:
-            case [str(name), str(scope)]:
-                obtained.append((name, scope))
-            case _:
-                return None
-    return tuple(obtained)
-
-
-def _authentication(claims: JsonObject) -> Authentication | None:
-    user_id, session_id = claims.get(USER_CLAIM, claims.get("sub")), claims.get("sid")
-    acr, auth_time = claims.get("acr"), claims.get("auth_time")
-    if MACHINE_CLAIM in claims:
-        return None
-    if (
-        isinstance(user_id, str)
-        and isinstance(session_id, str)
-        and isinstance(acr, str)
-        and isinstance(auth_time, int)
-    ):
-        return Authentication(user_id, session_id, auth_time, acr)
     return None

@@ -13,7 +13,7 @@ from deputize.authority.storage.grants import grant_of
 from deputize.authority.storage.sessions import session_of
 from deputize.authority.storage.tables import CONSENTS, GRANTS, REVOKED_TOKENS, SESSIONS, USERS
 from deputize.authority.storage.users import user_of
-from deputize.oauth.records.store import Standing
+from deputize.oauth.records.store import TokenState
 
 _GRANT = slice(0, len(GRANTS.c))
 _USER = slice(_GRANT.stop, _GRANT.stop + len(USERS.c))
@@ -21,17 +21,19 @@ _SESSION = slice(_USER.stop, _USER.stop + len(SESSIONS.c))
 _CONSENT = slice(_SESSION.stop, _SESSION.stop + len(CONSENTS.c))
 
 
-class SqlStandings:
-    """`oauth.ports.Standings` in a database."""
+class SqlTokenStates:
+    """`oauth.ports.TokenStates` in a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def standing(self, environment_id: str, grant_id: str | None, jtis: Collection[str]) -> Standing:
+    async def read_token_state(
+        self, environment_id: str, grant_id: str | None, jtis: Collection[str]
+    ) -> TokenState:
         """The grant with its user, session and consents, and which of the tokens were revoked, in one go."""
         parameters = {"environment": environment_id, "grant": grant_id}
         parameters |= {f"jti_{index}": jti for index, jti in enumerate(jtis)}
-        return _standing(await self._database.rows(_statement(len(jtis)), parameters))
+        return _state(await self._database.rows(_statement(len(jtis)), parameters))
 
 
 @lru_cache(64)
@@ -61,12 +63,12 @@ def _statement(jtis: int) -> Select[Any]:
     return select(*columns, REVOKED_TOKENS.c.jti.label("revoked_jti")).select_from(tables)
 
 
-def _standing(rows: Sequence[Row[Any]]) -> Standing:
+def _state(rows: Sequence[Row[Any]]) -> TokenState:
     first = rows[0]
     consents = {
         row[_CONSENT.start]: consent_of(row[_CONSENT]) for row in rows if row[_CONSENT.start] is not None
     }
-    return Standing(
+    return TokenState(
         grant=grant_of(first[_GRANT]) if first[_GRANT.start] is not None else None,
         user=user_of(first[_USER]) if first[_USER.start] is not None else None,
         session=session_of(first[_SESSION]) if first[_SESSION.start] is not None else None,
