@@ -30,13 +30,14 @@ up: $(VENV)/.has-demo ## start the same and stay, printing URLs, credentials and
 test: $(VENV)/.has-test ## the fast suite: no browser, no database server, no Node
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not browser and not slow'
 
-check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated reference
+check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python tools/sizes.py
 	$(BIN)/python -m tools.reference --check
+	$(BIN)/python -m tools.mcp_shapes --check
 
 test-all: $(VENV)/.has-browser $(VENV)/.has-postgresql ## every suite, on PostgreSQL and Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
 	tools/install-browser
@@ -52,8 +53,9 @@ fmt: $(VENV)/.has-dev ## format and mend what can be mended by machine
 bench: $(VENV)/.has-bench ## measure against nginx, Apache and node-oidc-provider in the same run (Debian packages, npm)
 	$(BIN)/python -m bench.run $(BENCH)
 
-docs: $(VENV)/.has-demo ## write the generated part of docs/reference anew
+docs: $(VENV)/.has-demo ## write the generated part of docs/reference and the shapes of MCP's messages anew
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.mcp_shapes
 
 clean: ## remove what setup made
 	rm -rf $(VENV)

@@ -18,14 +18,13 @@ CONFINED = {
     "nh3": ("authority/signon",),
     "argon2": ("authority",),
     "httptools": ("http/listener", "http/upstream"),
-    "mcp_types": ("mcp",),
     "re2": ("expressions", "gateway", "mcp"),
     "regex": ("expressions",),
     "yaml": ("authority/environment_file",),
     "click": ("cli",),
     "rich": ("cli",),
 }
-NEVER = {"mcp", "httpx", "httpx2", "requests", "aiohttp", "pickle", "marshal", "shelve"}
+NEVER = {"mcp", "mcp_types", "httpx", "httpx2", "requests", "aiohttp", "pickle", "marshal", "shelve"}
 PURE = ("kernel", "oauth", "mcp", "expressions")
 IMPURE = {"asyncio", "socket", "ssl", "sqlite3", "subprocess", "secrets", "random", "time", "threading", "os"}
 IMPURE_ALLOWED = {("kernel/clock.py", "time"), ("kernel/ids.py", "secrets")}

@@ -4,9 +4,7 @@ section 3.5).
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
-
-from mcp_types import CLIENT_INFO_META_KEY
+from typing import ClassVar, Final
 
 from deputize.kernel import strict_json
 from deputize.kernel.strict_json import JsonError
@@ -14,6 +12,9 @@ from deputize.kernel.values import JsonObject, JsonValue
 from deputize.mcp.answers import implementation
 from deputize.mcp.targets import PolicyKey
 from deputize.mcp.validation import Message
+
+_CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
+"""The member of `params._meta` in which a self-describing request names its client."""
 
 
 @dataclass(slots=True)
@@ -57,9 +58,7 @@ class McpContext:
             return implementation(frame.params.get("clientInfo"))
         meta = frame.params.get("_meta")
         return (
-            implementation(meta.get(CLIENT_INFO_META_KEY))
-            if meta is not None and isinstance(meta, Mapping)
-            else None
+            implementation(meta.get(_CLIENT_INFO)) if meta is not None and isinstance(meta, Mapping) else None
         )
 
     @property

@@ -8,46 +8,19 @@ import json
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mcp_types.jsonrpc import (
-    HEADER_MISMATCH,
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
-    INVALID_REQUEST,
-    METHOD_NOT_FOUND,
-    PARSE_ERROR,
-    UNSUPPORTED_PROTOCOL_VERSION,
-)
-
 from deputize.kernel.values import JsonValue
 from deputize.mcp import versions
 
 RequestId = str | int
 CONTENT_TYPE: Final = "application/json"
 
-__all__ = [
-    "CONTENT_TYPE",
-    "HEADER_MISMATCH",
-    "INTERNAL_ERROR",
-    "INVALID_PARAMS",
-    "INVALID_REQUEST",
-    "METHOD_NOT_FOUND",
-    "PARSE_ERROR",
-    "UNSUPPORTED_PROTOCOL_VERSION",
-    "Rejection",
-    "RequestId",
-    "bad_gateway",
-    "header_mismatch",
-    "invalid_params",
-    "invalid_request",
-    "origin_refused",
-    "parse_error",
-    "too_large",
-    "unknown_method",
-    "unknown_session",
-    "unrecorded",
-    "unsupported_version",
-    "wrong_verb",
-]
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+INVALID_PARAMS: Final = -32602
+INTERNAL_ERROR: Final = -32603
+HEADER_MISMATCH: Final = -32020
+UNSUPPORTED_PROTOCOL_VERSION: Final = -32022
 
 
 @dataclass(frozen=True, slots=True)

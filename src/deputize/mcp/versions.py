@@ -3,20 +3,13 @@
 from enum import Enum
 from typing import Final
 
-from mcp_types.version import (
-    HANDSHAKE_PROTOCOL_VERSIONS,
-    KNOWN_PROTOCOL_VERSIONS,
-    LATEST_HANDSHAKE_VERSION,
-    MODERN_PROTOCOL_VERSIONS,
-)
-
-HANDSHAKE: Final = frozenset(HANDSHAKE_PROTOCOL_VERSIONS)
-"""Versions agreed on by `initialize`."""
-MODERN: Final = MODERN_PROTOCOL_VERSIONS
-"""Versions whose every request describes itself in `params._meta`, oldest first."""
-KNOWN: Final = KNOWN_PROTOCOL_VERSIONS
+KNOWN: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28")
 """Every published version, oldest first."""
-NEWEST_HANDSHAKE: Final = LATEST_HANDSHAKE_VERSION
+MODERN: Final = ("2026-07-28",)
+"""Versions whose every request describes itself in `params._meta`, oldest first."""
+HANDSHAKE: Final = frozenset(KNOWN) - frozenset(MODERN)
+"""Versions agreed on by `initialize`."""
+NEWEST_HANDSHAKE: Final = max(HANDSHAKE)
 ASSUMED: Final = "2025-03-26"
 """What a request without version header speaks: the last version that did not demand the header."""
 

@@ -1,0 +1,115 @@
+"""Writes the shapes of MCP's client messages, as `mcp-types` publishes them, for the gateway to check with.
+
+The library itself takes 0.5 s of processor time and 30 MiB to import, since it also builds the messages of
+servers and the types for programs that speak MCP. The gateway needs 28 of its models, and only to validate.
+With `--check`, says whether the file is out of date.
+"""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mcp_types.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS
+from pydantic import BaseModel, TypeAdapter
+
+FILE = Path(__file__).resolve().parent.parent / "src" / "deputize" / "mcp" / "shapes.json"
+KEPT: Mapping[str, tuple[str, ...]] = {
+    "any": (),
+    "bool": (),
+    "default": ("schema", "default"),
+    "definition-ref": ("schema_ref",),
+    "dict": ("keys_schema", "values_schema"),
+    "float": ("ge", "gt", "le", "lt"),
+    "int": ("ge", "gt", "le", "lt", "strict"),
+    "list": ("items_schema", "min_length", "max_length"),
+    "literal": ("expected",),
+    "model": ("schema", "config"),
+    "model-field": ("schema", "validation_alias"),
+    "model-fields": ("fields", "extras_schema", "model_name"),
+    "nullable": ("schema",),
+    "str": ("pattern", "min_length", "max_length", "strict"),
+    "union": ("choices", "mode"),
+}
+"""What of each kind of pydantic's core schemas decides about a message."""
+DROPPED = frozenset(
+    {
+        *("type", "ref", "cls", "metadata", "serialization", "serialization_alias"),
+        *("computed_fields", "custom_init", "root_model", "title"),
+    }
+)
+"""What serves serialisation, documentation and Python objects."""
+
+
+def main() -> int:
+    """0 if the file is as it should be, or was written."""
+    text = published_shapes()
+    if "--check" not in sys.argv[1:]:
+        FILE.write_text(text, "utf-8")
+    is_current = FILE.exists() and FILE.read_text("utf-8") == text
+    print("shapes of MCP: " + ("up to date" if is_current else "out of date; run `make docs`"))
+    return 0 if is_current else 1
+
+
+def published_shapes() -> str:
+    """The text of the file: for each method and version a shape, and every shape's schema on a line."""
+    definitions: dict[str, Any] = {}
+    lines: list[str] = []
+    for title, models in (("requests", CLIENT_REQUESTS), ("notifications", CLIENT_NOTIFICATIONS)):
+        methods: dict[str, dict[str, str]] = {}
+        for (method, version), model in models.items():
+            methods.setdefault(method, {})[version] = _define(model, definitions)
+        lines.append(f'"{title}": {{\n' + ",\n".join(_members(methods)) + "\n}")
+    lines.append('"definitions": {\n' + ",\n".join(_members(definitions)) + "\n}")
+    return "{" + ",\n".join(lines) + "}\n"
+
+
+def _members(mapping: Mapping[str, Any]) -> Iterator[str]:
+    return (f'"{name}": {json.dumps(mapping[name], separators=(",", ":"))}' for name in sorted(mapping))
+
+
+def _define(model: type[BaseModel], definitions: dict[str, Any]) -> str:
+    schema: Any = TypeAdapter(model).core_schema
+    if schema["type"] == "definitions":
+        for each in schema["definitions"]:
+            _reduce(each, definitions)
+        schema = schema["schema"]
+    return _reduce(schema, definitions)["schema_ref"]
+
+
+def _reduce(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - any part of a core schema
+    """`schema` without what does not validate, its models and recursive parts moved to `definitions`."""
+    if isinstance(schema, list | tuple):
+        return [_reduce(each, definitions) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kind = schema.get("type")
+    if not isinstance(kind, str):  # the fields of a model
+        return {name: _reduce(each, definitions) for name, each in schema.items()}
+    if unknown := schema.keys() - {*KEPT[kind], *DROPPED}:
+        raise SystemExit(
+            f"mcp-types now has {kind} schemas with {', '.join(unknown)}: does that decide anything?"
+        )
+    kept = {name: _reduce(schema[name], definitions) for name in KEPT[kind] if name in schema}
+    reduced = {"type": kind, **kept}
+    if kind == "model":
+        reduced["config"] = {name: each for name, each in kept["config"].items() if name != "title"}
+        name = _name(f"{schema['cls'].__module__}.{schema['cls'].__name__}")
+    elif kind == "definition-ref":
+        return {"type": kind, "schema_ref": _name(schema["schema_ref"])}
+    elif "ref" in schema:
+        name = _name(schema["ref"])
+    else:
+        return reduced
+    definitions[name] = reduced
+    return {"type": "definition-ref", "schema_ref": name}
+
+
+def _name(reference: str) -> str:
+    """`v2025_11_25.CallToolRequest` for `mcp_types._v2025_11_25.CallToolRequest:94759757457408`."""
+    return reference.partition(":")[0].removeprefix("mcp_types._")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
