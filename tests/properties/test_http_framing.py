@@ -7,9 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.http.heads import chunk, request_head, response_head
-from deputize.http.hop_by_hop import HOP_BY_HOP
-from deputize.http.listener.limits import Limits
+from deputize.http.heads import HOP_BY_HOP, chunk, request_head, response_head
+from deputize.http.listener.limits import ListenerLimits
 from deputize.http.listener.request_head import Refused, _sorted_out, without_twins
 from deputize.http.listener.request_reader import RequestReader
 from deputize.http.messages import Body, HeaderError, Headers, Request, Response
@@ -65,7 +64,7 @@ def cut(data, places):
 
 
 def read_requests(loop, pieces):
-    reader = RequestReader(loop, Limits(), secure=False, on_flow=nothing, on_continue=nothing)
+    reader = RequestReader(loop, ListenerLimits(), secure=False, on_flow=nothing, on_continue=nothing)
     refused = None
     for piece in pieces:
         try:
@@ -274,7 +273,7 @@ def test_no_bytes_make_the_response_reader_fail_otherwise_than_by_refusing(parts
 @given(GRAMMAR, st.lists(st.floats(0, 1), max_size=6))
 def test_a_request_that_is_read_has_one_host_one_framing_and_a_plain_target(parts, places):
     def read(loop):
-        reader = RequestReader(loop, Limits(), secure=False, on_flow=nothing, on_continue=nothing)
+        reader = RequestReader(loop, ListenerLimits(), secure=False, on_flow=nothing, on_continue=nothing)
         with contextlib.suppress(Refused):
             for piece in cut(b"".join(parts), places):
                 reader.feed(piece)

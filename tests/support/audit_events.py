@@ -1,11 +1,11 @@
 """Audit events to start from."""
 
-from deputize.audit.records import AccessEvent, McpEvent, Route, Subject
+from deputize.audit.records import AccessEvent, McpEvent, RouteIdentity, Subject
 from deputize.http.exchange import Peer
 from deputize.kernel.uris import Origin, Target
 
 PEER = Peer("192.0.2.1", 40000, "127.0.0.1", 8443, secure=True)
-ROUTE = Route("mcp", "mcp route")
+ROUTE = RouteIdentity("mcp", "mcp route")
 SUBJECT = Subject("demouser", ("agent-1", "agent-0"), "agent-1", ("test",), "jti-1")
 ACCESS = AccessEvent(
     "tx",

@@ -81,8 +81,8 @@ class Subject(NamedTuple):
     jti: str | None = None
 
 
-class Route(NamedTuple):
-    """How a route is known."""
+class RouteIdentity(NamedTuple):
+    """How a route is known: `id` in the routes API, `name` in order, logs, metrics and audit."""
 
     id: str
     name: str
@@ -92,7 +92,7 @@ class AccessEvent(NamedTuple):
     """One HTTP exchange: what was asked, by whom, and how it was answered."""
 
     transaction_id: str
-    route: Route | None
+    route: RouteIdentity | None
     timestamp: float
     """Seconds since the epoch when the request arrived."""
     peer: Peer
@@ -140,7 +140,7 @@ class McpEvent(NamedTuple):
     """
 
     transaction_id: str
-    route: Route | None
+    route: RouteIdentity | None
     timestamp: float
     """Seconds since the epoch when the request arrived."""
     peer: Peer
@@ -233,7 +233,7 @@ def _delegation(subject: Subject) -> str:
 
 
 @lru_cache(maxsize=256)
-def _route(route: Route | None) -> str:
+def _route(route: RouteIdentity | None) -> str:
     return f'"routeId":{_text(route and route.id)},"routeName":{_text(route and route.name)}'
 
 

@@ -1,36 +1,38 @@
-"""What all destinations of a process have in common.
-
-When they write, what waits for it, and how they are doing.
+"""Records on their way to their destinations, and how these are doing.
 
 Records made within one turn of the event loop are written together at its end, with one write for each
 destination. Whoever may only go on when they are written, such as the last bytes of an answer, waits for that
-with `hold` or `written`.
+with `Trail.hold` or `Trail.written`.
+
+Choice of failure: traffic goes on when records cannot be written. What cannot be written is kept and tried
+again, up to the capacity; beyond it new records are dropped and counted. The log says so once when it begins
+and once when it ends. Whoever chose otherwise uses `Batch.commit`, which raises.
 """
 
 import asyncio
+import errno
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Final, NamedTuple
 
 import structlog
 
+from deputize.audit.records import AuditEvent
+
 log = structlog.get_logger()
 
+_AT_ONCE: Final = 256
+"""Records rendered and written in one go when many have waited.
 
-class Writer(Protocol):
-    """What brings records to a destination."""
+About a millisecond, so that no request waits longer for the event loop.
+"""
+_SHORTEST_RETRY: Final = 0.01
 
-    destination: str
-
-    @property
-    def waiting(self) -> int:
-        """Records that are kept until they can be written."""
-        ...
-
-    @property
-    def is_failing(self) -> bool:
-        """Whether they cannot be written now."""
-        ...
+Write = Callable[[bytes], int]
+"""Writes as much as it can, returns how many bytes that was, raises `OSError`."""
 
 
 @dataclass(slots=True)
@@ -60,29 +62,29 @@ class Trail:
         """Nothing recorded yet."""
         self._due: list[Callable[[], None]] = []
         self._held: list[Callable[[], None]] = []
-        self._writers: list[Writer] = []
+        self._batches: list[Batch] = []
         self._tallies: dict[str, Tally] = {}
 
-    def join(self, writer: Writer) -> Tally:
-        """Count `writer` in until it leaves; the tally is its to keep up."""
-        self._writers.append(writer)
-        return self._tallies.setdefault(writer.destination, Tally())
+    def join(self, batch: "Batch") -> Tally:
+        """Count `batch` in until it leaves; the tally is its to keep up."""
+        self._batches.append(batch)
+        return self._tallies.setdefault(batch.destination, Tally())
 
-    def leave(self, writer: Writer) -> None:
-        """Count `writer` out."""
-        self._writers.remove(writer)
+    def leave(self, batch: "Batch") -> None:
+        """Count `batch` out."""
+        self._batches.remove(batch)
 
     @property
     def is_failing(self) -> bool:
         """Whether some records cannot be written now."""
-        return any(writer.is_failing for writer in self._writers)
+        return any(batch.is_failing for batch in self._batches)
 
     def figures(self) -> Iterator[Figures]:
         """Every destination there was since the process began."""
         for destination, tally in self._tallies.items():
-            writers = [writer for writer in self._writers if writer.destination == destination]
-            waiting = sum(writer.waiting for writer in writers)
-            yield Figures(destination, tally, waiting, any(writer.is_failing for writer in writers))
+            batches = [batch for batch in self._batches if batch.destination == destination]
+            waiting = sum(batch.waiting for batch in batches)
+            yield Figures(destination, tally, waiting, any(batch.is_failing for batch in batches))
 
     def at_end_of_turn(self, flush: Callable[[], None]) -> None:
         """Call `flush`, which does not raise, when this turn of the event loop is over."""
@@ -114,3 +116,257 @@ class Trail:
                 each()
             except Exception:
                 log.exception("the audit, or what waited for it, failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Buffering:
+    """How many records wait at most when they cannot be written, and how many seconds lie between
+    attempts.
+    """
+
+    capacity: int = 100_000
+    interval: float = 0.1
+
+
+class NotKept(OSError):
+    """A record is not written now, nor will it be later."""
+
+
+class Durability(NamedTuple):
+    """How what was written gets onto the disk."""
+
+    syncing: Callable[[], Callable[[], None]]
+    """Called on the event loop.
+
+    What it returns is called in a thread and returns when the disk has it, or raises `OSError`.
+    """
+    thread: Executor
+    seconds: float = 10.0
+    """How long a record may be on its way before the disk counts as broken."""
+
+
+class Batch:
+    """Records for one destination, in the order in which they were made."""
+
+    def __init__(
+        self,
+        destination: str,
+        write: Write,
+        line: Callable[[AuditEvent], str],
+        trail: Trail,
+        buffering: Buffering,
+        durability: Durability | None = None,
+    ) -> None:
+        """`destination` names the target in the log; `line` turns an event into one line of ASCII."""
+        self.destination = destination
+        self._write = write
+        self._line = line
+        self._trail = trail
+        self._buffering = buffering
+        self._durability = durability
+        self._events: deque[AuditEvent] = deque()
+        self._unwritten = b""
+        self._retry: asyncio.Handle | None = None
+        self._reported = False
+        self._lost = 0
+        self._unflushed: list[asyncio.Future[None]] = []
+        self._unsynced: list[asyncio.Future[None]] = []
+        self._sync: asyncio.Future[None] | None = None
+        self.is_failing = False
+        self._tally = trail.join(self)
+
+    @property
+    def waiting(self) -> int:
+        """As `Writer.waiting`."""
+        return len(self._events) + self._unwritten.count(b"\n")
+
+    def add(self, event: AuditEvent) -> None:
+        """Write `event` at the end of this turn. Needs a running event loop."""
+        if len(self._events) >= self._buffering.capacity:
+            self._lose()
+            return
+        if not self._events and not self.is_failing:
+            self._trail.at_end_of_turn(self._flush)
+        self._events.append(event)
+
+    async def commit(self, event: AuditEvent) -> None:
+        """Write `event` and wait until the disk has it, together with others that come meanwhile.
+
+        Needs `durability`.
+
+        Raises `OSError` when the disk cannot have it now, and `NotKept` while that is known beforehand.
+        """
+        if self._durability is None or self.is_failing:
+            raise NotKept(errno.EIO, "records cannot be brought onto the disk")
+        if len(self._events) >= self._buffering.capacity:
+            raise NotKept(errno.ENOBUFS, "as many records wait as the audit buffer holds")
+        self.add(event)
+        on_disk = asyncio.get_running_loop().create_future()
+        self._unflushed.append(on_disk)
+        try:
+            async with asyncio.timeout(self._durability.seconds):
+                await on_disk
+        except TimeoutError:
+            self._fail(OSError(errno.ETIMEDOUT, "the disk does not answer"))
+            raise
+
+    async def close(self) -> None:
+        """Write what waits; what still cannot be written is lost and counted in the log."""
+        try:
+            self._write_all()
+        except OSError as error:
+            self._fail(error)
+        self._begin_sync()
+        self._cancel_retry()
+        if self._sync is not None and self._durability is not None:
+            await asyncio.wait([self._sync], timeout=self._durability.seconds)
+        if self.waiting:
+            self._tally.dropped += self.waiting
+            log.error(
+                "audit records are lost at the end",
+                destination=self.destination,
+                records=self.waiting + self._lost,
+            )
+        self._trail.leave(self)
+
+    def _flush(self) -> None:
+        """Write everything, unless there is trouble, whose end is looked for less often."""
+        if self.is_failing:
+            return
+        try:
+            self._write_all()
+        except OSError as error:
+            self._fail(error)
+            return
+        self._begin_sync()
+
+    def _write_all(self) -> None:
+        while self._events or self._unwritten:
+            self._write_some()
+        if self._unflushed:
+            self._unsynced += self._unflushed
+            self._unflushed = []
+
+    def _write_some(self) -> None:
+        if not self._unwritten:
+            events = [self._events.popleft() for _ in range(min(len(self._events), _AT_ONCE))]
+            self._unwritten = self._rendered(events)
+            if not self._unwritten:
+                return
+        written = self._write(self._unwritten)
+        if not written:
+            raise OSError(errno.EIO, "nothing was written")
+        self._tally.written += self._unwritten.count(b"\n", 0, written)
+        self._unwritten = self._unwritten[written:]
+
+    def _rendered(self, events: list[AuditEvent]) -> bytes:
+        """One line each.
+
+        A record that cannot be rendered is a fault of ours, which takes no other with it.
+        """
+        try:
+            return "".join([self._line(event) + "\n" for event in events]).encode("ascii")
+        except Exception:
+            if len(events) > 1:
+                return b"".join([self._rendered([event]) for event in events])
+            log.exception(
+                "an audit record cannot be rendered", destination=self.destination, topic=events[0].topic
+            )
+            self._tally.dropped += 1
+            return b""
+
+    def _try_again(self) -> None:
+        """One batch a turn, so that those who are served meanwhile do not wait for everything that has
+        gathered.
+        """
+        self._retry = None
+        try:
+            if self.waiting:
+                self._write_some()
+        except OSError as error:
+            self._fail(error)
+            return
+        if self.waiting:
+            self._retry = asyncio.get_running_loop().call_soon(self._try_again)
+        elif self._durability is None:
+            self._recover()
+        else:
+            self._begin_sync()
+
+    # Onto the disk.
+
+    def _begin_sync(self) -> None:
+        """One at a time: what is written meanwhile goes with the next.
+
+        In trouble one with nothing to wait for is the trial.
+        """
+        if self._durability is None or self._sync is not None or not (self._unsynced or self.is_failing):
+            return
+        try:
+            sync = self._durability.syncing()
+        except OSError as error:
+            self._fail(error)
+            return
+        waiting, self._unsynced = self._unsynced, []
+        self._sync = asyncio.get_running_loop().run_in_executor(self._durability.thread, sync)
+        self._sync.add_done_callback(partial(self._synced, waiting))
+
+    def _synced(self, waiting: list["asyncio.Future[None]"], sync: "asyncio.Future[None]") -> None:
+        self._sync = None
+        error = sync.exception()
+        _settle(waiting, error)
+        if error is not None:
+            self._fail(error if isinstance(error, OSError) else OSError(errno.EIO, str(error)))
+        elif not self.is_failing:
+            self._begin_sync()
+        elif not self.waiting:
+            self._recover()
+        elif self._retry is None:
+            self._retry = asyncio.get_running_loop().call_soon(self._try_again)
+
+    # Trouble.
+
+    def _lose(self) -> None:
+        if not self._lost:
+            log.error(
+                "the audit buffer is full: records are dropped",
+                destination=self.destination,
+                capacity=self._buffering.capacity,
+            )
+        self._reported = True
+        self._lost += 1
+        self._tally.dropped += 1
+
+    def _fail(self, error: OSError) -> None:
+        if not self._reported:
+            log.error(
+                "audit records cannot be written and are kept",
+                destination=self.destination,
+                error=error.strerror or str(error),
+            )
+        self.is_failing = self._reported = True
+        self._tally.failures += 1
+        refused, self._unflushed, self._unsynced = [*self._unflushed, *self._unsynced], [], []
+        _settle(refused, error)
+        if self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(
+                max(self._buffering.interval, _SHORTEST_RETRY), self._try_again
+            )
+
+    def _recover(self) -> None:
+        self._cancel_retry()
+        self.is_failing = False
+        if self._reported:
+            log.warning("audit records are written again", destination=self.destination, dropped=self._lost)
+            self._reported, self._lost = False, 0
+
+    def _cancel_retry(self) -> None:
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+
+def _settle(waiting: list["asyncio.Future[None]"], error: BaseException | None) -> None:
+    for each in waiting:
+        if not each.done():
+            each.set_result(None) if error is None else each.set_exception(error)

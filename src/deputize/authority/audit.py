@@ -22,8 +22,8 @@ from typing import Final
 
 import structlog
 
+from deputize.audit.publisher import Publish
 from deputize.audit.records import timestamp_text
-from deputize.audit.service import Publish
 from deputize.audit.sinks.json_file import JsonFileSink
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.redaction import printable, redact

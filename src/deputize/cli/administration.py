@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import click
 
-from deputize.audit.service import Publish
+from deputize.audit.publisher import Publish
 from deputize.authority.audit import SOURCE, AuditUnusable, Event, Source, open_audit, operator
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, Store, open_store
 from deputize.cli.database import audit_directory

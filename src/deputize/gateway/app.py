@@ -15,7 +15,7 @@ from deputize.gateway.exchange.recording import unheard_audit
 from deputize.gateway.loading.instance import LoadedInstance, load
 from deputize.gateway.tls.objects import ServerTls
 from deputize.http.exchange import Handler
-from deputize.http.listener import Gate, Limits, Listener, Records, serve
+from deputize.http.listener import Gate, Listener, ListenerLimits, Records, serve
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.errors import ConfigurationError, Position
 
@@ -127,7 +127,7 @@ class Gateway:
         self, handler: Handler, settings: ListenerSettings, port: int, position: Position, gate: Gate
     ) -> Listener:
         context = self._tls(settings, position)
-        limits = Limits(
+        limits = ListenerLimits(
             header_bytes=settings.max_total_headers_size,
             underscores_in_headers=settings.underscores_in_headers,
             host_names=frozenset(settings.host_names),

@@ -1,4 +1,4 @@
-"""Heads as bytes.
+"""Heads as bytes, and the fields that belong to one connection.
 
 Framing is written here and nowhere else, and nothing that would split a message gets through.
 """
@@ -7,10 +7,37 @@ import re
 from functools import lru_cache
 from http import HTTPStatus
 
-from deputize.http.hop_by_hop import FRAMING
 from deputize.http.messages import HeaderError, Request, Response
 from deputize.kernel.uris import Target
 
+Field = tuple[bytes, bytes]
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""Fields that mean one connection only (RFC 9110 section 7.6.1): they end where they are received.
+
+Dropping them on receipt, not on sending, keeps a client from naming in `Connection` a field that the gateway
+adds on the way.
+"""
+
+FRAMING = HOP_BY_HOP | {b"content-length"}
+"""Fields that only the code which writes a message may set."""
+
+_NEVER_NAMED = frozenset({b"host", b"content-length", b"authorization", b"cookie", b"cache-control"})
+"""Fields that `Connection` cannot remove: programs would disagree about who asks and for what."""
+
+_NAMES_NOTHING = frozenset({b"keep-alive", b"close"})
 _NOT_SENT = FRAMING | {b"host", b"expect"}
 _FRAMING_OR_DATE = FRAMING | {b"date"}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
@@ -20,6 +47,14 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 _EXPECTS_BODY = frozenset({"POST", "PUT", "PATCH"})
 CHUNKED = b"Transfer-Encoding: chunked"
 LAST_CHUNK = b"0\r\n\r\n"
+
+
+def without_named(fields: list[Field], options: list[bytes]) -> list[Field]:
+    """`fields` without those that the values of `Connection` name."""
+    if len(options) == 1 and options[0].lower() in _NAMES_NOTHING:
+        return fields
+    named = {option.strip(b" \t").lower() for option in b",".join(options).split(b",")} - _NEVER_NAMED
+    return [pair for pair in fields if pair[0].lower() not in named]
 
 
 def chunk(data: bytes) -> bytes:

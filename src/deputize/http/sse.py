@@ -21,7 +21,7 @@ def is_event_stream(headers: Headers) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class SseEvent:
     """One event.
 
     Its `data` lines joined by line feeds, its type ("message" if unnamed), and the id as far as one was set.
@@ -68,14 +68,14 @@ class EventReader:
         self._size = 0
         self._too_long = False
 
-    def feed(self, piece: bytes) -> list[Event]:
+    def feed(self, piece: bytes) -> list[SseEvent]:
         """The events that `piece` completes, in order."""
         if self._after_return and piece:
             piece = piece.removeprefix(b"\n")
             self._after_return = False
         self._after_return = piece.endswith(b"\r")
         lines = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        events: list[Event] = []
+        events: list[SseEvent] = []
         for line in lines[:-1]:
             self._extend(line)
             event = self._end_line()
@@ -94,7 +94,7 @@ class EventReader:
             part = part[: 1 - len(self._line)]
         self._line += part
 
-    def _end_line(self) -> Event | None:
+    def _end_line(self) -> SseEvent | None:
         line, self._line = bytes(self._line), bytearray()
         if not self._started:
             self._started = True
@@ -113,11 +113,11 @@ class EventReader:
         elif name == b"id" and b"\0" not in value:
             self._id = value.decode("utf-8", "replace")
 
-    def _dispatch(self) -> Event | None:
+    def _dispatch(self) -> SseEvent | None:
         data, kind, too_long = self._data, self._kind, self._too_long
         self._begin()
         self.skipped += too_long
-        return Event(b"\n".join(data), kind or "message", self._id) if data else None
+        return SseEvent(b"\n".join(data), kind or "message", self._id) if data else None
 
 
 class Boundary:

@@ -4,7 +4,7 @@ from contextlib import suppress
 import pytest
 import uvloop
 
-from deputize.http.listener import Gate, Limits, serve
+from deputize.http.listener import Gate, ListenerLimits, serve
 from deputize.http.messages import Body, Headers, Response
 from deputize.http.upstream import Deadlines, PoolLimits, Upstream
 from deputize.kernel.uris import Origin
@@ -97,7 +97,7 @@ class Loopback:
         limits = {"tick_seconds": 0.02, **limits}
         handler = function if hasattr(function, "handle") else FunctionHandler(function)
         listener = await serve(
-            handler, host=host, port=0, ssl=ssl, limits=Limits(**limits), gate=gate or Gate()
+            handler, host=host, port=0, ssl=ssl, limits=ListenerLimits(**limits), gate=gate or Gate()
         )
         self.opened.append(lambda: listener.close(0.2))
         return listener

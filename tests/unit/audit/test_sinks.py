@@ -6,11 +6,10 @@ import pytest
 import structlog
 from pydantic_core import from_json
 
-from deputize.audit.batches import Buffering
-from deputize.audit.service import AuditService
+from deputize.audit.publisher import AuditPublisher
 from deputize.audit.sinks.json_file import JsonFileSink
 from deputize.audit.sinks.stdout import StdoutSink
-from deputize.audit.trail import Trail
+from deputize.audit.trail import Buffering, Trail
 from support.audit_events import ACCESS, MCP
 
 
@@ -20,7 +19,7 @@ def lines(path):
 
 async def test_each_topic_has_its_file(tmp_path):
     sink = JsonFileSink(tmp_path / "new" / "audit", ["access", "mcp"])
-    service = AuditService((sink,))
+    service = AuditPublisher((sink,))
     service.publisher("access")(ACCESS)
     publish = service.publisher("mcp")
     publish(MCP)
@@ -76,7 +75,7 @@ async def test_standard_output_marks_its_lines():
 
 async def test_topics_go_to_all_who_want_them(tmp_path):
     sinks = [JsonFileSink(tmp_path / "a", ["mcp"]), JsonFileSink(tmp_path / "b", ["mcp", "access"])]
-    service = AuditService(tuple(sinks))
+    service = AuditPublisher(tuple(sinks))
     assert service.publisher("other") is None
     service.publisher("mcp")(MCP)
     service.publisher("access")(ACCESS)
@@ -115,7 +114,7 @@ async def test_a_record_is_in_the_file_when_its_turn_is_over(tmp_path):
 @pytest.mark.parametrize("moved", [False, True])
 async def test_a_committed_record_is_in_the_file(tmp_path, moved):
     sink = JsonFileSink(tmp_path, ["mcp", "access"], durable=True)
-    commit = AuditService((sink,), strict=True).committer("mcp")
+    commit = AuditPublisher((sink,), strict=True).committer("mcp")
     for _ in range(2):
         await commit(MCP)
         if moved:
@@ -130,13 +129,13 @@ async def test_nothing_is_committed_unless_asked_for(tmp_path):
     reading, writing = os.pipe()
     standard_output = StdoutSink(["mcp"], writing)
     for service in (
-        AuditService((files,)),
-        AuditService((files,), strict=True),
-        AuditService((standard_output,), strict=True),
+        AuditPublisher((files,)),
+        AuditPublisher((files,), strict=True),
+        AuditPublisher((standard_output,), strict=True),
     ):
         assert service.committer("mcp") is None
     durable = JsonFileSink(tmp_path, ["mcp"], durable=True)
-    await AuditService((standard_output, durable), strict=True).committer("mcp")(MCP)
+    await AuditPublisher((standard_output, durable), strict=True).committer("mcp")(MCP)
     for sink in (files, standard_output, durable):
         await sink.close()
     assert len(lines(tmp_path / "mcp.audit.json")) == 1

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deputize.http.listener.limits import Limits
+from deputize.http.listener.limits import ListenerLimits
 from deputize.http.listener.request_head import ITSELF, Refused
 from deputize.http.listener.request_reader import RequestReader
 from deputize.http.messages import BodyBroken, BodyTooLarge
@@ -22,7 +22,7 @@ def reader_with(*, secure=False, **limits):
         calls.wanted += 1
 
     reader = RequestReader(
-        asyncio.get_running_loop(), Limits(**limits), secure=secure, on_flow=flow, on_continue=wanted
+        asyncio.get_running_loop(), ListenerLimits(**limits), secure=secure, on_flow=flow, on_continue=wanted
     )
     return reader, calls
 

@@ -2,12 +2,11 @@ import asyncio
 
 import pytest
 
-from deputize.http.chain import Chain
+from deputize.http.connections import Silence, Ticker
 from deputize.http.exchange import Exchange, Peer
 from deputize.http.listener import Gate
 from deputize.http.listener.request_head import _sorted_out
-from deputize.http.messages import Headers, Request, Response
-from deputize.http.ticker import Silence, Ticker
+from deputize.http.messages import Headers, Request
 from deputize.kernel.ids import TransactionIds
 from deputize.kernel.uris import Target
 
@@ -80,34 +79,6 @@ def test_hop_by_hop_fields_are_dropped(fields, kept):
 def test_transaction_ids_are_unique_across_processes_too():
     one, other = TransactionIds(), TransactionIds()
     assert len({each.new() for each in (one, other) for _ in range(1000)}) == 2000
-
-
-async def test_filters_run_outermost_first_and_see_the_answer_last():
-    seen = []
-
-    class Note:
-        def __init__(self, name):
-            self.name = name
-
-        async def filter(self, exchange, next):
-            seen.append(f"{self.name} in")
-            response = await next(exchange)
-            seen.append(f"{self.name} out")
-            return response
-
-    class Pass:
-        def filter(self, exchange, next):
-            return next(exchange)
-
-    class Answer:
-        async def handle(self, exchange):
-            seen.append("handler")
-            return Response(200)
-
-    exchange = Exchange(Request("GET", Target("/", None), Headers()), Peer("", 0, "", 0), "id", 0.0)
-    response = await Chain([Note("outer"), Pass(), Note("inner")], Answer()).handle(exchange)
-    assert response.status == 200
-    assert seen == ["outer in", "inner in", "handler", "inner out", "outer out"]
 
 
 def test_contexts_are_found_by_their_class():

@@ -1,25 +1,25 @@
 import pytest
 
-from deputize.http.sse import Event, EventReader
+from deputize.http.sse import EventReader, SseEvent
 
 
 @pytest.mark.parametrize(
     ("data", "events"),
     [
-        (b"data: a\n\n", [Event(b"a")]),
-        (b"data:a\r\rdata: b\r\n\r\n", [Event(b"a"), Event(b"b")]),
-        (b"\xef\xbb\xbfdata: a\n\n", [Event(b"a")]),
-        (b"data: a\ndata:  b\ndata\n\n", [Event(b"a\n b\n")]),
+        (b"data: a\n\n", [SseEvent(b"a")]),
+        (b"data:a\r\rdata: b\r\n\r\n", [SseEvent(b"a"), SseEvent(b"b")]),
+        (b"\xef\xbb\xbfdata: a\n\n", [SseEvent(b"a")]),
+        (b"data: a\ndata:  b\ndata\n\n", [SseEvent(b"a\n b\n")]),
         (
             b"event: message\nid: 7\ndata: {}\n\ndata: x\n\n",
-            [Event(b"{}", "message", "7"), Event(b"x", "message", "7")],
+            [SseEvent(b"{}", "message", "7"), SseEvent(b"x", "message", "7")],
         ),
-        (b"event: endpoint\ndata: /x\n\n", [Event(b"/x", "endpoint")]),
-        (b"id: a\0b\ndata: x\n\n", [Event(b"x")]),
+        (b"event: endpoint\ndata: /x\n\n", [SseEvent(b"/x", "endpoint")]),
+        (b"id: a\0b\ndata: x\n\n", [SseEvent(b"x")]),
         (b": comment\n\nretry: 5\n\n", []),
-        (b"event: lonely\n\ndata: x\n\n", [Event(b"x")]),
+        (b"event: lonely\n\ndata: x\n\n", [SseEvent(b"x")]),
         (b"data: unfinished\n", []),
-        (b"id: primed\ndata:\n\n", [Event(b"", "message", "primed")]),
+        (b"id: primed\ndata:\n\n", [SseEvent(b"", "message", "primed")]),
     ],
 )
 def test_events(data, events):
@@ -29,19 +29,19 @@ def test_events(data, events):
 def test_an_event_is_there_as_soon_as_its_empty_line_is():
     reader = EventReader()
     assert reader.feed(b"data: a\n") == []
-    assert reader.feed(b"\n") == [Event(b"a")]
-    assert reader.feed(b"data: b\r\n\r") == [Event(b"b")]
-    assert reader.feed(b"\ndata: c\n\n") == [Event(b"c")]
+    assert reader.feed(b"\n") == [SseEvent(b"a")]
+    assert reader.feed(b"data: b\r\n\r") == [SseEvent(b"b")]
+    assert reader.feed(b"\ndata: c\n\n") == [SseEvent(b"c")]
 
 
 def test_an_event_too_long_is_passed_over_and_nothing_of_it_held():
     reader = EventReader(limit=100)
-    assert reader.feed(b"data: a\n\ndata: ") == [Event(b"a")]
+    assert reader.feed(b"data: a\n\ndata: ") == [SseEvent(b"a")]
     for _ in range(100):
         assert reader.feed(b"x" * 1000) == []
     assert len(reader._line) <= 100
     for _ in range(100):
         assert reader.feed(b"\ndata: y") == []
     assert len(reader._data) <= 100
-    assert reader.feed(b"\n\ndata: b\n\n") == [Event(b"b")]
+    assert reader.feed(b"\n\ndata: b\n\n") == [SseEvent(b"b")]
     assert reader.skipped == 1

@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Final
 
-from deputize.audit.batches import Batch, Buffering
+from deputize.audit.publisher import Publish
 from deputize.audit.records import AuditEvent
-from deputize.audit.service import Publish
-from deputize.audit.trail import Trail
+from deputize.audit.trail import Batch, Buffering, Trail
 
 _PIECE: Final = 4096
 """What a pipe that has room takes without blocking (PIPE_BUF, pipe(7))."""

@@ -10,13 +10,11 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import AliasChoices, Field, field_validator
 
-from deputize.audit.batches import Buffering
+from deputize.audit.publisher import AuditPublisher, AuditSink
 from deputize.audit.records import TOPICS
-from deputize.audit.rotation import Rotation
-from deputize.audit.service import AuditService as Service
-from deputize.audit.service import AuditSink
-from deputize.audit.sinks.json_file import JsonFileSink
+from deputize.audit.sinks.json_file import JsonFileSink, Rotation
 from deputize.audit.sinks.stdout import StdoutSink
+from deputize.audit.trail import Buffering
 from deputize.gateway.config.declarations import below, validated, warnings_about
 from deputize.gateway.config.settings import Duration, Raw, Settings
 from deputize.gateway.exchange.bindings import load_bindings
@@ -120,7 +118,7 @@ class AuditService:
         """
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Service:
+    def build(cls, config: Config, site: Site) -> AuditPublisher:
         """Open the sinks.
 
         They are closed, and what waits in them is written, when the last exchange has ended.
@@ -133,7 +131,7 @@ class AuditService:
             if settings.enabled:
                 sinks.append(kind.make(settings, _Place(site, key, config.strict)))
                 site.on_close(sinks[-1].close)
-        service = Service(tuple(sinks), config.strict)
+        service = AuditPublisher(tuple(sinks), config.strict)
         _check_strictness(service, site)
         site.instance.audit_services.append(service)
         site.on_close(partial(_forget, site.instance.audit_services, service))
@@ -167,11 +165,11 @@ def _settings(kind: _Kind, handler: EventHandler, site: Site, key: str) -> Handl
     return settings
 
 
-async def _forget(services: list[Service], service: Service) -> None:
+async def _forget(services: list[AuditPublisher], service: AuditPublisher) -> None:
     services.remove(service)
 
 
-def _check_strictness(service: Service, site: Site) -> None:
+def _check_strictness(service: AuditPublisher, site: Site) -> None:
     """Strictness that nobody can keep is worse than none."""
     topics = {topic for sink in service.sinks for topic in sink.topics} & TOPICS
     if service.strict and not topics:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deputize.audit.service import AuditService
+from deputize.audit.publisher import AuditPublisher
 from deputize.audit.trail import Trail
 from deputize.kernel.clock import Clock
 
@@ -22,13 +22,5 @@ class Instance:
     environment: Mapping[str, str]
     trail: Trail = field(default_factory=Trail)
     """What all audit destinations have in common."""
-    audit_services: list[AuditService] = field(default_factory=list[AuditService])
+    audit_services: list[AuditPublisher] = field(default_factory=list[AuditPublisher])
     """Those that are open, the oldest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class RouteIdentity:
-    """How a route is known: `id` in the routes API, `name` in order, logs, metrics and audit."""
-
-    id: str
-    name: str

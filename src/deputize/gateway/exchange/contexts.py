@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 
-from deputize.audit.records import Subject
-from deputize.gateway.config.instance import RouteIdentity
+from deputize.audit.records import RouteIdentity, Subject
 from deputize.kernel.uris import Origin, Target
 from deputize.kernel.values import JsonObject, JsonValue
 

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 import structlog
 
-from deputize.audit.batches import NotKept
-from deputize.audit.records import ACCESS, AccessEvent, Part, Route, Subject, safe_headers
-from deputize.audit.service import AuditService, Commit, Publish
-from deputize.gateway.config.instance import RouteIdentity
+from deputize.audit.publisher import AuditPublisher, Commit, Publish
+from deputize.audit.records import ACCESS, AccessEvent, Part, RouteIdentity, Subject, safe_headers
+from deputize.audit.trail import NotKept
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.http.exchange import Ending, Exchange
 from deputize.http.listener import Unheard
@@ -86,7 +85,7 @@ def _unrecorded_response(exchange: Exchange) -> Response:
     )
 
 
-def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | None) -> Observe | None:
+def access_audit(service: AuditPublisher, clock: Clock, route: RouteIdentity | None) -> Observe | None:
     """What to call with each exchange before the route's filters see it.
 
     `None` when nobody takes access records. Without `route`: what to call with every exchange; only those
@@ -95,11 +94,10 @@ def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | Non
     publish = service.publisher(ACCESS)
     if publish is None:
         return None
-    known_as = None if route is None else Route(route.id, route.name)
     commit = service.committer(ACCESS)
 
     def observe(exchange: Exchange) -> None:
-        recording = _AccessRecording(publish, commit, exchange, known_as, clock.now())
+        recording = _AccessRecording(publish, commit, exchange, route, clock.now())
         exchange.endings.append(recording)
         if commit is not None:
             decision_on(exchange).commits += (recording.commit,)
@@ -107,7 +105,7 @@ def access_audit(service: AuditService, clock: Clock, route: RouteIdentity | Non
     return observe
 
 
-def unheard_audit(services: Sequence[AuditService], clock: Clock) -> Callable[[Unheard], None]:
+def unheard_audit(services: Sequence[AuditPublisher], clock: Clock) -> Callable[[Unheard], None]:
     """What to tell of requests that the listener answers itself, which belong to no route.
 
     The first of `services` that takes access records gets them.
@@ -159,7 +157,7 @@ class _AccessRecording:
         publish: Publish,
         commit: Commit | None,
         exchange: Exchange,
-        route: Route | None,
+        route: RouteIdentity | None,
         timestamp: float,
     ) -> None:
         request = exchange.request

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import Final
 
-from deputize.audit.batches import NotKept
-from deputize.audit.records import MCP, McpEvent, Part, Route, Subject, cut
-from deputize.audit.service import AuditService, Commit, Publish
+from deputize.audit.publisher import AuditPublisher, Commit, Publish
+from deputize.audit.records import MCP, McpEvent, Part, Subject, cut
+from deputize.audit.trail import NotKept
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.gateway.exchange.event_streams import is_open_stream
@@ -46,7 +46,7 @@ class McpAuditFilter:
         if config.audit_service is None:
             site.warn("", "no auditService: nothing is recorded", "name an AuditService")
             return _PassingOn()
-        service = site.refer(config.audit_service, AuditService, "auditService")
+        service = site.refer(config.audit_service, AuditPublisher, "auditService")
         publish = service.publisher(MCP)
         return _PassingOn() if publish is None else cls(publish, site.instance.clock, service.committer(MCP))
 
@@ -142,7 +142,7 @@ class _Recording:
         )
         return McpEvent(
             exchange.transaction_id,
-            Route(router.route.id, router.route.name) if router else None,
+            router.route if router else None,
             self._began,
             exchange.peer,
             message.type.value if message else None,

@@ -1,16 +1,19 @@
 """`Chain`: filters in order, then a handler (gateway-config reference 5.1)."""
 
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Self
 
 from deputize.gateway.config.settings import OneOrMore, Reference, Settings
 from deputize.gateway.loading.context import Site
-from deputize.http import chain
-from deputize.http.exchange import Filter, Handler
+from deputize.http.exchange import Exchange, Filter, Handler, Next
+from deputize.http.messages import Response
 from deputize.kernel.errors import Faults
 
 
-class Chain(chain.Chain):
-    """A handler made of filters and the handler they guard."""
+class Chain:
+    """A handler made of filters, outermost first, and the handler they guard."""
+
+    __slots__ = ("handle",)
 
     class Config(Settings):
         """`filters` run in this order on the way in and in reverse on the way out."""
@@ -19,6 +22,13 @@ class Chain(chain.Chain):
         """In the order requests meet them."""
         handler: Reference
         """What the last filter passes on to."""
+
+    def __init__(self, filters: Iterable[Filter], handler: Handler) -> None:
+        """Link them by closures, so that a request costs one call a filter and no look-up."""
+        link: Next = handler.handle
+        for each in reversed(list(filters)):
+            link = _link(each.filter, link)
+        self.handle = link
 
     @classmethod
     def build(cls, config: Config, site: Site) -> Self:
@@ -32,3 +42,10 @@ class Chain(chain.Chain):
         if faults.found or handler is None:
             raise faults.error()
         return cls(filter(None, filters), handler)
+
+
+def _link(run: Callable[[Exchange, Next], Awaitable[Response]], following: Next) -> Next:
+    def link(exchange: Exchange) -> Awaitable[Response]:
+        return run(exchange, following)
+
+    return link

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
+from deputize.audit.records import RouteIdentity
 from deputize.expressions import Condition, Template
-from deputize.gateway.config.instance import Instance, RouteIdentity
+from deputize.gateway.config.instance import Instance
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange import bindings
 from deputize.gateway.exchange.conditions import PlacedCondition

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Protocol, TypeVar, cast
 
+from deputize.audit.records import RouteIdentity
 from deputize.expressions import Template
 from deputize.gateway.config.declarations import (
     Declaration,
@@ -19,7 +20,7 @@ from deputize.gateway.config.declarations import (
     validated,
     warnings_about,
 )
-from deputize.gateway.config.instance import Instance, RouteIdentity
+from deputize.gateway.config.instance import Instance
 from deputize.gateway.config.properties import Properties
 from deputize.gateway.config.settings import InlineObject, Reference, Settings, expressions, references
 from deputize.gateway.exchange.bindings import load_bindings

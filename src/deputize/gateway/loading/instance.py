@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from deputize.audit.service import AuditService
+from deputize.audit.publisher import AuditPublisher
 from deputize.gateway.config.admin import AdminSettings, GatewaySettings
 from deputize.gateway.config.declarations import Declaration, below, declarations
 from deputize.gateway.config.defaults import DEFAULT_ADMIN, DEFAULT_CONFIG, DEFAULT_OBJECTS
@@ -151,7 +151,7 @@ def _loaded(
     deployment.warnings += [*admin.unread("admin.json"), *config.unread("config.json")]
     deployment.warnings += about_connectors(admin.settings, admin.position)
     deployment.warnings = [config.file.located(admin.file.located(each)) for each in deployment.warnings]
-    audit = heap.resolve("AuditService", AuditService, below(config.position, "heap"))
+    audit = heap.resolve("AuditService", AuditPublisher, below(config.position, "heap"))
     entry = _observed(_entry(ground, main, admin.settings), access_audit(audit, bare.clock, None))
     return LoadedInstance(admin, admin_heap, entry, ground, deployment)
 

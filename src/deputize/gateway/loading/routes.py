@@ -6,11 +6,11 @@ from typing import Any, TypeGuard
 
 from pydantic import Field
 
-from deputize.audit.service import AuditService
+from deputize.audit.publisher import AuditPublisher
+from deputize.audit.records import RouteIdentity
 from deputize.expressions import Condition
 from deputize.gateway.config.declarations import below, declarations
 from deputize.gateway.config.files import ConfigurationFile, read_file, unread
-from deputize.gateway.config.instance import RouteIdentity
 from deputize.gateway.config.settings import ConditionText, Raw, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.contexts import RouterContext
@@ -151,7 +151,7 @@ def _built(read: ConfigurationFile, stem: str, parent: Heap, deployment: Deploym
     deployment.warnings += advice(
         members, position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri
     )
-    service = heap.resolve(settings.audit_service, AuditService, below(position, "auditService"))
+    service = heap.resolve(settings.audit_service, AuditPublisher, below(position, "auditService"))
     return Route(
         identity, condition, handler, access_audit(service, ground.instance.clock, identity), deployment
     )

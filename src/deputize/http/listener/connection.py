@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from deputize.http.connections import LOW_WATER, Silence, WriteFlow
 from deputize.http.exchange import Ending, Exchange, Next, Peer
 from deputize.http.heads import CHUNKED, LAST_CHUNK, chunk, has_no_body, response_head
 from deputize.http.listener.records import Unheard
@@ -16,8 +17,6 @@ from deputize.http.listener.request_head import ITSELF, Refused
 from deputize.http.listener.request_reader import RequestReader
 from deputize.http.messages import BodyBroken, BodyTooLarge, Request, Response
 from deputize.http.sse import Boundary, is_event_stream
-from deputize.http.ticker import Silence
-from deputize.http.write_flow import LOW_WATER, WriteFlow
 
 if TYPE_CHECKING:
     from deputize.http.listener.server import Listener

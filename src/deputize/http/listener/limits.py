@@ -1,10 +1,10 @@
-"""What a client may use of the listener."""
+"""What one client may use of a listener, and how much a process takes on."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ListenerLimits:
     """Sizes in bytes, times in seconds. Deadlines are kept to within two `tick_seconds`."""
 
     request_line_bytes: int = 4096
@@ -52,3 +52,29 @@ class Limits:
     """
     tick_seconds: float = 0.5
     """How often deadlines are looked at."""
+
+
+class Gate:
+    """Counts connections and exchanges in progress, of one listener or of several that share it.
+
+    Beyond `connections` new ones are closed, beyond `exchanges` answered 503.
+    """
+
+    __slots__ = ("_max_connections", "_max_exchanges", "connections", "exchanges")
+
+    def __init__(self, connections: int = 20_000, exchanges: int = 10_000) -> None:
+        """Empty."""
+        self._max_connections = connections
+        self._max_exchanges = exchanges
+        self.connections = 0
+        self.exchanges = 0
+
+    @property
+    def has_room_for_connection(self) -> bool:
+        """Whether one more connection may stay open."""
+        return self.connections < self._max_connections
+
+    @property
+    def has_room_for_exchange(self) -> bool:
+        """Whether one more request may be handled."""
+        return self.exchanges < self._max_exchanges

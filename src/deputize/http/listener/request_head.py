@@ -5,7 +5,7 @@ import string
 from dataclasses import dataclass
 from functools import lru_cache
 
-from deputize.http.hop_by_hop import HOP_BY_HOP, Field, without_named
+from deputize.http.heads import HOP_BY_HOP, Field, without_named
 from deputize.http.messages import Body, Headers, Request
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import DEFAULT_PORTS, Origin, Target, UriError, parse_target

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import httptools
 
-from deputize.http.hop_by_hop import Field
-from deputize.http.listener.limits import Limits
+from deputize.http.heads import Field
+from deputize.http.listener.limits import ListenerLimits
 from deputize.http.listener.request_head import Head, Refused, build_head, without_twins
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Request
 from deputize.http.received_body import ReceivedBody, nothing
@@ -51,7 +51,7 @@ class RequestReader:
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        limits: Limits,
+        limits: ListenerLimits,
         *,
         secure: bool,
         on_flow: Callable[[], None],

@@ -5,14 +5,12 @@ import socket
 import ssl
 from email.utils import formatdate
 
+from deputize.http.connections import Ticker, keep_alive
 from deputize.http.exchange import Exchange, Handler
-from deputize.http.keep_alive import keep_alive
 from deputize.http.listener.connection import Connection, Waiting
-from deputize.http.listener.gate import Gate
-from deputize.http.listener.limits import Limits
+from deputize.http.listener.limits import Gate, ListenerLimits
 from deputize.http.listener.records import Records, Unheard
 from deputize.http.messages import Headers, Response
-from deputize.http.ticker import Ticker
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.ids import TransactionIds
 
@@ -27,7 +25,7 @@ async def serve(
     host: str,
     port: int,
     ssl: ssl.SSLContext | None = None,
-    limits: Limits | None = None,
+    limits: ListenerLimits | None = None,
     gate: Gate | None = None,
     clock: Clock | None = None,
 ) -> "Listener":
@@ -36,7 +34,7 @@ async def serve(
     Raises `OSError`.
     """
     listener = Listener(
-        handler, limits or Limits(), gate or Gate(), clock or SystemClock(), secure=ssl is not None
+        handler, limits or ListenerLimits(), gate or Gate(), clock or SystemClock(), secure=ssl is not None
     )
     await listener.open(host, port, ssl)
     return listener
@@ -49,7 +47,9 @@ class Listener:
     `port` is the bound one.
     """
 
-    def __init__(self, handler: Handler, limits: Limits, gate: Gate, clock: Clock, *, secure: bool) -> None:
+    def __init__(
+        self, handler: Handler, limits: ListenerLimits, gate: Gate, clock: Clock, *, secure: bool
+    ) -> None:
         """Not yet open; use `serve`."""
         self.loop = asyncio.get_running_loop()
         self.handler = handler
@@ -159,7 +159,7 @@ class Listener:
         return b"Date: " + formatdate(self._clock.now(), usegmt=True).encode("ascii")
 
 
-def _patience(limits: Limits) -> dict[Waiting, float | None]:
+def _patience(limits: ListenerLimits) -> dict[Waiting, float | None]:
     return {
         Waiting.HANDLER: None,
         Waiting.REQUEST: limits.keep_alive_seconds,

@@ -4,9 +4,9 @@ import asyncio
 import ssl
 from functools import partial
 
+from deputize.http.connections import Ticker
 from deputize.http.heads import request_head
 from deputize.http.messages import Request, Response
-from deputize.http.ticker import Ticker
 from deputize.http.tls import client_context
 from deputize.http.upstream.connection import UpstreamConnection
 from deputize.http.upstream.errors import ConnectFailed, ConnectionClosed

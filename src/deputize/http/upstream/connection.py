@@ -5,12 +5,11 @@ import select
 import socket
 from typing import TYPE_CHECKING
 
+from deputize.http.connections import LOW_WATER, Silence, WriteFlow, keep_alive
 from deputize.http.heads import LAST_CHUNK, chunk
-from deputize.http.keep_alive import keep_alive
 from deputize.http.messages import Body, BodyBroken, Request, Response
 from deputize.http.received_body import ReceivedBody
 from deputize.http.sse import is_event_stream
-from deputize.http.ticker import Silence
 from deputize.http.upstream.errors import (
     ConnectionClosed,
     StreamsExhausted,
@@ -19,7 +18,6 @@ from deputize.http.upstream.errors import (
 )
 from deputize.http.upstream.limits import BODY_RATE, Deadlines
 from deputize.http.upstream.response_reader import ResponseReader
-from deputize.http.write_flow import LOW_WATER, WriteFlow
 
 if TYPE_CHECKING:
     from deputize.http.upstream.pool import Pool

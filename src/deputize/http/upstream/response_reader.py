@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import httptools
 
-from deputize.http.heads import has_no_body
-from deputize.http.hop_by_hop import FRAMING, Field, without_named
+from deputize.http.heads import FRAMING, Field, has_no_body, without_named
 from deputize.http.messages import Body, Headers, Response
 from deputize.http.received_body import ReceivedBody, nothing
 from deputize.http.upstream.errors import UpstreamProtocolError

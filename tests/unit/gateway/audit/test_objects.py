@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic_core import from_json
 
-from deputize.audit.service import AuditService
-from deputize.gateway.config.instance import RouteIdentity
+from deputize.audit.publisher import AuditPublisher
+from deputize.audit.records import RouteIdentity
 from deputize.gateway.exchange.contexts import RouterContext, read_claims
 from deputize.gateway.exchange.recording import access_audit, commit_decision, unheard_audit
 from deputize.http.exchange import Ending
@@ -30,7 +30,7 @@ def open_files():
 
 def service_of(tmp_path, *handlers, key="eventHandlers", **more):
     heap = oauth_heap(instance=instance_for(tmp_path))
-    service = built(AuditService, {"type": "AuditService", "config": {key: list(handlers), **more}}, heap)
+    service = built(AuditPublisher, {"type": "AuditService", "config": {key: list(handlers), **more}}, heap)
     return service, heap
 
 
@@ -149,7 +149,7 @@ async def test_what_waits_to_be_written_holds_no_credentials():
         def taker(self, topic):
             return kept.append
 
-    observe = access_audit(AuditService((Keeping(),)), FixedClock(), RouteIdentity("r1", "weather"))
+    observe = access_audit(AuditPublisher((Keeping(),)), FixedClock(), RouteIdentity("r1", "weather"))
     exchange = exchange_for(
         "/mcp",
         "POST",
@@ -213,7 +213,7 @@ async def test_what_the_listener_answers_itself_is_recorded_by_the_first_that_ta
     record(Unheard(peer, "tx-0", 400, "nobody takes it", None))
     for name, topics in (("a", ["mcp"]), ("b", ["access"]), ("c", ["access"])):
         config = {"eventHandlers": [handler(logDirectory=name, topics=topics)]}
-        built(AuditService, {"type": "AuditService", "config": config}, heap)
+        built(AuditPublisher, {"type": "AuditService", "config": config}, heap)
     busy = exchange_for("/x?token=s3cret", headers=[("Host", "h"), ("Cookie", "s3cret")]).request
     record(Unheard(peer, "tx-1", 408, "the head did not come", None))
     record(Unheard(peer, "tx-2", 503, "too many", busy))

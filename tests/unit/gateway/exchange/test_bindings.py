@@ -1,7 +1,7 @@
 import pytest
 
+from deputize.audit.records import RouteIdentity
 from deputize.expressions import compile_template
-from deputize.gateway.config.instance import RouteIdentity
 from deputize.gateway.exchange.bindings import Bindings, as_text, as_texts, load_bindings
 from deputize.gateway.exchange.contexts import AttributesContext, RouterContext
 from deputize.http.messages import Body, Headers, Response

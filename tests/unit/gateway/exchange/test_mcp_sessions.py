@@ -7,7 +7,7 @@ from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
-from deputize.http.chain import Chain
+from deputize.gateway.handlers.chain import Chain
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
 from deputize.secrets.sealing import TextSeal

@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from deputize.gateway.config.instance import RouteIdentity
+from deputize.audit.records import RouteIdentity
 from deputize.gateway.exchange.conditions import Undecidable
 from deputize.gateway.exchange.contexts import RouterContext, read_claims
 from deputize.http.exchange import Filter

@@ -7,15 +7,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from deputize.audit.batches import NotKept
-from deputize.audit.records import Part, cut
-from deputize.gateway.config.instance import RouteIdentity
+from deputize.audit.records import Part, RouteIdentity, cut
+from deputize.audit.trail import NotKept
 from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.exchange.recording import commit_decision
 from deputize.gateway.filters.mcp_audit import McpAuditFilter
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
-from deputize.http.chain import Chain
+from deputize.gateway.handlers.chain import Chain
 from deputize.http.exchange import Ending, Filter, Handler
 from deputize.http.messages import Body, Headers, Response
 from support.gateway import Answering, FixedClock, built, exchange_for, ground_for, heap_of, instance_for

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 import structlog
 
-from deputize.gateway.config.instance import RouteIdentity
+from deputize.audit.records import RouteIdentity
 from deputize.gateway.exchange.contexts import OAuth2Context, RouterContext
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
+from deputize.gateway.handlers.chain import Chain
 from deputize.gateway.resolvers.resolution import ResolutionError
-from deputize.http.chain import Chain
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
 from deputize.kernel.uris import parse_origin

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.gateway.config.instance import RouteIdentity
+from deputize.audit.records import RouteIdentity
 from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.filters.uri_path_rewrite import UriPathRewriteFilter
 from deputize.http.exchange import Filter

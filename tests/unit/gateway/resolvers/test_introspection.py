@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.gateway.exchange.contexts import OAuth2Context
+from deputize.gateway.handlers.chain import Chain
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver, introspected
 from deputize.gateway.resolvers.resolution import RejectedToken, ResolutionError
-from deputize.http.chain import Chain
 from deputize.http.messages import Body, BodyBroken, Headers, Response
 from deputize.http.upstream import ConnectFailed, UpstreamTimeout
 from deputize.kernel.errors import ConfigurationError

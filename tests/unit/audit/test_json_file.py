@@ -2,8 +2,7 @@ import contextlib
 
 import pytest
 
-from deputize.audit.rotation import Rotation
-from deputize.audit.sinks.json_file import JsonFileSink
+from deputize.audit.sinks.json_file import JsonFileSink, Rotation
 from support.audit_events import MCP
 from support.gateway import FixedClock
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from deputize.audit.batches import NotKept
 from deputize.audit.records import AuditEvent
+from deputize.audit.trail import NotKept
 
 Publish = Callable[[AuditEvent], None]
 Commit = Callable[[AuditEvent], Awaitable[None]]
@@ -40,7 +40,7 @@ class AuditSink(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AuditService:
+class AuditPublisher:
     """The sinks; without any it does nothing. `strict`: nothing that is recorded happens unrecorded."""
 
     sinks: tuple[AuditSink, ...]

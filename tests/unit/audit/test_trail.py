@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from deputize.audit.batches import Batch, Buffering, Durability, NotKept
-from deputize.audit.trail import Trail
+from deputize.audit.trail import Batch, Buffering, Durability, NotKept, Trail
 from support.audit_events import MCP
 from support.patience import PATIENCE
 

@@ -1,0 +1,130 @@
+"""What connections on both sides have in common: waiting while the other end does not read, and deadlines."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import cast
+
+HIGH_WATER = 32 * 1024
+"""Unsent bytes above which writers wait."""
+
+LOW_WATER = 8 * 1024
+"""Unsent bytes below which they go on."""
+
+
+class WriteFlow(asyncio.Protocol):
+    """A protocol whose single writer can wait until written bytes have left the process."""
+
+    __slots__ = ("_drain", "loop", "stalled", "stalls", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Unconnected until the loop calls `connection_made`."""
+        self.loop = loop
+        self.stalled = False
+        self.stalls = 0
+        self._drain: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport and bound what it buffers."""
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
+
+    def pause_writing(self) -> None:
+        """The transport holds more than `HIGH_WATER` bytes."""
+        self.stalled = True
+        self.stalls += 1
+
+    def resume_writing(self) -> None:
+        """The transport holds less than `LOW_WATER` bytes again."""
+        self.stalled = False
+        if self._drain is not None and not self._drain.done():
+            self._drain.set_result(None)
+
+    async def drained(self) -> None:
+        """Wait until there is room.
+
+        Whoever gives up waiting is cancelled: by the deadline ticker or when the connection is lost.
+        """
+        if self.stalled:
+            self._drain = self.loop.create_future()
+            await self._drain
+
+
+class Ticker:
+    """Calls `tick` with the loop's time every `interval` seconds while it runs.
+
+    Deadlines here are coarse on purpose: connections are looked at, instead of each request starting and
+    stopping timers.
+    """
+
+    __slots__ = ("_handle", "_interval", "_loop", "_tick")
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, interval: float, tick: Callable[[float], None]
+    ) -> None:
+        """Stopped until `start`."""
+        self._loop = loop
+        self._interval = interval
+        self._tick = tick
+        self._handle: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Tick from now on, if it does not already."""
+        if self._handle is None:
+            self._handle = self._loop.call_later(self._interval, self._run)
+
+    def stop(self) -> None:
+        """Tick no more."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+
+    def _run(self) -> None:
+        self._handle = self._loop.call_later(self._interval, self._run)
+        self._tick(self._loop.time())
+
+
+class Silence:
+    """How long a connection has shown the same face: what it waits for, and how far it got."""
+
+    __slots__ = ("_since", "_state")
+
+    def __init__(self) -> None:
+        """Nothing seen yet."""
+        self._state: tuple[object, int] | None = None
+        self._since = 0.0
+
+    def lasts(self, state: tuple[object, int], now: float) -> float:
+        """Seconds since `state` was first seen without another in between; right to one tick."""
+        if state != self._state:
+            self._state = state
+            self._since = now
+        return now - self._since
+
+
+IDLE_SECONDS = 60
+"""Silence after which the kernel asks whether the other end is still there."""
+INTERVAL_SECONDS = 15
+PROBES = 4
+
+
+def keep_alive(connected: socket.socket) -> None:
+    """Have the kernel end a connection whose other end has not answered for two minutes, also of what was
+    sent to it.
+
+    Accepted sockets inherit this from the listening one. Where the system has no such options, its own times
+    hold.
+    """
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    gone = IDLE_SECONDS + INTERVAL_SECONDS * PROBES
+    for name, value in (
+        ("TCP_KEEPIDLE", IDLE_SECONDS),
+        ("TCP_KEEPINTVL", INTERVAL_SECONDS),
+        ("TCP_KEEPCNT", PROBES),
+        ("TCP_USER_TIMEOUT", gone * 1000),
+    ):
+        option: int | None = getattr(socket, name, None)
+        if option is not None:
+            connected.setsockopt(socket.IPPROTO_TCP, option, value)
