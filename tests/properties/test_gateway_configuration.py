@@ -1,6 +1,7 @@
 """Whatever an operator writes, the gateway says where it is wrong, and nothing else happens."""
 
 import json
+from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,8 +12,8 @@ from deputize.gateway.config.documents import parse
 from deputize.gateway.loading.deployment import Deployment
 from deputize.gateway.loading.routes import build_route
 from deputize.kernel import strict_json
-from deputize.kernel.errors import ConfigurationError
-from support.gateway import TYPES, ground_for, heap_of, instance_for
+from deputize.kernel.errors import ConfigurationError, Position
+from support.gateway import TYPES, heap_of, instance_for, registry_for
 
 WORDS = (
     "name type config handler filters heap condition properties baseURI mappings status entity headers "
@@ -72,9 +73,10 @@ ROUTES = st.fixed_dictionaries(
 @given(ROUTES)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_route_is_built_or_refused_with_its_place(document):
-    parent = heap_of(*DEFAULT_OBJECTS, ground=ground_for(instance_for()))
+    parent = heap_of(*DEFAULT_OBJECTS, registry=registry_for(instance_for()))
+    context = parent.context("_router", Position("config.json"))
     try:
-        build_route(json.dumps(document).encode(), "route.json", "route", parent, Deployment())
+        build_route(context, json.dumps(document).encode(), Path("route.json"), Deployment())
     except ConfigurationError as error:
         assert error.position.file in {"route.json", "test.json"}  # noqa: PT017 - most documents are refused, some are not
         assert error.reason  # noqa: PT017

@@ -11,9 +11,9 @@ from deputize.gateway.config.properties import Properties, outermost
 from deputize.gateway.exchange.recording import commit_decision
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
-from deputize.gateway.loading.decorators import Decorations
+from deputize.gateway.loading.context import Registry
 from deputize.gateway.loading.deployment import Deployment
-from deputize.gateway.loading.heap import Ground, Heap, Standing
+from deputize.gateway.loading.heap import Heap
 from deputize.http.exchange import Exchange, Peer
 from deputize.http.messages import Body, Headers, Request, Response
 from deputize.kernel.errors import Position
@@ -35,17 +35,16 @@ def instance_for(directory=DIRECTORY, *, streaming=True, environment=MappingProx
     return Instance(directory, FixedClock(), streaming, dict(environment))
 
 
-def ground_for(instance=None, types=None):
-    return Ground(instance or instance_for(), TYPES if types is None else types)
+def registry_for(instance=None, types=None):
+    return Registry(instance or instance_for(), TYPES if types is None else types)
 
 
-def heap_of(*objects, ground=None, parent=None, properties=None, decorations=None):
-    ground = ground or (parent.ground if parent else ground_for())
-    outer = parent.standing.properties if parent else Properties({}, outermost(ground.instance))
-    scope = Properties(properties or {}, outer.lookup, outer.visible)
-    position = Position("test.json", "/heap")
-    standing = Standing(scope, decorations or Decorations(), parent=parent)
-    return Heap(ground, declarations(list(objects), position), Deployment(), standing)
+def heap_of(*objects, registry=None, parent=None, properties=None, decorators=()):
+    registry = registry or (parent.registry if parent else registry_for())
+    outer = parent.properties if parent else Properties({}, outermost(registry.instance))
+    own = Properties(properties or {}, outer.lookup, outer.visible)
+    declared = declarations(list(objects), Position("test.json", "/heap"))
+    return Heap(declared, registry, Deployment(), own, parent, global_decorators=decorators)
 
 
 def built(kind, members, heap=None):

@@ -11,7 +11,7 @@ from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.gateway.secrets.objects import SECRET_OBJECTS
-from support.gateway import Answering, exchange_for, ground_for, heap_of, instance_for
+from support.gateway import Answering, exchange_for, heap_of, instance_for, registry_for
 
 RESOURCE = "https://ig.example.com:8443/mcp"
 METADATA = "https://ig.example.com:8443/.well-known/oauth-protected-resource/mcp"
@@ -35,7 +35,7 @@ class Tokens:
         pass
 
     @classmethod
-    def build(cls, config, site):
+    def build(cls, config, context):
         return cls()
 
     def __init__(self):
@@ -64,7 +64,7 @@ def oauth_heap(*objects, tokens=None, instance=None):
         knowing(tokens or {"good": CLAIMS}),
     )
     types = {kind.__name__: kind for kind in kinds}
-    return heap_of(*objects, ground=ground_for(instance or instance_for(), types))
+    return heap_of(*objects, registry=registry_for(instance or instance_for(), types))
 
 
 def resource_server(**config):

@@ -117,7 +117,7 @@ class Gateway:
                 listener = await self._open(self.instance.entry, connector, port, position, self._gate)
                 self.ports.append(listener.port)
         settings = admin.settings.admin_connector
-        health = Administration(lambda: self._serving, self.instance.ground.instance.trail)
+        health = Administration(lambda: self._serving, self.instance.registry.trail)
         listener = await self._open(
             health, settings, settings.port, below(admin.position, "adminConnector"), Gate()
         )
@@ -132,7 +132,7 @@ class Gateway:
             underscores_in_headers=settings.underscores_in_headers,
             host_names=frozenset(settings.host_names),
         )
-        instance = self.instance.ground.instance
+        registry = self.instance.registry
         try:
             listener = await serve(
                 handler,
@@ -141,7 +141,7 @@ class Gateway:
                 ssl=context,
                 limits=limits,
                 gate=gate,
-                clock=instance.clock,
+                clock=registry.instance.clock,
             )
         except OSError as error:
             reason = f"cannot listen on {settings.host}:{port}: {error.strerror or error}"
@@ -149,7 +149,7 @@ class Gateway:
                 below(position, "port"), reason, "choose another port or host, or end what uses it"
             ) from error
         listener.records = Records(
-            instance.trail.hold, unheard_audit(instance.audit_services, instance.clock)
+            registry.trail.hold, unheard_audit(registry.audit_services, registry.instance.clock)
         )
         grace = LONGEST_GRACE_SECONDS if settings.grace_period is None else settings.grace_period
         self._listeners.append((listener, grace))

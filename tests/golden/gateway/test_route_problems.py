@@ -7,7 +7,7 @@ import pytest
 from deputize.gateway.catalogue import HEAP_TYPES
 from deputize.gateway.config.defaults import DEFAULT_OBJECTS
 from deputize.gateway.handlers.router import Router
-from support.gateway import built, ground_for, heap_of, instance_for
+from support.gateway import built, heap_of, instance_for, registry_for
 
 CASES = sorted(Path(__file__).parent.glob("*.txt"))
 SEPARATOR = "\n----\n"
@@ -17,7 +17,7 @@ def told(route, directory):
     routes = directory / "config" / "routes"
     routes.mkdir(parents=True)
     (routes / "mcp.json").write_text(route, encoding="utf-8")
-    heap = heap_of(*DEFAULT_OBJECTS, ground=ground_for(instance_for(directory), HEAP_TYPES.by_name))
+    heap = heap_of(*DEFAULT_OBJECTS, registry=registry_for(instance_for(directory), HEAP_TYPES.by_name))
     router = built(Router, {"type": "Router"}, heap)
     warnings = [warning for deployed in router.routes.routes for warning in deployed.deployment.warnings]
     lines = [f"error: {error}" for error in router.routes.errors()] + [

@@ -18,7 +18,7 @@ class AddedFilter:
         pass
 
     @classmethod
-    def build(cls, config, site):
+    def build(cls, config, context):
         return cls()
 
 

@@ -18,7 +18,7 @@ from deputize.audit.trail import Buffering
 from deputize.gateway.config.declarations import below, validated, warnings_about
 from deputize.gateway.config.settings import Duration, Raw, Settings
 from deputize.gateway.exchange.bindings import load_bindings
-from deputize.gateway.loading.context import HeapType, Site
+from deputize.gateway.loading.context import BuildContext, HeapType
 
 
 class BufferingSettings(Settings):
@@ -89,7 +89,7 @@ class EventHandler(Settings):
 class _Place(NamedTuple):
     """Where an event handler stands, and what its service asks of it."""
 
-    site: Site
+    context: BuildContext
     key: str
     strict: bool
 
@@ -118,7 +118,7 @@ class AuditService:
         """
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> AuditPublisher:
+    def build(cls, config: Config, context: BuildContext) -> AuditPublisher:
         """Open the sinks.
 
         They are closed, and what waits in them is written, when the last exchange has ended.
@@ -126,38 +126,38 @@ class AuditService:
         sinks: list[AuditSink] = []
         for index, handler in enumerate(config.event_handlers):
             key = f"eventHandlers/{index}"
-            kind = _kind(handler, site, key)
-            settings = _settings(kind, handler, site, key)
+            kind = _kind(handler, context, key)
+            settings = _settings(kind, handler, context, key)
             if settings.enabled:
-                sinks.append(kind.make(settings, _Place(site, key, config.strict)))
-                site.on_close(sinks[-1].close)
+                sinks.append(kind.make(settings, _Place(context, key, config.strict)))
+                context.on_close(sinks[-1].close)
         service = AuditPublisher(tuple(sinks), config.strict)
-        _check_strictness(service, site)
-        site.instance.audit_services.append(service)
-        site.on_close(partial(_forget, site.instance.audit_services, service))
+        _check_strictness(service, context)
+        context.registry.audit_services.append(service)
+        context.on_close(partial(_forget, context.registry.audit_services, service))
         return service
 
 
-def _kind(handler: EventHandler, site: Site, key: str) -> _Kind:
+def _kind(handler: EventHandler, context: BuildContext, key: str) -> _Kind:
     kind = _KINDS.get(handler.java_class)
     if kind is None:
         near = difflib.get_close_matches(handler.java_class, _KINDS, n=1)
         fix = f"did you mean {near[0]}?" if near else f"use one of {', '.join(_KINDS)}"
-        raise site.error(
+        raise context.error(
             f"{key}/class", f"{handler.java_class!r} is not an event handler this gateway has", fix
         )
     return kind
 
 
-def _settings(kind: _Kind, handler: EventHandler, site: Site, key: str) -> HandlerConfig:
-    position = below(site.position, "config", *key.split("/"), "config")
+def _settings(kind: _Kind, handler: EventHandler, context: BuildContext, key: str) -> HandlerConfig:
+    position = below(context.position, "config", *key.split("/"), "config")
     settings = validated(
-        kind.config, handler.config, position, load_bindings(site.instance, site.surroundings.properties)
+        kind.config, handler.config, position, load_bindings(context.instance, context.properties.visible)
     )
     for warning in warnings_about(settings, position, handler.java_class.rpartition(".")[2]):
-        site.surroundings.warn(warning)
+        context.deployment.warnings.append(warning)
     for topic in sorted(set(settings.topics) - TOPICS):
-        site.warn(
+        context.warn(
             f"{key}/config/topics",
             f"nothing is ever recorded on topic {topic!r}",
             f"the topics are {' and '.join(sorted(TOPICS))}",
@@ -169,23 +169,23 @@ async def _forget(services: list[AuditPublisher], service: AuditPublisher) -> No
     services.remove(service)
 
 
-def _check_strictness(service: AuditPublisher, site: Site) -> None:
+def _check_strictness(service: AuditPublisher, context: BuildContext) -> None:
     """Strictness that nobody can keep is worse than none."""
     topics = {topic for sink in service.sinks for topic in sink.topics} & TOPICS
     if service.strict and not topics:
-        raise site.error("strict", "nothing is recorded at all", "add an event handler that writes files")
+        raise context.error("strict", "nothing is recorded at all", "add an event handler that writes files")
     for topic in sorted(topics) if service.strict else ():
         if service.committer(topic) is None:
             reason = f"records of topic {topic!r} go to no disk, so that nobody can know whether they last"
-            raise site.error(
+            raise context.error(
                 "strict", reason, "record the topic with a JsonAuditEventHandler as well, or leave strict out"
             )
 
 
 def _json_file(config: JsonHandlerConfig, place: _Place) -> AuditSink:
-    site = place.site
-    directory = site.instance.directory / Path(config.log_directory)
-    permissions, rotation = int(config.file_permissions, 8), _rotation(config, site)
+    context = place.context
+    directory = context.instance.directory / Path(config.log_directory)
+    permissions, rotation = int(config.file_permissions, 8), _rotation(config, context)
     try:
         return JsonFileSink(
             directory,
@@ -193,25 +193,25 @@ def _json_file(config: JsonHandlerConfig, place: _Place) -> AuditSink:
             permissions,
             _buffering(config),
             rotation,
-            site.instance.trail,
+            context.registry.trail,
             durable=place.strict,
         )
     except OSError as error:
         reason = f"audit files cannot be written in {directory}: {error.strerror}"
-        raise site.error(
+        raise context.error(
             f"{place.key}/config/logDirectory", reason, "name a directory that the gateway may write to"
         ) from error
 
 
-def _rotation(config: JsonHandlerConfig, site: Site) -> Rotation | None:
+def _rotation(config: JsonHandlerConfig, context: BuildContext) -> Rotation | None:
     limit = config.file_rotation.max_file_size
     if not config.file_rotation.rotation_enabled or limit == 0:
         return None
-    return Rotation(site.instance.clock, limit, max(config.file_retention.max_number_of_history_files, 0))
+    return Rotation(context.instance.clock, limit, max(config.file_retention.max_number_of_history_files, 0))
 
 
 def _stdout(config: HandlerConfig, place: _Place) -> AuditSink:
-    return StdoutSink(config.topics, buffering=_buffering(config), trail=place.site.instance.trail)
+    return StdoutSink(config.topics, buffering=_buffering(config), trail=place.context.registry.trail)
 
 
 def _buffering(config: HandlerConfig) -> Buffering:

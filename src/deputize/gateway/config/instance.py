@@ -1,11 +1,9 @@
-"""What everything in a gateway may know about where it runs."""
+"""What is known of a running gateway before anything is built."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from deputize.audit.publisher import AuditPublisher
-from deputize.audit.trail import Trail
 from deputize.kernel.clock import Clock
 
 
@@ -20,7 +18,3 @@ class Instance:
     clock: Clock
     streaming: bool
     environment: Mapping[str, str]
-    trail: Trail = field(default_factory=Trail)
-    """What all audit destinations have in common."""
-    audit_services: list[AuditPublisher] = field(default_factory=list[AuditPublisher])
-    """Those that are open, the oldest first."""

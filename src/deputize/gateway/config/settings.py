@@ -256,7 +256,7 @@ TemplateText: TypeAlias = Annotated[Template, PlainValidator(_compiled_by(compil
 """A runtime expression: compiled at load, evaluated for each request."""
 
 ConditionText: TypeAlias = Annotated[Condition, PlainValidator(_compiled_by(compile_condition)), _RAW]
-"""A runtime expression that something is decided by. `Site.condition` gives it its place."""
+"""A runtime expression that something is decided by. `BuildContext.condition` gives it its place."""
 
 Reference: TypeAlias = Annotated[str | dict[str, Any], PlainValidator(_reference), _RAW]
 """The name of a heap object, or an inline object."""

@@ -9,7 +9,7 @@ from typing import Self
 from urllib.parse import quote_plus
 
 from deputize.gateway.config.settings import Reference
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.secrets.secret import SecretError, SecretStore, generic_secret
 
 
@@ -25,16 +25,16 @@ class ClientCredentials:
     secret_id: str
 
     @classmethod
-    def found(cls, name: str, secret_id: str, provider: Reference, site: Site, key: str) -> Self:
+    def found(cls, name: str, secret_id: str, provider: Reference, context: BuildContext, key: str) -> Self:
         """Credentials whose secret exists now; `key` is where the secret id is configured.
 
         Raises `ConfigurationError` otherwise.
         """
-        credentials = cls(name, site.refer(provider, SecretStore, "secretsProvider"), secret_id)
+        credentials = cls(name, context.refer(provider, SecretStore, "secretsProvider"), secret_id)
         try:
             credentials.secret()
         except SecretError as error:
-            raise site.error(key, str(error)) from error
+            raise context.error(key, str(error)) from error
         return credentials
 
     def secret(self) -> bytes:

@@ -4,7 +4,7 @@ from typing import Self
 
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.filters.client_credentials import ClientCredentials
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Body, Response
 
@@ -28,11 +28,11 @@ class ClientSecretPostAuthenticationFilter:
         self._credentials = credentials
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Find the secret."""
         return cls(
             ClientCredentials.found(
-                config.client_id, config.client_secret_id, config.secrets_provider, site, "clientSecretId"
+                config.client_id, config.client_secret_id, config.secrets_provider, context, "clientSecretId"
             )
         )
 

@@ -9,7 +9,7 @@ from typing import Self
 from deputize.gateway.config.settings import ConditionText, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.contexts import RefusalContext
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Response
 
@@ -30,18 +30,20 @@ class ConditionEnforcementFilter:
         failure_handler: Reference | None = None
         """Answers instead where it does not hold; without it that is 403."""
 
-    def __init__(self, condition: PlacedCondition, failure: Handler | None, site: Site) -> None:
+    def __init__(self, condition: PlacedCondition, failure: Handler | None, context: BuildContext) -> None:
         self._condition = condition
         self._failure = failure
-        self._site = site
+        self._context = context
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Look up the failure handler."""
         failure = (
-            site.refer(config.failure_handler, Handler, "failureHandler") if config.failure_handler else None
+            context.refer(config.failure_handler, Handler, "failureHandler")
+            if config.failure_handler
+            else None
         )
-        return cls(site.condition(config.condition, "condition"), failure, site)
+        return cls(context.condition(config.condition, "condition"), failure, context)
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
         """Continue, or refuse."""
@@ -49,7 +51,8 @@ class ConditionEnforcementFilter:
             return next(exchange)
         exchange.put(
             RefusalContext(
-                "condition_not_met", f"the condition of {self._site.name or self._site.pointer} does not hold"
+                "condition_not_met",
+                f"the condition of {self._context.name or self._context.pointer} does not hold",
             )
         )
         return self._failure.handle(exchange) if self._failure else _forbidden()

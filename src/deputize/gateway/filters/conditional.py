@@ -5,7 +5,7 @@ from typing import Self
 
 from deputize.gateway.config.settings import ConditionText, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Filter, Next
 from deputize.http.messages import Response
 
@@ -32,10 +32,11 @@ class ConditionalFilter:
         self._delegate = delegate
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Look up the delegate."""
         return cls(
-            site.condition(config.condition, "condition"), site.refer(config.delegate, Filter, "delegate")
+            context.condition(config.condition, "condition"),
+            context.refer(config.delegate, Filter, "delegate"),
         )
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word

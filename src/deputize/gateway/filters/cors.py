@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings
 from deputize.gateway.exchange.contexts import RefusalContext
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Headers, Response
 from deputize.kernel.uris import normalise_origin
@@ -69,7 +69,7 @@ class CorsFilter:
         self._failure = failure
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Look up the failure handler.
 
         A policy that accepts everybody with credentials accepts nobody by `*`, and is refused.
@@ -77,20 +77,22 @@ class CorsFilter:
         for index, policy in enumerate(config.policies):
             if policy.allow_credentials and _ANY in policy.accepted_origins:
                 fix = "list the origins, or set allowCredentials to false"
-                raise site.error(
+                raise context.error(
                     f"policies/{index}/acceptedOrigins", "'*' cannot be combined with allowCredentials", fix
                 )
             for origin in policy.accepted_origins:
                 if origin != _ANY and normalise_origin(origin) is None:
                     reason = f"{origin[:64]!r} is no origin and so matches none"
-                    site.warn(
+                    context.warn(
                         f"policies/{index}/acceptedOrigins",
                         reason,
                         "write scheme, host and port only, as https://app.example.com",
                     )
         return cls(
             config.policies,
-            site.refer(config.failure_handler, Handler, "failureHandler") if config.failure_handler else None,
+            context.refer(config.failure_handler, Handler, "failureHandler")
+            if config.failure_handler
+            else None,
         )
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word

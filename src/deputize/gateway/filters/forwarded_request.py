@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from deputize.expressions import Template
 from deputize.gateway.config.settings import Settings, TemplateText
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Response
 from deputize.kernel.uris import DEFAULT_PORTS, Origin, parse_origin
@@ -35,14 +35,14 @@ class ForwardedRequestFilter:
                 raise ValueError("one of 'scheme', 'host' and 'port' is required")
             return self
 
-    def __init__(self, config: Config, site: Site) -> None:
+    def __init__(self, config: Config, context: BuildContext) -> None:
         self._config = config
-        self._site = site
+        self._context = context
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Nothing to look up."""
-        return cls(config, site)
+        return cls(config, context)
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
         """Replace the origin; raises `UriError` when the parts make none."""
@@ -58,4 +58,4 @@ class ForwardedRequestFilter:
         return parse_origin(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
 
     def _part(self, template: Template | None, exchange: Exchange) -> str | None:
-        return self._site.text(template, exchange) if template is not None else None
+        return self._context.text(template, exchange) if template is not None else None

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from deputize.expressions import Template
 from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText
 from deputize.gateway.exchange.refusals import refuse_unsendable
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import HeaderError, Headers, Response
 
@@ -50,15 +50,15 @@ class HeaderFilter:
         add: HeaderValues = Field({})
         """Header name to values that are added."""
 
-    def __init__(self, config: Config, site: Site) -> None:
+    def __init__(self, config: Config, context: BuildContext) -> None:
         self._config = config
-        self._site = site
+        self._context = context
         self._on_request = config.message_type == "REQUEST"
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Nothing to look up."""
-        return cls(config, site)
+        return cls(config, context)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Change the request on its way in, or the response on its way out."""
@@ -90,5 +90,5 @@ class HeaderFilter:
             (name, value)
             for name, templates in values.items()
             for each in templates
-            for value in self._site.texts(each, exchange, response)
+            for value in self._context.texts(each, exchange, response)
         ]

@@ -8,7 +8,7 @@ from typing import Self
 
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.filters.client_credentials import ClientCredentials
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Response
 
@@ -32,17 +32,17 @@ class HttpBasicAuthenticationClientFilter:
         self._credential = credentials.encoded_basic if encoded else credentials.basic
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Find the password.
 
         A name with a colon cannot be told from the password, so it is refused (RFC 7617 section 2).
         """
         if ":" in config.username and not config.url_encode_credentials:
-            raise site.error(
+            raise context.error(
                 "username", "the user name contains a colon", "set urlEncodeCredentials, or use another name"
             )
         found = ClientCredentials.found(
-            config.username, config.password_secret_id, config.secrets_provider, site, "passwordSecretId"
+            config.username, config.password_secret_id, config.secrets_provider, context, "passwordSecretId"
         )
         return cls(found, encoded=config.url_encode_credentials)
 

@@ -14,7 +14,7 @@ from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.gateway.exchange.event_streams import is_open_stream
 from deputize.gateway.exchange.recording import Decision, decision_on
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Ending, Exchange, Filter, Next
 from deputize.http.messages import Body, Response
 from deputize.kernel.clock import Clock
@@ -41,14 +41,16 @@ class McpAuditFilter:
         self._commit = commit
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Filter:
+    def build(cls, config: Config, context: BuildContext) -> Filter:
         """A filter that only passes on when nobody takes its records."""
         if config.audit_service is None:
-            site.warn("", "no auditService: nothing is recorded", "name an AuditService")
+            context.warn("", "no auditService: nothing is recorded", "name an AuditService")
             return _PassingOn()
-        service = site.refer(config.audit_service, AuditPublisher, "auditService")
+        service = context.refer(config.audit_service, AuditPublisher, "auditService")
         publish = service.publisher(MCP)
-        return _PassingOn() if publish is None else cls(publish, site.instance.clock, service.committer(MCP))
+        return (
+            _PassingOn() if publish is None else cls(publish, context.instance.clock, service.committer(MCP))
+        )
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on, and look at what comes back without holding it up."""

@@ -14,7 +14,7 @@ from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, Ro
 from deputize.gateway.exchange.redirects import redirect_within
 from deputize.gateway.exchange.refusals import error_response
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter, Refusal
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Filter, Next
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel import pointers
@@ -112,22 +112,22 @@ class McpProtectionFilter:
         self._resource_server = resource_server
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Publish the metadata on the gateway itself, where the route's condition does not reach."""
-        path = _checked_path(config.resource_id, site)
-        _advise(config, site)
-        resource_server = site.refer(
+        path = _checked_path(config.resource_id, context)
+        _advise(config, context)
+        resource_server = context.refer(
             config.resource_server_filter, OAuth2ResourceServerFilter, "resourceServerFilter"
         )
         document = ProtectedResource(
             config.resource_id, (config.authorization_server_uri,), config.supported_scopes
         )
         wrapping = (
-            site.refer(config.well_known_filter, Filter, "wellKnownFilter")
+            context.refer(config.well_known_filter, Filter, "wellKnownFilter")
             if config.well_known_filter
             else None
         )
-        site.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
+        context.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
         return cls(config, resource_server)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
@@ -252,37 +252,37 @@ class McpProtectionFilter:
         return challenge.having("resource_metadata", self._metadata_url)
 
 
-def _checked_path(resource_id: str, site: Site) -> str:
+def _checked_path(resource_id: str, context: BuildContext) -> str:
     try:
         well_known_url(resource_id)
         path = well_known_path(resource_id)
         parse_target(path.encode())
     except (UriError, UnicodeEncodeError) as error:
-        raise site.error(
+        raise context.error(
             "resourceId", f"{resource_id!r} cannot be a resource: {error}", "give the URL clients connect to"
         ) from error
     if "#" in resource_id:
-        raise site.error("resourceId", "a resource has no fragment", "remove everything from '#'")
+        raise context.error("resourceId", "a resource has no fragment", "remove everything from '#'")
     return path
 
 
-def _advise(config: McpProtectionFilter.Config, site: Site) -> None:
+def _advise(config: McpProtectionFilter.Config, context: BuildContext) -> None:
     if not config.resource_id.startswith("https://"):
-        site.warn("resourceId", "the resource is not an https URL", "use https wherever tokens travel")
+        context.warn("resourceId", "the resource is not an https URL", "use https wherever tokens travel")
     if config.resource_id.endswith("/"):
-        site.warn(
+        context.warn(
             "resourceId",
             "the resource ends with a slash: clients compare it character by character",
             "leave the slash out",
         )
     if not config.authorization_server_uri.startswith(("https://", "http://")):
-        raise site.error(
+        raise context.error(
             "authorizationServerUri",
             "the issuer is not an absolute URL",
             "give the issuer exactly as its metadata says",
         )
     if config.authorization_server_uri.endswith(_ENDPOINT_ENDINGS):
-        site.warn(
+        context.warn(
             "authorizationServerUri",
             "this looks like an endpoint",
             "give the issuer, from which clients find the endpoints",
@@ -292,7 +292,7 @@ def _advise(config: McpProtectionFilter.Config, site: Site) -> None:
             "requireActor is not set: a token in which no agent acts for the user (no act.sub) is "
             "let through as well"
         )
-        site.warn(
+        context.warn(
             "requireActor",
             reason,
             "set requireActor to true, or to false if users call this server themselves",

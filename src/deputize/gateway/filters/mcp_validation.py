@@ -17,7 +17,7 @@ from deputize.gateway.config.settings import OneOrMore, Raw, Settings
 from deputize.gateway.exchange.contexts import BoundContext, RefusalContext
 from deputize.gateway.exchange.forwarding import keep_for_mcp
 from deputize.gateway.exchange.refusals import error_response, refuse_unread
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Body, BodyTooLarge, Request, Response
 from deputize.http.sse import is_event_stream
@@ -73,15 +73,15 @@ class McpValidationFilter:
         self._rules = rules
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Tell origins from patterns; a pattern that may say more than its author meant is warned about."""
         if config.preferred_server_version not in versions.HANDSHAKE:
             known = ", ".join(sorted(versions.HANDSHAKE))
-            raise site.error(
+            raise context.error(
                 "preferredServerVersion", "no version that is agreed on by initialize", f"use one of {known}"
             )
         origins = {text: normalise_origin(text) for text in config.accepted_origins}
-        patterns = [_compiled(text, site) for text, origin in origins.items() if origin is None]
+        patterns = [_compiled(text, context) for text, origin in origins.items() if origin is None]
         whole = frozenset(origin for origin in origins.values() if origin is not None)
         return cls(
             whole,
@@ -144,9 +144,9 @@ class McpValidationFilter:
         return None if accepted else errors.origin_refused()
 
 
-def _compiled(pattern: str, site: Site) -> Pattern:
+def _compiled(pattern: str, context: BuildContext) -> Pattern:
     if pattern == _ANY:
-        site.warn(
+        context.warn(
             "acceptedOrigins",
             "every web page may send requests from its visitors' browsers",
             "list the origins of your pages",
@@ -156,13 +156,13 @@ def _compiled(pattern: str, site: Site) -> Pattern:
             f"in {pattern[:64]!r} a dot that is not escaped stands for any character, also in a host "
             f"of somebody else's"
         )
-        site.warn(
+        context.warn(
             "acceptedOrigins", reason, "write \\. for a dot, or [a-z0-9-]+ for one label of a host name"
         )
     try:
         return compile_pattern(pattern)
     except OperandError as error:
-        raise site.error(
+        raise context.error(
             "acceptedOrigins", f"{pattern[:64]!r}: {error}", "write .* to accept every origin"
         ) from error
 

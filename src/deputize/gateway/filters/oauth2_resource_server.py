@@ -19,7 +19,7 @@ from deputize.gateway.exchange.contexts import BoundContext, OAuth2Context, Refu
 from deputize.gateway.exchange.event_streams import is_open_stream, watch
 from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET, SessionBinding
 from deputize.gateway.exchange.refusals import refuse_unread
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.resolvers.cache import cache_limits
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken, ResolutionError
 from deputize.gateway.resolvers.token_cache import TokenCache, resolve_anew
@@ -122,7 +122,7 @@ class OAuth2ResourceServerFilter:
         """The store that has them."""
 
     def __init__(
-        self, config: Config, resolver: AccessTokenResolver, sessions: SessionBinding, site: Site
+        self, config: Config, resolver: AccessTokenResolver, sessions: SessionBinding, context: BuildContext
     ) -> None:
         """Scopes that are constant are evaluated once."""
         self._resolver = resolver
@@ -135,23 +135,23 @@ class OAuth2ResourceServerFilter:
         self._realm = config.realm
         self._recheck_interval = config.stream_recheck_interval
         self._sessions = sessions
-        self._site = site
+        self._context = context
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Put the cache, if one is configured, in front of the resolver."""
-        resolver = site.refer(config.access_token_resolver, AccessTokenResolver, "accessTokenResolver")
+        resolver = context.refer(config.access_token_resolver, AccessTokenResolver, "accessTokenResolver")
         cache = config.cache
         if cache is not None and cache.enabled:
             limits = cache_limits(cache.default_timeout, cache.max_timeout, cache.max_size)
-            resolver = TokenCache(resolver, limits, site.instance.clock)
+            resolver = TokenCache(resolver, limits, context.instance.clock)
         if config.stream_recheck_interval is not None and config.stream_recheck_interval <= 0:
-            raise site.error(
+            raise context.error(
                 "streamRecheckInterval",
                 "no time lies between two questions",
                 "write 'unlimited' to ask only once",
             )
-        return cls(config, resolver, SessionBinding(TextSeal(_session_secrets(config, site))), site)
+        return cls(config, resolver, SessionBinding(TextSeal(_session_secrets(config, context))), context)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on with the `OAuth2Context` as a context, or refuse."""
@@ -185,7 +185,7 @@ class OAuth2ResourceServerFilter:
         self._sessions.seal(exchange.request.headers, response.headers, token, resource, opened)
         if is_open_stream(response):
             ends = token.expires_at if _stays_open(exchange) else None
-            lifetime = None if ends is None else ends - self._site.instance.clock.now()
+            lifetime = None if ends is None else ends - self._context.instance.clock.now()
             watch(
                 exchange,
                 response,
@@ -202,7 +202,7 @@ class OAuth2ResourceServerFilter:
 
         An expired token is not asked about: what it may still do is decided by how the stream was opened.
         """
-        if token.expires_at is not None and token.expires_at <= self._site.instance.clock.now():
+        if token.expires_at is not None and token.expires_at <= self._context.instance.clock.now():
             return None
         found = await resolve_anew(self._resolver, token.token, exchange)
         refusal = found if isinstance(found, RejectedToken) else policy(exchange, found)
@@ -248,7 +248,7 @@ class OAuth2ResourceServerFilter:
         """What the token needs for this exchange; `None` when that cannot be computed."""
         if self._fixed is not None:
             return self._fixed
-        bindings = self._site.bindings(exchange)
+        bindings = self._context.bindings(exchange)
         try:
             texts = [as_text(scope.evaluate(bindings)) for scope in self._scopes]
         except ExpressionError as error:
@@ -312,7 +312,9 @@ def _stays_open(exchange: Exchange) -> bool:
     )
 
 
-def _session_secrets(config: OAuth2ResourceServerFilter.Config, site: Site) -> Callable[[], Sequence[bytes]]:
+def _session_secrets(
+    config: OAuth2ResourceServerFilter.Config, context: BuildContext
+) -> Callable[[], Sequence[bytes]]:
     """What asks for the secrets at each use, so that they may be rotated; all have to be there now.
 
     Raises `ConfigurationError`.
@@ -320,10 +322,10 @@ def _session_secrets(config: OAuth2ResourceServerFilter.Config, site: Site) -> C
     if not config.session_secret_id:
         return lambda: (PROCESS_SECRET,)
     if config.secrets_provider is None:
-        raise site.error(
+        raise context.error(
             "secretsProvider", "sessionSecretId names secrets, but no store has them", "name the store"
         )
-    store = site.refer(config.secrets_provider, SecretStore, "secretsProvider")
+    store = context.refer(config.secrets_provider, SecretStore, "secretsProvider")
 
     def read() -> list[bytes]:
         found = [generic_secret(store, secret_id).value for secret_id in config.session_secret_id]
@@ -334,7 +336,7 @@ def _session_secrets(config: OAuth2ResourceServerFilter.Config, site: Site) -> C
     try:
         known = read()
     except (SecretError, ValueError) as error:
-        raise site.error(
+        raise context.error(
             "sessionSecretId", str(error), "draw one, for example by: openssl rand -base64 32"
         ) from error
 

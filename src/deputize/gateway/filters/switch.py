@@ -5,7 +5,7 @@ from typing import Self
 
 from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition, Undecidable
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Response
 
@@ -44,10 +44,10 @@ class SwitchFilter:
         self._on_response = on_response
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Look up the handlers."""
         return cls(
-            _cases(config.on_request, "onRequest", site), _cases(config.on_response, "onResponse", site)
+            _cases(config.on_request, "onRequest", context), _cases(config.on_response, "onResponse", context)
         )
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
@@ -74,11 +74,11 @@ def _chosen(cases: Cases, exchange: Exchange, response: Response | None) -> Hand
     return None
 
 
-def _cases(cases: Sequence[SwitchCase], key: str, site: Site) -> Cases:
+def _cases(cases: Sequence[SwitchCase], key: str, context: BuildContext) -> Cases:
     return [
         (
-            None if case.condition is None else site.condition(case.condition, f"{key}/{index}/condition"),
-            site.refer(case.handler, Handler, f"{key}/{index}/handler"),
+            None if case.condition is None else context.condition(case.condition, f"{key}/{index}/condition"),
+            context.refer(case.handler, Handler, f"{key}/{index}/handler"),
         )
         for index, case in enumerate(cases)
     ]

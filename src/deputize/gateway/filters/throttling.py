@@ -13,7 +13,7 @@ from pydantic import model_validator
 from deputize.expressions import ExpressionError, Template, compile_template
 from deputize.gateway.config.settings import Reference, Settings, TemplateText, explained
 from deputize.gateway.exchange.contexts import RefusalContext
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.throttling.buckets import Buckets
 from deputize.gateway.throttling.rate import Rate, RateSettings, ThrottlingRatePolicy
 from deputize.http.exchange import Exchange, Next
@@ -50,19 +50,21 @@ class ThrottlingFilter:
                 raise ValueError("either 'rate' or 'throttlingRatePolicy' is required")
             return self
 
-    def __init__(self, grouping: Template, policy: ThrottlingRatePolicy, site: Site) -> None:
+    def __init__(self, grouping: Template, policy: ThrottlingRatePolicy, context: BuildContext) -> None:
         self._grouping = grouping
         self._policy = policy
-        self._site = site
+        self._context = context
         self._buckets = Buckets()
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Look up the policy."""
         if config.rate is not None:
-            return cls(config.request_grouping_policy, _FixedRate(config.rate.rate), site)
-        policy = site.refer(config.throttling_rate_policy or "", ThrottlingRatePolicy, "throttlingRatePolicy")
-        return cls(config.request_grouping_policy, policy, site)
+            return cls(config.request_grouping_policy, _FixedRate(config.rate.rate), context)
+        policy = context.refer(
+            config.throttling_rate_policy or "", ThrottlingRatePolicy, "throttlingRatePolicy"
+        )
+        return cls(config.request_grouping_policy, policy, context)
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
         """Pass on, or refuse.
@@ -70,7 +72,7 @@ class ThrottlingFilter:
         500 where the partition is null or an expression fails, so that nobody slips past the limit.
         """
         try:
-            partition = self._site.text(self._grouping, exchange)
+            partition = self._context.text(self._grouping, exchange)
             rate = self._policy.rate_of(exchange)
         except ExpressionError as error:
             return _undecided(explained(error), exchange)

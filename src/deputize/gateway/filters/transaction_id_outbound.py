@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from deputize.gateway.config.settings import Settings
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Response
 
@@ -32,7 +32,7 @@ class TransactionIdOutboundFilter:
         """Nothing to configure."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:  # noqa: ARG003 - every heap type is built alike
+    def build(cls, config: Config, context: BuildContext) -> Self:  # noqa: ARG003 - every heap type is built alike
         """Nothing to look up."""
         return cls()
 

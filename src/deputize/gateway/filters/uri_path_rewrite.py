@@ -13,7 +13,7 @@ from pydantic import Field
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.exchange.redirects import leads_to, plain_path
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Response
 from deputize.kernel.uris import Origin, Target, UriError, parse_target
@@ -40,10 +40,10 @@ class UriPathRewriteFilter:
         )
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Check the prefixes; a prefix that looks like a pattern is warned about."""
         for path in (*config.mappings, *config.mappings.values()):
-            _check(path, site)
+            _check(path, context)
         return cls((old.rstrip("/"), new.rstrip("/")) for old, new in config.mappings.items())
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
@@ -97,15 +97,15 @@ def _is_ours(location: str, parts: SplitResult, destination: Origin | None) -> b
     return leads_to(location, destination)
 
 
-def _check(path: str, site: Site) -> None:
+def _check(path: str, context: BuildContext) -> None:
     try:
         parse_target(path.encode())
     except UriError as error:
-        raise site.error(
+        raise context.error(
             "mappings", f"{path!r} is not a path: {error}", "write paths such as /mcp"
         ) from error
     if _REGEX_CHARACTERS.search(path):
-        site.warn(
+        context.warn(
             "mappings",
             f"{path!r} is taken literally, not as a regular expression",
             "write the plain path prefix",

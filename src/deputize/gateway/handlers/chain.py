@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Self
 
 from deputize.gateway.config.settings import OneOrMore, Reference, Settings
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Filter, Handler, Next
 from deputize.http.messages import Response
 from deputize.kernel.errors import Faults
@@ -31,14 +31,14 @@ class Chain:
         self.handle = link
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Link the filters and the handler."""
         faults = Faults()
         filters = [
-            faults.attempt(site.refer, each, Filter, f"filters/{index}")
+            faults.attempt(context.refer, each, Filter, f"filters/{index}")
             for index, each in enumerate(config.filters)
         ]
-        handler = faults.attempt(site.refer, config.handler, Handler, "handler")
+        handler = faults.attempt(context.refer, config.handler, Handler, "handler")
         if faults.found or handler is None:
             raise faults.error()
         return cls(filter(None, filters), handler)

@@ -4,7 +4,7 @@ from typing import Self
 
 from deputize.gateway.exchange.recording import commit_decision
 from deputize.gateway.handlers.upstream_settings import UpstreamSettings
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
 from deputize.http.upstream import Upstream
@@ -23,9 +23,9 @@ class ClientHandler:
         self._send = upstream.send
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Make the client."""
-        return cls(config.upstream(site))
+        return cls(config.upstream(context))
 
     async def handle(self, exchange: Exchange) -> Response:
         """Send the request to its origin. Raises `UpstreamError`."""

@@ -11,7 +11,7 @@ from deputize.expressions import Template
 from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.contexts import RefusalContext
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.uris import parse_origin
@@ -52,24 +52,24 @@ class DispatchHandler:
         bindings: OneOrMore[Binding] = Field(min_length=1)
         """Tried in order; the first whose condition holds is taken. None is 404."""
 
-    def __init__(self, bindings: Sequence[_Bound], site: Site) -> None:
+    def __init__(self, bindings: Sequence[_Bound], context: BuildContext) -> None:
         self._bindings = bindings
-        self._site = site
+        self._context = context
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Look up the handlers."""
         bound = [
             _Bound(
                 None
                 if each.condition is None
-                else site.condition(each.condition, f"bindings/{index}/condition"),
-                site.refer(each.handler, Handler, f"bindings/{index}/handler"),
+                else context.condition(each.condition, f"bindings/{index}/condition"),
+                context.refer(each.handler, Handler, f"bindings/{index}/handler"),
                 each.base_uri,
             )
             for index, each in enumerate(config.bindings)
         ]
-        return cls(bound, site)
+        return cls(bound, context)
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
         """Pass on; nobody to pass to is 404. Raises `Undecidable`."""
@@ -80,14 +80,14 @@ class DispatchHandler:
 
     def _passed_on(self, bound: _Bound, exchange: Exchange) -> Awaitable[Response]:
         if bound.base_uri is not None:
-            exchange.request.origin = parse_origin(self._site.text(bound.base_uri, exchange) or "")
+            exchange.request.origin = parse_origin(self._context.text(bound.base_uri, exchange) or "")
         return bound.handler.handle(exchange)
 
     async def _undispatched(self, exchange: Exchange) -> Response:
         exchange.put(RefusalContext("not_dispatched", "no binding of the dispatch handler accepts it"))
         log.info(
             "no binding of the dispatch handler accepts the request",
-            handler=self._site.name,
+            handler=self._context.name,
             transaction=exchange.transaction_id,
         )
         return Response(404)

@@ -8,7 +8,7 @@ from deputize.gateway.config.settings import Duration
 from deputize.gateway.exchange.recording import commit_decision
 from deputize.gateway.exchange.refusals import failure_response
 from deputize.gateway.handlers.upstream_settings import UpstreamSettings
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
 from deputize.http.upstream import (
@@ -47,9 +47,9 @@ class ReverseProxyHandler:
         self._name = name
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Make the client."""
-        return cls(config, config.upstream(site), site.name or site.pointer)
+        return cls(config, config.upstream(context), context.name or context.pointer)
 
     async def handle(self, exchange: Exchange) -> Response:
         """Answer with what the origin answers, or with 502, 503 or 504."""

@@ -3,18 +3,16 @@
 from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Self, cast
+from typing import ClassVar, Self
 
 import structlog
 from pydantic import field_validator
 
 from deputize.gateway.config.settings import Duration, Reference, Settings
 from deputize.gateway.exchange.contexts import RefusalContext
-from deputize.gateway.loading.context import Site
-from deputize.gateway.loading.deployment import Deployment
-from deputize.gateway.loading.heap import Heap, ScannedRoutes
-from deputize.gateway.loading.route_set import BuildRoute, RouteSet
-from deputize.gateway.loading.routes import Route, build_route
+from deputize.gateway.loading.context import BuildContext, ScannedRoutes
+from deputize.gateway.loading.route_set import RouteSet
+from deputize.gateway.loading.routes import build_route
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.errors import ConfigurationError, ConfigurationErrors
@@ -56,20 +54,23 @@ class Router:
         self._default = default
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Load the routes.
 
         One that does not build is skipped and reported, unless `failOnRouteError` is set.
         """
-        heap = cast("Heap", site.surroundings)
-        directory = site.instance.directory / (config.directory or Path("config/routes"))
+        directory = context.instance.directory / (config.directory or Path("config/routes"))
+        registry = context.registry
         routes = RouteSet(
-            directory, _builder(heap), heap.ground.published, all_or_nothing=config.fail_on_route_error
+            directory,
+            partial(build_route, context),
+            registry.published,
+            all_or_nothing=config.fail_on_route_error,
         )
-        heap.ground.route_sets.append(routes)
-        site.on_close(partial(_closed, heap.ground.route_sets, routes))
-        if directory in heap.standing.within:
-            raise site.error(
+        registry.route_sets.append(routes)
+        context.on_close(partial(_close, registry.route_sets, routes))
+        if directory in context.route_directories:
+            raise context.error(
                 "directory",
                 "a router inside a route cannot read that route's directory",
                 "name another 'directory'",
@@ -77,16 +78,18 @@ class Router:
         try:
             routes.scan()
         except ConfigurationError as error:
-            raise site.error("directory", f"{directory}: {error.reason}", error.fix) from error
+            raise context.error("directory", f"{directory}: {error.reason}", error.fix) from error
         if config.fail_on_route_error and routes.errors():
             raise ConfigurationErrors(routes.errors())
         router = cls(
             routes,
-            site.refer(config.default_handler, Handler, "defaultHandler") if config.default_handler else None,
+            context.refer(config.default_handler, Handler, "defaultHandler")
+            if config.default_handler
+            else None,
         )
         if config.scan_interval:
-            site.every(config.scan_interval, router.rescan)
-            site.every(min(SWEEP_SECONDS, config.scan_interval), routes.sweep)
+            context.every(config.scan_interval, router.rescan)
+            context.every(min(SWEEP_SECONDS, config.scan_interval), routes.sweep)
         return router
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
@@ -110,13 +113,6 @@ class Router:
         return Response(404)
 
 
-async def _closed(route_sets: list[ScannedRoutes], routes: RouteSet) -> None:
+async def _close(route_sets: list[ScannedRoutes], routes: RouteSet) -> None:
     route_sets.remove(routes)
     await routes.close()
-
-
-def _builder(heap: Heap) -> BuildRoute:
-    def build(text: bytes, path: Path, deployment: Deployment) -> Route:
-        return build_route(text, str(path), path.name.removesuffix(".json"), heap, deployment)
-
-    return build

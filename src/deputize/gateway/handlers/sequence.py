@@ -10,7 +10,7 @@ from pydantic import Field
 
 from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 
@@ -40,14 +40,14 @@ class SequenceHandler:
         self._steps = steps
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Look up the handlers."""
         steps = [
             (
-                site.refer(each.handler, Handler, f"bindings/{index}/handler"),
+                context.refer(each.handler, Handler, f"bindings/{index}/handler"),
                 None
                 if each.postcondition is None
-                else site.condition(each.postcondition, f"bindings/{index}/postcondition"),
+                else context.condition(each.postcondition, f"bindings/{index}/postcondition"),
             )
             for index, each in enumerate(config.bindings)
         ]

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from deputize.expressions import Template
 from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText
 from deputize.gateway.exchange.refusals import refuse_unsendable
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Body, HeaderError, Headers, Response
 
@@ -37,14 +37,14 @@ class StaticResponseHandler:
         def _joined_lines(cls, value: object) -> object:
             return "\n".join(map(str, cast("list[object]", value))) if isinstance(value, list) else value
 
-    def __init__(self, config: Config, site: Site) -> None:
+    def __init__(self, config: Config, context: BuildContext) -> None:
         self._config = config
-        self._site = site
+        self._context = context
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Nothing to look up."""
-        return cls(config, site)
+        return cls(config, context)
 
     async def handle(self, exchange: Exchange) -> Response:
         """Answer without asking anybody; 400 for a header whose value no field can carry."""
@@ -61,7 +61,7 @@ class StaticResponseHandler:
     def _headers(self, exchange: Exchange) -> Iterator[tuple[str, str]]:
         for name, values in self._config.headers.items():
             for value in values:
-                yield from ((name, text) for text in self._site.texts(value, exchange) or [""])
+                yield from ((name, text) for text in self._context.texts(value, exchange) or [""])
 
     def _text(self, template: Template, exchange: Exchange) -> str:
-        return self._site.text(template, exchange) or ""
+        return self._context.text(template, exchange) or ""

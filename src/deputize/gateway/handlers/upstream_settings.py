@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from deputize.gateway.config.settings import Duration, Reference, Settings
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.tls.objects import ClientTls
 from deputize.http.upstream import Deadlines, PoolLimits, Upstream
 
@@ -37,8 +37,8 @@ class UpstreamSettings(Settings):
     tls: Reference | None = None
     """A `ClientTlsOptions`; the system's authorities when absent."""
 
-    def upstream(self, site: Site) -> Upstream:
-        """A client with these settings, closed with the object that `site` belongs to."""
+    def upstream(self, context: BuildContext) -> Upstream:
+        """A client with these settings, closed with the object that `context` belongs to."""
         limits = PoolLimits(connections=self.connections, streams=self.streams, waiting=self.wait_queue_size)
         deadlines = Deadlines(
             connect=self.connection_timeout,
@@ -46,7 +46,7 @@ class UpstreamSettings(Settings):
             body=self.body_timeout,
             stream=self.stream_timeout,
         )
-        context = site.refer(self.tls, ClientTls, "tls").context if self.tls else None
-        upstream = Upstream(limits=limits, deadlines=deadlines, ssl_context=context)
-        site.on_close(upstream.aclose)
+        ssl_context = context.refer(self.tls, ClientTls, "tls").context if self.tls else None
+        upstream = Upstream(limits=limits, deadlines=deadlines, ssl_context=ssl_context)
+        context.on_close(upstream.aclose)
         return upstream

@@ -1,34 +1,36 @@
-"""What a heap object meets when it is built.
+"""What a heap type gets to build an object: the build context, and the registry behind it."""
 
-Where it stands, what it may refer to, and what it may register.
-"""
-
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from deputize.audit.records import RouteIdentity
+from deputize.audit.publisher import AuditPublisher
+from deputize.audit.trail import Trail
 from deputize.expressions import Condition, Template
 from deputize.gateway.config.instance import Instance
+from deputize.gateway.config.properties import Properties
 from deputize.gateway.config.settings import Reference, Settings
-from deputize.gateway.exchange import bindings
+from deputize.gateway.exchange.bindings import Bindings, as_text, as_texts
 from deputize.gateway.exchange.conditions import PlacedCondition
+from deputize.gateway.exchange.contexts import Shape
+from deputize.gateway.loading.deployment import Closer, Deployment, Job, PublishedEndpoint, PublishedEndpoints
+from deputize.gateway.loading.names import declared_contexts, examine
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.pointers import join
+from deputize.kernel.values import JsonValue
 
 Wanted = TypeVar("Wanted")
-Closer = Callable[[], Awaitable[None]]
-Job = Callable[[], Awaitable[None]]
 
 
 class HeapType(Protocol):
-    """A class listed in a catalogue tuple.
+    """A class that configuration can name as the `type` of a heap object.
 
-    Its `__name__`, and each of its optional `aliases`, is the `type` in configuration.
-
-    What it leaves for expressions to read it lists in an optional `contexts`, a tuple of context classes.
+    Its `__name__`, and each of its optional `aliases`, is the `type` in configuration. What it leaves for
+    expressions to read it lists in an optional `contexts`, a tuple of context classes.
     """
 
     __name__: str
@@ -38,60 +40,92 @@ class HeapType(Protocol):
         """What the object's `config` holds."""
         ...
 
-    def build(self, config: Any, site: "Site") -> object:  # noqa: ANN401 - each type takes its own Config
-        """Make the object (a class method). Raises `ConfigurationError`, best through `site.error`."""
+    def build(self, config: Any, context: "BuildContext") -> object:  # noqa: ANN401 - each type takes its own Config
+        """Make the object (a class method). Raises `ConfigurationError`, best through `context.error`."""
         ...
 
 
-class Surroundings(Protocol):
-    """What stands behind a site: the heap the object is built in, and the deployment that heap belongs to."""
+class HeapObjects(Protocol):
+    """The heap that an object is built in, as the object sees it."""
 
     def resolve(self, reference: Reference, kind: type[Wanted], position: Position) -> Wanted:
-        """The heap object meant by `reference`, of that kind. Raises `ConfigurationError`."""
+        """Return the object meant by `reference`; it must be of `kind`. Raises `ConfigurationError`."""
         ...
 
-    def publish_endpoint(self, path: str, handler: Handler, position: Position) -> None:
-        """Serve `path` on the gateway itself. Raises `ConfigurationError` when another route does."""
+    def names(self) -> Sequence[str]:
+        """Every name that can be referred to."""
         ...
 
-    def on_close(self, closer: Closer) -> None:
-        """Remember what to await when the deployment is retired."""
+    def named(self, name: str, position: Position) -> object:
+        """Return the object of that name, built if it was not yet. Raises `ConfigurationError`."""
         ...
 
-    def every(self, interval: float, job: Job) -> None:
-        """Await `job()` each `interval` seconds while deployed."""
+
+class ScannedRoutes(Protocol):
+    """The routes of one router, as the gateway's start, reload and check see them."""
+
+    def errors(self) -> Sequence[ConfigurationError]:
+        """What is wrong with the files as they stand."""
         ...
 
-    def warn(self, warning: ConfigurationError) -> None:
-        """Tell the operator of something that works but is probably not meant."""
+    def warnings(self) -> Iterable[ConfigurationError]:
+        """What works but is probably not meant, in the files of the routes that serve."""
         ...
 
-    def examine(self, template: Template, position: Position) -> None:
-        """Warn about names in a runtime expression that are always missing.
-
-        Raises `ConfigurationError` for unknown ones.
-        """
+    async def scan_in_slices(self) -> None:
+        """Bring the routes in line with their files, while others are served."""
         ...
 
-    @property
-    def properties(self) -> Mapping[str, object]:
-        """The properties in force, as names for expressions."""
-        ...
+
+@dataclass(frozen=True)
+class Registry:
+    """What all heaps of one gateway share."""
+
+    instance: Instance
+    types: Mapping[str, HeapType]
+    """Heap types by every name that configuration may use."""
+    published: PublishedEndpoints = field(default_factory=PublishedEndpoints)
+    """Paths that the gateway serves itself."""
+    route_sets: list[ScannedRoutes] = field(default_factory=list[ScannedRoutes])
+    """The routes of each router."""
+    trail: Trail = field(default_factory=Trail)
+    """What all audit destinations have in common."""
+    audit_services: list[AuditPublisher] = field(default_factory=list[AuditPublisher])
+    """Those that are open, the oldest first."""
+
+    @cached_property
+    def contexts(self) -> Shape:
+        """The contexts that expressions may read."""
+        return declared_contexts(self.types.values())
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """Handed to `build`.
+class BuildContext:
+    """Handed to `build`: where the object stands, what it may refer to, and what it may register.
 
-    `position` is that of the heap object; `key` arguments are keys inside its `config` ("filters/0" for a
-    list).
+    `key` arguments are keys inside the object's `config` ("filters/0" for an element of a list).
     """
 
     name: str
+    """The object's name; empty for an inline object without one."""
     position: Position
-    instance: Instance
-    route: RouteIdentity | None
-    surroundings: Surroundings
+    """Where the object stands."""
+    registry: Registry
+    deployment: Deployment
+    """What the route, or the gateway itself, registers while it is built."""
+    properties: Properties
+    """The properties in force."""
+    objects: HeapObjects
+    """The heap the object is built in."""
+    global_decorators: tuple[Mapping[str, JsonValue], ...] = ()
+    """The `globalDecorators` in force, those of the outermost file first."""
+    route_directories: frozenset[Path] = frozenset()
+    """Directories of the routers that led here, so that none leads to itself."""
+
+    @property
+    def instance(self) -> Instance:
+        """The running gateway."""
+        return self.registry.instance
 
     @property
     def pointer(self) -> str:
@@ -99,40 +133,41 @@ class Site:
         return self.position.pointer
 
     def refer(self, reference: Reference, kind: type[Wanted], key: str) -> Wanted:
-        """The named or inline object at `key`; it must be of `kind`, a class or runtime-checkable protocol.
+        """Return the named or inline object at `key`.
 
-        Raises `ConfigurationError`.
+        It must be of `kind`, a class or runtime-checkable protocol. Raises `ConfigurationError`.
         """
-        return self.surroundings.resolve(reference, kind, self._at(key))
+        return self.objects.resolve(reference, kind, self._at(key))
 
     def publish_endpoint(self, path: str, handler: Handler, key: str = "") -> None:
-        """Serve the exact `path` on the gateway itself, outside the route's condition, while the route is
-        deployed.
+        """Serve the exact `path` on the gateway itself while the route is deployed.
+
+        The route's condition does not apply to it. Raises `ConfigurationError` when another route serves it.
         """
-        self.surroundings.publish_endpoint(path, handler, self._at(key))
+        self.deployment.publish(path, PublishedEndpoint(handler, self._at(key)))
 
     def on_close(self, closer: Closer) -> None:
         """Await `closer()` when the object is retired and no exchange uses it any more."""
-        self.surroundings.on_close(closer)
+        self.deployment.closers.append(closer)
 
     def every(self, interval: float, job: Job) -> None:
         """Await `job()` each `interval` seconds while the object is deployed; what it raises is logged."""
-        self.surroundings.every(interval, job)
+        self.deployment.jobs.append((interval, job))
 
     def bindings(self, exchange: Exchange, response: Response | None = None) -> Mapping[str, object]:
         """What runtime expressions of this object see; parts are computed when first read."""
-        return bindings.Bindings(exchange, response, self.instance, self.surroundings.properties)
+        return Bindings(exchange, response, self.registry.instance, self.properties.visible)
 
     def text(self, template: Template, exchange: Exchange, response: Response | None = None) -> str | None:
         """The text a runtime expression yields, `None` for null or missing. Raises `ExpressionError`."""
-        return bindings.as_text(template.evaluate(self.bindings(exchange, response)))
+        return as_text(template.evaluate(self.bindings(exchange, response)))
 
     def texts(self, template: Template, exchange: Exchange, response: Response | None = None) -> list[str]:
         """The header values a runtime expression yields: one for each element of a list.
 
         Raises `ExpressionError`.
         """
-        return bindings.as_texts(template.evaluate(self.bindings(exchange, response)))
+        return as_texts(template.evaluate(self.bindings(exchange, response)))
 
     def condition(self, condition: Condition, key: str) -> PlacedCondition:
         """The condition at `key`, ready to decide for exchanges."""
@@ -144,7 +179,16 @@ class Site:
 
     def warn(self, key: str, reason: str, fix: str = "") -> None:
         """Report at `key` something that works but is probably not meant."""
-        self.surroundings.warn(ConfigurationError(self._at(key), reason, fix))
+        self.deployment.warnings.append(ConfigurationError(self._at(key), reason, fix))
+
+    def examine(self, template: Template, position: Position) -> None:
+        """Warn about names in a runtime expression that are always missing.
+
+        Raises `ConfigurationError` for unknown ones.
+        """
+        self.deployment.warnings += examine(
+            template, position, self.registry.contexts, self.properties.visible
+        )
 
     def _at(self, key: str) -> Position:
         pointer = join(self.position.pointer, "config", *key.split("/")) if key else self.position.pointer

@@ -1,13 +1,11 @@
 """Decorations: members beside an object's `type` that change what it does without the object knowing."""
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
-from typing import cast
 from urllib.parse import urlsplit
 
 from deputize.expressions import ExpressionError, Template, compile_template
 from deputize.gateway.config.settings import explained
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Filter, Handler, Next
 from deputize.http.messages import Response
 from deputize.kernel.errors import ConfigurationError, DeputizeError, Position
@@ -24,50 +22,26 @@ class NoBaseUri(DeputizeError):
     """A `baseURI` expression did not yield an http or https URI for this exchange."""
 
 
-@dataclass(frozen=True, slots=True)
-class Decorations:
-    """The `globalDecorators` in force, those of the outermost file first."""
+def decorate(subject: object, members: Mapping[str, JsonValue], context: BuildContext) -> object:
+    """`subject`, a handler remaining one, with the decorations among `members`.
 
-    everywhere: tuple[Mapping[str, JsonValue], ...] = ()
-
-    def extended(self, decorators: Mapping[str, JsonValue]) -> "Decorations":
-        """These, and those of a file further in."""
-        return Decorations((*self.everywhere, decorators)) if decorators else self
-
-    @property
-    def has_base_uri(self) -> bool:
-        """Whether some file gives every handler a `baseURI`."""
-        return any(BASE_URI in decorators for decorators in self.everywhere)
-
-    def on_route(self, handler: Handler, members: Mapping[str, JsonValue], site: Site) -> Handler:
-        """`handler` with the decorations among a route's own `members`."""
-        return cast("Handler", _decorated(handler, members, site))
-
-    def applied(self, subject: object, members: Mapping[str, JsonValue], site: Site) -> object:
-        """`subject` with the decorations among its own `members`, then those that hold everywhere."""
-        decorated = _decorated(subject, members, site)
-        if isinstance(subject, Handler):
-            for decorators in self.everywhere:
-                decorated = _decorated(decorated, decorators, site)
-        return decorated
-
-
-def _decorated(subject: object, members: Mapping[str, JsonValue], site: Site) -> object:
+    Raises `ConfigurationError` for one that cannot be applied to it.
+    """
     for name in sorted(WITHOUT_EFFECT & members.keys()):
-        site.surroundings.warn(
+        context.deployment.warnings.append(
             ConfigurationError(
-                _beside(site, name), f"the decoration {name!r} is not yet supported and has no effect"
+                _beside(context, name), f"the decoration {name!r} is not yet supported and has no effect"
             )
         )
     if BASE_URI not in members:
         return subject
-    base = _Base(members[BASE_URI], site)
+    base = _Base(members[BASE_URI], context)
     if isinstance(subject, Handler):
         return RebasedHandler(base, subject)
     if isinstance(subject, Filter):
         return RebasedFilter(base, subject)
     raise ConfigurationError(
-        _beside(site, BASE_URI),
+        _beside(context, BASE_URI),
         f"a {type(subject).__name__} has no baseURI",
         "put it on the route or on a handler",
     )
@@ -76,23 +50,23 @@ def _decorated(subject: object, members: Mapping[str, JsonValue], site: Site) ->
 class _Base:
     """The origin that requests are sent to: known at load, or found for each exchange."""
 
-    def __init__(self, written: JsonValue, site: Site) -> None:
+    def __init__(self, written: JsonValue, context: BuildContext) -> None:
         if not isinstance(written, str):
-            raise ConfigurationError(_beside(site, BASE_URI), "baseURI is a text")
-        self._site = site
-        self._template = _compiled(written, _beside(site, BASE_URI))
-        site.surroundings.examine(self._template, _beside(site, BASE_URI))
+            raise ConfigurationError(_beside(context, BASE_URI), "baseURI is a text")
+        self._context = context
+        self._template = _compiled(written, _beside(context, BASE_URI))
+        context.examine(self._template, _beside(context, BASE_URI))
         self.constant = self._constant(written) if self._template.is_constant else None
 
     def of(self, exchange: Exchange) -> Origin:
         """The origin for `exchange`. Raises `NoBaseUri`, `UriError` or `ExpressionError`."""
-        text = self._site.text(self._template, exchange)
+        text = self._context.text(self._template, exchange)
         if text is None:
             raise NoBaseUri(f"{self._template.source} yields nothing")
         return parse_origin(text)
 
     def _constant(self, written: str) -> Origin:
-        position = _beside(self._site, BASE_URI)
+        position = _beside(self._context, BASE_URI)
         try:
             origin = parse_origin(str(self._template.evaluate({})))
         except UriError as error:
@@ -104,7 +78,7 @@ class _Base:
         parts = urlsplit(written)
         if parts.path not in {"", "/"} or parts.query:
             unused = "path and query of a baseURI are not used; only scheme, host and port are"
-            self._site.surroundings.warn(
+            self._context.deployment.warnings.append(
                 ConfigurationError(position, unused, "change the path with a UriPathRewriteFilter")
             )
         return origin
@@ -149,5 +123,5 @@ def _compiled(written: str, position: Position) -> Template:
         raise ConfigurationError(position, explained(error)) from error
 
 
-def _beside(site: Site, name: str) -> Position:
-    return Position(site.position.file, join(site.position.pointer, name))
+def _beside(context: BuildContext, name: str) -> Position:
+    return Position(context.position.file, join(context.position.pointer, name))

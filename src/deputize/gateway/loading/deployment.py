@@ -2,21 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 
-from deputize.gateway.loading.context import Closer, Job
 from deputize.http.exchange import Handler
 from deputize.kernel.errors import ConfigurationError, Position
 
 log = structlog.get_logger()
+Closer = Callable[[], Awaitable[None]]
+Job = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class PublishedEndpoint:
     """A path served on the gateway itself, and where it was configured."""
 
     handler: Handler
@@ -30,7 +31,7 @@ class Deployment:
     Afterwards runs the jobs, and at the end closes what was opened, last opened first.
     """
 
-    endpoints: dict[str, Endpoint] = field(default_factory=dict[str, Endpoint])
+    endpoints: dict[str, PublishedEndpoint] = field(default_factory=dict[str, PublishedEndpoint])
     warnings: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
     closers: list[Closer] = field(default_factory=list[Closer])
     jobs: list[tuple[float, Job]] = field(default_factory=list["tuple[float, Job]"])
@@ -39,7 +40,7 @@ class Deployment:
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list["asyncio.Task[None]"])
 
-    def publish(self, path: str, endpoint: Endpoint) -> None:
+    def publish(self, path: str, endpoint: PublishedEndpoint) -> None:
         """Register `path`. Raises `ConfigurationError` when this deployment already serves it."""
         if path in self.endpoints:
             raise already_published(path, endpoint.position, self.endpoints[path].position)
@@ -67,7 +68,7 @@ class Deployment:
         self.end_jobs()
         await asyncio.gather(*self._tasks)
         for closer in reversed(self.closers):
-            await _closed(closer)
+            await _close(closer)
         self.closers.clear()
 
     async def _repeat(self, interval: float, job: Job) -> None:
@@ -86,6 +87,46 @@ class Deployment:
         return self._ended.is_set()
 
 
+class PublishedEndpoints:
+    """Paths the gateway serves itself, before any route's condition.
+
+    Each has one owner, a routes directory or the gateway's own configuration, who takes it back in the end.
+    """
+
+    def __init__(self) -> None:
+        self._owned: dict[object, Mapping[str, PublishedEndpoint]] = {}
+        self._handlers: dict[str, Handler] = {}
+
+    def find(self, path: str) -> Handler | None:
+        """The handler of exactly that path."""
+        return self._handlers.get(path)
+
+    def elsewhere(self, owner: object, path: str) -> PublishedEndpoint | None:
+        """What another owner serves at `path`."""
+        return next(
+            (owned[path] for other, owned in self._owned.items() if other != owner and path in owned), None
+        )
+
+    def replace(self, owner: object, endpoints: Mapping[str, PublishedEndpoint]) -> None:
+        """Serve these endpoints instead of the owner's former ones.
+
+        The owner has asked `elsewhere` before.
+        """
+        self._owned[owner] = endpoints
+        self._publish()
+
+    def withdraw(self, owner: object, endpoints: Mapping[str, PublishedEndpoint]) -> None:
+        """Serve these no more, unless the owner has replaced them already."""
+        if self._owned.get(owner) is endpoints:
+            del self._owned[owner]
+            self._publish()
+
+    def _publish(self) -> None:
+        self._handlers = {
+            path: endpoint.handler for owned in self._owned.values() for path, endpoint in owned.items()
+        }
+
+
 def already_published(path: str, position: Position, other: Position) -> ConfigurationError:
     """The error of a second object that wants to serve `path`."""
     return ConfigurationError(
@@ -100,7 +141,7 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-async def _closed(closer: Closer) -> None:
+async def _close(closer: Closer) -> None:
     try:
         await closer()
     except Exception as error:

@@ -19,10 +19,9 @@ from deputize.gateway.exchange.buffering import DEFAULT_LIMIT, Buffered
 from deputize.gateway.exchange.forwarding import ClientDescription
 from deputize.gateway.exchange.recording import Observe, access_audit
 from deputize.gateway.loading.advice import about_connectors
-from deputize.gateway.loading.context import HeapType
-from deputize.gateway.loading.decorators import Decorations
-from deputize.gateway.loading.deployment import Deployment, already_published
-from deputize.gateway.loading.heap import Ground, Heap, Standing
+from deputize.gateway.loading.context import HeapType, Registry
+from deputize.gateway.loading.deployment import Deployment, PublishedEndpoints, already_published
+from deputize.gateway.loading.heap import Heap
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.clock import Clock
@@ -40,36 +39,35 @@ class LoadedInstance:
     admin: Configured[AdminSettings]
     admin_heap: Heap
     entry: Handler
-    ground: Ground
+    registry: Registry
     deployment: Deployment = field(repr=False)
 
     def errors(self) -> tuple[ConfigurationError, ...]:
         """What keeps routes from serving as their files stand."""
-        return tuple(error for routes in self.ground.route_sets for error in routes.errors())
+        return tuple(error for routes in self.registry.route_sets for error in routes.errors())
 
     def warnings(self) -> Iterator[ConfigurationError]:
         """What works but is probably not meant, in all files."""
         yield from self.deployment.warnings
-        for routes in self.ground.route_sets:
-            for route in routes.routes:
-                yield from route.deployment.warnings
+        for routes in self.registry.route_sets:
+            yield from routes.warnings()
 
     async def rescan(self) -> None:
         """Bring all routes in line with their files now.
 
         Raises `ConfigurationError` for a directory that cannot be read.
         """
-        for routes in tuple(self.ground.route_sets):
+        for routes in tuple(self.registry.route_sets):
             await routes.scan_in_slices()
 
 
-class Entry:
+class GatewayHandler:
     """Where every exchange begins: paths the gateway serves itself, then the main handler."""
 
     __slots__ = ("_describe", "_handle", "_published")
 
-    def __init__(self, ground: Ground, main: Handler, client: ClientDescription) -> None:
-        self._published = ground.published
+    def __init__(self, published: PublishedEndpoints, main: Handler, client: ClientDescription) -> None:
+        self._published = published
         self._handle = main.handle
         self._describe = client.describe
 
@@ -137,43 +135,43 @@ def _loaded(
     admin: Configured[AdminSettings],
     config: Configured[GatewaySettings],
 ) -> LoadedInstance:
-    ground = Ground(replace(bare, streaming=admin.settings.streaming_enabled), types)
-    defaults = Heap(ground, _default_objects(), deployment, Standing(Properties({}, outermost(bare))))
+    registry = Registry(replace(bare, streaming=admin.settings.streaming_enabled), types)
+    defaults = Heap(_default_objects(), registry, deployment, Properties({}, outermost(bare)))
     faults = Faults()
-    admin_heap = faults.attempt(_heap, admin, admin.settings.heap, defaults, Decorations())
-    everywhere = Decorations().extended(config.settings.global_decorators)
-    heap = faults.attempt(_heap, config, config.settings.heap, defaults, everywhere)
+    admin_heap = faults.attempt(_heap, admin, admin.settings.heap, defaults, ())
+    decorators = (config.settings.global_decorators,)
+    heap = faults.attempt(_heap, config, config.settings.heap, defaults, decorators)
     if admin_heap is None or heap is None:
         raise faults.error()
-    _publish(ground, deployment)
+    _publish(registry.published, deployment)
     main = heap.resolve(config.settings.handler, Handler, below(config.position, "handler"))
-    _publish(ground, deployment)
+    _publish(registry.published, deployment)
     deployment.warnings += [*admin.unread("admin.json"), *config.unread("config.json")]
     deployment.warnings += about_connectors(admin.settings, admin.position)
     deployment.warnings = [config.file.located(admin.file.located(each)) for each in deployment.warnings]
     audit = heap.resolve("AuditService", AuditPublisher, below(config.position, "heap"))
-    entry = _observed(_entry(ground, main, admin.settings), access_audit(audit, bare.clock, None))
-    return LoadedInstance(admin, admin_heap, entry, ground, deployment)
+    entry = _observed(_entry(registry.published, main, admin.settings), access_audit(audit, bare.clock, None))
+    return LoadedInstance(admin, admin_heap, entry, registry, deployment)
 
 
 def _observed(entry: Handler, observe: Observe | None) -> Handler:
     return entry if observe is None else Observed(observe, entry)
 
 
-def _publish(ground: Ground, deployment: Deployment) -> None:
+def _publish(published: PublishedEndpoints, deployment: Deployment) -> None:
     """Serve what objects of the global files have published so far.
 
     Routes come in between and may not serve it as well.
     """
     for path, endpoint in deployment.endpoints.items():
-        other = ground.published.elsewhere(GLOBAL, path)
+        other = published.elsewhere(GLOBAL, path)
         if other is not None:
             raise already_published(path, endpoint.position, other.position)
-    ground.published.replace(GLOBAL, dict(deployment.endpoints))
+    published.replace(GLOBAL, dict(deployment.endpoints))
 
 
-def _entry(ground: Ground, main: Handler, settings: AdminSettings) -> Handler:
-    entry = Entry(ground, main, ClientDescription(settings.trusted_proxies))
+def _entry(published: PublishedEndpoints, main: Handler, settings: AdminSettings) -> Handler:
+    entry = GatewayHandler(published, main, ClientDescription(settings.trusted_proxies))
     if settings.streaming_enabled:
         return entry
     return Buffered(entry, settings.max_body_length if settings.max_body_length > 0 else DEFAULT_LIMIT)
@@ -188,10 +186,20 @@ def _file(
     return configured(kind, default, f"{path} (absent, so the default)", instance, outer)
 
 
-def _heap(file: Configured[Kind], objects: JsonValue, parent: Heap, decorations: Decorations) -> Heap:
+def _heap(
+    file: Configured[Kind],
+    objects: JsonValue,
+    parent: Heap,
+    global_decorators: tuple[Mapping[str, JsonValue], ...],
+) -> Heap:
     found = declarations(objects, below(file.position, "heap"))
     heap = Heap(
-        parent.ground, found, parent.deployment, Standing(file.properties, decorations, parent=parent)
+        found,
+        parent.registry,
+        parent.deployment,
+        file.properties,
+        parent,
+        global_decorators=global_decorators,
     )
     heap.build_all()
     return heap

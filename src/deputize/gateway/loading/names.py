@@ -7,7 +7,6 @@ missing, and warned about, so that files still load.
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from deputize.expressions import ExpressionSyntaxError, Template
 from deputize.gateway.config.settings import explained
@@ -56,58 +55,46 @@ def declared_contexts(types: Iterable[object]) -> Shape:
     return {**CORE_CONTEXTS, **left}
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
-    """What can be read at one place.
+def examine(
+    template: Template, position: Position, contexts: Shape, properties: Mapping[str, object]
+) -> list[ConfigurationError]:
+    """Warnings about names in `template` that are always missing where it stands.
 
-    The bindings, the contexts that installed types leave, the properties in force.
+    It reads the bindings, `contexts`, those that installed types leave, and the `properties` in force.
+    Raises `ConfigurationError` for a name that nothing declares.
     """
-
-    contexts: Shape
-    properties: Mapping[str, object]
-
-    def examine(self, template: Template, position: Position) -> list[ConfigurationError]:
-        """Warnings about names that are always missing here.
-
-        Raises `ConfigurationError` for one that nothing declares.
-        """
-        shape: Shape = {
-            **dict.fromkeys(self.properties),
-            **SHAPE,
-            "contexts": self.contexts,
-            "context": self.contexts,
-        }
-        found = (self._examined(names, at, shape, template, position) for names, at in template.reads.items())
-        return [warning for warning in found if warning]
-
-    def _examined(
-        self, names: tuple[str, ...], at: int, shape: Shape | None, template: Template, position: Position
-    ) -> ConfigurationError | None:
-        for depth, name in enumerate(names):
+    roots: Shape = {**dict.fromkeys(properties), **SHAPE, "contexts": contexts, "context": contexts}
+    warnings: list[ConfigurationError] = []
+    for names, at in template.reads.items():
+        shape: Shape | None = roots
+        for depth, name in enumerate(names, 1):
             if shape is None:
-                return None
+                break
             if name not in shape:
-                return self._unknown(names[: depth + 1], at, shape, template, position)
+                warnings.append(_report_unknown(names[:depth], at, shape, template, position))
+                break
             shape = shape[name]
-        return None
+    return warnings
 
-    def _unknown(
-        self, names: tuple[str, ...], at: int, shape: Shape, template: Template, position: Position
-    ) -> ConfigurationError | None:
-        shown = ".".join(names)
-        is_context = len(names) == 2 and names[0] in {"contexts", "context"}
-        elsewhere = (
-            _ELSEWHERE_ROOTS if len(names) == 1 else _ELSEWHERE_CONTEXTS if is_context else _ELSEWHERE_MEMBERS
+
+def _report_unknown(
+    names: tuple[str, ...], at: int, shape: Shape, template: Template, position: Position
+) -> ConfigurationError:
+    """The warning about the last of `names`, which is not in `shape`, or, raised, the error."""
+    shown = ".".join(names)
+    is_context = len(names) == 2 and names[0] in {"contexts", "context"}
+    elsewhere = (
+        _ELSEWHERE_ROOTS if len(names) == 1 else _ELSEWHERE_CONTEXTS if is_context else _ELSEWHERE_MEMBERS
+    )
+    near = difflib.get_close_matches(names[-1], shape, n=1)
+    if names[-1] in elsewhere or (len(names) > 1 and not is_context and not near):
+        return ConfigurationError(
+            position, f"this gateway has no {shown}: it is always missing", "remove what depends on it"
         )
-        near = difflib.get_close_matches(names[-1], shape, n=1)
-        if names[-1] in elsewhere or (len(names) > 1 and not is_context and not near):
-            return ConfigurationError(
-                position, f"this gateway has no {shown}: it is always missing", "remove what depends on it"
-            )
-        error = ExpressionSyntaxError(template.source, at, f"nothing is known as {shown}")
-        fix = (
-            f"did you mean {'.'.join((*names[:-1], near[0]))}?"
-            if near
-            else f"known here are {', '.join(sorted(shape))}"
-        )
-        raise ConfigurationError(position, explained(error), fix)
+    error = ExpressionSyntaxError(template.source, at, f"nothing is known as {shown}")
+    fix = (
+        f"did you mean {'.'.join((*names[:-1], near[0]))}?"
+        if near
+        else f"known here are {', '.join(sorted(shape))}"
+    )
+    raise ConfigurationError(position, explained(error), fix)

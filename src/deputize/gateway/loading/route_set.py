@@ -9,8 +9,12 @@ from typing import Literal
 import structlog
 
 from deputize.gateway.config import documents
-from deputize.gateway.loading.deployment import Deployment, Endpoint, already_published
-from deputize.gateway.loading.endpoints import PublishedEndpoints
+from deputize.gateway.loading.deployment import (
+    Deployment,
+    PublishedEndpoint,
+    PublishedEndpoints,
+    already_published,
+)
 from deputize.gateway.loading.routes import Route
 from deputize.kernel.errors import ConfigurationError, Position
 
@@ -68,7 +72,7 @@ class RouteSet:
         self._deployed: Mapping[Path, Deployed] = {}
         self._errors: dict[Path, ConfigurationError] = {}
         self._retired: list[tuple[Deployment, Route | None]] = []
-        self._endpoints: Mapping[str, Endpoint] = {}
+        self._endpoints: Mapping[str, PublishedEndpoint] = {}
         self._scanning = asyncio.Lock()
 
     def states(self) -> tuple[RouteState, ...]:
@@ -78,6 +82,11 @@ class RouteSet:
     def errors(self) -> tuple[ConfigurationError, ...]:
         """What is wrong with the files as they stand."""
         return tuple(error for path in sorted(self._errors) for error in self._errors[path].errors)
+
+    def warnings(self) -> Iterator[ConfigurationError]:
+        """What works but is probably not meant, in the files of the routes that serve."""
+        for route in self.routes:
+            yield from route.deployment.warnings
 
     def scan(self) -> None:
         """Read every file and bring the routes in line at once, as is done at the start.
@@ -253,7 +262,7 @@ class _Claims:
         self._published = published
         self._names: dict[str, Path] = {}
         self._ids: dict[str, Path] = {}
-        self._endpoints: dict[str, Endpoint] = {}
+        self._endpoints: dict[str, PublishedEndpoint] = {}
 
     def add(self, path: Path, route: Route) -> None:
         self._names[route.identity.name] = self._ids[route.identity.id] = path

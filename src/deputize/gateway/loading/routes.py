@@ -16,9 +16,10 @@ from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.exchange.recording import Observe, access_audit
 from deputize.gateway.loading.advice import advice
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
+from deputize.gateway.loading.decorators import BASE_URI, decorate
 from deputize.gateway.loading.deployment import Deployment
-from deputize.gateway.loading.heap import Heap, Standing
+from deputize.gateway.loading.heap import Heap
 from deputize.http.exchange import Ending, Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.errors import ConfigurationError, Faults, Position
@@ -109,64 +110,73 @@ class Route:
         self.active -= 1
 
 
-def build_route(text: bytes, file: str, stem: str, parent: Heap, deployment: Deployment) -> Route:
-    """The route written in `text`, registering in `deployment`. `stem` names it if it does not.
+def build_route(context: BuildContext, text: bytes, path: Path, deployment: Deployment) -> Route:
+    """The route written in `text`, the content of `path`, registering in `deployment`.
 
-    Raises `ConfigurationError` for all that is wrong in the file.
+    `context` is that of the router. The file's name names the route if it does not. Raises
+    `ConfigurationError` for all that is wrong in the file.
     """
-    read = read_file(text, file, parent.ground.instance, parent.standing.properties)
+    read = read_file(text, str(path), context.instance, context.properties)
     deployment.sources = read.sources
     try:
-        route = _built(read, stem, parent, deployment)
+        route = _build(read, path, context, deployment)
     except ConfigurationError as error:
         raise read.located(error) from error
     deployment.warnings = [read.document.located(each) for each in deployment.warnings]
     return route
 
 
-def _built(read: ConfigurationFile, stem: str, parent: Heap, deployment: Deployment) -> Route:
+def _build(read: ConfigurationFile, path: Path, outer: BuildContext, deployment: Deployment) -> Route:
     """Goes on after each fault, so that the operator is told of all of them at once."""
-    ground, position, members = parent.ground, read.position, read.members
+    position, members, instance = read.position, read.members, outer.instance
     faults = Faults([*read.token_errors])
-    settings = faults.attempt(read.settings, RouteSettings, ground.instance)
+    settings = faults.attempt(read.settings, RouteSettings, instance)
+    stem = path.name.removesuffix(".json")
     identity = faults.attempt(_identity, settings, stem, position) if settings else None
-    decorations = parent.standing.decorations.extended(settings.global_decorators if settings else {})
-    within = parent.standing.within | {Path(position.file).parent}
-    standing = Standing(read.properties, decorations, identity or RouteIdentity(stem, stem), parent, within)
+    decorators = settings.global_decorators if settings else {}
     declared = faults.attempt(declarations, members.get("heap", []), below(position, "heap"))
-    heap = Heap(ground, declared or (), deployment, standing)
+    heap = Heap(
+        declared or (),
+        outer.registry,
+        deployment,
+        read.properties,
+        outer.objects,
+        global_decorators=(*outer.global_decorators, decorators),
+        route_directories=outer.route_directories | {path.parent},
+    )
     faults.attempt(heap.build_all)
-    site = Site("", position, ground.instance, standing.route, heap)
+    context = heap.context("", position)
     reference = settings.handler if settings else members.get("handler")
     found = (
         faults.attempt(heap.resolve, reference, Handler, below(position, "handler"))
         if _may_refer(reference)
         else None
     )
-    condition = faults.attempt(_condition, settings.condition, site) if settings else None
-    handler = faults.attempt(decorations.on_route, found, members, site) if found else None
-    if faults.found or settings is None or identity is None or handler is None:
+    condition = faults.attempt(_condition, settings.condition, context) if settings else None
+    handler = faults.attempt(decorate, found, members, context) if found else None
+    if faults.found or settings is None or identity is None or not isinstance(handler, Handler):
         raise faults.error()
     deployment.warnings += unread(settings, position, "a route")
     deployment.warnings += advice(
-        members, position, streaming=ground.instance.streaming, has_global_base=decorations.has_base_uri
+        members,
+        position,
+        streaming=instance.streaming,
+        has_global_base=any(BASE_URI in each for each in context.global_decorators),
     )
     service = heap.resolve(settings.audit_service, AuditPublisher, below(position, "auditService"))
-    return Route(
-        identity, condition, handler, access_audit(service, ground.instance.clock, identity), deployment
-    )
+    return Route(identity, condition, handler, access_audit(service, instance.clock, identity), deployment)
 
 
 def _may_refer(reference: object) -> TypeGuard[str | dict[str, Any]]:
     return isinstance(reference, str) or (isinstance(reference, dict) and "type" in reference)
 
 
-def _condition(condition: Condition | None, site: Site) -> PlacedCondition | None:
+def _condition(condition: Condition | None, context: BuildContext) -> PlacedCondition | None:
     if condition is None:
         return None
-    position = below(site.position, "condition")
-    site.surroundings.examine(condition.template, position)
-    return PlacedCondition(condition, position, site.bindings)
+    position = below(context.position, "condition")
+    context.examine(condition.template, position)
+    return PlacedCondition(condition, position, context.bindings)
 
 
 def _identity(settings: RouteSettings, stem: str, position: Position) -> RouteIdentity:

@@ -6,7 +6,7 @@ Remembers what another resolver found out (gateway-config reference, section 4.2
 from pydantic import Field
 
 from deputize.gateway.config.settings import Duration, Reference, Settings
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.resolvers.resolution import AccessTokenResolver
 from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache
 
@@ -29,11 +29,11 @@ class CacheAccessTokenResolver:
         """Tokens remembered at most."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> AccessTokenResolver:
+    def build(cls, config: Config, context: BuildContext) -> AccessTokenResolver:
         """The cache, or the delegate itself when it is not enabled."""
-        delegate = site.refer(config.delegate, AccessTokenResolver, "delegate")
+        delegate = context.refer(config.delegate, AccessTokenResolver, "delegate")
         limits = cache_limits(config.default_timeout, config.maximum_time_to_cache, config.maximum_size)
-        return TokenCache(delegate, limits, site.instance.clock) if config.enabled else delegate
+        return TokenCache(delegate, limits, context.instance.clock) if config.enabled else delegate
 
 
 def cache_limits(default_timeout: float | None, maximum_time: float | None, maximum_size: int) -> CacheLimits:

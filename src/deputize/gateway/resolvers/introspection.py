@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode, urlspli
 
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, read_claims
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.resolvers.resolution import RejectedToken, ResolutionError
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Request, Response
@@ -56,7 +56,7 @@ class TokenIntrospectionAccessTokenResolver:
         self._clock = clock
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Check the endpoint's URL."""
         try:
             parts = urlsplit(config.endpoint)
@@ -65,14 +65,14 @@ class TokenIntrospectionAccessTokenResolver:
                 (parts.path or "/").encode() + (b"?" + parts.query.encode() if parts.query else b"")
             )
         except UriError as error:
-            raise site.error(
+            raise context.error(
                 "endpoint", str(error), "give the introspection endpoint's absolute URL"
             ) from error
         return cls(
             origin,
             target,
-            site.refer(config.provider_handler, Handler, "providerHandler"),
-            site.instance.clock,
+            context.refer(config.provider_handler, Handler, "providerHandler"),
+            context.instance.clock,
         )
 
     async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:

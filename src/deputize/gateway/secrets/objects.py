@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from deputize.gateway.config.settings import Duration, Reference, Settings
-from deputize.gateway.loading.context import HeapType, Site
+from deputize.gateway.loading.context import BuildContext, HeapType
 from deputize.secrets import secret
 from deputize.secrets.formats.base64 import Base64Format
 from deputize.secrets.formats.pem import PemFormat
@@ -40,11 +40,11 @@ class SystemAndEnvSecretStore:
         """Accepted, without effect."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> SecretStore:
+    def build(cls, config: Config, context: BuildContext) -> SecretStore:
         """A store over the environment the gateway was started with."""
-        formats = _mapped_formats(config.mappings, site)
+        formats = _mapped_formats(config.mappings, context)
         return system_and_env.SystemAndEnvSecretStore(
-            site.instance.environment, _format(config.format, site, "format"), formats
+            context.instance.environment, _format(config.format, context, "format"), formats
         )
 
 
@@ -68,23 +68,23 @@ class FileSystemSecretStore:
         """Accepted, without effect."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> SecretStore:
+    def build(cls, config: Config, context: BuildContext) -> SecretStore:
         """A store over a directory, which has to exist.
 
         A relative one is taken from the instance directory.
         """
-        directory = site.instance.directory / Path(config.directory)
+        directory = context.instance.directory / Path(config.directory)
         if not directory.is_dir():
-            raise site.error(
+            raise context.error(
                 "directory",
                 f"{directory} is not a directory",
                 "create it, or name the directory that holds the secrets",
             )
         if "/" in config.suffix:
-            raise site.error("suffix", "a suffix is the end of a file's name and holds no '/'")
-        formats = _mapped_formats(config.mappings, site)
+            raise context.error("suffix", "a suffix is the end of a file's name and holds no '/'")
+        formats = _mapped_formats(config.mappings, context)
         return file_system.FileSystemSecretStore(
-            directory, config.suffix, _format(config.format, site, "format"), formats
+            directory, config.suffix, _format(config.format, context, "format"), formats
         )
 
 
@@ -98,14 +98,14 @@ class Base64EncodedSecretStore:
         """Secret id to the secret in Base64."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> SecretStore:
+    def build(cls, config: Config, context: BuildContext) -> SecretStore:
         """A store of what is written here; every secret is read once, so that a bad one is found now."""
-        site.warn(
+        context.warn(
             "secrets", "these secrets are readable by everyone who reads this file", "use it for tests only"
         )
         store = base64_encoded.Base64EncodedSecretStore(config.secrets)
         for secret_id in config.secrets:
-            _check(store, secret_id, site)
+            _check(store, secret_id, context)
         return store
 
 
@@ -119,11 +119,12 @@ class SecretsProvider:
         """The stores, in the order they are asked; the first that has the secret wins."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> SecretStore:
+    def build(cls, config: Config, context: BuildContext) -> SecretStore:
         """A store that asks the others."""
         return secret.SecretsProvider(
             tuple(
-                site.refer(each, SecretStore, f"stores/{index}") for index, each in enumerate(config.stores)
+                context.refer(each, SecretStore, f"stores/{index}")
+                for index, each in enumerate(config.stores)
             )
         )
 
@@ -140,35 +141,35 @@ class PemPropertyFormat:
         """The store that has it."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> SecretFormat:
+    def build(cls, config: Config, context: BuildContext) -> SecretFormat:
         """The format; the password is asked for when an encrypted key is met."""
         if (config.decryption_secret_id is None) != (config.secrets_provider is None):
-            raise site.error(
+            raise context.error(
                 "", "decryptionSecretId and secretsProvider belong together", "give both or none"
             )
         if config.decryption_secret_id is None or config.secrets_provider is None:
             return PemFormat()
-        store = site.refer(config.secrets_provider, SecretStore, "secretsProvider")
+        store = context.refer(config.secrets_provider, SecretStore, "secretsProvider")
         return PemFormat(partial(_password, store, config.decryption_secret_id))
 
 
-def _format(reference: Reference, site: Site, key: str) -> SecretFormat:
+def _format(reference: Reference, context: BuildContext, key: str) -> SecretFormat:
     named = _NAMED_FORMATS.get(reference) if isinstance(reference, str) else None
-    return named or site.refer(reference, SecretFormat, key)
+    return named or context.refer(reference, SecretFormat, key)
 
 
-def _mapped_formats(mappings: Iterable[Mapping], site: Site) -> dict[str, SecretFormat]:
+def _mapped_formats(mappings: Iterable[Mapping], context: BuildContext) -> dict[str, SecretFormat]:
     return {
-        each.secret_id: _format(each.format, site, f"mappings/{index}/format")
+        each.secret_id: _format(each.format, context, f"mappings/{index}/format")
         for index, each in enumerate(mappings)
     }
 
 
-def _check(store: SecretStore, secret_id: str, site: Site) -> None:
+def _check(store: SecretStore, secret_id: str, context: BuildContext) -> None:
     try:
         store.find(secret_id)
     except SecretError as error:
-        raise site.error(f"secrets/{secret_id}", f"the value {error.reason}") from error
+        raise context.error(f"secrets/{secret_id}", f"the value {error.reason}") from error
 
 
 def _password(store: SecretStore, secret_id: str) -> bytes:

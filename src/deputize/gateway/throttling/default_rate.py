@@ -3,7 +3,7 @@
 from typing import Self
 
 from deputize.gateway.config.settings import Reference, Settings
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.throttling.rate import Rate, RateSettings, ThrottlingRatePolicy
 from deputize.http.exchange import Exchange
 
@@ -24,9 +24,9 @@ class DefaultRateThrottlingPolicy:
         self._default = default
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Look up the delegate."""
-        delegate = site.refer(
+        delegate = context.refer(
             config.delegate_throttling_rate_policy, ThrottlingRatePolicy, "delegateThrottlingRatePolicy"
         )
         return cls(delegate, config.default_rate.rate)

@@ -5,7 +5,7 @@ from typing import Self
 
 from deputize.expressions import Template
 from deputize.gateway.config.settings import Settings, TemplateText
-from deputize.gateway.loading.context import Site
+from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.throttling.rate import Rate, RateSettings
 from deputize.http.exchange import Exchange
 
@@ -23,18 +23,20 @@ class MappedThrottlingPolicy:
         default_rate: RateSettings
         """The rate of values without one."""
 
-    def __init__(self, mapper: Template, rates: Mapping[str, Rate], default: Rate, site: Site) -> None:
+    def __init__(
+        self, mapper: Template, rates: Mapping[str, Rate], default: Rate, context: BuildContext
+    ) -> None:
         self._mapper = mapper
         self._rates = rates
         self._default = default
-        self._site = site
+        self._context = context
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> Self:
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Nothing to look up."""
         rates = {value: settings.rate for value, settings in config.throttling_rates_mapping.items()}
-        return cls(config.throttling_rate_mapper, rates, config.default_rate.rate, site)
+        return cls(config.throttling_rate_mapper, rates, config.default_rate.rate, context)
 
     def rate_of(self, exchange: Exchange) -> Rate:
         """The rate of the exchange's value. Raises `ExpressionError`."""
-        return self._rates.get(self._site.text(self._mapper, exchange) or "", self._default)
+        return self._rates.get(self._context.text(self._mapper, exchange) or "", self._default)

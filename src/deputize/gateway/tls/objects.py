@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deputize.gateway.config.settings import OneOrMore, Reference, Settings
-from deputize.gateway.loading.context import HeapType, Site
+from deputize.gateway.loading.context import BuildContext, HeapType
 from deputize.http import tls
 from deputize.http.tls import TlsError
 from deputize.secrets.secret import CryptoKey, SecretError, SecretStore, crypto_key
@@ -58,13 +58,13 @@ class SecretsKeyManager:
         """The store that has it."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> KeyManager:
+    def build(cls, config: Config, context: BuildContext) -> KeyManager:
         """Find the key; it needs a certificate."""
-        key = _key(config.secrets_provider, config.signing_secret_id, site, "signingSecretId")
+        key = _key(config.secrets_provider, config.signing_secret_id, context, "signingSecretId")
         if key.private_key is None or not key.certificates:
             missing = "certificate" if key.private_key else "private key"
             fix = "put the private key and its certificate chain into one PEM file"
-            raise site.error(
+            raise context.error(
                 "signingSecretId", f"the secret {config.signing_secret_id!r} holds no {missing}", fix
             )
         return KeyManager(key)
@@ -82,11 +82,11 @@ class SecretsTrustManager:
         """The store that has it."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> TrustManager:
+    def build(cls, config: Config, context: BuildContext) -> TrustManager:
         """Find the certificates."""
         return TrustManager(
             _key(
-                config.secrets_provider, config.verification_secret_id, site, "verificationSecretId"
+                config.secrets_provider, config.verification_secret_id, context, "verificationSecretId"
             ).certificates_pem
         )
 
@@ -98,9 +98,9 @@ class TrustAllManager:
         """Nothing to configure."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> TrustManager:  # noqa: ARG003 - every heap type is built alike
+    def build(cls, config: Config, context: BuildContext) -> TrustManager:  # noqa: ARG003 - every heap type is built alike
         """Warn: whoever stands in between can read and change everything."""
-        site.warn(
+        context.warn(
             "", "TrustAllManager believes every certificate", "use a SecretsTrustManager outside of tests"
         )
         return TrustManager(None)
@@ -118,9 +118,9 @@ class ServerTlsOptions:
         """The TLS versions that are spoken."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> ServerTls:
+    def build(cls, config: Config, context: BuildContext) -> ServerTls:
         """Make the context of the key manager's key."""
-        key = site.refer(config.key_manager, KeyManager, "keyManager").key
+        key = context.refer(config.key_manager, KeyManager, "keyManager").key
         try:
             return ServerTls(
                 _limited(
@@ -129,7 +129,7 @@ class ServerTlsOptions:
                 )
             )
         except TlsError as error:
-            raise site.error("keyManager", str(error)) from error
+            raise context.error("keyManager", str(error)) from error
 
 
 class ClientTlsOptions:
@@ -151,18 +151,20 @@ class ClientTlsOptions:
         """The TLS versions that are spoken."""
 
     @classmethod
-    def build(cls, config: Config, site: Site) -> ClientTls:
+    def build(cls, config: Config, context: BuildContext) -> ClientTls:
         """Make the context; accepting certificates of other hosts is warned about."""
-        key = site.refer(config.key_manager, KeyManager, "keyManager").key if config.key_manager else None
+        key = context.refer(config.key_manager, KeyManager, "keyManager").key if config.key_manager else None
         trust = (
-            site.refer(config.trust_manager, TrustManager, "trustManager") if config.trust_manager else None
+            context.refer(config.trust_manager, TrustManager, "trustManager")
+            if config.trust_manager
+            else None
         )
         if config.hostname_verifier == "ALLOW_ALL":
-            site.warn(
+            context.warn(
                 "hostnameVerifier", "certificates of other hosts are accepted", "use STRICT outside of tests"
             )
         try:
-            context = tls.client_context(
+            ssl_context = tls.client_context(
                 trust.authorities if trust else None,
                 trust_all=trust is not None and trust.authorities is None,
                 check_hostname=config.hostname_verifier == "STRICT",
@@ -170,8 +172,8 @@ class ClientTlsOptions:
                 key_pem=key.private_key_pem if key else None,
             )
         except TlsError as error:
-            raise site.error("trustManager", str(error)) from error
-        return ClientTls(_limited(context, config.ssl_enabled_protocols))
+            raise context.error("trustManager", str(error)) from error
+        return ClientTls(_limited(ssl_context, config.ssl_enabled_protocols))
 
 
 def _limited(context: ssl.SSLContext, protocols: tuple[str, ...]) -> ssl.SSLContext:
@@ -180,11 +182,11 @@ def _limited(context: ssl.SSLContext, protocols: tuple[str, ...]) -> ssl.SSLCont
     return context
 
 
-def _key(provider: Reference, secret_id: str, site: Site, key: str) -> CryptoKey:
+def _key(provider: Reference, secret_id: str, context: BuildContext, key: str) -> CryptoKey:
     try:
-        return crypto_key(site.refer(provider, SecretStore, "secretsProvider"), secret_id)
+        return crypto_key(context.refer(provider, SecretStore, "secretsProvider"), secret_id)
     except SecretError as error:
-        raise site.error(key, str(error)) from error
+        raise context.error(key, str(error)) from error
 
 
 TLS_OBJECTS: tuple[HeapType, ...] = (

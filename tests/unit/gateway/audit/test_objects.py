@@ -180,7 +180,7 @@ async def test_a_strict_access_decision_is_on_the_disk_before_the_call_goes_up(t
         lines = (tmp_path / "audit/access.audit.json").read_bytes().splitlines()[before:]
         assert [from_json(line)["response"] for line in lines] == ([None] if concerns else [])
         exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
-        await heap.ground.instance.trail.written()
+        await heap.registry.trail.written()
         lines = (tmp_path / "audit/access.audit.json").read_bytes().splitlines()[before + concerns :]
         assert [from_json(line)["eventName"] for line in lines] == (
             ["OPENIG-HTTP-ACCESS-OUTCOME"] if concerns else []
@@ -207,8 +207,8 @@ async def test_strictness_that_nobody_can_keep_is_an_error(tmp_path, handlers, c
 
 async def test_what_the_listener_answers_itself_is_recorded_by_the_first_that_takes_it(tmp_path):
     heap = oauth_heap(instance=instance_for(tmp_path))
-    instance = heap.ground.instance
-    record = unheard_audit(instance.audit_services, FixedClock())
+    services = heap.registry.audit_services
+    record = unheard_audit(services, FixedClock())
     peer = exchange_for().peer
     record(Unheard(peer, "tx-0", 400, "nobody takes it", None))
     for name, topics in (("a", ["mcp"]), ("b", ["access"]), ("c", ["access"])):
@@ -218,7 +218,7 @@ async def test_what_the_listener_answers_itself_is_recorded_by_the_first_that_ta
     record(Unheard(peer, "tx-1", 408, "the head did not come", None))
     record(Unheard(peer, "tx-2", 503, "too many", busy))
     await heap.deployment.close()
-    assert instance.audit_services == []
+    assert services == []
     text = (tmp_path / "b/access.audit.json").read_text()
     first, second = map(from_json, text.splitlines())
     assert (first["transactionId"], first["response"]["statusCode"], first["response"]["detail"]) == (

@@ -8,7 +8,7 @@ from deputize.gateway.exchange.conditions import Undecidable
 from deputize.gateway.exchange.contexts import RouterContext, read_claims
 from deputize.http.exchange import Filter
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import TYPES, Answering, built, exchange_for, ground_for, heap_of
+from support.gateway import TYPES, Answering, built, exchange_for, heap_of, registry_for
 
 POSTED = "${request.method == 'POST'}"
 UNKNOWABLE = "${request.method < 5}"
@@ -249,7 +249,7 @@ def test_an_installed_type_declares_the_contexts_it_leaves():
     class LeavingFilter:
         contexts = (Left,)
 
-    heap = heap_of(ground=ground_for(types={**TYPES, "LeavingFilter": LeavingFilter}))
+    heap = heap_of(registry=registry_for(types={**TYPES, "LeavingFilter": LeavingFilter}))
     built(
         Filter,
         {"type": "ConditionEnforcementFilter", "config": {"condition": "${contexts.left.x == 'y'}"}},

@@ -17,7 +17,7 @@ from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.handlers.chain import Chain
 from deputize.http.exchange import Ending, Filter, Handler
 from deputize.http.messages import Body, Headers, Response
-from support.gateway import Answering, FixedClock, built, exchange_for, ground_for, heap_of, instance_for
+from support.gateway import Answering, FixedClock, built, exchange_for, heap_of, instance_for, registry_for
 from support.mcp_messages import LEGACY_VERSION, MODERN_META, MODERN_VERSION, legacy_call, modern_call
 from support.oauth_filters import CLAIMS, oauth_heap, posting, protection, resource_server
 
@@ -473,7 +473,7 @@ async def test_what_is_throttled_is_denied():
 
 @pytest.mark.parametrize("handler", [UNDISPATCHED, UNROUTED])
 async def test_what_leads_nowhere_is_denied(handler, tmp_path):
-    heap = heap_of(ground=ground_for(instance_for(tmp_path)))
+    heap = heap_of(registry=registry_for(instance_for(tmp_path)))
     record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), built(Handler, handler, heap))
     assert (record["decision"], record["response"]["status"], record["response"]["statusCode"]) == (
         "DENY",

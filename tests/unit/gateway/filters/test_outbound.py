@@ -11,7 +11,7 @@ from deputize.gateway.filters.http_basic_authentication_client import HttpBasicA
 from deputize.http.exchange import Filter
 from deputize.kernel.errors import ConfigurationError
 from deputize.secrets.secret import GenericSecret
-from support.gateway import TYPES, Answering, built, exchange_for, ground_for, heap_of
+from support.gateway import TYPES, Answering, built, exchange_for, heap_of, registry_for
 
 
 class Stocked:
@@ -21,7 +21,7 @@ class Stocked:
         pass
 
     @classmethod
-    def build(cls, config, site):
+    def build(cls, config, context):
         return cls()
 
     def find(self, secret_id):
@@ -33,7 +33,7 @@ class Stocked:
 
 def heap():
     return heap_of(
-        {"name": "store", "type": "Stocked"}, ground=ground_for(types={**TYPES, "Stocked": Stocked})
+        {"name": "store", "type": "Stocked"}, registry=registry_for(types={**TYPES, "Stocked": Stocked})
     )
 
 

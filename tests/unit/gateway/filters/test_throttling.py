@@ -3,7 +3,7 @@ import pytest
 from deputize.gateway.throttling import THROTTLING_POLICIES
 from deputize.http.exchange import Filter
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import TYPES, Answering, built, exchange_for, ground_for, heap_of
+from support.gateway import TYPES, Answering, built, exchange_for, heap_of, registry_for
 
 ALL = {**TYPES, **{kind.__name__: kind for kind in THROTTLING_POLICIES}}
 
@@ -14,7 +14,7 @@ def rate(number, duration="1 minute"):
 
 def throttling(**config):
     return built(
-        Filter, {"type": "ThrottlingFilter", "config": config}, heap_of(ground=ground_for(types=ALL))
+        Filter, {"type": "ThrottlingFilter", "config": config}, heap_of(registry=registry_for(types=ALL))
     )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from deputize.expressions import ExpressionError
-from deputize.gateway.loading.decorators import Decorations, NoBaseUri
+from deputize.gateway.loading.decorators import NoBaseUri
 from deputize.http.exchange import Filter, Handler
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import Answering, built, exchange_for, heap_of
@@ -55,7 +55,7 @@ async def test_base_uri_on_a_filter():
 
 
 async def test_own_base_uri_is_innermost():
-    heap = heap_of(decorations=Decorations().extended({"baseURI": "http://global"}))
+    heap = heap_of(decorators=({"baseURI": "http://global"},))
     assert await echoed(ECHO, heap) == "http://global/path"
     assert await echoed({**ECHO, "baseURI": "http://own"}, heap) == "http://own/path"
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from deputize.gateway.loading.deployment import Deployment, Endpoint
+from deputize.gateway.loading.deployment import Deployment, PublishedEndpoint
 from deputize.kernel.errors import ConfigurationError, Position
 from support.gateway import Answering
 from support.patience import PATIENCE
@@ -61,10 +61,10 @@ async def test_a_running_job_is_waited_for():
 
 def test_a_path_is_published_once():
     deployment = Deployment()
-    first = Endpoint(Answering(), Position("a.json", "/x"))
+    first = PublishedEndpoint(Answering(), Position("a.json", "/x"))
     deployment.publish("/p", first)
     with pytest.raises(ConfigurationError, match=r"already served for a\.json at /x"):
-        deployment.publish("/p", Endpoint(Answering(), Position("a.json", "/y")))
+        deployment.publish("/p", PublishedEndpoint(Answering(), Position("a.json", "/y")))
     assert deployment.endpoints == {"/p": first}
 
 

@@ -4,7 +4,7 @@ from deputize.gateway.config.settings import Settings
 from deputize.gateway.handlers.static_response import StaticResponseHandler
 from deputize.http.exchange import Filter, Handler
 from deputize.kernel.errors import ConfigurationError, Position
-from support.gateway import built, ground_for, heap_of
+from support.gateway import built, heap_of, registry_for
 
 HERE = Position("test.json", "/handler")
 
@@ -20,7 +20,7 @@ class Counting:
         pass
 
     @classmethod
-    def build(cls, config, site):
+    def build(cls, config, context):
         cls.made += 1
         return cls()
 
@@ -32,7 +32,7 @@ def test_objects_are_built_once_and_only_when_referred_to():
     heap = heap_of(
         {"name": "one", "type": "Counting"},
         {"name": "two", "type": "Counting"},
-        ground=ground_for(types={"Counting": Counting}),
+        registry=registry_for(types={"Counting": Counting}),
     )
     before = Counting.made
     assert heap.resolve("one", Handler, HERE) is heap.resolve("one", Handler, HERE)

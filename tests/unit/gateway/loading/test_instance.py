@@ -13,8 +13,8 @@ class Announcing:
         path: str
 
     @classmethod
-    def build(cls, config, site):
-        site.publish_endpoint(config.path, Answering(299), "path")
+    def build(cls, config, context):
+        context.publish_endpoint(config.path, Answering(299), "path")
         return Answering(200)
 
 

@@ -15,7 +15,7 @@ from deputize.gateway.handlers.router import Router
 from deputize.gateway.loading import route_set
 from deputize.http.exchange import Ending, Handler
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import TYPES, Answering, built, exchange_for, ground_for, heap_of, instance_for
+from support.gateway import TYPES, Answering, built, exchange_for, heap_of, instance_for, registry_for
 
 NO_AUDIT = {"name": "AuditService", "type": "AuditService"}
 
@@ -29,13 +29,13 @@ class Publishing:
         path: str
 
     @classmethod
-    def build(cls, config, site):
-        site.publish_endpoint(config.path, Answering(299), "path")
+    def build(cls, config, context):
+        context.publish_endpoint(config.path, Answering(299), "path")
 
         async def close():
             cls.closed.append(config.path)
 
-        site.on_close(close)
+        context.on_close(close)
         return Answering(200)
 
 
@@ -47,8 +47,8 @@ def routes(tmp_path):
 
 
 def router_over(routes, **config):
-    ground = ground_for(instance_for(routes.parent.parent), {**TYPES, "Publishing": Publishing})
-    return built(Router, {"type": "Router", "config": config}, heap_of(NO_AUDIT, ground=ground))
+    registry = registry_for(instance_for(routes.parent.parent), {**TYPES, "Publishing": Publishing})
+    return built(Router, {"type": "Router", "config": config}, heap_of(NO_AUDIT, registry=registry))
 
 
 def write(routes, file, status=200, path=None, **members):
@@ -196,13 +196,13 @@ async def test_unforeseen_errors_of_one_file_do_not_touch_others(routes):
             pass
 
         @classmethod
-        def build(cls, config, site):
+        def build(cls, config, context):
             raise ZeroDivisionError("oops")
 
     write(routes, "b.json", 202)
     (routes / "a.json").write_text('{"handler": {"type": "Exploding"}}')
-    ground = ground_for(instance_for(routes.parent.parent), {**TYPES, "Exploding": Exploding})
-    router = built(Router, {"type": "Router"}, heap_of(NO_AUDIT, ground=ground))
+    registry = registry_for(instance_for(routes.parent.parent), {**TYPES, "Exploding": Exploding})
+    router = built(Router, {"type": "Router"}, heap_of(NO_AUDIT, registry=registry))
     assert await status(router) == 202
     assert reasons(router) == ["could not be built: ZeroDivisionError: oops"]
 
@@ -336,9 +336,9 @@ async def test_routers_share_the_endpoints(routes):
     (routes / "z.json").write_text(
         json.dumps({"handler": {"type": "Router", "config": {"directory": "config/inner"}}})
     )
-    ground = ground_for(instance_for(routes.parent.parent), {**TYPES, "Publishing": Publishing})
-    built(Router, {"type": "Router"}, heap_of(NO_AUDIT, ground=ground))
-    assert sorted(len(each.errors()) for each in ground.route_sets) == [0, 1]
+    registry = registry_for(instance_for(routes.parent.parent), {**TYPES, "Publishing": Publishing})
+    built(Router, {"type": "Router"}, heap_of(NO_AUDIT, registry=registry))
+    assert sorted(len(each.errors()) for each in registry.route_sets) == [0, 1]
 
 
 async def test_a_nested_router_hands_its_endpoints_to_its_successor(routes):
@@ -435,13 +435,13 @@ async def test_other_conditions_are_evaluated_each_time(routes):
     [("5 seconds", 5.0), (7, 7.0), (-1, None), ("disabled", None), ("unlimited", None)],
 )
 async def test_scan_interval(routes, written, interval):
-    heap = heap_of(ground=ground_for(instance_for(routes.parent.parent)))
+    heap = heap_of(registry=registry_for(instance_for(routes.parent.parent)))
     built(Handler, {"type": "RouterHandler", "config": {"scanInterval": written}}, heap_with_alias(heap))
     assert [each for each, _ in heap.deployment.jobs][:1] == ([interval] if interval else [])
 
 
 def heap_with_alias(heap):
-    object.__setattr__(heap.ground, "types", {**TYPES, "RouterHandler": Router})
+    object.__setattr__(heap.registry, "types", {**TYPES, "RouterHandler": Router})
     return heap
 
 

@@ -8,7 +8,7 @@ from deputize.gateway.tls.objects import TLS_OBJECTS, ClientTls, ServerTls
 from deputize.http import tls
 from deputize.kernel.errors import ConfigurationError
 from support.certificates import self_signed
-from support.gateway import built, ground_for, heap_of, instance_for
+from support.gateway import built, heap_of, instance_for, registry_for
 
 TYPES = {kind.__name__: kind for kind in (*SECRET_OBJECTS, *TLS_OBJECTS)}
 
@@ -28,7 +28,7 @@ def heap(tmp_path, pem_pair):
     ]
     store = {"name": "store", "type": "FileSystemSecretStore"}
     store["config"] = {"directory": str(tmp_path), "format": "PLAIN", "suffix": ".pem", "mappings": mappings}
-    return heap_of(store, ground=ground_for(instance_for(tmp_path), TYPES))
+    return heap_of(store, registry=registry_for(instance_for(tmp_path), TYPES))
 
 
 def keys(secret="both"):
