@@ -1,10 +1,12 @@
 """Families: what the program has several of, its own in a literal tuple, others' through entry points."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
-from typing import Generic, TypeVar
+from functools import cached_property, lru_cache
+from importlib import metadata
+from importlib.metadata import EntryPoint, EntryPoints
+from typing import Generic, TypeVar, cast
 
 from deputize.kernel.errors import ConfigurationError, Faults, Position
 
@@ -63,6 +65,18 @@ class Family(Generic[Member]):
             reason = f"{entry.value} cannot be used: {owners[taken]} provides {taken!r} already"
             raise ConfigurationError(position, reason, fix)
         return found
+
+
+def entry_points(group: str) -> EntryPoints:
+    """The entry points of `group` that installed packages declare."""
+    return _scan_packages(tuple(sys.path)).select(group=group)
+
+
+@lru_cache(maxsize=1)
+def _scan_packages(_path: tuple[str, ...]) -> EntryPoints:
+    # Looking through 170 packages takes 7 ms, whatever group is asked for: once is enough for all families.
+    # Python 3.11 returns a mapping, which selects as well.
+    return cast("EntryPoints", metadata.entry_points())
 
 
 def instance_of(kind: type[object]) -> Callable[[object], str]:

@@ -52,3 +52,19 @@ def test_two_packages_cannot_provide_the_same_name(monkeypatch):
     fruits = family(monkeypatch, "orchard:A", "orchard:B")
     with pytest.raises(ConfigurationError, match="an unknown package provides 'pear' already"):
         _ = fruits.members
+
+
+def test_installed_packages_are_looked_through_once_for_all_families(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(tmp_path)
+    info = tmp_path / "orchard-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: orchard\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        "[test.fruits]\npear = orchard:PEAR\n[test.trees]\noak = orchard:OAK\n"
+    )
+    scans = []
+    scan = families.metadata.entry_points
+    monkeypatch.setattr(families.metadata, "entry_points", lambda: scans.append(1) or scan())
+    for group, name in (("test.fruits", "pear"), ("test.trees", "oak")):
+        assert [entry.name for entry in families.entry_points(group)] == [name]
+    assert len(scans) == 1
