@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from deputize.authority.environment_file import entries
+from deputize.cli import DeferredCommand
 from deputize.cli import main as deputize
 from deputize.expressions import Template
 from deputize.expressions.functions.function import Function
@@ -266,7 +267,8 @@ def _command(command: click.Command, path: str) -> Iterator[str]:
         yield f"## `{path}`\n\n```text\n{command.get_help(context)}\n```\n"
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
-            yield from _command(inner, f"{path} {name}")
+            whole = inner.load() if isinstance(inner, DeferredCommand) else inner
+            yield from _command(whole, f"{path} {name}")
 
 
 if __name__ == "__main__":

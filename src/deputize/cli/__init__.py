@@ -1,24 +1,74 @@
-"""The `deputize` command: one file a command, listed here in the order a reader wants."""
+"""The `deputize` command: one file a command, each imported when it is needed."""
+
+from importlib import import_module
 
 import click
 
-from deputize.cli.agents import agents
-from deputize.cli.apply import apply
-from deputize.cli.authority import authority
-from deputize.cli.gateway import gateway
-from deputize.cli.keys import keys
-from deputize.cli.secrets import secrets
-from deputize.cli.sessions import sessions
-from deputize.cli.users import users
 
-COMMANDS: tuple[click.Command, ...] = (apply, authority, gateway, keys, secrets, agents, users, sessions)
+class DeferredCommand(click.Command):
+    """Stands for the command of the same name in the module of the same name.
+
+    The module is imported when the command is run or its help is shown, so that a gateway loads nothing
+    that only the authority needs, and runs where that is not installed.
+    """
+
+    def __init__(self, name: str, extra: str, help: str) -> None:  # noqa: A002 - click's word
+        """`help` is the first paragraph of the command's; `extra` brings the packages it imports."""
+        super().__init__(name, help=help)
+        self._module = f"deputize.cli.{name}"
+        self._extra = extra
+
+    def load(self) -> click.Command:
+        """The command itself.
+
+        Raises `click.ClickException` when a package it needs is not installed.
+        """
+        try:
+            return getattr(import_module(self._module), str(self.name))
+        except ModuleNotFoundError as error:
+            if str(error.name).startswith("deputize"):
+                raise
+            raise click.ClickException(
+                f"{self.name} needs the package {error.name}, which is not installed; "
+                f"try: pip install 'deputize[{self._extra}]'"
+            ) from error
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
+    ) -> click.Context:
+        """Let the command itself read its arguments; click then invokes it, not this."""
+        return self.load().make_context(info_name, args, parent, **extra)
 
 
-@click.group()
+COMMANDS: tuple[DeferredCommand, ...] = (
+    DeferredCommand(
+        "apply",
+        "authority",
+        "Make an environment what FILE says: all of it, or nothing if anything in it is wrong.",
+    ),
+    DeferredCommand("authority", "authority", "The authorization server: agents, users, agreements, tokens."),
+    DeferredCommand("gateway", "gateway", "The gateway in front of MCP servers and APIs."),
+    DeferredCommand(
+        "keys",
+        "authority",
+        "The keys that sign tokens. They are stored in the database, which only its owner may read.",
+    ),
+    DeferredCommand(
+        "secrets",
+        "authority",
+        "The secrets with which resources and agents prove who they are. Only their digests are stored.",
+    ),
+    DeferredCommand("agents", "authority", "The agents that act for users."),
+    DeferredCommand("users", "authority", "The people who sign on."),
+    DeferredCommand(
+        "sessions",
+        "authority",
+        "The sessions in which users signed on, and on which what their agents hold rests.",
+    ),
+)
+
+
+@click.group(commands=COMMANDS)
 @click.version_option(package_name="deputize")
 def main() -> None:
     """Let AI agents act for people without ever acting as them."""
-
-
-for command in COMMANDS:
-    main.add_command(command)

@@ -1,19 +1,18 @@
-"""What commands that work on the authority's data have in common.
-
-The store, errors in words, and a record of who did what.
+"""What commands that work on the authority's data have in common: the store, errors in words, and a record of
+who did what.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import click
 
-from deputize.audit.publisher import Publish
 from deputize.authority.audit import SOURCE, AuditUnusable, Event, Source, open_audit, operator
-from deputize.authority.storage import DirectoryRows, EnvironmentRow, Store, open_store
-from deputize.cli.database import audit_directory
+from deputize.authority.storage import DirectoryRows, EnvironmentRow, Put, Store, open_store
+from deputize.cli.options import audit_directory
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.ids import new_id
@@ -23,15 +22,15 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Administration:
-    """One command at work."""
+class Operation:
+    """What one command does on the authority's data, and what its audit record says about it."""
 
     store: Store
     clock: Clock = field(default_factory=SystemClock)
     environment_id: str | None = None
-    """Of the environment it is about, for its record; set once it is known."""
+    """The environment it is about, for its record; set once it is known."""
     members: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
-    """What its record says beside who and where: what it was about, before and after. Never a secret."""
+    """Members of its record beside who and where: what it was about, before and after. Never a secret."""
 
     async def read(self, environment: str) -> tuple[DirectoryRows, EnvironmentRow]:
         """Everything configured, and the environment with this name or id.
@@ -47,43 +46,69 @@ class Administration:
         return rows, found
 
 
-def administer(database_url: str, work: Callable[[Administration], Awaitable[T]]) -> T:
-    """What `work` returns.
+def administer(database_url: str, work: Callable[[Operation], Awaitable[T]]) -> T:
+    """Return what `work` returns.
 
-    Whether it succeeds or not, the audit says which command it was, who called it, and what it told.
+    Whether it succeeds or not, an audit record says which command it was, who called it, and its `members`.
 
     Raises `click.ClickException` for every error of this product.
     """
+
+    async def run() -> T:
+        SOURCE.set(Source(correlation_id=new_id()))
+        async with open_store(database_url) as store, open_audit(audit_directory(database_url)) as publish:
+            operation = Operation(store)
+            reason: str | None = "it broke off"
+            try:
+                result = await work(operation)
+            except (DeputizeError, click.ClickException) as error:
+                reason = str(error)
+                raise
+            else:
+                reason = None
+                return result
+            finally:
+                members: dict[str, JsonValue] = {
+                    "command": click.get_current_context().command_path,
+                    **operator(),
+                    **operation.members,
+                }
+                publish(Event("command", operation.clock.now(), operation.environment_id, members, reason))
+
     try:
-        return asyncio.run(_administer(database_url, work))
+        return asyncio.run(run())
+    except AuditUnusable as error:
+        raise click.ClickException(f"{error}; nothing was done, as nobody could tell afterwards") from error
     except DeputizeError as error:
         raise click.ClickException(str(error)) from error
 
 
-async def _administer(database_url: str, work: Callable[[Administration], Awaitable[T]]) -> T:
-    SOURCE.set(Source(correlation_id=new_id()))
-    try:
-        async with open_store(database_url) as store, open_audit(audit_directory(database_url)) as publish:
-            return await _recorded(publish, Administration(store), work)
-    except AuditUnusable as error:
-        raise click.ClickException(f"{error}; nothing was done, as nobody could tell afterwards") from error
+def set_enabled(
+    named: str,
+    database_url: str,
+    read: Callable[[Operation], Awaitable[tuple[bool, Put]]],
+    *,
+    enabled: bool,
+) -> None:
+    """Disable or enable an agent or a user, and print whether that changed anything.
+
+    `read` returns whether it is enabled, and the row that says `enabled`.
+    """
+
+    async def work(operation: Operation) -> bool:
+        rows = operation.store.directory_rows
+        version = await rows.version()
+        before, change = await read(operation)
+        operation.members.update(before={"enabled": before}, after={"enabled": enabled})
+        if before != enabled:
+            await rows.change([change], version)
+        return before != enabled
+
+    changed = administer(database_url, work)
+    state = "enabled" if enabled else "disabled"
+    click.echo(f"{named} is {state}" if changed else f"{named} was {state} already")
 
 
-async def _recorded(
-    publish: Publish, administration: Administration, work: Callable[[Administration], Awaitable[T]]
-) -> T:
-    reason: str | None = "it broke off"
-    try:
-        result = await work(administration)
-    except (DeputizeError, click.ClickException) as error:
-        reason = str(error)
-        raise
-    else:
-        reason = None
-        return result
-    finally:
-        now, members = (
-            administration.clock.now(),
-            {"command": click.get_current_context().command_path, **operator(), **administration.members},
-        )
-        publish(Event("command", now, administration.environment_id, members, reason))
+def moment_text(seconds: float) -> str:
+    """Seconds since 1970 as people read them, to the minute."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

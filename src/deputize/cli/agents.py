@@ -5,9 +5,8 @@ from dataclasses import replace
 import click
 
 from deputize.authority.storage import Put
-from deputize.cli.administration import Administration, administer
-from deputize.cli.database import DATA
-from deputize.cli.keys import ENVIRONMENT
+from deputize.cli.administration import Operation, set_enabled
+from deputize.cli.options import DATA, ENVIRONMENT
 
 
 @click.group("agents")
@@ -21,8 +20,7 @@ def agents() -> None:
 @DATA
 def disable(agent: str, name: str, database_url: str) -> None:
     """Stop AGENT (a name or an id) at once: every token it has or had a part in ends for good."""
-    changed = _set_enabled(agent, name, database_url, enabled=False)
-    click.echo(f"{agent} is disabled" if changed else f"{agent} was disabled already")
+    _set_enabled(agent, name, database_url, enabled=False)
 
 
 @agents.command()
@@ -31,28 +29,19 @@ def disable(agent: str, name: str, database_url: str) -> None:
 @DATA
 def enable(agent: str, name: str, database_url: str) -> None:
     """Let AGENT (a name or an id) begin anew. What ended stays ended: its users sign on again."""
-    changed = _set_enabled(agent, name, database_url, enabled=True)
-    click.echo(f"{agent} is enabled" if changed else f"{agent} was enabled already")
+    _set_enabled(agent, name, database_url, enabled=True)
 
 
-def _set_enabled(agent: str, environment: str, database_url: str, *, enabled: bool) -> bool:
-    """Whether that changed anything."""
-
-    async def work(administration: Administration) -> bool:
-        rows, found = await administration.read(environment)
+def _set_enabled(agent: str, environment: str, database_url: str, *, enabled: bool) -> None:
+    async def read(operation: Operation) -> tuple[bool, Put]:
+        rows, found = await operation.read(environment)
         known = [row for row in rows.objects if row.environment_id == found.id and row.kind == "agent"]
         row = next((row for row in known if agent in {row.name, row.id}), None)
         if row is None:
             names = ", ".join(sorted(row.name for row in known)) or "none"
             raise click.ClickException(f"there is no agent {agent!r} in {found.name}; there is {names}")
-        before = bool(row.document.get("enabled", True))
-        administration.members.update(
-            agent=row.id, agent_name=row.name, before={"enabled": before}, after={"enabled": enabled}
-        )
-        if before == enabled:
-            return False
+        operation.members.update(agent=row.id, agent_name=row.name)
         changed = replace(row, document={**row.document, "enabled": enabled})
-        await administration.store.directory_rows.change([Put(changed)], rows.version)
-        return True
+        return bool(row.document.get("enabled", True)), Put(changed)
 
-    return administer(database_url, work)
+    set_enabled(agent, database_url, read, enabled=enabled)

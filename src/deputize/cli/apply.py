@@ -1,18 +1,28 @@
 """`deputize apply`: make an environment what a file says."""
 
+import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from deputize.authority import environment_file
 from deputize.authority.environment_file import DEFAULT_BASE_URL, Application, Applied, EnvironmentFileInvalid
 from deputize.authority.passwords import Passwords
-from deputize.cli.administration import Administration, administer
-from deputize.cli.database import DATA
-from deputize.cli.origins import BaseUrl
-from deputize.cli.secrets_file import SecretsFileInvalid, write_secrets
+from deputize.authority.storage import Kind
+from deputize.cli.administration import Operation, administer
+from deputize.cli.options import DATA, BaseUrl
+from deputize.kernel import strict_json
+from deputize.kernel.errors import DeputizeError
+
+_MEMBERS: Mapping[Kind, str] = {"resource": "resources", "agent": "agents"}
+"""The members of the secrets file, by the kind of object they list."""
+
+
+class SecretsFileInvalid(DeputizeError):
+    """A file of that name exists and is something else; it was not overwritten."""
 
 
 @click.command("apply")
@@ -55,69 +65,111 @@ def apply(
 
     Applying a file again changes nothing. A running authority follows within a second.
     """
-    application = Application(file.read_bytes(), str(file), _resolver(settings), prune, dry_run, base_url)
-    applied = administer(database_url, lambda administration: _apply(administration, application))
-    _report(applied, dry_run=dry_run)
-    if not dry_run:
-        _hand_out(applied, secrets_out)
-
-
-async def _apply(administration: Administration, application: Application) -> Applied:
-    administration.members.update(file=application.file, dry_run=application.dry_run, prune=application.prune)
-    passwords = Passwords()
-    try:
-        applied = await environment_file.apply(
-            application, administration.store, passwords, administration.clock
-        )
-    except EnvironmentFileInvalid as error:
-        count = len(error.errors)
-        raise click.ClickException(
-            f"{application.file} has {count} error{'s' * (count > 1)}; nothing was changed\n{error}"
-        ) from error
-    finally:
-        passwords.close()
-    administration.environment_id = applied.environment.id
-    administration.members.update(changes=[difference.record() for difference in applied.differences])
-    return applied
-
-
-def _resolver(settings: Sequence[str]) -> Callable[[str], str | None]:
-    named: dict[str, str] = dict(os.environ)
+    names: dict[str, str] = dict(os.environ)
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not equals or not name:
             raise click.BadParameter(f"{setting[:32]!r} is not NAME=VALUE", param_hint="--set")
-        named[name] = value
-    return named.get
+        names[name] = value
+    application = Application(file.read_bytes(), str(file), names.get, prune, dry_run, base_url)
 
+    async def work(operation: Operation) -> Applied:
+        operation.members.update(file=application.file, dry_run=dry_run, prune=prune)
+        passwords = Passwords()
+        try:
+            applied = await environment_file.apply(application, operation.store, passwords, operation.clock)
+        except EnvironmentFileInvalid as error:
+            count = len(error.errors)
+            raise click.ClickException(
+                f"{application.file} has {count} error{'s' * (count > 1)}; nothing was changed\n{error}"
+            ) from error
+        finally:
+            passwords.close()
+        operation.environment_id = applied.environment.id
+        operation.members.update(changes=[difference.record() for difference in applied.differences])
+        return applied
 
-def _report(applied: Applied, *, dry_run: bool) -> None:
+    applied = administer(database_url, work)
     for line in applied.lines or ("no changes",):
         click.echo(line)
     for warning in applied.warnings:
         click.echo(f"warning: {warning}", err=True)
     if dry_run:
         click.echo("dry run: nothing was changed")
+    else:
+        _hand_out(applied, secrets_out)
 
 
 def _hand_out(applied: Applied, secrets_file: Path | None) -> None:
+    """Print the issuer; write new secrets to the file, or print them where there is none or it cannot be."""
     issuer = f"{applied.base_url}/{applied.environment.id}/as"
     click.echo(f"issuer {issuer}")
+    failure: Exception | None = None
     if secrets_file is not None:
         try:
             write_secrets(secrets_file, applied, issuer)
         except (OSError, SecretsFileInvalid) as error:
-            _print_secrets(applied)
-            raise click.ClickException(
-                f"the environment was changed, but {secrets_file} was not written: {error}"
-            ) from error
-    else:
-        _print_secrets(applied)
-
-
-def _print_secrets(applied: Applied) -> None:
+            failure = error
+        else:
+            return
     for issued in applied.secrets:
-        click.echo(
-            f"{issued.owner.kind} {issued.owner.name}: id {issued.owner.id}, secret {issued.text} (shown "
-            f"only now)"
-        )
+        owner = issued.owner
+        click.echo(f"{owner.kind} {owner.name}: id {owner.id}, secret {issued.text} (shown only now)")
+    if failure:
+        raise click.ClickException(
+            f"the environment was changed, but {secrets_file} was not written: {failure}"
+        ) from failure
+
+
+def write_secrets(path: Path, applied: Applied, issuer: str) -> None:
+    """Write ids of resources and agents, and the secrets known so far, with mode 0600: whole or not at all.
+
+    Raises `SecretsFileInvalid` or `OSError`.
+    """
+    known = {**_read_secrets(path), **{issued.owner.id: issued.text for issued in applied.secrets}}
+    content: dict[str, Any] = {
+        "environment": {"id": applied.environment.id, "name": applied.environment.name},
+        "issuer": issuer,
+    }
+    for kind, member in _MEMBERS.items():
+        content[member] = {
+            row.name: {"id": row.id} | ({"secret": known[row.id]} if row.id in known else {})
+            for row in applied.objects
+            if row.kind == kind
+        }
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _read_secrets(path: Path) -> Mapping[str, str]:
+    """The secrets an earlier run wrote, by the id of their owner.
+
+    Only their digests are stored elsewhere, so they must not get lost.
+    """
+    if not path.exists():
+        return {}
+    try:
+        content = strict_json.loads(path.read_bytes())
+    except strict_json.JsonError as error:
+        raise SecretsFileInvalid(f"it exists and is not JSON: {error}") from error
+    if not isinstance(content, Mapping) or "issuer" not in content:
+        raise SecretsFileInvalid("it exists and was not written by deputize apply")
+    objects = (content.get(member) for member in _MEMBERS.values())
+    entries = (
+        entry
+        for named in objects
+        if isinstance(named, Mapping)
+        for entry in named.values()
+        if isinstance(entry, Mapping)
+    )
+    return {
+        str(entry["id"]): str(entry["secret"]) for entry in entries if "id" in entry and "secret" in entry
+    }

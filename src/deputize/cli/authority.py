@@ -10,9 +10,8 @@ from deputize.authority.audit import AuditUnusable
 from deputize.authority.client_address import Network
 from deputize.authority.serve import ListenFailed, ServeOptions, serve
 from deputize.authority.storage import StorageError
-from deputize.cli.database import DATA, audit_directory
 from deputize.cli.log import configure_logging
-from deputize.cli.origins import FIX, BaseUrl
+from deputize.cli.options import BASE_URL_FIX, DATA, BaseUrl, audit_directory
 from deputize.kernel.uris import is_loopback_host
 
 
@@ -58,18 +57,13 @@ def serve_command(
     database_url: str, host: str, port: int, base_url: str | None, trusted_proxies: tuple[Network, ...]
 ) -> None:
     """Serve until SIGTERM or SIGINT. Changes made by `deputize apply` show within a second."""
+    if base_url is None and not is_loopback_host(host):  # never taken from Host, which is the caller's word
+        raise click.UsageError(f"--base-url is needed when listening on {host}: {BASE_URL_FIX}")
     configure_logging()
-    options = ServeOptions(host, port, _base_url(base_url, host, port), trusted_proxies)
+    options = ServeOptions(host, port, base_url or f"http://localhost:{port}", trusted_proxies)
     try:
         uvloop.run(serve(database_url, options, audit_directory(database_url)))
     except (AuditUnusable, StorageError, ListenFailed) as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         sys.exit(0)
-
-
-def _base_url(given: str | None, host: str, port: int) -> str:
-    """The base URL. It is never derived from a request: a Host header is the caller's word."""
-    if given is None and not is_loopback_host(host):
-        raise click.UsageError(f"--base-url is needed when listening on {host}: {FIX}")
-    return given or f"http://localhost:{port}"

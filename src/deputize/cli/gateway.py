@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -38,8 +38,29 @@ def gateway() -> None:
 def serve(directory: Path) -> None:
     """Serve until SIGTERM or SIGINT. Routes reload by themselves; SIGHUP reloads them now."""
     configure_logging()
+    instance = directory.absolute()
+
+    async def run() -> None:
+        served = await Gateway.load(instance, os.environ)
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+        reloads: set[asyncio.Task[None]] = set()
+
+        def reload() -> None:
+            task = loop.create_task(served.reload())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        await served.start()
+        spare_collector()
+        await ended.wait()
+        await served.stop()
+
     try:
-        uvloop.run(_serve(directory.absolute()))
+        uvloop.run(run())
     except ConfigurationError as error:
         raise click.ClickException(str(error)) from error
 
@@ -52,44 +73,22 @@ def check(directory: Path) -> None:
     Fails if anything is wrong.
     """
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    errors, warnings = asyncio.run(_problems(directory.absolute()))
-    _print("warning", warnings)
-    _print("error", errors)
+    instance = directory.absolute()
+
+    async def load() -> tuple[Sequence[ConfigurationError], Sequence[ConfigurationError]]:
+        try:
+            loaded = await Gateway.load(instance, os.environ)
+        except ConfigurationError as error:
+            return error.errors, ()
+        found = loaded.problems()
+        await loaded.stop()
+        return found
+
+    errors, warnings = asyncio.run(load())
+    for problem in warnings:
+        click.echo(f"warning: {problem}")
+    for problem in errors:
+        click.echo(f"error: {problem}")
     if errors:
         raise click.exceptions.Exit(1)
     click.echo(f"{directory}: can be served")
-
-
-async def _serve(directory: Path) -> None:
-    served = await Gateway.load(directory, os.environ)
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    reloads: set[asyncio.Task[None]] = set()
-
-    def reload() -> None:
-        task = loop.create_task(served.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    await served.start()
-    spare_collector()
-    await ended.wait()
-    await served.stop()
-
-
-async def _problems(directory: Path) -> tuple[tuple[ConfigurationError, ...], tuple[ConfigurationError, ...]]:
-    try:
-        loaded = await Gateway.load(directory, os.environ)
-    except ConfigurationError as error:
-        return tuple(error.errors), ()
-    found = loaded.problems()
-    await loaded.stop()
-    return found
-
-
-def _print(severity: str, problems: Iterable[ConfigurationError]) -> None:
-    for problem in problems:
-        click.echo(f"{severity}: {problem}")

@@ -1,18 +1,15 @@
 """`deputize keys`: the keys that sign tokens."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import click
 
 from deputize.authority.directory.assemble import key_ring
 from deputize.authority.directory.changes import retire_key, rotate_keys
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, SigningKeyRow
-from deputize.cli.administration import Administration, administer
-from deputize.cli.database import DATA
+from deputize.cli.administration import Operation, administer, moment_text
+from deputize.cli.options import DATA, ENVIRONMENT
 from deputize.jose import ALGORITHMS, DEFAULT_ALGORITHM, SigningKey, outlived_at
-
-ENVIRONMENT = click.option("--environment", "name", required=True, help="Name or id of the environment.")
 
 
 @click.group("keys")
@@ -26,17 +23,17 @@ def keys() -> None:
 def list_keys(name: str, database_url: str) -> None:
     """Show an environment's keys: which one signs, and until when retired ones verify what they signed."""
 
-    async def work(administration: Administration) -> Sequence[SigningKey]:
-        return key_ring(_ring(*await administration.read(name))).keys
+    async def work(operation: Operation) -> Sequence[SigningKey]:
+        return key_ring(_keys_of(*await operation.read(name))).keys
 
     for key in administer(database_url, work):
         end = outlived_at(key)
         until = (
             ""
             if end is None
-            else f", retired {_moment(key.retired_at or 0.0)}, verifies until {_moment(end)}"
+            else f", retired {moment_text(key.retired_at or 0.0)}, verifies until {moment_text(end)}"
         )
-        click.echo(f"{key.kid}  {key.algorithm}  {key.state}, made {_moment(key.created_at)}{until}")
+        click.echo(f"{key.kid}  {key.algorithm}  {key.state}, made {moment_text(key.created_at)}{until}")
 
 
 @keys.command()
@@ -57,12 +54,12 @@ def rotate(name: str, database_url: str, algorithm: str) -> None:
     forgotten then.
     """
 
-    async def work(administration: Administration) -> str:
-        rows, environment = await administration.read(name)
-        before = _ring(rows, environment)
-        changes, current = rotate_keys(environment.id, before, administration.clock.now(), algorithm)
-        await administration.store.directory_rows.change(changes, rows.version)
-        await _tell(administration, before)
+    async def work(operation: Operation) -> str:
+        rows, environment = await operation.read(name)
+        before = _keys_of(rows, environment)
+        changes, current = rotate_keys(environment.id, before, operation.clock.now(), algorithm)
+        await operation.store.directory_rows.change(changes, rows.version)
+        await _record_states(operation, before)
         return current
 
     click.echo(f"{name} signs with {administer(database_url, work)}")
@@ -78,31 +75,26 @@ def retire(kid: str, name: str, database_url: str) -> None:
     For a key that somebody else may have: rotate until it is retired, then retire it.
     """
 
-    async def work(administration: Administration) -> None:
-        rows, environment = await administration.read(name)
-        before = _ring(rows, environment)
-        await administration.store.directory_rows.change(
-            retire_key(environment.id, before, kid), rows.version
-        )
-        await _tell(administration, before)
+    async def work(operation: Operation) -> None:
+        rows, environment = await operation.read(name)
+        before = _keys_of(rows, environment)
+        await operation.store.directory_rows.change(retire_key(environment.id, before, kid), rows.version)
+        await _record_states(operation, before)
 
     administer(database_url, work)
     click.echo(f"{name} has forgotten {kid}")
 
 
-async def _tell(administration: Administration, before: Sequence[SigningKeyRow]) -> None:
-    rows = await administration.store.directory_rows.load()
-    after = [row for row in rows.signing_keys if row.environment_id == administration.environment_id]
-    administration.members.update(before=_states(before), after=_states(after))
+async def _record_states(operation: Operation, before: Sequence[SigningKeyRow]) -> None:
+    """Put the keys' states before and after into the audit record."""
+
+    def states(rows: Sequence[SigningKeyRow]) -> Mapping[str, str]:
+        return {key.kid: key.state for key in key_ring(rows).keys}
+
+    rows = await operation.store.directory_rows.load()
+    after = [row for row in rows.signing_keys if row.environment_id == operation.environment_id]
+    operation.members.update(before=states(before), after=states(after))
 
 
-def _states(rows: Sequence[SigningKeyRow]) -> Mapping[str, str]:
-    return {key.kid: key.state for key in key_ring(rows).keys}
-
-
-def _ring(rows: DirectoryRows, environment: EnvironmentRow) -> Sequence[SigningKeyRow]:
+def _keys_of(rows: DirectoryRows, environment: EnvironmentRow) -> Sequence[SigningKeyRow]:
     return [row for row in rows.signing_keys if row.environment_id == environment.id]
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,7 +1,4 @@
-"""How the programs log.
-
-One JSON object a line on standard error, so that people and collectors read the same.
-"""
+"""The log of both programs: one JSON object a line on standard error, the same for people and collectors."""
 
 import contextlib
 import json
@@ -10,7 +7,6 @@ import sys
 from typing import IO
 
 import structlog
-from structlog.typing import EventDict, WrappedLogger
 
 _JSON = json.JSONEncoder(default=repr)
 """Made once: structlog's own renderer makes one a line, which costs more than the line."""
@@ -24,7 +20,7 @@ def configure_logging() -> None:
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt="iso"),
             structlog.processors.format_exc_info,
-            _render,
+            lambda _logger, _method, event: _JSON.encode(event).encode(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=lambda *_: writer,
@@ -36,7 +32,7 @@ def configure_logging() -> None:
 
 
 class _LineWriter:
-    """A logger whose reader may be gone, or whose disk is full.
+    """Writes lines to a stream whose reader may be gone, or whose disk may be full.
 
     Lines are lost then, and nothing else fails.
     """
@@ -45,7 +41,7 @@ class _LineWriter:
         self._stream = stream
 
     def write(self, line: bytes) -> None:
-        """Write the line where anybody takes it."""
+        """Write the line, or lose it."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(line + b"\n")
             self._stream.flush()
@@ -53,12 +49,8 @@ class _LineWriter:
     debug = info = warning = error = critical = write
 
 
-def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> bytes:
-    return _JSON.encode(event).encode()
-
-
 class _JsonFormatter(logging.Formatter):
-    """What libraries log, in the shape of our own lines."""
+    """Writes what libraries log in the shape of our own lines."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""

@@ -1,13 +1,11 @@
 """`deputize sessions`: who is signed on, and end it."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import click
 
-from deputize.cli.administration import Administration, administer
-from deputize.cli.database import DATA
-from deputize.cli.keys import ENVIRONMENT
+from deputize.cli.administration import Operation, administer, moment_text
+from deputize.cli.options import DATA, ENVIRONMENT
 from deputize.cli.users import find_user
 from deputize.oauth.records.store import Session, User
 
@@ -27,22 +25,24 @@ def list_sessions(name: str, database_url: str, username: str | None) -> None:
     Agents may hold tokens of a session that lapsed in the browser.
     """
 
-    async def work(administration: Administration) -> tuple[Sequence[tuple[Session, User]], float]:
-        _, environment = await administration.read(name)
-        only = await find_user(administration, name, username) if username else None
-        users = {user.id: user for user in await administration.store.users.users_of(environment.id)}
-        found = await administration.store.sessions.sessions_of(environment.id)
+    async def work(operation: Operation) -> tuple[Sequence[tuple[Session, User]], float]:
+        _, environment = await operation.read(name)
+        only = await find_user(operation, name, username) if username else None
+        users = {user.id: user for user in await operation.store.users.users_of(environment.id)}
+        found = await operation.store.sessions.sessions_of(environment.id)
         listed = [(each, users[each.user_id]) for each in found if only is None or each.user_id == only.id]
-        return listed, administration.clock.now()
+        return listed, operation.clock.now()
 
     listed, now = administer(database_url, work)
     for session, user in listed:
         state = (
-            "lapsed in the browser" if session.expires_at <= now else f"until {_moment(session.expires_at)}"
+            "lapsed in the browser"
+            if session.expires_at <= now
+            else f"until {moment_text(session.expires_at)}"
         )
         click.echo(
-            f"{session.id}  {user.username}, since {_moment(session.created_at)}, used "
-            f"{_moment(session.last_used_at)}, {state}"
+            f"{session.id}  {user.username}, since {moment_text(session.created_at)}, used "
+            f"{moment_text(session.last_used_at)}, {state}"
         )
     if not listed:
         click.echo("nobody is signed on")
@@ -61,23 +61,19 @@ def end(session: str | None, name: str, database_url: str, username: str | None)
     if (session is None) == (username is None):
         raise click.UsageError("name a session, or a user with --user")
 
-    async def work(administration: Administration) -> int:
-        _, environment = await administration.read(name)
-        only = await find_user(administration, name, username) if username else None
-        found = await administration.store.sessions.sessions_of(environment.id)
+    async def work(operation: Operation) -> int:
+        _, environment = await operation.read(name)
+        only = await find_user(operation, name, username) if username else None
+        found = await operation.store.sessions.sessions_of(environment.id)
         ending = [each.id for each in found if each.id == session or (only and each.user_id == only.id)]
         if session is not None and not ending:
             raise click.ClickException(
                 f"there is no session {session!r} in {environment.name}, or it was ended already"
             )
         for each in ending:
-            await administration.store.sessions.end_session(each, administration.clock.now())
-        administration.members.update(sessions=ending)
+            await operation.store.sessions.end_session(each, operation.clock.now())
+        operation.members.update(sessions=ending)
         return len(ending)
 
     count = administer(database_url, work)
     click.echo(f"{count} session{'' if count == 1 else 's'} ended")
-
-
-def _moment(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -5,9 +5,8 @@ from dataclasses import replace
 import click
 
 from deputize.authority.storage import Put
-from deputize.cli.administration import Administration, administer
-from deputize.cli.database import DATA
-from deputize.cli.keys import ENVIRONMENT
+from deputize.cli.administration import Operation, administer, set_enabled
+from deputize.cli.options import DATA, ENVIRONMENT
 from deputize.oauth.records.store import User
 
 
@@ -22,8 +21,7 @@ def users() -> None:
 @DATA
 def disable(username: str, name: str, database_url: str) -> None:
     """Stop USERNAME's account at once: sessions and every token about the user end for good."""
-    changed = _set_enabled(username, name, database_url, enabled=False)
-    click.echo(f"{username} is disabled" if changed else f"{username} was disabled already")
+    _set_enabled(username, name, database_url, enabled=False)
 
 
 @users.command()
@@ -32,8 +30,7 @@ def disable(username: str, name: str, database_url: str) -> None:
 @DATA
 def enable(username: str, name: str, database_url: str) -> None:
     """Let USERNAME sign on again. What ended stays ended."""
-    changed = _set_enabled(username, name, database_url, enabled=True)
-    click.echo(f"{username} is enabled" if changed else f"{username} was enabled already")
+    _set_enabled(username, name, database_url, enabled=True)
 
 
 @users.command()
@@ -45,36 +42,28 @@ def unlock(username: str, name: str, database_url: str) -> None:
     wait.
     """
 
-    async def work(administration: Administration) -> None:
-        user = await find_user(administration, name, username)
-        await administration.store.sign_on_failures.clear_failures(user.environment_id, user.username)
+    async def work(operation: Operation) -> None:
+        user = await find_user(operation, name, username)
+        await operation.store.sign_on_failures.clear_failures(user.environment_id, user.username)
 
     administer(database_url, work)
     click.echo(f"{username} may sign on at once")
 
 
-async def find_user(administration: Administration, environment: str, username: str) -> User:
+async def find_user(operation: Operation, environment: str, username: str) -> User:
     """The user with that name or id. Raises `click.ClickException` when there is none."""
-    _, found = await administration.read(environment)
-    store = administration.store.users
+    _, found = await operation.read(environment)
+    store = operation.store.users
     user = await store.find_user(found.id, username) or await store.find_user_by_id(found.id, username)
     if user is None:
         raise click.ClickException(f"there is no user {username!r} in {found.name}")
-    administration.members.update(user=user.id, username=user.username)
+    operation.members.update(user=user.id, username=user.username)
     return user
 
 
-def _set_enabled(username: str, environment: str, database_url: str, *, enabled: bool) -> bool:
-    """Whether that changed anything."""
+def _set_enabled(username: str, environment: str, database_url: str, *, enabled: bool) -> None:
+    async def read(operation: Operation) -> tuple[bool, Put]:
+        user = await find_user(operation, environment, username)
+        return user.enabled, Put(replace(user, enabled=enabled))
 
-    async def work(administration: Administration) -> bool:
-        rows = administration.store.directory_rows
-        version = await rows.version()
-        user = await find_user(administration, environment, username)
-        administration.members.update(before={"enabled": user.enabled}, after={"enabled": enabled})
-        if user.enabled == enabled:
-            return False
-        await rows.change([Put(replace(user, enabled=enabled))], version)
-        return True
-
-    return administer(database_url, work)
+    set_enabled(username, database_url, read, enabled=enabled)

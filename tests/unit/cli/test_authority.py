@@ -1,9 +1,7 @@
-from importlib import import_module
-
 import pytest
 from click.testing import CliRunner
 
-authority = import_module("deputize.cli.authority")  # the package has a command of that name
+from deputize.cli import authority
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from support.patience import PATIENCE
 
 
 def test_a_taken_port_is_named_with_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys.modules["deputize.cli.authority"], "configure_logging", lambda: None)
+    monkeypatch.setattr("deputize.cli.authority.configure_logging", lambda: None)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = CliRunner().invoke(

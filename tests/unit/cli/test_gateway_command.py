@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import sys
-from importlib import import_module
 
 import pytest
 import structlog
@@ -26,7 +25,7 @@ ADMIN = {
 @pytest.fixture(autouse=True)
 def _logging_as_before(monkeypatch):
     """Commands configure the whole process's log; the one this runs in belongs to other tests as well."""
-    monkeypatch.setattr(import_module("deputize.cli.gateway"), "configure_logging", lambda: None)
+    monkeypatch.setattr("deputize.cli.gateway.configure_logging", lambda: None)
     yield
     structlog.reset_defaults()
 

@@ -1,0 +1,82 @@
+"""The command line loads a command when it is needed, and says which packages to install when they are not there."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from deputize.cli import COMMANDS, main
+
+
+def run(*arguments, missing=()):
+    """What the command prints in a process of its own, where some packages are not installed."""
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"
+        "from deputize.cli import main\n"
+        f"try: main({list(arguments)!r})\n"
+        "finally:\n"
+        " import json; print(json.dumps(sorted(name for name in sys.modules if name.startswith('deputize.'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    *_, loaded = done.stdout.splitlines()
+    return done.returncode, done.stdout + done.stderr, json.loads(loaded)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_the_list_says_what_the_command_says_of_itself(command):
+    loaded = command.load()
+    assert loaded.name == command.name
+    assert loaded.help.split("\n\n")[0] == command.help
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("--help",)])
+def test_no_command_is_loaded_for_the_list_or_the_version(arguments):
+    code, output, loaded = run(*arguments)
+    assert (code, loaded) == (0, ["deputize.cli"]), output
+
+
+def test_the_list_names_every_command():
+    listed = CliRunner().invoke(main, ["--help"]).output
+    assert [line.split()[0] for line in listed.partition("Commands:\n")[2].splitlines()] == sorted(
+        command.name for command in COMMANDS
+    )
+
+
+def test_a_command_that_nobody_knows():
+    result = CliRunner().invoke(main, ["authorty"])
+    assert (result.exit_code, "Did you mean 'authority'?" in result.output) == (2, True)
+
+
+AUTHORITY_ONLY = ("sqlalchemy", "alembic", "starlette", "uvicorn", "argon2", "jinja2", "nh3", "yaml")
+
+
+@pytest.mark.parametrize(
+    "command", [each.name for each in COMMANDS if each.name != "gateway"], ids=lambda command: command
+)
+def test_without_the_authoritys_packages_one_line_says_what_to_install(command):
+    code, output, _ = run(command, "--help", missing=AUTHORITY_ONLY)
+    error, *others = [line for line in output.splitlines() if not line.startswith("[")]
+    assert (code, others) == (1, [])
+    assert error.startswith(f"Error: {command} needs the package ")
+    assert error.endswith("which is not installed; try: pip install 'deputize[authority]'")
+
+
+def test_the_gateway_works_without_the_authoritys_packages():
+    code, output, loaded = run("gateway", "serve", "--help", missing=AUTHORITY_ONLY)
+    assert code == 0, output
+    assert "deputize.gateway.app" in loaded
+
+
+def test_without_the_gateways_packages_one_line_says_what_to_install():
+    code, output, _ = run("gateway", "--help", missing=("httptools",))
+    assert code == 1
+    assert "try: pip install 'deputize[gateway]'" in output
+
+
+def test_a_fault_of_our_own_is_not_taken_for_a_missing_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "deputize.cli.gateway", None)
+    (gateway,) = [command for command in COMMANDS if command.name == "gateway"]
+    with pytest.raises(ModuleNotFoundError):
+        gateway.load()
