@@ -23,16 +23,17 @@ from deputize.expressions.functions.function import Function
 from deputize.expressions.functions.gateway import FUNCTIONS, METHODS
 from deputize.expressions.functions.mapping import LIBRARIES
 from deputize.gateway import catalogue
-from deputize.gateway.audit.objects import AUDIT_OBJECTS, HandlerConfig, JsonHandlerConfig
+from deputize.gateway.audit import AUDIT_OBJECTS
+from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
 from deputize.gateway.config.admin import AdminSettings, GatewaySettings
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.loading.routes import RouteSettings
 from deputize.gateway.resolvers import RESOLVERS
-from deputize.gateway.secrets.objects import SECRET_OBJECTS
+from deputize.gateway.secrets import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
-from deputize.gateway.tls.objects import TLS_OBJECTS
+from deputize.gateway.tls import TLS_OBJECTS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"
@@ -49,10 +50,6 @@ FILES: tuple[tuple[str, type[Settings]], ...] = (
     ("`config/admin.json`", AdminSettings),
     ("`config/config.json`, which may be absent", GatewaySettings),
     ("`config/routes/*.json`", RouteSettings),
-)
-EVENT_HANDLERS: tuple[tuple[str, type[Settings]], ...] = (
-    ("Configuration of `JsonAuditEventHandler`", JsonHandlerConfig),
-    ("Configuration of `JsonStdoutAuditEventHandler`", HandlerConfig),
 )
 ENTRIES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The file", entries.EnvironmentFile),
@@ -136,7 +133,9 @@ def _gateway_objects() -> str:
     for title, kinds in GROUPS:
         sections.append(f"\n## {title}\n")
         sections.extend(_object(kind) for kind in kinds)
-    sections.extend(_named_model(title, model) for title, model in EVENT_HANDLERS)
+    sections.extend(
+        _named_model(f"Configuration of `{kind.__name__}`", kind.Config) for kind in EVENT_HANDLERS.own
+    )
     return "\n".join(sections)
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from types import MappingProxyType
 
-from deputize.gateway.audit.objects import AUDIT_OBJECTS
+from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.config.declarations import declarations
 from deputize.gateway.config.instance import Instance
 from deputize.gateway.config.properties import Properties, outermost

@@ -3,14 +3,14 @@
 import json
 from types import MappingProxyType
 
-from deputize.gateway.audit.objects import AUDIT_OBJECTS
+from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.exchange.contexts import read_claims
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.resolvers.resolution import RejectedToken
-from deputize.gateway.secrets.objects import SECRET_OBJECTS
+from deputize.gateway.secrets import SECRET_OBJECTS
 from support.gateway import Answering, exchange_for, heap_of, instance_for, registry_for
 
 RESOURCE = "https://ig.example.com:8443/mcp"

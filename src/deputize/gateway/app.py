@@ -13,7 +13,7 @@ from deputize.gateway.config.admin import ListenerSettings
 from deputize.gateway.config.declarations import below
 from deputize.gateway.exchange.recording import unheard_audit
 from deputize.gateway.loading.instance import LoadedInstance, load
-from deputize.gateway.tls.objects import ServerTls
+from deputize.gateway.tls.server_options import ServerTls
 from deputize.http.exchange import Handler
 from deputize.http.listener import Gate, Listener, ListenerLimits, Records, serve
 from deputize.kernel.clock import Clock, SystemClock

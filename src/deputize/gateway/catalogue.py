@@ -3,14 +3,14 @@
 The folders' tuples, joined, and what other packages add.
 """
 
-from deputize.gateway.audit.objects import AUDIT_OBJECTS
+from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.loading.context import HeapType
 from deputize.gateway.resolvers import RESOLVERS
-from deputize.gateway.secrets.objects import SECRET_OBJECTS
+from deputize.gateway.secrets import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
-from deputize.gateway.tls.objects import TLS_OBJECTS
+from deputize.gateway.tls import TLS_OBJECTS
 from deputize.kernel.families import Family
 
 

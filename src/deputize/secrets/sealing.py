@@ -1,6 +1,4 @@
-"""Texts that a client keeps for us and can neither read, change, nor use for another than they were made
-for.
-"""
+"""Texts that a client keeps for us, which it can neither read nor change nor use for another purpose."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -27,18 +25,16 @@ class TextSeal:
         self._secrets = secrets
 
     def seal(self, text: str, binding: bytes) -> str:
-        """`text`, which is ASCII, as text of visible ASCII that only opens with `binding`, about 4/3 as long
-        plus 38 characters.
+        """Encrypt `text`, which is ASCII, so that it only opens with the same `binding`.
+
+        The result is visible ASCII, about 4/3 as long plus 38 characters.
         """
         nonce = random_bytes(_NONCE)
         sealed = _cipher(self._secrets()[0]).encrypt(nonce, text.encode("ascii"), binding)
         return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode("ascii")
 
     def open(self, sealed: str, binding: bytes) -> str | None:
-        """What was sealed.
-
-        `None` for all but the very text that `seal` made for `binding` under a secret still in force.
-        """
+        """Decrypt what `seal` made for `binding` under a secret still in force; `None` for anything else."""
         try:
             data = base64.b64decode(sealed + "=" * (-len(sealed) % 4), b"-_", validate=True)
         except ValueError:

@@ -1,7 +1,7 @@
-"""What stores hand out, and what goes wrong."""
+"""Secrets as stores hand them out, the protocols of stores and formats, and what goes wrong."""
 
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -56,8 +56,16 @@ class SecretFormat(Protocol):
     """Reads stored bytes as a secret."""
 
     def decode(self, stored: bytes) -> Secret:
-        """The secret in `stored`. Raises `FormatError`."""
+        """Read the secret in `stored`. Raises `FormatError`."""
         ...
+
+
+@runtime_checkable
+class NamedFormat(SecretFormat, Protocol):
+    """A format without settings of its own, which configuration refers to by `name`."""
+
+    name: ClassVar[str]
+    """The name in configuration, such as `PLAIN`."""
 
 
 @runtime_checkable
@@ -65,7 +73,7 @@ class SecretStore(Protocol):
     """Finds secrets by id."""
 
     def find(self, secret_id: str) -> Secret | None:
-        """The secret, or `None` when this store has none of that id.
+        """Find the secret; `None` when this store has none of that id.
 
         Raises `SecretError` when it has one it cannot read.
         """
@@ -76,52 +84,25 @@ class SecretStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class SecretsProvider:
-    """Asks its stores in order; the first that has the secret answers."""
-
-    stores: tuple[SecretStore, ...]
-
-    def find(self, secret_id: str) -> Secret | None:
-        """As `SecretStore.find`."""
-        for store in self.stores:
-            secret = store.find(secret_id)
-            if secret is not None:
-                return secret
-        return None
-
-    def place(self, secret_id: str) -> str:
-        """As `SecretStore.place`, of every store."""
-        return ", ".join(store.place(secret_id) for store in self.stores)
-
-
 def generic_secret(store: SecretStore, secret_id: str) -> GenericSecret:
-    """The bytes kept under `secret_id`. Raises `SecretError`."""
-    secret = _required(store, secret_id)
-    if not isinstance(secret, GenericSecret):
-        raise SecretError(
-            type(store).__name__,
-            secret_id,
-            store.place(secret_id),
-            "holds a key, not a password or other text",
-        )
-    return secret
+    """Find the bytes kept under `secret_id`. Raises `SecretError`."""
+    secret = _find(store, secret_id)
+    if isinstance(secret, GenericSecret):
+        return secret
+    reason = "holds a key, not a password or other text"
+    raise SecretError(type(store).__name__, secret_id, store.place(secret_id), reason)
 
 
 def crypto_key(store: SecretStore, secret_id: str) -> CryptoKey:
-    """The key or certificates kept under `secret_id`. Raises `SecretError`."""
-    secret = _required(store, secret_id)
-    if not isinstance(secret, CryptoKey):
-        raise SecretError(
-            type(store).__name__,
-            secret_id,
-            store.place(secret_id),
-            "is not read as a key: give its mapping a PemPropertyFormat",
-        )
-    return secret
+    """Find the key or certificates kept under `secret_id`. Raises `SecretError`."""
+    secret = _find(store, secret_id)
+    if isinstance(secret, CryptoKey):
+        return secret
+    reason = "is not read as a key: give its mapping a PemPropertyFormat"
+    raise SecretError(type(store).__name__, secret_id, store.place(secret_id), reason)
 
 
-def _required(store: SecretStore, secret_id: str) -> Secret:
+def _find(store: SecretStore, secret_id: str) -> Secret:
     secret = store.find(secret_id)
     if secret is None:
         raise SecretError(type(store).__name__, secret_id, store.place(secret_id), "does not exist")

@@ -92,9 +92,9 @@ def test_a_foreign_certificate_first_is_refused(key_pem, foreign_certificate_pem
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(stored):
-    for kind in FORMATS:
+    for each in (*FORMATS.own, PemFormat()):
         try:
-            secret = kind().decode(stored)
+            secret = each.decode(stored)
         except FormatError:
             continue
         assert isinstance(secret, GenericSecret)

@@ -4,7 +4,7 @@ from pydantic import Field
 
 from deputize.gateway.config.settings import Duration, Reference, Settings
 from deputize.gateway.loading.context import BuildContext
-from deputize.gateway.tls.objects import ClientTls
+from deputize.gateway.tls.client_options import ClientTls
 from deputize.http.upstream import Deadlines, PoolLimits, Upstream
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from typing import ClassVar
 
 from deputize.secrets.secret import FormatError, GenericSecret
 
@@ -9,8 +10,10 @@ from deputize.secrets.secret import FormatError, GenericSecret
 class Base64Format:
     """Blanks and line breaks around the text are ignored; anything else outside the alphabet is refused."""
 
+    name: ClassVar[str] = "BASE64"
+
     def decode(self, stored: bytes) -> GenericSecret:
-        """The decoded bytes. Raises `FormatError`."""
+        """Decode the text. Raises `FormatError`."""
         try:
             value = base64.b64decode(stored.strip(), validate=True)
         except (binascii.Error, ValueError) as error:

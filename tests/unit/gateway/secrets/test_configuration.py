@@ -1,7 +1,14 @@
+import dataclasses
+import sys
+from importlib.metadata import EntryPoint
+from types import SimpleNamespace
+
 import pytest
 
+from deputize.gateway.secrets import formats
+from deputize.kernel import families
 from deputize.kernel.errors import ConfigurationError
-from deputize.secrets.secret import SecretFormat, SecretStore, generic_secret
+from deputize.secrets.secret import GenericSecret, SecretFormat, SecretStore, generic_secret
 from support.gateway import built, instance_for
 from support.oauth_filters import oauth_heap
 
@@ -90,3 +97,19 @@ def test_pem_asks_another_store_for_the_password():
     assert built(SecretFormat, {"type": "PemPropertyFormat"}, heap).password is None
     with pytest.raises(ConfigurationError, match="belong together"):
         built(SecretFormat, {"type": "PemPropertyFormat", "config": {"secretsProvider": "env"}}, heap)
+
+
+class ReversedFormat:
+    name = "REVERSED"
+
+    def decode(self, stored):
+        return GenericSecret(stored[::-1])
+
+
+def test_a_format_of_another_package_is_named_like_our_own(monkeypatch):
+    entry = EntryPoint("reversed", "strangers:REVERSED", "deputize.secret_formats")
+    monkeypatch.setitem(sys.modules, "strangers", SimpleNamespace(REVERSED=ReversedFormat()))
+    monkeypatch.setattr(families, "entry_points", lambda group: [entry] if group == entry.group else [])
+    monkeypatch.setattr(formats, "FORMATS", dataclasses.replace(formats.FORMATS))
+    store = store_of("SystemAndEnvSecretStore", {"format": "REVERSED"})
+    assert generic_secret(store, "resource.secret.id").value == b"czNjcmV0"[::-1]

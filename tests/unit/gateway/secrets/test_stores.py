@@ -1,12 +1,14 @@
 import pytest
 
+from deputize.gateway.secrets.base64_encoded import Base64EncodedSecretStore
+from deputize.gateway.secrets.file_system import FileSystemSecretStore
+from deputize.gateway.secrets.provider import SecretsProvider
+from deputize.gateway.secrets.system_and_env import SystemAndEnvSecretStore
 from deputize.secrets.formats.base64 import Base64Format
 from deputize.secrets.formats.pem import PemFormat
 from deputize.secrets.formats.plain import PlainFormat
-from deputize.secrets.secret import SecretError, SecretsProvider, crypto_key, generic_secret
-from deputize.secrets.stores.base64_encoded import Base64EncodedSecretStore
-from deputize.secrets.stores.file_system import FileSystemSecretStore
-from deputize.secrets.stores.system_and_env import SystemAndEnvSecretStore
+from deputize.secrets.secret import SecretError, crypto_key, generic_secret
+from support.certificates import self_signed
 
 ENVIRONMENT = {"RESOURCE_SECRET_ID": "czNjcmV0", "PLAIN_ONE": "czNjcmV0", "BROKEN": "not base64!"}
 
@@ -83,7 +85,8 @@ def test_unreadable_files_are_named(tmp_path):
         file_store(tmp_path).find("large")
 
 
-def test_keys_and_texts_are_not_mixed_up(tmp_path, key_pem, certificate_pem):
+def test_keys_and_texts_are_not_mixed_up(tmp_path):
+    key_pem, certificate_pem = self_signed("localhost")
     (tmp_path / "tls.txt").write_bytes(key_pem + certificate_pem)
     store = file_store(tmp_path, tls=PemFormat())
     assert crypto_key(store, "tls").private_key_pem == key_pem

@@ -1,16 +1,23 @@
+import dataclasses
 import stat
+import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pydantic_core import from_json
 
 from deputize.audit.publisher import AuditPublisher
 from deputize.audit.records import RouteIdentity
+from deputize.gateway.audit import service as audit_service
+from deputize.gateway.audit.event_handlers.event_handler import EventHandlerSettings
 from deputize.gateway.exchange.contexts import RouterContext, read_claims
 from deputize.gateway.exchange.recording import access_audit, commit_decision, unheard_audit
 from deputize.http.exchange import Ending
 from deputize.http.listener import Unheard
 from deputize.http.messages import Response
+from deputize.kernel import families
 from deputize.kernel.errors import ConfigurationError
 from support.audit_events import MCP
 from support.gateway import FixedClock, built, exchange_for, instance_for
@@ -246,3 +253,52 @@ def test_files_open_for_nobody_are_not_left_behind(tmp_path):
     with pytest.raises(ConfigurationError):
         service_of(tmp_path, handler("com.example.Other"), handler(logDirectory="audit"))
     assert open_files() == before
+
+
+class KeptSink:
+    def __init__(self, topics):
+        self.topics, self.kept = frozenset(topics), []
+
+    def taker(self, topic):
+        return self.kept.append
+
+    def committer(self, topic):
+        return None
+
+    async def close(self):
+        self.kept.clear()
+
+
+class KeepingEventHandler:
+    java_class = "com.example.KeepingEventHandler"
+
+    class Config(EventHandlerSettings):
+        pass
+
+    @classmethod
+    def build(cls, config, context, key, *, strict):
+        return KeptSink(config.topics)
+
+
+def offer(monkeypatch, value):
+    entry = EntryPoint("keeping", value, "deputize.audit_event_handlers")
+    monkeypatch.setitem(
+        sys.modules, "strangers", SimpleNamespace(Keeping=KeepingEventHandler, nothing=object())
+    )
+    monkeypatch.setattr(families, "entry_points", lambda group: [entry] if group == entry.group else [])
+    monkeypatch.setattr(audit_service, "EVENT_HANDLERS", dataclasses.replace(audit_service.EVENT_HANDLERS))
+
+
+def test_an_event_handler_of_another_package_takes_records_like_our_own(monkeypatch, tmp_path):
+    offer(monkeypatch, "strangers:Keeping")
+    service, _ = service_of(tmp_path, handler("com.example.KeepingEventHandler", topics=["mcp"]))
+    service.publisher("mcp")(MCP)
+    assert service.sinks[0].kept == [MCP]
+    with pytest.raises(ConfigurationError, match=r"did you mean com\.example\.KeepingEventHandler"):
+        service_of(tmp_path, handler("com.example.KeepingEventHandlr"))
+
+
+def test_what_is_no_event_handler_is_refused_by_package_and_lack(monkeypatch, tmp_path):
+    offer(monkeypatch, "strangers:nothing")
+    with pytest.raises(ConfigurationError, match="it lacks java_class and Config and build"):
+        service_of(tmp_path, handler("com.example.KeepingEventHandler"))

@@ -3,8 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from deputize.gateway.secrets.objects import SECRET_OBJECTS
-from deputize.gateway.tls.objects import TLS_OBJECTS, ClientTls, ServerTls
+from deputize.gateway.secrets import SECRET_OBJECTS
+from deputize.gateway.tls import TLS_OBJECTS
+from deputize.gateway.tls.client_options import ClientTls
+from deputize.gateway.tls.server_options import ServerTls
 from deputize.http import tls
 from deputize.kernel.errors import ConfigurationError
 from support.certificates import self_signed
