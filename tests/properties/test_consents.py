@@ -8,8 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deputize.authority.signon.disclosure import disclose
-from deputize.oauth.consents import due_agreements, extending, is_in_force, new_consent
-from deputize.oauth.covers import covers_all, joined, still_granted, without
+from deputize.oauth.consents import (
+    covers_all,
+    due_agreements,
+    extend_consent,
+    is_in_force,
+    join_covers,
+    keep_granted,
+    new_consent,
+    subtract_covers,
+)
 from deputize.oauth.records.directory import Scope
 from deputize.oauth.records.store import Consent
 from deputize.oauth.resources import TokenTarget
@@ -80,10 +88,10 @@ def as_triples(covers):
 @given(triples, triples)
 def test_covers_are_sets_of_scopes(one, other):
     first, second = as_covers(one), as_covers(other)
-    assert as_triples(joined(first, second)) == one | other
-    assert as_triples(without(first, second)) == one - other
+    assert as_triples(join_covers(first, second)) == one | other
+    assert as_triples(subtract_covers(first, second)) == one - other
     assert covers_all(first, second) == (one >= other)
-    assert as_triples(still_granted(SMALL, first)) == one
+    assert as_triples(keep_granted(SMALL, first)) == one
 
 
 consents = st.builds(
@@ -148,7 +156,7 @@ def test_saying_yes_covers_what_the_page_showed_and_nothing_else(previous, reach
         as_triples(previous.covers) if previous and in_force else set()
     )
     accepted = new_consent(USER, AGENTS["a"], AGREEMENT, TEXT, page.covers, consent_id="drawn", now=NOW)
-    accepted = extending(previous, AGREEMENT, accepted)
+    accepted = extend_consent(previous, AGREEMENT, accepted)
     assert accepted.id == ("before" if in_force else "drawn"), (
         "what ended does not come back, what goes on goes on"
     )

@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.expressions import MappingExpression
-from deputize.oauth.access_tokens import LiveToken
-from deputize.oauth.claims import MAX_ATTRIBUTES, Issue, assemble
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
-from deputize.oauth.client_auth.authentication import authenticate_caller, read_credentials
+from deputize.oauth.access_tokens import MAX_ATTRIBUTES, Issue, assemble
+from deputize.oauth.client_auth import read_credentials
+from deputize.oauth.client_auth.authentication import authenticate_caller
 from deputize.oauth.errors import InvalidGrant, OAuthError
-from deputize.oauth.introspection import introspection_response
+from deputize.oauth.introspection import LiveToken, introspection_response
 from deputize.oauth.records.directory import Agent, Attribute
 from deputize.oauth.records.store import TokenState
 from support.agent_delegation import (
@@ -128,7 +127,7 @@ forms = st.fixed_dictionaries({}, optional={"client_id": ids, "client_secret": s
 @given(headers, forms)
 def test_only_the_right_secret_proves_an_identity_and_nothing_else_happens(header, form):
     try:
-        caller = authenticate_caller(ENVIRONMENT, read_credentials(CLIENT_AUTH_METHODS.members, header, form))
+        caller = authenticate_caller(ENVIRONMENT, read_credentials(header, form))
     except OAuthError:
         return
     expected = AGENT_SECRET if isinstance(caller, Agent) else TEST_SECRET
@@ -148,7 +147,7 @@ def test_a_token_is_visible_to_its_client_and_its_audience_only(caller, audience
     found = LiveToken(
         {"aud": audience, "client_id": client_id}, TokenState(None, None, None, (), frozenset())
     )
-    visible = introspection_response(ENVIRONMENT, caller, found) != {"active": False}
+    visible = introspection_response(ENVIRONMENT, caller, found)[0] != {"active": False}
     if isinstance(caller, Agent):
         usable = {resource.audience for resource in (TEST, AGENT_RESOURCE) if caller.scopes.get(resource.id)}
         assert visible == (

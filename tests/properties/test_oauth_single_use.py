@@ -8,8 +8,8 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deputize.oauth.access_tokens import LiveToken, find_live_token
 from deputize.oauth.errors import InvalidGrant
+from deputize.oauth.introspection import LiveToken, find_live_token
 from support.agent_delegation import AGENT, World, grant_id_of
 
 

@@ -45,8 +45,8 @@ from deputize.authority.storage import (
 )
 from deputize.kernel import ids
 from deputize.kernel.digests import digest
-from deputize.oauth.access_tokens import LiveToken, find_live_token
 from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, GRANT_TYPE, ID_TOKEN
+from deputize.oauth.introspection import LiveToken, find_live_token
 from deputize.oauth.records.store import User
 from support.agent_delegation import (
     ACT,

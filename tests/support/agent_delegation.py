@@ -18,8 +18,9 @@ from deputize.oauth.grants import (
     refresh_token,
     token_exchange,
 )
+from deputize.oauth.grants.authorization_code import challenge_of
+from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, TokenResponse
 from deputize.oauth.lineage import Lineage
-from deputize.oauth.pkce import challenge_of
 from deputize.oauth.records.directory import (
     Agent,
     Agreement,
@@ -33,7 +34,6 @@ from deputize.oauth.records.directory import (
 )
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Consent, Grant, Session, User
 from deputize.oauth.resources import resource_of
-from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 from support.memory_store import MemoryStore
 
 NOW = 1_774_039_729.0

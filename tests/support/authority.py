@@ -25,7 +25,7 @@ from deputize.authority.refresh_token_values import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.storage import EnvironmentRow, Put, Store, open_store, sqlite_url
 from deputize.kernel import ids
-from deputize.oauth.pkce import challenge_of
+from deputize.oauth.grants.authorization_code import challenge_of
 from deputize.oauth.records.directory import Agent, Agreement, Directory, Environment
 from support import agent_delegation as use_case
 

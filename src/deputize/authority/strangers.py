@@ -8,7 +8,7 @@ from starlette.responses import Response
 from deputize.authority.responses import json_response
 from deputize.authority.signon.languages import choose_language
 from deputize.authority.signon.pages import Page, render
-from deputize.oauth.texts import parse_accept_language
+from deputize.oauth.consents import parse_accept_language
 
 _CODES = {404: "not_found", 500: "server_error", 503: "temporarily_unavailable"}
 

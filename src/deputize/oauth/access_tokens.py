@@ -1,17 +1,97 @@
-"""Issuing access tokens, and believing them again: every grant ends here, and introspection begins here."""
+"""Issuing access tokens: every grant ends here.
 
+The claims are what the server says and what the resource's mappings say (reference sections 2, 9). The token
+is signed only if what its claims say about actors may be said.
+"""
+
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from deputize.jose import ACCESS_TOKEN_TYPE, TokenInvalid, Verifier, sign
-from deputize.kernel.values import JsonObject
-from deputize.oauth.claims import Issue, assemble, explain
-from deputize.oauth.delegation import act_refusal, default_act_refusal, impersonation_refusal, may_act_refusal
+from deputize.expressions import EvaluationError, MappingExpression, Missing
+from deputize.jose import ACCESS_TOKEN_TYPE, sign
+from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.delegation import (
+    act_refusal,
+    default_act,
+    default_act_refusal,
+    impersonation_refusal,
+    may_act_refusal,
+)
 from deputize.oauth.errors import ExchangeRefused, InvalidGrant
-from deputize.oauth.lineage import basis_of
-from deputize.oauth.ports import TokenStates
-from deputize.oauth.records.directory import Environment
-from deputize.oauth.records.store import TokenState
-from deputize.oauth.token_state import read_state, token_refusal
+from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM, VIA_CLAIM, Lineage
+from deputize.oauth.records.directory import Agent, Environment, Resource
+from deputize.oauth.records.store import Authentication, User
+from deputize.oauth.resources import format_scope
+
+MAX_ATTRIBUTES: Final = 16 * 1024
+"""Characters of all mapped claims together, as JSON."""
+_RESERVED: Final = frozenset(
+    [
+        "acr",
+        "amr",
+        "aud",
+        "auth_time",
+        "client_id",
+        "cnf",
+        "env",
+        "exp",
+        "iat",
+        "iss",
+        "jti",
+        "nbf",
+        "org",
+        "scope",
+        "sid",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """A token about to be issued: everything its claims are made of."""
+
+    environment: Environment
+    client: Agent
+    resource: Resource
+    scopes: tuple[str, ...]
+    grant_type: str
+    now: float
+    expires_at: int
+    lineage: Lineage
+    authentication: Authentication | None = None
+    """`None` when no user is behind the token."""
+    user: User | None = None
+    subject: JsonObject | None = None
+    """Verified claims of the subject token."""
+    ancestors: tuple[tuple[str, str], ...] = ()
+    """Audience and scope of the subject token and of those it came from, the first one first."""
+    actor: JsonObject | None = None
+    """Verified claims of the actor token."""
+    requested_scope: str | None = None
+
+    @property
+    def is_exchange_about_a_user(self) -> bool:
+        """Whether the token would speak for a user because another one did: then it says who acts."""
+        return self.subject is not None and self.authentication is not None
+
+    @property
+    def gets_default_act(self) -> bool:
+        """Whether `act` names the client because the resource neither maps `act` nor allows impersonation."""
+        return (
+            self.is_exchange_about_a_user
+            and not self.resource.impersonation_allowed
+            and mapping_of(self.resource, "act") is None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TokenClaims:
+    """The claims of a token, and for the log what a mapping left out and why."""
+
+    claims: JsonObject
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +105,10 @@ class AccessToken:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LiveToken:
-    """Verified claims whose basis is alive, and the state that was read for them."""
-
-    claims: JsonObject
-    state: TokenState
-
-
 def issue_access_token(issue: Issue) -> AccessToken:
     """The token, if what its claims say about actors may be said.
 
     Raises `ExchangeRefused`, or `InvalidGrant` in grants without a subject token, with the private reason.
-
     The one place where access tokens are signed, so that no grant can pass the rules of delegation by.
     """
     assembled = assemble(issue)
@@ -50,42 +121,152 @@ def issue_access_token(issue: Issue) -> AccessToken:
 
 def delegation_refusal(issue: Issue, claims: JsonObject) -> str | None:
     """The private reason why a token with these claims must not be issued, or `None`."""
-    act, resource = claims.get("act"), issue.resource
+    act, may_act = claims.get("act"), claims.get("may_act")
+    resource, subject, client_id = issue.resource, issue.subject, issue.client.id
     if act is None and resource.delegation_required:
         return f"{resource.name!r} requires delegation: {explain(issue, 'act')}"
     if act is None and issue.is_exchange_about_a_user and not resource.impersonation_allowed:
         return f"{resource.name!r} does not allow impersonation: {explain(issue, 'act')}"
-    if issue.gets_default_act:
-        may_act = may_act_refusal(claims.get("may_act"), issue.subject, issue.client.id)
-        return default_act_refusal(act, issue.subject or {}, issue.client.id) or may_act
-    actor = issue.client.id if issue.actor is not None else None
-    return (
-        act_refusal(act, issue.subject, actor)
-        or may_act_refusal(claims.get("may_act"), issue.subject, issue.client.id)
-        or (
-            None
-            if issue.resource.impersonation_allowed
-            else impersonation_refusal(act, issue.subject, issue.client.id)
-        )
-    )
+    if subject is not None and issue.gets_default_act:
+        refusal = default_act_refusal(act, subject, client_id)
+    else:
+        refusal = act_refusal(act, subject, None if issue.actor is None else client_id)
+    refusal = refusal or may_act_refusal(may_act, subject, client_id)
+    if refusal is None and not resource.impersonation_allowed:
+        refusal = impersonation_refusal(act, subject, client_id)
+    return refusal
 
 
-async def find_live_token(
-    environment: Environment, token: str, token_states: TokenStates, verifier: Verifier, now: float
-) -> LiveToken | TokenInvalid:
-    """An access token of this environment that is signed, in time, and whose basis is alive.
+def assemble(issue: Issue) -> TokenClaims:
+    """The claims of the token.
 
-    Else the reason, for the log.
-
-    What introspection, userinfo and revocation believe. Nothing is read before the signature holds.
+    Raises `InvalidGrant` when a required one has no value, or when mappings yield too much.
     """
-    try:
-        claims = verifier.verify(token, environment.keys, environment.issuer, now)
-    except TokenInvalid as invalid:
-        return invalid
-    basis = basis_of(claims)
-    if basis is None:
-        return TokenInvalid("its claims do not tell what it rests on")
-    state = await read_state(token_states, environment, basis)
-    refusal = token_refusal(environment, basis, state, now)
-    return TokenInvalid(refusal) if refusal else LiveToken(claims, state)
+    claims: dict[str, JsonValue] = {
+        "aud": [issue.resource.audience],
+        "client_id": issue.client.id,
+        "env": issue.environment.id,
+        "exp": issue.expires_at,
+        "iat": int(issue.now),
+        "iss": issue.environment.issuer,
+        "jti": issue.lineage.jti,
+        "org": issue.environment.organization_id,
+        "scope": format_scope(issue.scopes),
+    }
+    who = issue.authentication
+    if who is None:
+        claims[MACHINE_CLAIM] = claims["jti"]
+    else:
+        claims["acr"], claims["auth_time"] = who.acr, who.auth_time
+        claims["sid"], claims["sub"] = who.session_id, who.user_id
+        mapping = mapping_of(issue.resource, "sub")
+        # Where `sub` is the user's id already, a second claim would say nothing new.
+        if mapping is not None and (mapping.is_literal or mapping.source.strip() != "user.id"):
+            claims[USER_CLAIM] = who.user_id
+    mapped, notes = _evaluate_mappings(issue)
+    if len(json.dumps(mapped)) > MAX_ATTRIBUTES:
+        raise InvalidGrant(f"the mapped claims are larger than {MAX_ATTRIBUTES} characters")
+    claims.update(mapped)
+    if issue.gets_default_act:
+        claims["act"] = default_act(issue.client.id, issue.subject or {})
+    if issue.ancestors:
+        claims[VIA_CLAIM] = [[audience, scope] for audience, scope in issue.ancestors]
+    return TokenClaims(dict(sorted(claims.items())), notes)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether the server alone says what this claim is, so that no mapping may."""
+    return name in _RESERVED or name.startswith("p1.")
+
+
+def mapping_of(resource: Resource, name: str) -> MappingExpression | None:
+    """The mapping that computes the claim `name`."""
+    for attribute in resource.attributes:
+        if attribute.name == name:
+            return attribute.mapping
+    return None
+
+
+def explain(issue: Issue, name: str) -> str:
+    """Why the claim `name` would be absent: the parts of its mapping that were false or missing."""
+    mapping = mapping_of(issue.resource, name)
+    if mapping is None:
+        return f"{issue.resource.name!r} has no mapping for {name}"
+    return _explain_mapping(name, mapping, mapping_bindings(issue))
+
+
+def mapping_bindings(issue: Issue) -> Mapping[str, JsonValue]:
+    """What mappings can read (reference section 3, root objects)."""
+    request: dict[str, JsonValue] = {"grantType": issue.grant_type}
+    if issue.subject is not None:
+        request["subjectToken"] = issue.subject
+    if issue.actor is not None:
+        request["actorToken"] = issue.actor
+    if issue.requested_scope is not None:
+        request["scope"] = issue.requested_scope
+    method = (issue.client.client_auth or "").upper()
+    app_config: JsonObject = {
+        "clientId": issue.client.id,
+        "envId": issue.environment.id,
+        "orgId": issue.environment.organization_id,
+        # The original names only the methods with a JWT here; with a secret it says null.
+        "tokenEndpointAuthMethod": method if method.endswith("_JWT") else None,
+    }
+    return {"context": {"requestData": request, "appConfig": app_config}, "user": user_binding(issue.user)}
+
+
+def user_binding(user: User | None) -> JsonObject:
+    """A user as mappings see one; without a user every member is missing.
+
+    Own members win over custom attributes.
+    """
+    if user is None:
+        return {}
+    names = {"given": user.given_name, "family": user.family_name}
+    name: dict[str, JsonValue] = {part: value for part, value in names.items() if value}
+    if name:
+        name["formatted"] = " ".join(value for value in names.values() if value)
+    own: dict[str, JsonValue] = {
+        "id": user.id,
+        "username": user.username,
+        "email": user.email,
+        "name": name or None,
+        "preferredLanguage": user.preferred_language,
+        "enabled": user.enabled,
+        "environment": {"id": user.environment_id},
+    }
+    return {**(user.attributes or {}), **{name: value for name, value in own.items() if value is not None}}
+
+
+def _evaluate_mappings(issue: Issue) -> tuple[dict[str, JsonValue], tuple[str, ...]]:
+    """The mapped claims, and what was left out and why. Raises `InvalidGrant` where a required one is
+    missing.
+    """
+    claims: dict[str, JsonValue] = {}
+    notes: list[str] = []
+    if not issue.resource.attributes:
+        return claims, ()
+    bindings = mapping_bindings(issue)
+    for attribute in issue.resource.attributes:
+        name, mapping = attribute.name, attribute.mapping
+        if is_reserved(name):
+            notes.append(f"the mapping for {name} is ignored: the claim is reserved")
+            continue
+        try:
+            value = mapping.evaluate(bindings)
+        except EvaluationError as error:
+            notes.append(f"the mapping for {name} failed: {error.reason}")
+            value = None
+        if value is not None and not isinstance(value, Missing):
+            claims[name] = value
+        elif attribute.required:
+            reason = f"{name} is configured as required for the Access token but does not have a value"
+            raise InvalidGrant(f"{reason}: {_explain_mapping(name, mapping, bindings)}", reason)
+        elif name == "act":
+            notes.append(_explain_mapping(name, mapping, bindings))
+    return claims, tuple(notes)
+
+
+def _explain_mapping(name: str, mapping: MappingExpression, bindings: Mapping[str, JsonValue]) -> str:
+    reasons = "; ".join(mapping.explain(bindings)) or "its value is null"
+    return f"the mapping for {name} yields nothing: {reasons}"

@@ -1,8 +1,7 @@
-"""Validating what a browser brings to the authorization endpoint (RFC 6749 section 4.1.1, OAuth 2.1, RFC
-9207, OpenID Core 3.1.2).
+"""Validate what a browser brings to the authorization endpoint, and say where the answer goes.
 
-Pure: the same request gives the same result however often it is made, because clients probe the URL before
-they open it.
+RFC 6749 section 4.1.1, OAuth 2.1, RFC 9207, OpenID Connect Core section 3.1.2. Pure: the same request gives
+the same result however often it is made, because clients probe the URL before they open it.
 """
 
 from collections.abc import Mapping
@@ -19,10 +18,10 @@ from deputize.oauth.errors import (
     UnauthorizedClient,
     UnsupportedResponseType,
 )
-from deputize.oauth.grants.authorization_code import GRANT_TYPE
+from deputize.oauth.grants.authorization_code import CHALLENGE_METHOD, GRANT_TYPE, is_challenge
 from deputize.oauth.parameters import required
-from deputize.oauth.pkce import METHOD, is_challenge
 from deputize.oauth.records.directory import Agent, Environment, Policy
+from deputize.oauth.records.store import Session
 from deputize.oauth.redirect_uris import is_registered, receives_cookies
 from deputize.oauth.resources import TokenTarget, choose_target
 
@@ -70,10 +69,7 @@ class AuthorizationRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRefusal:
-    """A refused request.
-
-    `redirect_uri` is `None` where sending the browser anywhere would trust what was not checked.
-    """
+    """A refused request; `redirect_uri` is `None` where it could not be checked, so nobody is sent there."""
 
     error: OAuthError
     redirect_uri: str | None = None
@@ -83,12 +79,17 @@ class AuthorizationRefusal:
 def validate(
     environment: Environment, parameters: Mapping[str, str]
 ) -> AuthorizationRequest | AuthorizationRefusal:
-    """The request these parameters make, or the refusal.
+    """The request that these parameters make, or the refusal.
 
-    Client and redirect URI are checked first, for errors go there.
+    Client and redirect URI are checked first, because errors are sent to that URI.
     """
     try:
-        client, redirect_uri = _client(environment, parameters), required(parameters, "redirect_uri")
+        client = environment.agents.get(required(parameters, "client_id"))
+        if client is None:
+            raise InvalidRequest("The client is unknown")
+        if not client.enabled:
+            raise UnauthorizedClient(f"{client.name!r} is disabled", "The client is disabled")
+        redirect_uri = required(parameters, "redirect_uri")
         if not is_registered(client.redirect_uris, redirect_uri):
             raise InvalidRequest("The redirect_uri is not registered for this client")
         if receives_cookies(redirect_uri, environment.issuer):
@@ -100,25 +101,69 @@ def validate(
         return AuthorizationRefusal(error)
     state = parameters.get("state")
     try:
-        return _accepted(environment, client, redirect_uri, parameters)
+        return _accept(environment, client, redirect_uri, parameters)
     except OAuthError as error:
         return AuthorizationRefusal(error, redirect_uri, state if state and len(state) <= MAX_TEXT else None)
 
 
-def known_parameters(parameters: Mapping[str, str]) -> Mapping[str, str]:
-    """Those that mean something here.
+def _accept(
+    environment: Environment, client: Agent, redirect_uri: str, parameters: Mapping[str, str]
+) -> AuthorizationRequest:
+    """The request of a known client. Raises `OAuthError`s, which are sent to `redirect_uri`."""
+    for name, value in known_parameters(parameters).items():
+        if len(value) > MAX_TEXT:
+            raise InvalidRequest(f"The parameter {name} is too long")
+    _check_flow(client, parameters)
+    target = choose_target(environment, client, parameters, user_present=True)
+    policy = choose_policy(environment, client, parameters.get("acr_values"))
+    challenge = required(parameters, "code_challenge")
+    if parameters.get("code_challenge_method", "plain") != CHALLENGE_METHOD or not is_challenge(challenge):
+        raise InvalidRequest("The code_challenge_method must be S256, with a fitting code_challenge")
+    prompt = frozenset(parameters.get("prompt", "").split())
+    if not prompt <= _PROMPTS or ("none" in prompt and len(prompt) > 1):
+        raise InvalidRequest("The prompt is not supported")
+    max_age = parameters.get("max_age")
+    if max_age is not None and not (max_age.isascii() and max_age.isdecimal() and len(max_age) <= 9):
+        raise InvalidRequest("The max_age is not a number of seconds")
+    return AuthorizationRequest(
+        client=client,
+        redirect_uri=redirect_uri,
+        target=target,
+        policy=policy,
+        code_challenge=challenge,
+        state=parameters.get("state"),
+        nonce=parameters.get("nonce"),
+        prompt=prompt,
+        max_age=None if max_age is None else int(max_age),
+        login_hint=parameters.get("login_hint"),
+        ui_locales=tuple(parameters.get("ui_locales", "").split()),
+    )
 
-    Others must be ignored (RFC 6749 section 3.1), so nobody has to carry them along.
-    """
+
+def _check_flow(client: Agent, parameters: Mapping[str, str]) -> None:
+    """Refuse everything but the authorization code flow with plain parameters. Raises `OAuthError`s."""
+    if "request" in parameters:
+        raise RequestNotSupported("the request carries a request object")
+    if "request_uri" in parameters:
+        raise RequestUriNotSupported("the request carries a request_uri")
+    if required(parameters, "response_type") != "code":
+        raise UnsupportedResponseType("response_type is not code")
+    if parameters.get("response_mode", "query") != "query":
+        raise InvalidRequest("The response_mode is not supported")
+    if GRANT_TYPE not in client.grant_types:
+        raise UnauthorizedClient(f"{client.name!r} may not use {GRANT_TYPE}")
+
+
+def known_parameters(parameters: Mapping[str, str]) -> Mapping[str, str]:
+    """Those that mean something here; others must be ignored (RFC 6749 section 3.1), so none is stored."""
     return {name: parameters[name] for name in _KNOWN if name in parameters}
 
 
 def choose_policy(environment: Environment, client: Agent, acr_values: str | None = None) -> Policy:
     """The client's first policy among `acr_values`, else its first, else the environment's default.
 
-    Raises `ServerError`.
-
-    `acr_values` are a wish among the policies the client has (OpenID Core 3.1.2.1): others are ignored.
+    `acr_values` are a wish among the policies the client has (OpenID Connect Core section 3.1.2.1); others
+    are ignored. Raises `ServerError` when the policy does not exist.
     """
     names = client.policies or (environment.default_policy,)
     wished = [name for name in (acr_values or "").split(" ") if name in names]
@@ -126,6 +171,20 @@ def choose_policy(environment: Environment, client: Agent, acr_values: str | Non
     if policy is None:
         raise ServerError(f"the authentication policy {(wished or names)[0]!r} does not exist")
     return policy
+
+
+def is_live(session: Session, environment: Environment, now: float) -> bool:
+    """Whether the session signs its user on without a page: it was not ended and did not lapse.
+
+    The environment's limits of today count, so that shortening them shortens sessions under way. Grants live
+    to limits of their own.
+    """
+    lapses_at = min(
+        session.expires_at,
+        session.auth_time + environment.session_lifetime,
+        session.last_used_at + environment.session_idle_lifetime,
+    )
+    return session.ended_at is None and now < lapses_at
 
 
 def code_response(redirect_uri: str, issuer: str, code: str, state: str | None) -> str:
@@ -142,72 +201,6 @@ def error_response(refusal: AuthorizationRefusal, issuer: str) -> str | None:
         refusal.redirect_uri,
         {"error": error.code, "error_description": error.description, "iss": issuer, "state": refusal.state},
     )
-
-
-def _client(environment: Environment, parameters: Mapping[str, str]) -> Agent:
-    client = environment.agents.get(required(parameters, "client_id"))
-    if client is None:
-        raise InvalidRequest("The client is unknown")
-    if not client.enabled:
-        raise UnauthorizedClient(f"{client.name!r} is disabled", "The client is disabled")
-    return client
-
-
-def _accepted(
-    environment: Environment, client: Agent, redirect_uri: str, parameters: Mapping[str, str]
-) -> AuthorizationRequest:
-    for name, value in known_parameters(parameters).items():
-        if len(value) > MAX_TEXT:
-            raise InvalidRequest(f"The parameter {name} is too long")
-    _check_flow(client, parameters)
-    return AuthorizationRequest(
-        client=client,
-        redirect_uri=redirect_uri,
-        target=choose_target(environment, client, parameters, user_present=True),
-        policy=choose_policy(environment, client, parameters.get("acr_values")),
-        code_challenge=_challenge(parameters),
-        state=parameters.get("state"),
-        nonce=parameters.get("nonce"),
-        prompt=_prompt(parameters.get("prompt")),
-        max_age=_max_age(parameters.get("max_age")),
-        login_hint=parameters.get("login_hint"),
-        ui_locales=tuple(parameters.get("ui_locales", "").split()),
-    )
-
-
-def _check_flow(client: Agent, parameters: Mapping[str, str]) -> None:
-    if "request" in parameters:
-        raise RequestNotSupported("the request carries a request object")
-    if "request_uri" in parameters:
-        raise RequestUriNotSupported("the request carries a request_uri")
-    if required(parameters, "response_type") != "code":
-        raise UnsupportedResponseType("response_type is not code")
-    if parameters.get("response_mode", "query") != "query":
-        raise InvalidRequest("The response_mode is not supported")
-    if GRANT_TYPE not in client.grant_types:
-        raise UnauthorizedClient(f"{client.name!r} may not use {GRANT_TYPE}")
-
-
-def _challenge(parameters: Mapping[str, str]) -> str:
-    challenge = required(parameters, "code_challenge")
-    if parameters.get("code_challenge_method", "plain") != METHOD or not is_challenge(challenge):
-        raise InvalidRequest("The code_challenge_method must be S256, with a fitting code_challenge")
-    return challenge
-
-
-def _prompt(value: str | None) -> frozenset[str]:
-    prompts = frozenset((value or "").split())
-    if not prompts <= _PROMPTS or ("none" in prompts and len(prompts) > 1):
-        raise InvalidRequest("The prompt is not supported")
-    return prompts
-
-
-def _max_age(value: str | None) -> int | None:
-    if value is None:
-        return None
-    if not (value.isascii() and value.isdecimal() and len(value) <= 9):
-        raise InvalidRequest("The max_age is not a number of seconds")
-    return int(value)
 
 
 def _with_query(uri: str, parameters: Mapping[str, str | None]) -> str:

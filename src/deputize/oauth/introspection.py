@@ -1,28 +1,50 @@
-"""What a caller may learn about a token (RFC 7662 section 2.2; reference section 9)."""
+"""Believing access tokens again, and what a caller may learn about one (RFC 7662; reference section 9)."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from deputize.jose import TokenInvalid
+from deputize.jose import TokenInvalid, Verifier
 from deputize.kernel.uris import is_same_resource
 from deputize.kernel.values import JsonObject
-from deputize.oauth.access_tokens import LiveToken
 from deputize.oauth.client_auth.authentication import Caller
+from deputize.oauth.lineage import basis_of
+from deputize.oauth.ports import TokenStates
 from deputize.oauth.records.directory import Agent, Environment
+from deputize.oauth.records.store import TokenState
+from deputize.oauth.token_state import token_refusal
 
 INACTIVE: Final[Mapping[str, bool]] = {"active": False}
-"""The same for every reason, so that it tells nothing."""
+"""The same for every reason, so that it tells nothing (section 2.2)."""
 
 
-def introspection_response(
-    environment: Environment, caller: Caller, found: LiveToken | TokenInvalid
-) -> JsonObject:
-    """All claims of a live token, custom ones included, for the resource it is for and for the client it was
-    issued to.
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """The verified claims of a token that is in force, and the state that was read for it."""
+
+    claims: JsonObject
+    state: TokenState
+
+
+async def find_live_token(
+    environment: Environment, token: str, token_states: TokenStates, verifier: Verifier, now: float
+) -> LiveToken | TokenInvalid:
+    """An access token of this environment that is signed, in time, and rests on nothing that ended.
+
+    Otherwise the reason, for the log. This is what introspection, userinfo and revocation believe. Nothing is
+    read before the signature holds.
     """
-    if introspection_refusal(environment, caller, found) or isinstance(found, TokenInvalid):
-        return INACTIVE
-    return {**found.claims, "active": True, "token_type": "Bearer"}
+    try:
+        claims = verifier.verify(token, environment.keys, environment.issuer, now)
+    except TokenInvalid as invalid:
+        return invalid
+    basis = basis_of(claims)
+    if basis is None:
+        return TokenInvalid("its claims do not tell what it rests on")
+    lineage = basis.lineage
+    state = await token_states.read_token_state(environment.id, lineage.grant_id, lineage.jtis)
+    refusal = token_refusal(environment, basis, state, now)
+    return TokenInvalid(refusal) if refusal else LiveToken(claims, state)
 
 
 def introspection_refusal(
@@ -31,16 +53,14 @@ def introspection_refusal(
     """The private reason why `caller` is told that the token is inactive, or `None`.
 
     A resource may see tokens whose audience it is. An agent may see tokens that were issued to it, as long as
-    it has scopes on the resource they are for (or they are for the authority's own endpoints): what it could
-    not obtain today it learns nothing of.
+    it has scopes on the resource they are for (or they are for the authority's own endpoints): it learns
+    nothing of what it could not obtain today.
     """
     if isinstance(found, TokenInvalid):
         return found.reason
     audience = found.claims.get("aud")
     audiences = (
-        [each for each in audience if isinstance(each, str)]
-        if isinstance(audience, list | tuple)
-        else list[str]()
+        [each for each in audience if isinstance(each, str)] if isinstance(audience, list | tuple) else []
     )
     if not isinstance(caller, Agent):
         its_own = any(is_same_resource(caller.audience, each) for each in audiences)
@@ -52,3 +72,17 @@ def introspection_refusal(
         resource and caller.scopes.get(resource.id) for resource in resources
     )
     return None if usable else f"it is for a resource the agent {caller.name!r} has no scope of"
+
+
+def introspection_response(
+    environment: Environment, caller: Caller, found: LiveToken | TokenInvalid
+) -> tuple[JsonObject, str | None]:
+    """What `caller` is told, and for the log the private reason where that is `INACTIVE`.
+
+    All claims of a live token, custom ones included, go to the resource it is for and to the client it was
+    issued to.
+    """
+    refusal = introspection_refusal(environment, caller, found)
+    if refusal is not None or isinstance(found, TokenInvalid):
+        return INACTIVE, refusal
+    return {**found.claims, "active": True, "token_type": "Bearer"}, None

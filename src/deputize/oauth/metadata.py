@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
-from deputize.oauth.pkce import METHOD
+from deputize.oauth.grants.authorization_code import CHALLENGE_METHOD
 from deputize.oauth.records.directory import Environment
-from deputize.oauth.scopes import OPENID_SCOPES
+from deputize.oauth.resources import OPENID_SCOPES
 
 
 def metadata(environment: Environment) -> JsonObject:
@@ -41,7 +41,7 @@ def _capabilities(environment: Environment) -> JsonObject:
         "authorization_response_iss_parameter_supported": True,
         "claims_parameter_supported": False,
         "claims_supported": _claims(),
-        "code_challenge_methods_supported": [METHOD],
+        "code_challenge_methods_supported": [CHALLENGE_METHOD],
         "grant_types_supported": [grant.grant_type for grant in GRANTS.members],
         "id_token_signing_alg_values_supported": list(environment.keys.algorithms),
         "introspection_endpoint_auth_methods_supported": methods,

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from deputize.kernel.values import JsonObject
-from deputize.oauth.claims import Issue, assemble, mapping_of
-from deputize.oauth.covers import Collected
+from deputize.oauth.access_tokens import Issue, assemble, mapping_of
+from deputize.oauth.consents import CoversBuilder
 from deputize.oauth.errors import InvalidGrant
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.records.directory import Agent, Environment, Resource
@@ -30,7 +30,7 @@ def reach_of(issue: Issue, target: TokenTarget) -> Covers:
     For the agent itself what it asks for and may obtain by exchange, for every other agent of a chain what
     that may obtain. Scopes that are asked for on use count only where `target` names them.
     """
-    reached = Collected()
+    reached = CoversBuilder()
     for resource_id, scopes in (
         (target.resource.id, target.scopes),
         ("", target.openid_scopes),

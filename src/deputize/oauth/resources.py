@@ -1,12 +1,11 @@
-"""Choosing THE one resource of a request from its `scope`, `resource` and `audience` (RFC 8707.
-
-Reference section 2).
+"""Scopes, and the one resource that a request is for (RFC 6749 section 3.3, RFC 8707, reference section 2).
 
 A token is for one resource. Scopes choose it, since a scope belongs to a resource; `resource` and `audience`
 choose it too and must agree. Where a user is at the browser, scopes of resources that only exchanges reach
 may accompany them: then the user is asked for both.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,12 +13,38 @@ from typing import Final
 from deputize.oauth.errors import InvalidScope, InvalidTarget
 from deputize.oauth.parameters import values_of
 from deputize.oauth.records.directory import Agent, Environment, Resource, Scope
-from deputize.oauth.scopes import OPENID_SCOPES, openid_scopes, parse_scope, resource_scopes
 
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
+OPENID_SCOPES: Final = ("openid", "profile", "email", "offline_access")
+"""Scopes of the user's own data and of refresh tokens; they may accompany those of one resource."""
+MAX_SCOPES: Final = 64
 OPENID_TERM: Final = "openid__"
-"""Of the environment's own endpoints, which are there as long as it is."""
+"""Of the environment's own endpoints, which exist as long as it does."""
 SEVERAL_RESOURCES: Final = "May not request scopes for multiple resources"
+_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
+
+
+def parse_scope(scope: str | None) -> tuple[str, ...]:
+    """The names in a `scope` value, each once, in order. Raises `InvalidScope`."""
+    names = tuple(dict.fromkeys(name for name in scope.split(" ") if name)) if scope else ()
+    if len(names) > MAX_SCOPES or not all(map(_SCOPE.fullmatch, names)):
+        raise InvalidScope("the scope is malformed or names too many")
+    return names
+
+
+def format_scope(names: Iterable[str]) -> str:
+    """The `scope` value of these names."""
+    return " ".join(names)
+
+
+def openid_scopes(names: Iterable[str]) -> tuple[str, ...]:
+    """Those that are OpenID's."""
+    return tuple(name for name in names if name in OPENID_SCOPES)
+
+
+def resource_scopes(names: Iterable[str]) -> tuple[str, ...]:
+    """Those that belong to a resource."""
+    return tuple(name for name in names if name not in OPENID_SCOPES)
 
 
 @dataclass(frozen=True, slots=True)

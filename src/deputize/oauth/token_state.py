@@ -1,8 +1,6 @@
-"""Whether what a token rests on is still in force.
+"""Whether what a token rests on is still in force: its agents, its grant with user, session and consents.
 
-Its agents, its grant with user, session and consents, and the token itself.
-
-A signature and an expiry say that a token was right when it was issued. This says that it still is. A grant
+A signature and an expiry say that a token was right when it was issued, this says that it still is. A grant
 names what it rests on by identity, so nothing is ended by cascade and nothing that ended comes back: an agent
 enabled again, a new password or a new consent are others than those the token was issued under.
 """
@@ -11,20 +9,9 @@ from collections.abc import Collection
 
 from deputize.oauth.consents import AgreementMissing, effective_agreements, is_in_force
 from deputize.oauth.lineage import Basis
-from deputize.oauth.ports import TokenStates
 from deputize.oauth.records.directory import Agent, Environment, Resource
 from deputize.oauth.records.store import Grant, TokenState
-from deputize.oauth.resources import resource_of
-from deputize.oauth.scopes import format_scope, resource_scopes
-
-
-async def read_state(
-    token_states: TokenStates, environment: Environment, basis: Basis, *more_jtis: str
-) -> TokenState:
-    """The state of everything in `basis`, and the revocations of further tokens, in one read."""
-    return await token_states.read_token_state(
-        environment.id, basis.lineage.grant_id, (*basis.lineage.jtis, *more_jtis)
-    )
+from deputize.oauth.resources import format_scope, resource_of, resource_scopes
 
 
 def token_refusal(environment: Environment, basis: Basis, state: TokenState, now: float) -> str | None:

@@ -10,8 +10,8 @@ import pytest
 
 from deputize.authority.app import create_app
 from deputize.authority.storage import Put
-from deputize.oauth.access_tokens import LiveToken, find_live_token
 from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, GRANT_TYPE
+from deputize.oauth.introspection import LiveToken, find_live_token
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,

@@ -3,11 +3,18 @@ from dataclasses import replace
 import pytest
 
 from deputize.oauth.consents import (
+    MAX_LANGUAGES,
     AgreementMissing,
+    choose_text,
+    covers_all,
     due_agreements,
     effective_agreements,
-    extending,
+    extend_consent,
+    join_covers,
+    keep_granted,
     new_consent,
+    parse_accept_language,
+    subtract_covers,
 )
 from deputize.oauth.records.directory import Policy, Step
 from support.agent_delegation import (
@@ -17,10 +24,15 @@ from support.agent_delegation import (
     AGREEMENT,
     AGREEMENT_ID,
     CONSENT,
+    ENVIRONMENT,
     NOW,
+    OTHER,
+    OTHER_ID,
     POLICY,
+    TEST_ID,
     TEXT,
     USER,
+    with_agent,
 )
 
 DAY = 86400.0
@@ -115,11 +127,94 @@ def test_accepting_makes_it_not_due_until_the_interval_has_passed():
 def test_a_consent_in_force_is_extended_and_what_ended_is_not():
     later = new_consent(USER, AGENT, AGREEMENT, TEXT, REACH, consent_id="drawn", now=NOW + DAY)
     used = replace(CONSENT, last_used_at=NOW)
-    assert extending(used, AGREEMENT, later) == replace(later, id=CONSENT.id, last_used_at=NOW)
+    assert extend_consent(used, AGREEMENT, later) == replace(later, id=CONSENT.id, last_used_at=NOW)
     for ended in (
         None,
         replace(used, withdrawn_at=NOW),
         replace(used, expires_at=NOW + DAY),
         replace(used, version=0),
     ):
-        assert extending(ended, AGREEMENT, later) == later
+        assert extend_consent(ended, AGREEMENT, later) == later
+
+
+def test_covers_are_compared_agent_by_agent():
+    small, large = {"a": {"r": ("x",)}}, {"a": {"r": ("y", "x")}, "b": {"r": ("x",)}}
+    assert covers_all(large, small)
+    assert not covers_all(small, large)
+    assert not covers_all({"b": {"r": ("x",)}}, small)
+    assert join_covers(small, large) == {"a": {"r": ("x", "y")}, "b": {"r": ("x",)}}
+    assert subtract_covers(large, small) == {"a": {"r": ("y",)}, "b": {"r": ("x",)}}
+    assert subtract_covers(small, large) == {}
+
+
+def test_what_the_administrator_took_back_is_no_longer_covered():
+    covers = {
+        AGENT_ID: {TEST_ID: ("test", "gone"), "gone": ("x",), "": ("openid",)},
+        OTHER_ID: {TEST_ID: ("test",)},
+        "gone": {TEST_ID: ("test",)},
+    }
+    environment = with_agent(ENVIRONMENT, replace(OTHER, scopes={}))
+    assert keep_granted(environment, covers) == {AGENT_ID: {TEST_ID: ("test",), "": ("openid",)}}
+
+
+def agreement_in(*locales):
+    return replace(AGREEMENT, texts=tuple(replace(TEXT, locale=locale) for locale in locales))
+
+
+def locale_for(agreement, preferred=None, browser=(), default="en"):
+    text = choose_text(agreement, preferred, browser, default)
+    return text and text.locale
+
+
+@pytest.mark.parametrize(
+    ("preferred", "browser", "chosen"),
+    [
+        ("fr", ("de",), "fr"),
+        (None, ("de", "fr"), "de"),
+        ("fr-CA", (), "fr"),
+        ("FR-ca", (), "fr"),
+        ("it", ("sv", "de-AT"), "de"),
+        ("it", ("sv",), "en"),
+        (None, (), "en"),
+        ("pt-PT", (), "en"),
+        ("pt-BR", (), "pt-BR"),
+        ("pt", (), "en"),
+        ("zh-Hant-TW", (), "zh-Hant"),
+        ("", ("",), "en"),
+    ],
+)
+def test_user_then_browser_then_environment_with_fallback_to_the_bare_language(preferred, browser, chosen):
+    assert locale_for(agreement_in("en", "fr", "de", "pt-BR", "zh-Hant"), preferred, browser) == chosen
+
+
+def test_a_preferred_language_wins_over_an_exact_match_of_the_browser():
+    assert locale_for(agreement_in("en", "fr"), "fr-CA", ("en",)) == "fr"
+
+
+def test_disabled_texts_are_not_shown():
+    texts = (replace(TEXT, locale="fr", enabled=False), TEXT)
+    assert locale_for(replace(AGREEMENT, texts=texts), "fr") == "en"
+
+
+def test_any_enabled_text_is_better_than_none():
+    assert locale_for(agreement_in("ja"), "fr") == "ja"
+    assert locale_for(replace(AGREEMENT, texts=(replace(TEXT, enabled=False),))) is None
+
+
+@pytest.mark.parametrize(
+    ("header", "tags"),
+    [
+        (None, ()),
+        ("", ()),
+        ("de", ("de",)),
+        ("da, en-GB;q=0.8, en;q=0.7", ("da", "en-GB", "en")),
+        ("en;q=0.5,fr;q=0.9,de", ("de", "fr", "en")),
+        ("fr;q=0, de", ("de",)),
+        ("*, en", ("en",)),
+        ("en;q=nonsense, de;q=0.1", ("de",)),
+        ("a" * 5000, ()),
+        (",".join(["en"] * 100), ("en",) * MAX_LANGUAGES),
+    ],
+)
+def test_accept_language(header, tags):
+    assert parse_accept_language(header) == tags

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.oauth.claims import Issue
+from deputize.oauth.access_tokens import Issue
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.reach import MAX_EXCHANGES, reach_of
 from deputize.oauth.records.directory import Scope

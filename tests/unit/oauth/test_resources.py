@@ -4,7 +4,17 @@ import pytest
 
 from deputize.oauth.errors import InvalidScope, InvalidTarget
 from deputize.oauth.records.directory import Scope
-from deputize.oauth.resources import TOKEN_EXCHANGE, choose_target, openid_resource, resource_of
+from deputize.oauth.resources import (
+    MAX_SCOPES,
+    TOKEN_EXCHANGE,
+    choose_target,
+    format_scope,
+    openid_resource,
+    openid_scopes,
+    parse_scope,
+    resource_of,
+    resource_scopes,
+)
 from support.agent_delegation import (
     AGENT,
     AGENT_RESOURCE,
@@ -215,3 +225,35 @@ def test_the_resource_of_a_code():
     assert resource_of(ENVIRONMENT, TEST_ID) is TEST
     assert resource_of(ENVIRONMENT, "removed") is None
     assert resource_of(ENVIRONMENT, None) == openid_resource(ENVIRONMENT)
+
+
+@pytest.mark.parametrize(
+    ("scope", "names"),
+    [
+        (None, ()),
+        ("", ()),
+        ("a", ("a",)),
+        ("b a", ("b", "a")),
+        ("a  a b a", ("a", "b")),
+        (" ", ()),
+        ("banking:read_balance", ("banking:read_balance",)),
+    ],
+)
+def test_parses_a_set_in_order(scope, names):
+    assert parse_scope(scope) == names
+
+
+@pytest.mark.parametrize(
+    "scope",
+    ['a "b"', "a\tb", "a\\b", "ä", "a\nb", "x" * 129, " ".join(f"s{n}" for n in range(MAX_SCOPES + 1))],
+)
+def test_refuses_what_is_no_scope(scope):
+    with pytest.raises(InvalidScope):
+        parse_scope(scope)
+
+
+def test_openid_scopes_are_told_from_a_resource_s():
+    names = parse_scope("test openid email banking offline_access")
+    assert openid_scopes(names) == ("openid", "email", "offline_access")
+    assert resource_scopes(names) == ("test", "banking")
+    assert format_scope(names) == "test openid email banking offline_access"

@@ -5,7 +5,7 @@ import pytest
 from deputize.oauth.lineage import VIA_CLAIM, Basis, Lineage, basis_of
 from deputize.oauth.records.store import TokenState
 from deputize.oauth.resources import OPENID_TERM
-from deputize.oauth.token_state import ancestors_of, read_state, token_refusal
+from deputize.oauth.token_state import ancestors_of, token_refusal
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -29,8 +29,6 @@ from support.agent_delegation import (
     USER_ID,
     WHO,
     World,
-    grant_id_of,
-    seeded_store,
     with_agent,
     with_resource,
 )
@@ -267,16 +265,3 @@ def test_a_machine_token_needs_no_user():
     assert refusal(replace(NOBODY, revoked=frozenset({LINEAGE.jti})), basis=MACHINE)
     assert refusal(NOBODY, with_agent(ENVIRONMENT, replace(AGENT, enabled=False)), MACHINE)
     assert "no longer granted" in refusal(NOBODY, with_agent(ENVIRONMENT, replace(AGENT, scopes={})), MACHINE)
-
-
-async def test_everything_is_read_at_once():
-    store = seeded_store()
-    store.grants[grant_id_of()] = GRANT
-    store.revoked = {"other", "unasked", EXCHANGED.lineage.jtis[0]}
-    expected = replace(ALIVE, revoked=frozenset({"other", BASIS.lineage.jti}))
-    assert await read_state(store, ENVIRONMENT, EXCHANGED, "other") == expected
-    assert store.calls == 1
-
-
-async def test_nothing_about_a_user_is_read_for_a_machine_token():
-    assert await read_state(seeded_store(), ENVIRONMENT, MACHINE) == NOBODY

@@ -12,11 +12,9 @@ from deputize.authority.signon.forms import SESSION, csrf_token, is_own_form
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.reader import dead_end, language_of, refuse_as_page, show
 from deputize.authority.signon.situation import SignedOn
-from deputize.oauth.consents import expiry, is_in_force
-from deputize.oauth.covers import Collected, still_granted
+from deputize.oauth.consents import CoversBuilder, choose_text, expiry, is_in_force, keep_granted
 from deputize.oauth.records.directory import Agent
 from deputize.oauth.records.store import Consent
-from deputize.oauth.texts import choose_text
 
 
 async def account(call: EndpointCall) -> Response:
@@ -81,11 +79,11 @@ def _in_force(call: EndpointCall, consents: tuple[Consent, ...]) -> tuple[Consen
 
 def _shown(call: EndpointCall, agent: Agent, consents: tuple[Consent, ...], locale: str) -> dict[str, object]:
     """An agent by what the user agreed to for it, as far as the administrator still grants that."""
-    environment, agreed = call.environment, Collected()
+    environment, agreed = call.environment, CoversBuilder()
     agreements = [environment.agreements[each.agreement_id] for each in consents]
     for consent in consents:
         agreed.add_all(consent.covers)
-    covers = still_granted(environment, agreed.covers())
+    covers = keep_granted(environment, agreed.covers())
     ends = (
         end
         for each, agreement in zip(consents, agreements, strict=True)

@@ -5,20 +5,16 @@ from starlette.responses import Response
 from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.endpoints.token import once_signed, user_of
 from deputize.authority.responses import json_response
-from deputize.jose import TokenInvalid
-from deputize.oauth.access_tokens import find_live_token
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
-from deputize.oauth.client_auth.authentication import authenticate_caller, read_credentials
-from deputize.oauth.introspection import introspection_refusal, introspection_response
+from deputize.oauth.client_auth import read_credentials
+from deputize.oauth.client_auth.authentication import authenticate_caller
+from deputize.oauth.introspection import find_live_token, introspection_response
 from deputize.oauth.parameters import required
 
 
 async def introspect(call: EndpointCall) -> Response:
     """What the caller may know of the token; everything it may not know is `active: false`."""
     parameters = await call.form()
-    credentials = read_credentials(
-        CLIENT_AUTH_METHODS.members, call.request.headers.get("authorization"), parameters
-    )
+    credentials = read_credentials(call.request.headers.get("authorization"), parameters)
     caller = authenticate_caller(call.environment, credentials)
     services = call.services
     found = await find_live_token(
@@ -28,8 +24,8 @@ async def introspect(call: EndpointCall) -> Response:
         services.verifier,
         call.now,
     )
-    refusal = introspection_refusal(call.environment, caller, found)
-    if refusal is not None or isinstance(found, TokenInvalid):
+    response, refusal = introspection_response(call.environment, caller, found)
+    if refusal is not None:
         claims = once_signed(call, parameters["token"])
         call.record(
             "token inactive",
@@ -41,7 +37,7 @@ async def introspect(call: EndpointCall) -> Response:
             resource=claims.get("aud"),
             jti=claims.get("jti"),
         )
-    return json_response(introspection_response(call.environment, caller, found))
+    return json_response(response)
 
 
 ENDPOINT = Endpoint(("/{environment}/as/introspect",), ("POST",), introspect)

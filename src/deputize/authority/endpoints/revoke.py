@@ -9,8 +9,8 @@ from deputize.jose import TokenInvalid
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel.digests import digest
 from deputize.kernel.values import JsonValue
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
-from deputize.oauth.client_auth.authentication import authenticate_agent, read_credentials
+from deputize.oauth.client_auth import read_credentials
+from deputize.oauth.client_auth.authentication import authenticate_agent
 from deputize.oauth.lineage import basis_of
 from deputize.oauth.parameters import required
 
@@ -21,9 +21,7 @@ async def revoke(call: EndpointCall) -> Response:
     200 in any case, so that nobody learns whose a token is (section 2.2).
     """
     parameters = await call.form()
-    credentials = read_credentials(
-        CLIENT_AUTH_METHODS.members, call.request.headers.get("authorization"), parameters
-    )
+    credentials = read_credentials(call.request.headers.get("authorization"), parameters)
     client_id = authenticate_agent(call.environment, credentials).id
     token = required(parameters, "token")
     revoked = await _revoke_refresh_token(call, token, client_id) or await _revoke_access_token(

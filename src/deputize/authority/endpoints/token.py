@@ -15,14 +15,14 @@ from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_segment
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth import grants
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
-from deputize.oauth.client_auth.authentication import authenticate_agent, read_credentials
+from deputize.oauth.client_auth import read_credentials
+from deputize.oauth.client_auth.authentication import authenticate_agent
 from deputize.oauth.delegation import actors_of
 from deputize.oauth.errors import OAuthError
+from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, TokenResponse
 from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM
 from deputize.oauth.records.directory import Agent
-from deputize.oauth.scopes import parse_scope
-from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
+from deputize.oauth.resources import parse_scope
 
 
 async def token(call: EndpointCall) -> Response:
@@ -31,9 +31,7 @@ async def token(call: EndpointCall) -> Response:
     client: Agent | None = None
     try:
         parameters = await call.form()
-        credentials = read_credentials(
-            CLIENT_AUTH_METHODS.members, call.request.headers.get("authorization"), parameters
-        )
+        credentials = read_credentials(call.request.headers.get("authorization"), parameters)
         client = authenticate_agent(call.environment, credentials)
         response = await grants.answer(
             TokenRequest(call.environment, client, parameters, call.now), await _ports(call)

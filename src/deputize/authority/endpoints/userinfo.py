@@ -6,10 +6,10 @@ from deputize.authority.endpoint import Endpoint, EndpointCall, log_refusal
 from deputize.authority.responses import NO_STORE, error_document, json_response
 from deputize.jose import TokenInvalid
 from deputize.kernel.values import JsonObject
-from deputize.oauth.access_tokens import LiveToken, find_live_token
 from deputize.oauth.errors import InsufficientScope, InvalidToken, OAuthError
 from deputize.oauth.id_tokens import profile_claims
-from deputize.oauth.scopes import parse_scope
+from deputize.oauth.introspection import LiveToken, find_live_token
+from deputize.oauth.resources import parse_scope
 
 
 async def userinfo(call: EndpointCall) -> Response:

@@ -33,7 +33,7 @@ from deputize.expressions import ExpressionError, compile_mapping
 from deputize.kernel import pointers
 from deputize.kernel.ids import new_id
 from deputize.kernel.uris import normalise_resource
-from deputize.oauth.claims import is_reserved
+from deputize.oauth.access_tokens import is_reserved
 from deputize.oauth.redirect_uris import receives_cookies, registration_refusal
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from deputize.kernel.digests import digest
-from deputize.oauth.covers import joined, still_granted, without
+from deputize.oauth.consents import join_covers, keep_granted, subtract_covers
 from deputize.oauth.records.directory import Agent, Environment
 from deputize.oauth.records.store import Covers
 from deputize.oauth.resources import TokenTarget
@@ -68,19 +68,19 @@ def disclose(
 
     When that is nothing new, the user is asked for all of it again.
     """
-    agreed = still_granted(environment, agreed)
-    new = without(reach, agreed) or reach
-    before = without(joined(agreed, reach), new)
+    agreed = keep_granted(environment, agreed)
+    new = subtract_covers(reach, agreed) or reach
+    before = subtract_covers(join_covers(agreed, reach), new)
     direct = {client.id: {target.resource.id: target.scopes, "": target.openid_scopes, **target.by_exchange}}
-    by_exchange = without(new, direct)
-    asked = without(new, by_exchange)
+    by_exchange = subtract_covers(new, direct)
+    asked = subtract_covers(new, by_exchange)
     return Disclosure(
         asked=resource_lines(environment, asked.get(client.id, {})),
         obtainable=resource_lines(environment, by_exchange.get(client.id, {})),
         others=agent_lines(environment, new, client.id),
         agreed=resource_lines(environment, before.get(client.id, {})),
         agreed_others=agent_lines(environment, before, client.id),
-        covers=joined(agreed, reach),
+        covers=join_covers(agreed, reach),
     )
 
 

@@ -22,8 +22,9 @@ from deputize.authority.signon.step import Done, SignOnStep
 from deputize.authority.signon.steps import STEPS
 from deputize.authority.signon.throttles import network_of
 from deputize.kernel.digests import digest, same
-from deputize.oauth.authorization_request import AuthorizationRequest, known_parameters
-from deputize.oauth.claims import Issue
+from deputize.oauth.access_tokens import Issue
+from deputize.oauth.authorization_request import AuthorizationRequest, is_live, known_parameters
+from deputize.oauth.consents import parse_accept_language
 from deputize.oauth.errors import ServerError
 from deputize.oauth.grants.authorization_code import GRANT_TYPE
 from deputize.oauth.lineage import Lineage
@@ -31,9 +32,7 @@ from deputize.oauth.parameters import encode_parameters
 from deputize.oauth.reach import reach_of
 from deputize.oauth.records.directory import Policy, Step
 from deputize.oauth.records.store import Authentication, Covers, Session
-from deputize.oauth.scopes import format_scope
-from deputize.oauth.sessions import is_live
-from deputize.oauth.texts import parse_accept_language
+from deputize.oauth.resources import format_scope
 
 _TOUCH_SECONDS = 30.0
 """A session's use is written down at most this often, so that most pages only read.

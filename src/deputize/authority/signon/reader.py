@@ -7,9 +7,9 @@ from starlette.responses import Response
 from deputize.authority.endpoint import EndpointCall, log_refusal
 from deputize.authority.signon.languages import Language, choose_language
 from deputize.authority.signon.pages import Page, render
+from deputize.oauth.consents import parse_accept_language
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.records.store import User
-from deputize.oauth.texts import parse_accept_language
 
 
 def language_of(call: EndpointCall, user: User | None = None) -> Language:

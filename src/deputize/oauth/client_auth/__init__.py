@@ -1,8 +1,11 @@
 """How clients, and resource servers at introspection, prove who they are (RFC 6749 section 2.3.1)."""
 
+from collections.abc import Mapping
+
 from deputize.kernel.families import Family, instance_of
 from deputize.oauth.client_auth import client_secret_basic, client_secret_post
-from deputize.oauth.client_auth.authentication import ClientAuthMethod
+from deputize.oauth.client_auth.authentication import ClientAuthMethod, Credentials
+from deputize.oauth.errors import InvalidClient, InvalidRequest
 
 CLIENT_AUTH_METHODS: Family[ClientAuthMethod] = Family(
     "deputize.client_authentication",
@@ -10,3 +13,22 @@ CLIENT_AUTH_METHODS: Family[ClientAuthMethod] = Family(
     lambda method: (method.name,),
     instance_of(ClientAuthMethod),
 )
+
+
+def read_credentials(authorization: str | None, parameters: Mapping[str, str]) -> Credentials:
+    """The credentials of a request with this `Authorization` header and these form parameters.
+
+    Raises `InvalidClient` when there are none, `InvalidRequest` when they come in more than one way.
+    """
+    found = [
+        credentials
+        for method in CLIENT_AUTH_METHODS.members
+        if (credentials := method.find_credentials(authorization, parameters))
+    ]
+    if not found:
+        raise InvalidClient("no client credentials were presented")
+    if len(found) > 1:
+        raise InvalidRequest("The client authenticated in more than one way")
+    if parameters.get("client_id", found[0].client_id) != found[0].client_id:
+        raise InvalidRequest("The parameter client_id is not the authenticated client")
+    return found[0]

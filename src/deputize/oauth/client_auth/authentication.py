@@ -1,12 +1,17 @@
-"""Credentials as presented, the shape of a method, and the comparison with what was registered."""
+"""Client credentials as presented, how they are found, and how they are compared with registered ones.
 
-from collections.abc import Callable, Iterable, Mapping
+A method finds an id and a secret in a request. A package adds one as a `ClientAuthMethod` behind an entry
+point of the group `deputize.client_authentication`; from then on the metadata names it, environment files may
+require it of an agent, and every endpoint takes it.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from deputize.kernel.digests import digest, matches
 from deputize.kernel.ids import is_id
-from deputize.oauth.errors import InvalidClient, InvalidRequest
+from deputize.oauth.errors import InvalidClient
 from deputize.oauth.records.directory import Agent, Environment, Resource
 
 
@@ -21,36 +26,21 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class ClientAuthMethod:
-    """A way to present credentials.
-
-    Its registered name, and (Authorization header, parameters) to credentials or `None`.
-    """
+    """A way to present credentials."""
 
     name: str
+    """As registered for `token_endpoint_auth_methods_supported` (RFC 8414 section 2)."""
     find_credentials: Callable[[str | None, Mapping[str, str]], Credentials | None]
+    """(Authorization header, form parameters) to the credentials, `None` where there are none of this kind.
+
+    Raises `InvalidClient` for malformed ones.
+    """
 
 
 Caller: TypeAlias = Agent | Resource
 
 # Unknown ids cost the same comparison as known ones, so that time does not tell which ids exist.
 _NOBODYS_DIGEST: Final = digest("")
-
-
-def read_credentials(
-    methods: Iterable[ClientAuthMethod], authorization: str | None, parameters: Mapping[str, str]
-) -> Credentials:
-    """The credentials of a request.
-
-    Raises `InvalidClient` without any, `InvalidRequest` when presented in several ways.
-    """
-    found = [each for method in methods if (each := method.find_credentials(authorization, parameters))]
-    if not found:
-        raise InvalidClient("no client credentials were presented")
-    if len(found) > 1:
-        raise InvalidRequest("The client authenticated in more than one way")
-    if parameters.get("client_id", found[0].client_id) != found[0].client_id:
-        raise InvalidRequest("The parameter client_id is not the authenticated client")
-    return found[0]
 
 
 def authenticate_agent(environment: Environment, credentials: Credentials) -> Agent:

@@ -3,9 +3,8 @@
 from deputize.kernel.families import Family, instance_of
 from deputize.oauth.errors import UnauthorizedClient, UnsupportedGrantType
 from deputize.oauth.grants import authorization_code, client_credentials, refresh_token, token_exchange
-from deputize.oauth.grants.grant_type import GrantType
+from deputize.oauth.grants.grant_type import GrantPorts, GrantType, TokenRequest, TokenResponse
 from deputize.oauth.parameters import required
-from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
 GRANTS: Family[GrantType] = Family(
     "deputize.grants",

@@ -5,12 +5,17 @@ Gives the actor token.
 
 from typing import Final
 
-from deputize.oauth.access_tokens import issue_access_token
-from deputize.oauth.claims import Issue
-from deputize.oauth.grants.grant_type import GrantType, expires_at, response_of
+from deputize.oauth.access_tokens import Issue, issue_access_token
+from deputize.oauth.grants.grant_type import (
+    GrantPorts,
+    GrantType,
+    TokenRequest,
+    TokenResponse,
+    expires_at,
+    response_of,
+)
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.resources import choose_target
-from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
 
 GRANT_TYPE: Final = "client_credentials"
 

@@ -1,28 +1,84 @@
-"""The shape of a grant, and what all of them check and answer alike."""
+"""What a grant is, what it is given, what it gives back, and what all grants check alike.
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+A grant is an asynchronous function from a `TokenRequest`, whose client was authenticated, and the
+`GrantPorts` to a `TokenResponse`. It refuses by raising an `OAuthError`. A package adds one as a `GrantType`
+behind an entry point of the group `deputize.grants`; from then on the metadata names it, environment files
+may grant it to agents, and the token endpoint serves it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from deputize.jose import Verifier
 from deputize.kernel.uris import is_same_resource
+from deputize.kernel.values import JsonObject
 from deputize.oauth.access_tokens import AccessToken
 from deputize.oauth.errors import InvalidTarget
 from deputize.oauth.parameters import values_of
-from deputize.oauth.records.directory import Resource
-from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
+from deputize.oauth.ports import Codes, Grants, RefreshTokens, TokenStates
+from deputize.oauth.records.directory import Agent, Environment, Resource
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A token request of an authenticated client."""
+
+    environment: Environment
+    client: Agent
+    parameters: Mapping[str, str]
+    """Form parameters, each at most once (repeats were refused)."""
+    now: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class GrantPorts:
+    """The store and the keys, as far as grants may use them."""
+
+    codes: Codes
+    grants: Grants
+    refresh_tokens: RefreshTokens
+    token_states: TokenStates
+    new_segment: Callable[[str, str], str]
+    """(agent's term, resource's term) to a fresh segment of a `jti`, which begins with them."""
+    derive: Callable[[str, int], str]
+    """(grant id, generation) to the refresh token of that generation: a keyed hash, stable across restarts.
+    """
+    verifier: Verifier = field(default_factory=Verifier)
+    """Verifies subject and actor tokens; shared with introspection, so that its memory serves both."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenResponse:
+    """What goes back to the client (RFC 6749 section 5.1, RFC 8693 section 2.2.1)."""
+
+    access_token: str
+    expires_in: int
+    scope: str
+    claims: JsonObject
+    """The access token's claims, for the audit record; never sent."""
+    refresh_token: str | None = None
+    id_token: str | None = None
+    issued_token_type: str | None = None
+    subject_claims: JsonObject | None = None
+    """Of a token exchange: the subject token's claims, for the audit record; never sent."""
+    actor_claims: JsonObject | None = None
+    """And the actor token's."""
+    notes: tuple[str, ...] = ()
+    """For the log: what a mapping left out and why."""
+
 
 Handle: TypeAlias = Callable[[TokenRequest, GrantPorts], Awaitable[TokenResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class GrantType:
-    """A way to get tokens: the `grant_type` on the wire, and the function that answers.
-
-    It raises `OAuthError`s.
-    """
+    """A way to get tokens: the `grant_type` on the wire, and the function that answers such requests."""
 
     grant_type: str
     handle: Handle
+    """Called only for clients that were granted this grant type. Raises `OAuthError`s."""
 
 
 def expires_at(resource: Resource, now: float) -> int:
@@ -31,7 +87,7 @@ def expires_at(resource: Resource, now: float) -> int:
 
 
 def check_same_target(request: TokenRequest, resource: Resource) -> None:
-    """A `resource` repeated at redemption must be the one that was authorized (RFC 8707 section 2.2)."""
+    """Refuse a `resource` that is not the authorized one (RFC 8707 section 2.2). Raises `InvalidTarget`."""
     for name in ("resource", "audience"):
         if not all(
             is_same_resource(value, resource.audience) for value in values_of(request.parameters, name)
@@ -40,9 +96,9 @@ def check_same_target(request: TokenRequest, resource: Resource) -> None:
 
 
 def response_of(access: AccessToken, scope: str | None = None) -> TokenResponse:
-    """The answer with just an access token.
+    """The response with an access token alone.
 
-    `scope` where more was granted than the token lists (OpenID scopes).
+    `scope` is given where more was granted than the token lists (OpenID scopes).
     """
     granted = scope if scope is not None else str(access.claims["scope"])
     return TokenResponse(access.token, access.lifetime, granted, access.claims, notes=access.notes)

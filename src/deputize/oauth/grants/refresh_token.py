@@ -12,12 +12,17 @@ from typing import Final
 
 from deputize.kernel.digests import digest
 from deputize.oauth.errors import InvalidGrant, InvalidScope
-from deputize.oauth.grants.grant_type import GrantType, check_same_target
+from deputize.oauth.grants.grant_type import (
+    GrantPorts,
+    GrantType,
+    TokenRequest,
+    TokenResponse,
+    check_same_target,
+)
 from deputize.oauth.grants.sign_on import SignOn, issue_for, read_grant, sign_on_of, sign_on_response
 from deputize.oauth.parameters import required
 from deputize.oauth.records.store import RefreshToken, TokenState
-from deputize.oauth.scopes import parse_scope
-from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
+from deputize.oauth.resources import parse_scope
 
 GRANT_TYPE: Final = "refresh_token"
 
@@ -28,9 +33,15 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     current, state = await _find(request, ports, presented)
     sign_on = sign_on_of(request, state)
     check_same_target(request, sign_on.resource)
-    narrowed = _narrowed(sign_on, request.parameters.get("scope"))
+    # Fewer scopes may be asked for; the refresh token itself keeps all of them (RFC 6749 section 6).
+    wanted = parse_scope(request.parameters.get("scope")) or sign_on.scopes
+    if not set(wanted) <= set(sign_on.scopes):
+        raise InvalidScope("asks for more than was authorized")
+    if not any(name in sign_on.resource.scopes for name in wanted):
+        raise InvalidScope("asks for none of the resource's scopes, so the access token would be for nothing")
+    narrowed = replace(sign_on, scopes=wanted)
     access = issue_for(request, ports, narrowed, GRANT_TYPE)
-    value = await _spend(request, ports, narrowed, current, presented)
+    value = await _rotate(request, ports, narrowed, current, presented)
     return sign_on_response(request, ports, narrowed, access, value)
 
 
@@ -55,10 +66,10 @@ async def _find(request: TokenRequest, ports: GrantPorts, presented: str) -> tup
     return current, state
 
 
-async def _spend(
+async def _rotate(
     request: TokenRequest, ports: GrantPorts, sign_on: SignOn, current: RefreshToken, presented: str
 ) -> str:
-    """The value of the refresh token that follows `presented`."""
+    """The value of the refresh token that follows `presented`, which is rotated if it is the current one."""
     if presented == current.digest:
         value = ports.derive(current.grant_id, current.generation + 1)
         expires_at = min(request.now + request.client.refresh_token_lifetime, sign_on.grant.expires_at)
@@ -73,19 +84,6 @@ async def _spend(
         raise InvalidGrant("the grant was rotated or ended meanwhile")
     # The current value once more, for whoever presents the one before it within the grace window.
     return ports.derive(current.grant_id, current.generation)
-
-
-def _narrowed(sign_on: SignOn, scope: str | None) -> SignOn:
-    """The sign-on with only the scopes asked for: fewer at most.
-
-    The refresh token itself keeps all of them.
-    """
-    wanted = parse_scope(scope) or sign_on.scopes
-    if not set(wanted) <= set(sign_on.scopes):
-        raise InvalidScope("asks for more than was authorized")
-    if not any(name in sign_on.resource.scopes for name in wanted):
-        raise InvalidScope("asks for none of the resource's scopes, so the access token would be for nothing")
-    return replace(sign_on, scopes=wanted)
 
 
 GRANT: Final = GrantType(GRANT_TYPE, handle)

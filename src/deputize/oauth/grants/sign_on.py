@@ -1,21 +1,15 @@
-"""What the authorization code grant and the refresh token grant share.
-
-Tokens that rest on a user's sign-on.
-"""
+"""What the authorization code grant and the refresh token grant share: tokens that rest on a sign-on."""
 
 from dataclasses import dataclass, replace
 
-from deputize.oauth.access_tokens import AccessToken, issue_access_token
-from deputize.oauth.claims import Issue
+from deputize.oauth.access_tokens import AccessToken, Issue, issue_access_token
 from deputize.oauth.errors import InvalidGrant, InvalidScope
-from deputize.oauth.grants.grant_type import expires_at, response_of
+from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, TokenResponse, expires_at, response_of
 from deputize.oauth.id_tokens import issue_id_token, profile_claims
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.records.directory import Resource
 from deputize.oauth.records.store import Grant, TokenState, User
-from deputize.oauth.resources import resource_of
-from deputize.oauth.scopes import format_scope, resource_scopes
-from deputize.oauth.token_request import GrantPorts, TokenRequest, TokenResponse
+from deputize.oauth.resources import format_scope, resource_of, resource_scopes
 from deputize.oauth.token_state import grant_refusal, lost_scopes
 
 
@@ -31,9 +25,8 @@ class SignOn:
 
 
 async def read_grant(request: TokenRequest, ports: GrantPorts, grant_id: str) -> TokenState:
-    """The grant of a code or refresh token and what it rests on.
-
-    Raises `InvalidGrant` when it is not this client's.
+    """A code's or refresh token's grant, and what it rests on. Raises `InvalidGrant` if it is another
+    client's.
     """
     state = await ports.token_states.read_token_state(request.environment.id, grant_id, ())
     if state.grant is None or state.grant.client_id != request.client.id:
@@ -42,9 +35,10 @@ async def read_grant(request: TokenRequest, ports: GrantPorts, grant_id: str) ->
 
 
 def sign_on_of(request: TokenRequest, state: TokenState) -> SignOn:
-    """The sign-on as it stands now.
+    """The sign-on with the scopes that are still granted.
 
-    Raises `InvalidGrant` when what the grant rests on has ended, or its resource is gone.
+    Raises `InvalidGrant` when what the grant rests on has ended or its resource is gone, `InvalidScope` when
+    no scope is left.
     """
     refusal = grant_refusal(request.environment, state, request.now)
     grant, user = state.grant, state.user
@@ -64,7 +58,8 @@ def issue_for(request: TokenRequest, ports: GrantPorts, sign_on: SignOn, grant_t
         environment=request.environment,
         client=request.client,
         resource=sign_on.resource,
-        scopes=_token_scopes(sign_on),
+        # OpenID scopes stand in tokens for the authority itself only.
+        scopes=tuple(name for name in sign_on.scopes if name in sign_on.resource.scopes),
         grant_type=grant_type,
         now=request.now,
         expires_at=expires_at(sign_on.resource, request.now),
@@ -84,7 +79,7 @@ def sign_on_response(
     refresh_token: str | None,
     nonce: str | None = None,
 ) -> TokenResponse:
-    """The answer with access token, refresh token, and an ID token if `openid` was granted."""
+    """The response with access token, refresh token, and an ID token if `openid` was granted."""
     response = replace(response_of(access, format_scope(sign_on.scopes)), refresh_token=refresh_token)
     if "openid" not in sign_on.scopes:
         return response
@@ -102,11 +97,3 @@ def sign_on_response(
 
 def _lineage(request: TokenRequest, ports: GrantPorts, sign_on: SignOn) -> Lineage:
     return Lineage(sign_on.grant.id, (ports.new_segment(request.client.term, sign_on.resource.term),))
-
-
-def _token_scopes(sign_on: SignOn) -> tuple[str, ...]:
-    """A resource's token lists the resource's scopes only.
-
-    OpenID scopes stand in tokens for the authority itself.
-    """
-    return tuple(name for name in sign_on.scopes if name in sign_on.resource.scopes)

@@ -4,12 +4,11 @@ from dataclasses import replace
 import pytest
 
 from deputize.kernel.digests import digest
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.client_auth import read_credentials
 from deputize.oauth.client_auth.authentication import (
     Credentials,
     authenticate_agent,
     authenticate_caller,
-    read_credentials,
 )
 from deputize.oauth.errors import InvalidClient, InvalidRequest
 from support.agent_delegation import (
@@ -31,7 +30,7 @@ def presented(client_id, secret):
 
 
 def read(authorization=None, **parameters):
-    return read_credentials(CLIENT_AUTH_METHODS.members, authorization, parameters)
+    return read_credentials(authorization, parameters)
 
 
 def test_either_way_is_fine():

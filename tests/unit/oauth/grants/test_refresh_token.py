@@ -4,8 +4,8 @@ from dataclasses import replace
 import pytest
 
 from deputize.jose import ID_TOKEN_TYPE, verify
-from deputize.oauth.access_tokens import LiveToken, find_live_token
 from deputize.oauth.errors import InvalidGrant, InvalidScope, InvalidTarget
+from deputize.oauth.introspection import LiveToken, find_live_token
 from deputize.oauth.records.directory import Scope
 from support.agent_delegation import (
     AGENT,

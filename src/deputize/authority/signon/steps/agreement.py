@@ -19,16 +19,16 @@ from deputize.kernel.uris import is_loopback_host
 from deputize.oauth.authorization_request import AuthorizationRequest
 from deputize.oauth.consents import (
     AgreementMissing,
+    choose_text,
     due_agreements,
     effective_agreements,
-    extending,
+    extend_consent,
     is_in_force,
     new_consent,
 )
 from deputize.oauth.errors import ServerError
 from deputize.oauth.records.directory import Agreement, AgreementText, Step
 from deputize.oauth.records.store import Consent
-from deputize.oauth.texts import choose_text
 
 
 def is_due(step: Step, situation: Situation) -> bool:
@@ -89,7 +89,7 @@ async def submit(
     accepted = new_consent(
         user, client, agreement, text, shown.covers, consent_id=services.new_id(), now=situation.now
     )
-    consent = extending(previous, agreement, accepted)
+    consent = extend_consent(previous, agreement, accepted)
     if not same(form.get("shown", ""), _digest(shown, agreement, text, asked)):
         return Again((Problem(language.text("agreement.changed")),))
     if not await services.store.consents.record_consent(consent, previous):
