@@ -116,3 +116,21 @@ def test_bindings_are_unambiguous(one, other):
     same = holder(one) == holder(other)
     secrets = [bytes(32)]
     assert (opened_by(secrets, other, "r", sealed_by(secrets, one, "r", "x")) == "x") is same
+
+
+@given(st.integers(1, 40), st.integers(0, 39))
+def test_an_actor_far_down_the_chain_counts_as_the_first_does(length, changed):
+    """`actors_of` reads so many actors: those beyond must not make two chains look the same."""
+
+    def claims(names):
+        act = None
+        for name in reversed(names):
+            act = {"sub": name} if act is None else {"sub": name, "act": act}
+        return {"sub": "u", "act": act}
+
+    mine = ["a"] * length
+    other = [*mine]
+    other[changed % length] = "b"
+    sealed = sealed_by([bytes(32)], claims(mine), "r", "x")
+    assert opened_by([bytes(32)], claims(mine), "r", sealed) == "x"
+    assert opened_by([bytes(32)], claims(other), "r", sealed) is None

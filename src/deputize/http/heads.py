@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from http import HTTPStatus
 
-from deputize.http.messages import HeaderError, Request, Response
+from deputize.http.messages import TOKEN, HeaderError, Request, Response
 from deputize.kernel.uris import Target
 
 Field = tuple[bytes, bytes]
@@ -41,7 +41,7 @@ _NAMES_NOTHING = frozenset({b"keep-alive", b"close"})
 _NOT_SENT = FRAMING | {b"host", b"expect"}
 _FRAMING_OR_DATE = FRAMING | {b"date"}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_METHOD = re.compile(TOKEN)
 _TARGET = re.compile(r"/[!-~]*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _EXPECTS_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -139,7 +139,7 @@ def request_head(request: Request, authority: str) -> bytes:
 def _first_lines(method: str, target: Target, authority: str) -> tuple[bytes, bytes]:
     """Request line and Host, which few requests to an upstream differ in."""
     line = str(target)
-    if not (method in _METHODS or _TOKEN.fullmatch(method)) or not _TARGET.fullmatch(line):
+    if not (method in _METHODS or _METHOD.fullmatch(method)) or not _TARGET.fullmatch(line):
         raise HeaderError("the method or target cannot stand in a request line")
     return f"{method} {line} HTTP/1.1".encode("ascii"), b"Host: " + authority.encode("latin-1", "replace")
 

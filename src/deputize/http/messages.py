@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Final
 
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import Origin, Target
@@ -21,7 +22,9 @@ class HeaderError(DeputizeError):
     """A field name or value that must not stand in a message: it would change how the message is read."""
 
 
-_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+"""The pattern of a token, such as a method or a field's name (RFC 9110 section 5.6.2)."""
+_FIELD_NAME = re.compile(TOKEN.encode())
 _VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 
@@ -112,7 +115,7 @@ def _checked(name: str, value: str) -> tuple[bytes, bytes]:
         raise HeaderError(
             f"the header {name[:64]!r} holds characters that HTTP fields cannot carry"
         ) from error
-    if not _TOKEN.fullmatch(pair[0]) or not _VALUE.fullmatch(pair[1]):
+    if not _FIELD_NAME.fullmatch(pair[0]) or not _VALUE.fullmatch(pair[1]):
         raise HeaderError(
             f"the header {name[:64]!r} is not a field name with a value of one line (RFC 9110 section 5.5)"
         )

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from deputize.http.messages import TOKEN
 from deputize.kernel.errors import DeputizeError
 
-_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_SCHEME = re.compile(rf"[ \t,]*({_TOKEN})(?: +|$|(?=[ \t]*,))")
-_TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)[ \t]*(?:,|$)")
-_PARAMETER = re.compile(rf'[ \t,]*({_TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|({_TOKEN}))[ \t]*(?:,|$)')
+TOKEN68: Final = r"[A-Za-z0-9\-._~+/]+=*"
+"""The pattern of credentials, such as a bearer token (RFC 9110 section 11.2, RFC 6750 section 2.1)."""
+_SCHEME = re.compile(rf"[ \t,]*({TOKEN})(?: +|$|(?=[ \t]*,))")
+_CREDENTIALS = re.compile(rf"({TOKEN68})[ \t]*(?:,|$)")
+_PARAMETER = re.compile(rf'[ \t,]*({TOKEN})[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|({TOKEN}))[ \t]*(?:,|$)')
 _UNPRINTABLE = re.compile(r"[^ !-~]")
 _MAX_LENGTH = 8192
 _COMMON = frozenset({"error", "error_description", "scope", "acr_values", "max_age"})
@@ -112,7 +114,7 @@ def _parse_one(value: str, at: int) -> tuple[Challenge, int]:
     scheme = _SCHEME.match(value, at)
     if scheme is None:
         raise ChallengeError(f"no authentication scheme at character {at}")
-    token68 = _TOKEN68.match(value, scheme.end())
+    token68 = _CREDENTIALS.match(value, scheme.end())
     if token68 is not None:
         return Challenge(scheme[1], {}, token68[1]), token68.end()
     parameters, end = _parse_parameters(value, scheme.end())

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Protocol, TypeAlias, runtime_checkable
+from typing import ClassVar, Protocol, TypeAlias, runtime_checkable
 
 from deputize.audit.records import RouteIdentity, Subject
 from deputize.kernel.uris import Origin, Target
 from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.delegation import actors_of
 
 Shape: TypeAlias = Mapping[str, "Shape | None"]
 """The names that can be read below a name; `None` where any can."""
-_MAX_ACTORS: Final = 16
 
 
 @runtime_checkable
@@ -101,14 +101,9 @@ def read_claims(token: str, info: JsonObject, expires_at: float | None) -> OAuth
     """The context for a valid `token` with the claims `info`."""
     scope = info.get("scope")
     scopes = frozenset(filter(None, scope.split(" "))) if isinstance(scope, str) else frozenset[str]()
-    actors: list[str] = []
-    act = info.get("act")
-    while isinstance(act, Mapping) and len(actors) < _MAX_ACTORS:
-        actors.append(_text(act.get("sub")) or "?")
-        act = act.get("act")
     subject = Subject(
         _text(info.get("sub")),
-        tuple(actors),
+        tuple(_text(actor.get("sub")) or "?" for actor in actors_of(info.get("act"))),
         _text(info.get("client_id")),
         tuple(sorted(scopes)),
         _text(info.get("jti")),

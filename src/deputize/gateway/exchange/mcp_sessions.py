@@ -18,6 +18,7 @@ from deputize.kernel.values import JsonValue
 from deputize.mcp import versions
 from deputize.mcp.errors import Rejection, header_mismatch, unknown_session
 from deputize.mcp.headers import MAX_SESSION, is_session
+from deputize.oauth.delegation import actors_of
 from deputize.secrets.sealing import MIN_SECRET, TextSeal
 
 log = structlog.get_logger()
@@ -101,15 +102,9 @@ def _binding(token: OAuth2Context, resource: str) -> bytes:
     holder: JsonValue = [info.get("sub"), info.get("client_id")]
     if holder == [None, None]:
         holder = digest(token.token)
-    return json.dumps(
-        [_SESSION, resource, info.get("iss"), holder, _actors(info.get("act"))], sort_keys=True
-    ).encode()
-
-
-def _actors(act: JsonValue) -> list[JsonValue]:
-    """Issuer and subject of each actor, the one acting now first; what is no actor stands for itself."""
-    chain: list[JsonValue] = []
-    while isinstance(act, dict):
-        chain.append([act.get("iss"), act.get("sub")])
-        act = act.get("act")
-    return chain if act is None else [*chain, act]
+    actors = actors_of(info.get("act"))
+    chain: list[JsonValue] = [[actor.get("iss"), actor.get("sub")] for actor in actors]
+    rest = actors[-1].get("act") if actors else info.get("act")
+    if rest is not None:  # what is no actor, or beyond the bound, stands for itself
+        chain.append(rest)
+    return json.dumps([_SESSION, resource, info.get("iss"), holder, chain], sort_keys=True).encode()

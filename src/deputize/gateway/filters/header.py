@@ -11,12 +11,12 @@ from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText
 from deputize.gateway.exchange.refusals import refuse_unsendable
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
-from deputize.http.messages import HeaderError, Headers, Response
+from deputize.http.messages import TOKEN, HeaderError, Headers, Response
 
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NAME = re.compile(TOKEN)
 
 
-def _checked_name(name: str) -> str:
+def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is not a header name")
     return name
@@ -26,7 +26,7 @@ def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
-HeaderName = Annotated[str, AfterValidator(_checked_name)]
+HeaderName = Annotated[str, AfterValidator(_check_name)]
 HeaderValues = dict[HeaderName, OneOrMore[TemplateText]]
 
 

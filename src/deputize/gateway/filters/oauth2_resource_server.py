@@ -25,14 +25,14 @@ from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedT
 from deputize.gateway.resolvers.token_cache import TokenCache, resolve_anew
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Headers, Response
-from deputize.mcp.challenge import Challenge, bearer
+from deputize.mcp.challenge import TOKEN68, Challenge, bearer
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
 from deputize.secrets.sealing import MIN_SECRET, TextSeal
 from deputize.secrets.secret import SecretError, SecretStore, generic_secret
 
 log = structlog.get_logger()
-_BEARER: Final = re.compile(r"(?i:bearer) +([A-Za-z0-9\-._~+/]+=*) *")
+_BEARER: Final = re.compile(rf"(?i:bearer) +({TOKEN68}) *")
 _MAX_TOKEN: Final = 16 * 1024
 
 
