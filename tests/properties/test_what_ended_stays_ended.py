@@ -32,7 +32,7 @@ from deputize.authority.directory.documents import (
 )
 from deputize.authority.directory.service import open_directory
 from deputize.authority.passwords import Passwords
-from deputize.authority.refresh_token_values import RefreshTokenValues
+from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.storage import (
     EnvironmentRow,

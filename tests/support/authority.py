@@ -21,7 +21,7 @@ from starlette.types import ASGIApp
 from deputize.authority.app import create_app
 from deputize.authority.audit import open_audit, recorder
 from deputize.authority.passwords import Passwords
-from deputize.authority.refresh_token_values import RefreshTokenValues
+from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.storage import EnvironmentRow, Put, Store, open_store, sqlite_url
 from deputize.kernel import ids

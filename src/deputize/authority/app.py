@@ -14,7 +14,7 @@ from deputize.authority.endpoints import ENDPOINTS
 from deputize.authority.endpoints.health import live, ready
 from deputize.authority.guard import CORRELATION_ID, Guard
 from deputize.authority.services import Services
-from deputize.authority.signon import assets
+from deputize.authority.signon.pages import ASSETS, ASSETS_PATH, asset
 from deputize.authority.strangers import turn_away
 from deputize.oauth.errors import OAuthError
 
@@ -37,7 +37,7 @@ def create_app(services: Services) -> ASGIApp:
     routes += [
         Route("/health/live", live),
         Route("/health/ready", partial(ready, services)),
-        Route(assets.PATH + "/{name}", _asset),
+        Route(ASSETS_PATH + "/{name}", _asset),
     ]
     return Guard(
         _dispatcher(routes), services.new_id, secure=services.secure, trusted_proxies=services.trusted_proxies
@@ -107,11 +107,11 @@ async def _answer(endpoint: Endpoint, services: Services, request: Request) -> R
 
 async def _asset(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in assets.ASSETS:
+    if name not in ASSETS:
         raise HTTPException(404, "There is no such file")
-    asset = assets.asset(name)
+    found = asset(name)
     return Response(
-        asset.content,
-        media_type=asset.media_type,
+        found.content,
+        media_type=found.media_type,
         headers={"Cache-Control": "public, max-age=31536000, immutable"},
     )

@@ -18,7 +18,7 @@ from deputize.authority.client_address import Network
 from deputize.authority.connection import BoundedProtocol
 from deputize.authority.directory.service import open_directory
 from deputize.authority.passwords import Passwords
-from deputize.authority.refresh_token_values import RefreshTokenValues
+from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.storage import Store, open_store
 from deputize.kernel import ids

@@ -10,7 +10,7 @@ from typing import Protocol
 from deputize.authority.audit import Event, Record, recorder
 from deputize.authority.client_address import Network
 from deputize.authority.passwords import Passwords
-from deputize.authority.refresh_token_values import RefreshTokenValues
+from deputize.authority.seals import RefreshTokenValues
 from deputize.jose import Verifier
 from deputize.kernel.clock import Clock
 from deputize.kernel.values import JsonValue

@@ -6,8 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deputize.authority.responses import json_response
-from deputize.authority.signon.languages import choose_language
-from deputize.authority.signon.pages import Page, render
+from deputize.authority.signon.pages import Page, choose_language, render
 from deputize.oauth.consents import parse_accept_language
 
 _CODES = {404: "not_found", 500: "server_error", 503: "temporarily_unavailable"}

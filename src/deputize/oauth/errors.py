@@ -121,6 +121,13 @@ class ConsentRequired(OAuthError):
     public = "The user has to consent"
 
 
+class InteractionRequired(OAuthError):
+    """`prompt=none`, but the user has to be shown a page for another reason than sign-on or consent."""
+
+    code = "interaction_required"
+    public = "The user has to be shown a page"
+
+
 class RequestNotSupported(OAuthError):
     """The `request` parameter is not supported."""
 

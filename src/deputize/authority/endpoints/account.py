@@ -6,12 +6,11 @@ from starlette.responses import Response
 
 from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.signon import flow
-from deputize.authority.signon.cookies import cookies_of
+from deputize.authority.signon.browser import SESSION_FORM, cookies_of, csrf_token, is_own_form
 from deputize.authority.signon.disclosure import agent_lines, resource_lines
-from deputize.authority.signon.forms import SESSION, csrf_token, is_own_form
 from deputize.authority.signon.pages import Page
-from deputize.authority.signon.reader import dead_end, language_of, refuse_as_page, show
-from deputize.authority.signon.situation import SignedOn
+from deputize.authority.signon.responses import language_of, refuse_as_page, see_other, show, show_dead_end
+from deputize.authority.signon.step import SignedOn
 from deputize.oauth.consents import CoversBuilder, choose_text, expiry, is_in_force, keep_granted
 from deputize.oauth.records.directory import Agent
 from deputize.oauth.records.store import Consent
@@ -29,14 +28,14 @@ async def account(call: EndpointCall) -> Response:
 
 async def _withdraw(call: EndpointCall, signed_on: SignedOn) -> Response:
     form = await call.form()
-    if not await is_own_form(call, form, cookies_of(call).session(call.request) or "", SESSION):
-        return dead_end(call, "error.forbidden", 403)
+    if not await is_own_form(call, form, cookies_of(call).session(call.request) or "", SESSION_FORM):
+        return show_dead_end(call, "error.forbidden", 403)
     client_id, user = form.get("agent", ""), signed_on.user
     if await call.services.store.consents.withdraw_consents(
         call.environment.id, user.id, client_id, call.now
     ):
         call.record("consent withdrawn", client_id=client_id, user_id=user.id)
-    return flow.see(f"/{call.environment.id}/account?withdrawn=yes")
+    return see_other(f"/{call.environment.id}/account?withdrawn=yes")
 
 
 async def _page(call: EndpointCall, signed_on: SignedOn) -> Response:
@@ -51,7 +50,7 @@ async def _page(call: EndpointCall, signed_on: SignedOn) -> Response:
     alive = {client_id: _in_force(call, consents) for client_id, consents in latest}
     values = {
         "username": signed_on.user.username,
-        "csrf": await csrf_token(call, cookies_of(call).session(call.request) or "", SESSION),
+        "csrf": await csrf_token(call, cookies_of(call).session(call.request) or "", SESSION_FORM),
         "sign_off_path": f"/{call.environment.id}/as/signoff",
         "withdrawn": call.query().get("withdrawn") == "yes",
         "agents": [

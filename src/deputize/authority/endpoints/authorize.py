@@ -6,10 +6,8 @@ from starlette.responses import Response
 
 from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.signon import authorization_response, flow
-from deputize.authority.signon.reader import refuse_as_page
-from deputize.authority.signon.steps.login import LOGIN
+from deputize.authority.signon.responses import refuse_as_page, see_other
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
-from deputize.oauth.errors import ConsentRequired, LoginRequired
 from deputize.oauth.parameters import encode_parameters
 
 
@@ -22,7 +20,7 @@ async def authorize(call: EndpointCall) -> Response:
     if call.request.method == "POST":
         # A form of another site comes without this site's cookies; the GET it is turned into brings them
         # (SameSite=Lax).
-        return flow.see(f"{call.request.url.path}?{encode_parameters(parameters)}")
+        return see_other(f"{call.request.url.path}?{encode_parameters(parameters)}")
     request = validate(call.environment, parameters)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)
@@ -37,14 +35,11 @@ async def _start(
     if due is None:
         return await flow.finish(call, situation)
     if "none" in request.prompt:
-        error = (
-            LoginRequired("nobody is signed on")
-            if due[0] is LOGIN
-            else ConsentRequired(f"the step {due[0].type} is due")
+        kind, _ = due
+        refusal = AuthorizationRefusal(
+            kind.unprompted_error(f"the step {kind.type} is due"), request.redirect_uri, request.state
         )
-        return authorization_response.refuse(
-            call, AuthorizationRefusal(error, request.redirect_uri, request.state)
-        )
+        return authorization_response.refuse(call, refusal)
     return await flow.start(call, parameters)
 
 

@@ -11,12 +11,16 @@ from starlette.responses import Response
 
 from deputize.authority.endpoint import Endpoint, EndpointCall, log_refusal
 from deputize.authority.signon import flow
-from deputize.authority.signon.cookies import cookies_of
-from deputize.authority.signon.forms import SESSION, csrf_token, is_own_form
-from deputize.authority.signon.languages import Language
-from deputize.authority.signon.leaving import form_sources, leave
-from deputize.authority.signon.pages import Page
-from deputize.authority.signon.reader import language_of, refuse_as_page, show
+from deputize.authority.signon.browser import SESSION_FORM, cookies_of, csrf_token, is_own_form
+from deputize.authority.signon.pages import Language, Page
+from deputize.authority.signon.responses import (
+    form_sources,
+    language_of,
+    leave,
+    refuse_as_page,
+    see_other,
+    show,
+)
 from deputize.jose import ID_TOKEN_TYPE, TokenInvalid
 from deputize.kernel.values import JsonObject
 from deputize.oauth.errors import InvalidRequest
@@ -45,10 +49,10 @@ async def sign_off(call: EndpointCall) -> Response:
     parameters = await call.parameters()
     request = _read(call, parameters)
     cookie = cookies_of(call).session(call.request) or ""
-    confirmed = call.request.method == "POST" and await is_own_form(call, parameters, cookie, SESSION)
+    confirmed = call.request.method == "POST" and await is_own_form(call, parameters, cookie, SESSION_FORM)
     if call.request.method == "POST" and not confirmed:
         # An agent's form comes without our cookies; the GET it is turned into brings them (SameSite=Lax).
-        return flow.see(f"{call.request.url.path}?{urlencode(request.parameters)}")
+        return see_other(f"{call.request.url.path}?{urlencode(request.parameters)}")
     session = await flow.session_of(call)
     user = (
         await call.services.store.users.find_user_by_id(call.environment.id, session.user_id)
@@ -115,7 +119,7 @@ def _is_about(hint: JsonObject | None, session: Session) -> bool:
 
 async def _ask(call: EndpointCall, request: _SignOff, language: Language, cookie: str) -> Response:
     values = {
-        "csrf": await csrf_token(call, cookie, SESSION),
+        "csrf": await csrf_token(call, cookie, SESSION_FORM),
         "parameters": request.parameters,
         "account_path": f"/{call.environment.id}/account",
     }

@@ -1,20 +1,30 @@
 """The pages of a sign-on flow: shows the step that is due, takes its form, and sends the browser on."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Endpoint, EndpointCall
-from deputize.authority.signon import authorization_response, flow, known_browsers
-from deputize.authority.signon.cookies import cookies_of
+from deputize.authority.signon import authorization_response, flow
+from deputize.authority.signon.browser import cookies_of, csrf_token, is_own_form
 from deputize.authority.signon.flow import Flow
-from deputize.authority.signon.forms import csrf_token, is_own_form
-from deputize.authority.signon.languages import Language, choose_language
-from deputize.authority.signon.leaving import form_sources
-from deputize.authority.signon.reader import dead_end, refuse_as_page, show
-from deputize.authority.signon.situation import Situation
-from deputize.authority.signon.step import Again, Declined, Done, Outcome, SignOnStep, SomebodyElse
+from deputize.authority.signon.pages import Language, Page, choose_language, step_language
+from deputize.authority.signon.responses import (
+    form_sources,
+    refuse_as_page,
+    see_other,
+    show,
+    show_dead_end,
+)
+from deputize.authority.signon.step import (
+    Again,
+    Declined,
+    Done,
+    Outcome,
+    SignOnStep,
+    Situation,
+    SomebodyElse,
+)
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
 from deputize.oauth.errors import AccessDenied
 from deputize.oauth.records.directory import Step
@@ -26,7 +36,9 @@ async def sign_on(call: EndpointCall) -> Response:
     """One page or form of the flow in the path."""
     found = await flow.find(call)
     if found is None:
-        return dead_end(call, "error.expired" if cookies_of(call).browser(call.request) else "error.cookies")
+        return show_dead_end(
+            call, "error.expired" if cookies_of(call).browser(call.request) else "error.cookies"
+        )
     request = None if found.parameters is None else validate(call.environment, found.parameters)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)
@@ -50,12 +62,12 @@ async def _submit(
 ) -> Response:
     form = await call.form()
     if not await is_own_form(call, form, _browser(call), found.id):
-        return dead_end(call, "error.forbidden", 403)
+        return show_dead_end(call, "error.forbidden", 403)
     if due is None or form.get("step") != due[0].type:
         # Another tab was faster, or the form was sent twice: show where things stand now.
         return await flow.proceed(call, found)
     kind, step = due
-    outcome = await kind.submit(step, situation, _language(situation), form, call.services)
+    outcome = await kind.submit(step, situation, _language(situation, kind), form, call.services)
     return await _answer(call, found, situation, (kind, step), outcome)
 
 
@@ -73,7 +85,7 @@ async def _answer(
             response = await flow.proceed(call, found, outcome)
             if session:
                 cookies_of(call).set_session(response, session.cookie, call.environment.session_lifetime)
-                cookies_of(call).set_known_browsers(response, session.known_browsers, known_browsers.LIFETIME)
+                cookies_of(call).set_known_users(response, session.known_users)
             return response
 
 
@@ -90,7 +102,7 @@ async def _begin_again(call: EndpointCall, found: Flow, situation: Situation) ->
 
 def _decline(call: EndpointCall, request: AuthorizationRequest | None) -> Response:
     if request is None:
-        return flow.see(f"/{call.environment.id}/account")
+        return see_other(f"/{call.environment.id}/account")
     error = AccessDenied("the user declined the agreement", "The user declined the agreement")
     return authorization_response.refuse(
         call, AuthorizationRefusal(error, request.redirect_uri, request.state)
@@ -100,21 +112,23 @@ def _decline(call: EndpointCall, request: AuthorizationRequest | None) -> Respon
 async def _page(
     call: EndpointCall, found: Flow, situation: Situation, kind: SignOnStep, step: Step, again: Again
 ) -> Response:
-    language = _language(situation)
-    page = kind.page(step, situation, language, again)
+    language = _language(situation, kind)
     values: Mapping[str, object] = {
-        **page.values,
+        **kind.page_values(step, situation, again),
         "csrf": await csrf_token(call, _browser(call), found.id),
         "step": kind.type,
     }
     sources = form_sources(call, situation.request.redirect_uri) if situation.request else ()
-    return show(call, replace(page, values=values), language, sources)
+    page = Page(f"{kind.package}/{kind.name}.html", values, again.problems, again.status)
+    return show(call, page, language, sources)
 
 
-def _language(situation: Situation) -> Language:
-    return choose_language(
+def _language(situation: Situation, kind: SignOnStep) -> Language:
+    """The reader's language, with the texts of the step."""
+    chosen = choose_language(
         situation.preferred_language, situation.languages, situation.environment.default_language
     )
+    return step_language(chosen.locale, kind.package, kind.name)
 
 
 def _browser(call: EndpointCall) -> str:

@@ -6,10 +6,9 @@ from starlette.responses import Response
 
 from deputize.authority.endpoint import EndpointCall, log_refusal
 from deputize.authority.responses import described
-from deputize.authority.signon.leaving import leave
 from deputize.authority.signon.pages import Page
-from deputize.authority.signon.reader import dead_end, language_of, refuse_as_page, show
-from deputize.authority.signon.situation import SignedOn
+from deputize.authority.signon.responses import language_of, leave, refuse_as_page, show, show_dead_end
+from deputize.authority.signon.step import SignedOn
 from deputize.kernel.digests import digest
 from deputize.oauth.authorization_request import (
     AuthorizationRefusal,
@@ -30,7 +29,7 @@ async def grant(
     """
     grant = _grant(call, request, signed_on)
     if not await call.services.store.codes.add_code(_code(call, request, grant.id, code), grant):
-        return await again(call, request, code) or dead_end(call, "error.expired")
+        return await again(call, request, code) or show_dead_end(call, "error.expired")
     call.record(
         "authorization granted",
         client_id=request.client.id,

@@ -10,17 +10,17 @@ after a crash.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from deputize.authority.audit import SOURCE
 from deputize.authority.endpoint import EndpointCall
+from deputize.authority.seals import seal
 from deputize.authority.signon import authorization_response
-from deputize.authority.signon.cookies import cookies_of
-from deputize.authority.signon.seals import seal
-from deputize.authority.signon.situation import SignedOn, Situation
-from deputize.authority.signon.step import Done, SignOnStep
+from deputize.authority.signon.browser import cookies_of
+from deputize.authority.signon.responses import see_other
+from deputize.authority.signon.step import Done, SignedOn, SignOnStep, Situation
 from deputize.authority.signon.steps import STEPS
-from deputize.authority.signon.throttles import network_of
+from deputize.authority.signon.steps.login import LOGIN
 from deputize.kernel.digests import digest, same
 from deputize.oauth.access_tokens import Issue
 from deputize.oauth.authorization_request import AuthorizationRequest, is_live, known_parameters
@@ -39,8 +39,8 @@ _TOUCH_SECONDS = 30.0
 
 Idle life is exact to that.
 """
-_LOGIN = Step("LOGIN", {})
-_LOGIN_ONLY = Policy("", "", (_LOGIN,))
+_LOGIN_STEP = Step(LOGIN.type, {})
+_ACCOUNT_POLICY = Policy("", "", (_LOGIN_STEP,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +57,8 @@ class Flow:
     """
     session_id: str = ""
     """The session in which somebody signed on in this flow; empty before that."""
-    accepted: str = ""
-    """The ids of the consents given in this flow, with "~" between them.
-
-    `prompt=consent` asks for each once.
-    """
+    notes: str = ""
+    """What its steps noted (`step.Done.note`), with "~" between, so that `prompt=consent` asks once."""
 
 
 async def start(call: EndpointCall, parameters: Mapping[str, str] | None) -> Response:
@@ -69,39 +66,38 @@ async def start(call: EndpointCall, parameters: Mapping[str, str] | None) -> Res
     browser = cookies_of(call).browser(call.request)
     bound_to = browser or call.services.new_token()
     known = None if parameters is None else known_parameters(parameters)
-    response = see(await _address(call, Flow(call.services.new_token(), int(call.now), known), bound_to))
+    flow = Flow(call.services.new_token(), int(call.now), known)
+    response = see_other(await address(call, flow, bound_to))
     if browser is None:
         cookies_of(call).set_browser(response, bound_to)
     return response
 
 
 async def find(call: EndpointCall) -> Flow | None:
-    """The flow of the address that is called, if it is alive and this browser's."""
+    """Return the flow of the address that is called, if it is alive and this browser's."""
     parts = call.request.path_params["flow"].split(".")
     browser = cookies_of(call).browser(call.request)
     if browser is None or len(parts) != 5:
         return None
-    flow_id, started_at, session_id, accepted, sealed = parts
-    if not same(
-        sealed,
-        await seal(call.services, call.environment.id, "flow", browser, *parts[:-1], call.request.url.query),
-    ):
+    flow_id, started_at, session_id, notes, sealed = parts
+    query = call.request.url.query
+    if not same(sealed, await _seal(call, "flow", browser, flow_id, started_at, session_id, notes, query)):
         return None
     if int(started_at) + call.services.lifetimes.flow_lifetime <= call.now:
         return None
-    return Flow(flow_id, int(started_at), call.query() or None, session_id, accepted)
+    return Flow(flow_id, int(started_at), call.query() or None, session_id, notes)
 
 
-async def address(call: EndpointCall, flow: Flow) -> str:
-    """Where this browser finds the flow."""
-    return await _address(call, flow, cookies_of(call).browser(call.request) or "")
-
-
-async def _address(call: EndpointCall, flow: Flow, browser: str) -> str:
-    parts = (flow.id, str(flow.started_at), flow.session_id, flow.accepted)
+async def address(call: EndpointCall, flow: Flow, browser: str) -> str:
+    """Compute where the browser with this cookie finds the flow."""
+    parts = (flow.id, str(flow.started_at), flow.session_id, flow.notes)
     query = encode_parameters(flow.parameters or {})
-    token = ".".join((*parts, await seal(call.services, call.environment.id, "flow", browser, *parts, query)))
+    token = ".".join((*parts, await _seal(call, "flow", browser, *parts, query)))
     return f"/{call.environment.id}/signon/{token}{'?' if query else ''}{query}"
+
+
+async def _seal(call: EndpointCall, purpose: str, *parts: str) -> str:
+    return await seal(call.services.store.server_keys, call.environment.id, purpose, *parts)
 
 
 async def signed_on(call: EndpointCall) -> SignedOn | None:
@@ -147,14 +143,14 @@ async def situation_of(
     somebody = await _signed_on(call, session)
     return Situation(
         environment=call.environment,
-        policy=request.policy if request else _LOGIN_ONLY,
+        policy=request.policy if request else _ACCOUNT_POLICY,
         request=request,
         session=session,
         signed_on=somebody,
-        network=network_of(SOURCE.get().address),
-        known_browsers=cookies_of(call).known_browsers(call.request),
+        address=SOURCE.get().address,
+        known_users=cookies_of(call).known_users(call.request),
         is_recent=somebody is not None and is_recent(request, somebody.session, seen),
-        accepted=frozenset(seen.accepted.split("~")),
+        notes=frozenset(seen.notes.split("~")),
         reach=_reach(call, request, somebody) if request and somebody else {},
         languages=(*(request.ui_locales if request else ()), *browser_languages),
         now=call.now,
@@ -199,7 +195,7 @@ def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
 
     Signing on comes first even where a policy forgets it. Raises `ServerError`.
     """
-    for step in (_LOGIN, *situation.policy.steps):
+    for step in (_LOGIN_STEP, *situation.policy.steps):
         kind = STEPS.by_name.get(step.type)
         if kind is None:
             raise ServerError(
@@ -214,15 +210,15 @@ async def proceed(call: EndpointCall, flow: Flow, done: Done | None = None) -> R
     """Send the browser to where the flow goes on after a step that was just done in it."""
     if done and done.session:
         flow = replace(flow, session_id=done.session.id)
-    if done and done.consent_id:
-        flow = replace(flow, accepted="~".join(filter(None, (flow.accepted, done.consent_id))))
-    return see(await address(call, flow))
+    if done and done.note:
+        flow = replace(flow, notes="~".join(filter(None, (flow.notes, done.note))))
+    return see_other(await address(call, flow, cookies_of(call).browser(call.request) or ""))
 
 
 async def finish(call: EndpointCall, situation: Situation, flow: Flow | None = None) -> Response:
     """Send the browser where it wanted to go. Every step is satisfied, so somebody is signed on."""
     if situation.request is None or situation.signed_on is None:
-        return see(f"/{call.environment.id}/account")
+        return see_other(f"/{call.environment.id}/account")
     code = await code_of(call, flow) if flow else call.services.new_token()
     return await authorization_response.grant(call, situation.request, situation.signed_on, code)
 
@@ -233,9 +229,4 @@ async def code_of(call: EndpointCall, flow: Flow) -> str:
     It is computed, so that whoever asks again, in parallel, after a crash or because the answer got lost,
     gets the same one.
     """
-    return await seal(call.services, call.environment.id, "code", flow.id)
-
-
-def see(path: str) -> Response:
-    """Send the browser to another of our pages (RFC 9110 section 15.4.4)."""
-    return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
+    return await _seal(call, "code", flow.id)

@@ -1,13 +1,74 @@
-"""What a sign-on step is. Each lives in a file of `steps`, beside the template of its page."""
+"""What a sign-on step is, what it decides by, and what comes of its form.
 
+Each lives in a file of `steps`, or in a package that provides it through the entry-point group of
+`steps.STEPS`, with two files beside it: the template of its page and the texts of that.
+"""
+
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+
+from pydantic import BaseModel, ConfigDict
 
 from deputize.authority.services import Services
-from deputize.authority.signon.languages import Language
-from deputize.authority.signon.pages import Page, Problem
-from deputize.authority.signon.situation import Situation
-from deputize.oauth.records.directory import Step
+from deputize.authority.signon.pages import Language, Problem
+from deputize.oauth.authorization_request import AuthorizationRequest
+from deputize.oauth.errors import InteractionRequired, OAuthError
+from deputize.oauth.records.directory import Environment, Policy, Step
+from deputize.oauth.records.store import Consent, Covers, Session, User
+
+_NOTE = re.compile("[A-Za-z0-9_-]{0,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedOn:
+    """A user and the live session of this browser."""
+
+    user: User
+    session: Session
+    consents: tuple[Consent, ...]
+    """The user's latest consent per agent and agreement."""
+
+    def consents_for(self, client_id: str) -> tuple[Consent, ...]:
+        """Return those given to one agent."""
+        return tuple(consent for consent in self.consents if consent.client_id == client_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the steps of a policy decide by: who is signed on, what is asked for, what was agreed to."""
+
+    environment: Environment
+    policy: Policy
+    request: AuthorizationRequest | None
+    """`None` when the user only wants their account page."""
+    session: Session | None
+    """This browser's, unless it was ended; it may have lapsed."""
+    signed_on: SignedOn | None
+    is_recent: bool
+    """Whether that session's sign-on counts for the request (`prompt=login`, `max_age`)."""
+    address: str | None
+    """The client's, as `audit.Source.address`."""
+    known_users: str
+    """The cookie that says who signed on in this browser before; empty without one."""
+    notes: frozenset[str]
+    """What steps noted since the request began (`Done.note`), whoever was signed on."""
+    reach: Covers
+    """What the request reaches, directly and by exchange; empty while nobody is signed on."""
+    languages: tuple[str, ...]
+    """Language tags the agent and the browser ask for, the most wanted first."""
+    now: float
+
+    @property
+    def agent_name(self) -> str:
+        """The name of the agent that sent the user here; empty for the account page."""
+        return self.request.client.name if self.request else ""
+
+    @property
+    def preferred_language(self) -> str | None:
+        """What the user who is signed on prefers to read."""
+        return self.signed_on.user.preferred_language if self.signed_on else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +78,8 @@ class NewSession:
     id: str
     cookie: str
     """The browser's new session value."""
-    known_browsers: str
-    """The browser's new value for `known_browsers`."""
+    known_users: str
+    """The browser's new value for `Situation.known_users`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +88,16 @@ class Done:
 
     session: NewSession | None = None
     """When the user signed on."""
-    consent_id: str | None = None
-    """When the user accepted an agreement."""
+    note: str = ""
+    """What the flow remembers until it ends, for `Situation.notes`, such as the id of a consent.
+
+    At most 128 letters, digits, "-" and "_".
+    """
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for a note that the flow's address cannot hold."""
+        if not _NOTE.fullmatch(self.note):
+            raise ValueError(f"the note {self.note!r} does not match {_NOTE.pattern}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +123,41 @@ class SomebodyElse:
 Outcome = Done | Again | Declined | SomebodyElse
 
 
+class StepSettings(BaseModel):
+    """The settings of a step in an environment file; most have none."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
+    )
+
+
+SettingsModel: TypeAlias = type[StepSettings]
+
+
 @dataclass(frozen=True, slots=True)
 class SignOnStep:
-    """A kind of step that policies are made of."""
+    """A kind of step that policies are made of.
+
+    Its page is the template `NAME.html`, its texts are `NAME.toml` with a table a language, of which `[en]`
+    is needed: the template reads `t("NAME.title")` where the table has `title`. A template extends
+    `layout.html`, and its form carries `csrf` and `step`. Every value it shows is escaped.
+    """
 
     type: str
-    """As policies name it."""
+    """What stored policies call it, such as `LOGIN`."""
+    name: str
+    """What environment files call it, such as `login`; its files have this name too."""
+    package: str
+    """The name of the package that holds its files."""
     is_due: Callable[[Step, Situation], bool]
-    page: Callable[[Step, Situation, Language, Again], Page]
-    """The page that asks for what is missing."""
+    """Whether its page has to be shown. Raises `OAuthError`."""
+    page_values: Callable[[Step, Situation, Again], Mapping[str, object]]
+    """The values that its template shows."""
     submit: Callable[[Step, Situation, Language, Mapping[str, str], Services], Awaitable[Outcome]]
-    """Takes what the page's form sent."""
+    """Takes what the page's form sent; texts are said in the language."""
+    settings: SettingsModel = StepSettings
+    """What an environment file may say about it."""
+    agreement_settings: tuple[str, ...] = ()
+    """Those of the settings that name an agreement: by name in environment files, by id where stored."""
+    unprompted_error: Callable[[str], OAuthError] = InteractionRequired
+    """Makes the error for `prompt=none` while the step is due (OpenID Connect Core section 3.1.2.6)."""

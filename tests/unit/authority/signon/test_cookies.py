@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deputize.authority.signon.cookies import Cookies
+from deputize.authority.signon.browser import Cookies
 
 HTTPS, HTTP = Cookies(secure=True, environment_id="env"), Cookies(secure=False, environment_id="env")
 

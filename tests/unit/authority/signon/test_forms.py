@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 
 from deputize.authority.endpoint import EndpointCall
-from deputize.authority.signon.forms import csrf_token, is_own_form
+from deputize.authority.signon.browser import csrf_token, is_own_form
 from support.authority import NOW, running_authority
 
 

@@ -1,29 +1,74 @@
+import string
+
 import pytest
 from jinja2 import UndefinedError
 
-from deputize.authority.signon import assets
-from deputize.authority.signon.languages import language
-from deputize.authority.signon.pages import Page, Problem, render
+from deputize.authority.signon.pages import (
+    ASSETS,
+    LOCALES,
+    Page,
+    Problem,
+    asset,
+    asset_address,
+    direction,
+    language,
+    read_step_texts,
+    render,
+    step_language,
+)
+from deputize.authority.signon.steps import STEPS
+from deputize.authority.signon.steps.login import LOGIN
 
-LOGIN = {"agent_name": "MCP <Tutorial>", "csrf": "token", "step": "LOGIN", "username": ""}
+LOGIN_VALUES = {"agent_name": "MCP <Tutorial>", "csrf": "token", "step": "LOGIN", "username": ""}
 
 
-def html(page, locale="en", **options):
-    return render(page, language(locale), **options).body.decode()
+def placeholders(text):
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def check_translation(english, other):
+    assert list(other) == list(english)
+    assert {name: placeholders(text) for name, text in other.items()} == {
+        name: placeholders(text) for name, text in english.items()
+    }
+    assert all(text.strip() for text in other.values())
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_every_language_says_everything_with_the_same_placeholders(locale):
+    check_translation(language("en").texts, language(locale).texts)
+    for step in STEPS.own:
+        texts = read_step_texts(step.package, step.name)
+        check_translation(texts["en"], texts[locale])
+
+
+def test_placeholders_are_filled_and_values_are_not_formats():
+    texts = step_language("en", LOGIN.package, "agreement_prompt")
+    assert texts.text("agreement_prompt.title", agent="{x}") == "Let {x} act for you?"
+
+
+@pytest.mark.parametrize(
+    ("locale", "expected"), [("en", "ltr"), ("ar-EG", "rtl"), ("he", "rtl"), ("ja", "ltr"), ("AR", "rtl")]
+)
+def test_direction(locale, expected):
+    assert direction(locale) == expected
+
+
+def login_html(values=LOGIN_VALUES, problems=(), locale="en"):
+    page = Page(f"{LOGIN.package}/login.html", values, problems)
+    return render(page, step_language(locale, LOGIN.package, LOGIN.name)).body.decode()
 
 
 def test_values_are_escaped():
-    assert "MCP &lt;Tutorial&gt;" in html(Page("login.html", LOGIN))
+    assert "MCP &lt;Tutorial&gt;" in login_html()
 
 
 def test_a_page_says_its_language():
-    assert '<html lang="ja" dir="ltr">' in html(Page("login.html", LOGIN), "ja")
+    assert '<html lang="ja" dir="ltr">' in login_html(locale="ja")
 
 
 def test_problems_are_announced_and_lead_to_their_field():
-    page = html(
-        Page("login.html", LOGIN | {"username": "demouser"}, (Problem("Enter your password", "password"),))
-    )
+    page = login_html(LOGIN_VALUES | {"username": "demouser"}, (Problem("Enter your password", "password"),))
     assert 'role="alert"' in page
     assert '<a href="#password">Enter your password</a>' in page
     assert page.count('aria-invalid="true"') == 2
@@ -32,7 +77,7 @@ def test_problems_are_announced_and_lead_to_their_field():
 
 def test_a_missing_value_is_a_bug_not_an_empty_page():
     with pytest.raises(UndefinedError):
-        html(Page("login.html", {}))
+        login_html({})
 
 
 def test_pages_are_fenced_in():
@@ -49,13 +94,13 @@ def test_pages_are_fenced_in():
 
 
 def test_nothing_is_inline():
-    page = html(Page("login.html", LOGIN))
+    page = login_html()
     assert "<script" not in page
     assert "<style" not in page
     assert "style=" not in page
 
 
-@pytest.mark.parametrize("name", assets.ASSETS)
+@pytest.mark.parametrize("name", ASSETS)
 def test_assets_change_address_with_their_content(name):
-    assert assets.address(name) == f"/assets/{name}?v={assets.asset(name).version}"
-    assert assets.asset(name).content
+    assert asset_address(name) == f"/assets/{name}?v={asset(name).version}"
+    assert asset(name).content

@@ -2,17 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import IPv6Address, ip_address, ip_network
 from math import ceil
 
 from deputize.audit.records import timestamp_text
 from deputize.authority.passwords import TooBusy
 from deputize.authority.services import Services
-from deputize.authority.signon import known_browsers, throttles
-from deputize.authority.signon.languages import Language
-from deputize.authority.signon.pages import Page, Problem
-from deputize.authority.signon.situation import Situation
-from deputize.authority.signon.step import Again, Done, NewSession, Outcome, SignOnStep
+from deputize.authority.signon.browser import browser_known_as, remember_user
+from deputize.authority.signon.pages import Language, Problem
+from deputize.authority.signon.step import Again, Done, NewSession, Outcome, SignOnStep, Situation
 from deputize.kernel.digests import digest
+from deputize.oauth.errors import LoginRequired
 from deputize.oauth.ports import Throttle
 from deputize.oauth.records.directory import Step
 from deputize.oauth.records.store import Session, User
@@ -20,66 +20,65 @@ from deputize.oauth.usernames import MAX_LENGTH, canonical
 
 MAX_TYPED = 1024
 """Characters of a name that are looked at: its canonical form may be shorter."""
+NETWORK = Throttle(free=6, first_wait=900, longest_wait=900, memory=900)
+"""How often the password of one name may be guessed from one network."""
+NAME = Throttle(free=30, first_wait=1, longest_wait=300, memory=3600)
+"""The same from all networks together: attackers who have many wait longer and longer.
+
+One network alone does not get so far.
+"""
+KNOWN_BROWSER = Throttle(free=6, first_wait=900, longest_wait=900, memory=900)
+"""The same in a browser where that user signed on before, which waits for nobody else's failures."""
 
 
 def is_due(_step: Step, situation: Situation) -> bool:
-    """Whether nobody is signed on here, or not recently enough."""
+    """Return whether nobody is signed on here, or not recently enough."""
     return situation.signed_on is None or not situation.is_recent
 
 
-def page(_step: Step, situation: Situation, _language: Language, again: Again) -> Page:
-    """The form, with the name filled in where the user or the agent already gave it."""
+def page_values(_step: Step, situation: Situation, again: Again) -> Mapping[str, object]:
+    """Fill the name in where the user or the agent already gave it."""
     hint = situation.request.login_hint or "" if situation.request else ""
-    values = {"agent_name": situation.agent_name, "username": again.typed or hint[:MAX_LENGTH]}
-    return Page("login.html", values, again.problems, again.status)
+    return {"agent_name": situation.agent_name, "username": again.typed or hint[:MAX_LENGTH]}
 
 
 async def submit(
     _step: Step, situation: Situation, language: Language, form: Mapping[str, str], services: Services
 ) -> Outcome:
     """Sign the user on, or say in the same words and time that this did not work, whatever the reason."""
-    username, password = (
-        canonical(form.get("username", "")[:MAX_TYPED])[:MAX_LENGTH],
-        form.get("password", ""),
-    )
-    if missing := _missing(username, password, language):
-        return Again(missing, username)
+    username = canonical(form.get("username", "")[:MAX_TYPED])[:MAX_LENGTH]
+    password = form.get("password", "")
+    missing = [name for name, typed in (("username", username), ("password", password)) if not typed]
+    if missing:
+        return Again([Problem(language.text(f"login.enter_{name}"), name) for name in missing], username)
     user = await services.store.users.find_user(situation.environment.id, username)
-    try:
-        return await _check(username, password, user, situation, language, services)
-    except TooBusy as error:
-        services.record(
-            "sign-on refused", situation.environment.id, str(error), **_who(username, user, situation)
-        )
-        return Again((Problem(language.text("sign_on.busy")),), username, 503)
-
-
-async def _check(
-    username: str,
-    password: str,
-    user: User | None,
-    situation: Situation,
-    language: Language,
-    services: Services,
-) -> Outcome:
-    environment_id, failures = situation.environment.id, services.store.sign_on_failures
-    counts_for = await _throttles(user, situation, services)
+    failures, environment_id = services.store.sign_on_failures, situation.environment.id
+    # Whom the attempt is about. What is no user's name may be a password typed in the wrong place, and is not
+    # written.
+    who = {
+        "user_id": user.id if user else None,
+        "username": user.username if user else None,
+        "unknown_username_digest": None if user else digest(username)[:16],
+        "client_id": situation.request.client.id if situation.request else None,
+    }
+    network = network_of(situation.address)
+    counts_for = await choose_throttles(user, network, situation, services)
     if locked_until := await failures.begin_attempt(environment_id, username, counts_for, situation.now):
         services.record(
             "sign-on refused",
             environment_id,
             "too many failures",
-            **_who(username, user, situation),
+            **who,
             waits_until=timestamp_text(locked_until),
         )
-        return _locked(username, locked_until - situation.now, language)
+        minutes = ceil((locked_until - situation.now) / 60)
+        return Again([Problem(language.text("login.locked", minutes=minutes))], username, 429)
     try:
-        accepted = await services.passwords.verify(
-            user.password_hash if user else "", password, situation.network
-        )
-    except TooBusy:
+        accepted = await services.passwords.verify(user.password_hash if user else "", password, network)
+    except TooBusy as error:
         await failures.take_back_attempt(environment_id, username, counts_for)
-        raise
+        services.record("sign-on refused", environment_id, str(error), **who)
+        return Again([Problem(language.text("login.busy"))], username, 503)
     if user is None or not accepted or not user.enabled:
         reason = (
             "the name is unknown"
@@ -88,86 +87,48 @@ async def _check(
             if accepted
             else "the password is wrong"
         )
-        services.record("sign-on refused", environment_id, reason, **_who(username, user, situation))
-        return Again((Problem(language.text("sign_on.failed"), "username"),), username)
+        services.record("sign-on refused", environment_id, reason, **who)
+        return Again([Problem(language.text("login.failed"), "username")], username)
     await failures.forget_attempts(environment_id, username, counts_for)
-    return await _sign_on(user, situation, services)
-
-
-async def _throttles(user: User | None, situation: Situation, services: Services) -> Mapping[str, Throttle]:
-    """What an attempt counts for. Where the user signed on before, nobody else's failures count."""
-    known_as = (
-        await known_browsers.known_as(services, situation.environment.id, situation.known_browsers, user.id)
-        if user
-        else None
-    )
-    if known_as:
-        return {f"browser {known_as}": throttles.KNOWN_BROWSER}
-    return {"": throttles.NAME, f"network {situation.network}": throttles.NETWORK}
-
-
-def _missing(username: str, password: str, language: Language) -> tuple[Problem, ...]:
-    typed = (("username", username), ("password", password))
-    return tuple(Problem(language.text(f"sign_on.enter_{name}"), name) for name, value in typed if not value)
-
-
-def _locked(username: str, seconds: float, language: Language) -> Again:
-    return Again((Problem(language.text("sign_on.locked", minutes=ceil(seconds / 60))),), username, 429)
-
-
-def _who(username: str, user: User | None, situation: Situation) -> dict[str, str | None]:
-    """Whom an attempt is about.
-
-    What is no user's name may be a password typed in the wrong place, and is not written.
-    """
-    return {
-        "user_id": user.id if user else None,
-        "username": user.username if user else None,
-        "unknown_username_digest": None if user else digest(username)[:16],
-        "client_id": situation.request.client.id if situation.request else None,
-    }
-
-
-async def _sign_on(user: User, situation: Situation, services: Services) -> Outcome:
-    cookie = services.new_token()
-    session = await _session(user, situation, cookie, services)
-    services.record(
-        "signed on", situation.environment.id, **_who(user.username, user, situation), session_id=session.id
-    )
-    known = await known_browsers.remember(
-        services, situation.environment.id, situation.known_browsers, user.id
-    )
+    session, cookie = await make_session(user, situation, services)
+    services.record("signed on", environment_id, **who, session_id=session.id)
+    known = await remember_user(services, environment_id, situation.known_users, user.id)
     return Done(NewSession(session.id, cookie, known))
 
 
-async def _session(user: User, situation: Situation, cookie: str, services: Services) -> Session:
-    """The session this sign-on made.
+async def choose_throttles(
+    user: User | None, network: str, situation: Situation, services: Services
+) -> Mapping[str, Throttle]:
+    """Choose what an attempt counts for. Where the user signed on before, nobody else's failures count."""
+    if user:
+        known_as = await browser_known_as(services, situation.environment.id, situation.known_users, user.id)
+        if known_as:
+            return {f"browser {known_as}": KNOWN_BROWSER}
+    return {"": NAME, f"network {network}": NETWORK}
 
-    The browser's own under a new cookie if it is the same user's, else a new one.
 
-    A kept session, also one that lapsed, goes on to be what the tokens that came from it rest on, so that
-    signing off ends them all. One of somebody else who is signed on in this browser ends.
+def network_of(address: str | None) -> str:
+    """Return what counts as one source.
+
+    That is an IPv4 address, or the 64 bits of an IPv6 address that whoever has it chooses from at will.
     """
-    previous, fresh = situation.session, _fresh_session(user, situation, cookie, services)
-    if previous and previous.user_id == user.id:
-        renewed = replace(fresh, id=previous.id)
-        if await services.store.sessions.renew_session(renewed):
-            return renewed
-    elif somebody := situation.signed_on:
-        await services.store.sessions.end_session(somebody.session.id, situation.now)
-        services.record(
-            "signed off",
-            somebody.user.environment_id,
-            user_id=somebody.user.id,
-            session_id=somebody.session.id,
-        )
-    await services.store.sessions.add_session(fresh)
-    return fresh
+    try:
+        ip = ip_address(address or "")
+    except ValueError:
+        return ""
+    is_version_6 = isinstance(ip, IPv6Address) and not ip.ipv4_mapped
+    return str(ip_network((ip, 64), strict=False)) if is_version_6 else str(ip)
 
 
-def _fresh_session(user: User, situation: Situation, cookie: str, services: Services) -> Session:
-    now = situation.now
-    return Session(
+async def make_session(user: User, situation: Situation, services: Services) -> tuple[Session, str]:
+    """Make the session of this sign-on, and its cookie.
+
+    It is the browser's own under a new cookie if that is the same user's, else a new one. A kept session,
+    also one that lapsed, goes on to be what the tokens that came from it rest on, so that signing off ends
+    them all. One of somebody else who is signed on in this browser ends.
+    """
+    now, sessions, cookie = situation.now, services.store.sessions, services.new_token()
+    session = Session(
         id=services.new_id(),
         environment_id=user.environment_id,
         user_id=user.id,
@@ -178,6 +139,28 @@ def _fresh_session(user: User, situation: Situation, cookie: str, services: Serv
         created_at=now,
         last_used_at=now,
     )
+    if situation.session and situation.session.user_id == user.id:
+        renewed = replace(session, id=situation.session.id)
+        if await sessions.renew_session(renewed):
+            return renewed, cookie
+    elif somebody := situation.signed_on:
+        await sessions.end_session(somebody.session.id, now)
+        services.record(
+            "signed off",
+            somebody.user.environment_id,
+            user_id=somebody.user.id,
+            session_id=somebody.session.id,
+        )
+    await sessions.add_session(session)
+    return session, cookie
 
 
-LOGIN = SignOnStep("LOGIN", is_due, page, submit)
+LOGIN = SignOnStep(
+    "LOGIN",
+    "login",
+    "deputize.authority.signon.steps",
+    is_due,
+    page_values,
+    submit,
+    unprompted_error=LoginRequired,
+)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.authority.refresh_token_values import RefreshTokenValues, _derive
+from deputize.authority.seals import RefreshTokenValues, derive_refresh_token
 
 
 class Keys:
@@ -27,5 +27,5 @@ async def test_the_key_is_read_once_an_environment():
     st.tuples(st.uuids().map(str), st.integers(1, 10**6)),
 )
 def test_values_differ_by_family_and_generation(left, right):
-    assert (_derive(b"key", *left) == _derive(b"key", *right)) == (left == right)
-    assert len(_derive(b"key", *left)) == 43
+    assert (derive_refresh_token(b"key", *left) == derive_refresh_token(b"key", *right)) == (left == right)
+    assert len(derive_refresh_token(b"key", *left)) == 43

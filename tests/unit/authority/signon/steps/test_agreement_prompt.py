@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.authority.signon.steps.agreement import ReturnsTo, returns_to
+from deputize.authority.signon.steps.agreement_prompt import ReturnsTo, returns_to
 from support.agent_delegation import TEXT
 
 

@@ -1,0 +1,89 @@
+"""What the browser is answered with: pages, error pages, and the way to somebody else's site."""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from starlette.responses import RedirectResponse, Response
+
+from deputize.authority.endpoint import EndpointCall, log_refusal
+from deputize.authority.signon.pages import Language, Page, choose_language, render
+from deputize.kernel.uris import UriError, parse_origin
+from deputize.oauth.consents import parse_accept_language
+from deputize.oauth.errors import OAuthError
+from deputize.oauth.records.store import User
+
+
+def language_of(call: EndpointCall, user: User | None = None) -> Language:
+    """Choose the language to show pages in."""
+    browser = parse_accept_language(call.request.headers.get("accept-language"))
+    return choose_language(
+        user.preferred_language if user else None, browser, call.environment.default_language
+    )
+
+
+def show(call: EndpointCall, page: Page, language: Language, form_sources: Sequence[str] = ()) -> Response:
+    """Show the page under the environment's name; `form_sources` as `pages.render` takes them."""
+    return render(page, language, call.environment.name, form_sources)
+
+
+def refuse_as_page(call: EndpointCall, error: OAuthError) -> Response:
+    """Show an error that must not be sent to the agent, and say what is wrong with the request."""
+    log_refusal(call, error)
+    values = {"reason": error.description, "advice": "error.advice", "correlation_id": call.correlation_id}
+    return show(call, Page("error.html", values, status=error.status), language_of(call))
+
+
+def show_dead_end(call: EndpointCall, text: str, status: int = 400) -> Response:
+    """Show what went wrong between the user and this server.
+
+    `text` names the explanation among the texts.
+    """
+    language = language_of(call)
+    values = {
+        "reason": language.text(text),
+        "advice": "error.advice_expired",
+        "correlation_id": call.correlation_id,
+    }
+    return show(call, Page("error.html", values, status=status), language)
+
+
+def see_other(path: str) -> Response:
+    """Send the browser to another of our pages (RFC 9110 section 15.4.4)."""
+    return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
+
+
+# Chromium holds every redirect after a form submission to the page's CSP `form-action`: ours to the agent,
+# and also those by which the agent sends its user on, to wherever that is. Naming the agent's origin would
+# stop users at agents that do; naming whole schemes would let forms lead anywhere. So a browser's submission
+# ends at a page of ours, which takes the user on by itself: a navigation of its own that `form-action` does
+# not apply to. Programs that play a browser, and addresses no page can open, get the plain redirect.
+
+
+def leave(call: EndpointCall, location: str, *, after_form: bool) -> Response:
+    """Send the user to `location`; `after_form` says whether a form's submission led here.
+
+    Redirects have status 303, so that a browser never repeats a form with a password there (RFC 9700 section
+    4.12).
+    """
+    if after_form and _leaves_by_page(call, location):
+        return show(call, Page("leaving.html", {"location": location}), language_of(call))
+    return RedirectResponse(location, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+
+def form_sources(call: EndpointCall, destination: str) -> tuple[str, ...]:
+    """Return the CSP sources, one or none, that a form leading to `destination` needs besides `'self'`."""
+    if _leaves_by_page(call, destination):
+        return ()
+    try:
+        origin = parse_origin(destination)
+    except UriError:
+        return (f"{urlsplit(destination).scheme}:",)
+    return (f"{origin.scheme}:" if ":" in origin.host else str(origin),)  # CSP cannot name IPv6 addresses
+
+
+def _leaves_by_page(call: EndpointCall, destination: str) -> bool:
+    """Return whether a browser navigates (W3C Fetch Metadata), to where a page can take it by itself."""
+    return call.request.headers.get("sec-fetch-mode") == "navigate" and urlsplit(destination).scheme in {
+        "http",
+        "https",
+    }

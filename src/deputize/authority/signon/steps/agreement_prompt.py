@@ -1,0 +1,231 @@
+"""The Agreement Prompt step: a text the user accepts before an agent acts for them, and what it may do."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import nh3
+from markupsafe import Markup, escape
+from pydantic import StringConstraints
+
+from deputize.authority.services import Services
+from deputize.authority.signon.disclosure import Disclosure, disclose
+from deputize.authority.signon.pages import Language, Problem, direction
+from deputize.authority.signon.step import (
+    Again,
+    Declined,
+    Done,
+    Outcome,
+    SignedOn,
+    SignOnStep,
+    Situation,
+    SomebodyElse,
+    StepSettings,
+)
+from deputize.kernel.digests import same
+from deputize.kernel.uris import is_loopback_host
+from deputize.oauth.authorization_request import AuthorizationRequest
+from deputize.oauth.consents import (
+    AGREEMENT_STEP,
+    AgreementMissing,
+    choose_text,
+    due_agreements,
+    effective_agreements,
+    extend_consent,
+    is_in_force,
+    new_consent,
+)
+from deputize.oauth.errors import ConsentRequired, ServerError
+from deputize.oauth.records.directory import Agreement, AgreementText, Step
+from deputize.oauth.records.store import Consent
+
+_TAGS = {"i", "b", "em", "strong", "a", "h1", "h2", "h3", "h4", "h5", "h6", "p", "br"}
+
+
+class AgreementPromptSettings(StepSettings):
+    """The agreement prompt's settings."""
+
+    agreement: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
+    """Name of the agreement that is shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompt:
+    """What the step shows to somebody who is signed on, and what they answer to."""
+
+    request: AuthorizationRequest
+    signed_on: SignedOn
+    agreement: Agreement
+    previous: Consent | None
+    """This user's latest to this agreement for this agent."""
+    text: AgreementText
+    shown: Disclosure
+
+    def digest(self) -> str:
+        """Compute what the form carries of the page it is on: of everything a person would decide by."""
+        return self.shown.digest_for(
+            self.signed_on.user.id,
+            self.request.client.name,
+            self.agreement.id,
+            self.text.locale,
+            self.text.revision,
+        )
+
+
+def is_due(step: Step, situation: Situation) -> bool:
+    """Return whether something that the request reaches is not consented to, or the agent wants to be sure.
+
+    The latter is `prompt=consent`. A disabled agreement is never due. Raises `ServerError` when the agreement
+    is gone: nobody can tell what would have to be accepted.
+    """
+    request, signed_on = _require_user(situation)
+    consents = signed_on.consents_for(request.client.id)
+    policy, agreements = replace(situation.policy, steps=(step,)), situation.environment.agreements
+    try:
+        if due_agreements(policy, agreements, consents, situation.reach, situation.now):
+            return True
+        # A consent is one user's, so that nobody answers for who signs on after them in the same browser.
+        answered = {each.agreement_id for each in consents if each.id in situation.notes}
+        return "consent" in request.prompt and any(
+            each.id not in answered for each in effective_agreements(policy, agreements)
+        )
+    except AgreementMissing as error:
+        raise ServerError(str(error)) from error
+
+
+def page_values(step: Step, situation: Situation, _again: Again) -> Mapping[str, object]:
+    """Collect the text in the user's language, and what the agent asks for, may obtain and has already."""
+    prompt = _make_prompt(step, situation)
+    days = prompt.agreement.reconsent_days
+    return {
+        "agent_name": situation.agent_name,
+        "username": prompt.signed_on.user.username,
+        "text": prompt.text,
+        "text_direction": direction(prompt.text.locale),
+        "wording": to_safe_html(prompt.text),
+        "reconsent_days": "" if days is None else f"{days:g}",
+        "shown": prompt.shown,
+        "shown_digest": prompt.digest(),
+        "account_path": f"/{situation.environment.id}/account",
+        "returns_to": returns_to(prompt.request.redirect_uri),
+    }
+
+
+async def submit(
+    step: Step, situation: Situation, language: Language, form: Mapping[str, str], services: Services
+) -> Outcome:
+    """Record the consent of exactly this user to exactly what was shown."""
+    if form.get("action") == "switch":
+        return SomebodyElse()
+    prompt = _make_prompt(step, situation)
+    if form.get("action") != "accept":
+        _record(services, situation, "agreement declined", prompt)
+        return Declined()
+    accepted = new_consent(
+        prompt.signed_on.user,
+        prompt.request.client,
+        prompt.agreement,
+        prompt.text,
+        prompt.shown.covers,
+        consent_id=services.new_id(),
+        now=situation.now,
+    )
+    consent = extend_consent(prompt.previous, prompt.agreement, accepted)
+    if not same(form.get("shown", ""), prompt.digest()) or not await services.store.consents.record_consent(
+        consent, prompt.previous
+    ):
+        return Again([Problem(language.text("agreement_prompt.changed"))])
+    _record(services, situation, "agreement accepted", prompt, consent)
+    return Done(note=consent.id)
+
+
+def _require_user(situation: Situation) -> tuple[AuthorizationRequest, SignedOn]:
+    if situation.request is None or situation.signed_on is None:
+        raise ServerError(
+            "an agreement is prompted for before anybody signed on, or although no agent asks for anything"
+        )
+    return situation.request, situation.signed_on
+
+
+def _make_prompt(step: Step, situation: Situation) -> _Prompt:
+    request, signed_on = _require_user(situation)
+    environment = situation.environment
+    agreement = environment.agreements[step.settings["agreement"]]
+    text = choose_text(
+        agreement, situation.preferred_language, situation.languages, environment.default_language
+    )
+    if text is None:
+        raise ServerError(f"the agreement {agreement.name!r} has no enabled text")
+    consents = signed_on.consents_for(request.client.id)
+    previous = next((each for each in consents if each.agreement_id == agreement.id), None)
+    agreed = previous.covers if previous and is_in_force(previous, agreement, situation.now) else None
+    shown = disclose(environment, request.client, request.target, situation.reach, agreed or {})
+    return _Prompt(request, signed_on, agreement, previous, text, shown)
+
+
+def _record(
+    services: Services, situation: Situation, name: str, prompt: _Prompt, consent: Consent | None = None
+) -> None:
+    """Record who said yes or no to what: `covers` is, by agent and resource, every scope the page showed."""
+    services.record(
+        name,
+        situation.environment.id,
+        user_id=prompt.signed_on.user.id,
+        session_id=prompt.signed_on.session.id,
+        client_id=prompt.request.client.id,
+        scopes=list(prompt.request.target.requested),
+        agreement_id=prompt.agreement.id,
+        agreement_version=prompt.agreement.version,
+        agreement_revision=consent.revision if consent else None,
+        language=consent.locale if consent else None,
+        consent_id=consent.id if consent else None,
+        covers=consent.covers if consent else None,
+    )
+
+
+def to_safe_html(text: AgreementText) -> Markup:
+    """Return the wording as a page may show it.
+
+    HTML is reduced to the few elements agreements may use, plain text is escaped and keeps its lines.
+    """
+    if text.content_type != "text/html":
+        return Markup('<p class="plain">{}</p>').format(escape(text.text))
+    cleaned = nh3.clean(
+        text.text,
+        tags=_TAGS,
+        attributes={"a": {"href", "target"}},
+        url_schemes={"https", "http", "mailto"},
+        link_rel="noopener noreferrer",
+    )
+    return Markup(cleaned)  # noqa: S704 - nh3 let only the elements above through
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnsTo:
+    """Where the user goes afterwards, as a person can recognise it."""
+
+    kind: str
+    """`device` for a program on the user's own device, `site` for anything else."""
+    name: str
+
+
+def returns_to(redirect_uri: str) -> ReturnsTo:
+    """Return the host of a redirect URI, or its scheme where a program on the device claims that."""
+    parts = urlsplit(redirect_uri)
+    if parts.scheme not in {"http", "https"}:
+        return ReturnsTo("device", f"{parts.scheme}:")
+    return ReturnsTo("device" if is_loopback_host(parts.hostname or "") else "site", parts.netloc)
+
+
+AGREEMENT_PROMPT = SignOnStep(
+    AGREEMENT_STEP,
+    "agreement_prompt",
+    "deputize.authority.signon.steps",
+    is_due,
+    page_values,
+    submit,
+    settings=AgreementPromptSettings,
+    agreement_settings=("agreement",),
+    unprompted_error=ConsentRequired,
+)
