@@ -25,11 +25,10 @@ from deputize.expressions.functions.mapping import LIBRARIES
 from deputize.gateway import catalogue
 from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
-from deputize.gateway.config.admin import AdminSettings, GatewaySettings
+from deputize.gateway.config.file_settings import AdminSettings, GatewaySettings, RouteSettings
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
-from deputize.gateway.loading.routes import RouteSettings
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.secrets import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
@@ -66,10 +65,10 @@ ENTRIES: tuple[tuple[str, type[BaseModel]], ...] = (
 )
 OBJECT = "name of a heap object, or an object"
 WRITTEN_AS = {
-    "_duration": "duration",
+    "_parse_duration": "duration",
     "_seconds": "duration",
     "_days": "duration or `never`",
-    "_reference": OBJECT,
+    "_to_reference": OBJECT,
 }
 CONTAINERS: Mapping[Any, tuple[str, int]] = {
     Annotated: ("", 0),

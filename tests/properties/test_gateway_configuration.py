@@ -6,9 +6,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from deputize.gateway.config import json_text
-from deputize.gateway.config.defaults import DEFAULT_OBJECTS
+from deputize.gateway.config import documents
 from deputize.gateway.config.documents import parse
+from deputize.gateway.config.file_settings import DEFAULT_OBJECTS
 from deputize.gateway.loading.deployment import Deployment
 from deputize.gateway.loading.routes import build_route
 from deputize.kernel import strict_json
@@ -100,7 +100,7 @@ def test_comments_change_nothing(document, comment):
 @given(st.dictionaries(st.text("abc'\"\\\u00e9\U0001f600\n", min_size=1), VALUES, max_size=4), st.booleans())
 def test_strict_json_is_read_as_the_standard_library_reads_it(document, ascii_only):
     text = json.dumps(document, ensure_ascii=ascii_only)
-    assert json_text.parse(text)[0] == json.loads(text)
+    assert documents.parse_json(text)[0] == json.loads(text)
 
 
 @given(st.text("{}[]:,'\"\\/*ab1.e-\n\tu0 ", max_size=40))
@@ -111,8 +111,8 @@ def test_no_text_is_read_differently_from_the_standard_library(text):
     except strict_json.JsonError:
         expected = None
     try:
-        found = json_text.parse(text)[0]
-    except json_text.JsonTextError:
+        found = documents.parse_json(text)[0]
+    except documents.JsonTextError:
         assert expected is None
         return
     assert expected is None or found == expected

@@ -5,7 +5,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from deputize.gateway.audit import AUDIT_OBJECTS
-from deputize.gateway.config.declarations import declarations
 from deputize.gateway.config.instance import Instance
 from deputize.gateway.config.properties import Properties, outermost
 from deputize.gateway.exchange.recording import commit_decision
@@ -13,7 +12,7 @@ from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.loading.context import Registry
 from deputize.gateway.loading.deployment import Deployment
-from deputize.gateway.loading.heap import Heap
+from deputize.gateway.loading.heap import Heap, read_declarations
 from deputize.http.exchange import Exchange, Peer
 from deputize.http.messages import Body, Headers, Request, Response
 from deputize.kernel.errors import Position
@@ -43,7 +42,7 @@ def heap_of(*objects, registry=None, parent=None, properties=None, decorators=()
     registry = registry or (parent.registry if parent else registry_for())
     outer = parent.properties if parent else Properties({}, outermost(registry.instance))
     own = Properties(properties or {}, outer.lookup, outer.visible)
-    declared = declarations(list(objects), Position("test.json", "/heap"))
+    declared = read_declarations(list(objects), Position("test.json", "/heap"))
     return Heap(declared, registry, Deployment(), own, parent, global_decorators=decorators)
 
 

@@ -9,8 +9,7 @@ import structlog
 
 from deputize.gateway.administration import Administration
 from deputize.gateway.catalogue import HEAP_TYPES
-from deputize.gateway.config.admin import ListenerSettings
-from deputize.gateway.config.declarations import below
+from deputize.gateway.config.file_settings import ListenerSettings
 from deputize.gateway.exchange.recording import unheard_audit
 from deputize.gateway.loading.instance import LoadedInstance, load
 from deputize.gateway.tls.server_options import ServerTls
@@ -57,9 +56,9 @@ class Gateway:
         errors = list(self.instance.errors())
         for index, connector in enumerate(admin.settings.connectors):
             try:
-                self._tls(connector, below(admin.position, "connectors", index))
+                self._tls(connector, admin.file.position.below("connectors", index))
             except ConfigurationError as error:
-                errors += admin.file.located(error).errors
+                errors += admin.file.locate(error).errors
         return tuple(errors), tuple(self.instance.warnings())
 
     async def start(self) -> None:
@@ -72,7 +71,7 @@ class Gateway:
             await self._open_all()
         except ConfigurationError as error:
             await self.stop()
-            raise self.instance.admin.file.located(error) from error
+            raise self.instance.admin.file.locate(error) from error
         self._serving = True
         for warning in self.instance.deployment.warnings:
             log.warning(
@@ -112,14 +111,14 @@ class Gateway:
     async def _open_all(self) -> None:
         admin = self.instance.admin
         for index, connector in enumerate(admin.settings.connectors):
-            position = below(admin.position, "connectors", index)
+            position = admin.file.position.below("connectors", index)
             for port in connector.port:
                 listener = await self._open(self.instance.entry, connector, port, position, self._gate)
                 self.ports.append(listener.port)
         settings = admin.settings.admin_connector
         health = Administration(lambda: self._serving, self.instance.registry.trail)
         listener = await self._open(
-            health, settings, settings.port, below(admin.position, "adminConnector"), Gate()
+            health, settings, settings.port, admin.file.position.below("adminConnector"), Gate()
         )
         self.admin_port = listener.port
 
@@ -146,7 +145,7 @@ class Gateway:
         except OSError as error:
             reason = f"cannot listen on {settings.host}:{port}: {error.strerror or error}"
             raise ConfigurationError(
-                below(position, "port"), reason, "choose another port or host, or end what uses it"
+                position.below("port"), reason, "choose another port or host, or end what uses it"
             ) from error
         listener.records = Records(
             registry.trail.hold, unheard_audit(registry.audit_services, registry.instance.clock)
@@ -158,4 +157,4 @@ class Gateway:
     def _tls(self, settings: ListenerSettings, position: Position) -> ssl.SSLContext | None:
         if settings.tls is None:
             return None
-        return self.instance.admin_heap.resolve(settings.tls, ServerTls, below(position, "tls")).context
+        return self.instance.admin_heap.resolve(settings.tls, ServerTls, position.below("tls")).context

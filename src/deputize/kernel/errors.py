@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
+from deputize.kernel.pointers import join
+
 Given = ParamSpec("Given")
 Made = TypeVar("Made")
 
@@ -27,6 +29,10 @@ class Position:
     def __str__(self) -> str:
         place = self.file if self.line is None else f"{self.file}:{self.line}:{self.column or 1}"
         return f"{place} at {self.pointer}" if self.pointer else place
+
+    def below(self, *parts: str | int) -> "Position":
+        """The position of a member, or of a member of a member, of what stands here."""
+        return Position(self.file, join(self.pointer, *parts))
 
 
 class ConfigurationError(DeputizeError):

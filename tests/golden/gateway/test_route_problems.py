@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deputize.gateway.catalogue import HEAP_TYPES
-from deputize.gateway.config.defaults import DEFAULT_OBJECTS
+from deputize.gateway.config.file_settings import DEFAULT_OBJECTS
 from deputize.gateway.handlers.router import Router
 from support.gateway import built, heap_of, instance_for, registry_for
 

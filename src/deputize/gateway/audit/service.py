@@ -9,9 +9,8 @@ from deputize.audit.publisher import AuditPublisher, AuditSink
 from deputize.audit.records import TOPICS
 from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
 from deputize.gateway.audit.event_handlers.event_handler import EventHandlerSettings, EventHandlerType
-from deputize.gateway.config.declarations import below, validated, warnings_about
-from deputize.gateway.config.settings import Raw, Settings
-from deputize.gateway.exchange.bindings import load_bindings
+from deputize.gateway.config.instance import load_bindings
+from deputize.gateway.config.settings import Raw, Settings, validate, warnings_about
 from deputize.gateway.loading.context import BuildContext
 
 
@@ -80,9 +79,9 @@ def _find_kind(java_class: str, context: BuildContext, key: str) -> EventHandler
 def _validate(
     kind: EventHandlerType, config: dict[str, Any], context: BuildContext, key: str
 ) -> EventHandlerSettings:
-    position = below(context.position, "config", *key.split("/"))
+    position = context.position.below("config", *key.split("/"))
     names = load_bindings(context.instance, context.properties.visible)
-    settings = validated(kind.Config, config, position, names)
+    settings = validate(kind.Config, config, position, names)
     for warning in warnings_about(settings, position, kind.__name__):
         context.deployment.warnings.append(warning)
     for topic in sorted(set(settings.topics) - TOPICS):

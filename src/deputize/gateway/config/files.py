@@ -1,26 +1,22 @@
 """From the text of a configuration file to typed settings.
 
-Comments, tokens, transformations, expressions, in this order.
+Comments are dropped, tokens replaced, transformations applied, expressions evaluated, in this order.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Generic, cast
 
 from deputize.expressions.tokens import TokenError, substitute, substitute_all
-from deputize.gateway.config import documents, property_files
-from deputize.gateway.config.declarations import below, validated, warnings_about
+from deputize.gateway.config import documents
 from deputize.gateway.config.documents import Document
-from deputize.gateway.config.instance import Instance
-from deputize.gateway.config.properties import Properties
-from deputize.gateway.config.settings import Settings
-from deputize.gateway.exchange.bindings import load_bindings
-from deputize.gateway.loading.decorators import DECORATORS
+from deputize.gateway.config.instance import Instance, load_bindings
+from deputize.gateway.config.properties import Properties, read_property_file
+from deputize.gateway.config.settings import DECORATORS, Settings, SomeSettings, validate, warnings_about
 from deputize.kernel.errors import ConfigurationError, ConfigurationErrors, Faults, Position
 from deputize.kernel.values import JsonValue
 
-Kind = TypeVar("Kind", bound=Settings)
 LOCATION = "$location"
 """A property of this name, or of this name with an id behind a colon, is the path of a file with properties.
 """
@@ -42,120 +38,92 @@ class ConfigurationFile:
         """The file itself."""
         return Position(self.document.file)
 
-    def settings(self, kind: type[Kind], instance: Instance) -> Kind:
-        """The members as `kind`. Raises `ConfigurationError` for everything wrong in them."""
-        return validated(kind, self.members, self.position, load_bindings(instance, self.properties.visible))
+    def validate(self, kind: type[SomeSettings], instance: Instance) -> SomeSettings:
+        """Return the members as `kind`. Raises `ConfigurationError` for everything wrong in them."""
+        return validate(kind, self.members, self.position, load_bindings(instance, self.properties.visible))
 
-    def located(self, error: ConfigurationError) -> ConfigurationError:
-        """`error` and those of tokens, with places that exist in the file.
+    def warnings_about(self, settings: Settings, owner: str) -> list[ConfigurationError]:
+        """Warnings about members that nothing reads; `owner` is a noun for the file."""
+        own_decorators = {f"/{name}" for name in DECORATORS}
+        return [
+            each
+            for each in warnings_about(settings, self.position, owner)
+            if each.position.pointer not in own_decorators
+        ]
+
+    def locate(self, error: ConfigurationError) -> ConfigurationError:
+        """Return `error` and those of tokens, with places that exist in the file.
 
         What only a token left unreplaced provokes is dropped.
         """
-        unreplaced = tuple(each.position.pointer for each in self.token_errors)
+        unreplaced = [each.position.pointer for each in self.token_errors]
         others = [
             each
             for each in error.errors
-            if not any(_is_within(each.position.pointer, pointer) for pointer in unreplaced)
+            if not any(f"{each.position.pointer}/".startswith(f"{pointer}/") for pointer in unreplaced)
         ]
-        return self.document.located(ConfigurationErrors((*self.token_errors, *others)))
+        return self.document.locate(ConfigurationErrors((*self.token_errors, *others)))
 
 
 @dataclass(frozen=True, slots=True)
-class Configured(Generic[Kind]):
+class SettingsFile(Generic[SomeSettings]):
     """A file and its settings."""
 
     file: ConfigurationFile
-    settings: Kind
-
-    @property
-    def position(self) -> Position:
-        """The file itself."""
-        return self.file.position
-
-    @property
-    def properties(self) -> Properties:
-        """Its properties over the enclosing ones."""
-        return self.file.properties
-
-    def unread(self, owner: str) -> list[ConfigurationError]:
-        """Warnings about members that nothing reads; decorations are read elsewhere."""
-        return unread(self.settings, self.position, owner)
+    settings: SomeSettings
 
 
-def unread(settings: Settings, position: Position, owner: str) -> list[ConfigurationError]:
-    """Warnings about members that nothing reads; decorations are read elsewhere."""
-    return [
-        each
-        for each in warnings_about(settings, position, owner)
-        if each.position.pointer.lstrip("/") not in DECORATORS
-    ]
-
-
-def configured(
-    kind: type[Kind], text: bytes, file: str, instance: Instance, outer: Properties
-) -> Configured[Kind]:
-    """`text` of `file` as `kind`. Raises `ConfigurationError`."""
+def read_settings(
+    kind: type[SomeSettings], text: bytes, file: str, instance: Instance, outer: Properties
+) -> SettingsFile[SomeSettings]:
+    """Read `text`, the content of `file`, as `kind`. Raises `ConfigurationError`."""
     read = read_file(text, file, instance, outer)
     faults = Faults()
-    settings = faults.attempt(read.settings, kind, instance)
+    settings = faults.attempt(read.validate, kind, instance)
     if settings is None or read.token_errors:
-        raise read.located(ConfigurationErrors((*read.token_errors, *faults.found)))
-    return Configured(read, settings)
+        raise read.locate(ConfigurationErrors((*read.token_errors, *faults.found)))
+    return SettingsFile(read, settings)
 
 
 def read_file(text: bytes, file: str, instance: Instance, outer: Properties) -> ConfigurationFile:
-    """`text` of `file`.
+    """Read `text`, the content of `file`; `outer` are the properties of the enclosing files.
 
     Raises `ConfigurationError` when it is no document, or its properties cannot be read.
     """
     document = documents.parse(text, file)
     sources: dict[Path, bytes] = {}
     try:
-        properties = _properties(document.members, outer, Position(file), instance.directory, sources)
+        properties = _read_properties(document, outer, instance.directory, sources)
     except ConfigurationError as error:
-        raise document.located(error) from error
+        raise document.locate(error) from error
     members, errors = substitute_all(document.members, properties.lookup)
     told = [ConfigurationError(Position(file, each.pointer), each.reason, each.fix) for each in errors]
     return ConfigurationFile(document, cast("Mapping[str, JsonValue]", members), properties, sources, told)
 
 
-def _is_within(pointer: str, other: str) -> bool:
-    return pointer == other or pointer.startswith(f"{other}/")
-
-
-def _properties(
-    written: Mapping[str, JsonValue],
-    outer: Properties,
-    position: Position,
-    directory: Path,
-    sources: dict[Path, bytes],
+def _read_properties(
+    document: Document, outer: Properties, directory: Path, sources: dict[Path, bytes]
 ) -> Properties:
-    declared = written.get("properties", {})
+    """The properties that `document` declares, over those of the files it names, over `outer`.
+
+    Those files, relative to `directory`, are added to `sources`.
+    """
+    position = Position(document.file, "/properties")
+    declared = document.members.get("properties", {})
     if not isinstance(declared, dict):
-        raise ConfigurationError(below(position, "properties"), "properties are a JSON object")
+        raise ConfigurationError(position, "properties are a JSON object")
+    own, elsewhere = dict(declared), dict[str, JsonValue]()
     try:
-        located = {
-            name: substitute(value, outer.lookup)
-            for name, value in declared.items()
-            if name.partition(":")[0] == LOCATION
-        }
-        for name, value in located.items():
-            path = directory / _path(value, below(position, "properties", name))
-            sources[path] = documents.content(path)
-        elsewhere = {
-            name: value
-            for path, text in sources.items()
-            for name, value in property_files.members(path, text).items()
-        }
-        own = {name: value for name, value in declared.items() if name not in located}
+        locations = [name for name in declared if name.partition(":")[0] == LOCATION]
+        for name, value in [(name, substitute(own.pop(name), outer.lookup)) for name in locations]:
+            if not isinstance(value, str):
+                reason = "a location is the path of a .json or .properties file"
+                raise ConfigurationError(position.below(name), reason)
+            sources[directory / value] = documents.read_content(directory / value)
+        for path, text in sources.items():
+            elsewhere.update(read_property_file(path, text))
         return Properties({**elsewhere, **own}, outer.lookup, outer.visible)
     except TokenError as error:
         raise ConfigurationError(
-            Position(position.file, f"/properties{error.pointer}"), error.reason, error.fix
+            Position(document.file, f"/properties{error.pointer}"), error.reason, error.fix
         ) from error
-
-
-def _path(value: JsonValue, position: Position) -> str:
-    if not isinstance(value, str):
-        raise ConfigurationError(position, "a location is the path of a .json or .properties file")
-    return value

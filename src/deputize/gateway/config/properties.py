@@ -1,6 +1,6 @@
-"""Where the value of a `&{token}` comes from.
+"""Where the value of a `&{token}` comes from (gateway-config reference 2.5 and 2.6).
 
-Properties inside out, environment, configured files, built-in values.
+Properties inside out, environment variables, files named by `IG_ENVCONFIG_DIRS`, built-in values.
 """
 
 import json
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import cast
 
 from deputize.expressions.tokens import TokenError, substitute
-from deputize.gateway.config import documents, property_files
+from deputize.gateway.config import documents
 from deputize.gateway.config.instance import Instance
+from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.values import JsonValue
 
 Lookup = Callable[[str], str | None]
@@ -30,14 +31,15 @@ class Properties:
         self._declared = declared
         self._outer = outer
         self._resolving: list[str] = []
-        self.visible: Mapping[str, object] = {**(inherited or {}), **self._substituted(declared)}
+        own = cast("Mapping[str, object]", substitute(declared, self.lookup))
+        self.visible: Mapping[str, object] = {**(inherited or {}), **own}
 
     def lookup(self, name: str) -> str | None:
-        """The text of token `name`, or `None`.
+        """Return the text of token `name`, or `None`.
 
         Raises `TokenError`, also for properties that refer to each other in a circle.
         """
-        found = _member(self._declared, name)
+        found = _find(self._declared, name)
         if found is None:
             return self._outer(name)
         if name in self._resolving:
@@ -49,50 +51,73 @@ class Properties:
             )
         self._resolving.append(name)
         try:
-            return _text(substitute(found, self.lookup))
+            return _to_text(substitute(found, self.lookup))
         finally:
             self._resolving.pop()
 
-    def _substituted(self, declared: Mapping[str, JsonValue]) -> Mapping[str, object]:
-        return cast("Mapping[str, object]", substitute(declared, self.lookup))
-
 
 def outermost(instance: Instance) -> Lookup:
-    """Tokens that no properties declare.
+    """The lookup of tokens that no properties declare.
 
-    Environment variables, then files named by `IG_ENVCONFIG_DIRS`, then built-in values.
+    Environment variables, then files named by `IG_ENVCONFIG_DIRS`, then built-in values. Raises
+    `ConfigurationError` for a file that cannot be read.
     """
     environment = instance.environment
-    directory = str(instance.directory)
-    built_in = {"ig.instance.dir": directory, "ig.instance.url": instance.directory.as_uri()}
-    files = dict(_configured_files(environment.get(FILES_VARIABLE, "")))
+    values = {"ig.instance.dir": str(instance.directory), "ig.instance.url": instance.directory.as_uri()}
+    for directory in filter(None, map(str.strip, environment.get(FILES_VARIABLE, "").split(","))):
+        for path in sorted(Path(directory).glob("*")):
+            if path.suffix in {".json", ".properties"}:
+                members = read_property_file(path, documents.read_content(path))
+                values.update((name, _to_text(value)) for name, value in flatten(members))
 
     def lookup(name: str) -> str | None:
         variable = environment.get(name.replace(".", "_").upper())
-        return variable if variable is not None else files.get(name, built_in.get(name))
+        return variable if variable is not None else values.get(name)
 
     return lookup
 
 
-def _configured_files(directories: str) -> Iterator[tuple[str, str]]:
-    for directory in filter(None, (part.strip() for part in directories.split(","))):
-        for path in sorted(Path(directory).glob("*")):
-            if path.suffix in {".json", ".properties"}:
-                for name, value in property_files.flattened(
-                    property_files.members(path, documents.content(path))
-                ):
-                    yield name, _text(value)
+def read_property_file(path: Path, text: bytes) -> Mapping[str, JsonValue]:
+    """Read what `text`, the content of the `.json` or `.properties` file at `path`, holds.
+
+    Raises `ConfigurationError` for another kind of file, or a malformed one.
+    """
+    if path.suffix == ".json":
+        return documents.parse(text, str(path)).members
+    if path.suffix != ".properties":
+        raise ConfigurationError(Position(str(path)), "is neither a .json nor a .properties file")
+    try:
+        lines = text.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(Position(str(path)), f"is not UTF-8 at byte {error.start}") from error
+    found: dict[str, JsonValue] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip() and not line.lstrip().startswith(("#", "!")):
+            name, separator, value = line.partition("=")
+            if not separator:
+                raise ConfigurationError(Position(str(path), line=number), "is not a line such as name=value")
+            found[name.strip()] = value.strip()
+    return found
 
 
-def _member(declared: JsonValue, name: str) -> JsonValue:
+def flatten(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
+    """Values with their dotted names."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from flatten(cast("Mapping[str, JsonValue]", value), f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
+
+
+def _find(declared: JsonValue, name: str) -> JsonValue:
     """The value at a dotted name; a member whose own name holds dots is found as well."""
     if not isinstance(declared, Mapping):
         return None
     if name in declared:
         return declared[name]
     head, dot, rest = name.partition(".")
-    return _member(declared.get(head), rest) if dot else None
+    return _find(declared.get(head), rest) if dot else None
 
 
-def _text(value: JsonValue) -> str:
+def _to_text(value: JsonValue) -> str:
     return value if isinstance(value, str) else json.dumps(value)

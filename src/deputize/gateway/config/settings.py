@@ -7,7 +7,6 @@ object evaluates its own configuration when it is built).
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, TypeAlias, TypeVar, cast, get_args
 
@@ -31,18 +30,17 @@ from deputize.expressions import (
     compile_condition,
     compile_template,
 )
-from deputize.kernel import durations, pointers
+from deputize.gateway.config.documents import is_disabled
+from deputize.kernel import durations
+from deputize.kernel.errors import ConfigurationError, Faults, Position
+from deputize.kernel.pointers import join
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownKey:
-    """A key that no field reads: where it stands, its name, and the known key it resembles."""
-
-    pointer: str
-    name: str
-    suggestion: str | None
+SomeSettings = TypeVar("SomeSettings", bound="Settings")
+BASE_URI = "baseURI"
+UNSUPPORTED_DECORATORS = frozenset({"capture", "timer", "tracing"})
+DECORATORS = frozenset({BASE_URI}) | UNSUPPORTED_DECORATORS
+"""Members beside an object's `type`, or among those of a route, that decorate it."""
 
 
 class _Marker:
@@ -65,7 +63,7 @@ class InlineObject(dict[str, Any]):
 class Settings(BaseModel):
     """What the `config` of one object type holds.
 
-    Unknown keys are kept aside and warned about by whoever builds the object.
+    Keys that no field reads are kept, so that `warnings_about` finds them.
     """
 
     model_config = ConfigDict(
@@ -86,29 +84,66 @@ class Settings(BaseModel):
         """
         if not isinstance(data, Mapping):
             return data
-        texts = _Texts(cast("Mapping[str, object]", info.context or {}))
-        wanted = _evaluated_keys(cls)
-        members = {
-            key: value for key, value in cast("Mapping[str, object]", data).items() if not _is_disabled(key)
-        }
+        bindings = cast("Mapping[str, object]", info.context or {})
+        evaluated_keys = _evaluated_keys(cls)
+        errors: list[InitErrorDetails] = []
         found = {
-            key: texts.evaluated(value, (key,)) if key in wanted else value for key, value in members.items()
+            key: _evaluate(value, (key,), bindings, errors) if key in evaluated_keys else value
+            for key, value in cast("Mapping[str, object]", data).items()
+            if not is_disabled(key)
         }
-        if texts.errors:
-            raise ValidationError.from_exception_data(cls.__name__, texts.errors)
+        if errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
         return found
 
 
-def unknown_keys(settings: Settings, pointer: str = "") -> Iterator[UnknownKey]:
-    """Every key below `settings` that no field reads, so that a typing error is not silently a missing
-    setting.
+def validate(
+    kind: type[SomeSettings], value: object, position: Position, bindings: Mapping[str, object]
+) -> SomeSettings:
+    """Return `value`, which stands at `position`, as an instance of `kind`.
+
+    `bindings` are what its configuration expressions see. Raises `ConfigurationError` for everything wrong
+    in it.
     """
-    for place, value in walk(settings, pointer):
+    try:
+        return kind.model_validate(value, context=bindings)
+    except ValidationError as error:
+        faults = Faults()
+        found = error.errors(include_url=False, include_input=False)
+        for each in found:
+            if each["type"] == "too_short" and any(
+                other["loc"][: len(each["loc"])] == each["loc"] for other in found if other is not each
+            ):
+                continue  # it only lacks the items that are told of themselves
+            if each["type"] == "missing":
+                key = str(each["loc"][-1]) if each["loc"] else ""
+                reason, fix = f"{key!r} is required", f"add {key!r}"
+            else:
+                text = each["msg"].removeprefix("Value error, ")
+                reason, fix = text[:1].lower() + text[1:], ""
+            faults.found.append(ConfigurationError(position.below(*each["loc"]), reason, fix))
+        raise faults.error() from None
+
+
+def warnings_about(settings: Settings, position: Position, owner: str) -> Iterator[ConfigurationError]:
+    """A warning for every key in `settings` that nothing reads: it may be a setting written wrong.
+
+    `owner` is a noun for what the settings belong to.
+    """
+    for pointer, value in walk(settings, position.pointer):
         if isinstance(value, Settings):
             known = [field.alias or name for name, field in type(value).model_fields.items()]
             for key in value.model_extra or {}:
-                close = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
-                yield UnknownKey(pointers.join(place, key), key, close[0] if close else None)
+                at = Position(position.file, join(pointer, key))
+                if key in DECORATORS:
+                    yield ConfigurationError(
+                        at, f"{key!r} inside 'config' has no effect", f"move {key!r} up, beside 'type'"
+                    )
+                else:
+                    close = difflib.get_close_matches(key, known, n=1, cutoff=0.7)
+                    yield ConfigurationError(
+                        at, f"{owner} does not read {key!r}", f"did you mean {close[0]!r}?" if close else ""
+                    )
 
 
 def expressions(settings: Settings, pointer: str = "") -> Iterator[tuple[str, Template]]:
@@ -139,19 +174,12 @@ def walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:
     else:
         return
     for name, member in below:
-        yield from walk(member, pointers.join(pointer, name))
-
-
-def _is_disabled(key: str) -> bool:
-    return key == "comment" or (key.startswith("_") and key != "_id")
+        yield from walk(member, join(pointer, name))
 
 
 @cache
 def _evaluated_keys(kind: type[Settings]) -> frozenset[str]:
-    """The keys whose texts are configuration expressions.
-
-    Those of fields that do not leave their texts alone.
-    """
+    """The keys whose texts are configuration expressions: no type of theirs leaves them as written."""
     fields = kind.model_fields.items()
     return frozenset(
         field.alias or name
@@ -166,52 +194,42 @@ def _mentions_raw(annotation: object) -> bool:
     return any(_mentions_raw(argument) for argument in get_args(annotation))
 
 
-class _Texts:
-    """The evaluation of the configuration expressions in one object, and what went wrong where."""
-
-    def __init__(self, bindings: Mapping[str, object]) -> None:
-        self._bindings = bindings
-        self.errors: list[InitErrorDetails] = []
-
-    def evaluated(self, value: object, place: tuple[int | str, ...]) -> object:
-        if isinstance(value, str):
-            return self._text(value, place)
-        if isinstance(value, list):
-            return [self.evaluated(item, (*place, at)) for at, item in enumerate(cast("list[object]", value))]
-        if isinstance(value, dict):
-            return {
-                key: self.evaluated(item, (*place, key))
-                for key, item in cast("dict[str, object]", value).items()
-            }
+def _evaluate(
+    value: object,
+    place: tuple[int | str, ...],
+    bindings: Mapping[str, object],
+    errors: list[InitErrorDetails],
+) -> object:
+    """Return `value`, which stands at `place`, with its texts evaluated; what fails is added to `errors`."""
+    if isinstance(value, list):
+        items = enumerate(cast("list[object]", value))
+        return [_evaluate(item, (*place, at), bindings, errors) for at, item in items]
+    if isinstance(value, dict):
+        members = cast("dict[str, object]", value).items()
+        return {key: _evaluate(item, (*place, key), bindings, errors) for key, item in members}
+    if not isinstance(value, str) or ("${" not in value and "#{" not in value):
+        return value
+    try:
+        template = compile_template(value)
+        for names, at in template.reads.items():
+            if names[0] not in bindings:
+                raise ExpressionSyntaxError(
+                    value, at, f"nothing is known as {names[0]} when the configuration is loaded"
+                )
+        return template.evaluate(bindings)
+    except ExpressionError as error:
+        # The reason is a parameter: braces in a message template would be taken for one.
+        reason = PydanticCustomError("expression", "{reason}", {"reason": explain(error)})
+        errors.append(InitErrorDetails(type=reason, loc=place, input=value))
         return value
 
-    def _text(self, text: str, place: tuple[int | str, ...]) -> object:
-        if "${" not in text and "#{" not in text:
-            return text
-        try:
-            template = compile_template(text)
-            unknown = next(
-                ((names[0], at) for names, at in template.reads.items() if names[0] not in self._bindings),
-                None,
-            )
-            if unknown is not None:
-                raise ExpressionSyntaxError(
-                    text, unknown[1], f"nothing is known as {unknown[0]} when the configuration is loaded"
-                )
-            return template.evaluate(self._bindings)
-        except ExpressionError as error:
-            # The reason is a parameter: braces in a message template would be taken for one.
-            reason = PydanticCustomError("expression", "{reason}", {"reason": explained(error)})
-            self.errors.append(InitErrorDetails(type=reason, loc=place, input=text))
-            return text
 
-
-def explained(error: ExpressionError) -> str:
+def explain(error: ExpressionError) -> str:
     """One line that says what is wrong with an expression, and where in it."""
     return f"{error.reason} at character {error.position + 1} of {error.source[:120]!r}"
 
 
-def _duration(value: object) -> float | None:
+def _parse_duration(value: object) -> float | None:
     if not isinstance(value, str):
         raise ValueError("a duration is a text such as '20 seconds'")  # noqa: TRY004 - pydantic reports only ValueError
     try:
@@ -220,8 +238,8 @@ def _duration(value: object) -> float | None:
         raise ValueError(str(error)) from error
 
 
-def _compiled_by(compile_text: Callable[[str], Item]) -> Callable[[object], Item]:
-    def compiled(value: object) -> Item:
+def _compile_by(compile_text: Callable[[str], Item]) -> Callable[[object], Item]:
+    def compile_value(value: object) -> Item:
         if isinstance(value, bool | int | float):
             value = str(value).lower()
         if not isinstance(value, str):
@@ -229,12 +247,12 @@ def _compiled_by(compile_text: Callable[[str], Item]) -> Callable[[object], Item
         try:
             return compile_text(value)
         except ExpressionError as error:
-            raise ValueError(explained(error)) from error
+            raise ValueError(explain(error)) from error
 
-    return compiled
+    return compile_value
 
 
-def _reference(value: object) -> str | dict[str, Any]:
+def _to_reference(value: object) -> str | dict[str, Any]:
     if isinstance(value, str) and value:
         return HeapName(value)
     if isinstance(value, dict) and "type" in value:
@@ -242,27 +260,27 @@ def _reference(value: object) -> str | dict[str, Any]:
     raise ValueError("expected the name of a heap object, or an object with a 'type'")
 
 
-def _as_list(value: object) -> object:
+def _to_list(value: object) -> object:
     return cast("object", value) if isinstance(value, list) else [value]
 
 
-Duration: TypeAlias = Annotated[float | None, PlainValidator(_duration)]
+Duration: TypeAlias = Annotated[float | None, PlainValidator(_parse_duration)]
 """English duration text; the field holds seconds, `None` meaning without limit.
 
 Defaults are written in seconds.
 """
 
-TemplateText: TypeAlias = Annotated[Template, PlainValidator(_compiled_by(compile_template)), _RAW]
+TemplateText: TypeAlias = Annotated[Template, PlainValidator(_compile_by(compile_template)), _RAW]
 """A runtime expression: compiled at load, evaluated for each request."""
 
-ConditionText: TypeAlias = Annotated[Condition, PlainValidator(_compiled_by(compile_condition)), _RAW]
+ConditionText: TypeAlias = Annotated[Condition, PlainValidator(_compile_by(compile_condition)), _RAW]
 """A runtime expression that something is decided by. `BuildContext.condition` gives it its place."""
 
-Reference: TypeAlias = Annotated[str | dict[str, Any], PlainValidator(_reference), _RAW]
+Reference: TypeAlias = Annotated[str | dict[str, Any], PlainValidator(_to_reference), _RAW]
 """The name of a heap object, or an inline object."""
 
 Raw: TypeAlias = Annotated[Item, _RAW]
 """A value whose texts are left as written."""
 
-OneOrMore: TypeAlias = Annotated[tuple[Item, ...], BeforeValidator(_as_list)]
+OneOrMore: TypeAlias = Annotated[tuple[Item, ...], BeforeValidator(_to_list)]
 """A list, where one bare value stands for a list of one."""

@@ -92,18 +92,6 @@ class Bindings(Mapping[str, object]):
         return len({**_ROOTS, **self.properties})
 
 
-def load_bindings(instance: Instance, properties: Mapping[str, object]) -> Mapping[str, object]:
-    """What configuration expressions see: they are evaluated at load, without a request."""
-    system: Mapping[str, object] = {}
-    return {
-        **properties,
-        "env": instance.environment,
-        "system": system,
-        "heap": properties,
-        "openig": _openig(instance),
-    }
-
-
 def as_text(value: object) -> str | None:
     """An expression's value as text of an entity or URI: lists and maps as JSON in ASCII, null as `None`."""
     if isinstance(value, bool):
@@ -155,15 +143,6 @@ def _contexts(bound: Bindings) -> Mapping[str, object]:
         **left,
         "client": View((exchange.peer, exchange.request), _CLIENT),
         "transactionId": {"transactionId": {"value": exchange.transaction_id}},
-    }
-
-
-def _openig(instance: Instance) -> Mapping[str, object]:
-    directory = instance.directory
-    return {
-        "configDirectory": str(directory / "config"),
-        "instanceDirectory": str(directory),
-        "temporaryDirectory": str(directory / "tmp"),
     }
 
 
@@ -229,7 +208,7 @@ _ROOTS: Readers[Bindings] = {
     "env": lambda bound: bound.instance.environment,
     "system": lambda _: {},
     "heap": lambda bound: bound.properties,
-    "openig": lambda bound: _openig(bound.instance),
+    "openig": lambda bound: bound.instance.openig,
     "now": lambda bound: View(bound.instance.clock, _NOW),
 }
 

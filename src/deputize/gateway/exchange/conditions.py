@@ -7,7 +7,7 @@ from typing import Final, cast
 import structlog
 
 from deputize.expressions import Condition, ExpressionError
-from deputize.gateway.config.settings import explained
+from deputize.gateway.config.settings import explain
 from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
@@ -49,7 +49,7 @@ class PlacedCondition:
         try:
             decided = self._condition.decide(bindings)
         except ExpressionError as error:
-            self._report(explained(error))
+            self._report(explain(error))
             return False
         if decided is None:
             self._report(f"it compares what is missing: {', '.join(self._condition.absent(bindings))}")
@@ -78,7 +78,7 @@ class PlacedCondition:
                 return self._condition.holds(bindings)
         except ExpressionError as error:
             raise Undecidable(
-                f"the condition at {self._position} cannot be evaluated: {explained(error)}"
+                f"the condition at {self._position} cannot be evaluated: {explain(error)}"
             ) from error
         raise Undecidable(
             f"the condition at {self._position} compares what no filter before it has left: {lost}"

@@ -17,11 +17,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+from deputize.gateway.config.file_settings import Network
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Request
 from deputize.kernel.uris import Origin
 
-Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Field: TypeAlias = tuple[bytes, bytes]
 _ABOUT_CLIENT: Final = frozenset(
     (

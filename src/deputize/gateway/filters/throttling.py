@@ -11,7 +11,7 @@ import structlog
 from pydantic import model_validator
 
 from deputize.expressions import ExpressionError, Template, compile_template
-from deputize.gateway.config.settings import Reference, Settings, TemplateText, explained
+from deputize.gateway.config.settings import Reference, Settings, TemplateText, explain
 from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.throttling.buckets import Buckets
@@ -75,7 +75,7 @@ class ThrottlingFilter:
             partition = self._context.text(self._grouping, exchange)
             rate = self._policy.rate_of(exchange)
         except ExpressionError as error:
-            return _undecided(explained(error), exchange)
+            return _undecided(explain(error), exchange)
         if partition is None:
             return _undecided("requestGroupingPolicy yields null", exchange)
         wait = None if rate is None else self._buckets.take(partition, rate, exchange.started)

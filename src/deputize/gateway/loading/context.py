@@ -56,7 +56,7 @@ class HeapObjects(Protocol):
         """Every name that can be referred to."""
         ...
 
-    def named(self, name: str, position: Position) -> object:
+    def find(self, name: str, position: Position) -> object:
         """Return the object of that name, built if it was not yet. Raises `ConfigurationError`."""
         ...
 

@@ -3,19 +3,14 @@
 from collections.abc import Awaitable, Mapping
 from urllib.parse import urlsplit
 
-from deputize.expressions import ExpressionError, Template, compile_template
-from deputize.gateway.config.settings import explained
+from deputize.expressions import ExpressionError, compile_template
+from deputize.gateway.config.settings import BASE_URI, UNSUPPORTED_DECORATORS, explain
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Filter, Handler, Next
 from deputize.http.messages import Response
-from deputize.kernel.errors import ConfigurationError, DeputizeError, Position
-from deputize.kernel.pointers import join
+from deputize.kernel.errors import ConfigurationError, DeputizeError
 from deputize.kernel.uris import Origin, UriError, parse_origin
 from deputize.kernel.values import JsonValue
-
-BASE_URI = "baseURI"
-WITHOUT_EFFECT = frozenset({"capture", "timer", "tracing"})
-DECORATORS = frozenset({BASE_URI}) | WITHOUT_EFFECT
 
 
 class NoBaseUri(DeputizeError):
@@ -27,10 +22,11 @@ def decorate(subject: object, members: Mapping[str, JsonValue], context: BuildCo
 
     Raises `ConfigurationError` for one that cannot be applied to it.
     """
-    for name in sorted(WITHOUT_EFFECT & members.keys()):
+    for name in sorted(UNSUPPORTED_DECORATORS & members.keys()):
         context.deployment.warnings.append(
             ConfigurationError(
-                _beside(context, name), f"the decoration {name!r} is not yet supported and has no effect"
+                context.position.below(name),
+                f"the decoration {name!r} is not yet supported and has no effect",
             )
         )
     if BASE_URI not in members:
@@ -41,7 +37,7 @@ def decorate(subject: object, members: Mapping[str, JsonValue], context: BuildCo
     if isinstance(subject, Filter):
         return RebasedFilter(base, subject)
     raise ConfigurationError(
-        _beside(context, BASE_URI),
+        context.position.below(BASE_URI),
         f"a {type(subject).__name__} has no baseURI",
         "put it on the route or on a handler",
     )
@@ -51,37 +47,40 @@ class _Base:
     """The origin that requests are sent to: known at load, or found for each exchange."""
 
     def __init__(self, written: JsonValue, context: BuildContext) -> None:
+        """Raises `ConfigurationError`, also for a constant that is no origin."""
+        position = context.position.below(BASE_URI)
         if not isinstance(written, str):
-            raise ConfigurationError(_beside(context, BASE_URI), "baseURI is a text")
-        self._context = context
-        self._template = _compiled(written, _beside(context, BASE_URI))
-        context.examine(self._template, _beside(context, BASE_URI))
-        self.constant = self._constant(written) if self._template.is_constant else None
-
-    def of(self, exchange: Exchange) -> Origin:
-        """The origin for `exchange`. Raises `NoBaseUri`, `UriError` or `ExpressionError`."""
-        text = self._context.text(self._template, exchange)
-        if text is None:
-            raise NoBaseUri(f"{self._template.source} yields nothing")
-        return parse_origin(text)
-
-    def _constant(self, written: str) -> Origin:
-        position = _beside(self._context, BASE_URI)
+            raise ConfigurationError(position, "baseURI is a text")
         try:
-            origin = parse_origin(str(self._template.evaluate({})))
+            self._template = compile_template(written)
+        except ExpressionError as error:
+            raise ConfigurationError(position, explain(error)) from error
+        context.examine(self._template, position)
+        self._context = context
+        self.constant: Origin | None = None
+        if not self._template.is_constant:
+            return
+        try:
+            self.constant = parse_origin(str(self._template.evaluate({})))
         except UriError as error:
             raise ConfigurationError(
                 position, str(error), "write scheme, host and port, such as http://localhost:8000"
             ) from error
-        if "_" in origin.host:
-            raise ConfigurationError(position, f"the host name {origin.host} contains an underscore")
+        if "_" in self.constant.host:
+            raise ConfigurationError(position, f"the host name {self.constant.host} contains an underscore")
         parts = urlsplit(written)
         if parts.path not in {"", "/"} or parts.query:
             unused = "path and query of a baseURI are not used; only scheme, host and port are"
-            self._context.deployment.warnings.append(
+            context.deployment.warnings.append(
                 ConfigurationError(position, unused, "change the path with a UriPathRewriteFilter")
             )
-        return origin
+
+    def find(self, exchange: Exchange) -> Origin:
+        """Return the origin for `exchange`. Raises `NoBaseUri`, `UriError` or `ExpressionError`."""
+        text = self._context.text(self._template, exchange)
+        if text is None:
+            raise NoBaseUri(f"{self._template.source} yields nothing")
+        return parse_origin(text)
 
 
 class RebasedHandler:
@@ -96,7 +95,7 @@ class RebasedHandler:
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
         """Set the request's origin, path and query untouched, and pass on."""
-        exchange.request.origin = self._origin or self._base.of(exchange)
+        exchange.request.origin = self._origin or self._base.find(exchange)
         return self._handle(exchange)
 
 
@@ -112,16 +111,5 @@ class RebasedFilter:
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
         """Set the request's origin and run the filter."""
-        exchange.request.origin = self._origin or self._base.of(exchange)
+        exchange.request.origin = self._origin or self._base.find(exchange)
         return self._filter(exchange, next)
-
-
-def _compiled(written: str, position: Position) -> Template:
-    try:
-        return compile_template(written)
-    except ExpressionError as error:
-        raise ConfigurationError(position, explained(error)) from error
-
-
-def _beside(context: BuildContext, name: str) -> Position:
-    return Position(context.position.file, join(context.position.pointer, name))

@@ -1,26 +1,29 @@
-"""The heap.
+"""The heap: named configured objects, built when first referred to.
 
-Named configured objects, built when first referred to, looked up in the parent when not declared here.
+What is not declared in a file is looked up in the heap of the file around it.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast
 
-from deputize.gateway.config.declarations import (
-    Declaration,
-    below,
-    by_name,
-    unknown_key,
-    validated,
+from deputize.gateway.config.instance import load_bindings
+from deputize.gateway.config.properties import Properties
+from deputize.gateway.config.settings import (
+    DECORATORS,
+    InlineObject,
+    Reference,
+    Settings,
+    expressions,
+    references,
+    validate,
     warnings_about,
 )
-from deputize.gateway.config.properties import Properties
-from deputize.gateway.config.settings import InlineObject, Reference, Settings, expressions, references
-from deputize.gateway.exchange.bindings import load_bindings
 from deputize.gateway.loading.context import BuildContext, HeapObjects, HeapType, Registry
-from deputize.gateway.loading.decorators import DECORATORS, decorate
+from deputize.gateway.loading.decorators import decorate
 from deputize.gateway.loading.deployment import Deployment
 from deputize.http.exchange import Handler
 from deputize.kernel.errors import ConfigurationError, Faults, Position
@@ -29,6 +32,28 @@ from deputize.kernel.values import JsonValue
 
 Wanted = TypeVar("Wanted")
 OBJECT_KEYS = frozenset({"name", "type", "config", "comment"})
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One object as written: its JSON members and where they stand."""
+
+    members: Mapping[str, JsonValue]
+    position: Position
+
+
+def read_declarations(value: JsonValue, position: Position) -> Sequence[Declaration]:
+    """Read the elements of a `heap` array. Raises `ConfigurationError` when it is not a list of objects."""
+    if not isinstance(value, list):
+        raise ConfigurationError(position, "a heap is a list of objects")
+    declarations: list[Declaration] = []
+    for index, item in enumerate(value):
+        if not isinstance(item, dict):
+            raise ConfigurationError(
+                position.below(index), "a heap object is a JSON object with 'name' and 'type'"
+            )
+        declarations.append(Declaration(item, position.below(index)))
+    return declarations
 
 
 class Heap:
@@ -55,7 +80,18 @@ class Heap:
         self._parent = parent
         self._global_decorators = global_decorators
         self._route_directories = route_directories
-        self._declared, self._misnamed = by_name(declarations)
+        self._declared: dict[str, Declaration] = {}
+        self._misnamed: list[ConfigurationError] = []
+        for declaration in declarations:
+            name = declaration.members.get("name")
+            if not isinstance(name, str) or not name:
+                reason = "an object in a heap needs a 'name'"
+            elif name in self._declared:
+                reason = f"{name!r} is declared twice in this heap"
+            else:
+                self._declared[name] = declaration
+                continue
+            self._misnamed.append(ConfigurationError(declaration.position, reason))
         self._built: dict[str, object] = {}
         self._failed: dict[str, ConfigurationError] = {}
         self._prebuilt: dict[int, tuple[InlineObject, object]] = {}
@@ -81,21 +117,22 @@ class Heap:
         """
         faults = Faults([*self._misnamed])
         for name, declaration in self._declared.items():
-            faults.attempt(self.named, name, declaration.position)
+            faults.attempt(self.find, name, declaration.position)
         faults.raise_any()
 
     def resolve(self, reference: Reference, kind: type[Wanted], position: Position) -> Wanted:
-        """The object meant by `reference`, of that kind. Raises `ConfigurationError`."""
+        """Return the object meant by `reference`, of that kind. Raises `ConfigurationError`."""
         if isinstance(reference, str):
-            found = self.named(reference, position)
+            found = self.find(reference, position)
         elif id(reference) in self._prebuilt:
             _, found = self._prebuilt.pop(id(reference))
         else:
-            found = self._inline_object(reference, position)
+            found = self._build_inline(reference, position)
         if not isinstance(found, kind):
             article = f"{reference!r}" if isinstance(reference, str) else "this object"
+            wanted = re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
             raise ConfigurationError(
-                position, f"{article} is a {type(found).__name__}, where a {_words(kind)} is needed"
+                position, f"{article} is a {type(found).__name__}, where a {wanted} is needed"
             )
         return found
 
@@ -103,8 +140,8 @@ class Heap:
         """Every name that can be referred to from here."""
         return [*self._declared, *(self._parent.names() if self._parent else ())]
 
-    def named(self, name: str, position: Position) -> object:
-        """The object of that name, here or in the parent, built if it was not yet.
+    def find(self, name: str, position: Position) -> object:
+        """Return the object of that name, here or in the parent, built if it was not yet.
 
         Raises `ConfigurationError`.
         """
@@ -113,7 +150,15 @@ class Heap:
         if name in self._failed:
             raise self._failed[name]
         if name not in self._declared:
-            return self._inherited(name, position)
+            if self._parent is not None and name in self._parent.names():
+                return self._parent.find(name, position)
+            near = difflib.get_close_matches(name, self.names(), n=3, cutoff=0.5)
+            fix = (
+                f"did you mean {' or '.join(near)}?"
+                if near
+                else "declare it in this file's heap, or in config.json"
+            )
+            raise ConfigurationError(position, f"no heap object is named {name!r}", fix)
         if name in self._building:
             raise ConfigurationError(
                 position, f"{' -> '.join([*self._building, name])} refer to each other in a circle"
@@ -128,25 +173,18 @@ class Heap:
             self._building.pop()
         return self._built[name]
 
-    def _inherited(self, name: str, position: Position) -> object:
-        if self._parent is not None and name in self._parent.names():
-            return self._parent.named(name, position)
-        near = difflib.get_close_matches(name, self.names(), n=3, cutoff=0.5)
-        fix = (
-            f"did you mean {' or '.join(near)}?"
-            if near
-            else "declare it in this file's heap, or in config.json"
-        )
-        raise ConfigurationError(position, f"no heap object is named {name!r}", fix)
+    def _build_inline(self, members: Mapping[str, JsonValue], position: Position) -> object:
+        return self._build(Declaration(members, position), cast("str", members.get("name", "")))
 
     def _build(self, declaration: Declaration, name: str) -> object:
-        heap_type = self._type_of(declaration)
+        """Find the type, validate the config, build, decorate. Raises `ConfigurationError`."""
+        heap_type = self._find_type(declaration)
         context = self.context(name, declaration.position)
-        config = self._checked(heap_type, declaration, context)
+        config = self._configure(heap_type, declaration, context)
         for key in declaration.members:
             if key not in OBJECT_KEYS and key not in DECORATORS and not key.startswith("_"):
-                context.deployment.warnings.append(
-                    unknown_key(key, None, below(declaration.position, key), "the object")
+                self.deployment.warnings.append(
+                    ConfigurationError(declaration.position.below(key), f"the object does not read {key!r}")
                 )
         built = decorate(heap_type.build(config, context), declaration.members, context)
         if isinstance(built, Handler):
@@ -154,72 +192,59 @@ class Heap:
                 built = decorate(built, decorators, context)
         return built
 
-    def _inline_object(self, reference: Mapping[str, JsonValue], position: Position) -> object:
-        return self._build(Declaration(reference, position), cast("str", reference.get("name", "")))
-
-    def _checked(self, heap_type: HeapType, declaration: Declaration, context: BuildContext) -> Settings:
-        """The object's settings.
-
-        What they refer to is built before the object asks for it, so that all faults are found at once.
-        """
-        faults = Faults()
-        config = faults.attempt(self._configured, heap_type, declaration, context)
-        if config is None:
-            for pointer, members in _declared_within(
-                declaration.members.get("config"), below(declaration.position, "config").pointer
-            ):
-                faults.attempt(self._inline_object, members, Position(declaration.position.file, pointer))
-            raise faults.error()
-        for pointer, reference in references(config, below(declaration.position, "config").pointer):
-            position = Position(declaration.position.file, pointer)
-            if isinstance(reference, InlineObject):
-                # By identity: two objects that are written alike are two objects. Kept beside it, the
-                # reference keeps its identity.
-                self._prebuilt[id(reference)] = (
-                    reference,
-                    faults.attempt(self._inline_object, reference, position),
-                )
-            elif (
-                reference in self.names()
-            ):  # others may be names of something else, such as a secret's format
-                faults.attempt(self.named, reference, position)
-        faults.raise_any()
-        return config
-
-    def _type_of(self, declaration: Declaration) -> HeapType:
+    def _find_type(self, declaration: Declaration) -> HeapType:
         written = declaration.members.get("type")
-        position = below(declaration.position, "type")
         if not isinstance(written, str) or not written:
             raise ConfigurationError(
                 declaration.position, "the object has no 'type'", "add the type's name as a text"
             )
-        found = self.registry.types.get(written) or self.registry.types.get(written.rpartition(".")[2])
+        types = self.registry.types
+        found = types.get(written) or types.get(written.rpartition(".")[2])
         if found is None:
-            near = difflib.get_close_matches(written, self.registry.types, n=3, cutoff=0.6)
+            near = difflib.get_close_matches(written, types, n=3, cutoff=0.6)
             raise ConfigurationError(
-                position,
+                declaration.position.below("type"),
                 f"{written!r} is not a type this gateway has",
                 f"did you mean {' or '.join(near)}?" if near else "",
             )
         return found
 
-    def _configured(self, heap_type: HeapType, declaration: Declaration, context: BuildContext) -> Settings:
-        position = below(declaration.position, "config")
-        config = declaration.members.get("config", {})
-        settings = validated(
-            heap_type.Config, config, position, load_bindings(self.registry.instance, self.properties.visible)
-        )
-        self.deployment.warnings += warnings_about(
-            settings, position, cast("str", declaration.members["type"])
-        )
+    def _configure(self, heap_type: HeapType, declaration: Declaration, context: BuildContext) -> Settings:
+        """The object's settings, valid.
+
+        What they refer to is built before the object asks for it, so that all faults are found at once.
+        """
+        position = declaration.position.below("config")
+        written = declaration.members.get("config", {})
+        bindings = load_bindings(self.registry.instance, self.properties.visible)
         faults = Faults()
-        for pointer, template in expressions(settings, position.pointer):
-            faults.attempt(context.examine, template, Position(position.file, pointer))
+        config = faults.attempt(validate, heap_type.Config, written, position, bindings)
+        if config is not None:
+            owner = cast("str", declaration.members["type"])
+            self.deployment.warnings += warnings_about(config, position, owner)
+            for pointer, template in expressions(config, position.pointer):
+                faults.attempt(context.examine, template, Position(position.file, pointer))
+        if config is None or faults.found:
+            for pointer, members in _objects_within(written, position.pointer):
+                faults.attempt(self._build_inline, members, Position(position.file, pointer))
+            raise faults.error()
+        for pointer, reference in references(config, position.pointer):
+            at = Position(position.file, pointer)
+            if isinstance(reference, InlineObject):
+                # By identity: two objects that are written alike are two objects. Kept beside it, the
+                # reference keeps its identity.
+                self._prebuilt[id(reference)] = (
+                    reference,
+                    faults.attempt(self._build_inline, reference, at),
+                )
+            elif reference in self.names():
+                # Others may be names of something else, such as a secret's format.
+                faults.attempt(self.find, reference, at)
         faults.raise_any()
-        return settings
+        return config
 
 
-def _declared_within(value: JsonValue, pointer: str) -> Iterator[tuple[str, Mapping[str, JsonValue]]]:
+def _objects_within(value: JsonValue, pointer: str) -> Iterator[tuple[str, Mapping[str, JsonValue]]]:
     """The outermost objects with a type below `value`, and their pointers."""
     if isinstance(value, dict):
         if "type" in value:
@@ -231,12 +256,4 @@ def _declared_within(value: JsonValue, pointer: str) -> Iterator[tuple[str, Mapp
     else:
         return
     for name, member in members:
-        yield from _declared_within(member, join(pointer, name))
-
-
-def _words(kind: type[object]) -> str:
-    name = kind.__name__
-    return "".join(
-        f" {letter.lower()}" if letter.isupper() and index else letter.lower()
-        for index, letter in enumerate(name)
-    )
+        yield from _objects_within(member, join(pointer, name))

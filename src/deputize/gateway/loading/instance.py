@@ -8,20 +8,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deputize.audit.publisher import AuditPublisher
-from deputize.gateway.config.admin import AdminSettings, GatewaySettings
-from deputize.gateway.config.declarations import Declaration, below, declarations
-from deputize.gateway.config.defaults import DEFAULT_ADMIN, DEFAULT_CONFIG, DEFAULT_OBJECTS
-from deputize.gateway.config.documents import content
-from deputize.gateway.config.files import Configured, Kind, configured
+from deputize.gateway.config.documents import read_content
+from deputize.gateway.config.file_settings import (
+    DEFAULT_ADMIN,
+    DEFAULT_CONFIG,
+    DEFAULT_OBJECTS,
+    AdminSettings,
+    GatewaySettings,
+)
+from deputize.gateway.config.files import SettingsFile, read_settings
 from deputize.gateway.config.instance import Instance
 from deputize.gateway.config.properties import Properties, outermost
+from deputize.gateway.config.settings import SomeSettings
 from deputize.gateway.exchange.buffering import DEFAULT_LIMIT, Buffered
 from deputize.gateway.exchange.forwarding import ClientDescription
 from deputize.gateway.exchange.recording import Observe, access_audit
-from deputize.gateway.loading.advice import about_connectors
+from deputize.gateway.loading.advice import advice_on_connectors
 from deputize.gateway.loading.context import HeapType, Registry
 from deputize.gateway.loading.deployment import Deployment, PublishedEndpoints, already_published
-from deputize.gateway.loading.heap import Heap
+from deputize.gateway.loading.heap import Declaration, Heap, read_declarations
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
 from deputize.kernel.clock import Clock
@@ -36,7 +41,7 @@ GLOBAL = "the gateway's own configuration"
 class LoadedInstance:
     """What was built from the files. `admin_heap` holds what only listeners may refer to."""
 
-    admin: Configured[AdminSettings]
+    admin: SettingsFile[AdminSettings]
     admin_heap: Heap
     entry: Handler
     registry: Registry
@@ -78,7 +83,7 @@ class GatewayHandler:
         return self._handle(exchange) if own is None else own.handle(exchange)
 
 
-class Observed:
+class ObservedHandler:
     """A handler all of whose exchanges are shown to the access audit of the gateway's own configuration."""
 
     __slots__ = ("_handle", "_observe")
@@ -105,7 +110,7 @@ async def load(
     """
     deployment = Deployment()
     try:
-        loaded = _built(
+        loaded = _build(
             Instance(directory, clock, streaming=False, environment=environment), types, deployment
         )
     except ConfigurationError:
@@ -115,47 +120,82 @@ async def load(
     return loaded
 
 
-def _built(bare: Instance, types: Mapping[str, HeapType], deployment: Deployment) -> LoadedInstance:
+def _build(bare: Instance, types: Mapping[str, HeapType], deployment: Deployment) -> LoadedInstance:
+    """Read both files, then build what they declare; `bare` does not know yet whether bodies stream."""
     outer = Properties({}, outermost(bare))
     faults = Faults()
-    admin = faults.attempt(_file, AdminSettings, bare, "admin.json", DEFAULT_ADMIN, outer)
-    config = faults.attempt(_file, GatewaySettings, bare, "config.json", DEFAULT_CONFIG, outer)
+    admin = faults.attempt(_read, AdminSettings, bare, "admin.json", DEFAULT_ADMIN, outer)
+    config = faults.attempt(_read, GatewaySettings, bare, "config.json", DEFAULT_CONFIG, outer)
     if admin is None or config is None:
         raise faults.error()
-    try:
-        return _loaded(bare, types, deployment, admin, config)
-    except ConfigurationError as error:
-        raise config.file.located(admin.file.located(error)) from error
-
-
-def _loaded(
-    bare: Instance,
-    types: Mapping[str, HeapType],
-    deployment: Deployment,
-    admin: Configured[AdminSettings],
-    config: Configured[GatewaySettings],
-) -> LoadedInstance:
     registry = Registry(replace(bare, streaming=admin.settings.streaming_enabled), types)
-    defaults = Heap(_default_objects(), registry, deployment, Properties({}, outermost(bare)))
-    faults = Faults()
-    admin_heap = faults.attempt(_heap, admin, admin.settings.heap, defaults, ())
-    decorators = (config.settings.global_decorators,)
-    heap = faults.attempt(_heap, config, config.settings.heap, defaults, decorators)
-    if admin_heap is None or heap is None:
-        raise faults.error()
-    _publish(registry.published, deployment)
-    main = heap.resolve(config.settings.handler, Handler, below(config.position, "handler"))
-    _publish(registry.published, deployment)
-    deployment.warnings += [*admin.unread("admin.json"), *config.unread("config.json")]
-    deployment.warnings += about_connectors(admin.settings, admin.position)
-    deployment.warnings = [config.file.located(admin.file.located(each)) for each in deployment.warnings]
-    audit = heap.resolve("AuditService", AuditPublisher, below(config.position, "heap"))
-    entry = _observed(_entry(registry.published, main, admin.settings), access_audit(audit, bare.clock, None))
+    try:
+        admin_heap, entry = _build_heaps(admin, config, registry, deployment, outer)
+    except ConfigurationError as error:
+        raise config.file.locate(admin.file.locate(error)) from error
+    deployment.warnings = [config.file.locate(admin.file.locate(each)) for each in deployment.warnings]
     return LoadedInstance(admin, admin_heap, entry, registry, deployment)
 
 
-def _observed(entry: Handler, observe: Observe | None) -> Handler:
-    return entry if observe is None else Observed(observe, entry)
+def _build_heaps(
+    admin: SettingsFile[AdminSettings],
+    config: SettingsFile[GatewaySettings],
+    registry: Registry,
+    deployment: Deployment,
+    outer: Properties,
+) -> tuple[Heap, Handler]:
+    """The heap of `admin.json`, and the handler of all exchanges."""
+    declared = [
+        Declaration(members, Position("default objects", f"/{index}"))
+        for index, members in enumerate(DEFAULT_OBJECTS)
+    ]
+    defaults = Heap(declared, registry, deployment, outer)
+    faults = Faults()
+    admin_heap = faults.attempt(_build_heap, admin, admin.settings.heap, defaults, ())
+    decorators = (config.settings.global_decorators,)
+    heap = faults.attempt(_build_heap, config, config.settings.heap, defaults, decorators)
+    if admin_heap is None or heap is None:
+        raise faults.error()
+    position = config.file.position
+    _publish(registry.published, deployment)
+    main = heap.resolve(config.settings.handler, Handler, position.below("handler"))
+    _publish(registry.published, deployment)
+    deployment.warnings += admin.file.warnings_about(admin.settings, "admin.json")
+    deployment.warnings += config.file.warnings_about(config.settings, "config.json")
+    deployment.warnings += advice_on_connectors(admin.settings, admin.file.position)
+    entry: Handler = GatewayHandler(
+        registry.published, main, ClientDescription(admin.settings.trusted_proxies)
+    )
+    if not admin.settings.streaming_enabled:
+        limit = admin.settings.max_body_length
+        entry = Buffered(entry, limit if limit > 0 else DEFAULT_LIMIT)
+    audit = heap.resolve("AuditService", AuditPublisher, position.below("heap"))
+    observe = access_audit(audit, registry.instance.clock, None)
+    return admin_heap, entry if observe is None else ObservedHandler(observe, entry)
+
+
+def _read(
+    kind: type[SomeSettings], instance: Instance, name: str, default: bytes, outer: Properties
+) -> SettingsFile[SomeSettings]:
+    path = instance.directory / "config" / name
+    if path.exists():
+        return read_settings(kind, read_content(path), str(path), instance, outer)
+    return read_settings(kind, default, f"{path} (absent, so the default)", instance, outer)
+
+
+def _build_heap(
+    written: SettingsFile[SomeSettings],
+    objects: JsonValue,
+    parent: Heap,
+    global_decorators: tuple[Mapping[str, JsonValue], ...],
+) -> Heap:
+    declared = read_declarations(objects, written.file.position.below("heap"))
+    properties = written.file.properties
+    heap = Heap(
+        declared, parent.registry, parent.deployment, properties, parent, global_decorators=global_decorators
+    )
+    heap.build_all()
+    return heap
 
 
 def _publish(published: PublishedEndpoints, deployment: Deployment) -> None:
@@ -168,43 +208,3 @@ def _publish(published: PublishedEndpoints, deployment: Deployment) -> None:
         if other is not None:
             raise already_published(path, endpoint.position, other.position)
     published.replace(GLOBAL, dict(deployment.endpoints))
-
-
-def _entry(published: PublishedEndpoints, main: Handler, settings: AdminSettings) -> Handler:
-    entry = GatewayHandler(published, main, ClientDescription(settings.trusted_proxies))
-    if settings.streaming_enabled:
-        return entry
-    return Buffered(entry, settings.max_body_length if settings.max_body_length > 0 else DEFAULT_LIMIT)
-
-
-def _file(
-    kind: type[Kind], instance: Instance, name: str, default: bytes, outer: Properties
-) -> Configured[Kind]:
-    path = instance.directory / "config" / name
-    if path.exists():
-        return configured(kind, content(path), str(path), instance, outer)
-    return configured(kind, default, f"{path} (absent, so the default)", instance, outer)
-
-
-def _heap(
-    file: Configured[Kind],
-    objects: JsonValue,
-    parent: Heap,
-    global_decorators: tuple[Mapping[str, JsonValue], ...],
-) -> Heap:
-    found = declarations(objects, below(file.position, "heap"))
-    heap = Heap(
-        found,
-        parent.registry,
-        parent.deployment,
-        file.properties,
-        parent,
-        global_decorators=global_decorators,
-    )
-    heap.build_all()
-    return heap
-
-
-def _default_objects() -> Iterator[Declaration]:
-    for index, members in enumerate(DEFAULT_OBJECTS):
-        yield Declaration(members, Position("default objects", f"/{index}"))

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 
 from deputize.expressions import ExpressionSyntaxError, Template
-from deputize.gateway.config.settings import explained
+from deputize.gateway.config.settings import explain
 from deputize.gateway.exchange.bindings import CORE_CONTEXTS, SHAPE
 from deputize.gateway.exchange.contexts import RefusalContext, RouterContext, Shape
 from deputize.kernel.errors import ConfigurationError, Position
@@ -97,4 +97,4 @@ def _report_unknown(
         if near
         else f"known here are {', '.join(sorted(shape))}"
     )
-    raise ConfigurationError(position, explained(error), fix)
+    raise ConfigurationError(position, explain(error), fix)

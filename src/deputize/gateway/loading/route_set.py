@@ -8,7 +8,7 @@ from typing import Literal
 
 import structlog
 
-from deputize.gateway.config import documents
+from deputize.gateway.config.documents import read_content
 from deputize.gateway.loading.deployment import (
     Deployment,
     PublishedEndpoint,
@@ -120,7 +120,7 @@ class RouteSet:
         for path in self._files():
             yield
             try:
-                texts[path] = documents.content(path)
+                texts[path] = read_content(path)
             except ConfigurationError as error:
                 errors[path] = error
         standing = {path: each for path, each in self._deployed.items() if path in texts or path in errors}

@@ -35,7 +35,7 @@ def test_what_parsers_read_differently_is_refused(text):
 
 def test_unreadable_file_says_why(tmp_path):
     with pytest.raises(ConfigurationError, match=r"missing\.json.*No such file"):
-        documents.content(tmp_path / "missing.json")
+        documents.read_content(tmp_path / "missing.json")
 
 
 def members(text):
@@ -127,10 +127,10 @@ def test_pointers_of_errors_name_what_exists_in_the_file(pointer, existing, plac
  "one": { "name": 3 }, "x/y": 4 } }""",
         "a.json",
     )
-    error = document.located(ConfigurationError(Position("a.json", pointer), "no"))
+    error = document.locate(ConfigurationError(Position("a.json", pointer), "no"))
     assert (error.position.pointer, error.position.line, error.position.column) == (existing, *place)
 
 
 def test_errors_about_other_files_are_left_alone():
     error = ConfigurationError(Position("b.json", "/a"), "no")
-    assert documents.parse(b'{"a": 1}', "a.json").located(error) is error
+    assert documents.parse(b'{"a": 1}', "a.json").locate(error) is error

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from deputize.expressions.tokens import TokenError
-from deputize.gateway.config.properties import Properties, outermost
+from deputize.gateway.config.properties import Properties, flatten, outermost, read_property_file
+from deputize.kernel.errors import ConfigurationError
 from support.gateway import instance_for
 
 
@@ -62,3 +65,30 @@ def test_values_are_found_in_configured_files(tmp_path):
         "two",
         "2",
     ]
+
+
+def test_lines_are_names_and_values():
+    text = b"# comment\n! comment\n\nplain = a=b \nempty=\n"
+    assert read_property_file(Path("a.properties"), text) == {"plain": "a=b", "empty": ""}
+
+
+def test_documents_may_be_nested():
+    assert dict(flatten(read_property_file(Path("a.json"), b'{"a": {"b": 1}, "c": "d"}'))) == {
+        "a.b": 1,
+        "c": "d",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("a.properties", b"a=b\nnonsense", 2),
+        ("a.properties", b"\xff", None),
+        ("a.json", b"[]", None),
+        ("a.yaml", b"", None),
+    ],
+)
+def test_other_files_are_refused(name, text, line):
+    with pytest.raises(ConfigurationError) as raised:
+        read_property_file(Path(name), text)
+    assert (raised.value.position.file, raised.value.position.line) == (name, line)

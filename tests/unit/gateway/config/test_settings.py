@@ -7,8 +7,9 @@ from deputize.gateway.config.settings import (
     Reference,
     Settings,
     TemplateText,
-    unknown_keys,
+    warnings_about,
 )
+from deputize.kernel.errors import Position
 
 
 class Inner(Settings):
@@ -87,9 +88,9 @@ def test_unknown_keys_are_found_at_any_depth_with_a_suggestion():
     settings = read(
         {"soTimeOut": "1s", "_soTimeout": "x", "comment": "x", "inner": {"scanIntervall": "1s", "other": 1}}
     )
-    found = [(each.pointer, each.suggestion) for each in unknown_keys(settings)]
+    found = [(each.position.pointer, each.fix) for each in warnings_about(settings, Position("f"), "it")]
     assert found == [
-        ("/soTimeOut", "soTimeout"),
-        ("/inner/scanIntervall", "scanInterval"),
-        ("/inner/other", None),
+        ("/soTimeOut", "did you mean 'soTimeout'?"),
+        ("/inner/scanIntervall", "did you mean 'scanInterval'?"),
+        ("/inner/other", ""),
     ]

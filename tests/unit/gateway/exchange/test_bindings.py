@@ -2,7 +2,7 @@ import pytest
 
 from deputize.audit.records import RouteIdentity
 from deputize.expressions import compile_template
-from deputize.gateway.exchange.bindings import Bindings, as_text, as_texts, load_bindings
+from deputize.gateway.exchange.bindings import Bindings, as_text, as_texts
 from deputize.gateway.exchange.contexts import AttributesContext, RouterContext
 from deputize.http.messages import Body, Headers, Response
 from support.gateway import exchange_for, instance_for
@@ -98,10 +98,6 @@ def test_views_are_mappings():
         "Cookie": ["c=v; d=w"],
         "User-Agent": ["test"],
     }
-
-
-def test_load_bindings_hold_no_request():
-    assert "request" not in load_bindings(instance_for(), {})
 
 
 @pytest.mark.parametrize(

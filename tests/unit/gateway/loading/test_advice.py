@@ -1,7 +1,7 @@
 import pytest
 
-from deputize.gateway.config.admin import AdminSettings
-from deputize.gateway.loading.advice import about_connectors, advice
+from deputize.gateway.config.file_settings import AdminSettings
+from deputize.gateway.loading.advice import advice_on_connectors, advice_on_route
 from deputize.kernel.errors import Position
 
 PROXY = {"type": "ReverseProxyHandler"}
@@ -11,7 +11,9 @@ MCP = {"type": "Chain", "config": {"filters": [{"type": "McpValidationFilter"}],
 def pointers(document, *, streaming=True, has_global_base=False):
     return [
         each.position.pointer
-        for each in advice(document, Position("r.json"), streaming=streaming, has_global_base=has_global_base)
+        for each in advice_on_route(
+            document, Position("r.json"), streaming=streaming, has_global_base=has_global_base
+        )
     ]
 
 
@@ -88,6 +90,6 @@ def test_a_global_base_is_enough():
 )
 def test_a_connector_that_others_reach_in_clear_text_is_warned_about(connector, warned):
     settings = AdminSettings.model_validate({"connectors": [{"port": 1, "host": "localhost"}, connector]})
-    warnings = list(about_connectors(settings, Position("admin.json")))
+    warnings = list(advice_on_connectors(settings, Position("admin.json")))
     assert [each.position.pointer for each in warnings] == (["/connectors/1"] if warned else [])
     assert all("clear text" in each.reason and "localhost" in each.fix for each in warnings)

@@ -1,12 +1,32 @@
-"""The members of `admin.json` and `config.json` (gateway-config reference 1.2 and 1.4)."""
+"""What may stand in `admin.json`, in `config.json` and in a route file, and what does by default.
+
+Gateway-config reference 1.2, 1.4, 1.6 and 1.7.
+"""
 
 import ipaddress
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from deputize.gateway.config.settings import Duration, OneOrMore, Raw, Reference, Settings
-from deputize.gateway.exchange.forwarding import Network
+from deputize.gateway.config.settings import ConditionText, Duration, OneOrMore, Raw, Reference, Settings
+from deputize.kernel.values import JsonObject
+
+DEFAULT_ADMIN = b"{}"
+DEFAULT_CONFIG = b'{"handler": {"name": "_router", "type": "Router"}}'
+DEFAULT_OBJECTS: tuple[JsonObject, ...] = (
+    {"name": "ClientHandler", "type": "ClientHandler"},
+    {"name": "ReverseProxyHandler", "type": "ReverseProxyHandler"},
+    {"name": "TransactionIdOutboundFilter", "type": "TransactionIdOutboundFilter"},
+    {
+        "name": "ForgeRockClientHandler",
+        "type": "Chain",
+        "config": {"filters": ["TransactionIdOutboundFilter"], "handler": "ClientHandler"},
+    },
+    {"name": "AuditService", "type": "AuditService"},
+)
+"""Heap objects that every file can refer to."""
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PortNumber = Annotated[int, Field(ge=0, le=65535)]
 """0 lets the operating system choose."""
@@ -16,17 +36,14 @@ HostName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]+$"), AfterValidator(s
 """A host name or address without port; IPv6 addresses stand without brackets."""
 
 
-def _network(value: object) -> Network:
+def _parse_network(value: object) -> Network:
     if not isinstance(value, str):
         raise ValueError("a network is a text such as 10.0.0.0/8")  # noqa: TRY004 - pydantic reports only ValueError
     return ipaddress.ip_network(value)
 
 
 class ListenerSettings(Settings):
-    """What every listener has.
-
-    `gracePeriod` for exchanges to end when it closes, the limit of a request's header bytes.
-    """
+    """What every listener has."""
 
     host: str = "0.0.0.0"  # noqa: S104 - the documented default; examples bind to localhost
     """The address to listen on; `0.0.0.0` is all of them."""
@@ -63,10 +80,7 @@ class ConnectorSettings(ListenerSettings):
 
 
 class AdminSettings(Settings):
-    """`maxBodyLength` in bytes limits what is buffered when `streamingEnabled` is false.
-
-    -1 stands for the built-in limit.
-    """
+    """The members of `admin.json`."""
 
     admin_connector: AdminConnectorSettings = Field(AdminConnectorSettings(port=8085))
     """The listener of the administration endpoints: `/health/ready`, `/health/live`, `/metrics`."""
@@ -74,7 +88,7 @@ class AdminSettings(Settings):
         (ConnectorSettings.model_validate({"port": 8080}),), min_length=1
     )
     """The listeners for traffic; one for clear text on port 8080 when absent."""
-    trusted_proxies: OneOrMore[Annotated[Network, BeforeValidator(_network)]] = ()
+    trusted_proxies: OneOrMore[Annotated[Network, BeforeValidator(_parse_network)]] = ()
     """Addresses or networks (CIDR) of proxies whose `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed
     and passed on.
     """
@@ -89,7 +103,7 @@ class AdminSettings(Settings):
 
 
 class GatewaySettings(Settings):
-    """The main handler, and what every route inherits."""
+    """The members of `config.json`: the main handler, and what every route inherits."""
 
     handler: Reference
     """Answers every request; usually a `Router`."""
@@ -99,3 +113,24 @@ class GatewaySettings(Settings):
     """What tokens `&{name}` stand for here and in every route."""
     global_decorators: Raw[dict[str, Any]] = Field({})
     """Decorations of every object."""
+
+
+class RouteSettings(Settings):
+    """The members of a route file."""
+
+    handler: Reference
+    """Answers the requests this route accepts."""
+    name: str | None = None
+    """The route's name; routes are tried in the order of their names. By default the id."""
+    id: str | None = Field(None, alias="_id")
+    """The route's id; by default the file's name without `.json`."""
+    condition: ConditionText | None = None
+    """Which requests the route accepts; all of them when absent."""
+    heap: Raw[Any] = Field([])
+    """Objects that this route's objects can refer to by name."""
+    properties: Raw[dict[str, Any]] = Field({})
+    """What tokens `&{name}` stand for in this file."""
+    global_decorators: Raw[dict[str, Any]] = Field({})
+    """Decorations of every object of this route."""
+    audit_service: Reference = "AuditService"
+    """Takes the access records of this route; by default the heap object of that name, where there is one."""
