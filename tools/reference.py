@@ -7,7 +7,8 @@ import argparse
 import inspect
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -20,8 +21,8 @@ from deputize.cli import DeferredCommand
 from deputize.cli import main as deputize
 from deputize.expressions import Template
 from deputize.expressions.functions.function import Function
-from deputize.expressions.functions.gateway import FUNCTIONS, METHODS
-from deputize.expressions.functions.mapping import LIBRARIES
+from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
+from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
 from deputize.gateway import catalogue
 from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
@@ -92,6 +93,14 @@ such as `20 seconds`, `1 hour and 30 minutes` or `unlimited`. A *runtime express
 `${…}` and is evaluated for each request; every other text may hold `${…}` too and is evaluated once, at load.
 Where a list is expected, one bare value stands for a list of one. Unknown keys are accepted and warned about
 by name.
+"""
+FUNCTIONS_INTRODUCTION = f"""\
+Installed packages can add functions: an entry point in the group `{MAPPING_FUNCTIONS.group}` or
+`{GATEWAY_FUNCTIONS.group}` names a `deputize.expressions.Function`. Its name is what expressions write
+(`library.function` in mappings, `function`, or `.function` for one that is called on a value), its first
+number of arguments the fewest it takes, its second the most. It gets JSON values and returns one, raises
+`deputize.expressions.OperandError` for what it refuses, and must neither wait nor look at anything else. A
+name that exists already is refused, and so is a function that cannot be called as it says.
 """
 
 
@@ -236,24 +245,26 @@ def _cell(text: str) -> str:
 
 def _functions() -> str:
     sections = [
-        f"# Expression functions\n\n{NOTE}",
+        f"# Expression functions\n\n{NOTE}\n{FUNCTIONS_INTRODUCTION}",
         "\n## Mapping expressions\n",
         "Called as `#library.function(…)`.\n",
     ]
-    for library, functions in LIBRARIES.items():
+    for library, functions in groupby(MAPPING_FUNCTIONS.own, lambda each: each.name.partition(".")[0]):
         sections.append(f"### `#{library}`\n\n" + "\n".join(_function_rows(functions)) + "\n")
-    sections.append("## Gateway expressions\n\n" + "\n".join(_function_rows(FUNCTIONS)))
+    methods = [each for each in GATEWAY_FUNCTIONS.own if each.name.startswith(".")]
+    others = [each for each in GATEWAY_FUNCTIONS.own if each not in methods]
+    sections.append("## Gateway expressions\n\n" + "\n".join(_function_rows(others)))
     sections.append(
         "\n### On values\n\nCalled on a value, as in `request.method.startsWith('P')`.\n\n"
-        + "\n".join(_function_rows(METHODS))
+        + "\n".join(_function_rows(methods))
         + "\n"
     )
     return "\n".join(sections)
 
 
-def _function_rows(functions: Mapping[str, Function]) -> Iterator[str]:
+def _function_rows(functions: Iterable[Function]) -> Iterator[str]:
     yield from ("| Function | Takes |", "|---|---|")
-    yield from (f"| `{name}` | {function.arity} |" for name, function in functions.items())
+    yield from (f"| `{each.name.rpartition('.')[2]}` | {each.arity} |" for each in functions)
 
 
 def _commands() -> str:

@@ -21,12 +21,12 @@ from deputize.expressions import (
     parse_attribute_value,
     substitute,
 )
-from deputize.expressions.dialects.gateway import VOCABULARY, _GatewayParser
-from deputize.expressions.dialects.mapping import VOCABULARY as MAPPING_VOCABULARY
-from deputize.expressions.dialects.mapping import _MappingParser
-from deputize.expressions.functions.gateway import FUNCTIONS, METHODS
-from deputize.expressions.functions.mapping import FUNCTIONS as LIBRARY
+from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
+from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
+from deputize.expressions.gateway import VOCABULARY, _GatewayParser
 from deputize.expressions.lexer import tokens
+from deputize.expressions.mapping import VOCABULARY as MAPPING_VOCABULARY
+from deputize.expressions.mapping import _MappingParser
 from deputize.expressions.tree import (
     Binary,
     Call,
@@ -46,6 +46,10 @@ from deputize.expressions.tree import (
     count,
 )
 from support.expression_source import gateway_source, mapping_source, shape
+
+LIBRARY = MAPPING_FUNCTIONS.by_name
+FUNCTIONS = {name: each for name, each in GATEWAY_FUNCTIONS.by_name.items() if name[0] != "."}
+METHODS = {name: each for name, each in GATEWAY_FUNCTIONS.by_name.items() if name[0] == "."}
 
 NAMES = st.sampled_from(["a", "b", "user", "context", "x1", "größe"])
 SCALARS = st.one_of(
@@ -127,7 +131,7 @@ def gateway_forms(inner):
         return place(
             MethodCall,
             inner,
-            st.just(name),
+            st.just(name[1:]),
             st.lists(inner, min_size=method.least - 1, max_size=most - 1).map(tuple),
         )
 
@@ -366,13 +370,13 @@ def test_library_functions_raise_nothing_but_our_own_errors(name, data):
     failure(lambda: compile_mapping(source).evaluate({f"a{n}": value for n, value in enumerate(arguments)}))
 
 
-@pytest.mark.parametrize("name", sorted({**FUNCTIONS, **METHODS}))
+@pytest.mark.parametrize("name", sorted(GATEWAY_FUNCTIONS.by_name))
 @settings(max_examples=20)
 @given(data=st.data())
 def test_gateway_functions_raise_nothing_but_our_own_errors(name, data):
-    function = {**METHODS, **FUNCTIONS}[name]
+    function = GATEWAY_FUNCTIONS.by_name[name]
     most = function.least + 2 if function.most is None else function.most
     arguments = data.draw(st.lists(ANYTHING, min_size=function.least, max_size=most))
     names = [f"a{n}" for n in range(len(arguments))]
-    called = f"{name}({', '.join(names)})" if name in FUNCTIONS else f"a0.{name}({', '.join(names[1:])})"
+    called = f"{name}({', '.join(names)})" if name in FUNCTIONS else f"a0{name}({', '.join(names[1:])})"
     failure(lambda: compile_template(f"${{{called}}}").evaluate(dict(zip(names, arguments, strict=True))))

@@ -4,32 +4,33 @@ Values are JSON values, nothing is looked up on Python objects, and every evalua
 kernel only.
 """
 
-from deputize.expressions.condition import Condition, compile_condition
 from deputize.expressions.errors import (
     EvaluationError,
     ExpressionError,
     ExpressionSyntaxError,
     LimitExceeded,
+    OperandError,
     TokenError,
 )
-from deputize.expressions.limits import DEFAULT, ExpressionLimits
+from deputize.expressions.functions.function import Function
+from deputize.expressions.gateway import Condition, Template, compile_condition, compile_template
 from deputize.expressions.mapping import MappingExpression, compile_mapping, parse_attribute_value
 from deputize.expressions.patterns import Pattern, compile_pattern
-from deputize.expressions.template import Template, compile_template
 from deputize.expressions.tokens import substitute
-from deputize.expressions.values import MISSING, Missing, Value
+from deputize.expressions.values import MISSING, ExpressionLimits, Missing, Value
 
 __all__ = [
-    "DEFAULT",
     "MISSING",
     "Condition",
     "EvaluationError",
     "ExpressionError",
     "ExpressionLimits",
     "ExpressionSyntaxError",
+    "Function",
     "LimitExceeded",
     "MappingExpression",
     "Missing",
+    "OperandError",
     "Pattern",
     "Template",
     "TokenError",

@@ -1,40 +1,55 @@
-"""Arithmetic both dialects agree on: integers of 64 bits, finite doubles, errors instead of overflow."""
+"""Numbers: arithmetic of 64-bit integers and finite doubles, with errors instead of overflow, and texts that
+spell numbers, as header values and claims often do.
+"""
 
 import math
+import re
 
 from deputize.expressions.errors import OperandError, OperandLimitError
-from deputize.expressions.limits import MAX_TEXT
-from deputize.expressions.values import Value, describe, is_number, number_checked
+from deputize.expressions.values import MAX_INTEGER, MAX_TEXT, Value, check_number, describe, is_number
 
 Number = int | float
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_REAL = re.compile(r"[+-]?[0-9]{1,19}(?:\.[0-9]{1,19})?(?:[eE][+-]?[0-9]{1,3})?")
 
 
-def number(value: Value) -> Number:
+def parse_number(text: str) -> int | float | None:
+    """The number `text` spells, or `None` when it spells none that 64 bits hold."""
+    if integer := _INTEGER.fullmatch(text):
+        value = int(integer.group())
+        return value if abs(value) <= MAX_INTEGER else None
+    if not _REAL.fullmatch(text):
+        return None
+    real = float(text)
+    return real if abs(real) != float("inf") else None
+
+
+def as_number(value: Value) -> Number:
     """`value` if it is a number that 64 bits hold. Raises `OperandError`."""
     if is_number(value):
-        return number_checked(value)
+        return check_number(value)
     raise OperandError(f"a number is needed, not {describe(value)}")
 
 
 def add(left: Number, right: Number) -> Number:
     """The sum."""
-    return number_checked(left + right)
+    return check_number(left + right)
 
 
 def subtract(left: Number, right: Number) -> Number:
     """The difference."""
-    return number_checked(left - right)
+    return check_number(left - right)
 
 
 def multiply(left: Number, right: Number) -> Number:
     """The product."""
-    return number_checked(left * right)
+    return check_number(left * right)
 
 
 def quotient(left: Number, right: Number) -> float:
     """The quotient as a double."""
     _refuse_zero(right)
-    return number_checked(left / right)
+    return check_number(left / right)
 
 
 def truncated_quotient(left: Number, right: Number) -> Number:
@@ -42,7 +57,7 @@ def truncated_quotient(left: Number, right: Number) -> Number:
     if isinstance(left, int) and isinstance(right, int):
         _refuse_zero(right)
         magnitude = abs(left) // abs(right)
-        return number_checked(magnitude if (left < 0) == (right < 0) else -magnitude)
+        return check_number(magnitude if (left < 0) == (right < 0) else -magnitude)
     return quotient(left, right)
 
 
@@ -60,13 +75,9 @@ def power(left: Number, right: Number) -> Number:
     if isinstance(left, int) and isinstance(right, int) and right >= 0:
         if abs(left) > 1 and right > 64:
             raise OperandError("the number is out of range")
-        return number_checked(int(left**right))
-    return _real_power(float(left), float(right))
-
-
-def _real_power(left: float, right: float) -> float:
+        return check_number(int(left**right))
     try:
-        return number_checked(math.pow(left, right))
+        return check_number(math.pow(left, right))
     except (OverflowError, ValueError) as error:
         raise OperandError("the number is out of range") from error
 

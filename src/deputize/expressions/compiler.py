@@ -17,7 +17,6 @@ from deputize.expressions.errors import (
     OperandLimitError,
 )
 from deputize.expressions.functions.function import Function
-from deputize.expressions.limits import DEFAULT, ExpressionLimits
 from deputize.expressions.patterns import compile_pattern
 from deputize.expressions.tree import (
     Binary,
@@ -40,8 +39,10 @@ from deputize.expressions.tree import (
     count,
 )
 from deputize.expressions.values import (
+    DEFAULT_LIMITS,
     MISSING,
     UNDECIDED,
+    ExpressionLimits,
     Missing,
     Value,
     describe,
@@ -53,7 +54,7 @@ from deputize.expressions.values import (
     plain,
     text_of,
 )
-from deputize.kernel.errors import DeputizeError
+from deputize.kernel.families import Family
 from deputize.kernel.values import JsonValue
 
 
@@ -78,16 +79,13 @@ class Semantics:
     """Every binary operator but `and` and `or`, which do not always look at their right operand."""
     unary: Mapping[UnaryOperator, Callable[[Value], Value]]
     equals_null: Callable[[Value], Value]
-    """What `x == null` asks, with a null that somebody wrote.
-
-    Two values that merely turn out to be null are never equal.
-    """
+    """Answer `x == null`, where the null is written: two values that turn out to be null are never equal."""
     differs_from_null: Callable[[Value], Value]
-    """What `x != null` asks, with a null that somebody wrote."""
+    """Answer `x != null`, where the null is written."""
     truth: Callable[[Value], bool]
     """What a value means where a condition is needed."""
-    functions: Mapping[str, Function]
-    methods: Mapping[str, Function]
+    functions: Family[Function]
+    """Read when an expression calls one: members of other packages are not imported before."""
     decides: bool = False
     """Whether a result that rests on something absent is `UNDECIDED`.
 
@@ -105,7 +103,9 @@ class Program:
     code: Code
     cost: int
 
-    def run(self, bindings: Mapping[str, object], limits: ExpressionLimits = DEFAULT) -> JsonValue | Missing:
+    def run(
+        self, bindings: Mapping[str, object], limits: ExpressionLimits = DEFAULT_LIMITS
+    ) -> JsonValue | Missing:
         """The value over `bindings`, containers copied. Raises `EvaluationError`, never anything else."""
         if self.cost > limits.steps:
             raise LimitExceeded(self.source, 0, f"needs more than {limits.steps} steps")
@@ -116,22 +116,11 @@ class Program:
         except EvaluationError:
             raise
         except OperandError as error:
-            raise _located(self.source, self.tree.start, error) from error
-        except _UNFORESEEN as error:
-            # A lazy binding could not be read, or a value is not what JSON knows: the expression fails, not
-            # the request.
+            raise _locate(self.source, self.tree.start, error) from error
+        except Exception as error:
+            # A lazy binding could not be read, a value is not what JSON knows, or a function that another
+            # package added is wrong: the expression fails, not the request.
             raise EvaluationError(self.source, self.tree.start, f"cannot be evaluated: {error}") from error
-
-
-_UNFORESEEN = (
-    DeputizeError,
-    ValueError,
-    TypeError,
-    LookupError,
-    ArithmeticError,
-    AttributeError,
-    RecursionError,
-)
 
 
 def compile_tree(source: str, tree: Node, semantics: Semantics) -> Program:
@@ -142,24 +131,9 @@ def compile_tree(source: str, tree: Node, semantics: Semantics) -> Program:
     return Program(source, tree, _Compiler(source, semantics).code(tree), count(tree))
 
 
-def _located(source: str, position: int, error: OperandError) -> EvaluationError:
+def _locate(source: str, position: int, error: OperandError) -> EvaluationError:
     kind = LimitExceeded if isinstance(error, OperandLimitError) else EvaluationError
     return kind(source, position, str(error))
-
-
-def _undecided_if_absent(call: Callable[..., Value]) -> Callable[..., Value]:
-    """As `call`, but what it makes of an absent argument, unless that is absent too, is `UNDECIDED`.
-
-    `find(missing, …)` is not false.
-    """
-
-    def run(*arguments: Value) -> Value:
-        value = call(*arguments)
-        if is_absent(value) and not any(argument is UNDECIDED for argument in arguments):
-            return value
-        return UNDECIDED if any(map(is_absent, arguments)) else value
-
-    return run
 
 
 def _is_null(node: Node) -> bool:
@@ -167,7 +141,7 @@ def _is_null(node: Node) -> bool:
 
 
 class _Compiler:
-    """Makes the closures of one expression."""
+    """Makes the closures of one expression, with a method for each shape that needs more than a line."""
 
     def __init__(self, source: str, semantics: Semantics) -> None:
         self._source = source
@@ -180,48 +154,45 @@ class _Compiler:
             case Root():
                 return lambda evaluation: evaluation.root
             case Member():
-                return self._path(node)
-            case Index():
-                return self._index(node)
-            case Call():
-                return self._call(node.start, self._semantics.functions[node.name], node.arguments)
-            case MethodCall():
-                return self._call(
-                    node.start, self._semantics.methods[node.name], (node.target, *node.arguments)
-                )
+                return self.member(node)
+            case Index(target=target, key=key):
+                read_target, read_key = self.code(target), self.code(key)
+                return lambda evaluation: element(read_target(evaluation), read_key(evaluation))
+            case Call(name=name, arguments=arguments):
+                return self.call(node.start, name, arguments)
+            case MethodCall(name=name, target=target, arguments=arguments):
+                return self.call(node.start, f".{name}", (target, *arguments))
             case Unary():
-                return self._unary(node)
+                return self.unary(node)
+            case Binary(operator="and" | "or"):
+                return self.logical(node)
             case Binary():
-                return self._binary(node)
+                return self.binary(node)
             case Conditional():
-                return self._conditional(node)
+                return self.conditional(node)
             case Elvis():
-                return self._elvis(node)
-            case ListLiteral():
-                return self._list(node)
+                return self.elvis(node)
+            case ListLiteral(items=items):
+                codes = [self.code(item) for item in items]
+                # A missing element becomes null: the ones after it keep their places.
+                return lambda evaluation: [
+                    None if (value := code(evaluation)) is MISSING else value for code in codes
+                ]
             case MapLiteral():
-                return self._map(node)
-            case Selection():
-                return self._selection(node)
-            case Projection():
-                return self._projection(node)
+                return self.map_literal(node)
+            case Selection() | Projection():
+                return self.loop(node)
             case _:
                 return lambda evaluation: evaluation.this
 
-    def _error(self, position: int, error: OperandError) -> EvaluationError:
-        return _located(self._source, position, error)
-
-    def _path(self, node: Member) -> Code:
+    def member(self, node: Member) -> Code:
         """A chain of members as one loop: paths are what expressions mostly consist of."""
         names = [node.name]
         target = node.target
         while isinstance(target, Member):
             names.append(target.name)
             target = target.target
-        if isinstance(target, MapLiteral):
-            return self._member_of_literal(target, tuple(reversed(names)))
-        start = self.code(target)
-        path = tuple(reversed(names))
+        start, path = self.code(target), tuple(reversed(names))
 
         def read_path(evaluation: Evaluation) -> Value:
             value: Any = start(evaluation)
@@ -229,106 +200,83 @@ class _Compiler:
                 value = value.get(name, MISSING) if _type_of(value) is dict else member(value, name)
             return value
 
-        return read_path
-
-    def _member_of_literal(self, target: MapLiteral, path: tuple[str, ...]) -> Code:
-        """Reading what a map literal does not have is a mistake in the expression itself, not in the data."""
-        literal = self.code(target)
-
         def read_literal(evaluation: Evaluation) -> Value:
-            value = literal(evaluation)
+            value = start(evaluation)
             if is_mapping(value) and path[0] not in value:
                 raise EvaluationError(self._source, target.start, f"the map has no member {path[0]!r}")
             for name in path:
                 value = member(value, name)
             return value
 
-        return read_literal
+        # Reading what a map literal does not have is a mistake in the expression itself, not in the data.
+        return read_literal if isinstance(target, MapLiteral) else read_path
 
-    def _index(self, node: Index) -> Code:
-        target, key = self.code(node.target), self.code(node.key)
-        return lambda evaluation: element(target(evaluation), key(evaluation))
-
-    def _call(self, position: int, function: Function, arguments: tuple[Node, ...]) -> Code:
-        call = _undecided_if_absent(function.call) if self._semantics.decides else function.call
+    def call(self, position: int, name: str, arguments: tuple[Node, ...]) -> Code:
+        function = self._semantics.functions.by_name[name]
+        call = _decide_absent(function.call) if self._semantics.decides else function.call
         codes = [
-            self._argument(node, is_pattern=at in function.patterns_at) for at, node in enumerate(arguments)
+            self.argument(node, is_pattern=at in function.patterns_at) for at, node in enumerate(arguments)
         ]
 
         def run_call(evaluation: Evaluation) -> Value:
             try:
                 return call(*[code(evaluation) for code in codes])
             except OperandError as error:
-                raise self._error(position, error) from error
+                raise _locate(self._source, position, error) from error
 
         return run_call
 
-    def _argument(self, node: Node, *, is_pattern: bool) -> Code:
-        if is_pattern and isinstance(node, Literal) and isinstance(node.value, str):
-            return self._pattern(node.start, node.value)
-        return self.code(node)
-
-    def _pattern(self, position: int, pattern: str) -> Code:
+    def argument(self, node: Node, *, is_pattern: bool) -> Code:
+        """The argument; a pattern that is written there is compiled at once."""
+        if not (is_pattern and isinstance(node, Literal) and isinstance(node.value, str)):
+            return self.code(node)
         try:
-            compiled = cast("Value", compile_pattern(pattern))  # functions that take patterns know both forms
+            # Functions that take patterns know both forms.
+            compiled = cast("Value", compile_pattern(node.value))
         except OperandError as error:
-            raise ExpressionSyntaxError(self._source, position, str(error)) from error
+            raise ExpressionSyntaxError(self._source, node.start, str(error)) from error
         return lambda _: compiled
 
-    def _unary(self, node: Unary) -> Code:
+    def unary(self, node: Unary) -> Code:
         operand, operate = self.code(node.operand), self._semantics.unary[node.operator]
 
         def run_unary(evaluation: Evaluation) -> Value:
             try:
                 return operate(operand(evaluation))
             except OperandError as error:
-                raise self._error(node.start, error) from error
+                raise _locate(self._source, node.start, error) from error
 
         return run_unary
 
-    def _binary(self, node: Binary) -> Code:
-        if node.operator == "and":
-            return self._both(node)
-        if node.operator == "or":
-            return self._either(node)
+    def binary(self, node: Binary) -> Code:
         if node.operator in {"==", "!="} and (_is_null(node.left) or _is_null(node.right)):
             ask = self._semantics.equals_null if node.operator == "==" else self._semantics.differs_from_null
             code = self.code(node.left if _is_null(node.right) else node.right)
             return lambda evaluation: ask(code(evaluation))
-        left, right = self.code(node.left), self._argument(node.right, is_pattern=node.operator == "matches")
+        left, right = self.code(node.left), self.argument(node.right, is_pattern=node.operator == "matches")
         operate = self._semantics.binary[node.operator]
 
         def run_binary(evaluation: Evaluation) -> Value:
             try:
                 return operate(left(evaluation), right(evaluation))
             except OperandError as error:
-                raise self._error(node.at, error) from error
+                raise _locate(self._source, node.at, error) from error
 
         return run_binary
 
-    def _both(self, node: Binary) -> Code:
-        left, right = self._truth(node.left), self._truth(node.right)
+    def logical(self, node: Binary) -> Code:
+        left, right = self.truth(node.left), self.truth(node.right)
+        decisive = node.operator == "or"  # an operand with this value decides, whatever the other one is
 
-        def run_both(evaluation: Evaluation) -> Value:
+        def run_logical(evaluation: Evaluation) -> Value:
             first = left(evaluation)
             if first is UNDECIDED:
-                return UNDECIDED if right(evaluation) is not False else False
-            return first and right(evaluation)
+                return decisive if right(evaluation) is decisive else UNDECIDED
+            return first if first is decisive else right(evaluation)
 
-        return run_both
+        return run_logical
 
-    def _either(self, node: Binary) -> Code:
-        left, right = self._truth(node.left), self._truth(node.right)
-
-        def run_either(evaluation: Evaluation) -> Value:
-            first = left(evaluation)
-            if first is UNDECIDED:
-                return UNDECIDED if right(evaluation) is not True else True
-            return first or right(evaluation)
-
-        return run_either
-
-    def _truth(self, node: Node) -> Callable[[Evaluation], bool | Missing]:
+    def truth(self, node: Node) -> Callable[[Evaluation], bool | Missing]:
         """The condition `node` stands for; `UNDECIDED` only where the semantics decide."""
         code, truth, decides = self.code(node), self._semantics.truth, self._semantics.decides
 
@@ -339,12 +287,12 @@ class _Compiler:
                     return value
                 return UNDECIDED if decides and is_absent(value) else truth(value)
             except OperandError as error:
-                raise self._error(node.start, error) from error
+                raise _locate(self._source, node.start, error) from error
 
         return run_truth
 
-    def _conditional(self, node: Conditional) -> Code:
-        test, then, otherwise = self._truth(node.test), self.code(node.then), self.code(node.otherwise)
+    def conditional(self, node: Conditional) -> Code:
+        test, then, otherwise = self.truth(node.test), self.code(node.then), self.code(node.otherwise)
 
         def run_conditional(evaluation: Evaluation) -> Value:
             passed = test(evaluation)
@@ -354,7 +302,7 @@ class _Compiler:
 
         return run_conditional
 
-    def _elvis(self, node: Elvis) -> Code:
+    def elvis(self, node: Elvis) -> Code:
         first, otherwise = self.code(node.value), self.code(node.otherwise)
 
         def run_elvis(evaluation: Evaluation) -> Value:
@@ -363,76 +311,65 @@ class _Compiler:
 
         return run_elvis
 
-    def _list(self, node: ListLiteral) -> Code:
-        items = [self.code(item) for item in node.items]
-        # A missing element becomes null: the ones after it keep their places.
-        return lambda evaluation: [
-            None if (value := item(evaluation)) is MISSING else value for item in items
-        ]
-
-    def _map(self, node: MapLiteral) -> Code:
+    def map_literal(self, node: MapLiteral) -> Code:
         entries = [(self.code(key), self.code(value)) for key, value in node.entries]
 
         def make_map(evaluation: Evaluation) -> Value:
             made: dict[str, Value] = {}
             for key_code, value_code in entries:
                 key, value = key_code(evaluation), value_code(evaluation)
-                if not is_absent(key) and value is not MISSING:
-                    made[self._key(node, key)] = value
+                if is_absent(key) or value is MISSING:
+                    continue
+                try:
+                    made[text_of(key)] = value
+                except OperandError as error:
+                    raise _locate(self._source, node.start, error) from error
             return made
 
         return make_map
 
-    def _key(self, node: MapLiteral, key: Value) -> str:
-        try:
-            return text_of(key)
-        except OperandError as error:
-            raise self._error(node.start, error) from error
+    def loop(self, node: Selection | Projection) -> Code:
+        """Run the test or body once for each element with `#this` set; all its steps are paid before."""
+        target = self.code(node.target)
+        choice = node.choice if isinstance(node, Selection) else None
+        body = self.truth(node.test) if isinstance(node, Selection) else self.code(node.body)
+        cost = count(node.test if isinstance(node, Selection) else node.body)
 
-    def _loop(
-        self, body: Code, cost: int, node: Node
-    ) -> Callable[[Evaluation, Value], list[tuple[Value, Value]]]:
-        """Runs `body` once per element with `#this` set, and pairs each element with what came out."""
-
-        def run_loop(evaluation: Evaluation, target: Value) -> list[tuple[Value, Value]]:
-            if not is_list(target):
-                raise EvaluationError(self._source, node.start, f"a list is needed, not {describe(target)}")
-            evaluation.steps -= len(target) * cost
+        def run_loop(evaluation: Evaluation) -> Value:
+            elements = target(evaluation)
+            if is_absent(elements):
+                return elements
+            if not is_list(elements):
+                raise EvaluationError(self._source, node.start, f"a list is needed, not {describe(elements)}")
+            evaluation.steps -= len(elements) * cost
             if evaluation.steps < 0:
                 raise LimitExceeded(self._source, node.start, "needs too many steps")
             outer = evaluation.this
             pairs: list[tuple[Value, Value]] = []
-            for item in target:
+            for item in elements:
                 evaluation.this = item
                 pairs.append((item, body(evaluation)))
             evaluation.this = outer
-            return pairs
+            if choice is None:
+                return [None if made is MISSING else made for _, made in pairs]
+            chosen = [item for item, passed in pairs if passed]
+            if choice == "all":
+                return chosen
+            return chosen[0 if choice == "first" else -1] if chosen else MISSING
 
         return run_loop
 
-    def _selection(self, node: Selection) -> Code:
-        target = self.code(node.target)
-        loop = self._loop(self._truth(node.test), count(node.test), node)
 
-        def select(evaluation: Evaluation) -> Value:
-            value = target(evaluation)
-            if is_absent(value):
-                return value
-            chosen = [item for item, passed in loop(evaluation, value) if passed]
-            if node.choice == "all":
-                return chosen
-            return chosen[0 if node.choice == "first" else -1] if chosen else MISSING
+def _decide_absent(call: Callable[..., Value]) -> Callable[..., Value]:
+    """`call`, but `UNDECIDED` where an argument is absent and the result is not.
 
-        return select
+    `find(missing, …)` is not false.
+    """
 
-    def _projection(self, node: Projection) -> Code:
-        target = self.code(node.target)
-        loop = self._loop(self.code(node.body), count(node.body), node)
+    def run(*arguments: Value) -> Value:
+        value = call(*arguments)
+        if is_absent(value) and not any(argument is UNDECIDED for argument in arguments):
+            return value
+        return UNDECIDED if any(map(is_absent, arguments)) else value
 
-        def project(evaluation: Evaluation) -> Value:
-            value = target(evaluation)
-            if is_absent(value):
-                return value
-            return [None if made is MISSING else made for _, made in loop(evaluation, value)]
-
-        return project
+    return run

@@ -30,70 +30,53 @@ class _Explanation:
     def of(self, node: Node) -> Iterator[str]:
         match node:
             case Conditional():
-                yield from self._conditional(node)
+                yield from self.of(node.test)
+                passed = self._value(node.test)
+                if isinstance(passed, bool):
+                    yield from self.of(node.then if passed else node.otherwise)
             case Binary(operator="and" | "or"):
-                yield from self._logical(node)
-            case Binary():
-                yield from self._comparison(node)
-            case Unary(operator="not"):
-                yield from self._negation(node)
+                if self._value(node) is not True:
+                    yield from self.of(node.left)
+                    yield from self.of(node.right)
             case Elvis():
                 yield from self.of(node.value)
+            case Unary(operator="not"):
+                value = self._value(node)
+                if value is False:
+                    yield f"`{self._text(node)}` is false: `{self._text(node.operand)}` is true"
+                elif isinstance(value, EvaluationError):
+                    yield from self.of(node.operand)
             case _:
-                yield from self._plain(node)
+                yield from self._explain_value(node)
 
-    def _conditional(self, node: Conditional) -> Iterator[str]:
-        yield from self.of(node.test)
-        passed = self._value(node.test)
-        if isinstance(passed, bool):
-            yield from self.of(node.then if passed else node.otherwise)
-
-    def _logical(self, node: Binary) -> Iterator[str]:
-        if self._value(node) is not True:
-            yield from self.of(node.left)
-            yield from self.of(node.right)
-
-    def _comparison(self, node: Binary) -> Iterator[str]:
+    def _explain_value(self, node: Node) -> Iterator[str]:
+        """Why a comparison is false, or which part of a path is the first that is not there."""
         value = self._value(node)
         if isinstance(value, EvaluationError):
-            yield self._failure(node, value)
-        elif value is False:
-            left, right = self._shown(node.left), self._shown(node.right)
+            yield f"`{self._text(node)}` failed: {value.reason}"
+        elif isinstance(node, Binary):
+            if value is not False:
+                return
+            left, right = self._show(node.left), self._show(node.right)
             yield f"`{self._text(node)}` is false: left is {left}, right is {right}"
-            yield from self._where_paths_break(node)
-
-    def _where_paths_break(self, node: Binary) -> Iterator[str]:
-        """Which part of a missing path is the first that is not there, unless it is the last one."""
-        for side in (node.left, node.right):
-            broken = self._first_missing(side)
-            if broken is not side:
-                yield self._absence(broken)
-
-    def _negation(self, node: Unary) -> Iterator[str]:
-        value = self._value(node)
-        if value is False:
-            yield f"`{self._text(node)}` is false: `{self._text(node.operand)}` is true"
-        elif isinstance(value, EvaluationError):
-            yield from self.of(node.operand)
-
-    def _plain(self, node: Node) -> Iterator[str]:
-        value = self._value(node)
-        if isinstance(value, EvaluationError):
-            yield self._failure(node, value)
+            for side in (node.left, node.right):
+                broken = self._find_break(side)
+                if broken is not side:
+                    yield f"`{self._text(broken)}` is {self._show(broken)}"
         elif value is MISSING:
-            yield self._absence(self._first_missing(node))
+            broken = self._find_break(node)
+            yield f"`{self._text(broken)}` is {self._show(broken)}"
         elif value is False:
             yield f"`{self._text(node)}` is false"
         elif value is None and isinstance(node, Member | Index):
             yield f"`{self._text(node)}` is null"
 
-    def _first_missing(self, node: Node) -> Node:
+    def _find_break(self, node: Node) -> Node:
         """The shortest missing beginning of a path: what an operator has to look for."""
-        while (
-            isinstance(node, Member | Index)
-            and not isinstance(node.target, This | Root)
-            and _is_absent_value(self._value(node.target))
-        ):
+        while isinstance(node, Member | Index) and not isinstance(node.target, This | Root):
+            value = self._value(node.target)
+            if isinstance(value, EvaluationError) or not is_absent(value):
+                break
             node = node.target
         return node
 
@@ -103,7 +86,7 @@ class _Explanation:
         except EvaluationError as error:
             return error
 
-    def _shown(self, node: Node) -> str:
+    def _show(self, node: Node) -> str:
         value = self._value(node)
         if isinstance(value, EvaluationError):
             return "not computable"
@@ -111,23 +94,9 @@ class _Explanation:
             return "missing" if value is MISSING else "null"
         if is_list(value) or is_mapping(value):
             return describe(value)
-        return f"'{_cut(value)}'" if isinstance(value, str) else json.dumps(value)
-
-    def _absence(self, node: Node) -> str:
-        return f"`{self._text(node)}` is {self._shown(node)}"
-
-    def _failure(self, node: Node, error: EvaluationError) -> str:
-        return f"`{self._text(node)}` failed: {error.reason}"
+        if not isinstance(value, str):
+            return json.dumps(value)
+        return f"'{printable(redact(value), _CUT)}{'…' if len(value) > _CUT else ''}'"
 
     def _text(self, node: Node) -> str:
         return printable(self._source[node.start : node.end])
-
-
-def _is_absent_value(value: Value | EvaluationError) -> bool:
-    """Whether a sub-expression was evaluated and gave nothing."""
-    return not isinstance(value, EvaluationError) and is_absent(value)
-
-
-def _cut(text: str) -> str:
-    shown = printable(redact(text), _CUT)
-    return shown if len(text) <= _CUT else f"{shown}…"

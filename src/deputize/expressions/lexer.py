@@ -63,6 +63,22 @@ _NUMBER = re.compile(
 )
 
 
+WORD_OPERATORS: Mapping[str, str] = {
+    "or": "||",
+    "and": "&&",
+    "eq": "==",
+    "ne": "!=",
+    "le": "<=",
+    "ge": ">=",
+    "lt": "<",
+    "gt": ">",
+    "div": "/",
+    "mod": "%",
+    "not": "!",
+}
+"""The operators that both dialects also write as words."""
+
+
 def tokens(source: str, vocabulary: Vocabulary, start: int = 0, stop: str = "") -> list[Token]:
     """The tokens of `source` from `start` to its end, closed by an "end" token.
 
@@ -70,74 +86,59 @@ def tokens(source: str, vocabulary: Vocabulary, start: int = 0, stop: str = "") 
     token: that is how the closing brace of `${…}` is found. Raises `ExpressionSyntaxError`.
     """
     found: list[Token] = []
-    at = _after_space(source, start)
+    at = _skip_space(source, start)
     while at < len(source):
         if stop and source.startswith(stop, at):
             break
-        token = _next(source, at, vocabulary)
+        token = _read_token(source, at, vocabulary)
         found.append(token)
-        at = _after_space(source, token.end)
+        at = _skip_space(source, token.end)
     if stop and at >= len(source):
         raise ExpressionSyntaxError(source, start, f"the closing {stop!r} is missing")
     return [*found, Token("end", "", None, at, at)]
 
 
-def _after_space(source: str, at: int) -> int:
+def _skip_space(source: str, at: int) -> int:
     space = _SPACE.match(source, at)
     return space.end() if space else at
 
 
-def _next(source: str, at: int, vocabulary: Vocabulary) -> Token:
+def _read_token(source: str, at: int, vocabulary: Vocabulary) -> Token:
     character = source[at]
     if character in "'\"":
-        return _text(source, at, vocabulary)
+        match = vocabulary.quoted.match(source, at)
+        if match is None:
+            raise ExpressionSyntaxError(source, at, "the closing quote is missing")
+        return Token("text", match.group(), vocabulary.unquote(match.group()), at, match.end())
     if character in "0123456789":
-        return _number(source, at)
-    word = _WORD.match(source, at)
-    return _word(word, vocabulary) if word else _operator(source, at, vocabulary)
-
-
-def _text(source: str, at: int, vocabulary: Vocabulary) -> Token:
-    match = vocabulary.quoted.match(source, at)
-    if match is None:
-        raise ExpressionSyntaxError(source, at, "the closing quote is missing")
-    return Token("text", match.group(), vocabulary.unquote(match.group()), at, match.end())
-
-
-def _number(source: str, at: int) -> Token:
-    match = _NUMBER.match(source, at)
-    if match is None:
-        raise ExpressionSyntaxError(source, at, "not a number")
-    value = _number_value(match)
-    if abs(value) > MAX_INTEGER and (isinstance(value, int) or value == float("inf")):
-        raise ExpressionSyntaxError(source, at, "the number is out of range")
-    return Token("number", match.group(), value, at, match.end())
-
-
-def _number_value(match: re.Match[str]) -> int | float:
-    if match["hex"]:
-        return int(match["hex"], 16)
-    if match["whole"]:
-        # Texts of more than 4300 digits are refused by int(); anything above 20 digits is out of range
-        # anyway.
-        return int(match["whole"][-20:]) if len(match["whole"].lstrip("0")) <= 20 else MAX_INTEGER + 1
-    return float(match["real"])
-
-
-def _word(match: re.Match[str], vocabulary: Vocabulary) -> Token:
-    word = match.group()
-    key = word.lower() if vocabulary.words_ignore_case else word
-    operator = vocabulary.synonyms.get(key)
-    if operator is None:
-        return Token("word", word, word, match.start(), match.end())
-    return Token("operator", operator, None, match.start(), match.end())
-
-
-def _operator(source: str, at: int, vocabulary: Vocabulary) -> Token:
+        return _read_number(source, at)
+    if match := _WORD.match(source, at):
+        word = match.group()
+        operator = vocabulary.synonyms.get(word.lower() if vocabulary.words_ignore_case else word)
+        if operator is None:
+            return Token("word", word, word, at, match.end())
+        return Token("operator", operator, None, at, match.end())
     match = vocabulary.operators.match(source, at)
     if match is None:
         raise ExpressionSyntaxError(
-            source, at, f"{source[at]!r} means nothing here{_HINTS.get(source[at], '')}"
+            source, at, f"{character!r} means nothing here{_HINTS.get(character, '')}"
         )
     operator = "".join(match.group().split())
     return Token("operator", vocabulary.synonyms.get(operator, operator), None, at, match.end())
+
+
+def _read_number(source: str, at: int) -> Token:
+    match = _NUMBER.match(source, at)
+    if match is None:
+        raise ExpressionSyntaxError(source, at, "not a number")
+    if match["hex"]:
+        value: int | float = int(match["hex"], 16)
+    elif match["whole"]:
+        # int() refuses texts of more than 4300 digits; above 20 digits it is out of range anyway.
+        digits = match["whole"].lstrip("0")
+        value = int(match["whole"][-20:]) if len(digits) <= 20 else MAX_INTEGER + 1
+    else:
+        value = float(match["real"])
+    if abs(value) > MAX_INTEGER and (isinstance(value, int) or value == float("inf")):
+        raise ExpressionSyntaxError(source, at, "the number is out of range")
+    return Token("number", match.group(), value, at, match.end())

@@ -13,7 +13,6 @@ from typing import ClassVar, NoReturn
 from deputize.expressions.errors import ExpressionSyntaxError
 from deputize.expressions.functions.function import Function
 from deputize.expressions.lexer import Token
-from deputize.expressions.limits import MAX_DEPTH, MAX_SOURCE
 from deputize.expressions.tree import (
     Binary,
     BinaryOperator,
@@ -28,7 +27,11 @@ from deputize.expressions.tree import (
     UnaryOperator,
     walk,
 )
+from deputize.expressions.values import MAX_DEPTH
+from deputize.kernel.families import Family
 
+MAX_SOURCE = 8192
+"""Characters of one expression or template."""
 # A parenthesis makes no node, yet descends twice: the expression in it and that expression's first operand.
 _MAX_PARSE_DEPTH = 2 * MAX_DEPTH
 
@@ -47,7 +50,7 @@ class Parser(ABC):
     precedences: ClassVar[Mapping[str, tuple[int, BinaryOperator]]]
     """The binary operators; a higher precedence binds more tightly. All are left-associative."""
     prefixes: ClassVar[Mapping[str, UnaryOperator]]
-    functions: ClassVar[Mapping[str, Function]]
+    functions: ClassVar[Family[Function]]
 
     def __init__(self, source: str, tokens: list[Token]) -> None:
         """`tokens` ends with an "end" token."""
@@ -116,18 +119,15 @@ class Parser(ABC):
         start = self.token.start
         node = self._binary(0)
         if self.accept("?"):
-            node = self._conditional(start, node)
+            then = self.expression()
+            self.expect(":", "in the conditional that began with '?'")
+            otherwise = self.expression()
+            node = Conditional(start, self.end, node, then, otherwise)
         elif self.accept("?:"):
             otherwise = self.expression()
             node = Elvis(start, self.end, node, otherwise)
         self._depth -= 1
         return node
-
-    def _conditional(self, start: int, test: Node) -> Node:
-        then = self.expression()
-        self.expect(":", "in the conditional that began with '?'")
-        otherwise = self.expression()
-        return Conditional(start, self.end, test, then, otherwise)
 
     def _binary(self, lowest: int) -> Node:
         self._descend()
@@ -146,21 +146,18 @@ class Parser(ABC):
         return left
 
     def _unary(self) -> Node:
+        start = self.token.start
         operator = self.prefixes.get(self.token.text) if self.token.kind == "operator" else None
         if operator is None:
-            return self._postfix()
+            node = self.primary()
+            while (extended := self.suffix(start, node)) is not None:
+                node = extended
+            return node
         self._descend()
-        start = self.take().start
+        self.take()
         operand = self._unary()
         self._depth -= 1
         return Unary(start, self.end, operator, operand)
-
-    def _postfix(self) -> Node:
-        start = self.token.start
-        node = self.primary()
-        while (extended := self.suffix(start, node)) is not None:
-            node = extended
-        return node
 
     def primary(self) -> Node:
         """A literal, a parenthesis, or what the dialect knows besides."""
@@ -172,17 +169,14 @@ class Parser(ABC):
             self.take()
             return Literal(token.start, token.end, _CONSTANTS[constant])
         if self.accept("("):
-            return self._parenthesis()
+            node = self.expression()
+            self.expect(")", "after the parenthesis")
+            return node
         return self.name() if token.kind == "word" else self.special()
 
     def constant_name(self, word: str) -> str:
         """How `true`, `false` and `null` may be written."""
         return word
-
-    def _parenthesis(self) -> Node:
-        node = self.expression()
-        self.expect(")", "after the parenthesis")
-        return node
 
     @abstractmethod
     def name(self) -> Node:
@@ -219,14 +213,12 @@ class Parser(ABC):
 
         `shown` is the name as people write it.
         """
-        function = self.functions.get(name)
+        function = self.functions.by_name.get(name)
         if function is None:
-            close = get_close_matches(name, self.functions, n=1)
-            self.fail(
-                f"there is no function {shown}"
-                + (f"; did you mean {shown.replace(name, close[0])}?" if close else ""),
-                start,
-            )
+            callable_here = [each for each in self.functions.by_name if not each.startswith(".")]
+            close = get_close_matches(name, callable_here, n=1)
+            hint = f"; did you mean {shown.replace(name, close[0])}?" if close else ""
+            self.fail(f"there is no function {shown}{hint}", start)
         arguments = self.arguments()
         if not function.takes(len(arguments)):
             self.fail(f"{shown} takes {function.arity}, not {len(arguments)}", start)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import re2
 
 from deputize.expressions.errors import OperandError, OperandLimitError
-from deputize.expressions.limits import MAX_TEXT
+from deputize.expressions.values import MAX_TEXT
 
 if TYPE_CHECKING:
     import regex
@@ -54,7 +54,17 @@ class Pattern:
     def __init__(self, source: str) -> None:
         """Raises `OperandError` when `source` is not a pattern RE2 accepts."""
         self.source = source
-        self._compiled = _compile(source)
+        if len(source) > MAX_PATTERN:
+            raise OperandError(f"the pattern is longer than {MAX_PATTERN} characters")
+        options = re2.Options()
+        options.max_mem = _MEMORY
+        options.log_errors = False
+        try:
+            self._compiled = re2.compile(encode(source), options)
+        except re2.error as error:
+            reason = error.args[0] if error.args else ""
+            words = reason.decode(errors="replace") if isinstance(reason, bytes) else reason
+            raise OperandError(f"the pattern is not valid: {words}") from error
         beginning = _BEGINNING.fullmatch(source)
         self._beginning = beginning[1] if beginning else None
 
@@ -63,28 +73,28 @@ class Pattern:
         if self._beginning is not None:
             return text.startswith(self._beginning)
         # Bytes spare the engine's wrapper the mapping of byte offsets to characters: a third of the time.
-        return self._compiled.search(encoded(text)) is not None
+        return self._compiled.search(encode(text)) is not None
 
     def matches(self, text: str) -> bool:
         """Whether the pattern matches the whole of `text`."""
-        return self._compiled.fullmatch(encoded(text)) is not None
+        return self._compiled.fullmatch(encode(text)) is not None
 
     def groups(self, text: str) -> list[str | None] | None:
         """The first occurrence followed by its groups (`None` for one that took no part), or `None` without
         occurrence.
         """
-        match = self._compiled.search(encoded(text))
+        match = self._compiled.search(encode(text))
         if match is None:
             return None
-        return [None if part is None else _decoded(part) for part in (match[0], *match.groups())]
+        return [None if part is None else _decode(part) for part in (match[0], *match.groups())]
 
     def occurrences(self, text: str) -> list[str]:
         """Every occurrence that is not empty, whole matches only, from left to right without overlap."""
-        return [groups[0] or "" for _, groups in self._found(text) if groups]
+        return [groups[0] or "" for _, groups in self._find_all(text) if groups]
 
     def split(self, text: str) -> list[str]:
         """`text` cut at every occurrence that is not empty."""
-        return [before for before, _ in self._found(text)]
+        return [before for before, _ in self._find_all(text)]
 
     def replace(self, text: str, replacement: str) -> str:
         """`text` with every occurrence that is not empty replaced; `$1` stands for the first group.
@@ -92,22 +102,26 @@ class Pattern:
         A backslash before a dollar makes it an ordinary one. Raises `OperandLimitError` for a result of more
         than `MAX_TEXT` bytes.
         """
-        template = _replacement(replacement)
+        template = _parse_replacement(replacement)
+        most = max((piece for piece in template if isinstance(piece, int)), default=0)
         pieces: list[str] = []
         size = len(text)
-        for before, groups in self._found(text):
-            pieces += (before, _filled(template, groups) if groups else "")
+        for before, groups in self._find_all(text):
+            if groups and most >= len(groups):
+                raise OperandError("the replacement names a group that the pattern does not have")
+            made = [(groups[each] or "") if isinstance(each, int) else each for each in template if groups]
+            pieces += (before, "".join(made))
             size += len(pieces[-1])
             if size > MAX_TEXT:
                 raise OperandLimitError(f"makes a text longer than {MAX_TEXT} characters")
         return "".join(pieces)
 
-    def _found(self, text: str) -> Iterator[tuple[str, Groups]]:
+    def _find_all(self, text: str) -> Iterator[tuple[str, Groups]]:
         """The text before each occurrence that is not empty, and its groups, itself first.
 
         At last what is left, without groups.
         """
-        data = encoded(text)
+        data = encode(text)
         # One search is linear, but so many of them as there are occurrences are not: hence both limits.
         if len(data) > MAX_TEXT:
             raise OperandLimitError(f"a text longer than {MAX_TEXT} bytes is only searched once")
@@ -118,11 +132,11 @@ class Pattern:
             if match.end() > match.start():
                 groups = (match[0], *match.groups())
                 yield (
-                    _decoded(data[end : match.start()]),
-                    tuple(None if part is None else _decoded(part) for part in groups),
+                    _decode(data[end : match.start()]),
+                    tuple(None if part is None else _decode(part) for part in groups),
                 )
                 end = match.end()
-        yield _decoded(data[end:]), ()
+        yield _decode(data[end:]), ()
 
 
 class BacktrackingPattern(Pattern):
@@ -150,8 +164,8 @@ class BacktrackingPattern(Pattern):
 
     def matches(self, text: str) -> bool:
         """Whether the pattern matches the whole of `text`."""
-        with _in_time():
-            return self._engine.fullmatch(_bounded(text), timeout=BACKTRACKING_SECONDS) is not None
+        with _limit_time():
+            return self._engine.fullmatch(_check_length(text), timeout=BACKTRACKING_SECONDS) is not None
 
     def groups(self, text: str) -> list[str | None] | None:
         """The first occurrence followed by its groups (`None` for one that took no part), or `None` without
@@ -161,14 +175,15 @@ class BacktrackingPattern(Pattern):
         return None if match is None else [match[0], *match.groups()]
 
     def _search(self, text: str) -> "regex.Match[str] | None":
-        with _in_time():
-            return self._engine.search(_bounded(text), timeout=BACKTRACKING_SECONDS)
+        with _limit_time():
+            return self._engine.search(_check_length(text), timeout=BACKTRACKING_SECONDS)
 
-    def _found(self, text: str) -> Iterator[tuple[str, Groups]]:
-        with _in_time():
+    def _find_all(self, text: str) -> Iterator[tuple[str, Groups]]:
+        with _limit_time():
             matches = list(
                 islice(
-                    self._engine.finditer(_bounded(text), timeout=BACKTRACKING_SECONDS), MAX_OCCURRENCES + 1
+                    self._engine.finditer(_check_length(text), timeout=BACKTRACKING_SECONDS),
+                    MAX_OCCURRENCES + 1,
                 )
             )
         if len(matches) > MAX_OCCURRENCES:
@@ -188,11 +203,11 @@ def compile_pattern(source: str) -> Pattern:
     except OperandError as refused:
         if len(source) > MAX_PATTERN or not _NEEDS_BACKTRACKING.search(source):
             raise
-        return _backtracking(source, str(refused))
+        return _compile_backtracking(source, str(refused))
 
 
 @lru_cache(maxsize=256)
-def _backtracking(source: str, refusal: str) -> Pattern:
+def _compile_backtracking(source: str, refusal: str) -> Pattern:
     try:
         return BacktrackingPattern(source)
     except OperandError as error:
@@ -217,7 +232,7 @@ def as_pattern(value: object) -> Pattern:
     raise OperandError("a regular expression must be a text")
 
 
-def encoded(text: str) -> bytes:
+def encode(text: str) -> bytes:
     """`text` in UTF-8. Raises `OperandError` on lone surrogates, which no encoding of Unicode has."""
     try:
         return text.encode()
@@ -225,21 +240,9 @@ def encoded(text: str) -> bytes:
         raise OperandError("the text contains a lone surrogate") from error
 
 
-def _compile(source: str) -> "re2.Regexp":  # the name is the stub's: the module keeps its class private
-    if len(source) > MAX_PATTERN:
-        raise OperandError(f"the pattern is longer than {MAX_PATTERN} characters")
-    options = re2.Options()
-    options.max_mem = _MEMORY
-    options.log_errors = False
-    try:
-        return re2.compile(encoded(source), options)
-    except re2.error as error:
-        raise OperandError(f"the pattern is not valid: {_words(error)}") from error
-
-
-def _replacement(template: str) -> Sequence[str | int]:
+def _parse_replacement(template: str) -> Sequence[str | int]:
     """The template's literal pieces and group numbers."""
-    encoded(template)  # refuses what is no Unicode
+    encode(template)  # refuses what is no Unicode
     pieces: list[str | int] = []
     at = 0
     for reference in _REFERENCE.finditer(template):
@@ -249,34 +252,23 @@ def _replacement(template: str) -> Sequence[str | int]:
     return [*pieces, template[at:]]
 
 
-def _filled(template: Sequence[str | int], groups: Groups) -> str:
-    if any(isinstance(piece, int) and piece >= len(groups) for piece in template):
-        raise OperandError("the replacement names a group that the pattern does not have")
-    return "".join((groups[piece] or "") if isinstance(piece, int) else piece for piece in template)
-
-
 @contextmanager
-def _in_time() -> Generator[None]:
+def _limit_time() -> Generator[None]:
     try:
         yield
     except TimeoutError as error:
         raise OperandLimitError("the pattern takes too long for this text") from error
 
 
-def _bounded(text: str) -> str:
+def _check_length(text: str) -> str:
     if len(text) > MAX_BACKTRACKED_TEXT:
         raise OperandLimitError(
             f"a text longer than {MAX_BACKTRACKED_TEXT} characters is not tried on a pattern with look-around"
         )
-    encoded(text)  # refuses what is no Unicode, as the other engine does
+    encode(text)  # refuses what is no Unicode, as the other engine does
     return text
 
 
-def _decoded(data: bytes) -> str:
+def _decode(data: bytes) -> str:
     # Only the pattern \C, which matches single bytes, can tear a character apart.
     return data.decode(errors="replace")
-
-
-def _words(error: Exception) -> str:
-    reason = error.args[0] if error.args else ""
-    return reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)

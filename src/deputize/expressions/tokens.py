@@ -1,14 +1,18 @@
-"""What happens to a configuration file before anything reads it.
+"""What happens to a configuration file before anything reads it: tokens, then transformations.
 
-`&{name}` tokens, then `$int`-like transformations.
-
-A token is not an expression: it is replaced by text, wherever it stands in a text of the document.
+A token `&{name}` is not an expression: it is replaced by text, wherever it stands in a text of the document.
 Replacements may contain tokens again, and so may names and defaults: `&{port.&{stage}|8080}`.
+
+An object whose only member is `$int`, `$list` and the like is a transformation: that member's converted value
+takes its place.
 """
 
+import base64
+import binascii
+import json
 from collections.abc import Callable, Mapping, Sequence
 
-from deputize.expressions import transformations
+from deputize.expressions.arithmetic import parse_number
 from deputize.expressions.errors import TokenError
 from deputize.kernel import pointers, strict_json
 from deputize.kernel.values import JsonValue
@@ -37,9 +41,9 @@ def substitute(document: JsonValue, resolve: Resolve) -> JsonValue:
 
 
 def substitute_all(document: JsonValue, resolve: Resolve) -> tuple[JsonValue, Sequence[TokenError]]:
-    """As `substitute`.
+    """`document` with every token and transformation that can be carried out, and the errors of the others.
 
-    What cannot be replaced or transformed stays as it is, and all the errors say where.
+    What cannot be replaced or transformed stays as it is.
     """
     substitution = _Substitution(resolve)
     return substitution.of(document, "", strict_json.MAX_DEPTH), substitution.errors
@@ -60,13 +64,13 @@ class _Substitution:
             return value
         try:
             if isinstance(value, str):
-                return _Text(self._resolve, pointer).replaced(value, 0)
+                return _Text(self._resolve, pointer).replace(value, 0)
             if isinstance(value, Mapping):
                 members = {
                     name: self.of(item, pointers.join(pointer, name), depth - 1)
                     for name, item in value.items()
                 }
-                return transformations.applied(members, pointer)
+                return transform(members, pointer)
         except TokenError as error:
             self.errors.append(error)
             return value
@@ -83,7 +87,7 @@ class _Text:
         self._pointer = pointer
         self._left = MAX_TOKENS
 
-    def replaced(self, text: str, nesting: int) -> str:
+    def replace(self, text: str, nesting: int) -> str:
         """`text` with its tokens replaced.
 
         A backslash before a token keeps it as it is, without the backslash.
@@ -93,25 +97,22 @@ class _Text:
         made: list[str] = []
         at = 0
         while (start := text.find(_OPENING, at)) >= 0:
-            end = self._closing(text, start)
+            end = self.find_end(text, start)
             if text[at:start].endswith("\\"):
                 made += (text[at : start - 1], text[start : end + 1])
             else:
-                made += (text[at:start], self._token(text[start + 2 : end], nesting + 1))
+                made += (text[at:start], self.read(text[start + 2 : end], nesting + 1))
             at = end + 1
         made.append(text[at:])
-        return self._joined(made)
-
-    def _joined(self, pieces: list[str]) -> str:
-        if sum(map(len, pieces)) > MAX_TEXT:
+        if sum(map(len, made)) > MAX_TEXT:
             raise TokenError(
                 self._pointer,
                 f"the tokens stand for more than {MAX_TEXT} characters",
                 "shorten the values they stand for",
             )
-        return "".join(pieces)
+        return "".join(made)
 
-    def _closing(self, text: str, start: int) -> int:
+    def find_end(self, text: str, start: int) -> int:
         """Where the brace stands that closes the token at `start`; braces in defaults come in pairs."""
         open_braces = 0
         for at in range(start + 1, len(text)):
@@ -124,27 +125,28 @@ class _Text:
             "write &{name} or &{name|default}",
         )
 
-    def _token(self, inside: str, nesting: int) -> str:
+    def read(self, inside: str, nesting: int) -> str:
+        """What a token stands for, `inside` being what is between its braces."""
         self._left -= 1
         if nesting > MAX_NESTING or self._left < 0:
             raise TokenError(
                 self._pointer, "the tokens have no end", "look for a value that contains its own token"
             )
-        bar = _bar(inside)
-        name = self.replaced(inside[:bar], nesting).strip()
+        bar = _find_bar(inside)
+        name = self.replace(inside[:bar], nesting).strip()
         found = self._resolve(name)
         if found is not None:
-            return self.replaced(found, nesting)
+            return self.replace(found, nesting)
         if bar == len(inside):
             raise TokenError(
                 self._pointer,
                 f"nothing is known as &{{{name[:64]}}}",
                 "define it, or add a default as in &{name|default}",
             )
-        return self.replaced(inside[bar + 1 :], nesting)
+        return self.replace(inside[bar + 1 :], nesting)
 
 
-def _bar(inside: str) -> int:
+def _find_bar(inside: str) -> int:
     """Where the name ends and the default begins: the first bar outside of inner tokens, or the end."""
     open_braces = 0
     for at, character in enumerate(inside):
@@ -152,3 +154,106 @@ def _bar(inside: str) -> int:
         if character == "|" and open_braces == 0:
             return at
     return len(inside)
+
+
+class _Unfit(Exception):
+    """The value cannot be converted; the message says what is needed."""
+
+
+def transform(members: Mapping[str, JsonValue], pointer: str) -> JsonValue:
+    """What the object at `pointer` stands for: itself, unless it is a transformation. Raises `TokenError`."""
+    name = next(iter(members)) if len(members) == 1 else ""
+    convert = TRANSFORMATIONS.get(name)
+    if convert is None:
+        return members
+    try:
+        return convert(members[name])
+    except _Unfit as error:
+        raise TokenError(pointer, f"{name} needs {error}", f"correct the value of {name}") from error
+
+
+def _as_number(value: JsonValue) -> int | float:
+    number = parse_number(value.strip()) if isinstance(value, str) else value
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise _Unfit("a number or its text")
+    return number
+
+
+def _as_integer(value: JsonValue) -> int:
+    number = _as_number(value)
+    if number != int(number):
+        raise _Unfit("a whole number")
+    return int(number)
+
+
+def _as_boolean(value: JsonValue) -> bool:
+    if isinstance(value, bool):
+        return value
+    known = {"true": True, "false": False}
+    if not isinstance(value, str) or value.strip().lower() not in known:
+        raise _Unfit("true or false")
+    return known[value.strip().lower()]
+
+
+def _as_string(value: JsonValue) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _check_text(value: JsonValue) -> str:
+    if not isinstance(value, str):
+        raise _Unfit("a text")
+    return value
+
+
+def _parse_json(value: JsonValue) -> JsonValue:
+    try:
+        return strict_json.loads(_check_text(value).encode())
+    except (strict_json.JsonError, UnicodeEncodeError) as error:
+        raise _Unfit(f"JSON text: {error}") from error
+
+
+def _as_array(value: JsonValue) -> JsonValue:
+    parsed = _parse_json(value) if isinstance(value, str) else value
+    if not isinstance(parsed, Sequence) or isinstance(parsed, str):
+        raise _Unfit("an array or its JSON text")
+    return parsed
+
+
+def _as_object(value: JsonValue) -> JsonValue:
+    parsed = _parse_json(value) if isinstance(value, str) else value
+    if not isinstance(parsed, Mapping):
+        raise _Unfit("an object or its JSON text")
+    return parsed
+
+
+def _as_list(value: JsonValue) -> JsonValue:
+    if not isinstance(value, str):
+        return _as_array(value)
+    return [item.strip() for item in value.split(",")] if value.strip() else []
+
+
+def _encode_base64(value: JsonValue) -> str:
+    try:
+        return base64.b64encode(_check_text(value).encode()).decode("ascii")
+    except UnicodeEncodeError as error:
+        raise _Unfit("a text of Unicode characters") from error
+
+
+def _decode_base64(value: JsonValue) -> str:
+    try:
+        return base64.b64decode(_check_text(value).encode(), validate=True).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise _Unfit("the Base64 of a UTF-8 text") from error
+
+
+TRANSFORMATIONS: Mapping[str, Callable[[JsonValue], JsonValue]] = {
+    "$int": _as_integer,
+    "$number": _as_number,
+    "$bool": _as_boolean,
+    "$string": _as_string,
+    "$array": _as_array,
+    "$list": _as_list,
+    "$object": _as_object,
+    "$base64:encode": _encode_base64,
+    "$base64:decode": _decode_base64,
+}

@@ -5,15 +5,35 @@ own rules are avoided where they differ from JSON's: `True == 1` holds in Python
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Final, TypeAlias, TypeGuard, Union, cast
 
 from deputize.expressions.errors import OperandError, OperandLimitError
-from deputize.expressions.limits import MAX_DEPTH
 from deputize.kernel.values import JsonValue
 
 MAX_INTEGER = 2**63 - 1
+MAX_DEPTH = 64
+"""Nesting of one expression, and of any value it compares or returns."""
+MAX_TEXT = 262_144
+"""Characters of any text an expression makes; texts it merely passes on are not counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionLimits:
+    """What one evaluation may use before it fails with `LimitExceeded`.
+
+    Operators write expressions, but not the values that expressions meet.
+    """
+
+    steps: int = 10_000
+    """Sub-expressions evaluated; those inside a selection or projection count once per element."""
+    size: int = 10_000
+    """Values in the result: every element, member, list and map counts one."""
+
+
+DEFAULT_LIMITS = ExpressionLimits()
 
 
 class Missing(Enum):
@@ -83,16 +103,14 @@ def element(target: Value, key: Value) -> Value:
     if key is UNDECIDED:
         return UNDECIDED
     if is_list(target):
-        return _element_at(target, key)
+        if isinstance(key, int) and not isinstance(key, bool) and 0 <= key < len(target):
+            return target[key]
+        return MISSING
     if isinstance(key, str):
         return member(target, key)
-    return member(target, text_of(key)) if is_number(key) else UNDECIDED if target is UNDECIDED else MISSING
-
-
-def _element_at(target: Sequence[Value], key: Value) -> Value:
-    if isinstance(key, int) and not isinstance(key, bool) and 0 <= key < len(target):
-        return target[key]
-    return MISSING
+    if is_number(key):
+        return member(target, text_of(key))
+    return UNDECIDED if target is UNDECIDED else MISSING
 
 
 def equals(left: Value, right: Value, depth: int = MAX_DEPTH) -> bool:
@@ -106,10 +124,6 @@ def equals(left: Value, right: Value, depth: int = MAX_DEPTH) -> bool:
         return left == right
     if isinstance(left, bool) or isinstance(right, bool) or left is None or right is None:
         return left is right
-    return _equal_containers(left, right, depth)
-
-
-def _equal_containers(left: Value, right: Value, depth: int) -> bool:
     if depth == 0:
         raise OperandLimitError(f"compares values nested deeper than {MAX_DEPTH}")
     if is_mapping(left) and is_mapping(right):
@@ -123,7 +137,7 @@ def _equal_containers(left: Value, right: Value, depth: int) -> bool:
     return False
 
 
-def number_checked(value: float) -> int | float:
+def check_number(value: float) -> int | float:
     """`value`, refused where a 64-bit integer or a finite double could not hold it."""
     if isinstance(value, int):
         if abs(value) > MAX_INTEGER:
@@ -143,22 +157,16 @@ def text_of(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if is_number(value):
-        return str(number_checked(value))
+        return str(check_number(value))
     if is_absent(value):
         return "null"
     raise OperandError(f"{describe(value)} has no text form")
 
 
-def describe(value: Value) -> str:
-    """The kind of `value` in words, for messages."""
-    if isinstance(value, Missing):
-        return "a missing value" if value is MISSING else "a comparison with something missing"
-    if value is None:
-        return "null"
-    return _describe_present(value)
-
-
 _KINDS: Sequence[tuple[Callable[[object], bool], str]] = (
+    (lambda value: value is MISSING, "a missing value"),
+    (lambda value: value is UNDECIDED, "a comparison with something missing"),
+    (lambda value: value is None, "null"),
     (lambda value: isinstance(value, bool), "a boolean"),
     (is_number, "a number"),
     (lambda value: isinstance(value, str), "a text"),
@@ -167,7 +175,8 @@ _KINDS: Sequence[tuple[Callable[[object], bool], str]] = (
 )
 
 
-def _describe_present(value: Value) -> str:
+def describe(value: Value) -> str:
+    """The kind of `value` in words, for messages."""
     return next((words for matches, words in _KINDS if matches(value)), "a value that is not JSON")
 
 
@@ -201,22 +210,16 @@ class _Copy:
         if isinstance(value, Missing):
             return None
         if is_number(value):
-            return number_checked(value)
-        return self._container(value, depth - 1)
-
-    def _container(self, value: Value, depth: int) -> JsonValue:
-        if is_mapping(value):
-            return {
-                _name(name): self.of(item, depth)
-                for name, item in value.items()
-                if not isinstance(item, Missing)
-            }
+            return check_number(value)
         if is_list(value):
-            return [self.of(item, depth) for item in value]
-        raise OperandError("the result is not a JSON value")
-
-
-def _name(name: object) -> str:
-    if isinstance(name, str):
-        return name
-    raise OperandError("the result has a member whose name is not a text")
+            return [self.of(item, depth - 1) for item in value]
+        if not is_mapping(value):
+            raise OperandError("the result is not a JSON value")
+        copied: dict[str, JsonValue] = {}
+        for name, item in value.items():
+            if isinstance(item, Missing):
+                continue
+            if not isinstance(cast("object", name), str):
+                raise OperandError("the result has a member whose name is not a text")
+            copied[name] = self.of(item, depth - 1)
+        return copied

@@ -2,8 +2,7 @@ import pytest
 
 from deputize.expressions import arithmetic
 from deputize.expressions.errors import OperandError, OperandLimitError
-from deputize.expressions.limits import MAX_TEXT
-from deputize.expressions.values import MAX_INTEGER, MISSING
+from deputize.expressions.values import MAX_INTEGER, MAX_TEXT, MISSING
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,7 @@ def test_overflow_and_zero_are_errors(operate, left, right):
 @pytest.mark.parametrize("value", [True, "1", None, MISSING, [], {}, 2**64, float("inf"), float("nan")])
 def test_only_bounded_numbers_are_operands(value):
     with pytest.raises(OperandError):
-        arithmetic.number(value)
+        arithmetic.as_number(value)
 
 
 def test_concatenation_is_bounded():

@@ -10,7 +10,8 @@ from deputize.expressions import (
     compile_mapping,
     compile_template,
 )
-from deputize.expressions.limits import MAX_DEPTH, MAX_SOURCE, MAX_TEXT
+from deputize.expressions.parser import MAX_SOURCE
+from deputize.expressions.values import MAX_DEPTH, MAX_TEXT
 
 
 def test_an_expression_without_loops_costs_its_nodes():

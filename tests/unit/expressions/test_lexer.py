@@ -1,9 +1,9 @@
 import pytest
 
-from deputize.expressions.dialects.gateway import VOCABULARY as GATEWAY
-from deputize.expressions.dialects.mapping import VOCABULARY as MAPPING
 from deputize.expressions.errors import ExpressionSyntaxError
+from deputize.expressions.gateway import VOCABULARY as GATEWAY
 from deputize.expressions.lexer import tokens
+from deputize.expressions.mapping import VOCABULARY as MAPPING
 
 
 def lexed(source, vocabulary=MAPPING):

@@ -2,15 +2,14 @@
 
 import pytest
 
-from deputize.expressions import ExpressionSyntaxError
-from deputize.expressions.dialects.mapping import compile_source
-from deputize.expressions.template import compile_template
+from deputize.expressions import ExpressionSyntaxError, compile_mapping
+from deputize.expressions.gateway import compile_template
 from deputize.expressions.tree import children, count, walk
 from support.expression_source import gateway_source, mapping_source
 
 
 def texts(source):
-    return {source[node.start : node.end] for node, _ in walk(compile_source(source).tree)} - {""}
+    return {source[node.start : node.end] for node, _ in walk(compile_mapping(source).program.tree)} - {""}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,7 @@ def test_every_node_cuts_its_own_text_out_of_the_source(source, expected):
     ],
 )
 def test_precedence_in_mappings(source, grouped):
-    assert mapping_source(compile_source(source).tree) == grouped
+    assert mapping_source(compile_mapping(source).program.tree) == grouped
 
 
 @pytest.mark.parametrize(
@@ -68,11 +67,11 @@ def test_precedence_in_gateway_expressions(source, grouped):
 
 
 def test_words_that_are_operators_are_names_after_a_dot():
-    assert mapping_source(compile_source("a.mod.matches.and").tree) == "a.mod.matches.and"
+    assert mapping_source(compile_mapping("a.mod.matches.and").program.tree) == "a.mod.matches.and"
 
 
 def test_counting_visits_every_node_once():
-    tree = compile_source("a.b == {1, {k: 2}} ? #core.ifelse(a, 1, 2) : -c").tree
+    tree = compile_mapping("a.b == {1, {k: 2}} ? #core.ifelse(a, 1, 2) : -c").program.tree
     assert count(tree) == sum(1 for _ in walk(tree)) == 1 + sum(count(child) for child in children(tree))
 
 
@@ -98,10 +97,12 @@ def test_counting_visits_every_node_once():
     ],
 )
 def test_blanks_may_stand_between_the_parts_of_an_operator(spaced, plain):
-    assert mapping_source(compile_source(spaced).tree) == mapping_source(compile_source(plain).tree)
+    assert mapping_source(compile_mapping(spaced).program.tree) == mapping_source(
+        compile_mapping(plain).program.tree
+    )
 
 
 @pytest.mark.parametrize("source", ["a = = b", "a < = b", "a ! = b", "a & & b", "a | | b"])
 def test_comparisons_are_not_torn_apart(source):
     with pytest.raises(ExpressionSyntaxError):
-        compile_source(source)
+        compile_mapping(source)

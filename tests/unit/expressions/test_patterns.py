@@ -3,7 +3,6 @@ import time
 import pytest
 
 from deputize.expressions.errors import OperandError, OperandLimitError
-from deputize.expressions.limits import MAX_TEXT
 from deputize.expressions.patterns import (
     MAX_BACKTRACKED_TEXT,
     MAX_OCCURRENCES,
@@ -12,6 +11,7 @@ from deputize.expressions.patterns import (
     as_pattern,
     compile_pattern,
 )
+from deputize.expressions.values import MAX_TEXT
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from deputize.expressions import TokenError
-from deputize.expressions.transformations import applied
+from deputize.expressions.tokens import transform
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from deputize.expressions.transformations import applied
     ],
 )
 def test_transformations(document, expected):
-    value = applied(document, "/x")
+    value = transform(document, "/x")
     assert value == expected
     assert type(value) is type(expected)
 
@@ -67,6 +67,6 @@ def test_transformations(document, expected):
 )
 def test_bad_input_names_the_transformation(document):
     with pytest.raises(TokenError, match=r"\$") as caught:
-        applied(document, "/x")
+        transform(document, "/x")
     assert caught.value.pointer == "/x"
     assert caught.value.reason.startswith(next(iter(document)))

@@ -1,27 +1,26 @@
-"""The functions of gateway expressions, and the few that may be called on a value, as in
-`now.plusHours(1)`.
+"""The functions of gateway expressions.
+
+Those whose name starts with a dot are methods, called on a value as in `now.plusHours(1)`.
 """
 
-from collections.abc import Mapping
+from deputize.expressions.functions.function import define_functions
+from deputize.expressions.functions.gateway import codecs, collections, moments, networks, regexes, texts
+from deputize.expressions.lexer import WORD_OPERATORS
 
-from deputize.expressions.functions.function import Function
-from deputize.expressions.functions.gateway import (
-    codecs,
-    collections,
-    moments,
-    networks,
-    numbers,
-    regexes,
-    texts,
+_RESERVED = "|".join((*WORD_OPERATORS, "empty", "true", "false", "null"))
+
+GATEWAY_FUNCTIONS = define_functions(
+    "deputize.gateway_functions",
+    (
+        *regexes.FUNCTIONS,
+        *texts.FUNCTIONS,
+        *collections.FUNCTIONS,
+        *texts.NUMBERS,
+        *codecs.FUNCTIONS,
+        *networks.FUNCTIONS,
+        *texts.METHODS,
+        *collections.METHODS,
+        *moments.METHODS,
+    ),
+    rf"\.[a-zA-Z]\w*|(?!(?:{_RESERVED})$)[a-zA-Z]\w*",
 )
-
-FUNCTIONS: Mapping[str, Function] = {
-    **regexes.FUNCTIONS,
-    **texts.FUNCTIONS,
-    **collections.FUNCTIONS,
-    **numbers.FUNCTIONS,
-    **codecs.FUNCTIONS,
-    **networks.FUNCTIONS,
-}
-METHODS: Mapping[str, Function] = {**texts.METHODS, **collections.METHODS, **moments.METHODS}
-"""The value a method is called on is its first argument."""

@@ -1,4 +1,4 @@
-"""Base64, digests, and the escapes of URLs and forms.
+"""Base64, digests, the escapes of URLs and forms, and file URLs.
 
 Bytes are lists of integers from 0 to 255: JSON has none.
 """
@@ -6,86 +6,91 @@ Bytes are lists of integers from 0 to 255: JSON has none.
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Mapping
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 from deputize.expressions.errors import OperandError
-from deputize.expressions.functions import operands
-from deputize.expressions.functions.function import Function, of_one
-from deputize.expressions.functions.gateway.texts import on_text
-from deputize.expressions.patterns import encoded
+from deputize.expressions.functions.function import Function, as_integer, as_text, of_one, on_text
+from deputize.expressions.patterns import encode
 from deputize.expressions.values import Value, is_absent, is_list
 
 # RFC 3986 section 3: what may stand unescaped in each part of a URI, besides the unreserved characters.
 _SUB_DELIMITERS = "!$&'()*+,;="
 _PATH_ELEMENT = _SUB_DELIMITERS + ":@"
 _FRAGMENT = _PATH_ELEMENT + "/?"
-_USER_INFO = _SUB_DELIMITERS
 _QUERY = _FRAGMENT.translate({ord(character): None for character in "&=+;"})
 
 
-def octets(value: Value) -> bytes:
+def read_octets(value: Value) -> bytes:
     """The bytes of a text in UTF-8, or of a list of integers. Raises `OperandError`."""
-    if is_list(value):
-        return bytes(_octet(item) for item in value)
-    return encoded(operands.text(value))
+    if not is_list(value):
+        return encode(as_text(value))
+    octets = [as_integer(item) for item in value]
+    if not all(0 <= octet <= 255 for octet in octets):
+        raise OperandError("a byte must be 0 to 255")
+    return bytes(octets)
 
 
-def _octet(value: Value) -> int:
-    octet = operands.integer(value)
-    if 0 <= octet <= 255:
-        return octet
-    raise OperandError("a byte must be 0 to 255")
+def encode_base64(value: Value) -> Value:
+    """Base64 of a text or bytes, with padding."""
+    return None if is_absent(value) else base64.b64encode(read_octets(value)).decode("ascii")
 
 
-def _encoding(encode: Callable[[bytes], bytes]) -> Function:
-    """Bytes or text to Base64 without padding kept as the encoder gives it."""
-    return of_one(lambda value: None if is_absent(value) else encode(octets(value)).decode("ascii"))
+def encode_base64url(value: Value) -> Value:
+    """Base64 for URLs of a text or bytes, without padding."""
+    return (
+        None
+        if is_absent(value)
+        else base64.urlsafe_b64encode(read_octets(value)).rstrip(b"=").decode("ascii")
+    )
 
 
-def _decoding(alternative: bytes | None) -> Function:
+def decode_base64(text: str, alternative: bytes | None = None) -> Value:
     """Base64 text to UTF-8 text; null when it is neither."""
-
-    def decode(text: str) -> Value:
-        try:
-            return base64.b64decode(
-                encoded(text) + b"=" * (-len(text) % 4), altchars=alternative, validate=True
-            ).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            return None
-
-    return of_one(on_text(decode))
+    try:
+        padded = encode(text) + b"=" * (-len(text) % 4)
+        return base64.b64decode(padded, altchars=alternative, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
 
 
 def digest_sha256(value: Value) -> Value:
     """The SHA-256 hash as a list of 32 integers; `encodeBase64url(digestSha256(x))` makes it a text."""
-    return None if is_absent(value) else list(hashlib.sha256(octets(value)).digest())
+    return None if is_absent(value) else list(hashlib.sha256(read_octets(value)).digest())
 
 
-def _quoting(safe: str) -> Function:
-    return of_one(on_text(lambda text: quote(encoded(text), safe=safe)))
+def file_url(path: str) -> str:
+    """The `file:` URL of an absolute path."""
+    if not path.startswith("/"):
+        raise OperandError("the path is not absolute")
+    return "file://" + quote(encode(path))
 
 
-_UNQUOTE = of_one(on_text(unquote))
-_FORM_ENCODE = of_one(on_text(lambda text: quote_plus(encoded(text))))
-_FORM_DECODE = of_one(on_text(unquote_plus))
+def _encode_form(text: str) -> str:
+    return quote_plus(encode(text))
 
-FUNCTIONS: Mapping[str, Function] = {
-    "encodeBase64": _encoding(base64.b64encode),
-    "encodeBase64url": _encoding(lambda data: base64.urlsafe_b64encode(data).rstrip(b"=")),
-    "decodeBase64": _decoding(None),
-    "decodeBase64url": _decoding(b"-_"),
-    "digestSha256": of_one(digest_sha256),
-    "formEncodeParameterNameOrValue": _FORM_ENCODE,
-    "formDecodeParameterNameOrValue": _FORM_DECODE,
-    "urlEncode": _FORM_ENCODE,
-    "urlDecode": _FORM_DECODE,
-    "urlEncodeFragment": _quoting(_FRAGMENT),
-    "urlDecodeFragment": _UNQUOTE,
-    "urlEncodePathElement": _quoting(_PATH_ELEMENT),
-    "urlDecodePathElement": _UNQUOTE,
-    "urlEncodeQueryParameterNameOrValue": _quoting(_QUERY),
-    "urlDecodeQueryParameterNameOrValue": _UNQUOTE,
-    "urlEncodeUserInfo": _quoting(_USER_INFO),
-    "urlDecodeUserInfo": _UNQUOTE,
-}
+
+def _quote(name: str, safe: str) -> Function:
+    return on_text(name, lambda text: quote(encode(text), safe=safe))
+
+
+FUNCTIONS: tuple[Function, ...] = (
+    of_one("encodeBase64", encode_base64),
+    of_one("encodeBase64url", encode_base64url),
+    on_text("decodeBase64", decode_base64),
+    on_text("decodeBase64url", lambda text: decode_base64(text, b"-_")),
+    of_one("digestSha256", digest_sha256),
+    on_text("formEncodeParameterNameOrValue", _encode_form),
+    on_text("formDecodeParameterNameOrValue", unquote_plus),
+    on_text("urlEncode", _encode_form),
+    on_text("urlDecode", unquote_plus),
+    _quote("urlEncodeFragment", _FRAGMENT),
+    on_text("urlDecodeFragment", unquote),
+    _quote("urlEncodePathElement", _PATH_ELEMENT),
+    on_text("urlDecodePathElement", unquote),
+    _quote("urlEncodeQueryParameterNameOrValue", _QUERY),
+    on_text("urlDecodeQueryParameterNameOrValue", unquote),
+    _quote("urlEncodeUserInfo", _SUB_DELIMITERS),
+    on_text("urlDecodeUserInfo", unquote),
+    on_text("fileToUrl", file_url),
+    on_text("pathToUrl", file_url),
+)

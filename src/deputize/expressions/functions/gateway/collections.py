@@ -1,9 +1,6 @@
 """Lists and maps."""
 
-from collections.abc import Mapping
-
-from deputize.expressions.functions import operands
-from deputize.expressions.functions.function import Function, exactly, of_one
+from deputize.expressions.functions.function import Function, as_list, exactly, of_one
 from deputize.expressions.values import MISSING, Value, element, equals, is_absent, is_list, is_mapping
 
 
@@ -25,7 +22,7 @@ def last_element(value: Value) -> Value:
     """The last element; null when the list is absent or empty."""
     if is_absent(value):
         return None
-    items = operands.items(value)
+    items = as_list(value)
     return items[-1] if items else None
 
 
@@ -34,20 +31,17 @@ def contains_key(value: Value, name: Value) -> bool:
     return is_mapping(value) and isinstance(name, str) and name in value
 
 
-_CONTAINS = exactly(2, contains)
-_LENGTH = of_one(length)
-
-FUNCTIONS: Mapping[str, Function] = {
-    "array": Function(lambda *values: list(values), 0, None),
-    "contains": _CONTAINS,
-    "length": _LENGTH,
-    "lastElement": of_one(last_element),
-}
-METHODS: Mapping[str, Function] = {
-    "contains": _CONTAINS,
-    "containsKey": exactly(2, contains_key),
-    "get": exactly(2, element),
-    "isEmpty": of_one(lambda value: length(value) == 0),
-    "length": _LENGTH,
-    "size": _LENGTH,
-}
+FUNCTIONS: tuple[Function, ...] = (
+    Function("array", lambda *values: list(values), 0, None),
+    exactly("contains", 2, contains),
+    of_one("length", length),
+    of_one("lastElement", last_element),
+)
+METHODS: tuple[Function, ...] = (
+    exactly(".contains", 2, contains),
+    exactly(".containsKey", 2, contains_key),
+    exactly(".get", 2, element),
+    of_one(".isEmpty", lambda value: length(value) == 0),
+    of_one(".length", length),
+    of_one(".size", length),
+)

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from deputize.expressions.errors import OperandError
-from deputize.expressions.functions import operands
-from deputize.expressions.functions.function import Function, exactly
+from deputize.expressions.functions.function import Function, as_integer, as_map, exactly
 from deputize.expressions.values import Value
 
 _LATEST = 253_402_300_799
@@ -30,17 +29,17 @@ def moment(epoch_seconds: float) -> Mapping[str, Value]:
     }
 
 
-def _moving(seconds: int) -> Function:
+def _move(name: str, seconds: int) -> Function:
     def move(value: Value, amount: Value) -> Mapping[str, Value]:
-        start = operands.integer(operands.members(value).get("epochSeconds"))
-        return moment(start + operands.integer(amount) * seconds)
+        start = as_integer(as_map(value).get("epochSeconds"))
+        return moment(start + as_integer(amount) * seconds)
 
-    return exactly(2, move)
+    return exactly(name, 2, move)
 
 
 _UNITS: Mapping[str, int] = {"Seconds": 1, "Minutes": 60, "Hours": 3600, "Days": 86_400}
 
-METHODS: Mapping[str, Function] = {
-    **{f"plus{unit}": _moving(seconds) for unit, seconds in _UNITS.items()},
-    **{f"minus{unit}": _moving(-seconds) for unit, seconds in _UNITS.items()},
-}
+METHODS: tuple[Function, ...] = (
+    *(_move(f".plus{unit}", seconds) for unit, seconds in _UNITS.items()),
+    *(_move(f".minus{unit}", -seconds) for unit, seconds in _UNITS.items()),
+)

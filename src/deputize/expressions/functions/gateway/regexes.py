@@ -5,10 +5,7 @@ Those that stand in the configuration may use look-around and back-references to
 A wrong literal pattern fails the load, a wrong computed one the evaluation.
 """
 
-from collections.abc import Mapping
-
-from deputize.expressions.functions import operands
-from deputize.expressions.functions.function import Function, exactly
+from deputize.expressions.functions.function import Function, as_text, exactly
 from deputize.expressions.patterns import as_pattern
 from deputize.expressions.values import Value, is_absent, is_mapping, text_of
 
@@ -16,11 +13,7 @@ from deputize.expressions.values import Value, is_absent, is_mapping, text_of
 def find(value: Value, pattern: Value) -> bool:
     """Whether the pattern occurs anywhere in the text."""
     compiled = as_pattern(pattern)
-    return (
-        compiled.is_found_in(value if isinstance(value, str) else text_of(value))
-        if not is_absent(value)
-        else False
-    )
+    return not is_absent(value) and compiled.is_found_in(text_of(value))
 
 
 def find_groups(value: Value, pattern: Value) -> Value:
@@ -40,7 +33,7 @@ def split(value: Value, pattern: Value) -> Value:
     compiled = as_pattern(pattern)
     if is_absent(value):
         return None
-    parts = compiled.split(operands.text(value))
+    parts = compiled.split(as_text(value))
     while len(parts) > 1 and not parts[-1]:
         parts.pop()
     return parts
@@ -54,16 +47,13 @@ def key_match(value: Value, pattern: Value) -> Value:
     return next((name for name in value if compiled.matches(name)), None)
 
 
-_FIND = exactly(2, find, patterns_at={1})
-_FIND_GROUPS = exactly(2, find_groups, patterns_at={1})
-
-FUNCTIONS: Mapping[str, Function] = {
-    "find": _FIND,
-    "findGroups": _FIND_GROUPS,
-    "matchesWithRegex": exactly(2, matches_whole, patterns_at={1}),
-    "split": exactly(2, split, patterns_at={1}),
-    "keyMatch": exactly(2, key_match, patterns_at={1}),
+FUNCTIONS: tuple[Function, ...] = (
+    exactly("find", 2, find, patterns_at={1}),
+    exactly("findGroups", 2, find_groups, patterns_at={1}),
+    exactly("matchesWithRegex", 2, matches_whole, patterns_at={1}),
+    exactly("split", 2, split, patterns_at={1}),
+    exactly("keyMatch", 2, key_match, patterns_at={1}),
     # Deprecated names of the first two, still found in configurations.
-    "matches": _FIND,
-    "matchingGroups": _FIND_GROUPS,
-}
+    exactly("matches", 2, find, patterns_at={1}),
+    exactly("matchingGroups", 2, find_groups, patterns_at={1}),
+)

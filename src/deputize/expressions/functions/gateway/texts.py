@@ -1,48 +1,52 @@
-"""Texts. What is absent gives null, or false where the answer is a boolean."""
+"""Texts, and the numbers they spell. What is absent gives null, or false where the answer is a boolean."""
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable
 from typing import cast
 
-from deputize.expressions.arithmetic import concatenate
+from deputize.expressions.arithmetic import concatenate, parse_number
 from deputize.expressions.errors import OperandError
-from deputize.expressions.functions import operands
-from deputize.expressions.functions.function import Function, exactly, of_one
-from deputize.expressions.functions.gateway.regexes import FUNCTIONS as _REGEXES
-from deputize.expressions.limits import DEFAULT, MAX_TEXT
-from deputize.expressions.values import Value, is_absent, is_list, is_mapping, plain, text_of
+from deputize.expressions.functions.function import (
+    Function,
+    as_integer,
+    as_list,
+    as_text,
+    ask,
+    exactly,
+    join_texts,
+    of_one,
+    on_text,
+)
+from deputize.expressions.functions.gateway.regexes import matches_whole, split
+from deputize.expressions.values import (
+    DEFAULT_LIMITS,
+    MAX_INTEGER,
+    MAX_TEXT,
+    Value,
+    is_absent,
+    is_list,
+    is_mapping,
+    is_number,
+    plain,
+    text_of,
+)
 from deputize.kernel import strict_json
 
-
-def on_text(change: Callable[[str], Value]) -> Callable[[Value], Value]:
-    """A function of one text that leaves null alone."""
-    return lambda value: None if is_absent(value) else change(operands.text(value))
-
-
-def asks(question: Callable[[str, str], bool]) -> Function:
-    """A question about a text and another; false when either is absent."""
-
-    def ask(value: Value, other: Value) -> bool:
-        return (
-            not is_absent(value)
-            and not is_absent(other)
-            and question(operands.text(value), operands.text(other))
-        )
-
-    return exactly(2, ask)
+_DIGITS = re.compile(r"[+-]?[0-9A-Za-z]{1,64}")
 
 
 def join(values: Value, separator: Value) -> Value:
     """The list's elements as one text."""
     if is_absent(values):
         return None
-    parts = ["" if is_absent(value) else text_of(value) for value in operands.items(values)]
-    return operands.joined(parts, "" if is_absent(separator) else operands.text(separator))
+    parts = ["" if is_absent(value) else text_of(value) for value in as_list(values)]
+    return join_texts(parts, "" if is_absent(separator) else as_text(separator))
 
 
 def index_of(value: Value, part: Value) -> int:
     """The position, from 0, of `part` in the text; -1 when it is not there."""
-    return -1 if is_absent(value) or is_absent(part) else operands.text(value).find(operands.text(part))
+    return -1 if is_absent(value) or is_absent(part) else as_text(value).find(as_text(part))
 
 
 def to_text(value: Value) -> Value:
@@ -50,7 +54,7 @@ def to_text(value: Value) -> Value:
     if is_absent(value):
         return None
     if is_list(value) or is_mapping(value):
-        return json.dumps(plain(value, DEFAULT.size), separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(plain(value, DEFAULT_LIMITS.size), separators=(",", ":"), ensure_ascii=False)
     return text_of(value)
 
 
@@ -59,7 +63,7 @@ def to_json(value: Value) -> Value:
     if is_absent(value):
         return None
     try:
-        return strict_json.loads(operands.text(value).encode(), max_size=4 * MAX_TEXT)
+        return strict_json.loads(as_text(value).encode(), max_size=4 * MAX_TEXT)
     except (strict_json.JsonError, UnicodeEncodeError) as error:
         raise OperandError(f"the text is not JSON: {error}") from error
 
@@ -81,52 +85,74 @@ def replace(value: Value, old: Value, new: Value) -> Value:
     """The text with every `old`, taken literally, replaced by `new`."""
     if is_absent(value):
         return None
-    return operands.joined(_cut(operands.text(value), operands.text(old)), operands.text(new))
-
-
-def _cut(text: str, at: str) -> list[str]:
-    return text.split(at) if at else [text]
+    text, cut = as_text(value), as_text(old)
+    return join_texts(text.split(cut) if cut else [text], as_text(new))
 
 
 def substring(value: Value, start: Value, end: Value = None) -> Value:
     """The characters from `start` up to `end`; positions outside of the text are errors."""
     if is_absent(value):
         return None
-    text = operands.text(value)
-    first = operands.integer(start)
-    last = len(text) if is_absent(end) else operands.integer(end)
+    text = as_text(value)
+    first = as_integer(start)
+    last = len(text) if is_absent(end) else as_integer(end)
     if not 0 <= first <= last <= len(text):
         raise OperandError(f"the text has no characters {first} to {last}")
     return text[first:last]
 
 
-_STARTS_WITH = asks(str.startswith)
-_LOWER, _UPPER, _TRIM = (of_one(on_text(change)) for change in (str.lower, str.upper, str.strip))
-_INDEX_OF = exactly(2, index_of)
-_TO_TEXT = of_one(to_text)
+def to_bool(value: Value) -> bool:
+    """True for true and for the text `true` in any case, false for everything else."""
+    return value is True or (isinstance(value, str) and value.lower() == "true")
 
-FUNCTIONS: Mapping[str, Function] = {
-    "toLowerCase": _LOWER,
-    "toUpperCase": _UPPER,
-    "trim": _TRIM,
-    "toString": _TO_TEXT,
-    "toJson": of_one(to_json),
-    "escapeJson": of_one(on_text(escape_json)),
-    "join": exactly(2, join),
-    "indexOf": _INDEX_OF,
-}
-METHODS: Mapping[str, Function] = {
-    "startsWith": _STARTS_WITH,
-    "endsWith": asks(str.endswith),
-    "equalsIgnoreCase": asks(lambda one, other: one.casefold() == other.casefold()),
-    "matches": _REGEXES["matchesWithRegex"],
-    "split": _REGEXES["split"],
-    "toLowerCase": _LOWER,
-    "toUpperCase": _UPPER,
-    "trim": _TRIM,
-    "toString": _TO_TEXT,
-    "indexOf": _INDEX_OF,
-    "concat": Function(cast("Callable[..., Value]", concat), 2, None),
-    "replace": exactly(3, replace),
-    "substring": Function(substring, 2, 3),
-}
+
+def to_integer(value: Value) -> Value:
+    """The integer a text spells; null when it spells none."""
+    number = parse_number(value.strip()) if isinstance(value, str) else value
+    return int(number) if is_number(number) and abs(number) <= MAX_INTEGER and number == int(number) else None
+
+
+def to_integer_with_radix(value: Value, radix: Value) -> Value:
+    """The integer a text spells in base `radix` (2 to 36); null when it spells none."""
+    base = as_integer(radix)
+    if not 2 <= base <= 36:
+        raise OperandError("the radix must be 2 to 36")
+    if not isinstance(value, str) or not _DIGITS.fullmatch(value):
+        return None
+    try:
+        number = int(value, base)
+    except ValueError:
+        return None
+    return number if abs(number) <= MAX_INTEGER else None
+
+
+FUNCTIONS: tuple[Function, ...] = (
+    on_text("toLowerCase", str.lower),
+    on_text("toUpperCase", str.upper),
+    on_text("trim", str.strip),
+    of_one("toString", to_text),
+    of_one("toJson", to_json),
+    on_text("escapeJson", escape_json),
+    exactly("join", 2, join),
+    exactly("indexOf", 2, index_of),
+)
+NUMBERS: tuple[Function, ...] = (
+    of_one("bool", to_bool),
+    of_one("integer", to_integer),
+    exactly("integerWithRadix", 2, to_integer_with_radix),
+)
+METHODS: tuple[Function, ...] = (
+    ask(".startsWith", str.startswith),
+    ask(".endsWith", str.endswith),
+    ask(".equalsIgnoreCase", lambda one, other: one.casefold() == other.casefold()),
+    exactly(".matches", 2, matches_whole, patterns_at={1}),
+    exactly(".split", 2, split, patterns_at={1}),
+    on_text(".toLowerCase", str.lower),
+    on_text(".toUpperCase", str.upper),
+    on_text(".trim", str.strip),
+    of_one(".toString", to_text),
+    exactly(".indexOf", 2, index_of),
+    Function(".concat", cast("Callable[..., Value]", concat), 2, None),
+    exactly(".replace", 3, replace),
+    Function(".substring", substring, 2, 3),
+)

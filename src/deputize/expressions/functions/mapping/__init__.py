@@ -1,20 +1,17 @@
 """The libraries of mapping expressions: `#string.trim(user.name)` calls `trim` of the library `string`."""
 
-from collections.abc import Mapping
-
-from deputize.expressions.functions.function import Function
+from deputize.expressions.functions.function import define_functions
 from deputize.expressions.functions.mapping import core, crypto, data, datetimes, regexes, strings
 
-LIBRARIES: Mapping[str, Mapping[str, Function]] = {
-    "string": strings.FUNCTIONS,
-    "data": data.FUNCTIONS,
-    "datetime": datetimes.FUNCTIONS,
-    "regex": regexes.FUNCTIONS,
-    "crypto": crypto.FUNCTIONS,
-    "core": core.FUNCTIONS,
-}
-FUNCTIONS: Mapping[str, Function] = {
-    f"{library}.{name}": function
-    for library, functions in LIBRARIES.items()
-    for name, function in functions.items()
-}
+MAPPING_FUNCTIONS = define_functions(
+    "deputize.mapping_functions",
+    (
+        *strings.FUNCTIONS,
+        *data.FUNCTIONS,
+        *datetimes.FUNCTIONS,
+        *regexes.FUNCTIONS,
+        *crypto.FUNCTIONS,
+        *core.FUNCTIONS,
+    ),
+    r"(?!(?:root|this)\.)[a-zA-Z]\w*\.[a-zA-Z]\w*",
+)

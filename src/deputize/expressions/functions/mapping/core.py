@@ -1,7 +1,5 @@
 """`#core`: choices among many values."""
 
-from collections.abc import Mapping
-
 from deputize.expressions.errors import OperandError
 from deputize.expressions.functions.function import Function
 from deputize.expressions.values import Value, equals, is_absent, is_number
@@ -48,7 +46,7 @@ def switch_expression(value: Value, *arguments: Value) -> Value:
     )
 
 
-FUNCTIONS: Mapping[str, Function] = {
-    "ifelse": Function(if_else, 3, 2 * _MOST_PAIRS + 1),
-    "switchExpr": Function(switch_expression, 3, 2 * _MOST_PAIRS + 2),
-}
+FUNCTIONS: tuple[Function, ...] = (
+    Function("core.ifelse", if_else, 3, 2 * _MOST_PAIRS + 1),
+    Function("core.switchExpr", switch_expression, 3, 2 * _MOST_PAIRS + 2),
+)

@@ -4,9 +4,8 @@ import hmac
 from collections.abc import Mapping
 
 from deputize.expressions.errors import OperandError
-from deputize.expressions.functions import operands
-from deputize.expressions.functions.function import Function, exactly
-from deputize.expressions.patterns import encoded
+from deputize.expressions.functions.function import Function, as_text, exactly
+from deputize.expressions.patterns import encode
 from deputize.expressions.values import Value, is_absent
 
 _ALGORITHMS: Mapping[str, str] = {
@@ -23,10 +22,10 @@ def hmac_hex_digest(data: Value, key: Value, algorithm: Value) -> Value:
     """The HMAC of `data` under `key`, both in UTF-8, in lower-case hex; null when `data` is absent."""
     if is_absent(data):
         return None
-    digest = _ALGORITHMS.get(operands.text(algorithm))
+    digest = _ALGORITHMS.get(as_text(algorithm))
     if digest is None:
         raise OperandError(f"the algorithm must be one of {', '.join(_ALGORITHMS)}")
-    return hmac.new(encoded(operands.text(key)), encoded(operands.text(data)), digest).hexdigest()
+    return hmac.new(encode(as_text(key)), encode(as_text(data)), digest).hexdigest()
 
 
-FUNCTIONS: Mapping[str, Function] = {"hmacHexDigest": exactly(3, hmac_hex_digest)}
+FUNCTIONS: tuple[Function, ...] = (exactly("crypto.hmacHexDigest", 3, hmac_hex_digest),)

@@ -1,10 +1,7 @@
 """`#data`: functions on lists."""
 
-from collections.abc import Mapping
-
 from deputize.expressions.errors import OperandLimitError
-from deputize.expressions.functions import operands
-from deputize.expressions.functions.function import Function, exactly
+from deputize.expressions.functions.function import Function, as_list, exactly
 from deputize.expressions.values import MISSING, Value, equals, is_absent
 
 _MOST_COMPARISONS = 100_000
@@ -14,7 +11,7 @@ def remove_all(values: Value, unwanted: Value) -> Value:
     """The elements of `values` that are not in `unwanted`, in order."""
     if is_absent(values) or is_absent(unwanted):
         return None if is_absent(values) else values
-    kept, removed = operands.items(values), operands.items(unwanted)
+    kept, removed = as_list(values), as_list(unwanted)
     if len(kept) * len(removed) > _MOST_COMPARISONS:
         raise OperandLimitError("the lists are too long to compare")
     return [
@@ -29,7 +26,10 @@ def index_of(values: Value, wanted: Value) -> int:
     """
     if is_absent(values) or is_absent(wanted):
         return -1
-    return next((at for at, value in enumerate(operands.items(values)) if equals(value, wanted)), -1)
+    return next((at for at, value in enumerate(as_list(values)) if equals(value, wanted)), -1)
 
 
-FUNCTIONS: Mapping[str, Function] = {"removeAll": exactly(2, remove_all), "indexOf": exactly(2, index_of)}
+FUNCTIONS: tuple[Function, ...] = (
+    exactly("data.removeAll", 2, remove_all),
+    exactly("data.indexOf", 2, index_of),
+)

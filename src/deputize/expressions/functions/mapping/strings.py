@@ -1,38 +1,27 @@
 """`#string`: functions on texts. An absent text gives null, or false where the answer is a boolean."""
 
-from collections.abc import Callable, Mapping
-
-from deputize.expressions.functions import operands
-from deputize.expressions.functions.function import Function, exactly, of_one
+from deputize.expressions.functions.function import (
+    Function,
+    as_integer,
+    as_list,
+    as_text,
+    ask,
+    exactly,
+    join_texts,
+    of_one,
+    on_text,
+)
 from deputize.expressions.values import Value, is_absent, text_of
-
-
-def _on_text(change: Callable[[str], Value]) -> Function:
-    """A function of one text that leaves null alone."""
-    return of_one(lambda value: None if is_absent(value) else change(operands.text(value)))
-
-
-def _asks(question: Callable[[str, str], bool]) -> Function:
-    """A question about a text and another; false when either is absent."""
-
-    def ask(value: Value, other: Value) -> bool:
-        return (
-            not is_absent(value)
-            and not is_absent(other)
-            and question(operands.text(value), operands.text(other))
-        )
-
-    return exactly(2, ask)
 
 
 def is_not_empty(value: Value) -> bool:
     """Whether the text has characters."""
-    return not is_absent(value) and operands.text(value) != ""
+    return not is_absent(value) and as_text(value) != ""
 
 
 def is_not_blank(value: Value) -> bool:
     """Whether the text has characters other than white space."""
-    return not is_absent(value) and operands.text(value).strip() != ""
+    return not is_absent(value) and as_text(value).strip() != ""
 
 
 def substring(value: Value, start: Value, end: Value = None) -> Value:
@@ -42,16 +31,16 @@ def substring(value: Value, start: Value, end: Value = None) -> Value:
     """
     if is_absent(value):
         return None
-    text = operands.text(value)
-    return text[operands.integer(start) : None if is_absent(end) else operands.integer(end)]
+    text = as_text(value)
+    return text[as_integer(start) : None if is_absent(end) else as_integer(end)]
 
 
 def join(values: Value, separator: Value) -> Value:
     """The list's elements as one text; absent ones are skipped."""
     if is_absent(values):
         return None
-    parts = [text_of(value) for value in operands.items(values) if not is_absent(value)]
-    return operands.joined(parts, "" if is_absent(separator) else operands.text(separator))
+    parts = [text_of(value) for value in as_list(values) if not is_absent(value)]
+    return join_texts(parts, "" if is_absent(separator) else as_text(separator))
 
 
 def replace(value: Value, old: Value, new: Value) -> Value:
@@ -60,25 +49,23 @@ def replace(value: Value, old: Value, new: Value) -> Value:
     An empty or absent `old` replaces nothing.
     """
     if is_absent(value) or is_absent(old) or old == "":
-        return None if is_absent(value) else operands.text(value)
-    return operands.joined(
-        operands.text(value).split(operands.text(old)), "" if is_absent(new) else operands.text(new)
-    )
+        return None if is_absent(value) else as_text(value)
+    return join_texts(as_text(value).split(as_text(old)), "" if is_absent(new) else as_text(new))
 
 
-FUNCTIONS: Mapping[str, Function] = {
-    "isEmpty": of_one(lambda value: not is_not_empty(value)),
-    "isNotEmpty": of_one(is_not_empty),
-    "isBlank": of_one(lambda value: not is_not_blank(value)),
-    "isNotBlank": of_one(is_not_blank),
-    "upperCase": _on_text(str.upper),
-    "lowerCase": _on_text(str.lower),
-    "trim": _on_text(str.strip),
-    "length": of_one(lambda value: 0 if is_absent(value) else len(operands.text(value))),
-    "startsWith": _asks(str.startswith),
-    "endsWith": _asks(str.endswith),
-    "contains": _asks(str.__contains__),
-    "substring": Function(substring, 2, 3),
-    "replace": exactly(3, replace),
-    "join": exactly(2, join),
-}
+FUNCTIONS: tuple[Function, ...] = (
+    of_one("string.isEmpty", lambda value: not is_not_empty(value)),
+    of_one("string.isNotEmpty", is_not_empty),
+    of_one("string.isBlank", lambda value: not is_not_blank(value)),
+    of_one("string.isNotBlank", is_not_blank),
+    on_text("string.upperCase", str.upper),
+    on_text("string.lowerCase", str.lower),
+    on_text("string.trim", str.strip),
+    of_one("string.length", lambda value: 0 if is_absent(value) else len(as_text(value))),
+    ask("string.startsWith", str.startswith),
+    ask("string.endsWith", str.endswith),
+    ask("string.contains", str.__contains__),
+    Function("string.substring", substring, 2, 3),
+    exactly("string.replace", 3, replace),
+    exactly("string.join", 2, join),
+)

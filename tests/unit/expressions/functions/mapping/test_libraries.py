@@ -6,7 +6,7 @@ import hmac
 import pytest
 
 from deputize.expressions import EvaluationError, LimitExceeded, compile_mapping
-from deputize.expressions.functions.mapping import FUNCTIONS
+from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
 
 BINDINGS = {
     "user": {
@@ -150,7 +150,7 @@ def test_a_join_is_refused_before_it_is_built():
 
 
 def test_every_function_is_known_by_library_and_name():
-    assert {name.partition(".")[0] for name in FUNCTIONS} == {
+    assert {name.partition(".")[0] for name in MAPPING_FUNCTIONS.by_name} == {
         "string",
         "data",
         "datetime",
@@ -158,4 +158,4 @@ def test_every_function_is_known_by_library_and_name():
         "crypto",
         "core",
     }
-    assert all(function.least >= 1 and function.takes(function.least) for function in FUNCTIONS.values())
+    assert all(function.least >= 1 and function.takes(function.least) for function in MAPPING_FUNCTIONS.own)

@@ -1,1 +1,0 @@
-"""The two grammars: `mapping` computes claims, `gateway` computes what routes and filters ask for."""
