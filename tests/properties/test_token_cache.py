@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.gateway.exchange.contexts import OAuth2Context, read_claims
+from deputize.gateway.resolvers.cache import CacheLimits, TokenCache
 from deputize.gateway.resolvers.resolution import RejectedToken
-from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache
 from support.gateway import FixedClock, exchange_for
 
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(min_value=0, max_value=40)), max_size=30)

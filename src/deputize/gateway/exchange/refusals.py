@@ -5,7 +5,7 @@ import contextlib
 import structlog
 
 from deputize.gateway.exchange.contexts import RefusalContext
-from deputize.http.exchange import Exchange
+from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, HeaderError, Headers, Response
 from deputize.kernel import strict_json
 from deputize.mcp.context import McpContext
@@ -13,6 +13,25 @@ from deputize.mcp.errors import CONTENT_TYPE, Rejection, bad_gateway
 from deputize.mcp.frames import FrameKind, read_request_id
 
 log = structlog.get_logger()
+
+
+async def refuse(
+    exchange: Exchange,
+    status: int,
+    error: str,
+    reason: str,
+    *,
+    headers: Headers | None = None,
+    handler: Handler | None = None,
+) -> Response:
+    """Answer instead of passing on, and leave a `RefusalContext` of `error` and `reason`.
+
+    The answer is that of `handler`, or `status` with `headers`.
+    """
+    exchange.put(RefusalContext(error, reason))
+    if handler is not None:
+        return await handler.handle(exchange)
+    return Response(status, Headers() if headers is None else headers)
 
 
 def error_response(exchange: Exchange, rejection: Rejection) -> Response:

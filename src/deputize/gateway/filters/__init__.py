@@ -1,7 +1,9 @@
 """Filters, in the order a reader wants; each is one file."""
 
-from deputize.gateway.filters.client_secret_basic_authentication import ClientSecretBasicAuthenticationFilter
-from deputize.gateway.filters.client_secret_post_authentication import ClientSecretPostAuthenticationFilter
+from deputize.gateway.filters.client_secret_authentication import (
+    ClientSecretBasicAuthenticationFilter,
+    ClientSecretPostAuthenticationFilter,
+)
 from deputize.gateway.filters.condition_enforcement import ConditionEnforcementFilter
 from deputize.gateway.filters.conditional import ConditionalFilter
 from deputize.gateway.filters.cors import CorsFilter

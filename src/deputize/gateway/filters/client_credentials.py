@@ -1,7 +1,4 @@
-"""How the gateway authenticates itself as a client.
-
-Credentials common to the filters of gateway-config reference 4.3.
-"""
+"""How the gateway authenticates itself as a client (gateway-config reference 4.3)."""
 
 import base64
 from dataclasses import dataclass
@@ -15,21 +12,15 @@ from deputize.secrets.secret import SecretError, SecretStore, generic_secret
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """A name, and the secret that a store keeps for it.
-
-    The secret is asked for at each use, so that it may be rotated.
-    """
+    """A name and the secret a store keeps for it, asked for at each use so that it may be rotated."""
 
     name: str
     store: SecretStore
     secret_id: str
 
     @classmethod
-    def found(cls, name: str, secret_id: str, provider: Reference, context: BuildContext, key: str) -> Self:
-        """Credentials whose secret exists now; `key` is where the secret id is configured.
-
-        Raises `ConfigurationError` otherwise.
-        """
+    def find(cls, name: str, secret_id: str, provider: Reference, context: BuildContext, key: str) -> Self:
+        """Look for the secret configured at `key`, which must exist now. Raises `ConfigurationError`."""
         credentials = cls(name, context.refer(provider, SecretStore, "secretsProvider"), secret_id)
         try:
             credentials.secret()

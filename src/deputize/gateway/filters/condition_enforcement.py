@@ -1,14 +1,11 @@
-"""`ConditionEnforcementFilter`.
-
-Lets an exchange continue only if a condition holds (gateway-config reference 4.7).
-"""
+"""`ConditionEnforcementFilter`: passes on only if a condition holds (gateway-config reference 4.7)."""
 
 from collections.abc import Awaitable
 from typing import Self
 
 from deputize.gateway.config.settings import ConditionText, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition
-from deputize.gateway.exchange.contexts import RefusalContext
+from deputize.gateway.exchange.refusals import refuse
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Handler, Next
 from deputize.http.messages import Response
@@ -49,14 +46,5 @@ class ConditionEnforcementFilter:
         """Continue, or refuse."""
         if self._condition.permits(exchange):
             return next(exchange)
-        exchange.put(
-            RefusalContext(
-                "condition_not_met",
-                f"the condition of {self._context.name or self._context.pointer} does not hold",
-            )
-        )
-        return self._failure.handle(exchange) if self._failure else _forbidden()
-
-
-async def _forbidden() -> Response:
-    return Response(403)
+        reason = f"the condition of {self._context.name or self._context.pointer} does not hold"
+        return refuse(exchange, 403, "condition_not_met", reason, handler=self._failure)

@@ -13,10 +13,9 @@ from deputize.http.messages import Response
 class ConditionalFilter:
     """Runs its delegate when the condition is true.
 
-    An absent header or claim differs from everything and equals nothing.
-
-    A condition that cannot be evaluated, or compares something in a context that no filter before it has
-    left, is 500: the delegate may be a check that must not be skipped, or give rights that must not be given.
+    An absent header or claim differs from everything and equals nothing. A condition that cannot be
+    evaluated, or compares something in a context that no filter before it has left, is 500: the delegate may
+    be a check that must not be skipped, or give rights that must not be given.
     """
 
     class Config(Settings):

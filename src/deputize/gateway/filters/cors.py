@@ -1,18 +1,18 @@
-"""`CorsFilter`: lets browser pages of other origins use what is behind it (Fetch standard.
+"""`CorsFilter`: lets browser pages of other origins use what is behind it.
 
-Gateway-config reference 4.8).
+Fetch standard; gateway-config reference 4.8.
 """
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Self
 
 from pydantic import Field, field_validator
 
 from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings
-from deputize.gateway.exchange.contexts import RefusalContext
+from deputize.gateway.exchange.refusals import refuse
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Handler, Next
-from deputize.http.messages import Headers, Response
+from deputize.http.messages import Response
 from deputize.kernel.uris import normalise_origin
 
 _ANY = "*"
@@ -36,7 +36,7 @@ class CorsPolicy(Settings):
 
     @field_validator("accepted_origins")
     @classmethod
-    def _normalised(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+    def _normalise(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         """What is no origin stays as it is: it matches none, and is warned about."""
         return tuple(normalise_origin(origin) or origin for origin in origins)
 
@@ -96,71 +96,47 @@ class CorsFilter:
         )
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
-        """Pass, answer the preflight, mark the answer, or refuse with 403, as any request with two
-        origins.
+        """Pass on what is not cross-origin; else answer the preflight, mark the answer, or refuse.
+
+        A request with two origins is refused.
         """
         origins = exchange.request.headers.get_all("origin")
-        if not origins:
-            return next(exchange)
-        if len(origins) > 1:
-            return self._refuse(exchange)
-        origin = origins[0]
-        policy = next_accepting(self._policies, origin)
-        wanted = exchange.request.headers.get("access-control-request-method")
-        if exchange.request.method == "OPTIONS" and wanted is not None:
-            return self._preflight(policy, origin, wanted, exchange)
-        return self._refuse(exchange) if policy is None else _marked(policy, origin, exchange, next)
+        return self._apply(exchange, next, origins) if origins else next(exchange)
 
-    async def _preflight(
-        self, policy: CorsPolicy | None, origin: str, wanted: str, exchange: Exchange
-    ) -> Response:
-        names = _names(exchange.request.headers.get("access-control-request-headers") or "")
-        if policy is None or not policy.allows(wanted, names):
-            return await self._refuse(exchange)
-        return Response(204, _headers({**_common(policy, origin), **_granted(policy, wanted, names)}))
-
-    async def _refuse(self, exchange: Exchange) -> Response:
-        exchange.put(
-            RefusalContext("origin_refused", "no policy accepts the origin, or what its preflight asks for")
-        )
-        return Response(403) if self._failure is None else await self._failure.handle(exchange)
-
-
-def next_accepting(policies: Iterable[CorsPolicy], origin: str) -> CorsPolicy | None:
-    """The first policy that accepts `origin`."""
-    return next((policy for policy in policies if policy.accepts(origin)), None)
-
-
-async def _marked(policy: CorsPolicy, origin: str, exchange: Exchange, following: Next) -> Response:
-    response = await following(exchange)
-    response.headers.remove(
-        "access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers"
-    )
-    exposed = (
-        {"Access-Control-Expose-Headers": ", ".join(policy.exposed_headers)} if policy.exposed_headers else {}
-    )
-    for name, value in {**_common(policy, origin), **exposed}.items():
-        response.headers.add(name, value)
-    return response
+    async def _apply(self, exchange: Exchange, following: Next, origins: Sequence[str]) -> Response:
+        request, origin = exchange.request, origins[0]
+        accepting = (each for each in self._policies if each.accepts(origin))
+        policy = next(accepting, None) if len(origins) == 1 else None
+        wanted = request.headers.get("access-control-request-method") if request.method == "OPTIONS" else None
+        if policy is not None and wanted is None:
+            response = await following(exchange)
+            response.headers.remove(
+                "access-control-allow-origin",
+                "access-control-allow-credentials",
+                "access-control-expose-headers",
+            )
+            _mark(response, policy, origin)
+            if policy.exposed_headers:
+                response.headers.add("Access-Control-Expose-Headers", ", ".join(policy.exposed_headers))
+            return response
+        if policy is not None and wanted is not None:
+            asked = request.headers.get("access-control-request-headers") or ""
+            names = [name.strip().lower() for name in asked.split(",") if name.strip()]
+            if policy.allows(wanted, names):
+                response = Response(204)
+                _mark(response, policy, origin)
+                response.headers.add("Access-Control-Allow-Methods", wanted)
+                if names:
+                    response.headers.add("Access-Control-Allow-Headers", ", ".join(names))
+                if policy.max_age is not None:
+                    response.headers.add("Access-Control-Max-Age", str(int(policy.max_age)))
+                return response
+        reason = "no policy accepts the origin, or what its preflight asks for"
+        return await refuse(exchange, 403, "origin_refused", reason, handler=self._failure)
 
 
-def _common(policy: CorsPolicy, origin: str) -> Mapping[str, str]:
-    credentials = {"Access-Control-Allow-Credentials": "true"} if policy.allow_credentials else {}
-    return {"Access-Control-Allow-Origin": origin, "Vary": "Origin", **credentials}
-
-
-def _granted(policy: CorsPolicy, method: str, names: Iterable[str]) -> Mapping[str, str]:
-    age = {"Access-Control-Max-Age": str(int(policy.max_age))} if policy.max_age is not None else {}
-    headers = {"Access-Control-Allow-Headers": ", ".join(names)} if names else {}
-    return {"Access-Control-Allow-Methods": method, **headers, **age}
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip().lower() for name in text.split(",") if name.strip()]
-
-
-def _headers(members: Mapping[str, str]) -> Headers:
-    headers = Headers()
-    for name, value in members.items():
-        headers.add(name, value)
-    return headers
+def _mark(response: Response, policy: CorsPolicy, origin: str) -> None:
+    response.headers.add("Access-Control-Allow-Origin", origin)
+    response.headers.add("Vary", "Origin")
+    if policy.allow_credentials:
+        response.headers.add("Access-Control-Allow-Credentials", "true")

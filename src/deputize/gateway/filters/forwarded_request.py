@@ -1,7 +1,4 @@
-"""`ForwardedRequestFilter`.
-
-Restores the URI the client used in front of a TLS terminator (gateway-config reference 4.6).
-"""
+"""`ForwardedRequestFilter`: restores the URI that the client used (gateway-config reference 4.6)."""
 
 from collections.abc import Awaitable
 from typing import Self
@@ -17,7 +14,10 @@ from deputize.kernel.uris import DEFAULT_PORTS, Origin, parse_origin
 
 
 class ForwardedRequestFilter:
-    """Replaces scheme, host or port of the request's origin by what runtime expressions yield."""
+    """Replaces scheme, host or port of the request's origin by what runtime expressions yield.
+
+    A TLS terminator in front of the gateway is why they may differ from what the client used.
+    """
 
     class Config(Settings):
         """At least one of the three. A port that is not given is the default of a scheme that is."""
@@ -46,16 +46,13 @@ class ForwardedRequestFilter:
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
         """Replace the origin; raises `UriError` when the parts make none."""
-        exchange.request.origin = self._restored(exchange)
+        received = exchange.request.origin or Origin("http", "localhost", DEFAULT_PORTS["http"])
+        scheme = self._evaluate(self._config.scheme, exchange) or received.scheme
+        host = self._evaluate(self._config.host, exchange) or received.host
+        default_port = received.port if self._config.scheme is None else DEFAULT_PORTS.get(scheme, 0)
+        port = self._evaluate(self._config.port, exchange) or str(default_port)
+        exchange.request.origin = parse_origin(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
         return next(exchange)
 
-    def _restored(self, exchange: Exchange) -> Origin:
-        received = exchange.request.origin or Origin("http", "localhost", DEFAULT_PORTS["http"])
-        scheme = self._part(self._config.scheme, exchange) or received.scheme
-        host = self._part(self._config.host, exchange) or received.host
-        default_port = received.port if self._config.scheme is None else DEFAULT_PORTS.get(scheme, 0)
-        port = self._part(self._config.port, exchange) or str(default_port)
-        return parse_origin(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
-
-    def _part(self, template: Template | None, exchange: Exchange) -> str | None:
+    def _evaluate(self, template: Template | None, exchange: Exchange) -> str | None:
         return self._context.text(template, exchange) if template is not None else None

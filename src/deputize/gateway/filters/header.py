@@ -22,7 +22,7 @@ def _check_name(name: str) -> str:
     return name
 
 
-def _upper(value: object) -> object:
+def _to_upper_case(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
@@ -41,7 +41,7 @@ class HeaderFilter:
         answer with 502.
         """
 
-        message_type: Annotated[Literal["REQUEST", "RESPONSE"], BeforeValidator(_upper)]
+        message_type: Annotated[Literal["REQUEST", "RESPONSE"], BeforeValidator(_to_upper_case)]
         """Which message is changed."""
         remove: OneOrMore[HeaderName] = ()
         """Names of headers that are taken out."""
@@ -77,13 +77,13 @@ class HeaderFilter:
         return response
 
     def _change(self, headers: Headers, exchange: Exchange, response: Response | None) -> None:
-        added = self._evaluated(self._config.add, exchange, response)
-        replaced = self._evaluated(self._config.replace, exchange, response)
+        added = self._evaluate(self._config.add, exchange, response)
+        replaced = self._evaluate(self._config.replace, exchange, response)
         headers.remove(*self._config.remove, *(name for name, _ in replaced))
         for name, value in (*replaced, *added):
             headers.add(name, value)
 
-    def _evaluated(
+    def _evaluate(
         self, values: Mapping[str, Iterable[Template]], exchange: Exchange, response: Response | None
     ) -> list[tuple[str, str]]:
         return [

@@ -1,7 +1,4 @@
-"""`HttpBasicAuthenticationClientFilter`.
-
-Authenticates the gateway's own requests with Basic credentials (RFC 7617).
-"""
+"""`HttpBasicAuthenticationClientFilter`: Basic credentials for the gateway's own requests (RFC 7617)."""
 
 from collections.abc import Awaitable
 from typing import Self
@@ -41,7 +38,7 @@ class HttpBasicAuthenticationClientFilter:
             raise context.error(
                 "username", "the user name contains a colon", "set urlEncodeCredentials, or use another name"
             )
-        found = ClientCredentials.found(
+        found = ClientCredentials.find(
             config.username, config.password_secret_id, config.secrets_provider, context, "passwordSecretId"
         )
         return cls(found, encoded=config.url_encode_credentials)

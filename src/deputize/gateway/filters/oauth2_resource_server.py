@@ -20,9 +20,8 @@ from deputize.gateway.exchange.event_streams import is_open_stream, watch
 from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET, SessionBinding
 from deputize.gateway.exchange.refusals import refuse_unread
 from deputize.gateway.loading.context import BuildContext
-from deputize.gateway.resolvers.cache import cache_limits
+from deputize.gateway.resolvers.cache import TokenCache, cache_limits, resolve_anew
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken, ResolutionError
-from deputize.gateway.resolvers.token_cache import TokenCache, resolve_anew
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Headers, Response
 from deputize.mcp.challenge import TOKEN68, Challenge, bearer

@@ -25,10 +25,8 @@ Cases = Sequence[tuple[PlacedCondition | None, Handler]]
 class SwitchFilter:
     """The first case that holds answers instead of the rest of the chain.
 
-    An absent header or claim differs from everything.
-
-    A case that cannot be evaluated, or compares something in a context that no filter before it has left, is
-    500: it may be there to refuse.
+    An absent header or claim differs from everything and equals nothing. A case that cannot be evaluated, or
+    compares something in a context that no filter before it has left, is 500: it may be there to refuse.
     """
 
     class Config(Settings):
@@ -47,17 +45,18 @@ class SwitchFilter:
     def build(cls, config: Config, context: BuildContext) -> Self:
         """Look up the handlers."""
         return cls(
-            _cases(config.on_request, "onRequest", context), _cases(config.on_response, "onResponse", context)
+            _build_cases(config.on_request, "onRequest", context),
+            _build_cases(config.on_response, "onResponse", context),
         )
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Divert before or after the rest of the chain, or do nothing. Raises `Undecidable`."""
-        diverted = _chosen(self._on_request, exchange, None)
+        diverted = _choose(self._on_request, exchange, None)
         if diverted is not None:
             return await diverted.handle(exchange)
         response = await next(exchange)
         try:
-            diverted = _chosen(self._on_response, exchange, response)
+            diverted = _choose(self._on_response, exchange, response)
         except Undecidable:
             await response.body.aclose()
             raise
@@ -67,14 +66,14 @@ class SwitchFilter:
         return await diverted.handle(exchange)
 
 
-def _chosen(cases: Cases, exchange: Exchange, response: Response | None) -> Handler | None:
+def _choose(cases: Cases, exchange: Exchange, response: Response | None) -> Handler | None:
     for condition, handler in cases:
         if condition is None or condition.selects(exchange, response):
             return handler
     return None
 
 
-def _cases(cases: Sequence[SwitchCase], key: str, context: BuildContext) -> Cases:
+def _build_cases(cases: Sequence[SwitchCase], key: str, context: BuildContext) -> Cases:
     return [
         (
             None if case.condition is None else context.condition(case.condition, f"{key}/{index}/condition"),

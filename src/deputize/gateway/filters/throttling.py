@@ -1,7 +1,4 @@
-"""`ThrottlingFilter`.
-
-Limits how often each partition of the traffic may pass (gateway-config reference 4.9).
-"""
+"""`ThrottlingFilter`: limits how often each partition of traffic may pass (gateway-config reference 4.9)."""
 
 import math
 from collections.abc import Awaitable
@@ -12,10 +9,9 @@ from pydantic import model_validator
 
 from deputize.expressions import ExpressionError, Template, compile_template
 from deputize.gateway.config.settings import Reference, Settings, TemplateText, explain
-from deputize.gateway.exchange.contexts import RefusalContext
+from deputize.gateway.exchange.refusals import refuse
 from deputize.gateway.loading.context import BuildContext
-from deputize.gateway.throttling.buckets import Buckets
-from deputize.gateway.throttling.rate import Rate, RateSettings, ThrottlingRatePolicy
+from deputize.gateway.throttling.rate import Buckets, Rate, RateSettings, ThrottlingRatePolicy
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Headers, Response
 
@@ -75,11 +71,14 @@ class ThrottlingFilter:
             partition = self._context.text(self._grouping, exchange)
             rate = self._policy.rate_of(exchange)
         except ExpressionError as error:
-            return _undecided(explain(error), exchange)
+            return _refuse_undecided(explain(error), exchange)
         if partition is None:
-            return _undecided("requestGroupingPolicy yields null", exchange)
+            return _refuse_undecided("requestGroupingPolicy yields null", exchange)
         wait = None if rate is None else self._buckets.take(partition, rate, exchange.started)
-        return next(exchange) if wait is None else _throttled(wait, exchange)
+        if wait is None:
+            return next(exchange)
+        headers = Headers([(b"Retry-After", str(math.ceil(wait)).encode())])
+        return refuse(exchange, 429, "throttled", "the rate of its partition is used up", headers=headers)
 
 
 class _FixedRate:
@@ -92,16 +91,8 @@ class _FixedRate:
         return self._rate
 
 
-async def _throttled(wait: float, exchange: Exchange) -> Response:
-    exchange.put(RefusalContext("throttled", "the rate of its partition is used up"))
-    headers = Headers()
-    headers.add("Retry-After", str(math.ceil(wait)))
-    return Response(429, headers)
-
-
-async def _undecided(reason: str, exchange: Exchange) -> Response:
+def _refuse_undecided(reason: str, exchange: Exchange) -> Awaitable[Response]:
     log.error(
         "a request cannot be throttled and is refused", reason=reason, transaction=exchange.transaction_id
     )
-    exchange.put(RefusalContext("throttled", reason))
-    return Response(500)
+    return refuse(exchange, 500, "throttled", reason)

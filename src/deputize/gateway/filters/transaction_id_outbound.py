@@ -1,7 +1,4 @@
-"""`TransactionIdOutboundFilter`.
-
-Tells the next program which transaction its work belongs to (gateway-config reference 7.4).
-"""
+"""`TransactionIdOutboundFilter`: names the transaction to the next program (gateway-config reference 7.4)."""
 
 from collections.abc import Awaitable
 from dataclasses import dataclass

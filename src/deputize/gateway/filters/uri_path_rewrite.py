@@ -1,12 +1,9 @@
-"""`UriPathRewriteFilter`.
-
-Replaces a literal path prefix, and puts it back in answers (gateway-config reference 4.6).
-"""
+"""`UriPathRewriteFilter`: replaces path prefixes, in answers the reverse (gateway-config reference 4.6)."""
 
 import re
 from collections.abc import Iterable
 from typing import Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -16,7 +13,7 @@ from deputize.gateway.exchange.redirects import leads_to, plain_path
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Response
-from deputize.kernel.uris import Origin, Target, UriError, parse_target
+from deputize.kernel.uris import Target, UriError, parse_target
 
 _REGEX_CHARACTERS = re.compile(r"[\^$*+?()\[\]{}|\\]")
 _MAPPED_BACK = ("Location", "Content-Location")
@@ -43,70 +40,54 @@ class UriPathRewriteFilter:
     def build(cls, config: Config, context: BuildContext) -> Self:
         """Check the prefixes; a prefix that looks like a pattern is warned about."""
         for path in (*config.mappings, *config.mappings.values()):
-            _check(path, context)
+            try:
+                parse_target(path.encode())
+            except UriError as error:
+                raise context.error(
+                    "mappings", f"{path!r} is not a path: {error}", "write paths such as /mcp"
+                ) from error
+            if _REGEX_CHARACTERS.search(path):
+                context.warn(
+                    "mappings",
+                    f"{path!r} is taken literally, not as a regular expression",
+                    "write the plain path prefix",
+                )
         return cls((old.rstrip("/"), new.rstrip("/")) for old, new in config.mappings.items())
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Rewrite the request's path, and in the answer what points back into the rewritten space."""
         target = exchange.request.target
-        exchange.request.target = Target(_replaced(target.path, self._inward) or target.path, target.query)
+        exchange.request.target = Target(
+            _replace_prefix(target.path, self._inward) or target.path, target.query
+        )
         response = await next(exchange)
         for name in _MAPPED_BACK:
             location = response.headers.get(name)
             if location is not None:
-                response.headers.set(name, self._mapped_back(location, exchange))
+                response.headers.set(name, self._map_back(location, exchange))
         return response
 
-    def _mapped_back(self, location: str, exchange: Exchange) -> str:
-        """Absolute paths, and URIs of the origin the request went to, return to the client's space.
-
-        Others stay.
-        """
-        parts = _split(location)
-        if parts is None or not _is_ours(location, parts, exchange.request.origin):
+    def _map_back(self, location: str, exchange: Exchange) -> str:
+        """`location` in the client's space, if it leads to where the request went; else as it is."""
+        try:
+            parts = urlsplit(location)
+        except ValueError:
             return location
-        path = _replaced(parts.path or "/", self._outward) or parts.path
+        if parts.scheme or parts.netloc:
+            is_ours = leads_to(location, exchange.request.origin)
+        else:
+            is_ours = location.startswith("/")
+        if not is_ours:
+            return location
+        path = _replace_prefix(parts.path or "/", self._outward) or parts.path
         received = exchange.find(RouterContext)
         origin = str(received.original_origin or "") if received and parts.netloc else ""
-        return (
-            origin + parts._replace(scheme="", netloc="", path=path if origin else plain_path(path)).geturl()
-        )
+        reference = parts._replace(scheme="", netloc="", path=path if origin else plain_path(path))
+        return origin + reference.geturl()
 
 
-def _replaced(path: str, mappings: Iterable[tuple[str, str]]) -> str | None:
+def _replace_prefix(path: str, mappings: Iterable[tuple[str, str]]) -> str | None:
     for old, new in mappings:
         if path.startswith(old) and (len(path) == len(old) or path[len(old)] == "/"):
             return new + path[len(old) :] or "/"
     return None
-
-
-def _split(location: str) -> SplitResult | None:
-    try:
-        return urlsplit(location)
-    except ValueError:
-        return None
-
-
-def _is_ours(location: str, parts: SplitResult, destination: Origin | None) -> bool:
-    """Whether it leads to where the request went.
-
-    Without a scheme by that of the request (RFC 3986 section 4.2).
-    """
-    if not parts.scheme and not parts.netloc:
-        return location.startswith("/")
-    return leads_to(location, destination)
-
-
-def _check(path: str, context: BuildContext) -> None:
-    try:
-        parse_target(path.encode())
-    except UriError as error:
-        raise context.error(
-            "mappings", f"{path!r} is not a path: {error}", "write paths such as /mcp"
-        ) from error
-    if _REGEX_CHARACTERS.search(path):
-        context.warn(
-            "mappings",
-            f"{path!r} is taken literally, not as a regular expression",
-            "write the plain path prefix",
-        )

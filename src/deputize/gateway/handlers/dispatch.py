@@ -10,7 +10,7 @@ from pydantic import Field
 from deputize.expressions import Template
 from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.exchange.conditions import PlacedCondition
-from deputize.gateway.exchange.contexts import RefusalContext
+from deputize.gateway.exchange.refusals import refuse
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
@@ -40,10 +40,9 @@ class _Bound:
 class DispatchHandler:
     """Passes each exchange to one of several handlers.
 
-    An absent header or claim differs from everything and equals nothing.
-
-    A condition that cannot be evaluated, or compares something in a context that no filter before it has
-    left, is 500: what it leads to may be there to refuse.
+    An absent header or claim differs from everything and equals nothing. A condition that cannot be
+    evaluated, or compares something in a context that no filter before it has left, is 500: what it leads to
+    may be there to refuse.
     """
 
     class Config(Settings):
@@ -75,19 +74,12 @@ class DispatchHandler:
         """Pass on; nobody to pass to is 404. Raises `Undecidable`."""
         for each in self._bindings:
             if each.condition is None or each.condition.selects(exchange):
-                return self._passed_on(each, exchange)
-        return self._undispatched(exchange)
-
-    def _passed_on(self, bound: _Bound, exchange: Exchange) -> Awaitable[Response]:
-        if bound.base_uri is not None:
-            exchange.request.origin = parse_origin(self._context.text(bound.base_uri, exchange) or "")
-        return bound.handler.handle(exchange)
-
-    async def _undispatched(self, exchange: Exchange) -> Response:
-        exchange.put(RefusalContext("not_dispatched", "no binding of the dispatch handler accepts it"))
+                if each.base_uri is not None:
+                    exchange.request.origin = parse_origin(self._context.text(each.base_uri, exchange) or "")
+                return each.handler.handle(exchange)
         log.info(
             "no binding of the dispatch handler accepts the request",
             handler=self._context.name,
             transaction=exchange.transaction_id,
         )
-        return Response(404)
+        return refuse(exchange, 404, "not_dispatched", "no binding of the dispatch handler accepts it")

@@ -9,8 +9,8 @@ import structlog
 from pydantic import field_validator
 
 from deputize.gateway.config.settings import Duration, Reference, Settings
-from deputize.gateway.exchange.contexts import RefusalContext
-from deputize.gateway.loading.context import BuildContext, ScannedRoutes
+from deputize.gateway.exchange.refusals import refuse
+from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.loading.route_set import RouteSet
 from deputize.gateway.loading.routes import build_route
 from deputize.http.exchange import Exchange, Handler
@@ -55,10 +55,7 @@ class Router:
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
-        """Load the routes.
-
-        One that does not build is skipped and reported, unless `failOnRouteError` is set.
-        """
+        """Load the routes; without `failOnRouteError` one that does not build is skipped and reported."""
         directory = context.instance.directory / (config.directory or Path("config/routes"))
         registry = context.registry
         routes = RouteSet(
@@ -68,7 +65,12 @@ class Router:
             all_or_nothing=config.fail_on_route_error,
         )
         registry.route_sets.append(routes)
-        context.on_close(partial(_close, registry.route_sets, routes))
+
+        async def close() -> None:
+            registry.route_sets.remove(routes)
+            await routes.close()
+
+        context.on_close(close)
         if directory in context.route_directories:
             raise context.error(
                 "directory",
@@ -97,22 +99,15 @@ class Router:
         for route in self.routes.routes:
             if route.accepts(exchange):
                 return route.handle(exchange)
-        return self._unrouted(exchange) if self._default is None else self._default.handle(exchange)
-
-    async def rescan(self) -> None:
-        """Bring the routes in line with their files; an unreadable directory leaves them as they are."""
-        await self.routes.scan_in_slices()
-
-    async def _unrouted(self, exchange: Exchange) -> Response:
-        exchange.put(RefusalContext("not_routed", "no route accepts it"))
+        if self._default is not None:
+            return self._default.handle(exchange)
         log.info(
             "no route accepts the request",
             path=exchange.request.target.path,
             transaction=exchange.transaction_id,
         )
-        return Response(404)
+        return refuse(exchange, 404, "not_routed", "no route accepts it")
 
-
-async def _close(route_sets: list[ScannedRoutes], routes: RouteSet) -> None:
-    route_sets.remove(routes)
-    await routes.close()
+    async def rescan(self) -> None:
+        """Bring the routes in line with their files; an unreadable directory leaves them as they are."""
+        await self.routes.scan_in_slices()

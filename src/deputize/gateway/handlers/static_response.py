@@ -1,11 +1,9 @@
 """`StaticResponseHandler`: an answer written in the configuration (gateway-config reference 5.1)."""
 
-from collections.abc import Iterator
 from typing import Self, cast
 
 from pydantic import Field, field_validator
 
-from deputize.expressions import Template
 from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText
 from deputize.gateway.exchange.refusals import refuse_unsendable
 from deputize.gateway.loading.context import BuildContext
@@ -34,7 +32,7 @@ class StaticResponseHandler:
 
         @field_validator("entity", mode="before")
         @classmethod
-        def _joined_lines(cls, value: object) -> object:
+        def _join_lines(cls, value: object) -> object:
             return "\n".join(map(str, cast("list[object]", value))) if isinstance(value, list) else value
 
     def __init__(self, config: Config, context: BuildContext) -> None:
@@ -51,17 +49,11 @@ class StaticResponseHandler:
         config = self._config
         headers = Headers()
         try:
-            for name, value in self._headers(exchange):
-                headers.add(name, value)
+            for name, values in config.headers.items():
+                for value in values:
+                    for text in self._context.texts(value, exchange) or [""]:
+                        headers.add(name, text)
         except HeaderError as error:
             return refuse_unsendable(exchange, error, 400)
-        entity = self._text(config.entity, exchange) if config.entity else ""
-        return Response(config.status, headers, Body(entity.encode()), config.reason)
-
-    def _headers(self, exchange: Exchange) -> Iterator[tuple[str, str]]:
-        for name, values in self._config.headers.items():
-            for value in values:
-                yield from ((name, text) for text in self._context.texts(value, exchange) or [""])
-
-    def _text(self, template: Template, exchange: Exchange) -> str:
-        return self._context.text(template, exchange) or ""
+        entity = self._context.text(config.entity, exchange) if config.entity else None
+        return Response(config.status, headers, Body((entity or "").encode()), config.reason)

@@ -1,14 +1,42 @@
-"""`CacheAccessTokenResolver`.
+"""`CacheAccessTokenResolver`: remembers valid tokens for a while (gateway-config reference, section 4.2).
 
-Remembers what another resolver found out (gateway-config reference, section 4.2).
+Whoever asks about the same token at the same time shares one question.
 """
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass
 
 from pydantic import Field
 
 from deputize.gateway.config.settings import Duration, Reference, Settings
+from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.gateway.loading.context import BuildContext
-from deputize.gateway.resolvers.resolution import AccessTokenResolver
-from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache
+from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken
+from deputize.http.exchange import Exchange
+from deputize.kernel.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLimits:
+    """How long and how many; seconds."""
+
+    default_timeout: float = 60.0
+    """For tokens that say nothing about their expiry."""
+    maximum_time: float = 60.0
+    """For every token: how long a revocation may go unnoticed at most."""
+    maximum_size: int = 10_000
+
+
+def cache_limits(default_timeout: float | None, maximum_time: float | None, maximum_size: int) -> CacheLimits:
+    """Limits from configured durations, where `None` is without limit."""
+    unlimited = float("inf")
+    return CacheLimits(
+        unlimited if default_timeout is None else default_timeout,
+        unlimited if maximum_time is None else maximum_time,
+        maximum_size,
+    )
 
 
 class CacheAccessTokenResolver:
@@ -30,17 +58,80 @@ class CacheAccessTokenResolver:
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> AccessTokenResolver:
-        """The cache, or the delegate itself when it is not enabled."""
+        """Make the cache; when it is not enabled, the delegate itself stands for it."""
         delegate = context.refer(config.delegate, AccessTokenResolver, "delegate")
         limits = cache_limits(config.default_timeout, config.maximum_time_to_cache, config.maximum_size)
         return TokenCache(delegate, limits, context.instance.clock) if config.enabled else delegate
 
 
-def cache_limits(default_timeout: float | None, maximum_time: float | None, maximum_size: int) -> CacheLimits:
-    """Limits from configured durations, where `None` is without limit."""
-    unlimited = float("inf")
-    return CacheLimits(
-        unlimited if default_timeout is None else default_timeout,
-        unlimited if maximum_time is None else maximum_time,
-        maximum_size,
-    )
+class TokenCache:
+    """Remembers tokens by their SHA-256; never answers from memory at or after a token's expiry.
+
+    Only valid tokens are remembered: made-up ones must not push them out, and a token may become valid.
+    """
+
+    def __init__(self, delegate: AccessTokenResolver, limits: CacheLimits, clock: Clock) -> None:
+        """`delegate` is asked for what is not remembered."""
+        self._delegate = delegate
+        self._limits = limits
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[float, OAuth2Context]] = OrderedDict()
+        self._asked: dict[bytes, asyncio.Task[OAuth2Context | RejectedToken]] = {}
+
+    async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
+        """Recall what `token` is worth, or ask the delegate. Raises `ResolutionError`.
+
+        The question outlives whoever asked first: a client that leaves does not fail the others.
+        """
+        known = self.recall(token)
+        if known is not None:
+            return known
+        key = _key(token)
+        task = self._asked.get(key)
+        if task is None:
+            task = self._asked[key] = asyncio.create_task(self._ask(key, token, exchange))
+            # Nobody may be left to hear of a failure; that is not an error of its own.
+            task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
+
+    async def resolve_anew(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
+        """Ask past every memory, and remember the answer instead of the old one. Raises `ResolutionError`."""
+        return self._replace(_key(token), await resolve_anew(self._delegate, token, exchange))
+
+    def recall(self, token: str) -> OAuth2Context | None:
+        """The token as remembered, without asking anybody; `None` when it is not, or not any more."""
+        key = _key(token)
+        known = self._known.get(key)
+        if known is None or known[0] <= self._clock.now():
+            return None
+        self._known.move_to_end(key)
+        return known[1]
+
+    async def _ask(self, key: bytes, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
+        try:
+            found = await self._delegate.resolve(token, exchange)
+        finally:
+            del self._asked[key]
+        return self._replace(key, found)
+
+    def _replace(self, key: bytes, found: OAuth2Context | RejectedToken) -> OAuth2Context | RejectedToken:
+        self._known.pop(key, None)
+        if isinstance(found, OAuth2Context):
+            now = self._clock.now()
+            ends = now + self._limits.default_timeout if found.expires_at is None else found.expires_at
+            self._known[key] = (min(ends, now + self._limits.maximum_time), found)
+            while len(self._known) > self._limits.maximum_size:
+                self._known.popitem(last=False)
+        return found
+
+
+async def resolve_anew(
+    resolver: AccessTokenResolver, token: str, exchange: Exchange
+) -> OAuth2Context | RejectedToken:
+    """Ask what `token` is worth now, past a cache in front of `resolver`. Raises `ResolutionError`."""
+    resolve = resolver.resolve_anew if isinstance(resolver, TokenCache) else resolver.resolve
+    return await resolve(token, exchange)
+
+
+def _key(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import re
-from collections.abc import Iterable
 from typing import Final, Self
 from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode, urlsplit
 
@@ -26,10 +25,7 @@ LEEWAY: Final = 60.0
 """Seconds that an authorization server's clock may be ahead of ours."""
 _MAX_WORDS: Final = 512
 _MIN_TOKEN: Final = 8
-"""Characters below which a token is made up, and no secret.
-
-A client must not be able to blot out single letters.
-"""
+"""Characters below which a token is no secret: a client must not be able to blot out single letters."""
 _SCOPES: Final = re.compile(r"[ !#-\[\]-~]*")
 _REFUSALS: Final = frozenset({400, 401, 403})
 
@@ -38,9 +34,7 @@ class TokenIntrospectionAccessTokenResolver:
     """One POST a token; client authentication is done by filters in the `providerHandler`."""
 
     class Config(Settings):
-        """A token is refused that expired, or whose `nbf` or `iat` is more than 60 seconds ahead of the
-        gateway's clock.
-        """
+        """A token is refused that expired, or whose `nbf` or `iat` is over 60 seconds ahead of the clock."""
 
         endpoint: str
         """URL of the introspection endpoint."""
@@ -76,19 +70,7 @@ class TokenIntrospectionAccessTokenResolver:
         )
 
     async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
-        """As `AccessTokenResolver.resolve`."""
-        inquiry = Exchange(self._request(token), exchange.peer, exchange.transaction_id, exchange.started)
-        try:
-            response = await self._handler.handle(inquiry)
-            try:
-                info = await self._answer(response, inquiry)
-            finally:
-                await response.body.aclose()
-        except (UpstreamError, BodyBroken) as error:
-            raise ResolutionError(503, f"{self._place} cannot be asked: {error}") from error
-        return introspected(token, info, self._clock.now())
-
-    def _request(self, token: str) -> Request:
+        """Ask the authorization server about `token`. Raises `ResolutionError`."""
         form = urlencode({"token": token, "token_type_hint": "access_token"}).encode()
         headers = Headers(
             [
@@ -97,12 +79,22 @@ class TokenIntrospectionAccessTokenResolver:
                 (b"Content-Length", str(len(form)).encode()),
             ]
         )
-        return Request("POST", self._target, headers, Body(form), self._origin, repeatable=True)
+        request = Request("POST", self._target, headers, Body(form), self._origin, repeatable=True)
+        inquiry = Exchange(request, exchange.peer, exchange.transaction_id, exchange.started)
+        try:
+            response = await self._handler.handle(inquiry)
+            try:
+                info = await self._read_answer(response, inquiry)
+            finally:
+                await response.body.aclose()
+        except (UpstreamError, BodyBroken) as error:
+            raise ResolutionError(503, f"{self._place} cannot be asked: {error}") from error
+        return read_introspection(token, info, self._clock.now())
 
-    async def _answer(self, response: Response, inquiry: Exchange) -> JsonObject:
+    async def _read_answer(self, response: Response, inquiry: Exchange) -> JsonObject:
         where = self._place
         if response.status in _REFUSALS:
-            said = await _own_words(response, _secrets(inquiry.request))
+            said = await _read_error(response, inquiry.request)
             reason = (
                 f"{where} refuses the gateway ({response.status}{said}): check the credentials of "
                 f"the providerHandler"
@@ -121,33 +113,30 @@ class TokenIntrospectionAccessTokenResolver:
         return info
 
 
-def introspected(token: str, info: JsonObject, now: float) -> OAuth2Context | RejectedToken:
+def read_introspection(token: str, info: JsonObject, now: float) -> OAuth2Context | RejectedToken:
     """What an introspection answer means at `now`, seconds since the epoch (RFC 7662 section 2.2)."""
     if info.get("active") is not True:
         return RejectedToken("the authorization server says that the token is not active")
-    fault = _form_fault(info) or _time_fault(info, now)
+    fault = _find_form_fault(info) or _find_time_fault(info, now)
     if fault is not None:
         return RejectedToken(fault)
     expires_at = info.get("exp")
     return read_claims(token, info, expires_at if isinstance(expires_at, int | float) else None)
 
 
-def _form_fault(info: JsonObject) -> str | None:
+def _find_form_fault(info: JsonObject) -> str | None:
     kind, scope, audience = info.get("token_type"), info.get("scope"), info.get("aud")
     if isinstance(kind, str) and kind.lower() not in _ACCESS_TOKEN_TYPES:
         return "the token is not a bearer access token"
     if isinstance(scope, str) and not _SCOPES.fullmatch(scope):
         return "scope is not a list of scopes with blanks between them (RFC 6749 section 3.3)"
-    if isinstance(audience, list):
-        audience = None if all(isinstance(each, str) for each in audience) else audience
-    return (
-        None
-        if audience is None or isinstance(audience, str)
-        else "aud is neither a text nor a list of texts (RFC 7519 section 4.1.3)"
-    )
+    audiences = audience if isinstance(audience, list) else [] if audience is None else [audience]
+    if not all(isinstance(each, str) for each in audiences):
+        return "aud is neither a text nor a list of texts (RFC 7519 section 4.1.3)"
+    return None
 
 
-def _time_fault(info: JsonObject, now: float) -> str | None:
+def _find_time_fault(info: JsonObject, now: float) -> str | None:
     for name in ("exp", "nbf", "iat"):
         value = info.get(name)
         if value is None:
@@ -161,27 +150,21 @@ def _time_fault(info: JsonObject, now: float) -> str | None:
     return None
 
 
-async def _own_words(response: Response, secrets: Iterable[str]) -> str:
-    """The error of an answer (RFC 6749 section 5.2), for the log.
-
-    One line, bounded, without secrets should it repeat them.
-    """
+async def _read_error(response: Response, request: Request) -> str:
+    """The error that answers `request` (RFC 6749 section 5.2), for the log: one line, bounded, no secrets."""
     try:
         error = strict_json.loads(await response.body.read(_MAX_ANSWER), max_size=_MAX_ANSWER)
     except (strict_json.JsonError, BodyTooLarge, BodyBroken):
         return ""
     parts = [error.get(name) for name in ("error", "error_description")] if isinstance(error, dict) else []
     words = ": ".join(part for part in parts if isinstance(part, str) and part)
-    for secret in secrets:
+    for secret in _find_secrets(request):
         words = words.replace(secret, MASK)
     return f", {printable(redact(words), _MAX_WORDS)}" if words else ""
 
 
-def _secrets(request: Request) -> list[str]:
-    """What of a question must not be written down.
-
-    The token, and whatever the gateway authenticated itself with.
-    """
+def _find_secrets(request: Request) -> list[str]:
+    """What of `request` must not be written down: the token, and the gateway's own credentials."""
     form = parse_qsl((request.body.buffered or b"").decode("latin-1"))
     found = {
         value

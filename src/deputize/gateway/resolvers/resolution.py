@@ -1,6 +1,6 @@
-"""What an access-token resolver answers: a valid token and its claims, or that it is not valid.
+"""What an access-token resolver answers: a valid token and its claims, or why the token is rejected.
 
-Trouble is neither.
+That nobody can say is neither: it is raised.
 """
 
 from collections.abc import Awaitable
@@ -14,20 +14,19 @@ from deputize.kernel.errors import DeputizeError
 
 @dataclass(frozen=True, slots=True)
 class RejectedToken:
-    """The token is not valid, and why: for the log and the audit, never for the client."""
+    """The token is not valid."""
 
     reason: str
+    """Why, for the log and the audit; never for the client."""
 
 
 class ResolutionError(DeputizeError):
-    """Nobody knows whether the token is valid.
-
-    Says what the operator has to look at, and what the client is answered.
-    """
+    """Nobody knows whether the token is valid; says what the operator has to look at."""
 
     def __init__(self, status: int, reason: str) -> None:
-        """`status` is 502 when the authorization server refuses us or answers nonsense, 503 when it cannot be
-        asked.
+        """`status` is what the client is answered.
+
+        502 when the authorization server refuses us or answers nonsense, 503 when it cannot be asked.
         """
         self.status = status
         self.reason = reason
@@ -39,5 +38,5 @@ class AccessTokenResolver(Protocol):
     """Finds out whether a token is valid and what it says."""
 
     def resolve(self, token: str, exchange: Exchange) -> Awaitable[OAuth2Context | RejectedToken]:
-        """What `token`, presented in `exchange`, is worth now. Raises `ResolutionError`."""
+        """Find out what `token`, presented in `exchange`, is worth now. Raises `ResolutionError`."""
         ...

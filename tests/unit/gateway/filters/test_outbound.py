@@ -5,8 +5,10 @@ import base64
 import pytest
 
 from deputize.gateway.config.settings import Settings
-from deputize.gateway.filters.client_secret_basic_authentication import ClientSecretBasicAuthenticationFilter
-from deputize.gateway.filters.client_secret_post_authentication import ClientSecretPostAuthenticationFilter
+from deputize.gateway.filters.client_secret_authentication import (
+    ClientSecretBasicAuthenticationFilter,
+    ClientSecretPostAuthenticationFilter,
+)
 from deputize.gateway.filters.http_basic_authentication_client import HttpBasicAuthenticationClientFilter
 from deputize.http.exchange import Filter
 from deputize.kernel.errors import ConfigurationError

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.gateway.handlers.chain import Chain
-from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver, introspected
+from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver, read_introspection
 from deputize.gateway.resolvers.resolution import RejectedToken, ResolutionError
 from deputize.http.messages import Body, BodyBroken, Headers, Response
 from deputize.http.upstream import ConnectFailed, UpstreamTimeout
@@ -90,7 +90,7 @@ async def test_the_inquiry_is_an_exchange_of_its_own():
     ],
 )
 def test_tokens_that_are_not_valid(info):
-    assert isinstance(introspected("t", info, NOW), RejectedToken)
+    assert isinstance(read_introspection("t", info, NOW), RejectedToken)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_tokens_that_are_not_valid(info):
     ],
 )
 def test_tokens_that_are_valid(info):
-    assert isinstance(introspected("t", info, NOW), OAuth2Context)
+    assert isinstance(read_introspection("t", info, NOW), OAuth2Context)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ async def test_trouble_is_told_from_invalid_tokens(status, document, answered, r
     )
 )
 def test_only_true_is_active(info):
-    verdict = introspected("t", info, NOW)
+    verdict = read_introspection("t", info, NOW)
     if isinstance(verdict, OAuth2Context):
         assert info["active"] is True
         assert verdict.expires_at is None or verdict.expires_at > NOW
@@ -151,7 +151,7 @@ def test_only_true_is_active(info):
 
 @given(st.text(st.characters(max_codepoint=0x3000), max_size=20))
 def test_scopes_are_parted_by_blanks_alone(text):
-    verdict = introspected("t", {"active": True, "scope": text}, NOW)
+    verdict = read_introspection("t", {"active": True, "scope": text}, NOW)
     if isinstance(verdict, OAuth2Context):
         assert verdict.scopes == set(text.split(" ")) - {""}
         assert all(re.fullmatch(r"[!#-\[\]-~]+", scope) for scope in verdict.scopes)

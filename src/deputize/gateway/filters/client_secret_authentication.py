@@ -1,6 +1,7 @@
-"""`ClientSecretPostAuthenticationFilter`: the `client_secret_post` method (RFC 6749 section 2.3.1)."""
+"""The gateway as a client: `client_secret_basic` and `client_secret_post` (RFC 6749 section 2.3.1)."""
 
-from typing import Self
+from collections.abc import Awaitable
+from typing import Final, Self
 
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.filters.client_credentials import ClientCredentials
@@ -8,11 +9,11 @@ from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
 from deputize.http.messages import Body, Response
 
-MAX_FORM_SIZE = 64 * 1024
+MAX_FORM_SIZE: Final = 64 * 1024
 
 
-class ClientSecretPostAuthenticationFilter:
-    """Appends client id and secret to the form in the request's body."""
+class _ClientSecretFilter:
+    """What both methods have in common: a client, and the secret that a store keeps for it."""
 
     class Config(Settings):
         """The client, and the id of its secret."""
@@ -30,11 +31,21 @@ class ClientSecretPostAuthenticationFilter:
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
         """Find the secret."""
-        return cls(
-            ClientCredentials.found(
-                config.client_id, config.client_secret_id, config.secrets_provider, context, "clientSecretId"
-            )
-        )
+        secret_id, provider = config.client_secret_id, config.secrets_provider
+        return cls(ClientCredentials.find(config.client_id, secret_id, provider, context, "clientSecretId"))
+
+
+class ClientSecretBasicAuthenticationFilter(_ClientSecretFilter):
+    """Sets a Basic credential of client id and secret, both form-encoded."""
+
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+        """Authenticate the request. Raises `SecretError` when the secret is gone."""
+        exchange.request.headers.set("Authorization", self._credentials.encoded_basic())
+        return next(exchange)
+
+
+class ClientSecretPostAuthenticationFilter(_ClientSecretFilter):
+    """Appends client id and secret to the form in the request's body."""
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Authenticate the request.

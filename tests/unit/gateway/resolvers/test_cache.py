@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from deputize.gateway.exchange.contexts import OAuth2Context, read_claims
+from deputize.gateway.resolvers.cache import CacheLimits, TokenCache, resolve_anew
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken, ResolutionError
-from deputize.gateway.resolvers.token_cache import CacheLimits, TokenCache, resolve_anew
 from support.gateway import FixedClock, built, exchange_for
 from support.oauth_filters import CLAIMS, Tokens, oauth_heap
 

@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.gateway.throttling.buckets import Buckets
-from deputize.gateway.throttling.rate import Rate
+from deputize.gateway.throttling.rate import Buckets, Rate
 
 TWO_A_SECOND = Rate(2, 1.0)
 
