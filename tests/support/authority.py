@@ -19,7 +19,7 @@ from argon2 import PasswordHasher
 from starlette.types import ASGIApp
 
 from deputize.authority.app import create_app
-from deputize.authority.audit import open_audit, recorder
+from deputize.authority.audit import open_audit
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
@@ -131,7 +131,7 @@ async def running_authority(
     """Everything but sockets and wall clock is real."""
     environment = replace(use_case.ENVIRONMENT, issuer=f"{base_url}/{use_case.ENVIRONMENT_ID}/as")
     directory, clock = HeldDirectory(Directory(1, {environment.id: environment})), TurnableClock()
-    async with open_store(sqlite_url(folder)) as store, open_audit(folder / "audit") as publish:
+    async with open_store(sqlite_url(folder)) as store, open_audit(folder / "audit") as audit:
         await store.directory_rows.change(
             [Put(EnvironmentRow(environment.id, environment.name, {})), Put(USER)], 0
         )
@@ -145,7 +145,7 @@ async def running_authority(
             new_token=ids.new_token,
             base_url=base_url,
             refresh_token_values=RefreshTokenValues(store.server_keys),
-            audit=recorder(publish),
+            audit_file=audit,
         )
         audit_file = folder / "audit" / "authority.audit.json"
         yield RunningAuthority(create_app(services), store, clock, directory, services, base_url, audit_file)

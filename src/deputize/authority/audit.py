@@ -1,6 +1,4 @@
-"""What the authority leaves behind for auditors and operators.
-
-One event, written to the audit files and to the log alike.
+"""The authority's audit: events, written to the audit file and to the log alike.
 
 A record names who did what, for whom, on what grounds, from where, and why it was refused. It never holds
 tokens, secrets or passwords. Members are written as the gateway writes its own: in camel case, under the same
@@ -11,7 +9,7 @@ import json
 import os
 import pwd
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -22,9 +20,9 @@ from typing import Final
 
 import structlog
 
-from deputize.audit.publisher import Publish
 from deputize.audit.records import timestamp_text
 from deputize.audit.sinks.json_file import JsonFileSink
+from deputize.audit.trail import Trail
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.redaction import printable, redact
 from deputize.kernel.values import JsonValue
@@ -60,7 +58,7 @@ class Source:
 
 _NOWHERE: Final = Source()
 SOURCE: ContextVar[Source] = ContextVar("deputize.source", default=_NOWHERE)
-"""Of the request or command under way. `authority.guard` sets it, so that whatever is recorded names it."""
+"""The source of the request or command under way, set by `authority.guard`, so that every record names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +77,10 @@ class Event:
     """Why it was refused; `None` when it was not. For operators only."""
     source: Source = field(default_factory=SOURCE.get)
     said: Mapping[str, JsonValue] = field(init=False, repr=False, compare=False)
-    """What there is to say of `reason` and `members`, safe to be read: made once for both readers."""
+    """`reason` and `members` without credentials, and short enough: computed once for file and log."""
 
     def __post_init__(self) -> None:
-        """Make `said`."""
+        """Compute `said`."""
         every = {"reason": self.reason, **self.members}
         object.__setattr__(
             self, "said", {name: _safe(value) for name, value in every.items() if value is not None}
@@ -90,11 +88,11 @@ class Event:
 
     @property
     def topic(self) -> str:
-        """As `AuditEvent.topic`."""
+        """The topic of audit files, `AuditEvent.topic`."""
         return TOPIC
 
     def json(self) -> str:
-        """As `AuditEvent.json`."""
+        """Write the record as one line of ASCII."""
         source, members = self.source, self.members
         return _JSON.encode(
             {
@@ -114,7 +112,7 @@ class Event:
         )
 
     def log(self) -> None:
-        """Write the line that operators read."""
+        """Write the log line: at level info, or warning where something was refused."""
         ids = {
             "environment": self.environment,
             "client_ip": self.source.address,
@@ -124,35 +122,42 @@ class Event:
         write(self.name, **{**self.said, **{name: value for name, value in ids.items() if value}})
 
 
-Record = Callable[[Event], None]
-"""Takes an event; never raises."""
+class AuditFile:
+    """Appends events to `authority.audit.json` in a directory, at the end of the turn that made them."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raise `AuditUnusable` when files cannot be written in `directory`."""
+        self._trail = Trail()
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._sink = JsonFileSink(directory, [TOPIC], 0o600, trail=self._trail)
+        except OSError as error:
+            raise AuditUnusable(
+                f"cannot write audit files in {directory}: {error.strerror}; name another folder with --audit"
+            ) from error
+        self.publish = self._sink.taker(TOPIC)
+
+    async def written(self) -> None:
+        """Wait until every event so far is written, or has turned out not to be writable now."""
+        await self._trail.written()
+
+    async def close(self) -> None:
+        """Write what waits, and close the file."""
+        await self._sink.close()
 
 
 @asynccontextmanager
-async def open_audit(directory: Path) -> AsyncGenerator[Publish]:
-    """What writes into `authority.audit.json` in `directory`.
-
-    Raises `AuditUnusable` when it cannot be written there.
-    """
-    sink = _open_files(directory)
+async def open_audit(directory: Path) -> AsyncGenerator[AuditFile]:
+    """Open the audit file, and close it in the end. Raises `AuditUnusable`."""
+    file = AuditFile(directory)
     try:
-        yield sink.taker(TOPIC)
+        yield file
     finally:
-        await sink.close()
+        await file.close()
 
 
-def _open_files(directory: Path) -> JsonFileSink:
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return JsonFileSink(directory, [TOPIC], 0o600)
-    except OSError as error:
-        raise AuditUnusable(
-            f"cannot write audit files in {directory}: {error.strerror}; name another folder with --audit"
-        ) from error
-
-
-def operator() -> dict[str, JsonValue]:
-    """The account of the operating system that this process runs under.
+def operator() -> dict[str, str | None]:
+    """Return the account of the operating system that this process runs under.
 
     Behind `sudo` also the one it was called from.
     """
@@ -164,19 +169,8 @@ def operator() -> dict[str, JsonValue]:
     return {"os_user": name, "sudo_user": os.environ.get("SUDO_USER")}
 
 
-def recorder(publish: Publish | None) -> Record:
-    """What hands an event to `publish` and to the log."""
-
-    def record(event: Event) -> None:
-        event.log()
-        if publish is not None:
-            publish(event)
-
-    return record
-
-
 def _safe(value: JsonValue) -> JsonValue:
-    """`value` without what only looks like a credential, and short enough to be read."""
+    """Replace what looks like a credential, and cut what is too long to be read."""
     if isinstance(value, str):
         return redact(printable(value, MAX_TEXT))
     if value is None or isinstance(value, bool | int | float):

@@ -1,12 +1,15 @@
 """The first thing every request meets.
 
-One reading of its head, limits on its body, an id for its log lines, response headers.
+It refuses ambiguous heads, limits the body, gives the request an id for its log lines, and answers those who
+reach no endpoint.
 """
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from time import perf_counter
+from typing import TypeAlias
 
 import structlog
 from starlette.requests import Request
@@ -14,25 +17,25 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deputize.authority.audit import SOURCE, Source
-from deputize.authority.client_address import Network, client_address
+from deputize.authority.endpoint import json_response
+from deputize.authority.signon.pages import Page, choose_language, render
 from deputize.authority.storage import StorageUnavailable
-from deputize.authority.strangers import turn_away
 from deputize.kernel.redaction import printable
+from deputize.oauth.consents import parse_accept_language
 
+Network: TypeAlias = IPv4Network | IPv6Network
 MAX_BODY_SIZE = 64 * 1024
 BODY_SECONDS = 10.0
 CORRELATION_ID = "deputize.correlation_id"
-"""Where in the ASGI scope the request's correlation id stands."""
+"""The key in the ASGI scope under which the request's correlation id is kept."""
 _ONE_LINE = frozenset(
     {b"host", b"authorization", b"content-type", b"content-length", b"transfer-encoding", b"content-encoding"}
 )
-"""Fields of which two lines could be read in two ways.
-
-By this server and by whatever stands in front of it.
-"""
+"""Fields of which two lines could be read in two ways, by this server and by whatever is in front of it."""
 _HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::\d{0,5})?", re.ASCII)
 _TRANSACTION_ID = re.compile(rb"[!-~]{1,128}")
 RETRY_AFTER_SECONDS = "5"
+_ERROR_CODES = {404: "not_found", 500: "server_error", 503: "temporarily_unavailable"}
 _log = structlog.get_logger("deputize.authority")
 
 
@@ -45,8 +48,7 @@ class _Refused(Exception):
 
 
 class Guard:
-    """Refuses heads that can be read in two ways, reads the body within its limits, and writes one log line a
-    request.
+    """Refuses heads that can be read in two ways, limits the body, and writes one log line a request.
 
     All that before anything else runs; the line is without the query.
     """
@@ -70,74 +72,106 @@ class Guard:
         self._body_seconds = body_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """An ASGI application."""
+        """Serve one request, as ASGI applications are called."""
         if scope["type"] != "http":
             return
-        scope[CORRELATION_ID] = self._new_id()
-        SOURCE.set(self._source(scope))
-        answering = _Answering(send, self._headers)
-        started = perf_counter()
+        correlation_id = scope[CORRELATION_ID] = self._new_id()
+        SOURCE.set(read_source(scope, self._trusted_proxies))
+        started, status = perf_counter(), 0
+
+        def send_fenced(message: Message) -> Awaitable[None]:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *self._headers]
+            return send(message)
+
+        async def refuse(code: int, description: str, headers: Mapping[str, str]) -> None:
+            if status == 0:
+                refusal = turn_away(Request(scope), code, description, correlation_id, headers)
+                await refusal(scope, receive, send_fenced)
+
         try:
             _check_head(scope)
-            body = await _read_body(scope, receive, self._body_seconds)
-            await self._app(scope, _replay(body, receive), answering.send)
+            messages: list[Message] = [
+                {"type": "http.request", "body": await _read_body(scope, receive, self._body_seconds)}
+            ]
+
+            async def receive_again() -> Message:
+                return messages.pop() if messages else await receive()
+
+            await self._app(scope, receive_again, send_fenced)
         except _Refused as refusal:
-            await _refusal(scope, refusal.status, str(refusal))(scope, receive, answering.send)
+            await refuse(refusal.status, str(refusal), {"Connection": "close"})
         except StorageUnavailable as error:
-            _log.error("the store does not answer", error=str(error), correlation_id=scope[CORRELATION_ID])
-            description = (
-                f"The server cannot answer now; try again later (Correlation ID: {scope[CORRELATION_ID]})"
-            )
-            if answering.status == 0:
-                response = turn_away(
-                    Request(scope),
-                    503,
-                    description,
-                    scope[CORRELATION_ID],
-                    {"Retry-After": RETRY_AFTER_SECONDS},
-                )
-                await response(scope, receive, answering.send)
+            _log.error("the store does not answer", error=str(error), correlation_id=correlation_id)
+            description = f"The server cannot answer now; try again later (Correlation ID: {correlation_id})"
+            await refuse(503, description, {"Retry-After": RETRY_AFTER_SECONDS})
         except Exception:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the trace
-            _log.exception("request failed", correlation_id=scope[CORRELATION_ID])
-            if answering.status == 0:
-                description = f"The log says more (Correlation ID: {scope[CORRELATION_ID]})"
-                await _refusal(scope, 500, description)(scope, receive, answering.send)
+            _log.exception("request failed", correlation_id=correlation_id)
+            description = f"The log says more (Correlation ID: {correlation_id})"
+            await refuse(500, description, {"Connection": "close"})
         finally:
-            _log_request(scope, answering.status, perf_counter() - started)
-
-    def _source(self, scope: Scope) -> Source:
-        headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
-        forwarded = (
-            [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
-            if self._trusted_proxies
-            else []
-        )
-        transactions = [
-            value
-            for name, value in headers
-            if name == b"x-forgerock-transactionid" and _TRANSACTION_ID.fullmatch(value)
-        ]
-        transaction = transactions[0].decode() if len(transactions) == 1 else None
-        peer, port = scope.get("client") or (None, None)
-        client = client_address(peer, forwarded, self._trusted_proxies) if peer and forwarded else peer
-        return Source(client, port if client == peer else None, scope[CORRELATION_ID], transaction)
+            _log.info(
+                "request",
+                method=scope["method"],
+                path=printable(scope["path"]),
+                status=status,
+                ms=round((perf_counter() - started) * 1000, 1),
+                correlation_id=correlation_id,
+            )
 
 
-class _Answering:
-    """Adds the headers every response has, and remembers its status (0 until there is one)."""
+def read_source(scope: Scope, trusted_proxies: Sequence[Network]) -> Source:
+    """Read where a request comes from, and the ids that tie its records to others."""
+    headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
+    forwarded = (
+        [value.decode("latin-1") for name, value in headers if name == b"x-forwarded-for"]
+        if trusted_proxies
+        else []
+    )
+    transactions = [
+        value
+        for name, value in headers
+        if name == b"x-forgerock-transactionid" and _TRANSACTION_ID.fullmatch(value)
+    ]
+    transaction = transactions[0].decode() if len(transactions) == 1 else None
+    peer, port = scope.get("client") or (None, None)
+    client = client_address(peer, forwarded, trusted_proxies) if peer and forwarded else peer
+    return Source(client, port if client == peer else None, scope[CORRELATION_ID], transaction)
 
-    __slots__ = ("_headers", "_send", "status")
 
-    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
-        self._send = send
-        self._headers = headers
-        self.status = 0
+def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
+    """Find the last address that no trusted proxy has: who connected to the outermost one of them.
 
-    def send(self, message: Message) -> Awaitable[None]:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *self._headers]
-        return self._send(message)
+    `forwarded_for` are the values of `X-Forwarded-For`, each a list to which every proxy appended the address
+    that it saw. What comes before the address of somebody untrusted is that somebody's word, and counts for
+    nothing.
+    """
+    client = peer
+    for text in reversed([each for value in forwarded_for for each in value.split(",")]):
+        seen_by = parse_address(client)
+        if seen_by is None or not any(seen_by in network for network in trusted):
+            break
+        address = parse_address(text)
+        if address is None:
+            break
+        client = str(address)
+    return client
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Parse the address that a proxy wrote; some write a port too."""
+    plain = text.strip()
+    if plain.startswith("["):
+        plain = plain[1:].partition("]")[0]
+    elif plain.count(":") == 1:
+        plain = plain.partition(":")[0]
+    try:
+        address = ip_address(plain)
+    except ValueError:
+        return None
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
 def _check_head(scope: Scope) -> None:
@@ -164,45 +198,62 @@ def _check_head(scope: Scope) -> None:
 async def _read_body(scope: Scope, receive: Receive, seconds: float) -> bytes:
     if scope["method"] not in {"POST", "PUT", "PATCH", "DELETE"}:
         return b""
+    body, is_complete = b"", False
     try:
         async with asyncio.timeout(seconds):
-            return await _collect(receive)
+            while not is_complete:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _Refused(400, "the request body broke off")
+                body += message.get("body", b"")
+                if len(body) > MAX_BODY_SIZE:
+                    raise _Refused(413, f"the request body is larger than {MAX_BODY_SIZE} bytes")
+                is_complete = not message.get("more_body", False)
     except TimeoutError as error:
         raise _Refused(408, "the request body did not arrive in time") from error
+    return body
 
 
-async def _collect(receive: Receive) -> bytes:
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Refused(400, "the request body broke off")
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_SIZE:
-            raise _Refused(413, f"the request body is larger than {MAX_BODY_SIZE} bytes")
-        if not message.get("more_body", False):
-            return body
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replayed() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return replayed
-
-
-def _refusal(scope: Scope, status: int, description: str) -> Response:
-    return turn_away(Request(scope), status, description, scope[CORRELATION_ID], {"Connection": "close"})
-
-
-def _log_request(scope: Scope, status: int, seconds: float) -> None:
-    _log.info(
-        "request",
-        method=scope["method"],
-        path=printable(scope["path"]),
-        status=status,
-        ms=round(seconds * 1000, 1),
-        correlation_id=scope[CORRELATION_ID],
+def turn_away(
+    request: Request,
+    status: int,
+    description: str,
+    correlation_id: str,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Answer who reaches no endpoint: with a page who wants HTML most, as browsers do, else in JSON."""
+    if not wants_page(request.headers.get("accept", "")):
+        return json_response(
+            {"error": _ERROR_CODES.get(status, "invalid_request"), "error_description": description},
+            status,
+            headers,
+        )
+    language = choose_language(None, parse_accept_language(request.headers.get("accept-language")), "en")
+    values = {"reason": description, "advice": "error.advice", "correlation_id": correlation_id}
+    response = render(
+        Page("nothing.html" if status == 404 else "error.html", values, status=status), language
     )
+    response.headers.update(headers or {})
+    return response
+
+
+def wants_page(accept: str) -> bool:
+    """Return whether `text/html` comes first in an Accept field, by quality, then by place.
+
+    RFC 9110 section 12.5.1. A quality that is no number counts as 0.
+    """
+    best, best_quality = "", 0.0
+    for entry in accept.lower().split(","):
+        kind, *parameters = (part.strip() for part in entry.split(";"))
+        quality = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name == "q":
+                try:
+                    quality = min(max(float(value), 0.0), 1.0)
+                except ValueError:
+                    quality = 0.0
+                break
+        if quality > best_quality:
+            best, best_quality = kind, quality
+    return best == "text/html"

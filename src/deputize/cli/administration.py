@@ -56,7 +56,7 @@ def administer(database_url: str, work: Callable[[Operation], Awaitable[T]]) -> 
 
     async def run() -> T:
         SOURCE.set(Source(correlation_id=new_id()))
-        async with open_store(database_url) as store, open_audit(audit_directory(database_url)) as publish:
+        async with open_store(database_url) as store, open_audit(audit_directory(database_url)) as audit:
             operation = Operation(store)
             reason: str | None = "it broke off"
             try:
@@ -73,7 +73,9 @@ def administer(database_url: str, work: Callable[[Operation], Awaitable[T]]) -> 
                     **operator(),
                     **operation.members,
                 }
-                publish(Event("command", operation.clock.now(), operation.environment_id, members, reason))
+                audit.publish(
+                    Event("command", operation.clock.now(), operation.environment_id, members, reason)
+                )
 
     try:
         return asyncio.run(run())

@@ -6,12 +6,11 @@ from ipaddress import ip_network
 import click
 import uvloop
 
-from deputize.authority.audit import AuditUnusable
-from deputize.authority.client_address import Network
-from deputize.authority.serve import ListenFailed, ServeOptions, serve
-from deputize.authority.storage import StorageError
+from deputize.authority.guard import Network
+from deputize.authority.serve import ServeOptions, serve
 from deputize.cli.log import configure_logging
 from deputize.cli.options import BASE_URL_FIX, DATA, BaseUrl, audit_directory
+from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import is_loopback_host
 
 
@@ -63,7 +62,7 @@ def serve_command(
     options = ServeOptions(host, port, base_url or f"http://localhost:{port}", trusted_proxies)
     try:
         uvloop.run(serve(database_url, options, audit_directory(database_url)))
-    except (AuditUnusable, StorageError, ListenFailed) as error:
+    except DeputizeError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:
         sys.exit(0)

@@ -3,7 +3,7 @@ import contextlib
 
 import pytest
 
-from deputize.authority import connection
+from deputize.authority import serve
 from deputize.authority.guard import MAX_BODY_SIZE
 from support.patience import PATIENCE
 
@@ -27,7 +27,7 @@ async def everything(reader) -> bytes:
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: a"], ids=["silent", "half a head"])
 async def test_a_peer_that_sends_no_head_is_let_go(served, monkeypatch, sent):
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(serve, "HEAD_SECONDS", 0.05)
     async with connected(served) as (reader, writer):
         writer.write(sent)
         assert await everything(reader) == b""
@@ -47,7 +47,7 @@ async def test_the_next_request_of_a_connection_has_a_deadline_too(served, monke
     async with connected(served) as (reader, writer):
         writer.write(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b"200 OK" in await reader.readuntil(b"}")
-        monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+        monkeypatch.setattr(serve, "HEAD_SECONDS", 0.05)
         writer.write(b"GET /health/live HTTP/1.1\r\n")
         assert await everything(reader) == b""
 
@@ -61,7 +61,7 @@ async def test_bytes_that_begin_no_request_do_not_keep_a_connection(served, monk
     async with connected(served) as (reader, writer):
         writer.write(f"GET /health/live HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n".encode())
         assert b"200 OK" in await reader.readuntil(b"}")
-        monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+        monkeypatch.setattr(serve, "HEAD_SECONDS", 0.05)
         writer.write(sent)
         assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
 
@@ -74,7 +74,7 @@ async def test_a_target_without_path_is_refused(served, target):
 
 
 async def test_a_connection_that_is_used_is_kept(served, monkeypatch):
-    monkeypatch.setattr(connection, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(serve, "HEAD_SECONDS", 0.05)
     async with connected(served) as (reader, writer):
         for _ in range(3):
             writer.write(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")

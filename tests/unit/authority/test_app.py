@@ -1,6 +1,6 @@
 import pytest
 
-from deputize.authority.strangers import wants_page
+from deputize.authority.guard import wants_page
 from support.agent_delegation import ENVIRONMENT_ID
 from support.authority import running_authority
 

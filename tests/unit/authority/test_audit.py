@@ -6,7 +6,6 @@ And never a credential.
 import asyncio
 import json
 import stat
-from dataclasses import replace
 from ipaddress import ip_network
 
 import httpx2
@@ -206,11 +205,33 @@ async def test_the_correlation_id_of_the_answer_finds_the_record(authority, agen
     assert f"(Correlation ID: {record['transactionId']})" in refused["error_description"]
 
 
+async def test_a_record_is_written_before_the_answer_leaves(authority):
+    on_file: list[int] = []
+
+    async def send(message):
+        if message["type"] == "http.response.start":
+            on_file.append(authority.audit_file.read_text().count("TOKEN-REFUSED"))
+
+    async def receive():
+        return {"type": "http.request", "body": b"grant_type=password"}
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "path": f"{authority.path}/as/token",
+        "query_string": b"",
+        "headers": [(b"host", b"a"), (b"content-type", b"application/x-www-form-urlencoded")],
+    }
+    await authority.app(scope, receive, send)
+    assert on_file == [1]
+
+
 @pytest.mark.parametrize(
     ("trusted", "address"), [((), "127.0.0.1"), ((ip_network("127.0.0.0/8"),), "203.0.113.7")]
 )
 async def test_the_client_s_address_is_the_peer_s_or_what_a_trusted_proxy_says(authority, trusted, address):
-    app = create_app(replace(authority.services, trusted_proxies=trusted))
+    app = create_app(authority.services, trusted)
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app), base_url=authority.base_url
     ) as client:
@@ -283,8 +304,8 @@ def test_no_credential_is_ever_in_the_files_wherever_it_was_presented(tmp_path_f
 
 
 async def test_the_file_is_its_owner_s_and_holds_a_line_for_each_event(tmp_path):
-    async with open_audit(tmp_path / "deep" / "audit") as publish:
-        publish(
+    async with open_audit(tmp_path / "deep" / "audit") as audit:
+        audit.publish(
             Event(
                 "token issued",
                 1000.5,

@@ -2,6 +2,7 @@ import pytest
 from click.testing import CliRunner
 
 from deputize.cli import authority
+from deputize.kernel.errors import ConfigurationError, Position
 
 
 @pytest.fixture
@@ -26,6 +27,18 @@ def test_on_this_machine_the_base_url_follows_from_the_port(served, tmp_path):
     assert database_url == f"sqlite:///{tmp_path}/deputize.db"
     assert listener.base_url == "http://localhost:9999"
     assert audit == tmp_path / "audit"
+
+
+def test_what_keeps_it_from_starting_is_said_in_one_line(monkeypatch, tmp_path):
+    async def refuse(*_arguments):
+        position = Position("the entry point 'x' of y")
+        raise ConfigurationError(position, "a:b cannot be imported", "repair or remove y")
+
+    monkeypatch.setattr(authority, "serve", refuse)
+    monkeypatch.setattr(authority, "configure_logging", lambda: None)
+    result = run("--data", str(tmp_path))
+    assert result.exit_code == 1
+    assert result.output == ("Error: the entry point 'x' of y: a:b cannot be imported (repair or remove y)\n")
 
 
 def test_elsewhere_it_has_to_be_said(served):

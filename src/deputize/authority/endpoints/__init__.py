@@ -5,7 +5,6 @@ from deputize.authority.endpoints import (
     account,
     authorize,
     introspect,
-    jwks,
     metadata,
     revoke,
     signoff,
@@ -23,6 +22,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     userinfo.ENDPOINT,
     signoff.ENDPOINT,
     account.ENDPOINT,
-    jwks.ENDPOINT,
-    metadata.ENDPOINT,
+    metadata.JWKS,
+    metadata.METADATA,
 )

@@ -2,9 +2,8 @@
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Endpoint, EndpointCall
+from deputize.authority.endpoint import Endpoint, EndpointCall, json_response
 from deputize.authority.endpoints.token import once_signed, user_of
-from deputize.authority.responses import json_response
 from deputize.oauth.client_auth import read_credentials
 from deputize.oauth.client_auth.authentication import authenticate_caller
 from deputize.oauth.introspection import find_live_token, introspection_response

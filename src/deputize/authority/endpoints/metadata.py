@@ -1,15 +1,13 @@
-"""The authority's metadata, where clients look for it (OpenID Connect Discovery section 4, RFC 8414 section
-3.1).
-"""
+"""What an environment publishes about itself: its metadata and its keys."""
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Endpoint, EndpointCall
-from deputize.authority.responses import json_response
+from deputize.authority.endpoint import Endpoint, EndpointCall, json_response
 from deputize.oauth.metadata import metadata
 
 _CACHE = {"Cache-Control": "public, max-age=300"}
-# Each document is found by inserting its name before the issuer's path and by appending it; clients try both.
+# Each document is found by inserting its name before the issuer's path and by appending it; clients try both
+# (OpenID Connect Discovery section 4, RFC 8414 section 3.1).
 _PATHS = tuple(
     path
     for name in ("openid-configuration", "oauth-authorization-server")
@@ -17,9 +15,18 @@ _PATHS = tuple(
 )
 
 
-async def describe(call: EndpointCall) -> Response:
-    """The document; its URLs come from configuration, never from the request."""
+async def answer_metadata(call: EndpointCall) -> Response:
+    """Answer with the metadata; its URLs come from configuration, never from the request."""
     return json_response(metadata(call.environment), headers=_CACHE)
 
 
-ENDPOINT = Endpoint(_PATHS, ("GET",), describe, cross_origin=True)
+async def answer_jwks(call: EndpointCall) -> Response:
+    """Answer with current, next and retired public keys; a next key is published long before it signs.
+
+    RFC 7517 section 5.
+    """
+    return json_response(call.environment.keys.public_jwks(), headers=_CACHE)
+
+
+METADATA = Endpoint(_PATHS, ("GET",), answer_metadata, cross_origin=True)
+JWKS = Endpoint(("/{environment}/as/jwks",), ("GET",), answer_jwks, cross_origin=True)

@@ -2,9 +2,8 @@
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Endpoint, EndpointCall
+from deputize.authority.endpoint import NO_STORE, Endpoint, EndpointCall
 from deputize.authority.endpoints.token import user_of
-from deputize.authority.responses import NO_STORE
 from deputize.jose import TokenInvalid
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel.digests import digest

@@ -8,8 +8,7 @@ from contextlib import suppress
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Endpoint, EndpointCall
-from deputize.authority.responses import error_response, json_response
+from deputize.authority.endpoint import Endpoint, EndpointCall, error_response, json_response
 from deputize.jose import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, TokenInvalid
 from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_segment

@@ -2,8 +2,14 @@
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import Endpoint, EndpointCall, log_refusal
-from deputize.authority.responses import NO_STORE, error_document, json_response
+from deputize.authority.endpoint import (
+    NO_STORE,
+    Endpoint,
+    EndpointCall,
+    error_document,
+    json_response,
+    log_refusal,
+)
 from deputize.jose import TokenInvalid
 from deputize.kernel.values import JsonObject
 from deputize.oauth.errors import InsufficientScope, InvalidToken, OAuthError

@@ -4,8 +4,7 @@ from copy import copy
 
 from starlette.responses import Response
 
-from deputize.authority.endpoint import EndpointCall, log_refusal
-from deputize.authority.responses import described
+from deputize.authority.endpoint import EndpointCall, log_refusal, public_text
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.responses import language_of, leave, refuse_as_page, show, show_dead_end
 from deputize.authority.signon.step import SignedOn
@@ -64,7 +63,7 @@ def _answer(call: EndpointCall, request: AuthorizationRequest, code: str) -> Res
 def refuse(call: EndpointCall, refusal: AuthorizationRefusal) -> Response:
     """Send the browser back with the error, or show it where nothing says that the address is the agent's."""
     error = copy(refusal.error)
-    error.description = described(error, call.correlation_id)
+    error.description = public_text(error, call.correlation_id)
     location = error_response(
         AuthorizationRefusal(error, refusal.redirect_uri, refusal.state), call.environment.issuer
     )

@@ -1,0 +1,49 @@
+"""The authority as a program."""
+
+import asyncio
+
+import pytest
+
+from deputize.authority.serve import FAMILIES, ServeOptions, serve
+from deputize.kernel.errors import ConfigurationError
+from support.patience import PATIENCE
+
+
+@pytest.fixture
+def forgotten():
+    """Families that read their entry points anew, now and after the test."""
+
+    def forget():
+        for family in FAMILIES:
+            for name in ("members", "by_name"):
+                family.__dict__.pop(name, None)
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.parametrize("group", [family.group for family in FAMILIES])
+async def test_a_broken_package_ends_the_start_with_what_is_wrong(forgotten, tmp_path, monkeypatch, group):
+    metadata = tmp_path / "site" / "broken-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[{group}]\nadded = no_such_module:X\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    options = ServeOptions("127.0.0.1", 0, "http://localhost")
+    with pytest.raises(ConfigurationError) as raised:
+        await asyncio.wait_for(serve(f"sqlite:///{tmp_path}/data.db", options, tmp_path / "audit"), PATIENCE)
+    assert str(raised.value) == (
+        "the entry point 'added' of broken: no_such_module:X cannot be imported: ModuleNotFoundError: "
+        f"No module named 'no_such_module' (repair or remove broken, which adds it to {group})"
+    )
+    assert not (tmp_path / "data.db").exists()
+
+
+def test_they_are_all_that_the_authority_reads():
+    assert {family.group for family in FAMILIES} == {
+        "deputize.grants",
+        "deputize.client_authentication",
+        "deputize.sign_on_steps",
+        "deputize.mapping_functions",
+    }
