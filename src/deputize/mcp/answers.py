@@ -1,4 +1,4 @@
-"""What a server's answer says about success, seen in passing: nothing is held up and little is kept."""
+"""Observe whether a server's answer reports an error: nothing is held up and little is kept."""
 
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -8,7 +8,7 @@ from deputize.http.messages import Headers
 from deputize.http.sse import EventReader, is_event_stream
 from deputize.kernel import strict_json
 from deputize.kernel.strict_json import JsonError
-from deputize.kernel.values import JsonObject, JsonValue
+from deputize.kernel.values import JsonValue
 
 MAX_KEPT: Final = 64 * 1024
 """Bytes of one message that are looked at; larger ones pass unobserved."""
@@ -37,10 +37,8 @@ class AnswerObserver:
             document = strict_json.loads(data)
         except JsonError:
             return
-        if isinstance(document, Mapping):
-            self._look_at(document)
-
-    def _look_at(self, document: JsonObject) -> None:
+        if not isinstance(document, Mapping):
+            return
         error, result = document.get("error"), document.get("result")
         if isinstance(error, Mapping) and self.error_code is None:
             code = error.get("code")
@@ -90,12 +88,12 @@ class EventCollector:
         self._reader = EventReader(MAX_KEPT)
 
     def feed(self, chunk: bytes) -> None:
-        """As `Collector.feed`."""
+        """Show every event that is complete."""
         for event in self._reader.feed(chunk):
             self._observer.message(event.data)
 
     def end(self) -> None:
-        """As `Collector.end`; an event that was cut off is none."""
+        """Show nothing: an event that was cut off is none."""
 
 
 class MessageCollector:
@@ -109,14 +107,14 @@ class MessageCollector:
         self._kept: bytearray | None = bytearray()
 
     def feed(self, chunk: bytes) -> None:
-        """As `Collector.feed`."""
+        """Keep the chunk, unless there is too much to look at."""
         if self._kept is not None:
             self._kept += chunk
             if len(self._kept) > MAX_KEPT:
                 self._kept = None
 
     def end(self) -> None:
-        """As `Collector.end`."""
+        """Show what was kept."""
         if self._kept:
             self._observer.message(bytes(self._kept))
         self._kept = None

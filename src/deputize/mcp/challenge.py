@@ -1,6 +1,5 @@
-"""`WWW-Authenticate` challenges.
-
-Reading, quoting, and what a client may see of others' (RFC 9110 section 11, RFC 9728 section 5.1).
+"""`WWW-Authenticate` challenges: read, written, and cut to what a client may see of a server's (RFC 9110
+section 11, RFC 9728 section 5.1).
 """
 
 import re
@@ -20,10 +19,7 @@ _UNPRINTABLE = re.compile(r"[^ !-~]")
 _MAX_LENGTH = 8192
 _COMMON = frozenset({"error", "error_description", "scope", "acr_values", "max_age"})
 _RELAYED: Final = {"bearer": ("Bearer", _COMMON), "dpop": ("DPoP", _COMMON | {"algs"})}
-"""Schemes by their lower-case name.
-
-How they are written, and parameters that a server may send a client (RFC 6750, 9449, 9470).
-"""
+"""How schemes are written, and what parameters a server may send a client (RFC 6750, 9449, 9470)."""
 _PLAIN_VALUE = re.compile(r"[ !#-<>-\[\]-~]{1,512}")
 
 
@@ -33,27 +29,18 @@ class ChallengeError(DeputizeError):
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One authentication scheme and its parameters, in order.
-
-    `token68` for schemes that carry one value instead.
-    """
+    """One authentication scheme and its parameters, in order."""
 
     scheme: str
     parameters: Mapping[str, str]
     token68: str | None = None
+    """The one value that some schemes carry instead of parameters."""
 
     def __str__(self) -> str:
         if self.token68 is not None:
             return f"{self.scheme} {self.token68}"
-        return " ".join(
-            filter(
-                None,
-                (
-                    self.scheme,
-                    ", ".join(f"{name}={_quoted(value)}" for name, value in self.parameters.items()),
-                ),
-            )
-        )
+        parameters = ", ".join(f"{name}={_quote(value)}" for name, value in self.parameters.items())
+        return f"{self.scheme} {parameters}" if parameters else self.scheme
 
     def having(self, name: str, value: str) -> "Challenge":
         """The same challenge with one parameter set, replacing whatever stood there in any case."""
@@ -82,9 +69,7 @@ def parse_challenges(value: str) -> list[Challenge]:
 
 
 def relayed_challenges(values: Iterable[str]) -> list[Challenge]:
-    """What a client may see of challenges that a server behind the gateway sent.
-
-    Known parameters of known schemes.
+    """What a client may see of a server's challenges: known parameters of known schemes.
 
     A header value that is not a list of challenges says nothing. `realm` and `resource_metadata` are the
     gateway's to set, and a value with "=" goes: clients look for `resource_metadata=` with a pattern, also
@@ -96,47 +81,41 @@ def relayed_challenges(values: Iterable[str]) -> list[Challenge]:
             challenges = parse_challenges(value)
         except ChallengeError:
             continue
-        found += [
-            _relayed(each) for each in challenges if each.scheme.lower() in _RELAYED and each.token68 is None
-        ]
+        for each in challenges:
+            scheme, known = _RELAYED.get(each.scheme.lower(), ("", _COMMON))
+            if not scheme or each.token68 is not None:
+                continue
+            parameters = {name.lower(): value for name, value in each.parameters.items()}
+            kept = {
+                n: value for n, value in parameters.items() if n in known and _PLAIN_VALUE.fullmatch(value)
+            }
+            found.append(Challenge(scheme, kept))
     return found
 
 
-def _relayed(challenge: Challenge) -> Challenge:
-    scheme, known = _RELAYED[challenge.scheme.lower()]
-    parameters = ((name.lower(), value) for name, value in challenge.parameters.items())
-    return Challenge(
-        scheme, {name: value for name, value in parameters if name in known and _PLAIN_VALUE.fullmatch(value)}
-    )
-
-
 def _parse_one(value: str, at: int) -> tuple[Challenge, int]:
+    """The challenge at `at`, and where it ends."""
     scheme = _SCHEME.match(value, at)
     if scheme is None:
         raise ChallengeError(f"no authentication scheme at character {at}")
-    token68 = _CREDENTIALS.match(value, scheme.end())
-    if token68 is not None:
+    end = scheme.end()
+    if token68 := _CREDENTIALS.match(value, end):
         return Challenge(scheme[1], {}, token68[1]), token68.end()
-    parameters, end = _parse_parameters(value, scheme.end())
-    if not parameters and value[end:].lstrip(" \t")[:1] not in {"", ","}:
-        raise ChallengeError(f"neither parameters nor a comma follow the scheme at character {end}")
-    return Challenge(scheme[1], parameters), end
-
-
-def _parse_parameters(value: str, at: int) -> tuple[dict[str, str], int]:
     parameters: dict[str, str] = {}
     seen: set[str] = set()
-    while match := _PARAMETER.match(value, at):
+    while match := _PARAMETER.match(value, end):
         name, quoted, plain = match.groups()
         if name.lower() in seen:
             raise ChallengeError(f"the parameter {name[:64]!r} stands twice in one challenge")
         seen.add(name.lower())
         parameters[name] = plain if quoted is None else re.sub(r"\\(.)", r"\1", quoted)
-        at = match.end()
-    return parameters, at
+        end = match.end()
+    if not parameters and value[end:].lstrip(" \t")[:1] not in {"", ","}:
+        raise ChallengeError(f"neither parameters nor a comma follow the scheme at character {end}")
+    return Challenge(scheme[1], parameters), end
 
 
-def _quoted(value: str) -> str:
+def _quote(value: str) -> str:
     """A quoted-string (RFC 9110 section 5.6.4).
 
     Characters that a header cannot carry become question marks.

@@ -10,7 +10,7 @@ from deputize.kernel import strict_json
 from deputize.kernel.strict_json import JsonError
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.mcp.answers import implementation
-from deputize.mcp.targets import PolicyKey
+from deputize.mcp.frames import PolicyKey
 from deputize.mcp.validation import Message
 
 _CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"

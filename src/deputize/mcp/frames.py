@@ -1,10 +1,10 @@
-"""JSON-RPC frames, read so strictly that the upstream cannot read the same bytes differently (mcp reference,
-section 3.1).
+"""Read JSON-RPC frames so strictly that the upstream cannot read the same bytes differently, and find what
+they act on (mcp reference, sections 3.1 and 3.2).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeGuard, cast
 
 from deputize.kernel import strict_json
@@ -44,18 +44,20 @@ def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Re
         return parse_error(str(error)).answering(read_request_id(body))
     if not isinstance(document, dict):
         return invalid_request("a batch is not accepted" if isinstance(document, list) else "not an object")
-    return _frame(document)
-
-
-def _frame(document: JsonObject) -> Frame | Rejection:
     identity = document.get("id")
     readable = identity if is_request_id(identity) else None
-    rule = _rule(document)
-    fault = _fault(document, rule) if rule else "neither method, result nor error"
-    if rule is None or fault is not None:
-        return invalid_request(fault or "").answering(readable)
+    if "method" in document:
+        kind = FrameKind.REQUEST if "id" in document else FrameKind.NOTIFICATION
+    elif "result" in document:
+        kind = FrameKind.RESULT
+    elif "error" in document:
+        kind = FrameKind.ERROR
+    else:
+        return invalid_request("neither method, result nor error").answering(readable)
+    if fault := _find_fault(document, kind):
+        return invalid_request(fault).answering(readable)
     return Frame(
-        rule.kind,
+        kind,
         readable,
         cast("str", document.get("method", "")),
         cast("JsonObject | None", document.get("params")),
@@ -78,61 +80,12 @@ def is_request_id(value: JsonValue) -> TypeGuard[RequestId]:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-def _rule(document: JsonObject) -> "_Rule | None":
-    if "method" in document:
-        return _REQUEST if "id" in document else _NOTIFICATION
-    if "result" in document:
-        return _RESULT
-    return _ERROR if "error" in document else None
-
-
-def _fault(document: JsonObject, rule: "_Rule") -> str | None:
-    if document.get("jsonrpc") != "2.0":
-        return 'jsonrpc is not "2.0"'
-    if not document.keys() <= rule.members:
-        return f"members that a {rule.kind.value} does not have"
-    if "id" in document and not is_request_id(document["id"]):
-        return "id is neither text nor an integer"
-    return rule.fault(document)
-
-
-def _call_fault(document: JsonObject) -> str | None:
-    if not isinstance(document["method"], str) or not document["method"]:
-        return "method is not text"
-    if "params" not in document:
-        return None
-    params = document["params"]
-    if not isinstance(params, dict):
-        return "params is not an object"
-    return "a member differs from one of the protocol in case only" if _has_twins(params) else None
-
-
-def _has_twins(params: JsonObject) -> bool:
-    """Whether a server that matches names without regard to case would decide on another member than we
-    do.
-    """
-    inner = (value for name in _NESTING if isinstance(value := params.get(name), dict))
-    return any(
-        _DECISIVE.get(name.casefold(), name) != name for members in (params, *inner) for name in members
-    )
-
-
-def _result_fault(document: JsonObject) -> str | None:
-    if "id" not in document:
-        return "id is missing"
-    return None if isinstance(document["result"], dict) else "result is not an object"
-
-
-def _error_fault(document: JsonObject) -> str | None:
-    error = document["error"]
-    if not isinstance(error, dict):
-        return "error is not an object"
-    code = error.get("code")
-    if not isinstance(code, int) or isinstance(code, bool) or not isinstance(error.get("message"), str):
-        return "error has no integer code and text message"
-    return None
-
-
+_MEMBERS: Final = {
+    FrameKind.REQUEST: frozenset({"jsonrpc", "id", "method", "params"}),
+    FrameKind.NOTIFICATION: frozenset({"jsonrpc", "method", "params"}),
+    FrameKind.RESULT: frozenset({"jsonrpc", "id", "result"}),
+    FrameKind.ERROR: frozenset({"jsonrpc", "id", "error"}),
+}
 _NESTING: Final = ("_meta", "ref", "notifications")
 _DECISIVE: Final = {
     name.casefold(): name
@@ -155,16 +108,98 @@ Go's encoding/json takes `Name` for `name`, and the last of the two.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What a message of one kind may hold, and what can be wrong in it."""
+def _find_fault(document: JsonObject, kind: FrameKind) -> str | None:  # noqa: C901, PLR0911 - one line a rule
+    if document.get("jsonrpc") != "2.0":
+        return 'jsonrpc is not "2.0"'
+    if not document.keys() <= _MEMBERS[kind]:
+        return f"members that a {kind.value} does not have"
+    if "id" in document and not is_request_id(document["id"]):
+        return "id is neither text nor an integer"
+    if kind is FrameKind.RESULT:
+        if "id" not in document:
+            return "id is missing"
+        return None if isinstance(document["result"], dict) else "result is not an object"
+    if kind is FrameKind.ERROR:
+        error = document["error"]
+        if not isinstance(error, dict):
+            return "error is not an object"
+        code = error.get("code")
+        is_complete = (
+            isinstance(code, int) and not isinstance(code, bool) and isinstance(error.get("message"), str)
+        )
+        return None if is_complete else "error has no integer code and text message"
+    if not isinstance(document["method"], str) or not document["method"]:
+        return "method is not text"
+    if "params" not in document:
+        return None
+    params = document["params"]
+    if not isinstance(params, dict):
+        return "params is not an object"
+    return "a member differs from one of the protocol in case only" if _has_twins(params) else None
 
-    kind: FrameKind
-    members: frozenset[str]
-    fault: Callable[[JsonObject], str | None]
+
+def _has_twins(params: JsonObject) -> bool:
+    """Whether a server that ignores the case of names would decide on another member than we do."""
+    inner = (value for name in _NESTING if isinstance(value := params.get(name), dict))
+    return any(
+        _DECISIVE.get(name.casefold(), name) != name for members in (params, *inner) for name in members
+    )
 
 
-_REQUEST: Final = _Rule(FrameKind.REQUEST, frozenset({"jsonrpc", "id", "method", "params"}), _call_fault)
-_NOTIFICATION: Final = _Rule(FrameKind.NOTIFICATION, frozenset({"jsonrpc", "method", "params"}), _call_fault)
-_RESULT: Final = _Rule(FrameKind.RESULT, frozenset({"jsonrpc", "id", "result"}), _result_fault)
-_ERROR: Final = _Rule(FrameKind.ERROR, frozenset({"jsonrpc", "id", "error"}), _error_fault)
+_NAME_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "tools/call": "name",
+        "prompts/get": "name",
+        "resources/read": "uri",
+        "resources/subscribe": "uri",
+        "resources/unsubscribe": "uri",
+        "tasks/get": "taskId",
+        "tasks/result": "taskId",
+        "tasks/update": "taskId",
+        "tasks/cancel": "taskId",
+    }
+)
+MIRRORED: Final = frozenset(
+    {"tools/call", "prompts/get", "resources/read", "tasks/get", "tasks/update", "tasks/cancel"}
+)
+"""Methods whose name the `Mcp-Name` header has to repeat."""
+
+
+class PolicyKey(NamedTuple):
+    """A method and the names it acts on, by which tool-level policies, routing headers and records go.
+
+    None for listings, one for most, any number for `subscriptions/listen`.
+    """
+
+    method: str
+    names: tuple[str, ...]
+
+
+def policy_key(method: str, params: JsonObject | None) -> PolicyKey:
+    """The key of a message; names that are not text are left out (the shape check refuses those messages)."""
+    return PolicyKey(method, _find_names(method, params or {}))
+
+
+def mirrored_name(method: str, params: JsonObject | None) -> str | None:
+    """What `Mcp-Name` has to say, or `None` for a method that is not mirrored."""
+    names = _find_names(method, params or {}) if method in MIRRORED else ()
+    return names[0] if names else None
+
+
+def _find_names(method: str, params: JsonObject) -> tuple[str, ...]:
+    field = _NAME_FIELDS.get(method)
+    if field is not None:
+        name = params.get(field)
+        return (name,) if isinstance(name, str) else ()
+    if method == "subscriptions/listen":
+        uris = _as_object(params.get("notifications")).get("resourceSubscriptions")
+        return tuple(uri for uri in uris if isinstance(uri, str)) if isinstance(uris, list) else ()
+    if method == "completion/complete":
+        reference = _as_object(params.get("ref"))
+        name = reference.get("name" if reference.get("type") == "ref/prompt" else "uri")
+        return (name,) if isinstance(name, str) else ()
+    return ()
+
+
+def _as_object(value: JsonValue) -> JsonObject:
+    return value if isinstance(value, Mapping) else {}

@@ -2,16 +2,20 @@
 
 Checks of the head come before the body is read, checks of the frame before those of its era. What passes is
 forwarded as the very bytes that were checked.
+
+Upstreams decide by the header, by `_meta` or by the session which version a message speaks. Where these
+disagree, gateway and upstream could look at the same bytes as two different messages, so every contradiction
+is refused (mcp reference, section 1.2).
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
 from deputize.kernel import strict_json
+from deputize.kernel.pointers import ABSENT
 from deputize.mcp import shapes, versions
-from deputize.mcp.era import speech_of_frame, speech_of_opening
 from deputize.mcp.errors import (
     Rejection,
     header_mismatch,
@@ -19,15 +23,17 @@ from deputize.mcp.errors import (
     invalid_request,
     too_large,
     unknown_method,
+    unsupported_version,
     wrong_verb,
 )
-from deputize.mcp.frames import Frame, FrameKind, parse_frame
+from deputize.mcp.frames import Frame, FrameKind, mirrored_name, parse_frame, policy_key
 from deputize.mcp.headers import RoutingFields, accepts, decode_name, is_json
-from deputize.mcp.targets import mirrored_name, policy_key
 from deputize.mcp.versions import Era
 
 EVENT_STREAM: Final = "text/event-stream"
 JSON: Final = "application/json"
+VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
+"""The member of `params._meta` that names the version of a self-describing request."""
 
 
 class ClientMessageType(Enum):
@@ -36,6 +42,18 @@ class ClientMessageType(Enum):
     MESSAGE = "MCP_MESSAGE"
     SSE_OPENING = "MCP_SSE_OPENING_REQUEST"
     SESSION_TERMINATION = "MCP_SESSION_TERMINATION"
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The era of a message and the version it speaks."""
+
+    era: Era
+    version: str
+
+
+_LEGACY: Final = {version: Speech(Era.LEGACY, version) for version in versions.HANDSHAKE}
+_MODERN: Final = {version: Speech(Era.MODERN, version) for version in versions.MODERN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +82,25 @@ class Message(NamedTuple):
     """`None` for a stream opening or a session's end."""
 
 
-def check_head(verb: str, fields: RoutingFields) -> Rejection | None:
+def check_head(verb: str, fields: RoutingFields) -> Rejection | None:  # noqa: PLR0911 - one line a rule
     """What can be refused before the body is read: verb, `Accept`, `Content-Type`."""
-    if verb not in _HEAD_CHECKS:
+    if verb == "DELETE":
+        return None
+    if verb == "GET":
+        if fields.accept and accepts(fields.accept, EVENT_STREAM):
+            return None
+        return invalid_request(f"Accept has to list {EVENT_STREAM}", status=406)
+    if verb != "POST":
         return wrong_verb("GET, POST, DELETE")
-    return _HEAD_CHECKS[verb](fields)
+    if not (fields.accept and accepts(fields.accept, JSON) and accepts(fields.accept, EVENT_STREAM)):
+        return invalid_request(f"Accept has to list {JSON} and {EVENT_STREAM}", status=406)
+    if not (fields.content_type and is_json(fields.content_type)):
+        return invalid_request(f"Content-Type has to be {JSON}", status=415)
+    if fields.encoding is not None and fields.encoding.lower() != "identity":
+        return invalid_request(
+            "Content-Encoding is not accepted: what is decided on has to be what the server reads", status=415
+        )
+    return None
 
 
 def check_opening(verb: str, fields: RoutingFields, body: bytes = b"") -> Message | Rejection:
@@ -93,90 +125,87 @@ def check_message(fields: RoutingFields, body: bytes, rules: Rules) -> Message |
     frame = parse_frame(body, rules.max_body_size)
     if isinstance(frame, Rejection):
         return frame
-    message = _climb(fields, frame, rules)
-    return (
-        message.answering(frame.id)
-        if isinstance(message, Rejection) and frame.kind is FrameKind.REQUEST
-        else message
-    )
+    message = _check_frame(fields, frame, rules)
+    if isinstance(message, Rejection) and frame.kind is FrameKind.REQUEST:
+        return message.answering(frame.id)
+    return message
 
 
-def _climb(fields: RoutingFields, frame: Frame, rules: Rules) -> Message | Rejection:
+def speech_of_frame(  # noqa: PLR0911 - one line a rule
+    fields: RoutingFields, frame: Frame, preferred: str = versions.NEWEST_HANDSHAKE
+) -> Speech | Rejection:
+    """What a POSTed frame speaks, or the contradiction in it.
+
+    `preferred` answers an `initialize` that wants an unknown version.
+    """
+    params, version = frame.params or {}, fields.version
+    meta = params.get("_meta")
+    claimed = meta.get(VERSION_KEY, ABSENT) if meta is not None and isinstance(meta, Mapping) else ABSENT
+    if claimed is ABSENT and (version is None or version in versions.HANDSHAKE):
+        if frame.method != "initialize":
+            return _LEGACY[version or versions.ASSUMED]
+        wanted = params.get("protocolVersion")
+        return _LEGACY[wanted if isinstance(wanted, str) and wanted in versions.HANDSHAKE else preferred]
+    if frame.kind in {FrameKind.RESULT, FrameKind.ERROR}:
+        return invalid_request("a client has nothing to answer in this protocol version")
+    if version is None:
+        return header_mismatch("MCP-Protocol-Version is missing")
+    if fields.session is not None:
+        return header_mismatch("Mcp-Session-Id does not exist in this protocol version")
+    if claimed is ABSENT and frame.kind is FrameKind.REQUEST and version in versions.MODERN:
+        return invalid_params(f"params._meta lacks {VERSION_KEY}")
+    if claimed is not ABSENT and claimed != version:
+        return header_mismatch("MCP-Protocol-Version differs from params._meta")
+    return _MODERN.get(version) or unsupported_version(version)
+
+
+def speech_of_opening(fields: RoutingFields) -> Speech | Rejection:
+    """What a GET (stream) or DELETE (end of session) speaks; the modern era has neither."""
+    if fields.version in versions.MODERN or (fields.session is None and fields.version is None):
+        return wrong_verb("POST")
+    return _LEGACY.get(fields.version or versions.ASSUMED) or unsupported_version(fields.version or "")
+
+
+def _check_frame(fields: RoutingFields, frame: Frame, rules: Rules) -> Message | Rejection:
     speech = speech_of_frame(fields, frame, rules.preferred_version)
     if isinstance(speech, Rejection):
         return speech
-    message = Message(ClientMessageType.MESSAGE, speech.era, speech.version, fields.session, frame)
-    return _routing_fault(fields, frame, speech.era) or _shape_fault(frame, message, rules) or message
+    refusal = _check_routing(fields, frame, speech.era) or _check_shape(frame, speech, rules)
+    if refusal is not None:
+        return refusal
+    return Message(ClientMessageType.MESSAGE, speech.era, speech.version, fields.session, frame)
 
 
-def _post_fault(fields: RoutingFields) -> Rejection | None:
-    if not (fields.accept and accepts(fields.accept, JSON) and accepts(fields.accept, EVENT_STREAM)):
-        return invalid_request(f"Accept has to list {JSON} and {EVENT_STREAM}", status=406)
-    if not (fields.content_type and is_json(fields.content_type)):
-        return invalid_request(f"Content-Type has to be {JSON}", status=415)
-    if fields.encoding is not None and fields.encoding.lower() != "identity":
-        return invalid_request(
-            "Content-Encoding is not accepted: what is decided on has to be what the server reads", status=415
-        )
-    return None
-
-
-def _get_fault(fields: RoutingFields) -> Rejection | None:
-    if fields.accept and accepts(fields.accept, EVENT_STREAM):
-        return None
-    return invalid_request(f"Accept has to list {EVENT_STREAM}", status=406)
-
-
-def _no_fault(_: RoutingFields) -> None:
-    return None
-
-
-_HEAD_CHECKS: Final[dict[str, Callable[[RoutingFields], Rejection | None]]] = {
-    "POST": _post_fault,
-    "GET": _get_fault,
-    "DELETE": _no_fault,
-}
-
-
-def _routing_fault(fields: RoutingFields, frame: Frame, era: Era) -> Rejection | None:
+def _check_routing(fields: RoutingFields, frame: Frame, era: Era) -> Rejection | None:
     """Routing headers must agree with the body wherever they stand, and must stand in modern requests."""
     if era is Era.LEGACY and fields.method is None and fields.name is None:
         return None
     required = era is Era.MODERN and frame.kind is FrameKind.REQUEST
-    return _method_fault(fields.method, frame.method, required=required) or _name_fault(
-        fields.name, mirrored_name(frame.method, frame.params), required=required
-    )
-
-
-def _method_fault(header: str | None, method: str, *, required: bool) -> Rejection | None:
-    if header is None:
-        return header_mismatch("Mcp-Method is missing") if required else None
-    return None if header == method else header_mismatch("Mcp-Method differs from method")
-
-
-def _name_fault(header: str | None, name: str | None, *, required: bool) -> Rejection | None:
-    if header is None:
+    if fields.method is None and required:
+        return header_mismatch("Mcp-Method is missing")
+    if fields.method is not None and fields.method != frame.method:
+        return header_mismatch("Mcp-Method differs from method")
+    name = mirrored_name(frame.method, frame.params)
+    if fields.name is None:
         return header_mismatch("Mcp-Name is missing") if required and name is not None else None
-    decoded = decode_name(header)
+    decoded = decode_name(fields.name)
     if decoded is None:
         return header_mismatch("Mcp-Name is malformed")
     return None if decoded == name else header_mismatch("Mcp-Name differs from the body")
 
 
-def _shape_fault(frame: Frame, message: Message, rules: Rules) -> Rejection | None:
+def _check_shape(frame: Frame, speech: Speech, rules: Rules) -> Rejection | None:
     if not frame.method:
         return None
-    shape = shapes.shape_of(frame, message.version)
+    shape = shapes.shape_of(frame, speech.version)
     if shape is None:
-        return None if frame.method in rules.accepted_methods else _unknown(message.era)
+        if frame.method in rules.accepted_methods:
+            return None
+        # A legacy client takes 404 for the end of its session, so only modern ones get it.
+        return unknown_method(404 if speech.era is Era.MODERN else 400)
     complaints = shapes.complaints(shape, frame.document)
     if complaints:
         return invalid_params(f"they do not fit {frame.method}", complaints)
     if any("\0" in name for name in policy_key(frame.method, frame.params).names):
         return invalid_params("a name holds NUL, where some programs end it")
     return None
-
-
-def _unknown(era: Era) -> Rejection:
-    """A legacy client takes 404 for the end of its session, so only modern ones get it."""
-    return unknown_method(404 if era is Era.MODERN else 400)

@@ -1,5 +1,5 @@
 from deputize.mcp.context import McpContext
-from deputize.mcp.targets import policy_key
+from deputize.mcp.frames import policy_key
 from deputize.mcp.validation import check_opening
 from support.mcp_messages import LEGACY_VERSION, check, fields, legacy_call, legacy_fields
 

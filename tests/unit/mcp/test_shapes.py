@@ -13,8 +13,8 @@ from pydantic import TypeAdapter
 from tools.mcp_shapes import FILE, published_shapes
 
 from deputize.mcp import context, errors, shapes, versions
-from deputize.mcp.era import VERSION_KEY
 from deputize.mcp.frames import Frame, FrameKind
+from deputize.mcp.validation import VERSION_KEY
 from support.mcp_messages import MODERN_META
 
 PUBLISHED = {

@@ -26,8 +26,8 @@ from deputize.kernel.uris import normalise_origin
 from deputize.mcp import errors, versions
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
+from deputize.mcp.frames import policy_key
 from deputize.mcp.headers import RoutingFields, read_fields
-from deputize.mcp.targets import policy_key
 from deputize.mcp.validation import Message, Rules, check_head, check_message, check_opening
 
 log = structlog.get_logger()

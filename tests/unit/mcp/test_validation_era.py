@@ -3,7 +3,6 @@ import json
 import pytest
 
 from deputize.mcp import versions
-from deputize.mcp.era import VERSION_KEY, Speech, speech_of_frame, speech_of_opening
 from deputize.mcp.errors import (
     HEADER_MISMATCH,
     INVALID_PARAMS,
@@ -12,6 +11,7 @@ from deputize.mcp.errors import (
     Rejection,
 )
 from deputize.mcp.frames import Frame, parse_frame
+from deputize.mcp.validation import VERSION_KEY, Speech, speech_of_frame, speech_of_opening
 from deputize.mcp.versions import Era
 from support.mcp_messages import LEGACY_VERSION, MODERN_META, MODERN_VERSION, fields, legacy_call, modern_call
 

@@ -1,6 +1,6 @@
 import pytest
 
-from deputize.mcp.targets import PolicyKey, mirrored_name, policy_key
+from deputize.mcp.frames import PolicyKey, mirrored_name, policy_key
 
 
 @pytest.mark.parametrize(
