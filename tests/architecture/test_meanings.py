@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from tools.reference import attribute_docstrings
 
 from deputize import gateway
 from deputize.authority.environment_file import entries
@@ -33,7 +34,7 @@ def _models() -> list[Any]:
     "model", _models(), ids=lambda model: f"{model.__module__.removeprefix('deputize.')}.{model.__qualname__}"
 )
 def test_every_setting_says_what_it_means(model: type[BaseModel]) -> None:
-    silent = [name for name, field in model.model_fields.items() if not field.description]
+    silent = model.model_fields.keys() - attribute_docstrings(model).keys()
     assert not silent, f"write a text below {silent}, then run `make docs`"
 
 

@@ -14,7 +14,7 @@ ACT = "act"
 class Document(BaseModel):
     """A stored object's members, apart from its id, kind and name, which are columns."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class EnvironmentDocument(Document):

@@ -126,9 +126,7 @@ Outcome = Done | Again | Declined | SomebodyElse
 class StepSettings(BaseModel):
     """The settings of a step in an environment file; most have none."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
 SettingsModel: TypeAlias = type[StepSettings]

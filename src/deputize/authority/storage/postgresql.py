@@ -3,13 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection, Row, text
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql import Select
 
 from deputize.authority.storage.engine import telling_unavailability
+from deputize.authority.storage.migrations import migrate
 
 T = TypeVar("T")
+
+_MIGRATION_LOCK = text("SELECT pg_advisory_xact_lock(7233478)")
+"""Any fixed number: servers that start together migrate one after another."""
 
 
 class PostgresqlDatabase:
@@ -40,3 +45,19 @@ class PostgresqlDatabase:
     async def close(self) -> None:
         """Let go of every connection."""
         await self._engine.dispose()
+
+
+async def open_postgresql(url: URL) -> PostgresqlDatabase:
+    """The database at `url`, migrated to this version.
+
+    Raises `StorageError`, `sqlalchemy.exc.DBAPIError`, and `ModuleNotFoundError` without the driver.
+    """
+    engine = create_async_engine(url, pool_pre_ping=True, hide_parameters=True)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(_MIGRATION_LOCK)
+            await connection.run_sync(migrate)
+    except BaseException:
+        await engine.dispose()
+        raise
+    return PostgresqlDatabase(engine)

@@ -1,9 +1,13 @@
 """The few statements that SQLite and PostgreSQL spell alike but SQLAlchemy keeps in two places."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Table, Update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 
 def won(connection: Connection, statement: Update) -> bool:
@@ -34,5 +38,10 @@ def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, obj
     return connection.execute(inserted).first() is not None
 
 
-def _insert(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+def _insert(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
+    if connection.dialect.name == "postgresql":
+        # A tenth of a second to import, which a start on SQLite does not need to take.
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
