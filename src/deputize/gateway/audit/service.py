@@ -47,9 +47,15 @@ class AuditService:
         They are closed, and what waits in them is written, when the last exchange has ended.
         """
         sinks: list[AuditSink] = []
+        kinds = EVENT_HANDLERS.by_name
         for index, handler in enumerate(config.event_handlers):
             key = f"eventHandlers/{index}"
-            kind = _find_kind(handler.java_class, context, f"{key}/class")
+            kind = kinds.get(handler.java_class)
+            if kind is None:
+                near = difflib.get_close_matches(handler.java_class, kinds, n=1)
+                fix = f"did you mean {near[0]}?" if near else f"use one of {', '.join(kinds)}"
+                reason = f"{handler.java_class!r} is not an event handler this gateway has"
+                raise context.error(f"{key}/class", reason, fix)
             settings = _validate(kind, handler.config, context, f"{key}/config")
             if settings.enabled:
                 sinks.append(kind.build(settings, context, key, strict=config.strict))
@@ -64,16 +70,6 @@ class AuditService:
 
         context.on_close(forget)
         return publisher
-
-
-def _find_kind(java_class: str, context: BuildContext, key: str) -> EventHandlerType:
-    kinds = EVENT_HANDLERS.by_name
-    kind = kinds.get(java_class)
-    if kind is None:
-        near = difflib.get_close_matches(java_class, kinds, n=1)
-        fix = f"did you mean {near[0]}?" if near else f"use one of {', '.join(kinds)}"
-        raise context.error(key, f"{java_class!r} is not an event handler this gateway has", fix)
-    return kind
 
 
 def _validate(

@@ -1,19 +1,15 @@
-"""`McpAuditFilter`.
-
-One record for each MCP message, refused ones included (gateway-config reference, section 3.4).
-"""
+"""`McpAuditFilter`: a record for each MCP message, refused ones included (gateway-config reference 3.4)."""
 
 from collections.abc import AsyncIterator, Awaitable
 from functools import partial
-from typing import Final
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
-from deputize.audit.records import MCP, McpEvent, Part, Subject, cut
+from deputize.audit.records import MCP, McpEvent, Part, cut
 from deputize.audit.trail import NotKept
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.gateway.exchange.event_streams import is_open_stream
-from deputize.gateway.exchange.recording import Decision, decision_on
+from deputize.gateway.exchange.recording import NOBODY, Decision, decision_on
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Ending, Exchange, Filter, Next
 from deputize.http.messages import Body, Response
@@ -21,8 +17,6 @@ from deputize.kernel.clock import Clock
 from deputize.mcp.answers import AnswerObserver, Collector, collector_for, is_of_interest
 from deputize.mcp.context import McpContext
 from deputize.mcp.validation import ClientMessageType
-
-_NOBODY: Final = Subject()
 
 
 class McpAuditFilter:
@@ -45,17 +39,15 @@ class McpAuditFilter:
         """A filter that only passes on when nobody takes its records."""
         if config.audit_service is None:
             context.warn("", "no auditService: nothing is recorded", "name an AuditService")
-            return _PassingOn()
+            return _WithoutRecording()
         service = context.refer(config.audit_service, AuditPublisher, "auditService")
-        publish = service.publisher(MCP)
-        return (
-            _PassingOn() if publish is None else cls(publish, context.instance.clock, service.committer(MCP))
-        )
+        publish, clock = service.publisher(MCP), context.instance.clock
+        return _WithoutRecording() if publish is None else cls(publish, clock, service.committer(MCP))
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on, and look at what comes back without holding it up."""
         decision = decision_on(exchange)
-        recording = _Recording(self._publish, exchange, decision, self._clock.now())
+        recording = _McpRecording(self._publish, exchange, decision, self._clock.now())
         exchange.endings.append(recording)
         if self._commit is not None:
             decision.commits += (partial(recording.commit, self._commit),)
@@ -68,10 +60,10 @@ class McpAuditFilter:
         return response
 
 
-class _Recording:
+class _McpRecording:
     """What is known about an exchange until it is recorded.
 
-    Once, or in two parts when the decision could not wait for the outcome.
+    It is recorded once, or in two parts when the decision could not wait for the outcome.
     """
 
     __slots__ = ("_began", "_decision", "_exchange", "_observer", "_part", "_publish", "_strict")
@@ -88,7 +80,7 @@ class _Recording:
     def __call__(self, ending: Ending) -> None:
         """Record the end, and let go of what holds this object: circles would wait for the garbage collector.
 
-        The end of a stream is told only where it has something to say that its beginning could not.
+        The end of a stream is recorded only when it says something that its beginning could not.
         """
         exchange, self._exchange = self._exchange, None
         if exchange is None:
@@ -115,7 +107,7 @@ class _Recording:
             raise
 
     def begin_stream(self, status: int, now: float) -> None:
-        """Record the decision, unless it has been: a stream may last for hours, or as long as the process."""
+        """Record the decision unless it has been: a stream may last for hours, or as long as the process."""
         if self._exchange is not None and self._part is Part.WHOLE:
             self._publish(self._event(self._exchange, status, now - self._began, Part.WHOLE))
             self._part = Part.OUTCOME
@@ -128,7 +120,7 @@ class _Recording:
         self._observer = AnswerObserver()
         collector = collector_for(response.headers, self._observer)
         if body.buffered is None:
-            response.body = Body(None, _Watched(aiter(body), collector), body.length, body.aclose)
+            response.body = Body(None, _ObservedChunks(aiter(body), collector), body.length, body.aclose)
         else:
             collector.feed(body.buffered)
             collector.end()
@@ -140,7 +132,7 @@ class _Recording:
         message = mcp.message if mcp else None
         key = mcp.key if mcp else None
         permitted, reason = (
-            (True, None) if part is Part.DECISION else _verdict(exchange, self._decision, status)
+            (True, None) if part is Part.DECISION else _judge(exchange, self._decision, status)
         )
         return McpEvent(
             exchange.transaction_id,
@@ -154,7 +146,7 @@ class _Recording:
             message.session if message else None,
             mcp.client_info if mcp else None,
             self._observer.server_info if self._observer else None,
-            token.subject if token else _NOBODY,
+            token.subject if token else NOBODY,
             permitted,
             reason,
             self._observer.error_code if self._observer else None,
@@ -164,14 +156,14 @@ class _Recording:
         )
 
 
-class _PassingOn:
-    """What stands where nothing is recorded."""
+class _WithoutRecording:
+    """Passes everything on without recording."""
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
         return next(exchange)
 
 
-class _Watched:
+class _ObservedChunks:
     """The chunks of a body on their way, shown to a collector."""
 
     __slots__ = ("_chunks", "_collector")
@@ -180,7 +172,7 @@ class _Watched:
         self._chunks = chunks
         self._collector = collector
 
-    def __aiter__(self) -> "_Watched":
+    def __aiter__(self) -> "_ObservedChunks":
         return self
 
     async def __anext__(self) -> bytes:
@@ -193,7 +185,7 @@ class _Watched:
         return chunk
 
 
-def _verdict(exchange: Exchange, decision: Decision, status: int | None) -> tuple[bool | None, str | None]:
+def _judge(exchange: Exchange, decision: Decision, status: int | None) -> tuple[bool | None, str | None]:
     """Whether the call was let through, and if not, why. Nothing was decided on a client that left before."""
     refusal = exchange.find(RefusalContext)
     if refusal is not None:

@@ -1,7 +1,4 @@
-"""`McpProtectionFilter`: an MCP server as a protected resource (gateway-config reference, section 3.3.
-
-RFC 9728).
-"""
+"""`McpProtectionFilter`: an MCP server as a protected resource (gateway-config reference 3.3, RFC 9728)."""
 
 from collections.abc import Awaitable
 from typing import Final, Self
@@ -20,6 +17,7 @@ from deputize.http.messages import Body, Headers, Response
 from deputize.kernel import pointers
 from deputize.kernel.pointers import Absent
 from deputize.kernel.uris import UriError, is_same_resource, parse_origin, parse_target
+from deputize.kernel.values import JsonObject
 from deputize.mcp.challenge import Challenge, bearer, relayed_challenges
 from deputize.mcp.errors import bad_gateway
 from deputize.mcp.metadata import ProtectedResource, well_known_path, well_known_url
@@ -46,11 +44,9 @@ class MetadataHandler:
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
         """Answer GET and HEAD; the document is public."""
-        return (
-            self._answer(exchange)
-            if self._wrapping is None
-            else self._wrapping.filter(exchange, self._answer)
-        )
+        if self._wrapping is None:
+            return self._answer(exchange)
+        return self._wrapping.filter(exchange, self._answer)
 
     async def _answer(self, exchange: Exchange) -> Response:
         if exchange.request.method not in {"GET", "HEAD"}:
@@ -61,9 +57,8 @@ class MetadataHandler:
 class McpProtectionFilter:
     """Token, then audience, then actor, then scope.
 
-    Only the gateway challenges the client, and leads it to the resource's metadata.
-
-    A redirect of the MCP server to another origin is 502 for the client: it would be challenged there.
+    Only the gateway challenges the client, and leads it to the resource's metadata. A redirect of the MCP
+    server to another origin is 502 for the client: it would be challenged there.
     """
 
     class Config(Settings):
@@ -114,14 +109,21 @@ class McpProtectionFilter:
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
         """Publish the metadata on the gateway itself, where the route's condition does not reach."""
-        path = _checked_path(config.resource_id, context)
+        resource_id = config.resource_id
+        try:
+            well_known_url(resource_id)
+            path = well_known_path(resource_id)
+            parse_target(path.encode())
+        except (UriError, UnicodeEncodeError) as error:
+            reason = f"{resource_id!r} cannot be a resource: {error}"
+            raise context.error("resourceId", reason, "give the URL clients connect to") from error
+        if "#" in resource_id:
+            raise context.error("resourceId", "a resource has no fragment", "remove everything from '#'")
         _advise(config, context)
         resource_server = context.refer(
             config.resource_server_filter, OAuth2ResourceServerFilter, "resourceServerFilter"
         )
-        document = ProtectedResource(
-            config.resource_id, (config.authorization_server_uri,), config.supported_scopes
-        )
+        document = ProtectedResource(resource_id, (config.authorization_server_uri,), config.supported_scopes)
         wrapping = (
             context.refer(config.well_known_filter, Filter, "wellKnownFilter")
             if config.well_known_filter
@@ -134,67 +136,59 @@ class McpProtectionFilter:
         """Pass on without the token, or refuse."""
         token = await self._resource_server.authenticate(exchange)
         if isinstance(token, Refusal):
-            return self._refused(exchange, token)
-        refusal = self._policy(exchange, token)
+            return self._refuse(exchange, token)
+        refusal = self._authorize(exchange, token)
         if refusal is not None:
-            return self._refused(exchange, refusal)
+            return self._refuse(exchange, refusal)
         if not self._forward_token:
             exchange.request.headers.remove("Authorization")
-        response = await self._resource_server.pass_on(exchange, token, next, self._policy, self._resource_id)
+        response = await self._resource_server.pass_on(
+            exchange, token, next, self._authorize, self._resource_id
+        )
         if response.status in {401, 407} or _CHALLENGE in response.headers:
             response = await self._challenge_ourselves(exchange, response)
         if 300 <= response.status < 400 and _LOCATION in response.headers:
             response = await self._redirect_within(exchange, response)
         return response
 
-    def _policy(self, exchange: Exchange, token: OAuth2Context) -> Refusal | None:
+    def _authorize(self, exchange: Exchange, token: OAuth2Context) -> Refusal | None:
         if self not in token.accepted_by:
-            fault = self._audience_fault(token) or self._actor_fault(token)
+            fault = self._find_audience_fault(token.info)
             if fault is not None:
-                return fault
+                return self._resource_server.invalid_token(fault)
+            if self._require_actor and token.subject.act[:1] in {(), ("?",)}:
+                reason = (
+                    "nobody acts for the user: the token has no act.sub (was the delegation refused by the "
+                    "mapping of act?)"
+                )
+                # without an error code: neither the same scopes nor more of them would help
+                return Refusal(403, "actor_required", reason, bearer())
             token.accepted_by.add(self)
         return self._resource_server.authorize(exchange, token)
 
-    def _audience_fault(self, token: OAuth2Context) -> Refusal | None:
-        found = pointers.follow(token.info, self._parts)
+    def _find_audience_fault(self, info: JsonObject) -> str | None:
+        """Why the token is not for this resource. A pointer to one element of a list means that element."""
+        found = pointers.follow(info, self._parts)
         if isinstance(found, Absent):
-            return self._resource_server.invalid_token(f"the token says nothing at {self._pointer}")
-        is_list = isinstance(found, list) and not isinstance(
-            pointers.follow(token.info, self._parts[:-1]), list
-        )
-        audiences = [
-            each
-            for each in (found if isinstance(found, list) and is_list else [found])
-            if isinstance(each, str)
-        ]
-        if any(is_same_resource(each, self._resource_id) for each in audiences):
+            return f"the token says nothing at {self._pointer}"
+        within_list = isinstance(pointers.follow(info, self._parts[:-1]), list)
+        audiences = found if isinstance(found, list) and not within_list else [found]
+        if any(isinstance(each, str) and is_same_resource(each, self._resource_id) for each in audiences):
             return None
-        return self._resource_server.invalid_token(
-            f"the token is for another resource: {self._pointer} is not {self._resource_id}"
-        )
+        return f"the token is for another resource: {self._pointer} is not {self._resource_id}"
 
-    def _actor_fault(self, token: OAuth2Context) -> Refusal | None:
-        """A 403 without error code: neither the same scopes nor more of them would help."""
-        if not self._require_actor or (token.subject.act and token.subject.act[0] != "?"):
-            return None
-        reason = (
-            "nobody acts for the user: the token has no act.sub (was the delegation refused by the "
-            "mapping of act?)"
-        )
-        return Refusal(403, "actor_required", reason, bearer())
-
-    def _refused(self, exchange: Exchange, refusal: Refusal) -> Response:
+    def _refuse(self, exchange: Exchange, refusal: Refusal) -> Response:
         challenge = refusal.challenge
         if challenge is not None:
             required = self._resource_server.required_scopes(exchange) if refusal.status == 401 else None
-            challenge = self._pointing_at_metadata(challenge, required)
+            challenge = self._point_at_metadata(challenge, required)
         response = Refusal(refusal.status, refusal.error, refusal.reason, challenge).response(exchange)
         if refusal.status >= 500:
             return error_response(exchange, bad_gateway("the token cannot be checked", status=refusal.status))
         return response
 
     async def _challenge_ourselves(self, exchange: Exchange, response: Response) -> Response:
-        """The server's answer without its demands for authentication.
+        """Take the server's demands for authentication out of its answer.
 
         A server that did not get the client's token cannot judge it: its 401 would send the client for
         another token, which changes nothing, or to an authority of the server's choice. One that got the
@@ -217,11 +211,11 @@ class McpProtectionFilter:
         challenges = relayed_challenges(response.headers.get_all(_CHALLENGE)) if saw_the_token else []
         response.headers.remove(_CHALLENGE)
         for challenge in challenges or ([bearer()] if response.status == 401 else []):
-            response.headers.add(_CHALLENGE, str(self._pointing_at_metadata(challenge)))
+            response.headers.add(_CHALLENGE, str(self._point_at_metadata(challenge)))
         return response
 
     async def _redirect_within(self, exchange: Exchange, response: Response) -> Response:
-        """A redirect that stays here.
+        """Let pass only a redirect that stays here.
 
         A client that followed it elsewhere would be challenged there, by whomever the server chose.
         """
@@ -244,26 +238,12 @@ class McpProtectionFilter:
         )
         return error_response(exchange, bad_gateway("the MCP server redirects to another place"))
 
-    def _pointing_at_metadata(self, challenge: Challenge, scopes: tuple[str, ...] | None = None) -> Challenge:
+    def _point_at_metadata(self, challenge: Challenge, scopes: tuple[str, ...] | None = None) -> Challenge:
         if self._realm is not None:
             challenge = challenge.having("realm", self._realm)
         if scopes:
             challenge = challenge.having("scope", " ".join(scopes))
         return challenge.having("resource_metadata", self._metadata_url)
-
-
-def _checked_path(resource_id: str, context: BuildContext) -> str:
-    try:
-        well_known_url(resource_id)
-        path = well_known_path(resource_id)
-        parse_target(path.encode())
-    except (UriError, UnicodeEncodeError) as error:
-        raise context.error(
-            "resourceId", f"{resource_id!r} cannot be a resource: {error}", "give the URL clients connect to"
-        ) from error
-    if "#" in resource_id:
-        raise context.error("resourceId", "a resource has no fragment", "remove everything from '#'")
-    return path
 
 
 def _advise(config: McpProtectionFilter.Config, context: BuildContext) -> None:

@@ -1,7 +1,4 @@
-"""`McpValidationFilter`.
-
-Lets through what is an MCP message beyond doubt (gateway-config reference, section 3.2).
-"""
+"""`McpValidationFilter`: lets through what is an MCP message beyond doubt (gateway-config reference 3.2)."""
 
 import json
 import re
@@ -27,7 +24,7 @@ from deputize.mcp import errors, versions
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
 from deputize.mcp.frames import policy_key
-from deputize.mcp.headers import RoutingFields, read_fields
+from deputize.mcp.headers import read_fields
 from deputize.mcp.validation import Message, Rules, check_head, check_message, check_opening
 
 log = structlog.get_logger()
@@ -81,7 +78,7 @@ class McpValidationFilter:
                 "preferredServerVersion", "no version that is agreed on by initialize", f"use one of {known}"
             )
         origins = {text: normalise_origin(text) for text in config.accepted_origins}
-        patterns = [_compiled(text, context) for text, origin in origins.items() if origin is None]
+        patterns = [_compile_origin(text, context) for text, origin in origins.items() if origin is None]
         whole = frozenset(origin for origin in origins.values() if origin is not None)
         return cls(
             whole,
@@ -92,59 +89,63 @@ class McpValidationFilter:
     async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
         """Pass on with an `McpContext`, or refuse."""
         request = exchange.request
-        outcome = self._fields(request)
-        if isinstance(outcome, RoutingFields):
-            too_large = None if request.body.buffered is not None else await self._gather(request)
-            outcome = too_large or self._message(outcome, request)
-        if isinstance(outcome, Rejection):
-            return await _refuse(exchange, outcome, self._rules.max_body_size)
-        context = _context(outcome)
+        message = await self._validate(request)
+        if isinstance(message, Rejection):
+            log.info(
+                "an MCP message is refused",
+                code=message.code,
+                reason=message.message,
+                transaction=exchange.transaction_id,
+            )
+            exchange.put(RefusalContext(str(message.code), message.kind))
+            if message.status == 413:  # the body has been read as far as it is going to be
+                return error_response(exchange, message)
+            return await refuse_unread(exchange, message, self._rules.max_body_size)
+        frame = message.frame
+        context = McpContext(
+            message, policy_key(frame.method, frame.params) if frame and frame.method else None
+        )
         exchange.put(context)
         keep_for_mcp(request)
-        if outcome.frame is not None and outcome.frame.method == "initialize":
-            _ask_for_version(request, outcome)
+        if frame is not None and frame.method == "initialize":
+            _ask_for_version(request, message)
         response = await next(exchange)
-        response.headers.remove(
-            "Set-Cookie"
-        )  # it would be a cookie of the gateway's host, for whatever else lives there
-        _observe(context, response)
+        # it would be a cookie of the gateway's host, for whatever else lives there
+        response.headers.remove("Set-Cookie")
+        streams = is_event_stream(response.headers)
+        context.server_message_type = "MCP_SSE_STREAM_INITIALIZATION" if streams else "MCP_MESSAGE"
+        context.server_body = None if streams else response.body.buffered
         return response
 
-    def _fields(self, request: Request) -> RoutingFields | Rejection:
-        """What the head says, unless it is reason enough to refuse."""
+    async def _validate(self, request: Request) -> Message | Rejection:
+        """The message, or why it is refused; the body is not read when the head is reason enough."""
         fields = read_fields(request.headers.raw)
         if isinstance(fields, Rejection):
             return fields
-        return self._origin_fault(fields) or check_head(request.method, fields) or fields
-
-    async def _gather(self, request: Request) -> Rejection | None:
-        try:
-            await request.body.read(self._rules.max_body_size)
-        except BodyTooLarge:
-            return errors.too_large(self._rules.max_body_size)
-        return None
-
-    def _message(self, fields: RoutingFields, request: Request) -> Message | Rejection:
+        if fields.origin is not None and not self._accepts_origin(fields.origin):
+            return errors.origin_refused()
+        rejection = check_head(request.method, fields)
+        if rejection is not None:
+            return rejection
+        if request.body.buffered is None:
+            try:
+                await request.body.read(self._rules.max_body_size)
+            except BodyTooLarge:
+                return errors.too_large(self._rules.max_body_size)
+        body = request.body.buffered or b""
         if request.method != "POST":
-            return check_opening(request.method, fields, request.body.buffered or b"")
-        return check_message(fields, request.body.buffered or b"", self._rules)
+            return check_opening(request.method, fields, body)
+        return check_message(fields, body, self._rules)
 
-    def _origin_fault(self, fields: RoutingFields) -> Rejection | None:
-        """Compared in one spelling, so that an attacker has no choice of spellings.
-
-        What is no origin only fits `.*`.
-        """
-        if fields.origin is None:
-            return None
-        origin = normalise_origin(fields.origin)
+    def _accepts_origin(self, presented: str) -> bool:
+        """Compares one spelling, so that an attacker has no choice; what is no origin only fits `.*`."""
+        origin = normalise_origin(presented)
         if origin is None:
-            accepted = any(pattern.source == _ANY for pattern in self._patterns)
-        else:
-            accepted = origin in self._origins or any(pattern.matches(origin) for pattern in self._patterns)
-        return None if accepted else errors.origin_refused()
+            return any(pattern.source == _ANY for pattern in self._patterns)
+        return origin in self._origins or any(pattern.matches(origin) for pattern in self._patterns)
 
 
-def _compiled(pattern: str, context: BuildContext) -> Pattern:
+def _compile_origin(pattern: str, context: BuildContext) -> Pattern:
     if pattern == _ANY:
         context.warn(
             "acceptedOrigins",
@@ -167,43 +168,11 @@ def _compiled(pattern: str, context: BuildContext) -> Pattern:
         ) from error
 
 
-async def _refuse(exchange: Exchange, rejection: Rejection, limit: int) -> Response:
-    """The answer; a body too large has been read as far as it is going to be."""
-    log.info(
-        "an MCP message is refused",
-        code=rejection.code,
-        reason=rejection.message,
-        transaction=exchange.transaction_id,
-    )
-    exchange.put(RefusalContext(str(rejection.code), rejection.kind))
-    return (
-        error_response(exchange, rejection)
-        if rejection.status == 413
-        else await refuse_unread(exchange, rejection, limit)
-    )
-
-
-def _context(message: Message) -> McpContext:
-    frame = message.frame
-    return McpContext(
-        message, policy_key(frame.method, frame.params) if frame is not None and frame.method else None
-    )
-
-
 def _ask_for_version(request: Request, message: Message) -> None:
-    """An `initialize` for a version unknown here is passed on asking for one that is known.
-
-    The client may then decline.
-    """
+    """Make an `initialize` for an unknown version ask for a known one, which the client may then decline."""
     document = dict(message.frame.document) if message.frame else {}
     params = document.get("params")
     if isinstance(params, dict) and params.get("protocolVersion") != message.version:
         document["params"] = {**params, "protocolVersion": message.version}
         request.body = Body(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
         request.headers.set("Content-Length", str(request.body.length))
-
-
-def _observe(context: McpContext, response: Response) -> None:
-    streams = is_event_stream(response.headers)
-    context.server_message_type = "MCP_SSE_STREAM_INITIALIZATION" if streams else "MCP_MESSAGE"
-    context.server_body = None if streams else response.body.buffered

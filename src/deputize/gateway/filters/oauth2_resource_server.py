@@ -1,18 +1,14 @@
-"""`OAuth2ResourceServerFilter`.
-
-Lets through who presents a valid token with the required scopes (gateway-config reference 4.1).
-"""
+"""`OAuth2ResourceServerFilter`: valid tokens with the required scopes pass (gateway-config reference 4.1)."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Final, Self
 
 import structlog
 from pydantic import Field
 
-from deputize.expressions import ExpressionError, Template
+from deputize.expressions import ExpressionError
 from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.exchange.bindings import as_text
 from deputize.gateway.exchange.contexts import BoundContext, OAuth2Context, RefusalContext
@@ -126,10 +122,14 @@ class OAuth2ResourceServerFilter:
         """Scopes that are constant are evaluated once."""
         self._resolver = resolver
         self._recall: Callable[[str], OAuth2Context | None] = (
-            resolver.recall if isinstance(resolver, TokenCache) else _nothing
+            resolver.recall if isinstance(resolver, TokenCache) else lambda _: None
         )
         self._scopes = config.scopes
-        self._fixed = _fixed_scopes(config.scopes)
+        self._fixed = (
+            _split_scopes([as_text(scope.evaluate({})) for scope in config.scopes])
+            if all(scope.is_constant for scope in config.scopes)
+            else None
+        )
         self._require_https = config.require_https
         self._realm = config.realm
         self._recheck_interval = config.stream_recheck_interval
@@ -165,10 +165,9 @@ class OAuth2ResourceServerFilter:
     async def pass_on(
         self, exchange: Exchange, token: OAuth2Context, following: Next, policy: Policy, resource: str = ""
     ) -> Response:
-        """Pass on what was accepted, within the session of its token, and see that a stream ends when the
-        token does.
+        """Pass on what was accepted, within the session of its token; a stream ends when the token does.
 
-        `policy` is put again while a stream is open; sessions of one `resource` are unknown at others.
+        `policy` is asked again while a stream is open; sessions of one `resource` are unknown at others.
         """
         opened = self._sessions.open(exchange.request.headers, token, resource)
         if isinstance(opened, Rejection):
@@ -182,61 +181,44 @@ class OAuth2ResourceServerFilter:
             return await refuse_unread(exchange, opened)
         response = await following(exchange)
         self._sessions.seal(exchange.request.headers, response.headers, token, resource, opened)
-        if is_open_stream(response):
-            ends = token.expires_at if _stays_open(exchange) else None
-            lifetime = None if ends is None else ends - self._context.instance.clock.now()
-            watch(
-                exchange,
-                response,
-                lifetime,
-                self._recheck_interval,
-                partial(self._no_longer_accepted, token, policy),
-            )
+        if not is_open_stream(response):
+            return response
+        ends, clock = token.expires_at, self._context.instance.clock
+
+        async def ask(exchange: Exchange) -> str | None:
+            if ends is not None and ends <= clock.now():
+                return None  # what an expired token may still do depends on how the stream was opened
+            found = await resolve_anew(self._resolver, token.token, exchange)
+            refusal = found if isinstance(found, RejectedToken) else policy(exchange, found)
+            return None if refusal is None else refusal.reason
+
+        lifetime = None if ends is None or not _stays_open(exchange) else ends - clock.now()
+        watch(exchange, response, lifetime, self._recheck_interval, ask)
         return response
 
-    async def _no_longer_accepted(
-        self, token: OAuth2Context, policy: Policy, exchange: Exchange
-    ) -> str | None:
-        """As `stream_watch.Ask`.
-
-        An expired token is not asked about: what it may still do is decided by how the stream was opened.
-        """
-        if token.expires_at is not None and token.expires_at <= self._context.instance.clock.now():
-            return None
-        found = await resolve_anew(self._resolver, token.token, exchange)
-        refusal = found if isinstance(found, RejectedToken) else policy(exchange, found)
-        return None if refusal is None else refusal.reason
-
     async def authenticate(self, exchange: Exchange) -> OAuth2Context | Refusal:
-        """The valid token that the request presents; its scopes are not looked at yet.
-
-        Leaves it as a context.
-        """
-        token = self._presented(exchange)
+        """Find the valid token that the request presents, whatever its scopes, and leave it as a context."""
+        token = self._read_token(exchange)
         if isinstance(token, Refusal):
             return token
-        found = self._recall(token) or await self._resolve(token, exchange)
-        if isinstance(found, Refusal):
-            return found
+        found = self._recall(token)
+        if found is None:
+            try:
+                resolved = await self._resolver.resolve(token, exchange)
+            except ResolutionError as error:
+                return Refusal(error.status, "temporarily_unavailable", error.reason)
+            if isinstance(resolved, RejectedToken):
+                return self.invalid_token(resolved.reason)
+            found = resolved
         exchange.put(found)
         return found
-
-    async def _resolve(self, token: str, exchange: Exchange) -> OAuth2Context | Refusal:
-        try:
-            found = await self._resolver.resolve(token, exchange)
-        except ResolutionError as error:
-            return Refusal(error.status, "temporarily_unavailable", error.reason)
-        return self.invalid_token(found.reason) if isinstance(found, RejectedToken) else found
 
     def authorize(self, exchange: Exchange, token: OAuth2Context) -> Refusal | None:
         """`None` when the token has every required scope."""
         required = self.required_scopes(exchange)
         if required is None:
-            return Refusal(
-                500,
-                "server_error",
-                "a required scope cannot be computed: its expression failed or yielded nothing",
-            )
+            reason = "a required scope cannot be computed: its expression failed or yielded nothing"
+            return Refusal(500, "server_error", reason)
         if token.scopes.issuperset(required):
             return None
         missing = [scope for scope in required if scope not in token.scopes]
@@ -257,54 +239,32 @@ class OAuth2ResourceServerFilter:
                 transaction=exchange.transaction_id,
             )
             return None
-        return _split(texts)
+        return _split_scopes(texts)
 
     def invalid_token(self, reason: str) -> Refusal:
-        """The one refusal of every token that is not valid here, whatever the reason (RFC 6750 section
-        3.1).
-        """
+        """The one refusal of tokens that are not valid here, for whatever reason (RFC 6750 section 3.1)."""
         description = "The access token is missing, expired, revoked or not meant for this resource"
-        return Refusal(
-            401,
-            "invalid_token",
-            reason,
-            bearer(realm=self._realm, error="invalid_token", error_description=description),
-        )
+        challenge = bearer(realm=self._realm, error="invalid_token", error_description=description)
+        return Refusal(401, "invalid_token", reason, challenge)
 
-    def _presented(self, exchange: Exchange) -> str | Refusal:
+    def _read_token(self, exchange: Exchange) -> str | Refusal:
         if self._require_https and not exchange.peer.secure:
-            return Refusal(
-                403,
-                "insecure_transport",
-                "the request did not come over TLS: use https, or set requireHttps to false",
-            )
+            reason = "the request did not come over TLS: use https, or set requireHttps to false"
+            return Refusal(403, "insecure_transport", reason)
         credentials = exchange.request.headers.get_all("authorization")
-        if not credentials or not credentials[0][:7].lower().startswith("bearer"):
-            return self._no_token(len(credentials))
+        if not credentials or (len(credentials) == 1 and credentials[0][:6].lower() != "bearer"):
+            reason = "the request carries no bearer token"
+            return Refusal(401, "missing_token", reason, bearer(realm=self._realm))
         match = _BEARER.fullmatch(credentials[0]) if len(credentials[0]) <= _MAX_TOKEN else None
         if match is None or len(credentials) > 1:
-            return self._malformed()
+            reason = "not exactly one well-formed Authorization header"
+            challenge = bearer(realm=self._realm, error="invalid_request")
+            return Refusal(400, "invalid_request", reason, challenge)
         return match[1]
-
-    def _no_token(self, count: int) -> Refusal:
-        if count > 1:
-            return self._malformed()
-        return Refusal(401, "missing_token", "the request carries no bearer token", bearer(realm=self._realm))
-
-    def _malformed(self) -> Refusal:
-        return Refusal(
-            400,
-            "invalid_request",
-            "not exactly one well-formed Authorization header",
-            bearer(realm=self._realm, error="invalid_request"),
-        )
 
 
 def _stays_open(exchange: Exchange) -> bool:
-    """Whether the answer is a stream that lasts as long as both sides want.
-
-    The answer to one call may finish.
-    """
+    """Whether the answer lasts as long as both sides want; the answer to one call may finish."""
     mcp = exchange.find(McpContext)
     return exchange.request.method == "GET" or (
         mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen"
@@ -314,7 +274,7 @@ def _stays_open(exchange: Exchange) -> bool:
 def _session_secrets(
     config: OAuth2ResourceServerFilter.Config, context: BuildContext
 ) -> Callable[[], Sequence[bytes]]:
-    """What asks for the secrets at each use, so that they may be rotated; all have to be there now.
+    """How to ask for the secrets at each use, so that they may be rotated; all have to be there now.
 
     Raises `ConfigurationError`.
     """
@@ -352,18 +312,8 @@ def _session_secrets(
     return secrets
 
 
-def _nothing(_: str) -> None:
-    """What a resolver without memory recalls."""
-
-
-def _fixed_scopes(scopes: Sequence[Template]) -> tuple[str, ...] | None:
-    if not all(scope.is_constant for scope in scopes):
-        return None
-    return _split([as_text(scope.evaluate({})) for scope in scopes])
-
-
-def _split(texts: Sequence[str | None]) -> tuple[str, ...] | None:
-    """A text may hold several scopes; one that is null or empty fails closed."""
+def _split_scopes(texts: Sequence[str | None]) -> tuple[str, ...] | None:
+    """Every scope in `texts`, each of which may hold several; `None`, to fail closed, if one is empty."""
     if not all(texts):
         return None
     return tuple(dict.fromkeys(scope for text in texts if text for scope in text.split()))

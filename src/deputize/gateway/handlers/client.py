@@ -11,10 +11,7 @@ from deputize.http.upstream import Upstream
 
 
 class ClientHandler:
-    """What goes wrong is raised as `UpstreamError` for the caller to judge.
-
-    A client whose exchange it ends gets 500.
-    """
+    """What goes wrong is raised as `UpstreamError` for the caller to judge; a client it reaches gets 500."""
 
     class Config(UpstreamSettings):
         """Nothing beyond what such handlers have in common."""

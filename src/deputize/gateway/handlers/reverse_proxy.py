@@ -27,9 +27,8 @@ log = structlog.get_logger()
 class ReverseProxyHandler:
     """Streams both bodies.
 
-    An answer that does not come is 502 for the client, 503 for want of room, 504 where it took too long.
-
-    MCP clients get a JSON-RPC error with it, on routes with an `McpValidationFilter`; the log explains each.
+    An answer that does not come is 502 for the client, 503 for want of room, 504 where it took too long. MCP
+    clients get a JSON-RPC error with it, on routes with an `McpValidationFilter`; the log explains each.
     """
 
     class Config(UpstreamSettings):
@@ -62,7 +61,7 @@ class ReverseProxyHandler:
         try:
             response = await self._send(exchange.request)
         except UpstreamError as error:
-            status, fix = self._explained(error)
+            status, fix, told = self._explain(error)
             log.warning(
                 "the upstream failed",
                 handler=self._name,
@@ -71,9 +70,13 @@ class ReverseProxyHandler:
                 fix=fix,
                 transaction=exchange.transaction_id,
             )
-            return failure_response(exchange, status, self._told(error))
+            return failure_response(exchange, status, told)
         if is_mcp and response.status >= 502 and response.body.buffered == b"":
-            return _with_error(exchange, response)
+            # usually of something in between: say as much in JSON-RPC
+            failure = failure_response(exchange, response.status, "the MCP server is not available")
+            response.body = failure.body
+            response.headers.set("Content-Type", failure.headers.get("content-type") or "")
+            return response
         if is_mcp and response.status == 404 and exchange.request.headers.get("Mcp-Session-Id") is None:
             log.warning(
                 "the MCP server knows nothing at this path",
@@ -86,55 +89,40 @@ class ReverseProxyHandler:
             )
         return response
 
-    def _explained(self, error: UpstreamError) -> tuple[int, str]:
-        """Status, and what the operator can do about it."""
-        match error:
-            case StreamsExhausted():
-                return 503, "raise streams, or limit how many a client may open with a ThrottlingFilter"
-            case PoolExhausted():
-                return 503, "raise connections or waitQueueSize, or limit clients with a ThrottlingFilter"
-            case ConnectTimeout():
-                return (
-                    504,
-                    "raise connectionTimeout or connections, or have the upstream accept and answer sooner",
-                )
-            case UpstreamTimeout():
-                return 504, "raise soTimeout, have the upstream answer sooner, or with an event stream"
-            case _:
-                return 502, ""
+    def _explain(self, error: UpstreamError) -> tuple[int, str, str]:
+        """Status, what the operator can do about it, and what the client may know.
 
-    def _told(self, error: UpstreamError) -> str:
-        """What the client may know.
-
-        That waiting longer is a setting here, and nothing about what is behind.
+        The client learns that waiting longer is a setting here, and nothing about what is behind.
         """
         match error:
             case StreamsExhausted():
-                return "as many event streams are open as the gateway's setting streams allows"
-            case PoolExhausted():
-                return "more requests wait for the MCP server than the gateway's setting waitQueueSize allows"
-            case ConnectTimeout():
                 return (
-                    f"no connection to the MCP server within "
-                    f"{_seconds(self._config.connection_timeout)} (connectionTimeout)"
+                    503,
+                    "raise streams, or limit how many a client may open with a ThrottlingFilter",
+                    "as many event streams are open as the gateway's setting streams allows",
+                )
+            case PoolExhausted():
+                return (
+                    503,
+                    "raise connections or waitQueueSize, or limit clients with a ThrottlingFilter",
+                    "more requests wait for the MCP server than the gateway's setting waitQueueSize allows",
+                )
+            case ConnectTimeout():
+                limit = _seconds(self._config.connection_timeout)
+                return (
+                    504,
+                    "raise connectionTimeout or connections, or have the upstream accept and answer sooner",
+                    f"no connection to the MCP server within {limit} (connectionTimeout)",
                 )
             case UpstreamTimeout():
+                limit = _seconds(self._config.so_timeout)
                 return (
-                    f"the MCP server did not begin its answer within "
-                    f"{_seconds(self._config.so_timeout)} (soTimeout of the gateway)"
+                    504,
+                    "raise soTimeout, have the upstream answer sooner, or with an event stream",
+                    f"the MCP server did not begin its answer within {limit} (soTimeout of the gateway)",
                 )
             case _:
-                return "the MCP server cannot be reached, or did not answer as a server should"
-
-
-def _with_error(exchange: Exchange, response: Response) -> Response:
-    """A server's 5xx without a body, usually of something in between, with one that says as much in
-    JSON-RPC.
-    """
-    failure = failure_response(exchange, response.status, "the MCP server is not available")
-    response.body = failure.body
-    response.headers.set("Content-Type", failure.headers.get("content-type") or "")
-    return response
+                return 502, "", "the MCP server cannot be reached, or did not answer as a server should"
 
 
 def _seconds(limit: float | None) -> str:

@@ -1,7 +1,4 @@
-"""`SequenceHandler`.
-
-Handlers in turn while each answer satisfies its postcondition (gateway-config reference 5.1).
-"""
+"""`SequenceHandler`: handlers in turn while postconditions hold (gateway-config reference 5.1)."""
 
 from collections.abc import Sequence
 from typing import Self
