@@ -129,3 +129,10 @@ def test_the_collector_leaves_alone_what_was_loaded():
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+@given(st.lists(st.text(max_size=4) | st.integers(0, 9), max_size=4))
+def test_a_position_below_another_names_the_member_there(parts):
+    below = Position("f", "/a", 3, 7).below(*parts)
+    assert (below.file, below.line, below.column) == ("f", None, None)
+    assert pointers.split(below.pointer) == ("a", *map(str, parts))

@@ -39,6 +39,7 @@ Item = TypeVar("Item")
 SomeSettings = TypeVar("SomeSettings", bound="Settings")
 BASE_URI = "baseURI"
 UNSUPPORTED_DECORATORS = frozenset({"capture", "timer", "tracing"})
+"""Read without effect, and warned about."""
 DECORATORS = frozenset({BASE_URI}) | UNSUPPORTED_DECORATORS
 """Members beside an object's `type`, or among those of a route, that decorate it."""
 
@@ -147,7 +148,7 @@ def warnings_about(settings: Settings, position: Position, owner: str) -> Iterat
 
 
 def expressions(settings: Settings, pointer: str = "") -> Iterator[tuple[str, Template]]:
-    """Every runtime expression below `settings`, and its pointer."""
+    """Every runtime expression in `settings`, and its pointer."""
     for place, value in walk(settings, pointer):
         if isinstance(value, Template | Condition):
             yield place, value.template if isinstance(value, Condition) else value

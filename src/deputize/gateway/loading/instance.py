@@ -1,7 +1,4 @@
-"""An instance directory as a loaded gateway.
-
-`admin.json`, `config.json` and the routes, everything built, nothing listening.
-"""
+"""Loads a gateway from its instance directory: everything is built, nothing listens."""
 
 from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -39,11 +36,13 @@ GLOBAL = "the gateway's own configuration"
 
 @dataclass(frozen=True, slots=True)
 class LoadedInstance:
-    """What was built from the files. `admin_heap` holds what only listeners may refer to."""
+    """What was built from `admin.json`, `config.json` and the route files."""
 
     admin: SettingsFile[AdminSettings]
     admin_heap: Heap
+    """The objects of `admin.json`, which only listeners may refer to."""
     entry: Handler
+    """Answers every exchange."""
     registry: Registry
     deployment: Deployment = field(repr=False)
 
@@ -67,7 +66,7 @@ class LoadedInstance:
 
 
 class GatewayHandler:
-    """Where every exchange begins: paths the gateway serves itself, then the main handler."""
+    """Serves published endpoints itself, and passes everything else to the main handler."""
 
     __slots__ = ("_describe", "_handle", "_published")
 
@@ -77,14 +76,14 @@ class GatewayHandler:
         self._describe = client.describe
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
-        """Pass on, with the client described by the gateway instead of by itself."""
+        """Describe the client as the gateway sees it, then answer or pass on."""
         self._describe(exchange)
         own = self._published.find(exchange.request.target.path)
         return self._handle(exchange) if own is None else own.handle(exchange)
 
 
 class ObservedHandler:
-    """A handler all of whose exchanges are shown to the access audit of the gateway's own configuration."""
+    """Shows each exchange to the access audit of `config.json` before `handler` gets it."""
 
     __slots__ = ("_handle", "_observe")
 
@@ -93,7 +92,7 @@ class ObservedHandler:
         self._handle = handler.handle
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
-        """Show, and pass on."""
+        """Observe, and pass on."""
         self._observe(exchange)
         return self._handle(exchange)
 

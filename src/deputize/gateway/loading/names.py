@@ -1,4 +1,4 @@
-"""The names that runtime expressions may read, and what becomes of others.
+"""Checks the names that runtime expressions read.
 
 A name that nothing declares is a typing error: the condition `contexts.mpc.name != 'danger'` would hold for
 everybody. It is refused when the file is loaded. Names that PingGateway has and this gateway has not are
@@ -14,32 +14,29 @@ from deputize.gateway.exchange.bindings import CORE_CONTEXTS, SHAPE
 from deputize.gateway.exchange.contexts import RefusalContext, RouterContext, Shape
 from deputize.kernel.errors import ConfigurationError, Position
 
-_ELSEWHERE_ROOTS = frozenset({"session", "exchange", "globals"})
-_ELSEWHERE_CONTEXTS = frozenset(
+_PING_ROOTS = frozenset({"session", "exchange", "globals"})
+_PING_CONTEXTS = frozenset(
     {
-        *(
-            "accessAuditExtension",
-            "amSession",
-            "capturedPassword",
-            "cdsso",
-            "cdssoFailure",
-            "idpSelectionLogin",
-            "jwtBuilder",
-        ),
-        *(
-            "jwtValidation",
-            "jwtValidationError",
-            "oauth2TokenExchange",
-            "policyDecision",
-            "session",
-            "sessionInfo",
-            "ssoToken",
-            "sts",
-        ),
-        *("uma", "userProfile"),
+        "accessAuditExtension",
+        "amSession",
+        "capturedPassword",
+        "cdsso",
+        "cdssoFailure",
+        "idpSelectionLogin",
+        "jwtBuilder",
+        "jwtValidation",
+        "jwtValidationError",
+        "oauth2TokenExchange",
+        "policyDecision",
+        "session",
+        "sessionInfo",
+        "ssoToken",
+        "sts",
+        "uma",
+        "userProfile",
     }
 )
-_ELSEWHERE_MEMBERS = frozenset(
+_PING_MEMBERS = frozenset(
     {"matchedUri", "remainingUri", "uriTemplateVariables", "remoteUser", "fragment", "userInfo", "form"}
 )
 """What PingGateway has in its bindings (gateway-config reference 2.2), and this gateway has not."""
@@ -83,11 +80,9 @@ def _report_unknown(
     """The warning about the last of `names`, which is not in `shape`, or, raised, the error."""
     shown = ".".join(names)
     is_context = len(names) == 2 and names[0] in {"contexts", "context"}
-    elsewhere = (
-        _ELSEWHERE_ROOTS if len(names) == 1 else _ELSEWHERE_CONTEXTS if is_context else _ELSEWHERE_MEMBERS
-    )
+    only_ping = _PING_ROOTS if len(names) == 1 else _PING_CONTEXTS if is_context else _PING_MEMBERS
     near = difflib.get_close_matches(names[-1], shape, n=1)
-    if names[-1] in elsewhere or (len(names) > 1 and not is_context and not near):
+    if names[-1] in only_ping or (len(names) > 1 and not is_context and not near):
         return ConfigurationError(
             position, f"this gateway has no {shown}: it is always missing", "remove what depends on it"
         )
