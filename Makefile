@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
+# Tests start the programs again and again: each start would compile them anew where bytecode is not written.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test check test-all fmt bench docs clean
 
@@ -41,7 +44,7 @@ check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated files
 
 test-all: $(VENV)/.has-browser $(VENV)/.has-postgresql ## every suite, on PostgreSQL and Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
 	tools/install-browser
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not browser'
+	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not browser'
 	tools/with-postgresql $(BIN)/python -m pytest -q tests/contract
 	$(BIN)/python -m pytest -q -m browser  # by itself: the browser driver keeps an event loop of its own in the process
 	tools/test-pythons

@@ -1,20 +1,23 @@
 """Property tests draw the same examples each time, so that a red run is red again.
 
-`HYPOTHESIS_PROFILE=search` draws new and more.
+`HYPOTHESIS_PROFILE=search` draws new and more, `HYPOTHESIS_PROFILE=full` what `make test-all` draws.
 """
-
-import os
 
 import structlog
 from hypothesis import HealthCheck, settings
 
-settings.register_profile(
-    "repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
-)
-settings.register_profile(
-    "search", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=500
-)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+from support.examples import PROFILE, SHARES, examples
+
+for name in SHARES:
+    settings.register_profile(
+        name,
+        derandomize=name != "search",
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        max_examples=examples(100),
+    )
+settings.load_profile(PROFILE)
 
 # structlog's own default renders tracebacks with the local variables of every frame: seconds for each error
 # that a test provokes.

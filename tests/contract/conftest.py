@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import delete
 
-from deputize.authority.storage import EnvironmentRow, Put, Store, open_store, sqlite_url
+from deputize.authority.storage import EnvironmentRow, Put, Store, open_store
 from deputize.authority.storage.tables import DIRECTORY_VERSION, METADATA
 from deputize.oauth.records.store import User
+from support.databases import new_database
 
 ENVIRONMENT = "11111111-1111-4111-8111-111111111111"
 USER = User("22222222-2222-4222-8222-222222222222", ENVIRONMENT, "demouser", "$argon2id$...")
@@ -27,7 +28,7 @@ POSTGRES = os.environ.get("DEPUTIZE_TEST_POSTGRES")
     ]
 )
 def store_url(request, tmp_path) -> str:
-    return sqlite_url(tmp_path / "data") if request.param == "sqlite" else str(POSTGRES)
+    return new_database(tmp_path / "data") if request.param == "sqlite" else str(POSTGRES)
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from deputize.authority.environment_file import Application, EnvironmentFileInvalid, apply
-from deputize.authority.storage import open_store, sqlite_url
+from deputize.authority.storage import open_store
 from deputize.kernel.clock import SystemClock
+from support.databases import new_database
 
 FILES = sorted((Path(__file__).parent / "environment").glob("*.yaml"))
 MARK = "#! "
@@ -31,7 +32,7 @@ async def test_every_error_is_told_with_its_place(path, tmp_path):
     text = path.read_text("utf-8")
     expected = [line.removeprefix(MARK) for line in text.splitlines() if line.startswith(MARK)]
     application = Application(text.encode(), path.name, {"KNOWN": "known"}.get)
-    async with open_store(sqlite_url(tmp_path)) as store:
+    async with open_store(new_database(tmp_path)) as store:
         before = await store.directory_rows.load()
         with pytest.raises(EnvironmentFileInvalid) as caught:
             await apply(application, store, NoPasswords(), SystemClock())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from deputize.expressions import ExpressionError, compile_condition
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.kernel.errors import Position
+from support.examples import examples
 
 PATHS = st.sampled_from(["a", "b", "c.d", "c['e']", "list[0]"])
 WORDS = st.sampled_from(["'danger'", "'other'", "''", "5", "true", "false"])
@@ -81,7 +82,7 @@ def permitted(condition, values):
     return placed.permits(None)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(CONDITIONS, SOME, SOME)
 def test_what_is_permitted_without_a_value_is_permitted_with_any(condition, values, others):
     assume(permitted(condition, values))
@@ -93,7 +94,7 @@ def test_what_is_permitted_without_a_value_is_permitted_with_any(condition, valu
     assert held
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(CONDITIONS, SOME)
 def test_with_every_value_there_it_is_decided_as_usual(condition, values):
     assume(None not in values.values())

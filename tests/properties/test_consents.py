@@ -41,6 +41,7 @@ from support.agent_delegation import (
     USER_ID,
 )
 from support.authority import Browser, RunningAuthority, running_authority
+from support.examples import examples
 
 DAY = 86400
 SCOPES = ("x", "y", "z")
@@ -232,7 +233,7 @@ async def carry_out(
             model.agree(agent, asked)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(actions, min_size=1, max_size=10))
 async def test_nothing_is_had_silently_that_was_not_agreed_to_for_that_agent(steps):
     model = Model()

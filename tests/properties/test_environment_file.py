@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from deputize.authority.directory.assemble import assemble
 from deputize.authority.environment_file import Application, EnvironmentFileInvalid, apply
-from deputize.authority.storage import open_store, sqlite_url
+from deputize.authority.storage import open_store
+from support.databases import new_database
+from support.examples import examples
 
 NAMES = st.sampled_from(["alpha", "beta", "Gamma Delta", "é", "0"])
 SCOPES = st.lists(st.sampled_from(["read", "write", "a:b"]), max_size=3, unique=True)
@@ -87,7 +89,7 @@ async def apply_to(store, document):
 
 async def in_sequence(documents) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with open_store(sqlite_url(Path(folder))) as store:
+        async with open_store(new_database(Path(folder))) as store:
             for document in documents:
                 before = await store.directory_rows.load()
                 try:
@@ -99,7 +101,7 @@ async def in_sequence(documents) -> None:
                 assert assemble(await store.directory_rows.load(), "http://localhost", 1000.0).problems == ()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(FILES, min_size=1, max_size=4))
 def test_accepted_files_serve_and_settle(documents):
     asyncio.run(in_sequence(documents))
@@ -117,7 +119,7 @@ KINDS = {"resource": "resources", "agreement": "agreements", "policy": "policies
 
 async def changes_only_what_it_names(first, second) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        async with open_store(sqlite_url(Path(folder))) as store:
+        async with open_store(new_database(Path(folder))) as store:
             try:
                 await apply_to(store, first)
                 before = await store.directory_rows.load()
@@ -139,7 +141,7 @@ async def changes_only_what_it_names(first, second) -> None:
                 assert expected.items() <= after[row.id].document.items()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(FILES, FILES)
 def test_an_entry_changes_the_members_it_names_and_no_others(first, second):
     asyncio.run(changes_only_what_it_names(first, second))

@@ -45,6 +45,7 @@ from deputize.expressions.tree import (
     Unary,
     count,
 )
+from support.examples import examples
 from support.expression_source import gateway_source, mapping_source, shape
 
 LIBRARY = MAPPING_FUNCTIONS.by_name
@@ -360,7 +361,7 @@ def test_a_quoted_text_is_itself(text):
 
 
 @pytest.mark.parametrize("name", sorted(LIBRARY))
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(data=st.data())
 def test_library_functions_raise_nothing_but_our_own_errors(name, data):
     function = LIBRARY[name]
@@ -371,7 +372,7 @@ def test_library_functions_raise_nothing_but_our_own_errors(name, data):
 
 
 @pytest.mark.parametrize("name", sorted(GATEWAY_FUNCTIONS.by_name))
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(data=st.data())
 def test_gateway_functions_raise_nothing_but_our_own_errors(name, data):
     function = GATEWAY_FUNCTIONS.by_name[name]

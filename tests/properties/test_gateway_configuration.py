@@ -13,6 +13,7 @@ from deputize.gateway.loading.deployment import Deployment
 from deputize.gateway.loading.routes import build_route
 from deputize.kernel import strict_json
 from deputize.kernel.errors import ConfigurationError, Position
+from support.examples import examples
 from support.gateway import TYPES, heap_of, instance_for, registry_for
 
 WORDS = (
@@ -71,7 +72,7 @@ ROUTES = st.fixed_dictionaries(
 
 
 @given(ROUTES)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_route_is_built_or_refused_with_its_place(document):
     parent = heap_of(*DEFAULT_OBJECTS, registry=registry_for(instance_for()))
     context = parent.context("_router", Position("config.json"))

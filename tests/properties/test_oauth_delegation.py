@@ -41,6 +41,7 @@ from support.agent_delegation import (
     with_agent,
     with_resource,
 )
+from support.examples import examples
 
 AGENTS = [AGENT_ID, OTHER_ID]
 subs = st.sampled_from([*AGENTS, "stranger", "", 7, None])
@@ -200,7 +201,7 @@ async def _exchange(world, subject, case, extra):
         return None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(exchanges())
 def test_an_exchange_never_widens_scope_audience_or_lifetime_and_never_names_anybody_else(case):
     subject, response = outcome(case)
@@ -251,7 +252,7 @@ def test_missing_never_satisfies_the_use_case_s_mapping(client, actor, subject):
             assert value["sub"] == actor
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     st.lists(
         st.tuples(st.integers(0, 9), st.booleans(), st.booleans(), st.sampled_from(["agent", "test"])),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from deputize.oauth.errors import InvalidGrant
 from deputize.oauth.introspection import LiveToken, find_live_token
 from support.agent_delegation import AGENT, World, grant_id_of
+from support.examples import examples
 
 
 class Schedule:
@@ -59,7 +60,7 @@ async def redeem_concurrently(count, choices):
     return world, outcomes
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(1, 4), schedules)
 def test_a_code_is_redeemed_at_most_once_and_a_second_attempt_ends_what_the_first_gave(count, choices):
     async def run():
@@ -72,7 +73,7 @@ def test_a_code_is_redeemed_at_most_once_and_a_second_attempt_ends_what_the_firs
     asyncio.run(run())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(1, 5), schedules)
 def test_concurrent_refreshes_get_one_successor_that_works(count, choices):
     async def run():
@@ -99,7 +100,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(steps)
 def test_only_the_current_and_for_a_while_the_previous_token_work(history):
     """`history` says which token, counted from the newest, is used after how many seconds."""

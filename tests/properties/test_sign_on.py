@@ -15,6 +15,7 @@ from deputize.oauth.consents import is_in_force
 from deputize.oauth.token_state import grant_refusal
 from support.agent_delegation import AGENT_ID, AGREEMENT_ID, ENVIRONMENT_ID, USER_ID
 from support.authority import Browser, RunningAuthority, running_authority
+from support.examples import examples
 
 DAY = 86400
 ACTIONS = (
@@ -101,7 +102,7 @@ class Visit:
         assert is_in_force(consents.get(AGREEMENT_ID), agreement, now)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.lists(st.sampled_from(ACTIONS), min_size=1, max_size=14))
 async def test_a_code_means_a_living_sign_on_and_consent(actions):
     with tempfile.TemporaryDirectory() as folder:

@@ -16,8 +16,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from deputize.authority.storage import EnvironmentRow, Put, open_store, sqlite_url
+from deputize.authority.storage import EnvironmentRow, Put, open_store
 from deputize.oauth.records.store import User
+from support.databases import new_database
+from support.examples import examples
 from support.store_records import CODE, ENVIRONMENT, GRANT, SESSION, TOKEN, next_generation
 
 
@@ -28,7 +30,7 @@ class RefreshTokens(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.runner = asyncio.Runner()
-        self.opening = open_store(sqlite_url(Path(self.folder.name)))
+        self.opening = open_store(new_database(Path(self.folder.name)))
         self.store = self.run(self.opening.__aenter__())
         user = User(GRANT.authentication.user_id, ENVIRONMENT, "demouser", "")
         self.run(
@@ -89,5 +91,5 @@ class RefreshTokens(RuleBasedStateMachine):
 
 def test_refresh_tokens_behave_like_their_model():
     run_state_machine_as_test(
-        RefreshTokens, settings=settings(max_examples=8, stateful_step_count=12, deadline=None)
+        RefreshTokens, settings=settings(max_examples=examples(8), stateful_step_count=12, deadline=None)
     )

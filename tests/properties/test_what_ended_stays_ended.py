@@ -41,7 +41,6 @@ from deputize.authority.storage import (
     Remove,
     SecretRow,
     open_store,
-    sqlite_url,
 )
 from deputize.kernel import ids
 from deputize.kernel.digests import digest
@@ -64,6 +63,8 @@ from support.agent_delegation import (
     VERIFIER,
 )
 from support.authority import HASHER, NOW, Browser, RunningAuthority, TurnableClock, basic
+from support.databases import new_database
+from support.examples import examples
 
 POLICY_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a03"
 SECOND_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a02"
@@ -194,7 +195,7 @@ class Lives(RuleBasedStateMachine):
 
     async def open(self) -> None:
         folder = self.stack.enter_context(tempfile.TemporaryDirectory())
-        self.store = await self.stack.enter_async_context(open_store(sqlite_url(Path(folder))))
+        self.store = await self.stack.enter_async_context(open_store(new_database(Path(folder))))
         await self.change(
             *new_environment(
                 EnvironmentRow(
@@ -624,7 +625,9 @@ class Lives(RuleBasedStateMachine):
 
 
 def test_tokens_are_active_exactly_while_everything_they_rest_on_is_in_force():
-    run_state_machine_as_test(Lives, settings=settings(max_examples=6, stateful_step_count=20, deadline=None))
+    run_state_machine_as_test(
+        Lives, settings=settings(max_examples=examples(6), stateful_step_count=20, deadline=None)
+    )
 
 
 @pytest.mark.parametrize("ending", ENDINGS[1:])

@@ -23,11 +23,12 @@ from deputize.authority.audit import open_audit
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
-from deputize.authority.storage import EnvironmentRow, Put, Store, open_store, sqlite_url
+from deputize.authority.storage import EnvironmentRow, Put, Store, open_store
 from deputize.kernel import ids
 from deputize.oauth.grants.authorization_code import challenge_of
 from deputize.oauth.records.directory import Agent, Agreement, Directory, Environment
 from support import agent_delegation as use_case
+from support.databases import new_database
 
 PASSWORD = "correct horse battery staple"
 HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -131,7 +132,7 @@ async def running_authority(
     """Everything but sockets and wall clock is real."""
     environment = replace(use_case.ENVIRONMENT, issuer=f"{base_url}/{use_case.ENVIRONMENT_ID}/as")
     directory, clock = HeldDirectory(Directory(1, {environment.id: environment})), TurnableClock()
-    async with open_store(sqlite_url(folder)) as store, open_audit(folder / "audit") as audit:
+    async with open_store(new_database(folder)) as store, open_audit(folder / "audit") as audit:
         await store.directory_rows.change(
             [Put(EnvironmentRow(environment.id, environment.name, {})), Put(USER)], 0
         )

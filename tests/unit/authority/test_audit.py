@@ -28,6 +28,7 @@ from support.agent_delegation import (
     VERIFIER,
 )
 from support.authority import PASSWORD, Browser, basic, running_authority
+from support.examples import examples
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -297,7 +298,7 @@ async def misplace(folder, secret, place):
             assert credential not in text
 
 
-@settings(max_examples=18, deadline=None)
+@settings(max_examples=examples(18), deadline=None)
 @given(SECRETS, PLACES)
 def test_no_credential_is_ever_in_the_files_wherever_it_was_presented(tmp_path_factory, secret, place):
     asyncio.run(misplace(tmp_path_factory.mktemp("audit"), secret, place))

@@ -1,7 +1,8 @@
 import asyncio
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
 
 from deputize.authority.passwords import MAX_LENGTH, STANDARD, Passwords, TooBusy
 
@@ -24,8 +25,31 @@ async def test_another_password_does_not(passwords, password):
     assert not await passwords.verify(QUICK.hash("correct horse"), password)
 
 
-async def test_nobody_has_a_password_even_the_dummys_own(passwords):
-    assert not await passwords.verify("", "no user has this password")
+@pytest.mark.parametrize("hasher", [QUICK, STANDARD], ids=["quick", "standard"])
+async def test_who_does_not_exist_is_checked_at_the_cost_of_who_does(hasher):
+    checked = []
+
+    class Watched(PasswordHasher):
+        def verify(self, hash, password):
+            checked.append(hash)
+            return super().verify(hash, password)
+
+    cost = {name: getattr(hasher, name) for name in ("time_cost", "memory_cost", "parallelism")}
+    checker = Passwords(Watched(**cost))
+    assert not await checker.verify("", "")
+    checker.close()
+    (nobody,) = checked
+    assert extract_parameters(nobody) == extract_parameters(hasher.hash("x"))
+    with pytest.raises(VerifyMismatchError):  # and not that it is no hash, which costs nothing to find
+        hasher.verify(nobody, "")
+
+
+def test_making_it_hashes_nothing():
+    class Costly(PasswordHasher):
+        def hash(self, password):
+            raise AssertionError("each start would pay for it")
+
+    Passwords(Costly()).close()
 
 
 async def test_a_damaged_hash_matches_nothing(passwords):

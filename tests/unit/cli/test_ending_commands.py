@@ -11,6 +11,7 @@ from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_stor
 from deputize.cli import main
 from deputize.oauth.ports import Throttle
 from deputize.oauth.records.store import User
+from support.databases import new_database
 from support.store_records import AGENT, CODE, ENVIRONMENT, GRANT, SESSION, USER_ID
 
 ROW = ObjectRow(AGENT, ENVIRONMENT, "agent", "MCP Tutorial", {"enabled": True, "description": "kept"})
@@ -76,6 +77,7 @@ def data(tmp_path) -> Data:
             await store.sessions.add_session(session)
         await store.codes.add_code(CODE, GRANT)
 
+    new_database(tmp_path)
     made = Data(tmp_path)
     made.store(prepare)
     return made

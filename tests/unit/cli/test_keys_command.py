@@ -9,12 +9,13 @@ from deputize.authority.directory.assemble import key_ring
 from deputize.authority.directory.changes import new_environment
 from deputize.authority.storage import EnvironmentRow, open_store, sqlite_url
 from deputize.cli.keys import keys
+from support.databases import new_database
 
 
 @pytest.fixture
 def data(tmp_path):
     async def prepare() -> None:
-        async with open_store(sqlite_url(tmp_path)) as store:
+        async with open_store(new_database(tmp_path)) as store:
             await store.directory_rows.change(new_environment(EnvironmentRow("e1", "Test", {}), 1000.0), 0)
 
     asyncio.run(prepare())

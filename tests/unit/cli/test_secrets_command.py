@@ -7,6 +7,7 @@ from deputize.authority.directory.changes import new_environment, replace_secret
 from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store, sqlite_url
 from deputize.cli.secrets import secrets
 from deputize.kernel.digests import matches
+from support.databases import new_database
 
 AGENT = ObjectRow("a1", "e1", "agent", "MCP Tutorial", {})
 
@@ -14,7 +15,7 @@ AGENT = ObjectRow("a1", "e1", "agent", "MCP Tutorial", {})
 @pytest.fixture
 def data(tmp_path):
     async def prepare() -> None:
-        async with open_store(sqlite_url(tmp_path)) as store:
+        async with open_store(new_database(tmp_path)) as store:
             first, _ = replace_secret(AGENT, (), 1000.0)
             await store.directory_rows.change(
                 [*new_environment(EnvironmentRow("e1", "Test", {}), 1000.0), Put(AGENT), *first], 0

@@ -6,7 +6,8 @@ import pytest
 from deputize.authority.directory.changes import new_environment, replace_secret
 from deputize.authority.directory.documents import EnvironmentDocument
 from deputize.authority.directory.service import open_directory
-from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store, sqlite_url
+from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store
+from support.databases import new_database
 from support.patience import PATIENCE
 
 ENVIRONMENT = EnvironmentRow(
@@ -27,7 +28,7 @@ class SteppedClock:
 
 @pytest.fixture
 async def directory_store(tmp_path):
-    async with open_store(sqlite_url(tmp_path)) as store:
+    async with open_store(new_database(tmp_path)) as store:
         await store.directory_rows.change([*new_environment(ENVIRONMENT, 1000.0), Put(AGENT)], 0)
         yield store
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from support.agent_delegation import REDIRECT_URI
 from support.authority import authorization_parameters
+from support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,9 @@ async def test_the_default_scope_is_what_the_agent_was_granted_for_its_users(aut
     assert "Talk to the agent" in browser.response.text
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     redirect_uri=st.text(
         st.characters(codec="utf-8", exclude_categories=("Cc",)), min_size=1, max_size=60

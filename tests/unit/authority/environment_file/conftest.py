@@ -5,7 +5,8 @@ from argon2 import PasswordHasher
 
 from deputize.authority.environment_file import Application, apply
 from deputize.authority.passwords import Passwords
-from deputize.authority.storage import open_store, sqlite_url
+from deputize.authority.storage import open_store
+from support.databases import new_database
 
 
 class FixedClock:
@@ -44,5 +45,5 @@ def quick_passwords():
 
 @pytest.fixture
 async def applying(tmp_path, quick_passwords) -> AsyncIterator[Applying]:
-    async with open_store(sqlite_url(tmp_path / "data")) as store:
+    async with open_store(new_database(tmp_path / "data")) as store:
         yield Applying(store, quick_passwords)

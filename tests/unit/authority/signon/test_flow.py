@@ -26,6 +26,7 @@ from support.agent_delegation import (
     VERIFIER,
 )
 from support.authority import USER, Browser, authorization_parameters, basic, running_authority
+from support.examples import examples
 from support.store_records import SESSION
 
 DAY, HOUR = 86400, 3600
@@ -388,7 +389,7 @@ async def test_what_a_flow_carries_along_is_bounded(authority, browser, name):
     assert browser.answer["error"] == "invalid_request"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.data())
 async def test_a_flow_s_address_is_good_exactly_as_it_was_given(data):
     with tempfile.TemporaryDirectory() as folder:

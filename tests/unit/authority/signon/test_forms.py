@@ -10,6 +10,7 @@ from starlette.requests import Request
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.signon.browser import csrf_token, is_own_form
 from support.authority import NOW, running_authority
+from support.examples import examples
 
 
 def call(authority, **headers):
@@ -34,7 +35,7 @@ async def test_a_form_without_token_is_not(authority):
     assert not await is_own_form(call(authority), {}, "cookie", "flow")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(st.text(), st.text(), st.text(), st.text(), st.text())
 async def test_a_token_works_for_one_browser_and_one_purpose_and_nobody_else_can_make_it(
     cookie, purpose, other_cookie, other_purpose, sent

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from deputize.authority.signon.browser import MAX_KNOWN_USERS, browser_known_as, remember_user
 from support.agent_delegation import ENVIRONMENT_ID, USER_ID
 from support.authority import running_authority
+from support.examples import examples
 
 
 async def test_a_browser_is_known_to_those_who_signed_on_in_it_the_latest_ones(authority):
@@ -29,7 +30,7 @@ async def test_signing_on_again_keeps_the_browser_s_id_and_moves_it_to_the_front
     assert again.startswith(first)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.one_of(st.text(max_size=200), st.tuples(st.integers(0, 79), st.sampled_from("aZ0.:-_"))))
 async def test_nobody_else_can_make_a_browser_known(forged):
     with tempfile.TemporaryDirectory() as folder:

@@ -17,6 +17,7 @@ from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.handlers.chain import Chain
 from deputize.http.exchange import Ending, Filter, Handler
 from deputize.http.messages import Body, Headers, Response
+from support.examples import examples
 from support.gateway import Answering, FixedClock, built, exchange_for, heap_of, instance_for, registry_for
 from support.mcp_messages import LEGACY_VERSION, MODERN_META, MODERN_VERSION, legacy_call, modern_call
 from support.oauth_filters import CLAIMS, oauth_heap, posting, protection, resource_server
@@ -397,7 +398,7 @@ TEXTS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(50))
 @given(
     TEXTS,
     st.sampled_from(["good", "bad"]),

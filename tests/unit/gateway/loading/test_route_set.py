@@ -15,6 +15,7 @@ from deputize.gateway.handlers.router import Router
 from deputize.gateway.loading import route_set
 from deputize.http.exchange import Ending, Handler
 from deputize.kernel.errors import ConfigurationError
+from support.examples import examples
 from support.gateway import TYPES, Answering, built, exchange_for, heap_of, instance_for, registry_for
 
 NO_AUDIT = {"name": "AuditService", "type": "AuditService"}
@@ -443,7 +444,9 @@ def heap_with_alias(heap):
 
 
 @given(st.permutations(range(6)))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=20)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=examples(20)
+)
 async def test_order_of_files_does_not_matter(tmp_path_factory, order):
     routes = tmp_path_factory.mktemp("instance") / "config" / "routes"
     routes.mkdir(parents=True)

@@ -1,0 +1,14 @@
+"""How many examples a property test draws: a fifth in the fast suite, where each change is tried; all of them in
+`make test-all`; and more, new ones each time, to search with.
+"""
+
+import os
+from typing import Final
+
+SHARES: Final = {"short": 0.2, "full": 1.0, "search": 5.0}
+PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE", "short")
+
+
+def examples(count: int) -> int:
+    """The share of `count` that this run draws."""
+    return max(2, round(count * SHARES[PROFILE]))
