@@ -114,12 +114,11 @@ class _MappingParser(Parser):
         name = self.word("after '#'").text
         if name in _VARIABLES:
             return _VARIABLES[name](start, self.end)
-        libraries = dict.fromkeys(each.partition(".")[0] for each in self.functions.by_name)
-        if name not in libraries:
-            self.fail(
-                f"there is no variable or library #{name}; there are #root, #this, #{', #'.join(libraries)}",
-                start,
-            )
+        if f"{name}.{self.following().text}" not in self.functions.by_name:
+            libraries = dict.fromkeys(each.partition(".")[0] for each in self.functions.by_name)
+            if name not in libraries:
+                known = ", #".join(libraries)
+                self.fail(f"there is no variable or library #{name}; there are #root, #this, #{known}", start)
         self.expect(".", f"after the library #{name}")
         function = self.word(f"after '#{name}.'").text
         return self.call(start, f"{name}.{function}", f"#{name}.{function}")

@@ -94,13 +94,12 @@ def decode_name(value: str) -> str | None:
 def accepts(accept: str, media_type: str) -> bool:
     """Whether an `Accept` value admits `media_type` ("type/subtype"); ranges with weight zero do not."""
     admitted = {media_type, "*/*", f"{media_type.partition('/')[0]}/*"}
-    ranges = (each.partition(";") for each in accept.lower().split(","))
-    return any(name.strip() in admitted and not _is_zero(parameters) for name, _, parameters in ranges)
-
-
-def _is_zero(parameters: str) -> bool:
-    weights = [each.strip()[2:] for each in parameters.split(";") if each.strip().startswith("q=")]
-    return any(weight.strip("0.") == "" for weight in weights)
+    for each in accept.lower().split(","):
+        name, *parameters = (part.strip() for part in each.split(";"))
+        weights = [part[2:] for part in parameters if part.startswith("q=")]
+        if name in admitted and all(weight.strip("0.") for weight in weights):
+            return True
+    return False
 
 
 @lru_cache(maxsize=256)

@@ -170,13 +170,13 @@ def _check_frame(fields: RoutingFields, frame: Frame, rules: Rules) -> Message |
     speech = speech_of_frame(fields, frame, rules.preferred_version)
     if isinstance(speech, Rejection):
         return speech
-    refusal = _check_routing(fields, frame, speech.era) or _check_shape(frame, speech, rules)
+    refusal = check_routing(fields, frame, speech.era) or check_shape(frame, speech, rules)
     if refusal is not None:
         return refusal
     return Message(ClientMessageType.MESSAGE, speech.era, speech.version, fields.session, frame)
 
 
-def _check_routing(fields: RoutingFields, frame: Frame, era: Era) -> Rejection | None:
+def check_routing(fields: RoutingFields, frame: Frame, era: Era) -> Rejection | None:
     """Routing headers must agree with the body wherever they stand, and must stand in modern requests."""
     if era is Era.LEGACY and fields.method is None and fields.name is None:
         return None
@@ -194,7 +194,8 @@ def _check_routing(fields: RoutingFields, frame: Frame, era: Era) -> Rejection |
     return None if decoded == name else header_mismatch("Mcp-Name differs from the body")
 
 
-def _check_shape(frame: Frame, speech: Speech, rules: Rules) -> Rejection | None:
+def check_shape(frame: Frame, speech: Speech, rules: Rules) -> Rejection | None:
+    """A message must fit its method in the version it speaks; methods of extensions pass where rules say so."""
     if not frame.method:
         return None
     shape = shapes.shape_of(frame, speech.version)
