@@ -195,7 +195,7 @@ def check_routing(fields: RoutingFields, frame: Frame, era: Era) -> Rejection | 
 
 
 def check_shape(frame: Frame, speech: Speech, rules: Rules) -> Rejection | None:
-    """A message must fit its method in the version it speaks; methods of extensions pass where rules say so."""
+    """A message must fit its method in the version it speaks; an accepted extension has no shape to fit."""
     if not frame.method:
         return None
     shape = shapes.shape_of(frame, speech.version)
