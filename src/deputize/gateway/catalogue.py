@@ -8,16 +8,12 @@ from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.secrets import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
 from deputize.gateway.tls import TLS_OBJECTS
-from deputize.kernel.families import Family
+from deputize.kernel.families import Family, having
 
 
 def type_names(kind: HeapType) -> tuple[str, ...]:
     """The names configuration may use for `kind`, the preferred one first."""
     return (kind.__name__, *getattr(kind, "aliases", ()))
-
-
-def _flaw(found: object) -> str:
-    return "" if hasattr(found, "Config") and hasattr(found, "build") else "it lacks Config or build"
 
 
 HEAP_TYPES: Family[HeapType] = Family(
@@ -32,5 +28,5 @@ HEAP_TYPES: Family[HeapType] = Family(
         *THROTTLING_POLICIES,
     ),
     type_names,
-    _flaw,
+    having("Config", "build"),
 )

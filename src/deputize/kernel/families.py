@@ -88,5 +88,15 @@ def instance_of(kind: type[object]) -> Callable[[object], str]:
     return flaw
 
 
+def having(*attributes: str) -> Callable[[object], str]:
+    """The `flaw` of families whose members have these attributes, whatever class they are of."""
+
+    def flaw(found: object) -> str:
+        lacking = [name for name in attributes if not hasattr(found, name)]
+        return f"it lacks {' or '.join(lacking)}" if lacking else ""
+
+    return flaw
+
+
 def _package(entry: EntryPoint) -> str:
     return entry.dist.name if entry.dist is not None else "an unknown package"

@@ -60,7 +60,6 @@ class SecretFormat(Protocol):
         ...
 
 
-@runtime_checkable
 class NamedFormat(SecretFormat, Protocol):
     """A format without settings of its own, which configuration refers to by `name`."""
 

@@ -83,7 +83,11 @@ class ClientDescription:
         raw, kinds = request.headers.raw, self._kinds
         own = _describe_client(peer.remote_address, request.origin, peer.secure)
         if self._trusted and _is_within(peer.remote_address, self._trusted):
-            own = _complete(raw, own, peer.remote_address)
+            # what the proxy left out, and its own address behind those it has named
+            sent = {name.lower() for name, _ in raw}
+            chain = [value for name, value in raw if kinds[name] == _IS_CHAIN and value]
+            own = [(name, value) for name, value in own if name.lower() not in {_CHAIN, *sent}]
+            own.insert(0, (b"X-Forwarded-For", b", ".join([*chain, peer.remote_address.encode()])))
             kept = [pair for pair in raw if kinds[pair[0]] not in {_IS_OVERRIDE, _IS_CHAIN}]
         else:
             kept = [pair for pair in raw if not kinds[pair[0]]]
@@ -116,14 +120,6 @@ def _describe_client(address: str, origin: Origin | None, secure: bool) -> Seque
     if origin is not None:
         fields.append((b"X-Forwarded-Host", origin.authority.encode("latin-1")))
     return (*fields, (b"X-Forwarded-Proto", b"https" if secure else b"http"))
-
-
-def _complete(raw: Sequence[Field], own: Sequence[Field], address: str) -> Sequence[Field]:
-    """The fields that a trusted proxy left out, and `X-Forwarded-For` with its own address at the end."""
-    sent = {name.lower() for name, _ in raw}
-    chain = [value for name, value in raw if _kind(name) == _IS_CHAIN and value]
-    others = [(name, value) for name, value in own if name.lower() != _CHAIN and name.lower() not in sent]
-    return [(b"X-Forwarded-For", b", ".join([*chain, address.encode()])), *others]
 
 
 @lru_cache(maxsize=1024)

@@ -68,21 +68,14 @@ async def commit_decision(exchange: Exchange) -> Response | None:
                 error=str(failures[-1]),
             )
             exchange.put(RefusalContext("unrecorded", "its record could not be brought onto the disk"))
-            return _unrecorded_response(exchange)
+            mcp = exchange.find(McpContext)
+            if mcp is None:
+                return Response(503, Headers([_RETRY_AFTER]))
+            rejection = unrecorded().answering(mcp.message.frame.id if mcp.message.frame else None)
+            headers = Headers([(b"Content-Type", CONTENT_TYPE.encode()), _RETRY_AFTER])
+            return Response(rejection.status, headers, Body(rejection.body()))
     decision.went_up = True
     return None
-
-
-def _unrecorded_response(exchange: Exchange) -> Response:
-    mcp = exchange.find(McpContext)
-    if mcp is None:
-        return Response(503, Headers([_RETRY_AFTER]))
-    rejection = unrecorded().answering(mcp.message.frame.id if mcp.message.frame else None)
-    return Response(
-        rejection.status,
-        Headers([(b"Content-Type", CONTENT_TYPE.encode()), _RETRY_AFTER]),
-        Body(rejection.body()),
-    )
 
 
 def access_audit(service: AuditPublisher, clock: Clock, route: RouteIdentity | None) -> Observe | None:

@@ -117,23 +117,19 @@ def read_introspection(token: str, info: JsonObject, now: float) -> OAuth2Contex
     """What an introspection answer means at `now`, seconds since the epoch (RFC 7662 section 2.2)."""
     if info.get("active") is not True:
         return RejectedToken("the authorization server says that the token is not active")
-    fault = _find_form_fault(info) or _find_time_fault(info, now)
+    kind, scope, audience = info.get("token_type"), info.get("scope"), info.get("aud")
+    if isinstance(kind, str) and kind.lower() not in _ACCESS_TOKEN_TYPES:
+        return RejectedToken("the token is not a bearer access token")
+    if isinstance(scope, str) and not _SCOPES.fullmatch(scope):
+        return RejectedToken("scope is not a list of scopes with blanks between them (RFC 6749 section 3.3)")
+    audiences = audience if isinstance(audience, list) else [] if audience is None else [audience]
+    if not all(isinstance(each, str) for each in audiences):
+        return RejectedToken("aud is neither a text nor a list of texts (RFC 7519 section 4.1.3)")
+    fault = _find_time_fault(info, now)
     if fault is not None:
         return RejectedToken(fault)
     expires_at = info.get("exp")
     return read_claims(token, info, expires_at if isinstance(expires_at, int | float) else None)
-
-
-def _find_form_fault(info: JsonObject) -> str | None:
-    kind, scope, audience = info.get("token_type"), info.get("scope"), info.get("aud")
-    if isinstance(kind, str) and kind.lower() not in _ACCESS_TOKEN_TYPES:
-        return "the token is not a bearer access token"
-    if isinstance(scope, str) and not _SCOPES.fullmatch(scope):
-        return "scope is not a list of scopes with blanks between them (RFC 6749 section 3.3)"
-    audiences = audience if isinstance(audience, list) else [] if audience is None else [audience]
-    if not all(isinstance(each, str) for each in audiences):
-        return "aud is neither a text nor a list of texts (RFC 7519 section 4.1.3)"
-    return None
 
 
 def _find_time_fault(info: JsonObject, now: float) -> str | None:

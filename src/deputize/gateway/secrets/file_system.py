@@ -71,13 +71,22 @@ class FileSystemSecretStore:
             status = path.stat()
             version = (status.st_mtime_ns, status.st_size, status.st_ino)
             known = self._read.get(secret_id)
-            if known is None or known[0] != version:
-                known = self._read[secret_id] = (version, self._decode(secret_id, path))
+            if known is not None and known[0] == version:
+                return known[1]
+            with path.open("rb") as file:
+                stored = file.read(_MAX_SIZE + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise self._error(secret_id, f"cannot be read: {error.strerror}") from error
-        return known[1]
+        if len(stored) > _MAX_SIZE:
+            raise self._error(secret_id, f"is larger than {_MAX_SIZE} bytes")
+        try:
+            secret = self._formats.get(secret_id, self._format).decode(stored)
+        except FormatError as error:
+            raise self._error(secret_id, str(error)) from error
+        self._read[secret_id] = (version, secret)
+        return secret
 
     def place(self, secret_id: str) -> str:
         """The file's name."""
@@ -91,16 +100,6 @@ class FileSystemSecretStore:
             )
             raise SecretError(type(self).__name__, secret_id[:128], "it", reason)
         return self._directory / f"{secret_id}{self._suffix}"
-
-    def _decode(self, secret_id: str, path: Path) -> Secret:
-        with path.open("rb") as file:
-            stored = file.read(_MAX_SIZE + 1)
-        if len(stored) > _MAX_SIZE:
-            raise self._error(secret_id, f"is larger than {_MAX_SIZE} bytes")
-        try:
-            return self._formats.get(secret_id, self._format).decode(stored)
-        except FormatError as error:
-            raise self._error(secret_id, str(error)) from error
 
     def _error(self, secret_id: str, reason: str) -> SecretError:
         return SecretError(type(self).__name__, secret_id, self.place(secret_id), reason)

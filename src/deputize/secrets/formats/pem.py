@@ -25,7 +25,18 @@ class PemFormat:
 
     def decode(self, stored: bytes) -> CryptoKey:
         """Read the key and the chain, leaf first; they must belong together. Raises `FormatError`."""
-        key = self._read_key(stored) if b"PRIVATE KEY-----" in stored else None
+        key: PrivateKeyTypes | None = None
+        if b"PRIVATE KEY-----" in stored:
+            encrypted = b"ENCRYPTED" in stored
+            if encrypted and self.password is None:
+                raise FormatError(
+                    "holds an encrypted private key: set decryptionSecretId and secretsProvider"
+                )
+            try:
+                key = load_pem_private_key(stored, self.password() if encrypted and self.password else None)
+            except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+                ending = " with its password" if encrypted else ""
+                raise FormatError(f"holds a private key that cannot be read{ending}") from error
         certificates: tuple[x509.Certificate, ...] = ()
         if b"-----BEGIN CERTIFICATE-----" in stored:
             try:
@@ -39,17 +50,6 @@ class PemFormat:
         pem = b"" if key is None else key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         chain = b"".join(each.public_bytes(Encoding.PEM) for each in certificates)
         return CryptoKey(key, pem, certificates, chain)
-
-    def _read_key(self, stored: bytes) -> PrivateKeyTypes:
-        encrypted = b"ENCRYPTED" in stored
-        if encrypted and self.password is None:
-            raise FormatError("holds an encrypted private key: set decryptionSecretId and secretsProvider")
-        try:
-            return load_pem_private_key(stored, self.password() if encrypted and self.password else None)
-        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise FormatError(
-                "holds a private key that cannot be read" + (" with its password" if encrypted else "")
-            ) from error
 
 
 def _public_der(holder: PrivateKeyTypes | x509.Certificate) -> bytes:

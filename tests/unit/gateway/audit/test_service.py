@@ -300,5 +300,5 @@ def test_an_event_handler_of_another_package_takes_records_like_our_own(monkeypa
 
 def test_what_is_no_event_handler_is_refused_by_package_and_lack(monkeypatch, tmp_path):
     offer(monkeypatch, "strangers:nothing")
-    with pytest.raises(ConfigurationError, match="it lacks java_class and Config and build"):
+    with pytest.raises(ConfigurationError, match="it lacks java_class or Config or build"):
         service_of(tmp_path, handler("com.example.KeepingEventHandler"))
