@@ -1,5 +1,6 @@
 """The user's own page: which agents may act for them, what each may do, and how to take it back."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from starlette.responses import Response
@@ -16,68 +17,66 @@ from deputize.oauth.records.directory import Agent
 from deputize.oauth.records.store import Consent
 
 
-async def account(call: EndpointCall) -> Response:
-    """The page, or the withdrawal its form asks for; without a session, the way to sign on first."""
+async def show_account(call: EndpointCall) -> Response:
+    """Show the page, or do the withdrawal its form asks for; without a session, sign the user on first."""
     signed_on = await flow.signed_on(call)
     if signed_on is None:
         return await flow.start(call, None)
     if call.request.method == "POST":
-        return await _withdraw(call, signed_on)
-    return await _page(call, signed_on)
-
-
-async def _withdraw(call: EndpointCall, signed_on: SignedOn) -> Response:
-    form = await call.form()
-    if not await is_own_form(call, form, cookies_of(call).session(call.request) or "", SESSION_FORM):
-        return show_dead_end(call, "error.forbidden", 403)
-    client_id, user = form.get("agent", ""), signed_on.user
-    if await call.services.store.consents.withdraw_consents(
-        call.environment.id, user.id, client_id, call.now
-    ):
-        call.record("consent withdrawn", client_id=client_id, user_id=user.id)
-    return see_other(f"/{call.environment.id}/account?withdrawn=yes")
-
-
-async def _page(call: EndpointCall, signed_on: SignedOn) -> Response:
-    """Agents that may act for the user, the one used or allowed last first, and those that no longer may."""
+        return await withdraw_consent(call, signed_on)
     language, agents = language_of(call, signed_on.user), call.environment.agents
     given = {
         each.client_id: signed_on.consents_for(each.client_id)
         for each in signed_on.consents
         if each.client_id in agents
     }
-    latest = sorted(given.items(), key=_latest, reverse=True)
-    alive = {client_id: _in_force(call, consents) for client_id, consents in latest}
+
+    def used_last(client_id: str) -> float:
+        return max(max(each.accepted_at, each.last_used_at or 0) for each in given[client_id])
+
+    allowed: list[Mapping[str, object]] = []
+    former: list[Mapping[str, object]] = []
+    for client_id in sorted(given, key=used_last, reverse=True):
+        agent, consents = agents[client_id], given[client_id]
+        holding = tuple(each for each in consents if holds(call, each))
+        if holding:
+            allowed.append(describe_agent(call, agent, holding, language.locale))
+        else:
+            withdrawn = max((each.withdrawn_at for each in consents if each.withdrawn_at), default=None)
+            former.append({"name": agent.name, "withdrawn": format_day(withdrawn)})
     values = {
         "username": signed_on.user.username,
         "csrf": await csrf_token(call, cookies_of(call).session(call.request) or "", SESSION_FORM),
         "sign_off_path": f"/{call.environment.id}/as/signoff",
         "withdrawn": call.query().get("withdrawn") == "yes",
-        "agents": [
-            _shown(call, agents[each], consents, language.locale)
-            for each, consents in alive.items()
-            if consents
-        ],
-        "former": [_shown_former(agents[each], consents) for each, consents in latest if not alive[each]],
+        "agents": allowed,
+        "former": former,
     }
     return show(call, Page("account.html", values), language)
 
 
-def _latest(given: tuple[str, tuple[Consent, ...]]) -> float:
-    return max(max(each.accepted_at, each.last_used_at or 0) for each in given[1])
+async def withdraw_consent(call: EndpointCall, signed_on: SignedOn) -> Response:
+    """Withdraw what the user agreed to for the agent that the form names."""
+    form = await call.form()
+    cookie = cookies_of(call).session(call.request) or ""
+    if not await is_own_form(call, form, cookie, SESSION_FORM):
+        return show_dead_end(call, "error.forbidden", 403)
+    client_id, user, consents = form.get("agent", ""), signed_on.user, call.services.store.consents
+    if await consents.withdraw_consents(call.environment.id, user.id, client_id, call.now):
+        call.record("consent withdrawn", client_id=client_id, user_id=user.id)
+    return see_other(f"/{call.environment.id}/account?withdrawn=yes")
 
 
-def _in_force(call: EndpointCall, consents: tuple[Consent, ...]) -> tuple[Consent, ...]:
-    agreements = call.environment.agreements
-    return tuple(
-        each
-        for each in consents
-        if each.agreement_id in agreements and is_in_force(each, agreements[each.agreement_id], call.now)
-    )
+def holds(call: EndpointCall, consent: Consent) -> bool:
+    """Return whether the agent may still act by this consent."""
+    agreement = call.environment.agreements.get(consent.agreement_id)
+    return agreement is not None and is_in_force(consent, agreement, call.now)
 
 
-def _shown(call: EndpointCall, agent: Agent, consents: tuple[Consent, ...], locale: str) -> dict[str, object]:
-    """An agent by what the user agreed to for it, as far as the administrator still grants that."""
+def describe_agent(
+    call: EndpointCall, agent: Agent, consents: Sequence[Consent], locale: str
+) -> dict[str, object]:
+    """Describe an agent by what the user agreed to for it, as far as the administrator still grants that."""
     environment, agreed = call.environment, CoversBuilder()
     agreements = [environment.agreements[each.agreement_id] for each in consents]
     for consent in consents:
@@ -95,25 +94,20 @@ def _shown(call: EndpointCall, agent: Agent, consents: tuple[Consent, ...], loca
     return {
         "id": agent.id,
         "name": agent.name,
-        "since": _date(min(each.accepted_at for each in consents)),
-        "until": _date(min((end for end in ends if end is not None), default=None)),
-        "last_used": _date(max((each.last_used_at for each in consents if each.last_used_at), default=None)),
+        "since": format_day(min(each.accepted_at for each in consents)),
+        "until": format_day(min((end for end in ends if end is not None), default=None)),
+        "last_used": format_day(
+            max((each.last_used_at for each in consents if each.last_used_at), default=None)
+        ),
         "resources": resource_lines(environment, covers.get(agent.id, {})),
         "others": agent_lines(environment, covers, agent.id),
         "agreements": [text.title if text else agreement.name for agreement, text in texts],
     }
 
 
-def _shown_former(agent: Agent, consents: tuple[Consent, ...]) -> dict[str, str]:
-    return {
-        "name": agent.name,
-        "withdrawn": _date(max((each.withdrawn_at for each in consents if each.withdrawn_at), default=None)),
-    }
-
-
-def _date(instant: float | None) -> str:
-    """The day in UTC as ISO 8601, which every language reads alike; empty for never."""
+def format_day(instant: float | None) -> str:
+    """Write the day in UTC as ISO 8601, which every language reads alike; empty for never."""
     return "" if instant is None else datetime.fromtimestamp(instant, UTC).date().isoformat()
 
 
-ENDPOINT = Endpoint(("/{environment}/account",), ("GET", "POST"), account, refuse_as_page)
+ENDPOINT = Endpoint(("/{environment}/account",), ("GET", "POST"), show_account, refuse_as_page)

@@ -1,21 +1,16 @@
 """The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2)."""
 
-from collections.abc import Mapping
-
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.signon import authorization_response, flow
 from deputize.authority.signon.responses import refuse_as_page, see_other
-from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
+from deputize.oauth.authorization_request import AuthorizationRefusal, validate
 from deputize.oauth.parameters import encode_parameters
 
 
 async def authorize(call: EndpointCall) -> Response:
-    """Send the browser on.
-
-    To the pages that ask for what is missing, or back to the agent when nothing is.
-    """
+    """Send the browser to the pages that ask for what is missing, or back to the agent when nothing is."""
     parameters = await call.parameters()
     if call.request.method == "POST":
         # A form of another site comes without this site's cookies; the GET it is turned into brings them
@@ -24,22 +19,16 @@ async def authorize(call: EndpointCall) -> Response:
     request = validate(call.environment, parameters)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)
-    return await _start(call, request, parameters)
-
-
-async def _start(
-    call: EndpointCall, request: AuthorizationRequest, parameters: Mapping[str, str]
-) -> Response:
-    situation = await flow.situation_of(call, request)
+    situation = await flow.read_situation(call, request)
     due = flow.due_step(situation)
     if due is None:
         return await flow.finish(call, situation)
     if "none" in request.prompt:
         kind, _ = due
-        refusal = AuthorizationRefusal(
-            kind.unprompted_error(f"the step {kind.type} is due"), request.redirect_uri, request.state
+        error = kind.unprompted_error(f"the step {kind.type} is due")
+        return authorization_response.refuse(
+            call, AuthorizationRefusal(error, request.redirect_uri, request.state)
         )
-        return authorization_response.refuse(call, refusal)
     return await flow.start(call, parameters)
 
 

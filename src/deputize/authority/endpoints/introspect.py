@@ -3,7 +3,7 @@
 from starlette.responses import Response
 
 from deputize.authority.endpoint import Endpoint, EndpointCall, json_response
-from deputize.authority.endpoints.token import once_signed, user_of
+from deputize.authority.endpoints.token import read_once_signed, user_of
 from deputize.oauth.client_auth import read_credentials
 from deputize.oauth.client_auth.authentication import authenticate_caller
 from deputize.oauth.introspection import find_live_token, introspection_response
@@ -11,7 +11,7 @@ from deputize.oauth.parameters import required
 
 
 async def introspect(call: EndpointCall) -> Response:
-    """What the caller may know of the token; everything it may not know is `active: false`."""
+    """Answer what the caller may know of the token; everything it may not know is `active: false`."""
     parameters = await call.form()
     credentials = read_credentials(call.request.headers.get("authorization"), parameters)
     caller = authenticate_caller(call.environment, credentials)
@@ -25,7 +25,7 @@ async def introspect(call: EndpointCall) -> Response:
     )
     response, refusal = introspection_response(call.environment, caller, found)
     if refusal is not None:
-        claims = once_signed(call, parameters["token"])
+        claims = read_once_signed(call, parameters["token"])
         call.record(
             "token inactive",
             refusal,

@@ -3,10 +3,9 @@
 from starlette.responses import Response
 
 from deputize.authority.endpoint import NO_STORE, Endpoint, EndpointCall
-from deputize.authority.endpoints.token import user_of
+from deputize.authority.endpoints.token import find_grant, find_grant_id, user_of
 from deputize.jose import TokenInvalid
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
-from deputize.kernel.digests import digest
 from deputize.kernel.values import JsonValue
 from deputize.oauth.client_auth import read_credentials
 from deputize.oauth.client_auth.authentication import authenticate_agent
@@ -15,7 +14,7 @@ from deputize.oauth.parameters import required
 
 
 async def revoke(call: EndpointCall) -> Response:
-    """Revoke it if it is the caller's.
+    """Revoke the token if it is the caller's, with everything that came of it.
 
     200 in any case, so that nobody learns whose a token is (section 2.2).
     """
@@ -23,36 +22,30 @@ async def revoke(call: EndpointCall) -> Response:
     credentials = read_credentials(call.request.headers.get("authorization"), parameters)
     client_id = authenticate_agent(call.environment, credentials).id
     token = required(parameters, "token")
-    revoked = await _revoke_refresh_token(call, token, client_id) or await _revoke_access_token(
-        call, token, client_id
-    )
+    revoked = await revoke_refresh_token(call, token, client_id)
+    revoked = revoked or await revoke_access_token(call, token, client_id)
     call.record("token revoked" if revoked else "nothing to revoke", None, client_id=client_id, **revoked)
     return Response(headers=NO_STORE)
 
 
-async def _revoke_refresh_token(call: EndpointCall, token: str, client_id: str) -> dict[str, JsonValue]:
-    """End its grant, with everything that came of it, and name it; a token spent long ago still tells which.
+async def revoke_refresh_token(call: EndpointCall, token: str, client_id: str) -> dict[str, JsonValue]:
+    """End the grant of the client's refresh token, which may be spent, and return what to record of it.
 
-    Empty if there is none.
+    Empty when it is no refresh token of that client.
     """
-    store, presented = call.services.store, digest(token)
-    current = await store.refresh_tokens.find_refresh_token(presented)
-    grant_id = current.grant_id if current else await store.refresh_tokens.find_spent_grant(presented)
-    if grant_id is None:
-        return {}
-    grant = (await store.token_states.read_token_state(call.environment.id, grant_id, ())).grant
+    grant_id = await find_grant_id(call, token)
+    grant = await find_grant(call, grant_id) if grant_id else None
     if grant is None or grant.client_id != client_id:
         return {}
-    await store.grants.end_grant(grant_id, call.now)
-    return {"user_id": grant.authentication.user_id, "grant_id": grant_id}
+    await call.services.store.grants.end_grant(grant.id, call.now)
+    return {"user_id": grant.authentication.user_id, "grant_id": grant.id}
 
 
-async def _revoke_access_token(call: EndpointCall, token: str, client_id: str) -> dict[str, JsonValue]:
-    """Revoke it, and with it everything that was exchanged for it, and name it.
+async def revoke_access_token(call: EndpointCall, token: str, client_id: str) -> dict[str, JsonValue]:
+    """Revoke the client's access token, and what was exchanged for it, and return what to record of it.
 
-    Empty if it is no token of that client.
-
-    An expired token is worth revoking too: what was exchanged for it may have been allowed to outlive it.
+    Empty when it is no access token of that client. An expired one is worth revoking too: what was exchanged
+    for it may have been allowed to outlive it.
     """
     environment = call.environment
     try:

@@ -1,4 +1,4 @@
-"""The pages of a sign-on flow: shows the step that is due, takes its form, and sends the browser on."""
+"""The pages of a sign-on flow: show the step that is due, take its form, and send the browser on."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,6 @@ from deputize.authority.signon.step import (
     Again,
     Declined,
     Done,
-    Outcome,
     SignOnStep,
     Situation,
     SomebodyElse,
@@ -33,54 +32,46 @@ _FIRST_SHOWING = Again(status=200)
 
 
 async def sign_on(call: EndpointCall) -> Response:
-    """One page or form of the flow in the path."""
+    """Show the page of the flow in the path, or take its form."""
     found = await flow.find(call)
     if found is None:
-        return show_dead_end(
-            call, "error.expired" if cookies_of(call).browser(call.request) else "error.cookies"
-        )
+        reason = "error.expired" if cookies_of(call).browser(call.request) else "error.cookies"
+        return show_dead_end(call, reason)
     request = None if found.parameters is None else validate(call.environment, found.parameters)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)
     if request and (
-        finished := await authorization_response.again(call, request, await flow.code_of(call, found))
+        finished := await authorization_response.repeat(call, request, await flow.code_of(call, found))
     ):
         return finished
-    situation = await flow.situation_of(call, request, found)
+    situation = await flow.read_situation(call, request, found)
     due = flow.due_step(situation)
     if call.request.method == "POST":
-        return await _submit(call, found, situation, due)
-    return (
-        await flow.finish(call, situation, found)
-        if due is None
-        else await _page(call, found, situation, *due, _FIRST_SHOWING)
-    )
+        return await submit(call, found, situation, due)
+    if due is None:
+        return await flow.finish(call, situation, found)
+    return await show_step(call, found, situation, *due, _FIRST_SHOWING)
 
 
-async def _submit(
+async def submit(
     call: EndpointCall, found: Flow, situation: Situation, due: tuple[SignOnStep, Step] | None
 ) -> Response:
+    """Let the step that is due take the form, and answer with what comes of it."""
     form = await call.form()
-    if not await is_own_form(call, form, _browser(call), found.id):
+    if not await is_own_form(call, form, cookies_of(call).browser(call.request) or "", found.id):
         return show_dead_end(call, "error.forbidden", 403)
     if due is None or form.get("step") != due[0].type:
-        # Another tab was faster, or the form was sent twice: show where things stand now.
+        # Another tab was faster, or the form was sent twice: show what is due now.
         return await flow.proceed(call, found)
     kind, step = due
-    outcome = await kind.submit(step, situation, _language(situation, kind), form, call.services)
-    return await _answer(call, found, situation, (kind, step), outcome)
-
-
-async def _answer(
-    call: EndpointCall, found: Flow, situation: Situation, due: tuple[SignOnStep, Step], outcome: Outcome
-) -> Response:
+    outcome = await kind.submit(step, situation, choose_step_language(situation, kind), form, call.services)
     match outcome:
         case Again():
-            return await _page(call, found, situation, *due, outcome)
+            return await show_step(call, found, situation, kind, step, outcome)
         case Declined():
-            return _decline(call, situation.request)
+            return decline(call, situation.request, kind, outcome)
         case SomebodyElse():
-            return await _begin_again(call, found, situation)
+            return await begin_again(call, found, situation)
         case Done(session):
             response = await flow.proceed(call, found, outcome)
             if session:
@@ -89,7 +80,19 @@ async def _answer(
             return response
 
 
-async def _begin_again(call: EndpointCall, found: Flow, situation: Situation) -> Response:
+def decline(
+    call: EndpointCall, request: AuthorizationRequest | None, kind: SignOnStep, declined: Declined
+) -> Response:
+    """Tell the agent that the user said no; without an agent, go back to the account page."""
+    if request is None:
+        return see_other(f"/{call.environment.id}/account")
+    error = AccessDenied(f"the step {kind.type} was declined", declined.description)
+    return authorization_response.refuse(
+        call, AuthorizationRefusal(error, request.redirect_uri, request.state)
+    )
+
+
+async def begin_again(call: EndpointCall, found: Flow, situation: Situation) -> Response:
     """Sign off who is signed on, and send the browser to a new flow for the same request."""
     if situation.signed_on:
         user, session = situation.signed_on.user, situation.signed_on.session
@@ -100,39 +103,27 @@ async def _begin_again(call: EndpointCall, found: Flow, situation: Situation) ->
     return response
 
 
-def _decline(call: EndpointCall, request: AuthorizationRequest | None) -> Response:
-    if request is None:
-        return see_other(f"/{call.environment.id}/account")
-    error = AccessDenied("the user declined the agreement", "The user declined the agreement")
-    return authorization_response.refuse(
-        call, AuthorizationRefusal(error, request.redirect_uri, request.state)
-    )
-
-
-async def _page(
+async def show_step(
     call: EndpointCall, found: Flow, situation: Situation, kind: SignOnStep, step: Step, again: Again
 ) -> Response:
-    language = _language(situation, kind)
+    """Show the page of a step, with its own texts, in the reader's language."""
+    browser = cookies_of(call).browser(call.request) or ""
     values: Mapping[str, object] = {
         **kind.page_values(step, situation, again),
-        "csrf": await csrf_token(call, _browser(call), found.id),
+        "csrf": await csrf_token(call, browser, found.id),
         "step": kind.type,
     }
     sources = form_sources(call, situation.request.redirect_uri) if situation.request else ()
     page = Page(f"{kind.package}/{kind.name}.html", values, again.problems, again.status)
-    return show(call, page, language, sources)
+    return show(call, page, choose_step_language(situation, kind), sources)
 
 
-def _language(situation: Situation, kind: SignOnStep) -> Language:
-    """The reader's language, with the texts of the step."""
+def choose_step_language(situation: Situation, kind: SignOnStep) -> Language:
+    """Choose the reader's language, with the texts of the step."""
     chosen = choose_language(
         situation.preferred_language, situation.languages, situation.environment.default_language
     )
     return step_language(chosen.locale, kind.package, kind.name)
-
-
-def _browser(call: EndpointCall) -> str:
-    return cookies_of(call).browser(call.request) or ""
 
 
 ENDPOINT = Endpoint(("/{environment}/signon/{flow}",), ("GET", "POST"), sign_on, refuse_as_page)

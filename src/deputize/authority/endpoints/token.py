@@ -1,7 +1,4 @@
-"""The token endpoint (RFC 6749 section 3.2).
-
-Authenticates the client, lets the grant answer, records what happened.
-"""
+"""The token endpoint (RFC 6749 section 3.2): authenticates the client, lets the grant answer, records it."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,43 +18,61 @@ from deputize.oauth.errors import OAuthError
 from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, TokenResponse
 from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM
 from deputize.oauth.records.directory import Agent
+from deputize.oauth.records.store import Grant
 from deputize.oauth.resources import parse_scope
 
 
-async def token(call: EndpointCall) -> Response:
-    """Tokens, or the reason why not as far as the client may know it."""
+async def issue_token(call: EndpointCall) -> Response:
+    """Answer with tokens, or with the reason why not as far as the client may know it."""
     parameters: Mapping[str, str] = {}
     client: Agent | None = None
+    services, store = call.services, call.services.store
     try:
         parameters = await call.form()
         credentials = read_credentials(call.request.headers.get("authorization"), parameters)
         client = authenticate_agent(call.environment, credentials)
-        response = await grants.answer(
-            TokenRequest(call.environment, client, parameters, call.now), await _ports(call)
+        ports = GrantPorts(
+            codes=store.codes,
+            grants=store.grants,
+            refresh_tokens=store.refresh_tokens,
+            token_states=store.token_states,
+            new_segment=new_segment,
+            derive=await services.refresh_token_values.of(call.environment.id),
+            verifier=services.verifier,
         )
+        response = await grants.answer(TokenRequest(call.environment, client, parameters, call.now), ports)
     except OAuthError as error:
-        await _record_refusal(call, parameters, client, error)
+        call.record(
+            "token refused",
+            error.detail,
+            error=error.code,
+            grant_type=parameters.get("grant_type") or None,
+            client_id=client.id if client else None,
+            requested_scope=parameters.get("scope"),
+            requested_resource=parameters.get("resource", parameters.get("audience")),
+            **({} if client is None else await describe_presented(call, parameters)),
+        )
         return error_response(error, call.correlation_id)
-    _record_issue(call, parameters, response)
-    return json_response(_members(response))
-
-
-async def _ports(call: EndpointCall) -> GrantPorts:
-    services = call.services
-    store = services.store
-    return GrantPorts(
-        codes=store.codes,
-        grants=store.grants,
-        refresh_tokens=store.refresh_tokens,
-        token_states=store.token_states,
-        new_segment=new_segment,
-        derive=await services.refresh_token_values.of(call.environment.id),
-        verifier=services.verifier,
+    claims, subject, actor = response.claims, response.subject_claims or {}, response.actor_claims or {}
+    call.record(
+        "token issued",
+        grant_type=parameters.get("grant_type"),
+        client_id=claims.get("client_id"),
+        user_id=user_of(claims),
+        sub=claims.get("sub"),
+        act=[each.get("sub") for each in actors_of(claims.get("act"))],
+        resource=claims.get("aud"),
+        scopes=list(parse_scope(response.scope)),
+        jti=claims.get("jti"),
+        subject_jti=subject.get("jti"),
+        actor_jti=actor.get("jti"),
+        notes=list(response.notes) or None,
     )
+    return json_response(response_members(response))
 
 
-def _members(response: TokenResponse) -> JsonObject:
-    """What RFC 6749 section 5.1 and RFC 8693 section 2.2.1 send; absent ones are left out."""
+def response_members(response: TokenResponse) -> JsonObject:
+    """Return what RFC 6749 section 5.1 and RFC 8693 section 2.2.1 send; absent ones are left out."""
     optional = {
         "refresh_token": response.refresh_token,
         "id_token": response.id_token,
@@ -72,54 +87,20 @@ def _members(response: TokenResponse) -> JsonObject:
     }
 
 
-def _record_issue(call: EndpointCall, parameters: Mapping[str, str], response: TokenResponse) -> None:
-    claims, subject, actor = response.claims, response.subject_claims or {}, response.actor_claims or {}
-    call.record(
-        "token issued",
-        grant_type=parameters.get("grant_type"),
-        client_id=claims.get("client_id"),
-        user_id=user_of(claims),
-        sub=claims.get("sub"),
-        act=[actor.get("sub") for actor in actors_of(claims.get("act"))],
-        resource=claims.get("aud"),
-        scopes=list(parse_scope(response.scope)),
-        jti=claims.get("jti"),
-        subject_jti=subject.get("jti"),
-        actor_jti=actor.get("jti"),
-        notes=list(response.notes) or None,
-    )
+async def describe_presented(call: EndpointCall, parameters: Mapping[str, str]) -> dict[str, JsonValue]:
+    """Say for the record whose token, code or refresh token a client presented.
 
-
-async def _record_refusal(
-    call: EndpointCall, parameters: Mapping[str, str], client: Agent | None, error: OAuthError
-) -> None:
-    presented = {} if client is None else await _presented(call, parameters)
-    call.record(
-        "token refused",
-        error.detail,
-        error=error.code,
-        grant_type=parameters.get("grant_type") or None,
-        client_id=client.id if client else None,
-        requested_scope=parameters.get("scope"),
-        requested_resource=parameters.get("resource", parameters.get("audience")),
-        **presented,
-    )
-
-
-async def _presented(call: EndpointCall, parameters: Mapping[str, str]) -> dict[str, JsonValue]:
-    """Whose token, code or refresh token a known client presented, as far as this environment once said
-    so.
+    Only what this environment once issued tells that.
     """
-    subject, actor = (
-        once_signed(call, parameters.get("subject_token")),
-        once_signed(call, parameters.get("actor_token")),
-    )
-    grant_id = await _grant_of(call, parameters)
-    grant = (
-        (await call.services.store.token_states.read_token_state(call.environment.id, grant_id, ())).grant
-        if grant_id
-        else None
-    )
+    subject = read_once_signed(call, parameters.get("subject_token"))
+    actor = read_once_signed(call, parameters.get("actor_token"))
+    grant_id = None
+    if "code" in parameters:
+        code = await call.services.store.codes.find_code(digest(parameters["code"]))
+        grant_id = code.grant_id if code else None
+    elif "refresh_token" in parameters:
+        grant_id = await find_grant_id(call, parameters["refresh_token"])
+    grant = await find_grant(call, grant_id) if grant_id else None
     return {
         "user_id": grant.authentication.user_id if grant else user_of(subject),
         "sub": subject.get("sub"),
@@ -130,21 +111,21 @@ async def _presented(call: EndpointCall, parameters: Mapping[str, str]) -> dict[
     }
 
 
-async def _grant_of(call: EndpointCall, parameters: Mapping[str, str]) -> str | None:
-    """The grant that a code or a refresh token came from, spent or not."""
-    store = call.services.store
-    if "code" in parameters:
-        code = await store.codes.find_code(digest(parameters["code"]))
-        return code.grant_id if code else None
-    if "refresh_token" in parameters:
-        presented = digest(parameters["refresh_token"])
-        current = await store.refresh_tokens.find_refresh_token(presented)
-        return current.grant_id if current else await store.refresh_tokens.find_spent_grant(presented)
-    return None
+async def find_grant_id(call: EndpointCall, refresh_token: str) -> str | None:
+    """Find the grant that a refresh token came from, spent or not."""
+    refresh_tokens, presented = call.services.store.refresh_tokens, digest(refresh_token)
+    current = await refresh_tokens.find_refresh_token(presented)
+    return current.grant_id if current else await refresh_tokens.find_spent_grant(presented)
 
 
-def once_signed(call: EndpointCall, token: str | None) -> JsonObject:
-    """The claims of a token of this environment, expired or not; of anything else none."""
+async def find_grant(call: EndpointCall, grant_id: str) -> Grant | None:
+    """Find the grant with this id, whatever became of it."""
+    state = await call.services.store.token_states.read_token_state(call.environment.id, grant_id, ())
+    return state.grant
+
+
+def read_once_signed(call: EndpointCall, token: str | None) -> JsonObject:
+    """Read the claims of a token of this environment, expired or not; of anything else none."""
     environment = call.environment
     for kind in (ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE) if token else ():
         with suppress(TokenInvalid):
@@ -153,8 +134,8 @@ def once_signed(call: EndpointCall, token: str | None) -> JsonObject:
 
 
 def user_of(claims: JsonObject) -> JsonValue:
-    """The id of the user whom a token is about; `None` when it is about nobody."""
+    """Return the id of the user whom a token is about; `None` when it is about nobody."""
     return None if MACHINE_CLAIM in claims else claims.get(USER_CLAIM, claims.get("sub"))
 
 
-ENDPOINT = Endpoint(("/{environment}/as/token",), ("POST",), token)
+ENDPOINT = Endpoint(("/{environment}/as/token",), ("POST",), issue_token)

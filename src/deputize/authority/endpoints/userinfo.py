@@ -11,15 +11,14 @@ from deputize.authority.endpoint import (
     log_refusal,
 )
 from deputize.jose import TokenInvalid
-from deputize.kernel.values import JsonObject
 from deputize.oauth.errors import InsufficientScope, InvalidToken, OAuthError
 from deputize.oauth.id_tokens import profile_claims
-from deputize.oauth.introspection import LiveToken, find_live_token
+from deputize.oauth.introspection import find_live_token
 from deputize.oauth.resources import parse_scope
 
 
-async def userinfo(call: EndpointCall) -> Response:
-    """The claims about the user that the token's OpenID scopes ask for."""
+async def answer_userinfo(call: EndpointCall) -> Response:
+    """Answer with the claims about the user that the token's OpenID scopes ask for."""
     scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidToken("no bearer token was presented")
@@ -29,21 +28,17 @@ async def userinfo(call: EndpointCall) -> Response:
     )
     if isinstance(found, TokenInvalid):
         raise InvalidToken(found.reason)
-    return json_response(_claims(found, call.environment.issuer))
-
-
-def _claims(found: LiveToken, issuer: str) -> JsonObject:
     audience, scope = found.claims.get("aud"), found.claims.get("scope")
-    if not isinstance(audience, list) or issuer not in audience:
+    if not isinstance(audience, list) or call.environment.issuer not in audience:
         raise InvalidToken("the token is for another resource")
     scopes = parse_scope(scope if isinstance(scope, str) else None)
     if "openid" not in scopes or found.state.user is None:
         raise InsufficientScope("the token lacks the scope openid")
-    return profile_claims(found.state.user, scopes)
+    return json_response(profile_claims(found.state.user, scopes))
 
 
-def _refuse(call: EndpointCall, error: OAuthError) -> Response:
-    """The error as RFC 6750 section 3 writes it."""
+def refuse_with_challenge(call: EndpointCall, error: OAuthError) -> Response:
+    """Record the refusal, and write the error as RFC 6750 section 3 does."""
     log_refusal(call, error)
     presented = "authorization" in call.request.headers
     challenge = f'Bearer error="{error.code}"' if presented else "Bearer"
@@ -52,4 +47,4 @@ def _refuse(call: EndpointCall, error: OAuthError) -> Response:
     )
 
 
-ENDPOINT = Endpoint(("/{environment}/as/userinfo",), ("GET", "POST"), userinfo, _refuse)
+ENDPOINT = Endpoint(("/{environment}/as/userinfo",), ("GET", "POST"), answer_userinfo, refuse_with_challenge)

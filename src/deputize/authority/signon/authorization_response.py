@@ -19,76 +19,18 @@ from deputize.oauth.consents import is_in_force
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant
 
 
-async def grant(
+async def grant_code(
     call: EndpointCall, request: AuthorizationRequest, signed_on: SignedOn, code: str
 ) -> Response:
-    """Send the browser back with `code`.
+    """Store a grant with `code`, and send the browser back with that.
 
-    If that was issued before, what it stands for is what it stood for then.
-    """
-    grant = _grant(call, request, signed_on)
-    if not await call.services.store.codes.add_code(_code(call, request, grant.id, code), grant):
-        return await again(call, request, code) or show_dead_end(call, "error.expired")
-    call.record(
-        "authorization granted",
-        client_id=request.client.id,
-        user_id=signed_on.user.id,
-        session_id=signed_on.session.id,
-        policy=request.policy.name,
-        resource=request.target.resource.audience,
-        scopes=list(request.target.requested),
-        grant_id=grant.id,
-    )
-    return _answer(call, request, code)
-
-
-async def again(call: EndpointCall, request: AuthorizationRequest, code: str) -> Response | None:
-    """What a flow that already yielded its code answers; `None` if it did not yet.
-
-    The same code while the agent has not redeemed it, for the answer may have got lost. After that a page for
-    people: redeeming a code twice ends what came from it.
-    """
-    issued = await call.services.store.codes.find_code(digest(code))
-    if issued is None:
-        return None
-    if issued.redeemed_at is None and call.now < issued.expires_at:
-        return _answer(call, request, code)
-    return show(call, Page("finished.html", {"agent_name": request.client.name}), language_of(call))
-
-
-def _answer(call: EndpointCall, request: AuthorizationRequest, code: str) -> Response:
-    return _leave(call, code_response(request.redirect_uri, call.environment.issuer, code, request.state))
-
-
-def refuse(call: EndpointCall, refusal: AuthorizationRefusal) -> Response:
-    """Send the browser back with the error, or show it where nothing says that the address is the agent's."""
-    error = copy(refusal.error)
-    error.description = public_text(error, call.correlation_id)
-    location = error_response(
-        AuthorizationRefusal(error, refusal.redirect_uri, refusal.state), call.environment.issuer
-    )
-    if location is None:
-        return refuse_as_page(call, refusal.error)
-    log_refusal(call, refusal.error)
-    return _leave(call, location)
-
-
-def _leave(call: EndpointCall, location: str) -> Response:
-    """A flow's pages are left by their forms.
-
-    At authorize nobody submitted one, and what is asked for in a frame must be a redirect.
-    """
-    return leave(call, location, after_form="flow" in call.request.path_params)
-
-
-def _grant(call: EndpointCall, request: AuthorizationRequest, signed_on: SignedOn) -> Grant:
-    """Everything that what the agent gets rests on, by identity and as it was read.
-
-    Whatever of it ended since is not revived.
+    The grant holds everything that what the agent gets rests on, by identity and as it was read, so that
+    whatever of it ended since is not revived. If the code was issued before, it keeps its first grant.
     """
     session, client, agreements = signed_on.session, request.client, call.environment.agreements
+    lifetimes = call.services.lifetimes
     refreshable = "refresh_token" in client.grant_types
-    return Grant(
+    grant = Grant(
         id=call.services.new_id(),
         environment_id=call.environment.id,
         client_id=client.id,
@@ -107,16 +49,68 @@ def _grant(call: EndpointCall, request: AuthorizationRequest, signed_on: SignedO
         },
         created_at=call.now,
         expires_at=call.now
-        + (client.refresh_token_rolling_lifetime if refreshable else call.services.lifetimes.code_lifetime),
+        + (client.refresh_token_rolling_lifetime if refreshable else lifetimes.code_lifetime),
     )
-
-
-def _code(call: EndpointCall, request: AuthorizationRequest, grant_id: str, code: str) -> AuthorizationCode:
-    return AuthorizationCode(
+    stored = AuthorizationCode(
         digest=digest(code),
-        grant_id=grant_id,
+        grant_id=grant.id,
         redirect_uri=request.redirect_uri,
         code_challenge=request.code_challenge,
         nonce=request.nonce,
-        expires_at=call.now + call.services.lifetimes.code_lifetime,
+        expires_at=call.now + lifetimes.code_lifetime,
     )
+    if not await call.services.store.codes.add_code(stored, grant):
+        return await repeat(call, request, code) or show_dead_end(call, "error.expired")
+    call.record(
+        "authorization granted",
+        client_id=client.id,
+        user_id=signed_on.user.id,
+        session_id=session.id,
+        policy=request.policy.name,
+        resource=request.target.resource.audience,
+        scopes=list(request.target.requested),
+        grant_id=grant.id,
+    )
+    return send_code(call, request, code)
+
+
+async def repeat(call: EndpointCall, request: AuthorizationRequest, code: str) -> Response | None:
+    """Answer a flow that already yielded its code; `None` if it did not yet.
+
+    With the same code while the agent has not redeemed it, for the answer may have got lost. After that with
+    a page for people: redeeming a code twice ends what came from it.
+    """
+    issued = await call.services.store.codes.find_code(digest(code))
+    if issued is None:
+        return None
+    if issued.redeemed_at is None and call.now < issued.expires_at:
+        return send_code(call, request, code)
+    return show(call, Page("finished.html", {"agent_name": request.client.name}), language_of(call))
+
+
+def send_code(call: EndpointCall, request: AuthorizationRequest, code: str) -> Response:
+    """Send the browser back with `code`."""
+    location = code_response(request.redirect_uri, call.environment.issuer, code, request.state)
+    return leave_flow(call, location)
+
+
+def refuse(call: EndpointCall, refusal: AuthorizationRefusal) -> Response:
+    """Send the browser back with the error, or show it where nothing says that the address is the agent's."""
+    error = copy(refusal.error)
+    error.description = public_text(error, call.correlation_id)
+    location = error_response(
+        AuthorizationRefusal(error, refusal.redirect_uri, refusal.state), call.environment.issuer
+    )
+    if location is None:
+        return refuse_as_page(call, refusal.error)
+    log_refusal(call, refusal.error)
+    return leave_flow(call, location)
+
+
+def leave_flow(call: EndpointCall, location: str) -> Response:
+    """Send the browser to the agent, from a flow's page or from the authorization endpoint.
+
+    Pages are left by their forms. At the authorization endpoint nobody submitted one, and what is asked for
+    in a frame must be a redirect.
+    """
+    return leave(call, location, after_form="flow" in call.request.path_params)

@@ -1,10 +1,10 @@
 """Sign-on flows: an authorization request on its way through the steps of a policy.
 
-A flow lives in its address: the request's parameters, when it began, and whose sign-on it saw, under a seal
-that only this environment's servers can make and that is good in one browser only. So nobody can make the
-server remember anything by asking. Who signed on is the browser's session, what was agreed to is the user's
-consents. So parallel tabs, reloads and repeated clicks all lead to the same place, and nothing is half done
-after a crash.
+A flow is kept in its address alone: the request's parameters, when it began, whose sign-on it saw, and what
+its steps noted, under a seal that only this environment's servers can make and that is good in one browser
+only. So nobody can make the server remember anything by asking. Who signed on is the browser's session, what
+was agreed to is the user's consents. So parallel tabs, reloads and repeated clicks all lead to the same page,
+and nothing is half done after a crash.
 """
 
 from collections.abc import Mapping
@@ -100,13 +100,13 @@ async def _seal(call: EndpointCall, purpose: str, *parts: str) -> str:
     return await seal(call.services.store.server_keys, call.environment.id, purpose, *parts)
 
 
-async def signed_on(call: EndpointCall) -> SignedOn | None:
-    """The enabled user whose living session this browser's cookie stands for."""
-    return await _signed_on(call, await session_of(call))
+async def signed_on(call: EndpointCall, session: Session | None = None) -> SignedOn | None:
+    """Find the enabled user whose living session this browser's cookie stands for.
 
-
-async def _signed_on(call: EndpointCall, session: Session | None) -> SignedOn | None:
+    `session` is what `session_of` found, where that was read before.
+    """
     store, environment_id = call.services.store, call.environment.id
+    session = session or await session_of(call)
     if session is None or not is_live(session, call.environment, call.now):
         return None
     user = await store.users.find_user_by_id(environment_id, session.user_id)
@@ -118,29 +118,26 @@ async def _signed_on(call: EndpointCall, session: Session | None) -> SignedOn | 
 
 
 async def session_of(call: EndpointCall) -> Session | None:
-    """The session this browser's cookie stands for, unless it was ended.
+    """Find the session this browser's cookie stands for, unless it was ended.
 
     It may have lapsed: what came from it lives on.
     """
     cookie = cookies_of(call).session(call.request)
-    session = (
-        await call.services.store.sessions.find_session(call.environment.id, digest(cookie))
-        if cookie
-        else None
-    )
+    if cookie is None:
+        return None
+    session = await call.services.store.sessions.find_session(call.environment.id, digest(cookie))
     return session if session and session.ended_at is None else None
 
 
-async def situation_of(
+async def read_situation(
     call: EndpointCall, request: AuthorizationRequest | None, flow: Flow | None = None
 ) -> Situation:
-    """Where this browser stands with a request (`None`.
+    """Read what steps decide by, for a request of this browser, within a flow or before there is one.
 
-    With its account page), within a flow or before there is one.
+    Without a request the user wants their account page.
     """
-    browser_languages = parse_accept_language(call.request.headers.get("accept-language"))
     session, seen = await session_of(call), flow or Flow("", int(call.now), None)
-    somebody = await _signed_on(call, session)
+    somebody = await signed_on(call, session) if session else None
     return Situation(
         environment=call.environment,
         policy=request.policy if request else _ACCOUNT_POLICY,
@@ -151,14 +148,17 @@ async def situation_of(
         known_users=cookies_of(call).known_users(call.request),
         is_recent=somebody is not None and is_recent(request, somebody.session, seen),
         notes=frozenset(seen.notes.split("~")),
-        reach=_reach(call, request, somebody) if request and somebody else {},
-        languages=(*(request.ui_locales if request else ()), *browser_languages),
+        reach=compute_reach(call, request, somebody) if request and somebody else {},
+        languages=(
+            *(request.ui_locales if request else ()),
+            *parse_accept_language(call.request.headers.get("accept-language")),
+        ),
         now=call.now,
     )
 
 
-def _reach(call: EndpointCall, request: AuthorizationRequest, somebody: SignedOn) -> Covers:
-    """What this request of this user reaches, by the token that it would yield."""
+def compute_reach(call: EndpointCall, request: AuthorizationRequest, somebody: SignedOn) -> Covers:
+    """Compute what this request of this user reaches, by the token that it would yield."""
     session, target = somebody.session, request.target
     issue = Issue(
         environment=call.environment,
@@ -177,7 +177,9 @@ def _reach(call: EndpointCall, request: AuthorizationRequest, somebody: SignedOn
 
 
 def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow) -> bool:
-    """Whether the session's sign-on is recent enough for this request (OpenID Connect Core section 3.1.2.1).
+    """Return whether the session's sign-on is recent enough for this request.
+
+    OpenID Connect Core section 3.1.2.1.
 
     A sign-on in the flow itself always is. Nothing else tells before from after: `auth_time` is in whole
     seconds, and clocks jump. Ages count from the beginning of the flow, so that reading an agreement slowly
@@ -191,7 +193,7 @@ def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow
 
 
 def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
-    """The first step that is not satisfied.
+    """Find the first step that is not satisfied, and its kind.
 
     Signing on comes first even where a policy forgets it. Raises `ServerError`.
     """
@@ -220,13 +222,13 @@ async def finish(call: EndpointCall, situation: Situation, flow: Flow | None = N
     if situation.request is None or situation.signed_on is None:
         return see_other(f"/{call.environment.id}/account")
     code = await code_of(call, flow) if flow else call.services.new_token()
-    return await authorization_response.grant(call, situation.request, situation.signed_on, code)
+    return await authorization_response.grant_code(call, situation.request, situation.signed_on, code)
 
 
 async def code_of(call: EndpointCall, flow: Flow) -> str:
-    """The one authorization code of a flow.
+    """Compute the one authorization code of a flow.
 
-    It is computed, so that whoever asks again, in parallel, after a crash or because the answer got lost,
+    It is not drawn, so that whoever asks again, in parallel, after a crash or because the answer got lost,
     gets the same one.
     """
     return await _seal(call, "code", flow.id)

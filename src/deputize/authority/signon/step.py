@@ -114,6 +114,9 @@ class Again:
 class Declined:
     """The user said no."""
 
+    description: str = "The user declined"
+    """What the agent is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class SomebodyElse:

@@ -121,7 +121,7 @@ async def submit(
     prompt = _make_prompt(step, situation)
     if form.get("action") != "accept":
         _record(services, situation, "agreement declined", prompt)
-        return Declined()
+        return Declined("The user declined the agreement")
     accepted = new_consent(
         prompt.signed_on.user,
         prompt.request.client,
