@@ -173,7 +173,8 @@ def test_a_chosen_target_is_granted_asked_for_and_within_reach(
         assert user_present or not later
     else:
         assert user_present
-    assert set(asked.get("scope", "").split()) <= set(target.requested)
+    exchanged = {name for names in target.by_exchange.values() for name in names}
+    assert set(asked.get("scope", "").split()) <= {*target.requested, *exchanged}
 
 
 authorize_values = st.sampled_from(
