@@ -13,7 +13,7 @@ from deputize.authority.storage import (
     SigningKeyRow,
     open_store,
 )
-from deputize.authority.storage.purge import KEPT_SECONDS, TOKENS_SECONDS
+from deputize.authority.storage.store import KEPT_SECONDS, TOKENS_SECONDS
 from deputize.kernel.ids import new_id
 from deputize.oauth.ports import Throttle
 from support.store_records import CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, TOKEN, USER_ID

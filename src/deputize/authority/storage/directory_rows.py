@@ -11,8 +11,8 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from sqlalchemy import Column, Connection, Table, delete, select, update
 
-from deputize.authority.storage.engine import Database
-from deputize.authority.storage.statements import upsert
+from deputize.authority.storage.engine import Database, upsert
+from deputize.authority.storage.people import put_user
 from deputize.authority.storage.tables import (
     CONSENTS,
     DIRECTORY_OBJECTS,
@@ -22,7 +22,6 @@ from deputize.authority.storage.tables import (
     SIGNING_KEYS,
     USERS,
 )
-from deputize.authority.storage.users import put_user
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.ids import new_term
 from deputize.kernel.values import JsonObject
@@ -138,7 +137,7 @@ class SqlDirectoryRows:
 
     async def version(self) -> int:
         """A number that every change of the directory raises."""
-        return (await self._database.rows(_VERSION, {}))[0].version
+        return (await self._database.rows(_VERSION, {}))[0][0]
 
     async def load(self) -> DirectoryRows:
         """All rows, as one version of the directory had them."""

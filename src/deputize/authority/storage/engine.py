@@ -1,13 +1,14 @@
-"""How the rest of this package reaches a database.
+"""How the rest of this package reaches a database: statements that read, functions that write.
 
-Statements to read with, and functions that write in one transaction.
+Also the few statements that SQLite and PostgreSQL spell alike but SQLAlchemy keeps in two places.
 """
 
 import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Table, Update
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -21,6 +22,9 @@ from sqlalchemy.sql import Select
 
 from deputize.kernel.errors import DeputizeError
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
 T = TypeVar("T")
 
 
@@ -33,9 +37,10 @@ class StorageUnavailable(StorageError):
 
 
 @contextlib.contextmanager
-def telling_unavailability() -> Generator[None]:
-    """Raise `StorageUnavailable` for what the database or the way to it is to blame for, not the statement or
-    its values.
+def translate_errors() -> Generator[None]:
+    """Raise `StorageUnavailable` for what the database or the way to it is to blame for.
+
+    Errors of a statement or its values stay what they are.
     """
     try:
         yield
@@ -48,8 +53,11 @@ def telling_unavailability() -> Generator[None]:
 class Database(Protocol):
     """One database, whichever kind."""
 
-    async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Row[Any]]:
-        """Everything `statement` selects, as committed when this was called. Raises `StorageUnavailable`."""
+    async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Sequence[Any]]:
+        """Everything `statement` selects, as committed when this was called.
+
+        `parameters` are the values of its `bindparam`s. Raises `StorageUnavailable`.
+        """
         ...
 
     async def write(self, work: Callable[[Connection], T]) -> T:
@@ -62,3 +70,32 @@ class Database(Protocol):
     async def close(self) -> None:
         """Let go of every connection; writes already under way are finished first."""
         ...
+
+
+def wins(connection: Connection, statement: Update) -> bool:
+    """Whether a conditional update finds the one row it is for: a single statement, so of two callers one."""
+    return connection.execute(statement).rowcount == 1
+
+
+def upsert(connection: Connection, table: Table, row: Mapping[str, object]) -> None:
+    """Insert `row`, or overwrite the one with its primary key."""
+    statement = _insert(connection, table).values(row)
+    keys = [column.name for column in table.primary_key]
+    overwritten = {name: statement.excluded[name] for name in row if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=overwritten))
+
+
+def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+    """Insert `row` unless there is one with its key; whether it was inserted."""
+    statement = _insert(connection, table).values(row).on_conflict_do_nothing()
+    # PostgreSQL's driver does not count the rows of an insert.
+    return connection.execute(statement.returning(table.primary_key.columns[0])).first() is not None
+
+
+def _insert(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
+    if connection.dialect.name == "postgresql":
+        # A tenth of a second to import, which a start on SQLite does not need to take.
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql import Select
 
-from deputize.authority.storage.engine import telling_unavailability
+from deputize.authority.storage.engine import translate_errors
 from deputize.authority.storage.migrations import migrate
 
 T = TypeVar("T")
@@ -27,18 +27,18 @@ class PostgresqlDatabase:
         self._engine = engine
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Row[Any]]:
-        """Everything `statement` selects, as committed when this was called."""
-        with telling_unavailability():
+    async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Sequence[Any]]:
+        """Everything `statement` selects, as committed when this was called. Raises `StorageUnavailable`."""
+        with translate_errors():
             async with self._reader.connect() as connection:
                 return (await connection.execute(statement, parameters)).all()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """What `work` returns, once all it wrote is committed and durable.
+        """What `work` returns, once all it wrote is committed and durable; if it raises, nothing was written.
 
-        If it raises, nothing was written.
+        Raises `StorageUnavailable`.
         """
-        with telling_unavailability():
+        with translate_errors():
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
 

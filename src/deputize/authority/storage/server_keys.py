@@ -2,8 +2,7 @@
 
 from sqlalchemy import Connection, bindparam, select
 
-from deputize.authority.storage.engine import Database
-from deputize.authority.storage.statements import insert_if_absent
+from deputize.authority.storage.engine import Database, insert_if_absent
 from deputize.authority.storage.tables import SERVER_KEYS
 from deputize.kernel.ids import new_token
 
@@ -23,14 +22,13 @@ class SqlServerKeys:
         """The 256-bit key for `purpose` (such as `refresh-token` or `cookie`), as URL-safe text in bytes."""
         named = {"environment": environment_id, "purpose": purpose}
         rows = await self._database.rows(_KEY, named)
-        key: str = (
-            rows[0].key if rows else await self._database.write(lambda connection: _make(connection, named))
-        )
-        return key.encode()
+        if rows:
+            return rows[0][0].encode()
 
+        def make(connection: Connection) -> str:
+            row = {"environment_id": environment_id, "purpose": purpose, "key": new_token()}
+            insert_if_absent(connection, SERVER_KEYS, row)
+            # Another server may have been first.
+            return connection.execute(_KEY, named).scalar_one()
 
-def _make(connection: Connection, named: dict[str, str]) -> str:
-    """The key that stands afterwards: another server may have been first."""
-    row = {"environment_id": named["environment"], "purpose": named["purpose"], "key": new_token()}
-    insert_if_absent(connection, SERVER_KEYS, row)
-    return connection.execute(_KEY, named).scalar_one()
+        return (await self._database.write(make)).encode()

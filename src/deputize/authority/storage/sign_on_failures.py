@@ -1,15 +1,11 @@
-"""Wrong passwords, counted by the name typed.
-
-Names are kept as digests: what people type there may be a password.
-"""
+"""Wrong passwords, counted by the name typed, which is kept as a digest: it may be a password."""
 
 from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, case, delete, select, update
 from sqlalchemy.sql import ColumnElement
 
-from deputize.authority.storage.engine import Database
-from deputize.authority.storage.statements import insert_if_absent
+from deputize.authority.storage.engine import Database, insert_if_absent
 from deputize.authority.storage.tables import SIGN_ON_FAILURES
 from deputize.kernel.digests import digest
 from deputize.oauth.ports import Throttle
@@ -27,13 +23,38 @@ class SqlSignOnFailures:
     async def begin_attempt(
         self, environment_id: str, username: str, throttles: Mapping[str, Throttle], now: float
     ) -> float | None:
-        """Count an attempt as a failure of each source.
+        """Count an attempt as a failure of each source, or say until when one of them has to wait.
 
-        Or, where one of them has to wait, say until when and count nothing.
+        Where one has to wait, nothing is counted. Sources are looked at in their order, and no row is made
+        for one behind another that has to wait.
         """
-        return await self._database.write(
-            lambda connection: _begin(connection, (environment_id, _digest(username)), throttles, now)
-        )
+        name = {"environment_id": environment_id, "username_digest": digest(comparison_form(username))}
+
+        def work(connection: Connection) -> float | None:
+            counted: dict[str, tuple[int, float]] = {}
+            for source in throttles:
+                key = {**name, "source_digest": digest(source)}
+                insert_if_absent(connection, SIGN_ON_FAILURES, {**key, "failures": 0, "expires_at": now})
+                # Locked, so that parallel attempts are all counted.
+                row = connection.execute(select(SIGN_ON_FAILURES).filter_by(**key).with_for_update()).one()
+                if row.locked_until is not None and row.locked_until > now:
+                    return row.locked_until
+                if row.expires_at <= now:
+                    counted[source] = (1, now + throttles[source].memory)
+                else:
+                    counted[source] = (row.failures + 1, row.expires_at)
+            for source, (failures, expires_at) in counted.items():
+                wait = throttles[source].wait(failures)
+                values = {
+                    "failures": failures,
+                    "locked_until": now + wait if wait else None,
+                    "expires_at": max(expires_at, now + wait),
+                }
+                mine = _of(environment_id, username) & (_COLUMNS.source_digest == digest(source))
+                connection.execute(update(SIGN_ON_FAILURES).where(mine).values(values))
+            return None
+
+        return await self._database.write(work)
 
     async def take_back_attempt(
         self, environment_id: str, username: str, throttles: Mapping[str, Throttle]
@@ -73,43 +94,7 @@ class SqlSignOnFailures:
         )
 
 
-def _digest(username: str) -> str:
-    return digest(comparison_form(username))
-
-
 def _of(environment_id: str, username: str) -> ColumnElement[bool]:
-    return (_COLUMNS.environment_id == environment_id) & (_COLUMNS.username_digest == _digest(username))
-
-
-def _begin(
-    connection: Connection, name: tuple[str, str], throttles: Mapping[str, Throttle], now: float
-) -> float | None:
-    """Sources are looked at in their order, and no row is made for one behind another that has to wait."""
-    environment_id, username_digest = name
-    counted: dict[str, tuple[int, float]] = {}
-    for source in throttles:
-        key = {
-            "environment_id": environment_id,
-            "username_digest": username_digest,
-            "source_digest": digest(source),
-        }
-        insert_if_absent(connection, SIGN_ON_FAILURES, {**key, "failures": 0, "expires_at": now})
-        # Locked, so that parallel attempts are all counted.
-        row = connection.execute(select(SIGN_ON_FAILURES).filter_by(**key).with_for_update()).one()
-        if row.locked_until is not None and row.locked_until > now:
-            return row.locked_until
-        is_first = row.expires_at <= now
-        counted[source] = (
-            (1, now + throttles[source].memory) if is_first else (row.failures + 1, row.expires_at)
-        )
-    for source, (failures, expires_at) in counted.items():
-        wait = throttles[source].wait(failures)
-        values = {
-            "failures": failures,
-            "locked_until": now + wait if wait else None,
-            "expires_at": max(expires_at, now + wait),
-        }
-        mine = (_COLUMNS.environment_id == environment_id) & (_COLUMNS.username_digest == username_digest)
-        mine &= _COLUMNS.source_digest == digest(source)
-        connection.execute(update(SIGN_ON_FAILURES).where(mine).values(values))
-    return None
+    """The rows of that name, from any source."""
+    username_digest = digest(comparison_form(username))
+    return (_COLUMNS.environment_id == environment_id) & (_COLUMNS.username_digest == username_digest)

@@ -1,6 +1,4 @@
-"""SQLite in write-ahead-log mode.
-
-Reads where they are asked for, writes one after another in a thread of their own.
+"""SQLite in write-ahead-log mode: reads on the event loop's thread, writes in a thread of their own.
 
 A read takes SQLite some ten microseconds, and readers never wait for the writer, so handing it to a thread
 would cost many times what it saves; it runs on the event loop's thread. A write waits for the disk
@@ -11,23 +9,24 @@ committed together, each in a savepoint of its own.
 import asyncio
 import contextlib
 import os
+import sqlite3
 from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import Select
 
-from deputize.authority.storage.engine import StorageError, telling_unavailability
+from deputize.authority.storage.engine import StorageError, StorageUnavailable, translate_errors
 
 T = TypeVar("T")
 
@@ -40,6 +39,13 @@ _PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "trusted_schema=OFF",
 )
+_STATEMENT_ERRORS = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.NotSupportedError,
+    sqlite3.ProgrammingError,
+)
+"""Errors of a statement or its values; the last one also of a connection that is closed."""
 
 
 def open_engine(path: Path) -> Engine:
@@ -93,6 +99,52 @@ def autocommit(engine: Engine) -> Connection:
     return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedStatement:
+    """A statement compiled for SQLite's driver, which SQLAlchemy would look up and bind anew at each use.
+
+    The state of a token takes 26 us this way and 111 us through `Connection.execute`.
+    """
+
+    sql: str
+    names: tuple[str, ...]
+    """Of the parameters, in their order."""
+    values: Mapping[str, object]
+    """Those that the statement brings along."""
+    converters: tuple[tuple[int, Callable[[Any], Any]], ...]
+    """Place of a column, and what makes a value of its type from what the driver gives."""
+
+    def rows(
+        self, connection: sqlite3.Connection, parameters: Mapping[str, object]
+    ) -> Sequence[Sequence[Any]]:
+        """Everything the statement selects. Raises `sqlite3.Error`."""
+        given = {**self.values, **parameters}
+        rows = connection.execute(self.sql, [given[name] for name in self.names]).fetchall()
+        if not self.converters:
+            return rows
+        converted: list[list[Any]] = []
+        for row in rows:
+            values = list(row)
+            for place, convert in self.converters:
+                values[place] = convert(values[place])
+            converted.append(values)
+        return converted
+
+
+@lru_cache(maxsize=128)
+def prepare(statement: Select[Any], dialect: Dialect) -> PreparedStatement:
+    """The statement in the driver's own words; parameters are texts and numbers, which need no conversion."""
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    converters = [
+        (place, convert)
+        for place, column in enumerate(statement.exported_columns)
+        if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
+    ]
+    return PreparedStatement(
+        str(compiled), tuple(compiled.positiontup or ()), compiled.params, tuple(converters)
+    )
+
+
 class SqliteDatabase:
     """A `Database` in one file."""
 
@@ -100,19 +152,25 @@ class SqliteDatabase:
         self._engine = engine
         self._reader = autocommit(engine)
         self._reader.exec_driver_sql("PRAGMA query_only=ON")
+        self._driver = cast("sqlite3.Connection", self._reader.connection.driver_connection)
         self._writer = Writer(autocommit(engine))
 
-    async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Row[Any]]:
-        """Everything `statement` selects, as committed when this was called."""
-        with telling_unavailability():
-            return self._reader.execute(statement, parameters).all()
+    async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Sequence[Any]]:
+        """Everything `statement` selects, as committed when this was called. Raises `StorageUnavailable`."""
+        prepared = prepare(statement, self._engine.dialect)
+        try:
+            return prepared.rows(self._driver, parameters)
+        except sqlite3.Error as error:
+            if isinstance(error, _STATEMENT_ERRORS) and not self._reader.closed:
+                raise
+            raise StorageUnavailable(f"the database does not answer: {type(error).__name__}") from error
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, once all it wrote is committed and durable.
 
         If it raises, nothing was written.
         """
-        with telling_unavailability():
+        with translate_errors():
             return await asyncio.wrap_future(self._writer.submit(work))
 
     async def close(self) -> None:

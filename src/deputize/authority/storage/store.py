@@ -5,28 +5,43 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import make_url
+from sqlalchemy import delete, exists, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from deputize.authority.storage.codes import SqlCodes
-from deputize.authority.storage.consents import SqlConsents
 from deputize.authority.storage.directory_rows import SqlDirectoryRows
 from deputize.authority.storage.engine import Database, StorageError
-from deputize.authority.storage.grants import SqlGrants
+from deputize.authority.storage.grants import (
+    SqlCodes,
+    SqlGrants,
+    SqlRefreshTokens,
+    SqlRevocations,
+    SqlTokenStates,
+)
 from deputize.authority.storage.migrations import migrate
-from deputize.authority.storage.purge import purge
-from deputize.authority.storage.refresh_tokens import SqlRefreshTokens
-from deputize.authority.storage.revocations import SqlRevocations
+from deputize.authority.storage.people import SqlConsents, SqlSessions, SqlUsers
 from deputize.authority.storage.server_keys import SqlServerKeys
-from deputize.authority.storage.sessions import SqlSessions
 from deputize.authority.storage.sign_on_failures import SqlSignOnFailures
 from deputize.authority.storage.sqlite import SqliteDatabase, autocommit, immediate, open_engine
-from deputize.authority.storage.token_states import SqlTokenStates
-from deputize.authority.storage.users import SqlUsers
+from deputize.authority.storage.tables import (
+    CODES,
+    GRANTS,
+    REVOKED_TOKENS,
+    SECRETS,
+    SESSIONS,
+    SIGN_ON_FAILURES,
+)
+from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel.redaction import printable
+from deputize.oauth.lineage import MAX_SEGMENTS
 
 FILE_NAME = "deputize.db"
+# How long after its expiry a row still answers "already used" or "revoked" rather than "unknown".
+KEPT_SECONDS = 3600.0
+# A token exchanged for another may outlive it where its resource says so, so the last one of a grant may live
+# this much longer.
+TOKENS_SECONDS = MAX_SEGMENTS * MAX_TOKEN_LIFETIME
+_UNUSED = ~exists().where(GRANTS.c.session_id == SESSIONS.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +63,20 @@ class Store:
 
     async def purge(self, now: float) -> int:
         """Delete what expired more than an hour before `now`; how many rows went."""
-        return await purge(self.database, now)
+        before = now - KEPT_SECONDS
+        deletions = (
+            delete(CODES).where(CODES.c.expires_at < before),
+            # Refresh tokens go with their grant. A session that lapsed is kept for the grants that rest on
+            # it.
+            delete(GRANTS).where(GRANTS.c.expires_at < before - TOKENS_SECONDS),
+            delete(SESSIONS).where((SESSIONS.c.expires_at < before) & _UNUSED),
+            delete(REVOKED_TOKENS).where(REVOKED_TOKENS.c.kept_until < before),
+            delete(SIGN_ON_FAILURES).where(SIGN_ON_FAILURES.c.expires_at < now),
+            delete(SECRETS).where(SECRETS.c.expires_at < before),
+        )
+        return await self.database.write(
+            lambda connection: sum(connection.execute(each).rowcount for each in deletions)
+        )
 
 
 def sqlite_url(data: Path) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from deputize.authority.services import Lifetimes
 from deputize.authority.signon.flow import Flow, is_recent
 from deputize.authority.storage import Put
-from deputize.authority.storage.purge import KEPT_SECONDS
+from deputize.authority.storage.store import KEPT_SECONDS
 from deputize.authority.storage.tables import METADATA
 from deputize.kernel.digests import digest
 from deputize.oauth.authorization_request import validate

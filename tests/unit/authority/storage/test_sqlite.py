@@ -1,9 +1,10 @@
 import asyncio
+import sqlite3
 import stat
 import threading
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from deputize.authority.storage import StorageError, open_store, sqlite_url
@@ -25,7 +26,7 @@ async def database(tmp_path):
 
 
 async def digests(database) -> list[str]:
-    return sorted(row.jti for row in await database.rows(select(REVOKED_TOKENS.c.jti), {}))
+    return sorted(jti for (jti,) in await database.rows(select(REVOKED_TOKENS.c.jti), {}))
 
 
 async def test_the_folder_and_its_files_are_the_owners_alone(tmp_path):
@@ -62,9 +63,24 @@ async def test_commits_wait_for_the_disk_and_foreign_keys_hold(database):
 
 
 async def test_the_reading_connection_cannot_write(database):
+    adds = insert(REVOKED_TOKENS).values(jti=bindparam("digest"), kept_until=1.0)
     with pytest.raises(StorageUnavailable) as refused:
-        await database.rows(ADD, {"digest": "a"})
+        await database.rows(adds.returning(REVOKED_TOKENS.c.jti), {"digest": "a"})
     assert "readonly" in str(refused.value.__cause__)
+
+
+async def test_a_closed_database_is_unavailable(tmp_path):
+    async with open_store(sqlite_url(tmp_path)) as store:
+        pass
+    with pytest.raises(StorageUnavailable):
+        await store.database.rows(select(REVOKED_TOKENS.c.jti), {})
+
+
+async def test_a_mistake_in_a_statement_is_not_taken_for_an_unavailable_database(database):
+    with pytest.raises(sqlite3.ProgrammingError):
+        await database.rows(
+            select(REVOKED_TOKENS.c.jti).where(REVOKED_TOKENS.c.jti == bindparam("x")), {"x": {}}
+        )
 
 
 async def test_a_failed_write_leaves_its_neighbours_in_the_batch_alone(database):

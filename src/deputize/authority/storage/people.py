@@ -1,0 +1,208 @@
+"""Users, their sessions, and what they agreed to."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.sql import Select
+
+from deputize.authority.storage.engine import Database, insert_if_absent, upsert, wins
+from deputize.authority.storage.tables import CONSENTS, SESSIONS, USERS
+from deputize.kernel.ids import new_term
+from deputize.oauth.records.store import Consent, Session, User
+
+# The columns of these tables are in the order of their records, so that a row makes a record.
+_USERS_OF = select(USERS).where(USERS.c.environment_id == bindparam("environment"))
+_USERS_BY_NAME = _USERS_OF.order_by(USERS.c.username)
+_USER_IDS_ELSEWHERE = select(USERS.c.id).where(USERS.c.environment_id != bindparam("environment"))
+_USER_BY_NAME = _USERS_OF.where(USERS.c.username == bindparam("username"))
+_USER_BY_ID = _USERS_OF.where(USERS.c.id == bindparam("id"))
+_SESSION_BY_COOKIE = select(SESSIONS).where(
+    (SESSIONS.c.environment_id == bindparam("environment"))
+    & (SESSIONS.c.cookie_digest == bindparam("cookie"))
+)
+_UNENDED_SESSIONS = (
+    select(SESSIONS)
+    .where((SESSIONS.c.environment_id == bindparam("environment")) & SESSIONS.c.ended_at.is_(None))
+    .order_by(SESSIONS.c.created_at)
+)
+_CONSENTS_OF = select(CONSENTS).where(
+    (CONSENTS.c.environment_id == bindparam("environment")) & (CONSENTS.c.user_id == bindparam("user"))
+)
+_COVERS = list(CONSENTS.c).index(CONSENTS.c.covers)
+
+
+class SqlUsers:
+    """`oauth.ports.Users` in a database, and how administrators change them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find_user(self, environment_id: str, username: str) -> User | None:
+        """The user with exactly that name."""
+        if "\x00" in username:  # PostgreSQL refuses to look for it
+            return None
+        return await self._find(_USER_BY_NAME, {"environment": environment_id, "username": username})
+
+    async def find_user_by_id(self, environment_id: str, user_id: str) -> User | None:
+        """The user with that id."""
+        return await self._find(_USER_BY_ID, {"environment": environment_id, "id": user_id})
+
+    async def users_of(self, environment_id: str) -> tuple[User, ...]:
+        """Every user of an environment, by username."""
+        rows = await self._database.rows(_USERS_BY_NAME, {"environment": environment_id})
+        return tuple(User(*row) for row in rows)
+
+    async def user_ids_elsewhere(self, environment_id: str) -> frozenset[str]:
+        """The ids of every other environment's users."""
+        rows = await self._database.rows(_USER_IDS_ELSEWHERE, {"environment": environment_id})
+        return frozenset(user_id for (user_id,) in rows)
+
+    async def put_user(self, user: User) -> None:
+        """Add the user, or replace the one with that id."""
+        await self._database.write(lambda connection: put_user(connection, user))
+
+    async def remove_user(self, environment_id: str, user_id: str) -> None:
+        """Remove the user; the database removes their sessions, consents and grants."""
+        mine = (USERS.c.environment_id == environment_id) & (USERS.c.id == user_id)
+        await self._database.write(lambda connection: connection.execute(delete(USERS).where(mine)))
+
+    async def _find(self, statement: Select[Any], parameters: dict[str, object]) -> User | None:
+        rows = await self._database.rows(statement, parameters)
+        return User(*rows[0]) if rows else None
+
+
+def put_user(connection: Connection, user: User) -> None:
+    """Add the user, or replace the one with that id.
+
+    A new term begins when they are new, disabled, enabled or have a new password.
+    """
+    mine = {"environment": user.environment_id, "id": user.id}
+    before = connection.execute(_USER_BY_ID.with_for_update(), mine).first()
+    row = {column.name: getattr(user, column.name) for column in USERS.c}
+    if before and (before.enabled, before.password_hash) == (user.enabled, user.password_hash):
+        row["term"] = before.term
+    else:
+        row["term"] = new_term()
+    upsert(connection, USERS, row)
+
+
+class SqlSessions:
+    """`oauth.ports.Sessions` in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add_session(self, session: Session) -> None:
+        """Remember a session."""
+        row = asdict(session)
+        await self._database.write(lambda connection: connection.execute(insert(SESSIONS).values(row)))
+
+    async def find_session(self, environment_id: str, cookie_digest: str) -> Session | None:
+        """The session a browser's cookie stands for, ended or not."""
+        parameters = {"environment": environment_id, "cookie": cookie_digest}
+        rows = await self._database.rows(_SESSION_BY_COOKIE, parameters)
+        return Session(*rows[0]) if rows else None
+
+    async def sessions_of(self, environment_id: str) -> tuple[Session, ...]:
+        """An environment's sessions that were not ended, lapsed ones included, by when they began."""
+        rows = await self._database.rows(_UNENDED_SESSIONS, {"environment": environment_id})
+        return tuple(Session(*row) for row in rows)
+
+    async def renew_session(self, session: Session) -> bool:
+        """Give the session of that id a new cookie digest, sign-on time and expiry.
+
+        False if it ended or is of an earlier term.
+        """
+        mine = (
+            (SESSIONS.c.id == session.id)
+            & (SESSIONS.c.user_id == session.user_id)
+            & (SESSIONS.c.user_term == session.user_term)
+        )
+        renewal = (
+            update(SESSIONS)
+            .where(mine & SESSIONS.c.ended_at.is_(None))
+            .values(
+                cookie_digest=session.cookie_digest,
+                auth_time=session.auth_time,
+                expires_at=session.expires_at,
+                last_used_at=session.last_used_at,
+            )
+        )
+        return await self._database.write(lambda connection: wins(connection, renewal))
+
+    async def touch_session(self, session_id: str, now: float) -> None:
+        """Remember that it was used now."""
+        earlier = (SESSIONS.c.id == session_id) & (SESSIONS.c.last_used_at < now)
+        await self._database.write(
+            lambda connection: connection.execute(update(SESSIONS).where(earlier).values(last_used_at=now))
+        )
+
+    async def end_session(self, session_id: str, now: float) -> None:
+        """End a session: every token and refresh token with that `sid` stops working.
+
+        Durable before this returns.
+        """
+        live = (SESSIONS.c.id == session_id) & SESSIONS.c.ended_at.is_(None)
+        await self._database.write(
+            lambda connection: connection.execute(update(SESSIONS).where(live).values(ended_at=now))
+        )
+
+
+class SqlConsents:
+    """`oauth.ports.Consents` in a database: the latest for each user, agent and agreement."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def consents_of(self, environment_id: str, user_id: str) -> tuple[Consent, ...]:
+        """The latest consent per agent and agreement, withdrawn and expired ones included."""
+        rows = await self._database.rows(_CONSENTS_OF, {"environment": environment_id, "user": user_id})
+        return tuple(consent_of(row) for row in rows)
+
+    async def record_consent(self, consent: Consent, previous: Consent | None) -> bool:
+        """Put `consent` in the place of `previous`, which was read before; durable before this returns.
+
+        False, and nothing is written, if `previous` is no longer the user's latest for that agent and
+        agreement: it was withdrawn, or another page was faster. So nothing withdrawn comes back, and no
+        coverage is lost.
+        """
+        row = asdict(consent)
+
+        def work(connection: Connection) -> bool:
+            if previous is None:
+                return insert_if_absent(connection, CONSENTS, row)
+            # Every change draws another id, withdraws, or accepts anew; `last_used_at` may have moved on.
+            withdrawn = CONSENTS.c.withdrawn_at
+            unchanged = (CONSENTS.c.id == previous.id) & (CONSENTS.c.accepted_at == previous.accepted_at)
+            unchanged &= (
+                withdrawn.is_(None) if previous.withdrawn_at is None else withdrawn == previous.withdrawn_at
+            )
+            return wins(connection, update(CONSENTS).where(unchanged).values(row))
+
+        return await self._database.write(work)
+
+    async def withdraw_consents(self, environment_id: str, user_id: str, client_id: str, now: float) -> int:
+        """Withdraw everything the user agreed to for that agent.
+
+        Tokens that rest on it stop working for good. How many there were.
+        """
+        columns = CONSENTS.c
+        mine = (
+            (columns.environment_id == environment_id)
+            & (columns.user_id == user_id)
+            & (columns.client_id == client_id)
+        )
+        withdrawal = update(CONSENTS).where(mine & columns.withdrawn_at.is_(None)).values(withdrawn_at=now)
+        return await self._database.write(lambda connection: connection.execute(withdrawal).rowcount)
+
+
+def consent_of(columns: Sequence[Any]) -> Consent:
+    """The consent in columns as `tables.CONSENTS` orders them, which is the record's own order."""
+    values = list(columns)
+    values[_COVERS] = {
+        agent: {resource: tuple(scopes) for resource, scopes in each.items()}
+        for agent, each in values[_COVERS].items()
+    }
+    return Consent(*values)
