@@ -18,7 +18,10 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from deputize.authority.environment_file import entries
+from deputize.authority.directory import objects
+from deputize.authority.directory.objects.agreement import AgreementLanguage
+from deputize.authority.directory.objects.resource import ResourceAttribute, ResourceScope
+from deputize.authority.signon.steps import STEPS
 from deputize.cli import DeferredCommand
 from deputize.cli import main as deputize
 from deputize.expressions import Template
@@ -54,23 +57,22 @@ FILES: tuple[tuple[str, type[Settings]], ...] = (
     ("`config/routes/*.json`", RouteSettings),
 )
 ENTRIES: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("The file", entries.EnvironmentFile),
-    ("resources", entries.ResourceEntry),
-    ("resources: attributes", entries.AttributeEntry),
-    ("resources: scopes", entries.ScopeEntry),
-    ("agreements", entries.AgreementEntry),
-    ("agreements: languages", entries.LanguageEntry),
-    ("policies", entries.PolicyEntry),
-    ("policies: steps", entries.StepEntry),
-    ("policies: steps: agreement_prompt", entries.AgreementPromptEntry),
-    ("agents", entries.AgentEntry),
-    ("users", entries.UserEntry),
+    ("The file", objects.EnvironmentFile),
+    ("resources", objects.ResourceObject),
+    ("resources: attributes", ResourceAttribute),
+    ("resources: scopes", ResourceScope),
+    ("agreements", objects.AgreementObject),
+    ("agreements: languages", AgreementLanguage),
+    ("policies", objects.PolicyObject),
+    ("agents", objects.AgentObject),
+    ("users", objects.UserObject),
 )
+PARAGRAPH = "\n\n"
 OBJECT = "name of a heap object, or an object"
 WRITTEN_AS = {
     "_parse_duration": "duration",
     "_seconds": "duration",
-    "_days": "duration or `never`",
+    "_interval": "duration or `never`",
     "_to_reference": OBJECT,
 }
 CONTAINERS: Mapping[Any, tuple[str, int]] = {
@@ -231,7 +233,7 @@ def _words(annotation: Any) -> str:  # noqa: ANN401
 
 
 def _default(field: FieldInfo) -> str:
-    value = None if field.is_required() else field.default
+    value = None if field.is_required() or field.default_factory else field.default
     holds_settings = isinstance(value, BaseModel) or (
         isinstance(value, tuple) and any(isinstance(each, BaseModel) for each in value)
     )
@@ -247,13 +249,29 @@ def _default(field: FieldInfo) -> str:
 
 
 def _environment_file() -> str:
-    sections = [f"# Environment files\n\n{NOTE}\n{inspect.getdoc(entries.EnvironmentFile)}\n"]
+    sections = [f"# Environment files\n\n{NOTE}\n{inspect.getdoc(objects.EnvironmentFile)}\n"]
     sections.extend(f"## {title}\n\n{inspect.getdoc(model)}\n\n{_table(model)}\n" for title, model in ENTRIES)
+    sections.extend(_steps())
     sections.append("## Mappings\n\nWhat `mapping` may name:\n\n| Name | Expression |\n|---|---|")
     return (
-        "\n".join([*sections, *(f"| {name} | `{source}` |" for name, source in entries.MAPPINGS.items())])
+        "\n".join([*sections, *(f"| {name} | `{source}` |" for name, source in objects.MAPPINGS.items())])
         + "\n"
     )
+
+
+def _steps() -> Iterator[str]:
+    """The steps of policies, and their settings where they have any."""
+    about = {step.name: inspect.getdoc(inspect.getmodule(step.submit)) or "" for step in STEPS.own}
+    rows = [f"| `{name}` | {_cell(text.split(PARAGRAPH)[0])} |" for name, text in about.items()]
+    table = "\n".join(["| Key | Meaning |", "|---|---|", *rows])
+    yield (
+        "## policies: steps\n\nA step has exactly one key, named like its kind, which holds its settings; "
+        f"`{{}}` where it has none. Packages can add kinds.\n\n{table}\n"
+    )
+    for step in STEPS.own:
+        if step.settings.model_fields:
+            text = inspect.getdoc(step.settings)
+            yield f"## policies: steps: {step.name}\n\n{text}\n\n{_table(step.settings)}\n"
 
 
 def _cell(text: str) -> str:

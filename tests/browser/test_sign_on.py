@@ -117,7 +117,7 @@ def test_a_shorter_interval_asks_again(page, url, served_authority):
     sign_on(page, url)
     page.get_by_role("button", name="Accept").click()
     page.wait_for_url("**/done")
-    served_authority.directory.replace_agreement(reconsent_days=0.001)
+    served_authority.directory.replace_agreement(reconsent_every=86.4)
     served_authority.clock.instant += 600
     page.goto(url)
     assert heading(page) == "Let MCP Tutorial act for you?"

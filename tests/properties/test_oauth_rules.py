@@ -214,27 +214,27 @@ def test_an_authorization_request_never_sends_the_browser_to_an_unregistered_pla
 
 
 instants = st.floats(0, 2000 * DAY)
-days = st.none() | st.floats(0.01, 400)
+intervals = st.none() | st.floats(0.01 * DAY, 400 * DAY)
 
 
 def accept(agreement, now):
     return new_consent(USER, AGENT, agreement, TEXT, {}, consent_id="c-1", now=now)
 
 
-@example(0.0, 10 * DAY, 10.0, None, 1, 1, False)
-@example(0.0, 10 * DAY, None, 10.0, 1, 1, False)
-@given(instants, instants, days, days, st.integers(1, 3), st.integers(1, 3), st.booleans())
+@example(0.0, 10 * DAY, 10.0 * DAY, None, 1, 1, False)
+@example(0.0, 10 * DAY, None, 10.0 * DAY, 1, 1, False)
+@given(instants, instants, intervals, intervals, st.integers(1, 3), st.integers(1, 3), st.booleans())
 def test_a_consent_is_in_force_only_while_every_limit_allows(
-    accepted, waited, then_days, now_days, then_version, now_version, withdrawn
+    accepted, waited, then_every, now_every, then_version, now_version, withdrawn
 ):
     consent = replace(
-        accept(replace(AGREEMENT, reconsent_days=then_days, version=then_version), accepted),
+        accept(replace(AGREEMENT, reconsent_every=then_every, version=then_version), accepted),
         withdrawn_at=accepted if withdrawn else None,
     )
-    agreement = replace(AGREEMENT, reconsent_days=now_days, version=now_version)
+    agreement = replace(AGREEMENT, reconsent_every=now_every, version=now_version)
     now = accepted + waited
     holds = is_in_force(consent, agreement, now)
-    expired = any(limit is not None and now >= accepted + limit * DAY for limit in (then_days, now_days))
+    expired = any(limit is not None and now >= accepted + limit for limit in (then_every, now_every))
     assert holds == (not withdrawn and not expired and then_version >= now_version)
     assert holds == (due_agreements(POLICY, {AGREEMENT_ID: agreement}, (consent,), {}, now) == ())
 

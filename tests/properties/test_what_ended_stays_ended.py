@@ -20,16 +20,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from deputize.authority.app import create_app
 from deputize.authority.directory.changes import new_environment
-from deputize.authority.directory.documents import (
-    AgentDocument,
-    AgreementDocument,
-    AttributeDocument,
-    PolicyDocument,
-    ResourceDocument,
-    ScopeDocument,
-    StepDocument,
-    TextDocument,
-)
 from deputize.authority.directory.service import open_directory
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
@@ -246,26 +236,20 @@ class Lives(RuleBasedStateMachine):
     # What administrators do.
 
     def policy_rows(self):
-        text = TextDocument(
-            locale="en", title="Consent", content_type="text/plain", text="I agree", revision="r1"
-        )
-        steps = (
-            StepDocument(type="LOGIN"),
-            StepDocument(type="AGREEMENT", settings={"agreement": AGREEMENT_ID}),
-        )
-        yield self.row(AGREEMENT_ID, "agreement", "Agent Consent", AgreementDocument(texts=(text,)))
-        yield self.row(POLICY_ID, "policy", POLICY_NAME, PolicyDocument(steps=steps))
+        languages = [{"locale": "en", "title": "Consent", "text": "I agree"}]
+        steps = [{"login": {}}, {"agreement_prompt": {"agreement": AGREEMENT_ID}}]
+        yield self.row(AGREEMENT_ID, "agreement", "Agent Consent", {"languages": languages})
+        yield self.row(POLICY_ID, "policy", POLICY_NAME, {"steps": steps})
 
     def row(self, object_id, kind, name, document):
-        return Put(ObjectRow(object_id, ENVIRONMENT_ID, kind, name, document.model_dump(mode="json")))
+        return Put(ObjectRow(object_id, ENVIRONMENT_ID, kind, name, document))
 
     def resource_row(self, resource):
-        scopes = {SCOPES[resource]: ScopeDocument()} if resource in self.model.offered else {}
-        attributes = tuple(
-            AttributeDocument(name=name, value=f"${{{value}}}")
-            for name, value in ATTRIBUTES[resource].items()
-        )
-        document = ResourceDocument(audience=f"urn:{SCOPES[resource]}", attributes=attributes, scopes=scopes)
+        scopes = [{"name": SCOPES[resource]}] if resource in self.model.offered else []
+        attributes = [
+            {"name": name, "expression": expression} for name, expression in ATTRIBUTES[resource].items()
+        ]
+        document = {"audience": f"urn:{SCOPES[resource]}", "attributes": attributes, "scopes": scopes}
         return self.row(resource, "resource", SCOPES[resource], document)
 
     async def change(self, *changes) -> None:
@@ -275,17 +259,15 @@ class Lives(RuleBasedStateMachine):
             await self.directory.refresh()
 
     async def put_agent(self, agent, *, enabled=True, anew=True) -> None:
-        document = AgentDocument(
-            enabled=enabled,
-            grant_types=tuple(sorted(ALL_GRANTS)),
-            redirect_uris=(REDIRECT_URI,),
-            scopes={
-                resource: (SCOPES[resource],)
-                for resource in SCOPES
-                if (agent, resource) in self.model.granted
+        document = {
+            "enabled": enabled,
+            "grants": sorted(ALL_GRANTS),
+            "redirect_uris": [REDIRECT_URI],
+            "scopes": {
+                resource: [SCOPES[resource]] for resource in SCOPES if (agent, resource) in self.model.granted
             },
-            policies=(POLICY_NAME,),
-        )
+            "policies": [POLICY_NAME],
+        }
         put = self.row(agent, "agent", f"Agent {agent[:4]}", document)
         secret = Put(SecretRow(ids.new_id(), ENVIRONMENT_ID, agent, digest("s" * 40), NOW))
         await self.change(*((Remove(put.row), put, secret) if anew else (put,)))

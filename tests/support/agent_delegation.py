@@ -119,7 +119,7 @@ OTHER = replace(AGENT, id=OTHER_ID, name="Other Agent", term="b-term-1")
 TEXT = AgreementText(
     "en", "Agent Consent", "text/plain", "I consent to allow digital assistants to act on my behalf", "r1"
 )
-AGREEMENT = Agreement(AGREEMENT_ID, "Agent Consent", True, (TEXT,), reconsent_days=180)
+AGREEMENT = Agreement(AGREEMENT_ID, "Agent Consent", True, (TEXT,), reconsent_every=180 * 86400)
 POLICY = Policy("p-1", POLICY_NAME, (Step("LOGIN", {}), Step("AGREEMENT", {"agreement": AGREEMENT_ID})))
 ENVIRONMENT = Environment(
     id=ENVIRONMENT_ID,

@@ -14,6 +14,8 @@ _UNITS = {
     "nanoseconds nanosecond nanosec nanos nano ns": 1e-9,
 }
 _SECONDS = {name: seconds for names, seconds in _UNITS.items() for name in names.split()}
+_WRITTEN = {units.split()[1]: round(seconds * 1e9) for units, seconds in _UNITS.items() if " " in units}
+"""The units' names in the singular, the longest first, in nanoseconds."""
 _UNLIMITED = frozenset({"unlimited", "infinity", "indefinite", "undefined"})
 _ZERO = frozenset({"zero", "disabled"})
 _PART = re.compile(r"(\d{1,12})\s*([a-z]{1,12})")
@@ -32,6 +34,17 @@ def parse(text: str) -> float | None:
     if lowered in _ZERO:
         return 0.0
     return _sum_of_parts(lowered, text)
+
+
+def write(seconds: float) -> str:
+    """The duration in words that `parse` reads, such as "1 hour and 30 minutes"; exact to the nanosecond."""
+    parts: list[str] = []
+    left = round(seconds * 1e9)
+    for name, nanoseconds in _WRITTEN.items():
+        count, left = divmod(left, nanoseconds)
+        if count:
+            parts.append(f"{count} {name}{'' if count == 1 else 's'}")
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))) or "zero"
 
 
 def _sum_of_parts(lowered: str, text: str) -> float:

@@ -38,6 +38,11 @@ def join(pointer: str, *parts: str | int) -> str:
     return pointer + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
+def parent(pointer: str) -> str:
+    """What holds the member or element at `pointer`; of "" it is "" again."""
+    return pointer.rpartition("/")[0]
+
+
 def _step(value: JsonValue, part: str) -> JsonValue | Absent:
     if isinstance(value, Mapping):
         return value.get(part, ABSENT)

@@ -17,7 +17,6 @@ AGREEMENT_STEP: Final = "AGREEMENT"
 """`Step.type` of an agreement prompt."""
 MAX_LANGUAGES: Final = 16
 """Of an Accept-Language header; what follows is not read."""
-_DAY: Final = 86400.0
 _LANGUAGE_RANGE: Final = re.compile(
     r"\s*(?P<tag>[A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,4})\s*(?:;\s*q\s*=\s*(?P<weight>[01](?:\.\d{0,3})?)\s*)?"
 )
@@ -86,7 +85,7 @@ def is_in_force(consent: Consent | None, agreement: Agreement, now: float) -> bo
 
 def expiry(agreement: Agreement, accepted_at: float) -> float | None:
     """When a consent given at `accepted_at` expires, in seconds since the epoch; `None` means never."""
-    return None if agreement.reconsent_days is None else accepted_at + agreement.reconsent_days * _DAY
+    return None if agreement.reconsent_every is None else accepted_at + agreement.reconsent_every
 
 
 def new_consent(

@@ -46,7 +46,7 @@ class Data:
 
     def agent(self):
         (row,) = self.store(lambda store: store.directory_rows.load()).objects
-        return row.document
+        return row
 
     def user(self):
         return self.store(lambda store: store.users.find_user_by_id(ENVIRONMENT, USER_ID))
@@ -85,16 +85,16 @@ def data(tmp_path) -> Data:
 
 @pytest.mark.parametrize("agent", ["MCP Tutorial", AGENT])
 def test_an_agent_is_disabled_and_enabled_and_each_time_begins_anew(data, agent):
-    terms = [data.agent()["term"]]
+    terms = [data.agent().term]
     assert "is disabled" in data.run("agents", "disable", agent)
     assert data.record()["agent"] == AGENT
-    assert (data.agent()["enabled"], data.agent()["description"]) == (False, "kept")
-    terms.append(data.agent()["term"])
+    assert (data.agent().document["enabled"], data.agent().document["description"]) == (False, "kept")
+    terms.append(data.agent().term)
     assert "was disabled already" in data.run("agents", "disable", agent)
-    assert data.agent()["term"] == terms[-1]
+    assert data.agent().term == terms[-1]
     assert "is enabled" in data.run("agents", "enable", agent)
-    terms.append(data.agent()["term"])
-    assert data.agent()["enabled"]
+    terms.append(data.agent().term)
+    assert data.agent().document["enabled"]
     assert len(set(terms)) == 3
 
 

@@ -59,3 +59,22 @@ def test_any_text_is_a_duration_or_the_one_error(text):
     except DurationError:
         return
     assert seconds is None or seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (180 * 86400, "180 days"),
+        (5400, "1 hour and 30 minutes"),
+        (86461.25, "1 day, 1 minute, 1 second and 250 milliseconds"),
+        (0, "zero"),
+    ],
+)
+def test_durations_in_words(seconds, text):
+    assert durations.write(seconds) == text
+
+
+@given(st.integers(0, 10**19))
+def test_what_is_written_reads_as_the_same_duration(nanoseconds):
+    seconds = nanoseconds / 1e9
+    assert durations.parse(durations.write(seconds)) == pytest.approx(seconds, rel=1e-9, abs=1e-9)

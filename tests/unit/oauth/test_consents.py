@@ -63,14 +63,14 @@ def test_withdrawn_is_due():
 
 
 def test_expired_by_the_expiry_recorded_then():
-    never = replace(AGREEMENT, reconsent_days=None)
+    never = replace(AGREEMENT, reconsent_every=None)
     assert due((replace(CONSENT, expires_at=NOW),), never)
     assert not due((replace(CONSENT, expires_at=NOW + 1),), never)
     assert not due((replace(CONSENT, expires_at=None),), never, NOW + 10000 * DAY)
 
 
 def test_a_shortened_interval_takes_effect_on_consents_given_before():
-    shortened = replace(AGREEMENT, reconsent_days=1.0)
+    shortened = replace(AGREEMENT, reconsent_every=DAY)
     consent = replace(CONSENT, accepted_at=NOW, expires_at=None)
     assert not due((consent,), shortened, NOW + DAY - 1)
     assert due((consent,), shortened, NOW + DAY)
@@ -78,7 +78,7 @@ def test_a_shortened_interval_takes_effect_on_consents_given_before():
 
 def test_a_lengthened_interval_does_not_stretch_consents_given_before():
     consent = replace(CONSENT, expires_at=NOW + DAY)
-    assert due((consent,), replace(AGREEMENT, reconsent_days=365), NOW + DAY)
+    assert due((consent,), replace(AGREEMENT, reconsent_every=365 * DAY), NOW + DAY)
 
 
 def test_an_older_version_is_due():
@@ -120,7 +120,7 @@ def test_accepting_makes_it_not_due_until_the_interval_has_passed():
     assert (consent.user_id, consent.version, consent.revision, consent.locale) == (USER.id, 1, "r1", "en")
     assert not due((consent,), now=NOW + 180 * DAY - 1)
     assert due((consent,), now=NOW + 180 * DAY)
-    never = replace(AGREEMENT, reconsent_days=None)
+    never = replace(AGREEMENT, reconsent_every=None)
     assert new_consent(USER, AGENT, never, TEXT, REACH, consent_id="c-1", now=NOW).expires_at is None
 
 

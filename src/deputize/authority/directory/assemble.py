@@ -3,22 +3,20 @@
 Mappings are compiled here, once; what cannot be read is left out and reported, and the rest serves.
 """
 
-from base64 import urlsafe_b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
-from typing import TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from deputize.authority.directory.documents import (
-    AgentDocument,
-    AgreementDocument,
-    EnvironmentDocument,
-    PolicyDocument,
-    ResourceDocument,
-    TermedDocument,
+from deputize.authority.directory.objects import (
+    AgentObject,
+    AgreementHistory,
+    AgreementObject,
+    EnvironmentObject,
+    PolicyObject,
+    ResourceObject,
 )
 from deputize.authority.storage import (
     DirectoryRows,
@@ -31,7 +29,6 @@ from deputize.authority.storage import (
 from deputize.expressions import ExpressionError, parse_attribute_value
 from deputize.jose import KeyInvalid, KeyRing, SigningKey, outlived_at, without_outlived
 from deputize.kernel.errors import DeputizeError
-from deputize.kernel.ids import TERM_LENGTH
 from deputize.kernel.uris import normalise_resource
 from deputize.oauth.records.directory import (
     Agent,
@@ -54,7 +51,7 @@ class ResourceUnusable(DeputizeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Assembled:
+class AssembledDirectory:
     """A snapshot, what had to be left out of it, and when time alone will change it."""
 
     directory: Directory
@@ -64,7 +61,7 @@ class Assembled:
     """When the first of the secrets and retired keys in use expires, in seconds since the epoch."""
 
 
-def assemble(rows: DirectoryRows, base_url: str, now: float) -> Assembled:
+def assemble(rows: DirectoryRows, base_url: str, now: float) -> AssembledDirectory:
     """The directory as `rows` describe it, with the secrets and keys that are valid at `now`."""
     problems: list[str] = []
     contents = _Contents(rows, now, problems)
@@ -80,7 +77,7 @@ def assemble(rows: DirectoryRows, base_url: str, now: float) -> Assembled:
         for each in (*(secret.expires_at for secret in rows.secrets), *keys)
         if each is not None and each > now
     )
-    return Assembled(directory, tuple(problems), min(expiries, default=None))
+    return AssembledDirectory(directory, tuple(problems), min(expiries, default=None))
 
 
 def key_ring(rows: Sequence[SigningKeyRow]) -> KeyRing:
@@ -115,37 +112,32 @@ class _Contents:
         return self._usable(f"environment {row.name!r}", lambda: self._environment(row, base_url))
 
     def _environment(self, row: EnvironmentRow, base_url: str) -> Environment:
-        document = EnvironmentDocument.model_validate(row.document)
         resources = {each.id: each for each in self._all(row, "resource", self._resource)}
-        return Environment(
-            id=row.id,
-            name=row.name,
-            organization_id=document.organization_id,
-            issuer=f"{base_url}/{row.id}/as",
-            resources=resources,
-            agents={
-                each.id: each for each in self._all(row, "agent", lambda agent: self._agent(agent, resources))
-            },
-            agreements={each.id: each for each in self._all(row, "agreement", _agreement)},
-            policies={each.name: each for each in self._all(row, "policy", _policy)},
-            keys=without_outlived(key_ring(self._keys[row.id]), self._now),
-            default_policy=document.default_policy,
-            default_language=document.default_language,
-            session_lifetime=document.session_lifetime,
-            session_idle_lifetime=document.session_idle_lifetime,
-        )
+        agents = self._all(row, "agent", lambda agent: self._agent(agent, resources))
+        members: dict[str, Any] = {
+            **_shared(Environment, EnvironmentObject.read(row.name, row.document)),
+            "id": row.id,
+            "name": row.name,
+            "issuer": f"{base_url}/{row.id}/as",
+            "resources": resources,
+            "agents": {each.id: each for each in agents},
+            "agreements": {each.id: each for each in self._all(row, "agreement", _agreement)},
+            "policies": {each.name: each for each in self._all(row, "policy", _policy)},
+            "keys": without_outlived(key_ring(self._keys[row.id]), self._now),
+        }
+        return Environment(**members)
 
     def _all(self, environment: EnvironmentRow, kind: Kind, read: Callable[[ObjectRow], T]) -> list[T]:
-        rows = self._objects[environment.id, kind]
         read_rows = [
             self._usable(
                 f"{kind} {row.name!r} of environment {environment.name!r}", lambda row=row: read(row)
             )
-            for row in rows
+            for row in self._objects[environment.id, kind]
         ]
         return [each for each in read_rows if each is not None]
 
     def _usable(self, what: str, read: Callable[[], T]) -> T | None:
+        """What `read` returns; `None` where it finds something that cannot be used, which is noted."""
         try:
             return read()
         except ValidationError as error:
@@ -158,83 +150,63 @@ class _Contents:
         return None
 
     def _resource(self, row: ObjectRow) -> Resource:
-        document = ResourceDocument.model_validate(row.document)
-        if is_issuer(document.audience, self._environment_ids):
+        resource = ResourceObject.read(row.name, row.document)
+        if is_issuer(resource.audience, self._environment_ids):
             raise ResourceUnusable("its audience is the issuer of an environment; give it another")
-        attributes = (
-            Attribute(each.name, parse_attribute_value(each.value), each.required)
-            for each in document.attributes
-        )
-        return Resource(
-            id=row.id,
-            name=row.name,
-            audience=document.audience,
-            attributes=tuple(attributes),
-            scopes={name: Scope(scope.description, scope.consent) for name, scope in document.scopes.items()},
-            secret_digests=self._digests(row),
-            description=document.description,
-            token_lifetime=document.token_lifetime,
-            delegation_required=document.requires_delegation,
-            may_outlive_subject=document.may_outlive_subject,
-            impersonation_allowed=document.impersonation_allowed,
-            term=_term(row, document),
-        )
+        members: dict[str, Any] = {
+            **_shared(Resource, resource),
+            **self._identity(row),
+            "attributes": tuple(
+                Attribute(each.name, parse_attribute_value(each.source), each.required)
+                for each in resource.attributes
+            ),
+            "scopes": {each.name: Scope(**_shared(Scope, each)) for each in resource.scopes},
+            "delegation_required": resource.requires_delegation,
+        }
+        return Resource(**members)
 
     def _agent(self, row: ObjectRow, resources: Mapping[str, Resource]) -> Agent:
-        document = AgentDocument.model_validate(row.document)
-        return Agent(
-            id=row.id,
-            name=row.name,
-            enabled=document.enabled,
-            grant_types=frozenset(document.grant_types),
-            redirect_uris=document.redirect_uris,
-            scopes={
-                resource: frozenset(names)
-                for resource, names in document.scopes.items()
-                if resource in resources
-            },
-            secret_digests=self._digests(row),
-            policies=document.policies,
-            description=document.description,
-            client_auth=document.client_auth,
-            refresh_token_lifetime=document.refresh_token_lifetime,
-            refresh_token_rolling_lifetime=document.refresh_token_rolling_lifetime,
-            refresh_token_grace=document.refresh_token_grace,
-            post_logout_redirect_uris=document.post_logout_redirect_uris,
-            term=_term(row, document),
-        )
+        agent = AgentObject.read(row.name, row.document)
+        granted = {each: frozenset(names) for each, names in agent.scopes.items() if each in resources}
+        members: dict[str, Any] = {
+            **_shared(Agent, agent),
+            **self._identity(row),
+            "grant_types": agent.grant_types,
+            "scopes": granted,
+        }
+        return Agent(**members)
 
-    def _digests(self, owner: ObjectRow) -> tuple[str, ...]:
-        newest_first = sorted(self._secrets[owner.id], key=lambda secret: secret.created_at, reverse=True)
-        return tuple(secret.digest for secret in newest_first)
-
-
-def _term(row: ObjectRow, document: TermedDocument) -> str:
-    """The object's term; one that was stored before there were terms has one that follows from its id."""
-    return document.term or urlsafe_b64encode(sha256(row.id.encode()).digest())[:TERM_LENGTH].decode()
+    def _identity(self, row: ObjectRow) -> dict[str, Any]:
+        """What the row of a resource or an agent and its secrets tell about it."""
+        newest_first = sorted(self._secrets[row.id], key=lambda secret: secret.created_at, reverse=True)
+        digests = tuple(secret.digest for secret in newest_first)
+        return {"id": row.id, "term": row.term, "secret_digests": digests}
 
 
 def _agreement(row: ObjectRow) -> Agreement:
-    document = AgreementDocument.model_validate(row.document)
-    texts = (
-        AgreementText(each.locale, each.title, each.content_type, each.text, each.revision, each.enabled)
-        for each in document.texts
-    )
-    return Agreement(
-        row.id,
-        row.name,
-        document.enabled,
-        tuple(texts),
-        document.description,
-        document.reconsent_days,
-        document.version,
-    )
+    agreement = AgreementObject.read(row.name, row.document)
+    history = AgreementHistory.model_validate(row.history)
+    members: dict[str, Any] = {
+        **_shared(Agreement, agreement),
+        "id": row.id,
+        "version": history.version,
+        "texts": tuple(
+            AgreementText(**_shared(AgreementText, each), revision=each.revision)
+            for each in agreement.languages
+        ),
+    }
+    return Agreement(**members)
 
 
 def _policy(row: ObjectRow) -> Policy:
-    document = PolicyDocument.model_validate(row.document)
-    steps = tuple(Step(step.type, step.settings) for step in document.steps)
-    return Policy(row.id, row.name, steps, _term(row, document))
+    policy = PolicyObject.read(row.name, row.document)
+    return Policy(row.id, row.name, tuple(Step(step.type, step.settings) for step in policy.steps), row.term)
+
+
+def _shared(record: type[Any], model: BaseModel) -> dict[str, Any]:
+    """The settings that the record has under the name they are set by, as they are set."""
+    names = type(model).model_fields.keys()
+    return {field.name: getattr(model, field.name) for field in fields(record) if field.name in names}
 
 
 RowT = TypeVar("RowT")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from deputize.authority.directory.assemble import key_ring
-from deputize.authority.directory.documents import PolicyDocument, StepDocument
+from deputize.authority.directory.objects import DEFAULT_POLICY, PolicyObject
 from deputize.authority.storage import (
     EnvironmentRow,
     ObjectRow,
@@ -18,8 +18,6 @@ from deputize.jose import DEFAULT_ALGORITHM, KeyRing, generate_key, new_key_ring
 from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_id, new_secret
 
-DEFAULT_POLICY = "Single_Factor"
-
 
 @dataclass(frozen=True, slots=True)
 class IssuedSecret:
@@ -31,7 +29,7 @@ class IssuedSecret:
 
 def new_environment(row: EnvironmentRow, now: float) -> list[RowChange]:
     """An environment with a key ring, and with a policy that asks for a password, named `DEFAULT_POLICY`."""
-    policy = PolicyDocument(steps=(StepDocument(type="LOGIN"),)).model_dump(mode="json")
+    policy = PolicyObject.read(DEFAULT_POLICY, {"steps": [{"login": {}}]}).document()
     ring = new_key_ring(new_id(), new_id(), now)
     return [
         Put(row),

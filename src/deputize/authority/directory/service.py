@@ -7,7 +7,7 @@ from typing import Protocol
 
 import structlog
 
-from deputize.authority.directory.assemble import Assembled, assemble
+from deputize.authority.directory.assemble import AssembledDirectory, assemble
 from deputize.authority.storage import DirectoryRows
 from deputize.kernel.clock import Clock
 from deputize.oauth.records.directory import Directory
@@ -35,7 +35,7 @@ class DirectoryService:
     `refresh`.
     """
 
-    def __init__(self, rows: Rows, base_url: str, clock: Clock, assembled: Assembled) -> None:
+    def __init__(self, rows: Rows, base_url: str, clock: Clock, assembled: AssembledDirectory) -> None:
         self._rows = rows
         self._base_url = base_url
         self._clock = clock
@@ -81,11 +81,11 @@ async def open_directory(rows: Rows, base_url: str, clock: Clock) -> DirectorySe
     return DirectoryService(rows, base_url, clock, await _assembled(rows, base_url, clock))
 
 
-async def _assembled(rows: Rows, base_url: str, clock: Clock) -> Assembled:
+async def _assembled(rows: Rows, base_url: str, clock: Clock) -> AssembledDirectory:
     loaded = await rows.load()
     assembled = assemble(loaded, base_url, clock.now())
     for row in loaded.environments:
-        if (told := row.document.get("base_url")) and told != base_url:
+        if (told := row.base_url) and told != base_url:
             fix = f"serve with --base-url {told}, or apply with --base-url {base_url}"
             _log.warning(
                 "what was written out names another base URL",

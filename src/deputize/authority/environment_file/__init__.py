@@ -4,7 +4,7 @@ What an administrator wants an environment to be, in YAML, checked as a whole an
 """
 
 from deputize.authority.environment_file.application import Application, Applied, apply
+from deputize.authority.environment_file.outcome import DEFAULT_BASE_URL
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
-from deputize.authority.environment_file.targets import DEFAULT_BASE_URL
 
 __all__ = ("DEFAULT_BASE_URL", "Application", "Applied", "EnvironmentFileInvalid", "apply")

@@ -1,165 +1,285 @@
-"""What has to change so that the database says what a file says."""
+"""What has to change so that the database says what a file says, and how that is told."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Protocol, TypeGuard
 
-from deputize.authority.directory.changes import DEFAULT_POLICY, IssuedSecret, replace_secret
-from deputize.authority.directory.documents import (
-    AgentDocument,
-    AgreementDocument,
-    Document,
-    EnvironmentDocument,
-    PolicyDocument,
-    ResourceDocument,
+from deputize.authority.directory.changes import IssuedSecret, replace_secret
+from deputize.authority.directory.objects import (
+    DEFAULT_POLICY,
+    LISTS,
+    AgentObject,
+    AuthenticatingObject,
+    PolicyObject,
+    ResourceObject,
+    UserObject,
 )
-from deputize.authority.environment_file.differences import Difference, NewSecret, changed
-from deputize.authority.environment_file.entries import EnvironmentFile
-from deputize.authority.environment_file.existing import Existing, read_document
-from deputize.authority.environment_file.references import entries, is_pruned
-from deputize.authority.environment_file.targets import Target
-from deputize.authority.storage import EnvironmentRow, Kind, ObjectRow, Put, Remove, RowChange
+from deputize.authority.environment_file.outcome import USER_SETTINGS, Outcome, read_object
+from deputize.authority.storage import ObjectRow, Put, Remove, RowChange
 from deputize.kernel.digests import matches
+from deputize.kernel.ids import new_id
 from deputize.kernel.values import JsonObject, JsonValue
-from deputize.oauth.consents import AGREEMENT_STEP
+from deputize.oauth.records.store import User
 
-DOCUMENTS: Mapping[Kind, type[Document]] = {
-    "resource": ResourceDocument,
-    "agent": AgentDocument,
-    "agreement": AgreementDocument,
-    "policy": PolicyDocument,
-}
-_WITH_SECRET = ("resource", "agent")
+_SHORT = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An object that comes, goes, or changes; `str()` is the line about it."""
+
+    kind: str
+    id: str
+    name: str
+    before: JsonObject | None
+    """The members that change, as they are; `None` when it is new."""
+    after: JsonObject | None
+    """The same, as they will be; `None` when it goes."""
+
+    def __str__(self) -> str:
+        if self.before is None or self.after is None:
+            return f"{'+' if self.before is None else '-'} {self.kind} {self.name}"
+        return f"~ {self.kind} {self.name}: {', '.join(changed_members(self.before, self.after))}"
+
+    def record(self) -> JsonObject:
+        """What the audit keeps of it."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "name": self.name,
+            "before": self.before,
+            "after": self.after,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A secret of a resource or agent that takes the place of those before."""
+
+    kind: str
+    id: str
+    name: str
+    is_given: bool
+    """By the file, instead of drawn."""
+
+    def __str__(self) -> str:
+        return f"  {'the given' if self.is_given else 'a new'} secret for {self.kind} {self.name}"
+
+    def record(self) -> JsonObject:
+        """What the audit keeps of it."""
+        return {
+            "kind": self.kind,
+            "id": self.id,
+            "name": self.name,
+            "secret": "given" if self.is_given else "drawn",
+        }
+
+
+def difference_between(kind: str, object_id: str, before: JsonObject, after: JsonObject) -> Difference | None:
+    """The difference between two states of an object, each with its `name`; `None` where there is none."""
+    names = [name for name in dict.fromkeys((*after, *before)) if before.get(name) != after.get(name)]
+    shown = ({name: state[name] for name in names if name in state} for state in (before, after))
+    return Difference(kind, object_id, str(after["name"]), *shown) if names else None
+
+
+def changed_members(before: JsonObject, after: JsonObject) -> Iterator[str]:
+    """Each member that differs, with its old and new value where these are short.
+
+    Of mappings, each of their members.
+    """
+    for name in dict.fromkeys((*after, *before)):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from (f"{name}.{change}" for change in changed_members(old, new))
+        elif old != new:
+            yield f"{name}{_show_difference(old, new)}"
+
+
+def _show_difference(before: JsonValue, after: JsonValue) -> str:
+    if _is_list_of_texts(before) and _is_list_of_texts(after):
+        added = [f" +{item}" for item in after if item not in before]
+        removed = [f" -{item}" for item in before if item not in after]
+        return "".join(added + removed) or " (order)"
+    shown = f" {_shown(before)} -> {_shown(after)}"
+    return "" if _is_container(before) or _is_container(after) or len(shown) > _SHORT else shown
+
+
+def _shown(value: JsonValue) -> str:
+    if value is None or value == "":
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _is_container(value: JsonValue) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str))
+
+
+def _is_list_of_texts(value: JsonValue) -> TypeGuard[list[JsonValue]]:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+class Hashing(Protocol):
+    """The part of `authority.passwords` that is needed here."""
+
+    async def verify(self, password_hash: str, password: str) -> bool:
+        """Whether `password` is the one hashed."""
+        ...
+
+    async def hash(self, password: str) -> str:
+        """The Argon2id hash to store."""
+        ...
 
 
 @dataclass(slots=True)
 class Plan:
     """The changes, what to tell about them, and the secrets that come into being."""
 
+    outcome: Outcome
     changes: list[RowChange] = field(default_factory=list[RowChange])
     differences: list[Difference | NewSecret] = field(default_factory=list[Difference | NewSecret])
     secrets: list[IssuedSecret] = field(default_factory=list[IssuedSecret])
 
     def add(self, difference: Difference | NewSecret, *changes: RowChange) -> None:
-        """One more thing to do."""
+        """Plan one more thing to do."""
         self.differences.append(difference)
         self.changes.extend(changes)
 
+    def plan_environment(self, seed: Sequence[RowChange]) -> None:
+        """Create the environment with what every new one has, or change its own settings."""
+        row, before = self.outcome.row, self.outcome.existing.environment
+        after = {**row.document, "base_url": row.base_url, "name": row.name}
+        if before is None:
+            self.add(Difference("environment", row.id, row.name, None, after), *seed)
+            return
+        known = {**before.document, "base_url": before.base_url, "name": before.name}
+        if difference := difference_between("environment", row.id, known, after):
+            self.add(difference, Put(row))
 
-def plan_environment(
-    plan: Plan, row: EnvironmentRow, seed: Iterable[RowChange], before: EnvironmentRow | None
-) -> None:
-    """Create the environment with what every new one has, or change its own settings."""
-    if before is None:
-        plan.add(Difference("environment", row.id, row.name, None, row.document), *seed)
-    elif difference := changed(
-        "environment", row.id, {**before.document, "name": before.name}, {**row.document, "name": row.name}
-    ):
-        plan.add(difference, Put(row))
+    def plan_removals(self) -> None:
+        """Remove what the file does not name, of the kinds it lists, if it says `prune`.
+
+        The built-in policy stays.
+        """
+        named = {each.id for each in self.outcome.listed}
+        for kind in reversed(tuple(LISTS)):
+            pruned = self.outcome.file.is_pruned(kind)
+            for row in self.outcome.existing.of_kind(kind) if pruned else ():
+                if row.id not in named and not (kind == "policy" and row.name == DEFAULT_POLICY):
+                    self.add(Difference(kind, row.id, row.name, self._describe(row), None), Remove(row))
+
+    def plan_objects(self, now: float) -> None:
+        """Add what is new, replace what differs, and see that resources and agents have a secret."""
+        existing = self.outcome.existing
+        ids = {(row.kind, row.name): row.id for row in existing.objects}
+        ids |= {(each.kind, each.entry.name): each.id for each in self.outcome.listed}
+        for each in self.outcome.listed:
+            before, entry = each.before, each.entry
+            row = ObjectRow(
+                each.id,
+                self.outcome.row.id,
+                each.kind,
+                entry.name,
+                entry.translate(lambda kind, name: ids.get((kind, name))).document(),
+                before.term if before else "",
+                entry.next_history(before.history if before else {}),
+            )
+            after = self._describe(row)
+            if before is None:
+                self.add(Difference(row.kind, row.id, row.name, None, after), Put(row))
+            elif difference := difference_between(row.kind, row.id, self._describe(before), after):
+                self.add(difference, Put(row))
+            if isinstance(entry, AuthenticatingObject):
+                valid = existing.secrets_of(row.id, now)
+                if not valid or (entry.secret is not None and not matches(entry.secret, valid[0].digest)):
+                    changes, issued = replace_secret(row, valid, now, entry.secret)
+                    is_given = entry.secret is not None
+                    self.add(NewSecret(row.kind, row.id, row.name, is_given=is_given), *changes)
+                    self.secrets.append(issued)
+
+    async def plan_users(self, passwords: Hashing) -> None:
+        """Add new users, change those that differ; remove the others if the file lists users and says
+        `prune`.
+
+        A password is compared with the stored hash, so that applying a file again changes nothing.
+        """
+        file, users = self.outcome.file, self.outcome.users
+        named = {before.id for _, before in users if before}
+        for user in self.outcome.existing.users if file.prune and file.users is not None else ():
+            if user.id not in named:
+                self.add(Difference("user", user.id, user.username, _describe_user(user), None), Remove(user))
+        for entry, before in users:  # after the removals, which free names
+            stored_hash = before.password_hash if before else ""
+            password_hash = entry.password_hash or ""
+            if entry.password is not None:
+                is_same = bool(stored_hash) and await passwords.verify(stored_hash, entry.password)
+                password_hash = stored_hash if is_same else await passwords.hash(entry.password)
+            after = self._user_after(entry, before, password_hash)
+            if before is None:
+                self.add(
+                    Difference("user", after.id, after.username, None, _describe_user(after)), Put(after)
+                )
+            elif difference := difference_between(
+                "user", after.id, _describe_user(before), _describe_user(after, before)
+            ):
+                self.add(difference, Put(after))
+
+    def _user_after(self, entry: UserObject, before: User | None, password_hash: str) -> User:
+        new = User(entry.id or new_id(), self.outcome.row.id, entry.username, "")
+        settings: dict[str, Any] = {name: getattr(entry, name) for name in USER_SETTINGS}
+        return replace(before or new, **settings, password_hash=password_hash)
+
+    def _describe(self, row: ObjectRow) -> JsonObject:
+        """The object as it takes effect and as the file writes it.
+
+        Of a broken one nothing, so that it is replaced.
+        """
+        found, names = read_object(row), self.outcome.names
+        if found is None:
+            return {"name": row.name}
+        described = found.translate(lambda _kind, reference: names.get(reference)).describe()
+        return {**described, **({"version": row.history["version"]} if "version" in row.history else {})}
 
 
-def plan_removals(plan: Plan, file: EnvironmentFile, existing: Existing, targets: Iterable[Target]) -> None:
-    """Remove what the file does not name, of the kinds it lists, if it says `prune`.
+def _describe_user(user: User, before: User | None = None) -> JsonObject:
+    """The user as a difference shows them.
 
-    The built-in policy stays.
+    Of the password only whether there is one, and whether it is another than `before`.
     """
-    named = {target.row.id for target in targets}
-    for kind, _, _ in reversed(entries(file)):
-        for row in existing.of_kind(kind) if is_pruned(file, kind) else ():
-            if row.id not in named and not (kind == "policy" and row.name == DEFAULT_POLICY):
-                plan.add(Difference(kind, row.id, row.name, _readable(row, existing), None), Remove(row))
+    members = {name: value for name, value in asdict(user).items() if name != "password_hash"}
+    password = "set" if user.password_hash else None
+    if before and user.password_hash and before.password_hash not in {"", user.password_hash}:
+        password = "changed"
+    return {**members, "name": user.username, "password": password}
 
 
-def plan_objects(plan: Plan, existing: Existing, targets: Iterable[Target], now: float) -> None:
-    """Add what is new, replace what differs, and see that resources and agents have a secret."""
-    before = {row.id: row for row in existing.objects}
-    for target in targets:
-        _plan_object(plan, existing, before.get(target.row.id), target.row)
-        if target.row.kind in _WITH_SECRET:
-            _plan_secret(plan, existing, target, now)
+def warnings_of(outcome: Outcome) -> Iterator[str]:
+    """What is allowed, but most likely not meant.
 
-
-def warnings(targets: Iterable[Target]) -> Iterator[str]:
-    """What is allowed, but most likely not meant."""
-    for row in (target.row for target in targets if target.row.kind == "resource"):
-        document = ResourceDocument.model_validate(row.document)
-        if document.impersonation_allowed and not document.requires_delegation:
+    Resources that allow impersonation; agents that sign users on by a policy which asks for no consent, where
+    the file names the agent or the policy; environments of the same database that were told another base URL,
+    for an authority has one.
+    """
+    for _, resource in outcome.entries(ResourceObject):
+        if resource.impersonation_allowed and not resource.requires_delegation:
             yield (
-                f"resource {row.name} allows impersonation: an exchange may yield a token with the user's "
-                f"sub and no act, "
+                f"resource {resource.name} allows impersonation: an exchange may yield a token with the "
+                "user's sub and no act, "
                 "which is the user to everything that checks it (set impersonation_allowed: false)"
             )
-
-
-def consent_warnings(targets: Iterable[Target], existing: Existing, default_policy: str) -> Iterator[str]:
-    """Agents that sign users on by a policy which asks for no consent, where the file names the agent or the
-    policy.
-    """
-    named = {target.row.id: target.row for target in targets}
-    rows = {**{row.id: row for row in existing.objects}, **named}.values()
-    silent = {row.name: row.id for row in rows if row.kind == "policy" and not _asks(row)}
-    for row in (row for row in rows if row.kind == "agent"):
-        agent = read_document(row, AgentDocument)
-        for policy in (agent.policies or (default_policy,)) if agent and agent.redirect_uris else ():
-            if policy in silent and {row.id, silent[policy]} & named.keys():
+    named = {each.id for each in outcome.listed}
+    policies = outcome.objects(PolicyObject).items()
+    silent = {policy.name: policy_id for policy_id, policy in policies if not policy.agreements}
+    for agent_id, agent in outcome.objects(AgentObject).items():
+        for policy in (agent.policies or (outcome.settings.default_policy,)) if agent.redirect_uris else ():
+            if policy in silent and {agent_id, silent[policy]} & named:
                 yield (
-                    f"agent {row.name} signs users on by the policy {policy}, which asks for no consent: "
+                    f"agent {agent.name} signs users on by the policy {policy}, which asks for no consent: "
                     "it may do for every user whatever its scopes allow (add an agreement_prompt step)"
                 )
-
-
-def _asks(row: ObjectRow) -> bool:
-    policy = read_document(row, PolicyDocument)
-    return policy is None or any(step.type == AGREEMENT_STEP for step in policy.steps)
-
-
-def base_url_warnings(row: EnvironmentRow, existing: Existing) -> Iterator[str]:
-    """Environments of the same database that were told another base URL: an authority has one."""
-    mine = EnvironmentDocument.model_validate(row.document).base_url
-    for other in existing.environments:
-        theirs = other.document.get("base_url")
-        if mine and theirs and theirs != mine and other.id != row.id:
+    mine = outcome.row.base_url
+    for other in outcome.existing.environments:
+        if mine and other.base_url and other.base_url != mine and other.id != outcome.row.id:
             yield (
-                f"the environment {other.name} was applied for {theirs}, not for {mine}: apply it with "
-                f"the same --base-url"
+                f"the environment {other.name} was applied for {other.base_url}, not for {mine}: apply it "
+                "with the same --base-url"
             )
-
-
-def _plan_object(plan: Plan, existing: Existing, before: ObjectRow | None, row: ObjectRow) -> None:
-    if before is None:
-        plan.add(Difference(row.kind, row.id, row.name, None, _readable(row, existing)), Put(row))
-    elif difference := changed(row.kind, row.id, _readable(before, existing), _readable(row, existing)):
-        plan.add(difference, Put(row))
-
-
-def _readable(row: ObjectRow, existing: Existing) -> JsonObject:
-    """The document as it takes effect and as the file writes it.
-
-    Of a broken one nothing, so that it is replaced.
-    """
-    document = read_document(row, DOCUMENTS[row.kind])
-    members: dict[str, JsonValue] = {
-        **(document.model_dump(mode="json") if document else {}),
-        "name": row.name,
-    }
-    members.pop("term", None)  # the store's business
-    if isinstance(document, ResourceDocument):
-        default = " (default)" if document.delegation_required is None else ""
-        members["delegation_required"] = f"{str(document.requires_delegation).lower()}{default}"
-    if isinstance(document, AgentDocument):
-        names = {each.id: each.name for each in existing.of_kind("resource")}
-        members["scopes"] = {
-            names.get(resource, resource): list(scopes) for resource, scopes in document.scopes.items()
-        }
-    return members
-
-
-def _plan_secret(plan: Plan, existing: Existing, target: Target, now: float) -> None:
-    valid = existing.secrets_of(target.row.id, now)
-    if valid and (target.secret is None or matches(target.secret, valid[0].digest)):
-        return
-    changes, issued = replace_secret(target.row, valid, now, target.secret)
-    plan.add(
-        NewSecret(target.row.kind, target.row.id, target.row.name, is_given=target.secret is not None),
-        *changes,
-    )
-    plan.secrets.append(issued)

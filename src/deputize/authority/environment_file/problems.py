@@ -1,10 +1,45 @@
-"""Everything that is wrong with a file, each thing with its place, reported together."""
+"""Everything that is wrong with a file, each thing with its place and in plain words, reported together."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias, get_args
 
-from deputize.authority.environment_file.source import Source
-from deputize.kernel.errors import ConfigurationError, DeputizeError
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from deputize.authority.directory.objects import EnvironmentFile
+from deputize.authority.directory.objects.directory_object import Part, suggest
+from deputize.kernel import pointers
+from deputize.kernel.errors import ConfigurationError, DeputizeError, Position
+
+Place: TypeAlias = tuple[int, int]
+"""Line and column, from 1."""
+_LIST = "has to be a list"
+_MAPPING = "has to be a mapping of names to values"
+_TEXT = "has to be a text"
+_TRUTH = "has to be true or false"
+_NUMBER = "has to be a whole number"
+_REASONS: Mapping[str, tuple[str, str]] = {
+    "tuple_type": (_LIST, "write - before each entry, or put them into [ ]"),
+    "model_type": (_MAPPING, "write name: value lines, or put them into {{ }}"),
+    "dict_type": (_MAPPING, "write name: value lines, or put them into {{ }}"),
+    "string_type": (_TEXT, "put it into quotes"),
+    "bool_type": (_TRUTH, "write true or false without quotes"),
+    "bool_parsing": (_TRUTH, "write true or false without quotes"),
+    "int_type": (_NUMBER, "write digits, or a duration where one is expected"),
+    "int_parsing": (_NUMBER, "write digits, or a duration where one is expected"),
+    "int_from_float": (_NUMBER, "write digits, or a duration where one is expected"),
+    "too_short": ("needs at least {min_length} entry", "add one"),
+    "too_long": ("has more than {max_length} entries", "remove some"),
+    "string_too_short": ("needs at least {min_length} characters", "make it longer"),
+    "string_too_long": ("has more than {max_length} characters", "make it shorter"),
+    "string_pattern_mismatch": ("has characters that are not allowed here", "it has to match {pattern}"),
+    "greater_than_equal": ("has to be at least {ge}", "make it larger"),
+    "less_than_equal": ("has to be at most {le}", "make it smaller"),
+    "literal_error": ("is not one of the words known here", "write {expected}"),
+}
+"""The library's name for an error to our reason and fix."""
 
 
 class EnvironmentFileInvalid(DeputizeError):
@@ -16,7 +51,27 @@ class EnvironmentFileInvalid(DeputizeError):
         super().__init__("\n".join(str(error) for error in errors))
 
 
-class Problem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the parts of a file stand."""
+
+    file: str
+    values: Mapping[str, Place]
+    """By JSON pointer, the place of the value."""
+    keys: Mapping[str, Place]
+    """By JSON pointer, the place of the name before the value."""
+
+    def position(self, pointer: str, *, at_key: bool = False) -> Position:
+        """Where `pointer` stands; of something that is not there, where it would have to stand."""
+        place = (self.keys if at_key else self.values).get(pointer)
+        nearest = pointer
+        while place is None:
+            place = self.values.get(nearest) if nearest else self.values.get("", (1, 1))
+            nearest = pointers.parent(nearest)
+        return Position(self.file, pointer, *place)
+
+
+class FileProblem(NamedTuple):
     """Something wrong, and where."""
 
     pointer: str
@@ -28,29 +83,66 @@ class Problem(NamedTuple):
 class Problems:
     """Collects errors while checking goes on, so that an administrator sees all of them at once."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self._found: list[Problem] = []
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._found: list[FileProblem] = []
 
-    def __iter__(self) -> Iterator[Problem]:
+    def __iter__(self) -> Iterator[FileProblem]:
         """What was collected so far."""
         return iter(self._found)
 
     def add(self, pointer: str, reason: str, fix: str = "", *, at_key: bool = False) -> None:
-        """Something at `pointer` is wrong; `at_key` shows the member's name instead of its value."""
-        self._found.append(Problem(pointer, reason, fix, at_key))
+        """Add that something at `pointer` is wrong; `at_key` shows the member's name instead of its value."""
+        self._found.append(FileProblem(pointer, reason, fix, at_key))
 
     def raise_if_any(self) -> None:
         """Raise `EnvironmentFileInvalid` with what was collected, in the order of the file."""
         if self._found:
             errors = [
                 ConfigurationError(
-                    self._source.position(each.pointer, at_key=each.at_key), each.reason, each.fix
+                    self._places.position(each.pointer, at_key=each.at_key), each.reason, each.fix
                 )
                 for each in self
             ]
-            raise EnvironmentFileInvalid(sorted(errors, key=_place))
+            errors.sort(key=lambda error: (error.position.line or 0, error.position.column or 0))
+            raise EnvironmentFileInvalid(errors)
 
 
-def _place(error: ConfigurationError) -> tuple[int, int]:
-    return error.position.line or 0, error.position.column or 0
+def details_of(error: ValidationError) -> list[ErrorDetails]:
+    """What is wrong with the shape, without defaults that could not be computed because of it."""
+    details = error.errors(include_url=False, include_input=False)
+    return [detail for detail in details if detail["type"] != "default_factory_not_called"]
+
+
+def explain(detail: ErrorDetails, problems: Problems) -> None:
+    """Add what `detail` means, in words for people who have never heard of the library that noticed."""
+    location, kind = detail["loc"], detail["type"]
+    pointer = pointers.join("", *location)
+    if kind == "extra_forbidden":
+        name = str(location[-1])
+        fix = suggest(name, _fields_at(location[:-1]))
+        problems.add(pointer, f"{name!r} is not known here", fix, at_key=True)
+    elif kind == "missing":
+        problems.add(pointer, f"{location[-1]!r} is missing", "add it")
+    elif kind == "unknown_name":
+        problems.add(pointer, detail["msg"], detail.get("ctx", {})["fix"])
+    elif kind in _REASONS:
+        reason, fix = (text.format(**detail.get("ctx", {})) for text in _REASONS[kind])
+        problems.add(pointer, reason, fix)
+    else:
+        problems.add(pointer, detail["msg"].removeprefix("Value error, "))
+
+
+def _fields_at(location: Sequence[int | str]) -> Mapping[str, FieldInfo]:
+    fields = EnvironmentFile.entry_fields()
+    for name in (part for part in location if isinstance(part, str)):
+        model = next(_models(fields[name].annotation))
+        fields = model.entry_fields() if issubclass(model, Part) else model.model_fields
+    return fields
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - an annotation can be anything
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

@@ -6,7 +6,7 @@ What the documents mean is `authority.directory`'s business.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from sqlalchemy import Column, Connection, Table, delete, select, update
@@ -24,11 +24,10 @@ from deputize.authority.storage.tables import (
 )
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.ids import new_term
-from deputize.kernel.values import JsonObject
+from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.records.store import User
 
 Kind: TypeAlias = Literal["resource", "agent", "agreement", "policy"]
-KINDS: tuple[Kind, ...] = ("resource", "agent", "agreement", "policy")
 
 
 class DirectoryConflict(DeputizeError):
@@ -42,6 +41,11 @@ class EnvironmentRow:
     id: str
     name: str
     document: JsonObject
+    base_url: str | None = None
+    """Where the authority is reached, as whoever configured the environment was told.
+
+    Who serves is told it anew.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,14 @@ class ObjectRow:
     name: str
     """Unique among its kind in the environment."""
     document: JsonObject
+    """What an administrator set."""
+    term: str = ""
+    """What others rest on by identity: another object may get its id, its name or its audience later.
+
+    Drawn by the store, whatever is written here.
+    """
+    history: JsonObject = field(default_factory=dict[str, JsonValue])
+    """What of its past still counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +184,7 @@ class SqlDirectoryRows:
 
     async def _all(self, kind: type[RowT]) -> tuple[RowT, ...]:
         table = _TABLES[kind]
-        ordered = select(*(table.c[field.name] for field in fields(kind))).order_by(*table.primary_key)
+        ordered = select(*(table.c[column.name] for column in fields(kind))).order_by(*table.primary_key)
         return tuple(kind(*row) for row in await self._database.rows(ordered, {}))
 
 
@@ -183,8 +195,8 @@ def _make(connection: Connection, change: RowChange) -> None:
         return
     row: dict[str, Any] = asdict(change.row)
     if isinstance(change, Put):
-        if isinstance(change.row, ObjectRow) and change.row.kind in _TERMED:
-            row["document"] = _with_term(connection, change.row)
+        if isinstance(change.row, ObjectRow):
+            row["term"] = _term(connection, change.row) if change.row.kind in _TERMED else ""
         upsert(connection, table, row)
         return
     if isinstance(change.row, ObjectRow) and change.row.kind in _CONSENTED_TO:
@@ -215,17 +227,12 @@ def _uncover(connection: Connection, removed: ObjectRow) -> None:
             connection.execute(update(CONSENTS).where(columns.id == consent_id).values(covers=left))
 
 
-def _with_term(connection: Connection, row: ObjectRow) -> JsonObject:
-    """The object's document with its term.
-
-    The stored one, or a new one if the object is new, is disabled or is enabled.
-    """
+def _term(connection: Connection, row: ObjectRow) -> str:
+    """The object's stored term, or a new one if the object is new, is disabled or is enabled."""
     columns = DIRECTORY_OBJECTS.c
     same = (
         (columns.id == row.id) & (columns.environment_id == row.environment_id) & (columns.kind == row.kind)
     )
-    before = connection.scalar(select(columns.document).where(same))
-    others = {name: value for name, value in row.document.items() if name != "term"}
-    if before is None or before.get("enabled", True) != row.document.get("enabled", True):
-        return {**others, "term": new_term()}
-    return {**others, "term": before["term"]} if "term" in before else others
+    before = connection.execute(select(columns.document, columns.term).where(same)).first()
+    kept = before is not None and before.document.get("enabled", True) == row.document.get("enabled", True)
+    return before.term if before is not None and kept else new_term()

@@ -83,6 +83,7 @@ ENVIRONMENTS = Table(
     _column("id", ID, key=True),
     _column("name", NAME),
     _column("document", JSON()),
+    _optional("base_url", Text()),
     UniqueConstraint("name"),
 )
 
@@ -94,6 +95,8 @@ DIRECTORY_OBJECTS = Table(
     _column("kind", String(16)),
     _column("name", NAME),
     _column("document", JSON()),
+    _column("term", TERM),
+    _column("history", JSON()),
     UniqueConstraint("environment_id", "kind", "name"),
 )
 

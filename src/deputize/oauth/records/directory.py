@@ -124,8 +124,8 @@ class Agreement:
     enabled: bool
     texts: tuple[AgreementText, ...]
     description: str = ""
-    reconsent_days: float | None = None
-    """`None` means that a consent never expires."""
+    reconsent_every: float | None = None
+    """Seconds that a consent lasts; `None` means that it never expires."""
     version: int = 1
     """Raised by one whenever a text changes; a consent to an older version is due again."""
 

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 from deputize.authority.directory.assemble import assemble
 from deputize.authority.directory.changes import new_environment, rotate_keys
-from deputize.authority.directory.documents import EnvironmentDocument
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, SecretRow, SigningKeyRow
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.oauth.records.directory import Scope
@@ -10,7 +9,7 @@ from deputize.oauth.records.directory import Scope
 ENVIRONMENT = EnvironmentRow(
     "e1",
     "Test",
-    EnvironmentDocument(organization_id="o1", default_policy="Single_Factor").model_dump(mode="json"),
+    {"organization_id": "00000000-0000-4000-8000-0000000000c1"},
 )
 SEED = [change.row for change in new_environment(ENVIRONMENT, 1000.0)]
 RESOURCE = ObjectRow(
@@ -21,10 +20,11 @@ RESOURCE = ObjectRow(
     {
         "audience": "https://api.example.com",
         "attributes": [
-            {"name": "sub", "value": "${user.username}"},
+            {"name": "sub", "mapping": "Username"},
+            {"name": "tier", "expression": "user.tier"},
             {"name": "tenant", "value": "acme", "required": True},
         ],
-        "scopes": {"read": "Read"},
+        "scopes": [{"name": "read", "description": "Read"}],
         "delegation_required": True,
     },
 )
@@ -33,7 +33,8 @@ AGENT = ObjectRow(
     "e1",
     "agent",
     "Agent",
-    {"grant_types": ["client_credentials"], "scopes": {"r1": ["read"], "gone": ["x"]}},
+    {"grants": ["client_credentials"], "scopes": {"r1": ["read"], "gone": ["x"]}},
+    "a-term-1",
 )
 AGREEMENT = ObjectRow(
     "g1",
@@ -41,17 +42,17 @@ AGREEMENT = ObjectRow(
     "agreement",
     "Terms",
     {
-        "reconsent_days": 0.5,
-        "version": 3,
-        "texts": [{"locale": "en", "title": "T", "content_type": "text/plain", "text": "t", "revision": "r"}],
+        "reconsent_every": "12 hours",
+        "languages": [{"locale": "en", "title": "T", "text": "t"}],
     },
+    history={"version": 3},
 )
 POLICY = ObjectRow(
     "p1",
     "e1",
     "policy",
     "P",
-    {"steps": [{"type": "LOGIN"}, {"type": "AGREEMENT", "settings": {"agreement": "g1"}}]},
+    {"steps": [{"login": {}}, {"agreement_prompt": {"agreement": "g1"}}]},
 )
 
 
@@ -71,25 +72,29 @@ def test_everything_finds_its_place():
     environment = result.directory.environments["e1"]
     assert environment.issuer == "https://auth.example.com/e1/as"
     assert (environment.organization_id, environment.default_policy, environment.default_language) == (
-        "o1",
+        "00000000-0000-4000-8000-0000000000c1",
         "Single_Factor",
         "en",
     )
     assert set(environment.policies) == {"Single_Factor", "P"}
     assert environment.policies["P"].steps[1].settings == {"agreement": "g1"}
-    assert (environment.agreements["g1"].version, environment.agreements["g1"].reconsent_days) == (3, 0.5)
+    assert (environment.agreements["g1"].version, environment.agreements["g1"].reconsent_every) == (3, 43200)
     assert environment.keys.current.algorithm == "ES256"
     assert environment.resources["r1"].delegation_required
 
 
-def test_values_are_expressions_or_constants_as_the_management_api_writes_them():
-    sub, tenant = assembled(RESOURCE).directory.environments["e1"].resources["r1"].attributes
+def test_claims_come_from_the_pick_list_expressions_and_constants():
+    sub, tier, tenant = assembled(RESOURCE).directory.environments["e1"].resources["r1"].attributes
+    assert tier.mapping.evaluate({"user": {"tier": "gold"}}) == "gold"
     assert sub.mapping.evaluate({"user": {"username": "ada"}}) == "ada"
     assert (tenant.mapping.evaluate({}), tenant.required) == ("acme", True)
 
 
-def test_scopes_say_when_users_are_asked_and_stored_ones_from_before_are_asked_for_at_first():
-    scopes = {"read": "Read", "transfer": {"description": "Transfer money", "consent": "on_use"}}
+def test_scopes_say_when_users_are_asked():
+    scopes = [
+        {"name": "read", "description": "Read"},
+        {"name": "transfer", "description": "Transfer money", "consent": "on_use"},
+    ]
     resource = replace(RESOURCE, document={**RESOURCE.document, "scopes": scopes})
     read = assembled(resource).directory.environments["e1"].resources["r1"].scopes
     assert read == {"read": Scope("Read", "first"), "transfer": Scope("Transfer money", "on_use")}
@@ -114,7 +119,9 @@ def test_a_broken_object_is_disabled_and_named_while_the_rest_serves():
 
 
 def test_a_mapping_that_does_not_compile_disables_its_resource():
-    broken = replace(RESOURCE, document={"audience": "a", "attributes": [{"name": "act", "value": "${1 +}"}]})
+    broken = replace(
+        RESOURCE, document={"audience": "a", "attributes": [{"name": "act", "expression": "1 +"}]}
+    )
     result = assembled(broken)
     assert result.directory.environments["e1"].resources == {}
     assert "resource 'test'" in result.problems[0]
@@ -160,10 +167,26 @@ def test_a_retired_key_is_published_until_nothing_it_signed_lives():
     assert (before.valid_until, after.valid_until) == (end, None)
 
 
-def test_the_method_that_every_agent_was_stored_with_does_not_bind_but_a_chosen_one_does():
-    stored = {"client_secret_basic": None, "client_secret_post": "client_secret_post"}
-    for method, bound in stored.items():
-        result = assembled(
-            RESOURCE, replace(AGENT, document={**AGENT.document, "client_auth_method": method})
-        )
-        assert result.directory.environments["e1"].agents["a1"].client_auth == bound
+def test_an_agent_is_what_is_stored_of_it():
+    agent = assembled(RESOURCE, AGENT).directory.environments["e1"].agents["a1"]
+    assert (agent.name, agent.term, agent.grant_types) == (
+        "Agent",
+        "a-term-1",
+        frozenset({"client_credentials"}),
+    )
+
+
+def test_redirect_uris_imply_the_grant_of_codes_and_words_stand_for_grants_on_the_wire():
+    document = {"grants": ["token_exchange"], "redirect_uris": ["https://a.example.com/"]}
+    agent = assembled(replace(AGENT, document=document)).directory.environments["e1"].agents["a1"]
+    assert agent.grant_types == {
+        "authorization_code",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    }
+
+
+def test_a_grant_or_method_of_a_package_that_is_gone_breaks_nothing_else():
+    document = {"grants": ["client_credentials", "of_a_package"], "client_auth": "of_a_package"}
+    result = assembled(replace(AGENT, document=document))
+    assert result.problems == ()
+    assert result.directory.environments["e1"].agents["a1"].client_auth == "of_a_package"

@@ -20,7 +20,7 @@ def test_a_new_environment_has_keys_and_a_policy_that_asks_for_a_password():
     policy = next(change.row for change in changes if isinstance(change.row, ObjectRow))
     assert (policy.name, policy.document) == (
         "Single_Factor",
-        {"term": "", "steps": [{"type": "LOGIN", "settings": {}}]},
+        {"steps": [{"login": {}}]},
     )
 
 

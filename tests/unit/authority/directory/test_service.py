@@ -4,7 +4,6 @@ from dataclasses import replace
 import pytest
 
 from deputize.authority.directory.changes import new_environment, replace_secret
-from deputize.authority.directory.documents import EnvironmentDocument
 from deputize.authority.directory.service import open_directory
 from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store
 from support.databases import new_database
@@ -13,7 +12,7 @@ from support.patience import PATIENCE
 ENVIRONMENT = EnvironmentRow(
     "e1",
     "Test",
-    EnvironmentDocument(organization_id="o", default_policy="Single_Factor").model_dump(mode="json"),
+    {"organization_id": "00000000-0000-4000-8000-0000000000c1"},
 )
 AGENT = ObjectRow("a1", "e1", "agent", "Agent", {})
 

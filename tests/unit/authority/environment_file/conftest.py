@@ -31,9 +31,12 @@ class Applying:
         application = Application(text.encode(), "test.yaml", settings.get, prune, dry_run, base_url)
         return await apply(application, self.store, self.passwords, self.clock)
 
-    async def document(self, kind: str, name: str):
+    async def row(self, kind: str, name: str):
         rows = await self.store.directory_rows.load()
-        return next(row.document for row in rows.objects if (row.kind, row.name) == (kind, name))
+        return next(row for row in rows.objects if (row.kind, row.name) == (kind, name))
+
+    async def document(self, kind: str, name: str):
+        return (await self.row(kind, name)).document
 
 
 @pytest.fixture(scope="session")

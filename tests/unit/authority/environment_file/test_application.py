@@ -3,10 +3,18 @@ from pathlib import Path
 
 import pytest
 
-from deputize.authority.directory.documents import ResourceDocument
+from deputize.authority.directory.assemble import assemble
+from deputize.authority.directory.objects import ResourceObject
+from deputize.authority.directory.objects import agent as agent_object
 from deputize.authority.environment_file import EnvironmentFileInvalid
+from deputize.authority.signon import steps
+from deputize.authority.signon.step import StepSettings
+from deputize.authority.signon.steps import STEPS
 from deputize.authority.storage import DirectoryConflict, Put
 from deputize.kernel.digests import digest
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.grants import GRANTS
+from deputize.oauth.records.directory import Step
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "agent-delegation"
 EXAMPLE = (EXAMPLES / "environment.yaml").read_text("utf-8")
@@ -56,7 +64,7 @@ async def test_scopes_say_when_users_are_asked(applying):
     marked = AGENT.replace("{ name: other }", "{ name: other, description: Do more, consent: on_use }")
     await applying(marked)
     stored = (await applying.document("resource", "test"))["scopes"]
-    assert {name: scope["consent"] for name, scope in stored.items()} == {"test": "first", "other": "on_use"}
+    assert {scope["name"]: scope["consent"] for scope in stored} == {"test": "first", "other": "on_use"}
     with pytest.raises(EnvironmentFileInvalid, match="consent"):
         await applying(marked.replace("on_use", "never"))
 
@@ -88,42 +96,36 @@ async def test_the_example_holds_the_use_case_word_for_word(applying):
     await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
     test, agent = await applying.document("resource", "test"), await applying.document("resource", "agent")
     assert test["audience"] == "https://ig.example.com:8443/mcp"
-    assert [(each["name"], each["value"]) for each in test["attributes"]] == [
-        ("sub", "${#root.context.requestData.subjectToken.sub}"),
+    assert [(each["name"], each["expression"]) for each in test["attributes"]] == [
+        ("sub", "#root.context.requestData.subjectToken.sub"),
         (
             "act",
             (
-                "${(#root.context.requestData.subjectToken.may_act.sub == "
+                "(#root.context.requestData.subjectToken.may_act.sub == "
                 "#root.context.requestData.actorToken.client_id)"
-                "?#root.context.requestData.subjectToken.may_act:null}"
+                "?#root.context.requestData.subjectToken.may_act:null"
             ),
         ),
     ]
-    assert [(each["name"], each["value"]) for each in agent["attributes"]] == [
-        ("sub", "${user.username}"),
+    subject, may_act = agent["attributes"]
+    assert (subject["name"], subject["mapping"]) == ("sub", "Username")
+    assert (may_act["name"], may_act["expression"]) == (
+        "may_act",
         (
-            "may_act",
-            (
-                '${(#root.context.requestData.grantType == "client_credentials")?null:({ "sub": '
-                "#root.context.appConfig.clientId })}"
-            ),
+            '(#root.context.requestData.grantType == "client_credentials")?null:({ "sub": '
+            "#root.context.appConfig.clientId })"
         ),
-    ]
+    )
     agreement = await applying.document("agreement", "Agent Consent")
-    assert agreement["reconsent_days"] == 180
+    assert agreement["reconsent_every"] == "180 days"
     assert (
-        agreement["texts"][0]["text"]
+        agreement["languages"][0]["text"]
         == "I consent to allow digital assistants created by MyCompany to act on my behalf"
     )
     tutorial = await applying.document("agent", "MCP Tutorial")
     assert tutorial["redirect_uris"] == ["http://localhost:3000/callback"]
     assert tutorial["policies"] == ["Agent-Consent-Login"]
-    assert tutorial["grant_types"] == [
-        "authorization_code",
-        "client_credentials",
-        "refresh_token",
-        "urn:ietf:params:oauth:grant-type:token-exchange",
-    ]
+    assert tutorial["grants"] == ["client_credentials", "refresh_token", "token_exchange"]
 
 
 async def test_applying_again_changes_nothing(applying):
@@ -248,20 +250,37 @@ async def test_the_built_in_policy_can_be_changed(applying):
 
 async def test_a_changed_text_is_a_new_version_and_revision(applying):
     await applying(AGREEMENT)
-    before = await applying.document("agreement", "Terms")
+    before = await applying.row("agreement", "Terms")
+    assert before.history["version"] == 1
     await applying(AGREEMENT.replace("180", "90"))
-    same_text = await applying.document("agreement", "Terms")
-    assert (same_text["version"], same_text["texts"]) == (1, before["texts"])
-    await applying(AGREEMENT.replace("TEXT", "NEW TEXT"))
-    after = await applying.document("agreement", "Terms")
-    assert after["version"] == 2
-    assert after["texts"][0]["revision"] != before["texts"][0]["revision"]
+    assert (await applying.row("agreement", "Terms")).history == before.history
+    changed = await applying(AGREEMENT.replace("TEXT", "NEW TEXT"))
+    assert changed.lines == (
+        "~ agreement Terms: reconsent_every 90 days -> 180 days, languages, version 1 -> 2",
+    )
+    after = await applying.row("agreement", "Terms")
+    assert after.history["version"] == 2
+    assert after.history["revisions"]["en"] != before.history["revisions"]["en"]
+
+
+async def test_a_language_that_comes_back_with_other_words_is_a_new_version(applying):
+    german = "      - { locale: de, title: Bedingungen, text: TEXT }\n"
+
+    async def version(text):
+        await applying(text)
+        return (await applying.row("agreement", "Terms")).history["version"]
+
+    assert await version(AGREEMENT + german) == 1
+    assert await version(AGREEMENT) == 1
+    assert await version(AGREEMENT + german) == 1
+    assert await version(AGREEMENT) == 1
+    assert await version(AGREEMENT + german.replace("TEXT", "ANDERS")) == 2
 
 
 async def test_another_language_asks_nobody_again(applying):
     await applying(AGREEMENT)
     await applying(AGREEMENT + "      - { locale: de, title: Bedingungen, text: TEXT }\n")
-    assert (await applying.document("agreement", "Terms"))["version"] == 1
+    assert (await applying.row("agreement", "Terms")).history["version"] == 1
 
 
 async def test_delegation_is_required_by_default_exactly_where_act_is_mapped(applying):
@@ -392,19 +411,19 @@ async def test_somebody_elses_change_meanwhile_is_not_overwritten(applying, monk
 
 
 async def requires_delegation(applying, name):
-    return ResourceDocument.model_validate(await applying.document("resource", name)).requires_delegation
+    return ResourceObject.read(name, await applying.document("resource", name)).requires_delegation
 
 
 async def test_the_recipe_that_disables_an_agent_at_once_changes_nothing_else(applying):
     await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
-    before = await applying.document("agent", "MCP Tutorial")
+    before = await applying.row("agent", "MCP Tutorial")
     recipe = "environment: Agent Delegation\nagents: [{ name: MCP Tutorial, enabled: false }]\n"
     assert (await applying(recipe, dry_run=True)).lines == ("~ agent MCP Tutorial: enabled true -> false",)
-    assert await applying.document("agent", "MCP Tutorial") == before
+    assert await applying.row("agent", "MCP Tutorial") == before
     await applying(recipe)
-    after = await applying.document("agent", "MCP Tutorial")
-    assert after["term"] != before["term"]  # and so everything issued to the agent has ended
-    assert after == {**before, "enabled": False, "term": after["term"]}
+    after = await applying.row("agent", "MCP Tutorial")
+    assert after.term != before.term  # and so everything issued to the agent has ended
+    assert after == replace(before, document={**before.document, "enabled": False}, term=after.term)
 
 
 async def test_a_resource_a_user_an_agreement_and_a_policy_keep_what_is_not_named(applying):
@@ -423,12 +442,15 @@ users: [{ username: demouser, email: demo@example.com }]
 """)
     assert applied.lines == (
         "~ resource test: description MCP servers behind the gateway -> changed",
-        "~ agreement Agent Consent: reconsent_days 180.0 -> 90.0",
+        "~ agreement Agent Consent: reconsent_every 180 days -> 90 days",
         "~ user demouser: email none -> demo@example.com",
     )
     assert await applying.document("resource", "test") == {**resource, "description": "changed"}
     assert await applying.document("policy", "Agent-Consent-Login") == policy
-    assert await applying.document("agreement", "Agent Consent") == {**agreement, "reconsent_days": 90.0}
+    assert await applying.document("agreement", "Agent Consent") == {
+        **agreement,
+        "reconsent_every": "90 days",
+    }
     user = await applying.store.users.find_user(applied.environment.id, "demouser")
     assert (user.given_name, user.family_name, user.password_hash[:9]) == ("Demo", "User", "$argon2id")
 
@@ -443,7 +465,7 @@ agents: [{ name: MCP Tutorial, redirect_uris: null, description: null }]
 users: [{ username: demouser, given_name: null, password: null }]
 """)
     gone = (
-        "description The company's assistant -> none, grant_types -authorization_code, redirect_uris "
+        "description The company's assistant -> none, grants -authorization_code, redirect_uris "
         "-http://localhost:3000/callback"
     )
     assert applied.lines == (
@@ -655,3 +677,68 @@ async def test_an_agent_whose_callback_would_see_cookies_can_be_disabled(applyin
     assert (await applying.document("agent", "Agent"))["enabled"] is False
     with pytest.raises(EnvironmentFileInvalid, match="would receive the session cookies"):
         await applying("environment: Test\nagents: [{ name: Agent, enabled: true }]")
+
+
+async def test_grants_steps_and_methods_that_packages_add_are_accepted(applying, monkeypatch):
+    text = """
+environment: Test
+policies:
+  - { name: Carded, steps: [{ login: {} }, { pass_card: { reader: north, terms: Card Terms } }] }
+agreements:
+  - name: Card Terms
+    languages: [{ locale: en, title: Terms, text: Terms }]
+agents:
+  - { name: Agent, grants: [pass_card], client_auth: pass_card_post, policies: [Carded] }
+"""
+    with pytest.raises(EnvironmentFileInvalid) as caught:
+        await applying(text)
+    assert [error.reason for error in caught.value.errors] == [
+        "'pass_card' is not known here",
+        "there is no grant 'pass_card'",
+        "there is no client authentication method 'pass_card_post'",
+    ]
+    grant = replace(GRANTS.own[0], grant_type="urn:example:grant-type:pass-card")
+    method = replace(CLIENT_AUTH_METHODS.own[0], name="pass_card_post")
+
+    class CardSettings(StepSettings):
+        reader: str
+        terms: str
+
+    step = replace(
+        STEPS.own[0],
+        type="PASS_CARD",
+        name="pass_card",
+        settings=CardSettings,
+        agreement_settings=("terms",),
+    )
+    for module, name, family, member in (
+        (agent_object, "GRANTS", GRANTS, grant),
+        (agent_object, "CLIENT_AUTH_METHODS", CLIENT_AUTH_METHODS, method),
+        (steps, "STEPS", STEPS, step),
+    ):
+        monkeypatch.setattr(module, name, replace(family, own=(*family.own, member)))
+    for wrong, reason in (
+        (text.replace("reader", "raeder"), "'raeder' is not known here"),
+        (text.replace("terms: Card Terms", "terms: Absent"), "there is no agreement 'Absent'"),
+    ):
+        with pytest.raises(EnvironmentFileInvalid, match=reason):
+            await applying(wrong)
+    await applying(text)
+    assert (await applying(text)).lines == ()
+    directory = assemble(await applying.store.directory_rows.load(), "http://localhost", 1000.0).directory
+    (environment,) = directory.environments.values()
+    (agent,) = environment.agents.values()
+    assert (agent.grant_types, agent.client_auth) == ({"urn:example:grant-type:pass-card"}, "pass_card_post")
+    (agreement,) = environment.agreements
+    assert environment.policies["Carded"].steps[1] == Step(
+        "PASS_CARD", {"reader": "north", "terms": agreement}
+    )
+
+
+async def test_the_dry_run_speaks_the_words_of_the_file(applying):
+    await applying(AGREEMENT)
+    planned = await applying(AGREEMENT.replace("180 days", "1 minute"), dry_run=True)
+    assert planned.lines == ("~ agreement Terms: reconsent_every 180 days -> 1 minute",)
+    agent = "environment: Test\nagents: [{ name: A, grants: [TOKEN_EXCHANGE] }]"
+    await applying("environment: Test\nagents: [{ name: A }]")
+    assert (await applying(agent, dry_run=True)).lines == ("~ agent A: grants +token_exchange",)

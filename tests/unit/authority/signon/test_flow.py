@@ -104,7 +104,7 @@ async def test_consent_is_recorded_with_what_was_read_and_until_when(authority, 
     "change",
     [
         pytest.param(
-            lambda authority: authority.directory.replace_agreement(reconsent_days=0.01),
+            lambda authority: authority.directory.replace_agreement(reconsent_every=864.0),
             id="a shorter interval",
         ),
         pytest.param(lambda authority: authority.directory.replace_agreement(version=2), id="a new version"),

@@ -1,3 +1,8 @@
+import contextlib
+import json
+from base64 import urlsafe_b64encode
+from hashlib import sha256
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -6,10 +11,13 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
-from deputize.authority.storage import StorageError, open_store, sqlite_url
+from deputize.authority.directory.assemble import assemble
+from deputize.authority.environment_file import Application, apply
+from deputize.authority.storage import Put, SigningKeyRow, StorageError, open_store, sqlite_url
 from deputize.authority.storage import migrations as package
 from deputize.authority.storage.migrations import HEAD
 from deputize.authority.storage.tables import METADATA
+from deputize.jose import new_key_ring
 
 
 async def test_migrations_lead_to_exactly_the_tables(tmp_path):
@@ -44,14 +52,22 @@ async def test_a_database_of_a_newer_version_is_refused(tmp_path):
             pass
 
 
-async def test_the_first_version_s_users_and_sessions_stay_and_its_consents_and_tokens_go(tmp_path):
-    url = sqlite_url(tmp_path)
+@contextlib.contextmanager
+def database_at(url, revision):
+    """A connection to a new database as it was at that revision."""
     configuration = Config()
     configuration.set_main_option("script_location", package.__path__[0])
     engine = create_engine(url)
     with engine.begin() as connection:
         configuration.attributes["connection"] = connection
-        command.upgrade(configuration, "0001")
+        command.upgrade(configuration, revision)
+        yield connection
+    engine.dispose()
+
+
+async def test_the_first_version_s_users_and_sessions_stay_and_its_consents_and_tokens_go(tmp_path):
+    url = sqlite_url(tmp_path)
+    with database_at(url, "0001") as connection:
         for statement in (
             "INSERT INTO environments VALUES ('e', 'Test', '{}')",
             (
@@ -67,7 +83,6 @@ async def test_the_first_version_s_users_and_sessions_stay_and_its_consents_and_
             "INSERT INTO issued_tokens VALUES ('j', 'f', 5000.0, 0)",
         ):
             connection.execute(text(statement))
-    engine.dispose()
     async with open_store(url) as store:
         ada, eve = await store.users.users_of("e")
         session = await store.sessions.find_session("e", "cookie")
@@ -76,3 +91,197 @@ async def test_the_first_version_s_users_and_sessions_stay_and_its_consents_and_
         assert ada.term != eve.term
         assert (session.user_term, session.created_at, session.last_used_at) == (ada.term, 900.0, 900.0)
         assert await store.consents.consents_of("e", "u") == ()
+
+
+ENVIRONMENT_ID, RESOURCE_ID, AGREEMENT_ID, POLICY_ID, AGENT_ID, OLD_ID = (
+    f"00000000-0000-4000-8000-0000000000{each}" for each in ("e1", "a1", "a2", "a3", "a4", "a5")
+)
+FILE = """
+environment: Test
+session_lifetime: 8 hours
+resources:
+  - name: api
+    audience: https://api.example.com/
+    token_lifetime: 10 minutes
+    scopes: [{ name: read, description: Read }, { name: write, consent: on_use }]
+    attributes:
+      - { name: sub, mapping: Username }
+      - { name: act, expression: "#root.context.requestData.subjectToken.may_act" }
+      - { name: tenant, value: acme, required: true }
+agreements:
+  - name: Terms
+    reconsent_every: 36 hours
+    languages:
+      - { locale: en, title: Terms, text: I agree to it }
+policies:
+  - name: Agree
+    steps: [{ login: {} }, { agreement_prompt: { agreement: Terms } }]
+agents:
+  - name: Agent
+    grants: [client_credentials, token_exchange]
+    redirect_uris: ["https://agent.example.com/"]
+    scopes: { api: [write, read] }
+    policies: [Agree]
+    client_auth: client_secret_post
+"""
+REVISION_0002 = (
+    (
+        RESOURCE_ID,
+        "resource",
+        "api",
+        {
+            "audience": "https://api.example.com/",
+            "description": "",
+            "token_lifetime": 600,
+            "attributes": [
+                {"name": "sub", "value": "${user.username}", "required": False},
+                {
+                    "name": "act",
+                    "value": "${#root.context.requestData.subjectToken.may_act}",
+                    "required": False,
+                },
+                {"name": "tenant", "value": "acme", "required": True},
+            ],
+            "scopes": {
+                "read": {"description": "Read", "consent": "first"},
+                "write": {"description": "", "consent": "on_use"},
+            },
+            "delegation_required": None,
+            "may_outlive_subject": False,
+            "impersonation_allowed": False,
+            "term": "6AjVq6Gm",
+        },
+    ),
+    (
+        AGREEMENT_ID,
+        "agreement",
+        "Terms",
+        {
+            "description": "",
+            "enabled": True,
+            "reconsent_days": 1.5,
+            "version": 2,
+            "texts": [
+                {
+                    "locale": "en",
+                    "title": "Terms",
+                    "content_type": "text/plain",
+                    "text": "I agree to it",
+                    "revision": "244dda6e0354be158ee1bce1919f95f8",
+                    "enabled": True,
+                }
+            ],
+        },
+    ),
+    (
+        POLICY_ID,
+        "policy",
+        "Agree",
+        {
+            "steps": [
+                {"type": "LOGIN", "settings": {}},
+                {"type": "AGREEMENT", "settings": {"agreement": AGREEMENT_ID}},
+            ],
+            "term": "r7RrLnie",
+        },
+    ),
+    (
+        AGENT_ID,
+        "agent",
+        "Agent",
+        {
+            "description": "",
+            "enabled": True,
+            "grant_types": [
+                "authorization_code",
+                "client_credentials",
+                "urn:ietf:params:oauth:grant-type:token-exchange",
+            ],
+            "redirect_uris": ["https://agent.example.com/"],
+            "post_logout_redirect_uris": [],
+            "scopes": {RESOURCE_ID: ["read", "write"]},
+            "policies": ["Agree"],
+            "client_auth": "client_secret_post",
+            "refresh_token_lifetime": 2592000,
+            "refresh_token_rolling_lifetime": 15552000,
+            "refresh_token_grace": 30,
+            "term": "fxUwQLoD",
+        },
+    ),
+    # As still older versions wrote them, before there were terms and `client_auth`.
+    (
+        OLD_ID,
+        "resource",
+        "old",
+        {"audience": "old", "scopes": {"x": "What x is"}, "attributes": [{"name": "a", "value": "b"}]},
+    ),
+    (OLD_ID.replace("a5", "a6"), "agent", "old", {"client_auth_method": "client_secret_basic"}),
+    (OLD_ID.replace("a5", "a7"), "agent", "post", {"client_auth_method": "client_secret_post"}),
+    (OLD_ID.replace("a5", "a8"), "policy", "broken", {"steps": ["nonsense"], "term": "BbZSfLru"}),
+)
+"""Documents as the program at revision 0002 stored them for `FILE`."""
+
+
+class Clock:
+    def now(self) -> float:
+        return 1000.0
+
+
+async def test_documents_of_revision_0002_say_the_same_in_the_words_of_the_file(tmp_path):
+    url = sqlite_url(tmp_path)
+    settings = {
+        "organization_id": ENVIRONMENT_ID,
+        "default_policy": "Single_Factor",
+        "default_language": "en",
+        "session_lifetime": 28800,
+        "session_idle_lifetime": 7200,
+        "base_url": "https://auth.example.com",
+    }
+    with database_at(url, "0002") as connection:
+        connection.execute(
+            text("INSERT INTO environments VALUES (:id, 'Test', :document)"),
+            {"id": ENVIRONMENT_ID, "document": json.dumps(settings)},
+        )
+        for object_id, kind, name, document in REVISION_0002:
+            connection.execute(
+                text("INSERT INTO directory_objects VALUES (:id, :environment, :kind, :name, :document)"),
+                {
+                    "id": object_id,
+                    "environment": ENVIRONMENT_ID,
+                    "kind": kind,
+                    "name": name,
+                    "document": json.dumps(document),
+                },
+            )
+    async with open_store(url) as store:
+        keys = [
+            Put(SigningKeyRow(ENVIRONMENT_ID, key.kid, position, key.to_json()))
+            for position, key in enumerate(new_key_ring("k1", "k2", 1000.0).keys)
+        ]
+        await store.directory_rows.change(keys, 0)
+        rows = await store.directory_rows.load()
+        assembled = assemble(rows, "https://auth.example.com", 1000.0)
+        applied = await apply(Application(FILE.encode(), "f", {}.get), store, None, Clock())
+    assert [each for each in applied.lines if not each.startswith("  a new secret")] == []
+    assert applied.base_url == "https://auth.example.com"
+    assert [each.split(" of ")[0] for each in assembled.problems] == ["policy 'broken'"]
+    environment = assembled.directory.environments[ENVIRONMENT_ID]
+    assert environment.session_lifetime == 28800
+    resource, old = environment.resources[RESOURCE_ID], environment.resources[OLD_ID]
+    assert (resource.term, resource.token_lifetime, resource.delegation_required) == ("6AjVq6Gm", 600, True)
+    assert [each.mapping.source for each in resource.attributes][2] == "acme"
+    assert resource.scopes["write"].consent == "on_use"
+    assert (old.scopes["x"].description, old.scopes["x"].consent) == ("What x is", "first")
+    assert old.term == urlsafe_b64encode(sha256(OLD_ID.encode()).digest())[:8].decode()
+    agreement = environment.agreements[AGREEMENT_ID]
+    assert (agreement.version, agreement.reconsent_every) == (2, 36 * 3600)
+    assert agreement.texts[0].revision == "244dda6e0354be158ee1bce1919f95f8"
+    policy = environment.policies["Agree"]
+    assert (policy.term, policy.steps[1].settings) == ("r7RrLnie", {"agreement": AGREEMENT_ID})
+    agent = environment.agents[AGENT_ID]
+    assert (agent.term, agent.client_auth) == ("fxUwQLoD", "client_secret_post")
+    assert agent.grant_types == set(REVISION_0002[3][3]["grant_types"])
+    assert agent.scopes == {RESOURCE_ID: frozenset({"read", "write"})}
+    methods = {each.name: each.client_auth for each in environment.agents.values()}
+    # Every agent was once stored with the first method, and none was held to it.
+    assert (methods["old"], methods["post"]) == (None, "client_secret_post")

@@ -97,14 +97,14 @@ def is_due(step: Step, situation: Situation) -> bool:
 def page_values(step: Step, situation: Situation, _again: Again) -> Mapping[str, object]:
     """Collect the text in the user's language, and what the agent asks for, may obtain and has already."""
     prompt = _make_prompt(step, situation)
-    days = prompt.agreement.reconsent_days
+    every = prompt.agreement.reconsent_every
     return {
         "agent_name": situation.agent_name,
         "username": prompt.signed_on.user.username,
         "text": prompt.text,
         "text_direction": direction(prompt.text.locale),
         "wording": to_safe_html(prompt.text),
-        "reconsent_days": "" if days is None else f"{days:g}",
+        "reconsent_days": "" if every is None else f"{every / 86400:g}",
         "shown": prompt.shown,
         "shown_digest": prompt.digest(),
         "account_path": f"/{situation.environment.id}/account",

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from deputize.authority.storage.engine import StorageError
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest revision in `versions/`."""
 
 

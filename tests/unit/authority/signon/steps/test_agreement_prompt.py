@@ -37,7 +37,7 @@ async def test_how_long_it_lasts(authority, browser):
 
 
 async def test_that_it_lasts(authority, browser):
-    authority.directory.replace_agreement(reconsent_days=None)
+    authority.directory.replace_agreement(reconsent_every=None)
     assert "until you withdraw it" in await shown(authority, browser)
 
 

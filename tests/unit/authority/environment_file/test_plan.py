@@ -1,4 +1,4 @@
-from deputize.authority.environment_file.differences import changed_members
+from deputize.authority.environment_file.plan import changed_members
 
 
 def lines(before, after):

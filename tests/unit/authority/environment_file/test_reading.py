@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.authority.environment_file.source import MAX_NODES, MAX_SIZE, read
+from deputize.authority.environment_file.reading import MAX_NODES, MAX_SIZE, read_yaml
 from deputize.kernel.errors import ConfigurationError
 
 
 def value(text: str):
-    return read(text.encode(), "f").value
+    return read_yaml(text.encode(), "f")[0]
 
 
 def test_values_and_their_types():
@@ -44,12 +44,12 @@ def test_a_block_of_text_is_one_text():
 
 
 def test_positions_of_values_names_and_what_is_not_there():
-    source = read(b"a:\n  - b: 1\n    c/d: 2\n", "f")
-    assert str(source.position("/a/0/b")) == "f:2:8 at /a/0/b"
-    assert str(source.position("/a/0/b", at_key=True)) == "f:2:5 at /a/0/b"
-    assert str(source.position("/a/0/c~1d")) == "f:3:10 at /a/0/c~1d"
-    assert str(source.position("/a/0/absent/deeper")) == "f:2:5 at /a/0/absent/deeper"
-    assert str(source.position("/x")) == "f:1:1 at /x"
+    _, places = read_yaml(b"a:\n  - b: 1\n    c/d: 2\n", "f")
+    assert str(places.position("/a/0/b")) == "f:2:8 at /a/0/b"
+    assert str(places.position("/a/0/b", at_key=True)) == "f:2:5 at /a/0/b"
+    assert str(places.position("/a/0/c~1d")) == "f:3:10 at /a/0/c~1d"
+    assert str(places.position("/a/0/absent/deeper")) == "f:2:5 at /a/0/absent/deeper"
+    assert str(places.position("/x")) == "f:1:1 at /x"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_positions_of_values_names_and_what_is_not_there():
 )
 def test_what_is_refused(text, reason):
     with pytest.raises(ConfigurationError, match=reason):
-        read(text, "f")
+        read_yaml(text, "f")
 
 
 def test_a_merge_key_is_an_ordinary_name():
@@ -81,7 +81,7 @@ def test_a_merge_key_is_an_ordinary_name():
 )
 def test_nothing_but_its_own_error_ever_escapes(text):
     with contextlib.suppress(ConfigurationError):
-        read(text, "f")
+        read_yaml(text, "f")
 
 
 JSON = st.recursive(

@@ -1,0 +1,35 @@
+"""What administrators set up: one model for each kind of object.
+
+Each is the entry of an environment file, the stored document, and what the snapshot is made of.
+"""
+
+from deputize.authority.directory.objects.agent import AgentObject
+from deputize.authority.directory.objects.agreement import AgreementHistory, AgreementObject
+from deputize.authority.directory.objects.directory_object import AuthenticatingObject, DirectoryObject
+from deputize.authority.directory.objects.environment import (
+    DEFAULT_POLICY,
+    LISTS,
+    OBJECTS,
+    EnvironmentFile,
+    EnvironmentObject,
+)
+from deputize.authority.directory.objects.policy import PolicyObject
+from deputize.authority.directory.objects.resource import MAPPINGS, ResourceObject
+from deputize.authority.directory.objects.user import UserObject
+
+__all__ = (
+    "DEFAULT_POLICY",
+    "LISTS",
+    "MAPPINGS",
+    "OBJECTS",
+    "AgentObject",
+    "AgreementHistory",
+    "AgreementObject",
+    "AuthenticatingObject",
+    "DirectoryObject",
+    "EnvironmentFile",
+    "EnvironmentObject",
+    "PolicyObject",
+    "ResourceObject",
+    "UserObject",
+)

@@ -1,0 +1,183 @@
+"""What all objects of the directory have in common.
+
+One model for each kind of object is the entry of an environment file, the stored document and what the
+snapshot is made of. A new setting is a field here, with its default, bounds and documentation, and the place
+that reads it.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Final, Self, TypeAlias, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from deputize.kernel import durations
+from deputize.kernel.values import JsonObject
+
+STORED: Final = {"stored": True}
+"""The validation context of documents that were judged when they were stored.
+
+Packages may have gone since: a grant that nobody provides any more breaks nothing but itself.
+"""
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+Translate: TypeAlias = Callable[[str, str], str | None]
+"""(Kind, name) to the id of an object, or (kind, id) to its name; `None` when there is no such object."""
+
+
+def _duration(text: str) -> float | None:
+    try:
+        return durations.parse(text)
+    except durations.DurationError as error:
+        raise ValueError(str(error)) from error
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    seconds = _duration(value)
+    if seconds is None:
+        raise ValueError("needs an end, such as '1 hour'")
+    return seconds
+
+
+def _interval(value: object) -> float | None:
+    if value is None or value == "never":
+        return None
+    seconds = _duration(value) if isinstance(value, str) else None
+    if not seconds:
+        raise ValueError("write an interval such as '180 days', or never")
+    return seconds
+
+
+def _uuid(value: str) -> str:
+    if not _UUID.fullmatch(value):
+        raise ValueError("is not a UUID in lower case")
+    return value
+
+
+Name: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+ScopeName: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!#-\[\]-~]+$")
+]
+Id: TypeAlias = Annotated[str, AfterValidator(_uuid)]
+Description: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
+Locale: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")]
+Secret: TypeAlias = Annotated[str, StringConstraints(min_length=32, max_length=256, pattern=r"^[!-~]+$")]
+Seconds: TypeAlias = Annotated[int, BeforeValidator(_seconds)]
+Interval: TypeAlias = Annotated[
+    float | None,
+    BeforeValidator(_interval),
+    PlainSerializer(durations.write, return_type=str, when_used="unless-none"),
+]
+"""Seconds, written as a duration; `None`, written `never`, is without end."""
+
+
+class Part(BaseModel):
+    """A part of a file or document.
+
+    Members it does not know are errors, and texts never silently become something else.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _take_null_for_the_default(cls, data: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """A member written as null counts as named, and has its default."""
+        if not isinstance(data, Mapping):
+            return handler(data)
+        members = cast("Mapping[str, object]", data)
+        fields = cls.model_fields
+        cleared = {
+            name
+            for name, value in members.items()
+            if value is None and name in fields and not fields[name].is_required()
+        }
+        read = handler({name: value for name, value in members.items() if name not in cleared})
+        read.model_fields_set.update(cleared)
+        return read
+
+    @classmethod
+    def entry_fields(cls) -> Mapping[str, FieldInfo]:
+        """The members that may be written."""
+        return cls.model_fields
+
+    def overlaid_by(self, entry: Self) -> Self:
+        """`entry`, with the members that it does not name from this one.
+
+        `model_fields_set` are those that it names. What is taken from here was judged before.
+        """
+        members: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields}
+        named = {name: getattr(entry, name) for name in members if name in entry.model_fields_set}
+        return self.model_construct(_fields_set=set(named), **{**members, **named})
+
+
+class DirectoryObject(Part):
+    """Something that has a name and an id in an environment, and is kept as a document."""
+
+    name: Name
+    """What other entries call it."""
+    id: Id | None = None
+    """Its id; drawn when absent."""
+
+    @classmethod
+    def read(cls, name: str, document: JsonObject) -> Self:
+        """The object with this name and stored document, in which references are ids.
+
+        Raises `pydantic.ValidationError` where the document is broken.
+        """
+        return cls.model_validate({**document, "name": name}, context=STORED)
+
+    def document(self) -> JsonObject:
+        """What is stored of it: all but what has columns of its own."""
+        return self.model_dump(mode="json", exclude={"name", "id", "secret"}, exclude_none=True)
+
+    def translate(self, translation: Translate) -> Self:
+        """The same with each reference translated; one that cannot be translated is left out."""
+        del translation
+        return self
+
+    def describe(self) -> JsonObject:
+        """The object in the words of a file and as it takes effect, for comparing and showing changes."""
+        return {**self.document(), "name": self.name}
+
+    def next_history(self, history: JsonObject) -> JsonObject:
+        """What the store keeps beside the document so that the past counts, given what it kept so far."""
+        return history
+
+
+class AuthenticatingObject(DirectoryObject):
+    """An object that proves with a secret who it is."""
+
+    secret: Secret | None = Field(default=None, repr=False)
+    """Drawn once when the file gives none."""
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> PydanticCustomError:
+    """The error that `name` is none of the `known` names of its kind."""
+    reason = f"there is no {what} {name[:64]!r}"
+    return PydanticCustomError("unknown_name", "{reason}", {"reason": reason, "fix": suggest(name, known)})
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """What somebody who wrote `name` probably meant."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, 1)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"

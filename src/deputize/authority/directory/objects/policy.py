@@ -1,0 +1,128 @@
+"""Policies: how users sign on."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    create_model,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from deputize.authority.directory.objects.directory_object import STORED, DirectoryObject, Part, Translate
+
+if TYPE_CHECKING:
+    from deputize.authority.signon.step import SignOnStep
+
+
+def find_step(name: str) -> "SignOnStep | None":
+    """The kind of step that files call `name`; `None` when nothing provides it."""
+    return _steps().get(name)
+
+
+def _steps() -> "Mapping[str, SignOnStep]":
+    # Commands that read no policies get along without the steps' pages and what these are made with.
+    from deputize.authority.signon.steps import STEPS  # noqa: PLC0415
+
+    return {step.name: step for step in STEPS.by_name.values()}
+
+
+class _Steps(Part):
+    """What may be written as a step; its fields are the steps that there are."""
+
+    @model_validator(mode="after")
+    def _is_one_step(self) -> Self:
+        if sum(getattr(self, name) is not None for name in type(self).model_fields) != 1:
+            *others, last = type(self).model_fields
+            raise ValueError(f"needs exactly one of {', '.join(others)} and {last}, such as login: {{}}")
+        return self
+
+
+@cache
+def _steps_model(*settings: tuple[str, type[BaseModel]]) -> type[_Steps]:
+    fields: dict[str, Any] = {name: (model | None, None) for name, model in settings}
+    return create_model("_Steps", __base__=_Steps, **fields)
+
+
+class PolicyStep(Part):
+    """A step of a policy: exactly one member, named like the step, with its settings."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, dict[str, str]] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride] - how Pydantic is told the type of other members
+
+    @classmethod
+    def entry_fields(cls) -> Mapping[str, FieldInfo]:
+        """The steps that there are, by name."""
+        return _steps_model(*((name, step.settings) for name, step in _steps().items())).model_fields
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_settings(cls, data: object, info: ValidationInfo) -> object:
+        """Hold a step to the settings of its kind. What is stored was judged before."""
+        if info.context is STORED:
+            return data
+        model = _steps_model(*((name, step.settings) for name, step in _steps().items()))
+        return model.model_validate(data).model_dump(mode="json", exclude_none=True)
+
+    @model_validator(mode="after")
+    def _has_a_name(self) -> Self:
+        if len(self.__pydantic_extra__) != 1:
+            raise ValueError("is no step")
+        return self
+
+    @property
+    def name(self) -> str:
+        """What files call the step."""
+        return next(iter(self.__pydantic_extra__))
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What it is given. An agreement is told by its name, or where stored, by its id."""
+        return self.__pydantic_extra__[self.name]
+
+    @property
+    def type(self) -> str:
+        """What policies of the snapshot call the step."""
+        step = find_step(self.name)
+        return step.type if step else self.name
+
+    def agreements(self) -> Iterator[tuple[str, str]]:
+        """The settings that name an agreement, and the agreements."""
+        step = find_step(self.name)
+        for setting in step.agreement_settings if step else ():
+            if setting in self.settings:
+                yield setting, self.settings[setting]
+
+
+class PolicyObject(DirectoryObject):
+    """An authentication policy."""
+
+    name: Annotated[
+        str,
+        StringConstraints(
+            min_length=1, max_length=256, pattern=r"^([a-zA-Z0-9_. -]+|[a-zA-Z][a-zA-Z0-9+.-]*:[!-~]+)$"
+        ),
+    ]
+    """What agents call it, and the `acr` of tokens."""
+    steps: Annotated[tuple[PolicyStep, ...], Field(min_length=1, max_length=20)] = ()
+    """What the user goes through, in order; a new policy needs them."""
+
+    @property
+    def agreements(self) -> tuple[str, ...]:
+        """The agreements that its steps prompt for."""
+        return tuple(agreement for step in self.steps for _, agreement in step.agreements())
+
+    def translate(self, translation: Translate) -> Self:
+        """The same with the names of agreements for their ids, or the other way; "" for one that is gone."""
+        steps: list[PolicyStep] = []
+        for step in self.steps:
+            named = {setting: translation("agreement", each) or "" for setting, each in step.agreements()}
+            members = {step.name: {**step.settings, **named}}
+            steps.append(PolicyStep.model_validate(members, context=STORED))
+        return self.model_copy(update={"steps": tuple(steps)})

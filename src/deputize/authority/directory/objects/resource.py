@@ -1,0 +1,123 @@
+"""Resources: what tokens are issued for."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from deputize.authority.directory.objects.directory_object import (
+    AuthenticatingObject,
+    Description,
+    Id,
+    Name,
+    Part,
+    ScopeName,
+    Seconds,
+)
+from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
+from deputize.kernel.values import JsonObject
+
+MAPPINGS = {
+    "User ID": "user.id",
+    "Username": "user.username",
+    "Email Address": "user.email",
+    "Given Name": "user.name.given",
+    "Family Name": "user.name.family",
+    "Formatted Name": "user.name.formatted",
+    "Preferred Language": "user.preferredLanguage",
+}
+"""The pick list of user attributes, as the console shows it, and the expressions behind it."""
+
+
+class ResourceAttribute(Part):
+    """A claim of a resource's tokens; exactly one of `expression`, `value` and `mapping` says what it is."""
+
+    name: Name
+    """The claim's name, such as `act`."""
+    expression: str | None = None
+    """The mapping expression that computes it."""
+    value: str | None = None
+    """A constant text."""
+    mapping: str | None = None
+    """One of the names in [Mappings](#mappings)."""
+    required: bool = False
+    """Whether no token is issued when the value is missing."""
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if sum(each is not None for each in (self.expression, self.value, self.mapping)) != 1:
+            raise ValueError("needs exactly one of expression, value and mapping")
+        return self
+
+    @property
+    def source(self) -> str:
+        """`${expression}` or a constant text, as the management API writes it (reference section 2)."""
+        expression = self.expression if self.mapping is None else MAPPINGS.get(self.mapping, "null")
+        return self.value or "" if expression is None else "${" + expression + "}"
+
+
+class ResourceScope(Part):
+    """A scope of a resource."""
+
+    name: ScopeName
+    """The scope as requests write it."""
+    description: Description = ""
+    """What it allows, in the words users read when they are asked for it.
+
+    'Transfer money' rather than 'transfer'.
+    """
+    consent: Literal["first", "on_use"] = "first"
+    """When users are asked.
+
+    `first` at the first sign-on of an agent that may obtain it, `on_use` only when the agent asks for this
+    scope by name, so that the first yes does not cover it.
+    """
+
+
+def _name_of(members: dict[str, Any]) -> str:
+    return members["name"]
+
+
+class ResourceObject(AuthenticatingObject):
+    """A protected thing with an audience."""
+
+    id: Id | None = None
+    """Its id, with which it authenticates at introspection; drawn when absent."""
+    audience: Name = Field(default_factory=_name_of)
+    """By default the name."""
+    description: Description = ""
+    """For the reader."""
+    token_lifetime: Annotated[Seconds, Field(ge=60, le=int(MAX_TOKEN_LIFETIME))] = 3600
+    """How long its access tokens live; a number is seconds."""
+    attributes: tuple[ResourceAttribute, ...] = ()
+    """Claims of its tokens beyond the built-in ones."""
+    scopes: tuple[ResourceScope, ...] = ()
+    """What agents can be granted on it."""
+    delegation_required: bool | None = None
+    """By default true exactly when `act` is mapped."""
+    may_outlive_subject: bool = False
+    """Whether an exchanged token may live longer than the subject token."""
+    impersonation_allowed: bool = False
+    """Whether an exchange may yield a token that speaks for a user and does not say who acts, also for a
+    subject token that another client holds: what the original does, and never needed for delegation.
+    Otherwise every exchange about a user yields `act`: as mapped, or naming the client that asks where none
+    is mapped. `apply` warns.
+    """
+
+    @property
+    def requires_delegation(self) -> bool:
+        """What `delegation_required` says, or its default."""
+        if self.delegation_required is not None:
+            return self.delegation_required
+        return any(attribute.name == "act" for attribute in self.attributes)
+
+    def describe(self) -> JsonObject:
+        """Claims by what computes them, and whether delegation is required also where that is the default."""
+        is_default = " (default)" if self.delegation_required is None else ""
+        return {
+            **super().describe(),
+            "attributes": [
+                {"name": each.name, "value": each.source, "required": each.required}
+                for each in self.attributes
+            ],
+            "delegation_required": f"{str(self.requires_delegation).lower()}{is_default}",
+        }
