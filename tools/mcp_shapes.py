@@ -1,5 +1,8 @@
 """Writes the shapes of MCP's client messages, as `mcp-types` publishes them, for the gateway to check with.
 
+Tasks are an experimental core feature of 2025-11-25 and an extension of 2026-07-28; `mcp-types` leaves both
+out, so their shapes are said here.
+
 The library itself takes 0.5 s of processor time and 30 MiB to import, since it also builds the messages of
 servers and the types for programs that speak MCP. The gateway needs 28 of its models, and only to validate.
 With `--check`, says whether the file is out of date.
@@ -9,10 +12,10 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mcp_types.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 FILE = Path(__file__).resolve().parent.parent / "src" / "deputize" / "mcp" / "shapes.json"
 KEPT: Mapping[str, tuple[str, ...]] = {
@@ -42,6 +45,90 @@ DROPPED = frozenset(
 """What serves serialisation, documentation and Python objects."""
 
 
+class TaskParams(BaseModel):
+    """Which task a message is about."""
+
+    task_id: str = Field(alias="taskId", min_length=1, max_length=1024)
+
+
+class ListParams(BaseModel):
+    """Where a listing goes on."""
+
+    cursor: str | None = None
+
+
+class DescribedMeta(BaseModel):
+    """What a self-describing request says of itself."""
+
+    model_config = ConfigDict(strict=True)
+
+    version: str = Field(alias="io.modelcontextprotocol/protocolVersion")
+    capabilities: dict[str, object] = Field(alias="io.modelcontextprotocol/clientCapabilities")
+
+
+class DescribedTaskParams(TaskParams):
+    """Which task a self-describing request is about."""
+
+    meta: DescribedMeta = Field(alias="_meta")
+
+
+class UpdateParams(DescribedTaskParams):
+    """What a task waits for."""
+
+    input_responses: dict[str, object] = Field(alias="inputResponses")
+
+
+class TaskCall(BaseModel):
+    """A request about one task, 2025-11-25."""
+
+    method: Literal["tasks/get", "tasks/result", "tasks/cancel"]
+    params: TaskParams
+
+
+class TaskListing(BaseModel):
+    """The request for a list of tasks, 2025-11-25."""
+
+    method: Literal["tasks/list"]
+    params: ListParams | None = None
+
+
+class DescribedTaskCall(BaseModel):
+    """A request about one task, 2026-07-28."""
+
+    method: Literal["tasks/get", "tasks/cancel"]
+    params: DescribedTaskParams
+
+
+class TaskUpdate(BaseModel):
+    """The answer to what a task asked for, 2026-07-28."""
+
+    method: Literal["tasks/update"]
+    params: UpdateParams
+
+
+class TaskStatusNotification(BaseModel):
+    """What became of a task, 2025-11-25."""
+
+    method: Literal["notifications/tasks/status"]
+    params: TaskParams
+
+
+REQUESTS: Mapping[tuple[str, str], type[BaseModel]] = {
+    **CLIENT_REQUESTS,
+    ("tasks/get", "2025-11-25"): TaskCall,
+    ("tasks/result", "2025-11-25"): TaskCall,
+    ("tasks/cancel", "2025-11-25"): TaskCall,
+    ("tasks/list", "2025-11-25"): TaskListing,
+    ("tasks/get", "2026-07-28"): DescribedTaskCall,
+    ("tasks/cancel", "2026-07-28"): DescribedTaskCall,
+    ("tasks/update", "2026-07-28"): TaskUpdate,
+}
+NOTIFICATIONS: Mapping[tuple[str, str], type[BaseModel]] = {
+    **CLIENT_NOTIFICATIONS,
+    ("notifications/tasks/status", "2025-11-25"): TaskStatusNotification,
+}
+
+
 def main() -> int:
     """0 if the file is as it should be, or was written."""
     text = published_shapes()
@@ -56,7 +143,7 @@ def published_shapes() -> str:
     """The text of the file: for each method and version a shape, and every shape's schema on a line."""
     definitions: dict[str, Any] = {}
     lines: list[str] = []
-    for title, models in (("requests", CLIENT_REQUESTS), ("notifications", CLIENT_NOTIFICATIONS)):
+    for title, models in (("requests", REQUESTS), ("notifications", NOTIFICATIONS)):
         methods: dict[str, dict[str, str]] = {}
         for (method, version), model in models.items():
             methods.setdefault(method, {})[version] = _define(model, definitions)
@@ -108,7 +195,8 @@ def _reduce(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - 
 
 def _name(reference: str) -> str:
     """`v2025_11_25.CallToolRequest` for `mcp_types._v2025_11_25.CallToolRequest:94759757457408`."""
-    return reference.partition(":")[0].removeprefix("mcp_types._")
+    module, _, name = reference.partition(":")[0].rpartition(".")
+    return f"{module.removeprefix('mcp_types._')}.{name}" if module.startswith("mcp_types.") else name
 
 
 if __name__ == "__main__":

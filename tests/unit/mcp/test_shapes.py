@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import jsonrpc, version
-from mcp_types.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS
 from pydantic import TypeAdapter
-from tools.mcp_shapes import FILE, published_shapes
+from tools.mcp_shapes import FILE, NOTIFICATIONS, REQUESTS, published_shapes
 
 from deputize.mcp import context, errors, shapes, versions
 from deputize.mcp.frames import Frame, FrameKind
@@ -18,8 +17,8 @@ from deputize.mcp.validation import VERSION_KEY
 from support.mcp_messages import MODERN_META
 
 PUBLISHED = {
-    **{(FrameKind.REQUEST, *key): model for key, model in CLIENT_REQUESTS.items()},
-    **{(FrameKind.NOTIFICATION, *key): model for key, model in CLIENT_NOTIFICATIONS.items()},
+    **{(FrameKind.REQUEST, *key): model for key, model in REQUESTS.items()},
+    **{(FrameKind.NOTIFICATION, *key): model for key, model in NOTIFICATIONS.items()},
 }
 VALUES = st.recursive(
     st.none()
@@ -49,7 +48,7 @@ def names_in(schema):
             yield from names_in(each)
 
 
-NAMES = sorted({name for name in names_in(shapes._read_published()) if isinstance(name, str)})
+NAMES = sorted({name for name in names_in(shapes._read_shapes()) if isinstance(name, str)})
 """`inputResponses`, `_meta`, `cursor` and all the others: values nested under them reach every shape."""
 TREES = st.recursive(
     VALUES
