@@ -34,18 +34,23 @@ def advice_on_route(
             f"the condition also matches paths such as {path}anything",
             f"to accept only {path} and what is below it, write '^{path}(/|$)'",
         )
-    types = list(_types(members, position.pointer))
-    mcp = [] if streaming else [each for each in types if each[1].startswith("Mcp")]
-    for pointer, name in mcp[:1]:
+    types = _types(members, position.pointer)
+    mcp = None if streaming else next((each for each in types if each[1].startswith("Mcp")), None)
+    if mcp:
+        pointer, name = mcp
         yield ConfigurationError(
             Position(position.file, pointer),
             f"{name} is used while streamingEnabled is false: event streams are held back until they end",
             'set "streamingEnabled": true in admin.json',
         )
-    forwards = any(name == _FORWARDING for _, name in types) or _mentions_text(members, _FORWARDING)
-    if forwards and not has_global_base and not _mentions_key(members, BASE_URI):
-        reason = "no baseURI: requests go to the host the client named, usually this gateway itself"
-        yield ConfigurationError(position, reason, 'add "baseURI": "http://…" beside the route\'s handler')
+    if not has_global_base and not _mentions_key(members, BASE_URI):
+        types = _types(members, position.pointer)
+        if any(name == _FORWARDING for _, name in types) or _mentions_text(members, _FORWARDING):
+            yield ConfigurationError(
+                position,
+                "no baseURI: requests go to the host the client named, usually this gateway itself",
+                'add "baseURI": "http://…" beside the route\'s handler',
+            )
 
 
 def advice_on_connectors(settings: AdminSettings, position: Position) -> Iterator[ConfigurationError]:
