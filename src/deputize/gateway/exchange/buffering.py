@@ -22,9 +22,8 @@ class Buffered:
     async def handle(self, exchange: Exchange) -> Response:
         """Answer 413 for a request, and 502 for a response, beyond the limit.
 
-        An event stream is held back until it ends.
-
-        A response that breaks off has not begun for the client, and is 502 or 504 as one that did not come.
+        An event stream is held back until it ends. A response that breaks off has not begun for the client,
+        and is 502 or 504, as one that did not come.
         """
         try:
             await exchange.request.body.read(self._limit)

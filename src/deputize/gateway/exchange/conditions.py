@@ -40,7 +40,7 @@ class PlacedCondition:
 
     @property
     def reads(self) -> AbstractSet[tuple[str, ...]]:
-        """The names it reads, as `Template.reads`."""
+        """The names it reads, such as `("contexts", "oauth2", "accessToken")`."""
         return self._condition.template.reads.keys()
 
     def permits(self, exchange: Exchange, response: Response | None = None) -> bool:

@@ -32,7 +32,7 @@ def without_host(location: str) -> str:
 
 
 def plain_path(path: str) -> str:
-    """`path` so that what follows its first slash is not read as a host (RFC 3986 section 4.2).
+    """Keep what follows the first slash from being read as a host (RFC 3986 section 4.2).
 
     Browsers take a backslash for a slash.
     """

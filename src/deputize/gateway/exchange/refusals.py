@@ -1,4 +1,4 @@
-"""Answers that the gateway gives itself, MCP clients the JSON-RPC error with the id of their request."""
+"""Answers that the gateway gives itself: for MCP clients JSON-RPC errors with the id of their request."""
 
 import contextlib
 

@@ -1,7 +1,4 @@
-"""Throttling policies.
-
-What a `ThrottlingFilter` asks for the rate of an exchange (gateway-config reference 4.9).
-"""
+"""Throttling policies: `ThrottlingFilter` asks one for a rate (gateway-config reference 4.9)."""
 
 from deputize.gateway.loading.context import HeapType
 from deputize.gateway.throttling.default_rate import DefaultRateThrottlingPolicy

@@ -38,7 +38,7 @@ class RateSettings(Settings):
 
     @property
     def rate(self) -> Rate:
-        """The rate meant."""
+        """The configured rate."""
         return Rate(self.number_of_requests, self.duration or 1.0)
 
 
