@@ -189,7 +189,7 @@ class Lives(RuleBasedStateMachine):
         await self.change(
             *new_environment(
                 EnvironmentRow(
-                    ENVIRONMENT_ID, "Test", {"organization_id": "o", "default_policy": POLICY_NAME}
+                    ENVIRONMENT_ID, "Test", {"organization_id": ids.new_id(), "default_policy": POLICY_NAME}
                 ),
                 NOW,
             )
