@@ -24,10 +24,10 @@ from deputize.authority.directory.objects.resource import ResourceAttribute, Res
 from deputize.authority.signon.steps import STEPS
 from deputize.cli import DeferredCommand
 from deputize.cli import main as deputize
-from deputize.expressions import Template
 from deputize.expressions.functions.function import Function
 from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
+from deputize.expressions.gateway import Template
 from deputize.gateway import catalogue
 from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.audit.event_handlers import EVENT_HANDLERS

@@ -6,7 +6,8 @@ What a condition permits without a value, it permits with any value in its place
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from deputize.expressions import ExpressionError, compile_condition
+from deputize.expressions import ExpressionError
+from deputize.expressions.gateway import compile_condition
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.kernel.errors import Position
 from support.examples import examples

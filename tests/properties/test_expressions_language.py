@@ -16,17 +16,14 @@ from deputize.expressions import (
     ExpressionSyntaxError,
     LimitExceeded,
     TokenError,
-    compile_mapping,
-    compile_template,
-    parse_attribute_value,
     substitute,
 )
 from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
-from deputize.expressions.gateway import VOCABULARY, _GatewayParser
+from deputize.expressions.gateway import VOCABULARY, _GatewayParser, compile_template
 from deputize.expressions.lexer import tokens
 from deputize.expressions.mapping import VOCABULARY as MAPPING_VOCABULARY
-from deputize.expressions.mapping import _MappingParser
+from deputize.expressions.mapping import _MappingParser, compile_mapping, parse_attribute_value
 from deputize.expressions.tree import (
     Binary,
     Call,

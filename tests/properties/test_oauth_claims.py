@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.expressions import MappingExpression
+from deputize.expressions.mapping import MappingExpression
 from deputize.oauth.access_tokens import MAX_ATTRIBUTES, Issue, assemble
 from deputize.oauth.client_auth import read_credentials
 from deputize.oauth.client_auth.authentication import authenticate_caller

@@ -10,7 +10,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deputize.expressions import compile_mapping
+from deputize.expressions.mapping import compile_mapping
 from deputize.jose import sign
 from deputize.oauth.delegation import MAX_DEPTH, MAX_SIZE, act_refusal
 from deputize.oauth.errors import OAuthError

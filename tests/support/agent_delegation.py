@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deputize.expressions import compile_mapping
+from deputize.expressions.mapping import compile_mapping
 from deputize.jose import KeyRing, SigningKey, new_key_ring
 from deputize.kernel.digests import digest
 from deputize.oauth.grants import (

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from deputize.expressions import EvaluationError, MappingExpression, Missing
+from deputize.expressions import EvaluationError, Missing
+from deputize.expressions.mapping import MappingExpression
 from deputize.jose import ACCESS_TOKEN_TYPE, sign
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.delegation import (

@@ -2,14 +2,9 @@
 
 import pytest
 
-from deputize.expressions import (
-    EvaluationError,
-    ExpressionLimits,
-    ExpressionSyntaxError,
-    LimitExceeded,
-    compile_mapping,
-    compile_template,
-)
+from deputize.expressions import EvaluationError, ExpressionLimits, ExpressionSyntaxError, LimitExceeded
+from deputize.expressions.gateway import compile_template
+from deputize.expressions.mapping import compile_mapping
 from deputize.expressions.parser import MAX_SOURCE
 from deputize.expressions.values import MAX_DEPTH, MAX_TEXT
 

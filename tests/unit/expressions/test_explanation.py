@@ -1,6 +1,6 @@
 import pytest
 
-from deputize.expressions import compile_mapping
+from deputize.expressions.mapping import compile_mapping
 
 DATA = "#root.context.requestData"
 ACT = f"({DATA}.subjectToken.may_act.sub == {DATA}.actorToken.client_id)?{DATA}.subjectToken.may_act:null"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from deputize.expressions import EvaluationError, ExpressionSyntaxError, compile_condition, compile_template
+from deputize.expressions import EvaluationError, ExpressionSyntaxError
+from deputize.expressions.gateway import compile_condition, compile_template
 
 BINDINGS = {
     "request": {

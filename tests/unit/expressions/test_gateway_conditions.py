@@ -1,6 +1,7 @@
 import pytest
 
-from deputize.expressions import EvaluationError, ExpressionSyntaxError, compile_condition
+from deputize.expressions import EvaluationError, ExpressionSyntaxError
+from deputize.expressions.gateway import compile_condition
 
 BINDINGS = {
     "request": {"method": "POST", "headers": {"X-A": ["1"]}, "empty": "", "nothing": None},

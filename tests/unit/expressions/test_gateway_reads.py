@@ -1,6 +1,6 @@
 import pytest
 
-from deputize.expressions import compile_template
+from deputize.expressions.gateway import compile_template
 
 
 @pytest.mark.parametrize(

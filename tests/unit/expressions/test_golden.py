@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from deputize.expressions import ExpressionError, compile_mapping, compile_template
+from deputize.expressions import ExpressionError
+from deputize.expressions.gateway import compile_template
+from deputize.expressions.mapping import compile_mapping
 
 CASES = sorted(Path(__file__).parents[2].joinpath("golden", "expressions").glob("*.txt"))
 LINE = "\n---\n"

@@ -2,14 +2,8 @@
 
 import pytest
 
-from deputize.expressions import (
-    MISSING,
-    EvaluationError,
-    ExpressionSyntaxError,
-    MappingExpression,
-    compile_mapping,
-    parse_attribute_value,
-)
+from deputize.expressions import MISSING, EvaluationError, ExpressionSyntaxError
+from deputize.expressions.mapping import MappingExpression, compile_mapping, parse_attribute_value
 
 ACT = (
     "(#root.context.requestData.subjectToken.may_act.sub == #root.context.requestData.actorToken.client_id)"

@@ -2,8 +2,9 @@
 
 import pytest
 
-from deputize.expressions import ExpressionSyntaxError, compile_mapping
+from deputize.expressions import ExpressionSyntaxError
 from deputize.expressions.gateway import compile_template
+from deputize.expressions.mapping import compile_mapping
 from deputize.expressions.tree import children, count, walk
 from support.expression_source import gateway_source, mapping_source
 

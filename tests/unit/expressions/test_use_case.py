@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from deputize.expressions import TokenError, compile_condition, compile_mapping, substitute
+from deputize.expressions import TokenError, substitute
+from deputize.expressions.gateway import compile_condition
+from deputize.expressions.mapping import compile_mapping
 
 USE_CASE = Path(__file__).resolve().parents[4] / "shared" / "use-case"
 pytestmark = pytest.mark.skipif(not USE_CASE.is_dir(), reason="the use case's files are not here")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deputize.expressions import MappingExpression
+from deputize.expressions.mapping import MappingExpression
 from deputize.jose import verify
 from deputize.oauth.access_tokens import (
     Issue,

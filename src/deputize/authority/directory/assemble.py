@@ -26,7 +26,8 @@ from deputize.authority.storage import (
     SecretRow,
     SigningKeyRow,
 )
-from deputize.expressions import ExpressionError, parse_attribute_value
+from deputize.expressions import ExpressionError
+from deputize.expressions.mapping import parse_attribute_value
 from deputize.jose import KeyInvalid, KeyRing, SigningKey, outlived_at, without_outlived
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import normalise_resource

@@ -18,7 +18,8 @@ from deputize.authority.directory.objects import (
 )
 from deputize.authority.environment_file.outcome import Existing, Outcome
 from deputize.authority.environment_file.problems import Problems
-from deputize.expressions import ExpressionError, compile_mapping
+from deputize.expressions import ExpressionError
+from deputize.expressions.mapping import compile_mapping
 from deputize.kernel import pointers
 from deputize.kernel.uris import normalise_resource
 from deputize.oauth.access_tokens import is_reserved

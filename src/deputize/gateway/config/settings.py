@@ -22,14 +22,8 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from deputize.expressions import (
-    Condition,
-    ExpressionError,
-    ExpressionSyntaxError,
-    Template,
-    compile_condition,
-    compile_template,
-)
+from deputize.expressions import ExpressionError, ExpressionSyntaxError
+from deputize.expressions.gateway import Condition, Template, compile_condition, compile_template
 from deputize.gateway.config.documents import is_disabled
 from deputize.kernel import durations
 from deputize.kernel.errors import ConfigurationError, Faults, Position

@@ -6,7 +6,8 @@ from typing import Final, cast
 
 import structlog
 
-from deputize.expressions import Condition, ExpressionError
+from deputize.expressions import ExpressionError
+from deputize.expressions.gateway import Condition
 from deputize.gateway.config.settings import explain
 from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.http.exchange import Exchange

@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from deputize.expressions import Template
+from deputize.expressions.gateway import Template
 from deputize.gateway.config.settings import Settings, TemplateText
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from deputize.expressions import Template
+from deputize.expressions.gateway import Template
 from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText
 from deputize.gateway.exchange.refusals import refuse_unsendable
 from deputize.gateway.loading.context import BuildContext

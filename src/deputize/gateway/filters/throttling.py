@@ -7,7 +7,8 @@ from typing import Self
 import structlog
 from pydantic import model_validator
 
-from deputize.expressions import ExpressionError, Template, compile_template
+from deputize.expressions import ExpressionError
+from deputize.expressions.gateway import Template, compile_template
 from deputize.gateway.config.settings import Reference, Settings, TemplateText, explain
 from deputize.gateway.exchange.refusals import refuse
 from deputize.gateway.loading.context import BuildContext

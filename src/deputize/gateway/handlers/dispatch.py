@@ -7,7 +7,7 @@ from typing import Self
 import structlog
 from pydantic import Field
 
-from deputize.expressions import Template
+from deputize.expressions.gateway import Template
 from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.refusals import refuse

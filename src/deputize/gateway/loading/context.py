@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from deputize.audit.publisher import AuditPublisher
 from deputize.audit.trail import Trail
-from deputize.expressions import Condition, Template
+from deputize.expressions.gateway import Condition, Template
 from deputize.gateway.config.instance import Instance
 from deputize.gateway.config.properties import Properties
 from deputize.gateway.config.settings import Reference, Settings

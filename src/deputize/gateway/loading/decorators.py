@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Mapping
 from urllib.parse import urlsplit
 
-from deputize.expressions import ExpressionError, compile_template
+from deputize.expressions import ExpressionError
+from deputize.expressions.gateway import compile_template
 from deputize.gateway.config.settings import BASE_URI, UNSUPPORTED_DECORATORS, explain
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Filter, Handler, Next

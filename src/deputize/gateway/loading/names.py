@@ -8,7 +8,8 @@ missing, and warned about, so that files still load.
 import difflib
 from collections.abc import Iterable, Mapping
 
-from deputize.expressions import ExpressionSyntaxError, Template
+from deputize.expressions import ExpressionSyntaxError
+from deputize.expressions.gateway import Template
 from deputize.gateway.config.settings import explain
 from deputize.gateway.exchange.bindings import CORE_CONTEXTS, SHAPE
 from deputize.gateway.exchange.contexts import RefusalContext, RouterContext, Shape

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Self
 
-from deputize.expressions import Template
+from deputize.expressions.gateway import Template
 from deputize.gateway.config.settings import Settings, TemplateText
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.throttling.rate import Rate, RateSettings

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from deputize.expressions import MappingExpression
+from deputize.expressions.mapping import MappingExpression
 from deputize.jose import KeyRing
 from deputize.kernel.uris import normalise_resource
 

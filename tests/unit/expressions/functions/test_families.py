@@ -5,10 +5,12 @@ import sys
 
 import pytest
 
-from deputize.expressions import ExpressionSyntaxError, compile_condition, compile_mapping, compile_template
+from deputize.expressions import ExpressionSyntaxError
 from deputize.expressions.functions.function import Function
 from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
+from deputize.expressions.gateway import compile_condition, compile_template
+from deputize.expressions.mapping import compile_mapping
 from deputize.kernel.errors import ConfigurationError
 
 FAMILIES = (GATEWAY_FUNCTIONS, MAPPING_FUNCTIONS)
@@ -137,7 +139,9 @@ def test_own_functions_pass_the_checks_of_added_ones(function):
 
 def test_packages_are_not_looked_for_before_an_expression_calls_a_function():
     program = (
-        "from deputize.kernel import families; from deputize.expressions import *; import sys\n"
+        "from deputize.kernel import families; import sys\n"
+        "from deputize.expressions.gateway import compile_template\n"
+        "from deputize.expressions.mapping import compile_mapping\n"
         "asked = []; families.entry_points = lambda group: asked.append(group) or ()\n"
         "compile_template('${a.b == 1}'); compile_mapping('a ?: {1}'); print(asked)\n"
         "compile_template('${trim(a)}'); compile_template('${a.trim()}'); print(asked)\n"

@@ -1,7 +1,7 @@
 import pytest
 
 from deputize.audit.records import RouteIdentity
-from deputize.expressions import compile_template
+from deputize.expressions.gateway import compile_template
 from deputize.gateway.exchange.bindings import Bindings, as_text, as_texts
 from deputize.gateway.exchange.contexts import AttributesContext, RouterContext
 from deputize.http.messages import Body, Headers, Response

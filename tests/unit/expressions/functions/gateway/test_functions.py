@@ -2,10 +2,11 @@
 
 import pytest
 
-from deputize.expressions import EvaluationError, compile_template
+from deputize.expressions import EvaluationError
 from deputize.expressions.errors import OperandError
 from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
 from deputize.expressions.functions.gateway.moments import moment
+from deputize.expressions.gateway import compile_template
 
 BINDINGS = {
     "path": "/mcp/a b",

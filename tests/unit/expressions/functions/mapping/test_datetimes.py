@@ -1,6 +1,6 @@
 import pytest
 
-from deputize.expressions import compile_mapping
+from deputize.expressions.mapping import compile_mapping
 
 MOMENT = "2026-11-23T20:28:05.067+01:00"
 

@@ -5,8 +5,9 @@ import hmac
 
 import pytest
 
-from deputize.expressions import EvaluationError, LimitExceeded, compile_mapping
+from deputize.expressions import EvaluationError, LimitExceeded
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
+from deputize.expressions.mapping import compile_mapping
 
 BINDINGS = {
     "user": {
