@@ -35,11 +35,7 @@ class ConditionEnforcementFilter:
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
         """Look up the failure handler."""
-        failure = (
-            context.refer(config.failure_handler, Handler, "failureHandler")
-            if config.failure_handler
-            else None
-        )
+        failure = context.refer_if_set(config.failure_handler, Handler, "failureHandler")
         return cls(context.condition(config.condition, "condition"), failure, context)
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word

@@ -90,9 +90,7 @@ class CorsFilter:
                     )
         return cls(
             config.policies,
-            context.refer(config.failure_handler, Handler, "failureHandler")
-            if config.failure_handler
-            else None,
+            context.refer_if_set(config.failure_handler, Handler, "failureHandler"),
         )
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word

@@ -124,11 +124,7 @@ class McpProtectionFilter:
             config.resource_server_filter, OAuth2ResourceServerFilter, "resourceServerFilter"
         )
         document = ProtectedResource(resource_id, (config.authorization_server_uri,), config.supported_scopes)
-        wrapping = (
-            context.refer(config.well_known_filter, Filter, "wellKnownFilter")
-            if config.well_known_filter
-            else None
-        )
+        wrapping = context.refer_if_set(config.well_known_filter, Filter, "wellKnownFilter")
         context.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
         return cls(config, resource_server)
 

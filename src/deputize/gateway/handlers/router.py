@@ -85,9 +85,7 @@ class Router:
             raise ConfigurationErrors(routes.errors())
         router = cls(
             routes,
-            context.refer(config.default_handler, Handler, "defaultHandler")
-            if config.default_handler
-            else None,
+            context.refer_if_set(config.default_handler, Handler, "defaultHandler"),
         )
         if config.scan_interval:
             context.every(config.scan_interval, router.rescan)

@@ -46,7 +46,7 @@ class UpstreamSettings(Settings):
             body=self.body_timeout,
             stream=self.stream_timeout,
         )
-        ssl_context = context.refer(self.tls, ClientTls, "tls").context if self.tls else None
-        upstream = Upstream(limits=limits, deadlines=deadlines, ssl_context=ssl_context)
+        tls = context.refer_if_set(self.tls, ClientTls, "tls")
+        upstream = Upstream(limits=limits, deadlines=deadlines, ssl_context=tls.context if tls else None)
         context.on_close(upstream.aclose)
         return upstream

@@ -139,6 +139,10 @@ class BuildContext:
         """
         return self.objects.resolve(reference, kind, self._at(key))
 
+    def refer_if_set(self, reference: Reference | None, kind: type[Wanted], key: str) -> Wanted | None:
+        """Return the object at `key` as `refer` does; `None` where the setting is absent."""
+        return self.refer(reference, kind, key) if reference else None
+
     def publish_endpoint(self, path: str, handler: Handler, key: str = "") -> None:
         """Serve the exact `path` on the gateway itself while the route is deployed.
 

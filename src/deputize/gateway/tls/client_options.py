@@ -39,12 +39,8 @@ class ClientTlsOptions:
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> ClientTls:
         """Make the TLS context; accepting certificates of other hosts is warned about."""
-        key = context.refer(config.key_manager, KeyManager, "keyManager").key if config.key_manager else None
-        trust = (
-            context.refer(config.trust_manager, TrustManager, "trustManager")
-            if config.trust_manager
-            else None
-        )
+        own = context.refer_if_set(config.key_manager, KeyManager, "keyManager")
+        trust = context.refer_if_set(config.trust_manager, TrustManager, "trustManager")
         if config.hostname_verifier == "ALLOW_ALL":
             context.warn(
                 "hostnameVerifier", "certificates of other hosts are accepted", "use STRICT outside of tests"
@@ -54,8 +50,8 @@ class ClientTlsOptions:
                 trust.authorities if trust else None,
                 trust_all=trust is not None and trust.authorities is None,
                 check_hostname=config.hostname_verifier == "STRICT",
-                certificate_pem=key.certificates_pem if key else None,
-                key_pem=key.private_key_pem if key else None,
+                certificate_pem=own.key.certificates_pem if own else None,
+                key_pem=own.key.private_key_pem if own else None,
             )
         except TlsError as error:
             raise context.error("trustManager", str(error)) from error
