@@ -38,10 +38,11 @@ async def nobody(question: str) -> str | None:  # noqa: ARG001 - stands in for `
 
 
 async def may_open_browser(issuer: str) -> bool:
-    """Whether the person wants a browser to be opened; without a person there is none to open one for."""
+    """Ask whether to open a browser; without a person there is none to open one for."""
     if not sys.stdin.isatty():
         return False
-    answer = await ask(f"Open a browser to sign on at {issuer}? [Y/n]")
+    say(f"[INFO] To act for you, the agent needs you to sign on at {issuer}")
+    answer = await ask("Open a browser to do so? [Y/n]")
     return answer is not None and not answer.strip().lower().startswith("n")
 
 

@@ -229,7 +229,7 @@ def turn_away(
             headers,
         )
     language = choose_language(None, parse_accept_language(request.headers.get("accept-language")), "en")
-    values = {"reason": description, "advice": "error.advice", "correlation_id": correlation_id}
+    values = {"reason": description, "detail": "", "advice": "error.advice", "correlation_id": correlation_id}
     response = render(
         Page("nothing.html" if status == 404 else "error.html", values, status=status), language
     )

@@ -55,20 +55,33 @@ def due_agreements(
 ) -> tuple[Agreement, ...]:
     """The agreements to prompt for now, given an agent's consents and what its sign-on reaches.
 
-    An agreement is due if it was never accepted, or if the consent to it was withdrawn, expired, is to an
-    older version, or does not cover all of `reach`. Raises `AgreementMissing`.
+    Raises `AgreementMissing`.
     """
     given = {consent.agreement_id: consent for consent in consents}
-    due: list[Agreement] = []
-    for agreement in effective_agreements(policy, agreements):
-        consent = given.get(agreement.id)
-        if (
-            consent is None
-            or not is_in_force(consent, agreement, now)
-            or not covers_all(consent.covers, reach)
-        ):
-            due.append(agreement)
-    return tuple(due)
+    return tuple(
+        agreement
+        for agreement in effective_agreements(policy, agreements)
+        if why_due(given.get(agreement.id), agreement, reach, now)
+    )
+
+
+def why_due(consent: Consent | None, agreement: Agreement, reach: Covers, now: float) -> str:
+    """Why `agreement` has to be accepted, given the latest consent to it; "" when it need not be.
+
+    It is due if it was never accepted, or if the consent was withdrawn, expired, is to an older version, or
+    does not cover all of `reach`.
+    """
+    if consent is None:
+        return "it was never accepted"
+    if consent.withdrawn_at is not None:
+        return "the consent was withdrawn"
+    if consent.version < agreement.version:
+        return f"the consent is to version {consent.version}, the agreement has version {agreement.version}"
+    if not is_in_force(consent, agreement, now):
+        return "the consent expired"
+    if not covers_all(consent.covers, reach):
+        return "the consent does not cover everything that the request reaches"
+    return ""
 
 
 def is_in_force(consent: Consent | None, agreement: Agreement, now: float) -> bool:

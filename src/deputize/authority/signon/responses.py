@@ -27,10 +27,20 @@ def show(call: EndpointCall, page: Page, language: Language, form_sources: Seque
 
 
 def refuse_as_page(call: EndpointCall, error: OAuthError) -> Response:
-    """Show an error that must not be sent to the agent, and say what is wrong with the request."""
+    """Show an error that must not be sent to the agent.
+
+    The page says in the user's words that they cannot go on and what to do, and in the protocol's words why,
+    for them to pass on.
+    """
     log_refusal(call, error)
-    values = {"reason": error.description, "advice": "error.advice", "correlation_id": call.correlation_id}
-    return show(call, Page("error.html", values, status=error.status), language_of(call))
+    language = language_of(call)
+    values = {
+        "reason": language.text("error.refused" if error.status < 500 else "error.misconfigured"),
+        "detail": error.description,
+        "advice": "error.advice",
+        "correlation_id": call.correlation_id,
+    }
+    return show(call, Page("error.html", values, status=error.status), language)
 
 
 def show_dead_end(call: EndpointCall, text: str, status: int = 400) -> Response:
@@ -41,6 +51,7 @@ def show_dead_end(call: EndpointCall, text: str, status: int = 400) -> Response:
     language = language_of(call)
     values = {
         "reason": language.text(text),
+        "detail": "",
         "advice": "error.advice_expired",
         "correlation_id": call.correlation_id,
     }

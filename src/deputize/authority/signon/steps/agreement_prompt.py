@@ -6,9 +6,11 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import nh3
+import structlog
 from markupsafe import Markup, escape
 from pydantic import StringConstraints
 
+from deputize.authority.audit import SOURCE
 from deputize.authority.services import Services
 from deputize.authority.signon.disclosure import Disclosure, disclose
 from deputize.authority.signon.pages import Language, Problem, direction
@@ -35,11 +37,13 @@ from deputize.oauth.consents import (
     extend_consent,
     is_in_force,
     new_consent,
+    why_due,
 )
 from deputize.oauth.errors import ConsentRequired, ServerError
 from deputize.oauth.records.directory import Agreement, AgreementText, Step
 from deputize.oauth.records.store import Consent
 
+_log = structlog.get_logger("deputize.authority")
 _TAGS = {"i", "b", "em", "strong", "a", "h1", "h2", "h3", "h4", "h5", "h6", "p", "br"}
 
 
@@ -97,7 +101,16 @@ def is_due(step: Step, situation: Situation) -> bool:
 def page_values(step: Step, situation: Situation, _again: Again) -> Mapping[str, object]:
     """Collect the text in the user's language, and what the agent asks for, may obtain and has already."""
     prompt = _make_prompt(step, situation)
-    every = prompt.agreement.reconsent_every
+    agreement, every = prompt.agreement, prompt.agreement.reconsent_every
+    _log.info(
+        "agreement shown",
+        agreement=agreement.name,
+        reason=why_due(prompt.previous, agreement, situation.reach, situation.now) or "prompt=consent",
+        client_id=prompt.request.client.id,
+        user_id=prompt.signed_on.user.id,
+        environment=situation.environment.id,
+        correlation_id=SOURCE.get().correlation_id,
+    )
     return {
         "agent_name": situation.agent_name,
         "username": prompt.signed_on.user.username,

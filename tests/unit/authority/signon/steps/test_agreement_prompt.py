@@ -1,9 +1,10 @@
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from deputize.authority.signon.steps.agreement_prompt import ReturnsTo, returns_to
-from support.agent_delegation import TEXT
+from support.agent_delegation import AGENT_ID, AGREEMENT, TEXT
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,37 @@ async def test_no_answer_is_not_yes(authority, browser):
     await shown(authority, browser)
     await browser.submit()
     assert browser.answer["error"] == "access_denied"
+
+
+def change_version(authority):
+    authority.directory.replace_agreement(version=2)
+
+
+def let_expire(authority):
+    authority.clock.instant += 181 * 86400
+
+
+@pytest.mark.parametrize(
+    ("change", "asked", "reason"),
+    [
+        (change_version, {}, "the consent is to version 1, the agreement has version 2"),
+        (let_expire, {}, "the consent expired"),
+        (lambda _: None, {"scope": "openid agent"}, "the consent does not cover everything"),
+        (lambda _: None, {"prompt": "consent"}, "prompt=consent"),
+    ],
+)
+async def test_why_it_is_shown_is_logged(authority, browser, change, asked, reason):
+    with capture_logs() as logs:
+        await shown(authority, browser)
+        await browser.accept()
+        change(authority)
+        await browser.get(authority.authorize_url(**asked))
+        if browser.heading == "Sign on":
+            await browser.sign_on()
+    first, second = [line for line in logs if line["event"] == "agreement shown"]
+    assert first["reason"] == "it was never accepted"
+    assert second["reason"].startswith(reason)
+    assert second["log_level"] == "info"
+    assert second["agreement"] == AGREEMENT.name
+    assert second["client_id"] == AGENT_ID
+    assert second["correlation_id"]
