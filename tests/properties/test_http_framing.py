@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deputize.http.heads import HOP_BY_HOP, chunk, request_head, response_head
 from deputize.http.listener.limits import ListenerLimits
-from deputize.http.listener.request_head import Refused, _sorted_out, without_twins
+from deputize.http.listener.request_head import Refused, sort_out, without_twins
 from deputize.http.listener.request_reader import RequestReader
 from deputize.http.messages import Body, HeaderError, Headers, Request, Response
 from deputize.http.sse import EventReader
@@ -202,8 +202,8 @@ def test_the_framing_of_a_written_response_is_ours_alone(fields):
     )
 )
 def test_dropping_hop_by_hop_fields_is_idempotent_and_complete(fields):
-    kept, _ = _sorted_out(list(fields))
-    assert _sorted_out(list(kept))[0] == kept
+    kept, _ = sort_out(list(fields))
+    assert sort_out(list(kept))[0] == kept
     assert not {name.lower() for name, _ in kept} & HOP_BY_HOP
     assert [pair for pair in fields if pair[0] == b"Host"] == [pair for pair in kept if pair[0] == b"Host"]
 

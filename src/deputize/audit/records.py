@@ -19,6 +19,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final, NamedTuple, Protocol
 
 from deputize.http.exchange import Peer
+from deputize.http.messages import NameTable
 from deputize.kernel.uris import Origin, Target
 
 ACCESS: Final = "access"
@@ -42,6 +43,8 @@ _HEADERS: Final = frozenset(
         b"x-scheme",
     }
 )
+_SAFE_NAME: Final = NameTable(lambda name: name.lower().decode("ascii") if name.lower() in _HEADERS else "")
+"""The name in lower case where the field may be written, else empty."""
 MAX_TEXT: Final = 512
 """Characters of a text from outside that are written; what is cut says so."""
 
@@ -201,7 +204,7 @@ _DECISIONS: Final = {True: '"PERMIT"', False: '"DENY"', None: "null"}
 
 def safe_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Those that may be written: a record that waits holds no credentials."""
-    return [field for field in headers if field[0].lower() in _HEADERS]
+    return [field for field in headers if _SAFE_NAME[field[0]]]
 
 
 def timestamp_text(seconds: float) -> str:
@@ -280,8 +283,8 @@ def _status(status: int | None) -> str:
 def _header_texts(headers: Iterable[tuple[bytes, bytes]]) -> str:
     by_name: dict[str, str] = {}
     for name, value in headers:
-        safe = _safe_name(name)
-        if safe is not None:
+        safe = _SAFE_NAME[name]
+        if safe:
             text = _header_text(value)
             by_name[safe] = f"{by_name[safe]},{text}" if safe in by_name else text
     return "{" + ",".join([f'"{name}":[{texts}]' for name, texts in by_name.items()]) + "}"
@@ -290,12 +293,6 @@ def _header_texts(headers: Iterable[tuple[bytes, bytes]]) -> str:
 @lru_cache(maxsize=1024)
 def _header_text(value: bytes) -> str:
     return _quoted(cut(value.decode("latin-1")))
-
-
-@lru_cache(maxsize=256)
-def _safe_name(name: bytes) -> str | None:
-    lowered = name.lower()
-    return lowered.decode("ascii") if lowered in _HEADERS else None
 
 
 def _text(value: str | None) -> str:

@@ -1,6 +1,7 @@
 """What connections on both sides have in common: waiting while the other end does not read, and deadlines."""
 
 import asyncio
+import select
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -42,7 +43,7 @@ class WriteFlow(asyncio.Protocol):
         if self._drain is not None and not self._drain.done():
             self._drain.set_result(None)
 
-    async def drained(self) -> None:
+    async def drain(self) -> None:
         """Wait until there is room.
 
         Whoever gives up waiting is cancelled: by the deadline ticker or when the connection is lost.
@@ -128,3 +129,20 @@ def keep_alive(connected: socket.socket) -> None:
         option: int | None = getattr(socket, name, None)
         if option is not None:
             connected.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def find_address(transport: asyncio.BaseTransport, end: str) -> tuple[str, int]:
+    """Address and port of one end; nothing when the client has left already."""
+    known: tuple[str, int] | None = transport.get_extra_info(end)
+    return known[:2] if known else ("", 0)
+
+
+def has_news(transport: asyncio.Transport, events: int) -> bool:
+    """Whether the kernel has any of `events` for a connection, or that its other end has refused what was
+    sent to it.
+    """
+    if transport.is_closing():
+        return False
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), events)
+    return bool(poll.poll(0))

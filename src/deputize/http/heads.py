@@ -7,7 +7,7 @@ import re
 from functools import lru_cache
 from http import HTTPStatus
 
-from deputize.http.messages import TOKEN, HeaderError, Request, Response
+from deputize.http.messages import TOKEN, HeaderError, Request, Response, known_names
 from deputize.kernel.uris import Target
 
 Field = tuple[bytes, bytes]
@@ -38,14 +38,15 @@ _NEVER_NAMED = frozenset({b"host", b"content-length", b"authorization", b"cookie
 """Fields that `Connection` cannot remove: programs would disagree about who asks and for what."""
 
 _NAMES_NOTHING = frozenset({b"keep-alive", b"close"})
-_NOT_SENT = FRAMING | {b"host", b"expect"}
-_FRAMING_OR_DATE = FRAMING | {b"date"}
+_NOT_SENT = known_names(FRAMING | {b"host", b"expect"})
+_FRAMING_OR_DATE = known_names(FRAMING | {b"date"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _METHOD = re.compile(TOKEN)
 _TARGET = re.compile(r"/[!-~]*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _EXPECTS_BODY = frozenset({"POST", "PUT", "PATCH"})
 CHUNKED = b"Transfer-Encoding: chunked"
+_KNOWN_STATUSES = frozenset(map(int, HTTPStatus))
 LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -66,15 +67,9 @@ def chunk(data: bytes) -> bytes:
 def _status_line(status: int, reason: str | None) -> bytes:
     if not 200 <= status <= 599:
         raise HeaderError(f"{status} is not the status of a final response (RFC 9110 section 15)")
-    phrase = reason if reason is not None else _phrase(status)
-    return b"HTTP/1.1 %d %b" % (status, phrase.encode("latin-1", "replace"))
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return ""
+    if reason is None:
+        reason = HTTPStatus(status).phrase if status in _KNOWN_STATUSES else ""
+    return b"HTTP/1.1 %d %b" % (status, reason.encode("latin-1", "replace"))
 
 
 def has_no_body(method: str, status: int) -> bool:
@@ -92,8 +87,8 @@ def response_head(
     """
     lines = [_status_line(response.status, response.reason)]
     for pair in response.headers.raw:
-        name = pair[0].lower()
-        if name not in _FRAMING_OR_DATE:
+        name = _FRAMING_OR_DATE[pair[0]]
+        if not name:
             lines.append(b": ".join(pair))
         elif name == b"date":
             date = b": ".join(pair)
@@ -103,7 +98,7 @@ def response_head(
         lines.append(framing)
     if close:
         lines.append(b"Connection: close")
-    return _joined(lines)
+    return _join(lines)
 
 
 def _announced_length(method: str, response: Response) -> bytes | None:
@@ -126,13 +121,13 @@ def request_head(request: Request, authority: str) -> bytes:
     """
     method = request.method
     lines = [*_first_lines(method, request.target, authority)]
-    lines += [b": ".join(pair) for pair in request.headers.raw if pair[0].lower() not in _NOT_SENT]
+    lines += [b": ".join(pair) for pair in request.headers.raw if not _NOT_SENT[pair[0]]]
     length = request.body.length
     if length is None:
         lines.append(CHUNKED)
     elif length or method in _EXPECTS_BODY:
         lines.append(b"Content-Length: %d" % length)
-    return _joined(lines)
+    return _join(lines)
 
 
 @lru_cache(maxsize=256)
@@ -144,7 +139,7 @@ def _first_lines(method: str, target: Target, authority: str) -> tuple[bytes, by
     return f"{method} {line} HTTP/1.1".encode("ascii"), b"Host: " + authority.encode("latin-1", "replace")
 
 
-def _joined(lines: list[bytes]) -> bytes:
+def _join(lines: list[bytes]) -> bytes:
     """The head with its empty line. A line break inside a field would be one line more than was put in."""
     lines += (b"", b"")
     head = b"\r\n".join(lines)

@@ -5,7 +5,7 @@ import pytest
 from deputize.http.connections import Silence, Ticker
 from deputize.http.exchange import Exchange, Peer
 from deputize.http.listener import Gate
-from deputize.http.listener.request_head import _sorted_out
+from deputize.http.listener.request_head import sort_out
 from deputize.http.messages import Headers, Request
 from deputize.kernel.ids import TransactionIds
 from deputize.kernel.uris import Target
@@ -73,7 +73,7 @@ async def test_a_ticker_ticks_until_it_is_stopped():
     ],
 )
 def test_hop_by_hop_fields_are_dropped(fields, kept):
-    assert [name for name, _ in _sorted_out(fields)[0]] == kept
+    assert [name for name, _ in sort_out(fields)[0]] == kept
 
 
 def test_transaction_ids_are_unique_across_processes_too():

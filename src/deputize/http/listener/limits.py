@@ -1,9 +1,24 @@
 """What one client may use of a listener, and how much a process takes on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
 
 
-@dataclass(frozen=True, slots=True)
+class Waiting(Enum):
+    """What a connection waits for; each has its deadline."""
+
+    FIRST_REQUEST = "first request"
+    REQUEST = "request"
+    HEAD = "head"
+    BODY = "body"
+    HANDLER = "handler"
+    READER = "reader"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True)
 class ListenerLimits:
     """Sizes in bytes, times in seconds. Deadlines are kept to within two `tick_seconds`."""
 
@@ -52,6 +67,19 @@ class ListenerLimits:
     """
     tick_seconds: float = 0.5
     """How often deadlines are looked at."""
+
+    @cached_property
+    def patience(self) -> Mapping[Waiting, float | None]:
+        """Seconds that a connection may wait for each."""
+        return {
+            Waiting.FIRST_REQUEST: self.head_seconds,
+            Waiting.REQUEST: self.keep_alive_seconds,
+            Waiting.HEAD: self.head_seconds,
+            Waiting.BODY: self.body_idle_seconds,
+            Waiting.HANDLER: None,
+            Waiting.READER: self.write_seconds,
+            Waiting.CLOSE: self.linger_seconds,
+        }
 
 
 class Gate:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from deputize.http.heads import HOP_BY_HOP, Field, without_named
-from deputize.http.messages import Body, Headers, Request
+from deputize.http.messages import Body, Headers, NameTable, Request, known_names
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import DEFAULT_PORTS, Origin, Target, UriError, parse_target
 
@@ -15,10 +15,11 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,25
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")}
 _FORWARDABLE = re.compile(rb"(?!CONNECT$|TRACE$|PRI$|SOURCE$)[A-Z-]{1,20}")
 _KEPT_THOUGH_NOTED = frozenset({b"host", b"content-length", b"authorization"})
-_NOTED = HOP_BY_HOP | _KEPT_THOUGH_NOTED | {b"expect"}
+_NOTED = known_names(HOP_BY_HOP | _KEPT_THOUGH_NOTED | {b"expect"})
 _NO_BODY_YET = Body()
 _PLAIN = (string.ascii_letters + string.digits + "-").encode()
-_PLAIN_WITH_UNDERSCORES = _PLAIN + b"_"
+_IS_TWIN = NameTable(lambda name: bool(name.translate(None, _PLAIN)))
+_IS_TWIN_BUT_FOR_UNDERSCORES = NameTable(lambda name: bool(name.translate(None, _PLAIN + b"_")))
 _CACHED_TARGET_BYTES = 256
 ITSELF = Target("*", None)
 """What OPTIONS asks about when it asks about the server itself (RFC 9110 section 9.3.7).
@@ -31,9 +32,8 @@ class Refused(DeputizeError):
     """A request that is answered with `status` by the listener itself, after which the connection closes."""
 
     def __init__(self, status: int, reason: str, *, in_body: bool = False) -> None:
-        """`reason` is for the log.
-
-        `in_body` when a handler may be at work on the request, whose failure is the answer then.
+        """`reason` is for the log; `in_body` says that a handler may be at work on the request, whose failure
+        is the answer then.
         """
         self.status = status
         self.in_body = in_body
@@ -60,23 +60,30 @@ def without_twins(raw: list[Field], *, underscores: bool) -> list[Field]:
     same; some map every other character that is neither letter nor digit to `_` as well. So `X_Agent` would
     stand in for an `X-Agent` that was removed.
     """
-    plain = _PLAIN_WITH_UNDERSCORES if underscores else _PLAIN
-    if not b"".join([name for name, _ in raw]).translate(None, plain):  # half of what a search takes
-        return raw
-    return [pair for pair in raw if not pair[0].translate(None, plain)]
+    is_twin = _IS_TWIN_BUT_FOR_UNDERSCORES if underscores else _IS_TWIN
+    return [pair for pair in raw if not is_twin[pair[0]]]
 
 
 def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, secure: bool) -> Head:
     """The request without its body. Raises `Refused`."""
     if version not in {"1.1", "1.0"}:
         raise Refused(505, f"HTTP version {version}")
-    kept, noted = _sorted_out(raw)
+    kept, noted = sort_out(raw)
     if b"transfer-encoding" in noted or b"expect" in noted:
         _check_framing(noted, version)
     if len(noted.get(b"authorization", ())) > 1:
         raise Refused(400, "more than one Authorization")
-    name = _METHODS.get(method) or _other_method(method)
-    origin = _origin(noted.get(b"host"), version, secure=secure)
+    name = _METHODS.get(method)
+    if name is None:
+        if not _FORWARDABLE.fullmatch(method):
+            raise Refused(501, "a method that cannot be forwarded")
+        name = method.decode("ascii")
+    origin: Origin | None = None
+    hosts = noted.get(b"host")
+    if hosts is not None or version != "1.0":
+        if hosts is None or len(hosts) != 1:
+            raise Refused(400, "not exactly one Host")
+        origin = _origin_of_host(hosts[0], secure)
     if target[:1] != b"/":
         target = _origin_form(method, target, origin, secure=secure)
     request = Request(
@@ -92,15 +99,15 @@ def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, 
     return Head(request, length, b"expect" in noted, b"upgrade" in noted)
 
 
-def _sorted_out(raw: list[Field]) -> tuple[list[Field], dict[bytes, list[bytes]]]:
-    """The end-to-end fields, and the values of those that decide about framing, connection and
-    destination.
+def sort_out(raw: list[Field]) -> tuple[list[Field], dict[bytes, list[bytes]]]:
+    """The end-to-end fields, and the values of those that decide about framing, connection and destination,
+    by their names in lower case.
     """
     kept: list[Field] = []
     noted: dict[bytes, list[bytes]] = {}
     for pair in raw:
-        name = pair[0].lower()
-        if name in _NOTED:
+        name = _NOTED[pair[0]]
+        if name:
             noted.setdefault(name, []).append(pair[1])
             if name not in _KEPT_THOUGH_NOTED:
                 continue
@@ -118,12 +125,6 @@ def _check_framing(fields: dict[bytes, list[bytes]], version: str) -> None:
     expectations = fields.get(b"expect")
     if expectations is not None and [each.lower() for each in expectations] != [b"100-continue"]:
         raise Refused(417, "an expectation other than 100-continue")
-
-
-def _other_method(method: bytes) -> str:
-    if not _FORWARDABLE.fullmatch(method):
-        raise Refused(501, "a method that cannot be forwarded")
-    return method.decode("ascii")
 
 
 def _origin_form(method: bytes, target: bytes, origin: Origin | None, *, secure: bool) -> bytes:
@@ -158,14 +159,6 @@ def _target(raw: bytes) -> Target:
         return parse_target(raw)
     except UriError as error:
         raise Refused(400, str(error)) from error
-
-
-def _origin(hosts: list[bytes] | None, version: str, *, secure: bool) -> Origin | None:
-    if hosts is None and version == "1.0":
-        return None
-    if hosts is None or len(hosts) != 1:
-        raise Refused(400, "not exactly one Host")
-    return _origin_of_host(hosts[0], secure)
 
 
 @lru_cache(maxsize=256)

@@ -100,33 +100,39 @@ class RequestReader:
         self._raw = self._raw + data if self._raw else data
         rest: bytes | memoryview | None = data
         while rest is not None:
-            rest = self._parse(rest)
-        if self._head is not None:
-            self._open_body()
+            try:
+                self._parser.feed_data(rest)
+                rest = None
+            except httptools.HttpParserUpgrade as upgrade:
+                self._decline_upgrade()
+                rest = memoryview(rest)[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                self._break(error)
+                rest = None
+        head = self._head
+        if head is not None:
+            if self.body is None:  # the message is unfinished: its request is ready with a stream for a body
+                waits = head.expects_continue and not self._chunks
+                self.body = ReceivedBody(
+                    self._loop, self._on_flow, first_wait=self._continue if waits else nothing
+                )
+                for chunk in self._chunks:
+                    self.body.feed(chunk)
+                head.request.body = Body(None, self.body, head.length, self.body.aclose)
+                self.ready.append(head.request)
         elif self.messages == messages:
-            self._count_head(len(data))
+            # Bound a head that never ends: the parser keeps an unfinished field to itself.
+            self._fed += len(data)
+            if self._fed > self._limits.request_line_bytes + self._limits.header_bytes:
+                self._break(Refused(431 if self._headers else 414, "the head does not end"))
         if self._head is not None or not self._begun:
             self._raw = b""
             self._line_at = 0
 
-    def _parse(self, data: bytes | memoryview) -> memoryview | None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._decline_upgrade()
-            return memoryview(data)[upgrade.args[0] :]
-        except httptools.HttpParserError as error:
-            self._break(error)
-        return None
-
-    def _count_head(self, size: int) -> None:
-        """Bound a head that never ends: the parser keeps an unfinished field to itself."""
-        self._fed += size
-        if self._fed > self._limits.request_line_bytes + self._limits.header_bytes:
-            self._break(Refused(431 if self._headers else 414, "the head does not end"))
-
     def _break(self, error: Exception) -> None:
-        """Tell the open body's reader; whoever holds the connection answers when there is none."""
+        """Tell the open body's reader. Raises `Refused`, which whoever holds the connection answers where no
+        body was open.
+        """
         if self.last and self._head is None:
             return  # bytes after the last request: nobody waits for them
         reason = self._reason or (error if isinstance(error, Refused) else Refused(400, str(error)))
@@ -145,9 +151,8 @@ class RequestReader:
             self.body = None
 
     def close(self) -> None:
-        """No more bytes come.
-
-        Let go of everything that refers back here, for a circle waits for the garbage collector.
+        """Let go of everything that refers back here: no more bytes come, and a circle waits for the garbage
+        collector.
         """
         if self.body is not None:
             self.body.fail(BodyBroken("the client has left"))
@@ -159,9 +164,8 @@ class RequestReader:
         self._parser = _NO_PARSER
 
     def _decline_upgrade(self) -> None:
-        """The parser stops at an upgrade and takes the body for the new protocol's bytes.
-
-        Read on in HTTP/1.1 with a fresh parser.
+        """Read on in HTTP/1.1 with a fresh parser: the old one stops at an upgrade and takes the body for the
+        new protocol's bytes.
         """
         head, self._parser = self._head, httptools.HttpRequestParser(self)
         if head is not None:
@@ -189,16 +193,13 @@ class RequestReader:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A field of the head, or of the trailers, which are dropped (RFC 9110 section 6.5.1)."""
         if self._head is not None:
-            self._skip_trailer(name, value)
+            self._trailers_size += len(name) + len(value) + 4
+            if self._trailers_size > self._limits.header_bytes:
+                self._refuse(431, "the trailers are too long")
         else:
             # Surrounding whitespace is not part of a value (RFC 9112 section 5.1); llhttp strips the leading
             # only.
             self._headers.append((name, value.rstrip(b" \t")))
-
-    def _skip_trailer(self, name: bytes, value: bytes) -> None:
-        self._trailers_size += len(name) + len(value) + 4
-        if self._trailers_size > self._limits.header_bytes:
-            self._refuse(431, "the trailers are too long")
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
@@ -211,16 +212,25 @@ class RequestReader:
             raise
 
     def _complete_head(self) -> None:
+        """Build the head. Raises `Refused`."""
         parser, limits, headers = self._parser, self._limits, self._headers
-        size = 4 * len(headers)
-        for name, value in headers:
-            size += len(name) + len(value)
-        if size > limits.header_bytes or len(headers) > limits.header_count:
+        if len(headers) > limits.header_count or (
+            len(self._raw) + len(headers) > limits.header_bytes  # else the fields are shorter still
+            and sum(len(name) + len(value) + 4 for name, value in headers) > limits.header_bytes
+        ):
             raise Refused(431, "too many or too long fields")
         headers = without_twins(headers, underscores=limits.underscores_in_headers)
         method, version = parser.get_method(), parser.get_http_version()
         head = build_head(method, self._url, version, headers, secure=self._secure)
-        self._check_line(method, version)
+        # llhttp tolerates more than one blank, and another protocol's name (RFC 9112 section 3). The line
+        # begins where the last one was found to end, unless it is behind a body or an empty line.
+        line = b"%b %b HTTP/%b\r\n" % (method, self._url, version.encode())
+        at = self._line_at
+        if not self._raw.startswith(line, at):
+            at = self._raw.find(line, at)
+        if at < 0:
+            raise Refused(400, "the request line is not method, target and version with a blank between each")
+        self._line_at = at + len(line)
         origin = head.request.origin
         if limits.host_names and (origin is None or origin.host not in limits.host_names):
             raise Refused(421, "Host names another host than this listener's (RFC 9110 section 15.5.20)")
@@ -228,21 +238,6 @@ class RequestReader:
         if limits.body_bytes is not None and head.length is not None and head.length > limits.body_bytes:
             raise Refused(413, "the announced body is too large")
         self._head = head
-
-    def _check_line(self, method: bytes, version: str) -> None:
-        """Refuse what llhttp tolerates: more than one blank, another protocol's name (RFC 9112 section 3).
-
-        The line begins where the last one was found to end, unless it is behind a body or an empty line.
-        """
-        line = b"%b %b HTTP/%b\r\n" % (method, self._url, version.encode())
-        at = (
-            self._line_at
-            if self._raw.startswith(line, self._line_at)
-            else self._raw.find(line, self._line_at)
-        )
-        if at < 0:
-            raise Refused(400, "the request line is not method, target and version with a blank between each")
-        self._line_at = at + len(line)
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -272,15 +267,3 @@ class RequestReader:
     def _refuse(self, status: int, reason: str) -> None:
         self._reason = Refused(status, reason)
         raise self._reason
-
-    def _open_body(self) -> None:
-        """Make the request of an unfinished message ready, once, with a stream for a body."""
-        head = self._head
-        if head is None or self.body is not None:
-            return
-        waits = head.expects_continue and not self._chunks
-        self.body = ReceivedBody(self._loop, self._on_flow, first_wait=self._continue if waits else nothing)
-        for chunk in self._chunks:
-            self.body.feed(chunk)
-        head.request.body = Body(None, self.body, head.length, self.body.aclose)
-        self.ready.append(head.request)

@@ -8,7 +8,6 @@ from deputize.http.connections import Ticker
 from deputize.http.heads import request_head
 from deputize.http.messages import Request, Response
 from deputize.http.tls import client_context
-from deputize.http.upstream.connection import UpstreamConnection
 from deputize.http.upstream.errors import ConnectFailed, ConnectionClosed
 from deputize.http.upstream.limits import Deadlines, PoolLimits
 from deputize.http.upstream.pool import Pool
@@ -56,20 +55,31 @@ class Upstream:
         head = request_head(request, pool.authority)
         deadlines = deadlines or self._deadlines
         connection = pool.take() or await self._pool(request.origin).acquire(deadlines.connect)
-        was_used = connection.was_used
-        try:
-            return await _answered(connection, head, request, deadlines)
-        except ConnectionClosed:
-            if not was_used or not _may_be_repeated(request):
-                raise
-        connection = await self._pool(request.origin).acquire(deadlines.connect)
-        return await _answered(connection, head, request, deadlines)
+        is_last_attempt = not (
+            connection.was_used
+            and (request.repeatable or request.method in _IDEMPOTENT)
+            and request.body.buffered is not None
+        )
+        while True:
+            waiter = connection.exchange(head, request, deadlines)
+            try:
+                return await waiter
+            except BaseException as error:
+                await connection.give_up(waiter)
+                if is_last_attempt or not isinstance(error, ConnectionClosed):
+                    raise
+            finally:
+                del waiter  # a failure's traceback leads to this frame, and the future holds the failure
+            is_last_attempt = True
+            connection = await self._pool(request.origin).acquire(deadlines.connect)
 
     def _pool(self, origin: Origin) -> Pool:
-        """The pool of `origin`, which is a new one when the last connection has gone meanwhile."""
-        return self._pools.get(origin) or self._open_pool(origin)
-
-    def _open_pool(self, origin: Origin) -> Pool:
+        """The pool of `origin`, a new one when the last connection has gone meanwhile: origins may come from
+        clients' Host fields, and none is remembered without a connection.
+        """
+        pool = self._pools.get(origin)
+        if pool is not None:
+            return pool
         loop = asyncio.get_running_loop()
         if origin.scheme == "https" and self._tls is None:
             self._tls = client_context()
@@ -81,7 +91,6 @@ class Upstream:
         return pool
 
     def _close_pool(self, origin: Origin) -> None:
-        """Origins may come from clients' Host fields: none is remembered without a connection."""
         self._pools.pop(origin, None)
         if not self._pools and self._ticker is not None:
             self._ticker.stop()
@@ -99,20 +108,3 @@ class Upstream:
         if self._ticker is not None:
             self._ticker.stop()
         await asyncio.sleep(0)
-
-
-def _may_be_repeated(request: Request) -> bool:
-    return (request.repeatable or request.method in _IDEMPOTENT) and request.body.buffered is not None
-
-
-async def _answered(
-    connection: UpstreamConnection, head: bytes, request: Request, deadlines: Deadlines
-) -> Response:
-    waiter = connection.exchange(head, request, deadlines)
-    try:
-        return await waiter
-    except BaseException:
-        await connection.give_up(waiter)
-        raise
-    finally:
-        del waiter  # a failure's traceback leads to this frame, and the future holds the failure

@@ -7,14 +7,15 @@ from collections.abc import Callable
 import httptools
 
 from deputize.http.heads import FRAMING, Field, has_no_body, without_named
-from deputize.http.messages import Body, Headers, Response
+from deputize.http.messages import Body, Headers, Response, known_names
 from deputize.http.received_body import ReceivedBody, nothing
 from deputize.http.upstream.errors import UpstreamProtocolError
 
+_FRAMING = known_names(FRAMING)
 _NO_BODY_YET = Body()
 _TAKEN = Response(200)
 _NO_PARSER = httptools.HttpResponseParser(object())
-"""Stands where a parser was, which refers to whom it tells."""
+"""Takes the place of a parser that is done with: a parser refers to whom it tells."""
 
 
 class ResponseReader:
@@ -93,24 +94,26 @@ class ResponseReader:
         except httptools.HttpParserError as error:
             raise UpstreamProtocolError(f"not an HTTP/1.1 response: {error.__context__ or error}") from error
         if self.complete and self.reusable:
-            self.reusable = self._is_end(data)
-        if self._head is None:
+            # Whether `data` ends where the answer does: llhttp passes over line breaks behind it, which
+            # nobody has asked for either.
+            last, self._last = self._last, b""
+            if last and not self._chunked:
+                self.reusable = data.endswith(last)
+            else:
+                self.reusable = data.endswith(b"\r\n\r\n") and data[-5:-4] not in b"\r\n"
+        head = self._head
+        if head is None:
             self._check_size(self._fed)
-        elif self.response is None and self._head is not _TAKEN:
-            self._respond(self._head)
-
-    def _is_end(self, data: bytes) -> bool:
-        """Whether `data` ends where the answer does.
-
-        Llhttp passes over line breaks behind it, which nobody has asked for either.
-        """
-        last, self._last = self._last, b""
-        if last and not self._chunked:
-            return data.endswith(last)
-        return data.endswith(b"\r\n\r\n") and data[-5:-4] not in b"\r\n"
+        elif self.response is None and head is not _TAKEN:
+            if self.complete:
+                chunks = self._chunks
+                head.body = Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+            else:
+                self._open_body(head)
+            self.response = head
 
     def take(self) -> Response | None:
-        """The answer, once: it is not held here any longer, so that one that gets lost is noticed."""
+        """The answer, which is not held here any longer: one that gets lost is noticed."""
         response = self.response
         if response is not None:
             self.response = None
@@ -121,24 +124,21 @@ class ResponseReader:
         if size > self._limit:
             raise UpstreamProtocolError(f"the head or the trailers are longer than {self._limit} bytes")
 
-    def _respond(self, head: Response) -> None:
-        if self.complete:
-            chunks = self._chunks
-            head.body = Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
-        else:
-            self.body = ReceivedBody(self._loop, self._on_flow, self._on_given_up)
-            for chunk in self._chunks:
-                self.body.feed(chunk)
-            head.body = Body(None, self.body, None if self._until_close else _length(head), self.body.aclose)
-            # A filter may fail or be cancelled between getting a response and passing it on: its stream ends
-            # with it.
-            weakref.finalize(head.body, self.body.close).atexit = False
-        self.response = head
+    def _open_body(self, head: Response) -> None:
+        """Give the answer a stream for a body."""
+        body = self.body = ReceivedBody(self._loop, self._on_flow, self._on_given_up)
+        for chunk in self._chunks:
+            body.feed(chunk)
+        stated = None if self._until_close else head.headers.get("content-length")
+        head.body = Body(None, body, None if stated is None else int(stated), body.aclose)
+        # A filter may fail or be cancelled between getting a response and passing it on: its stream ends with
+        # it.
+        weakref.finalize(head.body, body.close).atexit = False
 
     def close(self, error: Exception | None) -> None:
         """The connection is closed: the end of a body framed by that, the failure of any other.
 
-        Lets go of everything that refers back here, for a circle waits for the garbage collector.
+        Let go of everything that refers back here, for a circle waits for the garbage collector.
         """
         body, self.body = self.body, None
         self.reusable = False
@@ -166,9 +166,8 @@ class ResponseReader:
     # What follows is called by httptools.
 
     def on_message_begin(self) -> None:
-        """A first byte.
-
-        Behind an answer it would be read as the beginning of the next one, which another client waits for.
+        """Refuse a first byte behind an answer: it would be read as the beginning of the next one, which
+        another client waits for.
         """
         if self.complete:
             raise UpstreamProtocolError("bytes behind an answer that nobody asked for")
@@ -182,10 +181,7 @@ class ResponseReader:
             self._headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        """A head is complete.
-
-        Of the answer, or of an interim one, which is skipped (RFC 9110 section 15.2).
-        """
+        """Take the head: the answer's, or an interim one, which is skipped (RFC 9110 section 15.2)."""
         if self._head is not None:
             raise UpstreamProtocolError("a response nobody asked for")
         status = self._parser.get_status_code()
@@ -194,20 +190,19 @@ class ResponseReader:
             return
         if not 200 <= status <= 599:
             raise UpstreamProtocolError(f"status {status}")
-        self._take_head(status)
-
-    def _take_head(self, status: int) -> None:
         if self._fed > self._limit:
             self._check_size(sum(len(name) + len(value) + 4 for name, value in self._headers))
-        kept, framed = self._sorted_out()
+        kept, framed = self._sort_out()
         self._until_close = not framed and not has_no_body(self._method, status)
         self.reusable = not self._until_close and self._parser.should_keep_alive()
         self._head = Response(status, Headers(kept), _NO_BODY_YET)
         self._headers = []
         if self._method == "HEAD":
-            self._finish_without_body()
+            # The answer ends with its head, which llhttp cannot know. The next answer gets a fresh parser.
+            self.complete = True
+            self._parser = httptools.HttpResponseParser(self)
 
-    def _sorted_out(self) -> tuple[list[Field], bool]:
+    def _sort_out(self) -> tuple[list[Field], bool]:
         """The end-to-end fields, and whether one frames the body.
 
         Refuses codings that would hide where it ends.
@@ -216,8 +211,8 @@ class ResponseReader:
         options: list[bytes] = []
         framed = False
         for pair in self._headers:
-            name = pair[0].lower()
-            if name not in FRAMING:
+            name = _FRAMING[pair[0]]
+            if not name:
                 kept.append(pair)
             elif name == b"content-length":
                 kept.append(pair)
@@ -225,16 +220,10 @@ class ResponseReader:
             elif name == b"connection":
                 options.append(pair[1])
             elif name == b"transfer-encoding":
-                framed = self._chunked = _checked_coding(pair[1])
+                if pair[1].lower() != b"chunked":
+                    raise UpstreamProtocolError("a transfer coding other than chunked")
+                framed = self._chunked = True
         return (without_named(kept, options) if options else kept), framed
-
-    def _finish_without_body(self) -> None:
-        """An answer to HEAD ends with its head, which llhttp cannot know.
-
-        The next answer gets a fresh parser.
-        """
-        self.complete = True
-        self._parser = httptools.HttpResponseParser(self)
 
     def on_chunk_header(self) -> None:
         """The size of a chunk; an answer to HEAD has none, whatever its fields say."""
@@ -261,14 +250,3 @@ class ResponseReader:
         if self.body is not None:
             body, self.body = self.body, None
             body.end()
-
-
-def _checked_coding(coding: bytes) -> bool:
-    if coding.lower() != b"chunked":
-        raise UpstreamProtocolError("a transfer coding other than chunked")
-    return True
-
-
-def _length(head: Response) -> int | None:
-    stated = head.headers.get("content-length")
-    return int(stated) if stated is not None else None

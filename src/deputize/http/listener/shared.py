@@ -1,0 +1,77 @@
+"""What the connections of a listener have in common."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import NamedTuple
+
+from deputize.http.exchange import Exchange, Handler, Peer
+from deputize.http.listener.limits import Gate, ListenerLimits
+from deputize.http.messages import Headers, Request, Response
+from deputize.kernel.clock import Clock
+from deputize.kernel.ids import TransactionIds
+
+
+class Unheard(NamedTuple):
+    """A request that the listener answered itself, because it could not be read, did not come, or found no
+    room.
+    """
+
+    peer: Peer
+    transaction_id: str
+    status: int
+    reason: str
+    request: Request | None
+    """`None` when it was not understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What a listener owes whoever keeps records of the exchanges; by default nothing is recorded."""
+
+    hold: Callable[[Callable[[], None]], bool] = lambda _: False
+    """Given what sends the last bytes of an answer: keeps it until the record of the exchange is written, and
+    says whether it does.
+    """
+    unheard: Callable[[Unheard], None] = lambda _: None
+    """Told of each before its answer leaves."""
+
+
+class Shared:
+    """What each connection reads of its listener.
+
+    `handler` and `records` may be replaced at any time: requests handled from then on go to the new ones.
+    """
+
+    def __init__(
+        self, handler: Handler, limits: ListenerLimits, gate: Gate, clock: Clock, *, secure: bool
+    ) -> None:
+        """Needs a running event loop."""
+        self.loop = asyncio.get_running_loop()
+        self.handler = handler
+        self.limits = limits
+        self.gate = gate
+        self.records = Records()
+        self.secure = secure
+        self.closing = False
+        self.transaction_ids = TransactionIds()
+        self._clock = clock
+        self.update_date()
+
+    def update_date(self) -> None:
+        """Write the Date line anew, which answers carry until the next time."""
+        self.date = b"Date: " + formatdate(self._clock.now(), usegmt=True).encode("ascii")
+
+    async def refuse_busy(self, exchange: Exchange) -> Response:
+        """Answer for the handler while the gate has no room."""
+        self.records.unheard(
+            Unheard(
+                exchange.peer, exchange.transaction_id, 503, "too many exchanges at once", exchange.request
+            )
+        )
+        return Response(503, Headers([(b"Retry-After", b"1")]))
+
+    async def ping(self, exchange: Exchange) -> Response:  # noqa: ARG002 - it is the same for everybody
+        """Answer what is asked about the server itself: that it is there (RFC 9110 section 9.3.7)."""
+        return Response(200)
