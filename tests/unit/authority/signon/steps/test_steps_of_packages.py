@@ -4,15 +4,24 @@ import sys
 
 import pytest
 
+from deputize.authority.directory.service import open_directory
+from deputize.authority.environment_file import Application, apply
+from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.signon import pages
 from deputize.authority.signon.steps import STEPS
+from deputize.authority.storage import open_store
 from deputize.kernel.errors import ConfigurationError
 from deputize.oauth.records.directory import Policy, Step
 from support.agent_delegation import AGREEMENT_ID, POLICY_NAME, REDIRECT_URI
+from support.databases import new_database
 
 MODULE = """
 from deputize.authority.signon.pages import Problem
-from deputize.authority.signon.step import Again, Done, SignOnStep
+from deputize.authority.signon.step import Again, Done, SignOnStep, StepSettings
+
+
+class HouseRulesSettings(StepSettings):
+    rules: str
 
 
 def is_due(step, situation):
@@ -30,7 +39,9 @@ async def submit(step, situation, language, form, services):
     return Done(note=f"rules-{situation.signed_on.user.id}")
 
 
-HOUSE_RULES = SignOnStep("HOUSE_RULES", "house_rules", "deputize_house_rules", is_due, page_values, submit)
+HOUSE_RULES = SignOnStep(
+    "HOUSE_RULES", "house_rules", "deputize_house_rules", is_due, page_values, submit, HouseRulesSettings
+)
 """
 TEMPLATE = """{% extends "layout.html" %}
 {% block title %}{{ t("house_rules.title") }}{% endblock %}
@@ -125,6 +136,38 @@ async def test_it_cannot_be_left_out_and_speaks_the_reader_s_language_as_far_as_
     assert browser.heading == "Hausordnung"
     await browser.get(authority.authorize_url(prompt="none"))
     assert browser.answer["error"] == "interaction_required"
+
+
+FILE = """
+environment: House
+policies:
+  - name: Rules
+    steps:
+      - login: {}
+      - house_rules: { rules: No smoking }
+"""
+
+
+async def apply_file(authority, tmp_path, text):
+    async with open_store(new_database(tmp_path / "applied")) as store:
+        application = Application(text.encode(), "house.yaml", {}.get, False, False, None)
+        await apply(application, store, authority.services.passwords, authority.clock)
+        directory = await open_directory(store.directory_rows, authority.base_url, authority.clock)
+    (environment,) = directory.current.environments.values()
+    return environment.policies["Rules"].steps
+
+
+async def test_an_environment_file_uses_it_like_any_other(package, authority, tmp_path):
+    assert await apply_file(authority, tmp_path, FILE) == (
+        Step("LOGIN", {}),
+        Step("HOUSE_RULES", {"rules": "No smoking"}),
+    )
+
+
+async def test_its_settings_are_checked_when_a_file_is_applied(package, authority, tmp_path):
+    with pytest.raises(EnvironmentFileInvalid) as raised:
+        await apply_file(authority, tmp_path, FILE.replace("rules: No smoking", "rule: No smoking"))
+    assert "/policies/0/steps/1/house_rules/rule: 'rule' is not known here" in str(raised.value)
 
 
 @pytest.mark.parametrize(
