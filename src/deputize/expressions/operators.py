@@ -155,14 +155,6 @@ def _align(value: Value, other: Value) -> Value:
     return value if number is None else number
 
 
-def _same_spelled(left: Value, right: Value) -> bool:
-    return equals(_align(left, right), _align(right, left))
-
-
-def _order_spelled(left: Value, right: Value) -> int:
-    return order(_align(left, right), _align(right, left))
-
-
 def as_spelled_number(value: Value) -> Number:
     """`value` if it is a number, or the number that it spells. Raises `OperandError`."""
     number = parse_number(value) if isinstance(value, str) else None
@@ -186,7 +178,10 @@ def is_empty(value: Value) -> bool:
     return is_absent(value)
 
 
-_GATEWAY_COMPARISONS = _compare(_same_spelled, _order_spelled)
+_GATEWAY_COMPARISONS = _compare(
+    lambda left, right: equals(_align(left, right), _align(right, left)),
+    lambda left, right: order(_align(left, right), _align(right, left)),
+)
 
 GATEWAY_BINARY: Binaries = {
     **_GATEWAY_COMPARISONS,

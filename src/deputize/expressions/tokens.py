@@ -195,10 +195,6 @@ def _as_boolean(value: JsonValue) -> bool:
     return known[value.strip().lower()]
 
 
-def _as_string(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
 def _check_text(value: JsonValue) -> str:
     if not isinstance(value, str):
         raise _Unfit("a text")
@@ -250,7 +246,7 @@ TRANSFORMATIONS: Mapping[str, Callable[[JsonValue], JsonValue]] = {
     "$int": _as_integer,
     "$number": _as_number,
     "$bool": _as_boolean,
-    "$string": _as_string,
+    "$string": lambda value: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False),
     "$array": _as_array,
     "$list": _as_list,
     "$object": _as_object,
