@@ -51,3 +51,17 @@ def test_no_page_or_file_names_a_package_registry():
         if not {".venv", ".git", "build", "var", "node_modules"} & set(path.relative_to(ROOT).parts)
     ]
     assert [path.name for path in own if hosts.search(path.read_text("utf-8", "ignore"))] == []
+
+
+SOURCE_PATH = re.compile(r"`((?:[a-z0-9_]+/)+(?:[a-z0-9_]+\.py)?)`")
+"""A folder or a file of the source, as pages write it: from the package down."""
+
+
+@pytest.mark.parametrize("page", ["docs/explanation/architecture.md", "CONTRIBUTING.md"])
+def test_the_files_that_lead_newcomers_exist(page):
+    roots = (ROOT / "src" / "deputize", ROOT / "src" / "deputize" / "authority", ROOT)
+    told = [
+        path for path in SOURCE_PATH.findall((ROOT / page).read_text("utf-8")) if path.partition("/")[0] != "deputize"
+    ]
+    assert len(told) > 5
+    assert [path for path in told if not any((root / path).exists() for root in roots)] == []

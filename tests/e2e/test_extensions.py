@@ -1,0 +1,191 @@
+"""The example package that adds one of each, installed beside the real programs."""
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import tomllib
+from pathlib import Path
+
+import httpx2
+import pytest
+from demo.programs import DEPUTIZE, tail, until
+
+from support.patience import PATIENCE
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "extensions"
+TOKEN = "a-token-that-nobody-issued"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder for PYTHONPATH that holds the package as an installer leaves it."""
+    site = tmp_path_factory.mktemp("site")
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["project"]
+    metadata = site / "deputize_extensions-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 1.0\n")
+    groups = [
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
+        for group, entries in project["entry-points"].items()
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(groups))
+    (site / "deputize_extensions").symlink_to(EXAMPLE / "deputize_extensions")
+    return site
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(command, ready_url, folder, site, **environment):
+    """The program with the package on its path, until the block ends."""
+    log = folder / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            (*DEPUTIZE, *command),
+            env={**os.environ, "PYTHONPATH": str(site), **environment},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+
+        def is_ready():
+            assert process.poll() is None, tail(log)
+            with contextlib.suppress(httpx2.HTTPError):
+                return httpx2.get(ready_url).status_code == 200
+            return False
+
+        until(is_ready, bool, PATIENCE)
+        yield
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def write_gateway(folder, port, admin_port, collector_port):
+    routes = folder / "config" / "routes"
+    routes.mkdir(parents=True)
+    admin = {
+        "adminConnector": {"host": "localhost", "port": admin_port},
+        "connectors": [{"host": "localhost", "port": port}],
+    }
+    (folder / "config" / "admin.json").write_text(json.dumps(admin))
+    digest = hashlib.sha256(TOKEN.encode()).hexdigest()
+    route = {
+        "name": "teapot",
+        "auditService": "Collected",
+        "heap": [
+            {
+                "name": "Collected",
+                "type": "AuditService",
+                "config": {
+                    "eventHandlers": [
+                        {
+                            "class": "com.example.audit.UdpAuditEventHandler",
+                            "config": {"name": "udp", "topics": ["access"], "port": collector_port},
+                        }
+                    ]
+                },
+            },
+            {"name": "Store", "type": "PrefixedEnvSecretStore", "config": {"prefix": "ACME"}},
+            {"name": "HexStore", "type": "SystemAndEnvSecretStore", "config": {"format": "HEX"}},
+        ],
+        "handler": {
+            "type": "Chain",
+            "config": {
+                "filters": [
+                    {"type": "StampFilter", "config": {"value": "${mask('ada@example.com')}"}},
+                    {
+                        "type": "OAuth2ResourceServerFilter",
+                        "config": {
+                            "requireHttps": False,
+                            "scopes": ["tea"],
+                            "accessTokenResolver": {
+                                "type": "ListedTokensAccessTokenResolver",
+                                "config": {"tokens": {digest: {"sub": "machine", "scope": "tea"}}},
+                            },
+                        },
+                    },
+                    {
+                        "type": "ThrottlingFilter",
+                        "config": {
+                            "requestGroupingPolicy": "all",
+                            "throttlingRatePolicy": {
+                                "type": "FixedRatePolicy",
+                                "config": {"numberOfRequests": 2, "duration": "1 hour"},
+                            },
+                        },
+                    },
+                    *(
+                        {
+                            "type": "HttpBasicAuthenticationClientFilter",
+                            "config": {
+                                "username": "us",
+                                "passwordSecretId": "kettle.secret",
+                                "secretsProvider": store,
+                            },
+                        }
+                        for store in ("Store", "HexStore")
+                    ),
+                ],
+                "handler": {"type": "TeapotHandler"},
+            },
+        },
+    }
+    (routes / "teapot.json").write_text(json.dumps(route))
+
+
+def test_a_gateway_uses_what_a_package_adds(site, tmp_path):
+    port, admin_port = free_port(), free_port()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
+        collector.bind(("127.0.0.1", 0))
+        collector.settimeout(PATIENCE)
+        write_gateway(tmp_path, port, admin_port, collector.getsockname()[1])
+        with serving(
+            ("gateway", "serve", "--instance", str(tmp_path)),
+            f"http://localhost:{admin_port}/health/ready",
+            tmp_path,
+            site,
+            ACME_KETTLE_SECRET="whistle",
+            KETTLE_SECRET=b"whistle".hex(),
+        ):
+            url = f"http://localhost:{port}/"
+            answers = [httpx2.get(url, headers={"Authorization": f"Bearer {TOKEN}"}) for _ in range(3)]
+            refused = httpx2.get(url, headers={"Authorization": "Bearer another"})
+            records = [json.loads(collector.recv(65536)) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [418, 418, 429]
+    assert [answer.headers["x-stamp"] for answer in answers] == ["a***@example.com"] * 3
+    assert answers[0].text == "short and stout"
+    assert refused.status_code == 401
+    assert [record["response"]["statusCode"] for record in records] == ["418", "418", "429", "401"]
+    assert records[0]["userId"] == "machine"
+
+
+def test_a_package_that_cannot_be_used_stops_the_start_and_is_named(site, tmp_path):
+    write_gateway(tmp_path, free_port(), free_port(), free_port())
+    spoilt = tmp_path / "spoilt"
+    metadata = spoilt / "spoilt-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: spoilt\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[deputize.gateway]\nx = deputize_extensions.gateway:nothing\n"
+    )
+    checked = subprocess.run(
+        (*DEPUTIZE, "gateway", "check", "--instance", str(tmp_path)),
+        env={**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{spoilt}"},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert checked.returncode == 1
+    assert "the entry point 'x' of spoilt: deputize_extensions.gateway:nothing cannot be imported" in (
+        checked.stdout + checked.stderr
+    )
+    assert "repair or remove spoilt" in checked.stdout + checked.stderr
