@@ -59,9 +59,13 @@ SOURCE_PATH = re.compile(r"`((?:[a-z0-9_]+/)+(?:[a-z0-9_]+\.py)?)`")
 
 @pytest.mark.parametrize("page", ["docs/explanation/architecture.md", "CONTRIBUTING.md"])
 def test_the_files_that_lead_newcomers_exist(page):
-    roots = (ROOT / "src" / "deputize", ROOT / "src" / "deputize" / "authority", ROOT)
+    source = ROOT / "src" / "deputize"
+    inner = ("", "gateway", "authority", "authority/signon", "http")
+    roots = (ROOT, *(source / name for name in inner))
     told = [
-        path for path in SOURCE_PATH.findall((ROOT / page).read_text("utf-8")) if path.partition("/")[0] != "deputize"
+        path
+        for path in SOURCE_PATH.findall((ROOT / page).read_text("utf-8"))
+        if path.partition("/")[0] != "deputize"
     ]
     assert len(told) > 5
     assert [path for path in told if not any((root / path).exists() for root in roots)] == []
