@@ -1,5 +1,6 @@
 """The example package that adds one of each, installed beside the real programs."""
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from demo.client import Agent
+from demo.person import Person
 from demo.programs import DEPUTIZE, tail, until
 
 from support.patience import PATIENCE
@@ -189,3 +192,66 @@ def test_a_package_that_cannot_be_used_stops_the_start_and_is_named(site, tmp_pa
         checked.stdout + checked.stderr
     )
     assert "repair or remove spoilt" in checked.stdout + checked.stderr
+
+
+ENVIRONMENT = """
+environment: Extended
+default_policy: Rules-Login
+resources:
+  - name: agent
+    audience: agent
+    attributes:
+      - { name: sub, mapping: Username }
+      - { name: initials, expression: "#people.initials('Ada Lovelace')" }
+    scopes: [{ name: agent }]
+policies:
+  - name: Rules-Login
+    steps:
+      - login: {}
+      - house_rules: { rules: No smoking }
+agents:
+  - name: Machine
+    enabled: true
+    client_auth: api_key
+    grants: ["urn:example:oauth:grant-type:minute"]
+    redirect_uris: ["http://localhost:3000/callback"]
+    scopes: { agent: [agent] }
+    policies: [Rules-Login]
+users:
+  - { username: ada, password: "correct horse battery staple" }
+"""
+
+
+def test_an_authority_uses_what_a_package_adds(site, tmp_path):
+    data, secrets_file, port = tmp_path / "data", tmp_path / "secrets.json", free_port()
+    base = f"http://localhost:{port}"
+    (tmp_path / "environment.yaml").write_text(ENVIRONMENT)
+    apply = (*DEPUTIZE, "apply", str(tmp_path / "environment.yaml"), "--data", str(data))
+    done = subprocess.run(
+        (*apply, "--base-url", base, "--secrets-out", str(secrets_file)),
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    secrets = json.loads(secrets_file.read_text("utf-8"))
+    issuer, agent = secrets["issuer"], secrets["agents"]["Machine"]
+    command = ("authority", "serve", "--data", str(data), "--port", str(port), "--base-url", base)
+    with serving(command, f"{base}/health/ready", tmp_path, site):
+        metadata = httpx2.get(f"{issuer}/.well-known/openid-configuration").json()
+        answer = httpx2.post(
+            f"{issuer}/token",
+            data={"grant_type": "urn:example:oauth:grant-type:minute", "scope": "agent"},
+            headers={"Authorization": f"ApiKey {agent['id']}.{agent['secret']}"},
+        )
+        person = Person("ada", "correct horse battery staple")
+        Agent(agent["id"], agent["secret"], issuer, "http://localhost:3000/callback").code(person)
+    assert "urn:example:oauth:grant-type:minute" in metadata["grant_types_supported"]
+    assert "api_key" in metadata["token_endpoint_auth_methods_supported"]
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["expires_in"] == 60
+    claims = json.loads(base64.urlsafe_b64decode(answer.json()["access_token"].split(".")[1] + "=="))
+    assert claims["initials"] == "AL"
+    assert "House rules" in person.pages

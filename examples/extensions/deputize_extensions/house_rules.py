@@ -1,7 +1,14 @@
 """A sign-on step: the user has to read the house rules each time."""
 
 from deputize.authority.signon.pages import Problem
-from deputize.authority.signon.step import Again, Done, SignOnStep
+from deputize.authority.signon.step import Again, Done, SignOnStep, StepSettings
+
+
+class Settings(StepSettings):
+    """Written `house_rules: { rules: No smoking }` in an environment file."""
+
+    rules: str
+    """What the page shows."""
 
 
 def is_due(step, situation):
@@ -22,4 +29,4 @@ async def submit(step, situation, language, form, services):
     return Done(note=f"rules-{situation.signed_on.user.id}")
 
 
-HOUSE_RULES = SignOnStep("HOUSE_RULES", "house_rules", __package__, is_due, page_values, submit)
+HOUSE_RULES = SignOnStep("HOUSE_RULES", "house_rules", __package__, is_due, page_values, submit, Settings)
