@@ -1,6 +1,4 @@
-"""JWTs in compact serialisation (RFC 7515, RFC 7519), signed by the current key and verified with the key
-they name.
-"""
+"""JWTs in compact serialisation (RFC 7515, RFC 7519), signed by the current key, verified by the named one."""
 
 import json
 from collections import OrderedDict
@@ -79,32 +77,37 @@ class Verifier:
     def verify(
         self, token: str, ring: KeyRing, issuer: str, now: float, typ: str = ACCESS_TOKEN_TYPE
     ) -> JsonObject:
-        """As the function `verify`."""
+        """Do what the function `verify` does, and check a signature that was seen before no second time."""
         digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
-        signed = self._remembered(digest, ring, typ)
-        if signed is None:
-            signed = _verify_signature(token, ring, typ)
-            self._remember(digest, signed)
-        return _check_claims(signed.claims, issuer, now)
-
-    def _remembered(self, digest: bytes, ring: KeyRing, typ: str) -> _Signed | None:
         signed = self._seen.get(digest)
-        if signed is None or signed.typ != typ:
-            return None
-        key = ring.find(signed.key.kid)
-        if key is None or key.private_jwk != signed.key.private_jwk:
-            return None
-        self._seen.move_to_end(digest)
-        return signed
-
-    def _remember(self, digest: bytes, signed: _Signed) -> None:
+        key = ring.find(signed.key.kid) if signed and signed.typ == typ else None
+        if signed and key and (key is signed.key or key.private_jwk == signed.key.private_jwk):
+            self._seen.move_to_end(digest)
+            return _check_claims(signed.claims, issuer, now)
+        signed = _verify_signature(token, ring, typ)
         self._seen[digest] = signed
         if len(self._seen) > self._capacity:
             self._seen.popitem(last=False)
+        return _check_claims(signed.claims, issuer, now)
 
 
 def _verify_signature(token: str, ring: KeyRing, typ: str) -> _Signed:
-    key = _named_key(_header(token), ring, typ)
+    """The claims that a key of the ring signed. Raises `TokenInvalid`."""
+    encoded, dot, _ = token.partition(".")
+    if len(token) > MAX_TOKEN or not dot or len(encoded) > MAX_HEADER:
+        raise TokenInvalid("not a JWT, or too large a one")
+    try:
+        header = _json_object(urlsafe_b64decode(encoded.encode("ascii")), "header")
+    except ValueError as error:
+        raise TokenInvalid("the header is not base64url") from error
+    kid = header.get("kid")
+    key = ring.find(kid) if isinstance(kid, str) else None
+    if key is None:
+        raise TokenInvalid("names no key of this environment")
+    if header.get("alg") != key.algorithm:
+        raise TokenInvalid("its algorithm is not the named key's")
+    if header.get("typ") != typ:
+        raise TokenInvalid(f"its type is not {typ}")
     try:
         signature = jws.deserialize_compact(token, key.parsed, algorithms=[key.algorithm])
     except (JoseError, ValueError) as error:
@@ -114,18 +117,8 @@ def _verify_signature(token: str, ring: KeyRing, typ: str) -> _Signed:
 
 @lru_cache(maxsize=256)
 def _protected_header(algorithm: str, kid: str, typ: str) -> bytes:
-    """Encoded as it begins every token of a key and type."""
+    """The encoded header, the same for every token of a key and type."""
     return json_b64encode({"alg": algorithm, "kid": kid, "typ": typ})
-
-
-def _header(token: str) -> JsonObject:
-    encoded, dot, _ = token.partition(".")
-    if len(token) > MAX_TOKEN or not dot or len(encoded) > MAX_HEADER:
-        raise TokenInvalid("not a JWT, or too large a one")
-    try:
-        return _json_object(urlsafe_b64decode(encoded.encode("ascii")), "header")
-    except ValueError as error:
-        raise TokenInvalid("the header is not base64url") from error
 
 
 def _json_object(text: bytes, part: str) -> JsonObject:
@@ -136,18 +129,6 @@ def _json_object(text: bytes, part: str) -> JsonObject:
     if not isinstance(value, Mapping):
         raise TokenInvalid(f"the {part} is not a JSON object")
     return value
-
-
-def _named_key(header: JsonObject, ring: KeyRing, typ: str) -> SigningKey:
-    kid = header.get("kid")
-    key = ring.find(kid) if isinstance(kid, str) else None
-    if key is None:
-        raise TokenInvalid("names no key of this environment")
-    if header.get("alg") != key.algorithm:
-        raise TokenInvalid("its algorithm is not the named key's")
-    if header.get("typ") != typ:
-        raise TokenInvalid(f"its type is not {typ}")
-    return key
 
 
 def _check_claims(claims: JsonObject, issuer: str, now: float) -> JsonObject:

@@ -1,6 +1,4 @@
-"""Who may act for whom: the rules that hold whatever a mapping says (RFC 8693 sections 4.1, 4.4; design.
-
-Delegation).
+"""Who may act for whom: the rules that hold whatever a mapping says (RFC 8693 sections 4.1, 4.4).
 
 The administrator's mapping decides what `act` says, these decide whether it may be issued. Each returns the
 private reason for a refusal, or `None` when there is nothing against it.
@@ -21,6 +19,8 @@ MAX_DEPTH: Final = 5
 MAX_SIZE: Final = 4096
 """Characters of the whole `act` claim as JSON."""
 
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
 Refusal: TypeAlias = str
 
 
@@ -37,10 +37,7 @@ def actors_of(act: JsonValue) -> tuple[JsonObject, ...]:
 
 
 def actor_token_refusal(actor: JsonObject, basis: Basis, client_id: str) -> Refusal | None:
-    """An actor token is a token of the requesting client's own.
-
-    Nobody presents another agent's, a user's or an exchanged one.
-    """
+    """Whether an actor token is the requesting client's own: not another's, not a user's, not exchanged."""
     if basis.client_id != client_id:
         return f"the actor token belongs to the client {basis.client_id!r}, not to {client_id!r}"
     if basis.authentication is not None or len(basis.lineage.segments) != 1 or "act" in actor:
@@ -49,34 +46,34 @@ def actor_token_refusal(actor: JsonObject, basis: Basis, client_id: str) -> Refu
 
 
 def default_act(client_id: str, subject: JsonObject) -> JsonObject:
-    """The `act` of a token exchanged for `subject` where its resource maps none.
-
-    The authenticated client, and who acted before.
-    """
+    """The `act` of an exchanged token whose resource maps none: the client, inside it who acted before."""
     before = subject.get("act")
     return {"sub": client_id} if before is None else {"act": before, "sub": client_id}
 
 
 def act_refusal(act: JsonValue, subject: JsonObject | None, actor: str | None) -> Refusal | None:
-    """Whether a mapped `act` may be issued.
+    """Whether a mapped `act` may be issued: the actor authenticated and permitted, the chain unaltered.
 
-    By the authenticated `actor` (a client id), permitted by the subject token, chain unaltered.
-
-    `act` is `None` when the token would carry none; `subject` is `None` in grants without a subject token.
+    `actor` is the authenticated actor's client id. `act` is `None` when the token would carry none; `subject`
+    is `None` in grants without a subject token.
     """
+    subject = subject or {}
     if act is None:
-        return _dropped_chain(subject)
-    return (
-        _actor_refusal(act, actor)
-        or _permission_refusal(subject or {}, actor)
-        or _chain_refusal(act, subject or {})
-    )
+        # Leaving out who acted before would turn a delegated token into an impersonating one.
+        dropped = subject.get("act") is not None
+        return "the subject token carries act, the issued token would not" if dropped else None
+    if not isinstance(act, Mapping) or not isinstance(act.get("sub"), str):
+        return "the mapping yields an act that is not an object with a sub"
+    if actor is None:
+        return "the mapping yields act, but nobody proved to be the actor: there is no actor token"
+    if act["sub"] != actor:
+        return f"the mapping yields act.sub {act['sub']!r}, the authenticated actor is {actor!r}"
+    return _permission_refusal(subject, actor) or _chain_refusal(act, subject)
 
 
 def default_act_refusal(act: JsonValue, subject: JsonObject, client_id: str) -> Refusal | None:
-    """Whether the default `act` may be issued.
-
-    To the client that holds the subject token, or that it names in `may_act`.
+    """Whether `default_act` may be issued: to the client that holds the subject token or that `may_act`
+    names.
     """
     permitted = None if client_id in _holders(subject) else _permission_refusal(subject, client_id)
     return (
@@ -85,12 +82,10 @@ def default_act_refusal(act: JsonValue, subject: JsonObject, client_id: str) -> 
 
 
 def may_act_refusal(may_act: JsonValue, subject: JsonObject | None, client_id: str) -> Refusal | None:
-    """Whether `may_act` may be issued.
+    """Whether `may_act` may be issued: an exchange hands on a permission that the client has.
 
-    An exchange hands on a permission that the client has, and never makes one.
-
-    Otherwise an agent could exchange another agent's subject token, without an actor, for one that names
-    itself.
+    If it could make one, an agent could exchange another agent's subject token, without an actor, for one
+    that names itself.
     """
     if may_act is None or subject is None:
         return None
@@ -99,9 +94,9 @@ def may_act_refusal(may_act: JsonValue, subject: JsonObject | None, client_id: s
 
 
 def impersonation_refusal(act: JsonValue, subject: JsonObject | None, client_id: str) -> Refusal | None:
-    """Without `act` the issued token is the subject's own.
+    """Whether a token without `act`, which is the subject's own, may be issued.
 
-    Only the client that holds the subject token, or is permitted by it, may ask.
+    Only the client that holds the subject token, or is permitted by it, may ask for one.
     """
     if act is not None or subject is None or client_id in _holders(subject):
         return None
@@ -121,33 +116,11 @@ def scope_refusal(scopes: tuple[str, ...], audience: str, subject: JsonObject) -
 
 
 def exchanged_expiry(expires_at: int, subject: JsonObject, *, may_outlive_subject: bool) -> int:
-    """When an exchanged token expires.
-
-    With the subject token at the latest, unless the resource says that it may outlive it.
-    """
+    """When an exchanged token expires: with its subject token at the latest, unless it may outlive that."""
     subject_expiry = subject.get("exp")
     if may_outlive_subject or not isinstance(subject_expiry, int | float):
         return expires_at
     return min(expires_at, int(subject_expiry))
-
-
-def _dropped_chain(subject: JsonObject | None) -> Refusal | None:
-    """Leaving out who acted before would turn a delegated token into an impersonating one."""
-    if subject is None or subject.get("act") is None:
-        return None
-    return "the subject token carries act, the issued token would not"
-
-
-def _actor_refusal(act: JsonValue, actor: str | None) -> Refusal | None:
-    if not isinstance(act, Mapping) or not isinstance(act.get("sub"), str):
-        return "the mapping yields an act that is not an object with a sub"
-    if actor is None:
-        return "the mapping yields act, but nobody proved to be the actor: there is no actor token"
-    return (
-        None
-        if act["sub"] == actor
-        else f"the mapping yields act.sub {act['sub']!r}, the authenticated actor is {actor!r}"
-    )
 
 
 def _permission_refusal(subject: JsonObject, actor: str | None) -> Refusal | None:
@@ -164,20 +137,18 @@ def _permission_refusal(subject: JsonObject, actor: str | None) -> Refusal | Non
 
 def _chain_refusal(act: JsonValue, subject: JsonObject) -> Refusal | None:
     nested = act.get("act") if isinstance(act, Mapping) else None
-    if _canonical(nested) != _canonical(subject.get("act")):
+    before = subject.get("act")
+    # As JSON, where true is not 1 and 1 is not 1.0. Without a chain there is nothing to write.
+    if not (nested is None and before is None) and _CANONICAL(nested) != _CANONICAL(before):
         return "the act inside act is not the subject token's act: a chain only grows at its head"
     if len(actors_of(act)) > MAX_DEPTH:
         return f"the act chain is deeper than {MAX_DEPTH}"
-    return None if len(_canonical(act)) <= MAX_SIZE else f"the act claim is larger than {MAX_SIZE} characters"
+    return None if len(_CANONICAL(act)) <= MAX_SIZE else f"the act claim is larger than {MAX_SIZE} characters"
 
 
 def _holders(subject: JsonObject) -> tuple[JsonValue, ...]:
     """Whom the token was issued to: an access token says so in `client_id`, an ID token in `aud`."""
     return (subject["client_id"],) if "client_id" in subject else _texts(subject.get("aud"))
-
-
-def _canonical(value: JsonValue) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _texts(value: JsonValue) -> tuple[JsonValue, ...]:

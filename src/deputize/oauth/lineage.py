@@ -115,30 +115,31 @@ def basis_of(claims: JsonObject) -> Basis | None:
 
 def _obtained(claims: JsonObject) -> tuple[tuple[str, str], ...] | None:
     """Audience and scope of the ancestors and of the token; `None` when the claims are of another form."""
-    audience, via = claims.get("aud"), claims.get(VIA_CLAIM, ())
-    own = audience[0] if isinstance(audience, list | tuple) and len(audience) == 1 else audience
-    pairs: list[JsonValue] = [*via] if isinstance(via, list | tuple) else [None]
+    audience, scope, via = claims.get("aud"), claims.get("scope", ""), claims.get(VIA_CLAIM, ())
+    if isinstance(audience, list | tuple) and len(audience) == 1:
+        audience = audience[0]
+    if not isinstance(audience, str) or not isinstance(scope, str) or not isinstance(via, list | tuple):
+        return None
     obtained: list[tuple[str, str]] = []
-    for pair in (*pairs, (own, claims.get("scope", ""))):
+    for pair in via:
         match pair:
-            case [str(name), str(scope)]:
-                obtained.append((name, scope))
+            case [str(its_audience), str(its_scope)]:
+                obtained.append((its_audience, its_scope))
             case _:
                 return None
-    return tuple(obtained)
+    return (*obtained, (audience, scope))
 
 
 def _authentication(claims: JsonObject) -> Authentication | None:
     """The sign-on that the claims tell of; `None` for a machine token, or when a member is missing."""
-    if MACHINE_CLAIM in claims:
-        return None
-    match (
-        claims.get(USER_CLAIM, claims.get("sub")),
-        claims.get("sid"),
-        claims.get("auth_time"),
-        claims.get("acr"),
+    user_id, session_id = claims.get(USER_CLAIM, claims.get("sub")), claims.get("sid")
+    auth_time, acr = claims.get("auth_time"), claims.get("acr")
+    if (
+        isinstance(user_id, str)
+        and isinstance(session_id, str)
+        and isinstance(auth_time, int)
+        and isinstance(acr, str)
+        and MACHINE_CLAIM not in claims
     ):
-        case str(user_id), str(session_id), int(auth_time), str(acr):
-            return Authentication(user_id, session_id, auth_time, acr)
-        case _:
-            return None
+        return Authentication(user_id, session_id, auth_time, acr)
+    return None

@@ -97,57 +97,65 @@ def choose_target(
     wanted, openid = resource_scopes(names), openid_scopes(names)
     granted = _Granted(environment, agent, carries_act)
     named = granted.named(parameters)
-    if not named and openid and not wanted and not user_present:
-        raise InvalidScope("OpenID scopes alone, in a request without a user at the browser")
-    if not named and "openid" in openid and not wanted:
-        return TokenTarget(openid_resource(environment), openid, openid)
+    if openid and not wanted:
+        if not named and not user_present:
+            raise InvalidScope("OpenID scopes alone, in a request without a user at the browser")
+        if not named and "openid" in openid:
+            return TokenTarget(openid_resource(environment), openid, openid)
     later = granted.by_exchange(named, wanted) if user_present else {}
-    wanted = tuple(
-        name for name in wanted if name not in {each for names in later.values() for each in names}
-    )
-    resource = granted.one_of(named, later) or (granted.owning(wanted) if wanted else granted.only())
-    return TokenTarget(resource, granted.scopes(resource, wanted), openid, later)
+    if later:
+        exchanged = {name for names in later.values() for name in names}
+        wanted = tuple(name for name in wanted if name not in exchanged)
+    resource = granted.one_of(named, later) or (granted.owner_of(wanted) if wanted else granted.only())
+    return TokenTarget(resource, granted.choose_scopes(resource, wanted), openid, later)
 
 
-@dataclass(frozen=True, slots=True)
 class _Granted:
-    """The resources an agent was granted scopes of, and whether this grant can use them."""
+    """The resources that an agent was granted scopes of, and whether this grant can use them."""
 
-    environment: Environment
-    agent: Agent
-    carries_act: bool
+    __slots__ = ("agent", "carries_act", "environment", "resources", "scopes")
+
+    def __init__(self, environment: Environment, agent: Agent, carries_act: bool) -> None:  # noqa: FBT001
+        self.environment = environment
+        self.agent = agent
+        self.carries_act = carries_act
+        known = environment.resources
+        self.resources = [known[each] for each in agent.scopes if each in known]
+        self.scopes = {each.id: agent.scopes[each.id] & each.scopes.keys() for each in self.resources}
+        """Resource id to the scopes that were granted and still exist."""
 
     def named(self, parameters: Mapping[str, str]) -> tuple[Resource, ...]:
-        """The resources that `resource` and `audience` name, each once."""
-        audiences = (
-            audience for name in ("resource", "audience") for audience in values_of(parameters, name)
-        )
-        return tuple({resource.id: resource for resource in map(self._of_audience, audiences)}.values())
+        """The resources that `resource` and `audience` name, each once. Raises `InvalidTarget`."""
+        named: dict[str, Resource] = {}
+        for audience in (*values_of(parameters, "resource"), *values_of(parameters, "audience")):
+            resource = self.environment.resource_of_audience(audience)
+            if resource is None or not self.scopes.get(resource.id):
+                raise InvalidTarget(f"{audience[:256]!r} is not a granted resource")
+            named[resource.id] = resource
+        return tuple(named.values())
 
     def by_exchange(self, named: tuple[Resource, ...], wanted: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-        """Those of `wanted` that only an exchange can obtain, by resource id.
+        """Those of `wanted` that only an exchange can obtain, by resource id; none if they are alone.
 
-        Empty when they would stand alone.
-
-        Where such resources are named, they have to be of these, and those named that are not asked for by
-        scope stand with none.
+        Where such resources are named, the scopes have to be theirs; one named of which no scope is asked for
+        is there with none.
         """
         if TOKEN_EXCHANGE not in self.agent.grant_types:
             return {}
-        usable = [each for each in named or self._all() if self._is_usable(each)]
-        direct = {name for each in usable for name in self._scopes(each)}
+        usable = [each for each in named or self.resources if self._is_usable(each)]
+        direct = {name for each in usable for name in self.scopes[each.id]}
         if not (direct.intersection(wanted) or (named and usable)):
             return {}
         named_later = [each for each in named if not self._is_usable(each)]
-        later = named_later or [each for each in self._all() if not self._is_usable(each)]
+        later = named_later or [each for each in self.resources if not self._is_usable(each)]
         owners: dict[str, list[str]] = {each.id: [] for each in named_later}
         for name in (name for name in wanted if name not in direct):
-            owning = [each.id for each in later if name in self._scopes(each)]
-            if len(owning) > 1:
+            owner_ids = [each.id for each in later if name in self.scopes[each.id]]
+            if len(owner_ids) > 1:
                 raise InvalidScope(
                     f"{name!r} stands for several resources, and none is named", SEVERAL_RESOURCES
                 )
-            for resource_id in owning:
+            for resource_id in owner_ids:
                 owners.setdefault(resource_id, []).append(name)
         return {resource_id: tuple(names) for resource_id, names in owners.items()}
 
@@ -162,9 +170,9 @@ class _Granted:
             raise _delegation_required(candidates[0])
         return candidates[0] if candidates else None
 
-    def owning(self, wanted: tuple[str, ...]) -> Resource:
+    def owner_of(self, wanted: tuple[str, ...]) -> Resource:
         """The resource that all of these scopes belong to."""
-        owners = [each for each in self._all() if set(wanted) <= self._scopes(each)]
+        owners = [each for each in self.resources if self.scopes[each.id].issuperset(wanted)]
         usable = [each for each in owners if self._is_usable(each)]
         if len(usable) == 1:
             return usable[0]
@@ -172,14 +180,14 @@ class _Granted:
             raise _delegation_required(owners[0])
         if owners:
             raise InvalidScope("the scopes stand for several resources, and none is named", SEVERAL_RESOURCES)
-        known = {name for each in self._all() for name in self._scopes(each)}
-        if set(wanted) <= known:
-            raise InvalidScope("the scopes belong to several resources", SEVERAL_RESOURCES)
-        raise InvalidScope(f"{sorted(set(wanted) - known)} were not granted")
+        unknown = self._not_granted(wanted)
+        if unknown:
+            raise InvalidScope(f"{unknown} were not granted")
+        raise InvalidScope("the scopes belong to several resources", SEVERAL_RESOURCES)
 
     def only(self) -> Resource:
         """The one resource a request can be for that names neither scope nor resource."""
-        usable = [each for each in self._all() if self._is_usable(each)]
+        usable = [each for each in self.resources if self._is_usable(each)]
         if len(usable) != 1:
             raise InvalidScope(
                 f"names neither scope nor resource, and {len(usable)} resources are eligible",
@@ -187,14 +195,14 @@ class _Granted:
             )
         return usable[0]
 
-    def scopes(self, resource: Resource, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    def choose_scopes(self, resource: Resource, wanted: tuple[str, ...]) -> tuple[str, ...]:
         """The scopes of `resource` to put into the token.
 
         Those wanted, or all granted ones that need not be asked for by name.
         """
-        mine = self._scopes(resource)
+        mine = self.scopes[resource.id]
         foreign = [name for name in wanted if name not in mine]
-        if foreign and set(foreign) <= {name for each in self._all() for name in self._scopes(each)}:
+        if foreign and not self._not_granted(foreign):
             raise InvalidTarget(
                 f"{foreign} belong to another resource than {resource.name!r}",
                 "The scope does not belong to the resource",
@@ -202,7 +210,7 @@ class _Granted:
         if foreign:
             raise InvalidScope(f"{foreign} of {resource.name!r} were not granted")
         chosen = wanted or tuple(
-            name for name in resource.scopes if name in mine and resource.scopes[name].consent == "first"
+            name for name, scope in resource.scopes.items() if name in mine and scope.consent == "first"
         )
         if not chosen:
             raise InvalidScope(
@@ -210,24 +218,11 @@ class _Granted:
             )
         return chosen
 
-    def _of_audience(self, audience: str) -> Resource:
-        resource = self.environment.resource_of_audience(audience)
-        if resource is None or resource.id not in self.agent.scopes or not self._scopes(resource):
-            raise InvalidTarget(f"{audience[:256]!r} is not a granted resource")
-        return resource
-
-    def _all(self) -> list[Resource]:
-        return [
-            self.environment.resources[each]
-            for each in self.agent.scopes
-            if each in self.environment.resources
-        ]
-
-    def _scopes(self, resource: Resource) -> frozenset[str]:
-        return self.agent.scopes[resource.id] & resource.scopes.keys()
+    def _not_granted(self, names: Iterable[str]) -> list[str]:
+        return sorted(set(names).difference(*self.scopes.values()))
 
     def _is_usable(self, resource: Resource) -> bool:
-        return bool(self._scopes(resource)) and (self.carries_act or not resource.delegation_required)
+        return bool(self.scopes[resource.id]) and (self.carries_act or not resource.delegation_required)
 
 
 def _delegation_required(resource: Resource) -> InvalidTarget:

@@ -11,22 +11,23 @@ from deputize.oauth.consents import AgreementMissing, effective_agreements, is_i
 from deputize.oauth.lineage import Basis
 from deputize.oauth.records.directory import Agent, Environment, Resource
 from deputize.oauth.records.store import Grant, TokenState
-from deputize.oauth.resources import format_scope, resource_of, resource_scopes
+from deputize.oauth.resources import OPENID_SCOPES, format_scope, resource_of, resource_scopes
 
 
 def token_refusal(environment: Environment, basis: Basis, state: TokenState, now: float) -> str | None:
     """The private reason why a token with this basis is dead, or `None` while it is alive."""
-    holder = environment.live_terms.get(basis.lineage.terms[-1])
+    terms = basis.lineage.terms
+    holder = environment.live_terms.get(terms[-1])
     if holder is None or holder.id != basis.client_id:
         return f"the client {basis.client_id!r} is gone or disabled, or was so since the token was issued"
-    if not state.revoked.isdisjoint(basis.lineage.jtis):
+    if state.revoked and not state.revoked.isdisjoint(basis.lineage.jtis):
         return "the token, or one it came from, was revoked"
-    refusal = _scope_refusal(environment, basis, state.grant)
+    refusal = _scope_refusal(environment, basis, terms, state.grant)
     who = basis.authentication
     if refusal or who is None:
         return refusal
     grant = state.grant
-    if grant is not None and (grant.authentication != who or grant.client_term != basis.lineage.terms[0]):
+    if grant is not None and (grant.authentication != who or grant.client_term != terms[0]):
         return "the grant is not the one its claims tell of"
     return grant_refusal(environment, state, now)
 
@@ -38,10 +39,8 @@ def grant_refusal(environment: Environment, state: TokenState, now: float) -> st
         return "the grant is gone"
     if grant.ended_at is not None:
         return "the grant was ended: its code was replayed, or its refresh token reused or revoked"
-    client, resource = (
-        environment.live_terms.get(grant.client_term),
-        resource_of(environment, grant.resource_id),
-    )
+    client = environment.live_terms.get(grant.client_term)
+    resource = resource_of(environment, grant.resource_id)
     if client is None or client.id != grant.client_id:
         return (
             f"the client {grant.client_id!r}, which signed the user on, is gone or disabled, or was so since"
@@ -54,8 +53,7 @@ def grant_refusal(environment: Environment, state: TokenState, now: float) -> st
 def coverage_refusal(
     environment: Environment, state: TokenState, client: Agent, resource: Resource, scopes: Collection[str]
 ) -> str | None:
-    """The private reason why the user did not agree that `client` obtains these scopes by exchange, or `None`
-    where they did.
+    """The private reason why `client` may not obtain these scopes by exchange: the user did not agree to it.
 
     Each agreement that the grant's policy prompts for has to cover them; without one, what the administrator
     granted is covered.
@@ -79,11 +77,11 @@ def coverage_refusal(
 def lost_scopes(agent: Agent, resource: Resource | None, scope: str) -> tuple[str, ...]:
     """Those of a token's scopes that are no longer its resource's, or no longer granted to `agent`.
 
-    OpenID scopes always are.
+    OpenID scopes are always granted.
     """
-    names = resource_scopes(name for name in scope.split(" ") if name)
+    names = (name for name in scope.split(" ") if name and name not in OPENID_SCOPES)
     if resource is None:
-        return names
+        return tuple(names)
     offered, granted = resource.scopes, agent.scopes.get(resource.id, frozenset[str]())
     return tuple(name for name in names if name not in offered or name not in granted)
 
@@ -100,23 +98,24 @@ def ancestors_of(
 
 
 def _origin(environment: Environment, grant: Grant) -> tuple[str, str]:
-    """Audience and scope of the token that the grant's code gives.
-
-    An empty audience if its resource is gone.
-    """
+    """Audience and scope of the token that the grant's code gives; no audience if its resource is gone."""
     resource = resource_of(environment, grant.resource_id)
     scopes = grant.scopes if grant.resource_id is None else resource_scopes(grant.scopes)
     return resource.audience if resource else "", format_scope(scopes)
 
 
-def _scope_refusal(environment: Environment, basis: Basis, grant: Grant | None) -> str | None:
+def _scope_refusal(
+    environment: Environment, basis: Basis, terms: tuple[str, ...], grant: Grant | None
+) -> str | None:
     """Why one of the agents on the token's way could not obtain its part today."""
-    left_out = len(basis.lineage.segments) - len(basis.obtained)
-    obtained = (
-        basis.obtained if grant is None or not left_out else (_origin(environment, grant), *basis.obtained)
-    )
-    terms = zip(basis.lineage.terms, basis.lineage.resource_terms, strict=True)
-    for (term, resource_term), (audience, scope) in zip([*terms][-len(obtained) :], obtained, strict=True):
+    obtained = basis.obtained
+    if grant is not None and len(obtained) < len(terms):
+        obtained = (_origin(environment, grant), *obtained)
+    count = len(obtained)
+    resource_terms = basis.lineage.resource_terms
+    for term, resource_term, (audience, scope) in zip(
+        terms[-count:], resource_terms[-count:], obtained, strict=True
+    ):
         agent, resource = environment.live_terms.get(term), environment.resource_of_audience(audience)
         if agent is None:
             return "an agent that it passed through is gone or disabled, or was so since"
