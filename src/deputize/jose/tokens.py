@@ -1,4 +1,4 @@
-"""JWTs in compact serialisation (RFC 7515, RFC 7519), signed by the current key, verified by the named one."""
+"""JWTs in compact serialisation (RFC 7515, RFC 7519): signed by the current key, verified by the named."""
 
 import json
 from collections import OrderedDict
