@@ -1,4 +1,4 @@
-"""Tree to closures, compiled once and run often.
+"""Compile trees to closures, once; they run often.
 
 Steps are not counted one by one: without loops an expression costs exactly as many steps as it has nodes, so
 that number is paid in advance, and a selection or projection pays for its body times its elements before it
@@ -73,7 +73,7 @@ _type_of: Callable[[object], object] = type
 
 @dataclass(frozen=True, slots=True)
 class Semantics:
-    """What operators mean in one dialect. The callables raise `OperandError` for operands they refuse."""
+    """The meaning of operators in one dialect. Its callables raise `OperandError` for what they refuse."""
 
     binary: Mapping[BinaryOperator, Callable[[Value, Value], Value]]
     """Every binary operator but `and` and `or`, which do not always look at their right operand."""
@@ -83,7 +83,7 @@ class Semantics:
     differs_from_null: Callable[[Value], Value]
     """Answer `x != null`, where the null is written."""
     truth: Callable[[Value], bool]
-    """What a value means where a condition is needed."""
+    """Read a value as a condition."""
     functions: Family[Function]
     """Read when an expression calls one: members of other packages are not imported before."""
     decides: bool = False

@@ -1,7 +1,4 @@
-"""What can go wrong with an expression.
-
-Nothing else ever escapes from this package's compile and evaluate calls.
-"""
+"""The errors of expressions. Compiling and evaluating raise no others."""
 
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.redaction import printable
@@ -24,9 +21,7 @@ class ExpressionError(DeputizeError):
 
 
 class ExpressionSyntaxError(ExpressionError):
-    """The text is not an expression of its grammar, uses a disabled feature, or exceeds a limit that is known
-    before it runs.
-    """
+    """The text is not an expression of its grammar, uses a disabled feature, or exceeds a limit."""
 
 
 class EvaluationError(ExpressionError):

@@ -1,4 +1,4 @@
-"""Why a mapping gave what it gave, in sentences an operator can act on."""
+"""Explain why a mapping gave what it gave, in sentences an operator can act on."""
 
 import json
 from collections.abc import Iterator, Mapping

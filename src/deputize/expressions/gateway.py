@@ -126,11 +126,9 @@ class Template:
     source: str
     parts: tuple[Part, ...]
     reads: Mapping[tuple[str, ...], int]
-    """What it reads, as names from the bindings inwards (`("request", "uri", "path")`), and the character
-    where each first stands.
+    """The paths it reads (`("request", "uri", "path")`), each with the character where it first occurs.
 
-    Equal values there give an equal result. A name that goes on inside brackets ends before them, unless they
-    hold a text.
+    The result depends on nothing else. A path ends before brackets that do not hold a literal text.
     """
 
     @property
@@ -206,7 +204,7 @@ def compile_template(source: str) -> Template:
 
 
 def _find_reads(program: Program) -> Iterable[tuple[tuple[str, ...], int]]:
-    """The longest ways from the bindings to what a node reads, and where they begin."""
+    """The longest paths from the bindings to what a node reads, and where they begin."""
     nodes = [node for node, _ in walk(program.tree)]
     continued = {id(step[0]) for node in nodes if (step := _step(node))}
     for node in nodes:
@@ -234,16 +232,14 @@ def _step(node: Node) -> tuple[Node, str] | None:
 class Condition:
     """A compiled condition.
 
-    What is not there is no reason to permit, nor to forbid: `decide` says so, `holds` has to choose.
+    Where it depends on something absent, `decide` says so, while `holds` takes that for equal to nothing.
     """
 
     template: Template
     _deciding: tuple[Part, ...]
 
     def decide(self, bindings: Mapping[str, object]) -> bool | None:
-        """Whether it is true, whatever absent values might have been.
-
-        `None` when that depends on something absent.
+        """Whether it is true, whatever absent values might have been; `None` when it depends on them.
 
         `== null`, `!= null` and `empty` ask about absence itself and are always decided. Raises
         `EvaluationError`.
@@ -261,7 +257,7 @@ class Condition:
         return self._truth(self.template.evaluate(bindings))
 
     def absent(self, bindings: Mapping[str, object]) -> tuple[str, ...]:
-        """The dotted names it reads at which there is nothing."""
+        """The dotted paths it reads at which there is nothing."""
         return tuple(
             ".".join(names)
             for names in self.template.reads

@@ -1,4 +1,4 @@
-"""Text to tokens. What a token looks like depends on the dialect; how texts and numbers are read does not."""
+"""Split text into tokens. Operators and quotes depend on the dialect, numbers and words do not."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -39,7 +39,7 @@ class Vocabulary:
 def operator_pattern(*operators: str) -> re.Pattern[str]:
     """A pattern that matches the longest of `operators`.
 
-    Where one is written with a blank, any white space or none may stand.
+    A blank in an operator stands for any white space or none.
     """
     patterns = (
         _BLANKS.join(map(re.escape, operator.split(" ")))

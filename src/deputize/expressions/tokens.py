@@ -1,4 +1,4 @@
-"""What happens to a configuration file before anything reads it: tokens, then transformations.
+"""Prepare a configuration file before anything else reads it: replace tokens, then apply transformations.
 
 A token `&{name}` is not an expression: it is replaced by text, wherever it stands in a text of the document.
 Replacements may contain tokens again, and so may names and defaults: `&{port.&{stage}|8080}`.
@@ -113,7 +113,7 @@ class _Text:
         return "".join(made)
 
     def find_end(self, text: str, start: int) -> int:
-        """Where the brace stands that closes the token at `start`; braces in defaults come in pairs."""
+        """The position of the brace that closes the token at `start`; braces in defaults come in pairs."""
         open_braces = 0
         for at in range(start + 1, len(text)):
             open_braces += (text[at] == "{") - (text[at] == "}")
@@ -147,7 +147,7 @@ class _Text:
 
 
 def _find_bar(inside: str) -> int:
-    """Where the name ends and the default begins: the first bar outside of inner tokens, or the end."""
+    """The position where the name ends: the first bar outside of inner tokens, or the end."""
     open_braces = 0
     for at, character in enumerate(inside):
         open_braces += (character == "{") - (character == "}")

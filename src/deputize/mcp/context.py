@@ -1,6 +1,4 @@
-"""What `contexts.mcp` tells the filters and expressions of a route about an exchange (gateway reference,
-section 3.5).
-"""
+"""What filters and expressions of a route read in `contexts.mcp` (gateway reference, section 3.5)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -47,10 +45,7 @@ class McpContext:
 
     @property
     def client_info(self) -> str | None:
-        """Name and version the client gives itself.
-
-        In `initialize`, or in every message that describes itself. It proves nothing.
-        """
+        """Name and version that the client claims, in `initialize` or a self-describing message; no proof."""
         frame = self.message.frame
         if frame is None or frame.params is None:
             return None

@@ -34,10 +34,7 @@ class Frame(NamedTuple):
 
 
 def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Rejection:
-    """The one frame that `body` is, or why it is none.
-
-    Broken or ambiguous JSON, a batch, members missing or unknown.
-    """
+    """The one frame in `body`; refuses broken or ambiguous JSON, a batch, and wrong or unknown members."""
     try:
         document = strict_json.loads(body, max_size=max_size)
     except JsonError as error:
@@ -66,9 +63,9 @@ def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Re
 
 
 def read_request_id(body: bytes) -> RequestId | None:
-    """The id of the request in `body`, also where the rest of it is refused.
+    """The id of the request in `body`, even when the rest of it is refused.
 
-    `None` for all else, and for an id in doubt.
+    `None` for other messages, and where the id is missing, repeated or of a wrong type.
     """
     members = strict_json.loads_members(body, frozenset({"id", "result", "error"}))
     identity = members.get("id")
@@ -166,9 +163,9 @@ MIRRORED: Final = frozenset(
 
 
 class PolicyKey(NamedTuple):
-    """A method and the names it acts on, by which tool-level policies, routing headers and records go.
+    """A method and the names it acts on: the key of tool-level policies, routing headers and records.
 
-    None for listings, one for most, any number for `subscriptions/listen`.
+    No name for listings, one for most, any number for `subscriptions/listen`.
     """
 
     method: str

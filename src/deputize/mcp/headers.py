@@ -1,6 +1,4 @@
-"""The header fields that MCP gives a meaning, read once and each at most once (mcp reference, sections 1.3
-and 2.1).
-"""
+"""Read the header fields that MCP gives a meaning (mcp reference, sections 1.3 and 2.1)."""
 
 import base64
 import binascii
@@ -69,18 +67,12 @@ def read_fields(raw: Iterable[tuple[bytes, bytes]]) -> RoutingFields | Rejection
 
 
 def is_session(value: str) -> bool:
-    """Whether a server's session id can be passed on.
-
-    Visible ASCII, with room to seal it within `MAX_SESSION`.
-    """
+    """Whether a server's session id is visible ASCII and short enough to be sealed within `MAX_SESSION`."""
     return _SERVERS_SESSION.fullmatch(value) is not None
 
 
 def decode_name(value: str) -> str | None:
-    """The text of an `Mcp-Name` or `Mcp-Param-*` value, unwrapped from `=?base64?…?=`.
-
-    `None` if it is malformed.
-    """
+    """The text of an `Mcp-Name` or `Mcp-Param-*` value, without `=?base64?…?=`; `None` if malformed."""
     wrapped = _WRAPPED.fullmatch(value)
     if wrapped is None:
         return value if _PLAIN.fullmatch(value) else None

@@ -13,10 +13,7 @@ WELL_KNOWN: Final = "/.well-known/oauth-protected-resource"
 
 @dataclass(frozen=True, slots=True)
 class ProtectedResource:
-    """What a client has to know to get a token for a resource.
-
-    All URIs are opaque strings, published as configured.
-    """
+    """What a client has to know to get a token for a resource; URIs are published as configured."""
 
     resource: str
     authorization_servers: tuple[str, ...]
@@ -38,10 +35,7 @@ class ProtectedResource:
 
 
 def well_known_path(resource: str) -> str:
-    """The path of the document.
-
-    The well-known prefix inserted before the resource's own path (RFC 9728 section 3.1).
-    """
+    """The path of the document: the well-known prefix, then the resource's path (RFC 9728 section 3.1)."""
     return WELL_KNOWN + urlsplit(resource).path.rstrip("/")
 
 

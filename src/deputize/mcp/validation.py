@@ -1,6 +1,6 @@
-"""The ladder a client message climbs before it is passed on: small checks, the first refusal wins.
+"""Check a client message before it is passed on; the first refusal wins.
 
-Checks of the head come before the body is read, checks of the frame before those of its era. What passes is
+The head is checked before the body is read, the frame before what its version demands. What passes is
 forwarded as the very bytes that were checked.
 
 Upstreams decide by the header, by `_meta` or by the session which version a message speaks. Where these
@@ -58,7 +58,7 @@ _MODERN: Final = {version: Speech(Era.MODERN, version) for version in versions.M
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What an administrator may decide about the ladder."""
+    """What an administrator may decide about the checks."""
 
     accepted_methods: frozenset[str] = frozenset()
     """Methods of extensions that pass although no version defines them.

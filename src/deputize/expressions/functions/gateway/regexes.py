@@ -1,6 +1,4 @@
-"""Regular expressions in RE2's syntax.
-
-Those that stand in the configuration may use look-around and back-references too.
+"""Regular expressions in RE2's syntax; literal ones may use look-around and back-references too.
 
 A wrong literal pattern fails the load, a wrong computed one the evaluation.
 """

@@ -1,7 +1,4 @@
-"""`#regex`: regular expressions in RE2's syntax.
-
-Those that stand in the mapping may use look-around and back-references too.
-"""
+"""`#regex`: regular expressions in RE2's syntax; literal ones may use look-around and back-references too."""
 
 from deputize.expressions.errors import OperandError
 from deputize.expressions.functions.function import Function, as_text, exactly
