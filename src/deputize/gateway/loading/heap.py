@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from deputize.gateway.config.instance import load_bindings
 from deputize.gateway.config.properties import Properties
@@ -174,7 +174,8 @@ class Heap:
         return self._built[name]
 
     def _build_inline(self, members: Mapping[str, JsonValue], position: Position) -> object:
-        return self._build(Declaration(members, position), cast("str", members.get("name", "")))
+        name = members.get("name")
+        return self._build(Declaration(members, position), name if isinstance(name, str) else "")
 
     def _build(self, declaration: Declaration, name: str) -> object:
         """Find the type, validate the config, build, decorate. Raises `ConfigurationError`."""
@@ -220,7 +221,7 @@ class Heap:
         faults = Faults()
         config = faults.attempt(validate, heap_type.Config, written, position, bindings)
         if config is not None:
-            owner = cast("str", declaration.members["type"])
+            owner = str(declaration.members["type"])
             self.deployment.warnings += warnings_about(config, position, owner)
             for pointer, template in expressions(config, position.pointer):
                 faults.attempt(context.examine, template, Position(position.file, pointer))
