@@ -9,8 +9,7 @@ import httpx2
 from mcp_types import Tool
 
 from agent.errors import AgentError
-from agent.responder import Responder
-from agent.tools import connected
+from agent.tools import Responder, connected
 
 PROMPT = "Enter your message (or 'exit|quit|q'): "
 GOODBYE = "Goodbye!"

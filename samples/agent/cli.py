@@ -23,8 +23,8 @@ from agent.errors import AgentError
 from agent.models import language_model
 from agent.oauth import Credentials, TokenEndpoint
 from agent.planner import Planner
-from agent.responder import Responder
 from agent.signon import SignOn
+from agent.tools import Responder
 
 REQUEST_SECONDS = 30.0
 STREAM_SECONDS = 300.0

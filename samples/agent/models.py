@@ -12,7 +12,7 @@ import httpx2
 from mcp_types import Tool
 
 from agent.errors import AgentError
-from agent.responder import Call
+from agent.tools import Call
 
 MAX_ROUNDS = 8
 MAX_TOKENS = 2048

@@ -13,7 +13,7 @@ from mcp_types import Tool
 
 from agent import arguments, when
 from agent.arguments import Parameter
-from agent.responder import Ask, Call
+from agent.tools import Ask, Call
 
 NAME_WEIGHT, TITLE_WEIGHT, DESCRIPTION_WEIGHT, PARAMETER_WEIGHT, TIME_WEIGHT = 3.0, 2.0, 1.0, 0.5, 2.0
 MAX_QUESTIONS = 5

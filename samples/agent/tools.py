@@ -1,8 +1,11 @@
-"""The MCP server's tools. Every question gets a connection of its own: sessions end while a user thinks."""
+"""The MCP server's tools, and what answers with their help.
+
+Every question gets a connection of its own: sessions end while a user thinks.
+"""
 
 import contextlib
-from collections.abc import AsyncGenerator
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import Any, Protocol
 
 import httpx2
 from mcp import Client, MCPError
@@ -12,6 +15,20 @@ from mcp_types import CallToolResult, TextContent, Tool
 from agent.errors import AgentError
 
 MAX_PAGES = 20
+
+Call = Callable[[str, dict[str, Any]], Awaitable[str]]
+"""Calls the named tool with these arguments; its answer as text, also when the tool reports an error."""
+
+Ask = Callable[[str], Awaitable[str | None]]
+"""Asks the person at the terminal; None when nobody is there."""
+
+
+class Responder(Protocol):
+    """Turns a prompt into an answer, with the help of tools."""
+
+    async def respond(self, prompt: str, tools: Sequence[Tool], call: Call) -> str:
+        """The answer. Raises `AgentError` when there is none."""
+        ...
 
 
 class Tools:

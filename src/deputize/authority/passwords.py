@@ -1,4 +1,4 @@
-"""Argon2id off the event loop, bounded, and as slow for a user who does not exist as for one who does."""
+"""Passwords: Argon2id in threads, bounded, and as slow for a user who does not exist as for one who does."""
 
 import asyncio
 import os
@@ -52,24 +52,31 @@ class Passwords:
         self._nobody = "$".join(("$argon2id$v=19", cost, *noise))
 
     async def verify(self, password_hash: str, password: str, source: str = "") -> bool:
-        """Whether `password` is the one hashed.
+        """Return whether `password` is the one hashed. Raises `TooBusy`.
 
         An empty hash is checked against a dummy, takes as long, and is false.
         """
+
+        def check() -> bool:
+            try:
+                return len(password) <= MAX_LENGTH and self._hasher.verify(
+                    password_hash or self._nobody, password
+                )
+            except (VerificationError, InvalidHashError):
+                return False
+
         if self._by_source[source] >= self._of_one_source:
             raise TooBusy("too many passwords of one source are being checked")
         self._by_source[source] += 1
         try:
-            return await self._in_thread(
-                partial(self._matches, password_hash or self._nobody, password)
-            ) and bool(password_hash)
+            return await self._in_thread(check) and bool(password_hash)
         finally:
             self._by_source[source] -= 1
             if not self._by_source[source]:
                 del self._by_source[source]
 
     async def hash(self, password: str) -> str:
-        """The Argon2id hash to store for a password. Raises `TooBusy` as `verify` does."""
+        """Compute the Argon2id hash to store for a password. Raises `TooBusy`."""
         return await self._in_thread(partial(self._hasher.hash, password))
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
@@ -80,12 +87,6 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._pool, work)
         finally:
             self._room += 1
-
-    def _matches(self, password_hash: str, password: str) -> bool:
-        try:
-            return len(password) <= MAX_LENGTH and self._hasher.verify(password_hash, password)
-        except (VerificationError, InvalidHashError):
-            return False
 
     def close(self) -> None:
         """End the threads."""

@@ -15,7 +15,7 @@ from deputize.oauth.resources import TokenTarget
 class ScopeLine:
     """A scope: its name, and what it allows.
 
-    OpenID scopes have no description, for pages say them in the reader's language.
+    OpenID scopes have no description: pages describe them in the reader's language.
     """
 
     name: str
@@ -54,17 +54,14 @@ class Disclosure:
     covers: Covers
 
     def digest_for(self, *parts: str) -> str:
-        """A value that a form carries, so that nothing else than this is agreed to with it.
-
-        `parts` are what else was shown.
-        """
+        """Compute what a form carries, so that nothing else than this, and `parts`, is agreed to with it."""
         return digest(json.dumps([*parts, asdict(self)]))
 
 
 def disclose(
     environment: Environment, client: Agent, target: TokenTarget, reach: Covers, agreed: Covers
 ) -> Disclosure:
-    """The page for a sign-on of `client` that reaches `reach`, whose user agreed to `agreed` before.
+    """Compute what the page shows when `client` signs a user on to reach `reach`, who agreed to `agreed`.
 
     When that is nothing new, the user is asked for all of it again.
     """
@@ -87,7 +84,7 @@ def disclose(
 def resource_lines(
     environment: Environment, resources: Mapping[str, tuple[str, ...]]
 ) -> tuple[ResourceLine, ...]:
-    """These scopes by resource, as far as the environment still has them."""
+    """Describe these scopes by resource, as far as the environment still has them."""
     lines: list[ResourceLine] = []
     for resource_id, scopes in resources.items():
         resource = environment.resources.get(resource_id)
@@ -104,7 +101,7 @@ def resource_lines(
 
 
 def agent_lines(environment: Environment, covers: Covers, client_id: str) -> tuple[AgentLine, ...]:
-    """What agents other than `client_id` may obtain."""
+    """Describe what agents other than `client_id` may obtain."""
     others = {agent_id: resources for agent_id, resources in covers.items() if agent_id != client_id}
     return tuple(
         AgentLine(environment.agents[each].name, resource_lines(environment, resources))
