@@ -21,16 +21,14 @@ class AuditSink(Protocol):
         ...
 
     def taker(self, topic: str) -> Publish:
-        """What takes one record of `topic`, to be written at the end of this turn of the event loop.
-
-        It never raises.
+        """What takes one record of `topic`, to be written at the end of this turn of the event loop, and
+        never raises.
         """
         ...
 
     def committer(self, topic: str) -> Commit | None:
-        """What takes a record of `topic` and returns when the disk has it, or raises as `Batch.commit`.
-
-        `None`: there is no disk.
+        """What takes a record of `topic` and returns when the disk has it, or raises `OSError` and `NotKept`;
+        `None` where there is no disk.
         """
         ...
 
@@ -41,22 +39,20 @@ class AuditSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditPublisher:
-    """The sinks; without any it does nothing. `strict`: nothing that is recorded happens unrecorded."""
+    """The open sinks of an audit service. `strict`: nothing may happen unrecorded."""
 
     sinks: tuple[AuditSink, ...]
     strict: bool = False
 
     def publisher(self, topic: str) -> Publish | None:
-        """What hands a record of `topic` to its sinks.
-
-        `None` when nobody takes them, so that nothing needs to be observed.
+        """What hands a record of `topic` to its sinks; `None` when none takes them, so that nothing needs to
+        be observed.
         """
         takers = [sink.taker(topic) for sink in self.sinks if topic in sink.topics]
         return partial(_publish, takers) if len(takers) > 1 else next(iter(takers), None)
 
     def committer(self, topic: str) -> Commit | None:
-        """What brings a record of `topic` onto the disk before it returns, and raises as `Batch.commit`.
-
+        """What brings a record of `topic` onto the disk before it returns, or raises `OSError` and `NotKept`;
         `None` unless strict.
         """
         if not self.strict:
@@ -64,20 +60,21 @@ class AuditPublisher:
         takers = [sink for sink in self.sinks if topic in sink.topics]
         lasting = [commit for sink in takers if (commit := sink.committer(topic)) is not None]
         passing = [sink.taker(topic) for sink in takers if sink.committer(topic) is None]
-        return partial(_commit, lasting, passing) if lasting else None
+
+        async def commit_to_all(event: AuditEvent) -> None:
+            kept = False
+            for commit in lasting:
+                try:
+                    await commit(event)
+                except NotKept as error:
+                    # Where one sink has it already, the record is not simply lost.
+                    raise (OSError(*error.args) if kept else error) from error
+                kept = True
+            _publish(passing, event)
+
+        return commit_to_all if lasting else None
 
 
 def _publish(takers: Iterable[Publish], event: AuditEvent) -> None:
     for take in takers:
         take(event)
-
-
-async def _commit(lasting: Iterable[Commit], passing: Iterable[Publish], event: AuditEvent) -> None:
-    kept = False
-    for commit in lasting:
-        try:
-            await commit(event)
-        except NotKept as error:
-            raise (OSError(*error.args) if kept else error) from error
-        kept = True
-    _publish(passing, event)

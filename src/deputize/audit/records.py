@@ -1,10 +1,9 @@
-"""What is written about an exchange.
+"""The records of an exchange, and their JSON text.
 
-Making a record costs one tuple; its JSON text is put together when a batch is written.
-
-The text is assembled by hand: two records a request are the gateway's largest single cost, and this takes a
-third of what building dictionaries for an encoder takes. Every text passes through `_text` but what the
-gateway makes itself: ids, numbers and fixed words. What many records have in common is remembered as text.
+Making a record costs one tuple; its text is put together when a batch is written. It is assembled by hand:
+two records a request are the gateway's largest single cost, and this takes a third of what building
+dictionaries for an encoder takes. Every text passes through `_text` but what the gateway makes itself: ids,
+numbers and fixed words. What many records have in common is remembered as text.
 
 Names that the original publishes are kept (gateway reference, sections 3.4 and 7.3); the rest is our
 superset.
@@ -116,11 +115,11 @@ class AccessEvent(NamedTuple):
 
     @property
     def topic(self) -> str:
-        """As `AuditEvent.topic`."""
+        """`access`."""
         return ACCESS
 
     def json(self) -> str:
-        """As `AuditEvent.json`."""
+        """One JSON object in ASCII on one line."""
         transaction, path = self.transaction_id, None if self.target is None else self.target.path
         number, name = _ACCESS_NAMES[self.part]
         return (
@@ -171,11 +170,11 @@ class McpEvent(NamedTuple):
 
     @property
     def topic(self) -> str:
-        """As `AuditEvent.topic`."""
+        """`mcp`."""
         return MCP
 
     def json(self) -> str:
-        """As `AuditEvent.json`."""
+        """One JSON object in ASCII on one line."""
         transaction, subject = self.transaction_id, self.subject
         known = _call(self.message_type, self.method, self.param, self.protocol_version)
         tool = _text(self.param) if self.method == "tools/call" else "null"
@@ -187,7 +186,8 @@ class McpEvent(NamedTuple):
             f'"transactionId":"{transaction}",{_identity(subject)},'
             f'"client":{{{_address(self.peer)},{known},"info":{_text(self.client_info)}}},"server":{{"info":{_text(self.server_info)}}},{_delegation(subject)},'
             f'"tool":{tool},"decision":{_DECISIONS[self.permitted]},"reason":{_text(self.reason)},'
-            f'"errorCode":{_number(self.error_code)},"sessionId":{_text(self.session_id)},'
+            f'"errorCode":{"null" if self.error_code is None else self.error_code},'
+            f'"sessionId":{_text(self.session_id)},'
             f'"response":{_response(self.part, self.status, self.elapsed)},"ig":{{{_route(self.route)}}}}}'
         )
 
@@ -254,7 +254,7 @@ def _address(peer: Peer) -> str:
 @lru_cache(maxsize=256)
 def _what(secure: bool, method: str | None, origin: Origin | None, path: str | None) -> str:  # noqa: FBT001 - lru_cache is quicker with positions
     address = None if path is None else f"{origin or ''}{path}"
-    return f'"secure":{_flag(secure)},"method":{_text(method)},"path":{_text(address)}'
+    return f'"secure":{"true" if secure else "false"},"method":{_text(method)},"path":{_text(address)}'
 
 
 @lru_cache(maxsize=256)
@@ -301,14 +301,6 @@ def _text(value: str | None) -> str:
 
 def _texts(values: Iterable[str]) -> str:
     return "[" + ",".join([_quoted(value) for value in values]) + "]"
-
-
-def _number(value: int | None) -> str:
-    return "null" if value is None else str(value)
-
-
-def _flag(value: bool) -> str:  # noqa: FBT001 - it is the value
-    return "true" if value else "false"
 
 
 def cut(text: str) -> str:

@@ -93,9 +93,8 @@ class Trail:
         self._due.append(flush)
 
     def hold(self, then: Callable[[], None]) -> bool:
-        """Call `then` behind the writes of this turn.
-
-        `False`, and it is not called, when nothing is to be written.
+        """Call `then` behind the writes of this turn. `False`, and it is not called, when nothing is to be
+        written.
         """
         if self._due:
             self._held.append(then)
@@ -136,9 +135,8 @@ class Durability(NamedTuple):
     """How what was written gets onto the disk."""
 
     syncing: Callable[[], Callable[[], None]]
-    """Called on the event loop.
-
-    What it returns is called in a thread and returns when the disk has it, or raises `OSError`.
+    """Called on the event loop; what it returns is called in a thread and returns when the disk has it, or
+    raises `OSError`.
     """
     thread: Executor
     seconds: float = 10.0
@@ -177,7 +175,7 @@ class Batch:
 
     @property
     def waiting(self) -> int:
-        """As `Writer.waiting`."""
+        """Records that are kept until they can be written."""
         return len(self._events) + self._unwritten.count(b"\n")
 
     def add(self, event: AuditEvent) -> None:
@@ -192,9 +190,8 @@ class Batch:
     async def commit(self, event: AuditEvent) -> None:
         """Write `event` and wait until the disk has it, together with others that come meanwhile.
 
-        Needs `durability`.
-
-        Raises `OSError` when the disk cannot have it now, and `NotKept` while that is known beforehand.
+        Needs `durability`. Raises `OSError` when the disk cannot have it now, and `NotKept` while that is
+        known beforehand.
         """
         if self._durability is None or self.is_failing:
             raise NotKept(errno.EIO, "records cannot be brought onto the disk")
@@ -230,7 +227,7 @@ class Batch:
         self._trail.leave(self)
 
     def _flush(self) -> None:
-        """Write everything, unless there is trouble, whose end is looked for less often."""
+        """Write everything. While writing fails, `_try_again` does, and less often."""
         if self.is_failing:
             return
         try:
@@ -250,7 +247,7 @@ class Batch:
     def _write_some(self) -> None:
         if not self._unwritten:
             events = [self._events.popleft() for _ in range(min(len(self._events), _AT_ONCE))]
-            self._unwritten = self._rendered(events)
+            self._unwritten = self._render(events)
             if not self._unwritten:
                 return
         written = self._write(self._unwritten)
@@ -259,16 +256,13 @@ class Batch:
         self._tally.written += self._unwritten.count(b"\n", 0, written)
         self._unwritten = self._unwritten[written:]
 
-    def _rendered(self, events: list[AuditEvent]) -> bytes:
-        """One line each.
-
-        A record that cannot be rendered is a fault of ours, which takes no other with it.
-        """
+    def _render(self, events: list[AuditEvent]) -> bytes:
+        """One line each. A record that cannot be rendered is our fault, and takes no other with it."""
         try:
             return "".join([self._line(event) + "\n" for event in events]).encode("ascii")
         except Exception:
             if len(events) > 1:
-                return b"".join([self._rendered([event]) for event in events])
+                return b"".join([self._render([event]) for event in events])
             log.exception(
                 "an audit record cannot be rendered", destination=self.destination, topic=events[0].topic
             )
@@ -276,7 +270,7 @@ class Batch:
             return b""
 
     def _try_again(self) -> None:
-        """One batch a turn, so that those who are served meanwhile do not wait for everything that has
+        """Write one batch a turn, so that those who are served meanwhile do not wait for everything that has
         gathered.
         """
         self._retry = None
@@ -296,9 +290,8 @@ class Batch:
     # Onto the disk.
 
     def _begin_sync(self) -> None:
-        """One at a time: what is written meanwhile goes with the next.
-
-        In trouble one with nothing to wait for is the trial.
+        """Sync to the disk, one sync at a time: what is written meanwhile goes with the next. While writing
+        fails, one that nobody waits for tells whether the disk works again.
         """
         if self._durability is None or self._sync is not None or not (self._unsynced or self.is_failing):
             return
@@ -309,9 +302,9 @@ class Batch:
             return
         waiting, self._unsynced = self._unsynced, []
         self._sync = asyncio.get_running_loop().run_in_executor(self._durability.thread, sync)
-        self._sync.add_done_callback(partial(self._synced, waiting))
+        self._sync.add_done_callback(partial(self._end_sync, waiting))
 
-    def _synced(self, waiting: list["asyncio.Future[None]"], sync: "asyncio.Future[None]") -> None:
+    def _end_sync(self, waiting: list["asyncio.Future[None]"], sync: "asyncio.Future[None]") -> None:
         self._sync = None
         error = sync.exception()
         _settle(waiting, error)
@@ -324,7 +317,7 @@ class Batch:
         elif self._retry is None:
             self._retry = asyncio.get_running_loop().call_soon(self._try_again)
 
-    # Trouble.
+    # When it fails.
 
     def _lose(self) -> None:
         if not self._lost:

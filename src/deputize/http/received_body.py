@@ -96,27 +96,16 @@ class ReceivedBody:
         """Everything that has come since the last call, waiting for something to come."""
         while not self._chunks:
             if self._error is not None:
-                raise self._failure()
+                raise self._take_error()
             if self.ended:
                 raise StopAsyncIteration
-            await self._wait()
-        return self._take()
-
-    def _failure(self) -> Exception:
-        """Why the body broke off: what was told only once, for its traceback will lead back to this body."""
-        error, self._error = self._error, BodyBroken("the body broke off before")
-        return error or self._error
-
-    async def _wait(self) -> None:
-        self._first_wait()
-        self._first_wait = nothing
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _take(self) -> bytes:
+            self._first_wait()
+            self._first_wait = nothing
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
         chunks = self._chunks
         data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
         self._chunks = []
@@ -125,6 +114,11 @@ class ReceivedBody:
             self.full = False
             self._flow_changed()
         return data
+
+    def _take_error(self) -> Exception:
+        """Why the body broke off; told only once, for its traceback will lead back to this body."""
+        error, self._error = self._error, BodyBroken("the body broke off before")
+        return error or self._error
 
     async def aclose(self) -> None:
         """Give up what has not come yet."""

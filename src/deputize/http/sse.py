@@ -1,6 +1,4 @@
-"""Server-sent events out of bytes, however these are split (HTML Living Standard section 9.2.6), for those
-who look on.
-"""
+"""Reads server-sent events beside their way to the client (HTML Living Standard section 9.2.6)."""
 
 from dataclasses import dataclass
 
@@ -10,22 +8,18 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Whether a response with these headers carries events.
-
-    Of several types any may be the one that a client goes by.
+    """Whether a response with these headers carries events: of several types any may be the one that a client
+    goes by.
     """
-    return any(
-        value.partition(";")[0].strip().lower() == "text/event-stream"
-        for value in headers.get_all("content-type")
-    )
+    for value in headers.get_all("content-type"):  # `any` would be three calls more for each answer
+        if value.partition(";")[0].strip().lower() == "text/event-stream":
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
 class SseEvent:
-    """One event.
-
-    Its `data` lines joined by line feeds, its type ("message" if unnamed), and the id as far as one was set.
-    """
+    """One event: its `data` lines joined by line feeds, its type, and the last id that was set."""
 
     data: bytes
     kind: str = "message"
@@ -33,10 +27,10 @@ class SseEvent:
 
 
 class EventReader:
-    """Yields the events completed by each piece of a stream.
+    """Finds the events that each piece of a stream completes, however its bytes are split.
 
-    Looks on only: what is forwarded are the received bytes. An event longer than `limit` bytes is passed over
-    and counted in `skipped`, so that no stream makes an observer hold more than that.
+    Changes nothing: what is forwarded are the received bytes. An event longer than `limit` bytes is passed
+    over and counted in `skipped`, so that no stream makes an observer hold more than that.
     """
 
     __slots__ = (
@@ -100,30 +94,27 @@ class EventReader:
             self._started = True
             line = line.removeprefix(_BYTE_ORDER_MARK)
         if not line:
-            return self._dispatch()
-        if not self._too_long:
-            self._take_field(*_field(line))
-        return None
-
-    def _take_field(self, name: bytes, value: bytes) -> None:
+            data, kind, too_long = self._data, self._kind, self._too_long
+            self._begin()
+            self.skipped += too_long
+            return SseEvent(b"\n".join(data), kind or "message", self._id) if data else None
+        name, _, value = line.partition(b":")  # a comment has an empty name
+        value = value.removeprefix(b" ")
+        if self._too_long:
+            return None
         if name == b"data":
             self._data.append(value)
         elif name == b"event":
             self._kind = value.decode("utf-8", "replace")
         elif name == b"id" and b"\0" not in value:
             self._id = value.decode("utf-8", "replace")
-
-    def _dispatch(self) -> SseEvent | None:
-        data, kind, too_long = self._data, self._kind, self._too_long
-        self._begin()
-        self.skipped += too_long
-        return SseEvent(b"\n".join(data), kind or "message", self._id) if data else None
+        return None
 
 
 class Boundary:
-    """Whether a stream stands between two events, where a comment may be put in.
+    """Whether a stream is between two events, where a comment may be put in.
 
-    Behind a carriage return it does not: the line feed that belongs to it may follow.
+    Behind a carriage return it is not: the line feed that belongs to it may follow.
     """
 
     __slots__ = ("_tail",)
@@ -140,9 +131,3 @@ class Boundary:
     def reached(self) -> bool:
         """Whether the last line is complete and empty."""
         return self._tail.endswith((b"\n\n", b"\n\r\n", b"\r\r\n"))
-
-
-def _field(line: bytes) -> tuple[bytes, bytes]:
-    """Name and value; a comment has an empty name."""
-    name, _, value = line.partition(b":")
-    return name, value.removeprefix(b" ")

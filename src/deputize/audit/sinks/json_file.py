@@ -23,10 +23,7 @@ A pipe would block for ever.
 """
 
 _LOOK_SECONDS: Final = 0.01
-"""A file that was moved gets records for so much longer.
-
-Those for one that was removed meanwhile are gone with it.
-"""
+"""How long a file that was moved goes on getting records; of one that was removed they are gone with it."""
 
 
 _SET_ASIDE: Final = re.compile(r"-(\d{4}\.\d\d\.\d\d-\d\d\.\d\d\.\d\d)(?:\.(\d{3,}))?")
@@ -54,18 +51,18 @@ class Rotation:
 
         Raises `OSError`.
         """
-        path.rename(self._reserved(path))
+        path.rename(self._reserve_name(path))
         if self.kept_files > 0:
-            for _, _, old in _set_aside(path)[: -self.kept_files]:
+            for _, _, old in _find_set_aside(path)[: -self.kept_files]:
                 old.unlink(missing_ok=True)
 
-    def _reserved(self, path: Path) -> Path:
+    def _reserve_name(self, path: Path) -> Path:
         """A name behind all others, which nobody else can take any more.
 
         An empty file of ours, which the rename replaces.
         """
         moment = datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y.%m.%d-%H.%M.%S")
-        number = max((number + 1 for other, number, _ in _set_aside(path) if other == moment), default=0)
+        number = max((number + 1 for other, number, _ in _find_set_aside(path) if other == moment), default=0)
         while True:
             name = path.with_name(f"{path.name}-{moment}{f'.{number:03d}' if number else ''}")
             try:
@@ -76,7 +73,7 @@ class Rotation:
                 return name
 
 
-def _set_aside(path: Path) -> list[tuple[str, int, Path]]:
+def _find_set_aside(path: Path) -> list[tuple[str, int, Path]]:
     """Moment, number and name of the files that were set aside, oldest first.
 
     Others are none of our business, whatever their names.
@@ -94,10 +91,7 @@ def _set_aside(path: Path) -> list[tuple[str, int, Path]]:
 
 
 class AppendedFile:
-    """Appends to a path, and opens it anew when somebody moved or removed the file.
-
-    Any log rotation works.
-    """
+    """Appends to a path, and opens it anew when the file was moved or removed: any log rotation works."""
 
     def __init__(
         self, path: Path, permissions: int, rotation: Rotation | None, *, durable: bool = False
@@ -106,7 +100,7 @@ class AppendedFile:
 
         `durable`: no file is left before the disk has it.
         """
-        self._path = path
+        self.path = path
         self._permissions = permissions
         self._rotation = rotation
         self._durable = durable
@@ -120,7 +114,7 @@ class AppendedFile:
         """Append what fits and return its length. Raises `OSError`."""
         descriptor = self._current()
         if self._rotation is not None and self._rotation.is_due(self._size, len(data)):
-            self._rotation.set_aside(self._path)
+            self._rotation.set_aside(self.path)
             self._looked = 0.0
             descriptor = self._current()
         if self._is_torn:
@@ -144,15 +138,12 @@ class AppendedFile:
                 os.close(descriptor)
 
     def _current(self) -> int:
-        """The open file that stands at the path.
-
-        Unless it is durable, it is looked for every `_LOOK_SECONDS`, not at each write.
-        """
+        """The open file at the path, looked for every `_LOOK_SECONDS`, and at each write if durable."""
         now = time.monotonic()
         if self._descriptor is not None and now - self._looked < _LOOK_SECONDS and not self._durable:
             return self._descriptor
         try:
-            standing = os.stat(self._path, follow_symlinks=False)  # noqa: PTH116 - quicker
+            standing = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 - quicker
         except FileNotFoundError:
             standing = None
         if (
@@ -166,19 +157,19 @@ class AppendedFile:
         return self._open()
 
     def _open(self) -> int:
-        descriptor = self._descriptor = os.open(self._path, _APPENDING, self._permissions)
+        descriptor = self._descriptor = os.open(self.path, _APPENDING, self._permissions)
         opened = os.fstat(descriptor)
         self._identity, self._size = (opened.st_dev, opened.st_ino), opened.st_size
-        self._is_torn = opened.st_size > 0 and _last_byte(self._path) not in {b"\n", b""}
+        self._is_torn = opened.st_size > 0 and _last_byte(self.path) not in {b"\n", b""}
         if opened.st_size == 0:
             os.fchmod(descriptor, self._permissions)  # the process's umask may have taken bits away
         if self._durable:
-            _sync(os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+            _sync(os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         return descriptor
 
 
 class JsonFileSink:
-    """One file a topic."""
+    """Writes one file for each topic."""
 
     def __init__(
         self,
@@ -207,28 +198,26 @@ class JsonFileSink:
         for file in self._files.values():
             file.write(b"")
         shared, waiting = trail or Trail(), buffering or Buffering()
-        self._batches = {topic: self._batch(directory, topic, shared, waiting) for topic in self.topics}
+        self._batches: dict[str, Batch] = {}
+        for topic, file in self._files.items():
+            durability = Durability(file.syncing, self._threads) if self._threads is not None else None
+            self._batches[topic] = Batch(str(file.path), file.write, _line, shared, waiting, durability)
 
     def taker(self, topic: str) -> Publish:
-        """As `AuditSink.taker`."""
+        """What takes one record of `topic`, for its file."""
         return self._batches[topic].add
 
     def committer(self, topic: str) -> Commit | None:
-        """As `AuditSink.committer`."""
+        """What brings a record of `topic` onto the disk; `None` unless durable."""
         return None if self._threads is None else self._batches[topic].commit
 
     async def close(self) -> None:
-        """As `AuditSink.close`."""
+        """Write what is left and close the files."""
         for topic, batch in self._batches.items():
             await batch.close()
             self._files[topic].close()
         if self._threads is not None:
             self._threads.shutdown(wait=False)
-
-    def _batch(self, directory: Path, topic: str, trail: Trail, buffering: Buffering) -> Batch:
-        file = self._files[topic]
-        durability = Durability(file.syncing, self._threads) if self._threads is not None else None
-        return Batch(str(directory / f"{topic}.audit.json"), file.write, _line, trail, buffering, durability)
 
 
 def _line(event: AuditEvent) -> str:

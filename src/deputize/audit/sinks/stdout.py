@@ -1,7 +1,4 @@
-"""Standard output: one JSON object a line, marked as audit among other log lines.
-
-The choice in containers.
-"""
+"""Standard output: one JSON object a line, marked as audit among other log lines, as containers want it."""
 
 import errno
 import os
@@ -35,21 +32,21 @@ class StdoutSink:
         self._batch = Batch(
             "standard output",
             partial(_write, descriptor),
-            _framed,
+            _mark,
             trail or Trail(),
             buffering or Buffering(),
         )
 
     def taker(self, topic: str) -> Publish:  # noqa: ARG002 - every event knows its topic
-        """As `AuditSink.taker`."""
+        """What takes one record."""
         return self._batch.add
 
     def committer(self, topic: str) -> None:  # noqa: ARG002 - of no topic
-        """As `AuditSink.committer`: what becomes of it behind a pipe cannot be known."""
+        """`None`: what becomes of a record behind a pipe cannot be known."""
         return
 
     async def close(self) -> None:
-        """As `AuditSink.close`."""
+        """Write what is left."""
         await self._batch.close()
 
 
@@ -62,5 +59,5 @@ def _write(descriptor: int, data: bytes) -> int:
     return os.write(descriptor, data[:_PIECE])
 
 
-def _framed(event: AuditEvent) -> str:
+def _mark(event: AuditEvent) -> str:
     return f'{{"source":"audit","topic":"{event.topic}","level":"INFO",{event.json()[1:]}'

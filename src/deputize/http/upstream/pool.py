@@ -415,7 +415,10 @@ class Pool:
                 return
             self._streams.remove(connection)
             self._open += 1
-        if not self._waiting or self._keeps_open:
+        if not self._waiting:
+            self._unused.append(connection)
+            return
+        if self._keeps_open:
             self._pass_on(connection)
             return
 
