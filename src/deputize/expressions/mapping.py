@@ -114,7 +114,7 @@ class _MappingParser(Parser):
         name = self.word("after '#'").text
         if name in _VARIABLES:
             return _VARIABLES[name](start, self.end)
-        if f"{name}.{self.following().text}" not in self.functions.by_name:
+        if f"{name}.{self.peek().text}" not in self.functions.by_name:
             libraries = dict.fromkeys(each.partition(".")[0] for each in self.functions.by_name)
             if name not in libraries:
                 known = ", #".join(libraries)

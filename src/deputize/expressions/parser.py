@@ -79,7 +79,7 @@ class Parser(ABC):
         """Where the token that was read last ends."""
         return self._tokens[self._at - 1].end
 
-    def following(self) -> Token:
+    def peek(self) -> Token:
         """The token after `token`; at the end, the "end" token again."""
         return self._tokens[min(self._at + 1, len(self._tokens) - 1)]
 

@@ -42,7 +42,7 @@ class Challenge:
         parameters = ", ".join(f"{name}={_quote(value)}" for name, value in self.parameters.items())
         return f"{self.scheme} {parameters}" if parameters else self.scheme
 
-    def having(self, name: str, value: str) -> "Challenge":
+    def with_parameter(self, name: str, value: str) -> "Challenge":
         """The same challenge with one parameter set, replacing whatever stood there in any case."""
         others = {key: each for key, each in self.parameters.items() if key.lower() != name}
         return Challenge(self.scheme, {**others, name: value})

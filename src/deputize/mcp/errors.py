@@ -52,7 +52,7 @@ class Rejection:
             error["data"] = self.data
         return json.dumps({"jsonrpc": "2.0", "id": self.id, "error": error}, separators=(",", ":")).encode()
 
-    def answering(self, request_id: RequestId | None) -> "Rejection":
+    def with_id(self, request_id: RequestId | None) -> "Rejection":
         """The same refusal, echoing the id of the request it answers."""
         return replace(self, id=request_id)
 
@@ -93,7 +93,7 @@ def wrong_verb(allow: str) -> Rejection:
     return Rejection(405, INVALID_REQUEST, "Invalid request: HTTP method not allowed", allow=allow)
 
 
-def origin_refused() -> Rejection:
+def bad_origin() -> Rejection:
     """The request comes from a web page that may not use this endpoint."""
     return Rejection(403, INVALID_REQUEST, "Invalid request: origin not allowed")
 
@@ -116,6 +116,6 @@ def too_large(limit: int) -> Rejection:
     return Rejection(413, INVALID_REQUEST, f"Invalid request: body larger than {limit} bytes")
 
 
-def unrecorded() -> Rejection:
+def unavailable() -> Rejection:
     """The gateway makes no call that it cannot record; later it may be able to."""
     return Rejection(503, INTERNAL_ERROR, "Internal error: temporarily unavailable")

@@ -38,7 +38,7 @@ def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Re
     try:
         document = strict_json.loads(body, max_size=max_size)
     except JsonError as error:
-        return parse_error(str(error)).answering(read_request_id(body))
+        return parse_error(str(error)).with_id(read_request_id(body))
     if not isinstance(document, dict):
         return invalid_request("a batch is not accepted" if isinstance(document, list) else "not an object")
     identity = document.get("id")
@@ -50,9 +50,9 @@ def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Re
     elif "error" in document:
         kind = FrameKind.ERROR
     else:
-        return invalid_request("neither method, result nor error").answering(readable)
+        return invalid_request("neither method, result nor error").with_id(readable)
     if fault := _find_fault(document, kind):
-        return invalid_request(fault).answering(readable)
+        return invalid_request(fault).with_id(readable)
     return Frame(
         kind,
         readable,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from deputize.mcp.errors import Rejection, header_mismatch, origin_refused
+from deputize.mcp.errors import Rejection, bad_origin, header_mismatch
 
 _NAMES: Final = {
     b"accept": "accept",
@@ -55,7 +55,7 @@ def read_fields(raw: Iterable[tuple[bytes, bytes]]) -> RoutingFields | Rejection
         text = value.decode("latin-1").strip(" \t")
         if attribute in found:
             if attribute == "origin":
-                return origin_refused()
+                return bad_origin()
             if attribute != "accept":
                 return header_mismatch(f"{key.decode('latin-1')} is repeated")
             text = f"{found[attribute]}, {text}"

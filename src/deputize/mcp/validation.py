@@ -127,7 +127,7 @@ def check_message(fields: RoutingFields, body: bytes, rules: Rules) -> Message |
         return frame
     message = _check_frame(fields, frame, rules)
     if isinstance(message, Rejection) and frame.kind is FrameKind.REQUEST:
-        return message.answering(frame.id)
+        return message.with_id(frame.id)
     return message
 
 

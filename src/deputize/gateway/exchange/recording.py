@@ -20,7 +20,7 @@ from deputize.http.listener import Unheard
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.clock import Clock
 from deputize.mcp.context import McpContext
-from deputize.mcp.errors import CONTENT_TYPE, unrecorded
+from deputize.mcp.errors import CONTENT_TYPE, unavailable
 
 log = structlog.get_logger()
 NOBODY: Final = Subject()
@@ -71,7 +71,7 @@ async def commit_decision(exchange: Exchange) -> Response | None:
             mcp = exchange.find(McpContext)
             if mcp is None:
                 return Response(503, Headers([_RETRY_AFTER]))
-            rejection = unrecorded().answering(mcp.message.frame.id if mcp.message.frame else None)
+            rejection = unavailable().with_id(mcp.message.frame.id if mcp.message.frame else None)
             headers = Headers([(b"Content-Type", CONTENT_TYPE.encode()), _RETRY_AFTER])
             return Response(rejection.status, headers, Body(rejection.body()))
     decision.went_up = True

@@ -39,9 +39,9 @@ def error_response(exchange: Exchange, rejection: Rejection) -> Response:
     if rejection.id is None:
         mcp = exchange.find(McpContext)
         if mcp is None:
-            rejection = rejection.answering(read_request_id(exchange.request.body.buffered or b""))
+            rejection = rejection.with_id(read_request_id(exchange.request.body.buffered or b""))
         elif mcp.message.frame is not None and mcp.message.frame.kind is FrameKind.REQUEST:
-            rejection = rejection.answering(mcp.message.frame.id)
+            rejection = rejection.with_id(mcp.message.frame.id)
     headers = Headers([(b"Content-Type", CONTENT_TYPE.encode())])
     if rejection.allow is not None:
         headers.add("Allow", rejection.allow)

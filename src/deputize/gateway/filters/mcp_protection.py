@@ -236,10 +236,10 @@ class McpProtectionFilter:
 
     def _point_at_metadata(self, challenge: Challenge, scopes: tuple[str, ...] | None = None) -> Challenge:
         if self._realm is not None:
-            challenge = challenge.having("realm", self._realm)
+            challenge = challenge.with_parameter("realm", self._realm)
         if scopes:
-            challenge = challenge.having("scope", " ".join(scopes))
-        return challenge.having("resource_metadata", self._metadata_url)
+            challenge = challenge.with_parameter("scope", " ".join(scopes))
+        return challenge.with_parameter("resource_metadata", self._metadata_url)
 
 
 def _advise(config: McpProtectionFilter.Config, context: BuildContext) -> None:

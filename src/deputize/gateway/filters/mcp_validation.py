@@ -123,7 +123,7 @@ class McpValidationFilter:
         if isinstance(fields, Rejection):
             return fields
         if fields.origin is not None and not self._accepts_origin(fields.origin):
-            return errors.origin_refused()
+            return errors.bad_origin()
         rejection = check_head(request.method, fields)
         if rejection is not None:
             return rejection
