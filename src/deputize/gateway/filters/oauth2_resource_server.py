@@ -192,7 +192,11 @@ class OAuth2ResourceServerFilter:
             refusal = found if isinstance(found, RejectedToken) else policy(exchange, found)
             return None if refusal is None else refusal.reason
 
-        lifetime = None if ends is None or not _stays_open(exchange) else ends - clock.now()
+        # a stream that the client opened ends with its token; the answer to one call may finish
+        mcp = exchange.find(McpContext)
+        listens = mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen"
+        opened_by_client = exchange.request.method == "GET" or listens
+        lifetime = ends - clock.now() if ends is not None and opened_by_client else None
         watch(exchange, response, lifetime, self._recheck_interval, ask)
         return response
 
@@ -261,14 +265,6 @@ class OAuth2ResourceServerFilter:
             challenge = bearer(realm=self._realm, error="invalid_request")
             return Refusal(400, "invalid_request", reason, challenge)
         return match[1]
-
-
-def _stays_open(exchange: Exchange) -> bool:
-    """Whether the answer lasts as long as both sides want; the answer to one call may finish."""
-    mcp = exchange.find(McpContext)
-    return exchange.request.method == "GET" or (
-        mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen"
-    )
 
 
 def _session_secrets(

@@ -87,9 +87,17 @@ class TokenCache:
         if known is not None:
             return known
         key = _key(token)
+
+        async def ask() -> OAuth2Context | RejectedToken:
+            try:
+                found = await self._delegate.resolve(token, exchange)
+            finally:
+                del self._asked[key]
+            return self._replace(key, found)
+
         task = self._asked.get(key)
         if task is None:
-            task = self._asked[key] = asyncio.create_task(self._ask(key, token, exchange))
+            task = self._asked[key] = asyncio.create_task(ask())
             # Nobody may be left to hear of a failure; that is not an error of its own.
             task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return await asyncio.shield(task)
@@ -106,13 +114,6 @@ class TokenCache:
             return None
         self._known.move_to_end(key)
         return known[1]
-
-    async def _ask(self, key: bytes, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
-        try:
-            found = await self._delegate.resolve(token, exchange)
-        finally:
-            del self._asked[key]
-        return self._replace(key, found)
 
     def _replace(self, key: bytes, found: OAuth2Context | RejectedToken) -> OAuth2Context | RejectedToken:
         self._known.pop(key, None)

@@ -147,30 +147,28 @@ def _find_time_fault(info: JsonObject, now: float) -> str | None:
 
 
 async def _read_error(response: Response, request: Request) -> str:
-    """The error that answers `request` (RFC 6749 section 5.2), for the log: one line, bounded, no secrets."""
+    """The error that answers `request` (RFC 6749 section 5.2), for the log: one line, bounded, no secrets.
+
+    Secrets are the token, and whatever the gateway authenticated itself with.
+    """
     try:
         error = strict_json.loads(await response.body.read(_MAX_ANSWER), max_size=_MAX_ANSWER)
     except (strict_json.JsonError, BodyTooLarge, BodyBroken):
         return ""
     parts = [error.get(name) for name in ("error", "error_description")] if isinstance(error, dict) else []
     words = ": ".join(part for part in parts if isinstance(part, str) and part)
-    for secret in _find_secrets(request):
-        words = words.replace(secret, MASK)
-    return f", {printable(redact(words), _MAX_WORDS)}" if words else ""
-
-
-def _find_secrets(request: Request) -> list[str]:
-    """What of `request` must not be written down: the token, and the gateway's own credentials."""
-    form = parse_qsl((request.body.buffered or b"").decode("latin-1"))
-    found = {
+    secrets = {
         value
-        for name, value in form
+        for name, value in parse_qsl((request.body.buffered or b"").decode("latin-1"))
         if name == "client_secret" or (name == "token" and len(value) >= _MIN_TOKEN)
     }
     for credentials in request.headers.get_all("authorization"):
         value = credentials.partition(" ")[2]
-        found.add(value)
+        secrets.add(value)
         with contextlib.suppress(ValueError):
             password = base64.b64decode(value).partition(b":")[2].decode()
-            found |= {password, unquote_plus(password)}
-    return sorted(filter(None, found | {quote_plus(each) for each in found}), key=len, reverse=True)
+            secrets |= {password, unquote_plus(password)}
+    written = filter(None, secrets | {quote_plus(each) for each in secrets})
+    for secret in sorted(written, key=len, reverse=True):
+        words = words.replace(secret, MASK)
+    return f", {printable(redact(words), _MAX_WORDS)}" if words else ""
