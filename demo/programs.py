@@ -66,14 +66,15 @@ class Programs:
 
         Raises `ProgramFailed` when one ended instead.
         """
-        while self._awaited:
-            name, process, ready_url = self._awaited[0]
-            if _answers(ready_url):
-                del self._awaited[0]
-            elif process.poll() is not None:
-                raise ProgramFailed(f"{name} ended instead of starting:\n{tail(self.stage.log(name))}")
-            else:
-                time.sleep(0.05)
+        with httpx2.Client(timeout=2) as client:  # made once: it takes 40 ms of processor time
+            while self._awaited:
+                name, process, ready_url = self._awaited[0]
+                if _answers(client, ready_url):
+                    del self._awaited[0]
+                elif process.poll() is not None:
+                    raise ProgramFailed(f"{name} ended instead of starting:\n{tail(self.stage.log(name))}")
+                else:
+                    time.sleep(0.05)
 
     def wait(self) -> str:
         """The name of the first program that ends, when it does."""
@@ -161,9 +162,9 @@ def until(attempt: Callable[[], T], holds: Callable[[T], object], seconds: float
     return result
 
 
-def _answers(url: str) -> bool:
+def _answers(client: httpx2.Client, url: str) -> bool:
     try:
-        return httpx2.get(url, timeout=2).status_code < 500
+        return client.get(url).status_code < 500
     except httpx2.TransportError:
         return False
 

@@ -3,6 +3,7 @@
 `HYPOTHESIS_PROFILE=search` draws new and more, `HYPOTHESIS_PROFILE=full` what `make test-all` draws.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -44,3 +45,9 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+def pytest_collection_finish():
+    """Keep the collector from looking through thousands of tests each time that one of them asks for it."""
+    gc.collect()
+    gc.freeze()

@@ -7,11 +7,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from support.databases import new_database
 from support.patience import PATIENCE
 
 DEPUTIZE = Path(sys.executable).parent / "deputize"
@@ -24,9 +26,15 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def program(tmp_path):
+def data(tmp_path):
+    new_database(tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def program(data):
     port = free_port()
-    command = [DEPUTIZE, "authority", "serve", "--data", tmp_path / "data", "--port", str(port)]
+    command = [DEPUTIZE, "authority", "serve", "--data", data, "--port", str(port)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + PATIENCE
     while not answers(port) and process.poll() is None and time.monotonic() < deadline:
@@ -38,10 +46,14 @@ def program(tmp_path):
 
 
 def answers(port: int) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
-        return httpx2.get(f"http://127.0.0.1:{port}/health/ready").status_code == 200
-    except httpx2.TransportError:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -74,7 +86,7 @@ AGENT = "  - { name: Agent, grants: [client_credentials], scopes: { api: [read] 
 
 
 @pytest.fixture
-def environment(tmp_path):
+def environment(tmp_path, data):
     """An environment with an agent, in the program's data: its id, and the agent's credentials."""
     (tmp_path / "environment.yaml").write_text(ENVIRONMENT + AGENT)
     out = tmp_path / "secrets.json"
@@ -83,7 +95,7 @@ def environment(tmp_path):
         "apply",
         tmp_path / "environment.yaml",
         "--data",
-        tmp_path / "data",
+        data,
         "--secrets-out",
         out,
     ]
