@@ -1,6 +1,5 @@
 """Consent for each agent, scope and resource, and the account page that takes it back, in a real Chromium."""
 
-from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
@@ -17,6 +16,7 @@ from support.agent_delegation import (
 )
 from support.authority import PASSWORD
 from support.pages import heading, problems, sign_on
+from support.records import replace
 
 pytestmark = pytest.mark.browser
 

@@ -1,6 +1,5 @@
 """Sign-on, agreement, account and sign-off in a real Chromium."""
 
-from dataclasses import replace
 from urllib.parse import parse_qs
 
 import httpx2
@@ -9,6 +8,7 @@ import pytest
 from support.agent_delegation import TEXT, VERIFIER
 from support.authority import PASSWORD, basic
 from support.pages import heading, problems, sign_on
+from support.records import replace
 
 pytestmark = pytest.mark.browser
 LONG_TEXT = "\n\n".join(

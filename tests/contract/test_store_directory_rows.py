@@ -1,5 +1,4 @@
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -16,6 +15,7 @@ from deputize.authority.storage import (
 from deputize.authority.storage.store import KEPT_SECONDS, TOKENS_SECONDS
 from deputize.kernel.ids import new_id
 from deputize.oauth.ports import Throttle
+from support.records import replace
 from support.store_records import CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, TOKEN, USER_ID
 
 AGENT = ObjectRow("a1", ENVIRONMENT, "agent", "MCP Tutorial", {"enabled": True, "scopes": {"r1": ["test"]}})

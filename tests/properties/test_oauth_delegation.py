@@ -5,7 +5,6 @@ An exchange narrows, and only the authenticated actor is added to a chain.
 
 import asyncio
 import json
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,6 +41,7 @@ from support.agent_delegation import (
     with_resource,
 )
 from support.examples import examples
+from support.records import replace
 
 AGENTS = [AGENT_ID, OTHER_ID]
 subs = st.sampled_from([*AGENTS, "stranger", "", 7, None])

@@ -1,7 +1,6 @@
 """Redirect URIs, PKCE, parameters, scopes and consents under arbitrary input."""
 
 import string
-from dataclasses import replace
 from urllib.parse import urlencode, urlsplit
 
 from hypothesis import assume, example, given
@@ -27,6 +26,7 @@ from support.agent_delegation import (
     TEXT,
     USER,
 )
+from support.records import replace
 
 UNRESERVED = string.ascii_letters + string.digits + "-._~"
 DAY = 86400.0

@@ -94,7 +94,8 @@ def test_concurrent_refreshes_get_one_successor_that_works(count, choices):
 
 steps = st.lists(
     st.tuples(
-        st.integers(0, 3), st.sampled_from([0, 1, AGENT.refresh_token_grace - 1, AGENT.refresh_token_grace])
+        st.integers(0, 3),
+        st.sampled_from([0, 1, AGENT.settings.refresh_token_grace - 1, AGENT.settings.refresh_token_grace]),
     ),
     max_size=12,
 )
@@ -113,7 +114,7 @@ def test_only_the_current_and_for_a_while_the_previous_token_work(history):
             used = values[max(0, len(values) - 1 - age)]
             depth = values[::-1].index(used)
             allowed = not ended and (
-                depth == 0 or (depth == 1 and world.now - rotated_at < AGENT.refresh_token_grace)
+                depth == 0 or (depth == 1 and world.now - rotated_at < AGENT.settings.refresh_token_grace)
             )
             try:
                 answer = await world.refresh(used)

@@ -5,7 +5,7 @@ import hmac
 import itertools
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from deputize.expressions.mapping import compile_mapping
@@ -32,9 +32,11 @@ from deputize.oauth.records.directory import (
     Scope,
     Step,
 )
+from deputize.oauth.records.settings import AgreementSettings, EnvironmentSettings
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Consent, Grant, Session, User
 from deputize.oauth.resources import resource_of
 from support.memory_store import MemoryStore
+from support.records import replace
 
 NOW = 1_774_039_729.0
 ENVIRONMENT_ID = "4631af52-7ec7-48cf-848f-48cf8ca8e1ab"
@@ -119,7 +121,9 @@ OTHER = replace(AGENT, id=OTHER_ID, name="Other Agent", term="b-term-1")
 TEXT = AgreementText(
     "en", "Agent Consent", "text/plain", "I consent to allow digital assistants to act on my behalf", "r1"
 )
-AGREEMENT = Agreement(AGREEMENT_ID, "Agent Consent", True, (TEXT,), reconsent_every=180 * 86400)
+AGREEMENT = Agreement(
+    AGREEMENT_ID, "Agent Consent", True, (TEXT,), AgreementSettings(reconsent_every="180 days")
+)
 POLICY = Policy("p-1", POLICY_NAME, (Step("LOGIN", {}), Step("AGREEMENT", {"agreement": AGREEMENT_ID})))
 ENVIRONMENT = Environment(
     id=ENVIRONMENT_ID,
@@ -131,7 +135,7 @@ ENVIRONMENT = Environment(
     agreements={AGREEMENT_ID: AGREEMENT},
     policies={POLICY_NAME: POLICY},
     keys=KEYS,
-    default_policy=POLICY_NAME,
+    settings=EnvironmentSettings(default_policy=POLICY_NAME),
 )
 USER = User(
     USER_ID,
@@ -249,7 +253,7 @@ class World:
             scopes=("agent",),
             consents=consents,
             created_at=self.now,
-            expires_at=self.now + client.refresh_token_rolling_lifetime,
+            expires_at=self.now + client.settings.refresh_token_rolling_lifetime,
         )
 
     async def redeem(self, value: str = CODE, client_id: str = AGENT_ID, **extra: str) -> TokenResponse:

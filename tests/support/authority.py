@@ -8,7 +8,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from deputize.oauth.grants.authorization_code import challenge_of
 from deputize.oauth.records.directory import Agent, Agreement, Directory, Environment
 from support import agent_delegation as use_case
 from support.databases import new_database
+from support.records import replace
 
 PASSWORD = "correct horse battery staple"
 HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)

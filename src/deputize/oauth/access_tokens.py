@@ -82,7 +82,7 @@ class Issue:
         """Whether `act` names the client because the resource neither maps `act` nor allows impersonation."""
         return (
             self.is_exchange_about_a_user
-            and not self.resource.impersonation_allowed
+            and not self.resource.settings.impersonation_allowed
             and mapping_of(self.resource, "act") is None
         )
 
@@ -126,14 +126,14 @@ def delegation_refusal(issue: Issue, claims: JsonObject) -> str | None:
     resource, subject, client_id = issue.resource, issue.subject, issue.client.id
     if act is None and resource.delegation_required:
         return f"{resource.name!r} requires delegation: {explain(issue, 'act')}"
-    if act is None and issue.is_exchange_about_a_user and not resource.impersonation_allowed:
+    if act is None and issue.is_exchange_about_a_user and not resource.settings.impersonation_allowed:
         return f"{resource.name!r} does not allow impersonation: {explain(issue, 'act')}"
     if subject is not None and issue.gets_default_act:
         refusal = default_act_refusal(act, subject, client_id)
     else:
         refusal = act_refusal(act, subject, None if issue.actor is None else client_id)
     refusal = refusal or may_act_refusal(may_act, subject, client_id)
-    if refusal is None and not resource.impersonation_allowed:
+    if refusal is None and not resource.settings.impersonation_allowed:
         refusal = impersonation_refusal(act, subject, client_id)
     return refusal
 
@@ -205,7 +205,7 @@ def mapping_bindings(issue: Issue) -> Mapping[str, JsonValue]:
         request["actorToken"] = issue.actor
     if issue.requested_scope is not None:
         request["scope"] = issue.requested_scope
-    method = (issue.client.client_auth or "").upper()
+    method = (issue.client.settings.client_auth or "").upper()
     app_config: JsonObject = {
         "clientId": issue.client.id,
         "envId": issue.environment.id,

@@ -165,7 +165,7 @@ def choose_policy(environment: Environment, client: Agent, acr_values: str | Non
     `acr_values` are a wish among the policies the client has (OpenID Connect Core section 3.1.2.1); others
     are ignored. Raises `ServerError` when the policy does not exist.
     """
-    names = client.policies or (environment.default_policy,)
+    names = client.policies or (environment.settings.default_policy,)
     wished = [name for name in (acr_values or "").split(" ") if name in names]
     policy = environment.policies.get((wished or names)[0])
     if policy is None:
@@ -181,8 +181,8 @@ def is_live(session: Session, environment: Environment, now: float) -> bool:
     """
     lapses_at = min(
         session.expires_at,
-        session.auth_time + environment.session_lifetime,
-        session.last_used_at + environment.session_idle_lifetime,
+        session.auth_time + environment.settings.session_lifetime,
+        session.last_used_at + environment.settings.session_idle_lifetime,
     )
     return session.ended_at is None and now < lapses_at
 

@@ -98,7 +98,8 @@ def is_in_force(consent: Consent | None, agreement: Agreement, now: float) -> bo
 
 def expiry(agreement: Agreement, accepted_at: float) -> float | None:
     """When a consent given at `accepted_at` expires, in seconds since the epoch; `None` means never."""
-    return None if agreement.reconsent_every is None else accepted_at + agreement.reconsent_every
+    every = agreement.settings.reconsent_every
+    return None if every is None else accepted_at + every
 
 
 def new_consent(

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +11,7 @@ from deputize.cli import main
 from deputize.oauth.ports import Throttle
 from deputize.oauth.records.store import User
 from support.databases import new_database
+from support.records import replace
 from support.store_records import AGENT, CODE, ENVIRONMENT, GRANT, SESSION, USER_ID
 
 ROW = ObjectRow(AGENT, ENVIRONMENT, "agent", "MCP Tutorial", {"enabled": True, "description": "kept"})

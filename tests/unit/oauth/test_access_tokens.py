@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +33,7 @@ from support.agent_delegation import (
     World,
     attribute,
 )
+from support.records import replace
 
 EXCHANGE = Issue(
     ENVIRONMENT,

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -30,6 +29,7 @@ from support.agent_delegation import (
     VERIFIER,
     with_agent,
 )
+from support.records import replace
 from support.store_records import SESSION
 
 REQUEST = {
@@ -208,7 +208,10 @@ def test_shorter_limits_count_at_once_and_longer_ones_from_the_next_sign_on():
 
 
 def test_the_limits_that_nobody_set():
-    assert (ENVIRONMENT.session_lifetime, ENVIRONMENT.session_idle_lifetime) == (12 * 3600, 2 * 3600)
+    assert (ENVIRONMENT.settings.session_lifetime, ENVIRONMENT.settings.session_idle_lifetime) == (
+        12 * 3600,
+        2 * 3600,
+    )
 
 
 @given(st.integers(0, 3000), st.floats(0, 3000), st.floats(0, 3000), st.floats(0, 3000))

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from deputize.oauth.consents import (
@@ -34,6 +32,7 @@ from support.agent_delegation import (
     USER,
     with_agent,
 )
+from support.records import replace
 
 DAY = 86400.0
 REACH = {AGENT_ID: {AGENT_RESOURCE_ID: ("agent",)}}

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +15,7 @@ from deputize.oauth.delegation import (
 )
 from deputize.oauth.lineage import Basis, Lineage
 from deputize.oauth.records.store import Authentication
+from support.records import replace
 
 A, B = "agent-a", "agent-b"
 SUBJECT = {"may_act": {"sub": A}}

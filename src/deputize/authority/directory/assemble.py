@@ -115,8 +115,10 @@ class _Contents:
     def _environment(self, row: EnvironmentRow, base_url: str) -> Environment:
         resources = {each.id: each for each in self._all(row, "resource", self._resource)}
         agents = self._all(row, "agent", lambda agent: self._agent(agent, resources))
+        environment = EnvironmentObject.read(row.name, row.document)
         members: dict[str, Any] = {
-            **_shared(Environment, EnvironmentObject.read(row.name, row.document)),
+            **_shared(Environment, environment),
+            "settings": environment,
             "id": row.id,
             "name": row.name,
             "issuer": f"{base_url}/{row.id}/as",
@@ -156,6 +158,7 @@ class _Contents:
             raise ResourceUnusable("its audience is the issuer of an environment; give it another")
         members: dict[str, Any] = {
             **_shared(Resource, resource),
+            "settings": resource,
             **self._identity(row),
             "attributes": tuple(
                 Attribute(each.name, parse_attribute_value(each.source), each.required)
@@ -171,6 +174,7 @@ class _Contents:
         granted = {each: frozenset(names) for each, names in agent.scopes.items() if each in resources}
         members: dict[str, Any] = {
             **_shared(Agent, agent),
+            "settings": agent,
             **self._identity(row),
             "grant_types": agent.grant_types,
             "scopes": granted,
@@ -189,6 +193,7 @@ def _agreement(row: ObjectRow) -> Agreement:
     history = AgreementHistory.model_validate(row.history)
     members: dict[str, Any] = {
         **_shared(Agreement, agreement),
+        "settings": agreement,
         "id": row.id,
         "version": history.version,
         "texts": tuple(

@@ -88,7 +88,7 @@ def describe_agent(
         for end in (each.expires_at, expiry(agreement, each.accepted_at))
     )
     texts = (
-        (agreement, choose_text(agreement, locale, (), environment.default_language))
+        (agreement, choose_text(agreement, locale, (), environment.settings.default_language))
         for agreement in agreements
     )
     return {

@@ -100,7 +100,7 @@ def read_request(call: EndpointCall, parameters: Mapping[str, str]) -> SignOffRe
     agent = find_agent(environment, hint, parameters.get("client_id"))
     if (
         agent is None
-        or requested not in agent.post_logout_redirect_uris
+        or requested not in agent.settings.post_logout_redirect_uris
         or receives_cookies(requested, environment.issuer)
     ):
         refusal = InvalidRequest("The post_logout_redirect_uri is not registered for this client")

@@ -75,7 +75,8 @@ async def submit(
         case Done(session):
             response = await flow.proceed(call, found, outcome)
             if session:
-                cookies_of(call).set_session(response, session.cookie, call.environment.session_lifetime)
+                lifetime = call.environment.settings.session_lifetime
+                cookies_of(call).set_session(response, session.cookie, lifetime)
                 cookies_of(call).set_known_users(response, session.known_users)
             return response
 
@@ -121,7 +122,7 @@ async def show_step(
 def choose_step_language(situation: Situation, kind: SignOnStep) -> Language:
     """Choose the reader's language, with the texts of the step."""
     chosen = choose_language(
-        situation.preferred_language, situation.languages, situation.environment.default_language
+        situation.preferred_language, situation.languages, situation.environment.settings.default_language
     )
     return step_language(chosen.locale, kind.package, kind.name)
 

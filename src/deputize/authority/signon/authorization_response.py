@@ -49,7 +49,7 @@ async def grant_code(
         },
         created_at=call.now,
         expires_at=call.now
-        + (client.refresh_token_rolling_lifetime if refreshable else lifetimes.code_lifetime),
+        + (client.settings.refresh_token_rolling_lifetime if refreshable else lifetimes.code_lifetime),
     )
     stored = AuthorizationCode(
         digest=digest(code),

@@ -94,9 +94,8 @@ def resource_lines(
             else dict[str, str]()
         )
         shown = tuple(ScopeLine(name, described.get(name, "")) for name in scopes)
-        lines.append(
-            ResourceLine(resource.name if resource else "", resource.description if resource else "", shown)
-        )
+        description = resource.settings.description if resource else ""
+        lines.append(ResourceLine(resource.name if resource else "", description, shown))
     return tuple(lines)
 
 

@@ -167,7 +167,7 @@ def compute_reach(call: EndpointCall, request: AuthorizationRequest, somebody: S
         scopes=target.scopes,
         grant_type=GRANT_TYPE,
         now=call.now,
-        expires_at=int(call.now) + target.resource.token_lifetime,
+        expires_at=int(call.now) + target.resource.settings.token_lifetime,
         lineage=Lineage(None, ()),
         authentication=Authentication(somebody.user.id, session.id, session.auth_time, request.policy.name),
         user=somebody.user,

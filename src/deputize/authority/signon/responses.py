@@ -17,7 +17,7 @@ def language_of(call: EndpointCall, user: User | None = None) -> Language:
     """Choose the language to show pages in."""
     browser = parse_accept_language(call.request.headers.get("accept-language"))
     return choose_language(
-        user.preferred_language if user else None, browser, call.environment.default_language
+        user.preferred_language if user else None, browser, call.environment.settings.default_language
     )
 
 

@@ -53,9 +53,9 @@ def authenticate_agent(environment: Environment, credentials: Credentials) -> Ag
     if agent is None or not agent.enabled:
         raise InvalidClient(f"the agent {credentials.client_id[:64]!r} is disabled")
     # Judged last: only who knows the secret learns, by a failure, which method the agent is registered for.
-    if agent.client_auth not in {None, credentials.method}:
+    if agent.settings.client_auth not in {None, credentials.method}:
         raise InvalidClient(
-            f"the agent {agent.name!r} has to authenticate by {agent.client_auth}, and used "
+            f"the agent {agent.name!r} has to authenticate by {agent.settings.client_auth}, and used "
             f"{credentials.method}"
         )
     return agent

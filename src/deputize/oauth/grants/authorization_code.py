@@ -57,7 +57,8 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     refresh, value = None, None
     if "refresh_token" in request.client.grant_types:
         value = ports.derive(code.grant_id, 1)
-        expires_at = min(request.now + request.client.refresh_token_lifetime, sign_on.grant.expires_at)
+        lifetime = request.client.settings.refresh_token_lifetime
+        expires_at = min(request.now + lifetime, sign_on.grant.expires_at)
         refresh = RefreshToken(code.grant_id, digest(value), None, 1, request.now, expires_at)
     if not await ports.codes.redeem_code(code.digest, request.now, refresh):
         await ports.grants.end_grant(code.grant_id, request.now)

@@ -83,7 +83,7 @@ class GrantType:
 
 def expires_at(resource: Resource, now: float) -> int:
     """When a token for `resource` issued now expires, in seconds since the epoch."""
-    return int(now) + resource.token_lifetime
+    return int(now) + resource.settings.token_lifetime
 
 
 def check_same_target(request: TokenRequest, resource: Resource) -> None:

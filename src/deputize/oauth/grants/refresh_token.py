@@ -60,7 +60,8 @@ async def _find(request: TokenRequest, ports: GrantPorts, presented: str) -> tup
     state = await read_grant(request, ports, current.grant_id)
     if request.now >= current.expires_at:
         raise InvalidGrant("the refresh token has expired")
-    if presented != current.digest and request.now - current.rotated_at >= request.client.refresh_token_grace:
+    settings = request.client.settings
+    if presented != current.digest and request.now - current.rotated_at >= settings.refresh_token_grace:
         await ports.grants.end_grant(current.grant_id, request.now)
         raise InvalidGrant("a spent refresh token was used after the grace window: its grant is ended")
     return current, state
@@ -72,7 +73,8 @@ async def _rotate(
     """The value of the refresh token that follows `presented`, which is rotated if it is the current one."""
     if presented == current.digest:
         value = ports.derive(current.grant_id, current.generation + 1)
-        expires_at = min(request.now + request.client.refresh_token_lifetime, sign_on.grant.expires_at)
+        lifetime = request.client.settings.refresh_token_lifetime
+        expires_at = min(request.now + lifetime, sign_on.grant.expires_at)
         successor = RefreshToken(
             current.grant_id, digest(value), current.digest, current.generation + 1, request.now, expires_at
         )

@@ -60,7 +60,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
         expires_at=exchanged_expiry(
             expires_at(resource, request.now),
             subject.claims,
-            may_outlive_subject=resource.may_outlive_subject,
+            may_outlive_subject=resource.settings.may_outlive_subject,
         ),
         lineage=subject.basis.lineage.append(ports.new_segment(client.term, resource.term)),
         ancestors=ancestors_of(environment, subject.basis, state.grant),

@@ -11,6 +11,12 @@ from typing import Literal
 from deputize.expressions.mapping import MappingExpression
 from deputize.jose import KeyRing
 from deputize.kernel.uris import normalise_resource
+from deputize.oauth.records.settings import (
+    AgentSettings,
+    AgreementSettings,
+    EnvironmentSettings,
+    ResourceSettings,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +55,9 @@ class Resource:
     """By name."""
     secret_digests: tuple[str, ...]
     """Hex SHA-256 of each secret that is valid now, newest first."""
-    description: str = ""
-    token_lifetime: int = 3600
     delegation_required: bool = False
     """Refuse every token for this resource that would carry no `act`."""
-    may_outlive_subject: bool = False
-    """Whether an exchanged token may expire after the subject token it came from."""
-    impersonation_allowed: bool = False
-    """Whether an exchange without `act` takes a subject token that another client holds and that does not
-    permit this one.
-    """
+    settings: ResourceSettings = field(default_factory=ResourceSettings.model_construct)
     term: str = ""
     """Drawn by the store when the resource is new.
 
@@ -85,14 +84,7 @@ class Agent:
 
     Empty means the environment's default.
     """
-    description: str = ""
-    client_auth: str | None = None
-    """The one registered method that its secret may come by; `None`: any."""
-    refresh_token_lifetime: int = 30 * 86400
-    refresh_token_rolling_lifetime: int = 180 * 86400
-    refresh_token_grace: int = 30
-    post_logout_redirect_uris: tuple[str, ...] = ()
-    """Where users may be sent after signing off, compared as texts."""
+    settings: AgentSettings = field(default_factory=AgentSettings.model_construct)
     term: str = ""
     """Drawn by the store when the agent is new, disabled or enabled.
 
@@ -123,9 +115,7 @@ class Agreement:
     name: str
     enabled: bool
     texts: tuple[AgreementText, ...]
-    description: str = ""
-    reconsent_every: float | None = None
-    """Seconds that a consent lasts; `None` means that it never expires."""
+    settings: AgreementSettings = field(default_factory=AgreementSettings.model_construct)
     version: int = 1
     """Raised by one whenever a text changes; a consent to an older version is due again."""
 
@@ -175,12 +165,7 @@ class Environment:
     policies: Mapping[str, Policy]
     """By name."""
     keys: KeyRing
-    default_policy: str
-    default_language: str = "en"
-    session_lifetime: int = 12 * 3600
-    """From sign-on."""
-    session_idle_lifetime: int = 2 * 3600
-    """From the last time the session was used."""
+    settings: EnvironmentSettings = field(default_factory=EnvironmentSettings.model_construct)
     live_terms: Mapping[str, Agent] = field(init=False, repr=False, compare=False)
     """The enabled agents by their terms: what was issued in any other term has ended."""
     resources_by_audience: Mapping[str, Resource] = field(init=False, repr=False, compare=False)

@@ -1,10 +1,9 @@
-from dataclasses import replace
-
 from deputize.authority.directory.assemble import assemble
 from deputize.authority.directory.changes import new_environment, rotate_keys
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, SecretRow, SigningKeyRow
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.oauth.records.directory import Scope
+from support.records import replace
 
 ENVIRONMENT = EnvironmentRow(
     "e1",
@@ -71,14 +70,21 @@ def test_everything_finds_its_place():
     assert (result.problems, result.valid_until, result.directory.version) == ((), None, 7)
     environment = result.directory.environments["e1"]
     assert environment.issuer == "https://auth.example.com/e1/as"
-    assert (environment.organization_id, environment.default_policy, environment.default_language) == (
+    assert (
+        environment.organization_id,
+        environment.settings.default_policy,
+        environment.settings.default_language,
+    ) == (
         "00000000-0000-4000-8000-0000000000c1",
         "Single_Factor",
         "en",
     )
     assert set(environment.policies) == {"Single_Factor", "P"}
     assert environment.policies["P"].steps[1].settings == {"agreement": "g1"}
-    assert (environment.agreements["g1"].version, environment.agreements["g1"].reconsent_every) == (3, 43200)
+    assert (environment.agreements["g1"].version, environment.agreements["g1"].settings.reconsent_every) == (
+        3,
+        43200,
+    )
     assert environment.keys.current.algorithm == "ES256"
     assert environment.resources["r1"].delegation_required
 
@@ -189,4 +195,4 @@ def test_a_grant_or_method_of_a_package_that_is_gone_breaks_nothing_else():
     document = {"grants": ["client_credentials", "of_a_package"], "client_auth": "of_a_package"}
     result = assembled(replace(AGENT, document=document))
     assert result.problems == ()
-    assert result.directory.environments["e1"].agents["a1"].client_auth == "of_a_package"
+    assert result.directory.environments["e1"].agents["a1"].settings.client_auth == "of_a_package"

@@ -3,7 +3,6 @@
 What can happen to a token after it was issued.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from support.agent_delegation import (
     VERIFIER,
 )
 from support.authority import basic
+from support.records import replace
 
 LOGOUT = "https://agent.example/bye"
 

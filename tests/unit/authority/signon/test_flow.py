@@ -1,6 +1,5 @@
 import asyncio
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,7 @@ from support.agent_delegation import (
 )
 from support.authority import USER, Browser, authorization_parameters, basic, running_authority
 from support.examples import examples
+from support.records import replace
 from support.store_records import SESSION
 
 DAY, HOUR = 86400, 3600

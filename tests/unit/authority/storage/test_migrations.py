@@ -266,22 +266,26 @@ async def test_documents_of_revision_0002_say_the_same_in_the_words_of_the_file(
     assert applied.base_url == "https://auth.example.com"
     assert [each.split(" of ")[0] for each in assembled.problems] == ["policy 'broken'"]
     environment = assembled.directory.environments[ENVIRONMENT_ID]
-    assert environment.session_lifetime == 28800
+    assert environment.settings.session_lifetime == 28800
     resource, old = environment.resources[RESOURCE_ID], environment.resources[OLD_ID]
-    assert (resource.term, resource.token_lifetime, resource.delegation_required) == ("6AjVq6Gm", 600, True)
+    assert (resource.term, resource.settings.token_lifetime, resource.delegation_required) == (
+        "6AjVq6Gm",
+        600,
+        True,
+    )
     assert [each.mapping.source for each in resource.attributes][2] == "acme"
     assert resource.scopes["write"].consent == "on_use"
     assert (old.scopes["x"].description, old.scopes["x"].consent) == ("What x is", "first")
     assert old.term == urlsafe_b64encode(sha256(OLD_ID.encode()).digest())[:8].decode()
     agreement = environment.agreements[AGREEMENT_ID]
-    assert (agreement.version, agreement.reconsent_every) == (2, 36 * 3600)
+    assert (agreement.version, agreement.settings.reconsent_every) == (2, 36 * 3600)
     assert agreement.texts[0].revision == "244dda6e0354be158ee1bce1919f95f8"
     policy = environment.policies["Agree"]
     assert (policy.term, policy.steps[1].settings) == ("r7RrLnie", {"agreement": AGREEMENT_ID})
     agent = environment.agents[AGENT_ID]
-    assert (agent.term, agent.client_auth) == ("fxUwQLoD", "client_secret_post")
+    assert (agent.term, agent.settings.client_auth) == ("fxUwQLoD", "client_secret_post")
     assert agent.grant_types == set(REVISION_0002[3][3]["grant_types"])
     assert agent.scopes == {RESOURCE_ID: frozenset({"read", "write"})}
-    methods = {each.name: each.client_auth for each in environment.agents.values()}
+    methods = {each.name: each.settings.client_auth for each in environment.agents.values()}
     # Every agent was once stored with the first method, and none was held to it.
     assert (methods["old"], methods["post"]) == (None, "client_secret_post")

@@ -1,5 +1,4 @@
 from base64 import b64encode
-from dataclasses import replace
 
 import pytest
 
@@ -21,6 +20,7 @@ from support.agent_delegation import (
     TEST_SECRET,
     with_agent,
 )
+from support.records import replace
 
 HEADER = f"Basic {b64encode(b'a:x').decode()}"
 

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from deputize.oauth.errors import InvalidGrant, InvalidScope, InvalidTarget
@@ -15,6 +13,7 @@ from support.agent_delegation import (
     with_agent,
     with_resource,
 )
+from support.records import replace
 
 REQUEST = {"grant_type": "client_credentials"}
 

@@ -1,5 +1,4 @@
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -22,6 +21,7 @@ from support.agent_delegation import (
     with_agent,
     with_resource,
 )
+from support.records import replace
 
 DAY = 86400
 
@@ -55,7 +55,7 @@ async def test_within_the_grace_window_the_previous_token_gets_the_same_successo
     world = World()
     first = await world.sign_on()
     second = await world.refresh(first.refresh_token)
-    world.now += AGENT.refresh_token_grace - 1
+    world.now += AGENT.settings.refresh_token_grace - 1
     again = await world.refresh(first.refresh_token)
     assert again.refresh_token == second.refresh_token
     assert again.claims["jti"] != second.claims["jti"]
@@ -75,7 +75,7 @@ async def test_after_the_grace_window_reuse_ends_the_family():
     world = World()
     first = await world.sign_on()
     second = await world.refresh(first.refresh_token)
-    world.now += AGENT.refresh_token_grace
+    world.now += AGENT.settings.refresh_token_grace
     assert "after the grace window" in await refused(world, first.refresh_token)
     assert "was ended" in await refused(world, second.refresh_token)
     assert not await is_live(world, second.access_token)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from deputize.jose import new_key_ring, sign
@@ -30,6 +28,7 @@ from support.agent_delegation import (
     with_agent,
     with_resource,
 )
+from support.records import replace
 
 FAIL_OPEN = with_resource(ENVIRONMENT, replace(TEST, delegation_required=False))
 

@@ -7,7 +7,6 @@ from deputize.authority.directory.objects.agent import AgentObject
 from deputize.authority.directory.objects.agreement import AgreementHistory, AgreementObject
 from deputize.authority.directory.objects.directory_object import AuthenticatingObject, DirectoryObject
 from deputize.authority.directory.objects.environment import (
-    DEFAULT_POLICY,
     LISTS,
     OBJECTS,
     EnvironmentFile,
@@ -16,6 +15,7 @@ from deputize.authority.directory.objects.environment import (
 from deputize.authority.directory.objects.policy import PolicyObject
 from deputize.authority.directory.objects.resource import MAPPINGS, ResourceObject
 from deputize.authority.directory.objects.user import UserObject
+from deputize.oauth.records.settings import DEFAULT_POLICY
 
 __all__ = (
     "DEFAULT_POLICY",

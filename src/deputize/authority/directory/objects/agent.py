@@ -2,22 +2,20 @@
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from deputize.authority.directory.objects.directory_object import (
     STORED,
     AuthenticatingObject,
-    Description,
     Id,
-    Name,
     ScopeName,
-    Seconds,
     Translate,
     unknown_name,
 )
 from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
+from deputize.oauth.records.settings import AgentSettings, Description, Name
 
 AUTHORIZATION_CODE = "authorization_code"
 
@@ -41,13 +39,7 @@ def _check_grant(word: str, info: ValidationInfo) -> str:
     return word
 
 
-def _check_client_auth(method: str, info: ValidationInfo) -> str:
-    if info.context is not STORED and method not in CLIENT_AUTH_METHODS.by_name:
-        raise unknown_name("client authentication method", method, CLIENT_AUTH_METHODS.by_name)
-    return method
-
-
-class AgentObject(AuthenticatingObject):
+class AgentObject(AgentSettings, AuthenticatingObject):
     """Software acting for users."""
 
     name: Name
@@ -64,22 +56,17 @@ class AgentObject(AuthenticatingObject):
     """
     redirect_uris: tuple[str, ...] = ()
     """Where users may be sent back to after sign-on; compared character by character."""
-    post_logout_redirect_uris: tuple[str, ...] = ()
-    """Where users may be sent after sign-off."""
     scopes: dict[str, tuple[ScopeName, ...]] = Field(default_factory=dict)
     """Resource name to the scopes of it that are granted."""
     policies: tuple[Name, ...] = ()
     """The authentication policies its users sign on by, the first being the default."""
-    client_auth: Annotated[str, AfterValidator(_check_client_auth)] | None = None
-    """How it has to send its secret to the authority: `client_secret_basic`, `client_secret_post` or what
-    packages add; by default any way is taken.
-    """
-    refresh_token_lifetime: Annotated[Seconds, Field(ge=60)] = 30 * 86400
-    """How long a refresh token lives unused; a number is seconds."""
-    refresh_token_rolling_lifetime: Annotated[Seconds, Field(ge=60)] = 180 * 86400
-    """How long it can be renewed, from sign-on; a number is seconds."""
-    refresh_token_grace: Annotated[Seconds, Field(ge=0, le=86400)] = 30
-    """How long a used refresh token is still answered, for answers lost on the way; a number is seconds."""
+
+    @field_validator("client_auth")
+    @classmethod
+    def _check_client_auth(cls, method: str | None, info: ValidationInfo) -> str | None:
+        if method is not None and info.context is not STORED and method not in CLIENT_AUTH_METHODS.by_name:
+            raise unknown_name("client authentication method", method, CLIENT_AUTH_METHODS.by_name)
+        return method
 
     @property
     def grant_types(self) -> frozenset[str]:

@@ -7,15 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from deputize.authority.directory.objects.directory_object import (
-    Description,
-    DirectoryObject,
-    Interval,
-    Locale,
-    Name,
-    Part,
-)
+from deputize.authority.directory.objects.directory_object import DirectoryObject, Part
 from deputize.kernel.values import JsonObject
+from deputize.oauth.records.settings import AgreementSettings, Description, Locale, Name
 
 MAX_TEXT = 32_000
 
@@ -60,7 +54,7 @@ class AgreementHistory(BaseModel):
         )
 
 
-class AgreementObject(DirectoryObject):
+class AgreementObject(AgreementSettings, DirectoryObject):
     """A text a user accepts before an agent may act for them."""
 
     name: Name
@@ -69,8 +63,6 @@ class AgreementObject(DirectoryObject):
     """For the reader."""
     enabled: bool = True
     """Whether it can be asked for."""
-    reconsent_every: Interval = None
-    """How long a consent lasts; `never`, the default, means that it does not expire."""
     languages: tuple[AgreementLanguage, ...] = ()
     """Its wordings."""
 

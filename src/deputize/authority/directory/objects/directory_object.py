@@ -1,8 +1,8 @@
 """What all objects of the directory have in common.
 
 One model for each kind of object is the entry of an environment file, the stored document and what the
-snapshot is made of. A new setting is a field here, with its default, bounds and documentation, and the place
-that reads it.
+snapshot is made of. A new setting is a field, with its default, bounds and documentation, and the place that
+reads it: a field here, or in `oauth.records.settings` where the protocol's rules read it.
 """
 
 import difflib
@@ -13,19 +13,17 @@ from typing import Annotated, Any, Final, Self, TypeAlias, cast
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
-    PlainSerializer,
     StringConstraints,
     model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
-from deputize.kernel import durations
 from deputize.kernel.values import JsonObject
+from deputize.oauth.records.settings import Name
 
 STORED: Final = {"stored": True}
 """The validation context of documents that were judged when they were stored.
@@ -39,54 +37,17 @@ Translate: TypeAlias = Callable[[str, str], str | None]
 """(Kind, name) to the id of an object, or (kind, id) to its name; `None` when there is no such object."""
 
 
-def _duration(text: str) -> float | None:
-    try:
-        return durations.parse(text)
-    except durations.DurationError as error:
-        raise ValueError(str(error)) from error
-
-
-def _seconds(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    seconds = _duration(value)
-    if seconds is None:
-        raise ValueError("needs an end, such as '1 hour'")
-    return seconds
-
-
-def _interval(value: object) -> float | None:
-    if value is None or value == "never":
-        return None
-    seconds = _duration(value) if isinstance(value, str) else None
-    if not seconds:
-        raise ValueError("write an interval such as '180 days', or never")
-    return seconds
-
-
 def _uuid(value: str) -> str:
     if not _UUID.fullmatch(value):
         raise ValueError("is not a UUID in lower case")
     return value
 
 
-Name: TypeAlias = Annotated[
-    str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
 ScopeName: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!#-\[\]-~]+$")
 ]
 Id: TypeAlias = Annotated[str, AfterValidator(_uuid)]
-Description: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
-Locale: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")]
 Secret: TypeAlias = Annotated[str, StringConstraints(min_length=32, max_length=256, pattern=r"^[!-~]+$")]
-Seconds: TypeAlias = Annotated[int, BeforeValidator(_seconds)]
-Interval: TypeAlias = Annotated[
-    float | None,
-    BeforeValidator(_interval),
-    PlainSerializer(durations.write, return_type=str, when_used="unless-none"),
-]
-"""Seconds, written as a duration; `None`, written `never`, is without end."""
 
 
 class Part(BaseModel):

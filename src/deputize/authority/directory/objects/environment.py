@@ -1,29 +1,18 @@
 """An environment's own settings, and the file that describes an environment as a whole."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Self
-
-from pydantic import Field
+from typing import Any, Self
 
 from deputize.authority.directory.objects.agent import AgentObject
 from deputize.authority.directory.objects.agreement import AgreementObject
-from deputize.authority.directory.objects.directory_object import (
-    STORED,
-    DirectoryObject,
-    Id,
-    Locale,
-    Name,
-    Part,
-    Seconds,
-)
+from deputize.authority.directory.objects.directory_object import STORED, DirectoryObject, Id, Part
 from deputize.authority.directory.objects.policy import PolicyObject
 from deputize.authority.directory.objects.resource import ResourceObject
 from deputize.authority.directory.objects.user import UserObject
 from deputize.authority.storage import Kind
 from deputize.kernel.values import JsonObject
+from deputize.oauth.records.settings import EnvironmentSettings, Name
 
-DEFAULT_POLICY: Final = "Single_Factor"
-"""The policy that every environment begins with: a password."""
 OBJECTS: Mapping[Kind, type[DirectoryObject]] = {
     "resource": ResourceObject,
     "agreement": AgreementObject,
@@ -40,7 +29,7 @@ LISTS: Mapping[Kind, str] = {
 """The members of a file that list them."""
 
 
-class EnvironmentObject(Part):
+class EnvironmentObject(EnvironmentSettings, Part):
     """An environment's own settings."""
 
     environment: Name
@@ -49,17 +38,6 @@ class EnvironmentObject(Part):
     """Its id, part of the issuer's URL; drawn when absent."""
     organization_id: Id | None = None
     """The `org` of tokens; drawn when absent."""
-    default_policy: Name = DEFAULT_POLICY
-    """The policy of agents that name none."""
-    default_language: Locale = "en"
-    """The language of agreements where the user's is not there."""
-    session_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 12 * 3600
-    """How long after signing on a user is signed on again without a page.
-
-    A number is seconds. What agents got meanwhile lives on; signing off ends it.
-    """
-    session_idle_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 2 * 3600
-    """The same since the session was last used. A number is seconds."""
 
     @classmethod
     def read(cls, name: str, document: JsonObject) -> Self:

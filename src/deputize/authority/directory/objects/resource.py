@@ -1,20 +1,12 @@
 """Resources: what tokens are issued for."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from deputize.authority.directory.objects.directory_object import (
-    AuthenticatingObject,
-    Description,
-    Id,
-    Name,
-    Part,
-    ScopeName,
-    Seconds,
-)
-from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
+from deputize.authority.directory.objects.directory_object import AuthenticatingObject, Id, Part, ScopeName
 from deputize.kernel.values import JsonObject
+from deputize.oauth.records.settings import Description, Name, ResourceSettings
 
 MAPPINGS = {
     "User ID": "user.id",
@@ -77,31 +69,19 @@ def _name_of(members: dict[str, Any]) -> str:
     return members["name"]
 
 
-class ResourceObject(AuthenticatingObject):
+class ResourceObject(ResourceSettings, AuthenticatingObject):
     """A protected thing with an audience."""
 
     id: Id | None = None
     """Its id, with which it authenticates at introspection; drawn when absent."""
     audience: Name = Field(default_factory=_name_of)
     """By default the name."""
-    description: Description = ""
-    """For the reader."""
-    token_lifetime: Annotated[Seconds, Field(ge=60, le=int(MAX_TOKEN_LIFETIME))] = 3600
-    """How long its access tokens live; a number is seconds."""
     attributes: tuple[ResourceAttribute, ...] = ()
     """Claims of its tokens beyond the built-in ones."""
     scopes: tuple[ResourceScope, ...] = ()
     """What agents can be granted on it."""
     delegation_required: bool | None = None
     """By default true exactly when `act` is mapped."""
-    may_outlive_subject: bool = False
-    """Whether an exchanged token may live longer than the subject token."""
-    impersonation_allowed: bool = False
-    """Whether an exchange may yield a token that speaks for a user and does not say who acts, also for a
-    subject token that another client holds: what the original does, and never needed for delegation.
-    Otherwise every exchange about a user yields `act`: as mapped, or naming the client that asks where none
-    is mapped. `apply` warns.
-    """
 
     @property
     def requires_delegation(self) -> bool:

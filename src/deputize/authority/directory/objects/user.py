@@ -4,7 +4,8 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from deputize.authority.directory.objects.directory_object import Id, Locale, Name, Part
+from deputize.authority.directory.objects.directory_object import Id, Part
+from deputize.oauth.records.settings import Locale, Name
 
 
 class UserObject(Part):

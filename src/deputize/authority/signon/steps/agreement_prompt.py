@@ -101,7 +101,7 @@ def is_due(step: Step, situation: Situation) -> bool:
 def page_values(step: Step, situation: Situation, _again: Again) -> Mapping[str, object]:
     """Collect the text in the user's language, and what the agent asks for, may obtain and has already."""
     prompt = _make_prompt(step, situation)
-    agreement, every = prompt.agreement, prompt.agreement.reconsent_every
+    agreement, every = prompt.agreement, prompt.agreement.settings.reconsent_every
     _log.info(
         "agreement shown",
         agreement=agreement.name,
@@ -166,7 +166,7 @@ def _make_prompt(step: Step, situation: Situation) -> _Prompt:
     environment = situation.environment
     agreement = environment.agreements[step.settings["agreement"]]
     text = choose_text(
-        agreement, situation.preferred_language, situation.languages, environment.default_language
+        agreement, situation.preferred_language, situation.languages, environment.settings.default_language
     )
     if text is None:
         raise ServerError(f"the agreement {agreement.name!r} has no enabled text")

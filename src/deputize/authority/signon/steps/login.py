@@ -134,7 +134,7 @@ async def make_session(user: User, situation: Situation, services: Services) -> 
         user_id=user.id,
         cookie_digest=digest(cookie),
         auth_time=int(now),
-        expires_at=now + situation.environment.session_lifetime,
+        expires_at=now + situation.environment.settings.session_lifetime,
         user_term=user.term,
         created_at=now,
         last_used_at=now,

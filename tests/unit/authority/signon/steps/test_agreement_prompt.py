@@ -1,10 +1,9 @@
-from dataclasses import replace
-
 import pytest
 from structlog.testing import capture_logs
 
 from deputize.authority.signon.steps.agreement_prompt import ReturnsTo, returns_to
 from support.agent_delegation import AGENT_ID, AGREEMENT, TEXT
+from support.records import replace
 
 
 @pytest.mark.parametrize(

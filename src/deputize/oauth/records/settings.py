@@ -1,0 +1,118 @@
+"""Settings that the protocol's rules read as administrators write them.
+
+Each model is extended in `authority.directory.objects` to the entry of an environment file, which is also the
+stored document; records of the snapshot hold that object as their `settings`. So a new setting is one field,
+here, or there where only the authority reads it, and the place that reads it.
+"""
+
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+
+from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
+from deputize.kernel import durations
+
+DEFAULT_POLICY: Final = "Single_Factor"
+"""The policy that every environment begins with: a password."""
+
+
+def _duration(text: str) -> float | None:
+    try:
+        return durations.parse(text)
+    except durations.DurationError as error:
+        raise ValueError(str(error)) from error
+
+
+def _seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    seconds = _duration(value)
+    if seconds is None:
+        raise ValueError("needs an end, such as '1 hour'")
+    return seconds
+
+
+def _interval(value: object) -> float | None:
+    if value is None or value == "never":
+        return None
+    seconds = _duration(value) if isinstance(value, str) else None
+    if not seconds:
+        raise ValueError("write an interval such as '180 days', or never")
+    return seconds
+
+
+Name: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
+Description: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
+Locale: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")]
+Seconds: TypeAlias = Annotated[int, BeforeValidator(_seconds)]
+Interval: TypeAlias = Annotated[
+    float | None,
+    BeforeValidator(_interval),
+    PlainSerializer(durations.write, return_type=str, when_used="unless-none"),
+]
+"""Seconds, written as a duration; `None`, written `never`, is without end."""
+
+
+class ObjectSettings(BaseModel):
+    """Settings of an object that an administrator sets up."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+
+class ResourceSettings(ObjectSettings):
+    """What can be set of a resource."""
+
+    description: Description = ""
+    """For users, beside its name."""
+    token_lifetime: Annotated[Seconds, Field(ge=60, le=int(MAX_TOKEN_LIFETIME))] = 3600
+    """How long its access tokens live; a number is seconds."""
+    may_outlive_subject: bool = False
+    """Whether an exchanged token may live longer than the subject token."""
+    impersonation_allowed: bool = False
+    """Whether an exchange may yield a token that speaks for a user and does not say who acts, also for a
+    subject token that another client holds: what the original does, and never needed for delegation.
+    Otherwise every exchange about a user yields `act`: as mapped, or naming the client that asks where none
+    is mapped. `apply` warns.
+    """
+
+
+class AgentSettings(ObjectSettings):
+    """What can be set of an agent."""
+
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    """Where users may be sent after sign-off; compared character by character."""
+    client_auth: str | None = None
+    """How it has to send its secret to the authority: `client_secret_basic`, `client_secret_post` or what
+    packages add; by default any way is taken.
+    """
+    refresh_token_lifetime: Annotated[Seconds, Field(ge=60)] = 30 * 86400
+    """How long a refresh token lives unused; a number is seconds."""
+    refresh_token_rolling_lifetime: Annotated[Seconds, Field(ge=60)] = 180 * 86400
+    """How long it can be renewed, from sign-on; a number is seconds."""
+    refresh_token_grace: Annotated[Seconds, Field(ge=0, le=86400)] = 30
+    """How long a used refresh token is still answered, for answers lost on the way; a number is seconds."""
+
+
+class AgreementSettings(ObjectSettings):
+    """What can be set of an agreement."""
+
+    reconsent_every: Interval = None
+    """How long a consent lasts; `never`, the default, means that it does not expire."""
+
+
+class EnvironmentSettings(ObjectSettings):
+    """What can be set of an environment."""
+
+    default_policy: Name = DEFAULT_POLICY
+    """The policy of agents that name none."""
+    default_language: Locale = "en"
+    """The language of agreements where the user's is not there."""
+    session_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 12 * 3600
+    """How long after signing on a user is signed on again without a page.
+
+    A number is seconds. What agents got meanwhile lives on; signing off ends it.
+    """
+    session_idle_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 2 * 3600
+    """The same since the session was last used. A number is seconds."""
