@@ -1,4 +1,1 @@
-"""HTTP as the gateway sees it.
-
-Messages, filters and handlers, and the protocols on both sides of the proxied path.
-"""
+"""HTTP: messages, filters and handlers, and the protocol on both sides of the proxied path."""

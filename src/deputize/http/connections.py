@@ -44,10 +44,7 @@ class WriteFlow(asyncio.Protocol):
             self._drain.set_result(None)
 
     async def drain(self) -> None:
-        """Wait until there is room.
-
-        Whoever gives up waiting is cancelled: by the deadline ticker or when the connection is lost.
-        """
+        """Wait until there is room. Cancelled when a deadline passes or the connection is lost."""
         if self.stalled:
             self._drain = self.loop.create_future()
             await self._drain
@@ -88,7 +85,7 @@ class Ticker:
 
 
 class Silence:
-    """How long a connection has shown the same face: what it waits for, and how far it got."""
+    """How long a connection has been in the same state: what it waits for, and how far it got."""
 
     __slots__ = ("_since", "_state")
 
@@ -132,7 +129,7 @@ def keep_alive(connected: socket.socket) -> None:
 
 
 def find_address(transport: asyncio.BaseTransport, end: str) -> tuple[str, int]:
-    """Address and port of one end; nothing when the client has left already."""
+    """Address and port of the end ("peername", "sockname"); empty and 0 when the client has left already."""
     known: tuple[str, int] | None = transport.get_extra_info(end)
     return known[:2] if known else ("", 0)
 

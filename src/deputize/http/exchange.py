@@ -1,4 +1,4 @@
-"""One request and everything learned about it on the way, and the shapes of what handles it."""
+"""One request and everything learned about it on the way, and the protocols of what handles it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -48,16 +48,13 @@ class Exchange:
 
 
 class Ending(NamedTuple):
-    """How an exchange ended.
-
-    The response as answered (`None` if none was), bytes of its body, whether it is complete.
-
-    The last bytes of a complete answer have not left yet.
-    """
+    """How an exchange ended. The last bytes of a complete answer have not left yet."""
 
     response: Response | None
+    """As answered; `None` if nothing was."""
     body_bytes: int
     complete: bool
+    """Whether the client gets all of the answer."""
     finished: float
     """Monotonic seconds."""
 
@@ -70,9 +67,8 @@ class Handler(Protocol):
     """Answers an exchange; the end of a chain."""
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
-        """Answer the exchange.
-
-        Usually `async def`; a plain function may pass on the awaitable of another handler.
+        """Answer the exchange. Usually `async def`; a plain function may pass on the awaitable of another
+        handler.
         """
         ...
 
@@ -82,8 +78,7 @@ class Filter(Protocol):
     """Changes an exchange on its way in, its response on the way out, or answers itself."""
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
-        """Answer the exchange, usually with what `next` answers.
-
-        `async def`, or a plain function that returns `next(exchange)`.
+        """Answer the exchange, usually with what `next` answers: `async def`, or a plain function that
+        returns `next(exchange)`.
         """
         ...

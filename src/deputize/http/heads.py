@@ -102,10 +102,7 @@ def response_head(
 
 
 def _announced_length(method: str, response: Response) -> bytes | None:
-    """What GET would have had (RFC 9110 section 8.6).
-
-    As the handler says, else what the unsent body measures.
-    """
+    """The length of the answer to GET (RFC 9110 section 8.6): as the handler says, else as the body is."""
     if response.status == 204:
         return None
     stated = [value for name, value in response.headers.raw if name.lower() == b"content-length"]
@@ -115,7 +112,7 @@ def _announced_length(method: str, response: Response) -> bytes | None:
 
 
 def request_head(request: Request, authority: str) -> bytes:
-    """The head of a request to a server called `authority`; its body's length, when known, else chunks.
+    """The head of a request to the server `authority`, whose body has a known length or comes in chunks.
 
     Raises `HeaderError`.
     """

@@ -160,9 +160,8 @@ class Body:
         length: int | None = None,
         close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Either `buffered`, or `stream` with `buffered=None`.
-
-        `length` in bytes where it is known beforehand.
+        """Either `buffered`, or `stream` with `buffered=None` and its `length` in bytes where that is known
+        beforehand; `close` releases what feeds the stream.
         """
         self.buffered = buffered
         self.length = len(buffered) if buffered is not None else length
@@ -208,20 +207,14 @@ async def _at_hand(buffered: bytes | None) -> AsyncIterator[bytes]:
 
 @dataclass(slots=True)
 class Request:
-    """A request on its way.
-
-    `target` was normalised on receipt and is what every condition and the upstream see.
-    """
+    """A request. `target` was checked on receipt and is what every condition and the upstream see."""
 
     method: str
     target: Target
     headers: Headers
     body: Body = field(default_factory=Body)
     origin: Origin | None = None
-    """Where the request is going (from Host on receipt, replaced by `baseURI`).
-
-    `None` when Host was absent.
-    """
+    """Where the request goes (from Host on receipt, replaced by `baseURI`); `None` when Host was absent."""
     version: str = "1.1"
     repeatable: bool = False
     """Whether its sender knows that it may be sent twice, whatever its method: it changes nothing."""

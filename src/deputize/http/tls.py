@@ -1,6 +1,5 @@
-"""TLS contexts.
-
-1.2 at least and without CBC, HTTP/1.1 by ALPN, keys from memory as far as the ssl module allows.
+"""TLS contexts: 1.2 at least and without CBC, HTTP/1.1 by ALPN, keys from memory as far as the ssl module
+allows.
 """
 
 import os
@@ -13,9 +12,8 @@ from pathlib import Path
 from deputize.kernel.errors import DeputizeError
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
-"""Of TLS 1.2 only what has forward secrecy and authenticated encryption: no CBC (RFC 9325 section 4.2).
-
-TLS 1.3 has nothing else.
+"""Of TLS 1.2 only what has forward secrecy and authenticated encryption: no CBC (RFC 9325 section 4.2). TLS
+1.3 has nothing else.
 """
 
 
@@ -47,11 +45,10 @@ def client_context(
     certificate_pem: bytes | None = None,
     key_pem: bytes | None = None,
 ) -> ssl.SSLContext:
-    """A client's context: trusts `ca_pem`, else the system's authorities.
+    """A client's context: trusts `ca_pem`, else the system's authorities; `trust_all` verifies nothing and is
+    for tests.
 
-    `trust_all` verifies nothing and is for tests.
-
-    `certificate_pem` with `key_pem` is what the client shows of itself. Raises `TlsError`.
+    `certificate_pem` and `key_pem` identify the client to servers that ask. Raises `TlsError`.
     """
     context = (
         ssl.create_default_context()
@@ -91,7 +88,9 @@ def _load_chain(context: ssl.SSLContext, certificate_pem: bytes, key_pem: bytes)
 
 @contextmanager
 def _private_file(content: bytes) -> Generator[Path]:
-    """The ssl module reads private keys from files only: one that nobody else may open, gone right after."""
+    """Write `content` to a file that nobody else may open, and remove it right after: the ssl module reads
+    private keys from files only.
+    """
     descriptor, name = tempfile.mkstemp(prefix="deputize-")
     path = Path(name)
     try:

@@ -33,21 +33,6 @@ def parse(text: str) -> float | None:
         return None
     if lowered in _ZERO:
         return 0.0
-    return _sum_of_parts(lowered, text)
-
-
-def write(seconds: float) -> str:
-    """The duration in words that `parse` reads, such as "1 hour and 30 minutes"; exact to the nanosecond."""
-    parts: list[str] = []
-    left = round(seconds * 1e9)
-    for name, nanoseconds in _WRITTEN.items():
-        count, left = divmod(left, nanoseconds)
-        if count:
-            parts.append(f"{count} {name}{'' if count == 1 else 's'}")
-    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))) or "zero"
-
-
-def _sum_of_parts(lowered: str, text: str) -> float:
     total, at, end = 0.0, 0, -1
     while match := _PART.match(lowered, at):
         number, unit = match.groups()
@@ -62,3 +47,14 @@ def _sum_of_parts(lowered: str, text: str) -> float:
             f"{text[:64]!r} is not a duration such as '20 seconds' or '1 hour and 30 minutes'"
         )
     return total
+
+
+def write(seconds: float) -> str:
+    """The duration in words that `parse` reads, such as "1 hour and 30 minutes"; exact to the nanosecond."""
+    parts: list[str] = []
+    left = round(seconds * 1e9)
+    for name, nanoseconds in _WRITTEN.items():
+        count, left = divmod(left, nanoseconds)
+        if count:
+            parts.append(f"{count} {name}{'' if count == 1 else 's'}")
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))) or "zero"

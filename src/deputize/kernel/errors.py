@@ -16,10 +16,7 @@ class DeputizeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where in a file something stands.
-
-    A JSON pointer, and line and column (from 1) where the parser knows them.
-    """
+    """A place in a file: a JSON pointer, and line and column (from 1) where the parser knows them."""
 
     file: str
     pointer: str = ""
@@ -31,7 +28,7 @@ class Position:
         return f"{place} at {self.pointer}" if self.pointer else place
 
     def below(self, *parts: str | int) -> "Position":
-        """The position of a member, or of a member of a member, of what stands here."""
+        """The position of a member of the value here, or of a member of that."""
         return Position(self.file, join(self.pointer, *parts))
 
 

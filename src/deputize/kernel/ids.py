@@ -27,17 +27,15 @@ def new_token() -> str:
 
 
 def new_term() -> str:
-    """A random term of an agent, resource, policy or user (`oauth.lineage`).
-
-    `TERM_LENGTH` characters of the base64url alphabet.
+    """A random term of an agent, resource, policy or user (`oauth.lineage`): `TERM_LENGTH` characters of the
+    base64url alphabet.
     """
     return secrets.token_urlsafe(6)
 
 
 def new_segment(agent_term: str, resource_term: str) -> str:
-    """A segment of a token's `jti`.
-
-    The terms of the agent it is issued to and of its resource, and 84 random bits.
+    """A segment of a token's `jti`: the terms of the agent it is issued to and of its resource, and 84 random
+    bits.
     """
     return agent_term + resource_term + secrets.token_urlsafe(11)[: SEGMENT_LENGTH - 2 * TERM_LENGTH]
 
@@ -53,10 +51,7 @@ def random_bytes(count: int) -> bytes:
 
 
 class TransactionIds:
-    """Ids that tie log lines and audit records of one exchange together.
-
-    Unique, cheap, and never a credential.
-    """
+    """Ids that tie log lines and records of one exchange together: unique, cheap, never a credential."""
 
     __slots__ = ("_numbers", "_prefix")
 

@@ -6,7 +6,7 @@ from deputize.kernel.values import JsonValue
 
 
 class Absent:
-    """What a pointer yields where nothing stands; distinct from JSON null."""
+    """What a pointer yields where there is no value; distinct from JSON null."""
 
 
 ABSENT = Absent()
@@ -23,13 +23,23 @@ def split(pointer: str) -> tuple[str, ...]:
 
 
 def follow(document: JsonValue, parts: Iterable[str]) -> JsonValue | Absent:
-    """As `resolve`, for a pointer that was split once and is followed often."""
+    """The value at a pointer that was `split` once and is followed often, or `ABSENT`."""
     value: JsonValue = document
     for part in parts:
-        found = _step(value, part)
-        if isinstance(found, Absent):
+        if isinstance(value, Mapping):
+            found = value.get(part, ABSENT)
+            if isinstance(found, Absent):
+                return ABSENT
+            value = found
+        elif (
+            isinstance(value, Sequence)
+            and not isinstance(value, str)
+            and part.isdecimal()
+            and int(part) < len(value)
+        ):
+            value = value[int(part)]
+        else:
             return ABSENT
-        value = found
     return value
 
 
@@ -39,18 +49,5 @@ def join(pointer: str, *parts: str | int) -> str:
 
 
 def parent(pointer: str) -> str:
-    """What holds the member or element at `pointer`; of "" it is "" again."""
+    """The pointer to what holds the member or element at `pointer`; of "" it is "" again."""
     return pointer.rpartition("/")[0]
-
-
-def _step(value: JsonValue, part: str) -> JsonValue | Absent:
-    if isinstance(value, Mapping):
-        return value.get(part, ABSENT)
-    if (
-        isinstance(value, Sequence)
-        and not isinstance(value, str)
-        and part.isdecimal()
-        and int(part) < len(value)
-    ):
-        return value[int(part)]
-    return ABSENT

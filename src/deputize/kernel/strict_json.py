@@ -17,9 +17,8 @@ from deputize.kernel.values import JsonValue
 MAX_SIZE = 4 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_DIGITS = 128
-"""Of an integer.
-
-More than any identifier has, and few enough that every integer converts to a float without overflow.
+"""Digits of an integer: more than any identifier has, and few enough that every integer converts to a float
+without overflow.
 """
 _BLANKS = " \t\n\r"
 
@@ -58,16 +57,15 @@ def loads_members(text: bytes, names: frozenset[str], *, max_size: int = MAX_SIZ
     members = (
         [(name, value) for name, value in document if name in names] if isinstance(document, _Members) else []
     )
-    found = {name: None if isinstance(value, list) or _is_torn(value) else value for name, value in members}
+    found: dict[str, JsonValue] = {}
+    for name, value in members:
+        is_no_text = isinstance(value, str) and any("\ud800" <= each <= "\udfff" for each in value)
+        found[name] = None if is_no_text or isinstance(value, list) else value
     return found if len(found) == len(members) else {}
 
 
-def _is_torn(value: JsonValue) -> bool:
-    return isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value)
-
-
 class _Members(list[tuple[str, JsonValue]]):
-    """An object as its members stand in the text."""
+    """An object as the list of its members, in the order of the text."""
 
 
 def _parsed(decoded: str) -> JsonValue:

@@ -75,7 +75,7 @@ def normalise_resource(identifier: str) -> str:
     authority = f"{_decode_unreserved(parts['user'] or '')}{host}" + (
         f":{port}" if port and port != default else ""
     )
-    path = _without_dot_segments(path) or ("/" if scheme in DEFAULT_PORTS else "")
+    path = _remove_dot_segments(path) or ("/" if scheme in DEFAULT_PORTS else "")
     return f"{scheme}://{authority}{path}{rest}"
 
 
@@ -98,7 +98,7 @@ def _decode_unreserved(text: str) -> str:
     return _PERCENT.sub(spell, text)
 
 
-def _without_dot_segments(path: str) -> str:
+def _remove_dot_segments(path: str) -> str:
     """`path`, empty or beginning with "/", after RFC 3986 section 5.2.4."""
     if "/." not in path:
         return path
@@ -120,11 +120,8 @@ _SERIALISED_ORIGIN = re.compile(
 
 
 def normalise_origin(text: str) -> str | None:
-    """The one spelling of a web origin (RFC 6454 section 6): lower case, without the scheme's default port.
-
-    `null` as it is.
-
-    `None` for all else, also for an origin with a path, and for several.
+    """The one spelling of a web origin (RFC 6454 section 6): lower case, without the scheme's default port,
+    and `null` as it is. `None` for all else, also for an origin with a path, and for several.
     """
     parts = _SERIALISED_ORIGIN.fullmatch(text)
     if parts is None:
@@ -176,10 +173,8 @@ def _is_ambiguous(path: str) -> bool:
     codes = [code.lower() if code else None for code in _PERCENT.findall(path)]
     if any(code is None or code == "" or code in _ENCODED_FORBIDDEN for code in codes):
         return True
-    return "\\" in path or "//" in path or _is_ambiguous_when_decoded(path)
-
-
-def _is_ambiguous_when_decoded(path: str) -> bool:
+    if "\\" in path or "//" in path:
+        return True
     try:
         return _has_dot_segment(unquote(path, errors="strict"))
     except UnicodeDecodeError:

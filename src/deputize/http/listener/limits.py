@@ -29,9 +29,8 @@ class ListenerLimits:
     header_count: int = 100
     """Field lines of a head; more is answered 431."""
     underscores_in_headers: bool = False
-    """Whether fields whose name has a `_` reach anybody.
-
-    Many servers take `X_Agent` for `X-Agent`, which may have been removed.
+    """Whether fields whose name has a `_` are passed on: many servers take `X_Agent` for `X-Agent`, which may
+    have been removed.
     """
     host_names: frozenset[str] = frozenset()
     """The hosts that requests may name, in lower case; others are answered 421. Empty: every host."""
@@ -44,26 +43,21 @@ class ListenerLimits:
     body_idle_seconds: float = 30.0
     """Silence in a body that somebody waits for; then 408."""
     body_seconds: float = 60.0
-    """Time for a body that somebody waits for, and a second more for each `body_rate` bytes that have come.
-
-    Then 408.
-    """
+    """Time for a body that somebody waits for, and a second more for each `body_rate` bytes; then 408."""
     body_rate: int = 1024
     """The bytes a second that a long body comes with at least, however seldom it falls silent."""
     keep_alive_seconds: float = 75.0
     """Silence between requests; then the connection is closed."""
     write_seconds: float = 30.0
-    """Time for a client to take the next 8 KiB of what is written, or the rest.
-
-    Then the connection is aborted.
+    """Time for a client to take the next 8 KiB of what is written, or the rest; then the connection is
+    aborted.
     """
     linger_seconds: float = 2.0
     """Time to go on reading after an early answer, so that the client sees it before the connection closes.
     """
     socket_buffer_bytes: int = 64 * 1024
-    """The kernel's send and receive buffers of each connection, which it doubles.
-
-    What a client costs that does not read.
+    """The kernel's send and receive buffers of each connection, which it doubles: what a client that does not
+    read costs.
     """
     tick_seconds: float = 0.5
     """How often deadlines are looked at."""

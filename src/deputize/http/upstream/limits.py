@@ -1,7 +1,4 @@
-"""How many connections an upstream client holds, and how long it waits.
-
-Times in seconds, `None` for without limit.
-"""
+"""How many connections an upstream client holds, and how long it waits: in seconds, `None` is no limit."""
 
 from dataclasses import dataclass
 
@@ -16,10 +13,7 @@ class Deadlines:
     connect: float | None = 10.0
     """For a connection: its place in the queue, then name, TCP and TLS."""
     idle: float | None = 10.0
-    """For the head, once the request has been sent.
-
-    Then silence while more of an ordinary body is due (`soTimeout`).
-    """
+    """For the head, once the request has been sent; then silence while more of an ordinary body is due."""
     body: float | None = 300.0
     """For an ordinary body in all, and a second more for each `BODY_RATE` bytes that have come."""
     stream: float | None = None
@@ -47,9 +41,8 @@ class PoolLimits:
     head_bytes: int = 64 * 1024
     """The longest head accepted."""
     socket_buffer_bytes: int = 48 * 1024
-    """The kernel's send and receive buffers of each connection, which it doubles.
-
-    What an answer costs that nobody reads.
+    """The kernel's send and receive buffers of each connection, which it doubles: what an answer that nobody
+    reads costs.
     """
     tick_seconds: float = 0.25
     """How often deadlines are looked at, which are kept to within two of these."""
