@@ -57,7 +57,7 @@ class BankingTools:
 
     def read_balance(self, account: AccountName) -> Annotated[CallToolResult, Account]:
         """Read the balance of one account."""
-        found = _asked(lambda: self._ledger.account(account))
+        found = _answer_or_refuse(lambda: self._ledger.account(account))
         return _result(found, _line(found))
 
     def list_transactions(
@@ -66,7 +66,7 @@ class BankingTools:
         limit: Annotated[int, Field(description="how many at most", ge=1, le=100)] = 10,
     ) -> Annotated[CallToolResult, Transactions]:
         """List the latest transactions of one account."""
-        found = _asked(lambda: self._ledger.transactions(account, limit))
+        found = _answer_or_refuse(lambda: self._ledger.transactions(account, limit))
         return _result(
             Transactions(transactions=found),
             "\n".join(map(_entry, found)) or f"Nothing happened on {account} yet.",
@@ -82,7 +82,7 @@ class BankingTools:
         ],
     ) -> Annotated[CallToolResult, Transaction]:
         """Transfer money from one of the customer's accounts to another."""
-        done = _asked(lambda: self._ledger.transfer(from_account, to_account, amount))
+        done = _answer_or_refuse(lambda: self._ledger.transfer(from_account, to_account, amount))
         return _result(done, _entry(done))
 
 
@@ -117,7 +117,7 @@ def main() -> None:
     uvicorn.run(application(arguments.host), host=arguments.host, port=arguments.port, log_level="info")
 
 
-def _asked(question: Callable[[], Any]) -> Any:  # noqa: ANN401 - hands on whatever it is asked for
+def _answer_or_refuse(question: Callable[[], Any]) -> Any:  # noqa: ANN401 - hands on whatever it is asked for
     """The ledger's answer; what it refuses becomes a message that the model can act on."""
     try:
         return question()

@@ -67,7 +67,7 @@ class WeatherTools:
         count: Annotated[int, Field(description="how many matches at most", ge=1, le=10)] = 5,
     ) -> Annotated[CallToolResult, Places]:
         """Find where a place is: its coordinates (latitude and longitude), country and time zone."""
-        answer = await _asked(self._service.geocode(place, count))
+        answer = await _answer_or_refuse(self._service.geocode(place, count))
         return _result(answer, texts.places(answer))
 
     async def forecast_daily(
@@ -83,7 +83,9 @@ class WeatherTools:
 
         For each day the condition, lowest and highest temperature, rain and wind.
         """
-        span = await _asked(self._service.days(Wanted(place, latitude, longitude), start_date, days))
+        span = await _answer_or_refuse(
+            self._service.days(Wanted(place, latitude, longitude), start_date, days)
+        )
         rows = [Day(date=start.date(), **_range(weather, units)) for start, weather in span.timed()]
         answer = DailyForecast(**_common(span, units), days=rows)
         return _result(answer, texts.daily(answer))
@@ -98,7 +100,9 @@ class WeatherTools:
         units: UnitsOption = "metric",
     ) -> Annotated[CallToolResult, PeriodForecast]:
         """The weather forecast of a place by part of the day: night, morning, afternoon and evening."""
-        span = await _asked(self._service.periods(Wanted(place, latitude, longitude), start_date, days))
+        span = await _answer_or_refuse(
+            self._service.periods(Wanted(place, latitude, longitude), start_date, days)
+        )
         rows = [
             Period(name=PERIODS[start.hour], start=start, end=start + span.step, **_range(weather, units))
             for start, weather in span.timed()
@@ -116,7 +120,9 @@ class WeatherTools:
         units: UnitsOption = "metric",
     ) -> Annotated[CallToolResult, HourlyForecast]:
         """The hourly weather forecast of a place: for each hour the condition, temperature, rain and wind."""
-        span = await _asked(self._service.hours(Wanted(place, latitude, longitude), start_time, hours))
+        span = await _answer_or_refuse(
+            self._service.hours(Wanted(place, latitude, longitude), start_time, hours)
+        )
         answer = HourlyForecast(
             **_common(span, units), hours=[_hour(start, weather, units) for start, weather in span.timed()]
         )
@@ -136,7 +142,7 @@ class WeatherTools:
 
         Condition, temperature, rain and wind.
         """
-        span = await _asked(self._service.hours(Wanted(place, latitude, longitude), time, 1))
+        span = await _answer_or_refuse(self._service.hours(Wanted(place, latitude, longitude), time, 1))
         answer = WeatherAtTime(**_common(span, units), weather=_hour(span.start, span.rows[0], units))
         return _result(answer, texts.at_time(answer))
 
@@ -190,7 +196,7 @@ def main() -> None:
     )
 
 
-async def _asked(question: Awaitable[T]) -> T:
+async def _answer_or_refuse(question: Awaitable[T]) -> T:
     """The service's answer; what it cannot answer becomes a message that the model can act on."""
     try:
         return await question

@@ -9,7 +9,7 @@ import httpx2
 from mcp_types import Tool
 
 from agent.errors import AgentError
-from agent.tools import Responder, connected
+from agent.tools import Responder, connect
 
 PROMPT = "Enter your message (or 'exit|quit|q'): "
 GOODBYE = "Goodbye!"
@@ -55,13 +55,13 @@ class Chat:
 
     async def introduce(self) -> None:
         """Show the tools there are. Raises `AgentError`."""
-        async with connected(self.http, self.server_url) as tools:
-            say(discovered(self.server_url, await tools.listed()))
+        async with connect(self.http, self.server_url) as tools:
+            say(describe_tools(self.server_url, await tools.list_all()))
 
     async def answer(self, prompt: str) -> str:
         """The answer to one prompt. Raises `AgentError`."""
-        async with connected(self.http, self.server_url) as tools:
-            return await self.responder.respond(prompt, await tools.listed(), tools.call)
+        async with connect(self.http, self.server_url) as tools:
+            return await self.responder.respond(prompt, await tools.list_all(), tools.call)
 
     async def converse(self) -> None:
         """Answer until the person has enough; a failed question does not end the conversation."""
@@ -80,7 +80,7 @@ class Chat:
             return f"[ERROR] {error}"
 
 
-def discovered(server_url: str, tools: Sequence[Tool]) -> str:
+def describe_tools(server_url: str, tools: Sequence[Tool]) -> str:
     """The list of tools, each with the first sentence of its description."""
     return "\n".join([f"[INFO] Discovered tools [{server_url}]:", *map(_row, tools)])
 

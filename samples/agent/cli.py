@@ -108,7 +108,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 async def _run(options: argparse.Namespace) -> None:
     try:
-        async with _running(options) as agent:
+        async with _open_agent(options) as agent:
             try:
                 await _talk(agent.chat, options.once)
             finally:
@@ -129,7 +129,7 @@ async def _talk(conversation: Chat, once: str | None) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _running(options: argparse.Namespace) -> AsyncGenerator[Running]:
+async def _open_agent(options: argparse.Namespace) -> AsyncGenerator[Running]:
     url = options.mcp_server_url
     if not discovery.is_trustworthy(url):
         raise AgentError(

@@ -105,13 +105,13 @@ class Delegation:
     async def _exchange(self) -> Token:
         signed_on_before = self._subject is not None
         try:
-            token = await self._exchanged()
+            token = await self._exchange_once()
         except TokenRefused as refusal:
             if refusal.error not in ENDED or not signed_on_before:
                 raise
             # What the user's token stood on has ended: the session, the consent, or the token itself.
             self._subject = None
-            token = await self._exchanged()
+            token = await self._exchange_once()
         scopes = " ".join(token.scopes)
         self._notify(
             f"Exchanged the user's token and the agent's own for one to {self._reach.resource} with scope "
@@ -119,7 +119,7 @@ class Delegation:
         )
         return token
 
-    async def _exchanged(self) -> Token:
+    async def _exchange_once(self) -> Token:
         subject, actor = await self._fresh_subject(), await self._fresh_actor()
         return await self._endpoint.exchange(subject, actor, self._scopes, self._reach.resource)
 
@@ -127,10 +127,10 @@ class Delegation:
         if self._subject is None:
             self._subject = await self._sign_on(())
         elif not self._is_fresh(self._subject):
-            self._subject = await self._refreshed(self._subject)
+            self._subject = await self._refresh(self._subject)
         return self._subject
 
-    async def _refreshed(self, token: Token) -> Token:
+    async def _refresh(self, token: Token) -> Token:
         if not token.refresh_token:
             return await self._sign_on(())
         try:
@@ -180,10 +180,10 @@ class DelegatedAuth(httpx2.Auth):
             yield request
             return
         token = await self.delegation.token() if self.delegation else None
-        answer = yield _carrying(request, token) if token else request
+        answer = yield _add_token(request, token) if token else request
         better = await self._better(token, answer)
         if better:
-            answer = yield _carrying(request, better)
+            answer = yield _add_token(request, better)
         _raise_for_refusal(answer)
 
     async def _better(self, held: Token | None, answer: httpx2.Response) -> Token | None:
@@ -197,7 +197,7 @@ class DelegatedAuth(httpx2.Auth):
         return None
 
 
-def _carrying(request: httpx2.Request, token: Token) -> httpx2.Request:
+def _add_token(request: httpx2.Request, token: Token) -> httpx2.Request:
     request.headers["Authorization"] = f"Bearer {token.value}"
     return request
 

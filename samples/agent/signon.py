@@ -96,7 +96,7 @@ class Callback:
 
 
 @contextlib.asynccontextmanager
-async def listening(port: int, state: str) -> AsyncGenerator[Callback]:
+async def listen(port: int, state: str) -> AsyncGenerator[Callback]:
     """A callback on `port` of the loopback addresses. Raises `SignOnFailed` when the port is taken."""
     callback = Callback(state)
     async with contextlib.AsyncExitStack() as servers:
@@ -151,7 +151,7 @@ class SignOn:
         scope = " ".join((self.scope, *more_scopes))
         redirect_uri = f"http://localhost:{self.callback_port}{PATH}"
         request = authorization_request(self.server, self.client_id, redirect_uri, scope, self.audience)
-        async with listening(self.callback_port, request.state) as waiting:
+        async with listen(self.callback_port, request.state) as waiting:
             if await self.may_open_browser(self.server.issuer) and webbrowser.open(request.url):
                 self.say("[INFO] Waiting for you to sign on in the browser ...")
             else:

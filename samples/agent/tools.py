@@ -37,7 +37,7 @@ class Tools:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def listed(self) -> list[Tool]:
+    async def list_all(self) -> list[Tool]:
         """All of them, page by page."""
         found: list[Tool] = []
         cursor: str | None = None
@@ -58,7 +58,7 @@ class Tools:
 
 
 @contextlib.asynccontextmanager
-async def connected(http: httpx2.AsyncClient, server_url: str) -> AsyncGenerator[Tools]:
+async def connect(http: httpx2.AsyncClient, server_url: str) -> AsyncGenerator[Tools]:
     """The tools for one question. Raises `AgentError` for whatever goes wrong on the way to them."""
     try:
         async with Client(streamable_http_client(server_url, http_client=http), mode="auto") as client:

@@ -16,7 +16,7 @@ from agent import discovery
 from agent.delegation import DelegatedAuth, Delegation, Reach
 from agent.oauth import Credentials, TokenEndpoint
 from agent.signon import SignOn
-from agent.tools import connected
+from agent.tools import connect
 
 TOKYO = "What is the daily forecast for Tokyo?"
 HOUR = 3600
@@ -69,7 +69,7 @@ class LongConversation:
         httpx2.get(self._person.visit(url, stop_at=self._stack.agent().redirect_uri))
 
     async def forecast(self):
-        async with connected(self.http, self.server_url) as tools:
+        async with connect(self.http, self.server_url) as tools:
             return await tools.call("forecast_daily", {"place": "Tokyo", "days": 1})
 
 

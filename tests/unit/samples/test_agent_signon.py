@@ -22,7 +22,7 @@ async def visit(port: int, target: str, method: str = "GET") -> httpx2.Response:
 
 async def test_hands_over_what_the_browser_brought_and_shows_a_page():
     port = unused_port()
-    async with signon.listening(port, "s1") as waiting:
+    async with signon.listen(port, "s1") as waiting:
         page = await visit(port, "/callback?code=c%2B1&state=s1&iss=https%3A%2F%2Fauth")
         assert await waiting.answer(1) == {"code": "c+1", "state": "s1", "iss": "https://auth"}
     assert page.status_code == 200
@@ -40,7 +40,7 @@ async def test_hands_over_what_the_browser_brought_and_shows_a_page():
 )
 async def test_a_refusal_is_an_answer_too_and_the_page_says_what_happened(error: str, said: str):
     port = unused_port()
-    async with signon.listening(port, "s1") as waiting:
+    async with signon.listen(port, "s1") as waiting:
         page = await visit(port, f"/callback?error={error}&state=s1")
         assert (await waiting.answer(1))["error"] == unquote(error)
     assert said in page.text
@@ -60,7 +60,7 @@ async def test_a_refusal_is_an_answer_too_and_the_page_says_what_happened(error:
 )
 async def test_turns_away_everything_else_and_keeps_waiting(method: str, target: str, status: int):
     port = unused_port()
-    async with signon.listening(port, "s1") as waiting:
+    async with signon.listen(port, "s1") as waiting:
         assert (await visit(port, target, method)).status_code == status
         await visit(port, "/callback?state=s1&code=good")
         assert (await waiting.answer(1))["code"] == "good"
@@ -68,7 +68,7 @@ async def test_turns_away_everything_else_and_keeps_waiting(method: str, target:
 
 async def test_only_the_first_answer_counts():
     port = unused_port()
-    async with signon.listening(port, "s1") as waiting:
+    async with signon.listen(port, "s1") as waiting:
         await visit(port, "/callback?state=s1&code=first")
         assert (await visit(port, "/callback?state=s1&code=second")).status_code == 400
         assert (await waiting.answer(1))["code"] == "first"
@@ -87,7 +87,7 @@ async def test_only_the_first_answer_counts():
 )
 async def test_survives_what_is_no_request(sent: bytes):
     port = unused_port()
-    async with signon.listening(port, "s1") as waiting:
+    async with signon.listen(port, "s1") as waiting:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(sent)
         writer.write_eof()
@@ -98,7 +98,7 @@ async def test_survives_what_is_no_request(sent: bytes):
 
 
 async def test_does_not_wait_for_ever():
-    async with signon.listening(unused_port(), "s1") as waiting:
+    async with signon.listen(unused_port(), "s1") as waiting:
         with pytest.raises(SignOnFailed, match="Nobody signed on"):
             await waiting.answer(0.01)
 
@@ -108,5 +108,5 @@ async def test_says_that_the_port_is_taken():
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with pytest.raises(SignOnFailed, match="--callback-port"):
-            async with signon.listening(taken.getsockname()[1], "s1"):
+            async with signon.listen(taken.getsockname()[1], "s1"):
                 pass
