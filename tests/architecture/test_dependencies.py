@@ -68,7 +68,7 @@ OF_BOTH = (OF_AUTHORITY & OF_GATEWAY) | imported_by(
         (PROJECT["dependencies"], OF_BOTH),
         (PROJECT["optional-dependencies"]["authority"], OF_AUTHORITY - OF_BOTH),
         (PROJECT["optional-dependencies"]["gateway"], OF_GATEWAY - OF_BOTH),
-        (PROJECT["optional-dependencies"]["postgresql"], set()),
+        (PROJECT["optional-dependencies"]["postgresql"], {"sqlalchemy"}),  # with what its asyncio needs
     ],
     ids=["both", "authority", "gateway", "postgresql"],
 )

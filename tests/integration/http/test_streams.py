@@ -8,6 +8,7 @@ import pytest
 from deputize.http.messages import Body, Headers, Request
 from deputize.http.upstream import PoolExhausted, StreamsExhausted, UpstreamError
 from deputize.kernel.uris import Target
+from support.patience import PATIENCE
 
 CALLED = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 BEGUN = (
@@ -183,9 +184,11 @@ async def test_the_places_add_up_however_streams_and_calls_end(loopback, eventua
             finally:
                 await response.body.aclose()
 
-    for _ in range(6):
-        async with asyncio.TaskGroup() as clients:
-            for _ in range(12):
-                clients.create_task(client())
-    assert all(done.values()), done
+    rounds = 0
+    async with asyncio.timeout(PATIENCE):
+        while rounds < 6 or not all(done.values()):  # on a busy machine some things happen later
+            async with asyncio.TaskGroup() as clients:
+                for _ in range(12):
+                    clients.create_task(client())
+            rounds += 1
     await eventually(lambda: not upstream._pools)
