@@ -27,6 +27,7 @@ OF_THE_AUTHORITY = {
     "nh3",
     "yaml",
     "deputize.authority",
+    "deputize.oauth.lineage",
 }
 FOR_TESTS = {"mcp_types", "mcp", "httpx2"}
 
