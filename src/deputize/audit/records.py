@@ -48,7 +48,7 @@ MAX_TEXT: Final = 512
 """Characters of a text from outside that are written; what is cut says so."""
 
 
-class Part(IntEnum):
+class EventPart(IntEnum):
     """What of an exchange a record tells."""
 
     WHOLE = 0
@@ -111,7 +111,7 @@ class AccessEvent(NamedTuple):
     subject: Subject
     reason: str | None = None
     """Why the gateway itself broke it off before any handler saw it."""
-    part: Part = Part.WHOLE
+    part: EventPart = EventPart.WHOLE
 
     @property
     def topic(self) -> str:
@@ -166,7 +166,7 @@ class McpEvent(NamedTuple):
     status: int | None
     elapsed: float
     """Seconds until the record was made."""
-    part: Part = Part.WHOLE
+    part: EventPart = EventPart.WHOLE
 
     @property
     def topic(self) -> str:
@@ -198,7 +198,7 @@ _ACCESS_NAMES: Final = (
     ("2", "OPENIG-HTTP-ACCESS-OUTCOME"),
 )
 _MCP_NAMES: Final = (("1", "PING-GATEWAY-MCP"), ("1", "PING-GATEWAY-MCP"), ("3", "PING-GATEWAY-MCP-OUTCOME"))
-"""By `Part`: what is appended to the transaction's id, and the event's name."""
+"""By `EventPart`: what is appended to the transaction's id, and the event's name."""
 _DECISIONS: Final = {True: '"PERMIT"', False: '"DENY"', None: "null"}
 
 
@@ -265,8 +265,8 @@ def _call(message_type: str | None, method: str | None, param: str | None, versi
     )
 
 
-def _response(part: Part, status: int | None, elapsed: float, reason: str | None = None) -> str:
-    if part is Part.DECISION:
+def _response(part: EventPart, status: int | None, elapsed: float, reason: str | None = None) -> str:
+    if part is EventPart.DECISION:
         return "null"
     detail = "" if reason is None else f'"detail":{{"reason":{_quoted(reason)}}},'
     milliseconds = round(elapsed * 1000)

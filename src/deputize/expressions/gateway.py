@@ -116,7 +116,7 @@ class _GatewayParser(Parser):
         return MethodCall(start, self.end, target, name.text, arguments)
 
 
-Part: TypeAlias = str | Program
+TemplatePart: TypeAlias = str | Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Template:
     """A compiled gateway string. `#{…}` is evaluated as `${…}` is: nothing here blocks."""
 
     source: str
-    parts: tuple[Part, ...]
+    parts: tuple[TemplatePart, ...]
     reads: Mapping[tuple[str, ...], int]
     """The paths it reads (`("request", "uri", "path")`), each with the character where it first occurs.
 
@@ -176,7 +176,7 @@ def _write(value: Value) -> str:
 def compile_template(source: str) -> Template:
     """The template that `source` stands for. Raises `ExpressionSyntaxError`."""
     check_length(source)
-    parts: list[Part] = []
+    parts: list[TemplatePart] = []
     text = ""
     at = 0
     while opening := _OPENING.search(source, at):
@@ -236,7 +236,7 @@ class Condition:
     """
 
     template: Template
-    _deciding: tuple[Part, ...]
+    _deciding: tuple[TemplatePart, ...]
 
     def decide(self, bindings: Mapping[str, object]) -> bool | None:
         """Whether it is true, whatever absent values might have been; `None` when it depends on them.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from deputize.audit.records import Part, Subject, cut, timestamp_text
+from deputize.audit.records import EventPart, Subject, cut, timestamp_text
 from support.audit_events import ACCESS, MCP
 
 
@@ -123,7 +123,7 @@ def test_what_was_decided_is_said_even_if_nothing_was(permitted, decision):
 
 def test_the_parts_of_an_exchange_are_told_apart():
     for event, name in ((ACCESS, "OPENIG-HTTP-ACCESS"), (MCP, "PING-GATEWAY-MCP")):
-        whole, decision, outcome = (from_json(event._replace(part=part).json()) for part in Part)
+        whole, decision, outcome = (from_json(event._replace(part=part).json()) for part in EventPart)
         assert [each["eventName"] for each in (whole, decision, outcome)] == [name, name, f"{name}-OUTCOME"]
         assert decision["response"] is None
         assert outcome["response"] == whole["response"]

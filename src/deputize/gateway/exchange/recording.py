@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
-from deputize.audit.records import ACCESS, AccessEvent, Part, RouteIdentity, Subject, safe_headers
+from deputize.audit.records import ACCESS, AccessEvent, EventPart, RouteIdentity, Subject, safe_headers
 from deputize.audit.trail import NotKept
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.http.exchange import Ending, Exchange
@@ -163,7 +163,7 @@ class _AccessRecording:
         self._origin = request.origin
         self._target = request.target
         self._headers = safe_headers(request.headers.raw)
-        self._part = Part.WHOLE
+        self._part = EventPart.WHOLE
 
     def __call__(self, ending: Ending) -> None:
         """Record the exchange, and let go of it: it holds this object, a circle for the garbage collector."""
@@ -176,17 +176,17 @@ class _AccessRecording:
         """Bring the decision onto the disk. Raises `OSError`."""
         if self._exchange is None or self._commit is None or not self._concerns(self._exchange):
             return
-        self._part = Part.OUTCOME
+        self._part = EventPart.OUTCOME
         try:
-            await self._commit(self._event(self._exchange, None, 0.0, Part.DECISION))
+            await self._commit(self._event(self._exchange, None, 0.0, EventPart.DECISION))
         except NotKept:
-            self._part = Part.WHOLE
+            self._part = EventPart.WHOLE
             raise
 
     def _concerns(self, exchange: Exchange) -> bool:
         return self._route is not None or exchange.find(RouterContext) is None
 
-    def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: Part) -> AccessEvent:
+    def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: EventPart) -> AccessEvent:
         token = exchange.find(OAuth2Context)
         return AccessEvent(
             exchange.transaction_id,

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
-from deputize.audit.records import MCP, McpEvent, Part, cut
+from deputize.audit.records import MCP, EventPart, McpEvent, cut
 from deputize.audit.trail import NotKept
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
@@ -73,7 +73,7 @@ class _McpRecording:
         self._exchange: Exchange | None = exchange
         self._decision = decision
         self._observer: AnswerObserver | None = None
-        self._part = Part.WHOLE
+        self._part = EventPart.WHOLE
         self._strict = False
         self._began = began
 
@@ -86,7 +86,7 @@ class _McpRecording:
         if exchange is None:
             return
         if (
-            self._part is Part.WHOLE
+            self._part is EventPart.WHOLE
             or self._strict
             or not ending.complete
             or (self._observer and self._observer.has_seen)
@@ -99,18 +99,18 @@ class _McpRecording:
         """Bring the decision onto the disk. Raises `OSError`."""
         if self._exchange is None:
             return
-        self._part, self._strict = Part.OUTCOME, True
+        self._part, self._strict = EventPart.OUTCOME, True
         try:
-            await commit(self._event(self._exchange, None, 0.0, Part.DECISION))
+            await commit(self._event(self._exchange, None, 0.0, EventPart.DECISION))
         except NotKept:
-            self._part = Part.WHOLE
+            self._part = EventPart.WHOLE
             raise
 
     def begin_stream(self, status: int, now: float) -> None:
         """Record the decision unless it has been: a stream may last for hours, or as long as the process."""
-        if self._exchange is not None and self._part is Part.WHOLE:
-            self._publish(self._event(self._exchange, status, now - self._began, Part.WHOLE))
-            self._part = Part.OUTCOME
+        if self._exchange is not None and self._part is EventPart.WHOLE:
+            self._publish(self._event(self._exchange, status, now - self._began, EventPart.WHOLE))
+            self._part = EventPart.OUTCOME
 
     def observe(self, response: Response) -> None:
         """Look at the answer: now, where it is at hand, or as it passes."""
@@ -125,14 +125,14 @@ class _McpRecording:
             collector.feed(body.buffered)
             collector.end()
 
-    def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: Part) -> McpEvent:
+    def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: EventPart) -> McpEvent:
         token = exchange.find(OAuth2Context)
         router = exchange.find(RouterContext)
         mcp = exchange.find(McpContext)
         message = mcp.message if mcp else None
         key = mcp.key if mcp else None
         permitted, reason = (
-            (True, None) if part is Part.DECISION else _judge(exchange, self._decision, status)
+            (True, None) if part is EventPart.DECISION else _judge(exchange, self._decision, status)
         )
         return McpEvent(
             exchange.transaction_id,

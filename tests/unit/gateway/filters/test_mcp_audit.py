@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from deputize.audit.records import Part, RouteIdentity, cut
+from deputize.audit.records import EventPart, RouteIdentity, cut
 from deputize.audit.trail import NotKept
 from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.exchange.recording import commit_decision
@@ -212,12 +212,14 @@ async def test_the_decision_on_a_streamed_answer_is_recorded_when_it_begins(mess
     chain, kept = guarded(streamed(b"data: " + message + b"\n\n", content_type=EVENTS))
     response = await chain.handle(exchange)
     assert [(event.permitted, event.status, event.param, event.part) for event in kept] == [
-        (True, 200, "forecast_daily", Part.WHOLE)
+        (True, 200, "forecast_daily", EventPart.WHOLE)
     ]
     async for _ in response.body:
         pass
     exchange.endings[0](Ending(response, 0, complete=True, finished=1.0))
-    assert [(event.part, event.permitted) for event in kept[1:]] == ([(Part.OUTCOME, True)] if news else [])
+    assert [(event.part, event.permitted) for event in kept[1:]] == (
+        [(EventPart.OUTCOME, True)] if news else []
+    )
 
 
 async def test_a_stream_that_breaks_off_says_so_at_its_end():
@@ -225,7 +227,7 @@ async def test_a_stream_that_breaks_off_says_so_at_its_end():
     chain, kept = guarded(streamed(b"data: 1\n\n", content_type=EVENTS))
     response = await chain.handle(exchange)
     exchange.endings[0](Ending(response, 0, complete=False, finished=1.0))
-    assert [event.part for event in kept] == [Part.WHOLE, Part.OUTCOME]
+    assert [event.part for event in kept] == [EventPart.WHOLE, EventPart.OUTCOME]
 
 
 @pytest.mark.parametrize(("reached", "decision"), [("tokens", None), ("upstream", "PERMIT")])
@@ -327,19 +329,22 @@ async def test_a_strict_decision_is_recorded_before_the_call_goes_up():
     class Looking(Answering):
         async def handle(self, exchange):
             response = await super().handle(exchange)
-            assert journal.parts() == [(Part.DECISION, True, None)]
+            assert journal.parts() == [(EventPart.DECISION, True, None)]
             return response
 
     chain, journal = strictly_guarded(Looking())
     await answered(chain, posting(legacy_call(), BEARER, LEGACY_VERSION))
-    assert journal.parts() == [(Part.DECISION, True, None), (Part.OUTCOME, True, 200)]
+    assert journal.parts() == [(EventPart.DECISION, True, None), (EventPart.OUTCOME, True, 200)]
 
 
 @pytest.mark.parametrize(
     ("trouble", "records"),
     [
-        (OSError(28, "No space left on device"), [(Part.DECISION, True, None), (Part.OUTCOME, False, 503)]),
-        (NotKept(5, "known"), [(Part.WHOLE, False, 503)]),
+        (
+            OSError(28, "No space left on device"),
+            [(EventPart.DECISION, True, None), (EventPart.OUTCOME, False, 503)],
+        ),
+        (NotKept(5, "known"), [(EventPart.WHOLE, False, 503)]),
     ],
 )
 async def test_what_cannot_be_recorded_strictly_does_not_go_up(trouble, records):
@@ -381,7 +386,7 @@ async def test_what_is_refused_anyway_needs_no_disk():
     journal.trouble = NotKept(5, "known")
     response = await answered(chain, posting(legacy_call(), LEGACY_VERSION))
     assert response.status == 401
-    assert journal.parts() == [(Part.WHOLE, False, 401)]
+    assert journal.parts() == [(EventPart.WHOLE, False, 401)]
 
 
 def test_without_a_service_nothing_stands_in_the_way():

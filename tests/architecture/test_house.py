@@ -1,0 +1,89 @@
+"""The shape of the source: no helper cut finer than readers think, no word for two things, no circles."""
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2] / "src" / "deputize"
+TREES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
+MOST_SINGLE_USE = 0.12
+NESTED_BY_CONVENTION = {"Config"}
+"""The class of a heap type's settings, which is always read with its owner's name before it."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def functions() -> list[tuple[Path, Function]]:
+    return [
+        (path, node)
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def single_use() -> list[str]:
+    """Private functions and methods whose name is read once in their file; decorated ones are registered."""
+    uses = {path: Counter(names_read(tree)) for path, tree in TREES.items()}
+    return [
+        f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}"
+        for path, node in functions()
+        if node.name.startswith("_")
+        and not node.name.startswith("__")
+        and not node.decorator_list
+        and uses[path][node.name] == 1
+    ]
+
+
+def names_read(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+
+
+def module_name(path: Path) -> str:
+    parts = ("deputize", *path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports() -> Mapping[str, set[str]]:
+    """Module to the modules of this package that it imports, at the top or inside a function."""
+    known = {module_name(path) for path in TREES}
+    found: dict[str, set[str]] = {}
+    for path, tree in TREES.items():
+        own = found.setdefault(module_name(path), set())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                for alias in node.names:
+                    inner = f"{node.module}.{alias.name}"
+                    own |= {inner if inner in known else node.module} & known
+            elif isinstance(node, ast.Import):
+                own |= {alias.name for alias in node.names} & known
+        own.discard(module_name(path))
+    return found
+
+
+def test_helpers_used_once_are_the_exception():
+    found, total = single_use(), len(functions())
+    assert len(found) / total < MOST_SINGLE_USE, f"{len(found)} of {total}:\n" + "\n".join(found)
+
+
+def test_a_class_name_means_one_thing():
+    places = defaultdict(list)
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef) and node.name not in NESTED_BY_CONVENTION:
+                places[node.name].append(f"{path.relative_to(SOURCE)}:{node.lineno}")
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_no_files_import_each_other_in_a_circle():
+    try:
+        order = list(TopologicalSorter(imports()).static_order())
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from error
+    assert len(order) == len(TREES)
