@@ -213,7 +213,8 @@ async def proceed(call: EndpointCall, flow: Flow, done: Done | None = None) -> R
     if done and done.session:
         flow = replace(flow, session_id=done.session.id)
     if done and done.note:
-        flow = replace(flow, notes="~".join(filter(None, (flow.notes, done.note))))
+        notes = dict.fromkeys([*filter(None, flow.notes.split("~")), done.note])
+        flow = replace(flow, notes="~".join(notes))
     return see_other(await address(call, flow, cookies_of(call).browser(call.request) or ""))
 
 
