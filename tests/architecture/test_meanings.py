@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from tools.reference import attribute_docstrings
 
 from deputize import gateway
-from deputize.authority.directory.objects.directory_object import Part
+from deputize.authority.directory.objects.directory_object import DocumentPart
 from deputize.gateway.config.settings import Settings
 
 
@@ -25,7 +25,7 @@ def _below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 def _models() -> list[Any]:
     for module in pkgutil.walk_packages(gateway.__path__, "deputize.gateway."):
         importlib.import_module(module.name)
-    found = {*_below(Settings), *_below(Part)}
+    found = {*_below(Settings), *_below(DocumentPart)}
     ours = [each for each in found if each.__module__.startswith("deputize.")]
     return sorted(ours, key=lambda each: (each.__module__, each.__qualname__))
 

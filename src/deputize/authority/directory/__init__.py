@@ -1,4 +1,1 @@
-"""What administrators configured.
-
-Stored as documents, assembled into the immutable snapshot that every request reads.
-"""
+"""What administrators set up: models in `objects`, assembled into the snapshot that every request reads."""

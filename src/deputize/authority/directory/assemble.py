@@ -1,6 +1,6 @@
-"""Rows to the snapshot.
+"""Assembles the snapshot from the stored rows.
 
-Mappings are compiled here, once; what cannot be read is left out and reported, and the rest serves.
+Mappings are compiled once. An object that cannot be read is left out and reported, and the others serve.
 """
 
 from collections import defaultdict
@@ -53,7 +53,7 @@ class ResourceUnusable(DeputizeError):
 
 @dataclass(frozen=True, slots=True)
 class AssembledDirectory:
-    """A snapshot, what had to be left out of it, and when time alone will change it."""
+    """A snapshot, what was left out of it, and when it changes without a change of the rows."""
 
     directory: Directory
     problems: tuple[str, ...] = ()
@@ -66,7 +66,12 @@ def assemble(rows: DirectoryRows, base_url: str, now: float) -> AssembledDirecto
     """The directory as `rows` describe it, with the secrets and keys that are valid at `now`."""
     problems: list[str] = []
     contents = _Contents(rows, now, problems)
-    environments = (contents.environment(row, base_url) for row in rows.environments)
+    environments = (
+        contents.read_usable(
+            f"environment {row.name!r}", lambda row=row: contents.read_environment(row, base_url)
+        )
+        for row in rows.environments
+    )
     directory = Directory(
         rows.version, {environment.id: environment for environment in environments if environment}
     )
@@ -94,52 +99,50 @@ def is_issuer(audience: str, environment_ids: Iterable[str]) -> bool:
 
 
 class _Contents:
-    """The rows, sorted by what they belong to."""
+    """The rows by what they belong to, and how each is read."""
 
     def __init__(self, rows: DirectoryRows, now: float, problems: list[str]) -> None:
         self._now = now
         self._environment_ids = {row.id for row in rows.environments}
         self._problems = problems
-        self._objects: Mapping[tuple[str, Kind], list[ObjectRow]] = _grouped(
+        self._objects: Mapping[tuple[str, Kind], list[ObjectRow]] = _group(
             rows.objects, lambda row: (row.environment_id, row.kind)
         )
-        self._keys: Mapping[str, list[SigningKeyRow]] = _grouped(
+        self._keys: Mapping[str, list[SigningKeyRow]] = _group(
             rows.signing_keys, lambda row: row.environment_id
         )
         valid = [secret for secret in rows.secrets if secret.expires_at is None or secret.expires_at > now]
-        self._secrets: Mapping[str, list[SecretRow]] = _grouped(valid, lambda row: row.owner_id)
+        self._secrets: Mapping[str, list[SecretRow]] = _group(valid, lambda row: row.owner_id)
 
-    def environment(self, row: EnvironmentRow, base_url: str) -> Environment | None:
-        return self._usable(f"environment {row.name!r}", lambda: self._environment(row, base_url))
-
-    def _environment(self, row: EnvironmentRow, base_url: str) -> Environment:
-        resources = {each.id: each for each in self._all(row, "resource", self._resource)}
-        agents = self._all(row, "agent", lambda agent: self._agent(agent, resources))
+    def read_environment(self, row: EnvironmentRow, base_url: str) -> Environment:
+        """Read an environment with its objects; those that cannot be used are left out."""
+        resources = {each.id: each for each in self._read_all(row, "resource", self._read_resource)}
+        agents = self._read_all(row, "agent", lambda agent: self._read_agent(agent, resources))
         environment = EnvironmentObject.read(row.name, row.document)
         members: dict[str, Any] = {
-            **_shared(Environment, environment),
+            **_take_shared(Environment, environment),
             "settings": environment,
             "id": row.id,
             "name": row.name,
             "issuer": f"{base_url}/{row.id}/as",
             "resources": resources,
             "agents": {each.id: each for each in agents},
-            "agreements": {each.id: each for each in self._all(row, "agreement", _agreement)},
-            "policies": {each.name: each for each in self._all(row, "policy", _policy)},
+            "agreements": {each.id: each for each in self._read_all(row, "agreement", _read_agreement)},
+            "policies": {each.name: each for each in self._read_all(row, "policy", _read_policy)},
             "keys": without_outlived(key_ring(self._keys[row.id]), self._now),
         }
         return Environment(**members)
 
-    def _all(self, environment: EnvironmentRow, kind: Kind, read: Callable[[ObjectRow], T]) -> list[T]:
+    def _read_all(self, environment: EnvironmentRow, kind: Kind, read: Callable[[ObjectRow], T]) -> list[T]:
         read_rows = [
-            self._usable(
+            self.read_usable(
                 f"{kind} {row.name!r} of environment {environment.name!r}", lambda row=row: read(row)
             )
             for row in self._objects[environment.id, kind]
         ]
         return [each for each in read_rows if each is not None]
 
-    def _usable(self, what: str, read: Callable[[], T]) -> T | None:
+    def read_usable(self, what: str, read: Callable[[], T]) -> T | None:
         """What `read` returns; `None` where it finds something that cannot be used, which is noted."""
         try:
             return read()
@@ -152,28 +155,28 @@ class _Contents:
             self._problems.append(f"{what} is disabled: {error}")
         return None
 
-    def _resource(self, row: ObjectRow) -> Resource:
+    def _read_resource(self, row: ObjectRow) -> Resource:
         resource = ResourceObject.read(row.name, row.document)
         if is_issuer(resource.audience, self._environment_ids):
             raise ResourceUnusable("its audience is the issuer of an environment; give it another")
         members: dict[str, Any] = {
-            **_shared(Resource, resource),
+            **_take_shared(Resource, resource),
             "settings": resource,
             **self._identity(row),
             "attributes": tuple(
                 Attribute(each.name, parse_attribute_value(each.source), each.required)
                 for each in resource.attributes
             ),
-            "scopes": {each.name: Scope(**_shared(Scope, each)) for each in resource.scopes},
+            "scopes": {each.name: Scope(**_take_shared(Scope, each)) for each in resource.scopes},
             "delegation_required": resource.requires_delegation,
         }
         return Resource(**members)
 
-    def _agent(self, row: ObjectRow, resources: Mapping[str, Resource]) -> Agent:
+    def _read_agent(self, row: ObjectRow, resources: Mapping[str, Resource]) -> Agent:
         agent = AgentObject.read(row.name, row.document)
         granted = {each: frozenset(names) for each, names in agent.scopes.items() if each in resources}
         members: dict[str, Any] = {
-            **_shared(Agent, agent),
+            **_take_shared(Agent, agent),
             "settings": agent,
             **self._identity(row),
             "grant_types": agent.grant_types,
@@ -188,29 +191,29 @@ class _Contents:
         return {"id": row.id, "term": row.term, "secret_digests": digests}
 
 
-def _agreement(row: ObjectRow) -> Agreement:
+def _read_agreement(row: ObjectRow) -> Agreement:
     agreement = AgreementObject.read(row.name, row.document)
     history = AgreementHistory.model_validate(row.history)
     members: dict[str, Any] = {
-        **_shared(Agreement, agreement),
+        **_take_shared(Agreement, agreement),
         "settings": agreement,
         "id": row.id,
         "version": history.version,
         "texts": tuple(
-            AgreementText(**_shared(AgreementText, each), revision=each.revision)
+            AgreementText(**_take_shared(AgreementText, each), revision=each.revision)
             for each in agreement.languages
         ),
     }
     return Agreement(**members)
 
 
-def _policy(row: ObjectRow) -> Policy:
+def _read_policy(row: ObjectRow) -> Policy:
     policy = PolicyObject.read(row.name, row.document)
     return Policy(row.id, row.name, tuple(Step(step.type, step.settings) for step in policy.steps), row.term)
 
 
-def _shared(record: type[Any], model: BaseModel) -> dict[str, Any]:
-    """The settings that the record has under the name they are set by, as they are set."""
+def _take_shared(record: type[Any], model: BaseModel) -> dict[str, Any]:
+    """Take the members that the record has under the names they are set by."""
     names = type(model).model_fields.keys()
     return {field.name: getattr(model, field.name) for field in fields(record) if field.name in names}
 
@@ -219,7 +222,7 @@ RowT = TypeVar("RowT")
 KeyT = TypeVar("KeyT")
 
 
-def _grouped(rows: Sequence[RowT], key: Callable[[RowT], KeyT]) -> Mapping[KeyT, list[RowT]]:
+def _group(rows: Sequence[RowT], key: Callable[[RowT], KeyT]) -> Mapping[KeyT, list[RowT]]:
     groups: defaultdict[KeyT, list[RowT]] = defaultdict(list)
     for row in rows:
         groups[key(row)].append(row)

@@ -21,14 +21,14 @@ from deputize.kernel.ids import new_id, new_secret
 
 @dataclass(frozen=True, slots=True)
 class IssuedSecret:
-    """A secret in the one moment it is known as text."""
+    """A new secret; afterwards only its digest is known."""
 
     owner: ObjectRow
     text: str
 
 
 def new_environment(row: EnvironmentRow, now: float) -> list[RowChange]:
-    """An environment with a key ring, and with a policy that asks for a password, named `DEFAULT_POLICY`."""
+    """Create an environment with a key ring, and a policy that asks for a password (`DEFAULT_POLICY`)."""
     policy = PolicyObject.read(DEFAULT_POLICY, {"steps": [{"login": {}}]}).document()
     ring = new_key_ring(new_id(), new_id(), now)
     return [
@@ -41,9 +41,9 @@ def new_environment(row: EnvironmentRow, now: float) -> list[RowChange]:
 def rotate_keys(
     environment_id: str, rows: Sequence[SigningKeyRow], now: float, algorithm: str = DEFAULT_ALGORITHM
 ) -> tuple[list[RowChange], str]:
-    """The next key signs from now on, a fresh one waits, the current one only verifies.
+    """Let the next key sign from now on, a fresh one wait, and the current one only verify.
 
-    And the kid that signs. Raises `KeyInvalid`.
+    Also returns the kid that signs. Raises `KeyInvalid`.
     """
     ring = rotate(key_ring(rows), now, generate_key(algorithm, new_id(), now))
     return _ring_changes(environment_id, rows, ring), ring.current.kid
@@ -64,7 +64,7 @@ def replace_secret(
     text: str | None = None,
     keep_previous: float = 0.0,
 ) -> tuple[list[RowChange], IssuedSecret]:
-    """A new secret for a resource or agent, drawn unless `text` gives it.
+    """Give a resource or agent a new secret, drawn unless `text` gives it.
 
     Previous ones end after `keep_previous` seconds.
     """

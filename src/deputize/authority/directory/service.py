@@ -1,6 +1,4 @@
-"""Holds the current snapshot, and replaces it as a whole when somebody changed the directory or a secret
-expired.
-"""
+"""Holds the current snapshot, and replaces it when the directory was changed or a secret expired."""
 
 import asyncio
 from typing import Protocol
@@ -53,9 +51,11 @@ class DirectoryService:
 
     async def refresh(self) -> bool:
         """Replace the snapshot if the directory changed or a secret expired; whether it was replaced."""
-        if await self._rows.version() == self.current.version and not self._is_outdated():
+        valid_until = self._assembled.valid_until
+        expired = valid_until is not None and self._clock.now() >= valid_until
+        if await self._rows.version() == self.current.version and not expired:
             return False
-        self._assembled = await _assembled(self._rows, self._base_url, self._clock)
+        self._assembled = await _assemble(self._rows, self._base_url, self._clock)
         return True
 
     async def watch(self, poll_seconds: float = POLL_SECONDS) -> None:
@@ -72,16 +72,13 @@ class DirectoryService:
                     "the directory cannot be read; the last one read serves on", error=type(error).__name__
                 )
 
-    def _is_outdated(self) -> bool:
-        return self._assembled.valid_until is not None and self._clock.now() >= self._assembled.valid_until
-
 
 async def open_directory(rows: Rows, base_url: str, clock: Clock) -> DirectoryService:
     """The directory in `rows`, served under `base_url` (without a trailing slash)."""
-    return DirectoryService(rows, base_url, clock, await _assembled(rows, base_url, clock))
+    return DirectoryService(rows, base_url, clock, await _assemble(rows, base_url, clock))
 
 
-async def _assembled(rows: Rows, base_url: str, clock: Clock) -> AssembledDirectory:
+async def _assemble(rows: Rows, base_url: str, clock: Clock) -> AssembledDirectory:
     loaded = await rows.load()
     assembled = assemble(loaded, base_url, clock.now())
     for row in loaded.environments:

@@ -13,7 +13,7 @@ from deputize.authority.environment_file.outcome import (
 from deputize.authority.environment_file.plan import Difference, Hashing, NewSecret, Plan, warnings_of
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid, Problems
 from deputize.authority.environment_file.reading import Resolve, parse
-from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, RowChange, Store
+from deputize.authority.storage import EnvironmentRow, ObjectRow, Store
 from deputize.kernel.clock import Clock
 from deputize.kernel.errors import ConfigurationError, Position
 
@@ -38,13 +38,13 @@ class Applied:
 
     @property
     def base_url(self) -> str:
-        """The authority's, as it was last told."""
+        """Where the authority is reached, as it was last told."""
         return self.environment.base_url or DEFAULT_BASE_URL
 
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A file on its way into a store."""
+    """A file to apply, and how."""
 
     text: bytes
     file: str
@@ -54,9 +54,9 @@ class Application:
     prune: bool = False
     dry_run: bool = False
     base_url: str | None = None
-    """Where users and agents reach the authority, without a trailing slash; `None`.
+    """Where users and agents reach the authority, without a trailing slash.
 
-    As it was last told, or `DEFAULT_BASE_URL`.
+    `None` keeps what it was last told, or `DEFAULT_BASE_URL`.
     """
 
 
@@ -107,16 +107,6 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
         row,
         tuple(plan.differences),
         tuple(warnings_of(outcome)),
-        _objects_after(existing.objects, plan.changes),
+        plan.objects_after(),
         tuple(plan.secrets),
     )
-
-
-def _objects_after(before: tuple[ObjectRow, ...], changes: list[RowChange]) -> tuple[ObjectRow, ...]:
-    rows = {row.id: row for row in before}
-    for change in changes:
-        if isinstance(change.row, ObjectRow) and isinstance(change, Put):
-            rows[change.row.id] = change.row
-        elif isinstance(change.row, ObjectRow):
-            del rows[change.row.id]
-    return tuple(row for row in rows.values() if row.kind in {"resource", "agent"})

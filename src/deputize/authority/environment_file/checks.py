@@ -36,7 +36,7 @@ def check_names(outcome: Outcome, problems: Problems) -> None:
         _check_unique([each.entry.name for each in listed], f"/{member}", "name", problems)
         names = {row.name: row.id for row in existing.of_kind(kind)}
         found = [each.before.id if each.before else None for each in listed]
-        freed = set(names.values()).difference(found) if file.is_pruned(kind) else set[str]()
+        freed = set(names.values()).difference(found) if file.prunes(kind) else set[str]()
         for each, found_id in zip(listed, found, strict=True):
             entry, pointer = each.entry, each.pointer
             _check_id(entry.id, found_id, existing, f"{pointer}/id", problems)

@@ -186,7 +186,7 @@ def outcome_of(
     """Complete every entry of an existing object by what is stored of it. New objects stay as they are."""
     listed: list[Listed] = []
     for kind, member in LISTS.items():
-        for index, entry in enumerate(file.listed(kind)):
+        for index, entry in enumerate(file.entries_of(kind)):
             before = existing.find(kind, entry.id, entry.name)
             object_id = before.id if before else entry.id or new_id()
             listed.append(Listed(kind, object_id, f"/{member}/{index}", entry, before))
@@ -197,7 +197,7 @@ def outcome_of(
             named = stored.translate(lambda _kind, reference: names.get(reference))
             listed[index] = each._replace(entry=named.overlaid_by(each.entry))
     replaced = {each.id for each in listed}
-    kept = (each for each in existing.objects if each.id not in replaced and not file.is_pruned(each.kind))
+    kept = (each for each in existing.objects if each.id not in replaced and not file.prunes(each.kind))
     users = ((entry, existing.find_user(entry.id, entry.username)) for entry in file.users or ())
     return Outcome(
         file,

@@ -12,7 +12,6 @@ from deputize.authority.directory.objects import (
     AuthenticatingObject,
     PolicyObject,
     ResourceObject,
-    UserObject,
 )
 from deputize.authority.environment_file.outcome import USER_SETTINGS, Outcome, read_object
 from deputize.authority.storage import ObjectRow, Put, Remove, RowChange
@@ -162,7 +161,7 @@ class Plan:
         """
         named = {each.id for each in self.outcome.listed}
         for kind in reversed(tuple(LISTS)):
-            pruned = self.outcome.file.is_pruned(kind)
+            pruned = self.outcome.file.prunes(kind)
             for row in self.outcome.existing.of_kind(kind) if pruned else ():
                 if row.id not in named and not (kind == "policy" and row.name == DEFAULT_POLICY):
                     self.add(Difference(kind, row.id, row.name, self._describe(row), None), Remove(row))
@@ -213,7 +212,9 @@ class Plan:
             if entry.password is not None:
                 is_same = bool(stored_hash) and await passwords.verify(stored_hash, entry.password)
                 password_hash = stored_hash if is_same else await passwords.hash(entry.password)
-            after = self._user_after(entry, before, password_hash)
+            settings: dict[str, Any] = {name: getattr(entry, name) for name in USER_SETTINGS}
+            new = User(entry.id or new_id(), self.outcome.row.id, entry.username, "")
+            after = replace(before or new, **settings, password_hash=password_hash)
             if before is None:
                 self.add(
                     Difference("user", after.id, after.username, None, _describe_user(after)), Put(after)
@@ -223,10 +224,15 @@ class Plan:
             ):
                 self.add(difference, Put(after))
 
-    def _user_after(self, entry: UserObject, before: User | None, password_hash: str) -> User:
-        new = User(entry.id or new_id(), self.outcome.row.id, entry.username, "")
-        settings: dict[str, Any] = {name: getattr(entry, name) for name in USER_SETTINGS}
-        return replace(before or new, **settings, password_hash=password_hash)
+    def objects_after(self) -> tuple[ObjectRow, ...]:
+        """The environment's resources and agents as they are once the changes are made."""
+        rows = {row.id: row for row in self.outcome.existing.objects}
+        for change in self.changes:
+            if isinstance(change.row, ObjectRow) and isinstance(change, Put):
+                rows[change.row.id] = change.row
+            elif isinstance(change.row, ObjectRow):
+                del rows[change.row.id]
+        return tuple(row for row in rows.values() if row.kind in {"resource", "agent"})
 
     def _describe(self, row: ObjectRow) -> JsonObject:
         """The object as it takes effect and as the file writes it.

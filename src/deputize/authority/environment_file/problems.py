@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from deputize.authority.directory.objects import EnvironmentFile
-from deputize.authority.directory.objects.directory_object import Part, suggest
+from deputize.authority.directory.objects.directory_object import DocumentPart, suggest
 from deputize.kernel import pointers
 from deputize.kernel.errors import ConfigurationError, DeputizeError, Position
 
@@ -137,7 +137,7 @@ def _fields_at(location: Sequence[int | str]) -> Mapping[str, FieldInfo]:
     fields = EnvironmentFile.entry_fields()
     for name in (part for part in location if isinstance(part, str)):
         model = next(_models(fields[name].annotation))
-        fields = model.entry_fields() if issubclass(model, Part) else model.model_fields
+        fields = model.entry_fields() if issubclass(model, DocumentPart) else model.model_fields
     return fields
 
 

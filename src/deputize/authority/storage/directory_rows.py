@@ -1,8 +1,7 @@
-"""What administrators configured, as rows.
+"""The rows of the directory, which administrators set up.
 
-Read as a whole, changed in one transaction that raises the directory's version.
-
-What the documents mean is `authority.directory`'s business.
+They are read as a whole, and changed in one transaction that raises the directory's version. What the
+documents mean is told in `authority.directory.objects`.
 """
 
 from collections.abc import Mapping, Sequence

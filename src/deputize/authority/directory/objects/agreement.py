@@ -7,14 +7,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from deputize.authority.directory.objects.directory_object import DirectoryObject, Part
+from deputize.authority.directory.objects.directory_object import DirectoryObject, DocumentPart
 from deputize.kernel.values import JsonObject
 from deputize.oauth.records.settings import AgreementSettings, Description, Locale, Name
 
 MAX_TEXT = 32_000
 
 
-class AgreementLanguage(Part):
+class AgreementLanguage(DocumentPart):
     """An agreement's wording in one language."""
 
     locale: Locale

@@ -50,7 +50,7 @@ Id: TypeAlias = Annotated[str, AfterValidator(_uuid)]
 Secret: TypeAlias = Annotated[str, StringConstraints(min_length=32, max_length=256, pattern=r"^[!-~]+$")]
 
 
-class Part(BaseModel):
+class DocumentPart(BaseModel):
     """A part of a file or document.
 
     Members it does not know are errors, and texts never silently become something else.
@@ -90,7 +90,7 @@ class Part(BaseModel):
         return self.model_construct(_fields_set=set(named), **{**members, **named})
 
 
-class DirectoryObject(Part):
+class DirectoryObject(DocumentPart):
     """Something that has a name and an id in an environment, and is kept as a document."""
 
     name: Name

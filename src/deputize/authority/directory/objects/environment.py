@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from deputize.authority.directory.objects.agent import AgentObject
 from deputize.authority.directory.objects.agreement import AgreementObject
-from deputize.authority.directory.objects.directory_object import STORED, DirectoryObject, Id, Part
+from deputize.authority.directory.objects.directory_object import STORED, DirectoryObject, DocumentPart, Id
 from deputize.authority.directory.objects.policy import PolicyObject
 from deputize.authority.directory.objects.resource import ResourceObject
 from deputize.authority.directory.objects.user import UserObject
@@ -29,7 +29,7 @@ LISTS: Mapping[Kind, str] = {
 """The members of a file that list them."""
 
 
-class EnvironmentObject(EnvironmentSettings, Part):
+class EnvironmentObject(EnvironmentSettings, DocumentPart):
     """An environment's own settings."""
 
     environment: Name
@@ -74,11 +74,11 @@ class EnvironmentFile(EnvironmentObject):
     prune: bool = False
     """Whether objects of the kinds the file lists are removed when the file does not name them."""
 
-    def listed(self, kind: Kind) -> tuple[DirectoryObject, ...]:
+    def entries_of(self, kind: Kind) -> tuple[DirectoryObject, ...]:
         """The file's entries of a kind."""
         entries: tuple[Any, ...] | None = getattr(self, LISTS[kind])
         return entries or ()
 
-    def is_pruned(self, kind: Kind) -> bool:
+    def prunes(self, kind: Kind) -> bool:
         """Whether objects of this kind go when the file does not name them."""
         return self.prune and getattr(self, LISTS[kind]) is not None

@@ -15,7 +15,12 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from deputize.authority.directory.objects.directory_object import STORED, DirectoryObject, Part, Translate
+from deputize.authority.directory.objects.directory_object import (
+    STORED,
+    DirectoryObject,
+    DocumentPart,
+    Translate,
+)
 
 if TYPE_CHECKING:
     from deputize.authority.signon.step import SignOnStep
@@ -33,7 +38,7 @@ def _steps() -> "Mapping[str, SignOnStep]":
     return {step.name: step for step in STEPS.by_name.values()}
 
 
-class _Steps(Part):
+class _Steps(DocumentPart):
     """What may be written as a step; its fields are the steps that there are."""
 
     @model_validator(mode="after")
@@ -50,7 +55,7 @@ def _steps_model(*settings: tuple[str, type[BaseModel]]) -> type[_Steps]:
     return create_model("_Steps", __base__=_Steps, **fields)
 
 
-class PolicyStep(Part):
+class PolicyStep(DocumentPart):
     """A step of a policy: exactly one member, named like the step, with its settings."""
 
     model_config = ConfigDict(extra="allow")

@@ -4,7 +4,12 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from deputize.authority.directory.objects.directory_object import AuthenticatingObject, Id, Part, ScopeName
+from deputize.authority.directory.objects.directory_object import (
+    AuthenticatingObject,
+    DocumentPart,
+    Id,
+    ScopeName,
+)
 from deputize.kernel.values import JsonObject
 from deputize.oauth.records.settings import Description, Name, ResourceSettings
 
@@ -20,7 +25,7 @@ MAPPINGS = {
 """The pick list of user attributes, as the console shows it, and the expressions behind it."""
 
 
-class ResourceAttribute(Part):
+class ResourceAttribute(DocumentPart):
     """A claim of a resource's tokens; exactly one of `expression`, `value` and `mapping` says what it is."""
 
     name: Name
@@ -47,7 +52,7 @@ class ResourceAttribute(Part):
         return self.value or "" if expression is None else "${" + expression + "}"
 
 
-class ResourceScope(Part):
+class ResourceScope(DocumentPart):
     """A scope of a resource."""
 
     name: ScopeName

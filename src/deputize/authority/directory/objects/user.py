@@ -4,11 +4,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from deputize.authority.directory.objects.directory_object import Id, Part
+from deputize.authority.directory.objects.directory_object import DocumentPart, Id
 from deputize.oauth.records.settings import Locale, Name
 
 
-class UserObject(Part):
+class UserObject(DocumentPart):
     """A user; without a password nobody signs on with one."""
 
     username: Annotated[str, StringConstraints(min_length=1, max_length=128)]
