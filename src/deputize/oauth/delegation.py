@@ -6,9 +6,10 @@ private reason for a refusal, or `None` when there is nothing against it.
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from deputize.kernel.uris import is_same_resource
+from deputize.kernel.uris import normalise_resource
 from deputize.kernel.values import JsonObject, JsonValue
 
 if TYPE_CHECKING:  # a gateway only walks act claims, and what tokens rest on costs its start 11 ms
@@ -21,6 +22,8 @@ MAX_DEPTH: Final = 5
 MAX_SIZE: Final = 4096
 """Characters of the whole `act` claim as JSON."""
 
+_normalise = lru_cache(maxsize=256)(normalise_resource)
+"""Of audiences that are configured, or that this authority signed: there are few."""
 _CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 Refusal: TypeAlias = str
@@ -108,9 +111,10 @@ def impersonation_refusal(act: JsonValue, subject: JsonObject | None, client_id:
 
 def scope_refusal(scopes: tuple[str, ...], audience: str, subject: JsonObject) -> Refusal | None:
     """An exchange for the audience the subject token already has may only narrow its scope."""
-    if not any(
-        isinstance(each, str) and is_same_resource(audience, each) for each in _texts(subject.get("aud"))
-    ):
+    own = _texts(subject.get("aud"))
+    if audience not in own and _normalise(audience) not in [
+        _normalise(each) for each in own if isinstance(each, str)
+    ]:
         return None
     scope = subject.get("scope")
     wider = set(scopes) - set(scope.split(" ") if isinstance(scope, str) else ())

@@ -1,9 +1,6 @@
-"""The authority's metadata.
+"""The authority's metadata, for OpenID Connect Discovery and RFC 8414 alike: they differ only in the path."""
 
-One document for OpenID Connect Discovery and RFC 8414, which differ only in where they are found.
-"""
-
-from collections.abc import Sequence
+from typing import Final
 
 from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
@@ -12,16 +9,22 @@ from deputize.oauth.grants.authorization_code import CHALLENGE_METHOD
 from deputize.oauth.records.directory import Environment
 from deputize.oauth.resources import OPENID_SCOPES
 
+_CLAIMS: Final = (
+    *("acr", "aud", "auth_time", "env", "exp", "iat", "iss", "nonce", "org", "sid", "sub"),
+    *("email", "family_name", "given_name", "locale", "name", "preferred_username"),
+)
+"""Claims of ID tokens, the user's own last."""
+
 
 def metadata(environment: Environment) -> JsonObject:
     """What clients need to know.
 
-    Every URL is the configured issuer, extended; the issuer itself is an opaque text.
+    Every URL is the configured issuer, extended; the issuer itself is an opaque text. The names of scopes are
+    no secret: agents are granted them one by one.
     """
-    return {**_endpoints(environment.issuer), **_capabilities(environment)}
-
-
-def _endpoints(issuer: str) -> JsonObject:
+    issuer = environment.issuer
+    methods = [method.name for method in CLIENT_AUTH_METHODS.members]
+    scopes = sorted({name for resource in environment.resources.values() for name in resource.scopes})
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
@@ -31,16 +34,10 @@ def _endpoints(issuer: str) -> JsonObject:
         "introspection_endpoint": f"{issuer}/introspect",
         "revocation_endpoint": f"{issuer}/revoke",
         "end_session_endpoint": f"{issuer}/signoff",
-    }
-
-
-def _capabilities(environment: Environment) -> JsonObject:
-    methods = [method.name for method in CLIENT_AUTH_METHODS.members]
-    return {
         "acr_values_supported": sorted(environment.policies),
         "authorization_response_iss_parameter_supported": True,
         "claims_parameter_supported": False,
-        "claims_supported": _claims(),
+        "claims_supported": list(_CLAIMS),
         "code_challenge_methods_supported": [CHALLENGE_METHOD],
         "grant_types_supported": [grant.grant_type for grant in GRANTS.members],
         "id_token_signing_alg_values_supported": list(environment.keys.algorithms),
@@ -51,20 +48,7 @@ def _capabilities(environment: Environment) -> JsonObject:
         "response_modes_supported": ["query"],
         "response_types_supported": ["code"],
         "revocation_endpoint_auth_methods_supported": methods,
-        "scopes_supported": [*OPENID_SCOPES, *_resource_scopes(environment)],
+        "scopes_supported": [*OPENID_SCOPES, *scopes],
         "subject_types_supported": ["public"],
         "token_endpoint_auth_methods_supported": methods,
     }
-
-
-def _claims() -> Sequence[str]:
-    own = ["acr", "aud", "auth_time", "env", "exp", "iat", "iss", "nonce", "org", "sid", "sub"]
-    return [*own, "email", "family_name", "given_name", "locale", "name", "preferred_username"]
-
-
-def _resource_scopes(environment: Environment) -> Sequence[str]:
-    """The scopes of every resource, each once.
-
-    A scope's name is no secret, agents are granted them one by one.
-    """
-    return sorted({name for resource in environment.resources.values() for name in resource.scopes})

@@ -1,6 +1,4 @@
-"""What a sign-on reaches.
-
-What an agent asks for directly, what it may obtain by exchange, and whom it may pass to.
+"""What a sign-on reaches: what an agent asks for, what it may obtain by exchange, and whom it may pass to.
 
 Users are shown this before they agree, and exchanges are held to what was shown. So it has to be complete
 where administrators use `may_act` as it is meant; where a mapping decides by something that is not known yet,
@@ -30,27 +28,30 @@ def reach_of(issue: Issue, target: TokenTarget) -> Covers:
     For the agent itself what it asks for and may obtain by exchange, for every other agent of a chain what
     that may obtain. Scopes that are asked for on use count only where `target` names them.
     """
+    environment = issue.environment
     reached = CoversBuilder()
-    for resource_id, scopes in (
-        (target.resource.id, target.scopes),
-        ("", target.openid_scopes),
-        *target.by_exchange.items(),
-    ):
+    reached.add(issue.client.id, target.resource.id, target.scopes)
+    reached.add(issue.client.id, "", target.openid_scopes)
+    for resource_id, scopes in target.by_exchange.items():
         reached.add(issue.client.id, resource_id, scopes)
     pending, followed = deque([(issue, 0)]), {(issue.client.id, issue.resource.id)}
     while pending:
         held, exchanges = pending.popleft()
-        subject = _claims(held)
-        for agent in _exchanging(issue.environment, held.client, subject):
-            for resource in _granted(issue.environment, agent):
+        try:
+            subject: JsonObject = assemble(held).claims
+        except InvalidGrant:
+            subject = {}  # such a token could not be issued
+        for agent in _exchangers(environment, held.client, subject):
+            for resource in (
+                environment.resources[each] for each in agent.scopes if each in environment.resources
+            ):
                 scopes = obtainable(agent, resource)
                 reached.add(agent.id, resource.id, scopes)
-                leads_on = (agent.id, resource.id) not in followed and mapping_of(
-                    resource, "may_act"
-                ) is not None
+                hop = (agent.id, resource.id)
+                leads_on = hop not in followed and mapping_of(resource, "may_act") is not None
                 if scopes and leads_on and exchanges + 1 < MAX_EXCHANGES:
-                    followed.add((agent.id, resource.id))
-                    pending.append((_exchanged(held, agent, resource, scopes, subject), exchanges + 1))
+                    followed.add(hop)
+                    pending.append((_exchange(held, agent, resource, scopes, subject), exchanges + 1))
     return reached.covers()
 
 
@@ -62,15 +63,7 @@ def obtainable(agent: Agent, resource: Resource) -> tuple[str, ...]:
     )
 
 
-def _claims(issue: Issue) -> JsonObject:
-    """The claims that the token would have; none if it could not be issued."""
-    try:
-        return assemble(issue).claims
-    except InvalidGrant:
-        return {}
-
-
-def _exchanging(environment: Environment, holder: Agent, subject: JsonObject) -> Iterator[Agent]:
+def _exchangers(environment: Environment, holder: Agent, subject: JsonObject) -> Iterator[Agent]:
     """Who may exchange the token with these claims: its holder, and the agent that its `may_act` names."""
     may_act = subject.get("may_act")
     named = may_act.get("sub") if isinstance(may_act, Mapping) else None
@@ -80,11 +73,7 @@ def _exchanging(environment: Environment, holder: Agent, subject: JsonObject) ->
             yield agent
 
 
-def _granted(environment: Environment, agent: Agent) -> Iterator[Resource]:
-    return (environment.resources[each] for each in agent.scopes if each in environment.resources)
-
-
-def _exchanged(
+def _exchange(
     held: Issue, agent: Agent, resource: Resource, scopes: tuple[str, ...], subject: JsonObject
 ) -> Issue:
     """The token that `agent` would get for `held`, as far as it is known before anybody asked for it."""

@@ -1,9 +1,7 @@
-"""Redirect URIs.
+"""Redirect URIs, compared as texts except for the port of a native app's loopback address.
 
-Compared as texts, except for the port of a native app's loopback address (RFC 8252 section 7.3).
-
-Clients open whatever port is free, on `localhost` as well as on `127.0.0.1`; scheme, host, path and query
-stay exact.
+Clients open whatever port is free (RFC 8252 section 7.3), on `localhost` as well as on `127.0.0.1`; scheme,
+host, path and query stay exact.
 """
 
 import re
@@ -25,15 +23,28 @@ _UNSAFE_SCHEMES: Final = frozenset(
     {"javascript", "data", "vbscript", "file", "blob", "about", "view-source", "ws", "wss"}
 )
 
+_SCHEME_REFUSAL: Final = (
+    "has a scheme that is neither https, http on a loopback host, nor a private one such as com.example.app"
+)
+
 
 def is_registered(registered: Iterable[str], requested: str) -> bool:
     """Whether `requested` is one of the registered URIs, where loopback ones may come with any port."""
-    return any(requested == uri or _same_loopback(uri, requested) for uri in registered)
+    registered = tuple(registered)
+    if requested in registered:
+        return True
+    given = _LOOPBACK.fullmatch(requested)
+    if given is None or len(requested) > MAX_LENGTH or not _ALLOWED.fullmatch(requested):
+        return False
+    port = given["port"]
+    if port is not None and (port.startswith("0") or int(port) > 65535):
+        return False
+    known = (match for uri in registered if (match := _LOOPBACK.fullmatch(uri)))
+    return any((each["host"], each["rest"]) == (given["host"], given["rest"]) for each in known)
 
 
 def registration_refusal(uri: str) -> str | None:
-    """Why `uri` must not be registered as a redirect URI, or `None` if it may (OAuth 2.1 sections 2.3.1,
-    8.4).
+    """Why `uri` must not be registered as a redirect URI, or `None` (OAuth 2.1 sections 2.3.1, 8.4).
 
     `https`, `http` on a loopback host, and private-use schemes with a dot (RFC 8252 section 7.1) may.
     """
@@ -46,7 +57,7 @@ def registration_refusal(uri: str) -> str | None:
         return "is not a URI"
     if "#" in uri or parts.username is not None:
         return "has a fragment or user information"
-    return _scheme_refusal(parts.scheme, parts.hostname)
+    return _origin_refusal(parts.scheme, parts.hostname)
 
 
 def receives_cookies(uri: str, issuer: str) -> bool:
@@ -67,44 +78,23 @@ def receives_cookies(uri: str, issuer: str) -> bool:
 
 
 def _cookie_host(host: str | None) -> str:
-    """One spelling of a host as browsers see it.
-
-    Other spellings of IPv4 addresses are refused at registration.
-    """
+    """One spelling of a host as browsers see it; other spellings of IPv4 are refused at registration."""
     try:
         return str(IPv6Address(host or ""))
     except AddressValueError:
         return (host or "").lower()
 
 
-def _scheme_refusal(scheme: str, host: str | None) -> str | None:
-    if scheme == "https":
-        return _host_refusal(host)
+def _origin_refusal(scheme: str, host: str | None) -> str | None:
+    """Why nobody may be sent to that scheme and host, or `None`."""
     if scheme == "http":
         return None if host and is_loopback_host(host) else "uses http, which only a loopback host may"
-    if scheme in _UNSAFE_SCHEMES or "." not in scheme:
-        return (
-            "has a scheme that is neither https, http on a loopback host, nor a private one such as "
-            "com.example.app"
-        )
-    return None
-
-
-def _host_refusal(host: str | None) -> str | None:
+    if scheme != "https":
+        is_private = scheme not in _UNSAFE_SCHEMES and "." in scheme
+        return None if is_private else _SCHEME_REFUSAL
     if not host:
         return "names no host"
     # Browsers decode %xx in hosts, and read 127.1, 0x7f000001 and 2130706433 as 127.0.0.1.
     if "%" in host or (_NUMERIC_HOST.search(host) and not _IPV4.fullmatch(host)):
         return "has a host that browsers read as another one"
     return None
-
-
-def _same_loopback(registered: str, requested: str) -> bool:
-    known, given = _LOOPBACK.fullmatch(registered), _LOOPBACK.fullmatch(requested)
-    if known is None or given is None or len(requested) > MAX_LENGTH or not _ALLOWED.fullmatch(requested):
-        return False
-    return known["host"] == given["host"] and known["rest"] == given["rest"] and _is_port(given["port"])
-
-
-def _is_port(port: str | None) -> bool:
-    return port is None or (0 < int(port) <= 65535 and not port.startswith("0"))

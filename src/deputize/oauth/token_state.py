@@ -127,12 +127,13 @@ def _scope_refusal(
 
 
 def _person_refusal(grant: Grant, state: TokenState) -> str | None:
-    user, session = state.user, state.session
-    if user is None or user.id != grant.authentication.user_id or not user.enabled:
+    """Why the grant's user or session has ended, or `None`."""
+    user, session, who = state.user, state.session, grant.authentication
+    if user is None or user.id != who.user_id or not user.enabled:
         return "the user is gone or disabled"
     if user.term != grant.user_term:
         return "the user was disabled, created anew or given another password since"
-    if session is None or session.id != grant.authentication.session_id or session.user_id != user.id:
+    if session is None or session.id != who.session_id or session.user_id != user.id:
         return "the session is gone"
     if session.ended_at is not None:
         return "the session was ended"
@@ -140,6 +141,7 @@ def _person_refusal(grant: Grant, state: TokenState) -> str | None:
 
 
 def _consent_refusal(environment: Environment, grant: Grant, state: TokenState, now: float) -> str | None:
+    """Why the consents that the grant rests on no longer suffice, or `None`."""
     policy = environment.policies.get(grant.authentication.acr)
     if policy is None or policy.term != grant.policy_term:
         return f"the authentication policy {grant.authentication.acr!r} is gone, or was so since"

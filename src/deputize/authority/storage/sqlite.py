@@ -223,10 +223,12 @@ class Writer:
         self._connection.close()
 
     def _serve(self) -> None:
+        """Write batch by batch until `close` is called; what the thread runs."""
         while (first := self._queue.get()) is not None:
             self._commit(self._batch(first))
 
     def _batch(self, first: _Write[Any]) -> list[_Write[Any]]:
+        """`first` and what waits behind it, at most `MAX_BATCH`."""
         batch = [first]
         with contextlib.suppress(Empty):
             while len(batch) < MAX_BATCH and (following := self._queue.get_nowait()) is not None:
@@ -236,6 +238,7 @@ class Writer:
         return batch
 
     def _commit(self, batch: list[_Write[Any]]) -> None:
+        """Do all of them in one transaction, and tell each caller when it is durable or why it is not."""
         try:
             with immediate(self._connection):
                 answers = [write.attempt(self._connection) for write in batch]

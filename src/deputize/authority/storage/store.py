@@ -98,26 +98,22 @@ async def open_store(url: str) -> AsyncGenerator[Store]:
     """
     database = await _open(_parse(url))
     try:
-        yield _store(database)
+        yield Store(
+            codes=SqlCodes(database),
+            grants=SqlGrants(database),
+            refresh_tokens=SqlRefreshTokens(database),
+            revocations=SqlRevocations(database),
+            token_states=SqlTokenStates(database),
+            sessions=SqlSessions(database),
+            users=SqlUsers(database),
+            consents=SqlConsents(database),
+            sign_on_failures=SqlSignOnFailures(database),
+            server_keys=SqlServerKeys(database),
+            directory_rows=SqlDirectoryRows(database),
+            database=database,
+        )
     finally:
         await database.close()
-
-
-def _store(database: Database) -> Store:
-    return Store(
-        codes=SqlCodes(database),
-        grants=SqlGrants(database),
-        refresh_tokens=SqlRefreshTokens(database),
-        revocations=SqlRevocations(database),
-        token_states=SqlTokenStates(database),
-        sessions=SqlSessions(database),
-        users=SqlUsers(database),
-        consents=SqlConsents(database),
-        sign_on_failures=SqlSignOnFailures(database),
-        server_keys=SqlServerKeys(database),
-        directory_rows=SqlDirectoryRows(database),
-        database=database,
-    )
 
 
 def _parse(url: str) -> URL:
@@ -130,10 +126,14 @@ def _parse(url: str) -> URL:
 
 
 async def _open(url: URL) -> Database:
+    """The database at `url`, with the tables of this version. Raises `StorageError`."""
     try:
         match url.get_backend_name():
             case "sqlite" if url.database:
-                return _open_sqlite(Path(url.database))
+                engine = open_engine(Path(url.database))
+                with autocommit(engine) as connection, immediate(connection):
+                    migrate(connection)
+                return SqliteDatabase(engine)
             case "postgresql":
                 # SQLAlchemy's asyncio brings its ORM: a fifth of the time that a start takes without it.
                 from deputize.authority.storage.postgresql import open_postgresql  # noqa: PLC0415
@@ -150,10 +150,3 @@ async def _open(url: URL) -> Database:
     except DBAPIError as error:
         where = url.render_as_string(hide_password=True)
         raise StorageError(f"cannot use the database {where}: {printable(str(error.orig))}") from error
-
-
-def _open_sqlite(path: Path) -> Database:
-    engine = open_engine(path)
-    with autocommit(engine) as connection, immediate(connection):
-        migrate(connection)
-    return SqliteDatabase(engine)

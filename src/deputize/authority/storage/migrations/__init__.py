@@ -1,4 +1,4 @@
-"""Brings a database to the tables this version of the program expects; run whenever a store is opened."""
+"""Bring a database to the tables that this version of the program expects, whenever a store is opened."""
 
 from pathlib import Path
 
@@ -15,7 +15,8 @@ def migrate(connection: Connection) -> None:
 
     Raises `StorageError` on a newer database.
     """
-    current = _current(connection)
+    has_version = inspect(connection).has_table("alembic_version")
+    current = connection.scalar(text("SELECT version_num FROM alembic_version")) if has_version else None
     if current == HEAD:
         return
     # Alembic takes a quarter of a second to import, and nearly every start finds the database up to date.
@@ -33,9 +34,3 @@ def migrate(connection: Connection) -> None:
             f"the database is at revision {current}, which this version of deputize does not know; use a "
             f"newer one"
         ) from error
-
-
-def _current(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.scalar(text("SELECT version_num FROM alembic_version"))
