@@ -123,7 +123,7 @@ async def test_the_metadata_names_both(package, authority):
 
 async def test_an_environment_file_gives_both_to_an_agent(package, authority, tmp_path):
     agent = await applied(authority, tmp_path)
-    assert (agent.grant_types, agent.client_auth) == ({GRANT_TYPE, "client_credentials"}, METHOD)
+    assert (agent.grant_types, agent.settings.client_auth) == ({GRANT_TYPE, "client_credentials"}, METHOD)
 
 
 async def test_an_environment_file_cannot_without_the_package(authority, tmp_path):
