@@ -71,25 +71,22 @@ class Chat:
                 say(GOODBYE)
                 return
             if prompt.strip():
-                say(f"\n{await self._answer_or_reason(prompt)}")
-
-    async def _answer_or_reason(self, prompt: str) -> str:
-        try:
-            return await self.answer(prompt)
-        except AgentError as error:
-            return f"[ERROR] {error}"
+                try:
+                    said = await self.answer(prompt)
+                except AgentError as error:
+                    said = f"[ERROR] {error}"
+                say(f"\n{said}")
 
 
 def describe_tools(server_url: str, tools: Sequence[Tool]) -> str:
-    """The list of tools, each with the first sentence of its description."""
-    return "\n".join([f"[INFO] Discovered tools [{server_url}]:", *map(_row, tools)])
-
-
-def _row(tool: Tool) -> str:
-    row = f"  - {tool.name}: {_sentence(tool.description)}" if tool.description else f"  - {tool.name}"
+    """List the tools, each with the first sentence of its description, in lines that fit the terminal."""
     columns = shutil.get_terminal_size().columns
-    return row if len(row) <= columns else f"{row[: columns - 2].rpartition(' ')[0].rstrip(',:')} …"
-
-
-def _sentence(description: str) -> str:
-    return description.strip().splitlines()[0].split(". ")[0].rstrip(".")
+    rows = [f"[INFO] Discovered tools [{server_url}]:"]
+    for tool in tools:
+        row = f"  - {tool.name}"
+        if tool.description:
+            row += f": {tool.description.strip().splitlines()[0].split('. ')[0].rstrip('.')}"
+        if len(row) > columns:
+            row = f"{row[: columns - 2].rpartition(' ')[0].rstrip(',:')} …"
+        rows.append(row)
+    return "\n".join(rows)

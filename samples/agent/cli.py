@@ -24,7 +24,6 @@ from agent.models import language_model
 from agent.oauth import Credentials, TokenEndpoint
 from agent.planner import Planner
 from agent.signon import SignOn
-from agent.tools import Responder
 
 REQUEST_SECONDS = 30.0
 STREAM_SECONDS = 300.0
@@ -110,22 +109,27 @@ async def _run(options: argparse.Namespace) -> None:
     try:
         async with _open_agent(options) as agent:
             try:
-                await _talk(agent.chat, options.once)
+                await agent.chat.introduce()
+                if options.once is None:
+                    await agent.chat.converse()
+                else:
+                    say(f"\n{await agent.chat.answer(options.once)}")
             finally:
                 if options.show_tokens and agent.auth.delegation:
                     _write_privately(
                         options.show_tokens, json.dumps(agent.auth.delegation.claims(), indent=2) + "\n"
                     )
     except httpx2.HTTPError as error:
-        raise AgentError(f"{_where(error)} cannot be reached: {error}{_advice(error)}") from error
-
-
-async def _talk(conversation: Chat, once: str | None) -> None:
-    await conversation.introduce()
-    if once is None:
-        await conversation.converse()
-    else:
-        say(f"\n{await conversation.answer(once)}")
+        try:
+            where = str(error.request.url.copy_with(query=None))
+        except RuntimeError:
+            where = "A server"
+        advice = (
+            ". Is it running, and is the address right?" if isinstance(error, httpx2.ConnectError) else ""
+        )
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            advice = ". Name the certificate authority it uses with --ca-file."
+        raise AgentError(f"{where} cannot be reached: {error}{advice}") from error
 
 
 @contextlib.asynccontextmanager
@@ -144,7 +148,9 @@ async def _open_agent(options: argparse.Namespace) -> AsyncGenerator[Running]:
             challenge = await discovery.challenge_of(plain, url)
             if challenge:
                 await auth.begin(challenge)
-            yield Running(Chat(to_server, url, _responder(plain, options)), auth)
+            ask = chat.ask if options.once is None else chat.nobody
+            responder = language_model(plain, os.environ) or Planner(ask, date.today)
+            yield Running(Chat(to_server, url, responder), auth)
 
 
 async def _delegation(
@@ -183,11 +189,6 @@ def _credentials(options: argparse.Namespace) -> Credentials:
     return Credentials(options.client_id, secret)
 
 
-def _responder(client: httpx2.AsyncClient, options: argparse.Namespace) -> Responder:
-    ask = chat.ask if options.once is None else chat.nobody
-    return language_model(client, os.environ) or Planner(ask, date.today)
-
-
 def _trust(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file:
@@ -209,17 +210,3 @@ def _write_privately(file: Path, text: str) -> None:
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
-
-
-def _advice(error: httpx2.HTTPError) -> str:
-    """What the person can do about it, where that is known."""
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return ". Name the certificate authority it uses with --ca-file."
-    return ". Is it running, and is the address right?" if isinstance(error, httpx2.ConnectError) else ""
-
-
-def _where(error: httpx2.HTTPError) -> str:
-    try:
-        return str(error.request.url.copy_with(query=None))
-    except RuntimeError:
-        return "A server"

@@ -120,28 +120,17 @@ class Delegation:
         return token
 
     async def _exchange_once(self) -> Token:
-        subject, actor = await self._fresh_subject(), await self._fresh_actor()
-        return await self._endpoint.exchange(subject, actor, self._scopes, self._reach.resource)
-
-    async def _fresh_subject(self) -> Token:
-        if self._subject is None:
-            self._subject = await self._sign_on(())
-        elif not self._is_fresh(self._subject):
-            self._subject = await self._refresh(self._subject)
-        return self._subject
-
-    async def _refresh(self, token: Token) -> Token:
-        if not token.refresh_token:
-            return await self._sign_on(())
-        try:
-            return await self._endpoint.refresh(token, self._reach.agent_audience)
-        except TokenRefused:
-            return await self._sign_on(())
-
-    async def _fresh_actor(self) -> Token:
+        """Exchange what is held, renewed first where it is about to end."""
+        subject, audience = self._subject, self._reach.agent_audience
+        if subject is not None and not self._is_fresh(subject):
+            try:
+                subject = await self._endpoint.refresh(subject, audience) if subject.refresh_token else None
+            except TokenRefused:
+                subject = None
+        self._subject = subject or await self._sign_on(())
         if self._actor is None or not self._is_fresh(self._actor):
-            self._actor = await self._endpoint.own(self._reach.agent_scope, self._reach.agent_audience)
-        return self._actor
+            self._actor = await self._endpoint.own(self._reach.agent_scope, audience)
+        return await self._endpoint.exchange(self._subject, self._actor, self._scopes, self._reach.resource)
 
     def _is_fresh(self, token: Token) -> bool:
         return self._monotonic() < token.expires_at - MARGIN_SECONDS
@@ -181,12 +170,17 @@ class DelegatedAuth(httpx2.Auth):
             return
         token = await self.delegation.token() if self.delegation else None
         answer = yield _add_token(request, token) if token else request
-        better = await self._better(token, answer)
+        better = await self._find_better(token, answer)
         if better:
             answer = yield _add_token(request, better)
-        _raise_for_refusal(answer)
+        # A refusal that carries a JSON-RPC error is left to the MCP client, which shows it.
+        explained = answer.headers.get("content-type", "").startswith("application/json")
+        if answer.status_code == 401 or (answer.status_code == 403 and not explained):
+            error = parse_challenge(answer.headers.get_list("www-authenticate")).error
+            raise AgentError(f"The MCP server refused the token: {answer.status_code} {error}".rstrip())
 
-    async def _better(self, held: Token | None, answer: httpx2.Response) -> Token | None:
+    async def _find_better(self, held: Token | None, answer: httpx2.Response) -> Token | None:
+        """Get a token that can change the answer, if there is one."""
         challenge = parse_challenge(answer.headers.get_list("www-authenticate"))
         if held is None or self.delegation is None:
             return await self.begin(challenge) if answer.status_code == 401 else None
@@ -200,14 +194,6 @@ class DelegatedAuth(httpx2.Auth):
 def _add_token(request: httpx2.Request, token: Token) -> httpx2.Request:
     request.headers["Authorization"] = f"Bearer {token.value}"
     return request
-
-
-def _raise_for_refusal(answer: httpx2.Response) -> None:
-    """A refusal that carries a JSON-RPC error is left to the MCP client, which shows it."""
-    explained = answer.headers.get("content-type", "").startswith("application/json")
-    if answer.status_code == 401 or (answer.status_code == 403 and not explained):
-        error = parse_challenge(answer.headers.get_list("www-authenticate")).error
-        raise AgentError(f"The MCP server refused the token: {answer.status_code} {error}".rstrip())
 
 
 def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:

@@ -173,26 +173,20 @@ def _well_known(url: str, name: str) -> str:
 
 
 async def _first(client: httpx2.AsyncClient, urls: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
-    """The first of these addresses that has a document, and the document."""
+    """Read the document at the first of these addresses that has one; return both."""
     for url in urls:
         if not is_trustworthy(url):
             raise DiscoveryRefused(f"{url} is no https address")
-        document = await _document(client, url)
-        if document is not None:
-            return url, document
+        async with client.stream("GET", url, headers={"Accept": "application/json"}) as answer:
+            if answer.status_code != 200:
+                continue
+            body = b""
+            async for chunk in answer.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_DOCUMENT_BYTES:
+                    raise DiscoveryRefused(f"{url} is larger than {MAX_DOCUMENT_BYTES} bytes")
+        document = json_object(body)
+        if document is None:
+            raise DiscoveryRefused(f"{url} is not a JSON object")
+        return url, document
     raise DiscoveryRefused(f"No metadata at {' or '.join(urls)}")
-
-
-async def _document(client: httpx2.AsyncClient, url: str) -> Mapping[str, Any] | None:
-    async with client.stream("GET", url, headers={"Accept": "application/json"}) as answer:
-        if answer.status_code != 200:
-            return None
-        body = b""
-        async for chunk in answer.aiter_bytes():
-            body += chunk
-            if len(body) > MAX_DOCUMENT_BYTES:
-                raise DiscoveryRefused(f"{url} is larger than {MAX_DOCUMENT_BYTES} bytes")
-    document = json_object(body)
-    if document is None:
-        raise DiscoveryRefused(f"{url} is not a JSON object")
-    return document

@@ -168,26 +168,24 @@ class LanguageModel:
 
         Raises `AgentError` when it does not come to one, and forgets the question then.
         """
-        asked = len(self.messages)
+        asked, is_answered = len(self.messages), False
         self.messages.append({"role": "user", "content": prompt})
         try:
-            return await self._converse(tools, call)
-        except AgentError:
-            del self.messages[asked:]
-            raise
-
-    async def _converse(self, tools: Sequence[Tool], call: Call) -> str:
-        for _ in range(MAX_ROUNDS):
-            turn = await self._turn(tools)
-            self.messages.append(turn.message)
-            if not turn.uses:
-                return turn.text
-            self.messages.extend(
-                self.interface.results([(use, await call(use.name, use.arguments)) for use in turn.uses])
-            )
+            for _ in range(MAX_ROUNDS):
+                turn = await self.ask(tools)
+                self.messages.append(turn.message)
+                if not turn.uses:
+                    is_answered = True
+                    return turn.text
+                results = [(use, await call(use.name, use.arguments)) for use in turn.uses]
+                self.messages.extend(self.interface.results(results))
+        finally:
+            if not is_answered:
+                del self.messages[asked:]
         raise AgentError(f"The language model still called tools after {MAX_ROUNDS} rounds")
 
-    async def _turn(self, tools: Sequence[Tool]) -> Turn:
+    async def ask(self, tools: Sequence[Tool]) -> Turn:
+        """Ask the model what comes next in the conversation. Raises `AgentError`."""
         body = self.interface.request(self.model, self.messages, tools)
         try:
             answer = await self.client.post(

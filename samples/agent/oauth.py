@@ -181,10 +181,20 @@ class TokenEndpoint:
         )
 
     async def _token(self, what: str, **parameters: str) -> Token:
-        headers, own = self._authentication()
-        sent = {name: value for name, value in {**parameters, **own}.items() if value}
+        """Ask for a token, authenticated by the strongest method both sides can (RFC 6749 section 2.3.1)."""
+        own, methods = self._credentials, self._server.auth_methods
+        headers, sent = {"Accept": "application/json"}, dict(parameters)
+        if not own.client_secret:
+            sent["client_id"] = own.client_id
+        elif "client_secret_basic" not in methods and "client_secret_post" in methods:
+            sent |= {"client_id": own.client_id, "client_secret": own.client_secret}
+        else:
+            pair = f"{quote(own.client_id, safe='')}:{quote(own.client_secret, safe='')}"
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         answer = await self._client.post(
-            self._server.token_endpoint, data=sent, headers={"Accept": "application/json", **headers}
+            self._server.token_endpoint,
+            data={name: value for name, value in sent.items() if value},
+            headers=headers,
         )
         members = json_object(answer.content) or {}
         if answer.status_code != 200 or not isinstance(members.get("access_token"), str):
@@ -196,30 +206,11 @@ class TokenEndpoint:
                 f"it issued a {members.get('token_type')!r} token",
                 "this agent can only use Bearer tokens",
             )
-        return self._read(members, parameters.get("scope", ""))
-
-    def _authentication(self) -> tuple[dict[str, str], dict[str, str]]:
-        """Headers and parameters that authenticate the client, by the strongest method both sides can (RFC
-        6749 section 2.3.1).
-        """
-        own = self._credentials
-        if not own.client_secret:
-            return {}, {"client_id": own.client_id}
-        if (
-            "client_secret_basic" not in self._server.auth_methods
-            and "client_secret_post" in self._server.auth_methods
-        ):
-            return {}, {"client_id": own.client_id, "client_secret": own.client_secret}
-        pair = f"{quote(own.client_id, safe='')}:{quote(own.client_secret, safe='')}"
-        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}, {}
-
-    def _read(self, members: Mapping[str, Any], asked_for: str) -> Token:
         lifetime = members.get("expires_in")
-        seconds = float(lifetime) if isinstance(lifetime, int | float) else DEFAULT_LIFETIME_SECONDS
-        scopes = tuple(str(members.get("scope", asked_for)).split())
         return Token(
             members["access_token"],
-            self._monotonic() + seconds,
-            scopes,
+            self._monotonic()
+            + (float(lifetime) if isinstance(lifetime, int | float) else DEFAULT_LIFETIME_SECONDS),
+            tuple(str(members.get("scope", parameters.get("scope", ""))).split()),
             str(members.get("refresh_token", "")),
         )
