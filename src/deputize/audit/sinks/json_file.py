@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 
 from deputize.audit.publisher import Commit, Publish
-from deputize.audit.records import AuditEvent
 from deputize.audit.trail import Batch, Buffering, Durability, Trail
 from deputize.kernel.clock import Clock
 
@@ -201,7 +200,9 @@ class JsonFileSink:
         self._batches: dict[str, Batch] = {}
         for topic, file in self._files.items():
             durability = Durability(file.syncing, self._threads) if self._threads is not None else None
-            self._batches[topic] = Batch(str(file.path), file.write, _line, shared, waiting, durability)
+            self._batches[topic] = Batch(
+                str(file.path), file.write, lambda event: event.json(), shared, waiting, durability
+            )
 
     def taker(self, topic: str) -> Publish:
         """What takes one record of `topic`, for its file."""
@@ -218,10 +219,6 @@ class JsonFileSink:
             self._files[topic].close()
         if self._threads is not None:
             self._threads.shutdown(wait=False)
-
-
-def _line(event: AuditEvent) -> str:
-    return event.json()
 
 
 def _last_byte(path: Path) -> bytes:

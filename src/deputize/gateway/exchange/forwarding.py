@@ -50,6 +50,7 @@ _OVERRIDES: Final = frozenset(
         b" proxy"  # CGI makes the variable HTTP_PROXY of it, which programs send their own requests through
     ).split()
 )
+_VIA: Final = {version: (b"Via", f"{version} deputize".encode()) for version in ("1.0", "1.1")}
 _OTHER: Final = 0
 _IS_CHAIN: Final = 1
 _IS_ABOUT_CLIENT: Final = 2
@@ -80,17 +81,13 @@ class ClientDescription:
             kept = [pair for pair in raw if kinds[pair[0]] not in {_IS_OVERRIDE, _IS_CHAIN}]
         else:
             kept = [pair for pair in raw if not kinds[pair[0]]]
-        request.headers.raw = [*kept, *own, (b"Via", _via(request))]
+        request.headers.raw = [*kept, *own, _VIA[request.version]]
 
 
 def keep_for_mcp(request: Request) -> None:
     """Remove what an MCP server has no use for: cookies of others on this host, and earlier `Via` fields."""
     request.headers.remove("Cookie", "Via")
-    request.headers.raw.append((b"Via", _via(request)))
-
-
-def _via(request: Request) -> bytes:
-    return b"1.0 deputize" if request.version == "1.0" else b"1.1 deputize"
+    request.headers.raw.append(_VIA[request.version])
 
 
 def _kind(name: bytes) -> int:

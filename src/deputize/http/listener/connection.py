@@ -394,8 +394,8 @@ class Connection(WriteFlow):
                 self._close()
 
     def _close(self) -> None:
-        """Close; while the client may still be sending only the writing side, or a reset would take the
-        answer from it.
+        """Close. While the client may still be sending, close only the writing side first, or a reset would
+        take the answer from it.
         """
         self._closing = True
         self._held = b""
@@ -409,20 +409,15 @@ class Connection(WriteFlow):
             self.transport.close()
 
     def retire(self) -> None:
-        """Go now if idle, else with the answer in progress or, if a request is about to be read, with its:
+        """Close now if idle, else behind the answer in progress or to the request that is about to be read:
         the listener closes.
         """
-        idle = (
-            self._exchange is None
-            and not self._reader.ready
-            and not self._reader.in_head
-            and not self._closing
-        )
-        if idle and not has_news(self.transport, select.POLLIN):
+        is_idle = self._exchange is None and not (self._reader.ready or self._reader.in_head or self._closing)
+        if is_idle and not has_news(self.transport, select.POLLIN):
             self._close()
 
     def abort(self) -> asyncio.Task[None] | None:
-        """Go now; yields the task that is being cancelled."""
+        """Close now; the task that is being cancelled, if there is one."""
         task = self._task
         self.transport.abort()
         if task is not None:

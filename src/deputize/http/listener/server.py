@@ -69,7 +69,7 @@ class Listener(Shared):
             listening.close()
             raise
         self._server = await self.loop.create_server(
-            lambda: Connection(self, self._admit, self._leave),
+            lambda: Connection(self, self.admit, self.leave),
             sock=listening,
             ssl=context,
             backlog=_BACKLOG,
@@ -79,7 +79,7 @@ class Listener(Shared):
         self.update_date()
         self._ticker.start()
 
-    def _admit(self, connection: Connection) -> bool:
+    def admit(self, connection: Connection) -> bool:
         """Count a connection in, unless the gate is full or the listener closes."""
         if self.closing or not self.gate.has_room_for_connection:
             return False
@@ -87,7 +87,7 @@ class Listener(Shared):
         self._connections.add(connection)
         return True
 
-    def _leave(self, connection: Connection) -> None:
+    def leave(self, connection: Connection) -> None:
         """Count a connection out."""
         if connection in self._connections:
             self._connections.remove(connection)
