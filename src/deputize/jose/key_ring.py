@@ -6,18 +6,14 @@ from deputize.jose.keys import DEFAULT_ALGORITHM, KeyInvalid, SigningKey, genera
 from deputize.kernel.values import JsonObject
 
 MAX_TOKEN_LIFETIME = 30 * 86400.0
-"""Seconds.
-
-The longest lifetime a resource may give its tokens, so a key retired longer ago verifies nothing alive.
+"""Seconds: the longest that a resource may let its tokens live. A key retired longer ago verifies nothing
+alive.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """Keys by state: exactly one is `current`.
-
-    The next key is published before it signs, so that caches know it.
-    """
+    """Keys, of which exactly one is `current`; the next is published before it signs, so that caches know it."""
 
     keys: tuple[SigningKey, ...]
     by_kid: dict[str, SigningKey] = field(init=False, repr=False, compare=False)
@@ -51,9 +47,7 @@ def new_key_ring(kid: str, next_kid: str, now: float, algorithm: str = DEFAULT_A
 
 
 def rotate(ring: KeyRing, now: float, new_key: SigningKey) -> KeyRing:
-    """The ring after a rotation: next signs, current retires, `new_key` waits.
-
-    Without a next key, `new_key` signs at once.
+    """The ring after a rotation: next signs, current retires, `new_key` waits; without a next key it signs.
 
     Keys that verify nothing any more are dropped. Raises `KeyInvalid` when `new_key`'s kid is taken.
     """
@@ -69,10 +63,7 @@ def rotate(ring: KeyRing, now: float, new_key: SigningKey) -> KeyRing:
 
 
 def outlived_at(key: SigningKey) -> float | None:
-    """When the last token that a retired key may have signed has expired.
-
-    `None` while the key is not retired.
-    """
+    """When the last token that a retired key may have signed expires; `None` while the key is not retired."""
     return None if key.state != "retired" else (key.retired_at or 0.0) + MAX_TOKEN_LIFETIME
 
 

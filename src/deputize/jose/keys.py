@@ -37,10 +37,7 @@ class KeyInvalid(DeputizeError):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A private key that signs, or signed, tokens.
-
-    Parsed once, when made; neither its text form nor logs show the secret.
-    """
+    """A private key that signs or signed tokens, parsed when made; `repr` does not show the secret."""
 
     kid: str
     algorithm: str

@@ -18,10 +18,7 @@ class OAuthError(DeputizeError):
     public: ClassVar[str] = "The request cannot be answered"
 
     def __init__(self, detail: str, description: str | None = None) -> None:
-        """`detail` is for the log.
-
-        `description` replaces the class's public text where saying more is safe.
-        """
+        """`detail` is for the log; `description` replaces the public text where saying more is safe."""
         self.detail = detail
         self.description = description or self.public
         super().__init__(f"{self.code}: {detail}")

@@ -1,6 +1,4 @@
-"""What grants and endpoints need of the store, each as a narrow protocol.
-
-`authority.storage` implements them all.
+"""What grants and endpoints need of the store, each a narrow protocol; `authority.storage` implements them.
 
 Every method is one transaction. Conditional writes return whether this caller won; a lost race is not an
 error here.
@@ -68,7 +66,7 @@ class RefreshTokens(Protocol):
     async def rotate_refresh_token(self, successor: RefreshToken) -> bool:
         """Make `successor` current if its grant has not ended and is at `successor.generation - 1`.
 
-        Durable.
+        Durable before this returns.
         """
         ...
 
@@ -85,7 +83,7 @@ class Revocations(Protocol):
 
 
 class TokenStates(Protocol):
-    """One read of everything a token rests on."""
+    """The state of everything a token rests on, in one read."""
 
     async def read_token_state(
         self, environment_id: str, grant_id: str | None, jtis: Collection[str]
@@ -185,20 +183,18 @@ class Throttle:
 
 
 class SignOnFailures(Protocol):
-    """Wrong passwords, counted by environment and name typed, whether or not a user has it, and by sources of
-    attempts.
+    """Wrong passwords, counted by environment, name typed and source of the attempt.
 
-    A source is any text; each has a throttle of its own.
+    The name counts whether or not a user has it. A source is any text; each has a throttle of its own.
     """
 
     async def begin_attempt(
         self, environment_id: str, username: str, throttles: Mapping[str, Throttle], now: float
     ) -> float | None:
-        """Count an attempt as a failure of each source.
+        """Count an attempt as a failure of each source, or say until when one of them has to wait.
 
-        Or, where one of them has to wait, say until when and count nothing.
-
-        Counted before the password is checked, so that parallel guesses gain nothing.
+        Where one has to wait, nothing is counted. Call this before the password is checked, so that parallel
+        guesses gain nothing.
         """
         ...
 
@@ -218,7 +214,7 @@ class SignOnFailures(Protocol):
 
 
 class ServerKeys(Protocol):
-    """Random keys that one environment's servers share: made when first asked for, the same ever after."""
+    """Random keys that one environment's servers share: made when first asked for, never changed."""
 
     async def server_key(self, environment_id: str, purpose: str) -> bytes:
         """The 256-bit key for `purpose` (such as `refresh-token` or `cookie`), as URL-safe text in bytes."""

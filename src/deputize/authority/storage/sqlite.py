@@ -78,10 +78,7 @@ def _prepare(connection: DBAPIConnection, _record: object) -> None:
 
 @contextlib.contextmanager
 def immediate(connection: Connection) -> Generator[None]:
-    """One transaction that takes the write lock at once.
-
-    Two processes then queue instead of failing half-way.
-    """
+    """One transaction that takes the write lock at once: two processes queue instead of failing half-way."""
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
         yield
@@ -198,10 +195,7 @@ class _Write(Generic[T]):
 
 
 class Writer:
-    """The one thread that writes.
-
-    A write whose caller went away is still carried out, wholly or not at all.
-    """
+    """The one thread that writes; a write whose caller went away is carried out, wholly or not at all."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

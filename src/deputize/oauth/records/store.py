@@ -28,9 +28,7 @@ class User:
     term: str = ""
     """Drawn by the store when the user is new, is disabled or enabled, or gets another password.
 
-    What a caller puts here is ignored.
-
-    Whatever rests on an earlier term has ended for good.
+    Whatever rests on an earlier term has ended for good. What a caller puts here is ignored.
     """
 
 
@@ -61,9 +59,7 @@ class Consent:
     """A user's acceptance of an agreement for one agent: the latest for each user, agent and agreement."""
 
     id: str
-    """Kept while a consent in force is extended.
-
-    Another one once it was withdrawn, expired or for an older version.
+    """Kept while a consent in force is extended; another one after it was withdrawn, expired or outdated.
 
     Grants name it, so that what ended with a consent stays ended when the user accepts again.
     """
@@ -160,7 +156,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenState:
-    """Whether what a token rests on is still alive, read in one go."""
+    """What the store holds about a token and what it rests on, read at one instant."""
 
     grant: Grant | None
     """`None` when it is gone, or was not asked about; so are the others."""
