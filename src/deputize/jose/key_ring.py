@@ -13,7 +13,7 @@ alive.
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """Keys, of which exactly one is `current`; the next is published before it signs, so that caches know it."""
+    """Keys, of which exactly one is `current`; the next is published before it signs, so caches know it."""
 
     keys: tuple[SigningKey, ...]
     by_kid: dict[str, SigningKey] = field(init=False, repr=False, compare=False)

@@ -1,6 +1,6 @@
 """Grants and what comes of them: codes, refresh tokens, revoked access tokens, and the state of all of it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -190,9 +190,16 @@ class SqlTokenStates:
             parameters[f"jti_{index}"] = jti
         rows = await self._database.rows(_state_statement(len(jtis)), parameters)
         first = rows[0]
+        grant = None
+        if first[_GRANT.start] is not None:
+            # The columns are in the order of the record, its sign-on spread out.
+            columns = list(first[_GRANT])
+            columns[12] = tuple(columns[12])
+            columns[7:11] = [Authentication(*columns[7:11])]
+            grant = Grant(*columns)
         consents = {row[_CONSENT.start]: consent_of(row[_CONSENT]) for row in rows if row[_CONSENT.start]}
         return TokenState(
-            grant=_grant_of(first[_GRANT]) if first[_GRANT.start] is not None else None,
+            grant=grant,
             user=User(*first[_USER]) if first[_USER.start] is not None else None,
             session=Session(*first[_SESSION]) if first[_SESSION.start] is not None else None,
             consents=tuple(consents.values()),
@@ -225,14 +232,6 @@ def _state_statement(jtis: int) -> Select[Any]:
         for column in table.c
     ]
     return select(*columns, REVOKED_TOKENS.c.jti.label("revoked_jti")).select_from(tables)
-
-
-def _grant_of(columns: Sequence[Any]) -> Grant:
-    """The grant in columns as `tables.GRANTS` orders them: the record's order, its sign-on spread out."""
-    values = list(columns)
-    values[12] = tuple(values[12])
-    values[7:11] = [Authentication(*values[7:11])]
-    return Grant(*values)
 
 
 def _use_consents(connection: Connection, grant_id: str, now: float) -> None:

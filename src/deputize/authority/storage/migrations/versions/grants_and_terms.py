@@ -155,13 +155,6 @@ def upgrade() -> None:
         "sign_on_failures",
     ):
         op.drop_table(table)
-    _add_terms()
-    METADATA.create_all(
-        op.get_bind(), [each for each in METADATA.sorted_tables if each not in _KEPT], checkfirst=False
-    )
-
-
-def _add_terms() -> None:
     op.add_column("users", sa.Column("term", _TERM, server_default="", nullable=False))
     users = sa.table("users", sa.column("id", sa.String), sa.column("term", sa.String))
     connection = op.get_bind()
@@ -173,4 +166,7 @@ def _add_terms() -> None:
     op.execute(
         "UPDATE sessions SET created_at = auth_time, last_used_at = auth_time,"
         " user_term = (SELECT term FROM users WHERE users.id = sessions.user_id)"
+    )
+    METADATA.create_all(
+        op.get_bind(), [each for each in METADATA.sorted_tables if each not in _KEPT], checkfirst=False
     )
