@@ -15,7 +15,10 @@ from bench.peers import oidc_provider as npm
 from bench.programs import Program
 from bench.subject import deputize
 
-CALL = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"forecast_daily","arguments":{"place":"Tokyo, JP"}}}'
+CALL = (
+    '{"jsonrpc":"2.0","id":1,"method":"tools/call",'
+    '"params":{"name":"forecast_daily","arguments":{"place":"Tokyo, JP"}}}'
+)
 OURS = "Deputize"
 NGINX = "nginx (plain reverse proxy)"
 APACHE = "Apache mod_auth_openidc (token)"

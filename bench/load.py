@@ -17,9 +17,11 @@ wrk.method = "POST"
 wrk.body = {body}
 {headers}
 function done(summary, latency, requests)
-  io.write(string.format("deputize rps=%f p50=%f p99=%f count=%d bad=%d\\n", summary.requests / summary.duration * 1e6,
+  io.write(string.format("deputize rps=%f p50=%f p99=%f count=%d bad=%d\\n",
+  summary.requests / summary.duration * 1e6,
     latency:percentile(50), latency:percentile(99), summary.requests,
-    summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
+    summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write +
+    summary.errors.timeout))
 end
 """
 _MEASURED = re.compile(r"deputize rps=([\d.]+) p50=([\d.]+) p99=([\d.]+) count=(\d+) bad=(\d+)")

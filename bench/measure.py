@@ -1,4 +1,6 @@
-"""Rounds of several candidates, one after the other and again, so that a machine that drifts drifts for all."""
+"""Rounds of several candidates, one after the other and again, so that a machine that drifts drifts for
+all.
+"""
 
 import statistics
 from collections.abc import Callable, Mapping

@@ -76,8 +76,10 @@ def write(name: str, benchmark: Benchmark, plan: Plan, results: list[Result]) ->
     """Write `results/<name>.json` and `.svg`, print the table; the judged goals."""
     judged = judge(results, benchmark.goals)
     document = {
-        "benchmark": name, "title": benchmark.title, "date": datetime.now(UTC).date().isoformat(), "machine": machine(),
-        "rounds": plan.rounds, "seconds": plan.seconds, "goals": judged, "results": [result.as_json() for result in results],
+        "benchmark": name, "title": benchmark.title, "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine(),
+        "rounds": plan.rounds, "seconds": plan.seconds, "goals": judged,
+        "results": [result.as_json() for result in results],
     }  # fmt: skip
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")

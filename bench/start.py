@@ -1,7 +1,7 @@
 """What starting costs: processor time until the program is ready, and the memory it then has.
 
-`python -m bench.start [--command PATH]`: the command of an environment that holds Deputize and its extras alone,
-as an operator's does; in this one structlog finds rich and loads it, which costs 50 ms and 6 MiB.
+`python -m bench.start [--command PATH]`: the command of an environment that holds Deputize and its extras
+alone, as an operator's does; in this one structlog finds rich and loads it, which costs 50 ms and 6 MiB.
 """
 
 import argparse
@@ -59,9 +59,8 @@ def main() -> int:
     }
     for name, median in medians.items():
         goal, memory = GOALS[name], f", {median.resident_mib:.0f} MiB" if median.resident_mib else ""
-        print(
-            f"{'✓' if _is_within(median, goal) else '✗'} {name:<16} {median.cpu_seconds:.2f} s{memory}; {goal}"
-        )
+        mark = "✓" if _is_within(median, goal) else "✗"
+        print(f"{mark} {name:<16} {median.cpu_seconds:.2f} s{memory}; {goal}")
     document = {
         "benchmark": "start", "date": datetime.now(UTC).date().isoformat(), "machine": machine(),
         "goals": {name: asdict(goal) for name, goal in GOALS.items()},

@@ -110,7 +110,9 @@ def start_weather(programs: Programs) -> None:
 
 
 def start_gateway(programs: Programs, issuer: str, resource_id: str, resource_secret: str) -> None:
-    """The gateway over the stage's instance folder, which is the use case's with its placeholders as tokens."""
+    """The gateway over the stage's instance folder, which is the use case's with its placeholders as
+    tokens.
+    """
     stage = programs.stage
     command = (*DEPUTIZE, "gateway", "serve", "--instance", str(stage.instance))
     environment = gateway_environment(stage, issuer, resource_id, resource_secret)

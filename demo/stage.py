@@ -173,7 +173,8 @@ def _certificate(
     is_ca = subject == issuer
     names = [x509.DNSName(name) for name in HOST_NAMES] + [x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     usage = x509.KeyUsage(
-        digital_signature=True, key_cert_sign=is_ca, crl_sign=is_ca, content_commitment=False, key_encipherment=False,
+        digital_signature=True, key_cert_sign=is_ca, crl_sign=is_ca, content_commitment=False,
+        key_encipherment=False,
         data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
     )  # fmt: skip
     builder = (

@@ -25,7 +25,8 @@ for name in SHARES:
     )
 settings.load_profile(PROFILE)
 
-# Every commit waits for the disk, and the fast suite makes thousands: where memory can hold its files, it does.
+# Every commit waits for the disk, and the fast suite makes thousands: where memory can hold its files, it
+# does.
 MEMORY, ENOUGH = Path("/dev/shm"), 4 * 2**30
 if (
     PROFILE == "short"

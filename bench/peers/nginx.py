@@ -18,15 +18,18 @@ _COMMON = """
 daemon off; worker_processes 1; pid {folder}/{name}.pid; error_log {folder}/{name}.error.log warn;
 events {{ worker_connections 1024; }}
 http {{
-  access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/{name}.body; proxy_temp_path {folder}/{name}.proxy;
+  access_log off; keepalive_requests 1000000000; client_body_temp_path {folder}/{name}.body;
+  proxy_temp_path {folder}/{name}.proxy;
   fastcgi_temp_path {folder}/{name}.f; uwsgi_temp_path {folder}/{name}.u; scgi_temp_path {folder}/{name}.s;
   {rest}
 }}
 """
-_UPSTREAM = """server {{ listen 127.0.0.1:{port}; default_type application/json; location / {{ return 200 '{answer}'; }} }}"""
+_UPSTREAM = """server {{ listen 127.0.0.1:{port}; default_type application/json;
+location / {{ return 200 '{answer}'; }} }}"""
 _PROXY = """
   upstream mcp {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 1000000000; }}
-  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://mcp/; proxy_http_version 1.1; proxy_set_header Connection ""; }} }}
+  server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://mcp/; proxy_http_version 1.1;
+  proxy_set_header Connection ""; }} }}
 """
 _INTROSPECTION = """
   server {{

@@ -29,7 +29,8 @@ REQUEST_SECONDS = 30.0
 STREAM_SECONDS = 300.0
 _EPILOG = """environment:
   AGENT_SECRET     the agent's client secret
-  AGENT_MODEL_URL  a language model's base URL, for example http://localhost:11434/v1; without it, a built-in planner picks the tools
+  AGENT_MODEL_URL  a language model's base URL, for example http://localhost:11434/v1; without it,
+                   a built-in planner picks the tools
   AGENT_MODEL      the model's name
   AGENT_MODEL_KEY  the key for it
   AGENT_MODEL_API  openai (default) or anthropic

@@ -20,7 +20,8 @@ MAX_QUESTIONS = 5
 _STOPWORDS = frozenset({
     "a", "an", "and", "any", "are", "as", "at", "be", "by",
     "can", "could", "do", "does", "for", "from", "get", "give", "going", "have", "how",
-    "i", "if", "in", "is", "it", "its", "let", "like", "look", "me", "my", "of", "on", "or", "our", "out", "please", "show", "tell", "that",
+    "i", "if", "in", "is", "it", "its", "let", "like", "look", "me", "my", "of", "on", "or", "our", "out",
+    "please", "show", "tell", "that",
     "the", "their", "them", "there", "these", "they",
     "this", "to", "up", "use", "was", "we", "what", "when", "which", "who", "will", "with",
     "would", "you", "your",

@@ -23,19 +23,24 @@ READ_SECONDS = 5.0
 _PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1"><title>{title} · Sample agent</title>
 <style>
-:root{{color-scheme:light dark;--ground:#eef2f3;--glow:#dcebe9;--card:#fff;--edge:#dbe2e5;--ink:#16232b;--soft:#51616b}}
-@media (prefers-color-scheme:dark){{:root{{--ground:#0f1619;--glow:#14292a;--card:#182125;--edge:#2b373c;--ink:#e8eef0;
+:root{{color-scheme:light dark;--ground:#eef2f3;--glow:#dcebe9;--card:#fff;--edge:#dbe2e5;--ink:#16232b;
+--soft:#51616b}}
+@media (prefers-color-scheme:dark){{:root{{--ground:#0f1619;--glow:#14292a;--card:#182125;--edge:#2b373c;
+--ink:#e8eef0;
 --soft:#a5b3ba}}}}
 *{{box-sizing:border-box}}
 body{{display:flex;flex-direction:column;align-items:center;gap:1.25rem;min-height:100vh;margin:0;
-padding:clamp(1rem,7vh,5rem) 1rem 1.5rem;font:1rem/1.55 Inter,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
+padding:clamp(1rem,7vh,5rem) 1rem 1.5rem;
+font:1rem/1.55 Inter,system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;
 color:var(--ink);background:radial-gradient(60rem 28rem at 50% -8rem,var(--glow),transparent) var(--ground)}}
 p{{margin:0;color:var(--soft);overflow-wrap:anywhere}}
 .brand{{font-size:.9375rem;font-weight:600}}
-main{{width:100%;max-width:27rem;padding:clamp(1.375rem,5vw,2.25rem);border:1px solid var(--edge);border-radius:1rem;
+main{{width:100%;max-width:27rem;padding:clamp(1.375rem,5vw,2.25rem);border:1px solid var(--edge);
+border-radius:1rem;
 background:var(--card)}}
 h1{{margin:0 0 .375rem;font-size:1.5rem;font-weight:650;line-height:1.25;letter-spacing:-.018em}}
-</style></head><body><p class="brand">Sample agent</p><main><h1>{title}</h1><p>{text}</p></main></body></html>"""
+</style></head><body><p class="brand">Sample
+agent</p><main><h1>{title}</h1><p>{text}</p></main></body></html>"""
 _DECLINED = (
     "You declined, so the agent may not act for you: it got no token. You can close this window, "
     "and ask the agent again any time."

@@ -19,7 +19,8 @@ _DAILY = "weather_code,temperature_2m_min,temperature_2m_max,precipitation_proba
 _HOURLY = "weather_code,temperature_2m,precipitation_probability,wind_speed_10m"
 # WMO 4677 codes as the service groups them: the highest code of a group to its words.
 _CONDITIONS = (
-    (0, "sunny"), (2, "partly cloudy"), (3, "cloudy"), (48, "fog"), (57, "drizzle"), (67, "rain"), (77, "snow"), (82, "showers"),
+    (0, "sunny"), (2, "partly cloudy"), (3, "cloudy"), (48, "fog"), (57, "drizzle"), (67, "rain"), (77,
+    "snow"), (82, "showers"),
     (86, "snow showers"), (99, "thunderstorm"),
 )  # fmt: skip
 

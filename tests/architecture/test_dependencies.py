@@ -1,4 +1,7 @@
-"""What pyproject.toml asks for is what the code imports: no more, no less, and each in the extra that needs it."""
+"""What pyproject.toml asks for is what the code imports.
+
+No more, no less, and each in the extra that needs it.
+"""
 
 import ast
 import re

@@ -65,7 +65,10 @@ def test_a_setting_is_declared_once(model):
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_nothing_copies_settings_by_name(model):
-    """Neither `name=each.name` nor `"name": each.name`: code that names every setting forgets the next one."""
+    """Neither `name=each.name` nor `"name": each.name`.
+
+    Code that names every setting forgets the next one.
+    """
     copied = [
         f"{path.relative_to(SOURCE)}:{node.lineno} {name}"
         for path, tree in UNDER.items()
@@ -102,7 +105,9 @@ class Clock:
     ],
 )
 async def test_a_setting_that_is_added_goes_all_the_way_by_itself(kind, members, tmp_path, monkeypatch):
-    """From the file, with its bounds, into the store, the dry run and the snapshot, and stays as it is there."""
+    """From the file, with its bounds, into the store, the dry run and the snapshot, and stays as it is
+    there.
+    """
     limit = Annotated[int, Field(ge=1, le=9)]
     extended = create_model("Extended", __base__=OBJECTS[kind], added_limit=(limit, 3))
     listed = (tuple[extended, ...] | None, None)

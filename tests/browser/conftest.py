@@ -25,7 +25,9 @@ FLAGS = (
 
 @dataclass
 class Callback:
-    """The agent's redirect URI, every query that came there, and every cookie that came to the agent at all."""
+    """The agent's redirect URI, every query that came there, and every cookie that came to the agent at
+    all.
+    """
 
     url: str
     queries: list[str]

@@ -21,7 +21,8 @@ agreements:
     reconsent_every: 1 second
     enabled: true
     languages:
-      - { locale: en, title: Agent Consent, text: I consent to allow digital assistants created by MyCompany to act on my behalf }
+      - { locale: en, title: Agent Consent,
+      text: I consent to allow digital assistants created by MyCompany to act on my behalf }
 """
 
 

@@ -248,9 +248,12 @@ GRAMMAR = st.lists(
         st.sampled_from(
             [
                 b"GET / HTTP/1.1\r\n", b"POST /a HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\n", (b"HTTP/1.1 100 "
-                                                                                        b"C\r\n"), b"HTTP/1.0 204\r\n",
-                b"Host: a\r\n", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n", b"Upgrade: h2c\r\n",
-                b"Connection: upgrade\r\n", b"Expect: 100-continue\r\n", b"\r\n", b"3\r\nabc\r\n", b"0\r\n\r\n", b"abc", b" ", b"\n", b"\0",
+                                                                                        b"C\r\n"),
+                                                                                        b"HTTP/1.0 204\r\n",
+                b"Host: a\r\n", b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n",
+                b"Connection: close\r\n", b"Upgrade: h2c\r\n",
+                b"Connection: upgrade\r\n", b"Expect: 100-continue\r\n", b"\r\n", b"3\r\nabc\r\n",
+                b"0\r\n\r\n", b"abc", b" ", b"\n", b"\0",
             ]
         ),
         st.binary(max_size=6),

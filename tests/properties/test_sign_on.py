@@ -19,7 +19,8 @@ from support.examples import examples
 
 DAY = 86400
 ACTIONS = (
-    "authorize", "authorize", "prompt login", "sign on", "sign on", "wrong password", "accept", "accept", "decline", "no action",
+    "authorize", "authorize", "prompt login", "sign on", "sign on", "wrong password", "accept", "accept",
+    "decline", "no action",
     "withdraw", "sign off", "reload", "new version", "disable user", "enable user", "a day", ("two hundred "
                                                                                              "days"),
 )  # fmt: skip

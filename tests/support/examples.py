@@ -1,5 +1,6 @@
-"""How many examples a property test draws: a fifth in the fast suite, where each change is tried; all of them in
-`make test-all`; and more, new ones each time, to search with.
+"""How many examples a property test draws: a fifth in the fast suite, where each change is tried.
+
+All of them in `make test-all`; and more, new ones each time, to search with.
 """
 
 import os

@@ -1,4 +1,6 @@
-"""Each `.txt` file holds a route above a line of dashes, and everything the operator is told about it below."""
+"""Each `.txt` file holds a route above a line of dashes, and everything the operator is told about it
+below.
+"""
 
 from pathlib import Path
 

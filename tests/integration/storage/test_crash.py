@@ -27,7 +27,8 @@ async def main(data, name, when):
         print("ready", flush=True)
         sys.stdin.readline()
         if when == "inside":
-            store.database._writer._connection.exec_driver_sql = killing(store.database._writer._connection.exec_driver_sql)
+            connection = store.database._writer._connection
+            connection.exec_driver_sql = killing(connection.exec_driver_sql)
         won = await store.codes.redeem_code(CODE.digest, 1001.0, TOKEN)
         print("won" if won else "lost", flush=True)
         if when == "after":

@@ -1,4 +1,6 @@
-"""The command line loads a command when it is needed, and says which packages to install when they are not there."""
+"""The command line loads a command when it is needed, and says which packages to install when they are
+not there.
+"""
 
 import json
 import subprocess
@@ -17,7 +19,8 @@ def run(*arguments, missing=()):
         "from deputize.cli import main\n"
         f"try: main({list(arguments)!r})\n"
         "finally:\n"
-        " import json; print(json.dumps(sorted(name for name in sys.modules if name.startswith('deputize.'))))"
+        " import json; own = sorted(name for name in sys.modules if name.startswith('deputize.'))\n"
+        " print(json.dumps(own))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     *_, loaded = done.stdout.splitlines()

@@ -8,7 +8,8 @@ import pytest
     ("program", "language"), [("deputize.gateway.app", "mapping"), ("deputize.authority.app", "gateway")]
 )
 def test_a_program_loads_the_language_it_speaks_only(program, language):
-    code = f"import sys, {program}; print([name for name in sys.modules if name.startswith('deputize.expressions.')])"
+    prefix = "deputize.expressions."
+    code = f"import sys, {program}; print([name for name in sys.modules if name.startswith('{prefix}')])"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )

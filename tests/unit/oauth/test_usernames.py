@@ -16,8 +16,10 @@ def test_names_of_people(name):
 @pytest.mark.parametrize(
     "name",
     [
-        "", " ", " ada", "ada ", "ada\u00a0", "\u3000ada", "ada  lovelace", "ada\tlovelace", "a\nb", "a\x7f", "a\u2028b",
-        "ada\u202e", "\u2066ada", "ada\u200b", "a\u00adda", "\ufeffada", "ada\ue000", "ada\U000e0041", "ada\ud800", "a\u0378",
+        "", " ", " ada", "ada ", "ada\u00a0", "\u3000ada", "ada  lovelace", "ada\tlovelace", "a\nb",
+        "a\x7f", "a\u2028b",
+        "ada\u202e", "\u2066ada", "ada\u200b", "a\u00adda", "\ufeffada", "ada\ue000", "ada\U000e0041",
+        "ada\ud800", "a\u0378",
         "ａｄａ", "ﬁona", "a\u0308", "аda", "pаypal", "Ωmega", "x" * 129,
     ],
 )  # fmt: skip

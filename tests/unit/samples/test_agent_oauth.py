@@ -62,7 +62,10 @@ def test_code_challenge_is_the_one_of_rfc_7636_appendix_b():
 
 def test_authorize_url_reads_as_the_use_case_writes_it():
     sent = request()
-    start = f"{ISSUER}/authorize?response_type=code&client_id=agent-1&redirect_uri=http%3A%2F%2Flocalhost%3A3000%2Fcallback&state="
+    query = (
+        "response_type=code&client_id=agent-1&redirect_uri=http%3A%2F%2Flocalhost%3A3000%2Fcallback&state="
+    )
+    start = f"{ISSUER}/authorize?{query}"
     assert sent.url.startswith(start)
     query = {name: values[0] for name, values in parse_qs(urlsplit(sent.url).query).items()}
     assert query["state"] == sent.state

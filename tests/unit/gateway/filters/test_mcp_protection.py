@@ -187,7 +187,9 @@ CALL = {
 
 
 async def answered(status, headers, exchange, **config):
-    """What a client gets that sends `exchange` through protection and validation to a server that answers so."""
+    """What a client gets that sends `exchange` through protection and validation to a server that answers
+    so.
+    """
     heap = heap_with()
     validation = built(
         McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap

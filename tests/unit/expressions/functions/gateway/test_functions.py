@@ -212,12 +212,16 @@ def test_lone_surrogates_are_errors_and_not_crashes():
 
 
 def test_documented_functions_are_all_there():
-    documented = """array bool contains decodeBase64 decodeBase64url encodeBase64 encodeBase64url digestSha256 fileToUrl pathToUrl
+    documented = """array bool contains decodeBase64 decodeBase64url encodeBase64 encodeBase64url
+    digestSha256 fileToUrl pathToUrl
         find findGroups
-        matchesWithRegex formEncodeParameterNameOrValue formDecodeParameterNameOrValue indexOf integer integerWithRadix
+        matchesWithRegex formEncodeParameterNameOrValue formDecodeParameterNameOrValue indexOf integer
+        integerWithRadix
         ipMatch join keyMatch
-        lastElement length split toJson toLowerCase toUpperCase trim toString urlEncode urlDecode urlEncodeFragment urlDecodeFragment
-        urlEncodePathElement urlDecodePathElement urlEncodeQueryParameterNameOrValue urlDecodeQueryParameterNameOrValue urlEncodeUserInfo
+        lastElement length split toJson toLowerCase toUpperCase trim toString urlEncode urlDecode
+        urlEncodeFragment urlDecodeFragment
+        urlEncodePathElement urlDecodePathElement urlEncodeQueryParameterNameOrValue
+        urlDecodeQueryParameterNameOrValue urlEncodeUserInfo
         urlDecodeUserInfo matches matchingGroups escapeJson"""
     names = {function.name for function in GATEWAY_FUNCTIONS.own}
     assert set(documented.split()) == {name for name in names if name[0] != "."}
