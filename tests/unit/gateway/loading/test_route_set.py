@@ -498,7 +498,7 @@ async def test_everything_wrong_in_a_file_is_told_at_once_with_its_place(routes)
     { "name": "one", "type": "HeaderFiltre" },
     { "type": "HeaderFilter", "config": {} },
     { "name": "two", "type": "StaticResponseHandler", "config": { "status": 99 } },
-    {"name":"three", "type":"HeaderFilter", "config":{"messageType":"REQUEST", "add":{"X":"${contexts.mpc.x}"}}}
+{"name":"three","type":"HeaderFilter", "config":{"messageType":"REQUEST", "add":{"X":"${contexts.mpc.x}"}}}
   ],
   "handler": { "type": "Chain", "config": { "filters": [
     { "type": "HeaderFilter", "config": { "messageType": "BOTH" } },
