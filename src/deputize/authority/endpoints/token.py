@@ -19,7 +19,6 @@ from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, TokenResp
 from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM
 from deputize.oauth.records.directory import Agent
 from deputize.oauth.records.store import Grant
-from deputize.oauth.resources import parse_scope
 
 
 async def issue_token(call: EndpointCall) -> Response:
@@ -62,7 +61,7 @@ async def issue_token(call: EndpointCall) -> Response:
         sub=claims.get("sub"),
         act=[each.get("sub") for each in actors_of(claims.get("act"))],
         resource=claims.get("aud"),
-        scopes=list(parse_scope(response.scope)),
+        scopes=[*response.scope.split()],
         jti=claims.get("jti"),
         subject_jti=subject.get("jti"),
         actor_jti=actor.get("jti"),
