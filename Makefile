@@ -31,7 +31,7 @@ up: $(VENV)/.has-demo ## start the same and stay, printing URLs, credentials and
 	@$(BIN)/python -m demo --stay
 
 test: $(VENV)/.has-test ## the fast suite: no browser, no database server, no Node
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not browser and not slow'
+	$(BIN)/python -m pytest -q -n 2 -m 'not browser and not slow'
 
 check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated files
 	$(BIN)/ruff check .
@@ -44,7 +44,7 @@ check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated files
 
 test-all: $(VENV)/.has-browser $(VENV)/.has-postgresql ## every suite, on PostgreSQL and Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
 	tools/install-browser
-	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m 'not browser'
+	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q -n 2 -m 'not browser'
 	tools/with-postgresql $(BIN)/python -m pytest -q tests/contract
 	$(BIN)/python -m pytest -q -m browser  # by itself: the browser driver keeps an event loop of its own in the process
 	tools/test-pythons

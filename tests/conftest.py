@@ -9,8 +9,10 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling
 
 from support.examples import PROFILE, SHARES, examples
 
@@ -52,3 +54,18 @@ def pytest_collection_finish():
     """Keep the collector from looking through thousands of tests each time that one of them asks for it."""
     gc.collect()
     gc.freeze()
+
+
+class OneWorkerForPrograms(LoadScopeScheduling):
+    """One worker runs tests/e2e, so that the programs are started once; others run wherever there is time.
+
+    xdist's own groups need a part of node ids that pytest 9.2 no longer has.
+    """
+
+    def _split_scope(self, nodeid):
+        return "programs" if nodeid.startswith("tests/e2e/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return OneWorkerForPrograms(config, log)

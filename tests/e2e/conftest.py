@@ -1,7 +1,6 @@
 """The real programs as processes, once for the whole folder: authority, gateway with TLS, weather server."""
 
 import json
-from pathlib import Path
 
 import pytest
 from demo import programs
@@ -10,15 +9,7 @@ from demo.person import Person
 from demo.programs import Programs
 from demo.stage import ROOT, prepare
 
-HERE = Path(__file__).parent
 ENVIRONMENT = ROOT / "tests" / "e2e" / "environment.yaml"
-
-
-def pytest_collection_modifyitems(items):
-    """One worker runs this folder: the programs are started once."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("programs"))
 
 
 class Stack:
