@@ -1,7 +1,4 @@
-"""The administration endpoints.
-
-Health and figures of the process for whoever runs it (gateway-config reference 8.1).
-"""
+"""The administration endpoints: health, and figures of the process (gateway-config reference 8.1)."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -47,7 +44,7 @@ class Administration:
         yield from _metric(
             "deputize_ready", "gauge", "Whether traffic should be sent here.", [("", int(self._is_ready()))]
         )
-        figures = [(f'{{destination="{_label(each.destination)}"}}', each) for each in self._trail.figures()]
+        figures = [(_label(each.destination), each) for each in self._trail.figures()]
         written = [(label, each.tally.written) for label, each in figures]
         dropped = [(label, each.tally.dropped) for label, each in figures]
         failures = [(label, each.tally.failures) for label, each in figures]
@@ -77,6 +74,7 @@ def _metric(name: str, kind: str, meaning: str, samples: Iterable[tuple[str, int
         yield f"{name}{label} {value}\n"
 
 
-def _label(value: str) -> str:
-    """As the format asks for: backslash, quote and line feed escaped."""
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _label(destination: str) -> str:
+    """`destination` as a label; backslash, quote and line feed are escaped, as the format asks for."""
+    escaped = destination.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'{{destination="{escaped}"}}'

@@ -1,4 +1,4 @@
-"""The running gateway: connectors in front of a loaded instance."""
+"""The running gateway: listeners in front of what was loaded from an instance directory."""
 
 import asyncio
 import ssl
@@ -64,14 +64,23 @@ class Gateway:
     async def start(self) -> None:
         """Listen.
 
-        Raises `ConfigurationError`, with nothing left listening, for an address or certificate that cannot be
-        used.
+        Raises `ConfigurationError` for an address or certificate that cannot be used; nothing is left
+        listening then.
         """
+        admin = self.instance.admin
+        position, settings = admin.file.position, admin.settings.admin_connector
+        health = Administration(lambda: self._serving, self.instance.registry.trail)
         try:
-            await self._open_all()
+            for index, connector in enumerate(admin.settings.connectors):
+                for port in connector.port:
+                    at = position.below("connectors", index)
+                    listener = await self._open(self.instance.entry, connector, port, at, self._gate)
+                    self.ports.append(listener.port)
+            at = position.below("adminConnector")
+            self.admin_port = (await self._open(health, settings, settings.port, at, Gate())).port
         except ConfigurationError as error:
             await self.stop()
-            raise self.instance.admin.file.locate(error) from error
+            raise admin.file.locate(error) from error
         self._serving = True
         for warning in self.instance.deployment.warnings:
             log.warning(
@@ -108,24 +117,10 @@ class Gateway:
                 fix=error.fix,
             )
 
-    async def _open_all(self) -> None:
-        admin = self.instance.admin
-        for index, connector in enumerate(admin.settings.connectors):
-            position = admin.file.position.below("connectors", index)
-            for port in connector.port:
-                listener = await self._open(self.instance.entry, connector, port, position, self._gate)
-                self.ports.append(listener.port)
-        settings = admin.settings.admin_connector
-        health = Administration(lambda: self._serving, self.instance.registry.trail)
-        listener = await self._open(
-            health, settings, settings.port, admin.file.position.below("adminConnector"), Gate()
-        )
-        self.admin_port = listener.port
-
     async def _open(
         self, handler: Handler, settings: ListenerSettings, port: int, position: Position, gate: Gate
     ) -> Listener:
-        context = self._tls(settings, position)
+        ssl_context = self._tls(settings, position)
         limits = ListenerLimits(
             header_bytes=settings.max_total_headers_size,
             underscores_in_headers=settings.underscores_in_headers,
@@ -137,7 +132,7 @@ class Gateway:
                 handler,
                 host=settings.host,
                 port=port,
-                ssl=context,
+                ssl=ssl_context,
                 limits=limits,
                 gate=gate,
                 clock=registry.instance.clock,

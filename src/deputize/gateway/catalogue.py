@@ -1,7 +1,4 @@
-"""Every heap type by the name configuration calls it.
-
-The folders' tuples, joined, and what other packages add.
-"""
+"""Every heap type by the names configuration calls it: the folders' tuples, and what other packages add."""
 
 from deputize.gateway.audit import AUDIT_OBJECTS
 from deputize.gateway.filters import FILTERS

@@ -67,35 +67,27 @@ class Document:
 
         What other files are to blame for stays as it is. Several errors are put in the order of the file.
         """
-        found: list[ConfigurationError] = []
+        located: list[ConfigurationError] = []
         for each in error.errors:
             position = each.position
-            if position.file == self.file and position.line is None and position.pointer:
-                pointer, at = self._find(position.pointer)
-                located = Position(self.file, pointer, *line_and_column(self._text, at))
-                found.append(ConfigurationError(located, each.reason, each.fix))
-            else:
-                found.append(each)
-        if len(found) == 1:
-            return found[0]
-        return ConfigurationErrors(
-            sorted(found, key=lambda each: (each.position.line or 0, each.position.column or 0))
-        )
-
-    def _find(self, pointer: str) -> tuple[str, int]:
-        """The pointer that exists in the text and comes closest to `pointer`, and where that stands.
-
-        A bare value where a list is read has no index in the text; what is missing is shown as the object it
-        is missing in.
-        """
-        found, place = "", self._root
-        for part in split(pointer):
-            if part in place.below:
-                place = place.below[part]
-                found = join(found, part)
-            elif place.is_list or not part.isdecimal():
-                break
-        return found, place.at
+            if position.file != self.file or position.line is not None or not position.pointer:
+                located.append(each)
+                continue
+            # The pointer that exists in the text and comes closest: a bare value where a list is read has no
+            # index there, and what is missing is shown as the object it is missing in.
+            existing, place = "", self._root
+            for part in split(position.pointer):
+                if part in place.below:
+                    place = place.below[part]
+                    existing = join(existing, part)
+                elif place.is_list or not part.isdecimal():
+                    break
+            at = Position(self.file, existing, *line_and_column(self._text, place.at))
+            located.append(ConfigurationError(at, each.reason, each.fix))
+        if len(located) == 1:
+            return located[0]
+        located.sort(key=lambda each: (each.position.line or 0, each.position.column or 0))
+        return ConfigurationErrors(located)
 
 
 def read_content(path: Path) -> bytes:
@@ -158,7 +150,7 @@ def parse_json(text: str) -> tuple[JsonValue, Place]:
 
 
 class _JsonParser:
-    """One pass over one text; a method for each rule of the grammar."""
+    """One pass over one text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -179,7 +171,18 @@ class _JsonParser:
         if opening == "{":
             return self._object(depth - 1)
         if opening == "[":
-            return self._list(depth - 1)
+            elements: list[JsonValue] = []
+            places: dict[str, Place] = {}
+            self._step()
+            while not self._accept("]"):
+                if elements and not self._accept(","):
+                    self._fail(
+                        "a comma or ']' is expected",
+                        "look just before this place for a missing comma or quote",
+                    )
+                element, places[str(len(elements))] = self._value(depth - 1)
+                elements.append(element)
+            return elements, Place(start, places, is_list=True)
         value: JsonValue
         if opening in {'"', "'"}:
             value = self._string()
@@ -232,21 +235,6 @@ class _JsonParser:
             members[name], place = self._value(depth)
             places[name] = Place(at, place.below, place.is_list)
         return members, Place(start, places)
-
-    def _list(self, depth: int) -> tuple[JsonValue, Place]:
-        start = self._at
-        elements: list[JsonValue] = []
-        places: dict[str, Place] = {}
-        self._step()
-        while not self._accept("]"):
-            if elements and not self._accept(","):
-                self._fail(
-                    "a comma or ']' is expected", "look just before this place for a missing comma or quote"
-                )
-            element, place = self._value(depth)
-            places[str(len(elements))] = place
-            elements.append(element)
-        return elements, Place(start, places, is_list=True)
 
     def _string(self) -> str:
         start = self._at

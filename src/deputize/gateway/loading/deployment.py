@@ -1,4 +1,4 @@
-"""What one route, or the gateway itself, registered while it was built, and how that is undone."""
+"""What one route, or the gateway itself, registers while it is built: endpoints, jobs, closers, warnings."""
 
 import asyncio
 import contextlib
@@ -26,15 +26,15 @@ class PublishedEndpoint:
 
 @dataclass(slots=True)
 class Deployment:
-    """Collects during the build.
-
-    Afterwards runs the jobs, and at the end closes what was opened, last opened first.
-    """
+    """Collects during the build, runs the jobs afterwards, and closes what was opened in the end."""
 
     endpoints: dict[str, PublishedEndpoint] = field(default_factory=dict[str, PublishedEndpoint])
+    """What the gateway serves itself, by path."""
     warnings: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
     closers: list[Closer] = field(default_factory=list[Closer])
+    """Awaited in the end, the last registered first."""
     jobs: list[tuple[float, Job]] = field(default_factory=list["tuple[float, Job]"])
+    """Awaited again and again, each after its number of seconds."""
     sources: Mapping[Path, bytes] = field(default_factory=dict[Path, bytes])
     """Other files that the result depends on, and what they held."""
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -43,21 +43,22 @@ class Deployment:
     def publish(self, path: str, endpoint: PublishedEndpoint) -> None:
         """Register `path`. Raises `ConfigurationError` when this deployment already serves it."""
         if path in self.endpoints:
-            raise already_published(path, endpoint.position, self.endpoints[path].position)
+            raise publication_clash(path, endpoint.position, self.endpoints[path].position)
         self.endpoints[path] = endpoint
 
     def is_outdated(self) -> bool:
         """Whether a source has changed since, or cannot be read any more."""
-        return any(_content(path) != text for path, text in self.sources.items())
+        try:
+            return any(path.read_bytes() != text for path, text in self.sources.items())
+        except OSError:
+            return True
 
     def start(self) -> None:
         """Begin the periodic jobs; needs a running event loop."""
         self._tasks += [asyncio.create_task(self._repeat(interval, job)) for interval, job in self.jobs]
 
     def end_jobs(self) -> None:
-        """Let the periodic jobs run no more, while exchanges that began earlier may still use what was
-        built.
-        """
+        """Let the periodic jobs run no more; exchanges that began earlier may still use what was built."""
         self._ended.set()
 
     async def close(self) -> None:
@@ -68,23 +69,25 @@ class Deployment:
         self.end_jobs()
         await asyncio.gather(*self._tasks)
         for closer in reversed(self.closers):
-            await _close(closer)
+            try:
+                await closer()
+            except Exception as error:
+                log.exception("something could not be closed", error=str(error))
         self.closers.clear()
 
     async def _repeat(self, interval: float, job: Job) -> None:
-        while not await self._ends_within(interval):
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(interval):
+                    await self._ended.wait()
+            if self._ended.is_set():
+                return
             try:
                 await job()
             except Exception as error:
                 log.exception(
                     "a periodic job failed and will run again", error=str(error), interval_seconds=interval
                 )
-
-    async def _ends_within(self, seconds: float) -> bool:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._ended.wait()
-        return self._ended.is_set()
 
 
 class PublishedEndpoints:
@@ -101,8 +104,8 @@ class PublishedEndpoints:
         """The handler of exactly that path."""
         return self._handlers.get(path)
 
-    def elsewhere(self, owner: object, path: str) -> PublishedEndpoint | None:
-        """What another owner serves at `path`."""
+    def find_other(self, owner: object, path: str) -> PublishedEndpoint | None:
+        """Return what another owner serves at `path`."""
         return next(
             (owned[path] for other, owned in self._owned.items() if other != owner and path in owned), None
         )
@@ -110,7 +113,7 @@ class PublishedEndpoints:
     def replace(self, owner: object, endpoints: Mapping[str, PublishedEndpoint]) -> None:
         """Serve these endpoints instead of the owner's former ones.
 
-        The owner has asked `elsewhere` before.
+        The owner has asked `find_other` before.
         """
         self._owned[owner] = endpoints
         self._publish()
@@ -127,22 +130,8 @@ class PublishedEndpoints:
         }
 
 
-def already_published(path: str, position: Position, other: Position) -> ConfigurationError:
+def publication_clash(path: str, position: Position, other: Position) -> ConfigurationError:
     """The error of a second object that wants to serve `path`."""
     return ConfigurationError(
         position, f"{path} is already served for {other}", "give each protected resource its own resourceId"
     )
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return None
-
-
-async def _close(closer: Closer) -> None:
-    try:
-        await closer()
-    except Exception as error:
-        log.exception("something could not be closed", error=str(error))

@@ -179,7 +179,20 @@ class Heap:
 
     def _build(self, declaration: Declaration, name: str) -> object:
         """Find the type, validate the config, build, decorate. Raises `ConfigurationError`."""
-        heap_type = self._find_type(declaration)
+        written = declaration.members.get("type")
+        if not isinstance(written, str) or not written:
+            raise ConfigurationError(
+                declaration.position, "the object has no 'type'", "add the type's name as a text"
+            )
+        types = self.registry.types
+        heap_type = types.get(written) or types.get(written.rpartition(".")[2])  # files may name Java classes
+        if heap_type is None:
+            near = difflib.get_close_matches(written, types, n=3, cutoff=0.6)
+            raise ConfigurationError(
+                declaration.position.below("type"),
+                f"{written!r} is not a type this gateway has",
+                f"did you mean {' or '.join(near)}?" if near else "",
+            )
         context = self.context(name, declaration.position)
         config = self._configure(heap_type, declaration, context)
         for key in declaration.members:
@@ -192,23 +205,6 @@ class Heap:
             for decorators in self._global_decorators:
                 built = decorate(built, decorators, context)
         return built
-
-    def _find_type(self, declaration: Declaration) -> HeapType:
-        written = declaration.members.get("type")
-        if not isinstance(written, str) or not written:
-            raise ConfigurationError(
-                declaration.position, "the object has no 'type'", "add the type's name as a text"
-            )
-        types = self.registry.types
-        found = types.get(written) or types.get(written.rpartition(".")[2])
-        if found is None:
-            near = difflib.get_close_matches(written, types, n=3, cutoff=0.6)
-            raise ConfigurationError(
-                declaration.position.below("type"),
-                f"{written!r} is not a type this gateway has",
-                f"did you mean {' or '.join(near)}?" if near else "",
-            )
-        return found
 
     def _configure(self, heap_type: HeapType, declaration: Declaration, context: BuildContext) -> Settings:
         """The object's settings, valid.

@@ -22,7 +22,7 @@ from deputize.gateway.exchange.forwarding import ClientDescription
 from deputize.gateway.exchange.recording import Observe, access_audit
 from deputize.gateway.loading.advice import advice_on_connectors
 from deputize.gateway.loading.context import HeapType, Registry
-from deputize.gateway.loading.deployment import Deployment, PublishedEndpoints, already_published
+from deputize.gateway.loading.deployment import Deployment, PublishedEndpoints, publication_clash
 from deputize.gateway.loading.heap import Declaration, Heap, read_declarations
 from deputize.http.exchange import Exchange, Handler
 from deputize.http.messages import Response
@@ -102,25 +102,10 @@ async def load(
 ) -> LoadedInstance:
     """Build everything in `directory`.
 
-    Raises `ConfigurationError` for what stops the start; broken routes do not.
-
-    What was opened before an error is closed again. Runs in an event loop, because deployed routes begin
-    their periodic jobs.
+    Raises `ConfigurationError` for what stops the start; broken routes do not. What was opened before an
+    error is closed again. Runs in an event loop, because deployed routes begin their periodic jobs.
     """
-    deployment = Deployment()
-    try:
-        loaded = _build(
-            Instance(directory, clock, streaming=False, environment=environment), types, deployment
-        )
-    except ConfigurationError:
-        await deployment.close()
-        raise
-    deployment.start()
-    return loaded
-
-
-def _build(bare: Instance, types: Mapping[str, HeapType], deployment: Deployment) -> LoadedInstance:
-    """Read both files, then build what they declare; `bare` does not know yet whether bodies stream."""
+    bare = Instance(directory, clock, streaming=False, environment=environment)
     outer = Properties({}, outermost(bare))
     faults = Faults()
     admin = faults.attempt(_read, AdminSettings, bare, "admin.json", DEFAULT_ADMIN, outer)
@@ -128,22 +113,25 @@ def _build(bare: Instance, types: Mapping[str, HeapType], deployment: Deployment
     if admin is None or config is None:
         raise faults.error()
     registry = Registry(replace(bare, streaming=admin.settings.streaming_enabled), types)
+    deployment = Deployment()
     try:
-        admin_heap, entry = _build_heaps(admin, config, registry, deployment, outer)
+        admin_heap, entry = _build(admin, config, registry, deployment, outer)
     except ConfigurationError as error:
+        await deployment.close()
         raise config.file.locate(admin.file.locate(error)) from error
     deployment.warnings = [config.file.locate(admin.file.locate(each)) for each in deployment.warnings]
+    deployment.start()
     return LoadedInstance(admin, admin_heap, entry, registry, deployment)
 
 
-def _build_heaps(
+def _build(
     admin: SettingsFile[AdminSettings],
     config: SettingsFile[GatewaySettings],
     registry: Registry,
     deployment: Deployment,
     outer: Properties,
 ) -> tuple[Heap, Handler]:
-    """The heap of `admin.json`, and the handler of all exchanges."""
+    """Build all objects; return the heap of `admin.json`, and the handler of all exchanges."""
     declared = [
         Declaration(members, Position("default objects", f"/{index}"))
         for index, members in enumerate(DEFAULT_OBJECTS)
@@ -203,7 +191,7 @@ def _publish(published: PublishedEndpoints, deployment: Deployment) -> None:
     Routes come in between and may not serve it as well.
     """
     for path, endpoint in deployment.endpoints.items():
-        other = published.elsewhere(GLOBAL, path)
+        other = published.find_other(GLOBAL, path)
         if other is not None:
-            raise already_published(path, endpoint.position, other.position)
+            raise publication_clash(path, endpoint.position, other.position)
     published.replace(GLOBAL, dict(deployment.endpoints))

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import structlog
 
@@ -13,7 +12,7 @@ from deputize.gateway.loading.deployment import (
     Deployment,
     PublishedEndpoint,
     PublishedEndpoints,
-    already_published,
+    publication_clash,
 )
 from deputize.gateway.loading.routes import Route
 from deputize.kernel.errors import ConfigurationError, Position
@@ -34,19 +33,6 @@ class Deployed:
     def differs(self, text: bytes) -> bool:
         """Whether building from `text` now could have another result."""
         return self.text != text or self.route.deployment.is_outdated()
-
-
-@dataclass(frozen=True, slots=True)
-class RouteState:
-    """What became of one file: `stale` means that an older version serves, `failed` that nothing does.
-
-    `error` says why.
-    """
-
-    file: Path
-    status: Literal["deployed", "stale", "failed"]
-    route: Route | None
-    error: ConfigurationError | None
 
 
 class RouteSet:
@@ -75,10 +61,6 @@ class RouteSet:
         self._endpoints: Mapping[str, PublishedEndpoint] = {}
         self._scanning = asyncio.Lock()
 
-    def states(self) -> tuple[RouteState, ...]:
-        """Every file and what became of it, in the order of the files' names."""
-        return tuple(self._state(path) for path in sorted({*self._deployed, *self._errors}))
-
     def errors(self) -> tuple[ConfigurationError, ...]:
         """What is wrong with the files as they stand."""
         return tuple(error for path in sorted(self._errors) for error in self._errors[path].errors)
@@ -97,40 +79,57 @@ class RouteSet:
         broken file is tried again at each scan, because the cause may stand elsewhere (a secret that is
         missing); it is logged once.
         """
-        for _ in self._steps():
+        for _ in self._scan():
             pass
 
     async def scan_in_slices(self) -> None:
-        """As `scan`, with others served in between: 1,000 new routes take seconds to build.
+        """Scan with others served in between: 1,000 new routes take seconds to build.
 
         One such scan at a time.
         """
         async with self._scanning:
             loop = asyncio.get_running_loop()
             began = loop.time()
-            for _ in self._steps():
+            for _ in self._scan():
                 if loop.time() - began > SLICE_SECONDS:
                     await asyncio.sleep(0)
                     began = loop.time()
 
-    def _steps(self) -> Iterator[None]:
+    def _scan(self) -> Iterator[None]:
+        """Read, build, settle who gets which name, switch, report; yields where others may be served."""
         errors: dict[Path, ConfigurationError] = {}
+        try:
+            files = sorted(path for path in self.directory.iterdir() if path.name.endswith(".json"))
+        except OSError as error:
+            raise ConfigurationError(
+                Position(str(self.directory)),
+                f"the routes directory cannot be read: {error.strerror or error}",
+                "create it, or name another as the router's 'directory'",
+            ) from error
         texts: dict[Path, bytes] = {}
-        built: dict[Path, Deployed] = {}
-        for path in self._files():
+        for path in files:
             yield
             try:
                 texts[path] = read_content(path)
             except ConfigurationError as error:
                 errors[path] = error
-        standing = {path: each for path, each in self._deployed.items() if path in texts or path in errors}
+        present = {path: each for path, each in self._deployed.items() if path in texts or path in errors}
+        built: dict[Path, Deployed] = {}
         for path, text in texts.items():
             yield
-            if path not in standing or standing[path].differs(text):
-                route = self._attempt(path, text, errors)
-                if route is not None:
-                    built[path] = Deployed(route, text)
-        after = self._merged(standing, built, errors)
+            if path in present and not present[path].differs(text):
+                continue
+            deployment = Deployment()
+            try:
+                built[path] = Deployed(self._build(text, path, deployment), text)
+            except ConfigurationError as error:
+                errors[path] = error
+            except Exception as error:  # noqa: BLE001 - what one file provokes must not touch the routes that serve
+                reason = f"could not be built: {type(error).__name__}: {error}"
+                errors[path] = ConfigurationError(Position(str(path)), reason)
+            if path not in built:
+                self._retired.append((deployment, None))
+        after = self._settle(present, built, errors)
         yield
         yield from self._switch(self._deployed if self._all_or_nothing and errors else after, built.values())
         self._report(errors)
@@ -159,42 +158,19 @@ class RouteSet:
         for deployment, _ in retired:
             await deployment.close()
 
-    def _files(self) -> list[Path]:
-        try:
-            return sorted(path for path in self.directory.iterdir() if path.name.endswith(".json"))
-        except OSError as error:
-            reason = f"the routes directory cannot be read: {error.strerror or error}"
-            raise ConfigurationError(
-                Position(str(self.directory)),
-                reason,
-                "create it, or name another as the router's 'directory'",
-            ) from error
-
-    def _attempt(self, path: Path, text: bytes, errors: dict[Path, ConfigurationError]) -> Route | None:
-        deployment = Deployment()
-        try:
-            return self._build(text, path, deployment)
-        except ConfigurationError as error:
-            errors[path] = error
-        except Exception as error:  # noqa: BLE001 - what one file provokes must not touch the routes that serve
-            errors[path] = ConfigurationError(
-                Position(str(path)), f"could not be built: {type(error).__name__}: {error}"
-            )
-        self._retired.append((deployment, None))
-        return None
-
-    def _merged(
+    def _settle(
         self,
-        standing: Mapping[Path, Deployed],
+        present: Mapping[Path, Deployed],
         built: Mapping[Path, Deployed],
         errors: dict[Path, ConfigurationError],
     ) -> Mapping[Path, Deployed]:
-        """New versions first, so that two files may exchange their names.
+        """Return what is to serve, of those whose files are `present` and of those just `built`.
 
-        What clashes falls back to its old version.
+        New versions come first, so that two files may exchange their names. What clashes falls back to its
+        old version.
         """
         claims = _Claims(self.directory, self._published)
-        after = {path: each for path, each in standing.items() if path not in built}
+        after = {path: each for path, each in present.items() if path not in built}
         for path, each in after.items():
             claims.add(path, each.route)
         refused: list[Path] = []
@@ -207,9 +183,9 @@ class RouteSet:
                 errors[path] = clash
                 refused.append(path)
         for path in refused:
-            if path in standing and claims.clash(path, standing[path].route) is None:
-                after[path] = standing[path]
-                claims.add(path, standing[path].route)
+            if path in present and claims.clash(path, present[path].route) is None:
+                after[path] = present[path]
+                claims.add(path, present[path].route)
         return after
 
     def _switch(self, after: Mapping[Path, Deployed], built: Iterable[Deployed]) -> Iterator[None]:
@@ -232,13 +208,30 @@ class RouteSet:
             log.info("route undeployed", route=before[path].route.identity.name, file=str(path))
         for path, route in new:
             route.deployment.start()
-            _log_deployed(route, path)
+            log.info("route deployed", route=route.identity.name, id=route.identity.id, file=str(path))
+            for each in route.deployment.warnings:
+                log.warning(
+                    "configuration warning", place=str(each.position), reason=each.reason, fix=each.fix
+                )
             yield
 
     def _report(self, errors: dict[Path, ConfigurationError]) -> None:
+        """Log what is wrong now and was not, or otherwise, at the last scan, and what is right again."""
         for path, error in errors.items():
-            if str(error) != str(self._errors.get(path)):
-                _log_failed(path, error, self._deployed.get(path))
+            if str(error) == str(self._errors.get(path)):
+                continue
+            serves = path in self._deployed
+            for each in error.errors:
+                log.error(
+                    "route not deployed",
+                    file=str(path),
+                    place=str(each.position),
+                    reason=each.reason,
+                    fix=each.fix,
+                    consequence="the version deployed before keeps serving"
+                    if serves
+                    else "its callers get 404",
+                )
         for path in self._errors.keys() - errors.keys():
             if path in self._deployed:
                 log.info(
@@ -247,11 +240,6 @@ class RouteSet:
                     file=str(path),
                 )
         self._errors = errors
-
-    def _state(self, path: Path) -> RouteState:
-        deployed, error = self._deployed.get(path), self._errors.get(path)
-        status = "deployed" if error is None else "stale" if deployed else "failed"
-        return RouteState(path, status, deployed.route if deployed else None, error)
 
 
 class _Claims:
@@ -276,30 +264,9 @@ class _Claims:
                 Position(str(path), "/name"), reason, "give each route its own name and _id"
             )
         for endpoint_path, endpoint in route.deployment.endpoints.items():
-            theirs = self._endpoints.get(endpoint_path) or self._published.elsewhere(
+            theirs = self._endpoints.get(endpoint_path) or self._published.find_other(
                 self._directory, endpoint_path
             )
             if theirs is not None:
-                return already_published(endpoint_path, endpoint.position, theirs.position)
+                return publication_clash(endpoint_path, endpoint.position, theirs.position)
         return None
-
-
-def _log_deployed(route: Route, path: Path) -> None:
-    log.info("route deployed", route=route.identity.name, id=route.identity.id, file=str(path))
-    for warning in route.deployment.warnings:
-        log.warning(
-            "configuration warning", place=str(warning.position), reason=warning.reason, fix=warning.fix
-        )
-
-
-def _log_failed(path: Path, error: ConfigurationError, serving: Deployed | None) -> None:
-    consequence = "the version deployed before keeps serving" if serving else "its callers get 404"
-    for each in error.errors:
-        log.error(
-            "route not deployed",
-            file=str(path),
-            place=str(each.position),
-            reason=each.reason,
-            fix=each.fix,
-            consequence=consequence,
-        )

@@ -100,7 +100,8 @@ async def test_a_default_handler_answers_what_no_route_accepts(routes):
 async def test_only_lower_case_json_files_are_routes(routes):
     for file in ("a.JSON", "b.json.bak", "c.txt"):
         write(routes, file)
-    assert router_over(routes).routes.states() == ()
+    router = router_over(routes)
+    assert (router.routes.routes, router.routes.errors()) == ((), ())
 
 
 async def test_files_are_followed(routes):
@@ -145,7 +146,7 @@ async def test_properties_in_other_files_are_followed(routes, key, file, texts):
     assert await status(router) == 202
     elsewhere.unlink()
     await router.rescan()
-    assert (await status(router), router.routes.states()[0].status) == (202, "stale")
+    assert (await status(router), len(router.routes.errors())) == (202, 1)
 
 
 async def test_a_file_that_did_not_change_keeps_its_route(routes):
@@ -172,15 +173,11 @@ async def test_a_broken_change_leaves_the_last_good_route(routes, text):
     router = router_over(routes)
     (routes / "a.json").write_text(text)
     await router.rescan()
-    [state] = router.routes.states()
-    assert (await status(router), state.status, state.error.position.file) == (
-        201,
-        "stale",
-        str(routes / "a.json"),
-    )
+    files = {error.position.file for error in router.routes.errors()}
+    assert (await status(router), files) == (201, {str(routes / "a.json")})
     write(routes, "a.json", 202)
     await router.rescan()
-    assert (await status(router), router.routes.states()[0].status) == (202, "deployed")
+    assert (await status(router), router.routes.errors()) == (202, ())
 
 
 async def test_a_broken_route_at_the_start_is_skipped(routes):
@@ -188,7 +185,7 @@ async def test_a_broken_route_at_the_start_is_skipped(routes):
     write(routes, "b.json", 202, "/b")
     router = router_over(routes)
     assert [await status(router, target) for target in ("/a", "/b")] == [404, 202]
-    assert [state.status for state in router.routes.states()] == ["failed", "deployed"]
+    assert {error.position.file for error in router.routes.errors()} == {str(routes / "a.json")}
 
 
 async def test_unforeseen_errors_of_one_file_do_not_touch_others(routes):
