@@ -1,7 +1,7 @@
 """What starting costs: processor time until the program is ready, and the memory it then has.
 
-`python -m bench.start [--command PATH]`: the command of an environment that holds Deputize and its extras
-alone, as an operator's does; in this one structlog finds rich and loads it, which costs 50 ms and 6 MiB.
+`python -m bench.start [--command PATH]`: the `deputize` of another environment, such as an
+operator's with one extra.
 """
 
 import argparse

@@ -29,7 +29,7 @@ OF_THE_AUTHORITY = {
     "deputize.authority",
     "deputize.oauth.lineage",
 }
-FOR_TESTS = {"mcp_types", "mcp", "httpx2"}
+FOR_TESTS = {"mcp_types", "mcp", "httpx2", "rich"}
 
 
 def modules_of(arguments, ready):
