@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from deputize.audit.records import AuditEvent
 from deputize.audit.trail import NotKept
@@ -41,6 +41,8 @@ class AuditSink(Protocol):
 class AuditPublisher:
     """The open sinks of an audit service. `strict`: nothing may happen unrecorded."""
 
+    configuration_name: ClassVar[str] = "AuditService"
+    """What operators know it as."""
     sinks: tuple[AuditSink, ...]
     strict: bool = False
 

@@ -129,10 +129,10 @@ class Heap:
         else:
             found = self._build_inline(reference, position)
         if not isinstance(found, kind):
-            article = f"{reference!r}" if isinstance(reference, str) else "this object"
-            wanted = re.sub(r"(?<!^)(?=[A-Z])", " ", kind.__name__).lower()
+            referred = f"{reference!r}" if isinstance(reference, str) else "this object"
             raise ConfigurationError(
-                position, f"{article} is a {type(found).__name__}, where a {wanted} is needed"
+                position,
+                f"{referred} is {_describe(type(found))}, where {_describe(kind, spaced=True)} is needed",
             )
         return found
 
@@ -254,3 +254,11 @@ def _objects_within(value: JsonValue, pointer: str) -> Iterator[tuple[str, Mappi
         return
     for name, member in members:
         yield from _objects_within(member, join(pointer, name))
+
+
+def _describe(kind: type[object], *, spaced: bool = False) -> str:
+    """Name a kind of object for an operator: as configuration does, where that is not its class's name."""
+    name: str = getattr(kind, "configuration_name", kind.__name__)
+    if spaced:
+        name = re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"

@@ -1,5 +1,6 @@
 import pytest
 
+from deputize.audit.publisher import AuditPublisher
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.handlers.static_response import StaticResponseHandler
 from deputize.http.exchange import Filter, Handler
@@ -76,6 +77,19 @@ def test_wrong_kind_is_refused():
         ConfigurationError, match="'one' is a StaticResponseHandler, where a filter is needed"
     ):
         heap_of(static("one")).resolve("one", Filter, HERE)
+
+
+def test_an_audit_service_is_named_as_in_configuration():
+    service = {"name": "AuditService", "type": "AuditService", "config": {"eventHandlers": []}}
+    heap = heap_of(service, static("one"))
+    with pytest.raises(
+        ConfigurationError, match="'one' is a StaticResponseHandler, where an audit service is"
+    ):
+        heap.resolve("one", AuditPublisher, HERE)
+    with pytest.raises(
+        ConfigurationError, match="'AuditService' is an AuditService, where a filter is needed"
+    ):
+        heap.resolve("AuditService", Filter, HERE)
 
 
 def test_unknown_name_suggests_similar_ones():
