@@ -261,4 +261,4 @@ def _describe(kind: type[object], *, spaced: bool = False) -> str:
     name: str = getattr(kind, "configuration_name", kind.__name__)
     if spaced:
         name = re.sub(r"(?<!^)(?=[A-Z])", " ", name).lower()
-    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
