@@ -55,6 +55,7 @@ fmt: $(VENV)/.has-dev ## format and mend what can be mended by machine
 
 bench: $(VENV)/.has-bench ## measure against nginx, Apache and node-oidc-provider in the same run (Debian packages, npm)
 	$(BIN)/python -m bench.run $(BENCH)
+	$(BIN)/python -m bench.start
 
 docs: $(VENV)/.has-demo ## write the generated part of docs/reference and the shapes of MCP's messages anew
 	$(BIN)/python -m tools.reference

@@ -143,9 +143,11 @@ async def _open(url: URL) -> Database:
                 raise StorageError(
                     f"{other} databases are not supported; use sqlite:///folder/deputize.db or postgresql://host/name"
                 )
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        # SQLAlchemy raises an ImportError without a name because of the one that names greenlet.
+        missing = error.name or getattr(error.__cause__, "name", None) or "psycopg"
         raise StorageError(
-            f"PostgreSQL needs the Python package {error.name}; install deputize[postgresql]"
+            f"PostgreSQL needs the Python package {missing}; install deputize[postgresql]"
         ) from error
     except DBAPIError as error:
         where = url.render_as_string(hide_password=True)

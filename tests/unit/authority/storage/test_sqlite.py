@@ -1,6 +1,8 @@
 import asyncio
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -11,6 +13,7 @@ from deputize.authority.storage import StorageError, open_store, sqlite_url
 from deputize.authority.storage.engine import StorageUnavailable
 from deputize.authority.storage.sqlite import Writer, autocommit, immediate, open_engine
 from deputize.authority.storage.tables import REVOKED_TOKENS
+from support.patience import PATIENCE
 
 ADD = text("INSERT INTO revoked_tokens (jti, kept_until) VALUES (:digest, 1)")
 
@@ -212,7 +215,23 @@ async def test_a_file_that_is_no_database_is_named(tmp_path):
 
 async def test_a_server_that_cannot_be_had_is_named_without_its_password():
     """Either the driver is missing or nobody listens there; both are for an operator to mend."""
-    with pytest.raises(StorageError, match=r"psycopg|cannot use the database postgresql") as caught:
+    with pytest.raises(StorageError, match=r"psycopg|greenlet|cannot use the database postgresql") as caught:
         async with open_store("postgresql://me:hunter2@127.0.0.1:1/name"):
             pass
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("package", ["greenlet", "psycopg"])
+def test_a_missing_package_of_postgresql_is_named_with_its_extra(package):
+    program = (
+        f"import sys, asyncio; sys.modules[{package!r}] = None\n"
+        "from deputize.authority.storage import open_store\n"
+        "async def main():\n"
+        "    async with open_store('postgresql://127.0.0.1:1/name'): pass\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
+    told = done.stderr.strip().splitlines()[-1]
+    assert "PostgreSQL needs the Python package" in told
+    assert "install deputize[postgresql]" in told
+    assert done.returncode == 1
