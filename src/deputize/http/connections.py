@@ -1,4 +1,4 @@
-"""What connections on both sides have in common: waiting while the other end does not read, and deadlines."""
+"""What connections on both sides share: back-pressure on writing, and deadlines."""
 
 import asyncio
 import select
@@ -10,7 +10,7 @@ HIGH_WATER = 32 * 1024
 """Unsent bytes above which writers wait."""
 
 LOW_WATER = 8 * 1024
-"""Unsent bytes below which they go on."""
+"""Unsent bytes below which writers go on."""
 
 
 class WriteFlow(asyncio.Protocol):
@@ -21,30 +21,30 @@ class WriteFlow(asyncio.Protocol):
     transport: asyncio.Transport
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Unconnected until the loop calls `connection_made`."""
+        """Wait for the loop to call `connection_made`."""
         self.loop = loop
         self.stalled = False
         self.stalls = 0
         self._drain: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport and bound what it buffers."""
+        """Keep the transport and bound its buffer."""
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(HIGH_WATER, LOW_WATER)
 
     def pause_writing(self) -> None:
-        """The transport holds more than `HIGH_WATER` bytes."""
+        """Stop writers: the transport holds more than `HIGH_WATER` bytes."""
         self.stalled = True
         self.stalls += 1
 
     def resume_writing(self) -> None:
-        """The transport holds less than `LOW_WATER` bytes again."""
+        """Wake the writer: the transport holds less than `LOW_WATER` bytes again."""
         self.stalled = False
         if self._drain is not None and not self._drain.done():
             self._drain.set_result(None)
 
     async def drain(self) -> None:
-        """Wait until there is room. Cancelled when a deadline passes or the connection is lost."""
+        """Wait until there is room to write. Cancelled when a deadline passes or the connection is lost."""
         if self.stalled:
             self._drain = self.loop.create_future()
             await self._drain
@@ -62,19 +62,19 @@ class Ticker:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, interval: float, tick: Callable[[float], None]
     ) -> None:
-        """Stopped until `start`."""
+        """Prepare to tick; `start` begins."""
         self._loop = loop
         self._interval = interval
         self._tick = tick
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
-        """Tick from now on, if it does not already."""
+        """Start ticking, unless it already does."""
         if self._handle is None:
             self._handle = self._loop.call_later(self._interval, self._run)
 
     def stop(self) -> None:
-        """Tick no more."""
+        """Stop ticking."""
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
@@ -90,12 +90,12 @@ class Silence:
     __slots__ = ("_since", "_state")
 
     def __init__(self) -> None:
-        """Nothing seen yet."""
+        """Start without a state."""
         self._state: tuple[object, int] | None = None
         self._since = 0.0
 
     def lasts(self, state: tuple[object, int], now: float) -> float:
-        """Seconds since `state` was first seen without another in between; right to one tick."""
+        """Return the seconds since `state` was first seen without another in between, exact to one tick."""
         if state != self._state:
             self._state = state
             self._since = now
@@ -109,8 +109,8 @@ PROBES = 4
 
 
 def keep_alive(connected: socket.socket) -> None:
-    """Have the kernel end a connection whose other end has not answered for two minutes, also of what was
-    sent to it.
+    """Have the kernel end a connection whose other end has been silent for two minutes or has not
+    acknowledged what was sent.
 
     Accepted sockets inherit this from the listening one. Where the system has no such options, its own times
     hold.
@@ -129,15 +129,13 @@ def keep_alive(connected: socket.socket) -> None:
 
 
 def find_address(transport: asyncio.BaseTransport, end: str) -> tuple[str, int]:
-    """Address and port of the end ("peername", "sockname"); empty and 0 when the client has left already."""
+    """Return address and port of an end ("peername", "sockname"); "" and 0 when the client has left."""
     known: tuple[str, int] | None = transport.get_extra_info(end)
     return known[:2] if known else ("", 0)
 
 
 def has_news(transport: asyncio.Transport, events: int) -> bool:
-    """Whether the kernel has any of `events` for a connection, or that its other end has refused what was
-    sent to it.
-    """
+    """Whether the kernel has any of `events` for a connection, or the other end has reset it."""
     if transport.is_closing():
         return False
     poll = select.poll()

@@ -1,4 +1,4 @@
-"""One request and everything learned about it on the way, and the protocols of what handles it."""
+"""One request, everything learned about it on the way, and the protocols of its handlers and filters."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ Context = TypeVar("Context")
 
 
 class Peer(NamedTuple):
-    """The two ends of the connection the request came in on."""
+    """The two ends of the connection on which the request came in."""
 
     remote_address: str
     remote_port: int
@@ -27,23 +27,23 @@ class Exchange:
     peer: Peer
     transaction_id: str
     started: float
-    """Monotonic seconds when the request line was complete."""
+    """When the request line was complete, in monotonic seconds."""
     contexts: dict[type[object], Any] = field(default_factory=lambda: {})  # noqa: PIE807 - `dict` has no types, and `dict[…]()` takes ten times as long
     comment_seconds: float | None = None
-    """Silence after which an answer that is an event stream gets a comment line, so that whoever waits for
-    events knows it lives.
+    """Seconds of silence after which an event stream gets a comment line, so that whoever waits for events
+    knows it lives.
     """
     endings: list[Callable[["Ending"], None]] = field(default_factory=lambda: [])  # noqa: PIE807 - the same
-    """Called once each when the answer is complete, before its last bytes are handed to the socket, or the
-    exchange broke off.
+    """Called once each when the answer is complete, before its last bytes are sent, or when the exchange has
+    broken off.
     """
 
     def put(self, context: object) -> None:
-        """Leave `context` for filters further in, and for those further out on the way back."""
+        """Keep `context` for filters further in, and for those further out on the way back."""
         self.contexts[type(context)] = context
 
     def find(self, kind: type[Context]) -> Context | None:
-        """The context of that class, or `None`."""
+        """Return the context of that class, or `None`."""
         return self.contexts.get(kind)
 
 
@@ -51,12 +51,12 @@ class Ending(NamedTuple):
     """How an exchange ended. The last bytes of a complete answer have not left yet."""
 
     response: Response | None
-    """As answered; `None` if nothing was."""
+    """The response as answered; `None` if there was none."""
     body_bytes: int
     complete: bool
     """Whether the client gets all of the answer."""
     finished: float
-    """Monotonic seconds."""
+    """The end of the exchange in monotonic seconds."""
 
 
 Next: TypeAlias = Callable[[Exchange], Awaitable[Response]]
@@ -67,8 +67,9 @@ class Handler(Protocol):
     """Answers an exchange; the end of a chain."""
 
     def handle(self, exchange: Exchange) -> Awaitable[Response]:
-        """Answer the exchange. Usually `async def`; a plain function may pass on the awaitable of another
-        handler.
+        """Answer the exchange.
+
+        Usually `async def`; a plain function may return the awaitable of another handler.
         """
         ...
 
@@ -78,7 +79,8 @@ class Filter(Protocol):
     """Changes an exchange on its way in, its response on the way out, or answers itself."""
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
-        """Answer the exchange, usually with what `next` answers: `async def`, or a plain function that
-        returns `next(exchange)`.
+        """Answer the exchange, usually with what `next` answers.
+
+        Either `async def`, or a plain function that returns `next(exchange)`.
         """
         ...

@@ -1,6 +1,6 @@
 """Heads as bytes, and the fields that belong to one connection.
 
-Framing is written here and nowhere else, and nothing that would split a message gets through.
+Only this module writes framing, and it refuses whatever would split a message.
 """
 
 import re
@@ -25,7 +25,7 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-"""Fields that mean one connection only (RFC 9110 section 7.6.1): they end where they are received.
+"""Fields of one connection only (RFC 9110 section 7.6.1), which are dropped on receipt.
 
 Dropping them on receipt, not on sending, keeps a client from naming in `Connection` a field that the gateway
 adds on the way.
@@ -51,7 +51,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 def without_named(fields: list[Field], options: list[bytes]) -> list[Field]:
-    """`fields` without those that the values of `Connection` name."""
+    """Return `fields` without those that the values of `Connection` name."""
     if len(options) == 1 and options[0].lower() in _NAMES_NOTHING:
         return fields
     named = {option.strip(b" \t").lower() for option in b",".join(options).split(b",")} - _NEVER_NAMED
@@ -59,7 +59,7 @@ def without_named(fields: list[Field], options: list[bytes]) -> list[Field]:
 
 
 def chunk(data: bytes) -> bytes:
-    """`data`, which must not be empty, as one chunk (RFC 9112 section 7.1)."""
+    """Return `data`, which must not be empty, as one chunk (RFC 9112 section 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
@@ -80,7 +80,7 @@ def has_no_body(method: str, status: int) -> bool:
 def response_head(
     method: str, response: Response, date: bytes, framing: bytes | None, *, close: bool
 ) -> bytes:
-    """The head of a response. Raises `HeaderError`.
+    """Return the head of a response. Raises `HeaderError`.
 
     `date` is the line to use unless the response has one; `framing` is its Content-Length or
     Transfer-Encoding line.
@@ -102,7 +102,9 @@ def response_head(
 
 
 def _announced_length(method: str, response: Response) -> bytes | None:
-    """The length of the answer to GET (RFC 9110 section 8.6): as the handler says, else as the body is."""
+    """Return the length that the answer to GET has (RFC 9110 section 8.6): as the handler says, else the
+    body's.
+    """
     if response.status == 204:
         return None
     stated = [value for name, value in response.headers.raw if name.lower() == b"content-length"]
@@ -112,7 +114,8 @@ def _announced_length(method: str, response: Response) -> bytes | None:
 
 
 def request_head(request: Request, authority: str) -> bytes:
-    """The head of a request to the server `authority`, whose body has a known length or comes in chunks.
+    """Return the head of a request to the server `authority`, whose body has a known length or comes in
+    chunks.
 
     Raises `HeaderError`.
     """
@@ -129,7 +132,7 @@ def request_head(request: Request, authority: str) -> bytes:
 
 @lru_cache(maxsize=256)
 def _first_lines(method: str, target: Target, authority: str) -> tuple[bytes, bytes]:
-    """Request line and Host, which few requests to an upstream differ in."""
+    """Return request line and Host, which are the same for most requests to an upstream."""
     line = str(target)
     if not (method in _METHODS or _METHOD.fullmatch(method)) or not _TARGET.fullmatch(line):
         raise HeaderError("the method or target cannot stand in a request line")
@@ -137,7 +140,9 @@ def _first_lines(method: str, target: Target, authority: str) -> tuple[bytes, by
 
 
 def _join(lines: list[bytes]) -> bytes:
-    """The head with its empty line. A line break inside a field would be one line more than was put in."""
+    """Return the head with its empty line. A line break inside a field would be one line more than was put
+    in.
+    """
     lines += (b"", b"")
     head = b"\r\n".join(lines)
     breaks = len(lines) - 1

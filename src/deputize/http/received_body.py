@@ -10,7 +10,7 @@ HIGH_WATER = 32 * 1024
 
 
 def nothing() -> None:
-    """Do nothing: what a body asks of a connection that has nothing to do for it, or is gone."""
+    """Do nothing: the callback of a body whose connection is gone or has nothing to do."""
 
 
 class ReceivedBody:
@@ -41,7 +41,7 @@ class ReceivedBody:
         given_up: Callable[[], None] = nothing,
         first_wait: Callable[[], None] = nothing,
     ) -> None:
-        """Empty and open."""
+        """Start empty and open."""
         self._loop = loop
         self._flow_changed = flow_changed
         self._given_up = given_up
@@ -60,7 +60,7 @@ class ReceivedBody:
         return self._waiter is not None
 
     def feed(self, data: bytes) -> None:
-        """Bytes have come; a reader that gave up does not get them."""
+        """Take bytes that have come; a reader that gave up does not get them."""
         if self.ended:
             return
         self._chunks.append(data)
@@ -72,12 +72,12 @@ class ReceivedBody:
         self._wake()
 
     def end(self) -> None:
-        """The last byte has come."""
+        """Mark the body as complete."""
         self.ended = True
         self._wake()
 
     def fail(self, error: Exception) -> None:
-        """No more bytes will come: `error` is raised to the reader, after what has come already."""
+        """Mark the body as broken: `error` is raised to the reader after the bytes that have come already."""
         if not self.ended:
             self.ended = True
             self._error = error
@@ -93,7 +93,7 @@ class ReceivedBody:
         return self
 
     async def __anext__(self) -> bytes:
-        """Everything that has come since the last call, waiting for something to come."""
+        """Return everything that has come since the last call, waiting until something has."""
         while not self._chunks:
             if self._error is not None:
                 raise self._take_error()
@@ -116,7 +116,7 @@ class ReceivedBody:
         return data
 
     def _take_error(self) -> Exception:
-        """Why the body broke off; told only once, for its traceback will lead back to this body."""
+        """Return why the body broke off; only once, for the error's traceback will lead back to this body."""
         error, self._error = self._error, BodyBroken("the body broke off before")
         return error or self._error
 
@@ -125,7 +125,7 @@ class ReceivedBody:
         self.close()
 
     def close(self) -> None:
-        """The same, from where nothing can be awaited."""
+        """Close like `aclose`, where nothing can be awaited."""
         if not self.ended:
             self.ended = True
             self._chunks.clear()

@@ -1,4 +1,4 @@
-"""Reads server-sent events beside their way to the client (HTML Living Standard section 9.2.6)."""
+"""Reads server-sent events while they pass to the client (HTML Living Standard section 9.2.6)."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def is_event_stream(headers: Headers) -> bool:
-    """Whether a response with these headers carries events: of several types any may be the one that a client
-    goes by.
-    """
+    """Whether a response with these headers carries events. Of several types a client may go by any."""
     for value in headers.get_all("content-type"):  # `any` would be three calls more for each answer
         if value.partition(";")[0].strip().lower() == "text/event-stream":
             return True
@@ -29,8 +27,8 @@ class SseEvent:
 class EventReader:
     """Finds the events that each piece of a stream completes, however its bytes are split.
 
-    Changes nothing: what is forwarded are the received bytes. An event longer than `limit` bytes is passed
-    over and counted in `skipped`, so that no stream makes an observer hold more than that.
+    The bytes themselves are forwarded unchanged. An event longer than `limit` bytes is skipped and counted in
+    `skipped`, so that no stream makes an observer hold more than that.
     """
 
     __slots__ = (
@@ -47,7 +45,7 @@ class EventReader:
     )
 
     def __init__(self, limit: int = 1024 * 1024) -> None:
-        """At the start of a stream."""
+        """Start at the beginning of a stream."""
         self._limit = limit
         self._line = bytearray()
         self._started = False
@@ -63,7 +61,7 @@ class EventReader:
         self._too_long = False
 
     def feed(self, piece: bytes) -> list[SseEvent]:
-        """The events that `piece` completes, in order."""
+        """Return the events that `piece` completes, in order."""
         if self._after_return and piece:
             piece = piece.removeprefix(b"\n")
             self._after_return = False
@@ -79,7 +77,7 @@ class EventReader:
         return events
 
     def _extend(self, part: bytes) -> None:
-        """Keep a part of a line, unless its event is too long anyway: then only whether the line is empty."""
+        """Keep a part of a line; of an event that is too long, only whether the line is empty."""
         self._size += len(part)
         if self._size > self._limit:
             self._too_long = True
@@ -112,22 +110,22 @@ class EventReader:
 
 
 class Boundary:
-    """Whether a stream is between two events, where a comment may be put in.
+    """Finds out whether a stream is between two events, where a comment may be inserted.
 
-    Behind a carriage return it is not: the line feed that belongs to it may follow.
+    After a carriage return it is not: the line feed that belongs to it may follow.
     """
 
     __slots__ = ("_tail",)
 
     def __init__(self) -> None:
-        """At the start of a stream."""
+        """Start at the beginning of a stream."""
         self._tail = b"\n\n"
 
     def feed(self, piece: bytes) -> None:
-        """The next piece of the stream, which is not empty."""
+        """Take the next piece of the stream, which is not empty."""
         self._tail = (self._tail + piece[-3:])[-3:]
 
     @property
     def reached(self) -> bool:
-        """Whether the last line is complete and empty."""
+        """Whether the stream is between two events: the last line is complete and empty."""
         return self._tail.endswith((b"\n\n", b"\n\r\n", b"\r\r\n"))

@@ -1,4 +1,4 @@
-"""TLS contexts: 1.2 at least and without CBC, HTTP/1.1 by ALPN, keys from memory as far as the ssl module
+"""TLS contexts: TLS 1.2 or later without CBC, HTTP/1.1 by ALPN, keys in memory as far as the ssl module
 allows.
 """
 
@@ -12,8 +12,8 @@ from pathlib import Path
 from deputize.kernel.errors import DeputizeError
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
-"""Of TLS 1.2 only what has forward secrecy and authenticated encryption: no CBC (RFC 9325 section 4.2). TLS
-1.3 has nothing else.
+"""The suites of TLS 1.2 with forward secrecy and authenticated encryption: no CBC (RFC 9325 section 4.2). TLS
+1.3 has no others.
 """
 
 
@@ -24,9 +24,9 @@ class TlsError(DeputizeError):
 def server_context(
     certificate_pem: bytes, key_pem: bytes, *, client_ca_pem: bytes | None = None
 ) -> ssl.SSLContext:
-    """A listener's context: the certificate chain, leaf first, and its private key.
+    """Build the context of a listener from the certificate chain, leaf first, and its private key.
 
-    `client_ca_pem` makes client certificates issued by these authorities required. Raises `TlsError`.
+    With `client_ca_pem`, clients must show a certificate issued by these authorities. Raises `TlsError`.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _harden(context)
@@ -45,10 +45,10 @@ def client_context(
     certificate_pem: bytes | None = None,
     key_pem: bytes | None = None,
 ) -> ssl.SSLContext:
-    """A client's context: trusts `ca_pem`, else the system's authorities; `trust_all` verifies nothing and is
-    for tests.
+    """Build the context of a client that trusts `ca_pem`, else the system's authorities.
 
-    `certificate_pem` and `key_pem` identify the client to servers that ask. Raises `TlsError`.
+    `trust_all` verifies nothing and is for tests. `certificate_pem` and `key_pem` identify the client to
+    servers that ask. Raises `TlsError`.
     """
     context = (
         ssl.create_default_context()
@@ -88,8 +88,9 @@ def _load_chain(context: ssl.SSLContext, certificate_pem: bytes, key_pem: bytes)
 
 @contextmanager
 def _private_file(content: bytes) -> Generator[Path]:
-    """Write `content` to a file that nobody else may open, and remove it right after: the ssl module reads
-    private keys from files only.
+    """Write `content` to a file that nobody else may open, and remove it right after use.
+
+    The ssl module reads private keys from files only.
     """
     descriptor, name = tempfile.mkstemp(prefix="deputize-")
     path = Path(name)

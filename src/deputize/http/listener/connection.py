@@ -22,7 +22,8 @@ log = structlog.get_logger()
 _SLICE = 16 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _COMMENT = b":\n"
-"""Only the one line: behind an empty one, some clients make an event of the id they remember."""
+"""A comment of one line only: at an empty line after it, some clients make an event of the id they remember.
+"""
 
 
 class Connection(WriteFlow):
@@ -58,7 +59,7 @@ class Connection(WriteFlow):
         admit: Callable[["Connection"], bool],
         leave: Callable[["Connection"], None],
     ) -> None:
-        """`admit` is asked whether there is room when the connection opens, `leave` told when it is lost."""
+        """Ask `admit` whether there is room when the connection opens; tell `leave` when it is lost."""
         super().__init__(listener.loop)
         self._listener = listener
         self._admit = admit
@@ -89,7 +90,7 @@ class Connection(WriteFlow):
     # Called by the event loop.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Join the listener, or leave at once when there is no room."""
+        """Join the listener, or close at once when there is no room."""
         super().connection_made(transport)
         remote, local = find_address(transport, "peername"), find_address(transport, "sockname")
         self._peer = Peer(*remote, *local, secure=self._listener.secure)
@@ -98,7 +99,7 @@ class Connection(WriteFlow):
             self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
-        """Cancel what is being done for a client that has left."""
+        """Cancel the work for a client that has left."""
         self._closing = True
         self._held = b""
         self._refused = self._broken = None
@@ -108,7 +109,7 @@ class Connection(WriteFlow):
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and have the next request handled if none is."""
+        """Parse, and handle the next request unless one is being handled."""
         if self._closing or self._refused is not None or self._broken is not None:
             return
         if self._held:
@@ -117,11 +118,12 @@ class Connection(WriteFlow):
         self._feed(data)
 
     def eof_received(self) -> bool:
-        """The client sends no more. It has left, unless it still waits for answers (RFC 9112 section 9.6).
+        """Note that the client sends no more: it has left, unless it still waits for answers (RFC 9112
+        section 9.6).
 
-        Only by sending does one learn which: an interim answer does no harm, and a client that has left
-        refuses it. Within an answer the next piece tells; while none comes it counts as having left, and at
-        once if it was told events, which may take long.
+        Only sending can tell which: an interim answer does no harm, and a client that has left refuses it.
+        Within an answer the next piece tells. While no piece comes, the client counts as having left; at once
+        if it was sent events, because the next may take long.
         """
         if self._listener.secure:
             return False
@@ -137,7 +139,7 @@ class Connection(WriteFlow):
         return True
 
     def _is_awaited(self) -> bool:
-        """Whether something that has come is still to be answered."""
+        """Whether a request that has come is still to be answered."""
         return (
             self._exchange is not None
             or bool(self._reader.ready)
@@ -146,7 +148,7 @@ class Connection(WriteFlow):
         )
 
     def resume_writing(self) -> None:
-        """There is room again: for the chunk that waits, or for the next answer."""
+        """Go on writing: the chunk that waits, or the next answer."""
         super().resume_writing()
         if self._exchange is None:
             self._next()
@@ -209,9 +211,9 @@ class Connection(WriteFlow):
     # Handling.
 
     def _next(self) -> None:
-        """Handle the next request, once the answer to the previous one has left.
+        """Handle the next request, once the previous answer has left.
 
-        In a task: cancelling it is how a client that leaves ends what was begun for it.
+        Runs in a task: cancelling it ends the work for a client that leaves.
 
         Driving the coroutine by hand instead of by a task was measured: 1.5 of 33 µs less for a proxied
         request, which always waits, and no current task, without which `asyncio.timeout` does not work in
@@ -230,7 +232,8 @@ class Connection(WriteFlow):
 
     async def _answer(self, exchange: Exchange) -> None:
         listener, request = self._listener, exchange.request
-        # Here, for a task that is cancelled before it begins is never finished either.
+        # Counted here and not by the caller, for a task that is cancelled before it begins never reaches its
+        # end.
         has_room = listener.gate.has_room_for_exchange
         listener.gate.exchanges += 1
         response: Response | None = None
@@ -291,11 +294,10 @@ class Connection(WriteFlow):
         return response_head(request.method, response, listener.date, framing, close=close)
 
     async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> bytes | None:
-        """Pass chunks on as they come; the last bytes, or `None` when the body breaks or is not as long as
-        announced.
+        """Pass chunks on as they come and return the last bytes.
 
-        The piece that completes an announced body is kept until the body has ended and the exchange is
-        recorded.
+        Returns `None` when the body breaks or is not as long as announced. The piece that completes an
+        announced body is kept until the body has ended and the exchange is recorded.
         """
         announced = response.body.length
         is_current = exchange.request.version == "1.1"
@@ -336,7 +338,7 @@ class Connection(WriteFlow):
         return last if announced in {None, self._sent} else None
 
     async def _wait_for_records(self) -> None:
-        """Wait until what was recorded in this turn is written: of a stream, the decision."""
+        """Wait until everything recorded in this turn is written, for a stream the decision."""
         written: asyncio.Future[None] = self.loop.create_future()
         if self._listener.records.hold(lambda: None if written.done() else written.set_result(None)):
             await written
@@ -362,7 +364,7 @@ class Connection(WriteFlow):
     # Ending.
 
     def _conclude(self, exchange: Exchange, response: Response | None, last: bytes | None) -> None:
-        """Tell the endings while the `last` bytes are still here: an answer is recorded before the client has
+        """Call the endings while the `last` bytes are still here: an answer is recorded before the client has
         all of it.
         """
         if exchange.endings:
@@ -377,7 +379,9 @@ class Connection(WriteFlow):
             leave()
 
     def _leave(self, last: bytes | None) -> None:
-        """Hand the last bytes over, and go on to the next request. Without any it has broken off."""
+        """Write the last bytes and go on to the next request; abort when there are none, for the answer broke
+        off.
+        """
         self._exchange = self._task = None
         self._listener.gate.exchanges -= 1
         if last and not self.transport.is_closing():
@@ -394,8 +398,10 @@ class Connection(WriteFlow):
                 self._close()
 
     def _close(self) -> None:
-        """Close. While the client may still be sending, close only the writing side first, or a reset would
-        take the answer from it.
+        """Close the connection.
+
+        While the client may still be sending, close only the writing side first, or a reset would take the
+        answer from it.
         """
         self._closing = True
         self._held = b""
@@ -409,15 +415,13 @@ class Connection(WriteFlow):
             self.transport.close()
 
     def retire(self) -> None:
-        """Close now if idle, else behind the answer in progress or to the request that is about to be read:
-        the listener closes.
-        """
+        """Close now if idle, else after the answer in progress or to the request about to be read."""
         is_idle = self._exchange is None and not (self._reader.ready or self._reader.in_head or self._closing)
         if is_idle and not has_news(self.transport, select.POLLIN):
             self._close()
 
     def abort(self) -> asyncio.Task[None] | None:
-        """Close now; the task that is being cancelled, if there is one."""
+        """Close now and return the task that is being cancelled, if there is one."""
         task = self._task
         self.transport.abort()
         if task is not None:
@@ -454,12 +458,12 @@ class Connection(WriteFlow):
             and exchange.comment_seconds is not None
             and silent >= exchange.comment_seconds
         ):
-            # Whoever waits for events sees that the connection lives: a line between two of them.
+            # Whoever waits for events sees that the connection lives: a comment between two of them.
             self._sent += len(_COMMENT)
             self.transport.write(chunk(_COMMENT) if exchange.request.version == "1.1" else _COMMENT)
 
     def _waits_for(self) -> tuple[Waiting, int]:
-        """What the connection waits for, and how far it got."""
+        """Return what the connection waits for, and how far it got."""
         reader = self._reader
         pending = self.transport.get_write_buffer_size()
         taken = self.stalls + (self._sent - pending) // LOW_WATER
@@ -492,5 +496,5 @@ class Connection(WriteFlow):
 
 
 def _may_be_commented(response: Response) -> bool:
-    """Whether a line more changes neither the length announced nor what a decoder reads."""
+    """Whether a comment line changes neither the announced length nor what a decoder reads."""
     return response.body.length is None and "content-encoding" not in response.headers

@@ -1,4 +1,4 @@
-"""What one client may use of a listener, and how much a process takes on."""
+"""How much one client may use of a listener, and how much one process handles at a time."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import cached_property
 
 
 class Waiting(Enum):
-    """What a connection waits for; each has its deadline."""
+    """What a connection waits for; each kind has its deadline."""
 
     FIRST_REQUEST = "first request"
     REQUEST = "request"
@@ -25,27 +25,27 @@ class ListenerLimits:
     request_line_bytes: int = 4096
     """A longer request target is answered 414."""
     header_bytes: int = 8192
-    """All field lines of a head, or all trailer fields; more is answered 431."""
+    """The size of all field lines of a head, or of all trailer fields; more is answered 431."""
     header_count: int = 100
-    """Field lines of a head; more is answered 431."""
+    """The number of field lines of a head; more is answered 431."""
     underscores_in_headers: bool = False
-    """Whether fields whose name has a `_` are passed on: many servers take `X_Agent` for `X-Agent`, which may
-    have been removed.
+    """Whether fields with a `_` in their name are passed on: many servers take `X_Agent` for `X-Agent`, which
+    may have been removed.
     """
     host_names: frozenset[str] = frozenset()
-    """The hosts that requests may name, in lower case; others are answered 421. Empty: every host."""
+    """The hosts that requests may name, in lower case; others are answered 421. Empty allows every host."""
     body_bytes: int | None = None
-    """The longest body accepted, answered 413 beyond; `None` leaves it to filters."""
+    """The longest body accepted, beyond which the answer is 413; `None` leaves it to filters."""
     pipelined: int = 16
-    """Requests held behind the one being answered before reading stops."""
+    """Requests held after the one being answered before reading stops."""
     head_seconds: float = 10.0
-    """From the first byte of a request to the end of its head (and for a TLS handshake); then 408."""
+    """Seconds from the first byte of a request to the end of its head, and for a TLS handshake; then 408."""
     body_idle_seconds: float = 30.0
-    """Silence in a body that somebody waits for; then 408."""
+    """Silence in a body that a handler waits for; then 408."""
     body_seconds: float = 60.0
-    """Time for a body that somebody waits for, and a second more for each `body_rate` bytes; then 408."""
+    """Time for a body that a handler waits for, and a second more for each `body_rate` bytes; then 408."""
     body_rate: int = 1024
-    """The bytes a second that a long body comes with at least, however seldom it falls silent."""
+    """The least average speed of a long body, in bytes a second, even if it never falls silent for long."""
     keep_alive_seconds: float = 75.0
     """Silence between requests; then the connection is closed."""
     write_seconds: float = 30.0
@@ -56,15 +56,15 @@ class ListenerLimits:
     """Time to go on reading after an early answer, so that the client sees it before the connection closes.
     """
     socket_buffer_bytes: int = 64 * 1024
-    """The kernel's send and receive buffers of each connection, which it doubles: what a client that does not
-    read costs.
+    """The size of the kernel's send and receive buffers of each connection, which it doubles: the memory
+    taken by a client that does not read.
     """
     tick_seconds: float = 0.5
-    """How often deadlines are looked at."""
+    """Time between two looks at the deadlines."""
 
     @cached_property
     def patience(self) -> Mapping[Waiting, float | None]:
-        """Seconds that a connection may wait for each."""
+        """Return the seconds that a connection may wait for each."""
         return {
             Waiting.FIRST_REQUEST: self.head_seconds,
             Waiting.REQUEST: self.keep_alive_seconds,
@@ -79,13 +79,13 @@ class ListenerLimits:
 class Gate:
     """Counts connections and exchanges in progress, of one listener or of several that share it.
 
-    Beyond `connections` new ones are closed, beyond `exchanges` answered 503.
+    Beyond `connections` new connections are closed; beyond `exchanges` requests are answered 503.
     """
 
     __slots__ = ("_max_connections", "_max_exchanges", "connections", "exchanges")
 
     def __init__(self, connections: int = 20_000, exchanges: int = 10_000) -> None:
-        """Empty."""
+        """Start with nothing counted."""
         self._max_connections = connections
         self._max_exchanges = exchanges
         self.connections = 0

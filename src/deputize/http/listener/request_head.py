@@ -1,4 +1,4 @@
-"""What a request's head must look like beyond what llhttp insists on (RFC 9112 sections 2, 3 and 6)."""
+"""Checks of a request's head beyond those of llhttp (RFC 9112 sections 2, 3 and 6)."""
 
 import re
 import string
@@ -22,18 +22,17 @@ _IS_TWIN = NameTable(lambda name: bool(name.translate(None, _PLAIN)))
 _IS_TWIN_BUT_FOR_UNDERSCORES = NameTable(lambda name: bool(name.translate(None, _PLAIN + b"_")))
 _CACHED_TARGET_BYTES = 256
 ITSELF = Target("*", None)
-"""What OPTIONS asks about when it asks about the server itself (RFC 9110 section 9.3.7).
-
-Never another method.
+"""The target `*` of OPTIONS, which asks about the server itself (RFC 9110 section 9.3.7). Refused with other
+methods.
 """
 
 
 class Refused(DeputizeError):
-    """A request that is answered with `status` by the listener itself, after which the connection closes."""
+    """A request that the listener itself answers with `status`, after which the connection closes."""
 
     def __init__(self, status: int, reason: str, *, in_body: bool = False) -> None:
-        """`reason` is for the log; `in_body` says that a handler may be at work on the request, whose failure
-        is the answer then.
+        """Set `reason` for the log. `in_body`: a handler may be at work on the request; its failure is the
+        answer then.
         """
         self.status = status
         self.in_body = in_body
@@ -42,11 +41,11 @@ class Refused(DeputizeError):
 
 @dataclass(slots=True)
 class Head:
-    """A request whose body has yet to come, and what the listener itself needs to know about it."""
+    """A request whose body has yet to come, with what the listener itself needs to know about it."""
 
     request: Request
     length: int | None
-    """The announced length of the body, 0 without one; `None` when chunks frame it."""
+    """The announced length of the body, 0 without one; `None` when it comes in chunks."""
     expects_continue: bool
     """Whether the client waits for 100 Continue before it sends the body (RFC 9110 section 10.1.1)."""
     wants_upgrade: bool
@@ -54,7 +53,7 @@ class Head:
 
 
 def without_twins(raw: list[Field], *, underscores: bool) -> list[Field]:
-    """`raw` without fields that servers take for others.
+    """Return `raw` without fields that servers take for others.
 
     CGI and what descends from it (WSGI, FastCGI) makes variables of field names, where `-` and `_` are the
     same; some map every other character that is neither letter nor digit to `_` as well. So `X_Agent` would
@@ -65,7 +64,7 @@ def without_twins(raw: list[Field], *, underscores: bool) -> list[Field]:
 
 
 def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, secure: bool) -> Head:
-    """The request without its body. Raises `Refused`."""
+    """Build the request without its body. Raises `Refused`."""
     if version not in {"1.1", "1.0"}:
         raise Refused(505, f"HTTP version {version}")
     kept, noted = sort_out(raw)
@@ -100,8 +99,10 @@ def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, 
 
 
 def sort_out(raw: list[Field]) -> tuple[list[Field], dict[bytes, list[bytes]]]:
-    """The end-to-end fields, and the values of those that decide about framing, connection and destination,
-    by their names in lower case.
+    """Return the end-to-end fields, and the values of those that decide about framing, connection and
+    destination.
+
+    The names of the latter are in lower case.
     """
     kept: list[Field] = []
     noted: dict[bytes, list[bytes]] = {}
@@ -128,8 +129,9 @@ def _check_framing(fields: dict[bytes, list[bytes]], version: str) -> None:
 
 
 def _origin_form(method: bytes, target: bytes, origin: Origin | None, *, secure: bool) -> bytes:
-    """A target in another form (RFC 9112 sections 3.2.2 and 3.2.4) as it would stand beside its Host, which
-    must say the same.
+    """Return the origin form of a target in another form (RFC 9112 sections 3.2.2 and 3.2.4).
+
+    The target must name the same origin as the Host field.
     """
     absolute = _ABSOLUTE.fullmatch(target)
     if absolute is None:

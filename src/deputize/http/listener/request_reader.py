@@ -1,4 +1,4 @@
-"""Requests out of bytes, however these are split: no socket, no clock."""
+"""Parses requests from bytes, however these are split: no socket, no clock."""
 
 import asyncio
 from collections import deque
@@ -13,14 +13,14 @@ from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Request
 from deputize.http.received_body import ReceivedBody, nothing
 
 _NO_PARSER = httptools.HttpRequestParser(object())
-"""Stands where a parser was, which refers to whom it tells."""
+"""Replaces a parser that is no longer needed, because a parser refers to its reader."""
 
 
 class RequestReader:
     """Parses one connection's requests into `ready`, in order.
 
-    A request that is complete within one `feed` has its body at hand; any other is ready when its head is,
-    and its body is a stream: `body` while it is not complete. `last` is set when no request may follow.
+    A request that is complete within one `feed` has its body at hand. Any other is ready when its head is,
+    and its body is a stream, which is `body` until it is complete. `last` is set when no request may follow.
     """
 
     __slots__ = (
@@ -57,8 +57,8 @@ class RequestReader:
         on_flow: Callable[[], None],
         on_continue: Callable[[], None],
     ) -> None:
-        """`on_flow` is called when the open body becomes full or is so no longer, `on_continue` when the
-        client waits to be asked.
+        """Call `on_flow` when the open body becomes full or stops being full, `on_continue` when the client
+        waits for 100 Continue.
         """
         self._loop = loop
         self._limits = limits
@@ -130,8 +130,9 @@ class RequestReader:
             self._line_at = 0
 
     def _break(self, error: Exception) -> None:
-        """Tell the open body's reader. Raises `Refused`, which whoever holds the connection answers where no
-        body was open.
+        """Tell the open body's reader.
+
+        Raises `Refused`, which the connection answers if no body was open.
         """
         if self.last and self._head is None:
             return  # bytes after the last request: nobody waits for them
@@ -143,7 +144,7 @@ class RequestReader:
             del reason, error  # its traceback leads to this frame
 
     def give_up(self, reason: Refused) -> None:
-        """Break the open body off, if one is open: its reader learns it."""
+        """Break off the open body, if there is one, and tell its reader why."""
         if self.body is not None:
             reason.in_body = True
             failure = BodyTooLarge if reason.status == 413 else BodyBroken
@@ -151,7 +152,7 @@ class RequestReader:
             self.body = None
 
     def close(self) -> None:
-        """Let go of everything that refers back here: no more bytes come, and a circle waits for the garbage
+        """Drop every reference back to this reader: no more bytes come, and a circle waits for the garbage
         collector.
         """
         if self.body is not None:
@@ -164,8 +165,9 @@ class RequestReader:
         self._parser = _NO_PARSER
 
     def _decline_upgrade(self) -> None:
-        """Read on in HTTP/1.1 with a fresh parser: the old one stops at an upgrade and takes the body for the
-        new protocol's bytes.
+        """Read on in HTTP/1.1 with a fresh parser.
+
+        The old one stops at an upgrade and takes the body for the new protocol's bytes.
         """
         head, self._parser = self._head, httptools.HttpRequestParser(self)
         if head is not None:
@@ -176,14 +178,14 @@ class RequestReader:
             self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
             self._skipping = False
 
-    # What follows is called by httptools.
+    # Called by httptools.
 
     def on_message_begin(self) -> None:
-        """The first byte of a request line."""
+        """Note the first byte of a request line."""
         self._begun = True
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the request target."""
+        """Take a piece of the request target."""
         if self._skipping:
             return
         self._url += url
@@ -191,7 +193,7 @@ class RequestReader:
             self._refuse(414, "the request target is too long")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head, or of the trailers, which are dropped (RFC 9110 section 6.5.1)."""
+        """Take a field of the head; those of the trailers are dropped (RFC 9110 section 6.5.1)."""
         if self._head is not None:
             self._trailers_size += len(name) + len(value) + 4
             if self._trailers_size > self._limits.header_bytes:
@@ -202,7 +204,7 @@ class RequestReader:
             self._headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        """The head is complete."""
+        """Complete the head."""
         if self._skipping:
             return
         try:
@@ -223,7 +225,7 @@ class RequestReader:
         method, version = parser.get_method(), parser.get_http_version()
         head = build_head(method, self._url, version, headers, secure=self._secure)
         # llhttp tolerates more than one blank, and another protocol's name (RFC 9112 section 3). The line
-        # begins where the last one was found to end, unless it is behind a body or an empty line.
+        # begins where the last one was found to end, unless it comes after a body or an empty line.
         line = b"%b %b HTTP/%b\r\n" % (method, self._url, version.encode())
         at = self._line_at
         if not self._raw.startswith(line, at):
@@ -240,7 +242,7 @@ class RequestReader:
         self._head = head
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
+        """Take a piece of the body."""
         self._size += len(data)
         if self._limits.body_bytes is not None and self._size > self._limits.body_bytes:
             self._refuse(413, "the body is too large")
@@ -250,7 +252,7 @@ class RequestReader:
             self._chunks.append(data)
 
     def on_message_complete(self) -> None:
-        """The message is complete; or its head is, and llhttp has left the body to an upgrade."""
+        """Complete the message, or only its head when llhttp has left the body to an upgrade."""
         head = self._head
         if head is None or (head.wants_upgrade and head.length != 0 and self._parser.should_upgrade()):
             return

@@ -1,4 +1,4 @@
-"""Sockets that take connections."""
+"""Listening sockets."""
 
 import asyncio
 import socket
@@ -13,7 +13,7 @@ from deputize.kernel.clock import Clock, SystemClock
 
 _BACKLOG = 1024
 _CANCEL_SECONDS = 5.0
-"""How long a handler that was cancelled may take to clean up before the listener closes without it."""
+"""Seconds that a cancelled handler may take to clean up before the listener closes without it."""
 
 
 async def serve(
@@ -38,12 +38,12 @@ async def serve(
 
 
 class Listener(Shared):
-    """An open port, `port`. Several may share a `Gate`, which then bounds them together; use `serve`."""
+    """An open port, made by `serve`. Several may share a `Gate`, which then bounds them together."""
 
     def __init__(
         self, handler: Handler, limits: ListenerLimits, gate: Gate, clock: Clock, *, secure: bool
     ) -> None:
-        """Not yet open."""
+        """Prepare to listen; `open` binds the port."""
         super().__init__(handler, limits, gate, clock, secure=secure)
         self.port = 0
         self._connections: set[Connection] = set()
@@ -96,9 +96,7 @@ class Listener(Shared):
                 self._emptied.set_result(None)
 
     async def close(self, grace_seconds: float = 1.0) -> None:
-        """Accept no more, let exchanges in progress end for at most `grace_seconds`, then break off the
-        rest.
-        """
+        """Accept no more, wait at most `grace_seconds` for exchanges in progress, then break off the rest."""
         self.closing = True
         if self._server is not None:
             self._server.close()

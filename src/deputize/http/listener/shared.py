@@ -1,4 +1,4 @@
-"""What the connections of a listener have in common."""
+"""What the connections of a listener share."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from deputize.kernel.ids import TransactionIds
 
 
 class Unheard(NamedTuple):
-    """A request that the listener answered itself, because it could not be read, did not come, or found no
+    """A request that the listener answered itself because it was malformed, incomplete or late, or found no
     room.
     """
 
@@ -23,19 +23,19 @@ class Unheard(NamedTuple):
     status: int
     reason: str
     request: Request | None
-    """`None` when it was not understood."""
+    """`None` when it could not be parsed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What a listener owes whoever keeps records of the exchanges; by default nothing is recorded."""
+    """What a listener calls so that exchanges are recorded; by default nothing is recorded."""
 
     hold: Callable[[Callable[[], None]], bool] = lambda _: False
-    """Given what sends the last bytes of an answer: keeps it until the record of the exchange is written, and
-    says whether it does.
+    """Takes the function that sends the last bytes of an answer. Returns whether it keeps that function until
+    the exchange's record is written.
     """
     unheard: Callable[[Unheard], None] = lambda _: None
-    """Told of each before its answer leaves."""
+    """Called with each such request before its answer is sent."""
 
 
 class Shared:
@@ -47,7 +47,7 @@ class Shared:
     def __init__(
         self, handler: Handler, limits: ListenerLimits, gate: Gate, clock: Clock, *, secure: bool
     ) -> None:
-        """Needs a running event loop."""
+        """Prepare to serve; needs a running event loop."""
         self.loop = asyncio.get_running_loop()
         self.handler = handler
         self.limits = limits
@@ -60,11 +60,11 @@ class Shared:
         self.update_date()
 
     def update_date(self) -> None:
-        """Write the Date line anew, which answers carry until the next time."""
+        """Write the Date line that answers carry until the next update."""
         self.date = b"Date: " + formatdate(self._clock.now(), usegmt=True).encode("ascii")
 
     async def refuse_busy(self, exchange: Exchange) -> Response:
-        """Answer for the handler while the gate has no room."""
+        """Answer 503 for the handler while the gate has no room."""
         self.records.unheard(
             Unheard(
                 exchange.peer, exchange.transaction_id, 503, "too many exchanges at once", exchange.request
@@ -73,5 +73,5 @@ class Shared:
         return Response(503, Headers([(b"Retry-After", b"1")]))
 
     async def ping(self, exchange: Exchange) -> Response:  # noqa: ARG002 - it is the same for everybody
-        """Answer what is asked about the server itself: that it is there (RFC 9110 section 9.3.7)."""
+        """Answer OPTIONS * with 200 (RFC 9110 section 9.3.7)."""
         return Response(200)

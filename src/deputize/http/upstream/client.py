@@ -29,10 +29,7 @@ class Upstream:
         deadlines: Deadlines | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        """`ssl_context` is for https origins.
-
-        Without one the system's certificate authorities are trusted.
-        """
+        """Use `ssl_context` for https origins, else trust the system's certificate authorities."""
         self._limits = limits or PoolLimits()
         self._deadlines = deadlines or Deadlines()
         self._tls = ssl_context
@@ -40,12 +37,12 @@ class Upstream:
         self._ticker: Ticker | None = None
 
     async def send(self, request: Request, *, deadlines: Deadlines | None = None) -> Response:
-        """The answer of `request.origin`, once its head is complete; whoever gets it closes its body.
+        """Send `request` to its `origin` and return the answer once its head is complete; the caller closes
+        its body.
 
-        The path goes out as it was decided on. Cancelling closes the connection. A request that is idempotent
-        or says that it may be repeated, and whose body is at hand, is sent a second time when a kept
-        connection turns out to be closed; others are not, for the upstream may have acted on them (RFC 9110
-        section 9.2.2).
+        The path is sent as it was checked. Cancelling closes the connection. A request that is idempotent or
+        `repeatable`, and whose body is at hand, is sent a second time when a kept connection turns out to be
+        closed; others are not, for the upstream may have acted on them (RFC 9110 section 9.2.2).
 
         Raises `UpstreamError`, `HeaderError`, and whatever reading the request's body raises.
         """
@@ -74,8 +71,9 @@ class Upstream:
             connection = await self._pool(request.origin).acquire(deadlines.connect)
 
     def _pool(self, origin: Origin) -> Pool:
-        """The pool of `origin`, a new one when the last connection has gone meanwhile: origins may come from
-        clients' Host fields, and none is remembered without a connection.
+        """Return the pool of `origin`, a new one if there is none.
+
+        Origins may come from clients' Host fields, so a pool is forgotten with its last connection.
         """
         pool = self._pools.get(origin)
         if pool is not None:

@@ -1,22 +1,22 @@
-"""What can go wrong with a server behind the gateway."""
+"""Errors of a server behind the gateway."""
 
 from deputize.kernel.errors import DeputizeError
 
 
 class UpstreamError(DeputizeError):
-    """The upstream did not answer as it should; its text is for the log."""
+    """The upstream did not answer as it should. The text is for the log."""
 
 
 class ConnectFailed(UpstreamError):
-    """No connection: name, network, refusal or TLS."""
+    """No connection could be opened: name lookup, network, refusal or TLS."""
 
 
 class UpstreamTimeout(UpstreamError):
-    """Silence where an answer or the rest of it was due."""
+    """The upstream was silent where an answer or the rest of it was due."""
 
 
 class ConnectTimeout(UpstreamTimeout):
-    """No connection in time."""
+    """No connection became available in time."""
 
 
 class UpstreamProtocolError(UpstreamError):
@@ -28,8 +28,8 @@ class ConnectionClosed(UpstreamProtocolError):
 
 
 class PoolExhausted(UpstreamError):
-    """All connections are in use and the queue for them is full."""
+    """All connections are in use, and the queue for them is full."""
 
 
 class StreamsExhausted(UpstreamError):
-    """The answer begins an event stream, and as many as may be are open."""
+    """The answer begins an event stream, and as many as allowed are open."""

@@ -1,48 +1,50 @@
-"""How many connections an upstream client holds, and how long it waits: in seconds, `None` is no limit."""
+"""How many connections an upstream client holds, and how many seconds it waits (`None`: no limit)."""
 
 from dataclasses import dataclass
 
 BODY_RATE = 1024
-"""The bytes a second that a long body comes with at least, however seldom it falls silent."""
+"""The least average speed of a long body, in bytes a second, even if it never falls silent for long."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
-    """How long one request may wait."""
+    """How long one request may wait, in seconds."""
 
     connect: float | None = 10.0
-    """For a connection: its place in the queue, then name, TCP and TLS."""
+    """Waiting for a connection: a place in the queue, then name lookup, TCP and TLS."""
     idle: float | None = 10.0
-    """For the head, once the request has been sent; then silence while more of an ordinary body is due."""
+    """Waiting for the head once the request has been sent, then silence within an ordinary body."""
     body: float | None = 300.0
-    """For an ordinary body in all, and a second more for each `BODY_RATE` bytes that have come."""
+    """Receiving a whole ordinary body, and a second more for each `BODY_RATE` bytes received."""
     stream: float | None = None
-    """Silence of an event stream, which may be quiet for as long as both ends live."""
+    """Silence within an event stream, which may be quiet for as long as both ends live."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolLimits:
-    """What one origin may use."""
+    """How much one origin may use."""
 
     connections: int = 64
-    """Open at most, those that carry event streams not counted: they last, and calls would wait for them."""
+    """Open connections at most. Those that carry event streams are not counted: they last, and calls would
+    wait for them.
+    """
     streams: int = 1000
-    """Event streams open at most."""
+    """Open event streams at most."""
     waiting: int | None = None
-    """Requests that may queue for a connection."""
+    """Requests at most that wait for a connection."""
     kept_seconds: float = 4.0
-    """How long an unused connection is kept.
+    """Seconds for which an unused connection is kept.
 
     Below the five seconds after which common servers close it, because a request that meets the closing
     cannot be repeated unless it is idempotent.
     """
     abandoned_seconds: float = 120.0
-    """How long a body may stay open that nobody reads."""
+    """Seconds for which a body that nobody reads may stay open."""
     head_bytes: int = 64 * 1024
-    """The longest head accepted."""
+    """The longest head accepted, in bytes."""
     socket_buffer_bytes: int = 48 * 1024
-    """The kernel's send and receive buffers of each connection, which it doubles: what an answer that nobody
-    reads costs.
+    """The size of the kernel's send and receive buffers of each connection, which it doubles: the memory
+    taken by an answer that nobody reads.
     """
     tick_seconds: float = 0.25
-    """How often deadlines are looked at, which are kept to within two of these."""
+    """Seconds between two looks at the deadlines, which are kept to within two of these."""

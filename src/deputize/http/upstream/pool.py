@@ -25,13 +25,13 @@ from deputize.http.upstream.response_reader import ResponseReader
 from deputize.kernel.uris import Origin
 
 PROBATION_SECONDS = 0.005
-"""How long a connection is watched before the next request gets it, until the upstream is known to keep
-connections open.
+"""Seconds for which a connection is watched before the next request gets it, until the upstream is known to
+keep connections open.
 """
 
 
 class UpstreamConnection(WriteFlow):
-    """Carries one exchange at a time; goes back to its pool by itself when an answer is complete."""
+    """Carries one exchange at a time, and returns to its pool by itself when an answer is complete."""
 
     __slots__ = (
         "_body_silence",
@@ -52,7 +52,7 @@ class UpstreamConnection(WriteFlow):
     )
 
     def __init__(self, pool: "Pool") -> None:
-        """A connection of `pool`."""
+        """Make a connection that will belong to `pool` once it is open."""
         super().__init__(pool.loop)
         self._pool = pool
         self._reader = ResponseReader(self.loop, pool.limits.head_bytes, self._regulate, self.abort)
@@ -72,8 +72,8 @@ class UpstreamConnection(WriteFlow):
 
     @property
     def is_fit(self) -> bool:
-        """Whether an exchange may begin here: the upstream has neither closed nor said anything since the
-        last one ended.
+        """Whether an exchange may begin here: the upstream has neither closed nor sent anything since the
+        last one.
 
         Asks the kernel, because the event loop may not have looked yet: what is sent to an upstream that has
         closed is lost.
@@ -81,8 +81,10 @@ class UpstreamConnection(WriteFlow):
         return not (self.transport.is_closing() or self._poll.poll(0))
 
     def exchange(self, head: bytes, request: Request, deadlines: Deadlines) -> asyncio.Future[Response]:
-        """Send `request`, whose head is `head`. The future is the answer with its head complete, or an
-        `UpstreamError`; whoever does not wait for it any longer calls `give_up`.
+        """Send `request`, whose head is `head`, and return the future of its answer.
+
+        The future ends when the answer's head is complete, or with an `UpstreamError`. A caller that stops
+        waiting for it calls `give_up`.
         """
         self.is_busy = True
         self._exchanges += 1
@@ -100,14 +102,14 @@ class UpstreamConnection(WriteFlow):
         return waiter
 
     async def give_up(self, waiter: asyncio.Future[Response]) -> None:
-        """End the exchange that `waiter` stands for, unless it is over and another one may be under way."""
+        """End the exchange of `waiter`, unless it is over: another one may be under way."""
         if self._waiter is waiter:
             self.abort()
         elif not waiter.cancelled() and waiter.exception() is None:
             await waiter.result().body.aclose()
 
     async def _pump(self, body: Body) -> None:
-        """Send the body as it comes, while the answer may be coming already. A body that breaks ends the
+        """Send the body as it comes, while the answer may be coming already; a body that breaks ends the
         exchange.
         """
         sent = 0
@@ -144,7 +146,7 @@ class UpstreamConnection(WriteFlow):
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
     def data_received(self, data: bytes) -> None:
-        """Hand the answer over when its head is complete, and the connection back when all of it is."""
+        """Hand over the answer when its head is complete, and release the connection when its body is."""
         self._received += 1
         if not self.is_busy:
             self.abort()
@@ -180,7 +182,7 @@ class UpstreamConnection(WriteFlow):
         self._pool.forget(self)
 
     def let_go(self, exc: Exception | None = None) -> None:
-        """No bytes will come, or none any more."""
+        """Tell the open answer and the pool that no more bytes will come."""
         self._reader.close(exc)
 
     # Ending.
@@ -226,9 +228,7 @@ class UpstreamConnection(WriteFlow):
     # Deadlines.
 
     def tick(self, now: float) -> None:
-        """End an exchange in which the upstream has been silent for too long, and a connection that is not
-        used.
-        """
+        """End an exchange in which the upstream is silent for too long, and close an unused connection."""
         limit = self._patience()
         body, deadlines = self._reader.body, self._deadlines
         # Until its head is complete an answer has not begun, whatever drips in.
@@ -260,10 +260,10 @@ class UpstreamConnection(WriteFlow):
 
 
 class Pool:
-    """Connections in use are counted, unused ones kept, most recently used first. Requests queue when all are
-    in use.
+    """The connections to one origin. Requests queue when all are in use; unused ones are kept and the one
+    used last is taken first.
 
-    A connection that an event stream occupies is counted among the streams instead, until the stream ends.
+    A connection that carries an event stream is counted among the streams instead, until the stream ends.
     """
 
     __slots__ = (
@@ -290,7 +290,7 @@ class Pool:
         tls: ssl.SSLContext | None,
         emptied: Callable[[], None],
     ) -> None:
-        """No connection yet. `emptied` is called when the last one is gone and nobody waits."""
+        """Start without a connection. `emptied` is called when the last one is gone and nobody waits."""
         self.loop = loop
         self.limits = limits
         self.authority = origin.authority
@@ -306,7 +306,9 @@ class Pool:
         self._waiting: deque[asyncio.Future[UpstreamConnection | None]] = deque()
 
     def take(self) -> UpstreamConnection | None:
-        """The unused connection that was used last, if there is one that the upstream has not closed."""
+        """Return the unused connection that was used last and that the upstream has not closed, if there is
+        one.
+        """
         while self._unused:
             connection = self._unused.pop()
             if connection.is_fit:
@@ -316,7 +318,7 @@ class Pool:
         return None
 
     async def acquire(self, within: float | None) -> UpstreamConnection:
-        """A new connection, or the next that becomes free.
+        """Return a new connection, or the next one that becomes free.
 
         Raises `ConnectFailed`, `PoolExhausted` and `ConnectTimeout`.
         """
@@ -339,8 +341,9 @@ class Pool:
             raise ConnectTimeout(f"no connection to {self._origin} within {within:g} seconds") from error
 
     async def _queue(self) -> UpstreamConnection | None:
-        """The next connection that becomes free; `None` for the place of one that is gone."""
-        """Wait for a connection, or (`None`) for the place of one that is gone."""
+        """Wait for the next connection that becomes free; `None` when a closed one has left room for a new
+        one.
+        """
         if self.limits.waiting is not None and len(self._waiting) >= self.limits.waiting:
             raise PoolExhausted(
                 f"all {self._open} connections to {self._origin} are in use and {len(self._waiting)} "
@@ -385,7 +388,8 @@ class Pool:
     def _discard(self, connection: UpstreamConnection) -> None:
         """Give back the place of a connection that nobody waits for any longer.
 
-        uvloop closes one that came up in the very moment of cancelling without telling it that it is lost.
+        When the wait is cancelled just as a connection opens, uvloop closes it without calling
+        `connection_lost`.
         """
         if connection in self.connections:
             connection.abort()
@@ -395,7 +399,7 @@ class Pool:
         connection.let_go()
 
     def begin_stream(self, connection: UpstreamConnection) -> None:
-        """Count a connection among the streams: its place is free. Raises `StreamsExhausted`."""
+        """Count a connection among the streams, which frees its place. Raises `StreamsExhausted`."""
         if len(self._streams) >= self.limits.streams:
             raise StreamsExhausted(
                 f"{len(self._streams)} event streams from {self._origin} are open, and no more are allowed"
@@ -404,10 +408,10 @@ class Pool:
         self._vacate()
 
     def release(self, connection: UpstreamConnection) -> None:
-        """Give a connection to the request that waits longest, or keep it.
+        """Give a connection to the request that has waited longest, or keep it.
 
-        An upstream may close behind each answer without having said so, and what is sent before that is seen
-        is lost: a connection is on probation until one is known to have stayed open.
+        An upstream may close after each answer without having announced it, and a request sent before that is
+        noticed is lost: a connection is on probation until one is known to have stayed open.
         """
         if connection in self._streams:  # it counts as one for calls again, if there is a place for it
             if self._open >= self.limits.connections:
@@ -442,7 +446,7 @@ class Pool:
         self._unused.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
-        """A connection is gone; its place is free."""
+        """Forget a connection that is closed, and free its place."""
         if connection in self.connections:
             self.connections.remove(connection)
             if connection in self._unused:

@@ -1,4 +1,4 @@
-"""Responses out of bytes, however these are split: no socket, no clock."""
+"""Parses responses from bytes, however these are split: no socket, no clock."""
 
 import asyncio
 import weakref
@@ -15,14 +15,14 @@ _FRAMING = known_names(FRAMING)
 _NO_BODY_YET = Body()
 _TAKEN = Response(200)
 _NO_PARSER = httptools.HttpResponseParser(object())
-"""Takes the place of a parser that is done with: a parser refers to whom it tells."""
+"""Replaces a parser that is no longer needed, because a parser refers to its reader."""
 
 
 class ResponseReader:
     """Parses the answers on one connection, one request after the other.
 
-    After a `feed`, `response` is the answer when its head is complete. Its body is at hand when that one
-    `feed` completed it, and a stream otherwise: `body` while it is not complete. `reusable` says whether
+    After a `feed`, `response` is the answer when its head is complete. Its body is at hand if that same
+    `feed` completed it, and otherwise a stream, which is `body` until it is complete. `reusable` says whether
     another request may follow.
     """
 
@@ -55,8 +55,8 @@ class ResponseReader:
         on_flow: Callable[[], None],
         on_given_up: Callable[[], None],
     ) -> None:
-        """`on_flow` is called when the open body becomes full or is so no longer, `on_given_up` when its
-        reader closes early.
+        """Call `on_flow` when the open body becomes full or stops being full, `on_given_up` when its reader
+        closes early.
         """
         self._loop = loop
         self._limit = head_bytes
@@ -73,7 +73,7 @@ class ResponseReader:
         self.expect("GET")
 
     def expect(self, method: str) -> None:
-        """Get ready for the answer to a request with `method`."""
+        """Prepare for the answer to a request with `method`."""
         self._method = method
         self._head: Response | None = None
         self._chunks: list[bytes] = []
@@ -94,8 +94,8 @@ class ResponseReader:
         except httptools.HttpParserError as error:
             raise UpstreamProtocolError(f"not an HTTP/1.1 response: {error.__context__ or error}") from error
         if self.complete and self.reusable:
-            # Whether `data` ends where the answer does: llhttp passes over line breaks behind it, which
-            # nobody has asked for either.
+            # Whether `data` ends where the answer does: llhttp skips line breaks after it, and these are
+            # unexpected bytes too.
             last, self._last = self._last, b""
             if last and not self._chunked:
                 self.reusable = data.endswith(last)
@@ -113,7 +113,7 @@ class ResponseReader:
             self.response = head
 
     def take(self) -> Response | None:
-        """The answer, which is not held here any longer: one that gets lost is noticed."""
+        """Return the answer and forget it, so that one that gets lost is noticed."""
         response = self.response
         if response is not None:
             self.response = None
@@ -131,14 +131,14 @@ class ResponseReader:
             body.feed(chunk)
         stated = None if self._until_close else head.headers.get("content-length")
         head.body = Body(None, body, None if stated is None else int(stated), body.aclose)
-        # A filter may fail or be cancelled between getting a response and passing it on: its stream ends with
-        # it.
+        # A filter may fail or be cancelled between getting a response and passing it on: the stream is closed
+        # when the body is collected.
         weakref.finalize(head.body, body.close).atexit = False
 
     def close(self, error: Exception | None) -> None:
-        """The connection is closed: the end of a body framed by that, the failure of any other.
+        """End a body that is framed by the closing of the connection; any other fails with `error`.
 
-        Let go of everything that refers back here, for a circle waits for the garbage collector.
+        Drops every reference back to this reader, for a circle waits for the garbage collector.
         """
         body, self.body = self.body, None
         self.reusable = False
@@ -163,17 +163,17 @@ class ResponseReader:
             body, self.body = self.body, None
             body.fail(error)
 
-    # What follows is called by httptools.
+    # Called by httptools.
 
     def on_message_begin(self) -> None:
-        """Refuse a first byte behind an answer: it would be read as the beginning of the next one, which
+        """Refuse a first byte after an answer: it would be read as the beginning of the next one, which
         another client waits for.
         """
         if self.complete:
             raise UpstreamProtocolError("bytes behind an answer that nobody asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A field of the head, or of the trailers, which are dropped."""
+        """Take a field of the head; those of the trailers are dropped."""
         if self._head is not None:
             self._trailers_size += len(name) + len(value) + 4
             self._check_size(self._trailers_size)
@@ -181,7 +181,7 @@ class ResponseReader:
             self._headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        """Take the head: the answer's, or an interim one, which is skipped (RFC 9110 section 15.2)."""
+        """Take the head: that of the answer, or an interim one, which is skipped (RFC 9110 section 15.2)."""
         if self._head is not None:
             raise UpstreamProtocolError("a response nobody asked for")
         status = self._parser.get_status_code()
@@ -203,9 +203,9 @@ class ResponseReader:
             self._parser = httptools.HttpResponseParser(self)
 
     def _sort_out(self) -> tuple[list[Field], bool]:
-        """The end-to-end fields, and whether one frames the body.
+        """Return the end-to-end fields, and whether one of them frames the body.
 
-        Refuses codings that would hide where it ends.
+        Refuses transfer codings that would hide where the body ends.
         """
         kept: list[Field] = []
         options: list[bytes] = []
@@ -226,12 +226,12 @@ class ResponseReader:
         return (without_named(kept, options) if options else kept), framed
 
     def on_chunk_header(self) -> None:
-        """The size of a chunk; an answer to HEAD has none, whatever its fields say."""
+        """Take the size of a chunk; an answer to HEAD has none, whatever its fields say."""
         if self.complete:
             raise UpstreamProtocolError("a body where none may be")
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
+        """Take a piece of the body."""
         if self.complete:
             raise UpstreamProtocolError("a body where none may be")
         self._last = data
@@ -241,7 +241,7 @@ class ResponseReader:
             self._chunks.append(data)
 
     def on_message_complete(self) -> None:
-        """The answer, or an interim one, is complete."""
+        """Complete the answer, or skip an interim one."""
         if self._interim:
             self._interim = False
             self._headers = []
