@@ -13,7 +13,7 @@ Commit = Callable[[AuditEvent], Awaitable[None]]
 
 
 class AuditSink(Protocol):
-    """Where records of some topics go."""
+    """A destination of the records of some topics."""
 
     @property
     def topics(self) -> frozenset[str]:
@@ -21,14 +21,17 @@ class AuditSink(Protocol):
         ...
 
     def taker(self, topic: str) -> Publish:
-        """What takes one record of `topic`, to be written at the end of this turn of the event loop, and
-        never raises.
+        """Return what takes a record of `topic` and writes it at the end of this turn of the event loop.
+
+        It never raises.
         """
         ...
 
     def committer(self, topic: str) -> Commit | None:
-        """What takes a record of `topic` and returns when the disk has it, or raises `OSError` and `NotKept`;
-        `None` where there is no disk.
+        """Return what takes a record of `topic` and returns when the disk has it; `None` where there is no
+        disk.
+
+        It raises `OSError` and `NotKept`.
         """
         ...
 
@@ -39,23 +42,24 @@ class AuditSink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditPublisher:
-    """The open sinks of an audit service. `strict`: nothing may happen unrecorded."""
+    """The open sinks of an audit service. With `strict`, nothing may happen unrecorded."""
 
     configuration_name: ClassVar[str] = "AuditService"
-    """What operators know it as."""
+    """The name in configuration files."""
     sinks: tuple[AuditSink, ...]
     strict: bool = False
 
     def publisher(self, topic: str) -> Publish | None:
-        """What hands a record of `topic` to its sinks; `None` when none takes them, so that nothing needs to
-        be observed.
+        """Return what hands a record of `topic` to its sinks; `None` when none takes them, so that nothing
+        needs to be observed.
         """
         takers = [sink.taker(topic) for sink in self.sinks if topic in sink.topics]
         return partial(_publish, takers) if len(takers) > 1 else next(iter(takers), None)
 
     def committer(self, topic: str) -> Commit | None:
-        """What brings a record of `topic` onto the disk before it returns, or raises `OSError` and `NotKept`;
-        `None` unless strict.
+        """Return what brings a record of `topic` onto the disk before it returns; `None` unless strict.
+
+        It raises `OSError` and `NotKept`.
         """
         if not self.strict:
             return None
@@ -69,7 +73,7 @@ class AuditPublisher:
                 try:
                     await commit(event)
                 except NotKept as error:
-                    # Where one sink has it already, the record is not simply lost.
+                    # A sink that has the record already keeps it, so it no longer counts as `NotKept`.
                     raise (OSError(*error.args) if kept else error) from error
                 kept = True
             _publish(passing, event)

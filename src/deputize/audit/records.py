@@ -2,11 +2,10 @@
 
 Making a record costs one tuple; its text is put together when a batch is written. It is assembled by hand:
 two records a request are the gateway's largest single cost, and this takes a third of what building
-dictionaries for an encoder takes. Every text passes through `_text` but what the gateway makes itself: ids,
-numbers and fixed words. What many records have in common is remembered as text.
+dictionaries for an encoder takes. Every text passes through `_text` except what the gateway makes itself:
+ids, numbers and fixed words. What many records have in common is remembered as text.
 
-Names that the original publishes are kept (gateway reference, sections 3.4 and 7.3); the rest is our
-superset.
+Names that the original publishes are kept (gateway reference, sections 3.4 and 7.3); the others are ours.
 """
 
 import hashlib
@@ -43,20 +42,20 @@ _HEADERS: Final = frozenset(
     }
 )
 _SAFE_NAME: Final = NameTable(lambda name: name.lower().decode("ascii") if name.lower() in _HEADERS else "")
-"""The name in lower case where the field may be written, else empty."""
+"""The name in lower case if the field may be written, else ""."""
 MAX_TEXT: Final = 512
-"""Characters of a text from outside that are written; what is cut says so."""
+"""The most characters of a text from outside that are written; `cut` marks a longer one."""
 
 
 class EventPart(IntEnum):
-    """What of an exchange a record tells."""
+    """Which part of an exchange a record tells."""
 
     WHOLE = 0
-    """What was decided, and how it was answered: as soon as both are known. Of a stream, when it begins."""
+    """What was decided and how it was answered, as soon as both are known; of a stream, when it begins."""
     DECISION = 1
-    """What was decided, before anything is done about it."""
+    """What was decided, before the request is passed on."""
     OUTCOME = 2
-    """What came of it, when something was recorded before. The event's name says so."""
+    """How it was answered, after a `DECISION` record. The event's name says that it is one."""
 
 
 class AuditEvent(Protocol):
@@ -68,23 +67,25 @@ class AuditEvent(Protocol):
         ...
 
     def json(self) -> str:
-        """The record as a JSON object, in ASCII and on one line."""
+        """Return the record as a JSON object, in ASCII and on one line."""
         ...
 
 
 class Subject(NamedTuple):
-    """Who a token speaks for and through whom, as far as it was accepted; all from its claims."""
+    """Who an accepted token speaks for and through whom, from its claims."""
 
     sub: str | None = None
     act: tuple[str, ...] = ()
-    """`sub` of every actor, the one acting now first."""
+    """The `sub` of every actor, the one acting now first."""
     client_id: str | None = None
     scopes: tuple[str, ...] = ()
     jti: str | None = None
 
 
 class RouteIdentity(NamedTuple):
-    """How a route is known: `id` in the routes API, `name` in order, logs, metrics and audit."""
+    """How a route is identified: `id` in the routes API; `name` in the order of routes, logs, metrics and
+    audit.
+    """
 
     id: str
     name: str
@@ -96,12 +97,12 @@ class AccessEvent(NamedTuple):
     transaction_id: str
     route: RouteIdentity | None
     timestamp: float
-    """Seconds since the epoch when the request arrived."""
+    """When the request arrived, in seconds since the epoch."""
     peer: Peer
     method: str | None
     origin: Origin | None
     target: Target | None
-    """`None`, as the method, when the request was not understood."""
+    """`None`, as is the method, when the request was not understood."""
     headers: Sequence[tuple[bytes, bytes]]
     """As received, at least the `safe_headers`; others are never written."""
     status: int | None
@@ -110,16 +111,16 @@ class AccessEvent(NamedTuple):
     """Seconds until the last byte of the answer."""
     subject: Subject
     reason: str | None = None
-    """Why the gateway itself broke it off before any handler saw it."""
+    """Why the gateway itself ended the exchange before any handler saw it."""
     part: EventPart = EventPart.WHOLE
 
     @property
     def topic(self) -> str:
-        """`access`."""
+        """The topic `access`."""
         return ACCESS
 
     def json(self) -> str:
-        """One JSON object in ASCII on one line."""
+        """Return the record as one JSON object in ASCII on one line."""
         transaction, path = self.transaction_id, None if self.target is None else self.target.path
         number, name = _ACCESS_NAMES[self.part]
         return (
@@ -136,31 +137,31 @@ class AccessEvent(NamedTuple):
 
 
 class McpEvent(NamedTuple):
-    """One MCP message (or stream opening, or session end).
+    """One MCP message, opening of a stream, or end of a session.
 
-    Who acted for whom on what, and whether it was let through.
+    Tells who acted for whom on what, and whether it was let through.
     """
 
     transaction_id: str
     route: RouteIdentity | None
     timestamp: float
-    """Seconds since the epoch when the request arrived."""
+    """When the request arrived, in seconds since the epoch."""
     peer: Peer
     message_type: str | None
-    """As in `contexts.mcp`; `None` when the message was refused before it was read."""
+    """The type as in `contexts.mcp`; `None` when the message was refused before it was read."""
     method: str | None
     param: str | None
     """The tool, prompt, resource or task acted on; `cut`, as a client may write anything."""
     protocol_version: str | None
     session_id: str | None
     client_info: str | None
-    """Name and version a client gives itself in `initialize`: never proof of anything."""
+    """The name and version that a client gives itself in `initialize`: never proof of anything."""
     server_info: str | None
     subject: Subject
     permitted: bool | None
     """Whether the gateway let the message through; `None` when the client left before that was decided."""
     reason: str | None
-    """Why it did not."""
+    """Why the gateway refused the message."""
     error_code: int | None
     """The first JSON-RPC error code in the answer, whoever gave it."""
     status: int | None
@@ -170,11 +171,11 @@ class McpEvent(NamedTuple):
 
     @property
     def topic(self) -> str:
-        """`mcp`."""
+        """The topic `mcp`."""
         return MCP
 
     def json(self) -> str:
-        """One JSON object in ASCII on one line."""
+        """Return the record as one JSON object in ASCII on one line."""
         transaction, subject = self.transaction_id, self.subject
         known = _call(self.message_type, self.method, self.param, self.protocol_version)
         tool = _text(self.param) if self.method == "tools/call" else "null"
@@ -198,17 +199,17 @@ _ACCESS_NAMES: Final = (
     ("2", "OPENIG-HTTP-ACCESS-OUTCOME"),
 )
 _MCP_NAMES: Final = (("1", "PING-GATEWAY-MCP"), ("1", "PING-GATEWAY-MCP"), ("3", "PING-GATEWAY-MCP-OUTCOME"))
-"""By `EventPart`: what is appended to the transaction's id, and the event's name."""
+"""By `EventPart`: the suffix of the transaction's id, and the event's name."""
 _DECISIONS: Final = {True: '"PERMIT"', False: '"DENY"', None: "null"}
 
 
 def safe_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Those that may be written: a record that waits holds no credentials."""
+    """Return the fields that may be written: a record that waits holds no credentials."""
     return [field for field in headers if _SAFE_NAME[field[0]]]
 
 
 def timestamp_text(seconds: float) -> str:
-    """ISO 8601 in UTC with milliseconds."""
+    """Return the time in ISO 8601, in UTC with milliseconds."""
     return _millisecond(round(seconds * 1000))
 
 
@@ -304,11 +305,10 @@ def _texts(values: Iterable[str]) -> str:
 
 
 def cut(text: str) -> str:
-    """`text` as far as a record holds it.
+    """Return `text`, shortened to what a record holds.
 
-    A longer one is marked, and told from others that begin alike by its SHA-256 (of its UTF-8).
-
-    What is marked is longer than `MAX_TEXT` characters, so that no text can be mistaken for a mark.
+    A longer text is marked, and told from others that begin alike by the SHA-256 of its UTF-8. A marked text
+    is longer than `MAX_TEXT` characters, so that no text can be mistaken for a mark.
     """
     if len(text) <= MAX_TEXT:
         return text

@@ -1,7 +1,7 @@
-"""Records on their way to their destinations, and how these are doing.
+"""The way of records to their destinations, and the state of these.
 
 Records made within one turn of the event loop are written together at its end, with one write for each
-destination. Whoever may only go on when they are written, such as the last bytes of an answer, waits for that
+destination. What must not happen before they are written, such as sending the last bytes of an answer, waits
 with `Trail.hold` or `Trail.written`.
 
 Choice of failure: traffic goes on when records cannot be written. What cannot be written is kept and tried
@@ -25,7 +25,7 @@ from deputize.audit.records import AuditEvent
 log = structlog.get_logger()
 
 _AT_ONCE: Final = 256
-"""Records rendered and written in one go when many have waited.
+"""The most records rendered and written in one go when many have waited.
 
 About a millisecond, so that no request waits longer for the event loop.
 """
@@ -37,17 +37,17 @@ Write = Callable[[bytes], int]
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the records for one destination since the process began, whoever brought them there."""
+    """What became of the records for one destination since the process began, over all its batches."""
 
     written: int = 0
     dropped: int = 0
-    """Records that were lost because too many waited, or could not be written at the end."""
+    """Records that were lost, because too many waited or they could not be written at the end."""
     failures: int = 0
     """Attempts to write that failed."""
 
 
 class Figures(NamedTuple):
-    """How one destination is doing."""
+    """The state of one destination."""
 
     destination: str
     tally: Tally
@@ -56,17 +56,17 @@ class Figures(NamedTuple):
 
 
 class Trail:
-    """The audit of one process. Make one, hand it to every sink, and ask it how they are doing."""
+    """The audit of one process. Make one, and hand it to every sink."""
 
     def __init__(self) -> None:
-        """Nothing recorded yet."""
+        """Start with nothing recorded."""
         self._due: list[Callable[[], None]] = []
         self._held: list[Callable[[], None]] = []
         self._batches: list[Batch] = []
         self._tallies: dict[str, Tally] = {}
 
     def join(self, batch: "Batch") -> Tally:
-        """Count `batch` in until it leaves; the tally is its to keep up."""
+        """Count `batch` in until it leaves, and return the tally that the batch updates."""
         self._batches.append(batch)
         return self._tallies.setdefault(batch.destination, Tally())
 
@@ -80,7 +80,7 @@ class Trail:
         return any(batch.is_failing for batch in self._batches)
 
     def figures(self) -> Iterator[Figures]:
-        """Every destination there was since the process began."""
+        """Return the figures of every destination since the process began."""
         for destination, tally in self._tallies.items():
             batches = [batch for batch in self._batches if batch.destination == destination]
             waiting = sum(batch.waiting for batch in batches)
@@ -93,8 +93,9 @@ class Trail:
         self._due.append(flush)
 
     def hold(self, then: Callable[[], None]) -> bool:
-        """Call `then` behind the writes of this turn. `False`, and it is not called, when nothing is to be
-        written.
+        """Call `then` after the writes of this turn.
+
+        Returns `False`, without calling it, when nothing is to be written.
         """
         if self._due:
             self._held.append(then)
@@ -119,9 +120,7 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Buffering:
-    """How many records wait at most when they cannot be written, and how many seconds lie between
-    attempts.
-    """
+    """How many records at most wait when they cannot be written, and the seconds between attempts."""
 
     capacity: int = 100_000
     interval: float = 0.1
@@ -132,15 +131,15 @@ class NotKept(OSError):
 
 
 class Durability(NamedTuple):
-    """How what was written gets onto the disk."""
+    """How written records get onto the disk."""
 
     syncing: Callable[[], Callable[[], None]]
-    """Called on the event loop; what it returns is called in a thread and returns when the disk has it, or
+    """Called on the event loop; returns what a thread calls, which returns when the disk has the records or
     raises `OSError`.
     """
     thread: Executor
     seconds: float = 10.0
-    """How long a record may be on its way before the disk counts as broken."""
+    """The time that a record may take before the disk counts as broken."""
 
 
 class Batch:
@@ -155,7 +154,7 @@ class Batch:
         buffering: Buffering,
         durability: Durability | None = None,
     ) -> None:
-        """`destination` names the target in the log; `line` turns an event into one line of ASCII."""
+        """Name the target `destination` in the log; `line` turns an event into one line of ASCII."""
         self.destination = destination
         self._write = write
         self._line = line
@@ -175,7 +174,7 @@ class Batch:
 
     @property
     def waiting(self) -> int:
-        """Records that are kept until they can be written."""
+        """The number of records kept until they can be written."""
         return len(self._events) + self._unwritten.count(b"\n")
 
     def add(self, event: AuditEvent) -> None:
@@ -190,7 +189,7 @@ class Batch:
     async def commit(self, event: AuditEvent) -> None:
         """Write `event` and wait until the disk has it, together with others that come meanwhile.
 
-        Needs `durability`. Raises `OSError` when the disk cannot have it now, and `NotKept` while that is
+        Needs `durability`. Raises `OSError` when the disk cannot take it now, and `NotKept` while that is
         known beforehand.
         """
         if self._durability is None or self.is_failing:
@@ -208,7 +207,7 @@ class Batch:
             raise
 
     async def close(self) -> None:
-        """Write what waits; what still cannot be written is lost and counted in the log."""
+        """Write what waits; what still cannot be written is lost, and counted in the log."""
         try:
             self._write_all()
         except OSError as error:
@@ -227,7 +226,7 @@ class Batch:
         self._trail.leave(self)
 
     def _flush(self) -> None:
-        """Write everything. While writing fails, `_try_again` does, and less often."""
+        """Write everything. While writing fails, `_try_again` does so less often."""
         if self.is_failing:
             return
         try:
@@ -257,7 +256,7 @@ class Batch:
         self._unwritten = self._unwritten[written:]
 
     def _render(self, events: list[AuditEvent]) -> bytes:
-        """One line each. A record that cannot be rendered is our fault, and takes no other with it."""
+        """Return one line each. A record that cannot be rendered is our fault, and takes no other with it."""
         try:
             return "".join([self._line(event) + "\n" for event in events]).encode("ascii")
         except Exception:
@@ -270,9 +269,7 @@ class Batch:
             return b""
 
     def _try_again(self) -> None:
-        """Write one batch a turn, so that those who are served meanwhile do not wait for everything that has
-        gathered.
-        """
+        """Write one batch a turn, so that requests do not wait for everything that has gathered."""
         self._retry = None
         try:
             if self.waiting:
@@ -287,11 +284,12 @@ class Batch:
         else:
             self._begin_sync()
 
-    # Onto the disk.
+    # Syncing to the disk.
 
     def _begin_sync(self) -> None:
-        """Sync to the disk, one sync at a time: what is written meanwhile goes with the next. While writing
-        fails, one that nobody waits for tells whether the disk works again.
+        """Sync to the disk, one sync at a time: what is written meanwhile waits for the next.
+
+        While writing fails, one that nobody waits for tells whether the disk works again.
         """
         if self._durability is None or self._sync is not None or not (self._unsynced or self.is_failing):
             return
@@ -317,7 +315,7 @@ class Batch:
         elif self._retry is None:
             self._retry = asyncio.get_running_loop().call_soon(self._try_again)
 
-    # When it fails.
+    # Failure.
 
     def _lose(self) -> None:
         if not self._lost:

@@ -1,4 +1,4 @@
-"""The `deputize` command: one file a command, each imported when it is needed."""
+"""The `deputize` command: one file for each subcommand, imported when it is needed."""
 
 import gc
 import sys
@@ -10,18 +10,18 @@ import click
 class DeferredCommand(click.Command):
     """Stands for the command of the same name in the module of the same name.
 
-    The module is imported when the command is run or its help is shown, so that a gateway loads nothing
-    that only the authority needs, and runs where that is not installed.
+    The module is imported when the command is run or its help is shown, so that a gateway loads nothing that
+    only the authority needs, and runs where that is not installed.
     """
 
     def __init__(self, name: str, extra: str, help: str) -> None:  # noqa: A002 - click's word
-        """`help` is the first paragraph of the command's; `extra` brings the packages it imports."""
+        """Show `help`, the first paragraph of the command's own; `extra` brings the packages it imports."""
         super().__init__(name, help=help)
         self._module = f"deputize.cli.{name}"
         self._extra = extra
 
     def load(self) -> click.Command:
-        """The command itself.
+        """Import the command itself.
 
         Raises `click.ClickException` when a package it needs is not installed.
         """
@@ -45,7 +45,7 @@ class DeferredCommand(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: object
     ) -> click.Context:
-        """Let the command itself read its arguments; click then invokes it, not this."""
+        """Let the command itself read its arguments; click then invokes it, not this one."""
         return self.load().make_context(info_name, args, parent, **extra)
 
 

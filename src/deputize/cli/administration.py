@@ -1,6 +1,4 @@
-"""What commands that work on the authority's data have in common: the store, errors in words, and a record of
-who did what.
-"""
+"""What commands on the authority's data share: the store, readable errors, and a record of who did what."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,17 +21,17 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Operation:
-    """What one command does on the authority's data, and what its audit record says about it."""
+    """The work of one command on the authority's data, and what its audit record says about it."""
 
     store: Store
     clock: Clock = field(default_factory=SystemClock)
     environment_id: str | None = None
-    """The environment it is about, for its record; set once it is known."""
+    """The id of its environment, for its record; set once it is known."""
     members: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     """Members of its record beside who and where: what it was about, before and after. Never a secret."""
 
     async def read(self, environment: str) -> tuple[DirectoryRows, EnvironmentRow]:
-        """Everything configured, and the environment with this name or id.
+        """Return everything configured, and the environment with this name or id.
 
         Raises `click.ClickException` when there is none.
         """
@@ -47,7 +45,7 @@ class Operation:
 
 
 def administer(database_url: str, work: Callable[[Operation], Awaitable[T]]) -> T:
-    """Return what `work` returns.
+    """Run `work` and return what it returns.
 
     Whether it succeeds or not, an audit record says which command it was, who called it, and its `members`.
 
@@ -112,5 +110,5 @@ def set_enabled(
 
 
 def moment_text(seconds: float) -> str:
-    """Seconds since 1970 as people read them, to the minute."""
+    """Return a time, in seconds since 1970, as people read it, to the minute."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"

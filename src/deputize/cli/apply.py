@@ -22,7 +22,7 @@ _MEMBERS: Mapping[Kind, str] = {"resource": "resources", "agent": "agents"}
 
 
 class SecretsFileInvalid(DeputizeError):
-    """A file of that name exists and is something else; it was not overwritten."""
+    """A file of that name exists and is not a secrets file; it was not overwritten."""
 
 
 @click.command("apply")
@@ -101,7 +101,7 @@ def apply(
 
 
 def _hand_out(applied: Applied, secrets_file: Path | None) -> None:
-    """Print the issuer; write new secrets to the file, or print them where there is none or it cannot be."""
+    """Print the issuer; write new secrets to the file, or print them without one or when writing fails."""
     issuer = f"{applied.base_url}/{applied.environment.id}/as"
     click.echo(f"issuer {issuer}")
     failure: Exception | None = None
@@ -122,7 +122,7 @@ def _hand_out(applied: Applied, secrets_file: Path | None) -> None:
 
 
 def write_secrets(path: Path, applied: Applied, issuer: str) -> None:
-    """Write ids of resources and agents, and the secrets known so far, with mode 0600: whole or not at all.
+    """Write the ids of resources and agents and the secrets known so far, with mode 0600, atomically.
 
     Raises `SecretsFileInvalid` or `OSError`.
     """
@@ -150,7 +150,7 @@ def write_secrets(path: Path, applied: Applied, issuer: str) -> None:
 
 
 def _read_secrets(path: Path) -> Mapping[str, str]:
-    """The secrets an earlier run wrote, by the id of their owner.
+    """Return the secrets that an earlier run wrote, by the id of their owner.
 
     Only their digests are stored elsewhere, so they must not get lost.
     """

@@ -15,12 +15,12 @@ from deputize.kernel.uris import is_loopback_host
 
 
 class NetworkParameter(click.ParamType[Network]):
-    """An address or a network, in the notation of either version of IP."""
+    """An address or a network of IPv4 or IPv6."""
 
     name = "NETWORK"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Network:
-        """The network for what was typed."""
+        """Return the network that was typed."""
         try:
             return ip_network(str(value))
         except ValueError as error:

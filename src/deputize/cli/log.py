@@ -1,4 +1,4 @@
-"""The log of both programs: one JSON object a line on standard error, the same for people and collectors."""
+"""The log of both servers: one JSON object a line on standard error, the same for people and collectors."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ from typing import IO
 import structlog
 
 _JSON = json.JSONEncoder(default=repr)
-"""Made once: structlog's own renderer makes one a line, which costs more than the line."""
+"""Made once: structlog's own renderer makes one for each line, which costs more than the line."""
 
 
 def configure_logging() -> None:
@@ -50,10 +50,10 @@ class _LineWriter:
 
 
 class _JsonFormatter(logging.Formatter):
-    """Writes what libraries log in the shape of our own lines."""
+    """Formats the log lines of libraries like our own."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON."""
+        """Return one line of JSON."""
         line = {
             "logger": record.name,
             "event": super().format(record),

@@ -1,6 +1,4 @@
-"""Options that several commands of the authority have: where its data and audit files are, its base URL, an
-environment.
-"""
+"""Options that several commands of the authority share: data and audit folders, base URL, environment."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,16 +14,16 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 BASE_URL_FIX: Final = "name the origin under which users and agents reach the authority, such as --base-url https://auth.example.com"
 ENVIRONMENT = click.option("--environment", "name", required=True, help="Name or id of the environment.")
 _AUDIT_FOLDER: Final = "deputize.audit"
-"""Where click's context remembers the value of `--audit`."""
+"""The key of click's context under which the value of `--audit` is kept."""
 
 
 class DatabaseUrl(click.ParamType[str]):
-    """A folder, or the URL of a PostgreSQL database; becomes a database URL either way."""
+    """A folder, or the URL of a PostgreSQL database; either becomes a database URL."""
 
     name = "FOLDER|URL"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002 - click's signature
-        """The database URL for what was typed."""
+        """Return the database URL that was typed."""
         text = str(value)
         return text if "://" in text else sqlite_url(Path(text))
 
@@ -36,7 +34,7 @@ class BaseUrl(click.ParamType[str]):
     name = "URL"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The origin for what was typed, without a slash at its end."""
+        """Return the origin that was typed, without a slash at its end."""
         given = str(value)
         try:
             origin = parse_origin(given)
@@ -81,6 +79,6 @@ def DATA(command: CommandT) -> CommandT:  # noqa: N802 - used like the options b
 
 
 def audit_directory(database_url: str) -> Path:
-    """The folder of the audit files of the command that is running."""
+    """Return the folder of the audit files of the command that is running."""
     given: Path | None = click.get_current_context().meta.get(_AUDIT_FOLDER)
     return given or (data_folder(database_url) or Path("data")) / "audit"

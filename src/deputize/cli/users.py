@@ -51,7 +51,7 @@ def unlock(username: str, name: str, database_url: str) -> None:
 
 
 async def find_user(operation: Operation, environment: str, username: str) -> User:
-    """The user with that name or id. Raises `click.ClickException` when there is none."""
+    """Return the user with that name or id. Raises `click.ClickException` when there is none."""
     _, found = await operation.read(environment)
     store = operation.store.users
     user = await store.find_user(found.id, username) or await store.find_user_by_id(found.id, username)

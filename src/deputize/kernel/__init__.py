@@ -1,4 +1,4 @@
 """What every other package may use: clock, ids, errors, durations, URIs, redaction.
 
-Imports the standard library only.
+It imports the standard library only.
 """

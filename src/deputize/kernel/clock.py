@@ -8,7 +8,7 @@ class Clock(Protocol):
     """Tells the time as seconds since 1970-01-01T00:00:00Z."""
 
     def now(self) -> float:
-        """The current time in seconds since the epoch."""
+        """Return the current time in seconds since the epoch."""
         ...
 
 
@@ -16,5 +16,5 @@ class SystemClock:
     """The operating system's clock."""
 
     def now(self) -> float:
-        """The current time in seconds since the epoch."""
+        """Return the current time in seconds since the epoch."""
         return time.time()  # noqa: TID251 - this is the one place

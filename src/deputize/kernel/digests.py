@@ -1,7 +1,7 @@
 """Hashes for high-entropy secrets and tokens, and their comparison in constant time.
 
-Only for values this product generates (256 bits and more): a plain SHA-256 of those cannot be guessed.
-Passwords people choose are hashed with Argon2 in the authority.
+Only for values that this product generates (256 bits and more): a plain SHA-256 of those cannot be guessed.
+Passwords that people choose are hashed with Argon2 in the authority.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import hmac
 
 
 def digest(secret: str) -> str:
-    """The hex SHA-256 of a high-entropy secret, as stored at rest."""
+    """Return the hex SHA-256 of a high-entropy secret, as it is stored."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

@@ -15,7 +15,7 @@ _UNITS = {
 }
 _SECONDS = {name: seconds for names, seconds in _UNITS.items() for name in names.split()}
 _WRITTEN = {units.split()[1]: round(seconds * 1e9) for units, seconds in _UNITS.items() if " " in units}
-"""The units' names in the singular, the longest first, in nanoseconds."""
+"""The names of the units in the singular, the longest unit first, with their nanoseconds."""
 _UNLIMITED = frozenset({"unlimited", "infinity", "indefinite", "undefined"})
 _ZERO = frozenset({"zero", "disabled"})
 _PART = re.compile(r"(\d{1,12})\s*([a-z]{1,12})")
@@ -27,7 +27,7 @@ class DurationError(DeputizeError):
 
 
 def parse(text: str) -> float | None:
-    """The duration in seconds; `None` means without limit. Raises `DurationError`."""
+    """Return the duration in seconds; `None` means without limit. Raises `DurationError`."""
     lowered = text.strip().lower()
     if lowered in _UNLIMITED:
         return None
@@ -50,7 +50,9 @@ def parse(text: str) -> float | None:
 
 
 def write(seconds: float) -> str:
-    """The duration in words that `parse` reads, such as "1 hour and 30 minutes"; exact to the nanosecond."""
+    """Return the duration in words that `parse` reads, such as "1 hour and 30 minutes"; exact to the
+    nanosecond.
+    """
     parts: list[str] = []
     left = round(seconds * 1e9)
     for name, nanoseconds in _WRITTEN.items():

@@ -11,7 +11,7 @@ Made = TypeVar("Made")
 
 
 class DeputizeError(Exception):
-    """Root of every error this product raises on purpose."""
+    """The root of every error that this product raises on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Position:
         return f"{place} at {self.pointer}" if self.pointer else place
 
     def below(self, *parts: str | int) -> "Position":
-        """The position of a member of the value here, or of a member of that."""
+        """Return the position of a member of the value at this one, or of a member of that."""
         return Position(self.file, join(self.pointer, *parts))
 
 
@@ -36,7 +36,9 @@ class ConfigurationError(DeputizeError):
     """Something an operator wrote is wrong. Says where, why, and what to do about it."""
 
     def __init__(self, position: Position, reason: str, fix: str = "") -> None:
-        """`reason` is a full clause without a closing dot; `fix` tells the operator what to change."""
+        """Describe the `reason`, a full clause without a closing dot; `fix` tells the operator what to
+        change.
+        """
         self.position = position
         self.reason = reason
         self.fix = fix
@@ -44,7 +46,7 @@ class ConfigurationError(DeputizeError):
 
     @property
     def errors(self) -> "Sequence[ConfigurationError]":
-        """The single errors it stands for: itself, unless there are several."""
+        """The single errors that this one stands for: itself, unless there are several."""
         return (self,)
 
 
@@ -55,7 +57,7 @@ class ConfigurationErrors(ConfigurationError):
     """
 
     def __init__(self, errors: Iterable[ConfigurationError]) -> None:
-        """At least one; those that say the same are taken once."""
+        """Join at least one error; equal ones count once."""
         self._errors = tuple({str(each): each for error in errors for each in error.errors}.values())
         first = self._errors[0]
         super().__init__(first.position, first.reason, first.fix)
@@ -69,12 +71,12 @@ class ConfigurationErrors(ConfigurationError):
 
 @dataclass(slots=True)
 class Faults:
-    """The errors met so far by something that goes on after each, to report all of them at once."""
+    """Collects the errors of something that goes on after each, to report all of them at once."""
 
     found: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
 
     def attempt(self, act: Callable[Given, Made], *given: Given.args, **named: Given.kwargs) -> Made | None:
-        """What `act` returns; `None` when it raises a `ConfigurationError`, which is noted."""
+        """Return what `act` returns; `None` when it raises a `ConfigurationError`, which is noted."""
         try:
             return act(*given, **named)
         except ConfigurationError as error:
@@ -82,11 +84,11 @@ class Faults:
             return None
 
     def error(self) -> ConfigurationError:
-        """What was noted, at least one error, to be raised."""
+        """The noted errors as one to raise; at least one must be noted."""
         errors = ConfigurationErrors(self.found)
         return errors if len(errors.errors) > 1 else errors.errors[0]
 
     def raise_any(self) -> None:
-        """Raise what was noted, if anything was."""
+        """Raise the noted errors, if there are any."""
         if self.found:
             raise self.error()

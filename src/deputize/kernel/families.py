@@ -1,4 +1,4 @@
-"""Families: what the program has several of, its own in a literal tuple, others' through entry points."""
+"""Families of exchangeable parts: Deputize's own in a literal tuple, those of packages by entry point."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -15,19 +15,19 @@ Member = TypeVar("Member")
 
 @dataclass(frozen=True)
 class Family(Generic[Member]):
-    """Own members in the order a reader wants, then those of installed packages, by package and name."""
+    """Deputize's own members in the order a reader wants, then those of packages, by package and name."""
 
     group: str
     """The entry-point group through which packages add members."""
     own: tuple[Member, ...]
     names: Callable[[Member], tuple[str, ...]]
-    """The names a member is known by, the preferred one first."""
+    """Returns the names of a member, the preferred one first."""
     flaw: Callable[[object], str]
-    """What keeps an object from being a member, as a clause; "" when nothing does."""
+    """Returns what keeps an object from being a member, as a clause; "" when nothing does."""
 
     @cached_property
     def members(self) -> tuple[Member, ...]:
-        """All of them; entry points are imported when this is first read.
+        """All members; entry points are imported when this is first read.
 
         Raises `ConfigurationError` for each that cannot be imported, is no member, or has a name that is
         taken: no package changes what another one, or Deputize itself, provides.
@@ -45,7 +45,7 @@ class Family(Generic[Member]):
 
     @cached_property
     def by_name(self) -> Mapping[str, Member]:
-        """The members under each of their names. Raises as `members`."""
+        """The members by each of their names. Raises `ConfigurationError` as `members` does."""
         return {name: member for member in self.members for name in self.names(member)}
 
     def _load(self, entry: EntryPoint, owners: Mapping[str, str]) -> Member:
@@ -68,7 +68,7 @@ class Family(Generic[Member]):
 
 
 def entry_points(group: str) -> EntryPoints:
-    """The entry points of `group` that installed packages declare."""
+    """Return the entry points of `group` that installed packages declare."""
     return _scan_packages(tuple(sys.path)).select(group=group)
 
 
@@ -80,7 +80,7 @@ def _scan_packages(_path: tuple[str, ...]) -> EntryPoints:
 
 
 def instance_of(kind: type[object]) -> Callable[[object], str]:
-    """The `flaw` of families whose members are all of one class."""
+    """Return the `flaw` of a family whose members are all of one class."""
 
     def flaw(found: object) -> str:
         return "" if isinstance(found, kind) else f"it is no {kind.__name__}"
@@ -89,7 +89,7 @@ def instance_of(kind: type[object]) -> Callable[[object], str]:
 
 
 def having(*attributes: str) -> Callable[[object], str]:
-    """The `flaw` of families whose members have these attributes, whatever class they are of."""
+    """Return the `flaw` of a family whose members have these attributes, whatever their class."""
 
     def flaw(found: object) -> str:
         lacking = [name for name in attributes if not hasattr(found, name)]

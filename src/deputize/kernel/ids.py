@@ -12,54 +12,53 @@ SEGMENT_LENGTH = 30
 
 
 def new_id() -> str:
-    """A random UUID in its 36-character form; ids are public, never a credential."""
+    """Return a random UUID in its 36-character form; ids are public, never a credential."""
     return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
 
 
 def is_id(text: str) -> bool:
-    """Whether `text` looks like what `new_id` makes."""
+    """Whether `text` has the form of what `new_id` returns."""
     return len(text) == 36 and all(character in "0123456789abcdef-" for character in text)
 
 
 def new_token() -> str:
-    """A URL-safe bearer value with 256 bits of entropy (codes, refresh tokens, cookies)."""
+    """Return a URL-safe bearer value with 256 bits of entropy (codes, refresh tokens, cookies)."""
     return secrets.token_urlsafe(32)
 
 
 def new_term() -> str:
-    """A random term of an agent, resource, policy or user (`oauth.lineage`): `TERM_LENGTH` characters of the
-    base64url alphabet.
+    """Return a random term of an agent, resource, policy or user (`oauth.lineage`).
+
+    It has `TERM_LENGTH` characters of the base64url alphabet.
     """
     return secrets.token_urlsafe(6)
 
 
 def new_segment(agent_term: str, resource_term: str) -> str:
-    """A segment of a token's `jti`: the terms of the agent it is issued to and of its resource, and 84 random
-    bits.
-    """
+    """Return a segment of a token's `jti`: the terms of its agent and its resource, and 84 random bits."""
     return agent_term + resource_term + secrets.token_urlsafe(11)[: SEGMENT_LENGTH - 2 * TERM_LENGTH]
 
 
 def new_secret() -> str:
-    """A client or resource secret: 64 characters of the unreserved URI alphabet (over 380 bits)."""
+    """Return a client or resource secret: 64 characters of the unreserved URI alphabet (over 380 bits)."""
     return "".join(secrets.choice(SECRET_ALPHABET) for _ in range(SECRET_LENGTH))
 
 
 def random_bytes(count: int) -> bytes:
-    """Key material and nonces."""
+    """Return `count` random bytes, for keys and nonces."""
     return secrets.token_bytes(count)
 
 
 class TransactionIds:
-    """Ids that tie log lines and records of one exchange together: unique, cheap, never a credential."""
+    """Ids that connect the log lines and records of one exchange: unique, cheap, never a credential."""
 
     __slots__ = ("_numbers", "_prefix")
 
     def __init__(self) -> None:
-        """A prefix of 80 random bits tells processes apart; a counter tells exchanges apart."""
+        """Draw a prefix of 80 random bits, which tells processes apart; a counter tells exchanges apart."""
         self._prefix = secrets.token_hex(10)
         self._numbers = itertools.count(1)
 
     def new(self) -> str:
-        """The next id."""
+        """Return the next id."""
         return f"{self._prefix}-{next(self._numbers)}"

@@ -6,24 +6,24 @@ from deputize.kernel.values import JsonValue
 
 
 class Absent:
-    """What a pointer yields where there is no value; distinct from JSON null."""
+    """The type of what a pointer yields where there is no value; distinct from JSON null."""
 
 
 ABSENT = Absent()
 
 
 def resolve(document: JsonValue, pointer: str) -> JsonValue | Absent:
-    """The value at `pointer` ("" is the whole document, "/aud/0" an element), or `ABSENT`."""
+    """Return the value at `pointer` ("" is the whole document, "/aud/0" an element), or `ABSENT`."""
     return follow(document, split(pointer))
 
 
 def split(pointer: str) -> tuple[str, ...]:
-    """The member names and indices of `pointer`, unescaped, for `follow`."""
+    """Return the member names and indices of `pointer`, unescaped, for `follow`."""
     return tuple(part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:])
 
 
 def follow(document: JsonValue, parts: Iterable[str]) -> JsonValue | Absent:
-    """The value at a pointer that was `split` once and is followed often, or `ABSENT`."""
+    """Return the value at a pointer that was `split` once and is followed often, or `ABSENT`."""
     value: JsonValue = document
     for part in parts:
         if isinstance(value, Mapping):
@@ -44,10 +44,10 @@ def follow(document: JsonValue, parts: Iterable[str]) -> JsonValue | Absent:
 
 
 def join(pointer: str, *parts: str | int) -> str:
-    """`pointer` extended by member names or indices, escaped."""
+    """Return `pointer` extended by member names or indices, escaped."""
     return pointer + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def parent(pointer: str) -> str:
-    """The pointer to what holds the member or element at `pointer`; of "" it is "" again."""
+    """Return the pointer to the parent of the value at `pointer`; of "" it is "" again."""
     return pointer.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""Keeps secrets out of text that people read."""
+"""Masks secrets in text that people read."""
 
 import re
 
@@ -13,14 +13,14 @@ MASK = "*****"
 
 
 def redact(text: str) -> str:
-    """`text` with bearer values, credentials and JWTs masked."""
+    """Return `text` with bearer values, credentials and JWTs masked."""
     if _BEFORE_SECRETS.search(text):  # most texts are ids: one quick look tells that `_TOKENS` cannot match
         text = _TOKENS.sub(rf"\1{MASK}", text)
     return _JWT.sub(MASK, text) if "eyJ" in text else text
 
 
 def printable(text: str, limit: int = 256) -> str:
-    """`text` cut to `limit` characters with control characters escaped, so that it cannot forge log lines."""
+    """Cut `text` to `limit` characters and escape control characters, so that it cannot forge log lines."""
     text = text[:limit]
     if text.isprintable():  # which none of `_CONTROL` is
         return text

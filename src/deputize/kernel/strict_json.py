@@ -3,7 +3,7 @@
 The standard library takes the last of duplicate keys, accepts NaN, UTF-16, a byte-order mark and lone
 surrogates, and raises `RecursionError` on depth. A security decision on such a text can differ from what the
 next program reads, so all of them are refused here (RFC 8259 sections 4, 8.1; RFC 7493 sections 2.1, 2.3).
-Integers beyond 2^53 are not: identifiers of 64 bits are common, and whoever passes a text on passes its
+Integers beyond 2^53 are accepted: identifiers of 64 bits are common, and a text is passed on as its own
 bytes.
 """
 
@@ -28,7 +28,7 @@ class JsonError(DeputizeError):
 
 
 def loads(text: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> JsonValue:
-    """Parse UTF-8 JSON `text` of at most `max_size` bytes nested at most `max_depth` deep, or raise
+    """Parse UTF-8 JSON `text` of at most `max_size` bytes, nested at most `max_depth` deep. Raises
     `JsonError`.
     """
     if len(text) > max_size:
@@ -43,10 +43,10 @@ def loads(text: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) 
 
 
 def loads_members(text: bytes, names: frozenset[str], *, max_size: int = MAX_SIZE) -> dict[str, JsonValue]:
-    """Those of `names` that the object `text` holds, each once, also where `loads` refuses the rest of it.
+    """Return those of `names` that the object `text` holds once, also where `loads` refuses the rest of it.
 
-    A value that is a container, too long an integer or no Unicode text comes as `None`. Empty where no object
-    can be read.
+    A value that is a container, too long an integer or not Unicode text comes as `None`. Empty where no
+    object can be read.
     """
     if len(text) > max_size:
         return {}
@@ -69,7 +69,7 @@ class _Members(list[tuple[str, JsonValue]]):
 
 
 def _parsed(decoded: str) -> JsonValue:
-    """As the decoder's `decode`, which looks for blanks around the text by two regular expressions."""
+    """Decode as the decoder's `decode` does, without its two regular expressions for blanks at the ends."""
     text = decoded.rstrip(_BLANKS)
     decoder = _WARY_DECODER if "\\u0000" in text else _DECODER
     value, end = decoder.raw_decode(text, len(text) - len(text.lstrip(_BLANKS)))
@@ -101,7 +101,9 @@ def _has_lone_surrogate(decoded: str) -> bool:
 
 
 def _is_shallow(text: str, max_depth: int) -> bool:
-    """Counts brackets outside strings; cheap texts, with fewer brackets than the limit, are waved through."""
+    """Whether brackets outside strings nest at most `max_depth` deep; a text with few brackets is not
+    scanned.
+    """
     if text.count("[") + text.count("{") <= max_depth:
         return True
     depth = 0

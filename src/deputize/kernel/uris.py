@@ -1,4 +1,4 @@
-"""Request targets and origins: one reading of a path, decided once, before any condition sees it."""
+"""Request targets, origins and resource identifiers: a path is read once, before any condition sees it."""
 
 import re
 from typing import NamedTuple
@@ -13,7 +13,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class UriError(DeputizeError):
-    """A URI or request target that is malformed, or that programs would read differently."""
+    """A URI or request target is malformed, or programs would read it differently."""
 
 
 class Origin(NamedTuple):
@@ -25,7 +25,7 @@ class Origin(NamedTuple):
 
     @property
     def authority(self) -> str:
-        """`host[:port]` as a Host header carries it: default ports are left out, IPv6 is bracketed."""
+        """The `host[:port]` of a Host header: default ports are left out, IPv6 is bracketed."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if DEFAULT_PORTS[self.scheme] == self.port else f"{host}:{self.port}"
 
@@ -34,7 +34,7 @@ class Origin(NamedTuple):
 
 
 def parse_origin(uri: str) -> Origin:
-    """The origin of an absolute http(s) URI; path and query are ignored. Raises `UriError`."""
+    """Return the origin of an absolute http(s) URI; path and query are ignored. Raises `UriError`."""
     try:
         parts = urlsplit(uri)
         port = parts.port
@@ -55,7 +55,8 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]")
 
 
 def normalise_resource(identifier: str) -> str:
-    """The one spelling of a resource identifier: two name the same resource exactly when these are equal.
+    """Return the one spelling of a resource identifier: two name the same resource exactly when these are
+    equal.
 
     RFC 3986 section 6.2.2 (case of scheme and host, percent-encoding, dot segments) and 6.2.3 (the scheme's
     default port, an empty path is "/") decide, and nothing beyond them: a slash that ends a path stays, and
@@ -80,12 +81,12 @@ def normalise_resource(identifier: str) -> str:
 
 
 def is_same_resource(one: str, other: str) -> bool:
-    """Whether two resource identifiers are equal as `normalise_resource` says."""
+    """Whether two resource identifiers have the same spelling after `normalise_resource`."""
     return one == other or normalise_resource(one) == normalise_resource(other)
 
 
 def _decode_unreserved(text: str) -> str:
-    """`text` with upper-case percent-encoding, and none of characters that need none (RFC 3986 section
+    """Return `text` with upper-case percent-encoding, and only of characters that need it (RFC 3986 section
     2.3).
     """
     if "%" not in text:
@@ -99,7 +100,7 @@ def _decode_unreserved(text: str) -> str:
 
 
 def _remove_dot_segments(path: str) -> str:
-    """`path`, empty or beginning with "/", after RFC 3986 section 5.2.4."""
+    """Remove the dot segments of `path`, which is empty or begins with "/" (RFC 3986 section 5.2.4)."""
     if "/." not in path:
         return path
     kept: list[str] = []
@@ -120,8 +121,10 @@ _SERIALISED_ORIGIN = re.compile(
 
 
 def normalise_origin(text: str) -> str | None:
-    """The one spelling of a web origin (RFC 6454 section 6): lower case, without the scheme's default port,
-    and `null` as it is. `None` for all else, also for an origin with a path, and for several.
+    """Return the one spelling of a web origin (RFC 6454 section 6): lower case, without the scheme's default
+    port.
+
+    `null` stays as it is. `None` for all else, also for an origin with a path, and for several.
     """
     parts = _SERIALISED_ORIGIN.fullmatch(text)
     if parts is None:
@@ -136,9 +139,7 @@ def is_loopback_host(host: str) -> bool:
 
 
 class Target(NamedTuple):
-    """A request target split into `path` (starts with "/") and `query` (`None` without "?"), both as
-    received.
-    """
+    """A request target split into `path` (starts with "/") and `query` (`None` without "?"), as received."""
 
     path: str
     query: str | None
@@ -151,10 +152,10 @@ def parse_target(raw: bytes) -> Target:
     """Split an origin-form target (RFC 9112 section 3.2.1), refusing paths that servers normalise
     differently.
 
-    Refused: anything but printable ASCII, a fragment, a backslash, bad percent encoding, dot segments (also
-    encoded, and with parameters, which some servers drop before they resolve dots), empty inner segments, and
-    encoded slashes, backslashes, control characters (patterns do not see beyond a line break) and bytes that
-    are not UTF-8.
+    Raises `UriError` for anything but printable ASCII, a fragment, a backslash, bad percent encoding, dot
+    segments (also encoded, and with parameters, which some servers drop before they resolve dots), empty
+    inner segments, and encoded slashes, backslashes, control characters (patterns do not see beyond a line
+    break) and bytes that are not UTF-8.
     """
     if not _TARGET.fullmatch(raw) or not raw.startswith(b"/") or b"#" in raw:
         raise UriError("the request target is not a plain absolute path")

@@ -1,4 +1,4 @@
-"""Texts that a client keeps for us, which it can neither read nor change nor use for another purpose."""
+"""Encrypted texts that clients keep for us, and can neither read nor change nor use for another purpose."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from deputize.kernel.ids import random_bytes
 
 MIN_SECRET: Final = 32
-"""Bytes of a secret that sealing keys are derived from."""
+"""The fewest bytes of a secret that sealing keys are derived from."""
 _NONCE = 12
 
 
@@ -21,13 +21,13 @@ class TextSeal:
     """Seals and opens short texts with AES-256-GCM under keys derived by HKDF-SHA-256 (RFC 5869)."""
 
     def __init__(self, secrets: Callable[[], Sequence[bytes]]) -> None:
-        """`secrets` yields those in force, of `MIN_SECRET` bytes or more each: the first seals, all open."""
+        """Use what `secrets` returns, each of `MIN_SECRET` bytes or more: the first seals, all open."""
         self._secrets = secrets
 
     def seal(self, text: str, binding: bytes) -> str:
         """Encrypt `text`, which is ASCII, so that it only opens with the same `binding`.
 
-        The result is visible ASCII, about 4/3 as long plus 38 characters.
+        Returns visible ASCII, about 4/3 as long plus 38 characters.
         """
         nonce = random_bytes(_NONCE)
         sealed = _cipher(self._secrets()[0]).encrypt(nonce, text.encode("ascii"), binding)

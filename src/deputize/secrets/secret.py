@@ -1,4 +1,4 @@
-"""Secrets as stores hand them out, the protocols of stores and formats, and what goes wrong."""
+"""Secrets, the protocols of stores and formats, and their errors."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
@@ -16,7 +16,7 @@ class GenericSecret:
     value: bytes = field(repr=False)
 
     def text(self) -> str:
-        """The secret as UTF-8 text. Raises `UnicodeDecodeError`."""
+        """Return the secret as UTF-8 text. Raises `UnicodeDecodeError`."""
         return self.value.decode("utf-8")
 
 
@@ -36,10 +36,10 @@ Secret = GenericSecret | CryptoKey
 
 
 class SecretError(DeputizeError):
-    """A secret could not be had. Names the store, the id, where the store looked and why; never the value."""
+    """A secret cannot be read. Names the store, the id, where the store looked and why; never the value."""
 
     def __init__(self, store: str, secret_id: str, location: str, reason: str) -> None:
-        """`location` is a variable or file name; `reason` a clause without a closing dot."""
+        """Describe where: `location` is a variable or file name, `reason` a clause without a closing dot."""
         self.store = store
         self.secret_id = secret_id
         self.location = location
@@ -48,7 +48,7 @@ class SecretError(DeputizeError):
 
 
 class FormatError(DeputizeError):
-    """The stored bytes are not what the format expects; the reason never quotes them."""
+    """The stored bytes do not have the expected format; the reason never quotes them."""
 
 
 @runtime_checkable
@@ -72,19 +72,19 @@ class SecretStore(Protocol):
     """Finds secrets by id."""
 
     def find(self, secret_id: str) -> Secret | None:
-        """Find the secret; `None` when this store has none of that id.
+        """Return the secret with that id; `None` when this store has none.
 
-        Raises `SecretError` when it has one it cannot read.
+        Raises `SecretError` when it has one that it cannot read.
         """
         ...
 
     def place(self, secret_id: str) -> str:
-        """Where this store looks for `secret_id`, for error texts."""
+        """Return where this store looks for `secret_id`, for error messages."""
         ...
 
 
 def generic_secret(store: SecretStore, secret_id: str) -> GenericSecret:
-    """Find the bytes kept under `secret_id`. Raises `SecretError`."""
+    """Return the bytes stored under `secret_id`. Raises `SecretError`."""
     secret = _find(store, secret_id)
     if isinstance(secret, GenericSecret):
         return secret
@@ -93,7 +93,7 @@ def generic_secret(store: SecretStore, secret_id: str) -> GenericSecret:
 
 
 def crypto_key(store: SecretStore, secret_id: str) -> CryptoKey:
-    """Find the key or certificates kept under `secret_id`. Raises `SecretError`."""
+    """Return the key or certificates stored under `secret_id`. Raises `SecretError`."""
     secret = _find(store, secret_id)
     if isinstance(secret, CryptoKey):
         return secret

@@ -1,4 +1,4 @@
-"""`<topic>.audit.json` in a directory: one JSON object a line."""
+"""Appends to `<topic>.audit.json` in a directory: one JSON object a line."""
 
 import os
 import re
@@ -16,37 +16,36 @@ from deputize.audit.trail import Batch, Buffering, Durability, Trail
 from deputize.kernel.clock import Clock
 
 _APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""A symbolic link would have the gateway write to, and open to others, a file of somebody's choice.
+"""How files are opened.
 
-A pipe would block for ever.
+A symbolic link would have the gateway write to, and open to others, a file of somebody's choice. A pipe would
+block for ever.
 """
 
 _LOOK_SECONDS: Final = 0.01
-"""How long a file that was moved goes on getting records; of one that was removed they are gone with it."""
+"""Seconds for which a moved file goes on getting records; those written to a removed one are lost."""
 
 
 _SET_ASIDE: Final = re.compile(r"-(\d{4}\.\d\d\.\d\d-\d\d\.\d\d\.\d\d)(?:\.(\d{3,}))?")
-"""What is appended to the name of a file: when (UTC), and which of that second."""
+"""The suffix of a file that was set aside: when (UTC), and which of that second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """When a file is full, and how many full ones are kept."""
+    """When a file is full, and how many full files are kept."""
 
     clock: Clock
     max_file_size: int
-    """Bytes; a batch that would go beyond begins a new file."""
+    """The size in bytes; a batch that would exceed it begins a new file."""
     kept_files: int = 0
-    """0 keeps them all."""
+    """How many files that were set aside are kept; 0 keeps them all."""
 
     def is_due(self, size: int, addition: int) -> bool:
-        """Whether `addition` bytes go to a new file rather than behind the `size` bytes that stand in this
-        one.
-        """
+        """Whether `addition` bytes would make the file, of `size` bytes, too large."""
         return size > 0 and size + addition > self.max_file_size
 
     def set_aside(self, path: Path) -> None:
-        """Give the file a name that says when (UTC), and remove the oldest ones beyond those kept.
+        """Rename the file to a name with the time (UTC), and remove the oldest ones beyond those kept.
 
         Raises `OSError`.
         """
@@ -56,9 +55,8 @@ class Rotation:
                 old.unlink(missing_ok=True)
 
     def _reserve_name(self, path: Path) -> Path:
-        """A name behind all others, which nobody else can take any more.
-
-        An empty file of ours, which the rename replaces.
+        """Create an empty file under a name after all others, which nobody else can take and the rename
+        replaces.
         """
         moment = datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y.%m.%d-%H.%M.%S")
         number = max((number + 1 for other, number, _ in _find_set_aside(path) if other == moment), default=0)
@@ -73,9 +71,9 @@ class Rotation:
 
 
 def _find_set_aside(path: Path) -> list[tuple[str, int, Path]]:
-    """Moment, number and name of the files that were set aside, oldest first.
+    """Return moment, number and name of the files that were set aside, oldest first.
 
-    Others are none of our business, whatever their names.
+    Files with other names do not count.
     """
     found: list[tuple[str, int, Path]] = []
     for each in path.parent.iterdir():
@@ -90,14 +88,14 @@ def _find_set_aside(path: Path) -> list[tuple[str, int, Path]]:
 
 
 class AppendedFile:
-    """Appends to a path, and opens it anew when the file was moved or removed: any log rotation works."""
+    """Appends to a path, and opens it again when the file was moved or removed: any log rotation works."""
 
     def __init__(
         self, path: Path, permissions: int, rotation: Rotation | None, *, durable: bool = False
     ) -> None:
-        """`permissions` are Unix permission bits, given to a file when it is created.
+        """Give a file the Unix `permissions` when it is created.
 
-        `durable`: no file is left before the disk has it.
+        With `durable`, no file is closed before the disk has its content.
         """
         self.path = path
         self._permissions = permissions
@@ -124,7 +122,7 @@ class AppendedFile:
         return written
 
     def syncing(self) -> Callable[[], None]:
-        """What waits, in a thread, until the disk has everything written so far. Raises `OSError`."""
+        """Return what waits in a thread until the disk has everything written so far, or raises `OSError`."""
         return partial(_sync, os.dup(self._current()))
 
     def close(self) -> None:
@@ -137,7 +135,7 @@ class AppendedFile:
                 os.close(descriptor)
 
     def _current(self) -> int:
-        """The open file at the path, looked for every `_LOOK_SECONDS`, and at each write if durable."""
+        """Return the open file at the path, checked every `_LOOK_SECONDS`, or at each write if durable."""
         now = time.monotonic()
         if self._descriptor is not None and now - self._looked < _LOOK_SECONDS and not self._durable:
             return self._descriptor
@@ -181,9 +179,9 @@ class JsonFileSink:
         *,
         durable: bool = False,
     ) -> None:
-        """`directory` is made when absent.
+        """Make `directory` if it is absent.
 
-        `durable`: records can be committed. Raises `OSError` when files cannot be written there now.
+        With `durable`, records can be committed. Raises `OSError` when files cannot be written there now.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self.topics = frozenset(topics)
@@ -205,11 +203,11 @@ class JsonFileSink:
             )
 
     def taker(self, topic: str) -> Publish:
-        """What takes one record of `topic`, for its file."""
+        """Return what takes one record of `topic` for its file."""
         return self._batches[topic].add
 
     def committer(self, topic: str) -> Commit | None:
-        """What brings a record of `topic` onto the disk; `None` unless durable."""
+        """Return what brings a record of `topic` onto the disk; `None` unless durable."""
         return None if self._threads is None else self._batches[topic].commit
 
     async def close(self) -> None:
@@ -222,7 +220,7 @@ class JsonFileSink:
 
 
 def _last_byte(path: Path) -> bytes:
-    """Empty when the file cannot be read.
+    """Return the last byte of a file; b"" when it cannot be read.
 
     A process that was killed may have left its last line unfinished.
     """

@@ -1,4 +1,4 @@
-"""Standard output: one JSON object a line, marked as audit among other log lines, as containers want it."""
+"""Standard output: one JSON object a line, marked as audit among other log lines, as containers expect it."""
 
 import errno
 import os
@@ -12,13 +12,13 @@ from deputize.audit.records import AuditEvent
 from deputize.audit.trail import Batch, Buffering, Trail
 
 _PIECE: Final = 4096
-"""What a pipe that has room takes without blocking (PIPE_BUF, pipe(7))."""
+"""The bytes that a pipe with room takes without blocking (PIPE_BUF, pipe(7))."""
 _PATIENCE_MILLISECONDS: Final = 50
-"""How long whoever reads a full pipe may take before records are kept instead."""
+"""How long a write waits for whoever reads a full pipe, before records are kept for later."""
 
 
 class StdoutSink:
-    """Every record carries `source`, `topic` and `level` beside its own members."""
+    """Writes every record with `source`, `topic` and `level` beside its own members."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class StdoutSink:
         buffering: Buffering | None = None,
         trail: Trail | None = None,
     ) -> None:
-        """`descriptor` is the file descriptor to write to."""
+        """Write to the file descriptor `descriptor`."""
         self.topics = frozenset(topics)
         self._batch = Batch(
             "standard output",
@@ -38,11 +38,11 @@ class StdoutSink:
         )
 
     def taker(self, topic: str) -> Publish:  # noqa: ARG002 - every event knows its topic
-        """What takes one record."""
+        """Return what takes one record."""
         return self._batch.add
 
     def committer(self, topic: str) -> None:  # noqa: ARG002 - of no topic
-        """`None`: what becomes of a record behind a pipe cannot be known."""
+        """Return `None`: what becomes of a record in a pipe cannot be known."""
         return
 
     async def close(self) -> None:
@@ -51,7 +51,7 @@ class StdoutSink:
 
 
 def _write(descriptor: int, data: bytes) -> int:
-    """Write a piece, but do not stand still when nobody reads. Raises `OSError`."""
+    """Write a piece, but do not wait long when nobody reads. Raises `OSError`."""
     ready = select.poll()
     ready.register(descriptor, select.POLLOUT)
     if not ready.poll(_PATIENCE_MILLISECONDS):

@@ -118,12 +118,12 @@ class Connection(WriteFlow):
         self._feed(data)
 
     def eof_received(self) -> bool:
-        """Note that the client sends no more: it has left, unless it still waits for answers (RFC 9112
-        section 9.6).
+        """Note that the client sends no more: it has left, unless it waits for answers (RFC 9112 section
+        9.6).
 
-        Only sending can tell which: an interim answer does no harm, and a client that has left refuses it.
-        Within an answer the next piece tells. While no piece comes, the client counts as having left; at once
-        if it was sent events, because the next may take long.
+        Only sending tells which: an interim answer does no harm, and a client that has left refuses it.
+        Within an answer the next piece tells; while none comes, and at once for a stream of events, it counts
+        as having left.
         """
         if self._listener.secure:
             return False
@@ -398,9 +398,7 @@ class Connection(WriteFlow):
                 self._close()
 
     def _close(self) -> None:
-        """Close the connection.
-
-        While the client may still be sending, close only the writing side first, or a reset would take the
+        """Close; first only the writing side while the client may still be sending, or a reset would take the
         answer from it.
         """
         self._closing = True

@@ -1,4 +1,4 @@
-"""How stored bytes are read as secrets; `FORMATS` are those that a store's `format` can name."""
+"""The formats of stored secrets; `FORMATS` are those that a store's `format` can name."""
 
 from deputize.kernel.families import Family, having
 from deputize.secrets.formats.base64 import Base64Format

@@ -1,4 +1,4 @@
-"""The stored bytes are the Base64 text of the secret."""
+"""The format of secrets stored as Base64 text."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ from deputize.secrets.secret import FormatError, GenericSecret
 
 
 class Base64Format:
-    """Blanks and line breaks around the text are ignored; anything else outside the alphabet is refused."""
+    """Ignores blanks and line breaks around the text; refuses anything else outside the alphabet."""
 
     name: ClassVar[str] = "BASE64"
 

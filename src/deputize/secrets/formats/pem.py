@@ -1,4 +1,4 @@
-"""The stored bytes are PEM blocks (RFC 7468): a private key, certificates, or both."""
+"""The format of PEM blocks (RFC 7468): a private key, certificates, or both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from deputize.secrets.secret import CryptoKey, FormatError
 
 @dataclass(frozen=True, slots=True)
 class PemFormat:
-    """Reads PEM; `password` yields the password of an encrypted key, `None` where no key may be encrypted."""
+    """Reads PEM; `password` returns the password of encrypted keys, `None` where no key may be encrypted."""
 
     password: Callable[[], bytes] | None = field(default=None, repr=False)
 

@@ -1,4 +1,4 @@
-"""The stored bytes are the secret."""
+"""The format of bytes that are the secret itself."""
 
 from typing import ClassVar
 
@@ -6,12 +6,12 @@ from deputize.secrets.secret import FormatError, GenericSecret
 
 
 class PlainFormat:
-    """One line break at the end is not part of the secret: editors and `echo` add it, nobody sees it."""
+    """Drops one line break at the end: editors and `echo` add it, nobody sees it."""
 
     name: ClassVar[str] = "PLAIN"
 
     def decode(self, stored: bytes) -> GenericSecret:
-        """The bytes without a closing line break. Raises `FormatError` when nothing is left."""
+        """Return the bytes without a closing line break. Raises `FormatError` when nothing is left."""
         value = stored.removesuffix(b"\n").removesuffix(b"\r")
         if not value:
             raise FormatError("is empty")
