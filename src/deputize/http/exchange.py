@@ -78,7 +78,7 @@ class Handler(Protocol):
 class Filter(Protocol):
     """Changes an exchange on its way in, its response on the way out, or answers itself."""
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Answer the exchange, usually with what `next` answers.
 
         Either `async def`, or a plain function that returns `next(exchange)`.

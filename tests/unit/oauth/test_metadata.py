@@ -1,3 +1,5 @@
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.grants import GRANTS
 from deputize.oauth.metadata import metadata
 from support.agent_delegation import ENVIRONMENT, ISSUER
 
@@ -29,13 +31,11 @@ def test_says_what_mcp_clients_insist_on():
 
 
 def test_lists_the_grants_methods_and_scopes_there_are():
-    assert DOCUMENT["grant_types_supported"] == [
-        "authorization_code",
-        "client_credentials",
-        "refresh_token",
-        "urn:ietf:params:oauth:grant-type:token-exchange",
-    ]
-    assert DOCUMENT["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post"]
+    assert DOCUMENT["grant_types_supported"] == [grant.grant_type for grant in GRANTS.own]
+    assert "urn:ietf:params:oauth:grant-type:token-exchange" in DOCUMENT["grant_types_supported"]
+    methods = [method.name for method in CLIENT_AUTH_METHODS.own]
+    assert DOCUMENT["token_endpoint_auth_methods_supported"] == methods
+    assert "client_secret_basic" in methods
     assert DOCUMENT["scopes_supported"] == ["openid", "profile", "email", "offline_access", "agent", "test"]
     assert DOCUMENT["id_token_signing_alg_values_supported"] == ["ES256"]
 

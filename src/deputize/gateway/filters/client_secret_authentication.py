@@ -38,7 +38,7 @@ class _ClientSecretFilter:
 class ClientSecretBasicAuthenticationFilter(_ClientSecretFilter):
     """Sets a Basic credential of client id and secret, both form-encoded."""
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Authenticate the request. Raises `SecretError` when the secret is gone."""
         exchange.request.headers.set("Authorization", self._credentials.encoded_basic())
         return next(exchange)
@@ -47,7 +47,7 @@ class ClientSecretBasicAuthenticationFilter(_ClientSecretFilter):
 class ClientSecretPostAuthenticationFilter(_ClientSecretFilter):
     """Appends client id and secret to the form in the request's body."""
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+    async def filter(self, exchange: Exchange, next: Next) -> Response:
         """Authenticate the request.
 
         Raises `SecretError` when the secret is gone, `BodyTooLarge` beyond 64 KiB of form.

@@ -38,7 +38,7 @@ class ConditionEnforcementFilter:
         failure = context.refer_if_set(config.failure_handler, Handler, "failureHandler")
         return cls(context.condition(config.condition, "condition"), failure, context)
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Continue, or refuse."""
         if self._condition.permits(exchange):
             return next(exchange)

@@ -38,7 +38,7 @@ class ConditionalFilter:
             context.refer(config.delegate, Filter, "delegate"),
         )
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Run the delegate, or continue without it. Raises `Undecidable`."""
         if self._condition.selects(exchange):
             return self._delegate.filter(exchange, next)

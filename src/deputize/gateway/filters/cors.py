@@ -93,7 +93,7 @@ class CorsFilter:
             context.refer_if_set(config.failure_handler, Handler, "failureHandler"),
         )
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Pass on what is not cross-origin; else answer the preflight, mark the answer, or refuse.
 
         A request with two origins is refused.

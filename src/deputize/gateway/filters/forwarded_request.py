@@ -44,7 +44,7 @@ class ForwardedRequestFilter:
         """Nothing to look up."""
         return cls(config, context)
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Replace the origin; raises `UriError` when the parts make none."""
         received = exchange.request.origin or Origin("http", "localhost", DEFAULT_PORTS["http"])
         scheme = self._evaluate(self._config.scheme, exchange) or received.scheme

@@ -60,7 +60,7 @@ class HeaderFilter:
         """Nothing to look up."""
         return cls(config, context)
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+    async def filter(self, exchange: Exchange, next: Next) -> Response:
         """Change the request on its way in, or the response on its way out."""
         if self._on_request:
             try:

@@ -43,7 +43,7 @@ class HttpBasicAuthenticationClientFilter:
         )
         return cls(found, encoded=config.url_encode_credentials)
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Authenticate the request. Raises `SecretError` when the password is gone."""
         exchange.request.headers.set("Authorization", self._credential())
         return next(exchange)

@@ -44,7 +44,7 @@ class McpAuditFilter:
         publish, clock = service.publisher(MCP), context.instance.clock
         return _WithoutRecording() if publish is None else cls(publish, clock, service.committer(MCP))
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+    async def filter(self, exchange: Exchange, next: Next) -> Response:
         """Pass on, and look at what comes back without holding it up."""
         decision = decision_on(exchange)
         recording = _McpRecording(self._publish, exchange, decision, self._clock.now())
@@ -159,7 +159,7 @@ class _McpRecording:
 class _WithoutRecording:
     """Passes everything on without recording."""
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         return next(exchange)
 
 

@@ -128,7 +128,7 @@ class McpProtectionFilter:
         context.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
         return cls(config, resource_server)
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+    async def filter(self, exchange: Exchange, next: Next) -> Response:
         """Pass on without the token, or refuse."""
         token = await self._resource_server.authenticate(exchange)
         if isinstance(token, Refusal):

@@ -86,7 +86,7 @@ class McpValidationFilter:
             Rules(frozenset(config.accepted_methods), config.preferred_server_version, config.max_body_size),
         )
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+    async def filter(self, exchange: Exchange, next: Next) -> Response:
         """Pass on with an `McpContext`, or refuse."""
         request = exchange.request
         message = await self._validate(request)

@@ -152,7 +152,7 @@ class OAuth2ResourceServerFilter:
             )
         return cls(config, resolver, SessionBinding(TextSeal(_session_secrets(config, context))), context)
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+    async def filter(self, exchange: Exchange, next: Next) -> Response:
         """Pass on with the `OAuth2Context` as a context, or refuse."""
         token = await self.authenticate(exchange)
         if isinstance(token, Refusal):

@@ -49,7 +49,7 @@ class SwitchFilter:
             _build_cases(config.on_response, "onResponse", context),
         )
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+    async def filter(self, exchange: Exchange, next: Next) -> Response:
         """Divert before or after the rest of the chain, or do nothing. Raises `Undecidable`."""
         diverted = _choose(self._on_request, exchange, None)
         if diverted is not None:

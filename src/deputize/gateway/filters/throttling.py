@@ -63,7 +63,7 @@ class ThrottlingFilter:
         )
         return cls(config.request_grouping_policy, policy, context)
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Pass on, or refuse.
 
         500 where the partition is null or an expression fails, so that nobody slips past the limit.

@@ -29,11 +29,11 @@ class TransactionIdOutboundFilter:
         """Nothing to configure."""
 
     @classmethod
-    def build(cls, config: Config, context: BuildContext) -> Self:  # noqa: ARG003 - every heap type is built alike
+    def build(cls, config: Config, context: BuildContext) -> Self:
         """Nothing to look up."""
         return cls()
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Set the header."""
         counted = exchange.find(SubRequests)
         if counted is None:

@@ -54,7 +54,7 @@ class UriPathRewriteFilter:
                 )
         return cls((old.rstrip("/"), new.rstrip("/")) for old, new in config.mappings.items())
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:  # noqa: A002 - the specification's word
+    async def filter(self, exchange: Exchange, next: Next) -> Response:
         """Rewrite the request's path, and in the answer what points back into the rewritten space."""
         target = exchange.request.target
         exchange.request.target = Target(

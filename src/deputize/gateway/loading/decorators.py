@@ -110,7 +110,7 @@ class RebasedFilter:
         self._origin = base.constant
         self._filter = subject.filter
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:  # noqa: A002 - the specification's word
+    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Set the request's origin and run the filter."""
         exchange.request.origin = self._origin or self._base.find(exchange)
         return self._filter(exchange, next)

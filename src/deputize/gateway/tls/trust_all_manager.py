@@ -12,7 +12,7 @@ class TrustAllManager:
         """Nothing to configure."""
 
     @classmethod
-    def build(cls, config: Config, context: BuildContext) -> TrustManager:  # noqa: ARG003 - every heap type is built alike
+    def build(cls, config: Config, context: BuildContext) -> TrustManager:
         """Warn: whoever stands in between can read and change everything."""
         context.warn(
             "", "TrustAllManager believes every certificate", "use a SecretsTrustManager outside of tests"

@@ -39,6 +39,9 @@ def test_every_language_says_everything_with_the_same_placeholders(locale):
     check_translation(language("en").texts, language(locale).texts)
     for step in STEPS.own:
         texts = read_step_texts(step.package, step.name)
+        assert locale in texts, (
+            f"{step.name}.toml has no table [{locale}]: a step in this tree says its texts in {', '.join(LOCALES)}"
+        )
         check_translation(texts["en"], texts[locale])
 
 

@@ -44,8 +44,8 @@ class _Steps(DocumentPart):
     @model_validator(mode="after")
     def _is_one_step(self) -> Self:
         if sum(getattr(self, name) is not None for name in type(self).model_fields) != 1:
-            *others, last = type(self).model_fields
-            raise ValueError(f"needs exactly one of {', '.join(others)} and {last}, such as login: {{}}")
+            names = ", ".join(sorted(type(self).model_fields))
+            raise ValueError(f"needs exactly one of {names}, such as login: {{}}")
         return self
 
 

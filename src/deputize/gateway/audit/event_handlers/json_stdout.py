@@ -17,7 +17,7 @@ class JsonStdoutAuditEventHandler:
         """What every event handler has."""
 
     @classmethod
-    def build(cls, config: Config, context: BuildContext, key: str, *, strict: bool) -> AuditSink:  # noqa: ARG003 - every event handler is built alike
+    def build(cls, config: Config, context: BuildContext, key: str, *, strict: bool) -> AuditSink:
         """Make the sink; it has no disk, so that `strict` makes no difference."""
         buffering = config.buffering.to_buffering()
         return StdoutSink(config.topics, buffering=buffering, trail=context.registry.trail)
