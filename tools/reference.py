@@ -9,7 +9,7 @@ import inspect
 import json
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -39,6 +39,7 @@ from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.secrets import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
 from deputize.gateway.tls import TLS_OBJECTS
+from deputize.oauth.grants import GRANTS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"
@@ -251,6 +252,7 @@ def _default(field: FieldInfo) -> str:
 def _environment_file() -> str:
     sections = [f"# Environment files\n\n{NOTE}\n{inspect.getdoc(objects.EnvironmentFile)}\n"]
     sections.extend(f"## {title}\n\n{inspect.getdoc(model)}\n\n{_table(model)}\n" for title, model in ENTRIES)
+    sections.append(_grants())
     sections.extend(_steps())
     sections.append("## Mappings\n\nWhat `mapping` may name:\n\n| Name | Expression |\n|---|---|")
     return (
@@ -259,10 +261,26 @@ def _environment_file() -> str:
     )
 
 
+def _grants() -> str:
+    """The grants by the words files use, each with the first sentence about it."""
+    rows = [
+        f"| `{grant.word}` | `{grant.grant_type}` | {_cell(_about(grant.handle))} |" for grant in GRANTS.own
+    ]
+    table = "\n".join(["| Word | `grant_type` on the wire | Meaning |", "|---|---|---|", *rows])
+    return (
+        "## agents: grants\n\nThe word for a URN is its last part, in lower case and with `_` for `-`. "
+        f"Packages can add grants.\n\n{table}\n"
+    )
+
+
+def _about(function: Callable[..., object]) -> str:
+    """The first paragraph about the module that a function is from."""
+    return (inspect.getdoc(inspect.getmodule(function)) or "").split(PARAGRAPH)[0]
+
+
 def _steps() -> Iterator[str]:
     """The steps of policies, and their settings where they have any."""
-    about = {step.name: inspect.getdoc(inspect.getmodule(step.submit)) or "" for step in STEPS.own}
-    rows = [f"| `{name}` | {_cell(text.split(PARAGRAPH)[0])} |" for name, text in about.items()]
+    rows = [f"| `{step.name}` | {_cell(_about(step.submit))} |" for step in STEPS.own]
     table = "\n".join(["| Key | Meaning |", "|---|---|", *rows])
     yield (
         "## policies: steps\n\nA step has exactly one key, named like its kind, which holds its settings; "

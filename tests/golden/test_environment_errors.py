@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from deputize.authority.directory.objects.agent import grant_word
 from deputize.authority.environment_file import Application, EnvironmentFileInvalid, apply
 from deputize.authority.signon.steps import STEPS
 from deputize.authority.storage import open_store
@@ -20,7 +19,7 @@ from support.databases import new_database
 FILES = sorted((Path(__file__).parent / "environment").glob("*.yaml"))
 MARK = "#! "
 LISTS = {
-    "{GRANTS}": [grant_word(grant.grant_type) for grant in GRANTS.own],
+    "{GRANTS}": [grant.word for grant in GRANTS.own],
     "{STEPS}": [step.name for step in STEPS.own],
     "{CLIENT_AUTH_METHODS}": [method.name for method in CLIENT_AUTH_METHODS.own],
 }

@@ -32,10 +32,16 @@ _GRANT_LENGTH: Final = 36
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """A grant, if a user is behind the token, and the segments that each issue appended."""
+    """A grant, if a user is behind the token, and the segments that each issue appended.
+
+    It becomes the token's `jti`, by which the token ends with what it rests on: with the user's grant, with a
+    revoked ancestor, with the agents and resources whose terms its segments begin with.
+    """
 
     grant_id: str | None
+    """`None` for a token that an agent has of its own."""
     segments: tuple[str, ...]
+    """What `GrantPorts.new_segment` made, one for each token from the first one to this one."""
 
     @property
     def terms(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from deputize.oauth.parameters import required
 GRANTS: Family[GrantType] = Family(
     "deputize.grants",
     (authorization_code.GRANT, client_credentials.GRANT, refresh_token.GRANT, token_exchange.GRANT),
-    lambda grant: (grant.grant_type,),
+    lambda grant: (grant.grant_type, grant.word),
     instance_of(GrantType),
 )
 
@@ -18,7 +18,7 @@ async def answer(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     """The tokens for a request, by the grant it names. Raises `OAuthError`s only."""
     grant_type = required(request.parameters, "grant_type")
     grant = GRANTS.by_name.get(grant_type)
-    if grant is None:
+    if grant is None or grant.grant_type != grant_type:  # words are for files
         raise UnsupportedGrantType(f"grant_type {grant_type[:128]!r}")
     if grant_type not in request.client.grant_types:
         raise UnauthorizedClient(f"{request.client.name!r} may not use {grant_type}")

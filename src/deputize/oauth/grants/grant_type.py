@@ -3,7 +3,7 @@
 A grant is an asynchronous function from a `TokenRequest`, whose client was authenticated, and the
 `GrantPorts` to a `TokenResponse`. It refuses by raising an `OAuthError`. A package adds one as a `GrantType`
 behind an entry point of the group `deputize.grants`; from then on the metadata names it, environment files
-may grant it to agents, and the token endpoint serves it.
+may grant it to agents, by its last word or in full, and the token endpoint serves it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -41,7 +41,10 @@ class GrantPorts:
     refresh_tokens: RefreshTokens
     token_states: TokenStates
     new_segment: Callable[[str, str], str]
-    """(agent's term, resource's term) to a fresh segment of a `jti`, which begins with them."""
+    """(agent's term, resource's term) to a fresh segment of a `jti`, which begins with them.
+
+    Each token that a grant issues takes one, for the end of its `Lineage`.
+    """
     derive: Callable[[str, int], str]
     """(grant id, generation) to the refresh token of that generation: a keyed hash, stable across restarts.
     """
@@ -77,8 +80,21 @@ class GrantType:
     """A way to get tokens: the `grant_type` on the wire, and the function that answers such requests."""
 
     grant_type: str
+    """A word of RFC 6749, or a URI of your own (RFC 6749 section 4.5)."""
     handle: Handle
     """Called only for clients that were granted this grant type. Raises `OAuthError`s."""
+
+    @property
+    def word(self) -> str:
+        """How files write it (`grant_word`). No two grants share one: an agent would get the other."""
+        return grant_word(self.grant_type)
+
+
+def grant_word(grant_type: str) -> str:
+    """How files write a `grant_type`: the end of a URN in lower case, with underscores; others in full."""
+    if not grant_type.lower().startswith("urn:"):
+        return grant_type
+    return grant_type.rpartition(":")[2].replace("-", "_").lower()
 
 
 def expires_at(resource: Resource, now: float) -> int:

@@ -8,6 +8,7 @@ from deputize.authority.directory.service import open_directory
 from deputize.authority.environment_file import Application, apply
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.storage import open_store
+from deputize.kernel.errors import ConfigurationError
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
 from support.agent_delegation import AGENT, AGENT_ID, AGENT_SECRET
@@ -131,3 +132,14 @@ async def test_an_environment_file_cannot_without_the_package(authority, tmp_pat
         await applied(authority, tmp_path)
     assert "minute" in str(raised.value)
     assert METHOD in str(raised.value)
+
+
+@pytest.mark.parametrize("grant_type", ["urn:acme:token-exchange", "urn:acme:Client-Credentials"])
+def test_a_grant_that_files_would_take_for_another_stops_the_start(package, tmp_path, grant_type):
+    module = tmp_path / "site" / f"{PACKAGE}.py"
+    module.write_text(module.read_text("utf-8").replace(GRANT_TYPE, grant_type), "utf-8")
+    with pytest.raises(ConfigurationError) as raised:
+        _ = GRANTS.members
+    word = grant_type.rpartition(":")[2].lower().replace("-", "_")
+    assert f"Deputize itself provides {word!r} already" in str(raised.value)
+    assert f"repair or remove {PACKAGE}" in str(raised.value)

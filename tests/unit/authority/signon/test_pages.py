@@ -40,7 +40,7 @@ def test_every_language_says_everything_with_the_same_placeholders(locale):
     for step in STEPS.own:
         texts = read_step_texts(step.package, step.name)
         assert locale in texts, (
-            f"{step.name}.toml has no table [{locale}]: a step in this tree says its texts in {', '.join(LOCALES)}"
+            f"{step.name}.toml has no table [{locale}]: the steps of this tree speak {', '.join(LOCALES)}"
         )
         check_translation(texts["en"], texts[locale])
 

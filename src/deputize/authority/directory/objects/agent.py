@@ -15,27 +15,21 @@ from deputize.authority.directory.objects.directory_object import (
 from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
+from deputize.oauth.grants.grant_type import grant_word
 from deputize.oauth.records.settings import AgentSettings, Description, Name
 
 AUTHORIZATION_CODE = "authorization_code"
 
 
-def grant_word(grant_type: str) -> str:
-    """How files write a `grant_type`: the end of a URN, with underscores."""
-    return grant_type.rpartition(":")[2].replace("-", "_")
-
-
 def grant_type_of(word: str) -> str | None:
     """The `grant_type` on the wire that a file writes as `word` or in full; `None`: nothing provides it."""
-    if word in GRANTS.by_name:
-        return word
-    words = {grant_word(grant_type): grant_type for grant_type in reversed(tuple(GRANTS.by_name))}
-    return words.get(word.lower())
+    grant = GRANTS.by_name.get(word) or GRANTS.by_name.get(word.lower())
+    return grant.grant_type if grant else None
 
 
 def _check_grant(word: str, info: ValidationInfo) -> str:
     if info.context is not STORED and grant_type_of(word) is None:
-        raise unknown_name("grant", word, map(grant_word, GRANTS.by_name))
+        raise unknown_name("grant", word, (grant.word for grant in GRANTS.members))
     return word
 
 
@@ -51,8 +45,8 @@ class AgentObject(AgentSettings, AuthenticatingObject):
     enabled: bool = True
     """`false` ends its tokens at once."""
     grants: tuple[Annotated[str, AfterValidator(_check_grant)], ...] = ()
-    """How it gets tokens: `authorization_code`, `client_credentials`, `refresh_token`, `token_exchange`, and
-    those that packages add. The authorization code grant is on whenever there are redirect URIs.
+    """How it gets tokens: words such as `token_exchange`, or a `grant_type` in full. `authorization_code` is on
+    whenever there are redirect URIs.
     """
     redirect_uris: tuple[str, ...] = ()
     """Where users may be sent back to after sign-on; compared character by character."""
