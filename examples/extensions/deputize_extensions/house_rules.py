@@ -13,7 +13,7 @@ class Settings(StepSettings):
 
 def is_due(step, situation):
     """Whether this user has not read them since the request began."""
-    return f"rules-{situation.signed_on.user.id}" not in situation.notes
+    return f"rules-{situation.somebody.user.id}" not in situation.notes
 
 
 def page_values(step, situation, again):
@@ -25,8 +25,8 @@ async def submit(step, situation, language, form, services):
     """Go on once the user says so."""
     if form.get("read") != "yes":
         return Again([Problem(language.text("house_rules.unread"))])
-    services.record("house rules read", situation.environment.id, user_id=situation.signed_on.user.id)
-    return Done(note=f"rules-{situation.signed_on.user.id}")
+    services.record("house rules read", situation.environment.id, user_id=situation.somebody.user.id)
+    return Done(note=f"rules-{situation.somebody.user.id}")
 
 
 HOUSE_RULES = SignOnStep("HOUSE_RULES", "house_rules", __package__, is_due, page_values, submit, Settings)

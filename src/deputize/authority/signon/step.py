@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from deputize.authority.services import Services
 from deputize.authority.signon.pages import Language, Problem
 from deputize.oauth.authorization_request import AuthorizationRequest
-from deputize.oauth.errors import InteractionRequired, OAuthError
+from deputize.oauth.errors import InteractionRequired, OAuthError, ServerError
 from deputize.oauth.records.directory import Environment, Policy, Step
 from deputize.oauth.records.store import Consent, Covers, Session, User
 
@@ -46,6 +46,7 @@ class Situation:
     session: Session | None
     """This browser's, unless it was ended; it may have lapsed."""
     signed_on: SignedOn | None
+    """`None` while somebody has to sign on; steps after that read `somebody`."""
     is_recent: bool
     """Whether that session's sign-on counts for the request (`prompt=login`, `max_age`)."""
     address: str | None
@@ -64,6 +65,16 @@ class Situation:
     def agent_name(self) -> str:
         """The name of the agent that sent the user here; empty for the account page."""
         return self.request.client.name if self.request else ""
+
+    @property
+    def somebody(self) -> SignedOn:
+        """Who is signed on; every step but `login` may expect it, for signing on comes first in any policy.
+
+        Raises `ServerError` when nobody is.
+        """
+        if self.signed_on is None:
+            raise ServerError(f"a step of the policy {self.policy.name!r} came before anybody signed on")
+        return self.signed_on
 
     @property
     def preferred_language(self) -> str | None:

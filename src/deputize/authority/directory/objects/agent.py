@@ -45,8 +45,8 @@ class AgentObject(AgentSettings, AuthenticatingObject):
     enabled: bool = True
     """`false` ends its tokens at once."""
     grants: tuple[Annotated[str, AfterValidator(_check_grant)], ...] = ()
-    """How it gets tokens: words such as `token_exchange`, or a `grant_type` in full. `authorization_code` is on
-    whenever there are redirect URIs.
+    """How it gets tokens: words such as `token_exchange`, or a `grant_type` in full. `authorization_code` is
+    on whenever there are redirect URIs.
     """
     redirect_uris: tuple[str, ...] = ()
     """Where users may be sent back to after sign-on; compared character by character."""

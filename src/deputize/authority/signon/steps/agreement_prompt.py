@@ -83,7 +83,7 @@ def is_due(step: Step, situation: Situation) -> bool:
     The latter is `prompt=consent`. A disabled agreement is never due. Raises `ServerError` when the agreement
     is gone: nobody can tell what would have to be accepted.
     """
-    request, signed_on = _require_user(situation)
+    request, signed_on = _require_request(situation), situation.somebody
     consents = signed_on.consents_for(request.client.id)
     policy, agreements = replace(situation.policy, steps=(step,)), situation.environment.agreements
     try:
@@ -153,16 +153,14 @@ async def submit(
     return Done(note=consent.id)
 
 
-def _require_user(situation: Situation) -> tuple[AuthorizationRequest, SignedOn]:
-    if situation.request is None or situation.signed_on is None:
-        raise ServerError(
-            "an agreement is prompted for before anybody signed on, or although no agent asks for anything"
-        )
-    return situation.request, situation.signed_on
+def _require_request(situation: Situation) -> AuthorizationRequest:
+    if situation.request is None:
+        raise ServerError("an agreement is prompted for although no agent asks for anything")
+    return situation.request
 
 
 def _make_prompt(step: Step, situation: Situation) -> _Prompt:
-    request, signed_on = _require_user(situation)
+    request, signed_on = _require_request(situation), situation.somebody
     environment = situation.environment
     agreement = environment.agreements[step.settings["agreement"]]
     text = choose_text(

@@ -25,7 +25,7 @@ class HouseRulesSettings(StepSettings):
 
 
 def is_due(step, situation):
-    return f"rules-{situation.signed_on.user.id}" not in situation.notes
+    return f"rules-{situation.somebody.user.id}" not in situation.notes
 
 
 def page_values(step, situation, again):
@@ -35,8 +35,8 @@ def page_values(step, situation, again):
 async def submit(step, situation, language, form, services):
     if form.get("read") != "yes":
         return Again([Problem(language.text("house_rules.unread"))])
-    services.record("house rules read", situation.environment.id, user_id=situation.signed_on.user.id)
-    return Done(note=f"rules-{situation.signed_on.user.id}")
+    services.record("house rules read", situation.environment.id, user_id=situation.somebody.user.id)
+    return Done(note=f"rules-{situation.somebody.user.id}")
 
 
 HOUSE_RULES = SignOnStep(
