@@ -1,4 +1,3 @@
-"""Benchmarks.
-
-Each measures Deputize and a peer alternately in the same run, because only their ratio means anything.
+"""Benchmarks: each measures Deputize and a peer alternately in the same run, because only their ratio means
+anything.
 """

@@ -1,4 +1,4 @@
-"""The benchmarks by name: what is compared, and which ratios are aimed at."""
+"""The benchmarks by name: what is compared, and the ratios to reach."""
 
 import base64
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What is measured, in one sentence, and how it should come out."""
+    """What is measured, in one sentence, and its goals."""
 
     title: str
     measure: Callable[[Plan, Callable[[str], None]], list[Result]]
@@ -43,7 +43,7 @@ class Benchmark:
 
 
 def gateway(plan: Plan, say: Callable[[str], None]) -> list[Result]:
-    """The use case's route beside a proxy that checks nothing and one that checks the token."""
+    """Measure the use case's route beside a proxy that checks nothing and one that checks the token."""
     subject = deputize(plan.folder)
     with ExitStack() as stack:
         stack.enter_context(subject.authority(measured=False))
@@ -73,7 +73,7 @@ def gateway(plan: Plan, say: Callable[[str], None]) -> list[Result]:
 
 
 def client_credentials(plan: Plan, say: Callable[[str], None]) -> list[Result]:
-    """An agent's token for itself."""
+    """Measure an agent's token for itself."""
     subject = deputize(plan.folder)
     form = {"grant_type": "client_credentials", "scope": "agent"}
     with subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
@@ -83,7 +83,7 @@ def client_credentials(plan: Plan, say: Callable[[str], None]) -> list[Result]:
 
 
 def token_exchange(plan: Plan, say: Callable[[str], None]) -> list[Result]:
-    """A subject and an actor token for one that names both."""
+    """Measure the exchange of a subject and an actor token."""
     subject = deputize(plan.folder)
     with subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
         user, actor, _ = subject.tokens()
@@ -103,7 +103,7 @@ def _tool_call(program: Program, token: str) -> Request:
 
 
 def _require_token(request: Request, *, is_required: bool) -> None:
-    """A fast proxy that lets everybody through would be measured at nothing."""
+    """Raise if the proxy lets everybody through: its speed would mean nothing."""
     if (status(request), status(request.without("Authorization"))) != (200, 401 if is_required else 200):
         raise RuntimeError(f"{request.program.url} does not tell requests with a token from requests without")
 

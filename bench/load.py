@@ -1,4 +1,4 @@
-"""Drives wrk from the second core and reads what it measured."""
+"""Runs wrk on the second core and reads what it measured."""
 
 import re
 import subprocess
@@ -29,14 +29,14 @@ _MEASURED = re.compile(r"deputize rps=([\d.]+) p50=([\d.]+) p99=([\d.]+) count=(
 
 @dataclass(frozen=True)
 class Request:
-    """The one request that is sent over and over, and who answers it."""
+    """The one request that is sent over and over, and the program that answers it."""
 
     program: Program
     body: str
     headers: dict[str, str]
 
     def without(self, header: str) -> "Request":
-        """The same without a header."""
+        """Return the request without a header."""
         return Request(
             self.program, self.body, {name: value for name, value in self.headers.items() if name != header}
         )
@@ -44,17 +44,17 @@ class Request:
 
 @dataclass(frozen=True)
 class Round:
-    """What one round measured."""
+    """The measurements of one round."""
 
     requests_per_second: float
     p50_ms: float
     p99_ms: float
     cpu_us: float
-    """Processor time of the program for one request, in microseconds."""
+    """The program's processor time for one request, in microseconds."""
 
 
 def drive(request: Request, seconds: float, folder: Path) -> Round:
-    """One round of wrk; every answer must be 2xx. Raises `RuntimeError` otherwise."""
+    """Run one round of wrk. Raises `RuntimeError` unless every answer is 2xx."""
     script = folder / "wrk.lua"
     headers = "\n".join(
         f"wrk.headers[{_lua(name)}] = {_lua(value)}" for name, value in request.headers.items()
@@ -88,7 +88,7 @@ def drive(request: Request, seconds: float, folder: Path) -> Round:
 
 
 def status(request: Request) -> int:
-    """What one such request is answered."""
+    """Return the status with which one such request is answered."""
     return httpx2.post(
         request.program.url, content=request.body, headers=request.headers, timeout=10
     ).status_code

@@ -1,6 +1,4 @@
-"""Rounds of several candidates, one after the other and again, so that a machine that drifts drifts for
-all.
-"""
+"""Rounds of several candidates in turn, so that a drift of the machine affects all of them."""
 
 import statistics
 from collections.abc import Callable, Mapping
@@ -14,7 +12,7 @@ WARM_UP_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how often."""
+    """How long and how many rounds to measure."""
 
     rounds: int
     seconds: float
@@ -23,7 +21,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Result:
-    """One candidate's rounds."""
+    """The rounds of one candidate."""
 
     name: str
     rounds: tuple[Round, ...]
@@ -39,7 +37,7 @@ class Result:
         return statistics.median(each.cpu_us for each in self.rounds)
 
     def as_json(self) -> dict[str, object]:
-        """For the results file."""
+        """Return the figures for the results file."""
         return {
             "name": self.name,
             "median_requests_per_second": round(self.requests_per_second),
@@ -49,7 +47,7 @@ class Result:
 
 
 def alternate(plan: Plan, candidates: Mapping[str, Request], say: Callable[[str], None]) -> list[Result]:
-    """A warm-up of each candidate, then `plan.rounds` rounds in turn."""
+    """Warm up each candidate, then run `plan.rounds` rounds in turn."""
     for request in candidates.values():
         drive(request, WARM_UP_SECONDS, plan.folder)
     measured: dict[str, list[Round]] = {name: [] for name in candidates}

@@ -1,6 +1,4 @@
-"""Starts the programs that are measured, each pinned to the first core, and what they lean on, pinned to the
-second.
-"""
+"""Starts the measured programs, pinned to the first core, and those they need, pinned to the second."""
 
 import contextlib
 import os
@@ -32,12 +30,12 @@ class Program:
     """A running program that is measured."""
 
     url: str
-    """What it is asked."""
+    """The URL it is asked for."""
     group: int
-    """The process group of it and its children."""
+    """The process group of the program and its children."""
 
     def cpu_seconds(self) -> float:
-        """Processor time it has used so far: what other programs on the machine do does not show in it."""
+        """Return the processor time used so far; other programs on the machine do not show in it."""
         return sum(map(_ticks, self._members())) / os.sysconf("SC_CLK_TCK")
 
     def _members(self) -> Iterator[list[str]]:
@@ -49,12 +47,14 @@ class Program:
 
 
 def _ticks(fields: list[str]) -> int:
-    """User and system time, of the process and of children it has waited for (proc(5), fields 14 to 17)."""
+    """Return user and system time, of the process and of children it has waited for (proc(5), fields 14 to
+    17).
+    """
     return sum(map(int, fields[11:15]))
 
 
 def free_port() -> int:
-    """A port nobody listens on."""
+    """Return a port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -69,9 +69,9 @@ def running(
     measured: bool,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The program while it runs: on the measured core or beside the load.
+    """Run a program, on the measured core or beside the load.
 
-    Ended with its children afterwards.
+    The program and its children are ended afterwards.
     """
     pinned = ["taskset", "-c", PROGRAM_CORE if measured else LOAD_CORE, *command]
     with log.open("wb") as output:
@@ -102,7 +102,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """The session was started by us alone, so its process group holds this program and its children only."""
+    """End the process group, which holds only this program and its children, for we started its session."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
     try:

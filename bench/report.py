@@ -1,4 +1,4 @@
-"""What a run leaves behind: JSON with the facts of the machine, a table, and a plot."""
+"""Writes the results of a run: JSON with the facts of the machine, a table, and a plot."""
 
 import json
 import os
@@ -22,7 +22,7 @@ FOLDER = Path(__file__).resolve().parent / "results"
 
 
 def machine() -> dict[str, str]:
-    """What the figures depend on, without saying whose machine it is."""
+    """Return what the figures depend on, without identifying the machine."""
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -48,14 +48,14 @@ def machine() -> dict[str, str]:
 
 
 def judge(results: list[Result], goals: tuple[Goal, ...]) -> list[dict[str, object]]:
-    """Each goal with what was reached."""
+    """Return each goal with the result that was reached."""
     by_name = {result.name: result for result in results}
     ours = next(result for name, result in by_name.items() if name.startswith(OURS))
     return [_judged(goal, ours, by_name[goal.peer] if goal.peer else None) for goal in goals]
 
 
 def _judged(goal: Goal, ours: Result, peer: Result | None) -> dict[str, object]:
-    """Beside a peer, processor time decides.
+    """Compare with the goal. Beside a peer, processor time decides.
 
     It says the same as requests a second do on a machine with nothing else to do.
     """
@@ -67,13 +67,13 @@ def _judged(goal: Goal, ours: Result, peer: Result | None) -> dict[str, object]:
 
 
 def neighbouring_ratio(ours: Result, peer: Result) -> float:
-    """The median of the ratios of rounds that ran next to each other."""
+    """Return the median of the ratios of rounds that ran next to each other."""
     pairs = zip(ours.rounds, peer.rounds, strict=True)
     return statistics.median(mine.requests_per_second / theirs.requests_per_second for mine, theirs in pairs)
 
 
 def write(name: str, benchmark: Benchmark, plan: Plan, results: list[Result]) -> list[dict[str, object]]:
-    """Write `results/<name>.json` and `.svg`, print the table; the judged goals."""
+    """Write `results/<name>.json` and `.svg`, print the table, and return the judged goals."""
     judged = judge(results, benchmark.goals)
     document = {
         "benchmark": name, "title": benchmark.title, "date": datetime.now(UTC).date().isoformat(),
@@ -126,7 +126,7 @@ def _plot(path: Path, title: str, results: list[Result]) -> None:
 
 
 def _package(name: str) -> str:
-    """The version of an installed Debian package."""
+    """Return the version of an installed Debian package."""
     done = subprocess.run(
         ["dpkg-query", "-W", "-f=${Version}", name], capture_output=True, text=True, check=False
     )

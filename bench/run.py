@@ -1,4 +1,4 @@
-"""`make bench`, or by name: `python -m bench.run gateway`."""
+"""`make bench`, or one benchmark by name: `python -m bench.run gateway`."""
 
 import argparse
 import shutil
@@ -20,7 +20,7 @@ NEEDED = {
 
 
 def main() -> int:
-    """0 if every goal was met."""
+    """Run the benchmarks, and return 0 if every goal was met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "names", nargs="*", choices=[*BENCHMARKS, []], help=f"which: {', '.join(BENCHMARKS)} (all)"

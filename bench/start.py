@@ -1,7 +1,7 @@
-"""What starting costs: processor time until the program is ready, and the memory it then has.
+"""Measures a start: processor time until the program is ready, and the memory it then has.
 
-`python -m bench.start [--command PATH]`: the `deputize` of another environment, such as an
-operator's with one extra.
+`python -m bench.start --command PATH` measures the `deputize` of another environment, such as an operator's
+with one extra.
 """
 
 import argparse
@@ -28,10 +28,10 @@ from bench.subject import Deputize, deputize
 
 @dataclass(frozen=True)
 class Start:
-    """One start, or the most that one may take."""
+    """The cost of one start, or its limit."""
 
     cpu_seconds: float
-    """Of the processor, user and system together."""
+    """Processor time, user and system together."""
     resident_mib: float | None
     """Resident memory when ready; `None` for a program that ends by itself."""
 
@@ -40,7 +40,7 @@ GOALS = {"--version": Start(0.25, None), "gateway serve": Start(0.7, 60), "autho
 
 
 def main() -> int:
-    """0 if every start stayed within its goal."""
+    """Measure, and return 0 if every start stayed within its goal."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--command", default=programs.DEPUTIZE[0], help="the deputize command to start")

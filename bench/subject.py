@@ -1,4 +1,4 @@
-"""Deputize as it is measured: the real commands, the example's environment and route."""
+"""Deputize as it is measured: the real commands with the example's environment and route."""
 
 import contextlib
 import json
@@ -18,7 +18,7 @@ class Deputize:
     """An authority with the example's environment applied, a signed-on user, and their tokens."""
 
     def __init__(self, stage: Stage) -> None:
-        """The environment is applied; nothing runs yet."""
+        """Apply the environment; no program runs yet."""
         self.stage = stage
         programs.apply(stage, EXAMPLE / "environment.yaml")
         self.secrets = json.loads((stage.folder / "secrets.json").read_text("utf-8"))
@@ -40,14 +40,14 @@ class Deputize:
         return Tls(self.stage.instance / "secrets" / "key.manager.secret.id.pem", self.stage.ca_file)
 
     def tokens(self) -> tuple[str, str, str]:
-        """Subject, actor and MCP token of one user."""
+        """Return the subject, actor and MCP token of one user."""
         agent = self.agent
         subject, actor = agent.subject_token(Person("demouser", self.stage.password)), agent.actor_token()
         return subject, actor, agent.exchange(subject, actor).raise_for_status().json()["access_token"]
 
     @contextlib.contextmanager
     def authority(self, *, measured: bool) -> Iterator[Program]:
-        """The authority's token endpoint while it runs."""
+        """Run the authority and yield its token endpoint."""
         stage = self.stage
         where = [
             "--data",
@@ -65,7 +65,7 @@ class Deputize:
 
     @contextlib.contextmanager
     def gateway(self, upstream_port: int) -> Iterator[Program]:
-        """The gateway while it runs: the example's route with the token cache on."""
+        """Run the gateway with the example's route and its token cache on."""
         stage = self.stage
         _cache_tokens(stage.instance / "config" / "routes" / "mcp.json")
         environment = programs.gateway_environment(
@@ -81,7 +81,7 @@ class Deputize:
 
 
 def deputize(folder: Path) -> Deputize:
-    """Deputize with all its files in `folder`."""
+    """Prepare Deputize with all its files in `folder`."""
     return Deputize(prepare(folder / "deputize"))
 
 

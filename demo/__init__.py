@@ -1,4 +1,3 @@
-"""`make demo` and `make up`.
-
-The whole use case with the real programs, as separate processes on this machine.
+"""`make demo` and `make up`: the whole use case with the real programs, as separate processes on this
+machine.
 """

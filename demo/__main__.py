@@ -27,7 +27,7 @@ INTERRUPTED = 130
 
 
 def main() -> int:
-    """0 only if everything held."""
+    """Run the use case, and return 0 only if every check held."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     arguments = _arguments()
@@ -73,7 +73,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _set_up(stage: Stage, running: Programs) -> tuple[Agent, Agent]:
-    """The environment applied, and the three servers running; the two agents with their credentials."""
+    """Apply the environment and start the three servers; return the two agents with their credentials."""
     programs.apply(stage, EXAMPLE / "environment.yaml")
     report.check(True, "environment", f"{shown(EXAMPLE / 'environment.yaml')} is applied")  # noqa: FBT003
     secrets = json.loads((stage.folder / "secrets.json").read_text("utf-8"))

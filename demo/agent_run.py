@@ -35,18 +35,18 @@ class AgentRun:
 
     @property
     def tools(self) -> list[str]:
-        """The tools it discovered."""
+        """The tools that the agent discovered."""
         listing = self.output.partition("Discovered tools")[2]
         return re.findall(r"^\s*[-*•]\s*([A-Za-z0-9_.-]+)", listing, re.MULTILINE)
 
     @property
     def answer(self) -> str:
-        """What it answered to the prompt: everything after its list of tools."""
+        """The agent's answer to the prompt: everything after its list of tools."""
         return self.output.rstrip().rpartition("\n\n")[2]
 
 
 def command(stage: Stage, agent: Agent) -> tuple[list[str], list[str]]:
-    """The agent's program and its options, as the use case writes them, for the repository's folder."""
+    """Return the agent's program and its options as the use case writes them, for the repository's folder."""
     options = [
         "--client-id",
         agent.client_id,
@@ -61,7 +61,7 @@ def command(stage: Stage, agent: Agent) -> tuple[list[str], list[str]]:
 
 
 def run(stage: Stage, agent: Agent, prompt: str, follow: Callable[[str], None]) -> AgentRun:
-    """Ask the agent one thing; `follow` is the user, who opens the address it prints.
+    """Ask the agent one question; `follow` is the user, who opens the address it prints.
 
     Raises `AgentFailed`.
     """
@@ -97,7 +97,7 @@ def _read_until_address(process: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def followed_by(person: Person, agent: Agent) -> Callable[[str], None]:
-    """The person as the one who follows the address, all the way back to the agent."""
+    """Return a `follow` with which the person signs on and goes back to the agent."""
 
     def follow(url: str) -> None:
         callback = person.visit(url, stop_at=agent.redirect_uri)

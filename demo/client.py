@@ -1,4 +1,4 @@
-"""The requests an agent makes, bare, so that the demo can also make the ones that must be refused."""
+"""An agent's requests, without a library, so that the demo can also make those that must be refused."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 
 @dataclass(frozen=True)
 class Code:
-    """An authorization code and what redeems it."""
+    """An authorization code, with what is needed to redeem it."""
 
     value: str
     verifier: str
@@ -27,7 +27,7 @@ class Code:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The token request's parameters."""
+        """Return the parameters of the token request."""
         return {
             "grant_type": "authorization_code",
             "code": self.value,
@@ -38,7 +38,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Agent:
-    """A registered agent's credentials and where it is registered."""
+    """A registered agent's credentials and its authority."""
 
     client_id: str
     client_secret: str
@@ -46,7 +46,7 @@ class Agent:
     redirect_uri: str
 
     def token(self, **parameters: str) -> httpx2.Response:
-        """The token endpoint's answer to these parameters, whatever it is."""
+        """Return the token endpoint's answer to these parameters, whatever it is."""
         return httpx2.post(
             f"{self.issuer}/token",
             data=parameters,
@@ -55,7 +55,7 @@ class Agent:
         )
 
     def actor_token(self) -> str:
-        """A token for the agent itself."""
+        """Return a token for the agent itself."""
         return (
             self.token(grant_type="client_credentials", scope="agent")
             .raise_for_status()
@@ -63,7 +63,7 @@ class Agent:
         )
 
     def code(self, person: Person, scope: str = "agent") -> "Code":
-        """An authorization code, after the person signed on and agreed where asked to.
+        """Return an authorization code, after the person signed on and agreed where asked to.
 
         Raises `KeyError` when refused.
         """
@@ -82,15 +82,15 @@ class Agent:
         return Code(answer["code"][0], verifier, self.redirect_uri)
 
     def redeem(self, code: "Code") -> httpx2.Response:
-        """The token endpoint's answer to that code."""
+        """Return the token endpoint's answer to that code."""
         return self.token(**code.parameters)
 
     def subject_token(self, person: Person, scope: str = "agent") -> str:
-        """A token for the person, who signs on and agrees where asked to."""
+        """Return a token for the person, who signs on and agrees where asked to."""
         return self.redeem(self.code(person, scope)).raise_for_status().json()["access_token"]
 
     def exchange(self, subject_token: str, actor_token: str | None, scope: str = "test") -> httpx2.Response:
-        """The token endpoint's answer to exchanging these tokens."""
+        """Return the token endpoint's answer to exchanging these tokens."""
         actor = {"actor_token": actor_token, "actor_token_type": ACCESS_TOKEN} if actor_token else {}
         return self.token(
             grant_type=EXCHANGE,
@@ -102,7 +102,7 @@ class Agent:
 
 
 def call_gateway(stage: Stage, token: str | None) -> httpx2.Response:
-    """The gateway's answer to a plain MCP request with that token, or without any."""
+    """Return the gateway's answer to a plain MCP request with that token, or without any."""
     message: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": _INITIALIZE}
     headers = {"Accept": "application/json, text/event-stream"} | (
         {} if token is None else {"Authorization": f"Bearer {token}"}

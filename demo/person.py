@@ -1,7 +1,4 @@
-"""The user, at a browser that is only HTTP.
-
-Follows the pages the authority sends and fills in their forms.
-"""
+"""The user, whose browser is only HTTP: follows the authority's pages and fills in their forms."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -16,7 +13,7 @@ MAX_PAGES = 12
 
 @dataclass
 class Form:
-    """An HTML form: where it goes, and what it sends if nobody types anything."""
+    """An HTML form: where it is sent, and what it sends if nobody types anything."""
 
     action: str = ""
     method: str = "get"
@@ -24,9 +21,9 @@ class Form:
     buttons: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def has(self, button: str) -> bool:
-        """Whether one of its buttons, or of its fields, has that name.
+        """Whether one of its buttons or fields has that name.
 
-        Any form has the one without a name.
+        Every form has the name "".
         """
         return not button or button in self.fields or button in dict(self.buttons)
 
@@ -58,13 +55,13 @@ class Person:
         self.username = username
         self.password = password
         self.pages: list[str] = []
-        """The heading of every page seen since the last visit began."""
+        """The heading of every page since the last visit began."""
         self._cookies = httpx2.Cookies()
 
     def visit(self, url: str, stop_at: str) -> str:
         """Follow `url` through sign-on and consent until the address begins with `stop_at`.
 
-        That address, not fetched.
+        Returns that address without fetching it.
         """
         self.pages = []
         answer = self._send("GET", url)
@@ -80,7 +77,7 @@ class Person:
         raise RuntimeError(f"the pages did not lead back to the agent: {self.pages}")
 
     def press(self, url: str, button: str = "") -> httpx2.Response:
-        """Open a page and submit its form, or the one whose button has that name; the page that follows."""
+        """Open a page, submit its form (the one with that button) and return the page that follows."""
         page = self._send("GET", url)
         return self._submit(page, button)
 

@@ -27,7 +27,7 @@ class Programs:
     """The processes of one run; leaving the context ends them all."""
 
     def __init__(self, stage: Stage) -> None:
-        """Nothing runs yet; `processes` lists what does, with its name."""
+        """Start with no process; `processes` holds the running ones with their names."""
         self.stage = stage
         self.processes: list[tuple[str, subprocess.Popen[bytes]]] = []
         self._awaited: list[tuple[str, subprocess.Popen[bytes], str]] = []
@@ -49,7 +49,7 @@ class Programs:
     def start(
         self, name: str, command: tuple[str, ...], ready_url: str, environment: dict[str, str] | None = None
     ) -> None:
-        """Start a program; `await_ready` waits until `ready_url` answers anything but an error of its own."""
+        """Start a program; `await_ready` waits until `ready_url` answers without an error of the server."""
         with self.stage.log(name).open("wb") as log:
             process = subprocess.Popen(
                 command,
@@ -62,7 +62,7 @@ class Programs:
         self._awaited.append((name, process, ready_url))
 
     def await_ready(self) -> None:
-        """Return when every program that was started answers, however long that takes.
+        """Wait until every program that was started answers, however long that takes.
 
         Raises `ProgramFailed` when one ended instead.
         """
@@ -77,7 +77,7 @@ class Programs:
                     time.sleep(0.05)
 
     def wait(self) -> str:
-        """The name of the first program that ends, when it does."""
+        """Wait until a program ends, and return its name."""
         while True:
             for name, process in self.processes:
                 if process.poll() is not None:
@@ -86,7 +86,7 @@ class Programs:
 
 
 def start_authority(programs: Programs) -> None:
-    """The authority over the stage's data folder."""
+    """Start the authority over the stage's data folder."""
     stage = programs.stage
     command = (
         *DEPUTIZE,
@@ -103,16 +103,14 @@ def start_authority(programs: Programs) -> None:
 
 
 def start_weather(programs: Programs) -> None:
-    """The sample MCP server that the gateway protects."""
+    """Start the sample MCP server that the gateway protects."""
     stage = programs.stage
     command = (sys.executable, "samples/weather_mcp_server.py", "--port", str(stage.ports.weather))
     programs.start("weather", command, stage.weather_url)
 
 
 def start_gateway(programs: Programs, issuer: str, resource_id: str, resource_secret: str) -> None:
-    """The gateway over the stage's instance folder, which is the use case's with its placeholders as
-    tokens.
-    """
+    """Start the gateway over the stage's instance folder: the use case's, with its placeholders as tokens."""
     stage = programs.stage
     command = (*DEPUTIZE, "gateway", "serve", "--instance", str(stage.instance))
     environment = gateway_environment(stage, issuer, resource_id, resource_secret)
@@ -122,7 +120,7 @@ def start_gateway(programs: Programs, issuer: str, resource_id: str, resource_se
 
 
 def gateway_environment(stage: Stage, issuer: str, resource_id: str, resource_secret: str) -> dict[str, str]:
-    """What the example's gateway files leave open."""
+    """Return the values that the example's gateway files leave open."""
     return {
         "AUTHORITY_URL": issuer.removesuffix("/as"),
         "RESOURCE_ID": resource_id,
@@ -136,7 +134,7 @@ def gateway_environment(stage: Stage, issuer: str, resource_id: str, resource_se
 
 
 def apply(stage: Stage, file: Path) -> str:
-    """Load an environment file as an administrator would; what the command said."""
+    """Apply an environment file as an administrator would, and return what the command printed."""
     settings = (f"GATEWAY_URL={stage.gateway_url}", f"DEMO_PASSWORD={stage.password}")
     options = [option for setting in settings for option in ("--set", setting)]
     where = (
@@ -155,7 +153,9 @@ def apply(stage: Stage, file: Path) -> str:
 
 
 def until(attempt: Callable[[], T], holds: Callable[[T], object], seconds: float = 60.0) -> T:
-    """The first result of `attempt` for which `holds`; other processes take a moment to notice a change."""
+    """Return the first result of `attempt` for which `holds`; other processes take a moment to notice a
+    change.
+    """
     deadline = time.monotonic() + seconds
     while not holds(result := attempt()):
         if time.monotonic() > deadline:
@@ -172,5 +172,5 @@ def _answers(client: httpx2.Client, url: str) -> bool:
 
 
 def tail(log: Path, lines: int = 20) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log."""
     return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:])

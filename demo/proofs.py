@@ -1,4 +1,4 @@
-"""What must hold at the end: the use case's five validation lines, and what must be refused."""
+"""Checks at the end: the use case's five validation lines, and what must be refused."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,19 +13,19 @@ from demo.stage import EXAMPLE, Stage
 
 
 def mcp_records(stage: Stage) -> Iterator[Mapping[str, Any]]:
-    """The gateway's MCP audit, oldest first."""
+    """Yield the gateway's MCP audit records, oldest first."""
     file = stage.instance / "audit" / "mcp.audit.json"
     yield from map(json.loads, file.read_text("utf-8").splitlines())
 
 
 def tool_call(stage: Stage, tool: str) -> Mapping[str, Any]:
-    """The last audit record of a call of that tool; empty if there is none."""
+    """Return the last audit record of a call of that tool; empty if there is none."""
     found = [each for each in mcp_records(stage) if each.get("client", {}).get("param") == tool]
     return found[-1] if found else {}
 
 
 def five_lines(run: AgentRun, person: Person, audit: Mapping[str, Any], agent: Agent) -> bool:
-    """The use case's validation, section D."""
+    """Check the use case's validation, section D."""
     holds = [
         report.check(
             "forecast_daily" in run.tools, "the agent discovers the tools", f"{len(run.tools)} tools"
@@ -55,7 +55,7 @@ def _names_actor(audit: Mapping[str, Any], agent: Agent) -> bool:
 
 @dataclass(frozen=True)
 class Refusals:
-    """Two things an agent must not get, tried for real."""
+    """Two requests that an agent must not get through, made for real."""
 
     stage: Stage
     agent: Agent
@@ -63,7 +63,9 @@ class Refusals:
     person: Person
 
     def other_agent(self) -> bool:
-        """Another agent presents this agent's subject token together with its own actor token."""
+        """Check that another agent cannot present this agent's subject token together with its own actor
+        token.
+        """
         subject = self.agent.subject_token(self.person)
         answer = self.other.exchange(subject, self.other.actor_token())
         return report.check(
@@ -73,9 +75,9 @@ class Refusals:
         )
 
     def no_actor(self) -> bool:
-        """Nobody acts: refused by the authority.
+        """Check that an exchange without an actor is refused.
 
-        And by the gateway, even if an authority issues such a token.
+        The authority refuses it, and the gateway refuses the token even if an authority issues one.
         """
         subject = self.agent.subject_token(self.person)
         exchange = self.agent.exchange(subject, None)
@@ -93,7 +95,7 @@ class Refusals:
         )
 
     def _token_without_act(self, subject: str) -> str:
-        """With the original's fail-open mapping, then back to the safe one."""
+        """Return a token of the original's fail-open mapping, then apply the safe one again."""
         programs.apply(self.stage, EXAMPLE / "fail-open.yaml")
         try:
             answer = programs.until(

@@ -1,4 +1,4 @@
-"""What the demo shows: the three tokens side by side, the audit record, and lines with a tick or a cross."""
+"""Prints what the demo shows: the three tokens side by side, the audit record, and lines with ✓ or ✗."""
 
 import re
 from collections.abc import Mapping
@@ -16,36 +16,36 @@ TIMES = frozenset({"iat", "exp", "auth_time"})
 
 
 def heading(text: str) -> None:
-    """A new chapter."""
+    """Print the heading of a part."""
     console.print()
     console.rule(Text(text, "bold"), align="left")
 
 
 def line(text: str) -> None:
-    """One line of prose."""
+    """Print one line of prose."""
     console.print(text)
 
 
 def failure(text: str) -> None:
-    """Why the run cannot go on."""
+    """Print why the run cannot go on."""
     console.print(Text("\n✗ ", "bold red") + Text(text))
 
 
 def check(holds: bool, text: str, detail: str = "") -> bool:  # noqa: FBT001 - a tick is a boolean
-    """A line with ✓ or ✗; `holds` is handed back."""
+    """Print a line with ✓ or ✗, and return `holds`."""
     mark = Text("✓ ", "bold green") if holds else Text("✗ ", "bold red")
     console.print(mark + Text(text if not detail else f"{text:<14}  ") + Text(_short(detail), "dim"))
     return holds
 
 
 def facts(values: Mapping[str, str]) -> None:
-    """Names and values, below each other."""
+    """Print names and values below each other."""
     for name, value in values.items():
         console.print(Text(f"{name:<11}", "dim") + Text(value))
 
 
 def transcript(output: str) -> None:
-    """What a program printed, each line cut to the width of the terminal."""
+    """Print a program's output, each line cut to the width of the terminal."""
     for each in output.rstrip().splitlines():
         whole = Text(f"  {each}")
         whole.truncate(console.width, overflow="ellipsis")
@@ -53,7 +53,7 @@ def transcript(output: str) -> None:
 
 
 def tokens(actor: Mapping[str, Any], subject: Mapping[str, Any], mcp: Mapping[str, Any]) -> None:
-    """The three tokens' claims side by side, ids cut short.
+    """Print the claims of the three tokens side by side, ids cut short.
 
     What the exchange changed between subject and MCP token is marked.
     """
@@ -69,7 +69,7 @@ def tokens(actor: Mapping[str, Any], subject: Mapping[str, Any], mcp: Mapping[st
 
 
 def record(audit: Mapping[str, Any]) -> None:
-    """Of one audit record, who did what and what came of it."""
+    """Print who did what in an audit record, and what came of it."""
     names = ("timestamp", "sub", "act", "tool", "scopes", "decision", "jti")
     shown = {name: audit.get(name) for name in names} | {
         "status": audit.get("response", {}).get("statusCode")
@@ -92,7 +92,7 @@ def _cell(name: str, value: object) -> str:
 
 
 def _plain(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    """Without the brackets and quotes of JSON."""
+    """Return a value without the brackets and quotes of JSON."""
     if isinstance(value, Mapping):
         return ", ".join(
             f"{name}: {_plain(inner)}" for name, inner in cast("Mapping[str, Any]", value).items()

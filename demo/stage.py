@@ -1,4 +1,4 @@
-"""What the programs stand on: folders, free ports, certificates."""
+"""The folders, free ports and certificates that the programs use."""
 
 import contextlib
 import datetime as dt
@@ -28,11 +28,11 @@ REQUEST_SECONDS = 60.0
 
 
 class StageTaken(Exception):
-    """Another run stands on the same folder."""
+    """Another run uses the same folder."""
 
 
 class Ports(NamedTuple):
-    """The ports the programs listen on."""
+    """The ports on which the programs listen."""
 
     authority: int
     weather: int
@@ -44,12 +44,12 @@ class Ports(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """Where everything of one run lives, and the URLs that follow from its ports."""
+    """The folder of one run, and the URLs that follow from its ports."""
 
     folder: Path
     ports: Ports
     password: str
-    """The demo user's."""
+    """The demo user's password."""
 
     @property
     def authority_url(self) -> str:
@@ -82,13 +82,13 @@ class Stage:
         return self.folder / "ca.pem"
 
     def log(self, name: str) -> Path:
-        """Where the program of that name writes what it has to say."""
+        """Return the log file of the program of that name."""
         return self.folder / "logs" / f"{name}.log"
 
 
 @contextlib.contextmanager
 def alone_in(folder: Path) -> Generator[None]:
-    """While this is held, nobody else may: `prepare` would take the database away from under a run.
+    """Hold the folder, so that nobody else may: `prepare` would take the database away from under a run.
 
     Raises `StageTaken`.
     """
@@ -103,14 +103,14 @@ def alone_in(folder: Path) -> Generator[None]:
 
 
 def shown(path: Path) -> str:
-    """As a person in the repository's folder would write it."""
+    """Return the path as a person in the repository's folder would write it."""
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
 def prepare(folder: Path, wanted: Sequence[int] = ANY_PORTS) -> Stage:
-    """An empty stage in `folder`.
+    """Make an empty stage in `folder`, with the gateway's instance folder and fresh certificates.
 
-    The wanted ports where they are free, the gateway's instance folder, fresh certificates.
+    Takes the wanted ports where they are free.
     """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "logs").mkdir(parents=True)
@@ -148,8 +148,8 @@ def _is_free(port: int) -> bool:
 
 
 def _write_certificates(ca_file: Path, server_file: Path) -> None:
-    """A certificate authority of this run's own, and a server certificate with its key as `PemPropertyFormat`
-    reads them.
+    """Write this run's own certificate authority, and a server certificate with its key for
+    `PemPropertyFormat`.
     """
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Deputize demo CA")])

@@ -1,7 +1,5 @@
 #!/usr/bin/env python3
-"""A banking MCP server with one made-up customer.
-
-Tools that differ in what they may do, for policies to tell apart.
+"""A banking MCP server with one made-up customer, and tools that policies treat differently.
 
 Run it with `python3 samples/banking_mcp_server.py --host 127.0.0.1 --port 8001`, or give
 `banking_mcp_server:app` to uvicorn. The gateway in front of it decides who may call which tool, for example
@@ -87,7 +85,7 @@ class BankingTools:
 
 
 def banking_server(ledger: Ledger) -> MCPServer[Any]:
-    """The MCP server with its four tools."""
+    """Return the MCP server with its four tools."""
     server: MCPServer[Any] = MCPServer("banking", title="Banking", version="1", log_level="WARNING")
     tools = BankingTools(ledger)
     for tool in (tools.list_accounts, tools.read_balance, tools.list_transactions):
@@ -97,7 +95,7 @@ def banking_server(ledger: Ledger) -> MCPServer[Any]:
 
 
 def application(host: str = "127.0.0.1") -> Starlette:
-    """The ASGI application.
+    """Return the ASGI application.
 
     On a loopback `host` only requests addressed to this machine by name are served.
     """
@@ -118,7 +116,7 @@ def main() -> None:
 
 
 def _answer_or_refuse(question: Callable[[], Any]) -> Any:  # noqa: ANN401 - hands on whatever it is asked for
-    """The ledger's answer; what it refuses becomes a message that the model can act on."""
+    """Return the ledger's answer; what it refuses becomes a message that the model can act on."""
     try:
         return question()
     except Refused as refusal:

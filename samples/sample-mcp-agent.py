@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The sample agent: `AGENT_SECRET=… python3 samples/sample-mcp-agent.py --client-id ID --mcp-server-url URL`.
 
-See `--help`.
+The option `--help` lists the others.
 """
 
 import signal
@@ -17,7 +17,7 @@ except ModuleNotFoundError as error:
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001 - the signature of a signal handler
-    """Ctrl-C ends the agent at its prompt too, where asyncio's own handler would wait for the next line."""
+    """End the agent at its prompt too, where asyncio's own handler would wait for the next line."""
     raise KeyboardInterrupt
 
 

@@ -148,7 +148,7 @@ class WeatherTools:
 
 
 def weather_server(service: WeatherService) -> MCPServer[Any]:
-    """The MCP server with its five tools."""
+    """Return the MCP server with its five tools."""
     server: MCPServer[Any] = MCPServer(
         "weather",
         title="Weather",
@@ -170,7 +170,7 @@ def weather_server(service: WeatherService) -> MCPServer[Any]:
 
 
 def application(host: str = "127.0.0.1", *, offline: bool = False) -> Starlette:
-    """The ASGI application.
+    """Return the ASGI application.
 
     On a loopback `host` only requests addressed to this machine by name are served.
     """
@@ -197,7 +197,7 @@ def main() -> None:
 
 
 async def _answer_or_refuse(question: Awaitable[T]) -> T:
-    """The service's answer; what it cannot answer becomes a message that the model can act on."""
+    """Return the service's answer; what it cannot answer becomes a message that the model can act on."""
     try:
         return await question
     except NotAnswerable as error:

@@ -1,5 +1,5 @@
-"""Installs a set of this project's dependencies into the running interpreter's environment, showing how far
-it is.
+"""Installs a set of this project's dependencies into the running interpreter's environment, and shows the
+progress.
 
 `python tools/install.py demo`: `demo` is one of the optional dependencies in pyproject.toml. Quiet installs
 take most of a minute on a new machine, and a silent minute looks like a hang.
@@ -23,7 +23,7 @@ _PIP = (
 _FOUND = re.compile(r"Collecting ([A-Za-z0-9_.-]+)")
 _LAST_LINES = 20
 _STRIDE = 10
-"""A log, where no line can be written over, gets one line for so many packages."""
+"""The number of packages for each line of a log, where no line can be written over."""
 
 
 def main(extra: str) -> int:
@@ -47,7 +47,7 @@ def main(extra: str) -> int:
 
 
 def _show(text: str, *, of_many: bool = False) -> None:
-    """On a terminal the same line again; in a log a line of its own, unless it is one of many."""
+    """Write over the line on a terminal; in a log write a line of its own, unless it is one of many."""
     if sys.stdout.isatty():
         print(f"\r\x1b[K{text}", end="", flush=True)
     elif not of_many:

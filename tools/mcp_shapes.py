@@ -1,7 +1,7 @@
 """Writes the shapes of MCP's client messages, as `mcp-types` publishes them, for the gateway to check with.
 
 Tasks are an experimental core feature of 2025-11-25 and an extension of 2026-07-28; `mcp-types` leaves both
-out, so their shapes are said here.
+out, so their shapes are declared here.
 
 The library itself takes 0.5 s of processor time and 30 MiB to import, since it also builds the messages of
 servers and the types for programs that speak MCP. The gateway needs 28 of its models, and only to validate.
@@ -35,14 +35,14 @@ KEPT: Mapping[str, tuple[str, ...]] = {
     "str": ("pattern", "min_length", "max_length", "strict"),
     "union": ("choices", "mode"),
 }
-"""What of each kind of pydantic's core schemas decides about a message."""
+"""The members of each kind of pydantic's core schemas that decide about a message."""
 DROPPED = frozenset(
     {
         *("type", "ref", "cls", "metadata", "serialization", "serialization_alias"),
         *("computed_fields", "custom_init", "root_model", "title"),
     }
 )
-"""What serves serialisation, documentation and Python objects."""
+"""The members that serve serialisation, documentation and Python objects."""
 
 
 class TaskParams(BaseModel):
@@ -130,7 +130,7 @@ NOTIFICATIONS: Mapping[tuple[str, str], type[BaseModel]] = {
 
 
 def main() -> int:
-    """0 if the file is as it should be, or was written."""
+    """Write the file, or check it; return 0 if it is up to date."""
     text = published_shapes()
     if "--check" not in sys.argv[1:]:
         FILE.write_text(text, "utf-8")
@@ -140,7 +140,7 @@ def main() -> int:
 
 
 def published_shapes() -> str:
-    """The text of the file: for each method and version a shape, and every shape's schema on a line."""
+    """Return the text of the file: a shape for each method and version, and each shape's schema on a line."""
     definitions: dict[str, Any] = {}
     lines: list[str] = []
     for title, models in (("requests", REQUESTS), ("notifications", NOTIFICATIONS)):
@@ -166,7 +166,7 @@ def _define(model: type[BaseModel], definitions: dict[str, Any]) -> str:
 
 
 def _reduce(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - any part of a core schema
-    """`schema` without what does not validate, its models and recursive parts moved to `definitions`."""
+    """Return `schema` without what does not validate; models and recursive parts move to `definitions`."""
     if isinstance(schema, list | tuple):
         return [_reduce(each, definitions) for each in schema]
     if not isinstance(schema, dict):
@@ -194,7 +194,7 @@ def _reduce(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - 
 
 
 def _name(reference: str) -> str:
-    """`v2025_11_25.CallToolRequest` for `mcp_types._v2025_11_25.CallToolRequest:94759757457408`."""
+    """Return `v2025_11_25.CallToolRequest` for `mcp_types._v2025_11_25.CallToolRequest:94759757457408`."""
     module, _, name = reference.partition(":")[0].rpartition(".")
     return f"{module.removeprefix('mcp_types._')}.{name}" if module.startswith("mcp_types.") else name
 

@@ -1,7 +1,4 @@
-"""Writes the generated part of docs/reference from the code itself.
-
-With `--check`, says what is out of date.
-"""
+"""Writes the generated part of docs/reference from the code; with `--check`, says what is out of date."""
 
 import argparse
 import ast
@@ -110,7 +107,7 @@ name that exists already is refused, and so is a function that cannot be called 
 
 
 def main() -> int:
-    """0 if the pages are as they should be, or were written."""
+    """Write the pages, or check them; return 0 if they are up to date."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     check = parser.parse_args().check
@@ -157,7 +154,7 @@ def _named_model(title: str, model: type[Settings]) -> str:
 
 
 def _parts(model: type[BaseModel]) -> Iterator[str]:
-    """A table for each record that `model` is made of."""
+    """Yield a table for each record that `model` is made of."""
     for part in dict.fromkeys(
         part for field in model.model_fields.values() for part in _records_in(field.annotation)
     ):
@@ -189,7 +186,7 @@ def _table(model: type[BaseModel]) -> str:
 
 
 def attribute_docstrings(model: type[BaseModel]) -> Mapping[str, str]:
-    """The texts under the fields of a model and of those it extends.
+    """Return the texts under the fields of a model and of those it extends.
 
     Pydantic would read them whenever the program starts, which takes it a tenth of a second.
     """
@@ -211,7 +208,7 @@ def _row(name: str, field: FieldInfo, about: str) -> str:
 
 
 def _type(field: FieldInfo) -> str:
-    """What a reader writes there, in the words of the documentation."""
+    """Return what a reader writes there, in the words of the documentation."""
     validators = {getattr(getattr(each, "func", None), "__name__", "") for each in field.metadata}
     for validator, word in WRITTEN_AS.items():
         if validator in validators:
@@ -262,7 +259,7 @@ def _environment_file() -> str:
 
 
 def _grants() -> str:
-    """The grants by the words files use, each with the first sentence about it."""
+    """Return the table of grants, each with the word for it in files and the first paragraph about it."""
     rows = [
         f"| `{grant.word}` | `{grant.grant_type}` | {_cell(_about(grant.handle))} |" for grant in GRANTS.own
     ]
@@ -274,12 +271,12 @@ def _grants() -> str:
 
 
 def _about(function: Callable[..., object]) -> str:
-    """The first paragraph about the module that a function is from."""
+    """Return the first paragraph of the docstring of a function's module."""
     return (inspect.getdoc(inspect.getmodule(function)) or "").split(PARAGRAPH)[0]
 
 
 def _steps() -> Iterator[str]:
-    """The steps of policies, and their settings where they have any."""
+    """Yield the steps of policies, and their settings where they have any."""
     rows = [f"| `{step.name}` | {_cell(_about(step.submit))} |" for step in STEPS.own]
     table = "\n".join(["| Key | Meaning |", "|---|---|", *rows])
     yield (

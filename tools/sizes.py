@@ -1,4 +1,4 @@
-"""Holds the source to its size limits: functions of at most 60 lines, files of at most 500."""
+"""Checks the size limits of the source: functions of at most 60 lines, files of at most 500."""
 
 import ast
 import statistics
@@ -12,7 +12,7 @@ MAX_FILE, MAX_FUNCTION = 500, 60
 
 
 def main() -> int:
-    """Print what is too large and the overall shape; 1 if anything is."""
+    """Print what is too large and the overall shape; return 1 if anything is."""
     files = [path for name in MEASURED for path in sorted((ROOT / name).rglob("*.py"))]
     problems = list(_problems(files))
     lengths = sorted(
@@ -45,7 +45,7 @@ def _functions(path: Path) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunction
 
 
 def _length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
-    """Lines of the body without its docstring: explaining more must never be a reason to split."""
+    """Count the lines of the body without its docstring: explaining more must never be a reason to split."""
     body = node.body[1:] if ast.get_docstring(node) and len(node.body) > 1 else node.body
     return (node.end_lineno or node.lineno) - body[0].lineno + 1
 

@@ -54,7 +54,7 @@ _HASHED_KEYS = "OIDCCacheEncrypt On\nOIDCCryptoPassphrase only-for-this-run"
 
 @contextlib.contextmanager
 def protecting_proxy(folder: Path, upstream_port: int, tls: Tls, *, long_tokens: bool) -> Iterator[Program]:
-    """A reverse proxy that requires a live token with the scope `test`, and takes any token for one.
+    """Run a reverse proxy that requires a live token with the scope `test`, and takes any token for one.
 
     Its cache in shared memory takes no key above 512 bytes, which a signed token exceeds, unless it encrypts
     what it caches and hashes the key: `long_tokens`. It introspects over https only, so another nginx says,

@@ -1,6 +1,5 @@
-"""nginx.
-
-The upstream that answers every request the same, and the plain reverse proxy that is the practical ceiling.
+"""nginx, as the upstream that answers every request the same, and as the plain reverse proxy that is the
+practical ceiling.
 """
 
 import contextlib
@@ -41,7 +40,7 @@ _INTROSPECTION = """
 
 @contextlib.contextmanager
 def upstream(folder: Path) -> Iterator[int]:
-    """The port of a server that answers every request with the same tool result."""
+    """Run a server that answers every request with the same tool result; yield its port."""
     port = free_port()
     with _nginx("upstream", folder, _UPSTREAM.format(port=port, answer=ANSWER), port, measured=False):
         yield port
@@ -49,7 +48,7 @@ def upstream(folder: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def plain_proxy(folder: Path, upstream_port: int) -> Iterator[Program]:
-    """A reverse proxy that checks nothing."""
+    """Run a reverse proxy that checks nothing."""
     port = free_port()
     with _nginx(
         "proxy", folder, _PROXY.format(port=port, upstream=upstream_port), port, measured=True
@@ -59,7 +58,7 @@ def plain_proxy(folder: Path, upstream_port: int) -> Iterator[Program]:
 
 @contextlib.contextmanager
 def introspection(folder: Path, certificate: Path, answer: str) -> Iterator[str]:
-    """An introspection endpoint over https that always gives the same answer.
+    """Run an introspection endpoint over https that always gives the same answer; yield its URL.
 
     `certificate` holds its key too.
     """

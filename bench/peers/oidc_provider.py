@@ -23,14 +23,14 @@ class OidcProvider:
     """Its token endpoint."""
 
     def own_token(self) -> str:
-        """A token that it will take for an exchange."""
+        """Return a token that the provider accepts in an exchange."""
         form = {"grant_type": "client_credentials", "scope": "agent"}
         return httpx2.post(self.program.url, data=form, auth=CLIENT).raise_for_status().json()["access_token"]
 
 
 @contextlib.contextmanager
 def oidc_provider(folder: Path) -> Iterator[OidcProvider]:
-    """The provider while it runs; installed into `folder` by npm."""
+    """Run the provider, installed into `folder` by npm."""
     home = folder / "oidc-provider"
     shutil.copytree(SOURCE, home, dirs_exist_ok=True)
     if not (home / "node_modules").exists():

@@ -1,4 +1,3 @@
-"""The sample agent.
-
-Finds out whom an MCP server trusts, gets the user's consent, exchanges tokens, and uses the tools.
+"""The sample agent: finds out whom an MCP server trusts, gets the user's consent, exchanges tokens, uses the
+tools.
 """

@@ -1,4 +1,4 @@
-"""Reads a tool's arguments out of a sentence, guided by nothing but the tool's JSON schema."""
+"""Reads a tool's arguments from a sentence, guided only by the tool's JSON schema."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ _PLAIN_AFTER_LEAD = re.compile(
 _QUOTED = re.compile(r"[\"“']([^\"”']{1,200})[\"”']")
 _NUMBER = re.compile(r"(?<![\w.-])-?\d+(?:\.\d+)?(?![\w-])")
 _WORD = re.compile(r"[^\W_]+")
-# Words that stand in a parameter's name and before its value: `from_account` in "from checking".
+# Prepositions in a parameter's name that precede its value in a sentence: `from_account` in "from checking".
 _PREPOSITIONS = frozenset({"from", "to", "in", "at", "of", "for", "with", "by", "on"})
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One property of a tool's input schema, with what is said about it in several ways made plain."""
+    """One property of a tool's input schema, with the several ways of describing it reduced to one."""
 
     name: str
     kind: str
@@ -38,13 +38,13 @@ class Parameter:
 
     @property
     def words(self) -> list[str]:
-        """Its name's words in lower case."""
+        """Return the words of its name in lower case."""
         return words(self.name)
 
 
 @dataclass(slots=True)
 class Reading:
-    """What is left of the sentence while its parts find their parameter."""
+    """The rest of a sentence while its parts are assigned to parameters."""
 
     sentence: str
     today: date
@@ -55,7 +55,7 @@ class Reading:
         self.sentence = self.moment.rest
 
     def take(self, match: re.Match[str], group: int | str = 0) -> str:
-        """Part of a match, which is taken out of the sentence as a whole.
+        """Return part of a match, and take the whole match out of the sentence.
 
         A comma stays, so that its neighbours do not become a phrase.
         """
@@ -64,12 +64,12 @@ class Reading:
 
 
 def words(text: str) -> list[str]:
-    """The words of a text or of a name in any style, in lower case."""
+    """Return the words of a text or of a name in any style, in lower case."""
     return [word.lower() for word in _WORD.findall(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text))]
 
 
 def parameters(schema: Mapping[str, Any]) -> list[Parameter]:
-    """The parameters a schema describes, the required ones first.
+    """Return the parameters that a schema describes, the required ones first.
 
     A property may be described by `true`, which says nothing.
     """
@@ -81,7 +81,7 @@ def parameters(schema: Mapping[str, Any]) -> list[Parameter]:
 
 
 def read(sentence: str, wanted: Sequence[Parameter], today: date) -> dict[str, Any]:
-    """The arguments the sentence has for these parameters.
+    """Return the arguments that the sentence has for these parameters.
 
     What has a shape of its own is read before free text.
     """
@@ -106,7 +106,7 @@ def read(sentence: str, wanted: Sequence[Parameter], today: date) -> dict[str, A
 
 
 def convert(text: str, parameter: Parameter, today: date) -> object:
-    """A direct answer to the question for this parameter. Raises `ValueError` when it does not fit."""
+    """Convert the answer to a question for this parameter. Raises `ValueError` when it does not fit."""
     text = text.strip()
     if parameter.choices and text.lower() in map(str.lower, parameter.choices):
         return next(choice for choice in parameter.choices if choice.lower() == text.lower())
@@ -136,7 +136,7 @@ def _parameter(name: str, described: object, required: bool) -> Parameter:
 
 
 def _kind_by_name(name: str, kind: str) -> str:
-    """Not every server uses `format`."""
+    """Guess the kind from the name, for not every server uses `format`."""
     last = words(name)[-1:]
     if kind == "string" and last == ["date"]:
         return "date"
@@ -167,7 +167,7 @@ def _moment(parameter: Parameter, reading: Reading) -> str | None:
 
 
 def _labelled_number(parameter: Parameter, reading: Reading) -> float | None:
-    """A number beside the parameter's name: `3 days`, `latitude 35.7`."""
+    """Read a number beside the parameter's name: `3 days`, `latitude 35.7`."""
     if parameter.kind not in {"integer", "number"}:
         return None
     label = rf"\b(?:{'|'.join(re.escape(word.rstrip('s')) + 's?' for word in parameter.words)})\b"
@@ -202,7 +202,7 @@ def _quoted(parameter: Parameter, reading: Reading) -> str | None:
 
 
 def _after_own_preposition(parameter: Parameter, reading: Reading) -> str | None:
-    """`from checking` for `from_account`."""
+    """Read `from checking` for `from_account`."""
     own = _PREPOSITIONS.intersection(parameter.words)
     if not own or not _is_free_text(parameter):
         return None
@@ -213,7 +213,7 @@ def _after_own_preposition(parameter: Parameter, reading: Reading) -> str | None
 
 
 def _beside_own_name(parameter: Parameter, reading: Reading) -> str | None:
-    """`savings account` or `account DE123` for `account`."""
+    """Read `savings account` or `account DE123` for `account`."""
     if not _is_free_text(parameter):
         return None
     name = re.escape(parameter.words[-1]) if parameter.words else "(?!)"
@@ -224,9 +224,10 @@ def _beside_own_name(parameter: Parameter, reading: Reading) -> str | None:
 
 
 def _subject(parameter: Parameter, reading: Reading) -> str | None:
-    """What the sentence is about.
+    """Read what the sentence is about.
 
-    A name after `in`, `for`, `of` ..., else a word there, else any name that does not begin the sentence.
+    This is a name after `in`, `for`, `of` ..., else a word there, else any name that does not begin the
+    sentence.
     """
     if not _is_free_text(parameter):
         return None

@@ -17,12 +17,12 @@ _EXITS = frozenset({"exit", "quit", "q"})
 
 
 def say(text: str) -> None:
-    """Print, at once also when somebody else reads along."""
+    """Print at once, also when the output is a pipe."""
     print(text, flush=True)
 
 
 async def ask(question: str) -> str | None:
-    """What the person types; None when nobody is there."""
+    """Return what the person types; None when nobody is there."""
     try:
         # Nothing else happens while a person thinks; and a thread waiting for input would outlive an
         # interrupt.
@@ -32,7 +32,7 @@ async def ask(question: str) -> str | None:
 
 
 async def nobody(question: str) -> str | None:  # noqa: ARG001 - stands in for `ask`
-    """For runs that must not wait for a person."""
+    """Answer nothing: for runs that must not wait for a person."""
     return None
 
 
@@ -47,7 +47,7 @@ async def may_open_browser(issuer: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """One agent, one MCP server, one person."""
+    """The conversation of one agent, one MCP server and one person."""
 
     http: httpx2.AsyncClient
     server_url: str
@@ -59,7 +59,7 @@ class Chat:
             say(describe_tools(self.server_url, await tools.list_all()))
 
     async def answer(self, prompt: str) -> str:
-        """The answer to one prompt. Raises `AgentError`."""
+        """Return the answer to one prompt. Raises `AgentError`."""
         async with connect(self.http, self.server_url) as tools:
             return await self.responder.respond(prompt, await tools.list_all(), tools.call)
 

@@ -1,4 +1,4 @@
-"""The command line: options and environment become a running agent."""
+"""The command line: makes a running agent of options and environment."""
 
 import argparse
 import asyncio
@@ -46,7 +46,9 @@ class Running:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the agent; 0 when it ended as the person wanted, 1 with a reason when it could not go on."""
+    """Run the agent, and return 0 when it ended as the person wanted, 1 with a reason when it could not go
+    on.
+    """
     options = _options(arguments)
     try:
         asyncio.run(_run(options))
@@ -157,7 +159,7 @@ async def _open_agent(options: argparse.Namespace) -> AsyncGenerator[Running]:
 async def _delegation(
     client: httpx2.AsyncClient, options: argparse.Namespace, challenge: Challenge
 ) -> Delegation:
-    """From the server's refusal to a way to tokens."""
+    """Find the way from the server's refusal to tokens."""
     say(f"[INFO] {options.mcp_server_url} asks for a token")
     resource = await discovery.protected_resource(client, options.mcp_server_url, challenge)
     server = await discovery.authorization_server(client, resource.issuer)
@@ -207,7 +209,7 @@ async def _never(issuer: str) -> bool:  # noqa: ARG001 - stands in for `may_open
 
 
 def _write_privately(file: Path, text: str) -> None:
-    """Readable by the person who runs the agent only."""
+    """Write a file that only the person who runs the agent can read."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)

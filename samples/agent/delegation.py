@@ -1,5 +1,5 @@
-"""The agent's three tokens, kept in memory and kept fresh, and the authentication of its MCP requests with
-the last of them.
+"""The agent's three tokens, kept in memory and renewed, and the authentication of its MCP requests by the
+last of them.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from agent.oauth import Token, TokenEndpoint
 
 MARGIN_SECONDS = 30.0
 ENDED = frozenset({"invalid_grant", "invalid_request"})
-"""What an exchange says of a token that is no longer good.
+"""The errors with which an exchange refuses a token that is no longer good.
 
 RFC 8693 section 2.2.2 wants the second, servers in use say the first.
 """
@@ -22,7 +22,7 @@ RFC 8693 section 2.2.2 wants the second, servers in use say the first.
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What the agent asks tokens for."""
+    """The audiences for which the agent asks tokens."""
 
     resource: str
     """The MCP server's canonical URI."""
@@ -33,7 +33,7 @@ class Reach:
 
 
 class Delegation:
-    """The user's token, the agent's own, and what both are exchanged for.
+    """Holds the user's token, the agent's own, and the one that both are exchanged for.
 
     A token is renewed shortly before it ends: the user's by its refresh token, and by signing on again only
     when there is no other way.
@@ -47,8 +47,8 @@ class Delegation:
         notify: Callable[[str], None],
         monotonic: Callable[[], float],
     ) -> None:
-        """`sign_on` sends the user to the authorization server, who agrees to further scopes there if any are
-        given.
+        """Call `sign_on` to send the user to the authorization server, who agrees to further scopes there if
+        any are given.
 
         `notify` tells the person at the terminal.
         """
@@ -64,25 +64,24 @@ class Delegation:
         self._mcp: Token | None = None
 
     async def token(self) -> Token:
-        """The MCP token. Raises `AgentError` when there is no way to one."""
+        """Return the MCP token. Raises `AgentError` when there is no way to get one."""
         async with self._lock:
             if self._mcp is None or not self._is_fresh(self._mcp):
                 self._mcp = await self._exchange()
             return self._mcp
 
     async def replacement(self, refused: Token) -> Token:
-        """Another MCP token than the refused one; requests refused together share one exchange."""
+        """Return another MCP token than the refused one; requests refused together share one exchange."""
         async with self._lock:
             if self._mcp is None or self._mcp.value == refused.value:
                 self._mcp = await self._exchange()
             return self._mcp
 
     async def step_up(self, held: Token, needed: tuple[str, ...]) -> Token | None:
-        """A token with the needed scopes beside those held.
+        """Return a token with the needed scopes beside those held.
 
-        None when they were asked for before, because asking again helps nobody.
-
-        Where the exchange is refused, the user has not agreed to them yet, and is asked to.
+        None when they were asked for before, because asking again helps nobody. Where the exchange is
+        refused, the user has not agreed to them yet, and is asked to.
         """
         async with self._lock:
             union = tuple(dict.fromkeys([*self._scopes, *needed]))
@@ -98,7 +97,7 @@ class Delegation:
             return self._mcp
 
     def claims(self) -> dict[str, dict[str, object]]:
-        """What each token says, without signatures: for showing."""
+        """Return the claims of each token, without signatures: for showing."""
         tokens = {"actor": self._actor, "subject": self._subject, "mcp": self._mcp}
         return {name: token.claims() for name, token in tokens.items() if token}
 
@@ -109,7 +108,7 @@ class Delegation:
         except TokenRefused as refusal:
             if refusal.error not in ENDED or not signed_on_before:
                 raise
-            # What the user's token stood on has ended: the session, the consent, or the token itself.
+            # What the user's token rested on has ended: the session, the consent, or the token itself.
             self._subject = None
             token = await self._exchange_once()
         scopes = " ".join(token.scopes)
@@ -120,7 +119,7 @@ class Delegation:
         return token
 
     async def _exchange_once(self) -> Token:
-        """Exchange what is held, renewed first where it is about to end."""
+        """Exchange the tokens held, renewing first those about to end."""
         subject, audience = self._subject, self._reach.agent_audience
         if subject is not None and not self._is_fresh(subject):
             try:
@@ -137,22 +136,22 @@ class Delegation:
 
 
 class DelegatedAuth(httpx2.Auth):
-    """Carries the MCP token to the MCP server and to nobody else.
+    """Sends the MCP token to the MCP server and to nobody else.
 
     A 401 to any request is answered with a token: the first one, or another one, once. A 403 for lack of
     scope is answered with one of more scope, once.
     """
 
     def __init__(self, server_url: str, establish: Callable[[Challenge], Awaitable[Delegation]]) -> None:
-        """`establish` finds the way to tokens from what the server says when it asks for one."""
+        """Call `establish` to find the way to tokens from the server's challenge."""
         self._origin = _origin(httpx2.URL(server_url))
         self._establish = establish
         self._lock = asyncio.Lock()
         self.delegation: Delegation | None = None
-        """None as long as the MCP server asked for no token."""
+        """None until the MCP server asks for a token."""
 
     async def begin(self, challenge: Challenge) -> Token:
-        """The first token, or the one that is held by now. Raises `AgentError`."""
+        """Return the first token, or the one that is held by now. Raises `AgentError`."""
         async with self._lock:
             if self.delegation is None:
                 self.delegation = await self._establish(challenge)

@@ -1,4 +1,4 @@
-"""From an MCP server's refusal to the authorization server it trusts (RFC 9728, RFC 8414, MCP authorization).
+"""Finds the authorization server that an MCP server trusts (RFC 9728, RFC 8414, MCP authorization).
 
 Everything read here was written by somebody else: documents are small, addresses are https (http only on this
 machine), and a document that speaks for another server than the one asked about is refused.
@@ -43,7 +43,7 @@ _PROBE_HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What a 401 or 403 says about getting in (RFC 6750 section 3, RFC 9728 section 5.1)."""
+    """The parts of a 401 or 403 that tell how to get access (RFC 6750 section 3, RFC 9728 section 5.1)."""
 
     error: str = ""
     scopes: tuple[str, ...] = ()
@@ -68,17 +68,17 @@ class AuthorizationServer:
     token_endpoint: str
     auth_methods: tuple[str, ...]
     promises_iss: bool
-    """Every authorization response carries `iss` (RFC 9207)."""
+    """Whether every authorization response carries `iss` (RFC 9207)."""
 
 
 async def challenge_of(client: httpx2.AsyncClient, server_url: str) -> Challenge | None:
-    """What the server answers to a request without a token; None when it does not ask for one."""
+    """Return the server's challenge to a request without a token; None when it does not ask for one."""
     answer = await client.post(server_url, json=_PROBE, headers=_PROBE_HEADERS)
     return parse_challenge(answer.headers.get_list("www-authenticate")) if answer.status_code == 401 else None
 
 
 def parse_challenge(headers: Sequence[str]) -> Challenge:
-    """The first Bearer challenge; an empty one if there is none."""
+    """Return the first Bearer challenge; an empty one if there is none."""
     bearer = next((header for header in headers if header.lower().startswith("bearer")), "")
     parameters = _PARAMETER.findall(bearer[len("bearer") :])
     found = {name.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain for name, quoted, plain in parameters}
@@ -90,7 +90,7 @@ def parse_challenge(headers: Sequence[str]) -> Challenge:
 async def protected_resource(
     client: httpx2.AsyncClient, server_url: str, challenge: Challenge
 ) -> ProtectedResource:
-    """The server's metadata: where the challenge says, else at the two well-known places.
+    """Read the server's metadata: where the challenge says, else at the two well-known places.
 
     Raises `DiscoveryRefused`.
 
@@ -117,7 +117,7 @@ async def protected_resource(
 
 
 async def authorization_server(client: httpx2.AsyncClient, issuer: str) -> AuthorizationServer:
-    """The metadata of exactly that issuer. Raises `DiscoveryRefused`."""
+    """Read the metadata of exactly that issuer. Raises `DiscoveryRefused`."""
     url, document = await _first(client, issuer_metadata_urls(issuer))
     if document.get("issuer") != issuer:
         raise DiscoveryRefused(
@@ -139,22 +139,22 @@ async def authorization_server(client: httpx2.AsyncClient, issuer: str) -> Autho
 
 
 def resource_metadata_urls(server_url: str) -> list[str]:
-    """Where a resource's metadata may be: with its path inserted, then at the root (RFC 9728 section 3.1)."""
+    """Return where a resource's metadata may be: with its path inserted, then at the root (RFC 9728 section
+    3.1).
+    """
     places = [_well_known(url, _WELL_KNOWN_RESOURCE) for url in (server_url, urljoin(server_url, "/"))]
     return list(dict.fromkeys(places))
 
 
 def issuer_metadata_urls(issuer: str) -> list[str]:
-    """Where an issuer's metadata may be, in the order MCP prescribes."""
+    """Return where an issuer's metadata may be, in the order that MCP prescribes."""
     appended = issuer.rstrip("/") + "/.well-known/openid-configuration"
     inserted = [_well_known(issuer, name) for name in ("oauth-authorization-server", "openid-configuration")]
     return list(dict.fromkeys([*inserted, appended]))
 
 
 def canonical(url: str) -> str:
-    """A resource's URL with what RFC 3986 section 6.2.2.1 calls equivalent made equal, and without a trailing
-    slash.
-    """
+    """Return a resource's URL normalised (RFC 3986 section 6.2.2.1), and without a trailing slash."""
     parts = urlsplit(url)
     return urlunsplit(
         (parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/"), parts.query, parts.fragment)

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 
 def json_object(text: bytes | str) -> dict[str, Any] | None:
-    """The object; None when the text is not JSON, or not an object."""
+    """Return the object; None when the text is not JSON, or not an object."""
     try:
         value: object = json.loads(text)
     except (ValueError, RecursionError):
@@ -14,12 +14,12 @@ def json_object(text: bytes | str) -> dict[str, Any] | None:
 
 
 def json_members(value: object) -> dict[str, Any]:
-    """The members of a JSON object; none when it is no object."""
+    """Return the members of a JSON object; none when it is no object."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def strings(value: object) -> tuple[str, ...]:
-    """The strings of a list; none when it is no list."""
+    """Return the strings of a list; none when it is no list."""
     return (
         tuple(entry for entry in cast("list[object]", value) if isinstance(entry, str))
         if isinstance(value, list)

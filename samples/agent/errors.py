@@ -1,4 +1,4 @@
-"""What goes wrong between the agent and the servers it talks to."""
+"""Errors between the agent and the servers it talks to."""
 
 
 class AgentError(Exception):

@@ -26,7 +26,7 @@ INSTRUCTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class ToolUse:
-    """The model wants this tool called."""
+    """A call of a tool that the model asks for."""
 
     id: str
     name: str
@@ -35,7 +35,9 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One answer of the model: its text, the tools it wants, and the message to keep in the conversation."""
+    """One answer of the model: its text, the tool calls it asks for, and the message to keep in the
+    conversation.
+    """
 
     text: str
     uses: tuple[ToolUse, ...]
@@ -43,26 +45,26 @@ class Turn:
 
 
 class Interface(Protocol):
-    """One provider's way to write the same things down."""
+    """The form in which one provider's interface exchanges messages."""
 
     path: str
 
     def headers(self, key: str) -> dict[str, str]:
-        """Authentication."""
+        """Return the fields that authenticate."""
         ...
 
     def request(
         self, model: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool]
     ) -> dict[str, Any]:
-        """The request's body."""
+        """Return the request's body."""
         ...
 
     def turn(self, answer: Mapping[str, Any]) -> Turn:
-        """What the model said."""
+        """Read the model's answer."""
         ...
 
     def results(self, results: Sequence[tuple[ToolUse, str]]) -> list[dict[str, Any]]:
-        """Messages that tell the model what its tools returned."""
+        """Return the messages that tell the model what its tools returned."""
         ...
 
 
@@ -72,13 +74,13 @@ class ChatCompletions:
     path = "/chat/completions"
 
     def headers(self, key: str) -> dict[str, str]:
-        """A bearer key, if the endpoint wants one."""
+        """Return a bearer key, if the endpoint wants one."""
         return {"Authorization": f"Bearer {key}"} if key else {}
 
     def request(
         self, model: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool]
     ) -> dict[str, Any]:
-        """Instructions are the first message."""
+        """Return the body, with the instructions as the first message."""
         functions = [
             {
                 "type": "function",
@@ -97,7 +99,7 @@ class ChatCompletions:
         }
 
     def turn(self, answer: Mapping[str, Any]) -> Turn:
-        """Arguments come as JSON text."""
+        """Read the answer, whose arguments come as JSON text."""
         message = answer["choices"][0]["message"]
         uses = tuple(
             ToolUse(use["id"], use["function"]["name"], json.loads(use["function"]["arguments"] or "{}"))
@@ -106,7 +108,7 @@ class ChatCompletions:
         return Turn(message.get("content") or "", uses, message)
 
     def results(self, results: Sequence[tuple[ToolUse, str]]) -> list[dict[str, Any]]:
-        """A message each."""
+        """Return a message for each result."""
         return [{"role": "tool", "tool_call_id": use.id, "content": text} for use, text in results]
 
 
@@ -116,13 +118,13 @@ class Messages:
     path = "/v1/messages"
 
     def headers(self, key: str) -> dict[str, str]:
-        """A key and a version."""
+        """Return a key and a version."""
         return {"x-api-key": key, "anthropic-version": "2023-06-01"}
 
     def request(
         self, model: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool]
     ) -> dict[str, Any]:
-        """Instructions stand beside the messages."""
+        """Return the body, with the instructions beside the messages."""
         offered = [
             {"name": tool.name, "description": tool.description or "", "input_schema": tool.input_schema}
             for tool in tools
@@ -136,7 +138,7 @@ class Messages:
         }
 
     def turn(self, answer: Mapping[str, Any]) -> Turn:
-        """Text and tool uses are blocks of one list."""
+        """Read the answer, whose texts and tool uses are blocks of one list."""
         blocks = answer["content"]
         text = "".join(block["text"] for block in blocks if block["type"] == "text")
         uses = tuple(
@@ -147,7 +149,7 @@ class Messages:
         return Turn(text, uses, {"role": "assistant", "content": blocks})
 
     def results(self, results: Sequence[tuple[ToolUse, str]]) -> list[dict[str, Any]]:
-        """All of them in one message."""
+        """Return all results in one message."""
         blocks = [{"type": "tool_result", "tool_use_id": use.id, "content": text} for use, text in results]
         return [{"role": "user", "content": blocks}]
 
@@ -164,7 +166,7 @@ class LanguageModel:
     messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     async def respond(self, prompt: str, tools: Sequence[Tool], call: Call) -> str:
-        """The model's last word.
+        """Return the model's last word.
 
         Raises `AgentError` when it does not come to one, and forgets the question then.
         """
@@ -204,7 +206,7 @@ class LanguageModel:
 
 
 def language_model(client: httpx2.AsyncClient, environment: Mapping[str, str]) -> LanguageModel | None:
-    """The model that AGENT_MODEL_URL, AGENT_MODEL, AGENT_MODEL_KEY and AGENT_MODEL_API describe.
+    """Return the model that AGENT_MODEL_URL, AGENT_MODEL, AGENT_MODEL_KEY and AGENT_MODEL_API describe.
 
     None without the first.
     """

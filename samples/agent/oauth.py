@@ -1,6 +1,5 @@
-"""The OAuth requests of the agent, bare.
-
-Authorization code with PKCE, refresh, client credentials, token exchange (RFC 8693).
+"""The agent's OAuth requests: authorization code with PKCE, refresh, client credentials, token exchange (RFC
+8693).
 """
 
 import base64
@@ -33,7 +32,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """An access token and when, on a clock that never goes back, it ends."""
+    """An access token and when it ends, on a clock that never goes back."""
 
     value: str
     expires_at: float
@@ -41,7 +40,7 @@ class Token:
     refresh_token: str = ""
 
     def claims(self) -> dict[str, Any]:
-        """What the token says, unverified: to be looked at, not to be decided on.
+        """Return the token's claims, unverified: to be shown, not to be decided on.
 
         Empty when the token is opaque.
         """
@@ -54,7 +53,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """One trip of the user's browser, and what must come back from it."""
+    """One authorization request, and what its answer must match."""
 
     url: str
     state: str
@@ -63,7 +62,7 @@ class AuthorizationRequest:
     server: AuthorizationServer
 
     def code_in(self, answer: Mapping[str, str]) -> str:
-        """The authorization code.
+        """Return the authorization code of an answer.
 
         Raises `SignOnFailed`; texts of an answer that fails a check are not shown, they may be an attacker's.
         """
@@ -83,7 +82,7 @@ class AuthorizationRequest:
 def authorization_request(
     server: AuthorizationServer, client_id: str, redirect_uri: str, scope: str, resource: str
 ) -> AuthorizationRequest:
-    """A fresh request for a token of `resource` (RFC 8707) with `scope`; state and verifier are used once."""
+    """Make a request for a token of `resource` (RFC 8707) with `scope`; state and verifier are used once."""
     state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
     query = {
         "response_type": "code",
@@ -102,18 +101,17 @@ def authorization_request(
 
 
 def named(resource: str) -> dict[str, str]:
-    """The parameter that names a resource.
+    """Return the parameter that names a resource.
 
-    `resource` takes absolute URIs without a fragment only (RFC 8707 section 2).
-
-    A resource that goes by another name is found by its scopes.
+    `resource` takes absolute URIs without a fragment only (RFC 8707 section 2). A resource with another name
+    is found by its scopes.
     """
     parts = urlsplit(resource)
     return {"resource": resource} if parts.scheme and not parts.fragment else {}
 
 
 def code_challenge(verifier: str) -> str:
-    """The S256 challenge of a verifier (RFC 7636 section 4.2)."""
+    """Return the S256 challenge of a verifier (RFC 7636 section 4.2)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
@@ -127,14 +125,14 @@ class TokenEndpoint:
         credentials: Credentials,
         monotonic: Callable[[], float],
     ) -> None:
-        """`client` is the caller's to close; `monotonic` gives seconds that never go back."""
+        """Use `client`, which the caller closes; `monotonic` gives seconds that never go back."""
         self._client = client
         self._server = server
         self._credentials = credentials
         self._monotonic = monotonic
 
     async def redeem(self, request: AuthorizationRequest, code: str, resource: str) -> Token:
-        """The user's token for the code (RFC 6749 section 4.1.3). Raises `TokenRefused`."""
+        """Redeem the code for the user's token (RFC 6749 section 4.1.3). Raises `TokenRefused`."""
         return await self._token(
             "the authorization code",
             grant_type="authorization_code",
@@ -145,7 +143,7 @@ class TokenEndpoint:
         )
 
     async def refresh(self, token: Token, resource: str) -> Token:
-        """A new token for the same user (RFC 6749 section 6).
+        """Get a new token for the same user (RFC 6749 section 6).
 
         A refresh token in the answer replaces the old one. Raises `TokenRefused`.
         """
@@ -159,13 +157,13 @@ class TokenEndpoint:
         )
 
     async def own(self, scope: str, resource: str) -> Token:
-        """A token for the agent itself (RFC 6749 section 4.4). Raises `TokenRefused`."""
+        """Get a token for the agent itself (RFC 6749 section 4.4). Raises `TokenRefused`."""
         return await self._token(
             "the agent's own token", grant_type="client_credentials", scope=scope, **named(resource)
         )
 
     async def exchange(self, subject: Token, actor: Token, scopes: tuple[str, ...], resource: str) -> Token:
-        """A token for `resource` that lets the actor act for the subject (RFC 8693 section 2).
+        """Get a token for `resource` that lets the actor act for the subject (RFC 8693 section 2).
 
         Raises `TokenRefused`.
         """
@@ -181,7 +179,7 @@ class TokenEndpoint:
         )
 
     async def _token(self, what: str, **parameters: str) -> Token:
-        """Ask for a token, authenticated by the strongest method both sides can (RFC 6749 section 2.3.1)."""
+        """Ask for a token, authenticated by the strongest common method (RFC 6749 section 2.3.1)."""
         own, methods = self._credentials, self._server.auth_methods
         headers, sent = {"Accept": "application/json"}, dict(parameters)
         if not own.client_secret:

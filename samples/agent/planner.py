@@ -36,7 +36,7 @@ class Planner:
     today: Callable[[], date]
 
     async def respond(self, prompt: str, tools: Sequence[Tool], call: Call) -> str:
-        """The answer of the tool that fits; what could be asked instead when none does."""
+        """Return the answer of the tool that fits; when none does, what could be asked instead."""
         tool = choose(prompt, tools, self.today())
         if tool is None:
             return f"No tool fits that. There is {', '.join(tool.name for tool in tools) or 'none at all'}."
@@ -62,7 +62,7 @@ class Planner:
 
 
 def choose(prompt: str, tools: Sequence[Tool], today: date) -> Tool | None:
-    """The best tool; None when no tool shares a word with the prompt."""
+    """Return the best tool; None when no tool shares a word with the prompt."""
     profiles = [_profile(tool) for tool in tools]
     rarity = Counter(word for profile in profiles for word in profile)
     asked = set(_stems(prompt))
@@ -85,7 +85,7 @@ def choose(prompt: str, tools: Sequence[Tool], today: date) -> Tool | None:
 
 
 def _profile(tool: Tool) -> dict[str, float]:
-    """Each word that speaks for the tool, to how loudly it does."""
+    """Return the weight of each word that speaks for the tool."""
     texts = [
         (PARAMETER_WEIGHT, " ".join(parameter.name for parameter in arguments.parameters(tool.input_schema))),
         (DESCRIPTION_WEIGHT, tool.description or ""),
@@ -100,7 +100,7 @@ def _stems(text: str) -> list[str]:
 
 
 def _stem(word: str) -> str:
-    """So that `transfers` and `transferring` meet `transfer`."""
+    """Cut endings, so that `transfers` and `transferring` match `transfer`."""
     for ending in ("ing", "es", "s"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word.removesuffix(ending)

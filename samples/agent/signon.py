@@ -1,6 +1,6 @@
 """Sign-on: sends the user to the authorization server, and waits for the browser to come back.
 
-The browser comes back to a loopback address (RFC 8252 section 7.3): one answer, then it is gone.
+The browser comes back to a loopback address (RFC 8252 section 7.3), which takes one answer and then closes.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ _SIGNED_ON = "The agent may act for you now. You can close this window and go ba
 class Callback:
     """Waits for the browser.
 
-    Only a request with the expected state counts, everything else is turned away.
+    Only a request with the expected state counts; everything else is refused.
     """
 
     def __init__(self, state: str) -> None:
@@ -63,7 +63,9 @@ class Callback:
         self._answer: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
 
     async def answer(self, seconds: float) -> dict[str, str]:
-        """The query parameters the browser brought. Raises `SignOnFailed` when it does not come in time."""
+        """Wait for the query parameters of the browser's request. Raises `SignOnFailed` when none comes in
+        time.
+        """
         try:
             return await asyncio.wait_for(self._answer, seconds)
         except TimeoutError as error:
@@ -102,7 +104,7 @@ class Callback:
 
 @contextlib.asynccontextmanager
 async def listen(port: int, state: str) -> AsyncGenerator[Callback]:
-    """A callback on `port` of the loopback addresses. Raises `SignOnFailed` when the port is taken."""
+    """Listen on `port` of the loopback addresses. Raises `SignOnFailed` when the port is taken."""
     callback = Callback(state)
     async with contextlib.AsyncExitStack() as servers:
         try:
@@ -151,7 +153,7 @@ class SignOn:
     async def __call__(self, more_scopes: tuple[str, ...] = ()) -> Token:
         """Have a user sign on, and return their token.
 
-        `more_scopes` are what the user is asked to agree to besides.
+        The user is asked to agree to `more_scopes` besides.
         """
         scope = " ".join((self.scope, *more_scopes))
         redirect_uri = f"http://localhost:{self.callback_port}{PATH}"

@@ -1,4 +1,4 @@
-"""The MCP server's tools, and what answers with their help.
+"""The MCP server's tools, and the protocol of what answers with their help.
 
 Every question gets a connection of its own: sessions end while a user thinks.
 """
@@ -17,7 +17,9 @@ from agent.errors import AgentError
 MAX_PAGES = 20
 
 Call = Callable[[str, dict[str, Any]], Awaitable[str]]
-"""Calls the named tool with these arguments; its answer as text, also when the tool reports an error."""
+"""Calls the named tool with these arguments and returns its answer as text, also when the tool reports an
+error.
+"""
 
 Ask = Callable[[str], Awaitable[str | None]]
 """Asks the person at the terminal; None when nobody is there."""
@@ -27,7 +29,7 @@ class Responder(Protocol):
     """Turns a prompt into an answer, with the help of tools."""
 
     async def respond(self, prompt: str, tools: Sequence[Tool], call: Call) -> str:
-        """The answer. Raises `AgentError` when there is none."""
+        """Return the answer. Raises `AgentError` when there is none."""
         ...
 
 
@@ -38,7 +40,7 @@ class Tools:
         self._client = client
 
     async def list_all(self) -> list[Tool]:
-        """All of them, page by page."""
+        """Return all tools, page by page."""
         found: list[Tool] = []
         cursor: str | None = None
         for _ in range(MAX_PAGES):
@@ -50,7 +52,7 @@ class Tools:
         return found
 
     async def call(self, name: str, arguments: dict[str, Any]) -> str:
-        """The tool's answer, or its complaint, as text."""
+        """Call a tool and return its answer, or its error, as text."""
         try:
             return text_of(await self._client.call_tool(name, arguments))
         except MCPError as error:
@@ -59,7 +61,7 @@ class Tools:
 
 @contextlib.asynccontextmanager
 async def connect(http: httpx2.AsyncClient, server_url: str) -> AsyncGenerator[Tools]:
-    """The tools for one question. Raises `AgentError` for whatever goes wrong on the way to them."""
+    """Connect for one question. Raises `AgentError` for whatever goes wrong on the way to the tools."""
     try:
         async with Client(streamable_http_client(server_url, http_client=http), mode="auto") as client:
             yield Tools(client)
@@ -70,12 +72,12 @@ async def connect(http: httpx2.AsyncClient, server_url: str) -> AsyncGenerator[T
 
 
 def text_of(result: CallToolResult) -> str:
-    """What a result says; of content that is not text, that it is there."""
+    """Return the texts of a result, and a note for content that is not text."""
     parts = [block.text if isinstance(block, TextContent) else f"[{block.type}]" for block in result.content]
     return "\n".join(parts)
 
 
 def _first(group: BaseExceptionGroup[Exception]) -> Exception:
-    """The first error in a group, whatever groups it is wrapped in."""
+    """Return the first error in a group, whatever groups it is wrapped in."""
     error = group.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error

@@ -50,12 +50,12 @@ class Moment:
     rest: str
 
     def at(self, today: dt.date, default: dt.time) -> dt.datetime:
-        """The point in time, with what is missing filled in."""
+        """Return the point in time, with what is missing filled in."""
         return dt.datetime.combine(self.day or today, self.time or default)
 
 
 def find(sentence: str, today: dt.date) -> Moment:
-    """The first day and the first time of day in the sentence."""
+    """Find the first day and the first time of day in the sentence."""
     moment_of_day, rest = _find_time(sentence)
     day, rest = _find_day(rest, today)
     return Moment(day, moment_of_day, rest)
@@ -101,7 +101,7 @@ def _days_ahead(found: dict[str, str], today: dt.date) -> int:
 
 
 def _in_calendar(found: dict[str, str], today: dt.date) -> dt.date:
-    """The day of that month: of the year named, else the next one to come."""
+    """Return the day of that month: of the year named, else the next one to come."""
     month = next(number for number, name in enumerate(MONTHS, 1) if name.startswith(found["month"][:3]))
     year = int(found.get("year", today.year))
     day = dt.date(year, month, int(found["day"]))

@@ -1,1 +1,1 @@
-"""The made-up money behind the sample banking server."""
+"""The made-up accounts of the sample banking server."""

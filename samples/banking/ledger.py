@@ -1,4 +1,4 @@
-"""Accounts of one made-up customer, in memory: gone when the server ends."""
+"""The accounts of one made-up customer, in memory: gone when the server ends."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +12,7 @@ CENT = Decimal("0.01")
 
 
 class Refused(Exception):
-    """The bank does not do that; the message says why."""
+    """The bank refuses; the message says why."""
 
 
 class Account(BaseModel):
@@ -45,7 +45,7 @@ class Ledger:
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        """`now` gives the current time with its zone."""
+        """Use `now`, which gives the current time with its zone."""
         self._now = now
         self._lock = Lock()
         self._accounts = {
@@ -55,18 +55,18 @@ class Ledger:
         self._transactions: list[Transaction] = []
 
     def accounts(self) -> list[Account]:
-        """All of them."""
+        """Return all accounts."""
         return list(self._accounts.values())
 
     def account(self, name: str) -> Account:
-        """The account of that name. Raises `Refused`."""
+        """Return the account of that name. Raises `Refused`."""
         found = self._accounts.get(name.strip().lower())
         if found is None:
             raise Refused(f"There is no account {name!r}; there is {', '.join(self._accounts)}.")
         return found
 
     def transactions(self, name: str, limit: int) -> list[Transaction]:
-        """At most `limit` transactions of an account, the latest first. Raises `Refused`."""
+        """Return at most `limit` transactions of an account, the latest first. Raises `Refused`."""
         account = self.account(name).name
         return [
             each for each in reversed(self._transactions) if account in {each.from_account, each.to_account}

@@ -1,4 +1,3 @@
-"""What the sample weather server knows.
-
-Live forecasts when they can be had, built-in climate data otherwise.
+"""The data of the sample weather server: live forecasts when they can be had, built-in climate data
+otherwise.
 """

@@ -16,7 +16,7 @@ COLDEST_HOUR, WARMEST_HOUR = 5, 15
 
 
 def day(city: City, on: date) -> Weather:
-    """A typical day for the season, a little warmer or colder than the mean."""
+    """Return a typical day for the season, a little warmer or colder than the mean."""
     offset = 4 * _draw(city, on, "temperature") - 2
     low, high = _mean(city.lows, on) + offset, _mean(city.highs, on) + offset
     chance = _rain_chance(city, on)
@@ -25,7 +25,7 @@ def day(city: City, on: date) -> Weather:
 
 
 def hour(city: City, at: datetime) -> Weather:
-    """The hour of a typical day: coldest before sunrise, warmest in the afternoon."""
+    """Return the hour of a typical day: coldest before sunrise, warmest in the afternoon."""
     whole = day(city, at.date())
     degrees = round(whole.low + (whole.high - whole.low) * _warmth(at.hour), 1)
     gusts = whole.wind * (0.7 + 0.6 * _warmth(at.hour))
@@ -33,7 +33,7 @@ def hour(city: City, at: datetime) -> Weather:
 
 
 def _mean(months: Sequence[float], on: date) -> float:
-    """Between the means of the two nearest months, each taken to hold in its middle."""
+    """Interpolate between the means of the two nearest months, each taken to hold in its middle."""
     position = (on.day - 0.5) / monthrange(on.year, on.month)[1] - 0.5
     neighbour = months[(on.month - 1 + (1 if position > 0 else -1)) % 12]
     return months[on.month - 1] * (1 - abs(position)) + neighbour * abs(position)
@@ -54,7 +54,7 @@ def _condition(rain_chance: int, low: float) -> str:
 
 
 def _warmth(of_hour: int) -> float:
-    """0 at the coldest hour, 1 at the warmest, along two halves of a cosine."""
+    """Return 0 at the coldest hour, 1 at the warmest, along two halves of a cosine."""
     rise = WARMEST_HOUR - COLDEST_HOUR
     since_coldest = (of_hour - COLDEST_HOUR) % 24
     if since_coldest <= rise:
@@ -63,6 +63,6 @@ def _warmth(of_hour: int) -> float:
 
 
 def _draw(city: City, on: date, what: str) -> float:
-    """A number in [0, 1) that depends on nothing but city, date and purpose."""
+    """Return a number in [0, 1) that depends on nothing but city, date and purpose."""
     digest = hashlib.sha256(f"{city.place.name}|{on.isoformat()}|{what}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48

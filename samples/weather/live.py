@@ -1,6 +1,6 @@
 """Forecasts of the public open-meteo.com service.
 
-A failure is remembered, so that a machine without a way out answers at once.
+A failure is remembered, so that a machine without Internet access answers at once.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 2.0
 QUIET_SECONDS = 600.0
 _DAILY = "weather_code,temperature_2m_min,temperature_2m_max,precipitation_probability_max,wind_speed_10m_max"
 _HOURLY = "weather_code,temperature_2m,precipitation_probability,wind_speed_10m"
-# WMO 4677 codes as the service groups them: the highest code of a group to its words.
+# WMO 4677 codes as the service groups them: the highest code of each group, and its words.
 _CONDITIONS = (
     (0, "sunny"), (2, "partly cloudy"), (3, "cloudy"), (48, "fog"), (57, "drizzle"), (67, "rain"), (77,
     "snow"), (82, "showers"),
@@ -33,26 +33,26 @@ class LiveWeather:
     """The service, and whether it is worth asking."""
 
     def __init__(self, client: httpx2.AsyncClient, monotonic: Callable[[], float]) -> None:
-        """`client` is the caller's to close; `monotonic` gives seconds that never go back."""
+        """Use `client`, which the caller closes; `monotonic` gives seconds that never go back."""
         self._client = client
         self._monotonic = monotonic
         self._quiet_until = float("-inf")
 
     async def places(self, name: str, count: int) -> list[Place]:
-        """Places of that name. Raises `Unavailable`."""
+        """Find places of that name. Raises `Unavailable`."""
         found = await self._get(
             GEOCODING_URL, {"name": name, "count": count, "language": "en", "format": "json"}
         )
         return [_place(entry) for entry in found.get("results", [])]
 
     async def days(self, place: Place, first: date, last: date) -> list[Weather]:
-        """One for each day of the range, both ends included. Raises `Unavailable`."""
+        """Return the weather of each day of the range, both ends included. Raises `Unavailable`."""
         span = {"start_date": first.isoformat(), "end_date": last.isoformat(), "daily": _DAILY}
         columns = (await self._get(FORECAST_URL, _position(place) | span)).get("daily", {})
         return _rows(columns, _DAILY.split(","))
 
     async def hours(self, place: Place, first: datetime, last: datetime) -> list[Weather]:
-        """One for each hour of the range in the place's own time, both ends included.
+        """Return the weather of each hour of the range in the place's own time, both ends included.
 
         Raises `Unavailable`.
         """

@@ -121,10 +121,10 @@ class Places(Answer):
 
 
 def temperature(celsius: float, units: Units) -> float:
-    """In the units asked for, rounded to whole degrees as forecasts are."""
+    """Return a temperature in the units asked for, rounded to whole degrees as forecasts are."""
     return float(round(celsius * 9 / 5 + 32 if units == "imperial" else celsius))
 
 
 def speed(kilometres_per_hour: float, units: Units) -> float:
-    """In the units asked for, rounded."""
+    """Return a speed in the units asked for, rounded."""
     return float(round(kilometres_per_hour / 1.609344 if units == "imperial" else kilometres_per_hour))

@@ -1,4 +1,4 @@
-"""The cities the server knows without asking anybody, with their climate."""
+"""The cities that the server knows by itself, with their climate."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -22,9 +22,8 @@ _COUNTRIES = {
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """A place and its climate.
-
-    Twelve monthly means of daily highs and lows in °C, and of days with precipitation.
+    """A place and its climate: twelve monthly means of daily highs and lows in °C, and of days with
+    precipitation.
     """
 
     place: Place
@@ -35,13 +34,13 @@ class City:
 
 @cache
 def cities() -> tuple[City, ...]:
-    """All of them, from the file beside this one."""
+    """Read all cities from the file beside this one."""
     lines = Path(__file__).with_name("cities.csv").read_text("utf-8").splitlines()
     return tuple(_city(line) for line in lines if not line.startswith("#"))
 
 
 def named(name: str) -> list[City]:
-    """Cities of exactly that name, whatever its accents and case; a country may follow after a comma."""
+    """Return cities of exactly that name, whatever its accents and case; a country may follow a comma."""
     wanted, _, country = (_plain(part) for part in name.partition(","))
     country = _COUNTRIES.get(country, country)
     return [
@@ -52,20 +51,20 @@ def named(name: str) -> list[City]:
 
 
 def beginning(name: str) -> list[City]:
-    """Cities whose name begins like that."""
+    """Return cities whose name begins like that."""
     wanted = _plain(name)
     return [city for city in cities() if wanted and _plain(city.place.name).startswith(wanted)]
 
 
 def nearest(latitude: float, longitude: float) -> tuple[City, float]:
-    """The city closest to a position, and how far away it is in kilometres."""
+    """Return the city closest to a position, and its distance in kilometres."""
     return min(
         ((city, _distance(city.place, latitude, longitude)) for city in cities()), key=lambda found: found[1]
     )
 
 
 def zone(place: Place) -> tzinfo:
-    """The place's time zone; the hour its longitude suggests where the system has no time zone data."""
+    """Return the place's time zone, or the one its longitude suggests where the system has no zone data."""
     try:
         return ZoneInfo(place.timezone)
     except (ZoneInfoNotFoundError, ValueError):
@@ -90,7 +89,7 @@ def _plain(text: str) -> str:
 
 
 def _distance(place: Place, latitude: float, longitude: float) -> float:
-    """The great circle, by the haversine formula."""
+    """Return the great-circle distance in kilometres, by the haversine formula."""
     north, east = radians(latitude - place.latitude), radians(longitude - place.longitude)
     chord = sin(north / 2) ** 2 + cos(radians(latitude)) * cos(radians(place.latitude)) * sin(east / 2) ** 2
     return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(chord)))

@@ -15,16 +15,16 @@ from weather.places import City, beginning, cities, named, nearest, zone
 LIVE_DAYS = 15
 NEAR_KM = 75.0
 PERIODS = {0: "night", 6: "morning", 12: "afternoon", 18: "evening"}
-"""The hour a part of the day begins at, to its name."""
+"""The parts of a day, by the hour at which each begins."""
 
 
 class NotAnswerable(Exception):
-    """The question names no place, or none that is known; the message says what would help."""
+    """The question names no known place; the message says what would help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which place a question is about: by name, or by position."""
+    """The place that a question is about: by name, or by position."""
 
     place: str | None = None
     latitude: float | None = None
@@ -42,20 +42,20 @@ class Span:
     rows: Sequence[Weather]
 
     def timed(self) -> list[tuple[datetime, Weather]]:
-        """Each row with the local time it begins at."""
+        """Return each row with the local time at which it begins."""
         return [(self.start + number * self.step, row) for number, row in enumerate(self.rows)]
 
 
 class WeatherService:
-    """All that the tools ask for."""
+    """Answers everything that the tools ask for."""
 
     def __init__(self, live: LiveWeather | None, now: Callable[[], datetime]) -> None:
-        """`live` is None to stay with the built-in data; `now` gives the current time with its zone."""
+        """Use `live`, or only the built-in data if it is None; `now` gives the current time with its zone."""
         self._live = live
         self._now = now
 
     async def geocode(self, name: str, count: int) -> Places:
-        """Places of that name. Raises `NotAnswerable` when there is none."""
+        """Find places of that name. Raises `NotAnswerable` when there is none."""
         found, source = await self._places(name, count)
         if not found:
             known = ", ".join(city.place.name for city in cities()[::7])
@@ -65,7 +65,7 @@ class WeatherService:
         return Places(source=source, places=found[:count])
 
     async def days(self, wanted: Wanted, first: date | None, count: int) -> Span:
-        """`count` days from `first`, or from today at the place."""
+        """Return `count` days from `first`, or from today at the place."""
         place = await self._locate(wanted)
         first = first or self._today(place)
         last = first + timedelta(days=count - 1)
@@ -81,7 +81,7 @@ class WeatherService:
         )
 
     async def hours(self, wanted: Wanted, first: datetime | None, count: int) -> Span:
-        """`count` hours from `first` in the place's own time, or from the current hour there."""
+        """Return `count` hours from `first` in the place's own time, or from the current hour there."""
         place = await self._locate(wanted)
         start = self._local(place, first)
         last, step = start + timedelta(hours=count - 1), timedelta(hours=1)
@@ -96,7 +96,7 @@ class WeatherService:
         )
 
     async def periods(self, wanted: Wanted, first: date | None, days: int) -> Span:
-        """Night, morning, afternoon and evening of each of `days` days."""
+        """Return night, morning, afternoon and evening of each of `days` days."""
         place = await self._locate(wanted)
         start = datetime.combine(first or self._today(place), time())
         hours = await self.hours(wanted, start, 24 * days)
@@ -117,12 +117,12 @@ class WeatherService:
             return _at(wanted.latitude, wanted.longitude)
         if not wanted.place or not wanted.place.strip():
             raise NotAnswerable("Which place? Give a place, for example Tokyo, or latitude and longitude.")
-        # A name the table has needs no question to anybody else.
+        # A name in the table needs no question to anybody else.
         known = named(wanted.place)
         return known[0].place if known else (await self.geocode(wanted.place, 1)).places[0]
 
     def _local(self, place: Place, moment: datetime | None) -> datetime:
-        """That moment as the clock at the place shows it, at the full hour.
+        """Return that moment as the clock at the place shows it, at the full hour.
 
         A moment without zone is taken as local already.
         """
@@ -156,7 +156,7 @@ def _climate_of(place: Place) -> tuple[City, str]:
 
 
 def _over(hours: Sequence[Weather]) -> Weather:
-    """Several hours as one."""
+    """Combine several hours into one."""
     wettest = max(hours, key=lambda hour: hour.rain_chance)
     low, high = min(hour.low for hour in hours), max(hour.high for hour in hours)
     return Weather(wettest.condition, low, high, wettest.rain_chance, max(hour.wind for hour in hours))

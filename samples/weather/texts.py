@@ -1,4 +1,4 @@
-"""Answers as people read them: a heading line, then a line for each row."""
+"""Answers as people read them: a heading, then a line for each row."""
 
 from collections.abc import Iterable
 
@@ -6,7 +6,7 @@ from weather.model import DailyForecast, Forecast, Hour, HourlyForecast, PeriodF
 
 
 def places(answer: Places) -> str:
-    """One line a place."""
+    """Write one line for each place."""
     rows = (
         f"{place.label}: latitude {place.latitude:g}, longitude {place.longitude:g}, {place.timezone}"
         for place in answer.places
@@ -15,7 +15,7 @@ def places(answer: Places) -> str:
 
 
 def daily(answer: DailyForecast) -> str:
-    """One line a day."""
+    """Write one line for each day."""
     rows = (
         f"{day.date:%a %d %b %Y}: {day.condition}, {day.low:g} to {day.high:g} {answer.temperature_unit}, "
         f"{_air(answer, day.rain_chance, day.wind)}"
@@ -25,7 +25,7 @@ def daily(answer: DailyForecast) -> str:
 
 
 def periods(answer: PeriodForecast) -> str:
-    """One line a period."""
+    """Write one line for each period."""
     rows = (
         f"{period.start:%a %d %b} {period.name}: {period.condition}, {period.low:g} to {period.high:g} "
         f"{answer.temperature_unit}, "
@@ -36,12 +36,12 @@ def periods(answer: PeriodForecast) -> str:
 
 
 def hourly(answer: HourlyForecast) -> str:
-    """One line an hour."""
+    """Write one line for each hour."""
     return _text(_heading("Hourly forecast for", answer), (_hour(answer, hour) for hour in answer.hours))
 
 
 def at_time(answer: WeatherAtTime) -> str:
-    """The one hour."""
+    """Write the one hour."""
     return _text(_heading("Weather for", answer), [_hour(answer, answer.weather)])
 
 

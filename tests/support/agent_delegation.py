@@ -1,4 +1,4 @@
-"""The use case's environment as records, and what runs on it: clock value, ports, requests."""
+"""The use case's environment as records, with a clock value, ports and requests to run it."""
 
 import hashlib
 import hmac
@@ -192,7 +192,7 @@ def ring(*keys: SigningKey) -> KeyRing:
 
 
 def seeded_store() -> MemoryStore:
-    """A user who signed on and consented."""
+    """Return a store with a user who signed on and consented."""
     store = MemoryStore()
     store.users[USER_ID] = USER
     store.sessions[SESSION_ID] = SESSION
@@ -222,7 +222,7 @@ class World:
         return await answer(request, self.ports)
 
     async def add_code(self, value: str = CODE, **changes: Any) -> AuthorizationCode:
-        """A code and its grant; `changes` are of either."""
+        """Add a code and its grant; `changes` are of either."""
         of_code = {
             name: changes.pop(name) for name in ("nonce", "redirect_uri", "code_challenge") if name in changes
         }
@@ -260,7 +260,7 @@ class World:
         return await self.ask({**code_request(value), **extra}, client_id)
 
     async def sign_on(self, value: str = CODE, client_id: str = AGENT_ID, **changes: Any) -> TokenResponse:
-        """What an agent has after its user signed on: the subject token."""
+        """Return what an agent has after its user signed on: the subject token."""
         await self.add_code(value, client_id=client_id, **changes)
         return await self.redeem(value, client_id)
 
@@ -279,7 +279,7 @@ class World:
 
 
 def grant_id_of(value: str = CODE) -> str:
-    """The id of the grant that the code `value` stands for."""
+    """Return the id of the grant that the code `value` stands for."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, value))
 
 

@@ -1,5 +1,5 @@
 """An authority over a real store in a temporary folder, with the use case's environment, a clock that tests
-turn, and a browser.
+set, and a browser.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ NOW = use_case.NOW
 
 @dataclass
 class TurnableClock:
-    """Shows whatever a test sets."""
+    """A clock that shows whatever a test sets."""
 
     instant: float = NOW
 
@@ -75,7 +75,7 @@ class HeldDirectory:
 
 @dataclass
 class RunningAuthority:
-    """The application and what it stands on."""
+    """The application with its store, clock and audit records."""
 
     app: ASGIApp
     store: Store
@@ -86,7 +86,7 @@ class RunningAuthority:
     audit_file: Path
 
     async def records(self, name: str) -> list[dict[str, Any]]:
-        """What was recorded under this name, oldest first."""
+        """Return the records with this name, oldest first."""
         await asyncio.sleep(0)  # records are written when the turn that made them ends
         lines = map(json.loads, self.audit_file.read_text("ascii").splitlines())
         return [line for line in lines if line["eventName"] == f"DEPUTIZE-{name}"]
@@ -112,7 +112,7 @@ class RunningAuthority:
 
 
 def authorization_parameters(**changes: str | None) -> dict[str, str]:
-    """The agent's request; a change to `None` leaves a parameter out."""
+    """Return the agent's request; a change to `None` leaves a parameter out."""
     parameters: dict[str, str | None] = {
         "response_type": "code",
         "client_id": use_case.AGENT_ID,
@@ -130,7 +130,7 @@ def authorization_parameters(**changes: str | None) -> dict[str, str]:
 async def running_authority(
     folder: Path, base_url: str = "http://authority.test"
 ) -> AsyncIterator[RunningAuthority]:
-    """Everything but sockets and wall clock is real."""
+    """Run an authority in which everything but sockets and wall clock is real."""
     environment = replace(use_case.ENVIRONMENT, issuer=f"{base_url}/{use_case.ENVIRONMENT_ID}/as")
     directory, clock = HeldDirectory(Directory(1, {environment.id: environment})), TurnableClock()
     async with open_store(new_database(folder)) as store, open_audit(folder / "audit") as audit:
@@ -225,5 +225,5 @@ class Browser:
 
 
 def basic(client_id: str = use_case.AGENT_ID, secret: str = use_case.AGENT_SECRET) -> dict[str, str]:
-    """An Authorization header with these credentials."""
+    """Return an Authorization header with these credentials."""
     return {"Authorization": "Basic " + base64.b64encode(f"{client_id}:{secret}".encode()).decode()}

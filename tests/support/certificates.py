@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 
 
 def self_signed(host):
-    """PEM of a private key, and of a certificate for `host` that is its own authority and valid today."""
+    """Return PEM of a private key, and of a self-signed certificate for `host` that is valid today."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = dt.datetime.now(dt.UTC)

@@ -1,4 +1,4 @@
-"""Databases on SQLite for tests: the tables are made once a process and copied."""
+"""SQLite databases for tests: the tables are made once a process and copied."""
 
 import tempfile
 from functools import cache
@@ -11,7 +11,7 @@ from deputize.authority.storage.store import FILE_NAME
 
 
 def new_database(folder: Path) -> str:
-    """The URL of a database in `folder` that has its tables and nothing in them."""
+    """Return the URL of a new database in `folder` that has its tables and nothing in them."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / FILE_NAME).write_bytes(_empty())
     return sqlite_url(folder)

@@ -1,6 +1,6 @@
 """How many examples a property test draws: a fifth in the fast suite, where each change is tried.
 
-All of them in `make test-all`; and more, new ones each time, to search with.
+`make test-all` draws all of them; a search draws more, and new ones each time.
 """
 
 import os
@@ -11,5 +11,5 @@ PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE", "short")
 
 
 def examples(count: int) -> int:
-    """The share of `count` that this run draws."""
+    """Return the share of `count` that this run draws."""
     return max(2, round(count * SHARES[PROFILE]))

@@ -22,12 +22,12 @@ _CHOICES = {"all": ".?[", "first": ".^[", "last": ".$["}
 
 
 def mapping_source(node):
-    """Fully parenthesised source of the mapping dialect."""
+    """Return fully parenthesised source of the mapping dialect."""
     return _Printer(mapping=True).of(node)
 
 
 def gateway_source(node):
-    """Fully parenthesised source of the gateway dialect, without `${}`."""
+    """Return fully parenthesised source of the gateway dialect, without `${}`."""
     return _Printer(mapping=False).of(node)
 
 
@@ -93,7 +93,7 @@ class _Printer:
 
 
 def shape(node):
-    """The tree without positions, for comparison."""
+    """Return the tree without positions, for comparison."""
     parts = [type(node).__name__]
     for name in type(node).__dataclass_fields__:
         if name not in {"start", "end", "at"}:

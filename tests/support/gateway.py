@@ -47,7 +47,7 @@ def heap_of(*objects, registry=None, parent=None, properties=None, decorators=()
 
 
 def built(kind, members, heap=None):
-    """The object that inline configuration stands for."""
+    """Build the object that inline configuration stands for."""
     return (heap or heap_of()).resolve(members, kind, Position("test.json", "/handler"))
 
 
@@ -65,7 +65,7 @@ def exchange_for(
 
 
 class Answering:
-    """An upstream that remembers what it was asked and answers the same each time."""
+    """An upstream that remembers its requests and gives the same answer each time."""
 
     def __init__(self, status=200, headers=(), body=b""):
         self.asked = []

@@ -1,4 +1,4 @@
-"""MCP requests as a client sends them, to start from and to spoil."""
+"""MCP requests as a client sends them, for tests to start from and to break."""
 
 import json
 
@@ -56,7 +56,7 @@ def check(some_fields, document, rules=RULES):
 
 
 def whole_ladder(verb, pairs, body, rules=RULES):
-    """What a filter does with the pure parts, in order."""
+    """Do what a filter does with the pure parts, in order."""
     found = read_fields(raw(*pairs))
     if not isinstance(found, RoutingFields):
         return found

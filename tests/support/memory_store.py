@@ -23,9 +23,7 @@ async def _open() -> None:
 
 
 class MemoryStore:
-    """Codes, grants, refresh tokens, revocations, token states, sessions, users and consents of any number of
-    environments.
-    """
+    """Codes, grants, tokens, revocations, sessions, users and consents of any number of environments."""
 
     def __init__(self, gate: Callable[[], Awaitable[None]] = _open) -> None:
         self.gate = gate

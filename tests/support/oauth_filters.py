@@ -27,7 +27,7 @@ CLAIMS = {
 
 
 class Tokens:
-    """A resolver that knows some tokens by heart; an exception as claims is raised."""
+    """A resolver that knows the claims of some tokens; an exception in place of claims is raised."""
 
     known = MappingProxyType({})
 
@@ -50,7 +50,7 @@ class Tokens:
 
 
 def knowing(tokens):
-    """A resolver type that knows `tokens`, a mapping of token to claims."""
+    """Return a resolver type that knows `tokens`, a mapping of token to claims."""
     return type("Tokens", (Tokens,), {"known": tokens})
 
 
@@ -102,7 +102,7 @@ def posting(document, *headers):
 
 
 async def through(some_filter, exchange, upstream=None):
-    """The response, and the exchange as the upstream got it (`None` if it did not)."""
+    """Return the response, and the exchange as the upstream got it (`None` if it did not)."""
     upstream = upstream or Answering()
     response = await some_filter.filter(exchange, upstream.handle)
     return response, upstream.asked[0] if upstream.asked else None

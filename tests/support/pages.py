@@ -1,4 +1,4 @@
-"""What browser tests do on the authority's pages, and what they check on each."""
+"""Actions of browser tests on the authority's pages, and the checks of each page."""
 
 from support.authority import PASSWORD
 
@@ -16,7 +16,7 @@ def sign_on(page, url):
 
 
 def problems(page):
-    """What an accessibility checker would complain about: overflow, names, sizes, contrast, structure."""
+    """Return what an accessibility checker would report: overflow, names, sizes, contrast, structure."""
     return page.evaluate(CHECKS)
 
 

@@ -1,4 +1,4 @@
-"""Changing a record of the snapshot: `dataclasses.replace` that knows the record's settings too."""
+"""Changes a record of the snapshot: a `dataclasses.replace` that knows the record's settings too."""
 
 import dataclasses
 from typing import Any, TypeVar
@@ -7,7 +7,7 @@ RecordT = TypeVar("RecordT")
 
 
 def replace(record: RecordT, **changes: Any) -> RecordT:
-    """The record with members, or members of its settings, changed."""
+    """Return the record with members, or members of its settings, changed."""
     settings = getattr(record, "settings", None)
     names = getattr(type(settings), "model_fields", {}).keys() & changes.keys()
     if names:

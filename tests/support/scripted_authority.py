@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 @dataclass
 class Script:
-    """What to answer; everything as it should be unless changed."""
+    """What to answer; correct answers unless changed."""
 
     resource_metadata: dict[str, Any] = field(default_factory=dict[str, Any])
     metadata: dict[str, Any] = field(default_factory=dict[str, Any])

@@ -1,5 +1,5 @@
-"""A small HTTP/1.1 client over real sockets that says exactly what it sends, and servers that remember what
-they were sent.
+"""A small HTTP/1.1 client over real sockets that sends exactly what it is given, and servers that keep what
+they received.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ class Answer:
 class Client:
     """One kept connection to 127.0.0.1.
 
-    `host` is what it claims to have connected to, also in the TLS handshake.
+    `host` is the name it claims to have connected to, also in the TLS handshake.
     """
 
     def __init__(self, port, host="localhost", tls=None):
@@ -90,7 +90,7 @@ class Received:
 class Server:
     """Answers on a port of its own with what `answer(request)` returns.
 
-    `received` holds what it was asked.
+    `received` holds the requests.
     """
 
     def __init__(self, answer):
