@@ -7,10 +7,8 @@ import re
 from functools import lru_cache
 from http import HTTPStatus
 
-from deputize.http.messages import TOKEN, HeaderError, Request, Response, known_names
+from deputize.http.messages import TOKEN, HeaderError, Headers, Request, Response
 from deputize.kernel.uris import Target
-
-Field = tuple[bytes, bytes]
 
 HOP_BY_HOP = frozenset(
     {
@@ -38,8 +36,10 @@ _NEVER_NAMED = frozenset({b"host", b"content-length", b"authorization", b"cookie
 """Fields that `Connection` cannot remove: programs would disagree about who asks and for what."""
 
 _NAMES_NOTHING = frozenset({b"keep-alive", b"close"})
-_NOT_SENT = known_names(FRAMING | {b"host", b"expect"})
-_FRAMING_OR_DATE = known_names(FRAMING | {b"date"})
+_IS_NOT_SENT = (FRAMING | {b"host", b"expect"}).__contains__
+_IS_FRAMING_OR_DATE = (FRAMING | {b"date"}).__contains__
+_IS_DATE = b"date".__eq__
+_IS_LENGTH = b"content-length".__eq__
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _METHOD = re.compile(TOKEN)
 _TARGET = re.compile(r"/[!-~]*")
@@ -50,12 +50,12 @@ _KNOWN_STATUSES = frozenset(map(int, HTTPStatus))
 LAST_CHUNK = b"0\r\n\r\n"
 
 
-def without_named(fields: list[Field], options: list[bytes]) -> list[Field]:
-    """Return `fields` without those that the values of `Connection` name."""
+def drop_named(headers: Headers, options: list[bytes]) -> None:
+    """Drop the fields that the values of `Connection` name."""
     if len(options) == 1 and options[0].lower() in _NAMES_NOTHING:
-        return fields
+        return
     named = {option.strip(b" \t").lower() for option in b",".join(options).split(b",")} - _NEVER_NAMED
-    return [pair for pair in fields if pair[0].lower() not in named]
+    headers.drop(named.__contains__)
 
 
 def chunk(data: bytes) -> bytes:
@@ -86,13 +86,9 @@ def response_head(
     Transfer-Encoding line.
     """
     lines = [_status_line(response.status, response.reason)]
-    for pair in response.headers.raw:
-        name = _FRAMING_OR_DATE[pair[0]]
-        if not name:
-            lines.append(b": ".join(pair))
-        elif name == b"date":
-            date = b": ".join(pair)
-    lines.append(date)
+    lines += map(b": ".join, response.headers.select_others(_IS_FRAMING_OR_DATE))
+    dates = response.headers.select(_IS_DATE)
+    lines.append(b": ".join(dates[-1]) if dates else date)
     framing = _announced_length(method, response) if has_no_body(method, response.status) else framing
     if framing is not None:
         lines.append(framing)
@@ -107,9 +103,9 @@ def _announced_length(method: str, response: Response) -> bytes | None:
     """
     if response.status == 204:
         return None
-    stated = [value for name, value in response.headers.raw if name.lower() == b"content-length"]
-    if len(stated) == 1 and _LENGTH.fullmatch(stated[0]):
-        return b"Content-Length: " + stated[0]
+    stated = response.headers.select(_IS_LENGTH)
+    if len(stated) == 1 and _LENGTH.fullmatch(stated[0][1]):
+        return b"Content-Length: " + stated[0][1]
     return b"Content-Length: %d" % response.body.length if method == "HEAD" and response.body.length else None
 
 
@@ -121,7 +117,7 @@ def request_head(request: Request, authority: str) -> bytes:
     """
     method = request.method
     lines = [*_first_lines(method, request.target, authority)]
-    lines += [b": ".join(pair) for pair in request.headers.raw if not _NOT_SENT[pair[0]]]
+    lines += map(b": ".join, request.headers.select_others(_IS_NOT_SENT))
     length = request.body.length
     if length is None:
         lines.append(CHUNKED)

@@ -1,10 +1,12 @@
 """Requests, responses and their parts. Bytes stay bytes until somebody asks for text."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Generic, TypeVar
+from itertools import compress
+from operator import itemgetter, not_
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import Origin, Target
@@ -22,7 +24,10 @@ class HeaderError(DeputizeError):
     """A field name or value that must not stand in a message: it would change how the message is read."""
 
 
+Field: TypeAlias = tuple[bytes, bytes]
+"""A field's name and value as received."""
 Found = TypeVar("Found")
+_FIRST: Final[Callable[[Field], bytes]] = itemgetter(0)
 _MOST_REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 64
 TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -32,10 +37,10 @@ _VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 
 class NameTable(dict[bytes, Found], Generic[Found]):
-    """What `classify` says of a field name as it was received, remembered.
+    """What `classify` says of a field's name, remembered.
 
-    Nearly all names of a message have been seen before: looking one up takes half as long as lowering and
-    comparing it, and this is done for each field several times a request. Bounded, for clients choose names.
+    Nearly all names of a message have been seen before, and looking one up takes no step of Python. Bounded,
+    for clients choose names.
     """
 
     __slots__ = ("_classify",)
@@ -54,11 +59,6 @@ class NameTable(dict[bytes, Found], Generic[Found]):
         return found
 
 
-def known_names(names: frozenset[bytes]) -> NameTable[bytes]:
-    """A table that says a field's name in lower case where it is one of `names`, else nothing."""
-    return NameTable(lambda name: lowered if (lowered := name.lower()) in names else b"")
-
-
 @lru_cache(maxsize=1024)
 def field_name(name: str) -> bytes:
     """`name` as it is compared: lower case bytes."""
@@ -66,75 +66,100 @@ def field_name(name: str) -> bytes:
 
 
 @lru_cache(maxsize=256)
-def _twins(names: tuple[str, ...]) -> NameTable[bool]:
-    """Whether a field's name is one of `names`, or differs from it by `_` for `-` or by case only."""
-    plain = frozenset(field_name(name).replace(b"_", b"-") for name in names)
-    return NameTable(lambda name: name.lower().replace(b"_", b"-") in plain)
+def _plain_names(names: tuple[str, ...]) -> frozenset[bytes]:
+    """Return `names` as they are compared where `_` counts as `-`."""
+    return frozenset(field_name(name).replace(b"_", b"-") for name in names)
 
 
 class Headers:
-    """Header fields in order, as received; names compare without regard to case (RFC 9110 section 5.1)."""
+    """Header fields in order, as received; names compare without regard to case (RFC 9110 section 5.1).
 
-    __slots__ = ("raw",)
+    The names in lower case stand beside the fields, so that a name which is not there, as most that are asked
+    for, is missed without a step of Python for each field. Only the methods of this class change the fields,
+    and each changes both lists alike.
+    """
 
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        """`raw` holds (name, value) pairs.
+    __slots__ = ("_fields", "_names")
 
-        `raw` on the instance is that list and may be read by serialisers.
-        """
-        self.raw = list(raw)
+    def __init__(self, raw: Iterable[Field] = ()) -> None:
+        """`raw` holds (name, value) pairs, which are taken as they are."""
+        self._fields = list(raw)
+        self._names = list(map(bytes.lower, map(_FIRST, self._fields)))
+
+    @property
+    def raw(self) -> tuple[Field, ...]:
+        """The (name, value) pairs as received, in a tuple."""
+        return tuple(self._fields)
 
     def get(self, name: str) -> str | None:
         """The first value of `name` as text, or `None`."""
         wanted = field_name(name)
-        size = len(wanted)
-        for key, value in self.raw:
-            if len(key) == size and key.lower() == wanted:
-                return value.decode("latin-1")
-        return None
+        names = self._names
+        return self._fields[names.index(wanted)][1].decode("latin-1") if wanted in names else None
 
     def get_all(self, name: str) -> list[str]:
         """Every value of `name`, in order."""
         wanted = field_name(name)
-        size = len(wanted)
-        values: list[str] = []
-        for key, value in self.raw:
-            if len(key) == size and key.lower() == wanted:
-                values.append(value.decode("latin-1"))
-        return values
+        names = self._names
+        if wanted not in names:
+            return []
+        return [value.decode("latin-1") for _, value in compress(self._fields, map(wanted.__eq__, names))]
+
+    def select(self, is_wanted: Callable[[bytes], object]) -> list[Field]:
+        """Return the fields whose name in lower case `is_wanted`, as received."""
+        return list(compress(self._fields, map(is_wanted, self._names)))
+
+    def select_others(self, is_unwanted: Callable[[bytes], object]) -> list[Field]:
+        """Return the fields whose name in lower case is not `is_unwanted`, as received."""
+        return list(compress(self._fields, map(not_, map(is_unwanted, self._names))))
 
     def add(self, name: str, value: str) -> None:
         """Append a field, keeping others of that name.
 
         Raises `HeaderError` for what would change the message's framing.
         """
-        self.raw.append(_encode_field(name, value))
+        self.extend((_encode_field(name, value),))
+
+    def extend(self, fields: Sequence[Field]) -> None:
+        """Append fields, which are taken as they are, keeping others of their names."""
+        self._fields += fields
+        self._names += map(bytes.lower, map(_FIRST, fields))
 
     def set(self, name: str, value: str) -> None:
         """Replace every field of that name by one. Raises `HeaderError` as `add` does."""
         pair = _encode_field(name, value)
         self.remove(name)
-        self.raw.append(pair)
+        self.extend((pair,))
 
     def remove(self, *names: str) -> None:
         """Drop every field with one of these names, and those whose name differs by `_` for `-`: many servers
         take them for the same.
         """
-        unwanted = _twins(names)
-        self.raw = [pair for pair in self.raw if not unwanted[pair[0]]]
+        unwanted = _plain_names(names)
+        if b"_" in b"".join(self._names):
+            self.drop(lambda name: name.replace(b"_", b"-") in unwanted)
+        elif not unwanted.isdisjoint(self._names):
+            self.drop(unwanted.__contains__)
+
+    def drop(self, is_unwanted: Callable[[bytes], object]) -> None:
+        """Drop every field whose name in lower case `is_unwanted`, and no other."""
+        kept = list(map(not_, map(is_unwanted, self._names)))
+        if False in kept:
+            self._fields = list(compress(self._fields, kept))
+            self._names = list(compress(self._names, kept))
 
     def copy(self) -> "Headers":
         """An independent copy."""
-        return Headers(self.raw)
+        return Headers(self._fields)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((key.decode("latin-1"), value.decode("latin-1")) for key, value in self.raw)
+        return ((key.decode("latin-1"), value.decode("latin-1")) for key, value in self._fields)
 
     def __contains__(self, name: str) -> bool:
-        return self.get(name) is not None
+        return field_name(name) in self._names
 
 
-def _encode_field(name: str, value: str) -> tuple[bytes, bytes]:
+def _encode_field(name: str, value: str) -> Field:
     try:
         pair = (name.encode("ascii"), value.encode("latin-1"))
     except UnicodeEncodeError as error:

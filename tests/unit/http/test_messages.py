@@ -1,6 +1,6 @@
 import pytest
 
-from deputize.http.messages import Body, BodyTooLarge, HeaderError, Headers
+from deputize.http.messages import Body, BodyTooLarge, HeaderError, Headers, NameTable
 
 
 def stream_of(*pieces):
@@ -23,9 +23,9 @@ def test_names_compare_without_regard_to_case_and_order_is_kept():
 def test_set_replaces_and_remove_drops_every_one():
     headers = Headers([(b"X", b"1"), (b"Y", b"2"), (b"x", b"3")])
     headers.set("X", "4")
-    assert headers.raw == [(b"Y", b"2"), (b"X", b"4")]
+    assert headers.raw == ((b"Y", b"2"), (b"X", b"4"))
     headers.remove("y", "x", "z")
-    assert headers.raw == []
+    assert headers.raw == ()
 
 
 def test_a_copy_is_independent():
@@ -53,7 +53,7 @@ def test_what_would_change_the_framing_is_not_added(name, value):
     for change in (headers.add, headers.set):
         with pytest.raises(HeaderError):
             change(name, value)
-    assert headers.raw == [(b"X", b"kept")]
+    assert headers.raw == ((b"X", b"kept"),)
 
 
 async def test_a_body_at_hand_can_be_read_again():
@@ -95,3 +95,46 @@ def test_removing_and_setting_takes_the_twins_too():
     headers = Headers([(b"X_Agent", b"1"), (b"x-agent", b"2"), (b"X-Other", b"3")])
     headers.set("X-Agent", "4")
     assert list(headers) == [("X-Other", "3"), ("X-Agent", "4")]
+
+
+def test_fields_are_not_changed_from_outside():
+    headers = Headers([(b"X", b"1")])
+    with pytest.raises(AttributeError):
+        headers.raw = [(b"Y", b"2")]
+    assert isinstance(headers.raw, tuple)
+    assert list(headers) == [("X", "1")]
+
+
+def counting_table():
+    asked = []
+
+    def classify(name):
+        asked.append(name)
+        return len(name)
+
+    return NameTable(classify), asked
+
+
+def test_a_name_is_classified_once():
+    table, asked = counting_table()
+    assert [table[b"accept"], table[b"accept"]] == [6, 6]
+    assert asked == [b"accept"]
+
+
+def test_names_beyond_64_bytes_are_not_remembered():
+    table, asked = counting_table()
+    for name in (b"x" * 64, b"y" * 65) * 2:
+        assert table[name] == len(name)
+    assert asked == [b"x" * 64, b"y" * 65, b"y" * 65]
+    assert list(table) == [b"x" * 64]
+
+
+def test_a_table_of_names_is_cleared_when_it_holds_1024():
+    table, _ = counting_table()
+    for number in range(1024):
+        table[b"x-%d" % number]
+    assert len(table) == 1024
+    assert table[b"x-0"] == 3
+    assert len(table) == 1024
+    assert table[b"one-more"] == 8
+    assert list(table) == [b"one-more"]

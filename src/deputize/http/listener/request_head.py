@@ -5,8 +5,8 @@ import string
 from dataclasses import dataclass
 from functools import lru_cache
 
-from deputize.http.heads import HOP_BY_HOP, Field, without_named
-from deputize.http.messages import Body, Headers, NameTable, Request, known_names
+from deputize.http.heads import HOP_BY_HOP, drop_named
+from deputize.http.messages import Body, Headers, NameTable, Request
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import DEFAULT_PORTS, Origin, Target, UriError, parse_target
 
@@ -15,7 +15,8 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,25
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")}
 _FORWARDABLE = re.compile(rb"(?!CONNECT$|TRACE$|PRI$|SOURCE$)[A-Z-]{1,20}")
 _KEPT_THOUGH_NOTED = frozenset({b"host", b"content-length", b"authorization"})
-_NOTED = known_names(HOP_BY_HOP | _KEPT_THOUGH_NOTED | {b"expect"})
+_ENDING_HERE = HOP_BY_HOP | {b"expect"}
+_IS_NOTED = (_ENDING_HERE | _KEPT_THOUGH_NOTED).__contains__
 _NO_BODY_YET = Body()
 _PLAIN = (string.ascii_letters + string.digits + "-").encode()
 _IS_TWIN = NameTable(lambda name: bool(name.translate(None, _PLAIN)))
@@ -52,22 +53,21 @@ class Head:
     """Whether the client offers another protocol, which is ignored (RFC 9110 section 7.8)."""
 
 
-def without_twins(raw: list[Field], *, underscores: bool) -> list[Field]:
-    """Return `raw` without fields that servers take for others.
+def drop_twins(headers: Headers, *, underscores: bool) -> None:
+    """Drop fields that servers take for others; with `underscores`, not for an underscore alone.
 
     CGI and what descends from it (WSGI, FastCGI) makes variables of field names, where `-` and `_` are the
     same; some map every other character that is neither letter nor digit to `_` as well. So `X_Agent` would
     stand in for an `X-Agent` that was removed.
     """
-    is_twin = _IS_TWIN_BUT_FOR_UNDERSCORES if underscores else _IS_TWIN
-    return [pair for pair in raw if not is_twin[pair[0]]]
+    headers.drop((_IS_TWIN_BUT_FOR_UNDERSCORES if underscores else _IS_TWIN).__getitem__)
 
 
-def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, secure: bool) -> Head:
-    """Build the request without its body. Raises `Refused`."""
+def build_head(method: bytes, target: bytes, version: str, headers: Headers, *, secure: bool) -> Head:
+    """Build the request without its body, which takes `headers` over. Raises `Refused`."""
     if version not in {"1.1", "1.0"}:
         raise Refused(505, f"HTTP version {version}")
-    kept, noted = sort_out(raw)
+    noted = sort_out(headers)
     if b"transfer-encoding" in noted or b"expect" in noted:
         _check_framing(noted, version)
     if len(noted.get(b"authorization", ())) > 1:
@@ -88,7 +88,7 @@ def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, 
     request = Request(
         name,
         _short_target(target) if len(target) <= _CACHED_TARGET_BYTES else _target(target),
-        Headers(kept),
+        headers,
         _NO_BODY_YET,
         origin,
         version,
@@ -98,23 +98,18 @@ def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, 
     return Head(request, length, b"expect" in noted, b"upgrade" in noted)
 
 
-def sort_out(raw: list[Field]) -> tuple[list[Field], dict[bytes, list[bytes]]]:
-    """Return the end-to-end fields, and the values of those that decide about framing, connection and
-    destination.
-
-    The names of the latter are in lower case.
+def sort_out(headers: Headers) -> dict[bytes, list[bytes]]:
+    """Leave the end-to-end fields, and return the values of those that decide about framing, connection and
+    destination, by their names in lower case.
     """
-    kept: list[Field] = []
     noted: dict[bytes, list[bytes]] = {}
-    for pair in raw:
-        name = _NOTED[pair[0]]
-        if name:
-            noted.setdefault(name, []).append(pair[1])
-            if name not in _KEPT_THOUGH_NOTED:
-                continue
-        kept.append(pair)
-    options = noted.get(b"connection")
-    return (without_named(kept, options) if options else kept), noted
+    for name, value in headers.select(_IS_NOTED):
+        noted.setdefault(name.lower(), []).append(value)
+    if not _ENDING_HERE.isdisjoint(noted):
+        headers.drop(_ENDING_HERE.__contains__)
+        if b"connection" in noted:
+            drop_named(headers, noted[b"connection"])
+    return noted
 
 
 def _check_framing(fields: dict[bytes, list[bytes]], version: str) -> None:
