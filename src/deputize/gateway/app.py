@@ -139,9 +139,10 @@ class Gateway:
             )
         except OSError as error:
             reason = f"cannot listen on {settings.host}:{port}: {error.strerror or error}"
-            raise ConfigurationError(
-                position.below("port"), reason, "choose another port or host, or end what uses it"
-            ) from error
+            # Named, for what listens by default stands nowhere in the file.
+            member = position.pointer.split("/")[1]
+            fix = f'set another "port" or "host" in "{member}" of admin.json, or end what uses this one'
+            raise ConfigurationError(position.below("port"), reason, fix) from error
         listener.records = Records(
             registry.trail.hold, unheard_audit(registry.audit_services, registry.instance.clock)
         )

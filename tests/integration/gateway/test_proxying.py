@@ -206,8 +206,24 @@ async def test_a_port_in_use_stops_the_start_and_leaves_nothing_open(instance, s
     with pytest.raises(ConfigurationError, match="cannot listen on 127") as raised:
         await second.start()
     assert raised.value.position.pointer == "/connectors/1/port"
+    assert '"port" or "host" in "connectors" of admin.json' in raised.value.fix
     with pytest.raises(OSError):
         await ask(second.ports[0])
+
+
+async def test_the_administration_port_in_use_is_told_by_the_member_that_sets_it(instance, started):
+    """By default it has no place in the file: the fix has to name it."""
+    first = await started(instance)
+    document = {
+        "connectors": [{"host": "127.0.0.1", "port": 0}],
+        "adminConnector": {"host": "127.0.0.1", "port": first.admin_port},
+        "streamingEnabled": True,
+    }
+    write_json(instance / "config" / "admin.json", document)
+    second = await Gateway.load(instance, {})
+    with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1:{first.admin_port}") as raised:
+        await second.start()
+    assert '"port" or "host" in "adminConnector" of admin.json' in raised.value.fix
 
 
 @pytest.mark.parametrize(
