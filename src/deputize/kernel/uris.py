@@ -152,10 +152,10 @@ def parse_target(raw: bytes) -> Target:
     """Split an origin-form target (RFC 9112 section 3.2.1), refusing paths that servers normalise
     differently.
 
-    Raises `UriError` for anything but printable ASCII, a fragment, a backslash, bad percent encoding, dot
-    segments (also encoded, and with parameters, which some servers drop before they resolve dots), empty
-    inner segments, and encoded slashes, backslashes, control characters (patterns do not see beyond a line
-    break) and bytes that are not UTF-8.
+    Raises `UriError` for more than 8192 bytes (a listener bounds what clients send sooner), anything but
+    printable ASCII, a fragment, a backslash, bad percent encoding, dot segments (also encoded, and with
+    parameters, which some servers drop before they resolve dots), empty inner segments, and encoded slashes,
+    backslashes, control characters (patterns do not see beyond a line break) and bytes that are not UTF-8.
     """
     if not _TARGET.fullmatch(raw) or not raw.startswith(b"/") or b"#" in raw:
         raise UriError("the request target is not a plain absolute path")

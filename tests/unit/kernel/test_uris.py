@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deputize.http.listener import ListenerLimits
 from deputize.kernel.uris import Origin, Target, UriError, is_loopback_host, parse_origin, parse_target
 
 
@@ -117,3 +118,11 @@ def test_not_an_origin(uri):
 )
 def test_loopback_hosts(host, loopback):
     assert is_loopback_host(host) is loopback
+
+
+def test_a_listener_bounds_a_target_sooner_than_parsing_does():
+    longest = b"/" + b"a" * 8191
+    assert parse_target(longest).path == longest.decode()
+    with pytest.raises(UriError):
+        parse_target(longest + b"a")
+    assert ListenerLimits().request_line_bytes < len(longest)

@@ -23,7 +23,7 @@ class ListenerLimits:
     """Sizes in bytes, times in seconds. Deadlines are kept to within two `tick_seconds`."""
 
     request_line_bytes: int = 4096
-    """A longer request target is answered 414."""
+    """A longer request target is answered 414. What `kernel.uris` takes at most is more."""
     header_bytes: int = 8192
     """The size of all field lines of a head, or of all trailer fields; more is answered 431."""
     header_count: int = 100
