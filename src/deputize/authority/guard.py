@@ -20,6 +20,7 @@ from deputize.authority.audit import SOURCE, Source
 from deputize.authority.endpoint import json_response
 from deputize.authority.signon.pages import Page, choose_language, render
 from deputize.authority.storage import StorageUnavailable
+from deputize.kernel.errors import describe_failure
 from deputize.kernel.redaction import printable
 from deputize.oauth.consents import parse_accept_language
 
@@ -107,8 +108,8 @@ class Guard:
             _log.error("the store does not answer", error=str(error), correlation_id=correlation_id)
             description = f"The server cannot answer now; try again later (Correlation ID: {correlation_id})"
             await refuse(503, description, {"Retry-After": RETRY_AFTER_SECONDS})
-        except Exception:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the trace
-            _log.exception("request failed", correlation_id=correlation_id)
+        except Exception as error:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the cause
+            _log.error("request failed", correlation_id=correlation_id, **describe_failure(error))
             description = f"The log says more (Correlation ID: {correlation_id})"
             await refuse(500, description, {"Connection": "close"})
         finally:

@@ -1,6 +1,6 @@
 """The error roots. Wire errors live beside the protocol that defines them (`oauth.errors`, `mcp.errors`)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
@@ -12,6 +12,11 @@ Made = TypeVar("Made")
 
 class DeputizeError(Exception):
     """The root of every error that this product raises on purpose."""
+
+
+def describe_failure(error: Exception) -> Mapping[str, object]:
+    """Return the members of a log line about `error`: why it was raised on purpose, or else its traceback."""
+    return {"reason": str(error)} if isinstance(error, DeputizeError) else {"exc_info": error}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
+from deputize.gateway.exchange.conditions import Undecidable
 from deputize.http.messages import Body, Headers, Response
 from support.patience import PATIENCE
 
@@ -168,6 +170,18 @@ async def test_a_failing_handler_is_a_bare_500_and_a_log_line(loopback, capsys):
     logged = capsys.readouterr().out
     assert "the secret cause" in logged
     assert "transaction" in logged
+
+
+async def test_a_failure_that_is_an_operators_is_one_line_without_a_traceback(loopback):
+    async def fail(exchange):
+        raise Undecidable("the condition at mcp.json at /condition compares what no filter has left")
+
+    listener = await loopback.listen(fail)
+    with capture_logs() as lines:
+        assert (await loopback.ask(listener.port, GET))[0] == 500
+    [line] = [line for line in lines if line["event"] == "the handler failed"]
+    assert line["reason"].startswith("the condition at mcp.json at /condition compares")
+    assert "exc_info" not in line
 
 
 async def test_a_header_that_would_split_the_response_is_a_500(loopback):

@@ -5,6 +5,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from deputize.authority.guard import CORRELATION_ID, MAX_BODY_SIZE, Guard
+from deputize.oauth.consents import AgreementMissing
 
 
 class Wire:
@@ -167,3 +168,18 @@ async def test_other_kinds_of_connection_are_left_alone():
     wire = Wire()
     wire.scope["type"] = "websocket"
     assert (await through(wire)).sent == []
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(AgreementMissing("no agreement 'Terms'"), "reason"), (ValueError("ours"), "exc_info")],
+)
+async def test_the_log_has_a_traceback_only_of_faults_of_ours(error, told):
+    async def fail(scope, receive, send):
+        raise error
+
+    with capture_logs() as lines:
+        wire = await through(Wire("GET"), fail)
+    assert wire.status == 500
+    assert {"reason", "exc_info"} & lines[0].keys() == {told}
+    assert str(lines[0][told]) == str(error)

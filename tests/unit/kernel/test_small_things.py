@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from deputize.kernel import digests, ids, pointers, redaction
 from deputize.kernel.clock import SystemClock
 from deputize.kernel.collector import spare_collector
-from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.errors import ConfigurationError, Position, describe_failure
+from deputize.kernel.uris import UriError
 
 
 def test_ids_are_random_uuids():
@@ -136,3 +137,9 @@ def test_a_position_below_another_names_the_member_there(parts):
     below = Position("f", "/a", 3, 7).below(*parts)
     assert (below.file, below.line, below.column) == ("f", None, None)
     assert pointers.split(below.pointer) == ("a", *map(str, parts))
+
+
+def test_a_failure_on_purpose_is_told_in_its_words_and_ours_with_its_traceback():
+    fault = ValueError("ours")
+    assert describe_failure(UriError("an operator's")) == {"reason": "an operator's"}
+    assert describe_failure(fault) == {"exc_info": fault}

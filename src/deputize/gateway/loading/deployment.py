@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from deputize.http.exchange import Handler
-from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.errors import ConfigurationError, Position, describe_failure
 
 log = structlog.get_logger()
 Closer = Callable[[], Awaitable[None]]
@@ -71,8 +71,8 @@ class Deployment:
         for closer in reversed(self.closers):
             try:
                 await closer()
-            except Exception as error:
-                log.exception("something could not be closed", error=str(error))
+            except Exception as error:  # noqa: BLE001 - the rest is to be closed as well
+                log.error("something could not be closed", **describe_failure(error))  # noqa: TRY400 - as below
         self.closers.clear()
 
     async def _repeat(self, interval: float, job: Job) -> None:
@@ -84,9 +84,11 @@ class Deployment:
                 return
             try:
                 await job()
-            except Exception as error:
-                log.exception(
-                    "a periodic job failed and will run again", error=str(error), interval_seconds=interval
+            except Exception as error:  # noqa: BLE001 - it may succeed the next time
+                log.error(  # noqa: TRY400 - a traceback only of what is not raised on purpose
+                    "a periodic job failed and will run again",
+                    interval_seconds=interval,
+                    **describe_failure(error),
                 )
 
 

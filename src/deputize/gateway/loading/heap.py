@@ -26,7 +26,7 @@ from deputize.gateway.loading.context import BuildContext, HeapObjects, HeapType
 from deputize.gateway.loading.decorators import decorate
 from deputize.gateway.loading.deployment import Deployment
 from deputize.http.exchange import Handler
-from deputize.kernel.errors import ConfigurationError, Faults, Position
+from deputize.kernel.errors import ConfigurationError, DeputizeError, Faults, Position
 from deputize.kernel.pointers import join
 from deputize.kernel.values import JsonValue
 
@@ -200,7 +200,13 @@ class Heap:
                 self.deployment.warnings.append(
                     ConfigurationError(declaration.position.below(key), f"the object does not read {key!r}")
                 )
-        built = decorate(heap_type.build(config, context), declaration.members, context)
+        try:
+            built = heap_type.build(config, context)
+        except ConfigurationError:
+            raise
+        except DeputizeError as error:
+            raise ConfigurationError(declaration.position, f"{written} cannot be built: {error}") from error
+        built = decorate(built, declaration.members, context)
         if isinstance(built, Handler):
             for decorators in self._global_decorators:
                 built = decorate(built, decorators, context)

@@ -17,6 +17,7 @@ from deputize.http.listener.request_reader import RequestReader
 from deputize.http.listener.shared import Shared, Unheard
 from deputize.http.messages import BodyBroken, BodyTooLarge, Request, Response
 from deputize.http.sse import Boundary, is_event_stream
+from deputize.kernel.errors import describe_failure
 
 log = structlog.get_logger()
 _SLICE = 16 * 1024
@@ -273,7 +274,7 @@ class Connection(WriteFlow):
             return Response(413)
         if self._broken is not None and isinstance(error, BodyBroken):
             return Response(self._broken.status)
-        log.error("the handler failed", transaction=exchange.transaction_id, exc_info=error)
+        log.error("the handler failed", transaction=exchange.transaction_id, **describe_failure(error))
         return Response(500)
 
     # Writing.

@@ -2,9 +2,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from deputize.gateway.loading.deployment import Deployment, PublishedEndpoint
 from deputize.kernel.errors import ConfigurationError, Position
+from deputize.secrets.secret import SecretError
 from support.gateway import Answering
 from support.patience import PATIENCE
 
@@ -76,3 +78,24 @@ def test_sources_that_change_or_vanish_make_it_outdated(tmp_path):
     path.write_bytes(b"two")
     assert deployment.is_outdated()
     assert Deployment(sources={Path("/nowhere"): b""}).is_outdated()
+
+
+async def test_what_jobs_and_closers_raise_on_purpose_is_logged_without_a_traceback():
+    ran = asyncio.Event()
+
+    async def refuse():
+        ran.set()
+        raise SecretError("Store", "key", "KEY", "does not exist")
+
+    deployment = Deployment(jobs=[(0.001, refuse)], closers=[refuse])
+    with capture_logs() as lines:
+        deployment.start()
+        await asyncio.wait_for(ran.wait(), PATIENCE)
+        await deployment.close()
+    assert {line["event"] for line in lines} == {
+        "a periodic job failed and will run again",
+        "something could not be closed",
+    }
+    for line in lines:
+        assert line["reason"] == "secret 'key' of Store: KEY does not exist"
+        assert "exc_info" not in line

@@ -1,10 +1,12 @@
 import pytest
 
 from deputize.audit.publisher import AuditPublisher
-from deputize.gateway.config.settings import Settings
+from deputize.gateway.config.settings import InlineObject, Settings
 from deputize.gateway.handlers.static_response import StaticResponseHandler
+from deputize.gateway.secrets.system_and_env import SystemAndEnvSecretStore
 from deputize.http.exchange import Filter, Handler
 from deputize.kernel.errors import ConfigurationError, Position
+from deputize.secrets.secret import SecretStore, generic_secret
 from support.gateway import built, heap_of, registry_for
 
 HERE = Position("test.json", "/handler")
@@ -153,3 +155,34 @@ def test_properties_are_seen_by_expressions():
     )
     assert handler._config.status == 207
     assert handler._config.reason == "x"
+
+
+class Keyed:
+    """Reads its secret while it is built, as the samples of extensions do."""
+
+    class Config(Settings):
+        store: str
+
+    @classmethod
+    def build(cls, config, context):
+        return generic_secret(context.refer(config.store, SecretStore, "store"), "upstream.key")
+
+
+@pytest.mark.parametrize("place", ["/heap/1", "/handler"])
+def test_what_a_build_raises_on_purpose_is_located_at_the_object(place):
+    store = {"name": "Secrets", "type": "SystemAndEnvSecretStore"}
+    heap = heap_of(
+        store,
+        registry=registry_for(types={"SystemAndEnvSecretStore": SystemAndEnvSecretStore, "Keyed": Keyed}),
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        heap.resolve(
+            InlineObject({"type": "Keyed", "config": {"store": "Secrets"}}),
+            object,
+            Position("test.json", place),
+        )
+    assert caught.value.position == Position("test.json", place)
+    assert caught.value.reason == (
+        "Keyed cannot be built: secret 'upstream.key' of SystemAndEnvSecretStore: "
+        "environment variable UPSTREAM_KEY does not exist"
+    )
