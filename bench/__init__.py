@@ -1,3 +1,4 @@
-"""Benchmarks: each measures Deputize and a peer alternately in the same run, because only their ratio means
-anything.
+"""Benchmarks.
+
+Each measures Deputize and a peer alternately in the same run, because only their ratio means anything.
 """

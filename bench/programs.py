@@ -47,9 +47,7 @@ class Program:
 
 
 def _ticks(fields: list[str]) -> int:
-    """Return user and system time, of the process and of children it has waited for (proc(5), fields 14 to
-    17).
-    """
+    """Return user and system time, with that of children it has waited for (proc(5), fields 14 to 17)."""
     return sum(map(int, fields[11:15]))
 
 

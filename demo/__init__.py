@@ -1,3 +1,1 @@
-"""`make demo` and `make up`: the whole use case with the real programs, as separate processes on this
-machine.
-"""
+"""`make demo` and `make up`: the whole use case with the real programs, in processes on this machine."""

@@ -153,9 +153,7 @@ def apply(stage: Stage, file: Path) -> str:
 
 
 def until(attempt: Callable[[], T], holds: Callable[[T], object], seconds: float = 60.0) -> T:
-    """Return the first result of `attempt` for which `holds`; other processes take a moment to notice a
-    change.
-    """
+    """Return the first result of `attempt` for which `holds`: changes take a moment to reach a process."""
     deadline = time.monotonic() + seconds
     while not holds(result := attempt()):
         if time.monotonic() > deadline:

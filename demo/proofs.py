@@ -63,9 +63,7 @@ class Refusals:
     person: Person
 
     def other_agent(self) -> bool:
-        """Check that another agent cannot present this agent's subject token together with its own actor
-        token.
-        """
+        """Check that another agent cannot exchange this agent's subject token with its own actor token."""
         subject = self.agent.subject_token(self.person)
         answer = self.other.exchange(subject, self.other.actor_token())
         return report.check(

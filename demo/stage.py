@@ -148,9 +148,7 @@ def _is_free(port: int) -> bool:
 
 
 def _write_certificates(ca_file: Path, server_file: Path) -> None:
-    """Write this run's own certificate authority, and a server certificate with its key for
-    `PemPropertyFormat`.
-    """
+    """Write this run's certificate authority, and a server certificate and key for `PemPropertyFormat`."""
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Deputize demo CA")])
     ca = _certificate(ca_name, ca_name, ca_key, ca_key)

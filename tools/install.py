@@ -1,5 +1,4 @@
-"""Installs a set of this project's dependencies into the running interpreter's environment, and shows the
-progress.
+"""Installs one set of this project's dependencies into the running interpreter's environment, with progress.
 
 `python tools/install.py demo`: `demo` is one of the optional dependencies in pyproject.toml. Quiet installs
 take most of a minute on a new machine, and a silent minute looks like a hang.

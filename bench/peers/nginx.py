@@ -1,6 +1,4 @@
-"""nginx, as the upstream that answers every request the same, and as the plain reverse proxy that is the
-practical ceiling.
-"""
+"""nginx: an upstream that answers every request the same, and a plain proxy as the practical ceiling."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,3 +1,1 @@
-"""The sample agent: finds out whom an MCP server trusts, gets the user's consent, exchanges tokens, uses the
-tools.
-"""
+"""The sample agent: finds a server's authority, gets the user's consent, exchanges tokens, uses tools."""

@@ -46,9 +46,7 @@ class Running:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the agent, and return 0 when it ended as the person wanted, 1 with a reason when it could not go
-    on.
-    """
+    """Run the agent; return 0 when it ended as the person wanted, 1 with a reason when it could not go on."""
     options = _options(arguments)
     try:
         asyncio.run(_run(options))

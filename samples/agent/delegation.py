@@ -1,6 +1,4 @@
-"""The agent's three tokens, kept in memory and renewed, and the authentication of its MCP requests by the
-last of them.
-"""
+"""The agent's three tokens, kept in memory and renewed, and the authentication of its MCP requests."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -47,8 +45,8 @@ class Delegation:
         notify: Callable[[str], None],
         monotonic: Callable[[], float],
     ) -> None:
-        """Call `sign_on` to send the user to the authorization server, who agrees to further scopes there if
-        any are given.
+        """Call `sign_on` with further scopes, if any, to which the user has to agree at the authorization
+        server.
 
         `notify` tells the person at the terminal.
         """

@@ -139,7 +139,7 @@ async def authorization_server(client: httpx2.AsyncClient, issuer: str) -> Autho
 
 
 def resource_metadata_urls(server_url: str) -> list[str]:
-    """Return where a resource's metadata may be: with its path inserted, then at the root (RFC 9728 section
+    """Return where a resource's metadata may be: with the path inserted, or at the root (RFC 9728 section
     3.1).
     """
     places = [_well_known(url, _WELL_KNOWN_RESOURCE) for url in (server_url, urljoin(server_url, "/"))]

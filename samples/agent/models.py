@@ -35,9 +35,7 @@ class ToolUse:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One answer of the model: its text, the tool calls it asks for, and the message to keep in the
-    conversation.
-    """
+    """One answer of the model: its text, its tool calls, and the message to keep in the conversation."""
 
     text: str
     uses: tuple[ToolUse, ...]

@@ -1,6 +1,4 @@
-"""The agent's OAuth requests: authorization code with PKCE, refresh, client credentials, token exchange (RFC
-8693).
-"""
+"""The agent's OAuth requests: authorization code with PKCE, refresh, client credentials, token exchange."""
 
 import base64
 import hashlib

@@ -63,9 +63,7 @@ class Callback:
         self._answer: asyncio.Future[dict[str, str]] = asyncio.get_running_loop().create_future()
 
     async def answer(self, seconds: float) -> dict[str, str]:
-        """Wait for the query parameters of the browser's request. Raises `SignOnFailed` when none comes in
-        time.
-        """
+        """Wait for the browser's query parameters. Raises `SignOnFailed` when they do not come in time."""
         try:
             return await asyncio.wait_for(self._answer, seconds)
         except TimeoutError as error:

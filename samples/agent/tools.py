@@ -17,9 +17,7 @@ from agent.errors import AgentError
 MAX_PAGES = 20
 
 Call = Callable[[str, dict[str, Any]], Awaitable[str]]
-"""Calls the named tool with these arguments and returns its answer as text, also when the tool reports an
-error.
-"""
+"""Calls the named tool with these arguments and returns its answer, also that it failed, as text."""
 
 Ask = Callable[[str], Awaitable[str | None]]
 """Asks the person at the terminal; None when nobody is there."""

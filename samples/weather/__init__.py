@@ -1,3 +1,1 @@
-"""The data of the sample weather server: live forecasts when they can be had, built-in climate data
-otherwise.
-"""
+"""The data of the sample weather server: live forecasts when they can be had, else built-in climate data."""

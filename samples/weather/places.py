@@ -22,9 +22,7 @@ _COUNTRIES = {
 
 @dataclass(frozen=True, slots=True)
 class City:
-    """A place and its climate: twelve monthly means of daily highs and lows in °C, and of days with
-    precipitation.
-    """
+    """A place and its climate: monthly means of daily highs and lows in °C, and of wet days."""
 
     place: Place
     highs: tuple[float, ...]

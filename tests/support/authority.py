@@ -1,6 +1,4 @@
-"""An authority over a real store in a temporary folder, with the use case's environment, a clock that tests
-set, and a browser.
-"""
+"""An authority over a real store with the use case's environment, a clock that tests set, and a browser."""
 
 import asyncio
 import base64

@@ -1,6 +1,4 @@
-"""A small HTTP/1.1 client over real sockets that sends exactly what it is given, and servers that keep what
-they received.
-"""
+"""A small HTTP/1.1 client over real sockets that sends exactly what it is given, and recording servers."""
 
 import asyncio
 import json

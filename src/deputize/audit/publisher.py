@@ -28,7 +28,7 @@ class AuditSink(Protocol):
         ...
 
     def committer(self, topic: str) -> Commit | None:
-        """Return what takes a record of `topic` and returns when the disk has it; `None` where there is no
+        """Return what brings a record of `topic` onto the disk before it returns; `None` where there is no
         disk.
 
         It raises `OSError` and `NotKept`.
@@ -50,8 +50,9 @@ class AuditPublisher:
     strict: bool = False
 
     def publisher(self, topic: str) -> Publish | None:
-        """Return what hands a record of `topic` to its sinks; `None` when none takes them, so that nothing
-        needs to be observed.
+        """Return what hands a record of `topic` to its sinks; `None` when none takes them.
+
+        With `None` nothing needs to be observed.
         """
         takers = [sink.taker(topic) for sink in self.sinks if topic in sink.topics]
         return partial(_publish, takers) if len(takers) > 1 else next(iter(takers), None)

@@ -83,9 +83,7 @@ class Subject(NamedTuple):
 
 
 class RouteIdentity(NamedTuple):
-    """How a route is identified: `id` in the routes API; `name` in the order of routes, logs, metrics and
-    audit.
-    """
+    """How a route is identified: `id` in the routes API; `name` in the order of routes, logs and records."""
 
     id: str
     name: str

@@ -134,8 +134,8 @@ class Durability(NamedTuple):
     """How written records get onto the disk."""
 
     syncing: Callable[[], Callable[[], None]]
-    """Called on the event loop; returns what a thread calls, which returns when the disk has the records or
-    raises `OSError`.
+    """Called on the event loop. What it returns is called in a thread and returns when the disk has the
+    records, or raises `OSError`.
     """
     thread: Executor
     seconds: float = 10.0

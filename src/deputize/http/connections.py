@@ -109,11 +109,10 @@ PROBES = 4
 
 
 def keep_alive(connected: socket.socket) -> None:
-    """Have the kernel end a connection whose other end has been silent for two minutes or has not
-    acknowledged what was sent.
+    """Have the kernel end a connection whose other end has not answered for two minutes.
 
-    Accepted sockets inherit this from the listening one. Where the system has no such options, its own times
-    hold.
+    This covers silence and data that is not acknowledged. Accepted sockets inherit it from the listening one.
+    Where the system has no such options, its own times hold.
     """
     connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     gone = IDLE_SECONDS + INTERVAL_SECONDS * PROBES

@@ -30,12 +30,10 @@ class Exchange:
     """When the request line was complete, in monotonic seconds."""
     contexts: dict[type[object], Any] = field(default_factory=lambda: {})  # noqa: PIE807 - `dict` has no types, and `dict[…]()` takes ten times as long
     comment_seconds: float | None = None
-    """Seconds of silence after which an event stream gets a comment line, so that whoever waits for events
-    knows it lives.
-    """
+    """Seconds of silence after which an event stream gets a comment line, which shows that it lives."""
     endings: list[Callable[["Ending"], None]] = field(default_factory=lambda: [])  # noqa: PIE807 - the same
-    """Called once each when the answer is complete, before its last bytes are sent, or when the exchange has
-    broken off.
+    """Called when the answer is complete, before its last bytes are sent, or when the exchange has broken
+    off.
     """
 
     def put(self, context: object) -> None:

@@ -98,9 +98,7 @@ def response_head(
 
 
 def _announced_length(method: str, response: Response) -> bytes | None:
-    """Return the length that the answer to GET has (RFC 9110 section 8.6): as the handler says, else the
-    body's.
-    """
+    """Return the length of the answer to GET (RFC 9110 section 8.6): as the handler says, else the body's."""
     if response.status == 204:
         return None
     stated = response.headers.select(_IS_LENGTH)
@@ -110,10 +108,9 @@ def _announced_length(method: str, response: Response) -> bytes | None:
 
 
 def request_head(request: Request, authority: str) -> bytes:
-    """Return the head of a request to the server `authority`, whose body has a known length or comes in
-    chunks.
+    """Return the head of a request to the server `authority`. Raises `HeaderError`.
 
-    Raises `HeaderError`.
+    The body has a known length or comes in chunks.
     """
     method = request.method
     lines = [*_first_lines(method, request.target, authority)]
@@ -136,9 +133,7 @@ def _first_lines(method: str, target: Target, authority: str) -> tuple[bytes, by
 
 
 def _join(lines: list[bytes]) -> bytes:
-    """Return the head with its empty line. A line break inside a field would be one line more than was put
-    in.
-    """
+    """Return the head with its empty line, after a check that no field holds a line break or NUL."""
     lines += (b"", b"")
     head = b"\r\n".join(lines)
     breaks = len(lines) - 1

@@ -1,4 +1,4 @@
-"""Requests, responses and their parts. Bytes stay bytes until somebody asks for text."""
+"""Requests, responses and their parts. Bytes are decoded only where text is asked for."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
@@ -21,7 +21,7 @@ class BodyBroken(DeputizeError):
 
 
 class HeaderError(DeputizeError):
-    """A field name or value that must not stand in a message: it would change how the message is read."""
+    """A field name or value must not be in a message: it would change how the message is read."""
 
 
 Field: TypeAlias = tuple[bytes, bytes]
@@ -37,7 +37,7 @@ _VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 
 class NameTable(dict[bytes, Found], Generic[Found]):
-    """What `classify` says of a field's name, remembered.
+    """Remembers what `classify` returns for a field's name.
 
     Nearly all names of a message have been seen before, and looking one up takes no step of Python. Bounded,
     for clients choose names.
@@ -46,7 +46,7 @@ class NameTable(dict[bytes, Found], Generic[Found]):
     __slots__ = ("_classify",)
 
     def __init__(self, classify: Callable[[bytes], Found]) -> None:
-        """Nothing seen yet."""
+        """Start empty."""
         super().__init__()
         self._classify = classify
 
@@ -61,7 +61,7 @@ class NameTable(dict[bytes, Found], Generic[Found]):
 
 @lru_cache(maxsize=1024)
 def field_name(name: str) -> bytes:
-    """`name` as it is compared: lower case bytes."""
+    """Return `name` as it is compared: lower-case bytes."""
     return name.lower().encode("latin-1", "replace")
 
 
@@ -74,7 +74,7 @@ def _plain_names(names: tuple[str, ...]) -> frozenset[bytes]:
 class Headers:
     """Header fields in order, as received; names compare without regard to case (RFC 9110 section 5.1).
 
-    The names in lower case stand beside the fields, so that a name which is not there, as most that are asked
+    The names in lower case are kept beside the fields, so that a name that is absent, as most that are asked
     for, is missed without a step of Python for each field. Only the methods of this class change the fields,
     and each changes both lists alike.
     """
@@ -82,7 +82,7 @@ class Headers:
     __slots__ = ("_fields", "_names")
 
     def __init__(self, raw: Iterable[Field] = ()) -> None:
-        """`raw` holds (name, value) pairs, which are taken as they are."""
+        """Take (name, value) pairs as they are."""
         self._fields = list(raw)
         self._names = list(map(bytes.lower, map(_FIRST, self._fields)))
 
@@ -92,13 +92,13 @@ class Headers:
         return tuple(self._fields)
 
     def get(self, name: str) -> str | None:
-        """The first value of `name` as text, or `None`."""
+        """Return the first value of `name` as text, or `None`."""
         wanted = field_name(name)
         names = self._names
         return self._fields[names.index(wanted)][1].decode("latin-1") if wanted in names else None
 
     def get_all(self, name: str) -> list[str]:
-        """Every value of `name`, in order."""
+        """Return every value of `name`, in order."""
         wanted = field_name(name)
         names = self._names
         if wanted not in names:
@@ -132,8 +132,9 @@ class Headers:
         self.extend((pair,))
 
     def remove(self, *names: str) -> None:
-        """Drop every field with one of these names, and those whose name differs by `_` for `-`: many servers
-        take them for the same.
+        """Drop every field with one of these names, and those whose name differs by `_` for `-`.
+
+        Many servers take these for the same.
         """
         unwanted = _plain_names(names)
         if b"_" in b"".join(self._names):
@@ -149,7 +150,7 @@ class Headers:
             self._names = list(compress(self._names, kept))
 
     def copy(self) -> "Headers":
-        """An independent copy."""
+        """Return an independent copy."""
         return Headers(self._fields)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -185,8 +186,9 @@ class Body:
         length: int | None = None,
         close: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Either `buffered`, or `stream` with `buffered=None` and its `length` in bytes where that is known
-        beforehand; `close` releases what feeds the stream.
+        """Take either `buffered`, or `stream` with `buffered=None` and its `length` in bytes if it is known.
+
+        `close` releases what feeds the stream.
         """
         self.buffered = buffered
         self.length = len(buffered) if buffered is not None else length
@@ -194,7 +196,7 @@ class Body:
         self._close = close
 
     async def read(self, limit: int) -> bytes:
-        """The whole body, kept so that it can be read and forwarded again.
+        """Return the whole body, and keep it so that it can be read and forwarded again.
 
         Raises `BodyTooLarge` beyond `limit` bytes.
         """
@@ -213,7 +215,7 @@ class Body:
         return self.buffered
 
     def __aiter__(self) -> AsyncIterator[bytes]:
-        """The stream itself, so that passing a chunk on costs no second generator."""
+        """Return the stream itself, so that passing a chunk on costs no second generator."""
         if self.buffered is None and self._stream is not None:
             return self._stream
         return _at_hand(self.buffered)
@@ -232,7 +234,7 @@ async def _at_hand(buffered: bytes | None) -> AsyncIterator[bytes]:
 
 @dataclass(slots=True)
 class Request:
-    """A request. `target` was checked on receipt and is what every condition and the upstream see."""
+    """A request. `target` was checked on receipt; every condition and the upstream see the same one."""
 
     method: str
     target: Target
@@ -242,7 +244,7 @@ class Request:
     """Where the request goes (from Host on receipt, replaced by `baseURI`); `None` when Host was absent."""
     version: str = "1.1"
     repeatable: bool = False
-    """Whether its sender knows that it may be sent twice, whatever its method: it changes nothing."""
+    """Whether its sender knows that it may be sent twice, whatever its method, because it changes nothing."""
 
 
 @dataclass(slots=True)

@@ -1,6 +1,4 @@
-"""TLS contexts: TLS 1.2 or later without CBC, HTTP/1.1 by ALPN, keys in memory as far as the ssl module
-allows.
-"""
+"""TLS contexts: TLS 1.2 or later without CBC, HTTP/1.1 by ALPN, keys in memory where ssl allows it."""
 
 import os
 import ssl
@@ -12,8 +10,9 @@ from pathlib import Path
 from deputize.kernel.errors import DeputizeError
 
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM"
-"""The suites of TLS 1.2 with forward secrecy and authenticated encryption: no CBC (RFC 9325 section 4.2). TLS
-1.3 has no others.
+"""The suites of TLS 1.2 with forward secrecy and authenticated encryption.
+
+CBC is left out (RFC 9325 section 4.2). TLS 1.3 has no others.
 """
 
 

@@ -4,8 +4,7 @@ import gc
 
 
 def spare_collector() -> None:
-    """Keep the collector from looking through what was loaded, and from looking often. Call once after
-    loading.
+    """Spare what was loaded from garbage collection, and collect less often. Call once after loading.
 
     Requests leave no reference circles behind: looking for them at the default pace was measured to cost
     about a twentieth of each request's time and to find nothing.

@@ -50,9 +50,7 @@ def parse(text: str) -> float | None:
 
 
 def write(seconds: float) -> str:
-    """Return the duration in words that `parse` reads, such as "1 hour and 30 minutes"; exact to the
-    nanosecond.
-    """
+    """Return the duration in words for `parse`, such as "1 hour and 30 minutes"; exact to the nanosecond."""
     parts: list[str] = []
     left = round(seconds * 1e9)
     for name, nanoseconds in _WRITTEN.items():

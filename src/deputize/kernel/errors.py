@@ -41,9 +41,7 @@ class ConfigurationError(DeputizeError):
     """Something an operator wrote is wrong. Says where, why, and what to do about it."""
 
     def __init__(self, position: Position, reason: str, fix: str = "") -> None:
-        """Describe the `reason`, a full clause without a closing dot; `fix` tells the operator what to
-        change.
-        """
+        """Keep `reason`, a full clause without a closing dot; `fix` tells the operator what to change."""
         self.position = position
         self.reason = reason
         self.fix = fix

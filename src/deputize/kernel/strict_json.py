@@ -17,8 +17,9 @@ from deputize.kernel.values import JsonValue
 MAX_SIZE = 4 * 1024 * 1024
 MAX_DEPTH = 64
 MAX_DIGITS = 128
-"""Digits of an integer: more than any identifier has, and few enough that every integer converts to a float
-without overflow.
+"""Digits of an integer at most.
+
+No identifier has more, and every integer within the limit converts to a float without overflow.
 """
 _BLANKS = " \t\n\r"
 
@@ -28,9 +29,7 @@ class JsonError(DeputizeError):
 
 
 def loads(text: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) -> JsonValue:
-    """Parse UTF-8 JSON `text` of at most `max_size` bytes, nested at most `max_depth` deep. Raises
-    `JsonError`.
-    """
+    """Parse UTF-8 JSON of at most `max_size` bytes, at most `max_depth` deep. Raises `JsonError`."""
     if len(text) > max_size:
         raise JsonError(f"larger than {max_size} bytes")
     decoded = _decode(text)
@@ -101,9 +100,7 @@ def _has_lone_surrogate(decoded: str) -> bool:
 
 
 def _is_shallow(text: str, max_depth: int) -> bool:
-    """Whether brackets outside strings nest at most `max_depth` deep; a text with few brackets is not
-    scanned.
-    """
+    """Whether brackets outside strings nest at most `max_depth` deep; texts with few are not scanned."""
     if text.count("[") + text.count("{") <= max_depth:
         return True
     depth = 0

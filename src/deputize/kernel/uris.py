@@ -55,8 +55,7 @@ _UNRESERVED = re.compile(r"[A-Za-z0-9\-._~]")
 
 
 def normalise_resource(identifier: str) -> str:
-    """Return the one spelling of a resource identifier: two name the same resource exactly when these are
-    equal.
+    """Return the one spelling of a resource identifier: equal spellings name the same resource.
 
     RFC 3986 section 6.2.2 (case of scheme and host, percent-encoding, dot segments) and 6.2.3 (the scheme's
     default port, an empty path is "/") decide, and nothing beyond them: a slash that ends a path stays, and
@@ -86,9 +85,7 @@ def is_same_resource(one: str, other: str) -> bool:
 
 
 def _decode_unreserved(text: str) -> str:
-    """Return `text` with upper-case percent-encoding, and only of characters that need it (RFC 3986 section
-    2.3).
-    """
+    """Return `text` with upper-case percent-encoding, only where it is needed (RFC 3986 section 2.3)."""
     if "%" not in text:
         return text
 
@@ -121,10 +118,10 @@ _SERIALISED_ORIGIN = re.compile(
 
 
 def normalise_origin(text: str) -> str | None:
-    """Return the one spelling of a web origin (RFC 6454 section 6): lower case, without the scheme's default
-    port.
+    """Return the one spelling of a web origin (RFC 6454 section 6).
 
-    `null` stays as it is. `None` for all else, also for an origin with a path, and for several.
+    It is in lower case, without the scheme's default port; `null` stays as it is. `None` for all else, also
+    for an origin with a path, and for several.
     """
     parts = _SERIALISED_ORIGIN.fullmatch(text)
     if parts is None:
@@ -149,8 +146,7 @@ class Target(NamedTuple):
 
 
 def parse_target(raw: bytes) -> Target:
-    """Split an origin-form target (RFC 9112 section 3.2.1), refusing paths that servers normalise
-    differently.
+    """Split an origin-form target (RFC 9112 section 3.2.1); refuse paths that servers normalise differently.
 
     Raises `UriError` for more than 8192 bytes (a listener bounds what clients send sooner), anything but
     printable ASCII, a fragment, a backslash, bad percent encoding, dot segments (also encoded, and with

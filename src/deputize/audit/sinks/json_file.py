@@ -55,7 +55,7 @@ class Rotation:
                 old.unlink(missing_ok=True)
 
     def _reserve_name(self, path: Path) -> Path:
-        """Create an empty file under a name after all others, which nobody else can take and the rename
+        """Reserve a name after all others by an empty file, which nobody else can take and the rename
         replaces.
         """
         moment = datetime.fromtimestamp(self.clock.now(), UTC).strftime("%Y.%m.%d-%H.%M.%S")

@@ -365,8 +365,8 @@ class Connection(WriteFlow):
     # Ending.
 
     def _conclude(self, exchange: Exchange, response: Response | None, last: bytes | None) -> None:
-        """Call the endings while the `last` bytes are still here: an answer is recorded before the client has
-        all of it.
+        """Call the endings before the `last` bytes leave: an answer is recorded before the client has all of
+        it.
         """
         if exchange.endings:
             ending = Ending(response, self._sent, last is not None, time.monotonic())
@@ -380,7 +380,7 @@ class Connection(WriteFlow):
             leave()
 
     def _leave(self, last: bytes | None) -> None:
-        """Write the last bytes and go on to the next request; abort when there are none, for the answer broke
+        """Write the last bytes and go on to the next request; abort when there are none: the answer broke
         off.
         """
         self._exchange = self._task = None

@@ -29,8 +29,9 @@ class ListenerLimits:
     header_count: int = 100
     """The number of field lines of a head; more is answered 431."""
     underscores_in_headers: bool = False
-    """Whether fields with a `_` in their name are passed on: many servers take `X_Agent` for `X-Agent`, which
-    may have been removed.
+    """Whether fields with a `_` in their name are passed on.
+
+    Many servers take `X_Agent` for `X-Agent`, which may have been removed.
     """
     host_names: frozenset[str] = frozenset()
     """The hosts that requests may name, in lower case; others are answered 421. Empty allows every host."""
@@ -49,15 +50,14 @@ class ListenerLimits:
     keep_alive_seconds: float = 75.0
     """Silence between requests; then the connection is closed."""
     write_seconds: float = 30.0
-    """Time for a client to take the next 8 KiB of what is written, or the rest; then the connection is
-    aborted.
-    """
+    """Time for a client to take the next 8 KiB of an answer, or the rest; then the connection is aborted."""
     linger_seconds: float = 2.0
     """Time to go on reading after an early answer, so that the client sees it before the connection closes.
     """
     socket_buffer_bytes: int = 64 * 1024
-    """The size of the kernel's send and receive buffers of each connection, which it doubles: the memory
-    taken by a client that does not read.
+    """Size of the kernel's send and receive buffers of each connection, which it doubles.
+
+    This is the memory taken by a client that does not read.
     """
     tick_seconds: float = 0.5
     """Time between two looks at the deadlines."""

@@ -23,8 +23,9 @@ _IS_TWIN = NameTable(lambda name: bool(name.translate(None, _PLAIN)))
 _IS_TWIN_BUT_FOR_UNDERSCORES = NameTable(lambda name: bool(name.translate(None, _PLAIN + b"_")))
 _CACHED_TARGET_BYTES = 256
 ITSELF = Target("*", None)
-"""The target `*` of OPTIONS, which asks about the server itself (RFC 9110 section 9.3.7). Refused with other
-methods.
+"""The target `*` of OPTIONS, which asks about the server itself (RFC 9110 section 9.3.7).
+
+With other methods it is refused.
 """
 
 
@@ -32,8 +33,8 @@ class Refused(DeputizeError):
     """A request that the listener itself answers with `status`, after which the connection closes."""
 
     def __init__(self, status: int, reason: str, *, in_body: bool = False) -> None:
-        """Set `reason` for the log. `in_body`: a handler may be at work on the request; its failure is the
-        answer then.
+        """Set `reason` for the log. With `in_body` a handler may be at work, whose failure is then the
+        answer.
         """
         self.status = status
         self.in_body = in_body
@@ -99,8 +100,9 @@ def build_head(method: bytes, target: bytes, version: str, headers: Headers, *, 
 
 
 def sort_out(headers: Headers) -> dict[bytes, list[bytes]]:
-    """Leave the end-to-end fields, and return the values of those that decide about framing, connection and
-    destination, by their names in lower case.
+    """Leave the end-to-end fields, and return the values of those that decide about the message, by name.
+
+    These decide about framing, connection and destination; their names are in lower case.
     """
     noted: dict[bytes, list[bytes]] = {}
     for name, value in headers.select(_IS_NOTED):

@@ -56,8 +56,8 @@ class RequestReader:
         on_flow: Callable[[], None],
         on_continue: Callable[[], None],
     ) -> None:
-        """Call `on_flow` when the open body becomes full or stops being full, `on_continue` when the client
-        waits for 100 Continue.
+        """Call `on_flow` when `full` of the open body changes, `on_continue` when the client waits for 100
+        Continue.
         """
         self._loop = loop
         self._limits = limits
@@ -151,8 +151,9 @@ class RequestReader:
             self.body = None
 
     def close(self) -> None:
-        """Drop every reference back to this reader: no more bytes come, and a circle waits for the garbage
-        collector.
+        """Drop every reference back to this reader when no more bytes come.
+
+        A circle would wait for the garbage collector.
         """
         if self.body is not None:
             self.body.fail(BodyBroken("the client has left"))

@@ -14,9 +14,7 @@ from deputize.kernel.ids import TransactionIds
 
 
 class Unheard(NamedTuple):
-    """A request that the listener answered itself because it was malformed, incomplete or late, or found no
-    room.
-    """
+    """A request that the listener answered itself: malformed, incomplete, late, or without room for it."""
 
     peer: Peer
     transaction_id: str
@@ -31,8 +29,9 @@ class Records:
     """What a listener calls so that exchanges are recorded; by default nothing is recorded."""
 
     hold: Callable[[Callable[[], None]], bool] = lambda _: False
-    """Takes the function that sends the last bytes of an answer. Returns whether it keeps that function until
-    the exchange's record is written.
+    """Takes the function that sends the last bytes of an answer.
+
+    Returns whether it keeps that function until the exchange's record is written.
     """
     unheard: Callable[[Unheard], None] = lambda _: None
     """Called with each such request before its answer is sent."""

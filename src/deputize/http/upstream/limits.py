@@ -25,9 +25,7 @@ class PoolLimits:
     """How much one origin may use."""
 
     connections: int = 64
-    """Open connections at most. Those that carry event streams are not counted: they last, and calls would
-    wait for them.
-    """
+    """Open connections at most, without those of event streams: they last, and calls would wait for them."""
     streams: int = 1000
     """Open event streams at most."""
     waiting: int | None = None
@@ -43,8 +41,9 @@ class PoolLimits:
     head_bytes: int = 64 * 1024
     """The longest head accepted, in bytes."""
     socket_buffer_bytes: int = 48 * 1024
-    """The size of the kernel's send and receive buffers of each connection, which it doubles: the memory
-    taken by an answer that nobody reads.
+    """Size of the kernel's send and receive buffers of each connection, which it doubles.
+
+    This is the memory taken by an answer that nobody reads.
     """
     tick_seconds: float = 0.25
     """Seconds between two looks at the deadlines, which are kept to within two of these."""

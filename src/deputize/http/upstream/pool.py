@@ -25,8 +25,9 @@ from deputize.http.upstream.response_reader import ResponseReader
 from deputize.kernel.uris import Origin
 
 PROBATION_SECONDS = 0.005
-"""Seconds for which a connection is watched before the next request gets it, until the upstream is known to
-keep connections open.
+"""Seconds for which a released connection is watched before the next request gets it.
+
+Once the upstream is known to keep connections open, none is watched.
 """
 
 
@@ -72,8 +73,7 @@ class UpstreamConnection(WriteFlow):
 
     @property
     def is_fit(self) -> bool:
-        """Whether an exchange may begin here: the upstream has neither closed nor sent anything since the
-        last one.
+        """Whether an exchange may begin here: the upstream has neither closed nor sent anything in between.
 
         Asks the kernel, because the event loop may not have looked yet: what is sent to an upstream that has
         closed is lost.
@@ -109,9 +109,7 @@ class UpstreamConnection(WriteFlow):
             await waiter.result().body.aclose()
 
     async def _pump(self, body: Body) -> None:
-        """Send the body as it comes, while the answer may be coming already; a body that breaks ends the
-        exchange.
-        """
+        """Send the body while the answer may be coming already; a body that breaks ends the exchange."""
         sent = 0
         try:
             async for data in body:
@@ -260,10 +258,10 @@ class UpstreamConnection(WriteFlow):
 
 
 class Pool:
-    """The connections to one origin. Requests queue when all are in use; unused ones are kept and the one
-    used last is taken first.
+    """The connections to one origin.
 
-    A connection that carries an event stream is counted among the streams instead, until the stream ends.
+    Requests queue when all are in use; of unused connections the one used last is taken first. A connection
+    that carries an event stream is counted among the streams instead, until the stream ends.
     """
 
     __slots__ = (
@@ -306,9 +304,7 @@ class Pool:
         self._waiting: deque[asyncio.Future[UpstreamConnection | None]] = deque()
 
     def take(self) -> UpstreamConnection | None:
-        """Return the unused connection that was used last and that the upstream has not closed, if there is
-        one.
-        """
+        """Return the unused connection used last that the upstream has kept open; `None` without one."""
         while self._unused:
             connection = self._unused.pop()
             if connection.is_fit:
@@ -341,9 +337,7 @@ class Pool:
             raise ConnectTimeout(f"no connection to {self._origin} within {within:g} seconds") from error
 
     async def _queue(self) -> UpstreamConnection | None:
-        """Wait for the next connection that becomes free; `None` when a closed one has left room for a new
-        one.
-        """
+        """Wait for the next free connection; `None` when a closed one has left room for a new one."""
         if self.limits.waiting is not None and len(self._waiting) >= self.limits.waiting:
             raise PoolExhausted(
                 f"all {self._open} connections to {self._origin} are in use and {len(self._waiting)} "

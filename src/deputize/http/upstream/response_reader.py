@@ -56,9 +56,7 @@ class ResponseReader:
         on_flow: Callable[[], None],
         on_given_up: Callable[[], None],
     ) -> None:
-        """Call `on_flow` when the open body becomes full or stops being full, `on_given_up` when its reader
-        closes early.
-        """
+        """Call `on_flow` when `full` of the open body changes, `on_given_up` when its reader closes early."""
         self._loop = loop
         self._limit = head_bytes
         self._on_flow = on_flow
@@ -167,8 +165,9 @@ class ResponseReader:
     # Called by httptools.
 
     def on_message_begin(self) -> None:
-        """Refuse a first byte after an answer: it would be read as the beginning of the next one, which
-        another client waits for.
+        """Refuse a first byte after an answer.
+
+        It would be read as the beginning of the next answer, which another client waits for.
         """
         if self.complete:
             raise UpstreamProtocolError("bytes behind an answer that nobody asked for")
