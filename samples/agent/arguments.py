@@ -160,8 +160,7 @@ def _moment(parameter: Parameter, reading: Reading) -> str | None:
     if parameter.kind == "date" and moment.day:
         return moment.day.isoformat()
     if parameter.kind == "date-time" and (moment.time or moment.day):
-        # A day alone means its middle where one moment is asked for, and its beginning where something
-        # starts.
+        # A day alone means noon where one moment is required, and its beginning where something starts.
         return moment.at(reading.today, time(12) if parameter.required else time()).isoformat()
     return None
 

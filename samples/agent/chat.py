@@ -24,8 +24,7 @@ def say(text: str) -> None:
 async def ask(question: str) -> str | None:
     """Return what the person types; None when nobody is there."""
     try:
-        # Nothing else happens while a person thinks; and a thread waiting for input would outlive an
-        # interrupt.
+        # Nothing else runs while a person thinks, and a thread waiting for input would outlive an interrupt.
         return input(f"{question} ")  # noqa: ASYNC250
     except EOFError:
         return None

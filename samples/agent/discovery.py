@@ -20,8 +20,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _WELL_KNOWN_RESOURCE = "oauth-protected-resource"
 _VERSION = "2026-07-28"
-# The first request of a 2026-07-28 client. Servers of every version understand it well enough to ask for a
-# token.
+# The first request of a 2026-07-28 client: servers of every version answer it by asking for a token.
 _PROBE = {
     "jsonrpc": "2.0",
     "id": 0,

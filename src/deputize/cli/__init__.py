@@ -53,7 +53,7 @@ COMMANDS: tuple[DeferredCommand, ...] = (
     DeferredCommand(
         "apply",
         "authority",
-        "Make an environment what FILE says: all of it, or nothing if anything in it is wrong.",
+        "Bring an environment in line with FILE: all of it, or nothing if anything in it is wrong.",
     ),
     DeferredCommand("authority", "authority", "The authorization server: agents, users, agreements, tokens."),
     DeferredCommand("gateway", "gateway", "The gateway in front of MCP servers and APIs."),
@@ -72,7 +72,7 @@ COMMANDS: tuple[DeferredCommand, ...] = (
     DeferredCommand(
         "sessions",
         "authority",
-        "The sessions in which users signed on, and on which what their agents hold rests.",
+        "The sessions in which users signed on. The tokens of their agents depend on them.",
     ),
 )
 

@@ -12,7 +12,7 @@ from deputize.oauth.records.store import Session, User
 
 @click.group("sessions")
 def sessions() -> None:
-    """The sessions in which users signed on, and on which what their agents hold rests."""
+    """The sessions in which users signed on. The tokens of their agents depend on them."""
 
 
 @sessions.command("list")

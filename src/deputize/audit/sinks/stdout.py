@@ -41,7 +41,7 @@ class StdoutSink:
         """Return what takes one record."""
         return self._batch.add
 
-    def committer(self, topic: str) -> None:  # noqa: ARG002 - of no topic
+    def committer(self, topic: str) -> None:  # noqa: ARG002 - the same for every topic
         """Return `None`: what becomes of a record in a pipe cannot be known."""
         return
 

@@ -99,7 +99,7 @@ class Connection(WriteFlow):
             self._closing = True
             self.transport.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - why does not matter
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the cause does not matter
         """Cancel the work for a client that has left."""
         self._closing = True
         self._held = b""
@@ -175,7 +175,7 @@ class Connection(WriteFlow):
                 reason=str(refused),
                 client=self._peer.remote_address,
             )
-            # Answered in turn: a request whose body broke by its handler's failure, else after what is ready.
+            # Answered in turn: a broken body by its handler's failure, anything else after what is ready.
             if refused.in_body:
                 self._broken = refused
             else:
@@ -233,8 +233,7 @@ class Connection(WriteFlow):
 
     async def _answer(self, exchange: Exchange) -> None:
         listener, request = self._listener, exchange.request
-        # Counted here and not by the caller, for a task that is cancelled before it begins never reaches its
-        # end.
+        # Counted here, for a task that is cancelled before it begins never reaches its end either.
         has_room = listener.gate.has_room_for_exchange
         listener.gate.exchanges += 1
         response: Response | None = None

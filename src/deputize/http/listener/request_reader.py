@@ -199,8 +199,7 @@ class RequestReader:
             if self._trailers_size > self._limits.header_bytes:
                 self._refuse(431, "the trailers are too long")
         else:
-            # Surrounding whitespace is not part of a value (RFC 9112 section 5.1); llhttp strips the leading
-            # only.
+            # A value has no whitespace around it (RFC 9112 section 5.1); llhttp strips the leading only.
             self._headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:

@@ -328,7 +328,7 @@ class Pool:
                         self._handed.remove(connection)
                         if connection.is_fit:
                             return connection
-                        # The upstream has closed behind its answer: the place is what has been handed over.
+                        # The upstream has closed after its answer: only the place has been handed over.
                         self._keeps_open = False
                         self.connections.discard(connection)
                         connection.abort()
@@ -348,7 +348,7 @@ class Pool:
         try:
             return await place
         except asyncio.CancelledError:
-            # Pass on what was given in the moment of giving up.
+            # Pass on what was handed over just when the wait was cancelled.
             if place in self._waiting:
                 self._waiting.remove(place)
             elif not place.cancelled():

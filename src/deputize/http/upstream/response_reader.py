@@ -93,8 +93,7 @@ class ResponseReader:
         except httptools.HttpParserError as error:
             raise UpstreamProtocolError(f"not an HTTP/1.1 response: {error.__context__ or error}") from error
         if self.complete and self.reusable:
-            # Whether `data` ends where the answer does: llhttp skips line breaks after it, and these are
-            # unexpected bytes too.
+            # Whether `data` ends with the answer: llhttp skips line breaks after it, unexpected as they are.
             last, self._last = self._last, b""
             if last and not self._chunked:
                 self.reusable = data.endswith(last)
