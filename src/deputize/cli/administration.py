@@ -44,9 +44,10 @@ class Operation:
         return rows, found
 
 
-def administer(database_url: str, work: Callable[[Operation], Awaitable[T]]) -> T:
+def administer(database_url: str, work: Callable[[Operation], Awaitable[T]], *, creates: bool = False) -> T:
     """Run `work` and return what it returns.
 
+    `creates` makes the database where there is none; otherwise a folder that is mistyped stays absent.
     Whether it succeeds or not, an audit record says which command it was, who called it, and its `members`.
 
     Raises `click.ClickException` for every error of this product.
@@ -54,7 +55,10 @@ def administer(database_url: str, work: Callable[[Operation], Awaitable[T]]) -> 
 
     async def run() -> T:
         SOURCE.set(Source(correlation_id=new_id()))
-        async with open_store(database_url) as store, open_audit(audit_directory(database_url)) as audit:
+        async with (
+            open_store(database_url, creates=creates) as store,
+            open_audit(audit_directory(database_url)) as audit,
+        ):
             operation = Operation(store)
             reason: str | None = "it broke off"
             try:

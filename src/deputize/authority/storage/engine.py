@@ -32,6 +32,17 @@ class StorageError(DeputizeError):
     """The database cannot be opened or used; the message says what an operator can do."""
 
 
+class DatabaseMissing(StorageError):
+    """There is no database of an authority, and none was to be made."""
+
+    def __init__(self, place: object) -> None:
+        """`place` is a file, or a URL without its password."""
+        super().__init__(
+            f"there is no database of an authority at {place}; name with --data the folder or the URL that "
+            "`deputize apply` and `deputize authority serve` were given"
+        )
+
+
 class StorageUnavailable(StorageError):
     """The database does not answer now, or cannot write; it may again in a while."""
 

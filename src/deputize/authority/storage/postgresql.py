@@ -1,6 +1,7 @@
 """PostgreSQL, for more than one server at a time: a pool of asynchronous connections."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
@@ -47,7 +48,7 @@ class PostgresqlDatabase:
         await self._engine.dispose()
 
 
-async def open_postgresql(url: URL) -> PostgresqlDatabase:
+async def open_postgresql(url: URL, *, creates: bool = True) -> PostgresqlDatabase:
     """The database at `url`, migrated to this version.
 
     Raises `StorageError`, `sqlalchemy.exc.DBAPIError`, and `ModuleNotFoundError` without the driver.
@@ -56,7 +57,7 @@ async def open_postgresql(url: URL) -> PostgresqlDatabase:
     try:
         async with engine.begin() as connection:
             await connection.execute(_MIGRATION_LOCK)
-            await connection.run_sync(migrate)
+            await connection.run_sync(partial(migrate, creates=creates))
     except BaseException:
         await engine.dispose()
         raise

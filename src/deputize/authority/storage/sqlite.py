@@ -26,7 +26,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import Select
 
-from deputize.authority.storage.engine import StorageError, StorageUnavailable, translate_errors
+from deputize.authority.storage.engine import (
+    DatabaseMissing,
+    StorageError,
+    StorageUnavailable,
+    translate_errors,
+)
 
 T = TypeVar("T")
 
@@ -48,17 +53,20 @@ _STATEMENT_ERRORS = (
 """Errors of a statement or its values; the last one also of a connection that is closed."""
 
 
-def open_engine(path: Path) -> Engine:
+def open_engine(path: Path, *, creates: bool = True) -> Engine:
     """An engine over the file at `path`, which is created readable by its owner alone.
 
-    Raises `StorageError`.
+    Raises `StorageError`; where there is no file and `creates` is false, `DatabaseMissing`.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if creates:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if creates else 0) | os.O_CLOEXEC, 0o600)
         os.fchmod(descriptor, 0o600)
         os.close(descriptor)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not creates:
+            raise DatabaseMissing(path) from error
         raise StorageError(
             f"cannot use {path}: {error.strerror}; name a folder that this user may write with --data"
         ) from error

@@ -91,12 +91,12 @@ def data_folder(url: str) -> Path | None:
 
 
 @contextlib.asynccontextmanager
-async def open_store(url: str) -> AsyncGenerator[Store]:
+async def open_store(url: str, *, creates: bool = True) -> AsyncGenerator[Store]:
     """The store at a `sqlite:///path` or `postgresql://…` URL, migrated to this version.
 
-    Raises `StorageError`.
+    Raises `StorageError`; where there is no database and `creates` is false, `DatabaseMissing`.
     """
-    database = await _open(_parse(url))
+    database = await _open(_parse(url), creates=creates)
     try:
         yield Store(
             codes=SqlCodes(database),
@@ -125,20 +125,20 @@ def _parse(url: str) -> URL:
         ) from error
 
 
-async def _open(url: URL) -> Database:
+async def _open(url: URL, *, creates: bool) -> Database:
     """The database at `url`, with the tables of this version. Raises `StorageError`."""
     try:
         match url.get_backend_name():
             case "sqlite" if url.database:
-                engine = open_engine(Path(url.database))
+                engine = open_engine(Path(url.database), creates=creates)
                 with autocommit(engine) as connection, immediate(connection):
-                    migrate(connection)
+                    migrate(connection, creates=creates)
                 return SqliteDatabase(engine)
             case "postgresql":
                 # SQLAlchemy's asyncio brings its ORM: a fifth of the time that a start takes without it.
                 from deputize.authority.storage.postgresql import open_postgresql  # noqa: PLC0415
 
-                return await open_postgresql(url.set(drivername="postgresql+psycopg"))
+                return await open_postgresql(url.set(drivername="postgresql+psycopg"), creates=creates)
             case other:
                 raise StorageError(
                     f"{other} databases are not supported; use sqlite:///folder/deputize.db or postgresql://host/name"
