@@ -1,6 +1,7 @@
 """Documentation that leads nowhere is worse than none."""
 
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,22 @@ def test_the_files_that_lead_newcomers_exist(page):
     ]
     assert len(told) > 5
     assert [path for path in told if not any((root / path).exists() for root in roots)] == []
+
+
+GUIDES = ["extend.md", "extend-the-gateway.md", "add-a-sign-on-step.md"]
+LISTING = re.compile(r"^ *```(?:python|toml|json|html|yaml)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_guides_list_what_the_example_package_holds(guide):
+    """And that is installed beside the real programs by other tests."""
+    files = [path for path in (ROOT / "examples" / "extensions").rglob("*") if path.is_file()]
+    held = [
+        path.read_text("utf-8")
+        for path in files
+        if path.suffix in {".py", ".toml", ".json", ".html", ".yaml"}
+    ]
+    found = LISTING.findall((ROOT / "docs" / "howto" / guide).read_text("utf-8"))
+    listings = [textwrap.dedent(listing) for listing in found]
+    assert len(listings) > 1
+    assert [listing for listing in listings if not any(listing in text for text in held)] == []

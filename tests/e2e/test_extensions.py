@@ -7,8 +7,6 @@ import json
 import os
 import socket
 import subprocess
-import tomllib
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -16,27 +14,16 @@ from demo.client import Agent
 from demo.person import Person
 from demo.programs import DEPUTIZE, tail, until
 
+from support.extensions import EXAMPLE, install
 from support.patience import PATIENCE
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "extensions"
 TOKEN = "a-token-that-nobody-issued"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """A folder for PYTHONPATH that holds the package as an installer leaves it."""
-    site = tmp_path_factory.mktemp("site")
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text("utf-8"))["project"]
-    metadata = site / "deputize_extensions-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: 1.0\n")
-    groups = [
-        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in entries.items())
-        for group, entries in project["entry-points"].items()
-    ]
-    (metadata / "entry_points.txt").write_text("\n".join(groups))
-    (site / "deputize_extensions").symlink_to(EXAMPLE / "deputize_extensions")
-    return site
+    return install(EXAMPLE, tmp_path_factory.mktemp("site"))
 
 
 def free_port():
@@ -194,39 +181,10 @@ def test_a_package_that_cannot_be_used_stops_the_start_and_is_named(site, tmp_pa
     assert "repair or remove spoilt" in checked.stdout + checked.stderr
 
 
-ENVIRONMENT = """
-environment: Extended
-default_policy: Rules-Login
-resources:
-  - name: agent
-    audience: agent
-    attributes:
-      - { name: sub, mapping: Username }
-      - { name: initials, expression: "#people.initials('Ada Lovelace')" }
-    scopes: [{ name: agent }]
-policies:
-  - name: Rules-Login
-    steps:
-      - login: {}
-      - house_rules: { rules: No smoking }
-agents:
-  - name: Machine
-    enabled: true
-    client_auth: api_key
-    grants: ["urn:example:oauth:grant-type:minute"]
-    redirect_uris: ["http://localhost:3000/callback"]
-    scopes: { agent: [agent] }
-    policies: [Rules-Login]
-users:
-  - { username: ada, password: "correct horse battery staple" }
-"""
-
-
 def test_an_authority_uses_what_a_package_adds(site, tmp_path):
     data, secrets_file, port = tmp_path / "data", tmp_path / "secrets.json", free_port()
     base = f"http://localhost:{port}"
-    (tmp_path / "environment.yaml").write_text(ENVIRONMENT)
-    apply = (*DEPUTIZE, "apply", str(tmp_path / "environment.yaml"), "--data", str(data))
+    apply = (*DEPUTIZE, "apply", str(EXAMPLE / "environment.yaml"), "--data", str(data))
     done = subprocess.run(
         (*apply, "--base-url", base, "--secrets-out", str(secrets_file)),
         env={**os.environ, "PYTHONPATH": str(site)},

@@ -4,12 +4,15 @@ import hashlib
 import os
 import socket
 
+from pydantic import Field
+
 from deputize.gateway.audit.event_handlers.event_handler import EventHandlerSettings
 from deputize.gateway.config.settings import Settings, TemplateText
 from deputize.gateway.exchange.contexts import read_claims
+from deputize.gateway.exchange.refusals import refuse
 from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.gateway.throttling.rate import RateSettings
-from deputize.http.messages import Body, Response
+from deputize.http.messages import Body, BodyTooLarge, Response
 from deputize.secrets.secret import FormatError, GenericSecret
 
 
@@ -36,6 +39,32 @@ class StampFilter:
         response = await next(exchange)
         response.headers.set("X-Stamp", self._context.text(self._value, exchange, response) or "")
         return response
+
+
+class BodyLimitFilter:
+    """Refuses requests whose body is longer than configured."""
+
+    class Config(Settings):
+        """How long is too long."""
+
+        most_bytes: int = Field(65536, ge=0)
+        """Bytes that a body may have."""
+
+    def __init__(self, most_bytes):
+        self._most_bytes = most_bytes
+
+    @classmethod
+    def build(cls, config, context):
+        """Nothing to look up."""
+        return cls(config.most_bytes)
+
+    async def filter(self, exchange, next):
+        """Pass on, or refuse (RFC 9110 section 15.5.14)."""
+        try:
+            await exchange.request.body.read(self._most_bytes)
+        except BodyTooLarge as error:
+            return await refuse(exchange, 413, "body_too_large", str(error))
+        return await next(exchange)
 
 
 class TeapotHandler:

@@ -1,91 +1,105 @@
-"""The package of docs/howto/extend-the-gateway.md, installed beside Deputize, does what the page says."""
+"""What docs/howto/extend-the-gateway.md says of its route, with the example package installed."""
 
+import base64
+import json
 import os
-import re
+import shutil
+import socket
 import subprocess
 import sys
-import textwrap
-import tomllib
-from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "howto" / "extend-the-gateway.md"
+from support.extensions import EXAMPLE, install
+from support.patience import PATIENCE
+
 CALL = """\
-import asyncio, logging, os, sys
+import asyncio, json, os, sys
 from pathlib import Path
 from deputize.gateway.app import Gateway
-from deputize.http.exchange import Ending
-from support.gateway import exchange_for
 
-logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(name)s %(message)s")
+HEAD = b"POST / HTTP/1.1\\r\\nHost: localhost\\r\\n"
+SENT = (
+    b"Content-Length: 5\\r\\n\\r\\nshort",
+    b"Content-Length: 1001\\r\\n\\r\\n",
+    b"Transfer-Encoding: chunked\\r\\n\\r\\n5\\r\\nshort\\r\\n0\\r\\n\\r\\n",
+    b"Transfer-Encoding: chunked\\r\\n\\r\\n3e9\\r\\n" + 1001 * b"x" + b"\\r\\n",
+)
 
 async def main():
     gateway = await Gateway.load(Path(sys.argv[1]), dict(os.environ))
     assert gateway.problems()[0] == ()
-    exchange = exchange_for("/")
-    response = await gateway.instance.entry.handle(exchange)
-    for ending in exchange.endings:
-        ending(Ending(response, 6, True, 1.0))
-    print("answer", response.body.buffered.decode())
+    await gateway.start()
+    answers = []
+    for sent in SENT:
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.ports[0])
+        writer.write(HEAD + sent)
+        head = await reader.readuntil(b"\\r\\n\\r\\n")
+        answers.append(head.split()[1].decode())
+        if answers[-1] == "200":
+            answers.append((await reader.readexactly(len(sys.argv[2]))).decode())
+        writer.close()
     await gateway.stop()
+    print(json.dumps(answers))
 
 asyncio.run(main())
 """
-
-
-def blocks(language):
-    found = re.findall(
-        rf"^( *)```{language}\n(.*?)^ *```$", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE
-    )
-    return [textwrap.dedent(block) for _, block in found]
+ANSWER = "Basic " + base64.b64encode(b"us:whistle").decode()
 
 
 @pytest.fixture
-def site(tmp_path):
-    """A folder with the installed package, and an instance folder with its route."""
-    (project,), (module,), (route,) = blocks("toml"), blocks("python"), blocks("json")
-    declared = tomllib.loads(project)["project"]
-    packages, instance = tmp_path / "packages", tmp_path / "instance"
-    info = packages / f"acme_deputize-{declared['version']}.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text(f"Name: {declared['name']}\nVersion: {declared['version']}\n")
-    lines = [
-        line
-        for group, entries in declared["entry-points"].items()
-        for line in (f"[{group}]", *(f"{name} = {value}" for name, value in entries.items()))
-    ]
-    (info / "entry_points.txt").write_text("\n".join(lines))
-    (packages / "acme_deputize.py").write_text(module)
-    (instance / "config" / "routes").mkdir(parents=True)
-    (instance / "config" / "routes" / "acme.json").write_text(route)
-    return packages, instance
+def collector():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as collector:
+        collector.bind(("127.0.0.1", 0))
+        collector.settimeout(PATIENCE)
+        yield collector
 
 
-def run(packages, *arguments):
-    paths = os.pathsep.join((str(packages), str(PAGE.parents[2] / "tests")))
-    environment = {**os.environ, "PYTHONPATH": paths, "UPSTREAM_KEY": b"s3cret".hex()}
+@pytest.fixture
+def instance(tmp_path, collector):
+    """An instance folder with the page's route, whose records go to the collector."""
+    routes = tmp_path / "instance" / "config" / "routes"
+    routes.mkdir(parents=True)
+    listener = {"host": "127.0.0.1", "port": 0}
+    admin = {"connectors": [listener], "adminConnector": listener, "streamingEnabled": True}
+    (routes.parent / "admin.json").write_text(json.dumps(admin))
+    route = (EXAMPLE / "route.json").read_text("utf-8")
+    assert "5514" in route
+    (routes / "example.json").write_text(route.replace("5514", str(collector.getsockname()[1])))
+    return tmp_path / "instance"
+
+
+def run(site, *arguments):
+    paths = os.pathsep.join((str(site), str(EXAMPLE.parents[1] / "tests")))
+    environment = {**os.environ, "PYTHONPATH": paths, "KETTLE_SECRET": b"whistle".hex()}
     return subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
     )
 
 
-def test_one_of_each_works_from_a_package_of_its_own(site):
-    packages, instance = site
-    done = run(packages, "-c", CALL, str(instance))
-    assert done.returncode == 0, done.stderr
-    assert "answer s3cret" in done.stdout
-    assert 'acme.audit.access {"_id":"transaction-1' in done.stdout
+def test_one_of_each_works_from_a_package_of_its_own(instance, collector, tmp_path):
+    site = tmp_path / "site"
+    site.mkdir()
+    done = run(install(EXAMPLE, site), "-c", CALL, str(instance), ANSWER)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == ["200", ANSWER, "413", "200", ANSWER, "413"]
+    records = [json.loads(collector.recv(65536)) for _ in range(4)]
+    assert [record["response"]["statusCode"] for record in records] == ["200", "413", "200", "413"]
 
 
-def test_a_package_that_is_wrong_is_named_and_nothing_starts(site):
-    packages, instance = site
-    module = packages / "acme_deputize.py"
-    module.write_text(module.read_text().replace("class ApiKeyFilter", "class HeaderFilter"))
-    (entry_points,) = packages.glob("*/entry_points.txt")
-    entry_points.write_text(entry_points.read_text().replace(":ApiKeyFilter", ":HeaderFilter"))
+def test_a_package_that_is_wrong_is_named_and_nothing_starts(instance, tmp_path):
+    package, site = tmp_path / "package", tmp_path / "site"
+    site.mkdir()
+    shutil.copytree(EXAMPLE, package)
+    for file in (package / "pyproject.toml", package / "deputize_extensions" / "gateway.py"):
+        file.write_text(file.read_text("utf-8").replace("StampFilter", "HeaderFilter"), "utf-8")
     done = run(
-        packages,
+        install(package, site),
         "-c",
         "from deputize.cli import main; main()",
         "gateway",
@@ -94,5 +108,5 @@ def test_a_package_that_is_wrong_is_named_and_nothing_starts(site):
         str(instance),
     )
     assert done.returncode != 0
-    assert "acme-deputize" in done.stdout + done.stderr
+    assert "deputize-extensions" in done.stdout + done.stderr
     assert "Deputize itself provides 'HeaderFilter' already" in done.stdout + done.stderr
