@@ -68,7 +68,7 @@ class Situation:
 
     @property
     def somebody(self) -> SignedOn:
-        """Who is signed on; every step but `login` may expect it, for signing on comes first in any policy.
+        """Return who is signed on; every step but `login` may expect it, for signing on comes first.
 
         Raises `ServerError` when nobody is.
         """

@@ -86,12 +86,12 @@ class GrantType:
 
     @property
     def word(self) -> str:
-        """How files write it (`grant_word`). No two grants share one: an agent would get the other."""
+        """Return how files write it (`grant_word`). No two grants share one: an agent would get the other."""
         return grant_word(self.grant_type)
 
 
 def grant_word(grant_type: str) -> str:
-    """How files write a `grant_type`: the end of a URN in lower case, with underscores; others in full."""
+    """Write a `grant_type` as files do: the end of a URN in lower case, with underscores; others in full."""
     if not grant_type.lower().startswith("urn:"):
         return grant_type
     return grant_type.rpartition(":")[2].replace("-", "_").lower()
