@@ -5,7 +5,7 @@ two records a request are the gateway's largest single cost, and this takes a th
 dictionaries for an encoder takes. Every text passes through `_text` except what the gateway makes itself:
 ids, numbers and fixed words. What many records have in common is remembered as text.
 
-Names that the original publishes are kept (gateway reference, sections 3.4 and 7.3); the others are ours.
+Names that the original publishes are kept (gateway reference, sections 3.4 and 7.3); the others are new.
 """
 
 import hashlib

@@ -15,7 +15,7 @@ from deputize.gateway.loading.context import BuildContext
 
 
 class EventHandler(Settings):
-    """One destination: the Java class that writes in the original, and its configuration."""
+    """One destination of records: its kind, by PingGateway's Java class, and its configuration."""
 
     java_class: str = Field(alias="class")
     """The kind of destination, by the Java class name that PingGateway's files use."""
@@ -27,7 +27,9 @@ class AuditService:
     """Where the records of a route go."""
 
     class Config(Settings):
-        """Without event handlers nothing is recorded. `strict` is ours."""
+        """The destinations. Without event handlers nothing is recorded. `strict` extends PingGateway's
+        format.
+        """
 
         event_handlers: tuple[EventHandler, ...] = Field(
             (), validation_alias=AliasChoices("eventHandlers", "event-handlers")

@@ -15,8 +15,8 @@ class ConditionEnforcementFilter:
     """Refuses with 403, or hands over to the failure handler, and leaves a `RefusalContext`.
 
     A condition that compares something missing, in whatever way, does not hold: neither does `x != 'danger'`
-    without `x`. Only `x == null`, `x != null` and `empty x` ask for what is missing. One that cannot be
-    evaluated does not hold either.
+    without `x`. Only `x == null`, `x != null` and `empty x` test for what is missing. A condition that cannot
+    be evaluated does not hold either.
     """
 
     class Config(Settings):
@@ -25,7 +25,7 @@ class ConditionEnforcementFilter:
         condition: ConditionText
         """What must hold for the request to go on."""
         failure_handler: Reference | None = None
-        """Answers instead where it does not hold; without it that is 403."""
+        """Answers requests for which it does not hold; without it the answer is 403."""
 
     def __init__(self, condition: PlacedCondition, failure: Handler | None, context: BuildContext) -> None:
         self._condition = condition

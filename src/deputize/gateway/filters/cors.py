@@ -1,6 +1,6 @@
 """`CorsFilter`: lets browser pages of other origins use what is behind it.
 
-Fetch standard; gateway-config reference 4.8.
+See the Fetch standard and section 4.8 of the gateway-config reference.
 """
 
 from collections.abc import Awaitable, Iterable, Sequence
@@ -37,11 +37,11 @@ class CorsPolicy(Settings):
     @field_validator("accepted_origins")
     @classmethod
     def _normalise(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        """What is no origin stays as it is: it matches none, and is warned about."""
+        """Normalise origins; a text that is no origin stays as it is, matches none, and is warned about."""
         return tuple(normalise_origin(origin) or origin for origin in origins)
 
     def accepts(self, origin: str) -> bool:
-        """Whether pages of `origin` are meant."""
+        """Whether the policy is for pages of `origin`."""
         return normalise_origin(origin) in self.accepted_origins or (
             _ANY in self.accepted_origins and not self.allow_credentials
         )
@@ -62,7 +62,7 @@ class CorsFilter:
         policies: OneOrMore[CorsPolicy] = Field(min_length=1)
         """Tried in order; the first that accepts the origin applies."""
         failure_handler: Reference | None = None
-        """Answers origins that no policy accepts; without it that is 403."""
+        """Answers requests of origins that no policy accepts; without it the answer is 403."""
 
     def __init__(self, policies: Iterable[CorsPolicy], failure: Handler | None) -> None:
         self._policies = tuple(policies)

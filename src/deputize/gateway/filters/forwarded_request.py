@@ -14,13 +14,13 @@ from deputize.kernel.uris import DEFAULT_PORTS, Origin, parse_origin
 
 
 class ForwardedRequestFilter:
-    """Replaces scheme, host or port of the request's origin by what runtime expressions yield.
+    """Replaces scheme, host or port of the request's origin by the values of runtime expressions.
 
-    A TLS terminator in front of the gateway is why they may differ from what the client used.
+    They differ from what the client used when a TLS terminator is in front of the gateway.
     """
 
     class Config(Settings):
-        """At least one of the three. A port that is not given is the default of a scheme that is."""
+        """At least one of the three is required. A missing port is the default of the given scheme."""
 
         scheme: TemplateText | None = None
         """The scheme the client used, `http` or `https`."""
@@ -41,7 +41,7 @@ class ForwardedRequestFilter:
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
-        """Nothing to look up."""
+        """Build the filter."""
         return cls(config, context)
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:

@@ -34,7 +34,7 @@ class HeaderFilter:
     """Changes the headers of requests or of responses."""
 
     class Config(Settings):
-        """`remove` first, then `replace`, then `add`.
+        """The changes: `remove` first, then `replace`, then `add`.
 
         Values are runtime expressions: null adds nothing, a list a field for each element, a map its JSON.
         What no header field can carry, such as a line break in a claim, is refused: a request with 400, an
@@ -57,7 +57,7 @@ class HeaderFilter:
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
-        """Nothing to look up."""
+        """Build the filter."""
         return cls(config, context)
 
     async def filter(self, exchange: Exchange, next: Next) -> Response:

@@ -20,7 +20,7 @@ from deputize.mcp.validation import ClientMessageType
 
 
 class McpAuditFilter:
-    """Stands before the filters that decide, and writes down what they decided before the answer has left."""
+    """Records each MCP message before the answer has left; it belongs before the filters that decide."""
 
     class Config(Settings):
         """Without `auditService` nothing is recorded."""
@@ -36,7 +36,7 @@ class McpAuditFilter:
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Filter:
-        """A filter that only passes on when nobody takes its records."""
+        """Make the filter, or one that only passes on when nobody takes its records."""
         if config.audit_service is None:
             context.warn("", "no auditService: nothing is recorded", "name an AuditService")
             return _WithoutRecording()

@@ -38,7 +38,7 @@ class MetadataHandler:
     """Answers with the protected-resource metadata document."""
 
     def __init__(self, resource: ProtectedResource, wrapping: Filter | None) -> None:
-        """The document is written once; `wrapping` stands in front of it, for example for CORS."""
+        """Write the document once; `wrapping` filters requests for it, for example for CORS."""
         self._document = resource.document()
         self._wrapping = wrapping
 
@@ -55,14 +55,14 @@ class MetadataHandler:
 
 
 class McpProtectionFilter:
-    """Token, then audience, then actor, then scope.
+    """Checks the token, then the audience, then the actor, then the scope.
 
     Only the gateway challenges the client, and leads it to the resource's metadata. A redirect of the MCP
     server to another origin is 502 for the client: it would be challenged there.
     """
 
     class Config(Settings):
-        """`requireActor` and `forwardToken` are ours.
+        """The protected resource. `requireActor` and `forwardToken` are extensions of PingGateway's format.
 
         `requireActor`: refuse a token in which nobody acts for the user (no `act.sub`): with it on, a user's
         own token, or one whose delegation silently failed at the authorization server, does not get through.
@@ -79,17 +79,17 @@ class McpProtectionFilter:
         Tokens must be issued for this audience (RFC 3986 section 6.2.2, 6.2.3).
         """
         authorization_server_uri: str
-        """The authority's issuer; published in the metadata as where to get tokens."""
+        """The authority's issuer; the metadata names it as the place to get tokens."""
         resource_server_filter: Reference
         """The `OAuth2ResourceServerFilter` that checks tokens and scopes."""
         supported_scopes: OneOrMore[str] = Field(())
-        """Scopes the metadata names. To require one, use `scopes` of the resource server filter."""
+        """Scopes that the metadata names. To require one, use `scopes` of the resource server filter."""
         resource_id_pointer: str = Field("/aud", pattern="^(/.*)?$")
-        """JSON pointer to the audience in what is known about a token."""
+        """JSON pointer to the audience in the token's claims."""
         realm: str | None = None
         """The `realm` of the challenge."""
         well_known_filter: Reference | None = None
-        """Stands in front of the metadata, for example a `CorsFilter`."""
+        """Filters requests for the metadata, for example a `CorsFilter`."""
         require_actor: bool | None = None
         """Whether a token in which nobody acts for the user (no `act.sub`) is refused."""
         forward_token: bool = False

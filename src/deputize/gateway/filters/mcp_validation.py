@@ -34,16 +34,16 @@ _ESCAPED_OR_CLASS: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTA
 
 
 class McpValidationFilter:
-    """Refuses by JSON-RPC error bodies, so that clients of either era understand.
+    """Lets only valid MCP messages through, as the bytes it has checked.
 
-    Forwards the bytes it has checked.
+    Refuses others by JSON-RPC error bodies, so that clients of either era understand.
     """
 
     aliases: ClassVar[tuple[str, ...]] = ("McpValidatorFilter",)
     contexts: ClassVar[tuple[type[BoundContext], ...]] = (McpContext,)
 
     class Config(Settings):
-        r"""`acceptedMethods` and `maxBodySize` are ours.
+        r"""What is accepted. `acceptedMethods` and `maxBodySize` are extensions of PingGateway's format.
 
         `acceptedOrigins` are only looked at where a request has an `Origin`, so comes from a web page. An
         origin such as `https://app.example.com` is compared as a whole, its dots standing for dots; case and

@@ -33,7 +33,7 @@ _MAX_TOKEN: Final = 16 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an exchange is answered here: what the client sees, and what the operator reads."""
+    """A refusal of an exchange: what the client sees, and what the operator reads."""
 
     status: int
     error: str
@@ -41,7 +41,7 @@ class Refusal:
     challenge: Challenge | None = None
 
     def response(self, exchange: Exchange) -> Response:
-        """The answer, without a body; the cause goes to the log and, as a context, to the audit."""
+        """Return the answer, without a body; the cause goes to the log and, as a context, to the audit."""
         tell = log.error if self.status >= 500 else log.info
         tell(
             "a request is refused",
@@ -67,15 +67,15 @@ class CacheSettings(Settings):
     enabled: bool = True
     """Whether valid tokens are remembered."""
     default_timeout: Duration = 60.0
-    """How long a token is remembered that does not say when it expires."""
+    """How long a token without an expiry time is remembered."""
     max_timeout: Duration = 60.0
-    """How long any token is remembered at most, and so a revocation may go unnoticed."""
+    """How long any token is remembered at most, which is how long a revocation may go unnoticed."""
     max_size: int = Field(10_000, ge=1)
     """Tokens remembered at most."""
 
 
 class OAuth2ResourceServerFilter:
-    """Bearer tokens from the `Authorization` header, and nowhere else (RFC 6750 section 2.1)."""
+    """Accepts bearer tokens from the `Authorization` header only (RFC 6750 section 2.1)."""
 
     aliases: ClassVar[tuple[str, ...]] = ("OAuth2RSFilter",)
     contexts: ClassVar[tuple[type[BoundContext], ...]] = (OAuth2Context,)
@@ -107,7 +107,7 @@ class OAuth2ResourceServerFilter:
         cache: CacheSettings | None = None
         """Remembers valid tokens; without it the resolver is asked about each request."""
         stream_recheck_interval: Duration = 60.0
-        """How often the resolver is asked, past every cache, about the token of an open event stream."""
+        """How often the resolver, bypassing every cache, is asked about the token of an open event stream."""
         session_secret_id: OneOrMore[str] = ()
         """Ids of secrets of 32 bytes or more that session ids are sealed with.
 

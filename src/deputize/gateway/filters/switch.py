@@ -30,7 +30,7 @@ class SwitchFilter:
     """
 
     class Config(Settings):
-        """Cases tried before the rest of the chain runs, and cases tried on its answer."""
+        """The cases tried before the rest of the chain runs, and those tried on its answer."""
 
         on_request: OneOrMore[SwitchCase] = ()
         """Cases tried before the request goes on."""

@@ -26,9 +26,9 @@ class ThrottlingFilter:
     """
 
     class Config(Settings):
-        """`requestGroupingPolicy` names the partition; its default puts all traffic into one.
+        """The partition of each request, and its rate: exactly one of `rate` and `throttlingRatePolicy`.
 
-        Either `rate` or `throttlingRatePolicy`.
+        `requestGroupingPolicy` names the partition; its default puts all traffic into one.
         """
 
         request_grouping_policy: TemplateText = compile_template("")
@@ -66,7 +66,7 @@ class ThrottlingFilter:
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
         """Pass on, or refuse.
 
-        500 where the partition is null or an expression fails, so that nobody slips past the limit.
+        A partition that is null, or an expression that fails, is 500, so that nobody slips past the limit.
         """
         try:
             partition = self._context.text(self._grouping, exchange)

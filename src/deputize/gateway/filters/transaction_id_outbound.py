@@ -30,7 +30,7 @@ class TransactionIdOutboundFilter:
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
-        """Nothing to look up."""
+        """Build the filter."""
         return cls()
 
     def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:

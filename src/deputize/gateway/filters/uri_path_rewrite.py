@@ -24,7 +24,7 @@ class UriPathRewriteFilter:
     """Rewrites the path of requests; the longest prefix that ends at a segment border wins."""
 
     class Config(Settings):
-        """`mappings`: path prefix to what replaces it. Literal texts, no patterns."""
+        """The path prefixes and their replacements."""
 
         mappings: dict[str, str] = Field(min_length=1)
         """Path prefix to what replaces it, such as `/mcp` to `/`. Literal texts, no patterns."""

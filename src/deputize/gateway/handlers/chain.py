@@ -19,9 +19,9 @@ class Chain:
         """`filters` run in this order on the way in and in reverse on the way out."""
 
         filters: OneOrMore[Reference] = ()
-        """In the order requests meet them."""
+        """The filters, in the order in which requests meet them."""
         handler: Reference
-        """What the last filter passes on to."""
+        """Answers what the last filter passes on."""
 
     def __init__(self, filters: Iterable[Filter], handler: Handler) -> None:
         """Link them by closures, so that a request costs one call a filter and no look-up."""

@@ -11,10 +11,10 @@ from deputize.http.upstream import Upstream
 
 
 class ClientHandler:
-    """What goes wrong is raised as `UpstreamError` for the caller to judge; a client it reaches gets 500."""
+    """Sends the gateway's own requests; failures are `UpstreamError`s, and a client they reach gets 500."""
 
     class Config(UpstreamSettings):
-        """Nothing beyond what such handlers have in common."""
+        """The settings that all handlers which send requests share."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._send = upstream.send

@@ -46,7 +46,7 @@ class DispatchHandler:
     """
 
     class Config(Settings):
-        """The bindings in the order they are tried."""
+        """The bindings, in the order in which they are tried."""
 
         bindings: OneOrMore[Binding] = Field(min_length=1)
         """Tried in order; the first whose condition holds is taken. None is 404."""

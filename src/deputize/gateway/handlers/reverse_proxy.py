@@ -25,14 +25,15 @@ log = structlog.get_logger()
 
 
 class ReverseProxyHandler:
-    """Streams both bodies.
+    """Sends clients' requests to an upstream and streams both bodies.
 
-    An answer that does not come is 502 for the client, 503 for want of room, 504 where it took too long. MCP
-    clients get a JSON-RPC error with it, on routes with an `McpValidationFilter`; the log explains each.
+    An answer that does not come is 502 for the client, 503 when all connections are in use, 504 when it took
+    too long. On routes with an `McpValidationFilter` MCP clients get a JSON-RPC error with it; the log
+    explains each.
     """
 
     class Config(UpstreamSettings):
-        """`commentInterval` is ours."""
+        """The settings of the upstream. `commentInterval` is an extension of PingGateway's format."""
 
         comment_interval: Duration = 15.0
         """Silence after which an event stream of a route with an `McpValidationFilter` gets a comment line,

@@ -27,7 +27,7 @@ class Router:
     aliases: ClassVar[tuple[str, ...]] = ("RouterHandler",)
 
     class Config(Settings):
-        """`scanInterval` zero or unlimited: the directory is read once, at the start."""
+        """The folder of routes. With a `scanInterval` of zero or unlimited it is read once, at the start."""
 
         directory: str | None = None
         """The folder of the route files; `config/routes` of the instance folder when absent."""

@@ -28,7 +28,7 @@ class SequenceHandler:
     """
 
     class Config(Settings):
-        """The bindings in the order they run."""
+        """The bindings, in the order in which they run."""
 
         bindings: OneOrMore[SequenceBinding] = Field(min_length=1)
         """The steps, in order."""

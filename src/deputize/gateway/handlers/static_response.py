@@ -19,7 +19,7 @@ class StaticResponseHandler:
     """
 
     class Config(Settings):
-        """`entity` may be a list of lines."""
+        """The answer; `entity` may be a list of lines."""
 
         status: int = Field(ge=200, le=599)
         """Status code."""
@@ -41,7 +41,7 @@ class StaticResponseHandler:
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
-        """Nothing to look up."""
+        """Build the handler."""
         return cls(config, context)
 
     async def handle(self, exchange: Exchange) -> Response:

@@ -9,9 +9,9 @@ from deputize.http.upstream import Deadlines, PoolLimits, Upstream
 
 
 class UpstreamSettings(Settings):
-    """`connections`, `streams` and `waitQueueSize` are for each origin.
+    """The limits of connections; `connections`, `streams` and `waitQueueSize` are for each origin.
 
-    `streams`, `bodyTimeout` and `streamTimeout` are ours.
+    `streams`, `bodyTimeout` and `streamTimeout` are extensions of PingGateway's format.
     """
 
     connections: int = Field(64, ge=1)

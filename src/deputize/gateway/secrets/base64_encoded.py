@@ -15,7 +15,7 @@ class Base64EncodedSecretStore:
     """Secrets in the configuration itself."""
 
     class Config(Settings):
-        """Secret id to Base64 text."""
+        """The secrets, by id, in Base64."""
 
         secrets: dict[str, str]
         """Secret id to the secret in Base64."""

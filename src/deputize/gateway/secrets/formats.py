@@ -9,7 +9,7 @@ from deputize.secrets.secret import SecretFormat
 
 
 class FormatMapping(Settings):
-    """The format of one secret, which goes before the store's."""
+    """The format of one secret, which takes precedence over the store's."""
 
     secret_id: str
     """The secret meant."""

@@ -10,7 +10,7 @@ class PemPropertyFormat:
     """PEM keys and certificates."""
 
     class Config(Settings):
-        """Both, or none: they give the password of an encrypted private key."""
+        """The password of an encrypted private key: both keys, or none."""
 
         decryption_secret_id: str | None = None
         """Id of the secret that is the private key's password."""

@@ -13,7 +13,7 @@ class SecretsProvider:
     """Several stores, asked in order."""
 
     class Config(Settings):
-        """At least one store."""
+        """The stores, at least one."""
 
         stores: tuple[Reference, ...]
         """The stores, in the order they are asked; the first that has the secret wins."""

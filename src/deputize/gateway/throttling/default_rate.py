@@ -9,10 +9,10 @@ from deputize.http.exchange import Exchange
 
 
 class DefaultRateThrottlingPolicy:
-    """Asks its delegate first."""
+    """Asks its delegate first, and has a default rate where the delegate sets none."""
 
     class Config(Settings):
-        """The delegate, and what holds without its answer."""
+        """The delegate and the default rate."""
 
         delegate_throttling_rate_policy: Reference
         """The policy that is asked first."""

@@ -11,7 +11,7 @@ from deputize.http.exchange import Exchange
 
 
 class MappedThrottlingPolicy:
-    """A value without a rate of its own has the default rate."""
+    """Looks up the rate by the value of an expression; other values have the default rate."""
 
     class Config(Settings):
         """`throttlingRateMapper` is evaluated for each request and looked up in `throttlingRatesMapping`."""

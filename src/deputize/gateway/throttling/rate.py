@@ -22,7 +22,7 @@ class Rate:
 
 
 class RateSettings(Settings):
-    """A rate as configured."""
+    """A number of requests in a duration."""
 
     number_of_requests: int = Field(ge=1)
     """Requests granted in the duration; they may come all at once."""

@@ -19,7 +19,7 @@ class ClientTls:
 
 
 class ClientTlsOptions:
-    """What a client handler's `tls` refers to."""
+    """How a client handler speaks TLS; its `tls` refers to this."""
 
     class Config(Settings):
         """Without `trustManager` the system's authorities are believed.

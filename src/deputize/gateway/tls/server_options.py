@@ -18,10 +18,10 @@ class ServerTls:
 
 
 class ServerTlsOptions:
-    """What a connector's `tls` refers to."""
+    """How a connector speaks TLS; its `tls` refers to this."""
 
     class Config(Settings):
-        """TLS 1.2 is the least that is spoken; `sslEnabledProtocols` of only TLSv1.3 raises that."""
+        """The key and the protocols: TLS 1.2 and later, or only TLS 1.3 if `sslEnabledProtocols` says so."""
 
         key_manager: Reference
         """Gives the server's key and certificate."""

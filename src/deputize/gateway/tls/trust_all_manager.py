@@ -9,11 +9,11 @@ class TrustAllManager:
     """Believes every certificate: for tests."""
 
     class Config(Settings):
-        """Nothing to configure."""
+        """It has no settings."""
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> TrustManager:
-        """Warn: whoever stands in between can read and change everything."""
+        """Warn: whoever is in between can read and change everything."""
         context.warn(
             "", "TrustAllManager believes every certificate", "use a SecretsTrustManager outside of tests"
         )
