@@ -65,7 +65,7 @@ class ResourceSettings(ObjectSettings):
     """What can be set of a resource."""
 
     description: Description = ""
-    """For users, beside its name."""
+    """What users read beside its name."""
     token_lifetime: Annotated[Seconds, Field(ge=60, le=int(MAX_TOKEN_LIFETIME))] = 3600
     """How long its access tokens live; a number is seconds."""
     may_outlive_subject: bool = False
@@ -108,11 +108,11 @@ class EnvironmentSettings(ObjectSettings):
     default_policy: Name = DEFAULT_POLICY
     """The policy of agents that name none."""
     default_language: Locale = "en"
-    """The language of agreements where the user's is not there."""
+    """The language of agreements that have no text in the user's language."""
     session_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 12 * 3600
-    """How long after signing on a user is signed on again without a page.
+    """How long after signing on a user is not asked to sign on again.
 
-    A number is seconds. What agents got meanwhile lives on; signing off ends it.
+    A number is seconds. Tokens that agents got meanwhile last longer; signing off ends them.
     """
     session_idle_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 2 * 3600
-    """The same since the session was last used. A number is seconds."""
+    """The same, counted from the last use of the session. A number is seconds."""

@@ -34,14 +34,14 @@ def _check_grant(word: str, info: ValidationInfo) -> str:
 
 
 class AgentObject(AgentSettings, AuthenticatingObject):
-    """Software acting for users."""
+    """Software that acts for users."""
 
     name: Name
     """What users read on the consent page, and other entries call it."""
     id: Id | None = None
     """Its client id; drawn when absent."""
     description: Description = ""
-    """For the reader."""
+    """A note for readers of the file."""
     enabled: bool = True
     """`false` ends its tokens at once."""
     grants: tuple[Annotated[str, AfterValidator(_check_grant)], ...] = ()

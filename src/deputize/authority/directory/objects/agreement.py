@@ -55,16 +55,16 @@ class AgreementHistory(BaseModel):
 
 
 class AgreementObject(AgreementSettings, DirectoryObject):
-    """A text a user accepts before an agent may act for them."""
+    """A text that a user accepts before an agent may act for them."""
 
     name: Name
     """What steps call it."""
     description: Description = ""
-    """For the reader."""
+    """A note for readers of the file."""
     enabled: bool = True
-    """Whether it can be asked for."""
+    """Whether users can be asked to accept it."""
     languages: tuple[AgreementLanguage, ...] = ()
-    """Its wordings."""
+    """Its texts, one for each language."""
 
     def can_be_shown_in(self, locale: str) -> bool:
         """Whether there is an enabled text in this language. A disabled agreement needs none."""

@@ -26,7 +26,7 @@ MAPPINGS = {
 
 
 class ResourceAttribute(DocumentPart):
-    """A claim of a resource's tokens; exactly one of `expression`, `value` and `mapping` says what it is."""
+    """A claim of a resource's tokens; exactly one of `expression`, `value` and `mapping` gives it."""
 
     name: Name
     """The claim's name, such as `act`."""
@@ -75,18 +75,18 @@ def _name_of(members: dict[str, Any]) -> str:
 
 
 class ResourceObject(ResourceSettings, AuthenticatingObject):
-    """A protected thing with an audience."""
+    """Something protected that has an audience, for which tokens are issued."""
 
     id: Id | None = None
     """Its id, with which it authenticates at introspection; drawn when absent."""
     audience: Name = Field(default_factory=_name_of)
-    """By default the name."""
+    """The `aud` of its tokens; by default the name."""
     attributes: tuple[ResourceAttribute, ...] = ()
     """Claims of its tokens beyond the built-in ones."""
     scopes: tuple[ResourceScope, ...] = ()
     """What agents can be granted on it."""
     delegation_required: bool | None = None
-    """By default true exactly when `act` is mapped."""
+    """Whether it gets no token without `act`; by default true exactly when `act` is mapped."""
 
     @property
     def requires_delegation(self) -> bool:

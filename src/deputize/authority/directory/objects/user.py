@@ -9,7 +9,7 @@ from deputize.oauth.records.settings import Locale, Name
 
 
 class UserObject(DocumentPart):
-    """A user; without a password nobody signs on with one."""
+    """A user; one without a password cannot sign on by password."""
 
     username: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     """What the user signs on with, and what the mapping `Username` yields.

@@ -48,7 +48,7 @@ _TAGS = {"i", "b", "em", "strong", "a", "h1", "h2", "h3", "h4", "h5", "h6", "p",
 
 
 class AgreementPromptSettings(StepSettings):
-    """The agreement prompt's settings."""
+    """The agreement that the page shows."""
 
     agreement: Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
     """Name of the agreement that is shown."""

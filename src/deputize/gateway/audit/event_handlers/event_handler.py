@@ -11,7 +11,7 @@ from deputize.gateway.loading.context import BuildContext
 
 
 class BufferingSettings(Settings):
-    """What happens to records that cannot be written; others wait for nothing."""
+    """The buffer of records that cannot be written; no others are held back."""
 
     max_size: int = Field(100_000, ge=1)
     """Records that are kept at most while they cannot be written; more are dropped and counted."""
@@ -24,7 +24,7 @@ class BufferingSettings(Settings):
 
 
 class EventHandlerSettings(Settings):
-    """What every event handler has."""
+    """The settings that every event handler has."""
 
     name: str
     """What the log calls this destination."""

@@ -14,7 +14,7 @@ class JsonStdoutAuditEventHandler:
     java_class: Final = "org.forgerock.audit.handlers.json.stdout.JsonStdoutAuditEventHandler"
 
     class Config(EventHandlerSettings):
-        """What every event handler has."""
+        """The settings that every event handler has."""
 
     @classmethod
     def build(cls, config: Config, context: BuildContext, key: str, *, strict: bool) -> AuditSink:
