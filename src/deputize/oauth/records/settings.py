@@ -112,7 +112,7 @@ class EnvironmentSettings(ObjectSettings):
     session_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 12 * 3600
     """How long after signing on a user is not asked to sign on again.
 
-    A number is seconds. Tokens that agents got meanwhile last longer; signing off ends them.
+    A number is seconds. Tokens that agents got meanwhile do not end with it; signing off ends them.
     """
     session_idle_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 2 * 3600
     """The same, counted from the last use of the session. A number is seconds."""
