@@ -36,6 +36,7 @@ from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.secrets import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
 from deputize.gateway.tls import TLS_OBJECTS
+from deputize.kernel import durations
 from deputize.oauth.grants import GRANTS
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -238,7 +239,7 @@ def _default(field: FieldInfo) -> str:
     if value is None or holds_settings or value in ((), [], "", {}):
         return ""
     if _type(field).startswith("duration"):
-        return f"`{value:g} second{'' if value == 1 else 's'}`"
+        return f"`{durations.write(value)}`"
     return (
         f"`{json.dumps(value)}`"
         if isinstance(value, bool | int | float | str | tuple)
@@ -247,7 +248,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _environment_file() -> str:
-    sections = [f"# Environment files\n\n{NOTE}\n{inspect.getdoc(objects.EnvironmentFile)}\n"]
+    sections = [f"# Environment files\n\n{NOTE}"]
     sections.extend(f"## {title}\n\n{inspect.getdoc(model)}\n\n{_table(model)}\n" for title, model in ENTRIES)
     sections.append(_grants())
     sections.extend(_steps())

@@ -1,8 +1,9 @@
 """What has to change so that the database says what a file says, and how that is told."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol
 
 from deputize.authority.directory.changes import IssuedSecret, replace_secret
 from deputize.authority.directory.objects import (
@@ -10,6 +11,7 @@ from deputize.authority.directory.objects import (
     LISTS,
     AgentObject,
     AuthenticatingObject,
+    EnvironmentObject,
     PolicyObject,
     ResourceObject,
 )
@@ -20,7 +22,7 @@ from deputize.kernel.ids import new_id
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.records.store import User
 
-_SHORT = 60
+_SHORT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,37 +86,74 @@ def difference_between(kind: str, object_id: str, before: JsonObject, after: Jso
 def changed_members(before: JsonObject, after: JsonObject) -> Iterator[str]:
     """Each member that differs, with its old and new value where these are short.
 
-    Of mappings, each of their members.
+    Of mappings, each of their members; of lists, what came and went, and the members of entries that changed.
     """
     for name in dict.fromkeys((*after, *before)):
         old, new = before.get(name), after.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from (f"{name}.{change}" for change in changed_members(old, new))
+        if isinstance(old, Mapping) or isinstance(new, Mapping):
+            inner = changed_members(
+                old if isinstance(old, Mapping) else {}, new if isinstance(new, Mapping) else {}
+            )
+            yield from (f"{name}.{change}" for change in inner)
         elif old != new:
-            yield f"{name}{_show_difference(old, new)}"
+            yield from (f"{name}{change}" for change in _show_difference(old, new))
 
 
-def _show_difference(before: JsonValue, after: JsonValue) -> str:
-    if _is_list_of_texts(before) and _is_list_of_texts(after):
-        added = [f" +{item}" for item in after if item not in before]
-        removed = [f" -{item}" for item in before if item not in after]
-        return "".join(added + removed) or " (order)"
-    shown = f" {_shown(before)} -> {_shown(after)}"
-    return "" if _is_container(before) or _is_container(after) or len(shown) > _SHORT else shown
+def _show_difference(before: JsonValue, after: JsonValue) -> Iterator[str]:
+    """What follows the member's name in the lines about it."""
+    old, new = _entries(before), _entries(after)
+    if old is None or new is None:
+        shown = f" {_shown(before)} -> {_shown(after)}"
+        is_long = isinstance(before, list) or isinstance(after, list) or len(shown) > _SHORT or "\n" in shown
+        yield "" if is_long else shown
+        return
+    moved = [f" +{name}" for name in new if name not in old] + [
+        f" -{name}" for name in old if name not in new
+    ]
+    changed = [
+        f".{name}.{change}"
+        for name, entry in new.items()
+        if name in old
+        for change in changed_members(old[name], entry)
+    ]
+    if moved or not changed:
+        yield "".join(moved) or " (order)"
+    yield from changed
+
+
+def _entries(value: JsonValue) -> Mapping[str, JsonObject] | None:
+    """The entries of a list by what tells them apart; `None` when nothing does, or it is no list.
+
+    That is the text, the entry's `name` or `locale`, or of a policy's step all that is written.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, list):
+        return None
+    entries: dict[str, JsonObject] = {}
+    for entry in value:
+        match entry:
+            case str():
+                entries[entry] = {}
+            case {"name": str(name)} | {"locale": str(name)}:
+                entries[name] = entry
+            case {**members} if len(members) == 1:
+                [(step, settings)] = members.items()
+                written = (
+                    [f"{each}: {_shown(set_to)}" for each, set_to in settings.items()]
+                    if isinstance(settings, Mapping)
+                    else []
+                )
+                entries[f"{step}: {{ {', '.join(written)} }}" if written else step] = {}
+            case _:
+                return None
+    return entries if len(entries) == len(value) else None
 
 
 def _shown(value: JsonValue) -> str:
     if value is None or value == "":
         return "none"
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _is_container(value: JsonValue) -> bool:
-    return isinstance(value, Mapping) or (isinstance(value, Sequence) and not isinstance(value, str))
-
-
-def _is_list_of_texts(value: JsonValue) -> TypeGuard[list[JsonValue]]:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 class Hashing(Protocol):
@@ -150,14 +189,15 @@ class Plan:
         if before is None:
             self.add(Difference("environment", row.id, row.name, None, after), *seed)
             return
-        known = {**before.document, "base_url": before.base_url, "name": before.name}
+        document = EnvironmentObject.read(before.name, before.document).document()
+        known = {**document, "base_url": before.base_url, "name": before.name}
         if difference := difference_between("environment", row.id, known, after):
             self.add(difference, Put(row))
 
     def plan_removals(self) -> None:
         """Remove what the file does not name, of the kinds it lists, if it says `prune`.
 
-        The built-in policy stays.
+        The built-in policy stays. Agents that the file does not name lose the scopes of resources that go.
         """
         named = {each.id for each in self.outcome.listed}
         for kind in reversed(tuple(LISTS)):
@@ -165,11 +205,17 @@ class Plan:
             for row in self.outcome.existing.of_kind(kind) if pruned else ():
                 if row.id not in named and not (kind == "policy" and row.name == DEFAULT_POLICY):
                     self.add(Difference(kind, row.id, row.name, self._describe(row), None), Remove(row))
+        removed = self._removed_ids()
+        for row, agent in self.outcome.kept_objects(AgentObject):
+            left = agent.translate(lambda _kind, reference: None if reference in removed else reference)
+            after = replace(row, document=left.document())
+            if difference := difference_between(row.kind, row.id, self._describe(row), self._describe(after)):
+                self.add(difference, Put(after))
 
     def plan_objects(self, now: float) -> None:
         """Add what is new, replace what differs, and see that resources and agents have a secret."""
-        existing = self.outcome.existing
-        ids = {(row.kind, row.name): row.id for row in existing.objects}
+        existing, removed = self.outcome.existing, self._removed_ids()
+        ids = {(row.kind, row.name): row.id for row in existing.objects if row.id not in removed}
         ids |= {(each.kind, each.entry.name): each.id for each in self.outcome.listed}
         for each in self.outcome.listed:
             before, entry = each.before, each.entry
@@ -233,6 +279,10 @@ class Plan:
             elif isinstance(change.row, ObjectRow):
                 del rows[change.row.id]
         return tuple(row for row in rows.values() if row.kind in {"resource", "agent"})
+
+    def _removed_ids(self) -> AbstractSet[str]:
+        rows = (change.row for change in self.changes if isinstance(change, Remove))
+        return {row.id for row in rows if isinstance(row, ObjectRow)}
 
     def _describe(self, row: ObjectRow) -> JsonObject:
         """The object as it takes effect and as the file writes it.

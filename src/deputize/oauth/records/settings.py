@@ -46,7 +46,10 @@ Name: TypeAlias = Annotated[
 ]
 Description: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
 Locale: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")]
-Seconds: TypeAlias = Annotated[int, BeforeValidator(_seconds)]
+Seconds: TypeAlias = Annotated[
+    int, BeforeValidator(_seconds), PlainSerializer(durations.write, return_type=str)
+]
+"""Seconds, written as a number or a duration."""
 Interval: TypeAlias = Annotated[
     float | None,
     BeforeValidator(_interval),

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from deputize.authority.directory.assemble import assemble
-from deputize.authority.directory.objects import ResourceObject
+from deputize.authority.directory.objects import EnvironmentObject, ResourceObject
 from deputize.authority.directory.objects import agent as agent_object
 from deputize.authority.environment_file import EnvironmentFileInvalid
 from deputize.authority.signon import steps
@@ -222,6 +222,33 @@ async def test_prune_removes_what_is_not_named_of_the_kinds_listed(applying):
     assert [row.name for row in rows.objects if row.kind == "policy"] == ["Single_Factor"]
 
 
+LOSING = """environment: Test
+resources:
+  - { name: kept, scopes: [{ name: read }] }
+  - { name: gone, scopes: [{ name: pay }, { name: see }] }
+agents:
+  - { name: Agent, scopes: { kept: [read], gone: [pay, see] } }
+"""
+
+
+@pytest.mark.parametrize("agents", ["", "agents: [{ name: Agent }]\n"])
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_agents_lose_the_scopes_of_a_resource_that_goes_and_the_lines_say_so(applying, agents, dry_run):
+    await applying(LOSING)
+    gone = (await applying.row("resource", "gone")).id
+    pruning = f"environment: Test\nprune: true\nresources: [{{ name: kept }}]\n{agents}"
+    applied = await applying(pruning, dry_run=dry_run)
+    assert applied.lines == ("- resource gone", "~ agent Agent: scopes.gone -pay -see")
+    assert (gone in (await applying.document("agent", "Agent"))["scopes"]) is dry_run
+    if not dry_run:
+        assert (await applying(pruning)).lines == ()
+        # Nor does a resource that comes back with the same id give them back.
+        await applying(
+            f"environment: Test\nresources: [{{ name: gone, id: {gone}, scopes: [{{ name: pay }}] }}]\n"
+        )
+        assert gone not in (await applying.document("agent", "Agent"))["scopes"]
+
+
 async def test_prune_does_not_pull_the_rug_from_under_what_stays(applying):
     text = (
         AGREEMENT
@@ -244,7 +271,7 @@ async def test_the_built_in_policy_can_be_changed(applying):
         "Terms } }] }\n"
     )
     applied = await applying(AGREEMENT + text)
-    assert "~ policy Single_Factor: steps" in applied.lines
+    assert "~ policy Single_Factor: steps +agreement_prompt: { agreement: Terms }" in applied.lines
     assert (await applying(AGREEMENT + text)).lines == ()
 
 
@@ -256,7 +283,10 @@ async def test_a_changed_text_is_a_new_version_and_revision(applying):
     assert (await applying.row("agreement", "Terms")).history == before.history
     changed = await applying(AGREEMENT.replace("TEXT", "NEW TEXT"))
     assert changed.lines == (
-        "~ agreement Terms: reconsent_every 90 days -> 180 days, languages, version 1 -> 2",
+        (
+            "~ agreement Terms: reconsent_every 90 days -> 180 days, languages.en.text TEXT -> NEW TEXT, "
+            "version 1 -> 2"
+        ),
     )
     after = await applying.row("agreement", "Terms")
     assert after.history["version"] == 2
@@ -296,7 +326,7 @@ async def test_delegation_is_required_by_default_exactly_where_act_is_mapped(app
         "environment: Test\nresources: [{ name: b, attributes: [{ name: act, mapping: Username }] }]\n"
     )
     assert mapped.lines == (
-        "~ resource b: attributes, delegation_required false (default) -> true (default)",
+        "~ resource b: attributes +act, delegation_required false (default) -> true (default)",
     )
     assert await requires_delegation(applying, "b")
 
@@ -340,7 +370,7 @@ async def test_a_user_without_a_password_in_the_file_keeps_theirs(applying):
         "environment: Test\nusers: [{ username: ada, email: ada@example.com, attributes: { tier: gold } }]\n"
     )
     after = await applying.store.users.find_user(applied.environment.id, "ada")
-    assert changed.lines == ("~ user ada: email none -> ada@example.com, attributes",)
+    assert changed.lines == ("~ user ada: email none -> ada@example.com, attributes.tier none -> gold",)
     assert (after.password_hash, after.email, after.attributes) == (
         before.password_hash,
         "ada@example.com",
@@ -539,7 +569,8 @@ async def test_session_limits_are_the_environment_s_and_null_gives_the_default(a
     async def limits(text):
         await applying(f"environment: Test\n{text}")
         (row,) = (await applying.store.directory_rows.load()).environments
-        return row.document["session_lifetime"], row.document["session_idle_lifetime"]
+        settings = EnvironmentObject.read(row.name, row.document)
+        return settings.session_lifetime, settings.session_idle_lifetime
 
     assert await limits("") == (43200, 7200)
     assert await limits("session_lifetime: 8 hours\nsession_idle_lifetime: 600") == (28800, 600)
@@ -744,6 +775,11 @@ async def test_the_dry_run_speaks_the_words_of_the_file(applying):
     await applying(AGREEMENT)
     planned = await applying(AGREEMENT.replace("180 days", "1 minute"), dry_run=True)
     assert planned.lines == ("~ agreement Terms: reconsent_every 180 days -> 1 minute",)
+    await applying("environment: Test\nsession_lifetime: 12 hours\n")
+    shorter = "environment: Test\nsession_lifetime: 8 hours\n"
+    assert (await applying(shorter, dry_run=True)).lines == (
+        "~ environment Test: session_lifetime 12 hours -> 8 hours",
+    )
     agent = "environment: Test\nagents: [{ name: A, grants: [TOKEN_EXCHANGE] }]"
     await applying("environment: Test\nagents: [{ name: A }]")
     assert (await applying(agent, dry_run=True)).lines == ("~ agent A: grants +token_exchange",)

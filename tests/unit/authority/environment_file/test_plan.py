@@ -18,16 +18,41 @@ def test_short_values_are_shown():
     ]
 
 
-def test_long_texts_and_lists_of_structures_are_only_named():
-    assert lines({"a": "x" * 80, "c": [{"y": 1}]}, {"a": "y", "c": [{"y": 2}]}) == ["a", "c"]
+def test_long_texts_and_lists_of_entries_that_nothing_tells_apart_are_only_named():
+    assert lines({"a": "x" * 200, "c": [{"y": 1, "z": 1}]}, {"a": "y", "c": [{"y": 2, "z": 2}]}) == ["a", "c"]
+    assert lines({"a": "x"}, {"a": "two\nlines"}) == ["a"]
+    assert lines({"a": ["x", "x"]}, {"a": ["x"]}) == ["a"]
+
+
+def test_an_audience_is_shown():
+    old, new = "https://localhost:8443/banking/mcp", "https://gateway.example.com/banking/mcp"
+    assert lines({"audience": old}, {"audience": new}) == [f"audience {old} -> {new}"]
+
+
+def test_entries_that_have_a_name_are_shown_one_by_one():
+    english, german = {"locale": "en", "title": "Terms"}, {"locale": "de", "title": "Bedingungen"}
+    assert lines({"languages": [english]}, {"languages": [german, {**english, "title": "Rules"}]}) == [
+        "languages +de",
+        "languages.en.title Terms -> Rules",
+    ]
+    assert lines({"languages": [english, german]}, {"languages": [german, english]}) == ["languages (order)"]
+    before, after = ({"name": "act", "value": value} for value in ("a", "b"))
+    assert lines({"attributes": [before]}, {"attributes": [after]}) == ["attributes.act.value a -> b"]
+
+
+def test_steps_are_shown_as_they_are_written():
+    login, prompt = {"login": {}}, {"agreement_prompt": {"agreement": "Terms"}}
+    assert lines({"steps": [login]}, {"steps": [login, prompt]}) == [
+        "steps +agreement_prompt: { agreement: Terms }"
+    ]
 
 
 def test_mappings_are_shown_member_by_member():
     before = {"scopes": {"test": ["a", "b"], "gone": ["x"]}}
     assert lines(before, {"scopes": {"test": ["a"], "new": ["y"]}}) == [
         "scopes.test -b",
-        "scopes.new",
-        "scopes.gone",
+        "scopes.new +y",
+        "scopes.gone -x",
     ]
 
 
@@ -41,4 +66,4 @@ def test_lists_of_texts_show_what_came_and_went():
 
 
 def test_a_member_that_was_not_there():
-    assert lines({}, {"a": ["x"], "b": 1}) == ["a", "b none -> 1"]
+    assert lines({}, {"a": ["x"], "b": 1}) == ["a +x", "b none -> 1"]
