@@ -7,38 +7,13 @@ import socket
 from pydantic import Field
 
 from deputize.gateway.audit.event_handlers.event_handler import EventHandlerSettings
-from deputize.gateway.config.settings import Settings, TemplateText
+from deputize.gateway.config.settings import Settings
 from deputize.gateway.exchange.contexts import read_claims
 from deputize.gateway.exchange.refusals import refuse
 from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.gateway.throttling.rate import RateSettings
 from deputize.http.messages import Body, BodyTooLarge, Response
 from deputize.secrets.secret import FormatError, GenericSecret
-
-
-class StampFilter:
-    """Adds a header to every answer."""
-
-    class Config(Settings):
-        """What to add."""
-
-        value: TemplateText
-        """The header's value, a runtime expression."""
-
-    def __init__(self, value, context):
-        self._value = value
-        self._context = context
-
-    @classmethod
-    def build(cls, config, context):
-        """Keep the expression and what evaluates it."""
-        return cls(config.value, context)
-
-    async def filter(self, exchange, next):
-        """Pass on, then add the header."""
-        response = await next(exchange)
-        response.headers.set("X-Stamp", self._context.text(self._value, exchange, response) or "")
-        return response
 
 
 class BodyLimitFilter:

@@ -18,7 +18,7 @@ import asyncio, json, os, sys
 from pathlib import Path
 from deputize.gateway.app import Gateway
 
-HEAD = b"POST / HTTP/1.1\\r\\nHost: localhost\\r\\n"
+HEAD = b"POST /kettle HTTP/1.1\\r\\nHost: localhost\\r\\n"
 SENT = (
     b"Content-Length: 5\\r\\n\\r\\nshort",
     b"Content-Length: 1001\\r\\n\\r\\n",
@@ -44,6 +44,8 @@ async def main():
 
 asyncio.run(main())
 """
+CREDENTIALS_SENT_UP = "${request.headers['Authorization'][0]}"
+"""In place of the page's answer: clients must not learn what is sent to servers, but the test has to."""
 ANSWER = "Basic " + base64.b64encode(b"us:whistle").decode()
 
 
@@ -64,8 +66,11 @@ def instance(tmp_path, collector):
     admin = {"connectors": [listener], "adminConnector": listener, "streamingEnabled": True}
     (routes.parent / "admin.json").write_text(json.dumps(admin))
     route = (EXAMPLE / "route.json").read_text("utf-8")
-    assert "5514" in route
-    (routes / "example.json").write_text(route.replace("5514", str(collector.getsockname()[1])))
+    changes = {"5514": str(collector.getsockname()[1]), "The kettle is on.": CREDENTIALS_SENT_UP}
+    for old, new in changes.items():
+        assert old in route
+        route = route.replace(old, new)
+    (routes / "example.json").write_text(route)
     return tmp_path / "instance"
 
 
@@ -96,7 +101,7 @@ def test_a_package_that_is_wrong_is_named_and_nothing_starts(instance, tmp_path)
     package, site = tmp_path / "package", tmp_path / "site"
     site.mkdir()
     shutil.copytree(EXAMPLE, package)
-    for file in (package / "pyproject.toml", package / "deputize_extensions" / "gateway.py"):
+    for file in (package / "pyproject.toml", package / "deputize_extensions" / "stamp.py"):
         file.write_text(file.read_text("utf-8").replace("StampFilter", "HeaderFilter"), "utf-8")
     done = run(
         install(package, site),
