@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ from support.records import replace
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "agent-delegation"
 EXAMPLE = (EXAMPLES / "environment.yaml").read_text("utf-8")
 FAIL_OPEN = (EXAMPLES / "fail-open.yaml").read_text("utf-8")
+GUIDE = EXAMPLES.parents[1] / "docs" / "howto" / "environment-file.md"
+RECIPES = re.findall(r"^```yaml\n(.*?)^```$", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
 AGENT = """
 environment: Test
 resources:
@@ -58,6 +61,16 @@ async def test_the_example_sets_up_the_use_case(applying):
         ("Other Agent", 64),
     ]
     assert applied.warnings == ()
+
+
+def test_the_guide_has_recipes():
+    assert len(RECIPES) > 2
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+async def test_each_recipe_of_the_guide_applies_to_the_example(applying, recipe):
+    await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    assert (await applying(recipe)).lines != ()
 
 
 async def test_scopes_say_when_users_are_asked(applying):
