@@ -49,6 +49,7 @@ def test_check_of_a_sound_instance(directory):
 def test_check_tells_of_errors_and_warnings(directory):
     write_json(directory / "config" / "routes" / "b.json", {"handler": "nobody", "name": "b"})
     write_json(directory / "config" / "routes" / "c.json", {"handler": STATIC, "handlers": 1})
+    (directory / "config" / "routes" / "a.json").unlink()
     code, output = checked(directory)
     routes = directory / "config" / "routes"
     assert code == 1

@@ -18,6 +18,8 @@ from deputize.authority.directory.objects import (
     PolicyObject,
     ResourceObject,
 )
+from deputize.authority.directory.objects.agent import grant_type_of
+from deputize.authority.directory.objects.policy import find_step
 from deputize.authority.storage import (
     DirectoryRows,
     EnvironmentRow,
@@ -31,6 +33,7 @@ from deputize.expressions.mapping import parse_attribute_value
 from deputize.jose import KeyInvalid, KeyRing, SigningKey, outlived_at, without_outlived
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import normalise_resource
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.records.directory import (
     Agent,
     Agreement,
@@ -58,6 +61,8 @@ class AssembledDirectory:
     directory: Directory
     problems: tuple[str, ...] = ()
     """Each names an object and why it cannot be used."""
+    missing: tuple[str, ...] = ()
+    """Each names an object and a part of it that no installed package provides; the rest of it serves."""
     valid_until: float | None = None
     """When the first of the secrets and retired keys in use expires, in seconds since the epoch."""
 
@@ -65,7 +70,8 @@ class AssembledDirectory:
 def assemble(rows: DirectoryRows, base_url: str, now: float) -> AssembledDirectory:
     """The directory as `rows` describe it, with the secrets and keys that are valid at `now`."""
     problems: list[str] = []
-    contents = _Contents(rows, now, problems)
+    missing: list[str] = []
+    contents = _Contents(rows, now, problems, missing)
     environments = (
         contents.read_usable(
             f"environment {row.name!r}", lambda row=row: contents.read_environment(row, base_url)
@@ -83,7 +89,7 @@ def assemble(rows: DirectoryRows, base_url: str, now: float) -> AssembledDirecto
         for each in (*(secret.expires_at for secret in rows.secrets), *keys)
         if each is not None and each > now
     )
-    return AssembledDirectory(directory, tuple(problems), min(expiries, default=None))
+    return AssembledDirectory(directory, tuple(problems), tuple(missing), min(expiries, default=None))
 
 
 def key_ring(rows: Sequence[SigningKeyRow]) -> KeyRing:
@@ -101,10 +107,11 @@ def is_issuer(audience: str, environment_ids: Iterable[str]) -> bool:
 class _Contents:
     """The rows by what they belong to, and how each is read."""
 
-    def __init__(self, rows: DirectoryRows, now: float, problems: list[str]) -> None:
+    def __init__(self, rows: DirectoryRows, now: float, problems: list[str], missing: list[str]) -> None:
         self._now = now
-        self._environment_ids = {row.id for row in rows.environments}
+        self._environments = {row.id: row.name for row in rows.environments}
         self._problems = problems
+        self._missing = missing
         self._objects: Mapping[tuple[str, Kind], list[ObjectRow]] = _group(
             rows.objects, lambda row: (row.environment_id, row.kind)
         )
@@ -128,7 +135,7 @@ class _Contents:
             "resources": resources,
             "agents": {each.id: each for each in agents},
             "agreements": {each.id: each for each in self._read_all(row, "agreement", _read_agreement)},
-            "policies": {each.name: each for each in self._read_all(row, "policy", _read_policy)},
+            "policies": {each.name: each for each in self._read_all(row, "policy", self._read_policy)},
             "keys": without_outlived(key_ring(self._keys[row.id]), self._now),
         }
         return Environment(**members)
@@ -157,7 +164,7 @@ class _Contents:
 
     def _read_resource(self, row: ObjectRow) -> Resource:
         resource = ResourceObject.read(row.name, row.document)
-        if is_issuer(resource.audience, self._environment_ids):
+        if is_issuer(resource.audience, self._environments):
             raise ResourceUnusable("its audience is the issuer of an environment; give it another")
         members: dict[str, Any] = {
             **_take_shared(Resource, resource),
@@ -174,6 +181,12 @@ class _Contents:
 
     def _read_agent(self, row: ObjectRow, resources: Mapping[str, Resource]) -> Agent:
         agent = AgentObject.read(row.name, row.document)
+        for each in agent.grants:
+            if grant_type_of(each) is None:
+                self._note_missing(row, f"the grant {each!r}", "its requests by it are refused")
+        if agent.client_auth is not None and agent.client_auth not in CLIENT_AUTH_METHODS.by_name:
+            method = f"the client authentication method {agent.client_auth!r}"
+            self._note_missing(row, method, "its requests are refused")
         granted = {each: frozenset(names) for each, names in agent.scopes.items() if each in resources}
         members: dict[str, Any] = {
             **_take_shared(Agent, agent),
@@ -183,6 +196,20 @@ class _Contents:
             "scopes": granted,
         }
         return Agent(**members)
+
+    def _read_policy(self, row: ObjectRow) -> Policy:
+        policy = PolicyObject.read(row.name, row.document)
+        for step in policy.steps:
+            if find_step(step.name) is None:
+                self._note_missing(row, f"the step {step.name!r}", "sign-ons that come to it fail")
+        steps = tuple(Step(step.type, step.settings) for step in policy.steps)
+        return Policy(row.id, row.name, steps, row.term)
+
+    def _note_missing(self, row: ObjectRow, part: str, consequence: str) -> None:
+        self._missing.append(
+            f"{row.kind} {row.name!r} of environment {self._environments[row.environment_id]!r} has {part}, "
+            f"which no package here provides: {consequence}; install its package and restart the authority"
+        )
 
     def _identity(self, row: ObjectRow) -> dict[str, Any]:
         """What the row of a resource or an agent and its secrets tell about it."""
@@ -205,11 +232,6 @@ def _read_agreement(row: ObjectRow) -> Agreement:
         ),
     }
     return Agreement(**members)
-
-
-def _read_policy(row: ObjectRow) -> Policy:
-    policy = PolicyObject.read(row.name, row.document)
-    return Policy(row.id, row.name, tuple(Step(step.type, step.settings) for step in policy.steps), row.term)
 
 
 def _take_shared(record: type[Any], model: BaseModel) -> dict[str, Any]:

@@ -93,4 +93,6 @@ async def _assemble(rows: Rows, base_url: str, clock: Clock) -> AssembledDirecto
             )
     for problem in assembled.problems:
         _log.error("directory object disabled", problem=problem)
+    for missing in assembled.missing:
+        _log.error("a package is missing", problem=missing)
     return assembled

@@ -1,7 +1,7 @@
 """The routes of one directory, kept in step with its files while exchanges are being served."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +59,8 @@ class RouteSet:
         self._errors: dict[Path, ConfigurationError] = {}
         self._retired: list[tuple[Deployment, Route | None]] = []
         self._endpoints: Mapping[str, PublishedEndpoint] = {}
+        self._hiding: ConfigurationError | None = None
+        """The warning about a route that takes every request from others."""
         self._scanning = asyncio.Lock()
 
     def errors(self) -> tuple[ConfigurationError, ...]:
@@ -69,6 +71,8 @@ class RouteSet:
         """What works but is probably not meant, in the files of the routes that serve."""
         for route in self.routes:
             yield from route.deployment.warnings
+        if self._hiding is not None:
+            yield self._hiding
 
     def scan(self) -> None:
         """Read every file and bring the routes in line at once, as is done at the start.
@@ -210,10 +214,12 @@ class RouteSet:
             route.deployment.start()
             log.info("route deployed", route=route.identity.name, id=route.identity.id, file=str(path))
             for each in route.deployment.warnings:
-                log.warning(
-                    "configuration warning", place=str(each.position), reason=each.reason, fix=each.fix
-                )
+                _log_warning(each)
             yield
+        hiding = _find_hiding(ordered)
+        if hiding is not None and str(hiding) != str(self._hiding):
+            _log_warning(hiding)
+        self._hiding = hiding
 
     def _report(self, errors: dict[Path, ConfigurationError]) -> None:
         """Log what is wrong now and was not, or otherwise, at the last scan, and what is right again."""
@@ -240,6 +246,25 @@ class RouteSet:
                     file=str(path),
                 )
         self._errors = errors
+
+
+def _log_warning(warning: ConfigurationError) -> None:
+    log.warning("configuration warning", place=str(warning.position), reason=warning.reason, fix=warning.fix)
+
+
+def _find_hiding(ordered: Sequence[tuple[Path, Deployed]]) -> ConfigurationError | None:
+    """Return a warning about the first route that accepts everything, unless it is the last one."""
+    for index, (path, each) in enumerate(ordered):
+        if each.route.accepts_everything:
+            hidden = ", ".join(repr(other.route.identity.name) for _, other in ordered[index + 1 :])
+            reason = (
+                f"without a condition it takes every request from the routes that sort after it: {hidden}"
+            )
+            fix = (
+                """add "condition": "${find(request.uri.path, '^/PATH(/|$)')}", or a "name" that sorts last"""
+            )
+            return ConfigurationError(Position(str(path)), reason, fix) if hidden else None
+    return None
 
 
 class _Claims:

@@ -53,6 +53,11 @@ class Route:
         self._handle = handler.handle
         self._observe = observe
 
+    @property
+    def accepts_everything(self) -> bool:
+        """Whether it has no condition."""
+        return self._condition is None
+
     def accepts(self, exchange: Exchange) -> bool:
         """Whether the condition holds. One that cannot be decided does not, and is reported."""
         if self._condition is None:

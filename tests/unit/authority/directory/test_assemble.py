@@ -196,3 +196,30 @@ def test_a_grant_or_method_of_a_package_that_is_gone_breaks_nothing_else():
     result = assembled(replace(AGENT, document=document))
     assert result.problems == ()
     assert result.directory.environments["e1"].agents["a1"].settings.client_auth == "of_a_package"
+
+
+def test_what_no_package_provides_is_told_and_the_rest_serves():
+    steps = {"steps": [{"login": {}}, {"captcha": {}}]}
+    policy, method = replace(POLICY, document=steps), {"client_auth": "tls_client_auth"}
+    agent = replace(AGENT, document={**AGENT.document, **method, "grants": ["client_credentials", "ciba"]})
+    assembled = assemble(rows(RESOURCE, AGREEMENT, policy, agent), "http://localhost", 1000.0)
+    environment = assembled.directory.environments["e1"]
+    assert ("P" in environment.policies, "a1" in environment.agents, assembled.problems) == (True, True, ())
+    provided = "which no package here provides"
+    told = [
+        each.removesuffix("; install its package and restart the authority") for each in assembled.missing
+    ]
+    here = "of environment 'Test' has the"
+    method_told = (
+        f"agent 'Agent' {here} client authentication method 'tls_client_auth', "
+        f"{provided}: its requests are refused"
+    )
+    assert sorted(told) == [
+        method_told,
+        f"agent 'Agent' {here} grant 'ciba', {provided}: its requests by it are refused",
+        f"policy 'P' {here} step 'captcha', {provided}: sign-ons that come to it fail",
+    ]
+
+
+def test_nothing_is_missing_where_everything_is_provided():
+    assert assemble(rows(RESOURCE, AGREEMENT, POLICY, AGENT), "http://localhost", 1000.0).missing == ()

@@ -2,6 +2,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from deputize.authority.directory.changes import new_environment, replace_secret
 from deputize.authority.directory.service import open_directory
@@ -114,3 +115,22 @@ async def test_problems_are_kept_for_whoever_asks(directory, directory_store):
     await rows.change([Put(replace(AGENT, document={"x": 1}))], await rows.version())
     await directory.refresh()
     assert len(directory.problems) == 1
+
+
+async def test_a_missing_package_is_logged_at_the_start_and_when_the_directory_changes(
+    directory_store, clock
+):
+    policy = ObjectRow("p1", "e1", "policy", "P", {"steps": [{"login": {}}, {"captcha": {}}]})
+    rows = directory_store.directory_rows
+    await rows.change([Put(policy)], await rows.version())
+    with capture_logs() as lines:
+        directory = await open_directory(rows, "http://localhost", clock)
+        await disable(directory_store)
+        await directory.refresh()
+    told = [line for line in lines if line["event"] == "a package is missing"]
+    assert [
+        "policy 'P' of environment 'Test' has the step 'captcha'" in line["problem"] for line in told
+    ] == [
+        True,
+        True,
+    ]

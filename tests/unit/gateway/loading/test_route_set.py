@@ -14,7 +14,7 @@ from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.handlers.router import Router
 from deputize.gateway.loading import route_set
 from deputize.http.exchange import Ending, Handler
-from deputize.kernel.errors import ConfigurationError
+from deputize.kernel.errors import ConfigurationError, Position
 from support.examples import examples
 from support.gateway import TYPES, Answering, built, exchange_for, heap_of, instance_for, registry_for
 
@@ -585,3 +585,25 @@ async def test_a_broken_file_that_is_removed_serves_nothing_again(routes):
         (routes / "a.json").unlink()
         await router.rescan()
     assert logs == []
+
+
+async def test_a_route_without_a_condition_that_hides_others_is_warned_about_once(routes):
+    write(routes, "mcp.json", 201, "/mcp")
+    write(routes, "acme.json", 202)
+    write(routes, "zero.json", 203)
+    with capture_logs() as logs:
+        router = router_over(routes)
+        await router.rescan()
+    reason = "without a condition it takes every request from the routes that sort after it: 'mcp', 'zero'"
+    [warning] = router.routes.warnings()
+    assert (warning.position, warning.reason) == (Position(str(routes / "acme.json")), reason)
+    assert await status(router, "/mcp") == 202
+    assert [line["reason"] for line in logs if line["event"] == "configuration warning"] == [reason]
+    write(routes, "acme.json", 202, name="zzz")
+    await router.rescan()
+    [other] = router.routes.warnings()
+    assert (other.position.file, "'zzz'" in other.reason) == (str(routes / "zero.json"), True)
+    (routes / "zero.json").unlink()
+    await router.rescan()
+    assert list(router.routes.warnings()) == []
+    assert await status(router, "/mcp") == 201
