@@ -29,17 +29,17 @@ Dropping them on receipt, not on sending, keeps a client from naming in `Connect
 adds on the way.
 """
 
-FRAMING = HOP_BY_HOP | {b"content-length"}
+_CONTENT_LENGTH = frozenset({b"content-length"})
+FRAMING = HOP_BY_HOP | _CONTENT_LENGTH
 """Fields that only the code which writes a message may set."""
 
 _NEVER_NAMED = frozenset({b"host", b"content-length", b"authorization", b"cookie", b"cache-control"})
 """Fields that `Connection` cannot remove: programs would disagree about who asks and for what."""
 
 _NAMES_NOTHING = frozenset({b"keep-alive", b"close"})
-_IS_NOT_SENT = (FRAMING | {b"host", b"expect"}).__contains__
-_IS_FRAMING_OR_DATE = (FRAMING | {b"date"}).__contains__
-_IS_DATE = b"date".__eq__
-_IS_LENGTH = b"content-length".__eq__
+_NOT_SENT = FRAMING | {b"host", b"expect"}
+_DATE = frozenset({b"date"})
+_FRAMING_OR_DATE = FRAMING | _DATE
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _METHOD = re.compile(TOKEN)
 _TARGET = re.compile(r"/[!-~]*")
@@ -55,7 +55,7 @@ def drop_named(headers: Headers, options: list[bytes]) -> None:
     if len(options) == 1 and options[0].lower() in _NAMES_NOTHING:
         return
     named = {option.strip(b" \t").lower() for option in b",".join(options).split(b",")} - _NEVER_NAMED
-    headers.drop(named.__contains__)
+    headers.drop(named)
 
 
 def chunk(data: bytes) -> bytes:
@@ -86,9 +86,8 @@ def response_head(
     Transfer-Encoding line.
     """
     lines = [_status_line(response.status, response.reason)]
-    lines += map(b": ".join, response.headers.select_others(_IS_FRAMING_OR_DATE))
-    dates = response.headers.select(_IS_DATE)
-    lines.append(b": ".join(dates[-1]) if dates else date)
+    lines += response.headers.lines(_FRAMING_OR_DATE)
+    lines.append(b": ".join(response.headers.select(_DATE)[-1]) if "date" in response.headers else date)
     framing = _announced_length(method, response) if has_no_body(method, response.status) else framing
     if framing is not None:
         lines.append(framing)
@@ -101,7 +100,7 @@ def _announced_length(method: str, response: Response) -> bytes | None:
     """Return the length of the answer to GET (RFC 9110 section 8.6): as the handler says, else the body's."""
     if response.status == 204:
         return None
-    stated = response.headers.select(_IS_LENGTH)
+    stated = response.headers.select(_CONTENT_LENGTH)
     if len(stated) == 1 and _LENGTH.fullmatch(stated[0][1]):
         return b"Content-Length: " + stated[0][1]
     return b"Content-Length: %d" % response.body.length if method == "HEAD" and response.body.length else None
@@ -114,7 +113,7 @@ def request_head(request: Request, authority: str) -> bytes:
     """
     method = request.method
     lines = [*_first_lines(method, request.target, authority)]
-    lines += map(b": ".join, request.headers.select_others(_IS_NOT_SENT))
+    lines += request.headers.lines(_NOT_SENT)
     length = request.body.length
     if length is None:
         lines.append(CHUNKED)

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import compress
-from operator import itemgetter, not_
 from typing import Final, Generic, TypeAlias, TypeVar
 
 from deputize.kernel.errors import DeputizeError
@@ -26,10 +25,13 @@ class HeaderError(DeputizeError):
 
 Field: TypeAlias = tuple[bytes, bytes]
 """A field's name and value as received."""
+Names: TypeAlias = frozenset[bytes] | set[bytes]
+"""Names of fields in lower case."""
 Found = TypeVar("Found")
-_FIRST: Final[Callable[[Field], bytes]] = itemgetter(0)
 _MOST_REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 64
+_MOST_PARTS: Final = 6
+"""Parts between the marks of a name whose spellings are held at hand."""
 TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 """The pattern of a token, such as a method or a field's name (RFC 9110 section 5.6.2)."""
 _FIELD_NAME = re.compile(TOKEN.encode())
@@ -65,10 +67,22 @@ def field_name(name: str) -> bytes:
     return name.lower().encode("latin-1", "replace")
 
 
+_LOWERED: Final = NameTable(bytes.lower)
+
+
 @lru_cache(maxsize=256)
-def _plain_names(names: tuple[str, ...]) -> frozenset[bytes]:
-    """Return `names` as they are compared where `_` counts as `-`."""
-    return frozenset(field_name(name).replace(b"_", b"-") for name in names)
+def _twins(names: tuple[str, ...]) -> frozenset[bytes] | None:
+    """Return `names` in every spelling that puts `_` for some `-`, or `None` where those are too many."""
+    parts = [field_name(name).replace(b"_", b"-").split(b"-") for name in names]
+    if any(len(each) > _MOST_PARTS for each in parts):
+        return None
+    spellings: set[bytes] = set()
+    for first, *others in parts:
+        ends = [first]
+        for part in others:
+            ends = [each + mark + part for each in ends for mark in (b"-", b"_")]
+        spellings.update(ends)
+    return frozenset(spellings)
 
 
 class Headers:
@@ -84,12 +98,17 @@ class Headers:
     def __init__(self, raw: Iterable[Field] = ()) -> None:
         """Take (name, value) pairs as they are."""
         self._fields = list(raw)
-        self._names = list(map(bytes.lower, map(_FIRST, self._fields)))
+        self._names = [_LOWERED[name] for name, _ in self._fields]
 
     @property
     def raw(self) -> tuple[Field, ...]:
         """The (name, value) pairs as received, in a tuple."""
         return tuple(self._fields)
+
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        """The name of each field in lower case, in a tuple."""
+        return tuple(self._names)
 
     def get(self, name: str) -> str | None:
         """Return the first value of `name` as text, or `None`."""
@@ -101,17 +120,21 @@ class Headers:
         """Return every value of `name`, in order."""
         wanted = field_name(name)
         names = self._names
-        if wanted not in names:
+        count = names.count(wanted)
+        if not count:
             return []
-        return [value.decode("latin-1") for _, value in compress(self._fields, map(wanted.__eq__, names))]
+        if count == 1:
+            return [self._fields[names.index(wanted)][1].decode("latin-1")]
+        return [value.decode("latin-1") for _, value in self.select({wanted})]
 
-    def select(self, is_wanted: Callable[[bytes], object]) -> list[Field]:
-        """Return the fields whose name in lower case `is_wanted`, as received."""
-        return list(compress(self._fields, map(is_wanted, self._names)))
+    def select(self, wanted: Names) -> list[Field]:
+        """Return the fields whose name in lower case is one of `wanted`, as received."""
+        return list(compress(self._fields, map(wanted.__contains__, self._names)))
 
-    def select_others(self, is_unwanted: Callable[[bytes], object]) -> list[Field]:
-        """Return the fields whose name in lower case is not `is_unwanted`, as received."""
-        return list(compress(self._fields, map(not_, map(is_unwanted, self._names))))
+    def lines(self, unwanted: Names) -> list[bytes]:
+        """Return the lines of a head for all fields but those whose name in lower case is `unwanted`."""
+        named = zip(self._names, self._fields, strict=True)
+        return [b": ".join(field) for name, field in named if name not in unwanted]
 
     def add(self, name: str, value: str) -> None:
         """Append a field, keeping others of that name.
@@ -123,7 +146,7 @@ class Headers:
     def extend(self, fields: Sequence[Field]) -> None:
         """Append fields, which are taken as they are, keeping others of their names."""
         self._fields += fields
-        self._names += map(bytes.lower, map(_FIRST, fields))
+        self._names += [_LOWERED[name] for name, _ in fields]
 
     def set(self, name: str, value: str) -> None:
         """Replace every field of that name by one. Raises `HeaderError` as `add` does."""
@@ -136,18 +159,27 @@ class Headers:
 
         Many servers take these for the same.
         """
-        unwanted = _plain_names(names)
-        if b"_" in b"".join(self._names):
-            self.drop(lambda name: name.replace(b"_", b"-") in unwanted)
-        elif not unwanted.isdisjoint(self._names):
-            self.drop(unwanted.__contains__)
+        unwanted = _twins(names)
+        if unwanted is None:
+            plain = {field_name(name).replace(b"_", b"-") for name in names}
+            unwanted = frozenset(name for name in self._names if name.replace(b"_", b"-") in plain)
+        self.drop(unwanted)
 
-    def drop(self, is_unwanted: Callable[[bytes], object]) -> None:
-        """Drop every field whose name in lower case `is_unwanted`, and no other."""
-        kept = list(map(not_, map(is_unwanted, self._names)))
-        if False in kept:
-            self._fields = list(compress(self._fields, kept))
-            self._names = list(compress(self._names, kept))
+    def drop(self, unwanted: Names) -> None:
+        """Drop every field whose name in lower case is one of `unwanted`, and no other."""
+        names = self._names
+        if unwanted.isdisjoint(names):
+            return
+        there = unwanted.intersection(names)
+        if len(there) == 1:
+            (name,) = there
+            if names.count(name) == 1:
+                at = names.index(name)
+                del names[at], self._fields[at]
+                return
+        kept = [name not in unwanted for name in names]
+        self._fields = list(compress(self._fields, kept))
+        self._names = list(compress(names, kept))
 
     def copy(self) -> "Headers":
         """Return an independent copy."""

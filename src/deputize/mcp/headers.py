@@ -20,8 +20,8 @@ _NAMES: Final = {
     b"mcp-method": "method",
     b"mcp-name": "name",
 }
-is_mcp_field: Final = _NAMES.__contains__
-"""Whether `read_fields` reads the field with this name in lower case."""
+MCP_FIELDS: Final = frozenset(_NAMES)
+"""The names in lower case of the fields that `read_fields` reads."""
 MAX_SESSION: Final = 1024
 """Characters of a session id as a client sends it."""
 _SESSION = re.compile(rf"[!-~]{{1,{MAX_SESSION}}}")

@@ -97,6 +97,16 @@ def test_removing_and_setting_takes_the_twins_too():
     assert list(headers) == [("X-Other", "3"), ("X-Agent", "4")]
 
 
+@pytest.mark.parametrize(
+    "name", ["A-b", "A-b-c-d-e-f", "A-b-c-d-e-f-g", "-".join("abcdefghijklmnopqrstuvwxyz")]
+)
+def test_a_name_of_many_parts_is_removed_with_its_twins(name):
+    twins = [name, name.upper(), name.replace("-", "_"), name.replace("-", "_", 1)]
+    headers = Headers([(each.encode(), b"evil") for each in (*twins, name + "-", "x-" + name)])
+    headers.remove(name)
+    assert [each for each, _ in headers] == [name + "-", "x-" + name]
+
+
 def test_fields_are_not_changed_from_outside():
     headers = Headers([(b"X", b"1")])
     with pytest.raises(AttributeError):

@@ -73,13 +73,13 @@ class ClientDescription:
         own = _describe_client(peer.remote_address, request.origin, peer.secure)
         if self._trusted and _is_within(peer.remote_address, self._trusted):
             # what the proxy left out, and its own address behind those it has named
-            sent = {name.lower() for name, _ in headers.raw}
-            chain = [value for _, value in headers.select(lambda name: kinds[name] == _IS_CHAIN) if value]
+            sent = set(headers.names)
+            chain = [value for name, value in headers.raw if kinds[name] == _IS_CHAIN and value]
             own = [(name, value) for name, value in own if name.lower() not in {_CHAIN, *sent}]
             own.insert(0, (b"X-Forwarded-For", b", ".join([*chain, peer.remote_address.encode()])))
-            headers.drop(lambda name: kinds[name] in {_IS_OVERRIDE, _IS_CHAIN})
+            headers.drop({name for name in sent if kinds[name] in {_IS_OVERRIDE, _IS_CHAIN}})
         else:
-            headers.drop(kinds.__getitem__)
+            headers.drop({name for name in headers.names if kinds[name]})
         headers.extend((*own, *_VIA[request.version]))
 
 

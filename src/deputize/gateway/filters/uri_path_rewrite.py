@@ -12,12 +12,11 @@ from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.exchange.redirects import leads_to, plain_path
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Next
-from deputize.http.messages import Response, field_name
+from deputize.http.messages import Response
 from deputize.kernel.uris import Target, UriError, parse_target
 
 _REGEX_CHARACTERS = re.compile(r"[\^$*+?()\[\]{}|\\]")
 _MAPPED_BACK = ("Location", "Content-Location")
-_IS_MAPPED_BACK = frozenset(map(field_name, _MAPPED_BACK)).__contains__
 
 
 class UriPathRewriteFilter:
@@ -62,11 +61,10 @@ class UriPathRewriteFilter:
             _replace_prefix(target.path, self._inward) or target.path, target.query
         )
         response = await next(exchange)
-        if response.headers.select(_IS_MAPPED_BACK):
-            for name in _MAPPED_BACK:
-                location = response.headers.get(name)
-                if location is not None:
-                    response.headers.set(name, self._map_back(location, exchange))
+        for name in _MAPPED_BACK:
+            location = response.headers.get(name)
+            if location is not None:
+                response.headers.set(name, self._map_back(location, exchange))
         return response
 
     def _map_back(self, location: str, exchange: Exchange) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from deputize.http.heads import HOP_BY_HOP, drop_named
-from deputize.http.messages import Body, Headers, NameTable, Request
+from deputize.http.messages import Body, Headers, Request
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import DEFAULT_PORTS, Origin, Target, UriError, parse_target
 
@@ -16,11 +16,10 @@ _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELE
 _FORWARDABLE = re.compile(rb"(?!CONNECT$|TRACE$|PRI$|SOURCE$)[A-Z-]{1,20}")
 _KEPT_THOUGH_NOTED = frozenset({b"host", b"content-length", b"authorization"})
 _ENDING_HERE = HOP_BY_HOP | {b"expect"}
-_IS_NOTED = (_ENDING_HERE | _KEPT_THOUGH_NOTED).__contains__
+_NOTED = _ENDING_HERE | _KEPT_THOUGH_NOTED
 _NO_BODY_YET = Body()
 _PLAIN = (string.ascii_letters + string.digits + "-").encode()
-_IS_TWIN = NameTable(lambda name: bool(name.translate(None, _PLAIN)))
-_IS_TWIN_BUT_FOR_UNDERSCORES = NameTable(lambda name: bool(name.translate(None, _PLAIN + b"_")))
+_PLAIN_OR_UNDERSCORE = _PLAIN + b"_"
 _CACHED_TARGET_BYTES = 256
 ITSELF = Target("*", None)
 """The target `*` of OPTIONS, which asks about the server itself (RFC 9110 section 9.3.7).
@@ -61,7 +60,10 @@ def drop_twins(headers: Headers, *, underscores: bool) -> None:
     same; some map every other character that is neither letter nor digit to `_` as well. So `X_Agent` would
     stand in for an `X-Agent` that was removed.
     """
-    headers.drop((_IS_TWIN_BUT_FOR_UNDERSCORES if underscores else _IS_TWIN).__getitem__)
+    plain = _PLAIN_OR_UNDERSCORE if underscores else _PLAIN
+    names = headers.names
+    if b"".join(names).translate(None, plain):
+        headers.drop({name for name in names if name.translate(None, plain)})
 
 
 def build_head(method: bytes, target: bytes, version: str, headers: Headers, *, secure: bool) -> Head:
@@ -105,10 +107,10 @@ def sort_out(headers: Headers) -> dict[bytes, list[bytes]]:
     These decide about framing, connection and destination; their names are in lower case.
     """
     noted: dict[bytes, list[bytes]] = {}
-    for name, value in headers.select(_IS_NOTED):
+    for name, value in headers.select(_NOTED):
         noted.setdefault(name.lower(), []).append(value)
     if not _ENDING_HERE.isdisjoint(noted):
-        headers.drop(_ENDING_HERE.__contains__)
+        headers.drop(_ENDING_HERE)
         if b"connection" in noted:
             drop_named(headers, noted[b"connection"])
     return noted

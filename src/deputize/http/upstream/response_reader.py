@@ -11,8 +11,6 @@ from deputize.http.messages import Body, Field, Headers, Response
 from deputize.http.received_body import ReceivedBody, nothing
 from deputize.http.upstream.errors import UpstreamProtocolError
 
-_IS_FRAMING = FRAMING.__contains__
-_IS_HOP_BY_HOP = HOP_BY_HOP.__contains__
 _NO_BODY_YET = Body()
 _TAKEN = Response(200)
 _NO_PARSER = httptools.HttpResponseParser(object())
@@ -209,7 +207,7 @@ class ResponseReader:
         """
         options: list[bytes] = []
         framed = False
-        for received, value in headers.select(_IS_FRAMING):
+        for received, value in headers.select(FRAMING):
             name = received.lower()
             if name == b"content-length":
                 framed = True
@@ -219,7 +217,7 @@ class ResponseReader:
                 if value.lower() != b"chunked":
                     raise UpstreamProtocolError("a transfer coding other than chunked")
                 framed = self._chunked = True
-        headers.drop(_IS_HOP_BY_HOP)
+        headers.drop(HOP_BY_HOP)
         if options:
             drop_named(headers, options)
         return framed
