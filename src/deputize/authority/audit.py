@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -24,6 +24,7 @@ from deputize.audit.records import timestamp_text
 from deputize.audit.sinks.json_file import JsonFileSink
 from deputize.audit.trail import Trail
 from deputize.kernel.errors import DeputizeError
+from deputize.kernel.ids import new_id
 from deputize.kernel.redaction import printable, redact
 from deputize.kernel.values import JsonValue
 
@@ -61,6 +62,12 @@ SOURCE: ContextVar[Source] = ContextVar("deputize.source", default=_NOWHERE)
 """The source of the request or command under way, set by `authority.guard`, so that every record names it."""
 
 
+def _source() -> Source:
+    """The source of what happens; of what the program does by itself, such as to start, only an id."""
+    source = SOURCE.get()
+    return source if source.correlation_id else replace(source, correlation_id=new_id())
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened."""
@@ -75,7 +82,7 @@ class Event:
     """What is to be known, by name in snake case; `None` says nothing and is left out."""
     reason: str | None = None
     """Why it was refused; `None` when it was not. For operators only."""
-    source: Source = field(default_factory=SOURCE.get)
+    source: Source = field(default_factory=_source)
     said: Mapping[str, JsonValue] = field(init=False, repr=False, compare=False)
     """`reason` and `members` without credentials, and short enough: computed once for file and log."""
 

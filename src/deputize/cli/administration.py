@@ -64,7 +64,7 @@ def administer(database_url: str, work: Callable[[Operation], Awaitable[T]], *, 
             try:
                 result = await work(operation)
             except (DeputizeError, click.ClickException) as error:
-                reason = str(error)
+                reason = "; ".join(str(error).splitlines())
                 raise
             else:
                 reason = None

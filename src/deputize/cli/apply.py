@@ -85,7 +85,7 @@ def apply(
             ) from error
         finally:
             passwords.close()
-        operation.environment_id = applied.environment.id
+        operation.environment_id = applied.environment.id or None
         operation.members.update(changes=[difference.record() for difference in applied.differences])
         return applied
 

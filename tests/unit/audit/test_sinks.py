@@ -35,7 +35,7 @@ async def test_files_exist_from_the_start_with_their_permissions(tmp_path):
         sink = JsonFileSink(tmp_path, ["mcp"])
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / "mcp.audit.json").stat().st_mode) == 0o644
+    assert stat.S_IMODE((tmp_path / "mcp.audit.json").stat().st_mode) == 0o600
     await sink.close()
 
 
@@ -172,3 +172,13 @@ async def test_a_line_that_was_cut_off_spoils_no_other(tmp_path, left, expected)
     sink.taker("mcp")(MCP)
     await sink.close()
     assert (tmp_path / "mcp.audit.json").read_text().splitlines() == expected
+
+
+@pytest.mark.parametrize(
+    ("files", "folder"), [(0o600, 0o700), (0o640, 0o750), (0o644, 0o755), (0o660, 0o750)]
+)
+async def test_who_may_read_the_files_may_enter_the_folder_and_nobody_else(tmp_path, files, folder):
+    sink = JsonFileSink(tmp_path / "audit", ["mcp"], files)
+    await sink.close()
+    assert stat.S_IMODE((tmp_path / "audit").stat().st_mode) == folder
+    assert stat.S_IMODE((tmp_path / "audit" / "mcp.audit.json").stat().st_mode) == files

@@ -4,8 +4,10 @@ And never a credential.
 """
 
 import asyncio
+import contextvars
 import json
 import stat
+import uuid
 from ipaddress import ip_network
 
 import httpx2
@@ -351,3 +353,14 @@ async def test_what_is_recorded_cannot_forge_lines_nor_carry_tokens():
     assert line["a"] == "line\\nline"
     assert (line["b"], line["c"]) == (["Bearer *****"], {"d": "*****"})
     assert len(line["e"]) == 1024
+
+
+def test_what_the_program_does_by_itself_has_an_id_like_any_request():
+    starts, stopped = (
+        json.loads(contextvars.Context().run(Event, name, 0.0, None, {}).json())
+        for name in ("authority starts", "authority stopped")
+    )
+    for record in (starts, stopped):
+        assert uuid.UUID(record["transactionId"])
+        assert record["_id"].startswith(f"{record['transactionId']}-")
+    assert starts["transactionId"] != stopped["transactionId"]

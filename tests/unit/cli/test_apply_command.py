@@ -172,3 +172,31 @@ def test_applying_leaves_a_record_of_what_was_before_and_after_and_of_no_secret(
     assert len(secrets) == 2
     for secret in (*secrets, "correct horse battery", "$argon2id$"):
         assert secret not in text
+
+
+def last_record(command):
+    return json.loads((command.folder / "data/audit/authority.audit.json").read_text().splitlines()[-1])
+
+
+def test_the_record_of_a_dry_run_names_no_ids_that_nothing_has(command):
+    command("--dry-run")
+    record = last_record(command)
+    assert (record["dryRun"], record["environmentId"]) == (True, None)
+    assert len(record["changes"]) > 2
+    assert {change["id"] for change in record["changes"]} == {None}
+    assert record["changes"][0]["after"]["organization_id"] is None
+    command()
+    ids = {change["name"]: change["id"] for change in last_record(command)["changes"]}
+    command("--dry-run", "--set", "AUDIENCE=https://other.example.com")
+    record = last_record(command)
+    assert [change["id"] for change in record["changes"]] == [ids["test"]]
+    assert record["environmentId"] == ids["Test"]
+
+
+def test_the_record_of_a_refusal_holds_no_escaped_line_ends(command):
+    command.write(FILE + "    colour: red\n    enabled: perhaps\n")
+    command()
+    reason = last_record(command)["reason"]
+    assert "nothing was changed; " in reason
+    assert "\\n" not in reason
+    assert "'colour' is not known here" in reason

@@ -172,18 +172,20 @@ class JsonFileSink:
         self,
         directory: Path,
         topics: Iterable[str],
-        permissions: int = 0o644,
+        permissions: int = 0o600,
         buffering: Buffering | None = None,
         rotation: Rotation | None = None,
         trail: Trail | None = None,
         *,
         durable: bool = False,
     ) -> None:
-        """Make `directory` if it is absent.
+        """Make `directory` if it is absent, for whom `permissions` let read the files.
 
         With `durable`, records can be committed. Raises `OSError` when files cannot be written there now.
         """
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(
+            0o700 | (permissions & 0o044) | (permissions & 0o044) >> 2, parents=True, exist_ok=True
+        )
         self.topics = frozenset(topics)
         self._threads = (
             ThreadPoolExecutor(max_workers=len(self.topics), thread_name_prefix="audit") if durable else None

@@ -1,11 +1,14 @@
 """Applying an environment file: read, check, compare, and change everything in one transaction or nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from deputize.authority.directory.changes import IssuedSecret, new_environment
+from deputize.authority.directory.objects import EnvironmentFile
 from deputize.authority.environment_file.checks import RULES
 from deputize.authority.environment_file.outcome import (
     DEFAULT_BASE_URL,
+    Existing,
     environment_of,
     existing_of,
     outcome_of,
@@ -23,6 +26,7 @@ class Applied:
     """What was, or in a dry run would be, changed."""
 
     environment: EnvironmentRow
+    """Without an id after a dry run that would have made it, as `differences` are of what does not exist."""
     differences: tuple[Difference | NewSecret, ...]
     """Empty when the database already says what the file says."""
     warnings: tuple[str, ...]
@@ -103,10 +107,34 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     await plan.plan_users(passwords)
     if plan.changes and not application.dry_run:
         await store.directory_rows.change(plan.changes, existing.version)
+    differences = plan.differences
+    if application.dry_run:
+        row, differences = _without_drawn_ids(row, differences, existing, file)
     return Applied(
         row,
-        tuple(plan.differences),
+        tuple(differences),
         tuple(warnings_of(outcome)),
         plan.objects_after(),
         tuple(plan.secrets),
     )
+
+
+def _without_drawn_ids(
+    row: EnvironmentRow,
+    differences: Sequence[Difference | NewSecret],
+    existing: Existing,
+    file: EnvironmentFile,
+) -> tuple[EnvironmentRow, list[Difference | NewSecret]]:
+    """Leave out what was drawn for this run and is drawn anew when the file is applied."""
+    told: list[Difference | NewSecret] = []
+    for each in differences:
+        kept = each if each.id in existing.taken_ids else replace(each, id="")
+        if (
+            isinstance(kept, Difference)
+            and kept.kind == "environment"
+            and kept.after
+            and not file.organization_id
+        ):
+            kept = replace(kept, after={**kept.after, "organization_id": None})
+        told.append(kept)
+    return (row if existing.environment else replace(row, id="")), told

@@ -31,6 +31,7 @@ class Difference:
 
     kind: str
     id: str
+    """Empty when it would be drawn only when the file is applied."""
     name: str
     before: JsonObject | None
     """The members that change, as they are; `None` when it is new."""
@@ -46,7 +47,7 @@ class Difference:
         """What the audit keeps of it."""
         return {
             "kind": self.kind,
-            "id": self.id,
+            "id": self.id or None,
             "name": self.name,
             "before": self.before,
             "after": self.after,
@@ -59,6 +60,7 @@ class NewSecret:
 
     kind: str
     id: str
+    """Empty when it would be drawn only when the file is applied."""
     name: str
     is_given: bool
     """By the file, instead of drawn."""
@@ -70,7 +72,7 @@ class NewSecret:
         """What the audit keeps of it."""
         return {
             "kind": self.kind,
-            "id": self.id,
+            "id": self.id or None,
             "name": self.name,
             "secret": "given" if self.is_given else "drawn",
         }

@@ -51,6 +51,8 @@ async def test_the_use_cases_service_writes_two_files(tmp_path, key):
         "mcp.audit.json",
     ]
     assert from_json((tmp_path / "audit/mcp.audit.json").read_bytes())["transactionId"] == "tx"
+    assert stat.S_IMODE((tmp_path / "audit/mcp.audit.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "audit").stat().st_mode) == 0o700
     assert heap.deployment.warnings == []
 
 

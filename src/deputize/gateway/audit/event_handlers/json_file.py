@@ -42,8 +42,10 @@ class JsonAuditEventHandler:
         """When a full file is set aside."""
         file_retention: FileRetentionSettings = FileRetentionSettings.model_construct()
         """How many of them stay."""
-        file_permissions: str = Field("644", pattern="^[0-7]{3}$")
-        """Unix permissions of the files, three octal digits."""
+        file_permissions: str = Field("600", pattern="^[0-7]{3}$")
+        """Unix permissions of the files, three octal digits. Whoever may read them may enter the folder,
+        where the gateway makes it.
+        """
 
         @field_validator("file_permissions", mode="before")
         @classmethod
