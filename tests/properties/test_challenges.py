@@ -77,7 +77,7 @@ def answered(status, values, *, forwarded):
 
     async def answer(exchange):
         response = await upstream.handle(exchange)
-        response.headers.extend([(b"WWW-Authenticate", value.encode("latin-1")) for value in values])
+        response.headers.raw += [(b"WWW-Authenticate", value.encode("latin-1")) for value in values]
         return response
 
     return asyncio.run(some_filter.filter(bearing("good"), answer))

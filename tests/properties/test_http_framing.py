@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from deputize.http.heads import HOP_BY_HOP, chunk, request_head, response_head
 from deputize.http.listener.limits import ListenerLimits
-from deputize.http.listener.request_head import Refused, drop_twins, sort_out
+from deputize.http.listener.request_head import Refused, sort_out, without_twins
 from deputize.http.listener.request_reader import RequestReader
 from deputize.http.messages import Body, HeaderError, Headers, Request, Response
 from deputize.http.sse import EventReader
@@ -153,8 +153,7 @@ def test_responses_are_read_alike_however_they_are_cut(status, fields, pieces, f
         raw = [*raw, (b"Content-Length", b"%d" % len(content))]
     body = b"".join(map(chunk, pieces)) + b"0\r\n\r\n" if framing == "chunked" and not empty else content
     data = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + b"\r\n".join([*lines, b"", b""]) + body
-    expected = (status, tuple(raw), content)
-    assert in_loop(lambda loop: read_responses(loop, "GET", cut(data, places))) == expected
+    assert in_loop(lambda loop: read_responses(loop, "GET", cut(data, places))) == (status, raw, content)
 
 
 @given(st.lists(st.tuples(st.binary(max_size=8), st.binary(max_size=12)), max_size=5), st.binary(max_size=20))
@@ -203,11 +202,8 @@ def test_the_framing_of_a_written_response_is_ours_alone(fields):
     )
 )
 def test_dropping_hop_by_hop_fields_is_idempotent_and_complete(fields):
-    headers = Headers(fields)
-    sort_out(headers)
-    kept = headers.raw
-    sort_out(headers)
-    assert headers.raw == kept
+    kept, _ = sort_out(list(fields))
+    assert sort_out(list(kept))[0] == kept
     assert not {name.lower() for name, _ in kept} & HOP_BY_HOP
     assert [pair for pair in fields if pair[0] == b"Host"] == [pair for pair in kept if pair[0] == b"Host"]
 
@@ -240,7 +236,7 @@ def test_a_header_is_added_as_one_line_or_not_at_all(name, value):
     try:
         headers.add(name, value)
     except HeaderError:
-        assert headers.raw == ()
+        assert headers.raw == []
         return
     assert list(headers) == [(name, value)]
     assert not set("\r\n\0") & set(name + value)
@@ -306,8 +302,7 @@ def test_no_name_that_was_removed_reaches_a_server_under_another(names, removed)
 
     So do its descendants, some for `-` only.
     """
-    headers = Headers((name.encode(), b"evil") for name in names)
-    drop_twins(headers, underscores=False)
+    headers = Headers(without_twins([(name.encode(), b"evil") for name in names], underscores=False))
     headers.remove(removed)
     assert variable(removed) not in {variable(name) for name, _ in headers}
 

@@ -17,7 +17,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final, NamedTuple, Protocol
 
 from deputize.http.exchange import Peer
-from deputize.http.messages import Field, Headers, NameTable
+from deputize.http.messages import NameTable
 from deputize.kernel.uris import Origin, Target
 
 ACCESS: Final = "access"
@@ -101,7 +101,7 @@ class AccessEvent(NamedTuple):
     origin: Origin | None
     target: Target | None
     """`None`, as is the method, when the request was not understood."""
-    headers: Sequence[Field]
+    headers: Sequence[tuple[bytes, bytes]]
     """As received, at least the `safe_headers`; others are never written."""
     status: int | None
     """`None` when the exchange broke off before it was answered."""
@@ -128,7 +128,7 @@ class AccessEvent(NamedTuple):
             f'"transactionId":"{transaction}",{_identity(self.subject)},'
             f"{_ends(self.peer)},"
             f'"http":{{"request":{{{_what(self.peer.secure, self.method, self.origin, path)},'
-            f'"headers":{_header_texts(tuple(self.headers))}}}}},'
+            f'"headers":{_header_texts(self.headers)}}}}},'
             f'"response":{_response(self.part, self.status, self.elapsed, self.reason)},'
             f'"ig":{{"exchangeId":"{transaction}",{_route(self.route)}}}}}'
         )
@@ -201,9 +201,9 @@ _MCP_NAMES: Final = (("1", "PING-GATEWAY-MCP"), ("1", "PING-GATEWAY-MCP"), ("3",
 _DECISIONS: Final = {True: '"PERMIT"', False: '"DENY"', None: "null"}
 
 
-def safe_headers(headers: Headers) -> list[Field]:
+def safe_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """Return the fields that may be written: a record that waits holds no credentials."""
-    return headers.select(_HEADERS)
+    return [field for field in headers if _SAFE_NAME[field[0]]]
 
 
 def timestamp_text(seconds: float) -> str:
@@ -279,9 +279,7 @@ def _status(status: int | None) -> str:
     return f'"status":"{outcome}","statusCode":{code}'
 
 
-@lru_cache(maxsize=256)
-def _header_texts(headers: tuple[Field, ...]) -> str:
-    """Return what is written of `headers`, which one client sends alike with most of its requests."""
+def _header_texts(headers: Iterable[tuple[bytes, bytes]]) -> str:
     by_name: dict[str, str] = {}
     for name, value in headers:
         safe = _SAFE_NAME[name]

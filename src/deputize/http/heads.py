@@ -7,8 +7,10 @@ import re
 from functools import lru_cache
 from http import HTTPStatus
 
-from deputize.http.messages import TOKEN, HeaderError, Headers, Request, Response
+from deputize.http.messages import TOKEN, HeaderError, Request, Response, known_names
 from deputize.kernel.uris import Target
+
+Field = tuple[bytes, bytes]
 
 HOP_BY_HOP = frozenset(
     {
@@ -29,17 +31,15 @@ Dropping them on receipt, not on sending, keeps a client from naming in `Connect
 adds on the way.
 """
 
-_CONTENT_LENGTH = frozenset({b"content-length"})
-FRAMING = HOP_BY_HOP | _CONTENT_LENGTH
+FRAMING = HOP_BY_HOP | {b"content-length"}
 """Fields that only the code which writes a message may set."""
 
 _NEVER_NAMED = frozenset({b"host", b"content-length", b"authorization", b"cookie", b"cache-control"})
 """Fields that `Connection` cannot remove: programs would disagree about who asks and for what."""
 
 _NAMES_NOTHING = frozenset({b"keep-alive", b"close"})
-_NOT_SENT = FRAMING | {b"host", b"expect"}
-_DATE = frozenset({b"date"})
-_FRAMING_OR_DATE = FRAMING | _DATE
+_NOT_SENT = known_names(FRAMING | {b"host", b"expect"})
+_FRAMING_OR_DATE = known_names(FRAMING | {b"date"})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 _METHOD = re.compile(TOKEN)
 _TARGET = re.compile(r"/[!-~]*")
@@ -50,12 +50,12 @@ _KNOWN_STATUSES = frozenset(map(int, HTTPStatus))
 LAST_CHUNK = b"0\r\n\r\n"
 
 
-def drop_named(headers: Headers, options: list[bytes]) -> None:
-    """Drop the fields that the values of `Connection` name."""
+def without_named(fields: list[Field], options: list[bytes]) -> list[Field]:
+    """Return `fields` without those that the values of `Connection` name."""
     if len(options) == 1 and options[0].lower() in _NAMES_NOTHING:
-        return
+        return fields
     named = {option.strip(b" \t").lower() for option in b",".join(options).split(b",")} - _NEVER_NAMED
-    headers.drop(named)
+    return [pair for pair in fields if pair[0].lower() not in named]
 
 
 def chunk(data: bytes) -> bytes:
@@ -86,8 +86,13 @@ def response_head(
     Transfer-Encoding line.
     """
     lines = [_status_line(response.status, response.reason)]
-    lines += response.headers.lines(_FRAMING_OR_DATE)
-    lines.append(b": ".join(response.headers.select(_DATE)[-1]) if "date" in response.headers else date)
+    for pair in response.headers.raw:
+        name = _FRAMING_OR_DATE[pair[0]]
+        if not name:
+            lines.append(b": ".join(pair))
+        elif name == b"date":
+            date = b": ".join(pair)
+    lines.append(date)
     framing = _announced_length(method, response) if has_no_body(method, response.status) else framing
     if framing is not None:
         lines.append(framing)
@@ -100,9 +105,9 @@ def _announced_length(method: str, response: Response) -> bytes | None:
     """Return the length of the answer to GET (RFC 9110 section 8.6): as the handler says, else the body's."""
     if response.status == 204:
         return None
-    stated = response.headers.select(_CONTENT_LENGTH)
-    if len(stated) == 1 and _LENGTH.fullmatch(stated[0][1]):
-        return b"Content-Length: " + stated[0][1]
+    stated = [value for name, value in response.headers.raw if name.lower() == b"content-length"]
+    if len(stated) == 1 and _LENGTH.fullmatch(stated[0]):
+        return b"Content-Length: " + stated[0]
     return b"Content-Length: %d" % response.body.length if method == "HEAD" and response.body.length else None
 
 
@@ -113,7 +118,7 @@ def request_head(request: Request, authority: str) -> bytes:
     """
     method = request.method
     lines = [*_first_lines(method, request.target, authority)]
-    lines += request.headers.lines(_NOT_SENT)
+    lines += [b": ".join(pair) for pair in request.headers.raw if not _NOT_SENT[pair[0]]]
     length = request.body.length
     if length is None:
         lines.append(CHUNKED)

@@ -1,11 +1,10 @@
 """Requests, responses and their parts. Bytes are decoded only where text is asked for."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import compress
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeVar
 
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import Origin, Target
@@ -23,15 +22,9 @@ class HeaderError(DeputizeError):
     """A field name or value must not be in a message: it would change how the message is read."""
 
 
-Field: TypeAlias = tuple[bytes, bytes]
-"""A field's name and value as received."""
-Names: TypeAlias = frozenset[bytes] | set[bytes]
-"""Names of fields in lower case."""
 Found = TypeVar("Found")
 _MOST_REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 64
-_MOST_PARTS: Final = 6
-"""Parts between the marks of a name whose spellings are held at hand."""
 TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 """The pattern of a token, such as a method or a field's name (RFC 9110 section 5.6.2)."""
 _FIELD_NAME = re.compile(TOKEN.encode())
@@ -39,10 +32,10 @@ _VALUE = re.compile(rb"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 
 class NameTable(dict[bytes, Found], Generic[Found]):
-    """Remembers what `classify` returns for a field's name.
+    """Remembers what `classify` returns for a field name as it was received.
 
-    Nearly all names of a message have been seen before, and looking one up takes no step of Python. Bounded,
-    for clients choose names.
+    Nearly all names of a message have been seen before: looking one up takes half as long as lowering and
+    comparing it, and this is done for each field several times a request. Bounded, for clients choose names.
     """
 
     __slots__ = ("_classify",)
@@ -61,98 +54,67 @@ class NameTable(dict[bytes, Found], Generic[Found]):
         return found
 
 
+def known_names(names: frozenset[bytes]) -> NameTable[bytes]:
+    """Return a table that gives a field's name in lower case where it is one of `names`, else nothing."""
+    return NameTable(lambda name: lowered if (lowered := name.lower()) in names else b"")
+
+
 @lru_cache(maxsize=1024)
 def field_name(name: str) -> bytes:
     """Return `name` as it is compared: lower-case bytes."""
     return name.lower().encode("latin-1", "replace")
 
 
-_LOWERED: Final = NameTable(bytes.lower)
-
-
 @lru_cache(maxsize=256)
-def _twins(names: tuple[str, ...]) -> frozenset[bytes] | None:
-    """Return `names` in every spelling that puts `_` for some `-`, or `None` where those are too many."""
-    parts = [field_name(name).replace(b"_", b"-").split(b"-") for name in names]
-    if any(len(each) > _MOST_PARTS for each in parts):
-        return None
-    spellings: set[bytes] = set()
-    for first, *others in parts:
-        ends = [first]
-        for part in others:
-            ends = [each + mark + part for each in ends for mark in (b"-", b"_")]
-        spellings.update(ends)
-    return frozenset(spellings)
+def _twins(names: tuple[str, ...]) -> NameTable[bool]:
+    """Whether a field's name is one of `names`, or differs from it by `_` for `-` or by case only."""
+    plain = frozenset(field_name(name).replace(b"_", b"-") for name in names)
+    return NameTable(lambda name: name.lower().replace(b"_", b"-") in plain)
 
 
 class Headers:
-    """Header fields in order, as received; names compare without regard to case (RFC 9110 section 5.1).
+    """Header fields in order, as received; names compare without regard to case (RFC 9110 section 5.1)."""
 
-    The names in lower case are kept beside the fields, so that a name that is absent, as most that are asked
-    for, is missed without a step of Python for each field. Only the methods of this class change the fields,
-    and each changes both lists alike.
-    """
+    __slots__ = ("raw",)
 
-    __slots__ = ("_fields", "_names")
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """`raw` holds (name, value) pairs.
 
-    def __init__(self, raw: Iterable[Field] = ()) -> None:
-        """Take (name, value) pairs as they are."""
-        self._fields = list(raw)
-        self._names = [_LOWERED[name] for name, _ in self._fields]
-
-    @property
-    def raw(self) -> tuple[Field, ...]:
-        """The (name, value) pairs as received, in a tuple."""
-        return tuple(self._fields)
-
-    @property
-    def names(self) -> tuple[bytes, ...]:
-        """The name of each field in lower case, in a tuple."""
-        return tuple(self._names)
+        `raw` on the instance is that list and may be read by serialisers.
+        """
+        self.raw = list(raw)
 
     def get(self, name: str) -> str | None:
         """Return the first value of `name` as text, or `None`."""
         wanted = field_name(name)
-        names = self._names
-        return self._fields[names.index(wanted)][1].decode("latin-1") if wanted in names else None
+        size = len(wanted)
+        for key, value in self.raw:
+            if len(key) == size and key.lower() == wanted:
+                return value.decode("latin-1")
+        return None
 
     def get_all(self, name: str) -> list[str]:
         """Return every value of `name`, in order."""
         wanted = field_name(name)
-        names = self._names
-        count = names.count(wanted)
-        if not count:
-            return []
-        if count == 1:
-            return [self._fields[names.index(wanted)][1].decode("latin-1")]
-        return [value.decode("latin-1") for _, value in self.select({wanted})]
-
-    def select(self, wanted: Names) -> list[Field]:
-        """Return the fields whose name in lower case is one of `wanted`, as received."""
-        return list(compress(self._fields, map(wanted.__contains__, self._names)))
-
-    def lines(self, unwanted: Names) -> list[bytes]:
-        """Return the lines of a head for all fields but those whose name in lower case is `unwanted`."""
-        named = zip(self._names, self._fields, strict=True)
-        return [b": ".join(field) for name, field in named if name not in unwanted]
+        size = len(wanted)
+        values: list[str] = []
+        for key, value in self.raw:
+            if len(key) == size and key.lower() == wanted:
+                values.append(value.decode("latin-1"))
+        return values
 
     def add(self, name: str, value: str) -> None:
         """Append a field, keeping others of that name.
 
         Raises `HeaderError` for what would change the message's framing.
         """
-        self.extend((_encode_field(name, value),))
-
-    def extend(self, fields: Sequence[Field]) -> None:
-        """Append fields, which are taken as they are, keeping others of their names."""
-        self._fields += fields
-        self._names += [_LOWERED[name] for name, _ in fields]
+        self.raw.append(_encode_field(name, value))
 
     def set(self, name: str, value: str) -> None:
         """Replace every field of that name by one. Raises `HeaderError` as `add` does."""
         pair = _encode_field(name, value)
         self.remove(name)
-        self.extend((pair,))
+        self.raw.append(pair)
 
     def remove(self, *names: str) -> None:
         """Drop every field with one of these names, and those whose name differs by `_` for `-`.
@@ -160,39 +122,20 @@ class Headers:
         Many servers take these for the same.
         """
         unwanted = _twins(names)
-        if unwanted is None:
-            plain = {field_name(name).replace(b"_", b"-") for name in names}
-            unwanted = frozenset(name for name in self._names if name.replace(b"_", b"-") in plain)
-        self.drop(unwanted)
-
-    def drop(self, unwanted: Names) -> None:
-        """Drop every field whose name in lower case is one of `unwanted`, and no other."""
-        names = self._names
-        if unwanted.isdisjoint(names):
-            return
-        there = unwanted.intersection(names)
-        if len(there) == 1:
-            (name,) = there
-            if names.count(name) == 1:
-                at = names.index(name)
-                del names[at], self._fields[at]
-                return
-        kept = [name not in unwanted for name in names]
-        self._fields = list(compress(self._fields, kept))
-        self._names = list(compress(names, kept))
+        self.raw = [pair for pair in self.raw if not unwanted[pair[0]]]
 
     def copy(self) -> "Headers":
-        """Return an independent copy."""
-        return Headers(self._fields)
+        """An independent copy."""
+        return Headers(self.raw)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((key.decode("latin-1"), value.decode("latin-1")) for key, value in self._fields)
+        return ((key.decode("latin-1"), value.decode("latin-1")) for key, value in self.raw)
 
     def __contains__(self, name: str) -> bool:
-        return field_name(name) in self._names
+        return self.get(name) is not None
 
 
-def _encode_field(name: str, value: str) -> Field:
+def _encode_field(name: str, value: str) -> tuple[bytes, bytes]:
     try:
         pair = (name.encode("ascii"), value.encode("latin-1"))
     except UnicodeEncodeError as error:

@@ -20,8 +20,6 @@ _NAMES: Final = {
     b"mcp-method": "method",
     b"mcp-name": "name",
 }
-MCP_FIELDS: Final = frozenset(_NAMES)
-"""The names in lower case of the fields that `read_fields` reads."""
 MAX_SESSION: Final = 1024
 """Characters of a session id as a client sends it."""
 _SESSION = re.compile(rf"[!-~]{{1,{MAX_SESSION}}}")

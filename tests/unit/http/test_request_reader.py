@@ -43,11 +43,11 @@ async def test_a_whole_request_has_its_body_at_hand():
     (request,) = reader.ready
     assert (request.method, str(request.target), request.version) == ("POST", "/mcp?a=1", "1.1")
     assert request.origin == Origin("http", "gateway.example", 8080)
-    assert request.headers.raw == (
+    assert request.headers.raw == [
         (b"Host", b"Gateway.Example:8080"),
         (b"X-A", b"b"),
         (b"Content-Length", b"3"),
-    )
+    ]
     assert request.body.buffered == b"abc"
     assert reader.body is None
     assert not reader.in_head

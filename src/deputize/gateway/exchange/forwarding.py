@@ -15,13 +15,14 @@ be those of the gateway's host. On plain API routes cookies pass.
 import ipaddress
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from deputize.gateway.config.file_settings import Network
 from deputize.http.exchange import Exchange
-from deputize.http.messages import Field, NameTable, Request
+from deputize.http.messages import NameTable, Request
 from deputize.kernel.uris import Origin
 
+Field: TypeAlias = tuple[bytes, bytes]
 _ABOUT_CLIENT: Final = frozenset(
     (
         b"x-real-ip x-client-ip client-ip true-client-ip x-cluster-client-ip x-proxyuser-ip"
@@ -49,7 +50,7 @@ _OVERRIDES: Final = frozenset(
         b" proxy"  # CGI makes the variable HTTP_PROXY of it, which programs send their own requests through
     ).split()
 )
-_VIA: Final = {version: ((b"Via", f"{version} deputize".encode()),) for version in ("1.0", "1.1")}
+_VIA: Final = {version: (b"Via", f"{version} deputize".encode()) for version in ("1.0", "1.1")}
 _OTHER: Final = 0
 _IS_CHAIN: Final = 1
 _IS_ABOUT_CLIENT: Final = 2
@@ -69,24 +70,24 @@ class ClientDescription:
     def describe(self, exchange: Exchange) -> None:
         """Rewrite the request's fields."""
         request, peer = exchange.request, exchange.peer
-        headers, kinds = request.headers, self._kinds
+        raw, kinds = request.headers.raw, self._kinds
         own = _describe_client(peer.remote_address, request.origin, peer.secure)
         if self._trusted and _is_within(peer.remote_address, self._trusted):
             # what the proxy left out, and its own address behind those it has named
-            sent = set(headers.names)
-            chain = [value for name, value in headers.raw if kinds[name] == _IS_CHAIN and value]
+            sent = {name.lower() for name, _ in raw}
+            chain = [value for name, value in raw if kinds[name] == _IS_CHAIN and value]
             own = [(name, value) for name, value in own if name.lower() not in {_CHAIN, *sent}]
             own.insert(0, (b"X-Forwarded-For", b", ".join([*chain, peer.remote_address.encode()])))
-            headers.drop({name for name in sent if kinds[name] in {_IS_OVERRIDE, _IS_CHAIN}})
+            kept = [pair for pair in raw if kinds[pair[0]] not in {_IS_OVERRIDE, _IS_CHAIN}]
         else:
-            headers.drop({name for name in headers.names if kinds[name]})
-        headers.extend((*own, *_VIA[request.version]))
+            kept = [pair for pair in raw if not kinds[pair[0]]]
+        request.headers.raw = [*kept, *own, _VIA[request.version]]
 
 
 def keep_for_mcp(request: Request) -> None:
     """Remove what an MCP server has no use for: cookies of others on this host, and earlier `Via` fields."""
     request.headers.remove("Cookie", "Via")
-    request.headers.extend(_VIA[request.version])
+    request.headers.raw.append(_VIA[request.version])
 
 
 def _kind(name: bytes) -> int:

@@ -118,7 +118,7 @@ def unheard_audit(services: Sequence[AuditPublisher], clock: Clock) -> Callable[
                 request.method if request else None,
                 request.origin if request else None,
                 request.target if request else None,
-                safe_headers(request.headers) if request else (),
+                safe_headers(request.headers.raw) if request else (),
                 unheard.status,
                 0.0,
                 NOBODY,
@@ -162,7 +162,7 @@ class _AccessRecording:
         self._method = request.method
         self._origin = request.origin
         self._target = request.target
-        self._headers = safe_headers(request.headers)
+        self._headers = safe_headers(request.headers.raw)
         self._part = EventPart.WHOLE
 
     def __call__(self, ending: Ending) -> None:

@@ -24,7 +24,7 @@ from deputize.mcp import errors, versions
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
 from deputize.mcp.frames import policy_key
-from deputize.mcp.headers import MCP_FIELDS, read_fields
+from deputize.mcp.headers import read_fields
 from deputize.mcp.validation import Message, Rules, check_head, check_message, check_opening
 
 log = structlog.get_logger()
@@ -119,7 +119,7 @@ class McpValidationFilter:
 
     async def _validate(self, request: Request) -> Message | Rejection:
         """The message, or why it is refused; the body is not read when the head is reason enough."""
-        fields = read_fields(request.headers.select(MCP_FIELDS))
+        fields = read_fields(request.headers.raw)
         if isinstance(fields, Rejection):
             return fields
         if fields.origin is not None and not self._accepts_origin(fields.origin):

@@ -5,8 +5,8 @@ import string
 from dataclasses import dataclass
 from functools import lru_cache
 
-from deputize.http.heads import HOP_BY_HOP, drop_named
-from deputize.http.messages import Body, Headers, Request
+from deputize.http.heads import HOP_BY_HOP, Field, without_named
+from deputize.http.messages import Body, Headers, NameTable, Request, known_names
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import DEFAULT_PORTS, Origin, Target, UriError, parse_target
 
@@ -15,11 +15,11 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,25
 _METHODS = {name.encode(): name for name in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")}
 _FORWARDABLE = re.compile(rb"(?!CONNECT$|TRACE$|PRI$|SOURCE$)[A-Z-]{1,20}")
 _KEPT_THOUGH_NOTED = frozenset({b"host", b"content-length", b"authorization"})
-_ENDING_HERE = HOP_BY_HOP | {b"expect"}
-_NOTED = _ENDING_HERE | _KEPT_THOUGH_NOTED
+_NOTED = known_names(HOP_BY_HOP | _KEPT_THOUGH_NOTED | {b"expect"})
 _NO_BODY_YET = Body()
 _PLAIN = (string.ascii_letters + string.digits + "-").encode()
-_PLAIN_OR_UNDERSCORE = _PLAIN + b"_"
+_IS_TWIN = NameTable(lambda name: bool(name.translate(None, _PLAIN)))
+_IS_TWIN_BUT_FOR_UNDERSCORES = NameTable(lambda name: bool(name.translate(None, _PLAIN + b"_")))
 _CACHED_TARGET_BYTES = 256
 ITSELF = Target("*", None)
 """The target `*` of OPTIONS, which asks about the server itself (RFC 9110 section 9.3.7).
@@ -53,24 +53,22 @@ class Head:
     """Whether the client offers another protocol, which is ignored (RFC 9110 section 7.8)."""
 
 
-def drop_twins(headers: Headers, *, underscores: bool) -> None:
-    """Drop fields that servers take for others; with `underscores`, not for an underscore alone.
+def without_twins(raw: list[Field], *, underscores: bool) -> list[Field]:
+    """Return `raw` without fields that servers take for others.
 
     CGI and what descends from it (WSGI, FastCGI) makes variables of field names, where `-` and `_` are the
     same; some map every other character that is neither letter nor digit to `_` as well. So `X_Agent` would
     stand in for an `X-Agent` that was removed.
     """
-    plain = _PLAIN_OR_UNDERSCORE if underscores else _PLAIN
-    names = headers.names
-    if b"".join(names).translate(None, plain):
-        headers.drop({name for name in names if name.translate(None, plain)})
+    is_twin = _IS_TWIN_BUT_FOR_UNDERSCORES if underscores else _IS_TWIN
+    return [pair for pair in raw if not is_twin[pair[0]]]
 
 
-def build_head(method: bytes, target: bytes, version: str, headers: Headers, *, secure: bool) -> Head:
-    """Build the request without its body, which takes `headers` over. Raises `Refused`."""
+def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, secure: bool) -> Head:
+    """Build the request without its body. Raises `Refused`."""
     if version not in {"1.1", "1.0"}:
         raise Refused(505, f"HTTP version {version}")
-    noted = sort_out(headers)
+    kept, noted = sort_out(raw)
     if b"transfer-encoding" in noted or b"expect" in noted:
         _check_framing(noted, version)
     if len(noted.get(b"authorization", ())) > 1:
@@ -91,7 +89,7 @@ def build_head(method: bytes, target: bytes, version: str, headers: Headers, *, 
     request = Request(
         name,
         _short_target(target) if len(target) <= _CACHED_TARGET_BYTES else _target(target),
-        headers,
+        Headers(kept),
         _NO_BODY_YET,
         origin,
         version,
@@ -101,19 +99,23 @@ def build_head(method: bytes, target: bytes, version: str, headers: Headers, *, 
     return Head(request, length, b"expect" in noted, b"upgrade" in noted)
 
 
-def sort_out(headers: Headers) -> dict[bytes, list[bytes]]:
-    """Leave the end-to-end fields, and return the values of those that decide about the message, by name.
+def sort_out(raw: list[Field]) -> tuple[list[Field], dict[bytes, list[bytes]]]:
+    """Return the end-to-end fields, and the values of those that decide about framing, connection and
+    destination.
 
-    These decide about framing, connection and destination; their names are in lower case.
+    The names of the latter are in lower case.
     """
+    kept: list[Field] = []
     noted: dict[bytes, list[bytes]] = {}
-    for name, value in headers.select(_NOTED):
-        noted.setdefault(name.lower(), []).append(value)
-    if not _ENDING_HERE.isdisjoint(noted):
-        headers.drop(_ENDING_HERE)
-        if b"connection" in noted:
-            drop_named(headers, noted[b"connection"])
-    return noted
+    for pair in raw:
+        name = _NOTED[pair[0]]
+        if name:
+            noted.setdefault(name, []).append(pair[1])
+            if name not in _KEPT_THOUGH_NOTED:
+                continue
+        kept.append(pair)
+    options = noted.get(b"connection")
+    return (without_named(kept, options) if options else kept), noted
 
 
 def _check_framing(fields: dict[bytes, list[bytes]], version: str) -> None:

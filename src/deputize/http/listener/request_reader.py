@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import httptools
 
+from deputize.http.heads import Field
 from deputize.http.listener.limits import ListenerLimits
-from deputize.http.listener.request_head import Head, Refused, build_head, drop_twins
-from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Field, Headers, Request
+from deputize.http.listener.request_head import Head, Refused, build_head, without_twins
+from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Request
 from deputize.http.received_body import ReceivedBody, nothing
 
 _NO_PARSER = httptools.HttpRequestParser(object())
@@ -214,14 +215,13 @@ class RequestReader:
 
     def _complete_head(self) -> None:
         """Build the head. Raises `Refused`."""
-        parser, limits, fields = self._parser, self._limits, self._headers
-        if len(fields) > limits.header_count or (
-            len(self._raw) + len(fields) > limits.header_bytes  # else the fields are shorter still
-            and sum(len(name) + len(value) + 4 for name, value in fields) > limits.header_bytes
+        parser, limits, headers = self._parser, self._limits, self._headers
+        if len(headers) > limits.header_count or (
+            len(self._raw) + len(headers) > limits.header_bytes  # else the fields are shorter still
+            and sum(len(name) + len(value) + 4 for name, value in headers) > limits.header_bytes
         ):
             raise Refused(431, "too many or too long fields")
-        headers = Headers(fields)
-        drop_twins(headers, underscores=limits.underscores_in_headers)
+        headers = without_twins(headers, underscores=limits.underscores_in_headers)
         method, version = parser.get_method(), parser.get_http_version()
         head = build_head(method, self._url, version, headers, secure=self._secure)
         # llhttp tolerates more than one blank, and another protocol's name (RFC 9112 section 3). The line

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import httptools
 
-from deputize.http.heads import FRAMING, HOP_BY_HOP, drop_named, has_no_body
-from deputize.http.messages import Body, Field, Headers, Response
+from deputize.http.heads import FRAMING, Field, has_no_body, without_named
+from deputize.http.messages import Body, Headers, Response, known_names
 from deputize.http.received_body import ReceivedBody, nothing
 from deputize.http.upstream.errors import UpstreamProtocolError
 
+_FRAMING = known_names(FRAMING)
 _NO_BODY_YET = Body()
 _TAKEN = Response(200)
 _NO_PARSER = httptools.HttpResponseParser(object())
@@ -189,38 +190,38 @@ class ResponseReader:
             raise UpstreamProtocolError(f"status {status}")
         if self._fed > self._limit:
             self._check_size(sum(len(name) + len(value) + 4 for name, value in self._headers))
-        headers = Headers(self._headers)
-        framed = self._sort_out(headers)
+        kept, framed = self._sort_out()
         self._until_close = not framed and not has_no_body(self._method, status)
         self.reusable = not self._until_close and self._parser.should_keep_alive()
-        self._head = Response(status, headers, _NO_BODY_YET)
+        self._head = Response(status, Headers(kept), _NO_BODY_YET)
         self._headers = []
         if self._method == "HEAD":
             # The answer ends with its head, which llhttp cannot know. The next answer gets a fresh parser.
             self.complete = True
             self._parser = httptools.HttpResponseParser(self)
 
-    def _sort_out(self, headers: Headers) -> bool:
-        """Leave the end-to-end fields of `headers`, and return whether one frames the body.
+    def _sort_out(self) -> tuple[list[Field], bool]:
+        """Return the end-to-end fields, and whether one of them frames the body.
 
         Refuses transfer codings that would hide where the body ends.
         """
+        kept: list[Field] = []
         options: list[bytes] = []
         framed = False
-        for received, value in headers.select(FRAMING):
-            name = received.lower()
-            if name == b"content-length":
+        for pair in self._headers:
+            name = _FRAMING[pair[0]]
+            if not name:
+                kept.append(pair)
+            elif name == b"content-length":
+                kept.append(pair)
                 framed = True
             elif name == b"connection":
-                options.append(value)
+                options.append(pair[1])
             elif name == b"transfer-encoding":
-                if value.lower() != b"chunked":
+                if pair[1].lower() != b"chunked":
                     raise UpstreamProtocolError("a transfer coding other than chunked")
                 framed = self._chunked = True
-        headers.drop(HOP_BY_HOP)
-        if options:
-            drop_named(headers, options)
-        return framed
+        return (without_named(kept, options) if options else kept), framed
 
     def on_chunk_header(self) -> None:
         """Take the size of a chunk; an answer to HEAD has none, whatever its fields say."""

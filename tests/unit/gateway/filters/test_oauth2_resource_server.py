@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.resolvers.resolution import ResolutionError
-from deputize.http.messages import Headers
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import built, exchange_for
 from support.oauth_filters import CLAIMS, bearing, oauth_heap, resource_server, through
@@ -63,7 +62,7 @@ async def test_the_bare_challenge():
 )
 async def test_malformed_credentials(headers):
     exchange = exchange_for("/mcp")
-    exchange.request.headers = Headers((name.encode(), value.encode("latin-1")) for name, value in headers)
+    exchange.request.headers.raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     response, seen = await through(filter_of(), exchange)
     assert (response.status, response.headers.get("www-authenticate")) == (
         400,
@@ -150,6 +149,6 @@ def test_what_is_no_resolver_is_refused():
 @given(st.text(st.characters(max_codepoint=255), max_size=40))
 async def test_only_the_very_token_gets_through(credentials):
     exchange = exchange_for("/mcp")
-    exchange.request.headers = Headers([(b"Authorization", credentials.encode("latin-1"))])
+    exchange.request.headers.raw = [(b"Authorization", credentials.encode("latin-1"))]
     response, _ = await through(filter_of(), exchange)
     assert response.status in {400, 401} or credentials.split() == [credentials.split()[0], "good"]
