@@ -16,6 +16,7 @@ _UNITS = {
 _SECONDS = {name: seconds for names, seconds in _UNITS.items() for name in names.split()}
 _WRITTEN = {units.split()[1]: round(seconds * 1e9) for units, seconds in _UNITS.items() if " " in units}
 """The names of the units in the singular, the longest unit first, with their nanoseconds."""
+_NAMES = ", ".join(units.split()[0] for units in _UNITS)
 _UNLIMITED = frozenset({"unlimited", "infinity", "indefinite", "undefined"})
 _ZERO = frozenset({"zero", "disabled"})
 _PART = re.compile(r"(\d{1,12})\s*([a-z]{1,12})")
@@ -37,7 +38,7 @@ def parse(text: str) -> float | None:
     while match := _PART.match(lowered, at):
         number, unit = match.groups()
         if unit not in _SECONDS:
-            raise DurationError(f"{text[:64]!r} uses the unknown unit {unit!r}")
+            raise DurationError(f"{text[:64]!r} uses the unknown unit {unit!r} (units are {_NAMES})")
         total += int(number) * _SECONDS[unit]
         end = match.end()
         separator = _SEPARATOR.match(lowered, end)

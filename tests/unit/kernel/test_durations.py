@@ -78,3 +78,12 @@ def test_durations_in_words(seconds, text):
 def test_what_is_written_reads_as_the_same_duration(nanoseconds):
     seconds = nanoseconds / 1e9
     assert durations.parse(durations.write(seconds)) == pytest.approx(seconds, rel=1e-9, abs=1e-9)
+
+
+def test_an_unknown_unit_is_told_with_those_there_are():
+    with pytest.raises(DurationError) as caught:
+        durations.parse("8 huors")
+    assert str(caught.value) == (
+        "'8 huors' uses the unknown unit 'huors' (units are days, hours, minutes, seconds, milliseconds, "
+        "microseconds, nanoseconds)"
+    )

@@ -12,6 +12,7 @@ from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
 from deputize.http.upstream import (
+    ConnectFailed,
     ConnectTimeout,
     PoolExhausted,
     StreamsExhausted,
@@ -122,8 +123,14 @@ class ReverseProxyHandler:
                     "raise soTimeout, have the upstream answer sooner, or with an event stream",
                     f"the MCP server did not begin its answer within {limit} (soTimeout of the gateway)",
                 )
+            case ConnectFailed():
+                fix = (
+                    "start the upstream, or correct scheme, host and port of the baseURI; where the certificate is "
+                    "the reason, have a TrustManager trust who issued it"
+                )
             case _:
-                return 502, "", "the MCP server cannot be reached, or did not answer as a server should"
+                fix = "look into the upstream's own log: it has to answer in HTTP/1.1, and to the end"
+        return 502, fix, "the MCP server cannot be reached, or did not answer as a server should"
 
 
 def _seconds(limit: float | None) -> str:

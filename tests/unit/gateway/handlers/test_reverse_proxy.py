@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from deputize.http.exchange import Handler
 from deputize.http.messages import Response
+from deputize.http.upstream.errors import UpstreamError
 from deputize.mcp.context import McpContext
 from deputize.mcp.headers import read_fields
 from deputize.mcp.validation import check_opening
@@ -59,3 +60,31 @@ async def test_a_path_that_the_mcp_server_does_not_know_is_told(mcp, status, ses
     assert [(line["path"], "UriPathRewriteFilter" in line["fix"]) for line in lines] == [
         ("/mcp", True)
     ] * told
+
+
+def every_upstream_error(kind=UpstreamError):
+    return {kind}.union(*map(every_upstream_error, kind.__subclasses__()))
+
+
+@pytest.mark.parametrize("kind", sorted(every_upstream_error(), key=lambda kind: kind.__name__))
+async def test_every_failure_of_an_upstream_is_logged_with_what_to_do(kind):
+    handler = built(Handler, {"type": "ReverseProxyHandler", "config": {}})
+
+    async def fail(request):
+        raise kind("as it happens")
+
+    handler._send = fail
+    with capture_logs() as lines:
+        assert (await handler.handle(exchange_for(origin=NOBODY))).status in {502, 503, 504}
+    [line] = lines
+    assert (line["event"], line["reason"]) == ("the upstream failed", "as it happens")
+    assert len(line["fix"].split()) > 5
+
+
+async def test_a_refused_connection_points_at_the_server_and_the_base_uri():
+    handler = built(Handler, {"type": "ReverseProxyHandler", "config": {}})
+    with capture_logs() as lines:
+        assert (await handler.handle(exchange_for(origin=NOBODY))).status == 502
+    assert [line["fix"].partition(";")[0] for line in lines] == [
+        "start the upstream, or correct scheme, host and port of the baseURI"
+    ]
