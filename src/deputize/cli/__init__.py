@@ -53,7 +53,7 @@ COMMANDS: tuple[DeferredCommand, ...] = (
     DeferredCommand(
         "apply",
         "authority",
-        "Bring an environment in line with FILE: all of it, or nothing if anything in it is wrong.",
+        "Bring an environment in line with FILE. All of it, or nothing if anything in it is wrong.",
     ),
     DeferredCommand("authority", "authority", "The authorization server: agents, users, agreements, tokens."),
     DeferredCommand("gateway", "gateway", "The gateway in front of MCP servers and APIs."),

@@ -19,7 +19,7 @@ def agents() -> None:
 @ENVIRONMENT
 @DATA
 def disable(agent: str, name: str, database_url: str) -> None:
-    """Stop AGENT (a name or an id) at once: every token it has or had a part in ends for good."""
+    """Stop AGENT (a name or an id) at once. Every token it has or had a part in ends for good."""
     _set_enabled(agent, name, database_url, enabled=False)
 
 

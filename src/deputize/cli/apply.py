@@ -61,7 +61,7 @@ def apply(
     dry_run: bool,
     prune: bool,
 ) -> None:
-    """Bring an environment in line with FILE: all of it, or nothing if anything in it is wrong.
+    """Bring an environment in line with FILE. All of it, or nothing if anything in it is wrong.
 
     Applying a file again changes nothing. A running authority follows within a second.
     """

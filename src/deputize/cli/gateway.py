@@ -20,10 +20,11 @@ _INSTANCE = click.option(
     "--instance",
     "directory",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
     envvar="IG_INSTANCE_DIR",
     default=Path.home() / ".openig",
     show_default="~/.openig",
-    help="Directory with config/admin.json, config/config.json and config/routes; also taken from "
+    help="Folder with config/admin.json, config/config.json and config/routes; also taken from "
     "IG_INSTANCE_DIR.",
 )
 
@@ -68,7 +69,7 @@ def serve(directory: Path) -> None:
 @gateway.command()
 @_INSTANCE
 def check(directory: Path) -> None:
-    """Load everything without listening; print what is wrong and what is probably not meant.
+    """Load everything without listening. Print what is wrong and what is probably not meant.
 
     Fails if anything is wrong.
     """

@@ -21,7 +21,7 @@ def keys() -> None:
 @ENVIRONMENT
 @DATA
 def list_keys(name: str, database_url: str) -> None:
-    """Show an environment's keys: which one signs, and until when retired ones verify what they signed."""
+    """Show an environment's keys. It tells which one signs, and until when retired ones verify."""
 
     async def work(operation: Operation) -> Sequence[SigningKey]:
         return key_ring(_keys_of(*await operation.read(name))).keys
@@ -47,7 +47,7 @@ def list_keys(name: str, database_url: str) -> None:
     help="Algorithm of the fresh key.",
 )
 def rotate(name: str, database_url: str, algorithm: str) -> None:
-    """Sign with the next key from now on, and put a fresh one in its place.
+    """Sign with the next key from now on. A fresh one takes its place.
 
     The next key has been published since the last rotation, so that no cache is surprised. Tokens signed
     before stay valid: a retired key goes on verifying for 30 days, the longest life of a token, and is
@@ -70,7 +70,7 @@ def rotate(name: str, database_url: str, algorithm: str) -> None:
 @ENVIRONMENT
 @DATA
 def retire(kid: str, name: str, database_url: str) -> None:
-    """Forget the retired key KID before its time: every token that it signed ends at once.
+    """Forget the retired key KID before its time. Every token that it signed ends at once.
 
     For a key that somebody else may have: rotate until it is retired, then retire it.
     """

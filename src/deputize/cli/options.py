@@ -69,6 +69,7 @@ def DATA(command: CommandT) -> CommandT:  # noqa: N802 - used like the options b
     audit = click.option(
         "--audit",
         type=click.Path(path_type=Path, file_okay=False),
+        metavar="FOLDER",
         envvar="DEPUTIZE_AUDIT",
         expose_value=False,
         callback=remember,

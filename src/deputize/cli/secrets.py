@@ -28,7 +28,7 @@ def secrets() -> None:
 )
 @DATA
 def rotate(kind: str, name: str, environment: str, keep_previous: str, database_url: str) -> None:
-    """Draw a new secret for the resource or agent NAME, and print it: it is shown only now."""
+    """Draw a new secret for the resource or agent NAME. It is printed, and shown only now."""
     try:
         seconds = parse(keep_previous)
     except DurationError as error:

@@ -20,7 +20,7 @@ def users() -> None:
 @ENVIRONMENT
 @DATA
 def disable(username: str, name: str, database_url: str) -> None:
-    """Stop USERNAME's account at once: sessions and every token about the user end for good."""
+    """Stop USERNAME's account at once. Sessions and every token about the user end for good."""
     _set_enabled(username, name, database_url, enabled=False)
 
 
@@ -38,9 +38,7 @@ def enable(username: str, name: str, database_url: str) -> None:
 @ENVIRONMENT
 @DATA
 def unlock(username: str, name: str, database_url: str) -> None:
-    """Forget the wrong passwords that anybody typed for USERNAME, so that the next attempt does not have to
-    wait.
-    """
+    """Forget the wrong passwords typed for USERNAME. The next attempt does not have to wait."""
 
     async def work(operation: Operation) -> None:
         user = await find_user(operation, name, username)

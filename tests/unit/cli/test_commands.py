@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -45,6 +46,23 @@ def test_the_list_names_every_command():
     assert [line.split()[0] for line in listed.partition("Commands:\n")[2].splitlines()] == sorted(
         command.name for command in COMMANDS
     )
+
+
+@pytest.mark.parametrize(
+    "group", [(), *((command.name,) for command in COMMANDS if isinstance(command.load(), click.Group))]
+)
+def test_lists_of_commands_are_not_cut(group):
+    listed = CliRunner().invoke(main, [*group, "--help"], terminal_width=80).output
+    assert len(listed.partition("Commands:\n")[2].splitlines()) >= 1
+    assert "..." not in listed.partition("Commands:\n")[2]
+
+
+def test_folders_are_called_folders():
+    helps = [
+        CliRunner().invoke(main, words).output
+        for words in (["apply", "--help"], ["gateway", "check", "--help"])
+    ]
+    assert all("FOLDER" in each and "DIRECTORY" not in each for each in helps)
 
 
 def test_a_command_that_nobody_knows():

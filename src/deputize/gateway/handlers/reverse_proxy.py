@@ -125,8 +125,8 @@ class ReverseProxyHandler:
                 )
             case ConnectFailed():
                 fix = (
-                    "start the upstream, or correct scheme, host and port of the baseURI; where the certificate is "
-                    "the reason, have a TrustManager trust who issued it"
+                    "start the upstream, or correct scheme, host and port of the baseURI; where the "
+                    "certificate is the reason, have a TrustManager trust who issued it"
                 )
             case _:
                 fix = "look into the upstream's own log: it has to answer in HTTP/1.1, and to the end"
