@@ -14,6 +14,7 @@ from demo.client import Agent
 from demo.person import Person
 from demo.programs import DEPUTIZE, tail, until
 
+from deputize.gateway.catalogue import FAMILIES
 from support.extensions import EXAMPLE, install
 from support.patience import PATIENCE
 
@@ -157,28 +158,29 @@ def test_a_gateway_uses_what_a_package_adds(site, tmp_path):
     assert records[0]["userId"] == "machine"
 
 
-def test_a_package_that_cannot_be_used_stops_the_start_and_is_named(site, tmp_path):
+@pytest.mark.parametrize("command", ["check", "serve"])
+@pytest.mark.parametrize("group", [family.group for family in FAMILIES])
+def test_a_package_that_cannot_be_used_stops_the_start_and_is_named(site, tmp_path, group, command):
+    """Whether a file uses that family or not: a route that is left out may be what refuses."""
     write_gateway(tmp_path, free_port(), free_port(), free_port())
     spoilt = tmp_path / "spoilt"
     metadata = spoilt / "spoilt-1.0.dist-info"
     metadata.mkdir(parents=True)
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: spoilt\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(
-        "[deputize.gateway]\nx = deputize_extensions.gateway:nothing\n"
-    )
-    checked = subprocess.run(
-        (*DEPUTIZE, "gateway", "check", "--instance", str(tmp_path)),
+    (metadata / "entry_points.txt").write_text(f"[{group}]\nx = deputize_extensions.gateway:nothing\n")
+    done = subprocess.run(
+        (*DEPUTIZE, "gateway", command, "--instance", str(tmp_path)),
         env={**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{spoilt}"},
         capture_output=True,
         text=True,
         timeout=PATIENCE,
         check=False,
     )
-    assert checked.returncode == 1
-    assert "the entry point 'x' of spoilt: deputize_extensions.gateway:nothing cannot be imported" in (
-        checked.stdout + checked.stderr
-    )
-    assert "repair or remove spoilt" in checked.stdout + checked.stderr
+    told = done.stdout + done.stderr
+    assert done.returncode == 1, told
+    assert "the entry point 'x' of spoilt: deputize_extensions.gateway:nothing cannot be imported" in told
+    assert f"repair or remove spoilt, which adds it to {group}" in told
+    assert "ready" not in told
 
 
 def test_an_authority_uses_what_a_package_adds(site, tmp_path):

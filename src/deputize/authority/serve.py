@@ -27,7 +27,8 @@ from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
 from deputize.kernel import ids
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.collector import spare_collector
-from deputize.kernel.errors import DeputizeError, Faults
+from deputize.kernel.errors import DeputizeError
+from deputize.kernel.families import load_families
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
 
@@ -63,7 +64,7 @@ async def serve(database_url: str, options: ServeOptions, audit_directory: Path)
 
     Raises `ConfigurationError`, `StorageError`, `AuditUnusable` or `ListenFailed`.
     """
-    load_families()
+    load_families(FAMILIES)
     with listen(options) as bound:
         async with open_services(database_url, options, audit_directory) as services:
             if not services.directory.current.environments:
@@ -92,17 +93,6 @@ async def serve(database_url: str, options: ServeOptions, audit_directory: Path)
             record("authority starts")
             await server.serve(sockets=[bound])
             record("authority stopped")
-
-
-def load_families() -> None:
-    """Import what other packages add to the authority, so that it is usable before anybody is served.
-
-    Raises `ConfigurationError` with everything that is wrong with it.
-    """
-    faults = Faults()
-    for family in FAMILIES:
-        faults.attempt(getattr, family, "members")
-    faults.raise_any()
 
 
 def listen(options: ServeOptions) -> socket.socket:

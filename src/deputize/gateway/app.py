@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from deputize.gateway.administration import Administration
-from deputize.gateway.catalogue import HEAP_TYPES
+from deputize.gateway.catalogue import FAMILIES, HEAP_TYPES
 from deputize.gateway.config.file_settings import ListenerSettings
 from deputize.gateway.exchange.recording import unheard_audit
 from deputize.gateway.loading.instance import LoadedInstance, load
@@ -17,6 +17,7 @@ from deputize.http.exchange import Handler
 from deputize.http.listener import Gate, Listener, ListenerLimits, Records, serve
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.errors import ConfigurationError, Position
+from deputize.kernel.families import load_families
 
 log = structlog.get_logger()
 LONGEST_GRACE_SECONDS = 86_400.0
@@ -45,6 +46,7 @@ class Gateway:
 
         Raises `ConfigurationError` for what stops the start.
         """
+        load_families(FAMILIES)
         return cls(await load(directory, environment, clock or SystemClock(), HEAP_TYPES.by_name))
 
     def problems(self) -> tuple[tuple[ConfigurationError, ...], tuple[ConfigurationError, ...]]:

@@ -1,6 +1,8 @@
 """Every heap type by the names configuration calls it: the folders' tuples, and what other packages add."""
 
+from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
 from deputize.gateway.audit import AUDIT_OBJECTS
+from deputize.gateway.audit.event_handlers import EVENT_HANDLERS
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.loading.context import HeapType
@@ -9,6 +11,7 @@ from deputize.gateway.secrets import SECRET_OBJECTS
 from deputize.gateway.throttling import THROTTLING_POLICIES
 from deputize.gateway.tls import TLS_OBJECTS
 from deputize.kernel.families import Family, having
+from deputize.secrets.formats import FORMATS
 
 
 def type_names(kind: HeapType) -> tuple[str, ...]:
@@ -30,3 +33,5 @@ HEAP_TYPES: Family[HeapType] = Family(
     type_names,
     having("Config", "build"),
 )
+FAMILIES = (HEAP_TYPES, GATEWAY_FUNCTIONS, FORMATS, EVENT_HANDLERS)
+"""What other packages may add to."""

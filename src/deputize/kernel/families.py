@@ -1,12 +1,12 @@
 """Families of exchangeable parts: Deputize's own in a literal tuple, those of packages by entry point."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from deputize.kernel.errors import ConfigurationError, Faults, Position
 
@@ -77,6 +77,17 @@ def _scan_packages(_path: tuple[str, ...]) -> EntryPoints:
     # Looking through 170 packages takes 7 ms, whatever group is asked for: once is enough for all families.
     # Python 3.11 returns a mapping, which selects as well.
     return cast("EntryPoints", metadata.entry_points())
+
+
+def load_families(families: Iterable[Family[Any]]) -> None:
+    """Import what packages add to `families`, so that a program serves nobody before all of it is usable.
+
+    Raises `ConfigurationError` with everything that is wrong with it.
+    """
+    faults = Faults()
+    for family in families:
+        faults.attempt(getattr, family, "members")
+    faults.raise_any()
 
 
 def instance_of(kind: type[object]) -> Callable[[object], str]:
