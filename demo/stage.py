@@ -137,7 +137,7 @@ def _free_port(wanted: int, taken: set[int]) -> int:
 
 
 def _is_free(port: int) -> bool:
-    """Whether all addresses can be bound: the gateway's connectors listen on every interface."""
+    """Whether all addresses can be bound: `GATEWAY_TLS_HOST` may ask for every interface."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
