@@ -54,8 +54,7 @@ fmt: $(VENV)/.has-dev ## format and mend what can be mended by machine
 	$(BIN)/ruff format --quiet .
 
 bench: $(VENV)/.has-bench ## measure against nginx, Apache and node-oidc-provider in the same run (Debian packages, npm)
-	$(BIN)/python -m bench.run $(BENCH)
-	$(BIN)/python -m bench.start
+	@$(BIN)/python -m bench.run $(BENCH); missed=$$?; $(BIN)/python -m bench.start && exit $$missed
 
 docs: $(VENV)/.has-demo ## write the generated part of docs/reference and the shapes of MCP's messages anew
 	$(BIN)/python -m tools.reference
