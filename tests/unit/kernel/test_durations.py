@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deputize.kernel import durations
@@ -74,7 +74,7 @@ def test_durations_in_words(seconds, text):
     assert durations.write(seconds) == text
 
 
-@given(st.integers(0, 10**19))
+@given(st.integers(0, durations.LONGEST * 10**9))
 def test_what_is_written_reads_as_the_same_duration(nanoseconds):
     seconds = nanoseconds / 1e9
     assert durations.parse(durations.write(seconds)) == pytest.approx(seconds, rel=1e-9, abs=1e-9)
@@ -87,3 +87,39 @@ def test_an_unknown_unit_is_told_with_those_there_are():
         "'8 huors' uses the unknown unit 'huors' (units are days, hours, minutes, seconds, milliseconds, "
         "microseconds, nanoseconds)"
     )
+
+
+NANOSECONDS = {
+    "days": 86_400 * 10**9,
+    "hours": 3600 * 10**9,
+    "minutes": 60 * 10**9,
+    "seconds": 10**9,
+    "milliseconds": 10**6,
+    "microseconds": 1000,
+    "nanoseconds": 1,
+}
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 40_000) | st.integers(0, 10**12 - 1), st.sampled_from(sorted(NANOSECONDS))),
+        min_size=1,
+        max_size=8,
+    )
+)
+@example([(999_999_999_999, "days"), (1, "days")])
+@example([(36_500, "days"), (1, "nanoseconds")])
+@example([(36_500, "days")])
+@example([(36_499, "days"), (1, "nanoseconds"), (3, "microseconds")])
+def test_whatever_is_accepted_is_written_so_that_it_is_read_again(parts):
+    text = " and ".join(f"{count} {unit}" for count, unit in parts)
+    total = sum(count * NANOSECONDS[unit] for count, unit in parts)
+    if total > durations.LONGEST * 10**9:
+        with pytest.raises(
+            durations.DurationTooLong, match="is longer than 36500 days, the longest duration"
+        ):
+            durations.parse(text)
+        return
+    seconds = durations.parse(text)
+    assert seconds == total / 10**9
+    assert durations.parse(durations.write(seconds)) == seconds

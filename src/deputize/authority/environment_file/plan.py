@@ -326,7 +326,7 @@ def warnings_of(outcome: Outcome) -> Iterator[str]:
             )
     named = {each.id for each in outcome.listed}
     policies = outcome.objects(PolicyObject).items()
-    silent = {policy.name: policy_id for policy_id, policy in policies if not policy.agreements}
+    silent = {policy.name: policy_id for policy_id, policy in policies if not policy.asks_for_consent}
     for agent_id, agent in outcome.objects(AgentObject).items():
         for policy in (agent.policies or (outcome.settings.default_policy,)) if agent.redirect_uris else ():
             if policy in silent and {agent_id, silent[policy]} & named:

@@ -170,6 +170,10 @@ class SignOnStep:
     settings: SettingsModel = StepSettings
     """What an environment file may say about it."""
     agreement_settings: tuple[str, ...] = ()
-    """Those of the settings that name an agreement: by name in environment files, by id where stored."""
+    """Those of the settings, each a text, that name an agreement: by name in environment files, by id where
+    stored. `apply` refuses one that does not exist or is disabled, and the step can show its text. That makes
+    the step no agreement prompt: what agents may do rests on consents, and only `agreement_prompt` asks for
+    these.
+    """
     unprompted_error: Callable[[str], OAuthError] = InteractionRequired
     """Makes the error for `prompt=none` while the step is due (OpenID Connect Core section 3.1.2.6)."""

@@ -7,35 +7,53 @@ here, or there where only the authority reads it, and the place that reads it.
 
 from typing import Annotated, Final, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidationInfo,
+)
 
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel import durations
 
 DEFAULT_POLICY: Final = "Single_Factor"
 """The policy that every environment begins with: a password."""
+STORED: Final = {"stored": True}
+"""The validation context of documents that were judged when they were stored.
+
+Packages may have gone since: a grant that nobody provides any more breaks nothing but itself. And what has a
+bound today may have been stored without one.
+"""
 
 
-def _duration(text: str) -> float | None:
+def _duration(text: str, info: ValidationInfo) -> float | None:
     try:
         return durations.parse(text)
+    except durations.DurationTooLong as error:
+        if info.context is STORED:
+            return durations.LONGEST
+        raise ValueError(str(error)) from error
     except durations.DurationError as error:
         raise ValueError(str(error)) from error
 
 
-def _seconds(value: object) -> object:
+def _seconds(value: object, info: ValidationInfo) -> object:
     if not isinstance(value, str):
         return value
-    seconds = _duration(value)
+    seconds = _duration(value, info)
     if seconds is None:
         raise ValueError("needs an end, such as '1 hour'")
     return seconds
 
 
-def _interval(value: object) -> float | None:
+def _interval(value: object, info: ValidationInfo) -> float | None:
     if value is None or value == "never":
         return None
-    seconds = _duration(value) if isinstance(value, str) else None
+    seconds = _duration(value, info) if isinstance(value, str) else None
     if not seconds:
         raise ValueError("write an interval such as '180 days', or never")
     return seconds
@@ -47,15 +65,18 @@ Name: TypeAlias = Annotated[
 Description: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
 Locale: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")]
 Seconds: TypeAlias = Annotated[
-    int, BeforeValidator(_seconds), PlainSerializer(durations.write, return_type=str)
+    int,
+    BeforeValidator(_seconds),
+    Field(le=durations.LONGEST),
+    PlainSerializer(durations.write, return_type=str),
 ]
-"""Seconds, written as a number or a duration."""
+"""Seconds, written as a number or a duration; at most 100 years."""
 Interval: TypeAlias = Annotated[
     float | None,
     BeforeValidator(_interval),
     PlainSerializer(durations.write, return_type=str, when_used="unless-none"),
 ]
-"""Seconds, written as a duration; `None`, written `never`, is without end."""
+"""Seconds, written as a duration of at most 100 years; `None`, written `never`, is without end."""
 
 
 class ObjectSettings(BaseModel):
@@ -102,7 +123,10 @@ class AgreementSettings(ObjectSettings):
     """What can be set of an agreement."""
 
     reconsent_every: Interval = None
-    """How long a consent lasts; `never`, the default, means that it does not expire."""
+    """How long a consent lasts; `never`, the default, means that it does not expire.
+
+    It can be 36500 days at most.
+    """
 
 
 class EnvironmentSettings(ObjectSettings):

@@ -4,13 +4,19 @@ from pathlib import Path
 import pytest
 
 from deputize.authority.directory.assemble import assemble
-from deputize.authority.directory.objects import EnvironmentObject, ResourceObject
+from deputize.authority.directory.objects import (
+    AgentObject,
+    AgreementObject,
+    EnvironmentObject,
+    ResourceObject,
+)
 from deputize.authority.directory.objects import agent as agent_object
 from deputize.authority.environment_file import EnvironmentFileInvalid
 from deputize.authority.signon import steps
 from deputize.authority.signon.step import StepSettings
 from deputize.authority.signon.steps import STEPS
 from deputize.authority.storage import DirectoryConflict, Put
+from deputize.kernel import durations
 from deputize.kernel.digests import digest
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
@@ -734,7 +740,11 @@ agreements:
   - name: Card Terms
     languages: [{ locale: en, title: Terms, text: Terms }]
 agents:
-  - { name: Agent, grants: [pass_card], client_auth: pass_card_post, policies: [Carded] }
+  - name: Agent
+    grants: [pass_card]
+    client_auth: pass_card_post
+    policies: [Carded]
+    redirect_uris: ["https://a.example.com/"]
 """
     with pytest.raises(EnvironmentFileInvalid) as caught:
         await applying(text)
@@ -769,13 +779,14 @@ agents:
     ):
         with pytest.raises(EnvironmentFileInvalid, match=reason):
             await applying(wrong)
-    await applying(text)
+    (warning,) = (await applying(text)).warnings
+    assert warning.startswith("agent Agent signs users on by the policy Carded, which asks for no consent")
     assert (await applying(text)).lines == ()
     directory = assemble(await applying.store.directory_rows.load(), "http://localhost", 1000.0).directory
     (environment,) = directory.environments.values()
     (agent,) = environment.agents.values()
     assert (agent.grant_types, agent.settings.client_auth) == (
-        {"urn:example:grant-type:pass-card"},
+        {"authorization_code", "urn:example:grant-type:pass-card"},
         "pass_card_post",
     )
     (agreement,) = environment.agreements
@@ -796,3 +807,25 @@ async def test_the_dry_run_speaks_the_words_of_the_file(applying):
     agent = "environment: Test\nagents: [{ name: A, grants: [TOKEN_EXCHANGE] }]"
     await applying("environment: Test\nagents: [{ name: A }]")
     assert (await applying(agent, dry_run=True)).lines == ("~ agent A: grants +token_exchange",)
+
+
+LONG = "environment: Test\nagreements: [{ name: Terms, enabled: false, reconsent_every: %s }]\n"
+
+
+async def test_no_duration_is_longer_than_can_be_stored_and_read(applying):
+    for every in ("999999999999 days and 1 day", "36500 days and 1 nanosecond"):
+        with pytest.raises(EnvironmentFileInvalid, match="is longer than 36500 days, the longest duration"):
+            await applying(LONG % every)
+    lifetime = "environment: Test\nagents: [{ name: A, refresh_token_lifetime: 3153600001 }]\n"
+    with pytest.raises(EnvironmentFileInvalid, match="has to be at most 3153600000"):
+        await applying(lifetime)
+    await applying(LONG % "36500 days")
+    assert (await applying(LONG % "36500 days")).lines == ()
+
+
+def test_what_was_stored_before_there_was_a_bound_counts_as_the_longest():
+    read = AgreementObject.read("Terms", {"enabled": False, "reconsent_every": "1000000000000 days"})
+    assert read.reconsent_every == durations.LONGEST
+    assert AgentObject.read("A", {"refresh_token_lifetime": "40000 days"}).refresh_token_lifetime == (
+        durations.LONGEST
+    )

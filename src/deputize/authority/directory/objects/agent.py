@@ -5,7 +5,6 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from deputize.authority.directory.objects.directory_object import (
-    STORED,
     AuthenticatingObject,
     Id,
     ScopeName,
@@ -16,7 +15,7 @@ from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
 from deputize.oauth.grants.grant_type import grant_word
-from deputize.oauth.records.settings import AgentSettings, Description, Name
+from deputize.oauth.records.settings import STORED, AgentSettings, Description, Name
 
 AUTHORIZATION_CODE = "authorization_code"
 

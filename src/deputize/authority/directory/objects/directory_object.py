@@ -8,7 +8,7 @@ reads it: a field here, or in `oauth.records.settings` where the protocol's rule
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, Final, Self, TypeAlias, cast
+from typing import Annotated, Any, Self, TypeAlias, cast
 
 from pydantic import (
     AfterValidator,
@@ -23,13 +23,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from deputize.kernel.values import JsonObject
-from deputize.oauth.records.settings import Name
+from deputize.oauth.records.settings import STORED, Name
 
-STORED: Final = {"stored": True}
-"""The validation context of documents that were judged when they were stored.
-
-Packages may have gone since: a grant that nobody provides any more breaks nothing but itself.
-"""
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 

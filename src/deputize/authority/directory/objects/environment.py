@@ -5,13 +5,13 @@ from typing import Any, Self
 
 from deputize.authority.directory.objects.agent import AgentObject
 from deputize.authority.directory.objects.agreement import AgreementObject
-from deputize.authority.directory.objects.directory_object import STORED, DirectoryObject, DocumentPart, Id
+from deputize.authority.directory.objects.directory_object import DirectoryObject, DocumentPart, Id
 from deputize.authority.directory.objects.policy import PolicyObject
 from deputize.authority.directory.objects.resource import ResourceObject
 from deputize.authority.directory.objects.user import UserObject
 from deputize.authority.storage import Kind
 from deputize.kernel.values import JsonObject
-from deputize.oauth.records.settings import EnvironmentSettings, Name
+from deputize.oauth.records.settings import STORED, EnvironmentSettings, Name
 
 OBJECTS: Mapping[Kind, type[DirectoryObject]] = {
     "resource": ResourceObject,

@@ -16,11 +16,12 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from deputize.authority.directory.objects.directory_object import (
-    STORED,
     DirectoryObject,
     DocumentPart,
     Translate,
 )
+from deputize.oauth.consents import AGREEMENT_STEP
+from deputize.oauth.records.settings import STORED
 
 if TYPE_CHECKING:
     from deputize.authority.signon.step import SignOnStep
@@ -120,8 +121,13 @@ class PolicyObject(DirectoryObject):
 
     @property
     def agreements(self) -> tuple[str, ...]:
-        """The agreements that its steps prompt for."""
+        """The agreements that its steps name."""
         return tuple(agreement for step in self.steps for _, agreement in step.agreements())
+
+    @property
+    def asks_for_consent(self) -> bool:
+        """Whether an agreement prompt is among its steps: consents come of no other kind of step."""
+        return any(step.type == AGREEMENT_STEP for step in self.steps)
 
     def translate(self, translation: Translate) -> Self:
         """The same with the names of agreements for their ids, or the other way; "" for one that is gone."""

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from deputize.authority.directory.objects import AgentObject, PolicyObject, ResourceObject
-from deputize.authority.directory.objects.directory_object import STORED
+from deputize.oauth.records.settings import STORED
 
 
 def test_null_names_a_member_and_gives_it_its_default():
