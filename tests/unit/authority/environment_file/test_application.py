@@ -829,3 +829,15 @@ def test_what_was_stored_before_there_was_a_bound_counts_as_the_longest():
     assert AgentObject.read("A", {"refresh_token_lifetime": "40000 days"}).refresh_token_lifetime == (
         durations.LONGEST
     )
+
+
+async def test_durations_stored_as_numbers_of_seconds_are_no_difference(applying):
+    applied = await applying("environment: Test\nresources: [{ name: a }]\n")
+    document = await applying.document("resource", "a")
+    rows = applying.store.directory_rows
+    environment = replace(
+        applied.environment, document={**applied.environment.document, "session_lifetime": 43200}
+    )
+    resource = replace(await applying.row("resource", "a"), document={**document, "token_lifetime": 3600})
+    await rows.change([Put(environment), Put(resource)], await rows.version())
+    assert (await applying("environment: Test\nresources: [{ name: a, token_lifetime: 3600 }]\n")).lines == ()
