@@ -35,7 +35,7 @@ def effective_agreements(policy: Policy, agreements: Mapping[str, Agreement]) ->
     for step in policy.steps:
         if step.type != AGREEMENT_STEP:
             continue
-        agreement_id = step.settings.get("agreement", "")
+        agreement_id = str(step.settings.get("agreement", ""))
         agreement = agreements.get(agreement_id)
         if agreement is None:
             raise AgreementMissing(

@@ -11,6 +11,7 @@ from typing import Literal
 from deputize.expressions.mapping import MappingExpression
 from deputize.jose import KeyRing
 from deputize.kernel.uris import normalise_resource
+from deputize.kernel.values import JsonObject
 from deputize.oauth.records.settings import (
     AgentSettings,
     AgreementSettings,
@@ -126,8 +127,11 @@ class Step:
 
     type: str
     """`LOGIN` or `AGREEMENT`."""
-    settings: Mapping[str, str]
-    """For `AGREEMENT`: `agreement` holds the agreement's id."""
+    settings: JsonObject
+    """As the step's model of settings writes them in JSON.
+
+    For `AGREEMENT`: `agreement` holds the agreement's id.
+    """
 
 
 @dataclass(frozen=True, slots=True)

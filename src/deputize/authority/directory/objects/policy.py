@@ -8,6 +8,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
     ValidationInfo,
     create_model,
@@ -20,6 +21,7 @@ from deputize.authority.directory.objects.directory_object import (
     DocumentPart,
     Translate,
 )
+from deputize.kernel.values import JsonObject
 from deputize.oauth.consents import AGREEMENT_STEP
 from deputize.oauth.records.settings import STORED
 
@@ -60,7 +62,7 @@ class PolicyStep(DocumentPart):
     """A step of a policy: exactly one member, named like the step, with its settings."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, dict[str, str]] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride] - how Pydantic is told the type of other members
+    __pydantic_extra__: dict[str, dict[str, JsonValue]] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride] - how Pydantic is told the type of other members
 
     @classmethod
     def entry_fields(cls) -> Mapping[str, FieldInfo]:
@@ -88,7 +90,7 @@ class PolicyStep(DocumentPart):
         return next(iter(self.__pydantic_extra__))
 
     @property
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> JsonObject:
         """What it is given. An agreement is told by its name, or where stored, by its id."""
         return self.__pydantic_extra__[self.name]
 
@@ -102,8 +104,8 @@ class PolicyStep(DocumentPart):
         """The settings that name an agreement, and the agreements."""
         step = find_step(self.name)
         for setting in step.agreement_settings if step else ():
-            if setting in self.settings:
-                yield setting, self.settings[setting]
+            if isinstance(name := self.settings.get(setting), str):
+                yield setting, name
 
 
 class PolicyObject(DirectoryObject):

@@ -162,7 +162,7 @@ def _require_request(situation: Situation) -> AuthorizationRequest:
 def _make_prompt(step: Step, situation: Situation) -> _Prompt:
     request, signed_on = _require_request(situation), situation.somebody
     environment = situation.environment
-    agreement = environment.agreements[step.settings["agreement"]]
+    agreement = environment.agreements[str(step.settings["agreement"])]
     text = choose_text(
         agreement, situation.preferred_language, situation.languages, environment.settings.default_language
     )

@@ -170,6 +170,20 @@ async def test_its_settings_are_checked_when_a_file_is_applied(package, authorit
     assert "/policies/0/steps/1/house_rules/rule: 'rule' is not known here" in str(raised.value)
 
 
+async def test_its_settings_may_be_of_any_json_type_and_reach_the_step_with_their_defaults(
+    package, authority, tmp_path
+):
+    fields = "rules: str\n    days: int = 30\n    strict: bool = True\n    rooms: tuple[str, ...] = ()"
+    (package / "__init__.py").write_text(MODULE.replace("rules: str", fields), "utf-8")
+    _, step = await apply_file(authority, tmp_path, FILE)
+    assert step.settings == {"rules": "No smoking", "days": 30, "strict": True, "rooms": []}
+    written = FILE.replace("No smoking", "No smoking, strict: false, rooms: [hall]")
+    _, step = await apply_file(authority, tmp_path, written)
+    assert step.settings == {"rules": "No smoking", "days": 30, "strict": False, "rooms": ["hall"]}
+    with pytest.raises(EnvironmentFileInvalid, match=r"house_rules/days: has to be a whole number"):
+        await apply_file(authority, tmp_path, FILE.replace("No smoking", "No smoking, days: many"))
+
+
 @pytest.mark.parametrize(
     ("file", "content", "reason"),
     [
@@ -179,6 +193,18 @@ async def test_its_settings_are_checked_when_a_file_is_applied(package, authorit
         ("house_rules.toml", "[en", "its texts house_rules.toml cannot be read: TOMLDecodeError"),
         ("house_rules.toml", "[de]\n", "its texts house_rules.toml have no table [en]"),
         ("__init__.py", "HOUSE_RULES = 1", "it is no SignOnStep"),
+        (
+            "__init__.py",
+            MODULE.replace("HouseRulesSettings\n)", "HouseRulesSettings, ('terms',)\n)"),
+            "its setting 'terms', which is to name an agreement, is no text",
+        ),
+        (
+            "__init__.py",
+            MODULE.replace("HouseRulesSettings\n)", "HouseRulesSettings, ('rules',)\n)").replace(
+                "rules: str", "rules: list[str]"
+            ),
+            "its setting 'rules', which is to name an agreement, is no text",
+        ),
         (
             "__init__.py",
             MODULE.replace('"HOUSE_RULES",', '"LOGIN",'),
