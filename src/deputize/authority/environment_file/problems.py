@@ -1,7 +1,8 @@
 """Everything that is wrong with a file, each thing with its place and in plain words, reported together."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,8 @@ from deputize.kernel.errors import ConfigurationError, DeputizeError, Position
 
 Place: TypeAlias = tuple[int, int]
 """Line and column, from 1."""
+_QUOTED = re.compile(r"(?P<quote>['\"])(?:(?!(?P=quote))[^\\]|\\.)*(?P=quote)", re.DOTALL)
+"""What `repr` makes of a text."""
 _LIST = "has to be a list"
 _MAPPING = "has to be a mapping of names to values"
 _TEXT = "has to be a text"
@@ -60,6 +63,8 @@ class Places:
     """By JSON pointer, the place of the value."""
     keys: Mapping[str, Place]
     """By JSON pointer, the place of the name before the value."""
+    replaced: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By JSON pointer, the texts that tokens were replaced in, as they are now: secrets may be among them."""
 
     def position(self, pointer: str, *, at_key: bool = False) -> Position:
         """Where `pointer` stands; of something that is not there, where it would have to stand."""
@@ -96,16 +101,32 @@ class Problems:
         self._found.append(FileProblem(pointer, reason, fix, at_key))
 
     def raise_if_any(self) -> None:
-        """Raise `EnvironmentFileInvalid` with what was collected, in the order of the file."""
+        """Raise `EnvironmentFileInvalid` with what was collected, in the order of the file.
+
+        What a problem quotes of a text that tokens were replaced in is left out.
+        """
         if self._found:
-            errors = [
-                ConfigurationError(
-                    self._places.position(each.pointer, at_key=each.at_key), each.reason, each.fix
-                )
-                for each in self
-            ]
+            errors = [self._error(each) for each in self]
             errors.sort(key=lambda error: (error.position.line or 0, error.position.column or 0))
             raise EnvironmentFileInvalid(errors)
+
+    def _error(self, problem: FileProblem) -> ConfigurationError:
+        place = self._places.position(problem.pointer, at_key=problem.at_key)
+        text = self._places.replaced.get(problem.pointer)
+        told = problem.reason, problem.fix
+        return ConfigurationError(
+            place, *(told if text is None else (_without_quotes_of(text, each) for each in told))
+        )
+
+
+def _without_quotes_of(text: str, message: str) -> str:
+    """Write `'…'` for each part of `text` that `message` quotes, however it is escaped and cut off."""
+    whole = f"{text!r} {text!a}".replace("\\", "")
+
+    def hide(quoted: re.Match[str]) -> str:
+        return "'…'" if quoted[0][1:-1].replace("\\", "") in whole else quoted[0]
+
+    return _QUOTED.sub(hide, message)
 
 
 def details_of(error: ValidationError) -> list[ErrorDetails]:

@@ -6,7 +6,7 @@ tags, no duplicate keys, and only `true` and `false` are booleans, so that the l
 
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import yaml
@@ -60,8 +60,10 @@ def parse(text: bytes, file: str, resolve: Resolve) -> Parsed:
         written, places = read_yaml(text, file)
     except ConfigurationError as error:
         raise EnvironmentFileInvalid([error]) from error
+    replaced: dict[str, str] = {}
+    places = replace(places, replaced=replaced)
     problems = Problems(places)
-    value = _resolve_tokens(written, resolve, "", problems)
+    value = _resolve_tokens(written, resolve, "", problems, replaced)
     unresolved = frozenset(problem.pointer for problem in problems)
     try:
         sound = EnvironmentFile.model_validate(value)
@@ -205,22 +207,28 @@ def _root_causes(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
             yield detail
 
 
-def _resolve_tokens(value: JsonValue, resolve: Resolve, pointer: str, problems: Problems) -> JsonValue:
+def _resolve_tokens(
+    value: JsonValue, resolve: Resolve, pointer: str, problems: Problems, replaced: dict[str, str]
+) -> JsonValue:
+    """`value` with its tokens replaced; adds to `replaced` the texts that this changed, by their pointers."""
     if isinstance(value, str):
         try:
-            return substitute(value, resolve)
+            resolved = substitute(value, resolve)
         except TokenError as error:
             fix = _DEFINE if "nothing is known" in error.reason else error.fix
             problems.add(pointer, error.reason, fix)
             return value
+        if resolved != value:
+            replaced[pointer] = str(resolved)
+        return resolved
     if isinstance(value, Mapping):
         return {
-            name: _resolve_tokens(item, resolve, pointers.join(pointer, name), problems)
+            name: _resolve_tokens(item, resolve, pointers.join(pointer, name), problems, replaced)
             for name, item in value.items()
         }
     if isinstance(value, Sequence):
         return [
-            _resolve_tokens(item, resolve, pointers.join(pointer, index), problems)
+            _resolve_tokens(item, resolve, pointers.join(pointer, index), problems, replaced)
             for index, item in enumerate(value)
         ]
     return value

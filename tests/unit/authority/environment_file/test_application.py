@@ -750,8 +750,8 @@ agents:
         await applying(text)
     assert [error.reason for error in caught.value.errors] == [
         "'pass_card' is not known here",
-        "there is no grant 'pass_card'",
-        "there is no client authentication method 'pass_card_post'",
+        "no grant has this name",
+        "no client authentication method has this name",
     ]
     grant = replace(GRANTS.own[0], grant_type="urn:example:grant-type:pass-card")
     method = replace(CLIENT_AUTH_METHODS.own[0], name="pass_card_post")
@@ -841,3 +841,48 @@ async def test_durations_stored_as_numbers_of_seconds_are_no_difference(applying
     resource = replace(await applying.row("resource", "a"), document={**document, "token_lifetime": 3600})
     await rows.change([Put(environment), Put(resource)], await rows.version())
     assert (await applying("environment: Test\nresources: [{ name: a, token_lifetime: 3600 }]\n")).lines == ()
+
+
+PLACES_FOR_TOKENS = {
+    "grants": "agents: [{ name: A, grants: ['&{SEC}'] }]",
+    "client_auth": "agents: [{ name: A, client_auth: '&{SEC}' }]",
+    "agents' policies": "agents: [{ name: A, policies: ['x&{SEC}'] }]",
+    "scopes": "resources: [{ name: R }]\nagents: [{ name: A, scopes: { R: ['&{SEC}'] } }]",
+    "redirect_uris": "agents: [{ name: A, redirect_uris: ['http://a.example.com/&{SEC}'] }]",
+    "default_policy": "default_policy: '&{SEC}'",
+    "durations": "agreements: [{ name: T, enabled: false, reconsent_every: '&{SEC}' }]",
+    "steps": "policies: [{ name: P, steps: ['&{SEC}'] }]",
+    "steps' agreements": (
+        "policies: [{ name: P, steps: [{ login: {} }, { agreement_prompt: { agreement: '&{SEC}' } }] }]"
+    ),
+    "audiences": "resources: [{ name: R, audience: 'https://r.example.com/#&{SEC}' }]",
+    "mappings": "resources: [{ name: R, attributes: [{ name: a, mapping: '&{SEC}' }] }]",
+    "expressions": "resources: [{ name: R, attributes: [{ name: a, expression: '&{SEC} &{SEC}' }] }]",
+    "beside something broken": "prune: 1\nagents: [1, { name: A, policies: ['&{SEC}'] }]",
+}
+
+
+@pytest.mark.parametrize("place", PLACES_FOR_TOKENS)
+@pytest.mark.parametrize(
+    "secret", ["hunter2hunter2", 'it\'s "hunter2"', "hunter2\\n\n'é", "1 hunter2", "token_exchanger"]
+)
+async def test_what_a_token_stands_for_is_not_told_in_errors(applying, place, secret):
+    text = f"environment: Test\n{PLACES_FOR_TOKENS[place]}\n"
+    for dry_run in (True, False):
+        with pytest.raises(EnvironmentFileInvalid) as caught:
+            await applying(text, SEC=secret, dry_run=dry_run)
+        told = str(caught.value)
+        assert "hunter2" not in told
+        assert "token_exchanger" not in told
+
+
+async def test_a_word_that_is_nearly_known_is_told_where_the_file_itself_has_it(applying):
+    with pytest.raises(EnvironmentFileInvalid) as caught:
+        await applying("environment: Test\nagents: [{ name: A, grants: [tokn_exchange, hunter2hunter2] }]")
+    near, far = caught.value.errors
+    assert (near.reason, near.fix) == (
+        "there is no grant 'tokn_exchange'",
+        "did you mean 'token_exchange'?",
+    )
+    assert far.reason == "no grant has this name"
+    assert far.fix.startswith("known are authorization_code, ")

@@ -127,13 +127,21 @@ class AuthenticatingObject(DirectoryObject):
 
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> PydanticCustomError:
-    """The error that `name` is none of the `known` names of its kind."""
-    reason = f"there is no {what} {name[:64]!r}"
-    return PydanticCustomError("unknown_name", "{reason}", {"reason": reason, "fix": suggest(name, known)})
+    """The error that `name` is none of the `known` names of its kind.
+
+    It is shown only where it is nearly one of them: what was put there by mistake may be a secret.
+    """
+    fix = suggest(name, names := tuple(known))
+    reason = f"there is no {what} {name[:64]!r}" if _close(name, names) else f"no {what} has this name"
+    return PydanticCustomError("unknown_name", "{reason}", {"reason": reason, "fix": fix})
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
     """What somebody who wrote `name` probably meant."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, 1)
+    close = _close(name, names)
     return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(names)}"
+
+
+def _close(name: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(name[:128], sorted(known), 1)

@@ -55,7 +55,7 @@ def test_names_become_ids_and_what_is_gone_is_left_out_or_refused_later():
 
 def test_what_a_package_provided_is_refused_in_files_and_left_alone_where_it_is_stored():
     document = {"name": "A", "grants": ["of_a_package"]}
-    with pytest.raises(ValidationError, match="there is no grant"):
+    with pytest.raises(ValidationError, match="no grant has this name"):
         AgentObject.model_validate(document)
     assert AgentObject.model_validate(document, context=STORED).grants == ("of_a_package",)
     steps = {"name": "P", "steps": [{"login": {}}, {"of_a_package": {"a": "b"}}]}
