@@ -130,8 +130,8 @@ async def test_an_environment_file_gives_both_to_an_agent(package, authority, tm
 async def test_an_environment_file_cannot_without_the_package(authority, tmp_path):
     with pytest.raises(EnvironmentFileInvalid) as raised:
         await applied(authority, tmp_path)
-    assert "minute" in str(raised.value)
-    assert METHOD in str(raised.value)
+    assert "/agents/0/grants/0: no grant has this name" in str(raised.value)
+    assert "/agents/0/client_auth: no client authentication method has this name" in str(raised.value)
 
 
 @pytest.mark.parametrize("grant_type", ["urn:acme:token-exchange", "urn:acme:Client-Credentials"])

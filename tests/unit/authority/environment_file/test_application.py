@@ -144,7 +144,11 @@ async def test_the_example_holds_the_use_case_word_for_word(applying):
     tutorial = await applying.document("agent", "MCP Tutorial")
     assert tutorial["redirect_uris"] == ["http://localhost:3000/callback"]
     assert tutorial["policies"] == ["Agent-Consent-Login"]
-    assert tutorial["grants"] == ["client_credentials", "refresh_token", "token_exchange"]
+    assert tutorial["grants"] == [
+        "client_credentials",
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    ]
 
 
 async def test_applying_again_changes_nothing(applying):
@@ -886,3 +890,35 @@ async def test_a_word_that_is_nearly_known_is_told_where_the_file_itself_has_it(
     )
     assert far.reason == "no grant has this name"
     assert far.fix.startswith("known are authorization_code, ")
+
+
+async def test_an_agent_does_not_get_the_grant_of_another_package_that_has_the_same_word(
+    applying, monkeypatch
+):
+    def install(*grant_types):
+        added = (replace(GRANTS.own[0], grant_type=each) for each in grant_types)
+        family = replace(GRANTS, own=(*GRANTS.own, *added))
+        monkeypatch.setattr(agent_object, "GRANTS", family)
+
+    async def serve():
+        assembled = assemble(await applying.store.directory_rows.load(), "http://localhost", 1000.0)
+        (environment,) = assembled.directory.environments.values()
+        (agent,) = environment.agents.values()
+        return set(agent.grant_types), assembled.missing
+
+    first, second = "urn:a:pass-card", "urn:b:pass-card"
+    text = "environment: Test\nagents: [{ name: A, grants: [pass_card, token_exchange] }]\n"
+    exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
+    install(first)
+    assert "~ agent A" not in (await applying(text)).lines
+    assert await serve() == ({first, exchange}, ())
+    install(second)
+    grant_types, (missing,) = await serve()
+    assert grant_types == {first, exchange}
+    assert "the grant 'urn:a:pass-card', which no package here provides" in missing
+    await applying("environment: Test\nagents: [{ name: A, description: changed }]\n")
+    assert (await serve())[0] == {first, exchange}
+    changed = (await applying(text)).lines
+    assert changed == ("~ agent A: grants +pass_card -urn:a:pass-card",)
+    assert await serve() == ({second, exchange}, ())
+    assert (await applying(text)).lines == ()

@@ -26,10 +26,17 @@ def grant_type_of(word: str) -> str | None:
     return grant.grant_type if grant else None
 
 
-def _check_grant(word: str, info: ValidationInfo) -> str:
-    if info.context is not STORED and grant_type_of(word) is None:
+def word_of(grant_type: str) -> str:
+    """The word by which a file gets this grant: in full where its word is another grant's, or nobody's."""
+    word = grant_word(grant_type)
+    return word if grant_type_of(word) == grant_type else grant_type
+
+
+def _read_grant(word: str, info: ValidationInfo) -> str:
+    grant_type = grant_type_of(word)
+    if info.context is not STORED and grant_type is None:
         raise unknown_name("grant", word, (grant.word for grant in GRANTS.members))
-    return word
+    return grant_type or word
 
 
 class AgentObject(AgentSettings, AuthenticatingObject):
@@ -43,9 +50,9 @@ class AgentObject(AgentSettings, AuthenticatingObject):
     """A note for readers of the file."""
     enabled: bool = True
     """`false` ends its tokens at once."""
-    grants: tuple[Annotated[str, AfterValidator(_check_grant)], ...] = ()
+    grants: tuple[Annotated[str, AfterValidator(_read_grant)], ...] = ()
     """How it gets tokens: words such as `token_exchange`, or a `grant_type` in full. `authorization_code` is
-    on whenever there are redirect URIs.
+    on whenever there are redirect URIs. Stored in full: a word may come to mean the grant of another package.
     """
     redirect_uris: tuple[str, ...] = ()
     """Where users may be sent back to after sign-on; compared character by character."""
@@ -65,12 +72,12 @@ class AgentObject(AgentSettings, AuthenticatingObject):
     def grant_types(self) -> frozenset[str]:
         """The `grant_type` values on the wire that it may use; where there are redirect URIs, also codes."""
         implied = {AUTHORIZATION_CODE} if self.redirect_uris else set[str]()
-        return frozenset({*implied, *(grant_type_of(each) or each for each in self.grants)})
+        return frozenset({*implied, *self.grants})
 
     @property
     def needs_redirect_uris(self) -> bool:
         """Whether the authorization code grant is asked for."""
-        return any(grant_type_of(each) == AUTHORIZATION_CODE for each in self.grants)
+        return AUTHORIZATION_CODE in self.grants
 
     def translate(self, translation: Translate) -> Self:
         """The same with the names of resources for their ids, or the other way."""
@@ -83,6 +90,6 @@ class AgentObject(AgentSettings, AuthenticatingObject):
         """Grants and scopes in alphabetical order, with the grant that redirect URIs imply."""
         return {
             **super().describe(),
-            "grants": sorted(map(grant_word, self.grant_types)),
+            "grants": sorted(map(word_of, self.grant_types)),
             "scopes": {resource: sorted(set(names)) for resource, names in self.scopes.items()},
         }

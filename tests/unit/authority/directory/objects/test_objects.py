@@ -58,6 +58,9 @@ def test_what_a_package_provided_is_refused_in_files_and_left_alone_where_it_is_
     with pytest.raises(ValidationError, match="no grant has this name"):
         AgentObject.model_validate(document)
     assert AgentObject.model_validate(document, context=STORED).grants == ("of_a_package",)
+    exchange = AgentObject.read("A", {"grants": ["token_exchange"]})
+    assert exchange.grants == ("urn:ietf:params:oauth:grant-type:token-exchange",), "as it was once stored"
+    assert exchange.describe()["grants"] == ["token_exchange"]
     steps = {"name": "P", "steps": [{"login": {}}, {"of_a_package": {"a": "b"}}]}
     with pytest.raises(ValidationError, match="Extra inputs"):
         PolicyObject.model_validate(steps)
