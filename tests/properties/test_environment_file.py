@@ -7,11 +7,13 @@ import json
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deputize.authority.directory.assemble import assemble
 from deputize.authority.environment_file import Application, EnvironmentFileInvalid, apply
+from deputize.authority.environment_file.problems import Places, Problems
 from deputize.authority.storage import open_store
 from support.databases import new_database
 from support.examples import examples
@@ -137,3 +139,25 @@ async def changes_only_what_it_names(first, second) -> None:
 @given(FILES, FILES)
 def test_an_entry_changes_the_members_it_names_and_no_others(first, second):
     asyncio.run(changes_only_what_it_names(first, second))
+
+
+@given(
+    st.text() | st.text("'\"\\\n\u00e9a"),
+    st.integers(0, 8),
+    st.sampled_from([8, 64, 128, None]),
+    st.sampled_from([repr, ascii]),
+)
+@example('it\'s "hunter2"', 5, None, ascii)
+@example("\\'", 0, None, repr)
+def test_no_part_of_what_a_token_stands_for_is_told(text, start, end, quote):
+    problems = Problems(Places("test.yaml", {"/a": (1, 1)}, {}, {"/a": text}))
+    quoted = quote(text[start:end])
+    problems.add("/a", f"there is no policy {quoted}", f"look after {quoted} again")
+    problems.add("/b", f"there is no policy {quoted}")
+    with pytest.raises(EnvironmentFileInvalid) as raised:
+        problems.raise_if_any()
+    hidden = [error for error in raised.value.errors if error.position.pointer == "/a"]
+    assert [(error.reason, error.fix) for error in hidden] == [
+        ("there is no policy '…'", "look after '…' again")
+    ]
+    assert any(quoted in error.reason for error in raised.value.errors)

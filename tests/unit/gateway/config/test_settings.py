@@ -34,6 +34,12 @@ def test_names_are_read_in_camel_case():
     assert (settings.so_timeout, settings.base_uri, settings.names) == (20.0, "http://a", ("one",))
 
 
+def test_no_duration_is_longer_than_a_hundred_years():
+    assert read({"soTimeout": "36500 days"}).so_timeout == 36_500 * 86_400
+    with pytest.raises(ValidationError, match="is longer than 36500 days, the longest duration"):
+        read({"soTimeout": "999999999999 days and 1 day"})
+
+
 def test_unlimited_duration_is_none():
     assert read({"soTimeout": "unlimited"}).so_timeout is None
 
