@@ -224,6 +224,12 @@ async def test_talks_as_the_use_case_shows(protected_url: str, script: Script):
     assert output.rstrip().endswith("Goodbye!")
 
 
+async def fall_asleep(pid: int) -> None:
+    """Wait until the process waits: a signal between its prompt and its read would be seen after the read."""
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+        await asyncio.sleep(0.01)
+
+
 async def test_ends_politely_when_interrupted_at_the_prompt(weather_url: str):
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(AGENT), "--mcp-server-url", weather_url),
@@ -233,6 +239,7 @@ async def test_ends_politely_when_interrupted_at_the_prompt(weather_url: str):
     )
     assert process.stdout
     await process.stdout.readuntil(b"quit|q'):")
+    await asyncio.wait_for(fall_asleep(process.pid), PATIENCE)
     process.send_signal(signal.SIGINT)
     output = (await asyncio.wait_for(process.communicate(), PATIENCE))[0].decode()
     assert (process.returncode, output.strip()) == (0, "Goodbye!")
