@@ -12,6 +12,7 @@ from deputize.jose import Verifier
 from deputize.kernel.clock import Clock
 from deputize.kernel.values import JsonValue
 from deputize.oauth.records.directory import Directory
+from deputize.oauth.records.store import Session
 
 
 class DirectorySource(Protocol):
@@ -53,6 +54,11 @@ class Services:
     def secure(self) -> bool:
         """Whether users reach the authority over https."""
         return self.base_url.startswith("https:")
+
+    async def sign_off(self, session: Session, now: float) -> None:
+        """End the session, and what rests on it, and record that."""
+        await self.store.sessions.end_session(session.id, now)
+        self.record("signed off", session.environment_id, user_id=session.user_id, session_id=session.id)
 
     def record(
         self, name: str, environment: str | None, reason: str | None = None, **members: JsonValue

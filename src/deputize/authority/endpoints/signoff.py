@@ -66,8 +66,7 @@ async def sign_off(call: EndpointCall) -> Response:
         sources = form_sources(call, request.redirect_uri) if request.redirect_uri else ()
         return show(call, Page("sign_off.html", values), language, sources)
     if session:
-        await call.services.store.sessions.end_session(session.id, call.now)
-        call.record("signed off", user_id=session.user_id, session_id=session.id)
+        await call.services.sign_off(session, call.now)
     if request.redirect_uri:
         response = leave(call, request.redirect_uri, after_form=call.request.method == "POST")
     else:

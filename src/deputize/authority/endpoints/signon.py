@@ -96,9 +96,7 @@ def decline(
 async def begin_again(call: EndpointCall, found: Flow, situation: Situation) -> Response:
     """Sign off who is signed on, and send the browser to a new flow for the same request."""
     if situation.signed_on:
-        user, session = situation.signed_on.user, situation.signed_on.session
-        await call.services.store.sessions.end_session(session.id, call.now)
-        call.record("signed off", user_id=user.id, session_id=session.id)
+        await call.services.sign_off(situation.signed_on.session, call.now)
     response = await flow.start(call, found.parameters)
     cookies_of(call).clear_session(response)
     return response

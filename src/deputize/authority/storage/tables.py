@@ -24,6 +24,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from deputize.oauth.lineage import MAX_JTI
+
 METADATA = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_N_label)s",
@@ -244,7 +246,7 @@ SPENT_REFRESH_TOKENS = Table(
 REVOKED_TOKENS = Table(
     "revoked_tokens",
     METADATA,
-    _column("jti", String(320), key=True),
+    _column("jti", String(MAX_JTI), key=True),
     Column("kept_until", INSTANT, nullable=False, index=True),
 )
 

@@ -52,8 +52,12 @@ class _Steps(DocumentPart):
         return self
 
 
+def _steps_model() -> type[_Steps]:
+    return _model_of(*((name, step.settings) for name, step in _steps().items()))
+
+
 @cache
-def _steps_model(*settings: tuple[str, type[BaseModel]]) -> type[_Steps]:
+def _model_of(*settings: tuple[str, type[BaseModel]]) -> type[_Steps]:
     fields: dict[str, Any] = {name: (model | None, None) for name, model in settings}
     return create_model("_Steps", __base__=_Steps, **fields)
 
@@ -67,7 +71,7 @@ class PolicyStep(DocumentPart):
     @classmethod
     def entry_fields(cls) -> Mapping[str, FieldInfo]:
         """The steps that there are, by name."""
-        return _steps_model(*((name, step.settings) for name, step in _steps().items())).model_fields
+        return _steps_model().model_fields
 
     @model_validator(mode="before")
     @classmethod
@@ -75,8 +79,7 @@ class PolicyStep(DocumentPart):
         """Hold a step to the settings of its kind. What is stored was judged before."""
         if info.context is STORED:
             return data
-        model = _steps_model(*((name, step.settings) for name, step in _steps().items()))
-        return model.model_validate(data).model_dump(mode="json", exclude_none=True)
+        return _steps_model().model_validate(data).model_dump(mode="json", exclude_none=True)
 
     @model_validator(mode="after")
     def _has_a_name(self) -> Self:

@@ -144,13 +144,7 @@ async def make_session(user: User, situation: Situation, services: Services) -> 
         if await sessions.renew_session(renewed):
             return renewed, cookie
     elif somebody := situation.signed_on:
-        await sessions.end_session(somebody.session.id, now)
-        services.record(
-            "signed off",
-            somebody.user.environment_id,
-            user_id=somebody.user.id,
-            session_id=somebody.session.id,
-        )
+        await services.sign_off(somebody.session, now)
     await sessions.add_session(session)
     return session, cookie
 
