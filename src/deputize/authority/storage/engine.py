@@ -71,6 +71,14 @@ class Database(Protocol):
         """
         ...
 
+    def data_version(self) -> int | None:
+        """A number that is another one whenever anybody committed since it was last asked for.
+
+        So what was read between two equal answers is what a read would give now. `None` where it would take
+        as long as a read. Raises `StorageUnavailable`.
+        """
+        ...
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, once all it wrote is committed and durable; if it raises, nothing was written.
 

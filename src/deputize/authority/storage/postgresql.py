@@ -34,6 +34,9 @@ class PostgresqlDatabase:
             async with self._reader.connect() as connection:
                 return (await connection.execute(statement, parameters)).all()
 
+    def data_version(self) -> None:
+        """Nothing: the server would have to be asked, as for the rows themselves."""
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         """What `work` returns, once all it wrote is committed and durable; if it raises, nothing was written.
 
