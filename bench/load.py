@@ -1,98 +1,129 @@
-"""Runs wrk on the second core and reads what it measured."""
+"""Runs wrk on the second core with prepared calls, and reads what it measured."""
 
 import re
+import ssl
+import struct
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx2
 
+from bench.calls import Call
 from bench.cores import LOAD_CORE
 from bench.programs import Program
 
 CONNECTIONS = 32
+ANSWER_SECONDS = 30
+_TRUST = ssl._create_unverified_context()  # noqa: S323, SLF001 - wrk looks at no certificate either
 
-_SCRIPT = """
-wrk.method = "POST"
-wrk.body = {body}
-{headers}
+# The calls are read once and sent in turn by all connections; wrk copies the text that `request` returns.
+_SCRIPT = r"""
+local calls, number, next_call = {}, 0, 0
+local function integer(text)
+  local a, b, c, d = text:byte(1, 4)
+  return a + b * 256 + c * 65536 + d * 16777216
+end
+function init(arguments)
+  local file = assert(io.open(PATH, "rb"))
+  for size in function() return file:read(4) end do
+    number = number + 1
+    calls[number] = file:read(integer(size))
+  end
+  file:close()
+end
+function request()
+  next_call = next_call % number + 1
+  return calls[next_call]
+end
 function done(summary, latency, requests)
-  io.write(string.format("deputize rps=%f p50=%f p99=%f count=%d bad=%d\\n",
+  io.write(string.format("deputize rps=%f p50=%f p99=%f count=%d bad=%d\n",
   summary.requests / summary.duration * 1e6,
     latency:percentile(50), latency:percentile(99), summary.requests,
     summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.write +
     summary.errors.timeout))
 end
 """
+# A field after the request line, of which each call gets another value.
+_FRESH_TRACEPARENT = r"""
+local lines = {}
+local plain = init
+function init(arguments)
+  plain(arguments)
+  for place, call in ipairs(calls) do
+    local line, rest = call:match("^(.-\r\n)(.*)$")
+    lines[place], calls[place] = line .. "traceparent: 00-", "-01\r\n" .. rest
+  end
+end
+local random = math.random
+function request()
+  next_call = next_call % number + 1
+  return lines[next_call] .. string.format("%08x%08x%08x%08x-%08x%08x", random(0, 2147483647),
+    random(0, 2147483647), random(0, 2147483647), random(1, 2147483647), random(0, 2147483647),
+    random(1, 2147483647)) .. calls[next_call]
+end
+"""
 _MEASURED = re.compile(r"deputize rps=([\d.]+) p50=([\d.]+) p99=([\d.]+) count=(\d+) bad=(\d+)")
 
 
 @dataclass(frozen=True)
-class Request:
-    """The one request that is sent over and over, and the program that answers it."""
+class Load:
+    """The calls that are sent in turn, over how many connections, and the program that answers them."""
 
     program: Program
-    body: str
-    headers: dict[str, str]
+    calls: Sequence[Call]
+    connections: int = CONNECTIONS
+    fresh_traceparent: bool = False
+    """Whether each call has a `traceparent` that no other has (W3C Trace Context)."""
 
-    def without(self, header: str) -> "Request":
-        """Return the request without a header."""
-        return Request(
-            self.program, self.body, {name: value for name, value in self.headers.items() if name != header}
+    def without(self, header: str) -> "Load":
+        """Return the load without a header."""
+        return replace(self, calls=[call.without(header) for call in self.calls])
+
+    def status(self) -> int:
+        """Return the status with which its first call is answered."""
+        call = self.calls[0]
+        answer = httpx2.post(
+            self.program.url, content=call.body, headers=call.headers, timeout=ANSWER_SECONDS, verify=_TRUST
         )
+        return answer.status_code
 
 
 @dataclass(frozen=True)
-class Round:
-    """The measurements of one round."""
+class PreparedLoad:
+    """A load whose calls and script are written to files, to be driven any number of rounds."""
 
-    requests_per_second: float
-    p50_ms: float
-    p99_ms: float
-    cpu_us: float
-    """The program's processor time for one request, in microseconds."""
+    load: Load
+    script: Path
 
-
-def drive(request: Request, seconds: float, folder: Path) -> Round:
-    """Run one round of wrk. Raises `RuntimeError` unless every answer is 2xx."""
-    script = folder / "wrk.lua"
-    headers = "\n".join(
-        f"wrk.headers[{_lua(name)}] = {_lua(value)}" for name, value in request.headers.items()
-    )
-    script.write_text(_SCRIPT.format(body=_lua(request.body), headers=headers), "utf-8")
-    command = [
-        "taskset",
-        "-c",
-        LOAD_CORE,
-        "wrk",
-        "-t1",
-        f"-c{CONNECTIONS}",
-        f"-d{seconds:g}s",
-        "--latency",
-        "-s",
-        str(script),
-    ]
-    command.append(request.program.url)
-    before = request.program.cpu_seconds()
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 30)
-    used = request.program.cpu_seconds() - before
-    measured = _MEASURED.search(done.stdout)
-    if not measured or measured[5] != "0":
-        raise RuntimeError(f"wrk against {request.program.url}:\n{done.stdout}{done.stderr}")
-    return Round(
-        float(measured[1]),
-        float(measured[2]) / 1000,
-        float(measured[3]) / 1000,
-        used / int(measured[4]) * 1e6,
-    )
+    def drive(self, seconds: int) -> Mapping[str, float]:
+        """Run one round of wrk and return its figures. Raises `RuntimeError` unless all answers are 2xx."""
+        program, connections = self.load.program, self.load.connections
+        options = ["-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={ANSWER_SECONDS}s", "--latency"]
+        command = ["taskset", "-c", LOAD_CORE, "wrk", *options, "-s", str(self.script), program.url]
+        before = program.cpu_seconds()
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
+        used = program.cpu_seconds() - before
+        measured = _MEASURED.search(done.stdout)
+        if not measured or measured[5] != "0":
+            raise RuntimeError(f"wrk against {program.url}:\n{done.stdout}{done.stderr}")
+        rate, p50, p99, count = map(float, measured.groups()[:4])
+        if not count:
+            raise RuntimeError(f"{program.url} answered nothing within {seconds} s")
+        return {
+            "requests_per_second": rate, "cpu_us": used / count * 1e6, "p50_ms": p50 / 1000,
+            "p99_ms": p99 / 1000,
+        }  # fmt: skip
 
 
-def status(request: Request) -> int:
-    """Return the status with which one such request is answered."""
-    return httpx2.post(
-        request.program.url, content=request.body, headers=request.headers, timeout=10
-    ).status_code
-
-
-def _lua(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+def prepare(load: Load, folder: Path, name: str) -> PreparedLoad:
+    """Write what wrk reads to files that begin with `name`."""
+    calls, script = folder / f"{name}.calls", folder / f"{name}.lua"
+    with calls.open("wb") as file:
+        for call in load.calls:
+            written = call.write(load.program.url)
+            file.write(struct.pack("<I", len(written)) + written)
+    text = _SCRIPT.replace("PATH", f'"{calls}"') + (_FRESH_TRACEPARENT if load.fresh_traceparent else "")
+    script.write_text(text, "utf-8")
+    return PreparedLoad(load, script)

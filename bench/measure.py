@@ -1,60 +1,77 @@
 """Rounds of several candidates in turn, so that a drift of the machine affects all of them."""
 
 import statistics
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from bench.load import Request, Round, drive
+from bench.load import Load, prepare
+from bench.subject import Deputize, deputize
 
-WARM_UP_SECONDS = 2.0
+WARM_UP_SECONDS = 1
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plan:
-    """How long and how many rounds to measure."""
+    """How long and how many rounds to measure, and what the benchmarks of one run share."""
 
     rounds: int
-    seconds: float
+    seconds: int
     folder: Path
+    users: int = 100
+    agents: int = 10
+    say: Callable[[str], None] = print
+
+    @cached_property
+    def subject(self) -> Deputize:
+        """Deputize with the users, agents and tokens of this run; made when it is first needed."""
+        return deputize(self.folder, self.users, self.agents)
 
 
 @dataclass(frozen=True)
 class Result:
-    """The rounds of one candidate."""
+    """The rounds of one candidate: figures by name, of which each name ends with its unit."""
 
     name: str
-    rounds: tuple[Round, ...]
+    rounds: tuple[Mapping[str, float], ...]
 
-    @property
-    def requests_per_second(self) -> float:
-        """The median over the rounds."""
-        return statistics.median(each.requests_per_second for each in self.rounds)
-
-    @property
-    def cpu_us(self) -> float:
-        """The median processor time for one request, in microseconds."""
-        return statistics.median(each.cpu_us for each in self.rounds)
-
-    def as_json(self) -> dict[str, object]:
-        """Return the figures for the results file."""
-        return {
-            "name": self.name,
-            "median_requests_per_second": round(self.requests_per_second),
-            "median_cpu_microseconds_per_request": round(self.cpu_us, 1),
-            "rounds": [asdict(each) for each in self.rounds],
-        }
+    def median(self, figure: str) -> float:
+        """Return the median of a figure over the rounds."""
+        return statistics.median(each[figure] for each in self.rounds)
 
 
-def alternate(plan: Plan, candidates: Mapping[str, Request], say: Callable[[str], None]) -> list[Result]:
+@dataclass
+class Findings:
+    """What a benchmark found: results by name, what each candidate checks, its versions, who is missing."""
+
+    results: dict[str, Result] = field(default_factory=dict[str, Result])
+    checks: dict[str, str] = field(default_factory=dict[str, str])
+    versions: dict[str, str] = field(default_factory=dict[str, str])
+    missing: dict[str, str] = field(default_factory=dict[str, str])
+
+    def add(self, results: Iterable[Result]) -> None:
+        """Add results under their names."""
+        self.results |= {result.name: result for result in results}
+
+
+def alternate(plan: Plan, candidates: Mapping[str, Load]) -> list[Result]:
     """Warm up each candidate, then run `plan.rounds` rounds in turn."""
-    for request in candidates.values():
-        drive(request, WARM_UP_SECONDS, plan.folder)
-    measured: dict[str, list[Round]] = {name: [] for name in candidates}
+    prepared = {
+        name: prepare(load, plan.folder, f"load-{number}")
+        for number, (name, load) in enumerate(candidates.items())
+    }
+    for each in prepared.values():
+        each.drive(WARM_UP_SECONDS)
+    measured: dict[str, list[Mapping[str, float]]] = {name: [] for name in candidates}
     for number in range(1, plan.rounds + 1):
-        for name, request in candidates.items():
-            each = drive(request, plan.seconds, plan.folder)
-            measured[name].append(each)
-            latency = f"p50 {each.p50_ms:.2f} ms  p99 {each.p99_ms:.2f} ms  cpu {each.cpu_us:.0f} µs"
-            say(f"  round {number}/{plan.rounds}  {name:<40} {each.requests_per_second:>9,.0f}/s  {latency}")
+        for name, each in prepared.items():
+            figures = each.drive(plan.seconds)
+            measured[name].append(figures)
+            plan.say(f"  round {number}/{plan.rounds}  {name:<40} {told(figures)}")
     return [Result(name, tuple(rounds)) for name, rounds in measured.items()]
+
+
+def told(figures: Mapping[str, float]) -> str:
+    """Return the figures of a round in a line."""
+    return "  ".join(f"{name} {value:,.4g}" for name, value in figures.items())

@@ -1,141 +1,119 @@
-"""Writes the results of a run: JSON with the facts of the machine, a table, and a plot."""
+"""Writes the results of a run: JSON with the facts of the machine, and a table."""
 
 import json
 import os
 import platform
-import statistics
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-import matplotlib as mpl
-from matplotlib import pyplot as plt
 from rich.console import Console
 from rich.table import Table
 
-from bench.benchmarks import OURS, Benchmark, Goal
-from bench.measure import Plan, Result
-from bench.peers.oidc_provider import SOURCE
+from bench.benchmarks import Benchmark
+from bench.measure import Findings, Plan
 
 FOLDER = Path(__file__).resolve().parent / "results"
+Document = dict[str, Any]
+"""What a results file holds."""
+FIGURES = {
+    "cpu_us": ("µs of processor a call", ",.1f"),
+    "requests_per_second": ("calls a second", ",.0f"),
+    "p50_ms": ("p50 ms", ",.2f"),
+    "p99_ms": ("p99 ms", ",.2f"),
+}
+"""The heading and format of each figure."""
 
 
 def machine() -> dict[str, str]:
     """Return what the figures depend on, without identifying the machine."""
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-            if "model name" in line
-        ),
-        "?",
-    )
+    lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     return {
-        "cpu": cpu,
+        "cpu": next((line.partition(":")[2].strip() for line in lines if "model name" in line), "?"),
         "cores": str(os.cpu_count()),
         "load": f"{os.getloadavg()[0]:.1f} when written",
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "nginx": _first_line("nginx", "-v"),
-        "apache": _first_line("apache2", "-v"),
-        "mod_auth_openidc": _package("libapache2-mod-auth-openidc"),
-        "node": _first_line("node", "--version"),
-        "oidc-provider": json.loads((SOURCE / "package.json").read_text("utf-8"))["dependencies"][
-            "oidc-provider"
+    }
+
+
+def document(name: str, benchmark: Benchmark, plan: Plan, findings: Findings, seconds: float) -> Document:
+    """Return what the results file of a benchmark holds; it took `seconds` in all."""
+    return {
+        "benchmark": name,
+        "title": benchmark.title,
+        "date": datetime.now(UTC).date().isoformat(),
+        "took_seconds": round(seconds),
+        "machine": machine(),
+        "versions": findings.versions,
+        "tokens": plan.users * plan.agents,
+        "rounds": plan.rounds,
+        "seconds": plan.seconds,
+        "figures": list(benchmark.figures),
+        "goals": [goal.judge(findings) for goal in benchmark.goals],
+        "missing": findings.missing,
+        "results": [
+            {
+                "name": result.name,
+                "checks": findings.checks.get(result.name),
+                "medians": {figure: result.median(figure) for figure in benchmark.figures},
+                "rounds": result.rounds,
+            }
+            for result in findings.results.values()
         ],
     }
 
 
-def judge(results: list[Result], goals: tuple[Goal, ...]) -> list[dict[str, object]]:
-    """Return each goal with the result that was reached."""
-    by_name = {result.name: result for result in results}
-    ours = next(result for name, result in by_name.items() if name.startswith(OURS))
-    return [_judged(goal, ours, by_name[goal.peer] if goal.peer else None) for goal in goals]
+def write(found: Document, folder: Path) -> None:
+    """Write the JSON file of a benchmark, and print its table and goals."""
+    folder.mkdir(exist_ok=True)
+    (folder / f"{found['benchmark']}.json").write_text(
+        json.dumps(_rounded(found), indent=2, ensure_ascii=False) + "\n", "utf-8"
+    )
+    _print(found)
 
 
-def _judged(goal: Goal, ours: Result, peer: Result | None) -> dict[str, object]:
-    """Compare with the goal. Beside a peer, processor time decides.
-
-    It says the same as requests a second do on a machine with nothing else to do.
-    """
-    reached = peer.cpu_us / ours.cpu_us if peer else ours.requests_per_second
-    judged: dict[str, object] = {"against": goal.peer or "requests a second", "reached": round(reached, 2)}
-    if peer:
-        judged["reached_in_requests_per_second"] = round(neighbouring_ratio(ours, peer), 2)
-    return judged | {"least": goal.least, "aim": goal.aim, "met": reached >= goal.least}
-
-
-def neighbouring_ratio(ours: Result, peer: Result) -> float:
-    """Return the median of the ratios of rounds that ran next to each other."""
-    pairs = zip(ours.rounds, peer.rounds, strict=True)
-    return statistics.median(mine.requests_per_second / theirs.requests_per_second for mine, theirs in pairs)
+def _rounded(value: Any) -> Any:
+    """Return the value with four significant digits of each measured number, which is more than they hold."""
+    match value:
+        case float():
+            return float(f"{value:.4g}")
+        case dict():
+            return {key: _rounded(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_rounded(each) for each in value]
+        case _:
+            return value
 
 
-def write(name: str, benchmark: Benchmark, plan: Plan, results: list[Result]) -> list[dict[str, object]]:
-    """Write `results/<name>.json` and `.svg`, print the table, and return the judged goals."""
-    judged = judge(results, benchmark.goals)
-    document = {
-        "benchmark": name, "title": benchmark.title, "date": datetime.now(UTC).date().isoformat(),
-        "machine": machine(),
-        "rounds": plan.rounds, "seconds": plan.seconds, "goals": judged,
-        "results": [result.as_json() for result in results],
-    }  # fmt: skip
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{name}.json").write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    _plot(FOLDER / f"{name}.svg", benchmark.title, results)
-    _print(benchmark.title, results, judged)
-    return judged
-
-
-def _print(
-    title: str, results: list[Result], judged: list[Mapping[str, object]] | list[dict[str, object]]
-) -> None:
-    table = Table(title=title)
-    for heading in ("program", "requests/s (median)", "lowest", "highest", "µs of processor"):
-        table.add_column(heading, justify="left" if heading == "program" else "right")
-    for result in results:
-        rates = [each.requests_per_second for each in result.rounds]
-        low, high = f"{min(rates):,.0f}", f"{max(rates):,.0f}"
-        table.add_row(result.name, f"{result.requests_per_second:,.0f}", low, high, f"{result.cpu_us:,.1f}")
+def _print(found: Document) -> None:
+    table = Table(title=f"{found['title']} ({found['took_seconds']} s)")
+    table.add_column("")
+    for figure in found["figures"]:
+        table.add_column(FIGURES[figure][0], justify="right")
+    for result in found["results"]:
+        table.add_row(result["name"], *shown(result["medians"], found["figures"]))
     console = Console()
     console.print(table)
-    for goal in judged:
-        console.print(
-            f"{'✓' if goal['met'] else '✗'} {goal['reached']} × {goal['against']} (at least "
-            f"{goal['least']}, aim {goal['aim'] or '-'})"
-        )
+    for goal in found["goals"]:
+        console.print(describe(goal), soft_wrap=True, markup=False, highlight=False)
 
 
-def _plot(path: Path, title: str, results: list[Result]) -> None:
-    mpl.rcParams["svg.hashsalt"] = "deputize"
-    figure, axes = plt.subplots(figsize=(8, 0.7 * len(results) + 1.2))
-    names = [result.name for result in reversed(results)]
-    rates = [result.requests_per_second for result in reversed(results)]
-    bars = axes.barh(
-        names, rates, color=["#1d7a3e" if name.startswith(OURS) else "#8a97b5" for name in names]
+def shown(medians: dict[str, float], figures: Sequence[str]) -> list[str]:
+    """Return the figures as they stand in a table."""
+    return [format(medians[figure], FIGURES[figure][1]) for figure in figures]
+
+
+def describe(goal: dict[str, Any]) -> str:
+    """Return a goal and what was reached in a line."""
+    bounds = " and ".join(
+        f"{word} {goal[name]:g}"
+        for name, word in (("least", "at least"), ("most", "at most"), ("aim", "aimed at"))
+        if name in goal
     )
-    axes.bar_label(bars, labels=[f"{rate:,.0f}" for rate in rates], padding=4)
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel("requests a second on one core (median)")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.15)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
-    plt.close(figure)
-
-
-def _package(name: str) -> str:
-    """Return the version of an installed Debian package."""
-    done = subprocess.run(
-        ["dpkg-query", "-W", "-f=${Version}", name], capture_output=True, text=True, check=False
-    )
-    return done.stdout or "?"
-
-
-def _first_line(*command: str) -> str:
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
-    except OSError:
-        return "not installed"
-    return (done.stdout + done.stderr).strip().splitlines()[0].partition(": ")[2] or done.stdout.strip()
+    if goal["reached"] is None:
+        return f"– not measured: {goal['what']} ({bounds})"
+    if not bounds:
+        return f"· {goal['reached']:g} {goal['what']} (stated)"
+    return f"{'✓ met' if goal['met'] else '✗ missed'}: {goal['reached']:g} {goal['what']} ({bounds})"

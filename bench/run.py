@@ -1,14 +1,16 @@
-"""`make bench`, or one benchmark by name: `python -m bench.run gateway`."""
+"""`make bench`, or benchmarks by name: `python -m bench.run gateway`."""
 
 import argparse
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from bench.benchmarks import BENCHMARKS
 from bench.measure import Plan
-from bench.report import write
+from bench.plots import plot
+from bench.report import FOLDER, document, write
 
 NEEDED = {
     "wrk": "wrk",
@@ -20,28 +22,36 @@ NEEDED = {
 
 
 def main() -> int:
-    """Run the benchmarks, and return 0 if every goal was met."""
+    """Run the benchmarks, and return 0 if no goal was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "names", nargs="*", choices=[*BENCHMARKS, []], help=f"which: {', '.join(BENCHMARKS)} (all)"
     )
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each round")
+    parser.add_argument("--seconds", type=int, default=3, help="of each round")
+    parser.add_argument("--users", type=int, default=100)
+    parser.add_argument("--agents", type=int, default=10, help="of whom each acts for each user")
+    parser.add_argument("--results", type=Path, default=FOLDER, help="where results are written")
     arguments = parser.parse_args()
     missing = [package for program, package in NEEDED.items() if shutil.which(program) is None]
     if missing:
         parser.error(f"these Debian packages are needed: {' '.join(missing)}")
-    met = [_run(name, arguments.rounds, arguments.seconds) for name in arguments.names or BENCHMARKS]
+    with tempfile.TemporaryDirectory(prefix="deputize-bench-") as folder:
+        plan = Plan(arguments.rounds, arguments.seconds, Path(folder), arguments.users, arguments.agents)
+        met = [_run(name, plan, arguments.results) for name in arguments.names or BENCHMARKS]
     return 0 if all(met) else 1
 
 
-def _run(name: str, rounds: int, seconds: float) -> bool:
+def _run(name: str, plan: Plan, folder: Path) -> bool:
+    """Run a benchmark, write what it found, and return whether no goal was missed."""
     benchmark = BENCHMARKS[name]
-    print(f"\n{name}: {benchmark.title}")
-    with tempfile.TemporaryDirectory(prefix="deputize-bench-") as folder:
-        plan = Plan(rounds, seconds, Path(folder))
-        judged = write(name, benchmark, plan, benchmark.measure(plan, print))
-    return all(goal["met"] for goal in judged)
+    plan.say(f"\n{name}: {benchmark.title}")
+    began = time.monotonic()
+    findings = benchmark.measure(plan)
+    found = document(name, benchmark, plan, findings, time.monotonic() - began)
+    write(found, folder)
+    plot(folder / f"{name}.svg", found)
+    return all(goal["met"] is not False for goal in found["goals"])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2
 
 from demo.person import Person
-from demo.stage import REQUEST_SECONDS, Stage
+from demo.stage import REQUEST_SECONDS, TRUST, Stage
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -52,6 +52,7 @@ class Agent:
             data=parameters,
             auth=(self.client_id, self.client_secret),
             timeout=REQUEST_SECONDS,
+            verify=TRUST,
         )
 
     def actor_token(self) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 import httpx2
 
-from demo.stage import REQUEST_SECONDS
+from demo.stage import REQUEST_SECONDS, TRUST
 
 MAX_PAGES = 12
 
@@ -82,7 +82,7 @@ class Person:
         return self._submit(page, button)
 
     def _send(self, method: str, url: str, data: dict[str, str] | None = None) -> httpx2.Response:
-        with httpx2.Client(cookies=self._cookies, timeout=REQUEST_SECONDS) as browser:
+        with httpx2.Client(cookies=self._cookies, timeout=REQUEST_SECONDS, verify=TRUST) as browser:
             answer = browser.request(method, url, data=data)
             self._cookies = browser.cookies
             return answer

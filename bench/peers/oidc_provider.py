@@ -1,6 +1,7 @@
 """node-oidc-provider from npm, in memory, with JWT access tokens signed by ES256."""
 
 import contextlib
+import json
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,9 +10,11 @@ from pathlib import Path
 
 import httpx2
 
+from bench import versions
 from bench.programs import Program, free_port, running
 
 SOURCE = Path(__file__).resolve().parent / "oidc-provider"
+NAME = "node-oidc-provider"
 CLIENT = ("agent", "a-secret-of-the-usual-length-for-one-benchmark")
 
 
@@ -45,3 +48,9 @@ def oidc_provider(folder: Path) -> Iterator[OidcProvider]:
     command, log = ["node", str(home / "server.mjs"), str(port)], folder / "oidc-provider.log"
     with running(command, url, log, measured=True, environment={"NODE_ENV": "production"}) as process:
         yield OidcProvider(Program(f"{url}/token", process.pid))
+
+
+def versions_of_oidc_provider() -> dict[str, str]:
+    """Return the versions of the provider and of what runs it."""
+    dependencies = json.loads((SOURCE / "package.json").read_text("utf-8"))["dependencies"]
+    return {"node": versions.said_by("node", "--version"), NAME: dependencies["oidc-provider"]}

@@ -1,0 +1,92 @@
+"""Measures the gateway with the use case's route: beside its peers, and with one factor changed at a time."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+
+from bench.calls import MODERN_VERSION, tool_calls
+from bench.load import Load
+from bench.measure import Findings, Plan, alternate
+from bench.peer import Peer, PeerMissing, Setting, require_token
+from bench.peers import apache, nginx
+from bench.subject import remember_tokens
+
+OURS = "Deputize"
+CHECKS = (
+    "The token by introspection, asked once a minute at most, its scope, audience and actor; head, JSON, "
+    "JSON-RPC message and method. It writes two audit records."
+)
+PEERS: tuple[Peer, ...] = (nginx.PLAIN, apache.TOKENS, apache.SHORT)
+"""In the order of the tables."""
+TRACED = "fresh traceparent in each call"
+ASKED = "introspection asked at each call"
+
+
+def beside_peers(plan: Plan) -> Findings:
+    """Measure the base case, and every peer on it that is installed here."""
+    findings = Findings(checks={OURS: CHECKS})
+    with ExitStack() as stack:
+        surroundings = _surroundings(plan, stack)
+        gateway = stack.enter_context(
+            surroundings.subject.gateway(surroundings.upstream_port, remember_tokens)
+        )
+        candidates = {OURS: Load(gateway.clear, surroundings.calls)}
+        require_token(candidates[OURS], is_required=True)
+        for peer in PEERS:
+            findings.checks[peer.name] = peer.checks
+            try:
+                load = stack.enter_context(peer.start(surroundings))
+            except PeerMissing as reason:
+                findings.missing[peer.name] = str(reason)
+                plan.say(f"  {peer.name} is left out: {reason}")
+                continue
+            require_token(load, is_required=peer.requires_token)
+            candidates[peer.name] = load
+            findings.versions |= peer.versions()
+        findings.add(alternate(plan, candidates))
+    return findings
+
+
+def cases(plan: Plan) -> Findings:
+    """Measure the base case, each variant of it, and nginx on the base case as the scale."""
+    findings = Findings(versions=dict(nginx.PLAIN.versions()))
+    with ExitStack() as stack:
+        surroundings = _surroundings(plan, stack)
+        subject, port = surroundings.subject, surroundings.upstream_port
+        gateway = stack.enter_context(subject.gateway(port, remember_tokens))
+        asking = stack.enter_context(subject.gateway(port))
+        base = Load(gateway.clear, surroundings.calls)
+
+        def sent(**differently: object) -> Load:
+            return replace(base, calls=tool_calls(subject.tokens, **differently))  # type: ignore[arg-type]
+
+        def at(path: str) -> Load:
+            return replace(base, program=replace(gateway.clear, url=f"{gateway.clear.url}/{path}"))
+
+        candidates = {
+            OURS: base,
+            nginx.PLAIN.name: stack.enter_context(nginx.PLAIN.start(surroundings)),
+            TRACED: replace(base, fresh_traceparent=True),
+            ASKED: replace(base, program=asking.clear),
+            "one call over and over": replace(base, calls=surroundings.calls[:1]),
+            f"MCP {MODERN_VERSION}, method and tool in the head too": sent(version=MODERN_VERSION),
+            "calls of 10 KB": sent(size=10_000),
+            "calls of 1 MB": sent(size=1_000_000),
+            "answers of 10 KB": at("10k"),
+            "answers of 1 MB": at("1m"),
+            "answers as event streams": at(nginx.STREAM_PATH),
+            "1 connection": replace(base, connections=1),
+            "256 connections": replace(base, connections=256),
+            "TLS": replace(base, program=gateway.tls),
+        }
+        for name, load in candidates.items():
+            require_token(load, is_required=name != nginx.PLAIN.name)
+        findings.add(alternate(plan, candidates))
+    return findings
+
+
+def _surroundings(plan: Plan, stack: ExitStack) -> Setting:
+    """Run what all candidates lean on: the authority, and the upstream."""
+    subject = plan.subject
+    stack.enter_context(subject.authority(measured=False))
+    port = stack.enter_context(nginx.upstream(plan.folder))
+    return Setting(plan.folder, port, subject, tool_calls(subject.tokens))
