@@ -2,6 +2,7 @@ import asyncio
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -86,7 +87,7 @@ def durable(disk, make_batch):
 
 
 def event(number):
-    return MCP._replace(transaction_id=str(number))
+    return replace(MCP, transaction_id=str(number))
 
 
 async def until(condition):
@@ -323,7 +324,7 @@ async def test_the_real_full_device_refuses(trail):
 
 async def test_a_record_that_cannot_be_rendered_takes_no_other_with_it(disk, make_batch, trail):
     batch = make_batch()
-    for each in (event(1), MCP._replace(status="teapot"), event(2)):
+    for each in (event(1), replace(MCP, status="teapot"), event(2)):
         batch.add(each)
     with structlog.testing.capture_logs() as logs:
         await trail.written()

@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
-from deputize.audit.records import ACCESS, AccessEvent, EventPart, RouteIdentity, Subject, safe_headers
+from deputize.audit.records import ACCESS, AccessEvent, AccessForm, EventPart, RouteIdentity, Subject
 from deputize.audit.trail import NotKept
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.http.exchange import Ending, Exchange
@@ -108,20 +108,25 @@ def unheard_audit(services: Sequence[AuditPublisher], clock: Clock) -> Callable[
         publish = next((publish for service in services if (publish := service.publisher(ACCESS))), None)
         if publish is None:
             return
-        request = unheard.request
+        peer, request = unheard.peer, unheard.request
+        form = AccessForm(
+            None,
+            peer,
+            request.method if request else None,
+            request.origin if request else None,
+            request.target if request else None,
+            request.headers.raw if request else (),
+        )
+        now = clock.now()
         publish(
             AccessEvent(
+                form,
                 unheard.transaction_id,
-                None,
-                clock.now(),
-                unheard.peer,
-                request.method if request else None,
-                request.origin if request else None,
-                request.target if request else None,
-                safe_headers(request.headers.raw) if request else (),
+                now,
+                peer.remote_port,
+                NOBODY,
                 unheard.status,
                 0.0,
-                NOBODY,
                 unheard.reason,
             )
         )
@@ -135,13 +140,10 @@ class _AccessRecording:
     __slots__ = (
         "_commit",
         "_exchange",
-        "_headers",
-        "_method",
-        "_origin",
+        "_form",
         "_part",
         "_publish",
         "_route",
-        "_target",
         "_timestamp",
     )
 
@@ -159,10 +161,9 @@ class _AccessRecording:
         self._exchange: Exchange | None = exchange
         self._route = route
         self._timestamp = timestamp
-        self._method = request.method
-        self._origin = request.origin
-        self._target = request.target
-        self._headers = safe_headers(request.headers.raw)
+        self._form = AccessForm(
+            route, exchange.peer, request.method, request.origin, request.target, request.headers.raw
+        )
         self._part = EventPart.WHOLE
 
     def __call__(self, ending: Ending) -> None:
@@ -189,17 +190,12 @@ class _AccessRecording:
     def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: EventPart) -> AccessEvent:
         token = exchange.find(OAuth2Context)
         return AccessEvent(
+            self._form,
             exchange.transaction_id,
-            self._route,
             self._timestamp,
-            exchange.peer,
-            self._method,
-            self._origin,
-            self._target,
-            self._headers,
+            exchange.peer.remote_port,
+            NOBODY if token is None else token.subject,
             status,
             elapsed,
-            NOBODY if token is None else token.subject,
-            None,
-            part,
+            part=part,
         )

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
-from deputize.audit.records import MCP, EventPart, McpEvent, cut
+from deputize.audit.records import MCP, EventPart, McpEvent, McpForm, cut
 from deputize.audit.trail import NotKept
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
@@ -135,23 +135,23 @@ class _McpRecording:
             (True, None) if part is EventPart.DECISION else _judge(exchange, self._decision, status)
         )
         return McpEvent(
+            McpForm(router.route if router else None, exchange.peer),
             exchange.transaction_id,
-            router.route if router else None,
             self._began,
-            exchange.peer,
+            exchange.peer.remote_port,
+            token.subject if token else NOBODY,
             message.type.value if message else None,
             key.method if key else None,
             cut(" ".join(key.names)) if key and key.names else None,
             message.version if message else None,
             message.session if message else None,
-            mcp.client_info if mcp else None,
-            self._observer.server_info if self._observer else None,
-            token.subject if token else NOBODY,
             permitted,
-            reason,
-            self._observer.error_code if self._observer else None,
             status,
             elapsed,
+            reason,
+            self._observer.error_code if self._observer else None,
+            mcp.client_info if mcp else None,
+            self._observer.server_info if self._observer else None,
             part,
         )
 

@@ -1,9 +1,10 @@
 import dataclasses
+import gc
 import stat
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 
 import pytest
 from pydantic_core import from_json
@@ -170,9 +171,18 @@ async def test_what_waits_to_be_written_holds_no_credentials():
         ],
     )
     observe(exchange)
-    assert b"s3cret" not in b"".join(value for _, value in exchange.endings[0]._headers)
     exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
-    assert kept[0].headers == [(b"HOST", b"a")]
+    del exchange
+    held, found = [kept[0]], []
+    while held:
+        each = held.pop()
+        if isinstance(each, str | bytes):
+            found.append(each if isinstance(each, str) else each.decode("latin-1"))
+        elif not isinstance(each, type | ModuleType | FunctionType):
+            held += gc.get_referents(each)
+    text = " ".join(found)
+    assert '"headers":{"host":["a"]}' in text
+    assert "s3cret" not in text
 
 
 async def test_a_strict_access_decision_is_on_the_disk_before_the_call_goes_up(tmp_path):
