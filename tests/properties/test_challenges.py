@@ -77,7 +77,8 @@ def answered(status, values, *, forwarded):
 
     async def answer(exchange):
         response = await upstream.handle(exchange)
-        response.headers.raw += [(b"WWW-Authenticate", value.encode("latin-1")) for value in values]
+        challenges = [(b"WWW-Authenticate", value.encode("latin-1")) for value in values]
+        response.headers.raw = [*response.headers.raw, *challenges]
         return response
 
     return asyncio.run(some_filter.filter(bearing("good"), answer))

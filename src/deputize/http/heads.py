@@ -7,10 +7,8 @@ import re
 from functools import lru_cache
 from http import HTTPStatus
 
-from deputize.http.messages import TOKEN, HeaderError, Request, Response, known_names
+from deputize.http.messages import TOKEN, Field, HeaderError, Request, Response, known_names
 from deputize.kernel.uris import Target
-
-Field = tuple[bytes, bytes]
 
 HOP_BY_HOP = frozenset(
     {

@@ -1,10 +1,10 @@
 """Requests, responses and their parts. Bytes are decoded only where text is asked for."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import Origin, Target
@@ -22,6 +22,8 @@ class HeaderError(DeputizeError):
     """A field name or value must not be in a message: it would change how the message is read."""
 
 
+Field: TypeAlias = tuple[bytes, bytes]
+"""The name and the value of a field."""
 Found = TypeVar("Found")
 _MOST_REMEMBERED: Final = 1024
 _LONGEST_REMEMBERED: Final = 64
@@ -72,17 +74,78 @@ def _twins(names: tuple[str, ...]) -> NameTable[bool]:
     return NameTable(lambda name: name.lower().replace(b"_", b"-") in plain)
 
 
+class KnownHead:
+    """The head of a response like which one was received before: all of it but two values.
+
+    Only the values of `Content-Length` and `Date` differ between the responses that have the same object:
+    what depends on nothing else can be worked out once for it.
+    """
+
+    __slots__ = ("_date_at", "_fields", "_length_at", "status")
+
+    def __init__(
+        self, status: int, fields: Sequence[Field], length_at: int | None, date_at: int | None
+    ) -> None:
+        """Take the fields as received, and the places of `Content-Length` and `Date` among them."""
+        self.status = status
+        self._fields = tuple(fields)
+        self._length_at = length_at
+        self._date_at = date_at
+
+    def fields(self, length: bytes | None, date: bytes | None) -> list[Field]:
+        """Return the fields of a response whose `Content-Length` and `Date` have these values."""
+        fields = list(self._fields)
+        if self._length_at is not None and length is not None:
+            fields[self._length_at] = (fields[self._length_at][0], length)
+        if self._date_at is not None and date is not None:
+            fields[self._date_at] = (fields[self._date_at][0], date)
+        return fields
+
+
 class Headers:
-    """Header fields in order, as received; names compare without regard to case (RFC 9110 section 5.1)."""
+    """Header fields in order, as received; names compare without regard to case (RFC 9110 section 5.1).
 
-    __slots__ = ("raw",)
+    Fields that came in a known head are put together only when somebody asks for them.
+    """
 
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        """`raw` holds (name, value) pairs.
+    __slots__ = ("_length", "_raw", "date", "known")
 
-        `raw` on the instance is that list and may be read by serialisers.
+    known: KnownHead | None
+    """The head that these fields came in, for as long as nobody has changed them."""
+    date: bytes | None
+    """The value of `Date` that came with the `known` head; `None` when it has no such field."""
+
+    def __init__(self, raw: Iterable[Field] = ()) -> None:
+        """`raw` holds (name, value) pairs."""
+        self.known = self.date = None
+        self._raw: Sequence[Field] | None = list(raw)
+
+    @classmethod
+    def of_known(cls, known: KnownHead, length: bytes | None, date: bytes | None) -> "Headers":
+        """Return the fields of `known` with these values of `Content-Length` and `Date`."""
+        headers = cls.__new__(cls)
+        headers.known = known
+        headers.date = date
+        headers._length = length  # noqa: SLF001 - its own
+        headers._raw = None  # noqa: SLF001 - its own
+        return headers
+
+    @property
+    def raw(self) -> Sequence[Field]:
+        """The fields as (name, value) pairs.
+
+        Never changed in place, for other messages may share it: changes put another list in its place.
         """
-        self.raw = list(raw)
+        raw = self._raw
+        if raw is None:
+            known = self.known
+            raw = self._raw = known.fields(self._length, self.date) if known is not None else []
+        return raw
+
+    @raw.setter
+    def raw(self, fields: Sequence[Field]) -> None:
+        self._raw = fields
+        self.known = None
 
     def get(self, name: str) -> str | None:
         """Return the first value of `name` as text, or `None`."""
@@ -108,13 +171,13 @@ class Headers:
 
         Raises `HeaderError` for what would change the message's framing.
         """
-        self.raw.append(_encode_field(name, value))
+        self.raw = [*self.raw, _encode_field(name, value)]
 
     def set(self, name: str, value: str) -> None:
         """Replace every field of that name by one. Raises `HeaderError` as `add` does."""
         pair = _encode_field(name, value)
         self.remove(name)
-        self.raw.append(pair)
+        self.raw = [*self.raw, pair]
 
     def remove(self, *names: str) -> None:
         """Drop every field with one of these names, and those whose name differs by `_` for `-`.
@@ -122,7 +185,9 @@ class Headers:
         Many servers take these for the same.
         """
         unwanted = _twins(names)
-        self.raw = [pair for pair in self.raw if not unwanted[pair[0]]]
+        kept = [pair for pair in self.raw if not unwanted[pair[0]]]
+        if len(kept) != len(self.raw):
+            self.raw = kept
 
     def copy(self) -> "Headers":
         """An independent copy."""
@@ -230,3 +295,12 @@ class Response:
     headers: Headers = field(default_factory=Headers)
     body: Body = field(default_factory=Body)
     reason: str | None = None
+
+    @property
+    def known(self) -> KnownHead | None:
+        """The head that this response came with and still has, if one like it was received before.
+
+        Its body may be another one than came. `headers.date` is the value of `Date`.
+        """
+        known = self.headers.known
+        return known if known is not None and known.status == self.status and self.reason is None else None

@@ -87,7 +87,7 @@ class ClientDescription:
 def keep_for_mcp(request: Request) -> None:
     """Remove what an MCP server has no use for: cookies of others on this host, and earlier `Via` fields."""
     request.headers.remove("Cookie", "Via")
-    request.headers.raw.append(_VIA[request.version])
+    request.headers.raw = [*request.headers.raw, _VIA[request.version]]
 
 
 def _kind(name: bytes) -> int:

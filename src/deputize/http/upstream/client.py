@@ -2,18 +2,44 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable, Coroutine
 from functools import partial
+from typing import Protocol
 
 from deputize.http.connections import Ticker
 from deputize.http.heads import request_head
-from deputize.http.messages import Request, Response
+from deputize.http.messages import Body, Request, Response
 from deputize.http.tls import client_context
 from deputize.http.upstream.errors import ConnectFailed, ConnectionClosed
+from deputize.http.upstream.known_heads import KnownHeads
 from deputize.http.upstream.limits import Deadlines, PoolLimits
-from deputize.http.upstream.pool import Pool
+from deputize.http.upstream.pool import Answered, Pool, UpstreamConnection
 from deputize.kernel.uris import Origin
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+
+class Sending(Protocol):
+    """A request under way."""
+
+    def give_up(self) -> None:
+        """Note that nobody waits for the answer any longer.
+
+        Ends the exchange, unless it is over; an answer that has come is closed. `answered` is not called.
+        """
+        ...
+
+
+class Outgoing:
+    """What requests that go to the same place in the same way have in common."""
+
+    __slots__ = ("method", "origin", "repeatable")
+
+    def __init__(self, origin: Origin, method: str, *, repeatable: bool = False) -> None:
+        """`repeatable` says of other than idempotent methods, too, that a request may be sent twice."""
+        self.origin = origin
+        self.method = method
+        self.repeatable = repeatable or method in _IDEMPOTENT
 
 
 class Upstream:
@@ -33,8 +59,35 @@ class Upstream:
         self._limits = limits or PoolLimits()
         self._deadlines = deadlines or Deadlines()
         self._tls = ssl_context
+        self._known_heads = KnownHeads(self._limits.head_bytes)
         self._pools: dict[Origin, Pool] = {}
         self._ticker: Ticker | None = None
+
+    def begin(
+        self, outgoing: Outgoing, head: bytes, body: bytes, deadlines: Deadlines | None, answered: Answered
+    ) -> Sending | None:
+        """Send a request at once on a connection that is at hand, and call `answered` once with what comes.
+
+        `head` is complete, as `heads.request_head` makes it. `answered` gets the answer when its head is
+        complete, and closes its body, or the `UpstreamError`; it must not raise, and is not called before
+        this has returned. Repeats a request as `send` does.
+
+        Returns `None` without having sent anything when no connection is at hand: `send` waits for one.
+        """
+        pool = self._pools.get(outgoing.origin)
+        connection = None if pool is None else pool.take()
+        if connection is None:
+            return None
+        deadlines = deadlines or self._deadlines
+        if not outgoing.repeatable:
+            return connection.exchange(outgoing.method, head, body, deadlines, answered)
+        sending = _SendingTwice(
+            (outgoing.method, head, body, deadlines),
+            partial(self._acquire, outgoing.origin, deadlines),
+            answered,
+        )
+        sending.start(connection)
+        return sending
 
     async def send(self, request: Request, *, deadlines: Deadlines | None = None) -> Response:
         """Send `request` to its `origin` and return the answer once its head is complete; the caller closes
@@ -49,26 +102,24 @@ class Upstream:
         if request.origin is None:
             raise ConnectFailed("the request does not say where it goes")
         pool = self._pool(request.origin)
+        outgoing = Outgoing(request.origin, request.method, repeatable=request.repeatable)
         head = request_head(request, pool.authority)
+        content = request.body.buffered
+        body = request.body if content is None else content
         deadlines = deadlines or self._deadlines
-        connection = pool.take() or await self._pool(request.origin).acquire(deadlines.connect)
-        is_last_attempt = not (
-            connection.was_used
-            and (request.repeatable or request.method in _IDEMPOTENT)
-            and request.body.buffered is not None
-        )
+        connection = pool.take() or await self._acquire(request.origin, deadlines)
+        may_repeat = connection.was_used and outgoing.repeatable and content is not None
         while True:
-            waiter = connection.exchange(head, request, deadlines)
             try:
-                return await waiter
-            except BaseException as error:
-                await connection.give_up(waiter)
-                if is_last_attempt or not isinstance(error, ConnectionClosed):
+                return await _exchange(connection, request.method, head, body, deadlines)
+            except ConnectionClosed:
+                if not may_repeat:
                     raise
-            finally:
-                del waiter  # a failure's traceback leads to this frame, and the future holds the failure
-            is_last_attempt = True
-            connection = await self._pool(request.origin).acquire(deadlines.connect)
+            may_repeat = False
+            connection = await self._acquire(request.origin, deadlines)
+
+    async def _acquire(self, origin: Origin, deadlines: Deadlines) -> UpstreamConnection:
+        return await self._pool(origin).acquire(deadlines.connect)
 
     def _pool(self, origin: Origin) -> Pool:
         """Return the pool of `origin`, a new one if there is none.
@@ -85,7 +136,9 @@ class Upstream:
         if self._ticker is None:
             self._ticker = Ticker(loop, self._limits.tick_seconds, self._tick)
         self._ticker.start()
-        pool = self._pools[origin] = Pool(loop, origin, self._limits, tls, partial(self._close_pool, origin))
+        pool = self._pools[origin] = Pool(
+            loop, origin, self._limits, tls, self._known_heads, partial(self._close_pool, origin)
+        )
         return pool
 
     def _close_pool(self, origin: Origin) -> None:
@@ -106,3 +159,72 @@ class Upstream:
         if self._ticker is not None:
             self._ticker.stop()
         await asyncio.sleep(0)
+
+
+async def _exchange(
+    connection: UpstreamConnection, method: str, head: bytes, body: Body | bytes, deadlines: Deadlines
+) -> Response:
+    """Carry out one exchange and wait for its answer."""
+    waiter: asyncio.Future[Response] = connection.loop.create_future()
+    sending = connection.exchange(method, head, body, deadlines, partial(_settle, waiter))
+    try:
+        return await waiter
+    except (asyncio.CancelledError, GeneratorExit):
+        sending.give_up()
+        raise
+    finally:
+        del waiter  # a failure's traceback leads to this frame, and the future holds the failure
+
+
+def _settle(waiter: asyncio.Future[Response], outcome: Response | Exception) -> None:
+    """Wake the task that waits, unless it is being cancelled: that gives up what has come."""
+    if waiter.done():
+        return
+    if isinstance(outcome, Exception):
+        waiter.set_exception(outcome)
+    else:
+        waiter.set_result(outcome)
+
+
+class _SendingTwice:
+    """Sends a request a second time when the connection it was sent on turns out to be closed."""
+
+    __slots__ = ("_acquire", "_answered", "_request", "_sending", "_task")
+
+    def __init__(
+        self,
+        request: tuple[str, bytes, bytes, Deadlines],
+        acquire: Callable[[], Coroutine[None, None, UpstreamConnection]],
+        answered: Answered,
+    ) -> None:
+        """Prepare to send `request`: method, head, body and deadlines."""
+        self._request = request
+        self._acquire = acquire
+        self._answered = answered
+        self._sending: Sending | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, connection: UpstreamConnection) -> None:
+        """Send the request for the first time."""
+        self._sending = connection.exchange(*self._request, self._take)
+
+    def _take(self, outcome: Response | Exception) -> None:
+        if isinstance(outcome, ConnectionClosed):
+            self._task = asyncio.get_running_loop().create_task(self._repeat())
+        else:
+            self._answered(outcome)
+
+    async def _repeat(self) -> None:
+        try:
+            connection = await self._acquire()
+        except Exception as error:  # noqa: BLE001 - whoever waits for the answer gets it, whatever it is
+            self._answered(error)
+        else:
+            self._sending = connection.exchange(*self._request, self._answered)
+
+    def give_up(self) -> None:
+        """End what is under way."""
+        if self._task is not None:
+            self._task.cancel()
+        if self._sending is not None:
+            self._sending.give_up()

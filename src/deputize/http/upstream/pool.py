@@ -6,10 +6,11 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
+from typing import TypeAlias
 
 from deputize.http.connections import LOW_WATER, Silence, WriteFlow, keep_alive
 from deputize.http.heads import LAST_CHUNK, chunk
-from deputize.http.messages import Body, BodyBroken, Request, Response
+from deputize.http.messages import Body, BodyBroken, Response
 from deputize.http.sse import is_event_stream
 from deputize.http.upstream.errors import (
     ConnectFailed,
@@ -20,9 +21,13 @@ from deputize.http.upstream.errors import (
     UpstreamProtocolError,
     UpstreamTimeout,
 )
+from deputize.http.upstream.known_heads import KnownHeads
 from deputize.http.upstream.limits import BODY_RATE, Deadlines, PoolLimits
 from deputize.http.upstream.response_reader import ResponseReader
 from deputize.kernel.uris import Origin
+
+Answered: TypeAlias = Callable[[Response | Exception], None]
+"""Takes what comes of a request: the answer, with its head complete, or why there is none."""
 
 PROBATION_SECONDS = 0.005
 """Seconds for which a released connection is watched before the next request gets it.
@@ -35,6 +40,7 @@ class UpstreamConnection(WriteFlow):
     """Carries one exchange at a time, and returns to its pool by itself when an answer is complete."""
 
     __slots__ = (
+        "_answered",
         "_body_silence",
         "_deadlines",
         "_exchanges",
@@ -47,7 +53,6 @@ class UpstreamConnection(WriteFlow):
         "_received",
         "_sent",
         "_silence",
-        "_waiter",
         "is_busy",
         "was_used",
     )
@@ -56,13 +61,14 @@ class UpstreamConnection(WriteFlow):
         """Make a connection that will belong to `pool` once it is open."""
         super().__init__(pool.loop)
         self._pool = pool
-        self._reader = ResponseReader(self.loop, pool.limits.head_bytes, self._regulate, self.abort)
-        self._waiter: asyncio.Future[Response] | None = None
+        self._reader = ResponseReader(
+            self.loop, pool.limits.head_bytes, self._regulate, self.abort, pool.known_heads
+        )
+        self._answered: Answered | None = None
         self._pumping: asyncio.Task[None] | None = None
         self._deadlines = Deadlines()
         self._lasting = False
         self._exchanges = 0
-        self._poll = select.poll()
         self._reading = True
         self._received = 0
         self._sent = 0
@@ -78,35 +84,37 @@ class UpstreamConnection(WriteFlow):
         Asks the kernel, because the event loop may not have looked yet: what is sent to an upstream that has
         closed is lost.
         """
-        return not (self.transport.is_closing() or self._poll.poll(0))
+        return not (self.transport.is_closing() or self._poll(0))
 
-    def exchange(self, head: bytes, request: Request, deadlines: Deadlines) -> asyncio.Future[Response]:
-        """Send `request`, whose head is `head`, and return the future of its answer.
+    def exchange(
+        self, method: str, head: bytes, body: Body | bytes, deadlines: Deadlines, answered: Answered
+    ) -> "SendingOnConnection":
+        """Send a request with `method`, `head` and `body`, and call `answered` once with what comes of it.
 
-        The future ends when the answer's head is complete, or with an `UpstreamError`. A caller that stops
-        waiting for it calls `give_up`.
+        That is the answer when its head is complete, or the `UpstreamError`, or what reading `body` raised.
+        `answered` must not raise; it is not called before this has returned.
         """
         self.is_busy = True
         self._exchanges += 1
         self._lasting = False
         self._deadlines = deadlines
         self._received = 0
-        self._reader.expect(request.method)
-        self._waiter = waiter = self.loop.create_future()
-        content = request.body.buffered
-        if content is None:
-            self.transport.write(head)
-            self._pumping = self.loop.create_task(self._pump(request.body))
+        self._reader.expect(method)
+        self._answered = answered
+        if isinstance(body, bytes):
+            self.transport.write(head + body if body else head)
         else:
-            self.transport.write(head + content if content else head)
-        return waiter
+            self.transport.write(head)
+            self._pumping = self.loop.create_task(self._pump(body))
+        return SendingOnConnection(self, self._exchanges)
 
-    async def give_up(self, waiter: asyncio.Future[Response]) -> None:
-        """End the exchange of `waiter`, unless it is over: another one may be under way."""
-        if self._waiter is waiter:
+    def give_up(self, exchange: int) -> None:
+        """End that exchange, unless it is over: another one may be under way. `answered` is not called."""
+        if self._exchanges == exchange and self.is_busy:
+            self._answered = None
+            if self._reader.body is not None:
+                self._reader.body.close()
             self.abort()
-        elif not waiter.cancelled() and waiter.exception() is None:
-            await waiter.result().body.aclose()
 
     async def _pump(self, body: Body) -> None:
         """Send the body while the answer may be coming already; a body that breaks ends the exchange."""
@@ -137,7 +145,9 @@ class UpstreamConnection(WriteFlow):
         super().connection_made(transport)
         self._pool.connections.add(self)
         connected = transport.get_extra_info("socket")
-        self._poll.register(connected.fileno(), select.POLLIN)
+        poll = select.poll()
+        poll.register(connected.fileno(), select.POLLIN)
+        self._poll = poll.poll
         keep_alive(connected)
         size = self._pool.limits.socket_buffer_bytes
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
@@ -151,23 +161,20 @@ class UpstreamConnection(WriteFlow):
             return
         reader = self._reader
         try:
-            reader.feed(data)
-        except UpstreamProtocolError as error:
+            response = reader.feed(data)
+            if response is not None and reader.body is not None and is_event_stream(response.headers):
+                self._lasting = True
+                self._pool.begin_stream(self)
+        except (UpstreamProtocolError, StreamsExhausted) as error:
             self._end(error)
             return
-        response = reader.take()
-        if response is not None and self._waiter is not None:
-            try:
-                if reader.body is not None and is_event_stream(response.headers):
-                    self._lasting = True
-                    self._pool.begin_stream(self)
-                waiter, self._waiter = self._waiter, None
-                if not waiter.done():
-                    waiter.set_result(response)
-            except StreamsExhausted as error:
-                self._end(error)
+        answered = self._answered
+        if response is not None:
+            self._answered = None
         if reader.complete:
             self._release()
+        if response is not None and answered is not None:
+            answered(response)  # last, for it may begin the next exchange here
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what the upstream left unfinished."""
@@ -196,16 +203,17 @@ class UpstreamConnection(WriteFlow):
         ):
             self.abort()
         else:
-            self._regulate()
+            if not self._reading:
+                self._regulate()
             self.is_busy = False
             self._pool.release(self)
 
     def _end(self, error: Exception) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_exception(error)
+        answered, self._answered = self._answered, None
         self._reader.fail(error)
         self.abort()
+        if answered is not None:
+            answered(error)
 
     def abort(self) -> None:
         """Close now, whatever is in progress."""
@@ -257,6 +265,21 @@ class UpstreamConnection(WriteFlow):
         return self._deadlines.stream if self._lasting else self._deadlines.idle
 
 
+class SendingOnConnection:
+    """One exchange on a connection, which may carry others before and after it."""
+
+    __slots__ = ("_connection", "_exchange")
+
+    def __init__(self, connection: UpstreamConnection, exchange: int) -> None:
+        """`exchange` is its number on that connection."""
+        self._connection = connection
+        self._exchange = exchange
+
+    def give_up(self) -> None:
+        """End the exchange, unless it is over; an answer that has come is closed."""
+        self._connection.give_up(self._exchange)
+
+
 class Pool:
     """The connections to one origin.
 
@@ -276,6 +299,7 @@ class Pool:
         "_waiting",
         "authority",
         "connections",
+        "known_heads",
         "limits",
         "loop",
     )
@@ -286,11 +310,13 @@ class Pool:
         origin: Origin,
         limits: PoolLimits,
         tls: ssl.SSLContext | None,
+        known_heads: KnownHeads,
         emptied: Callable[[], None],
     ) -> None:
         """Start without a connection. `emptied` is called when the last one is gone and nobody waits."""
         self.loop = loop
         self.limits = limits
+        self.known_heads = known_heads
         self.authority = origin.authority
         self.connections: set[UpstreamConnection] = set()
         self._origin = origin

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import httptools
 
-from deputize.http.heads import FRAMING, Field, has_no_body, without_named
-from deputize.http.messages import Body, Headers, Response, known_names
+from deputize.http.heads import FRAMING, has_no_body, without_named
+from deputize.http.messages import Body, Field, Headers, Response, known_names
 from deputize.http.received_body import ReceivedBody, nothing
 from deputize.http.upstream.errors import UpstreamProtocolError
+from deputize.http.upstream.known_heads import KnownHeads
 
 _FRAMING = known_names(FRAMING)
 _NO_BODY_YET = Body()
@@ -21,9 +22,9 @@ _NO_PARSER = httptools.HttpResponseParser(object())
 class ResponseReader:
     """Parses the answers on one connection, one request after the other.
 
-    After a `feed`, `response` is the answer when its head is complete. Its body is at hand if that same
-    `feed` completed it, and otherwise a stream, which is `body` until it is complete. `reusable` says whether
-    another request may follow.
+    `feed` returns the answer when its head is complete. Its body is at hand if that same `feed` completed it,
+    and otherwise a stream, which is `body` until it is complete. `reusable` says whether another request may
+    follow.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class ResponseReader:
         "_head",
         "_headers",
         "_interim",
+        "_known",
         "_last",
         "_limit",
         "_loop",
@@ -40,11 +42,12 @@ class ResponseReader:
         "_on_flow",
         "_on_given_up",
         "_parser",
+        "_plain",
+        "_received",
         "_trailers_size",
         "_until_close",
         "body",
         "complete",
-        "response",
         "reusable",
     )
 
@@ -54,9 +57,14 @@ class ResponseReader:
         head_bytes: int,
         on_flow: Callable[[], None],
         on_given_up: Callable[[], None],
+        known: KnownHeads | None = None,
     ) -> None:
-        """Call `on_flow` when `full` of the open body changes, `on_given_up` when its reader closes early."""
+        """Call `on_flow` when `full` of the open body changes, `on_given_up` when its reader closes early.
+
+        Answers whose heads are in `known` are not parsed, and those that are parsed are added to it.
+        """
         self._loop = loop
+        self._known = known
         self._limit = head_bytes
         self._on_flow = on_flow
         self._on_given_up = on_given_up
@@ -67,7 +75,6 @@ class ResponseReader:
         self.reusable = True
         self.complete = True
         self.body: ReceivedBody | None = None
-        self.response: Response | None = None
         self.expect("GET")
 
     def expect(self, method: str) -> None:
@@ -78,12 +85,21 @@ class ResponseReader:
         self._chunked = False
         self._last = b""
         self._fed = 0
+        self._plain = False
+        self._received = 0
         self._trailers_size = 0
-        self.response = None
         self.complete = False
 
-    def feed(self, data: bytes) -> None:
-        """Parse the next bytes. Raises `UpstreamProtocolError`."""
+    def feed(self, data: bytes) -> Response | None:
+        """Take the next bytes, and return the answer if these complete its head.
+
+        Raises `UpstreamProtocolError`.
+        """
+        known = self._known if self._fed == 0 and self._method != "HEAD" and not self.complete else None
+        if known is not None and (recognised := known.recognise(data)) is not None:
+            self.complete = self.reusable = True
+            self._head = _TAKEN
+            return recognised
         self._fed += len(data)
         try:
             self._parser.feed_data(data)
@@ -101,21 +117,18 @@ class ResponseReader:
         head = self._head
         if head is None:
             self._check_size(self._fed)
-        elif self.response is None and head is not _TAKEN:
-            if self.complete:
-                chunks = self._chunks
-                head.body = Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
-            else:
-                self._open_body(head)
-            self.response = head
-
-    def take(self) -> Response | None:
-        """Return the answer and forget it, so that one that gets lost is noticed."""
-        response = self.response
-        if response is not None:
-            self.response = None
-            self._head = _TAKEN
-        return response
+            return None
+        if head is _TAKEN:
+            return None
+        if known is not None and self._plain:
+            known.remember(data, head.status, list(head.headers.raw), self._received)
+        if self.complete:
+            chunks = self._chunks
+            head.body = Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        else:
+            self._open_body(head)
+        self._head = _TAKEN  # so that an answer that gets lost is noticed
+        return head
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:
@@ -193,6 +206,7 @@ class ResponseReader:
         kept, framed = self._sort_out()
         self._until_close = not framed and not has_no_body(self._method, status)
         self.reusable = not self._until_close and self._parser.should_keep_alive()
+        self._plain = self._plain and self.reusable and not self._chunked
         self._head = Response(status, Headers(kept), _NO_BODY_YET)
         self._headers = []
         if self._method == "HEAD":
@@ -208,6 +222,7 @@ class ResponseReader:
         kept: list[Field] = []
         options: list[bytes] = []
         framed = False
+        self._received = len(self._headers)
         for pair in self._headers:
             name = _FRAMING[pair[0]]
             if not name:
@@ -221,6 +236,7 @@ class ResponseReader:
                 if pair[1].lower() != b"chunked":
                     raise UpstreamProtocolError("a transfer coding other than chunked")
                 framed = self._chunked = True
+        self._plain = all(option.lower() == b"keep-alive" for option in options)
         return (without_named(kept, options) if options else kept), framed
 
     def on_chunk_header(self) -> None:
