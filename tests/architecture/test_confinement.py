@@ -12,8 +12,6 @@ CONFINED = {
     "cryptography": ("jose", "secrets", "http/tls.py", "cli"),
     "sqlalchemy": ("authority/storage",),
     "alembic": ("authority/storage",),
-    "starlette": ("authority",),
-    "uvicorn": ("authority",),
     "jinja2": ("authority/signon", "authority/console"),
     "nh3": ("authority/signon",),
     "argon2": ("authority",),
@@ -24,7 +22,10 @@ CONFINED = {
     "click": ("cli",),
     "rich": ("cli",),
 }
-NEVER = {"mcp", "mcp_types", "httpx", "httpx2", "requests", "aiohttp", "pickle", "marshal", "shelve"}
+NEVER = {
+    "mcp", "mcp_types", "httpx", "httpx2", "requests", "aiohttp", "starlette", "uvicorn",
+    "pickle", "marshal", "shelve",
+}  # fmt: skip
 PURE = ("kernel", "oauth", "mcp", "expressions")
 IMPURE = {"asyncio", "socket", "ssl", "sqlite3", "subprocess", "secrets", "random", "time", "threading", "os"}
 IMPURE_ALLOWED = {("kernel/clock.py", "time"), ("kernel/ids.py", "secrets")}

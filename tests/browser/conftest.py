@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
-from deputize.authority.serve import ServeOptions, server_configuration
+from deputize.authority.serve import ServeOptions, listen
 from support.authority import RunningAuthority, running_authority
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
@@ -56,21 +55,20 @@ def served_authority(tmp_path) -> Iterator[RunningAuthority]:
     thread.start()
     assert ready.wait(10)
     yield box["authority"]
-    box["server"].should_exit = True
+    box["loop"].call_soon_threadsafe(box["stop"].set)
     thread.join(10)
 
 
 async def _serve(folder: Path, box: dict[str, Any], ready: threading.Event) -> None:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        host, port = bound.getsockname()
-        async with running_authority(folder, f"http://localhost:{port}") as authority:
-            box["authority"] = authority
-            box["server"] = uvicorn.Server(
-                server_configuration(authority.app, ServeOptions(host, port, authority.base_url))
-            )
-            ready.set()
-            await box["server"].serve([bound])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    async with running_authority(folder, f"http://localhost:{port}") as authority:
+        listener = await listen(authority.services, ServeOptions("127.0.0.1", port, authority.base_url))
+        box.update(authority=authority, loop=asyncio.get_running_loop(), stop=asyncio.Event())
+        ready.set()
+        await box["stop"].wait()
+        await listener.close()
 
 
 @pytest.fixture

@@ -20,8 +20,6 @@ main()
 OF_THE_AUTHORITY = {
     "sqlalchemy",
     "alembic",
-    "starlette",
-    "uvicorn",
     "argon2",
     "jinja2",
     "nh3",
@@ -29,7 +27,8 @@ OF_THE_AUTHORITY = {
     "deputize.authority",
     "deputize.oauth.lineage",
 }
-FOR_TESTS = {"mcp_types", "mcp", "httpx2", "rich"}
+FOR_TESTS = {"mcp_types", "mcp", "httpx2", "rich", "starlette", "uvicorn"}
+"""Also what the sample servers run on."""
 
 
 def modules_of(arguments, ready):

@@ -18,7 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from deputize.authority.app import create_app
+from deputize.authority.app import Authority
 from deputize.authority.directory.changes import new_environment
 from deputize.authority.directory.service import open_directory
 from deputize.authority.passwords import Passwords
@@ -219,7 +219,7 @@ class Lives(RuleBasedStateMachine):
             base_url="http://authority.test",
             refresh_token_values=RefreshTokenValues(self.store.server_keys),
         )
-        app = create_app(self.services)
+        app = Authority(self.services)
         self.authority = RunningAuthority(
             app, self.store, clock, None, self.services, "http://authority.test", Path(folder)
         )

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -14,15 +15,18 @@ from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx2
 from argon2 import PasswordHasher
-from starlette.types import ASGIApp
 
-from deputize.authority.app import create_app
+from deputize.authority.app import Authority
 from deputize.authority.audit import open_audit
+from deputize.authority.endpoint import MAX_BODY_SIZE
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.storage import EnvironmentRow, Put, Store, open_store
+from deputize.http.exchange import Ending, Exchange, Handler, Peer
+from deputize.http.messages import Body, Headers, Request
 from deputize.kernel import ids
+from deputize.kernel.uris import UriError, parse_target
 from deputize.oauth.grants.authorization_code import challenge_of
 from deputize.oauth.records.directory import Agent, Agreement, Directory, Environment
 from support import agent_delegation as use_case
@@ -72,10 +76,31 @@ class HeldDirectory:
 
 
 @dataclass
+class HandOver(httpx2.AsyncBaseTransport):
+    """Hands requests to a handler as the listener does, but in this process, from whatever address."""
+
+    handler: Handler
+    address: str = "127.0.0.1"
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            target = parse_target(request.url.raw_path)
+        except UriError:
+            return httpx2.Response(400)
+        sent = Request(request.method, target, Headers(request.headers.raw), Body(await request.aread()))
+        exchange = Exchange(sent, Peer(self.address, 1024, "127.0.0.1", 80), "", time.monotonic())
+        answer = await self.handler.handle(exchange)
+        content = await answer.body.read(MAX_BODY_SIZE)
+        for each in exchange.endings:
+            each(Ending(answer, len(content), complete=True, finished=time.monotonic()))
+        return httpx2.Response(answer.status, headers=answer.headers.raw, content=content)
+
+
+@dataclass
 class RunningAuthority:
     """The application with its store, clock and audit records."""
 
-    app: ASGIApp
+    app: Authority
     store: Store
     clock: TurnableClock
     directory: HeldDirectory
@@ -98,8 +123,7 @@ class RunningAuthority:
         return f"{self.base_url}{self.path}/as"
 
     def client(self, address: str = "127.0.0.1") -> httpx2.AsyncClient:
-        transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False, client=(address, 1024))
-        return httpx2.AsyncClient(transport=transport, base_url=self.base_url)
+        return httpx2.AsyncClient(transport=HandOver(self.app, address), base_url=self.base_url)
 
     async def set_user_enabled(self, *, enabled: bool) -> None:
         rows = self.store.directory_rows
@@ -148,7 +172,7 @@ async def running_authority(
             audit_file=audit,
         )
         audit_file = folder / "audit" / "authority.audit.json"
-        yield RunningAuthority(create_app(services), store, clock, directory, services, base_url, audit_file)
+        yield RunningAuthority(Authority(services), store, clock, directory, services, base_url, audit_file)
         passwords.close()
 
 

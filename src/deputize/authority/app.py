@@ -1,122 +1,176 @@
-"""The authority as an ASGI application: endpoints of its environments, health, the files that pages load."""
+"""The authority as a handler: endpoints of its environments, health, the files that pages load."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from typing import Final, NamedTuple, TypeAlias
 
 import structlog
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Match, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deputize.authority.endpoint import Endpoint, EndpointCall, json_response
+from deputize.authority.audit import SOURCE
+from deputize.authority.callers import Network, read_source
+from deputize.authority.dead_ends import turn_away
+from deputize.authority.endpoint import Endpoint, EndpointCall, Fields, json_response
 from deputize.authority.endpoints import ENDPOINTS
-from deputize.authority.guard import CORRELATION_ID, Guard, Network, turn_away
 from deputize.authority.services import Services
 from deputize.authority.signon.pages import ASSETS, ASSETS_PATH, asset
+from deputize.authority.storage import StorageUnavailable
+from deputize.http.exchange import Ending, Exchange
+from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Response
 from deputize.kernel.digests import digest
+from deputize.kernel.errors import describe_failure
 from deputize.oauth.errors import OAuthError
+from deputize.oauth.records.directory import Directory, Environment
 
-_ANY_ORIGIN = {"Access-Control-Allow-Origin": "*"}
-_PREFLIGHT = {
-    **_ANY_ORIGIN,
-    "Access-Control-Allow-Methods": "GET",
-    "Access-Control-Allow-Headers": "*",
-    "Access-Control-Max-Age": "86400",
-}
+Path: TypeAlias = str | tuple[str]
+"""A whole path; in a tuple that of a parent, for whatever one segment follows it."""
+Answer: TypeAlias = Callable[[Exchange, str], Awaitable[Response]]
+"""Answers a request, given what follows the parent in its path; empty without one."""
+
+
+class Served(NamedTuple):
+    """What is at a path, and for which methods."""
+
+    methods: frozenset[str]
+    answer: Answer
+
+
+_ANY_ORIGIN: Final = (b"Access-Control-Allow-Origin", b"*")
+_PREFLIGHT: Final[Fields] = (
+    _ANY_ORIGIN,
+    (b"Access-Control-Allow-Methods", b"GET"),
+    (b"Access-Control-Allow-Headers", b"*"),
+    (b"Access-Control-Max-Age", b"86400"),
+)
+_NO_SNIFFING: Final = (b"X-Content-Type-Options", b"nosniff")
+_HTTPS_ONLY: Final = (b"Strict-Transport-Security", b"max-age=31536000")
+_RETRY_LATER: Final[Fields] = ((b"Retry-After", b"5"),)
+_FOR_EVER: Final = (b"Cache-Control", b"public, max-age=31536000, immutable")
+_READ: Final = frozenset({"GET", "HEAD"})
 _log = structlog.get_logger("deputize.authority")
 
 
-def create_app(services: Services, trusted_proxies: Sequence[Network] = ()) -> ASGIApp:
-    """Make the application; what `trusted_proxies` say about a client's address is believed."""
-    routes = [
-        Route(
-            path,
-            partial(answer_endpoint, endpoint, services),
-            methods=[*endpoint.methods, "OPTIONS"] if endpoint.cross_origin else [*endpoint.methods],
-        )
-        for endpoint in ENDPOINTS
-        for path in endpoint.paths
-    ]
-    routes += [
-        Route("/health/live", answer_live),
-        Route("/health/ready", partial(answer_ready, services)),
-        Route(ASSETS_PATH + "/{name}", answer_asset),
-    ]
+class Authority:
+    """Answers what a listener hands over, with one log line a request, which is without the query."""
 
-    async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        # Starlette's application does this too, in layers that each wrap receiving and sending: `Guard` does
-        # what we need of them.
-        request = Request(scope, receive)
+    def __init__(self, services: Services, trusted_proxies: Sequence[Network] = ()) -> None:
+        """What `trusted_proxies` say about a client's address is believed."""
+        self._services = services
+        self._trusted_proxies = trusted_proxies
+        self._always = [_NO_SNIFFING, _HTTPS_ONLY] if services.secure else [_NO_SNIFFING]
+        self._directory: Directory | None = None
+        self._served: dict[Path, Served] = {}
+
+    async def handle(self, exchange: Exchange) -> Response:
+        """Answer the exchange, whatever fails.
+
+        Raises only what the listener has a status for: a body that is too long, too slow or broken off.
+        """
+        request, correlation_id = exchange.request, self._services.new_id()
+        exchange.transaction_id = correlation_id
+        SOURCE.set(read_source(exchange, self._trusted_proxies))
+        exchange.endings.append(partial(_log_request, exchange))
         try:
-            response = await find_route(routes, scope)(request)
-        except HTTPException as error:
-            response = turn_away(
-                request, error.status_code, error.detail, scope[CORRELATION_ID], error.headers
-            )
-        if services.audit_file is not None:
-            await services.audit_file.written()
-        await response(scope, receive, send)
+            response = await self._dispatch(exchange)
+        except (BodyTooLarge, BodyBroken):
+            raise
+        except StorageUnavailable as error:
+            _log.error("the store does not answer", error=str(error), correlation_id=correlation_id)
+            description = f"The server cannot answer now; try again later (Correlation ID: {correlation_id})"
+            response = turn_away(request, 503, description, correlation_id, _RETRY_LATER)
+        except Exception as error:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the cause
+            _log.error("request failed", correlation_id=correlation_id, **describe_failure(error))
+            description = f"The log says more (Correlation ID: {correlation_id})"
+            response = turn_away(request, 500, description, correlation_id)
+        response.headers.raw += self._always
+        return response
 
-    return Guard(dispatch, services.new_id, secure=services.secure, trusted_proxies=trusted_proxies)
+    def _dispatch(self, exchange: Exchange) -> Awaitable[Response]:
+        """Have what is at the path answer."""
+        directory, path, tail = self._services.directory.current, exchange.request.target.path, ""
+        if directory is not self._directory:
+            self._directory, self._served = directory, self._lay_out(directory)
+        found = self._served.get(path)
+        if found is None:
+            parent, _, tail = path.rpartition("/")
+            found = self._served.get((parent,)) if tail else None
+        if found is None:
+            return _turn_away(exchange, 404, "There is no such environment or endpoint")
+        if exchange.request.method not in found.methods:
+            allowed = ", ".join(sorted(found.methods)).encode()
+            return _turn_away(exchange, 405, "The endpoint has another method", ((b"Allow", allowed),))
+        return found.answer(exchange, tail)
+
+    def _lay_out(self, directory: Directory) -> dict[Path, Served]:
+        """Return what is at each path while `directory` is the snapshot."""
+        served: dict[Path, Served] = {}
+        for environment in directory.environments.values():
+            for endpoint in ENDPOINTS:
+                methods = {*endpoint.methods}
+                if "GET" in methods:
+                    methods |= _READ
+                if endpoint.cross_origin:
+                    methods.add("OPTIONS")
+                found = Served(frozenset(methods), partial(self._answer_endpoint, endpoint, environment))
+                for template in endpoint.paths:
+                    path = template.replace("{environment}", environment.id)
+                    served[(path[:-1],) if path.endswith("/") else path] = found
+        served["/health/live"] = Served(_READ, _answer_live)
+        served["/health/ready"] = Served(_READ, self._answer_ready)
+        for name in ASSETS:
+            served[f"{ASSETS_PATH}/{name}"] = Served(_READ, partial(_answer_asset, name))
+        return served
+
+    async def _answer_endpoint(
+        self, endpoint: Endpoint, environment: Environment, exchange: Exchange, tail: str
+    ) -> Response:
+        """Answer at an endpoint of an environment, or refuse as the endpoint does."""
+        request, services = exchange.request, self._services
+        if request.method == "OPTIONS":
+            return Response(204, Headers(_PREFLIGHT))
+        call = EndpointCall(
+            request, services, environment, services.clock.now(), exchange.transaction_id, tail
+        )
+        try:
+            response = await endpoint.answer(call)
+        except OAuthError as error:
+            response = endpoint.refuse(call, error)
+        if endpoint.cross_origin:
+            response.headers.raw.append(_ANY_ORIGIN)
+        return response
+
+    async def _answer_ready(self, _exchange: Exchange, _tail: str) -> Response:
+        """Answer `/health/ready`: the store answers a read; 503 otherwise."""
+        try:
+            await self._services.store.sessions.find_session("", digest("health"))
+        except Exception as error:  # noqa: BLE001 - whatever the store raises, it is not ready
+            _log.error("store does not answer", error=type(error).__name__)
+            return json_response({"status": "store does not answer"}, 503)
+        return json_response({"status": "ready"})
 
 
-def find_route(routes: Sequence[Route], scope: Scope) -> Callable[[Request], Awaitable[Response]]:
-    """Return what answers at the path and method of `scope`. Raises `HTTPException` when nothing does."""
-    allowed: set[str] = set()
-    for route in routes:
-        match, found = route.matches(scope)
-        if match is Match.FULL:
-            scope.update(found)
-            return route.endpoint
-        if match is Match.PARTIAL:
-            allowed.update(route.methods or ())
-    if allowed:
-        raise HTTPException(405, headers={"Allow": ", ".join(sorted(allowed))})
-    raise HTTPException(404)
-
-
-async def answer_endpoint(endpoint: Endpoint, services: Services, request: Request) -> Response:
-    """Answer at an endpoint of an environment, or refuse as the endpoint does."""
-    if request.method == "OPTIONS":
-        return Response(status_code=204, headers=_PREFLIGHT)
-    environment = services.directory.current.environments.get(request.path_params["environment"])
-    if environment is None:
-        raise HTTPException(404, "There is no such environment")
-    call = EndpointCall(request, services, environment, services.clock.now(), request.scope[CORRELATION_ID])
-    try:
-        response = await endpoint.answer(call)
-    except OAuthError as error:
-        response = endpoint.refuse(call, error)
-    if endpoint.cross_origin:
-        response.headers.update(_ANY_ORIGIN)
-    return response
-
-
-async def answer_live(_request: Request) -> Response:
-    """Answer `GET /health/live`: the event loop turns."""
+async def _answer_live(_exchange: Exchange, _tail: str) -> Response:
+    """Answer `/health/live`: the event loop turns."""
     return json_response({"status": "live"})
 
 
-async def answer_ready(services: Services, _request: Request) -> Response:
-    """Answer `GET /health/ready`: the store answers a read; 503 otherwise."""
-    try:
-        await services.store.sessions.find_session("", digest("health"))
-    except Exception as error:  # noqa: BLE001 - whatever the store raises, it is not ready
-        _log.error("store does not answer", error=type(error).__name__)
-        return json_response({"status": "store does not answer"}, 503)
-    return json_response({"status": "ready"})
-
-
-async def answer_asset(request: Request) -> Response:
+async def _answer_asset(name: str, _exchange: Exchange, _tail: str) -> Response:
     """Answer with a file of the pages; its address changes with its content, so it is kept for ever."""
-    name = request.path_params["name"]
-    if name not in ASSETS:
-        raise HTTPException(404, "There is no such file")
     found = asset(name)
-    return Response(
-        found.content,
-        media_type=found.media_type,
-        headers={"Cache-Control": "public, max-age=31536000, immutable"},
+    kind = (b"Content-Type", found.media_type.encode())
+    return Response(200, Headers([kind, _FOR_EVER]), Body(found.content))
+
+
+async def _turn_away(exchange: Exchange, status: int, description: str, fields: Fields = ()) -> Response:
+    return turn_away(exchange.request, status, description, exchange.transaction_id, fields)
+
+
+def _log_request(exchange: Exchange, ending: Ending) -> None:
+    request, response = exchange.request, ending.response
+    _log.info(
+        "request",
+        method=request.method,
+        path=request.target.path,
+        status=0 if response is None else response.status,
+        ms=round((ending.finished - exchange.started) * 1000, 1),
+        correlation_id=exchange.transaction_id,
     )

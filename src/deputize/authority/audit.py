@@ -59,7 +59,7 @@ class Source:
 
 _NOWHERE: Final = Source()
 SOURCE: ContextVar[Source] = ContextVar("deputize.source", default=_NOWHERE)
-"""The source of the request or command under way, set by `authority.guard`, so that every record names it."""
+"""The source of the request or command under way, set by `authority.app`, so that every record names it."""
 
 
 def _source() -> Source:
@@ -134,19 +134,17 @@ class AuditFile:
 
     def __init__(self, directory: Path) -> None:
         """Raise `AuditUnusable` when files cannot be written in `directory`."""
-        self._trail = Trail()
+        trail = Trail()
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._sink = JsonFileSink(directory, [TOPIC], 0o600, trail=self._trail)
+            self._sink = JsonFileSink(directory, [TOPIC], 0o600, trail=trail)
         except OSError as error:
             raise AuditUnusable(
                 f"cannot write audit files in {directory}: {error.strerror}; name another folder with --audit"
             ) from error
         self.publish = self._sink.taker(TOPIC)
-
-    async def written(self) -> None:
-        """Wait until every event so far is written, or has turned out not to be writable now."""
-        await self._trail.written()
+        self.hold = trail.hold
+        """Keeps what must not happen before the events of this turn are written; see `Trail.hold`."""
 
     async def close(self) -> None:
         """Write what waits, and close the file."""

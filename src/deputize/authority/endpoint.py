@@ -3,23 +3,29 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-
-from starlette.requests import Request
-from starlette.responses import Response
+from typing import Final, TypeAlias
 
 from deputize.authority.services import Services
+from deputize.http.heads import Field
+from deputize.http.messages import Body, Headers, Request, Response
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.errors import InvalidRequest, OAuthError
 from deputize.oauth.parameters import parse_parameters
 from deputize.oauth.records.directory import Environment
 
-NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+Fields: TypeAlias = tuple[Field, ...]
+"""Header fields of a response that are the same each time."""
+MAX_BODY_SIZE: Final = 64 * 1024
+"""Bytes; the longest legitimate forms hold two tokens."""
+NO_STORE: Final[Fields] = ((b"Cache-Control", b"no-store"), (b"Pragma", b"no-cache"))
 """RFC 6749 section 5.1."""
-_FORM = "application/x-www-form-urlencoded"
-_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_IS_JSON: Final = (b"Content-Type", b"application/json")
+_BASIC: Final = (b"WWW-Authenticate", b'Basic realm="token", charset="UTF-8"')
+_FORM: Final = "application/x-www-form-urlencoded"
+_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EndpointCall:
     """One request to one environment's endpoint."""
 
@@ -28,19 +34,27 @@ class EndpointCall:
     environment: Environment
     now: float
     correlation_id: str
+    tail: str = ""
+    """The last segment of the path, where the endpoint's own path ends with "/"."""
 
     def query(self) -> Mapping[str, str]:
         """Parse the query's parameters. Raises `OAuthError`."""
-        return parse_parameters(self.request.url.query)
+        return parse_parameters(self.request.target.query or "")
 
     async def form(self) -> Mapping[str, str]:
-        """Parse the form's parameters. Raises `OAuthError`."""
-        if self.request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
+        """Parse the form's parameters.
+
+        Raises `OAuthError`, and `BodyTooLarge` or `BodyBroken`, which the listener answers.
+        """
+        headers = self.request.headers
+        kinds = headers.get_all("content-type")
+        # Of two types, or of an encoded body, whatever is in front of this server may read another form.
+        if len(kinds) != 1 or not _is_form(kinds[0]) or "content-encoding" in headers:
             raise InvalidRequest(f"The request body must be {_FORM}")
-        return parse_parameters(await self.request.body())
+        return parse_parameters(await self.request.body.read(MAX_BODY_SIZE))
 
     async def parameters(self) -> Mapping[str, str]:
-        """Parse the parameters of a GET's query or a POST's form. Raises `OAuthError`."""
+        """Parse the parameters of a GET's query or a POST's form. Raises as `form` does."""
         return await self.form() if self.request.method == "POST" else self.query()
 
     def record(self, name: str, reason: str | None = None, **members: JsonValue) -> None:
@@ -48,12 +62,13 @@ class EndpointCall:
         self.services.record(name, self.environment.id, reason, **members)
 
 
-def json_response(
-    document: JsonObject, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Make `document` a response that nobody stores unless `headers` say otherwise."""
-    body = _JSON.encode(document).encode()
-    return Response(body, status, NO_STORE if headers is None else headers, "application/json")
+def _is_form(content_type: str) -> bool:
+    return content_type == _FORM or content_type.partition(";")[0].strip().lower() == _FORM
+
+
+def json_response(document: JsonObject, status: int = 200, fields: Fields = NO_STORE) -> Response:
+    """Make `document` a response that nobody stores unless `fields` say otherwise."""
+    return Response(status, Headers((_IS_JSON, *fields)), Body(_JSON.encode(document).encode()))
 
 
 def public_text(error: OAuthError, correlation_id: str) -> str:
@@ -71,10 +86,8 @@ def error_response(error: OAuthError, correlation_id: str) -> Response:
 
     A 401 names the way to authenticate (RFC 9110 section 15.5.2).
     """
-    headers = dict(NO_STORE)
-    if error.status == 401:
-        headers["WWW-Authenticate"] = 'Basic realm="token", charset="UTF-8"'
-    return json_response(error_document(error, correlation_id), error.status, headers)
+    fields = (*NO_STORE, _BASIC) if error.status == 401 else NO_STORE
+    return json_response(error_document(error, correlation_id), error.status, fields)
 
 
 def log_refusal(call: EndpointCall, error: OAuthError) -> None:
@@ -82,7 +95,7 @@ def log_refusal(call: EndpointCall, error: OAuthError) -> None:
     call.record(
         "request refused",
         error.detail,
-        endpoint=call.request.url.path.rpartition("/as/")[2],
+        endpoint=call.request.target.path.rpartition("/as/")[2],
         error=error.code,
     )
 
@@ -98,8 +111,12 @@ class Endpoint:
     """One feature of the authority's HTTP: where it is and what it does."""
 
     paths: tuple[str, ...]
-    """Templates of URL paths; `{environment}` is the environment's id."""
+    """URL paths, in which `{environment}` stands for the environment's id.
+
+    One that ends with "/" stands for every path with one more segment, which is `EndpointCall.tail`.
+    """
     methods: tuple[str, ...]
+    """GET includes HEAD."""
     answer: Callable[[EndpointCall], Awaitable[Response]]
     refuse: Callable[[EndpointCall, OAuthError], Response] = refuse_as_json
     """How an `OAuthError` that `answer` raises is shown."""

@@ -3,40 +3,45 @@
 import asyncio
 import contextlib
 import signal
-import socket
-from collections.abc import AsyncGenerator, Generator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import structlog
-import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from deputize.authority.app import create_app
+from deputize.authority.app import Authority
 from deputize.authority.audit import open_audit, operator
+from deputize.authority.callers import Network
 from deputize.authority.directory.service import open_directory
-from deputize.authority.guard import Network
+from deputize.authority.endpoint import MAX_BODY_SIZE
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.signon.steps import STEPS
 from deputize.authority.storage import Store, open_store
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
+from deputize.http.listener import Gate, Listener, ListenerLimits, Records, Unheard
+from deputize.http.listener import serve as serve_http
 from deputize.kernel import ids
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.families import load_families
+from deputize.kernel.uris import LOOPBACK_HOSTS, is_loopback_host, parse_origin
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
 
 MAX_CONNECTIONS = 4096
-BACKLOG = 2048
-KEEP_ALIVE_SECONDS = 30
-HEAD_SECONDS = 10.0
-MAX_HEAD_SIZE = 32 * 1024
+LIMITS = ListenerLimits(
+    request_line_bytes=8192,  # the address of a sign-on holds the authorization request
+    header_bytes=24 * 1024,  # with the cookies of several environments, or a token
+    body_bytes=MAX_BODY_SIZE,
+    body_idle_seconds=10.0,
+    body_seconds=10.0,
+    body_rate=MAX_BODY_SIZE,
+    keep_alive_seconds=30.0,
+)
 PURGE_SECONDS = 600.0
 STOP_SECONDS = 10
 FAMILIES = (GRANTS, CLIENT_AUTH_METHODS, STEPS, MAPPING_FUNCTIONS)
@@ -65,46 +70,66 @@ async def serve(database_url: str, options: ServeOptions, audit_directory: Path)
     Raises `ConfigurationError`, `StorageError`, `AuditUnusable` or `ListenFailed`.
     """
     load_families(FAMILIES)
-    with listen(options) as bound:
-        async with open_services(database_url, options, audit_directory) as services:
-            if not services.directory.current.environments:
-                _log.warning(
-                    "the database holds no environment",
-                    fix="load one: deputize apply FILE with the same --data",
-                )
-            app = create_app(services, options.trusted_proxies)
-            server = _Server(server_configuration(app, options))
-
-            def stop(number: int) -> None:
-                _log.info("authority stopping", requests=len(server.server_state.tasks))
-                server.handle_exit(number, None)
-
-            for number in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().add_signal_handler(number, stop, number)
-            spare_collector()
-            record = partial(
-                services.record,
-                environment=None,
-                base_url=options.base_url,
-                host=options.host,
-                port=options.port,
-                **operator(),
+    async with open_services(database_url, options, audit_directory) as services:
+        if not services.directory.current.environments:
+            _log.warning(
+                "the database holds no environment",
+                fix="load one: deputize apply FILE with the same --data",
             )
-            record("authority starts")
-            await server.serve(sockets=[bound])
-            record("authority stopped")
+        listener = await listen(services, options)
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        spare_collector()
+        record = partial(
+            services.record,
+            environment=None,
+            base_url=options.base_url,
+            host=options.host,
+            port=options.port,
+            **operator(),
+        )
+        record("authority starts")
+        await stop.wait()
+        _log.info("authority stopping", requests=listener.gate.exchanges)
+        await listener.close(STOP_SECONDS)
+        record("authority stopped")
 
 
-def listen(options: ServeOptions) -> socket.socket:
-    """Listen on the address. Raises `ListenFailed`."""
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+async def listen(services: Services, options: ServeOptions, limits: ListenerLimits = LIMITS) -> Listener:
+    """Answer on the address. Raises `ListenFailed`."""
+    app = Authority(services, options.trusted_proxies)
+    if is_loopback_host(options.host):
+        # Web pages anywhere may have a name of theirs resolve to this machine (DNS rebinding).
+        names = LOOPBACK_HOSTS | {parse_origin(options.base_url).host}
+        limits = replace(limits, host_names=names)
     try:
-        return socket.create_server((options.host, options.port), family=family, backlog=BACKLOG)
+        listener = await serve_http(
+            app,
+            host=options.host,
+            port=options.port,
+            limits=limits,
+            gate=Gate(MAX_CONNECTIONS, MAX_CONNECTIONS),
+        )
     except OSError as error:
         reason = (error.strerror or type(error).__name__).partition(" (while")[0]
         raise ListenFailed(
             f"cannot listen on {options.host} port {options.port}: {reason}; choose another --port"
         ) from error
+    if services.audit_file is not None:
+        listener.records = Records(services.audit_file.hold, log_unheard)
+    return listener
+
+
+def log_unheard(unheard: Unheard) -> None:
+    """Log a request that was answered 503 for want of room; what could not be read, the listener logs."""
+    if unheard.request is not None:
+        _log.warning(
+            "request refused",
+            status=unheard.status,
+            reason=unheard.reason,
+            client_ip=unheard.peer.remote_address,
+        )
 
 
 @contextlib.asynccontextmanager
@@ -113,14 +138,9 @@ async def open_services(
 ) -> AsyncGenerator[Services]:
     """Open everything the authority works with, and run the tasks that keep it current."""
     clock, passwords = SystemClock(), Passwords()
-    async with (
-        open_store(database_url) as store,
-        open_audit(audit_directory) as audit,
-        asyncio.TaskGroup() as tasks,
-    ):
+    async with open_store(database_url) as store, open_audit(audit_directory) as audit:
         directory = await open_directory(store.directory_rows, options.base_url, clock)
-        running = (tasks.create_task(directory.watch()), tasks.create_task(purge_repeatedly(store, clock)))
-        yield Services(
+        services = Services(
             directory=directory,
             store=store,
             clock=clock,
@@ -131,9 +151,15 @@ async def open_services(
             refresh_token_values=RefreshTokenValues(store.server_keys),
             audit_file=audit,
         )
-        for task in running:
-            task.cancel()
-        passwords.close()
+        # Both go on whatever fails, until they are cancelled.
+        running = [asyncio.create_task(each) for each in (directory.watch(), purge_repeatedly(store, clock))]
+        try:
+            yield services
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running)
+            passwords.close()
 
 
 async def purge_repeatedly(store: Store, clock: Clock) -> None:
@@ -144,86 +170,3 @@ async def purge_repeatedly(store: Store, clock: Clock) -> None:
         except Exception as error:  # noqa: BLE001 - whatever the store raises, the next time may succeed
             _log.error("expired rows were not purged", error=type(error).__name__)
         await asyncio.sleep(PURGE_SECONDS)
-
-
-class _Server(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Leave signals alone.
-
-        Uvicorn would raise them again when it is done, and so end the process before the store is closed.
-        """
-        yield
-
-
-def server_configuration(app: ASGIApp, options: ServeOptions) -> uvicorn.Config:
-    """Configure uvicorn, and name every limit."""
-    return uvicorn.Config(
-        app,
-        host=options.host,
-        port=options.port,
-        http=BoundedProtocol,
-        ws="none",
-        lifespan="off",
-        # What a proxy says about the client is nobody's business here: every URL comes from the base URL.
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        limit_concurrency=MAX_CONNECTIONS,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-
-
-class BoundedProtocol(HttpToolsProtocol):
-    """Closes connections that send no complete request head in time, or too large a one.
-
-    Bodies have their own limits in `guard`, idle kept-alive connections uvicorn's. A head that arrives in one
-    read may exceed the size by that read, which the event loop bounds.
-    """
-
-    _head_deadline: asyncio.TimerHandle | None = None
-    _head_size = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Expect the first head."""
-        super().connection_made(transport)
-        self._expect_head()
-
-    def data_received(self, data: bytes) -> None:
-        """Count the bytes of a head."""
-        super().data_received(data)
-        if self._head_deadline is not None:
-            self._head_size += len(data)
-            if self._head_size > MAX_HEAD_SIZE:
-                self.transport.close()
-        elif self.cycle.response_complete:
-            # An empty line, or a body after its answer: uvicorn's idle time ended with them, and no request
-            # has begun.
-            self._expect_head()
-
-    def on_message_begin(self) -> None:
-        """Expect the rest of a head whose first byte arrived."""
-        super().on_message_begin()
-        if self._head_deadline is None:
-            self._expect_head()
-
-    def on_headers_complete(self) -> None:
-        """Stop the deadline; what follows has the body's limits."""
-        super().on_headers_complete()
-        self._stop_deadline()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the deadline."""
-        self._stop_deadline()
-        super().connection_lost(exc)
-
-    def _expect_head(self) -> None:
-        self._head_size = 0
-        self._head_deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
-
-    def _stop_deadline(self) -> None:
-        if self._head_deadline is not None:
-            self._head_deadline.cancel()
-            self._head_deadline = None

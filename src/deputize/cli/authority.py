@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import click
 import uvloop
 
-from deputize.authority.guard import Network
+from deputize.authority.callers import Network
 from deputize.authority.serve import ServeOptions, serve
 from deputize.cli.log import configure_logging
 from deputize.cli.options import BASE_URL_FIX, DATA, BaseUrl, audit_directory

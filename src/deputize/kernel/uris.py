@@ -8,7 +8,7 @@ from deputize.kernel.errors import DeputizeError
 
 _TARGET = re.compile(rb"[!-~]{1,8192}")
 _PERCENT = re.compile(r"%([0-9A-Fa-f]{2})?")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
+LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]", "::1"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -132,7 +132,7 @@ def normalise_origin(text: str) -> str | None:
 
 def is_loopback_host(host: str) -> bool:
     """Whether `host` is one of the loopback names that native apps redirect to (RFC 8252 section 7.3)."""
-    return host.lower() in _LOOPBACK
+    return host.lower() in LOOPBACK_HOSTS
 
 
 class Target(NamedTuple):

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.authority.app import create_app
+from deputize.authority.app import Authority
 from deputize.authority.storage import Put
 from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, GRANT_TYPE
 from deputize.oauth.introspection import LiveToken, find_live_token
@@ -162,7 +162,7 @@ async def test_what_ends_between_the_look_and_the_write_gives_nothing_that_lives
         part, method, after = GATES[step]
         gate = Gate(getattr(authority.store, part), method, after=after)
         services = replace(authority.services, store=replace(authority.store, **{part: gate}))
-        gated = replace(authority, app=create_app(services), services=services)
+        gated = replace(authority, app=Authority(services), services=services)
         async with gated.client() as client, gated.client() as agent:
             place = Place(gated, Browser(gated, client), agent, gate)
             take = await place.until(step)
@@ -184,7 +184,7 @@ async def test_without_an_end_the_same_gives_something_that_lives(tmp_path, step
         part, method, after = GATES[step]
         gate = Gate(getattr(authority.store, part), method, after=after)
         services = replace(authority.services, store=replace(authority.store, **{part: gate}))
-        gated = replace(authority, app=create_app(services), services=services)
+        gated = replace(authority, app=Authority(services), services=services)
         async with gated.client() as client, gated.client() as agent:
             place = Place(gated, Browser(gated, client), agent, gate)
             take = await place.until(step)

@@ -1,6 +1,10 @@
 import pytest
+from structlog.testing import capture_logs
 
-from deputize.authority.guard import wants_page
+from deputize.authority.dead_ends import wants_page
+from deputize.kernel.ids import is_id
+from deputize.oauth.consents import AgreementMissing
+from deputize.oauth.records.directory import Directory
 from support.agent_delegation import ENVIRONMENT_ID
 from support.authority import running_authority
 
@@ -57,6 +61,7 @@ async def test_what_is_not_there_is_404_in_json(http, path):
     assert response.json()["error"] == "not_found"
 
 
+HTML = "text/html; charset=utf-8"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
 
@@ -66,7 +71,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,imag
 async def test_people_get_a_page_where_there_is_nothing(http, path):
     response = await http.get(path, headers={"Accept": BROWSER, "Accept-Language": "de"})
     assert response.status_code == 404
-    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["content-type"] == HTML
     assert "Hier ist keine Seite" in response.text
     assert "default-src 'none'" in response.headers["content-security-policy"]
 
@@ -74,14 +79,10 @@ async def test_people_get_a_page_where_there_is_nothing(http, path):
 async def test_people_get_a_page_for_whatever_goes_wrong(authority, http, monkeypatch):
     wrong_method = await http.get(f"/{ENVIRONMENT_ID}/as/token", headers={"Accept": BROWSER})
     assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "POST")
-    twice = await http.get(
-        "/", headers=[("Accept", BROWSER), ("Authorization", "Basic x"), ("Authorization", "Basic y")]
-    )
-    assert twice.status_code == 400
     monkeypatch.setattr(authority.clock, "now", lambda: 1 / 0)
     bug = await http.get(f"/{ENVIRONMENT_ID}/account", headers={"Accept": BROWSER})
     assert bug.status_code == 500
-    for response in (wrong_method, twice, bug):
+    for response in (wrong_method, bug):
         assert "<h1>This cannot continue</h1>" in response.text
 
 
@@ -142,3 +143,62 @@ async def test_over_https_cookies_are_host_bound(tmp_path):
         response = await client.get(secure.authorize_url())
     assert response.headers["set-cookie"].startswith("__Host-deputize-browser=")
     assert response.headers["strict-transport-security"] == "max-age=31536000"
+
+
+async def test_every_response_says_nosniff_and_over_https_to_keep_to_it(http, tmp_path):
+    for path in ("/health/live", "/nothing"):
+        headers = (await http.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "strict-transport-security" not in headers
+    async with running_authority(tmp_path, "https://authority.test") as secure, secure.client() as client:
+        assert (await client.get("/nothing")).headers["strict-transport-security"] == "max-age=31536000"
+
+
+async def test_one_log_line_a_request_without_its_query(http):
+    with capture_logs() as lines:
+        await http.get("/health/live%C2%85?code=hidden")
+    (line,) = lines
+    assert (line["event"], line["method"], line["status"]) == ("request", "GET", 404)
+    assert line["path"] == "/health/live%C2%85"
+    assert is_id(line["correlation_id"])
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(AgreementMissing("no agreement 'Terms'"), "reason"), (ValueError("ours"), "exc_info")],
+)
+async def test_the_log_has_a_traceback_only_of_faults_of_ours(authority, http, monkeypatch, error, told):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(authority.clock, "now", fail)
+    with capture_logs() as lines:
+        response = await http.get(f"/{ENVIRONMENT_ID}/as/jwks")
+    assert response.status_code == 500
+    assert {"reason", "exc_info"} & lines[0].keys() == {told}
+    assert str(lines[0][told]) == str(error)
+
+
+@pytest.mark.parametrize(
+    "path", [f"/{ENVIRONMENT_ID}/signon/", f"/{ENVIRONMENT_ID}/signon", f"/{ENVIRONMENT_ID}/signon/a/b"]
+)
+async def test_a_path_has_exactly_the_segments_of_its_endpoint(http, path):
+    assert (await http.get(path)).status_code == 404
+    assert (await http.get(f"/{ENVIRONMENT_ID}/signon/a")).headers["content-type"] == HTML
+
+
+async def test_a_new_environment_is_found_and_one_that_is_gone_is_not(authority, http):
+    held = authority.directory.current
+    authority.directory.current = Directory(held.version + 1, {})
+    assert (await http.get(METADATA[0])).status_code == 404
+    authority.directory.current = held
+    assert (await http.get(METADATA[0])).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/health/live", METADATA[0], f"/{ENVIRONMENT_ID}/account"])
+async def test_head_is_answered_as_get_is(http, path):
+    head, get = await http.head(path), await http.get(path)
+    assert (head.status_code, head.headers["cache-control"]) == (
+        get.status_code,
+        get.headers["cache-control"],
+    )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.authority.guard import client_address
+from deputize.authority.callers import client_address
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
 

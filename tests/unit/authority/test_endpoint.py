@@ -24,6 +24,29 @@ async def test_the_host_header_changes_neither_path_nor_parameters(authority, ht
     assert posted.headers["location"] == f"{authority.path}/as/authorize?client_id=x"
 
 
-@pytest.mark.parametrize("host", ["a/b?client_id=evil&x=", "a/../c#", "[::1", "a/evil?"])
-async def test_a_malformed_host_header_is_refused(authority, http, host):
-    assert (await http.get(authority.authorize_url(), headers={"Host": host})).status_code == 400
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        [("Content-Type", "text/plain")],
+        [("Content-Type", FORM), ("Content-Type", FORM)],
+        [("Content-Type", FORM), ("Content-Type", "text/plain")],
+        [("Content-Type", FORM), ("Content-Encoding", "gzip")],
+        [("Content-Type", FORM), ("Content-Encoding", "identity")],
+    ],
+)
+async def test_a_body_that_can_be_read_in_two_ways_is_no_form(authority, http, fields):
+    response = await http.post(f"{authority.path}/as/token", content=b"grant_type=password", headers=fields)
+    assert response.status_code == 400
+    assert FORM in response.json()["error_description"]
+
+
+@pytest.mark.parametrize("kind", [FORM, f"{FORM};charset=UTF-8", f"{FORM.upper()} ; charset=utf-8"])
+async def test_a_form_s_type_may_be_written_in_other_ways(authority, http, kind):
+    response = await http.post(
+        f"{authority.path}/as/token", content=b"grant_type=password", headers={"Content-Type": kind}
+    )
+    assert response.json()["error"] == "invalid_client"

@@ -70,7 +70,7 @@ def test_a_command_that_nobody_knows():
     assert (result.exit_code, "Did you mean 'authority'?" in result.output) == (2, True)
 
 
-AUTHORITY_ONLY = ("sqlalchemy", "alembic", "starlette", "uvicorn", "argon2", "jinja2", "nh3", "yaml")
+AUTHORITY_ONLY = ("sqlalchemy", "alembic", "argon2", "jinja2", "nh3", "yaml")
 
 
 @pytest.mark.parametrize(

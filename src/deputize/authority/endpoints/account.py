@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from starlette.responses import Response
-
 from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.signon import flow
 from deputize.authority.signon.browser import SESSION_FORM, cookies_of, csrf_token, is_own_form
@@ -12,6 +10,7 @@ from deputize.authority.signon.disclosure import agent_lines, resource_lines
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.responses import language_of, refuse_as_page, see_other, show, show_dead_end
 from deputize.authority.signon.step import SignedOn
+from deputize.http.messages import Response
 from deputize.oauth.consents import CoversBuilder, choose_text, expiry, is_in_force, keep_granted
 from deputize.oauth.records.directory import Agent
 from deputize.oauth.records.store import Consent

@@ -1,10 +1,9 @@
 """The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2)."""
 
-from starlette.responses import Response
-
 from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.signon import authorization_response, flow
 from deputize.authority.signon.responses import refuse_as_page, see_other
+from deputize.http.messages import Response
 from deputize.oauth.authorization_request import AuthorizationRefusal, validate
 from deputize.oauth.parameters import encode_parameters
 
@@ -15,7 +14,7 @@ async def authorize(call: EndpointCall) -> Response:
     if call.request.method == "POST":
         # A form of another site comes without this site's cookies; the GET it is turned into brings them
         # (SameSite=Lax).
-        return see_other(f"{call.request.url.path}?{encode_parameters(parameters)}")
+        return see_other(f"{call.request.target.path}?{encode_parameters(parameters)}")
     request = validate(call.environment, parameters)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)

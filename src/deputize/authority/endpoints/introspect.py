@@ -1,9 +1,8 @@
 """Token introspection (RFC 7662) for resources, and for agents about their own tokens."""
 
-from starlette.responses import Response
-
 from deputize.authority.endpoint import Endpoint, EndpointCall, json_response
 from deputize.authority.endpoints.token import read_once_signed, user_of
+from deputize.http.messages import Response
 from deputize.oauth.client_auth import read_credentials
 from deputize.oauth.client_auth.authentication import authenticate_caller
 from deputize.oauth.introspection import find_live_token, introspection_response

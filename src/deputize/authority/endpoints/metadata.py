@@ -1,11 +1,10 @@
 """What an environment publishes about itself: its metadata and its keys."""
 
-from starlette.responses import Response
-
-from deputize.authority.endpoint import Endpoint, EndpointCall, json_response
+from deputize.authority.endpoint import Endpoint, EndpointCall, Fields, json_response
+from deputize.http.messages import Response
 from deputize.oauth.metadata import metadata
 
-_CACHE = {"Cache-Control": "public, max-age=300"}
+_CACHE: Fields = ((b"Cache-Control", b"public, max-age=300"),)
 # Each document is found by inserting its name before the issuer's path and by appending it; clients try both
 # (OpenID Connect Discovery section 4, RFC 8414 section 3.1).
 _PATHS = tuple(
@@ -17,7 +16,7 @@ _PATHS = tuple(
 
 async def answer_metadata(call: EndpointCall) -> Response:
     """Answer with the metadata; its URLs come from configuration, never from the request."""
-    return json_response(metadata(call.environment), headers=_CACHE)
+    return json_response(metadata(call.environment), fields=_CACHE)
 
 
 async def answer_jwks(call: EndpointCall) -> Response:
@@ -25,7 +24,7 @@ async def answer_jwks(call: EndpointCall) -> Response:
 
     RFC 7517 section 5.
     """
-    return json_response(call.environment.keys.public_jwks(), headers=_CACHE)
+    return json_response(call.environment.keys.public_jwks(), fields=_CACHE)
 
 
 METADATA = Endpoint(_PATHS, ("GET",), answer_metadata, cross_origin=True)

@@ -1,9 +1,8 @@
 """Token revocation (RFC 7009): an agent gives back a token of its own."""
 
-from starlette.responses import Response
-
 from deputize.authority.endpoint import NO_STORE, Endpoint, EndpointCall
 from deputize.authority.endpoints.token import find_grant, find_grant_id, user_of
+from deputize.http.messages import Headers, Response
 from deputize.jose import TokenInvalid
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel.values import JsonValue
@@ -25,7 +24,7 @@ async def revoke(call: EndpointCall) -> Response:
     revoked = await revoke_refresh_token(call, token, client_id)
     revoked = revoked or await revoke_access_token(call, token, client_id)
     call.record("token revoked" if revoked else "nothing to revoke", None, client_id=client_id, **revoked)
-    return Response(headers=NO_STORE)
+    return Response(200, Headers(NO_STORE))
 
 
 async def revoke_refresh_token(call: EndpointCall, token: str, client_id: str) -> dict[str, JsonValue]:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from starlette.responses import Response
-
 from deputize.authority.endpoint import Endpoint, EndpointCall, log_refusal
 from deputize.authority.signon import flow
 from deputize.authority.signon.browser import SESSION_FORM, cookies_of, csrf_token, is_own_form
@@ -21,6 +19,7 @@ from deputize.authority.signon.responses import (
     see_other,
     show,
 )
+from deputize.http.messages import Response
 from deputize.jose import ID_TOKEN_TYPE, TokenInvalid
 from deputize.kernel.values import JsonObject
 from deputize.oauth.errors import InvalidRequest
@@ -51,7 +50,7 @@ async def sign_off(call: EndpointCall) -> Response:
     confirmed = call.request.method == "POST" and await is_own_form(call, parameters, cookie, SESSION_FORM)
     if call.request.method == "POST" and not confirmed:
         # An agent's form comes without our cookies; the GET it is turned into brings them (SameSite=Lax).
-        return see_other(f"{call.request.url.path}?{urlencode(request.parameters)}")
+        return see_other(f"{call.request.target.path}?{urlencode(request.parameters)}")
     session, user = await flow.session_of(call), None
     if session:
         user = await call.services.store.users.find_user_by_id(call.environment.id, session.user_id)

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-from starlette.responses import Response
-
 from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.signon import authorization_response, flow
 from deputize.authority.signon.browser import cookies_of, csrf_token, is_own_form
@@ -24,6 +22,7 @@ from deputize.authority.signon.step import (
     Situation,
     SomebodyElse,
 )
+from deputize.http.messages import Response
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
 from deputize.oauth.errors import AccessDenied
 from deputize.oauth.records.directory import Step
@@ -125,4 +124,4 @@ def choose_step_language(situation: Situation, kind: SignOnStep) -> Language:
     return step_language(chosen.locale, kind.package, kind.name)
 
 
-ENDPOINT = Endpoint(("/{environment}/signon/{flow}",), ("GET", "POST"), sign_on, refuse_as_page)
+ENDPOINT = Endpoint(("/{environment}/signon/",), ("GET", "POST"), sign_on, refuse_as_page)

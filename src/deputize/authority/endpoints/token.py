@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-from starlette.responses import Response
-
 from deputize.authority.endpoint import Endpoint, EndpointCall, error_response, json_response
+from deputize.http.messages import Response
 from deputize.jose import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, TokenInvalid
 from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_segment

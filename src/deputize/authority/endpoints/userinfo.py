@@ -1,15 +1,13 @@
 """User information (OpenID Connect Core section 5.3) for a token whose audience is the authority itself."""
 
-from starlette.responses import Response
-
 from deputize.authority.endpoint import (
-    NO_STORE,
     Endpoint,
     EndpointCall,
     error_document,
     json_response,
     log_refusal,
 )
+from deputize.http.messages import Response
 from deputize.jose import TokenInvalid
 from deputize.oauth.errors import InsufficientScope, InvalidToken, OAuthError
 from deputize.oauth.id_tokens import profile_claims
@@ -19,7 +17,7 @@ from deputize.oauth.resources import parse_scope
 
 async def answer_userinfo(call: EndpointCall) -> Response:
     """Answer with the claims about the user that the token's OpenID scopes ask for."""
-    scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
+    scheme, _, token = (call.request.headers.get("authorization") or "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidToken("no bearer token was presented")
     services = call.services
@@ -42,9 +40,9 @@ def refuse_with_challenge(call: EndpointCall, error: OAuthError) -> Response:
     log_refusal(call, error)
     presented = "authorization" in call.request.headers
     challenge = f'Bearer error="{error.code}"' if presented else "Bearer"
-    return json_response(
-        error_document(error, call.correlation_id), error.status, {**NO_STORE, "WWW-Authenticate": challenge}
-    )
+    response = json_response(error_document(error, call.correlation_id), error.status)
+    response.headers.add("WWW-Authenticate", challenge)
+    return response
 
 
 ENDPOINT = Endpoint(("/{environment}/as/userinfo",), ("GET", "POST"), answer_userinfo, refuse_with_challenge)

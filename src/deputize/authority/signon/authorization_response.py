@@ -2,12 +2,11 @@
 
 from copy import copy
 
-from starlette.responses import Response
-
 from deputize.authority.endpoint import EndpointCall, log_refusal, public_text
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.responses import language_of, leave, refuse_as_page, show, show_dead_end
 from deputize.authority.signon.step import SignedOn
+from deputize.http.messages import Response
 from deputize.kernel.digests import digest
 from deputize.oauth.authorization_request import (
     AuthorizationRefusal,
@@ -113,4 +112,4 @@ def leave_flow(call: EndpointCall, location: str) -> Response:
     Pages are left by their forms. At the authorization endpoint nobody submitted one, and what is asked for
     in a frame must be a redirect.
     """
-    return leave(call, location, after_form="flow" in call.request.path_params)
+    return leave(call, location, after_form=bool(call.tail))

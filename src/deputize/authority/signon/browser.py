@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from starlette.requests import Request
-from starlette.responses import Response
-
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.seals import seal
 from deputize.authority.services import Services
+from deputize.http.messages import Request, Response
 from deputize.kernel.digests import same
 
 SESSION_FORM = "session"
@@ -71,7 +69,7 @@ class Cookies:
 
         It is the one of the longest path (RFC 6265 section 5.4), so not one a neighbour set for `/`.
         """
-        for header in request.headers.getlist("cookie"):
+        for header in request.headers.get_all("cookie"):
             for pair in header.split(";"):
                 found, _, value = pair.strip().partition("=")
                 if found == self._name(name) and value:
@@ -79,15 +77,12 @@ class Cookies:
         return None
 
     def _set(self, response: Response, name: str, value: str, lifetime: int | None) -> None:
-        response.set_cookie(
-            self._name(name),
-            value,
-            max_age=lifetime,
-            path="/" if self.secure else f"/{self.environment_id}/",
-            secure=self.secure,
-            httponly=True,
-            samesite="lax",
+        attributes = "HttpOnly; SameSite=lax; " + (
+            "Path=/; Secure" if self.secure else f"Path=/{self.environment_id}/"
         )
+        if lifetime is not None:
+            attributes += f"; Max-Age={lifetime}"
+        response.headers.add("Set-Cookie", f"{self._name(name)}={value}; {attributes}")
 
 
 def cookies_of(call: EndpointCall) -> Cookies:
@@ -111,7 +106,7 @@ async def is_own_form(call: EndpointCall, form: Mapping[str, str], cookie: str, 
     """
     return (
         bool(cookie)
-        and call.request.headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+        and call.request.headers.get("sec-fetch-site") in {None, "same-origin", "none"}
         and same(form.get("csrf", ""), await csrf_token(call, cookie, purpose))
     )
 

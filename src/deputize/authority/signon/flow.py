@@ -10,8 +10,6 @@ and nothing is half done after a crash.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from starlette.responses import Response
-
 from deputize.authority.audit import SOURCE
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.seals import seal
@@ -21,6 +19,7 @@ from deputize.authority.signon.responses import see_other
 from deputize.authority.signon.step import Done, SignedOn, SignOnStep, Situation
 from deputize.authority.signon.steps import STEPS
 from deputize.authority.signon.steps.login import LOGIN
+from deputize.http.messages import Response
 from deputize.kernel.digests import digest, same
 from deputize.oauth.access_tokens import Issue
 from deputize.oauth.authorization_request import AuthorizationRequest, is_live, known_parameters
@@ -75,12 +74,12 @@ async def start(call: EndpointCall, parameters: Mapping[str, str] | None) -> Res
 
 async def find(call: EndpointCall) -> Flow | None:
     """Return the flow of the address that is called, if it is alive and this browser's."""
-    parts = call.request.path_params["flow"].split(".")
+    parts = call.tail.split(".")
     browser = cookies_of(call).browser(call.request)
     if browser is None or len(parts) != 5:
         return None
     flow_id, started_at, session_id, notes, sealed = parts
-    query = call.request.url.query
+    query = call.request.target.query or ""
     if not same(sealed, await _seal(call, "flow", browser, flow_id, started_at, session_id, notes, query)):
         return None
     if int(started_at) + call.services.lifetimes.flow_lifetime <= call.now:

@@ -9,13 +9,20 @@ from importlib.resources import files
 
 from jinja2 import Environment as Templates
 from jinja2 import FunctionLoader, StrictUndefined, TemplateError
-from starlette.responses import HTMLResponse
+
+from deputize.http.messages import Body, Headers, Response
 
 LOCALES = ("en", "de", "fr", "es", "ja")
 ASSETS = {"signon.css": "text/css; charset=utf-8", "logo.svg": "image/svg+xml"}
 """The files that pages load, with their media types."""
 ASSETS_PATH = "/assets"
 _FOLDER = files("deputize.authority.signon")
+_OF_PAGES = (
+    (b"Content-Type", b"text/html; charset=utf-8"),
+    (b"X-Frame-Options", b"DENY"),
+    (b"Referrer-Policy", b"no-referrer"),
+    (b"Cache-Control", b"no-store"),
+)
 _RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 
 
@@ -94,7 +101,7 @@ class Page:
 
 def render(
     page: Page, language: Language, environment_name: str = "", form_sources: Sequence[str] = ()
-) -> HTMLResponse:
+) -> Response:
     """Render the page as a response.
 
     `form_sources` are further places that submitting its form may lead to, as CSP sources.
@@ -116,13 +123,9 @@ def render(
         "default-src 'none'; style-src 'self'; img-src 'self'; "
         f"form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
     )
-    headers = {
-        "Content-Security-Policy": policy,
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-store",
-    }
-    return HTMLResponse(shown, page.status, headers)
+    headers = Headers(_OF_PAGES)
+    headers.add("Content-Security-Policy", policy)
+    return Response(page.status, headers, Body(shown.encode()))
 
 
 def find_step_flaw(package: str, step_name: str) -> str:

@@ -1,12 +1,11 @@
 """What the browser is answered with: pages, error pages, and the way to somebody else's site."""
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
-
-from starlette.responses import RedirectResponse, Response
+from urllib.parse import quote, urlsplit
 
 from deputize.authority.endpoint import EndpointCall, log_refusal
 from deputize.authority.signon.pages import Language, Page, choose_language, render
+from deputize.http.messages import Headers, Response
 from deputize.kernel.uris import UriError, parse_origin
 from deputize.oauth.consents import parse_accept_language
 from deputize.oauth.errors import OAuthError
@@ -58,9 +57,12 @@ def show_dead_end(call: EndpointCall, text: str, status: int = 400) -> Response:
     return show(call, Page("error.html", values, status=status), language)
 
 
-def see_other(path: str) -> Response:
-    """Send the browser to another of our pages (RFC 9110 section 15.4.4)."""
-    return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
+def see_other(location: str) -> Response:
+    """Send the browser to a path of ours, or to a URI (RFC 9110 section 15.4.4)."""
+    response = Response(303, Headers([(b"Cache-Control", b"no-store")]))
+    # What cannot stand in a field is encoded, and nothing that is encoded already.
+    response.headers.add("Location", quote(location, safe=":/%#?=@[]!$&'()*+,;"))
+    return response
 
 
 # Chromium holds every redirect after a form submission to the page's CSP `form-action`: ours to the agent,
@@ -78,7 +80,9 @@ def leave(call: EndpointCall, location: str, *, after_form: bool) -> Response:
     """
     if after_form and _leaves_by_page(call, location):
         return show(call, Page("leaving.html", {"location": location}), language_of(call))
-    return RedirectResponse(location, 303, {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+    response = see_other(location)
+    response.headers.add("Referrer-Policy", "no-referrer")
+    return response
 
 
 def form_sources(call: EndpointCall, destination: str) -> tuple[str, ...]:

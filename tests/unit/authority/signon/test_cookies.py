@@ -3,24 +3,24 @@ from urllib.request import Request as Sent
 
 import httpx2
 import pytest
-from starlette.requests import Request
-from starlette.responses import Response
 
 from deputize.authority.signon.browser import Cookies
+from deputize.http.messages import Headers, Request, Response
+from deputize.kernel.uris import Target
 
 HTTPS, HTTP = Cookies(secure=True, environment_id="env"), Cookies(secure=False, environment_id="env")
 
 
 def browser(cookie):
-    return Request({"type": "http", "method": "GET", "headers": [(b"cookie", cookie.encode())]})
+    return Request("GET", Target("/", None), Headers([(b"cookie", cookie.encode())]))
 
 
 def set_cookies(response):
-    return [value.decode() for name, value in response.raw_headers if name == b"set-cookie"]
+    return response.headers.get_all("set-cookie")
 
 
 def test_over_https_no_other_host_can_set_or_read_them():
-    response = Response()
+    response = Response(200)
     HTTPS.set_session(response, "value", 60)
     (cookie,) = set_cookies(response)
     assert cookie.startswith("__Host-deputize-session-env=value;")
@@ -29,7 +29,7 @@ def test_over_https_no_other_host_can_set_or_read_them():
 
 
 def test_over_http_the_prefix_and_secure_would_lose_them_and_the_path_keeps_them_here():
-    response = Response()
+    response = Response(200)
     HTTP.set_browser(response, "value")
     (cookie,) = set_cookies(response)
     assert cookie.startswith("deputize-browser=value;")
@@ -43,10 +43,10 @@ def test_over_http_the_prefix_and_secure_would_lose_them_and_the_path_keeps_them
     [lambda response: HTTP.set_session(response, "v", 60), lambda response: HTTP.set_browser(response, "v")],
 )
 def test_over_http_nobody_else_on_the_host_gets_them(set_one):
-    response, jar = Response(), CookieJar()
+    response, jar = Response(200), CookieJar()
     set_one(response)
     answer = httpx2.Response(
-        200, headers=response.headers, request=httpx2.Request("GET", "http://localhost:9080/env/signon/f")
+        200, headers=response.headers.raw, request=httpx2.Request("GET", "http://localhost:9080/env/signon/f")
     )
     jar.extract_cookies(
         httpx2.Cookies._CookieCompatResponse(answer), httpx2.Cookies._CookieCompatRequest(answer.request)
@@ -79,7 +79,7 @@ def test_a_neighbour_s_cookie_for_the_whole_host_does_not_replace_ours():
 
 
 def test_clearing_ends_the_cookie_at_once():
-    response = Response()
+    response = Response(200)
     HTTPS.clear_session(response)
     assert "Max-Age=0" in set_cookies(response)[0]
     assert HTTPS.session(browser("__Host-deputize-session-env=")) is None

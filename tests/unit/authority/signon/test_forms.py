@@ -5,17 +5,18 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.requests import Request
 
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.signon.browser import csrf_token, is_own_form
+from deputize.http.messages import Headers, Request
+from deputize.kernel.uris import Target
 from support.authority import NOW, running_authority
 from support.examples import examples
 
 
 def call(authority, **headers):
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    request = Request({"type": "http", "method": "POST", "headers": raw})
+    request = Request("POST", Target("/", None), Headers(raw))
     return EndpointCall(request, authority.services, authority.directory.environment, NOW, "id")
 
 

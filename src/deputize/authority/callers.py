@@ -1,0 +1,61 @@
+"""Who sends a request, and the ids that tie its records to others."""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import TypeAlias
+
+from deputize.authority.audit import Source
+from deputize.http.exchange import Exchange
+
+Network: TypeAlias = IPv4Network | IPv6Network
+_TRANSACTION_ID = re.compile(r"[!-~]{1,128}")
+
+
+def read_source(exchange: Exchange, trusted_proxies: Sequence[Network]) -> Source:
+    """Read where a request comes from, and the ids that tie its records to others."""
+    headers, peer = exchange.request.headers, exchange.peer
+    forwarded = headers.get_all("x-forwarded-for") if trusted_proxies else ()
+    client = client_address(peer.remote_address, forwarded, trusted_proxies) if forwarded else None
+    transactions = [
+        value for value in headers.get_all("x-forgerock-transactionid") if _TRANSACTION_ID.fullmatch(value)
+    ]
+    return Source(
+        client or peer.remote_address,
+        None if client and client != peer.remote_address else peer.remote_port,
+        exchange.transaction_id,
+        transactions[0] if len(transactions) == 1 else None,
+    )
+
+
+def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:
+    """Find the last address that no trusted proxy has: who connected to the outermost one of them.
+
+    `forwarded_for` are the values of `X-Forwarded-For`, each a list to which every proxy appended the address
+    that it saw. What comes before the address of somebody untrusted is that somebody's word, and counts for
+    nothing.
+    """
+    client = peer
+    for text in reversed([each for value in forwarded_for for each in value.split(",")]):
+        seen_by = parse_address(client)
+        if seen_by is None or not any(seen_by in network for network in trusted):
+            break
+        address = parse_address(text)
+        if address is None:
+            break
+        client = str(address)
+    return client
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Parse the address that a proxy wrote; some write a port too."""
+    plain = text.strip()
+    if plain.startswith("["):
+        plain = plain[1:].partition("]")[0]
+    elif plain.count(":") == 1:
+        plain = plain.partition(":")[0]
+    try:
+        address = ip_address(plain)
+    except ValueError:
+        return None
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
