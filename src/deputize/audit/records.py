@@ -296,25 +296,18 @@ class _Words(dict[str | None, str]):
 _WORDS: Final = _Words()
 
 
-class _Answers(dict[int | None, str]):
-    """The beginning of `response` by status code, of which there are few; `None` for no answer."""
-
-    def __missing__(self, status: int | None) -> str:
-        outcome = "FAILED" if status is None or status >= 400 else "SUCCESSFUL"
-        code = "null" if status is None else f'"{status}"'
-        self[status] = text = f'{{"status":"{outcome}","statusCode":{code},'
-        return text
-
-
-_ANSWERS: Final = _Answers()
-
-
 def _response(part: EventPart, status: int | None, elapsed: float, reason: str | None = None) -> str:
-    if part is _DECISION:
-        return "null"
+    return "null" if part is _DECISION else _answer(status, round(elapsed * 1000), reason)
+
+
+@lru_cache(maxsize=1024)
+def _answer(status: int | None, milliseconds: int, reason: str | None) -> str:
+    outcome = "FAILED" if status is None or status >= 400 else "SUCCESSFUL"
+    code = "null" if status is None else f'"{status}"'
     detail = "" if reason is None else f'"detail":{{"reason":{_quoted(reason)}}},'
     return (
-        f'{_ANSWERS[status]}{detail}"elapsedTime":{round(elapsed * 1000)},"elapsedTimeUnits":"MILLISECONDS"}}'
+        f'{{"status":"{outcome}","statusCode":{code},{detail}'
+        f'"elapsedTime":{milliseconds},"elapsedTimeUnits":"MILLISECONDS"}}'
     )
 
 

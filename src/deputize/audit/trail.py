@@ -110,8 +110,9 @@ class Trail:
 
     def _end_turn(self) -> None:
         due, self._due = self._due, []
-        held, self._held = self._held, []
-        for each in (*due, *held):
+        due += self._held
+        self._held.clear()
+        for each in due:
             try:
                 each()
             except Exception:
@@ -179,12 +180,13 @@ class Batch:
 
     def add(self, event: AuditEvent) -> None:
         """Write `event` at the end of this turn. Needs a running event loop."""
-        if len(self._events) >= self._buffering.capacity:
+        events = self._events
+        if len(events) >= self._buffering.capacity:
             self._lose()
             return
-        if not self._events and not self.is_failing:
+        if not events and not self.is_failing:
             self._trail.at_end_of_turn(self._flush)
-        self._events.append(event)
+        events.append(event)
 
     async def commit(self, event: AuditEvent) -> None:
         """Write `event` and wait until the disk has it, together with others that come meanwhile.
@@ -234,7 +236,8 @@ class Batch:
         except OSError as error:
             self._fail(error)
             return
-        self._begin_sync()
+        if self._durability is not None:
+            self._begin_sync()
 
     def _write_all(self) -> None:
         while self._events or self._unwritten:
@@ -244,21 +247,29 @@ class Batch:
             self._unflushed = []
 
     def _write_some(self) -> None:
-        if not self._unwritten:
-            events = [self._events.popleft() for _ in range(min(len(self._events), _AT_ONCE))]
-            self._unwritten = self._render(events)
-            if not self._unwritten:
+        """Write what a write has left, or else what waits, with one write; of many, the first."""
+        lines = self._unwritten
+        if not lines:
+            waiting = self._events
+            if len(waiting) > _AT_ONCE:
+                events = [waiting.popleft() for _ in range(_AT_ONCE)]
+            else:
+                events = list(waiting)
+                waiting.clear()
+            self._unwritten = lines = self._render(events)
+            if not lines:
                 return
-        written = self._write(self._unwritten)
+        written = self._write(lines)
         if not written:
             raise OSError(errno.EIO, "nothing was written")
-        self._tally.written += self._unwritten.count(b"\n", 0, written)
-        self._unwritten = self._unwritten[written:]
+        self._tally.written += lines.count(b"\n", 0, written)
+        self._unwritten = lines[written:]
 
     def _render(self, events: list[AuditEvent]) -> bytes:
         """Return one line each. A record that cannot be rendered is our fault, and takes no other with it."""
+        line = self._line
         try:
-            return "".join([self._line(event) + "\n" for event in events]).encode("ascii")
+            return ("\n".join([line(event) for event in events]) + "\n").encode("ascii")
         except Exception:
             if len(events) > 1:
                 return b"".join([self._render([event]) for event in events])

@@ -73,6 +73,37 @@ async def test_standard_output_marks_its_lines():
     assert written == {"source": "audit", "topic": "mcp", "level": "INFO", **from_json(MCP.json())}
 
 
+@pytest.fixture
+def writes(monkeypatch):
+    """How many bytes each write of the process took."""
+    sizes, write = [], os.write
+
+    def counting(descriptor, data):
+        written = write(descriptor, data)
+        sizes.append(written)
+        return written
+
+    monkeypatch.setattr(os, "write", counting)
+    return sizes
+
+
+async def test_all_records_of_a_turn_cost_each_file_one_write(tmp_path, writes):
+    trail = Trail()
+    sink = JsonFileSink(tmp_path, ["access", "mcp"], trail=trail)
+    with (tmp_path / "stdout").open("wb") as stdout:
+        service = AuditPublisher((sink, StdoutSink(["access", "mcp"], stdout.fileno(), trail=trail)))
+        await trail.written()
+        del writes[:]
+        for _ in range(100):
+            service.publisher("access")(ACCESS)
+            service.publisher("mcp")(MCP)
+        await trail.written()
+        assert sorted(writes) == sorted(path.stat().st_size for path in tmp_path.iterdir())
+        assert [len(lines(path)) for path in sorted(tmp_path.iterdir())] == [100, 100, 200]
+        for each in service.sinks:
+            await each.close()
+
+
 async def test_topics_go_to_all_who_want_them(tmp_path):
     sinks = [JsonFileSink(tmp_path / "a", ["mcp"]), JsonFileSink(tmp_path / "b", ["mcp", "access"])]
     service = AuditPublisher(tuple(sinks))

@@ -104,15 +104,17 @@ class AppendedFile:
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
         self._size = 0
-        self._looked = 0.0
+        self._next_look = 0.0
+        """When to look whether the file is still at its path, in monotonic seconds."""
         self._is_torn = False
 
     def write(self, data: bytes) -> int:
         """Append what fits and return its length. Raises `OSError`."""
-        descriptor = self._current()
+        descriptor = self._descriptor
+        if descriptor is None or time.monotonic() >= self._next_look:
+            descriptor = self._current()
         if self._rotation is not None and self._rotation.is_due(self._size, len(data)):
             self._rotation.set_aside(self.path)
-            self._looked = 0.0
             descriptor = self._current()
         if self._is_torn:
             os.write(descriptor, b"\n")
@@ -135,10 +137,7 @@ class AppendedFile:
                 os.close(descriptor)
 
     def _current(self) -> int:
-        """Return the open file at the path, checked every `_LOOK_SECONDS`, or at each write if durable."""
-        now = time.monotonic()
-        if self._descriptor is not None and now - self._looked < _LOOK_SECONDS and not self._durable:
-            return self._descriptor
+        """Return the open file at the path; one that is there need not be looked for again soon."""
         try:
             standing = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 - quicker
         except FileNotFoundError:
@@ -148,7 +147,9 @@ class AppendedFile:
             and standing is not None
             and (standing.st_dev, standing.st_ino) == self._identity
         ):
-            self._size, self._looked = standing.st_size, now
+            self._size = standing.st_size
+            if not self._durable:
+                self._next_look = time.monotonic() + _LOOK_SECONDS
             return self._descriptor
         self.close()
         return self._open()

@@ -3,6 +3,8 @@
 import errno
 import os
 import select
+import stat
+import sys
 from collections.abc import Iterable
 from functools import partial
 from typing import Final
@@ -29,9 +31,11 @@ class StdoutSink:
     ) -> None:
         """Write to the file descriptor `descriptor`."""
         self.topics = frozenset(topics)
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
         self._batch = Batch(
             "standard output",
-            partial(_write, descriptor),
+            partial(_write, descriptor, _piece_of(descriptor), poll),
             _mark,
             trail or Trail(),
             buffering or Buffering(),
@@ -50,13 +54,16 @@ class StdoutSink:
         await self._batch.close()
 
 
-def _write(descriptor: int, data: bytes) -> int:
+def _piece_of(descriptor: int) -> int:
+    """Return how many bytes may be written at once: a file takes any number without waiting for a reader."""
+    return sys.maxsize if stat.S_ISREG(os.fstat(descriptor).st_mode) else _PIECE
+
+
+def _write(descriptor: int, piece: int, poll: select.poll, data: bytes) -> int:
     """Write a piece, but do not wait long when nobody reads. Raises `OSError`."""
-    ready = select.poll()
-    ready.register(descriptor, select.POLLOUT)
-    if not ready.poll(_PATIENCE_MILLISECONDS):
+    if not poll.poll(_PATIENCE_MILLISECONDS):
         raise BlockingIOError(errno.EAGAIN, "nobody reads it")
-    return os.write(descriptor, data[:_PIECE])
+    return os.write(descriptor, data[:piece])
 
 
 def _mark(event: AuditEvent) -> str:
