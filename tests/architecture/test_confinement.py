@@ -1,6 +1,7 @@
 """Third-party libraries stay where they were put, so that replacing one touches one package."""
 
 import ast
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,13 @@ CONFINED = {
     "regex": ("expressions",),
     "yaml": ("authority/environment_file",),
     "click": ("cli",),
+    "pydantic_core": (
+        "kernel/strict_json.py",
+        "mcp/shapes.py",
+        "gateway/config",
+        "authority/environment_file",
+        "authority/directory/objects",
+    ),
     "rich": ("cli",),
 }
 NEVER = {
@@ -57,6 +65,15 @@ def test_a_library_is_imported_only_where_it_belongs(library):
 
 def test_some_libraries_are_never_imported():
     assert [pair for pair in IMPORTS if pair[1] in NEVER] == []
+
+
+def test_the_kernel_imports_the_standard_library_and_one_parser():
+    strays = {
+        pair
+        for pair in IMPORTS
+        if pair[0].startswith("kernel/") and pair[1] not in {*sys.stdlib_module_names, "deputize"}
+    }
+    assert strays == {("kernel/strict_json.py", "pydantic_core")}
 
 
 def test_the_protocol_layers_do_no_io_and_draw_no_randomness():

@@ -1,4 +1,7 @@
+import contextlib
 import json
+import sys
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -40,6 +43,10 @@ def test_arbitrary_bytes_are_a_value_or_the_one_error(text):
     [
         (b'{"a":1,"a":2}', "stands twice"),
         (b'[{"x":{"b":1,"c":2,"b":3}}]', "'b' stands twice"),
+        (b'{"a":1,"\\u0061":2}', "'a' stands twice"),
+        (b'{"a":"\\u003a","a":"\\u003a"}', "'a' stands twice"),
+        (b'{"a":"\\u003A","a":"\\u003A"}', "'a' stands twice"),
+        (b'{"a:":1,"a\\u003a":2,"b":"\\u003A"}', "'a:' stands twice"),
         (b"\xef\xbb\xbf{}", "byte-order mark"),
         ("{}".encode("utf-16"), "not UTF-8"),
         (b'{"a":NaN}', "NaN"),
@@ -69,6 +76,24 @@ def test_depth_is_limited_however_it_is_reached():
     with pytest.raises(JsonError, match="deeper than 64"):
         strict_json.loads(b'{"a":' * 65 + b"1" + b"}" * 65)
     assert strict_json.loads(b"[" * 64 + b"]" * 64)
+    with pytest.raises(JsonError, match="deeper than 64"):
+        strict_json.loads(b"[" * 65 + b"]" * 65)
+
+
+@pytest.mark.parametrize(
+    "string",
+    [rb'"]"', rb'"\"]"', rb'"]\\"', rb'"\\\"]"', rb'"\\\\"', rb'"\n]"', rb'"]\"]\\"', rb'"\u0022]"'],
+)
+@pytest.mark.parametrize("closing", [b"]", b"[", b"{", b"}"])
+def test_brackets_in_strings_make_a_text_neither_deeper_nor_flatter(string, closing):
+    members = b",".join([string.replace(b"]", closing)] * 70)
+    for depth in (63, 64):
+        text = b"[" * depth + members + b"," + b"[]," * 3 + members + b"]" * depth
+        if depth == 63:
+            assert strict_json.loads(text) == json.loads(text)
+        else:
+            with pytest.raises(JsonError, match="deeper than 64"):
+                strict_json.loads(text)
 
 
 def test_brackets_in_strings_do_not_count_as_depth():
@@ -125,3 +150,82 @@ def test_members_of_any_bytes(text):
 
 def test_members_are_not_looked_for_in_what_is_too_large():
     assert strict_json.loads_members(b'{"id":7}', ID, max_size=7) == {}
+
+
+def test_what_is_ordinary_is_not_decoded_twice(monkeypatch):
+    """The exact decoder reads what is in doubt only: else a call would pay for both."""
+    monkeypatch.setattr(strict_json, "_loads_exactly", None)
+    for text in (
+        '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"at":"10:15","n":1e3}}}',
+        '{"a": "x \\u00e9 \\n \\" \\\\ é 😀 \\u003c", "b": [{}, [], -0.0, 18446744073709551616, null, true]}',
+        json.dumps([{"name": f"[{n}]", "at": "10:15", "of": [n, n / 7, '"\\']} for n in range(500)]),
+        "[" * 64 + "]" * 64,
+        '"' + "[" * 500 + '"',
+        "1" * 128,
+        json.dumps([10**128 - 1, {"a": 1}]),
+    ):
+        assert strict_json.loads(text.encode()) == json.loads(text)
+
+
+HOSTILE = {
+    "quotation marks": lambda size: b'"' * size,
+    "backslashes": lambda size: b'"' + b"\\" * (size - 2) + b'"',
+    "escaped quotation marks": lambda size: b'"' + b'\\"' * (size // 2 - 1) + b'"',
+    "openings": lambda size: b"[" * size,
+    "openings in a string": lambda size: b'"' + b"[{" * (size // 2 - 1) + b'"',
+    "empty lists": lambda size: b"[" + b"[]," * (size // 3 - 1) + b"[]]",
+    "combs": lambda size: b"[" + (b"[" * 63 + b"]" * 63 + b",") * (size // 127) + b"[]]",
+    "empty strings": lambda size: b"[" + b"[]," * 70 + b'"",' * (size // 3 - 72) + b"1]",
+    "colons": lambda size: b'"' + b":" * (size - 2) + b'"',
+    "digits": lambda size: b"[" + (b"1" * 128 + b",") * (size // 129 - 1) + b"1]",
+    "one integer": lambda size: b"1" * size,
+    "one fraction": lambda size: b"1." + b"1" * (size - 2),
+    "exponents": lambda size: b"[" + b"1e15," * (size // 5 - 1) + b"1]",
+    "names": lambda size: b"{" + b",".join(b'"%x":1' % n for n in range(size // 9)) + b"}",
+    "a name twice": lambda size: b"{" + b'"a":1,' * (size // 6 - 1) + b'"a":1}',
+    "escaped colons": lambda size: b'["' + b"\\u003a" * (size // 6 - 1) + b'"]',
+    "pairs": lambda size: b'"' + b"\\ud83d\\ude00" * (size // 12 - 1) + b'"',
+    "halves of pairs": lambda size: b'"' + b"\\ud83d" * (size // 6 - 1) + b'"',
+    "blanks": lambda size: b" " * (size - 1) + b"1",
+    "nothing": lambda size: b"\0" * size,
+}
+
+
+def read(text):
+    with contextlib.suppress(JsonError):
+        strict_json.loads(text)
+
+
+def count_calls(text):
+    """How many functions are called, compiled ones included."""
+    calls = 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        read(text)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def measure_memory(text):
+    """How many bytes are held at most."""
+    tracemalloc.start()
+    try:
+        read(text)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_texts_cost_no_more_a_byte_than_short_ones(kind):
+    """Each compiled function reads a text once and forwards; how often they are called is counted here."""
+    small, medium, large = (HOSTILE[kind](size) for size in (2**14, 2**17, 2**22))
+    assert min(len(small) / 2**14, len(medium) / 2**17, len(large) / 2**22) > 0.8
+    assert count_calls(large) <= count_calls(small) * 300
+    assert measure_memory(medium) <= 48 * len(medium)
