@@ -77,26 +77,23 @@ def _twins(names: tuple[str, ...]) -> NameTable[bool]:
 class KnownHead:
     """The head of a response like which one was received before: all of it but two values.
 
-    Only the values of `Content-Length` and `Date` differ between the responses that have the same object:
-    what depends on nothing else can be worked out once for it.
+    Only the values of `Content-Length`, which is the length of their bodies, and of `Date` differ between the
+    responses that have the same object: what depends on nothing else can be worked out once for it.
     """
 
     __slots__ = ("_date_at", "_fields", "_length_at", "status")
 
-    def __init__(
-        self, status: int, fields: Sequence[Field], length_at: int | None, date_at: int | None
-    ) -> None:
+    def __init__(self, status: int, fields: Sequence[Field], length_at: int, date_at: int | None) -> None:
         """Take the fields as received, and the places of `Content-Length` and `Date` among them."""
         self.status = status
         self._fields = tuple(fields)
         self._length_at = length_at
         self._date_at = date_at
 
-    def fields(self, length: bytes | None, date: bytes | None) -> list[Field]:
+    def fields(self, length: bytes, date: bytes | None) -> list[Field]:
         """Return the fields of a response whose `Content-Length` and `Date` have these values."""
         fields = list(self._fields)
-        if self._length_at is not None and length is not None:
-            fields[self._length_at] = (fields[self._length_at][0], length)
+        fields[self._length_at] = (fields[self._length_at][0], length)
         if self._date_at is not None and date is not None:
             fields[self._date_at] = (fields[self._date_at][0], date)
         return fields
@@ -121,7 +118,7 @@ class Headers:
         self._raw: Sequence[Field] | None = list(raw)
 
     @classmethod
-    def of_known(cls, known: KnownHead, length: bytes | None, date: bytes | None) -> "Headers":
+    def of_known(cls, known: KnownHead, length: bytes, date: bytes | None) -> "Headers":
         """Return the fields of `known` with these values of `Content-Length` and `Date`."""
         headers = cls.__new__(cls)
         headers.known = known

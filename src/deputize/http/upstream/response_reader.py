@@ -75,11 +75,18 @@ class ResponseReader:
         self.reusable = True
         self.complete = True
         self.body: ReceivedBody | None = None
-        self.expect("GET")
+        self._method = "GET"
+        self._start()
 
     def expect(self, method: str) -> None:
         """Prepare for the answer to a request with `method`."""
         self._method = method
+        self.complete = False
+        if self._fed:
+            self._start()
+
+    def _start(self) -> None:
+        """Forget the answer that was parsed last."""
         self._head: Response | None = None
         self._chunks: list[bytes] = []
         self._chunked = False
@@ -88,32 +95,20 @@ class ResponseReader:
         self._plain = False
         self._received = 0
         self._trailers_size = 0
-        self.complete = False
 
     def feed(self, data: bytes) -> Response | None:
         """Take the next bytes, and return the answer if these complete its head.
 
         Raises `UpstreamProtocolError`.
         """
-        known = self._known if self._fed == 0 and self._method != "HEAD" and not self.complete else None
-        if known is not None and (recognised := known.recognise(data)) is not None:
-            self.complete = self.reusable = True
-            self._head = _TAKEN
-            return recognised
-        self._fed += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as error:
-            raise UpstreamProtocolError("the upstream switched protocols unasked") from error
-        except httptools.HttpParserError as error:
-            raise UpstreamProtocolError(f"not an HTTP/1.1 response: {error.__context__ or error}") from error
-        if self.complete and self.reusable:
-            # Whether `data` ends with the answer: llhttp skips line breaks after it, unexpected as they are.
-            last, self._last = self._last, b""
-            if last and not self._chunked:
-                self.reusable = data.endswith(last)
-            else:
-                self.reusable = data.endswith(b"\r\n\r\n") and data[-5:-4] not in b"\r\n"
+        known = None
+        if not (self._fed or self.complete or self._method == "HEAD"):
+            known = self._known
+            response = None if known is None else known.recognise(data)
+            if response is not None:
+                self.complete = self.reusable = True
+                return response
+        self._parse(data)
         head = self._head
         if head is None:
             self._check_size(self._fed)
@@ -129,6 +124,22 @@ class ResponseReader:
             self._open_body(head)
         self._head = _TAKEN  # so that an answer that gets lost is noticed
         return head
+
+    def _parse(self, data: bytes) -> None:
+        self._fed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as error:
+            raise UpstreamProtocolError("the upstream switched protocols unasked") from error
+        except httptools.HttpParserError as error:
+            raise UpstreamProtocolError(f"not an HTTP/1.1 response: {error.__context__ or error}") from error
+        if self.complete and self.reusable:
+            # Whether `data` ends with the answer: llhttp skips line breaks after it, unexpected as they are.
+            last, self._last = self._last, b""
+            if last and not self._chunked:
+                self.reusable = data.endswith(last)
+            else:
+                self.reusable = data.endswith(b"\r\n\r\n") and data[-5:-4] not in b"\r\n"
 
     def _check_size(self, size: int) -> None:
         if size > self._limit:
