@@ -1,7 +1,8 @@
 """Redirect URIs, PKCE, parameters, scopes and consents under arbitrary input."""
 
+import re
 import string
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -97,6 +98,7 @@ def test_no_other_text_matches_it(verifier, other):
 
 
 names = st.text(min_size=1, max_size=20).filter(str.isprintable)
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @given(st.dictionaries(names, names, max_size=20))
@@ -112,6 +114,27 @@ def test_arbitrary_bytes_are_parameters_or_a_wire_error(encoded):
     except OAuthError:
         return
     assert all(parsed.values())
+
+
+pieces = st.sampled_from(
+    ["a", "b", "=", "&", "%", "+", "%41", "%3D", "%26", "%0a", "%ff", "%C3%AB", "urn%3Aé", "\t"]
+)
+
+
+@given(st.lists(pieces, max_size=24).map("".join))
+def test_parameters_are_what_the_standard_library_reads(encoded):
+    try:
+        read = parse_qsl(encoded, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError:
+        read = [("", "\n")]
+    may_be_refused = len({name for name, _ in read}) < len(read) or any(map(CONTROL.search, sum(read, ())))
+    try:
+        parsed = parse_parameters(encoded)
+    except OAuthError:
+        assert may_be_refused
+        return
+    assert not any(map(CONTROL.search, sum(read, ())))
+    assert parsed == {name: value for name, value in read if value}
 
 
 @given(st.dictionaries(names, names, min_size=1, max_size=5), st.data())
