@@ -121,6 +121,8 @@ pieces = st.sampled_from(
 )
 
 
+@example("a=urn%3A%ff")
+@example("a=urn%3A%0a")
 @given(st.lists(pieces, max_size=24).map("".join))
 def test_parameters_are_what_the_standard_library_reads(encoded):
     try:

@@ -23,6 +23,7 @@ MAX_VALUE: Final = 96 * 1024
 _REPEATABLE: Final = frozenset({"resource", "audience"})
 _DIVIDER: Final = "\n"
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_PRINTABLE: Final = bytes(range(0x20, 0x7F))
 
 
 def parse_parameters(encoded: str | bytes) -> Mapping[str, str]:
@@ -30,14 +31,11 @@ def parse_parameters(encoded: str | bytes) -> Mapping[str, str]:
 
     Raises `InvalidRequest` for repeats, control characters, bad encoding and excess.
     """
-    text = _bounded_text(encoded)
+    text, is_printable = _bounded_text(encoded)
     parameters: dict[str, str] = {}
-    # What is encoded is looked at again once it is decoded; of the rest it tells that nothing is a control
-    # character, for a printable text has none.
-    printable = text.isprintable()
     for pair in text.split("&"):
         name, _, value = pair.partition("=")
-        if not printable or "%" in pair or "+" in pair:
+        if not is_printable or "%" in pair or "+" in pair:
             name, value = _decode(name), _decode(value)
             if _CONTROL.search(name) or _CONTROL.search(value):
                 raise InvalidRequest("A parameter contains control characters")
@@ -73,28 +71,32 @@ def required(parameters: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _bounded_text(encoded: str | bytes) -> str:
-    """The form as text, within its limits. Raises `InvalidRequest`."""
+def _bounded_text(encoded: str | bytes) -> tuple[str, bool]:
+    """The form within its limits, and whether all of it is printable ASCII. Raises `InvalidRequest`."""
     if len(encoded) > MAX_BYTES:
         raise InvalidRequest("The request is too large")
+    octets = encoded.encode("utf-8", "surrogatepass") if isinstance(encoded, str) else encoded
+    is_printable = not octets.translate(None, _PRINTABLE)
     try:
         text = encoded if isinstance(encoded, str) else encoded.decode("ascii")
     except UnicodeDecodeError as error:
         raise InvalidRequest("The request is not form encoded") from error
     if text.count("&") >= MAX_COUNT:
         raise InvalidRequest("The request has too many parameters")
-    return text
+    return text, is_printable
 
 
 def _decode(encoded: str) -> str:
     """The name or value that is encoded so. Raises `InvalidRequest`."""
+    if "%" not in encoded and "+" not in encoded:
+        return encoded
+    is_urn = encoded.startswith("urn%3A") and len(encoded) <= MAX_NAME
     try:
-        return (
-            _unquote_urn(encoded) if encoded.startswith("urn%3A") else unquote_plus(encoded, errors="strict")
-        )
+        return _unquote_urn(encoded) if is_urn else _unquote(encoded)
     except UnicodeDecodeError as error:
         raise InvalidRequest("The request is not UTF-8") from error
 
 
-_unquote_urn: Final = lru_cache(maxsize=64)(partial(unquote_plus, errors="strict"))
+_unquote: Final = partial(unquote_plus, errors="strict")
+_unquote_urn: Final = lru_cache(maxsize=64)(_unquote)
 """Of grant types and token types, of which there are few, and never of a secret."""
