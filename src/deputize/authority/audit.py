@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from pydantic_core import PydanticSerializationError, to_json
 
 from deputize.audit.records import timestamp_text
 from deputize.audit.sinks.json_file import JsonFileSink
@@ -26,11 +27,13 @@ from deputize.audit.trail import Trail
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.ids import new_id
 from deputize.kernel.redaction import printable, redact
-from deputize.kernel.values import JsonValue
+from deputize.kernel.values import JsonObject, JsonValue
 
 TOPIC: Final = "authority"
 MAX_TEXT: Final = 1024
 _JSON: Final = json.JSONEncoder(separators=(",", ":"))
+_PLAIN: Final = bytes(set(range(0x21, 0x7F)) - set(b"\\="))
+"""The octets of plain texts: printable ASCII but blanks, what JSON escapes, what stands before secrets."""
 _TRACKED: Final = ("jti", "subject_jti", "actor_jti")
 _log = structlog.get_logger("deputize.authority")
 _numbers = count()
@@ -68,7 +71,7 @@ def _source() -> Source:
     return source if source.correlation_id else replace(source, correlation_id=new_id())
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Event:
     """Something that happened."""
 
@@ -88,10 +91,10 @@ class Event:
 
     def __post_init__(self) -> None:
         """Compute `said`."""
-        every = {"reason": self.reason, **self.members}
-        object.__setattr__(
-            self, "said", {name: _safe(value) for name, value in every.items() if value is not None}
-        )
+        said = {name: value for name, value in self.members.items() if value is not None}
+        if self.reason is not None:
+            said = {"reason": self.reason, **said}
+        self.said = said if _is_plain(said) else {name: _safe(value) for name, value in said.items()}
 
     @property
     def topic(self) -> str:
@@ -101,21 +104,24 @@ class Event:
     def json(self) -> str:
         """Write the record as one line of ASCII."""
         source, members = self.source, self.members
-        return _JSON.encode(
-            {
-                "_id": f"{source.correlation_id}-{next(_numbers)}",
-                "timestamp": timestamp_text(self.timestamp),
-                "eventName": f"DEPUTIZE-{self.name.upper().replace(' ', '-')}",
-                "transactionId": source.correlation_id,
-                "callerTransactionId": source.caller_transaction_id,
-                "userId": None,
-                "trackingIds": [members[name] for name in _TRACKED if members.get(name)],
-                "client": {"ip": source.address, "port": source.port},
-                "environmentId": self.environment,
-                "decision": "PERMIT" if self.reason is None else "DENY",
-                "reason": None,
-                **{_camel_case(name): value for name, value in self.said.items()},
-            }
+        record: dict[str, JsonValue] = {
+            "_id": f"{source.correlation_id}-{next(_numbers)}",
+            "timestamp": timestamp_text(self.timestamp),
+            "eventName": _event_name(self.name),
+            "transactionId": source.correlation_id,
+            "callerTransactionId": source.caller_transaction_id,
+            "userId": None,
+            "trackingIds": [members[name] for name in _TRACKED if members.get(name)],
+            "client": {"ip": source.address, "port": source.port},
+            "environmentId": self.environment,
+            "decision": "PERMIT" if self.reason is None else "DENY",
+            "reason": None,
+        }
+        for name, value in self.said.items():
+            record[_camel_case(name)] = value
+        text = _compact(record)
+        return (text if text is not None and text.isascii() else _JSON.encode(record).encode()).decode(
+            "ascii"
         )
 
     def log(self) -> None:
@@ -174,6 +180,26 @@ def operator() -> dict[str, str | None]:
     return {"os_user": name, "sudo_user": os.environ.get("SUDO_USER")}
 
 
+def _is_plain(said: JsonObject) -> bool:
+    """Whether nothing in all of it has to be made safe, which one look at its JSON tells.
+
+    No text can then be too long, hold what `printable` escapes, or what `redact` looks for: they are seldom
+    more than ids and names of scopes.
+    """
+    text = _compact(said)
+    return (
+        text is not None and len(text) <= MAX_TEXT and not text.translate(None, _PLAIN) and b"eyJ" not in text
+    )
+
+
+def _compact(value: JsonObject) -> bytes | None:
+    """The value as JSON, in a quarter of the standard library's time; `None` where only that can write it."""
+    try:
+        return to_json(value)
+    except PydanticSerializationError:
+        return None
+
+
 def _safe(value: JsonValue) -> JsonValue:
     """Replace what looks like a credential, and cut what is too long to be read."""
     if isinstance(value, str):
@@ -186,5 +212,10 @@ def _safe(value: JsonValue) -> JsonValue:
 
 
 @lru_cache(maxsize=256)  # the names stand in our own code
+def _event_name(name: str) -> str:
+    return f"DEPUTIZE-{name.upper().replace(' ', '-')}"
+
+
+@lru_cache(maxsize=256)
 def _camel_case(name: str) -> str:
     return re.sub("_([a-z])", lambda match: match.group(1).upper(), name)

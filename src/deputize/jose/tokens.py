@@ -1,6 +1,5 @@
 """JWTs in compact serialisation (RFC 7515, RFC 7519): signed by the current key, verified by the named."""
 
-import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.util import json_b64encode, urlsafe_b64decode, urlsafe_b64encode
+from pydantic_core import to_json
 
 from deputize.jose.key_ring import KeyRing
 from deputize.jose.keys import SigningKey
@@ -25,7 +25,6 @@ MAX_TOKEN: Final = 48 * 1024
 """Characters; claims are at most 16 KB of mapped attributes and a bounded `act` chain."""
 MAX_HEADER: Final = 512
 """Characters of the encoded header, joserfc's own limit too."""
-_JSON: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class TokenInvalid(DeputizeError):
@@ -37,10 +36,10 @@ class TokenInvalid(DeputizeError):
 
 
 def sign(claims: JsonObject, ring: KeyRing, typ: str = ACCESS_TOKEN_TYPE) -> str:
-    """`claims` as a JWT signed by the ring's current key."""
+    """`claims` as a JWT signed by the ring's current key; numbers are finite and texts Unicode."""
     key = ring.current
-    payload = _JSON.encode(dict(claims)).encode()
-    signing_input = _protected_header(key.algorithm, key.kid, typ) + b"." + urlsafe_b64encode(payload)
+    payload = urlsafe_b64encode(to_json(dict(claims)))
+    signing_input = _protected_header(key.algorithm, key.kid, typ) + b"." + payload
     return (signing_input + b"." + urlsafe_b64encode(key.sign(signing_input))).decode("ascii")
 
 

@@ -4,10 +4,11 @@ The claims are what the server says and what the resource's mappings say (refere
 is signed only if what its claims say about actors may be said.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+
+from pydantic_core import PydanticSerializationError, to_json
 
 from deputize.expressions import EvaluationError, Missing
 from deputize.expressions.mapping import MappingExpression
@@ -27,7 +28,7 @@ from deputize.oauth.records.store import Authentication, User
 from deputize.oauth.resources import format_scope
 
 MAX_ATTRIBUTES: Final = 16 * 1024
-"""Characters of all mapped claims together, as JSON."""
+"""Bytes of all mapped claims together, as JSON."""
 _RESERVED: Final = frozenset(
     [
         "acr",
@@ -165,8 +166,8 @@ def assemble(issue: Issue) -> TokenClaims:
         if mapping is not None and (mapping.is_literal or mapping.source.strip() != "user.id"):
             claims[USER_CLAIM] = who.user_id
     mapped, notes = _evaluate_mappings(issue)
-    if len(json.dumps(mapped)) > MAX_ATTRIBUTES:
-        raise InvalidGrant(f"the mapped claims are larger than {MAX_ATTRIBUTES} characters")
+    if mapped and _size(mapped) > MAX_ATTRIBUTES:
+        raise InvalidGrant(f"the mapped claims are larger than {MAX_ATTRIBUTES} bytes")
     claims.update(mapped)
     if issue.gets_default_act:
         claims["act"] = default_act(issue.client.id, issue.subject or {})
@@ -237,6 +238,14 @@ def user_binding(user: User | None) -> JsonObject:
         "environment": {"id": user.environment_id},
     }
     return {**(user.attributes or {}), **{name: value for name, value in own.items() if value is not None}}
+
+
+def _size(mapped: JsonObject) -> int:
+    """Bytes of the claims as JSON. Raises `InvalidGrant` where a text of them is none."""
+    try:
+        return len(to_json(mapped))
+    except PydanticSerializationError as error:
+        raise InvalidGrant("a mapped claim holds a text that is not Unicode") from error
 
 
 def _evaluate_mappings(issue: Issue) -> tuple[dict[str, JsonValue], tuple[str, ...]]:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from pydantic_core import to_json
+
 from deputize.kernel.uris import normalise_resource
 from deputize.kernel.values import JsonObject, JsonValue
 
@@ -20,7 +22,7 @@ MAX_ACTORS: Final = 16
 MAX_DEPTH: Final = 5
 """Actors of a chain that is issued here."""
 MAX_SIZE: Final = 4096
-"""Characters of the whole `act` claim as JSON."""
+"""Bytes of the whole `act` claim as JSON."""
 
 _normalise = lru_cache(maxsize=256)(normalise_resource)
 """Of audiences that are configured, or that this authority signed: there are few."""
@@ -149,7 +151,7 @@ def _chain_refusal(act: JsonValue, subject: JsonObject) -> Refusal | None:
         return "the act inside act is not the subject token's act: a chain only grows at its head"
     if len(actors_of(act)) > MAX_DEPTH:
         return f"the act chain is deeper than {MAX_DEPTH}"
-    return None if len(_CANONICAL(act)) <= MAX_SIZE else f"the act claim is larger than {MAX_SIZE} characters"
+    return None if len(to_json(act)) <= MAX_SIZE else f"the act claim is larger than {MAX_SIZE} bytes"
 
 
 def _holders(subject: JsonObject) -> tuple[JsonValue, ...]:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deputize.authority.app import Authority
-from deputize.authority.audit import Event, Source, open_audit
+from deputize.authority.audit import Event, Source, _safe, open_audit
 from deputize.kernel.digests import digest
 from support.agent_delegation import (
     AGENT_ID,
@@ -329,6 +329,42 @@ async def test_what_is_recorded_cannot_forge_lines_nor_carry_tokens():
     assert line["a"] == "line\\nline"
     assert (line["b"], line["c"]) == (["Bearer *****"], {"d": "*****"})
     assert len(line["e"]) == 1024
+
+
+TEXTS = st.text('ab1 =\n\t"\\\u2028é😀.-', max_size=12) | st.sampled_from(
+    [
+        "Bearer abc",
+        "code=12345",
+        "eyJhbGciOiJ.eyJzdWIi.c2ln",
+        "x" * 1100,
+        "\x7f",
+        "a\x85b",
+        "basic\u00a0xyz",
+        "\ud800",
+    ]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS,
+    lambda each: st.lists(each, max_size=3) | st.dictionaries(st.sampled_from("cd"), each, max_size=2),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=examples(500), deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(["a", "long_name", "jti", "user_id"]), VALUES, max_size=3),
+    st.none() | TEXTS,
+)
+def test_what_is_said_is_made_safe_member_by_member_however_plain_it_looks(members, reason):
+    event = Event("x", 0.0, None, members, reason, source=Source(correlation_id="c"))
+    every = {"reason": reason, **members}
+    assert event.said == {name: _safe(value) for name, value in every.items() if value is not None}
+    line = event.json()
+    assert line.isascii()
+    assert "\n" not in line
+    written = json.loads(line)
+    names = {"long_name": "longName", "user_id": "userId"}
+    assert all(written[names.get(name, name)] == value for name, value in event.said.items())
 
 
 def test_what_the_program_does_by_itself_has_an_id_like_any_request():
