@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import authority, gateway
+from bench import authority, gateway, scale, streams
 from bench.gateway import OURS
-from bench.goals import Goal, speed_beside
+from bench.goals import Goal, added, at_most, slowdown, speed_beside
 from bench.measure import Findings, Plan
 from bench.peers import apache, nginx
 from bench.peers import oidc_provider as npm
 
-RATES = ("requests_per_second", "cpu_us", "p50_ms", "p99_ms")
+CALLS = ("cpu_us", "requests_per_second", "p50_ms", "p99_ms")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "gateway": Benchmark(
         "The gateway with the use case's route: varying tools/call of about 115 bytes, 32 connections",
         gateway.beside_peers,
-        ("cpu_us", "requests_per_second", "p50_ms", "p99_ms"),
+        CALLS,
         (
             speed_beside(OURS, nginx.PLAIN.name, 0.40, 0.6),
             speed_beside(OURS, apache.TOKENS.name, 1.7, 2.5),
@@ -41,22 +41,61 @@ BENCHMARKS: dict[str, Benchmark] = {
     "gateway-cases": Benchmark(
         "The same with one factor changed at a time",
         gateway.cases,
-        ("cpu_us", "requests_per_second", "p50_ms", "p99_ms"),
+        CALLS,
         (
             speed_beside(gateway.TRACED, nginx.PLAIN.name, 0.33),
             speed_beside(gateway.ASKED, nginx.PLAIN.name, None),
         ),
+        rounds=3,
+        seconds=2,
+    ),
+    "latency": Benchmark(
+        "How long calls take at half of what the gateway can, at the same rate",
+        gateway.latency,
+        ("p99_ms", "p50_ms", "requests_per_second"),
+        (
+            added("ms added to p99", "p99_ms", OURS, gateway.DIRECT, 1.0),
+            added("ms added to p50", "p50_ms", OURS, gateway.DIRECT, None),
+        ),
+    ),
+    "idle-streams": Benchmark(
+        "Event streams on which nothing is said",
+        streams.idle_streams,
+        ("user_kib", "kernel_kib", "streams", "held_seconds", "lost", "cpu_percent"),
+        (
+            at_most("KiB of user memory each", "user_kib", OURS, 12),
+            at_most("streams lost", "lost", OURS, 0),
+        ),
+    ),
+    "routes": Benchmark(
+        "The base case as the last of many routes",
+        scale.routes,
+        CALLS,
+        (slowdown(scale.name_routes(1_000), scale.name_routes(1), 0.05),),
+        rounds=3,
+        seconds=2,
+    ),
+    "known-tokens": Benchmark(
+        "Calls by tokens of which the gateway knows more and more",
+        scale.known_tokens,
+        CALLS,
+        (
+            slowdown(scale.name_tokens(1_000_000, 1_000), scale.name_tokens(1_000, 1_000), 0.05),
+            slowdown(scale.name_tokens(1_000_000, 1_000_000), scale.name_tokens(1_000, 1_000), None),
+        ),
+        rounds=3,
+        seconds=2,
     ),
     "client-credentials": Benchmark(
         "The token endpoint: client credentials, ES256, 32 connections",
         authority.client_credentials,
-        ("cpu_us", "requests_per_second", "p50_ms", "p99_ms"),
+        CALLS,
         (speed_beside(OURS, npm.NAME, 3.0, 5.0),),
     ),
     "token-exchange": Benchmark(
         "The token endpoint: token exchange with an actor, ES256, 32 connections",
         authority.token_exchange,
-        ("cpu_us", "requests_per_second", "p50_ms", "p99_ms"),
+        CALLS,
         (speed_beside(OURS, npm.NAME, 3.0, 5.0),),
     ),
 }

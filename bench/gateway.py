@@ -2,12 +2,15 @@
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 from bench.calls import MODERN_VERSION, tool_calls
-from bench.load import Load
-from bench.measure import Findings, Plan, alternate
+from bench.load import Load, prepare
+from bench.measure import Findings, Plan, alternate, take_turns
+from bench.pace import drive_at
 from bench.peer import Peer, PeerMissing, Setting, require_token
 from bench.peers import apache, nginx
+from bench.programs import Program
 from bench.subject import remember_tokens
 
 OURS = "Deputize"
@@ -19,6 +22,7 @@ PEERS: tuple[Peer, ...] = (nginx.PLAIN, apache.TOKENS, apache.SHORT)
 """In the order of the tables."""
 TRACED = "fresh traceparent in each call"
 ASKED = "introspection asked at each call"
+DIRECT = "the upstream, asked directly"
 
 
 def beside_peers(plan: Plan) -> Findings:
@@ -65,7 +69,7 @@ def cases(plan: Plan) -> Findings:
         candidates = {
             OURS: base,
             nginx.PLAIN.name: stack.enter_context(nginx.PLAIN.start(surroundings)),
-            TRACED: replace(base, fresh_traceparent=True),
+            TRACED: base.traced(),
             ASKED: replace(base, program=asking.clear),
             "one call over and over": replace(base, calls=surroundings.calls[:1]),
             f"MCP {MODERN_VERSION}, method and tool in the head too": sent(version=MODERN_VERSION),
@@ -81,6 +85,32 @@ def cases(plan: Plan) -> Findings:
         for name, load in candidates.items():
             require_token(load, is_required=name != nginx.PLAIN.name)
         findings.add(alternate(plan, candidates))
+    return findings
+
+
+def latency(plan: Plan) -> Findings:
+    """Measure how long calls take at half of the load that the gateway can bear, with and without it.
+
+    What it adds is the difference to the upstream asked directly at the same rate.
+    """
+    with ExitStack() as stack:
+        surroundings = _surroundings(plan, stack)
+        port = surroundings.upstream_port
+        gateway = stack.enter_context(surroundings.subject.gateway(port, remember_tokens))
+        loads = {
+            DIRECT: Load(Program(f"http://127.0.0.1:{port}/mcp", 0), surroundings.calls),
+            OURS: Load(gateway.clear, surroundings.calls),
+            nginx.PLAIN.name: stack.enter_context(nginx.PLAIN.start(surroundings)),
+        }
+        prepared = {
+            name: prepare(load, plan.folder, f"load-{number}")
+            for number, (name, load) in enumerate(loads.items())
+        }
+        rate = max(prepared[OURS].drive(plan.seconds)["requests_per_second"] for _ in range(2)) / 2
+        plan.say(f"  half of what the gateway can: {rate:,.0f} calls a second")
+        findings = Findings(versions=dict(nginx.PLAIN.versions()), facts={"calls_per_second": rate})
+        drives = {name: partial(drive_at, load, rate) for name, load in prepared.items()}
+        findings.add(take_turns(plan, drives))
     return findings
 
 

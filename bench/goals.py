@@ -45,12 +45,26 @@ def speed_beside(ours: str, peer: str, least: float | None, aim: float | None = 
     )
 
 
-def slowdown(name: str, base: str, most: float) -> Goal:
-    """By what part of `base` the processor time a call of `name` is larger: 0.05 is 5 %."""
+def slowdown(name: str, base: str, most: float | None) -> Goal:
+    """How much larger the processor time a call of `name` is than that of `base`: 0.05 is 5 %."""
     return Goal(
-        f"of {base} added by {name}, in processor time a call",
+        f"more processor time a call than with {base}: {name}",
         lambda findings: (
             findings.results[name].median("cpu_us") / findings.results[base].median("cpu_us") - 1
         ),
         most=most,
     )
+
+
+def added(what: str, figure: str, ours: str, base: str, most: float | None) -> Goal:
+    """By how much a figure of `ours` is above that of `base`."""
+    return Goal(
+        what,
+        lambda findings: findings.results[ours].median(figure) - findings.results[base].median(figure),
+        most=most,
+    )
+
+
+def at_most(what: str, figure: str, name: str, most: float) -> Goal:
+    """How large a figure is."""
+    return Goal(what, lambda findings: findings.results[name].median(figure), most=most)

@@ -45,25 +45,27 @@ function done(summary, latency, requests)
     summary.errors.timeout))
 end
 """
-# A field after the request line, of which each call gets another value.
-_FRESH_TRACEPARENT = r"""
-local lines = {}
-local plain = init
+# Two texts around MARK in each call, between which each time another one is put.
+_FRESH_SCRIPT = r"""
+local heads = {}
+local read_calls, random, format = init, math.random, string.format
 function init(arguments)
-  plain(arguments)
+  read_calls(arguments)
   for place, call in ipairs(calls) do
-    local line, rest = call:match("^(.-\r\n)(.*)$")
-    lines[place], calls[place] = line .. "traceparent: 00-", "-01\r\n" .. rest
+    local from, to = assert(call:find("MARK", 1, true))
+    heads[place], calls[place] = call:sub(1, from - 1), call:sub(to + 1)
   end
 end
-local random = math.random
 function request()
   next_call = next_call % number + 1
-  return lines[next_call] .. string.format("%08x%08x%08x%08x-%08x%08x", random(0, 2147483647),
-    random(0, 2147483647), random(0, 2147483647), random(1, 2147483647), random(0, 2147483647),
-    random(1, 2147483647)) .. calls[next_call]
+  return heads[next_call] .. FRESH .. calls[next_call]
 end
 """
+MARK = "@fresh-text-here@"
+"""Stands in calls where each is to have a text of its own."""
+FRESH_TRACE = """format("00-%08x%08x%08x%08x-%08x%08x-01", random(0, 2147483647), random(0, 2147483647),
+  random(0, 2147483647), random(1, 2147483647), random(0, 2147483647), random(1, 2147483647))"""
+"""A value of `traceparent` that no other call has (W3C Trace Context), in Lua."""
 _MEASURED = re.compile(r"deputize rps=([\d.]+) p50=([\d.]+) p99=([\d.]+) count=(\d+) bad=(\d+)")
 
 
@@ -74,8 +76,13 @@ class Load:
     program: Program
     calls: Sequence[Call]
     connections: int = CONNECTIONS
-    fresh_traceparent: bool = False
-    """Whether each call has a `traceparent` that no other has (W3C Trace Context)."""
+    fresh: str = ""
+    """The Lua expression of the text that takes the place of `MARK` in each call."""
+
+    def traced(self) -> "Load":
+        """Return the load with a fresh `traceparent` in each call."""
+        calls = [replace(call, headers={**call.headers, "traceparent": MARK}) for call in self.calls]
+        return replace(self, calls=calls, fresh=FRESH_TRACE)
 
     def without(self, header: str) -> "Load":
         """Return the load without a header."""
@@ -96,6 +103,8 @@ class PreparedLoad:
 
     load: Load
     script: Path
+    calls: Path
+    """The bytes of each call, behind their number in four bytes, the lowest first."""
 
     def drive(self, seconds: int) -> Mapping[str, float]:
         """Run one round of wrk and return its figures. Raises `RuntimeError` unless all answers are 2xx."""
@@ -124,6 +133,8 @@ def prepare(load: Load, folder: Path, name: str) -> PreparedLoad:
         for call in load.calls:
             written = call.write(load.program.url)
             file.write(struct.pack("<I", len(written)) + written)
-    text = _SCRIPT.replace("PATH", f'"{calls}"') + (_FRESH_TRACEPARENT if load.fresh_traceparent else "")
+    text = _SCRIPT.replace("PATH", f'"{calls}"')
+    if load.fresh:
+        text += _FRESH_SCRIPT.replace("MARK", MARK).replace("FRESH", load.fresh)
     script.write_text(text, "utf-8")
-    return PreparedLoad(load, script)
+    return PreparedLoad(load, script, calls)

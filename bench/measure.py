@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from bench.load import Load, prepare
@@ -12,7 +11,7 @@ from bench.subject import Deputize, deputize
 WARM_UP_SECONDS = 1
 
 
-@dataclass
+@dataclass(frozen=True)
 class Plan:
     """How long and how many rounds to measure, and what the benchmarks of one run share."""
 
@@ -21,11 +20,16 @@ class Plan:
     folder: Path
     users: int = 100
     agents: int = 10
+    streams: int | None = None
+    """Idle streams to hold; without it as many as the limit on open files allows."""
+    hold_seconds: int = 120
+    known: int = 1_000_000
+    """Tokens that a gateway is to know at most."""
     say: Callable[[str], None] = print
 
-    @cached_property
+    @property
     def subject(self) -> Deputize:
-        """Deputize with the users, agents and tokens of this run; made when it is first needed."""
+        """Deputize with the users, agents and tokens of this run; made once, when it is first needed."""
         return deputize(self.folder, self.users, self.agents)
 
 
@@ -49,6 +53,8 @@ class Findings:
     checks: dict[str, str] = field(default_factory=dict[str, str])
     versions: dict[str, str] = field(default_factory=dict[str, str])
     missing: dict[str, str] = field(default_factory=dict[str, str])
+    facts: dict[str, float] = field(default_factory=dict[str, float])
+    """Figures of the run as a whole."""
 
     def add(self, results: Iterable[Result]) -> None:
         """Add results under their names."""
@@ -56,17 +62,24 @@ class Findings:
 
 
 def alternate(plan: Plan, candidates: Mapping[str, Load]) -> list[Result]:
-    """Warm up each candidate, then run `plan.rounds` rounds in turn."""
-    prepared = {
-        name: prepare(load, plan.folder, f"load-{number}")
-        for number, (name, load) in enumerate(candidates.items())
-    }
-    for each in prepared.values():
-        each.drive(WARM_UP_SECONDS)
-    measured: dict[str, list[Mapping[str, float]]] = {name: [] for name in candidates}
+    """Warm up each candidate as fast as it can, then run `plan.rounds` rounds in turn."""
+    return take_turns(
+        plan,
+        {
+            name: prepare(load, plan.folder, f"load-{number}").drive
+            for number, (name, load) in enumerate(candidates.items())
+        },
+    )
+
+
+def take_turns(plan: Plan, drives: Mapping[str, Callable[[int], Mapping[str, float]]]) -> list[Result]:
+    """Warm up each, then run `plan.rounds` rounds in turn: each drives its load for so many seconds."""
+    for drive in drives.values():
+        drive(WARM_UP_SECONDS)
+    measured: dict[str, list[Mapping[str, float]]] = {name: [] for name in drives}
     for number in range(1, plan.rounds + 1):
-        for name, each in prepared.items():
-            figures = each.drive(plan.seconds)
+        for name, drive in drives.items():
+            figures = drive(plan.seconds)
             measured[name].append(figures)
             plan.say(f"  round {number}/{plan.rounds}  {name:<40} {told(figures)}")
     return [Result(name, tuple(rounds)) for name, rounds in measured.items()]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,8 @@ import httpx2
 
 from bench.cores import LOAD_CORE, PROGRAM_CORE
 
-START_SECONDS = 30
+START_SECONDS = 180
+_PSS = re.compile(r"^Pss: +(\d+) kB", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,20 @@ class Program:
 
     def cpu_seconds(self) -> float:
         """Return the processor time used so far; other programs on the machine do not show in it."""
-        return sum(map(_ticks, self._members())) / os.sysconf("SC_CLK_TCK")
+        return sum(_ticks(fields) for _, fields in self._members()) / os.sysconf("SC_CLK_TCK")
 
-    def _members(self) -> Iterator[list[str]]:
-        for stat in Path("/proc").glob("[0-9]*/stat"):
+    def memory_kib(self) -> float:
+        """Return the memory in use, in KiB, of which pages that processes share count by their part."""
+        rollups = ((folder / "smaps_rollup").read_text("ascii") for folder, _ in self._members())
+        return sum(int(_PSS.findall(rollup)[0]) for rollup in rollups)
+
+    def _members(self) -> Iterator[tuple[Path, list[str]]]:
+        """Return the folder in `/proc` and the fields of `stat` of each process."""
+        for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                fields = stat.read_text("ascii", "replace").rpartition(")")[2].split()
+                fields = (folder / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
                 if int(fields[2]) == self.group:
-                    yield fields
+                    yield folder, fields
 
 
 def _ticks(fields: list[str]) -> int:

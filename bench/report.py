@@ -22,6 +22,12 @@ FIGURES = {
     "requests_per_second": ("calls a second", ",.0f"),
     "p50_ms": ("p50 ms", ",.2f"),
     "p99_ms": ("p99 ms", ",.2f"),
+    "user_kib": ("KiB of user memory each", ",.1f"),
+    "kernel_kib": ("KiB of kernel memory each", ",.1f"),
+    "streams": ("streams", ",.0f"),
+    "held_seconds": ("seconds held", ",.0f"),
+    "lost": ("lost", ",.0f"),
+    "cpu_percent": ("% of a core meanwhile", ",.1f"),
 }
 """The heading and format of each figure."""
 
@@ -53,6 +59,7 @@ def document(name: str, benchmark: Benchmark, plan: Plan, findings: Findings, se
         "figures": list(benchmark.figures),
         "goals": [goal.judge(findings) for goal in benchmark.goals],
         "missing": findings.missing,
+        "facts": findings.facts,
         "results": [
             {
                 "name": result.name,
@@ -113,7 +120,7 @@ def describe(goal: dict[str, Any]) -> str:
         if name in goal
     )
     if goal["reached"] is None:
-        return f"– not measured: {goal['what']} ({bounds})"
+        return f"– not measured: {goal['what']} ({bounds or 'stated'})"
     if not bounds:
         return f"· {goal['reached']:g} {goal['what']} (stated)"
     return f"{'✓ met' if goal['met'] else '✗ missed'}: {goal['reached']:g} {goal['what']} ({bounds})"

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -108,8 +108,8 @@ class Deputize:
             yield Program(f"{self.secrets['issuer']}/token", process.pid)
 
     @contextlib.contextmanager
-    def gateway(self, upstream_port: int, *changes: Change) -> Iterator[Gateway]:
-        """Run a gateway with the example's route, changed; several may run at once.
+    def gateway(self, upstream_port: int, *changes: Change, others: int = 0) -> Iterator[Gateway]:
+        """Run a gateway with the example's route, changed, behind `others` like it; several may run at once.
 
         Its files, records too, go with it: there are gigabytes of them.
         """
@@ -121,6 +121,10 @@ class Deputize:
         for change in changes:
             change(configuration)
         route.write_text(json.dumps(configuration, indent=2), "utf-8")
+        for number in range(others):  # routes are tried in the order of their names
+            other = f"a-{number:04}"
+            elsewhere = {"name": other, "condition": f"${{find(request.uri.path, '^/{other}(/|$)')}}"}
+            route.with_name(f"{other}.json").write_text(json.dumps(configuration | elsewhere), "utf-8")
         known = self.secrets["resources"]["test"]
         environment = programs.gateway_environment(
             self.stage, self.secrets["issuer"], known["id"], known["secret"]
@@ -141,8 +145,9 @@ class Deputize:
         shutil.rmtree(instance)
 
 
+@cache
 def deputize(folder: Path, users: int = 1, agents: int = 1) -> Deputize:
-    """Prepare Deputize with all its files in `folder`."""
+    """Prepare Deputize with all its files in `folder`, once."""
     return Deputize(prepare(folder / "deputize"), users, agents)
 
 

@@ -55,19 +55,19 @@ _INTROSPECTION = """
 
 
 @contextlib.contextmanager
-def upstream(folder: Path) -> Iterator[int]:
-    """Run a server that answers every request with the same tool result; yield its port.
+def upstream(folder: Path, answer: str = ANSWER) -> Iterator[int]:
+    """Run a server that gives every request the same answer, a tool's result; yield its port.
 
     Below `/` are larger answers (`ANSWER_SIZES`) and an event stream (`STREAM_PATH`).
     """
     port, root = free_port(), folder / "upstream"
-    root.mkdir(exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
     for name, size in ANSWER_SIZES.items():
         large = json.loads(ANSWER)
         large["result"]["content"][0]["text"] = "Tokyo is clear. " * (size // 16)
         (root / name).write_text(json.dumps(large), "utf-8")
     (root / STREAM_PATH).write_text(f"event: message\ndata: {ANSWER}\n\n", "utf-8")
-    rest = _UPSTREAM.format(port=port, answer=ANSWER, root=root)
+    rest = _UPSTREAM.format(port=port, answer=answer, root=root)
     with _nginx("upstream", folder, rest, port, measured=False):
         yield port
 
