@@ -12,6 +12,7 @@ from bench.calls import tool_calls
 from bench.load import CONNECTIONS, MARK, Load
 from bench.measure import Findings, Plan, alternate
 from bench.pace import pace
+from bench.peer import require_token
 from bench.peers import nginx
 from bench.programs import Program
 from bench.subject import Deputize, introspect_at, remember_tokens
@@ -38,6 +39,8 @@ def routes(plan: Plan) -> Findings:
             )
             for number in ROUTES
         }
+        for load in loads.values():
+            require_token(load, is_required=True)
         findings.add(alternate(plan, loads))
     return findings
 

@@ -123,8 +123,8 @@ class Deputize:
         route.write_text(json.dumps(configuration, indent=2), "utf-8")
         for number in range(others):  # routes are tried in the order of their names
             other = f"a-{number:04}"
-            elsewhere = {"name": other, "condition": f"${{find(request.uri.path, '^/{other}(/|$)')}}"}
-            route.with_name(f"{other}.json").write_text(json.dumps(configuration | elsewhere), "utf-8")
+            text = json.dumps(configuration).replace("/mcp(", f"/{other}(").replace("}/mcp", f"}}/{other}")
+            route.with_name(f"{other}.json").write_text(text.replace('"mcp"', f'"{other}"', 1), "utf-8")
         known = self.secrets["resources"]["test"]
         environment = programs.gateway_environment(
             self.stage, self.secrets["issuer"], known["id"], known["secret"]
