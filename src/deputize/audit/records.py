@@ -45,8 +45,6 @@ _HEADERS: Final = frozenset(
 )
 _SAFE_NAME: Final = NameTable(lambda name: name.lower().decode("ascii") if name.lower() in _HEADERS else "")
 """The name in lower case if the field may be written, else ""."""
-_MOST_WORDS: Final = 1024
-_LONGEST_WORD: Final = 128
 MAX_TEXT: Final = 512
 """The most characters of a text from outside that are written; `cut` marks a longer one."""
 
@@ -232,16 +230,14 @@ class McpEvent:
         """Return the record as one JSON object in ASCII on one line."""
         form, transaction, subject = self.form, self.transaction_id, self.subject
         number, name = _MCP_NAMES[self.part]
-        param = _WORDS[self.param]
+        message, tool = _message(
+            self.message_type, self.method, self.param, self.protocol_version, self.client_info
+        )
         return (
             f'{{"_id":"{transaction}-{number}","timestamp":"{_millisecond(round(self.timestamp * 1000))}",'
             f'"eventName":"{name}","transactionId":"{transaction}",{subject.identity},'
-            f'{form.client}{self.remote_port},"messageType":{_WORDS[self.message_type]},'
-            f'"method":{_WORDS[self.method]},"param":{param},"protocolVersion":{_WORDS[self.protocol_version]},'
-            f'"info":{_text(self.client_info)}}},"server":{{"info":{_text(self.server_info)}}},'
-            f'{subject.delegation},"tool":{param if self.method == "tools/call" else "null"},'
-            f'"decision":{_DECISIONS[self.permitted]},"reason":{_text(self.reason)},'
-            f'"errorCode":{"null" if self.error_code is None else self.error_code},'
+            f'{form.client}{self.remote_port},{message}}},"server":{{"info":{_text(self.server_info)}}},'
+            f"{subject.delegation},{tool},{_decision(self.permitted, self.reason, self.error_code)},"
             f'"sessionId":{_text(self.session_id)},'
             f'"response":{_response(self.part, self.status, self.elapsed)},{form.route}'
         )
@@ -255,7 +251,6 @@ _ACCESS_NAMES: Final = (
 _MCP_NAMES: Final = (("1", "PING-GATEWAY-MCP"), ("1", "PING-GATEWAY-MCP"), ("3", "PING-GATEWAY-MCP-OUTCOME"))
 """By `EventPart`: the suffix of the transaction's id, and the event's name."""
 _DECISION: Final = EventPart.DECISION  # looking a member up takes as long as rendering several texts
-_DECISIONS: Final = {True: '"PERMIT"', False: '"DENY"', None: "null"}
 
 
 def timestamp_text(seconds: float) -> str:
@@ -273,27 +268,32 @@ def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-@lru_cache(maxsize=256)
 def _route(route: RouteIdentity | None) -> str:
     return f'"routeId":{_text(route and route.id)},"routeName":{_text(route and route.name)}'
 
 
-class _Words(dict[str | None, str]):
-    """Remembers the text of words that calls repeat, such as methods and the names of tools.
+@lru_cache(maxsize=1024)
+def _message(
+    message_type: str | None,
+    method: str | None,
+    param: str | None,
+    version: str | None,
+    client_info: str | None,
+) -> tuple[str, str]:
+    """Return the members that tell of a message, and the one that names its tool."""
+    what = _text(param)
+    message = (
+        f'"messageType":{_text(message_type)},"method":{_text(method)},"param":{what},'
+        f'"protocolVersion":{_text(version)},"info":{_text(client_info)}'
+    )
+    return message, f'"tool":{what if method == "tools/call" else "null"}'
 
-    Bounded, for clients choose some of them.
-    """
 
-    def __missing__(self, word: str | None) -> str:
-        text = _text(word)
-        if len(text) <= _LONGEST_WORD:
-            if len(self) >= _MOST_WORDS:
-                self.clear()
-            self[word] = text
-        return text
-
-
-_WORDS: Final = _Words()
+@lru_cache(maxsize=1024)
+def _decision(permitted: bool | None, reason: str | None, error_code: int | None) -> str:  # noqa: FBT001 - lru_cache is quicker with positions
+    decision = "null" if permitted is None else '"PERMIT"' if permitted else '"DENY"'
+    code = "null" if error_code is None else f"{error_code:d}"
+    return f'"decision":{decision},"reason":{_text(reason)},"errorCode":{code}'
 
 
 def _response(part: EventPart, status: int | None, elapsed: float, reason: str | None = None) -> str:
@@ -316,14 +316,9 @@ def _header_texts(headers: Iterable[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         safe = _SAFE_NAME[name]
         if safe:
-            text = _header_text(value)
+            text = _quoted(cut(value.decode("latin-1")))
             by_name[safe] = f"{by_name[safe]},{text}" if safe in by_name else text
     return "{" + ",".join([f'"{name}":[{texts}]' for name, texts in by_name.items()]) + "}"
-
-
-@lru_cache(maxsize=1024)
-def _header_text(value: bytes) -> str:
-    return _quoted(cut(value.decode("latin-1")))
 
 
 def _text(value: str | None) -> str:

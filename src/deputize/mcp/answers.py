@@ -42,7 +42,8 @@ class AnswerObserver:
         error, result = document.get("error"), document.get("result")
         if isinstance(error, Mapping) and self.error_code is None:
             code = error.get("code")
-            self.error_code = code if isinstance(code, int) else None
+            # `true` is an `int` for Python, not for JSON.
+            self.error_code = code if type(code) is int else None
         if isinstance(result, Mapping) and "serverInfo" in result:
             self.server_info = implementation(result["serverInfo"])
 

@@ -23,6 +23,10 @@ def code_of(data):
         (b'{"result":{"error":{"code":1}}}', None),
         (b'{"error":"x"}', None),
         (b'{"error":{"code":"x"}}', None),
+        (b'{"error":{"code":true}}', None),
+        (b'{"error":{"code":false}}', None),
+        (b'{"error":{"code":1.5}}', None),
+        (b'{"error":{"code":0}}', 0),
         (b'["error"]', None),
         (b'{"error"', None),
         (b"", None),
@@ -30,7 +34,8 @@ def code_of(data):
     ],
 )
 def test_error_codes(data, code):
-    assert code_of(data) == code
+    found = code_of(data)
+    assert (found, type(found)) == (code, type(code))
 
 
 def test_the_first_error_counts():

@@ -163,6 +163,14 @@ async def test_an_error_of_the_server_is_recorded(upstream):
     assert (record["decision"], record["errorCode"]) == ("PERMIT", -32602)
 
 
+@pytest.mark.parametrize("code", [b"true", b"false", b"1" + b"0" * 5000, b'"1"', b"[]"])
+async def test_no_error_code_of_a_server_spoils_the_record(code):
+    """A server that answers with one that is none must not make its calls' records unreadable, or vanish."""
+    answer = b'{"jsonrpc":"2.0","id":1,"error":{"code":' + code + b',"message":"m"}}'
+    record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), streamed(answer))
+    assert (record["decision"], record["errorCode"]) == ("PERMIT", None)
+
+
 async def test_a_long_answer_passes_unobserved():
     record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), streamed(b" " * 70_000, ERROR))
     assert record["errorCode"] is None
