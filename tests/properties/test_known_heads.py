@@ -87,8 +87,11 @@ def conversations(draw):
     return answers
 
 
-def converse(answers, known):
-    """What each answer is read as, one after the other on one connection for as long as it lasts."""
+def converse(answers, known, *, resting=False):
+    """What each answer is read as, one after the other on one connection for as long as it lasts.
+
+    `resting`: the connection is silent after each piece.
+    """
     loop = asyncio.new_event_loop()
     reader = None
     seen = []
@@ -99,6 +102,8 @@ def converse(answers, known):
         try:
             for piece in pieces:
                 response = reader.feed(piece) or response
+                if resting:
+                    reader.rest()
         except UpstreamProtocolError as error:
             failure = str(error)
         reusable = failure is None and reader.complete and reader.reusable
@@ -132,6 +137,53 @@ def describe(loop, response):
         body.length,
         loop.run_until_complete(read()),
     )
+
+
+CHUNKS = st.lists(
+    st.sampled_from(
+        [
+            b"2\r\nok\r\n", b"2;a=b\r\nok\r\n", b"1\r\n\n\r\n", b"2\r\n\r\n\r\n", b"0\r\n", b"\r\n",
+            b"X: y\r\n", b"2\r\n", b"2", b"ok", b"\r", b"\n", b"0", b"HTTP/1.1 200 OK\r\n",
+            b"A" * 700 + b": x\r\n",
+        ]
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"", b"Connection: close\r\n"]), CHUNKS), min_size=1, max_size=3),
+    st.lists(st.floats(0, 1), max_size=8),
+)
+@example([(b"", [b"2\r\nok\r\n", b"0\r\n", b"\r\n"])], [0.7, 0.8, 0.9])
+def test_a_parser_that_rests_while_nothing_comes_reads_alike(streams, places):
+    answers = []
+    for fields, chunks in streams:
+        data = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + fields + b"\r\n" + b"".join(chunks)
+        edges = sorted({0, len(data), *(int(place * len(data)) for place in places)})
+        answers.append(("GET", [data[start:end] for start, end in itertools.pairwise(edges)]))
+        ends = itertools.accumulate(map(len, chunks), initial=len(data) - sum(map(len, chunks)))
+        answers.append(("GET", [data[start:end] for start, end in itertools.pairwise([0, *ends])]))
+    assert converse(answers, None, resting=True) == converse(answers, None)
+
+
+def test_a_parser_rests_only_between_chunks_and_wakes_for_the_next():
+    loop = asyncio.new_event_loop()
+    reader = ResponseReader(loop, 65536, nothing, nothing)
+    reader.expect("GET")
+    rested = []
+    for piece in (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"2\r\n", b"ok", b"\r", b"\n", b"1",
+        b"\r\na\r\n", b"1\r\nb\r\n1\r\nc\r\n", b"0\r\n\r\n",
+    ):  # fmt: skip
+        reader.feed(piece)
+        before = reader._parser
+        reader.rest()
+        rested.append(reader._parser is not before)
+    loop.close()
+    assert rested == [False, False, False, False, True, False, True, True, False]
+    assert reader.complete
+    assert reader.reusable
 
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: %b\r\n\r\nok"

@@ -87,17 +87,19 @@ class Ticker:
 class Silence:
     """How long a connection has been in the same state: what it waits for, and how far it got."""
 
-    __slots__ = ("_since", "_state")
+    __slots__ = ("_progress", "_since", "_waiting")
 
     def __init__(self) -> None:
         """Start without a state."""
-        self._state: tuple[object, int] | None = None
+        self._waiting: object = None
+        self._progress = -1
         self._since = 0.0
 
     def lasts(self, state: tuple[object, int], now: float) -> float:
         """Return the seconds since `state` was first seen without another in between, exact to one tick."""
-        if state != self._state:
-            self._state = state
+        waiting, progress = state
+        if progress != self._progress or waiting != self._waiting:
+            self._waiting, self._progress = state
             self._since = now
         return now - self._since
 

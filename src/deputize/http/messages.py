@@ -214,7 +214,7 @@ def _encode_field(name: str, value: str) -> tuple[bytes, bytes]:
 class Body:
     """A message body: bytes at hand, or a stream that is read once and closed by whoever holds it last."""
 
-    __slots__ = ("__weakref__", "_close", "_stream", "buffered", "length")
+    __slots__ = ("_close", "_stream", "buffered", "length")
 
     def __init__(
         self,

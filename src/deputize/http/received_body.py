@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from deputize.http.messages import BodyBroken
+from deputize.http.messages import Body, BodyBroken
 
 HIGH_WATER = 32 * 1024
 """Buffered bytes above which the connection stops reading."""
@@ -130,3 +130,24 @@ class ReceivedBody:
             self.ended = True
             self._chunks.clear()
             self._given_up()
+
+
+class StreamedBody(Body):
+    """A body that is still being received, and given up when it is closed or collected.
+
+    Whoever was to pass it on may have failed or been cancelled in between.
+    """
+
+    __slots__ = ("_received",)
+
+    def __init__(self, received: ReceivedBody, length: int | None) -> None:
+        """`length` is what was announced, if anything."""
+        super().__init__(None, received, length)
+        self._received = received
+
+    async def aclose(self) -> None:
+        """Give up what has not come yet."""
+        self._received.close()
+
+    def __del__(self) -> None:
+        self._received.close()

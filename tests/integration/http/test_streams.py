@@ -192,3 +192,26 @@ async def test_the_places_add_up_however_streams_and_calls_end(loopback, eventua
                     clients.create_task(client())
             rounds += 1
     await eventually(lambda: not upstream._pools)
+
+
+async def test_a_silent_stream_goes_on_with_its_connection_as_before(loopback, eventually):
+    """Its parser is dropped meanwhile."""
+    server = McpServer()
+    origin = await loopback.server(server.talk)
+    upstream = loopback.upstream()
+    response = await upstream.send(opening(origin))
+    (connection,) = upstream._pools[origin].connections
+    await eventually(lambda: connection._reader._resting)
+    server.end.set()
+    assert await asyncio.wait_for(response.body.read(100), PATIENCE) == b":a\n"
+    assert (await upstream.send(call(origin))).status == 200
+    assert server.connections == 1
+
+
+async def test_a_stream_that_nobody_holds_any_longer_is_closed(loopback, eventually):
+    server = McpServer()
+    upstream = loopback.upstream()
+    response = await upstream.send(opening(await loopback.server(server.talk)))
+    assert await anext(aiter(response.body)) == b":a\n"
+    del response
+    await eventually(lambda: not upstream._pools)

@@ -29,6 +29,7 @@ from deputize.kernel.uris import Origin
 Answered: TypeAlias = Callable[[Response | Exception], None]
 """Takes what comes of a request: the answer, with its head complete, or why there is none."""
 
+_NO_DEADLINES = Deadlines(None, None, None)
 PROBATION_SECONDS = 0.005
 """Seconds for which a released connection is watched before the next request gets it.
 
@@ -66,12 +67,13 @@ class UpstreamConnection(WriteFlow):
         )
         self._answered: Answered | None = None
         self._pumping: asyncio.Task[None] | None = None
-        self._deadlines = Deadlines()
+        self._deadlines = _NO_DEADLINES
         self._lasting = False
         self._exchanges = 0
         self._reading = True
         self._received = 0
         self._sent = 0
+        self._poll: Callable[[int], object] | None = None
         self._silence = Silence()
         self._body_silence = Silence()
         self.is_busy = True
@@ -84,7 +86,12 @@ class UpstreamConnection(WriteFlow):
         Asks the kernel, because the event loop may not have looked yet: what is sent to an upstream that has
         closed is lost.
         """
-        return not (self.transport.is_closing() or self._poll(0))
+        poll = self._poll
+        if poll is None:  # made here, for a connection with an event stream needs none
+            polling = select.poll()
+            polling.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
+            poll = self._poll = polling.poll
+        return not (self.transport.is_closing() or poll(0))
 
     def exchange(
         self, method: str, head: bytes, body: Body | bytes, deadlines: Deadlines, answered: Answered
@@ -145,9 +152,6 @@ class UpstreamConnection(WriteFlow):
         super().connection_made(transport)
         self._pool.connections.add(self)
         connected = transport.get_extra_info("socket")
-        poll = select.poll()
-        poll.register(connected.fileno(), select.POLLIN)
-        self._poll = poll.poll
         keep_alive(connected)
         size = self._pool.limits.socket_buffer_bytes
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
@@ -242,6 +246,8 @@ class UpstreamConnection(WriteFlow):
         if body is not None or not self.is_busy:
             progress += self._received
         silent = self._silence.lasts(((limit, self._exchanges), progress), now)
+        if self._lasting and silent:
+            self._reader.rest()
         if limit is not None and silent > limit:
             self._end(UpstreamTimeout(f"the upstream was silent for {limit:g} seconds"))
         elif body is not None and deadlines.body is not None and not self._lasting and body.waiting:

@@ -1,14 +1,13 @@
 """Parses responses from bytes, however these are split: no socket, no clock."""
 
 import asyncio
-import weakref
 from collections.abc import Callable
 
 import httptools
 
 from deputize.http.heads import FRAMING, has_no_body, without_named
 from deputize.http.messages import Body, Field, Headers, Response, known_names
-from deputize.http.received_body import ReceivedBody, nothing
+from deputize.http.received_body import ReceivedBody, StreamedBody, nothing
 from deputize.http.upstream.errors import UpstreamProtocolError
 from deputize.http.upstream.known_heads import KnownHeads
 
@@ -17,6 +16,8 @@ _NO_BODY_YET = Body()
 _TAKEN = Response(200)
 _NO_PARSER = httptools.HttpResponseParser(object())
 """Replaces a parser that is no longer needed, because a parser refers to its reader."""
+_UNTIL_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+"""What brings a parser to where a chunk begins."""
 
 
 class ResponseReader:
@@ -28,6 +29,7 @@ class ResponseReader:
     """
 
     __slots__ = (
+        "_at_chunk",
         "_chunked",
         "_chunks",
         "_fed",
@@ -44,6 +46,7 @@ class ResponseReader:
         "_parser",
         "_plain",
         "_received",
+        "_resting",
         "_trailers_size",
         "_until_close",
         "body",
@@ -71,6 +74,7 @@ class ResponseReader:
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[Field] = []
         self._interim = False
+        self._resting = False
         self._until_close = False
         self.reusable = True
         self.complete = True
@@ -89,6 +93,7 @@ class ResponseReader:
         """Forget the answer that was parsed last."""
         self._head: Response | None = None
         self._chunks: list[bytes] = []
+        self._at_chunk = False
         self._chunked = False
         self._last = b""
         self._fed = 0
@@ -127,6 +132,11 @@ class ResponseReader:
 
     def _parse(self, data: bytes) -> None:
         self._fed += len(data)
+        self._at_chunk = False
+        if self._resting:
+            self._parser = httptools.HttpResponseParser(self)
+            self._parser.feed_data(_UNTIL_CHUNKS)
+            self._resting = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as error:
@@ -141,6 +151,18 @@ class ResponseReader:
             else:
                 self.reusable = data.endswith(b"\r\n\r\n") and data[-5:-4] not in b"\r\n"
 
+        # Behind the line break of a chunk, nothing of the next has come.
+        self._at_chunk = self._at_chunk and data.endswith(b"\n")
+
+    def rest(self) -> None:
+        """Drop the parser of a body that is silent between two chunks, until the next comes.
+
+        It takes a fifth of the memory of an idle stream.
+        """
+        if self._at_chunk and not self._resting and not self.complete:
+            self._resting = True
+            self._parser = _NO_PARSER
+
     def _check_size(self, size: int) -> None:
         if size > self._limit:
             raise UpstreamProtocolError(f"the head or the trailers are longer than {self._limit} bytes")
@@ -151,10 +173,7 @@ class ResponseReader:
         for chunk in self._chunks:
             body.feed(chunk)
         stated = None if self._until_close else head.headers.get("content-length")
-        head.body = Body(None, body, None if stated is None else int(stated), body.aclose)
-        # A filter may fail or be cancelled between getting a response and passing it on: the stream is closed
-        # when the body is collected.
-        weakref.finalize(head.body, body.close).atexit = False
+        head.body = StreamedBody(body, None if stated is None else int(stated))
 
     def close(self, error: Exception | None) -> None:
         """End a body that is framed by the closing of the connection; any other fails with `error`.
@@ -191,11 +210,13 @@ class ResponseReader:
 
         It would be read as the beginning of the next answer, which another client waits for.
         """
-        if self.complete:
+        if self.complete and not self._resting:
             raise UpstreamProtocolError("bytes behind an answer that nobody asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a field of the head; those of the trailers are dropped."""
+        if self._resting:
+            return
         if self._head is not None:
             self._trailers_size += len(name) + len(value) + 4
             self._check_size(self._trailers_size)
@@ -204,6 +225,8 @@ class ResponseReader:
 
     def on_headers_complete(self) -> None:
         """Take the head: that of the answer, or an interim one, which is skipped (RFC 9110 section 15.2)."""
+        if self._resting:
+            return
         if self._head is not None:
             raise UpstreamProtocolError("a response nobody asked for")
         status = self._parser.get_status_code()
@@ -254,6 +277,11 @@ class ResponseReader:
         """Take the size of a chunk; an answer to HEAD has none, whatever its fields say."""
         if self.complete:
             raise UpstreamProtocolError("a body where none may be")
+        self._at_chunk = False
+
+    def on_chunk_complete(self) -> None:
+        """Note that the next chunk begins here."""
+        self._at_chunk = True
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""
