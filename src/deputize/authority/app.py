@@ -18,6 +18,7 @@ from deputize.http.exchange import Ending, Exchange
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Response
 from deputize.kernel.digests import digest
 from deputize.kernel.errors import describe_failure
+from deputize.kernel.values import JsonValue
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.records.directory import Directory, Environment
 
@@ -56,7 +57,7 @@ class Authority:
         """What `trusted_proxies` say about a client's address is believed."""
         self._services = services
         self._trusted_proxies = trusted_proxies
-        self._always = [_NO_SNIFFING, _HTTPS_ONLY] if services.secure else [_NO_SNIFFING]
+        self._always: Fields = (_NO_SNIFFING, _HTTPS_ONLY) if services.secure else (_NO_SNIFFING,)
         self._directory: Directory | None = None
         self._served: dict[Path, Served] = {}
 
@@ -81,7 +82,7 @@ class Authority:
             _log.error("request failed", correlation_id=correlation_id, **describe_failure(error))
             description = f"The log says more (Correlation ID: {correlation_id})"
             response = turn_away(request, 500, description, correlation_id)
-        response.headers.raw += self._always
+        response.headers.raw = [*response.headers.raw, *self._always]
         return response
 
     def _dispatch(self, exchange: Exchange) -> Awaitable[Response]:
@@ -130,12 +131,13 @@ class Authority:
         call = EndpointCall(
             request, services, environment, services.clock.now(), exchange.transaction_id, tail
         )
+        exchange.put(call)
         try:
             response = await endpoint.answer(call)
         except OAuthError as error:
             response = endpoint.refuse(call, error)
         if endpoint.cross_origin:
-            response.headers.raw.append(_ANY_ORIGIN)
+            response.headers.raw = [*response.headers.raw, _ANY_ORIGIN]
         return response
 
     async def _answer_ready(self, _exchange: Exchange, _tail: str) -> Response:
@@ -165,12 +167,15 @@ async def _turn_away(exchange: Exchange, status: int, description: str, fields: 
 
 
 def _log_request(exchange: Exchange, ending: Ending) -> None:
-    request, response = exchange.request, ending.response
-    _log.info(
-        "request",
-        method=request.method,
-        path=request.target.path,
-        status=0 if response is None else response.status,
-        ms=round((ending.finished - exchange.started) * 1000, 1),
-        correlation_id=exchange.transaction_id,
-    )
+    """Write the request's log line: what happened last in it, or else that it was."""
+    request, response, call = exchange.request, ending.response, exchange.find(EndpointCall)
+    said: dict[str, JsonValue] = {
+        "method": request.method,
+        "path": request.target.path,
+        "status": 0 if response is None else response.status,
+        "ms": round((ending.finished - exchange.started) * 1000, 1),
+    }
+    if call is not None and call.happened is not None:
+        call.happened.log(**said)
+    else:
+        _log.info("request", **said, correlation_id=exchange.transaction_id)

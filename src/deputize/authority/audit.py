@@ -124,15 +124,18 @@ class Event:
             "ascii"
         )
 
-    def log(self) -> None:
-        """Write the log line: at level info, or warning where something was refused."""
+    def log(self, **request: JsonValue) -> None:
+        """Write the log line, with what is to be known of the `request` that it happened in.
+
+        At level info, or warning where something was refused.
+        """
         ids = {
             "environment": self.environment,
             "client_ip": self.source.address,
             "correlation_id": self.source.correlation_id,
         }
         write = _log.info if self.reason is None else _log.warning
-        write(self.name, **{**self.said, **{name: value for name, value in ids.items() if value}})
+        write(self.name, **{**self.said, **{name: value for name, value in ids.items() if value}, **request})
 
 
 class AuditFile:

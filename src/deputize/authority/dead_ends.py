@@ -27,7 +27,7 @@ def turn_away(
         }
         template = "nothing.html" if status == 404 else "error.html"
         response = render(Page(template, values, status=status), language)
-    response.headers.raw += fields
+    response.headers.raw = [*response.headers.raw, *fields]
     return response
 
 

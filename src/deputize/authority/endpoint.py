@@ -1,10 +1,12 @@
 """What an endpoint is, what it is called with, and how it answers programs."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from pydantic_core import to_json
+
+from deputize.authority.audit import Event
 from deputize.authority.services import Services
 from deputize.http.heads import Field
 from deputize.http.messages import Body, Headers, Request, Response
@@ -22,7 +24,6 @@ NO_STORE: Final[Fields] = ((b"Cache-Control", b"no-store"), (b"Pragma", b"no-cac
 _IS_JSON: Final = (b"Content-Type", b"application/json")
 _BASIC: Final = (b"WWW-Authenticate", b'Basic realm="token", charset="UTF-8"')
 _FORM: Final = "application/x-www-form-urlencoded"
-_JSON: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
 
 
 @dataclass(slots=True)
@@ -36,6 +37,8 @@ class EndpointCall:
     correlation_id: str
     tail: str = ""
     """The last segment of the path, where the endpoint's own path ends with "/"."""
+    happened: Event | None = None
+    """What was recorded last, which the log has not got yet."""
 
     def query(self) -> Mapping[str, str]:
         """Parse the query's parameters. Raises `OAuthError`."""
@@ -58,8 +61,13 @@ class EndpointCall:
         return await self.form() if self.request.method == "POST" else self.query()
 
     def record(self, name: str, reason: str | None = None, **members: JsonValue) -> None:
-        """Record that `name` happened, or was refused for a `reason`; members as in `audit.Event`."""
-        self.services.record(name, self.environment.id, reason, **members)
+        """Record that `name` happened, or was refused for a `reason`; members as in `audit.Event`.
+
+        The log gets what happened last when the request ends, in one line with its status and duration.
+        """
+        if self.happened is not None:
+            self.happened.log()
+        self.happened = self.services.publish(name, self.environment.id, reason, members)
 
 
 def _is_form(content_type: str) -> bool:
@@ -68,7 +76,7 @@ def _is_form(content_type: str) -> bool:
 
 def json_response(document: JsonObject, status: int = 200, fields: Fields = NO_STORE) -> Response:
     """Make `document` a response that nobody stores unless `fields` say otherwise."""
-    return Response(status, Headers((_IS_JSON, *fields)), Body(_JSON.encode(document).encode()))
+    return Response(status, Headers((_IS_JSON, *fields)), Body(to_json(document)))
 
 
 def public_text(error: OAuthError, correlation_id: str) -> str:

@@ -1,6 +1,6 @@
 """What endpoints and pages work with: the directory's snapshot, the store, clock, randomness and limits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -67,7 +67,13 @@ class Services:
 
         `members` as in `audit.Event`. Never raises.
         """
+        self.publish(name, environment, reason, members).log()
+
+    def publish(
+        self, name: str, environment: str | None, reason: str | None, members: Mapping[str, JsonValue]
+    ) -> Event:
+        """Record as `record` does, but in the audit file only; the caller logs the event."""
         event = Event(name, self.clock.now(), environment, members, reason)
-        event.log()
         if self.audit_file is not None:
             self.audit_file.publish(event)
+        return event

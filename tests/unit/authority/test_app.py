@@ -2,11 +2,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from deputize.authority.dead_ends import wants_page
+from deputize.authority.endpoint import EndpointCall
+from deputize.http.messages import Headers, Request
 from deputize.kernel.ids import is_id
+from deputize.kernel.uris import Target
 from deputize.oauth.consents import AgreementMissing
 from deputize.oauth.records.directory import Directory
 from support.agent_delegation import ENVIRONMENT_ID
-from support.authority import running_authority
+from support.authority import basic, running_authority
 
 METADATA = [
     f"/{ENVIRONMENT_ID}/as/.well-known/openid-configuration",
@@ -202,3 +205,39 @@ async def test_head_is_answered_as_get_is(http, path):
         get.status_code,
         get.headers["cache-control"],
     )
+
+
+async def test_what_happened_and_the_request_are_one_log_line(http):
+    with capture_logs() as lines:
+        await http.post(
+            f"/{ENVIRONMENT_ID}/as/token", data={"grant_type": "client_credentials"}, headers=basic()
+        )
+        await http.post(f"/{ENVIRONMENT_ID}/as/token", data={"grant_type": "password"}, headers=basic())
+        await http.post(f"/{ENVIRONMENT_ID}/as/introspect", data={}, headers=basic())
+    assert [(line["event"], line["log_level"], line["method"], line["status"]) for line in lines] == [
+        ("token issued", "info", "POST", 200),
+        ("token refused", "warning", "POST", 400),
+        ("request refused", "warning", "POST", 400),
+    ]
+    assert all(line["path"].startswith(f"/{ENVIRONMENT_ID}/as/") and line["ms"] >= 0 for line in lines)
+    assert len({line["correlation_id"] for line in lines}) == 3
+
+
+async def test_everything_that_happens_in_a_request_is_logged_once(authority):
+    call = EndpointCall(
+        Request("GET", Target("/", None), Headers()),
+        authority.services,
+        authority.directory.environment,
+        0.0,
+        "id",
+    )
+    with capture_logs() as lines:
+        for name in ("first", "second", "third"):
+            call.record(name)
+        assert [line["event"] for line in lines] == ["first", "second"]
+        call.happened.log(status=200)
+    assert [(line["event"], line.get("status")) for line in lines] == [
+        ("first", None),
+        ("second", None),
+        ("third", 200),
+    ]

@@ -1,5 +1,10 @@
-import pytest
+import json
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.authority.endpoint import json_response
 from support.authority import PageForm
 
 
@@ -50,3 +55,22 @@ async def test_a_form_s_type_may_be_written_in_other_ways(authority, http, kind)
         f"{authority.path}/as/token", content=b"grant_type=password", headers={"Content-Type": kind}
     )
     assert response.json()["error"] == "invalid_client"
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(st.text(), values, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(), VALUES, max_size=4))
+def test_a_document_is_sent_as_it_is(document):
+    response = json_response(document)
+    assert json.loads(response.body.buffered) == json.loads(json.dumps(document))
+    assert response.headers.get("content-type") == "application/json"
+    assert response.headers.get("cache-control") == "no-store"
+
+
+def test_a_document_is_short_and_in_utf_8():
+    assert json_response({"a": ["é", 1]}).body.buffered == '{"a":["é",1]}'.encode()

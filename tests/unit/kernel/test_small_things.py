@@ -14,8 +14,12 @@ from deputize.kernel.uris import UriError
 
 
 def test_ids_are_random_uuids():
-    assert uuid.UUID(ids.new_id()).version == 4
-    assert len({ids.new_id() for _ in range(100)}) == 100
+    drawn = {ids.new_id() for _ in range(100)}
+    assert len(drawn) == 100
+    for each in drawn:
+        read = uuid.UUID(each)
+        assert (str(read), read.version, read.variant) == (each, 4, uuid.RFC_4122)
+    assert {each[19] for each in drawn} == set("89ab")
 
 
 def test_secrets_use_the_documented_alphabet():
