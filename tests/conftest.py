@@ -56,16 +56,21 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-class OneWorkerForPrograms(LoadScopeScheduling):
-    """One worker runs tests/e2e, so that the programs are started once; others run wherever there is time.
+SHARED_FOLDERS = ("tests/e2e/", "tests/architecture/")
+"""Whose tests share something expensive: running programs, the parsed source."""
+
+
+class FilesToWorkers(LoadScopeScheduling):
+    """One worker runs a file, and one a folder whose tests share something.
 
     xdist's own groups need a part of node ids that pytest 9.2 no longer has.
     """
 
     def _split_scope(self, nodeid):
-        return "programs" if nodeid.startswith("tests/e2e/") else nodeid
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in SHARED_FOLDERS if file.startswith(folder)), file)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    return OneWorkerForPrograms(config, log)
+    return FilesToWorkers(config, log)

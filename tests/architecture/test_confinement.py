@@ -1,12 +1,10 @@
 """Third-party libraries stay where they were put, so that replacing one touches one package."""
 
-import ast
 import sys
-from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[2] / "src" / "deputize"
+from support.source import SOURCE, imported_modules
 
 CONFINED = {
     "joserfc": ("jose",),
@@ -40,37 +38,31 @@ IMPURE_ALLOWED = {("kernel/clock.py", "time"), ("kernel/ids.py", "secrets")}
 
 
 def imports() -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                names = [node.module]
-            found.extend((path.relative_to(SOURCE).as_posix(), name.partition(".")[0]) for name in names)
-    return found
-
-
-IMPORTS = imports()
+    return [
+        (path.relative_to(SOURCE).as_posix(), name.partition(".")[0])
+        for path in sorted(SOURCE.rglob("*.py"))
+        for name in imported_modules(path)
+    ]
 
 
 def test_there_are_imports_to_judge():
-    assert len(IMPORTS) > 100
+    assert len(imports()) > 100
 
 
 @pytest.mark.parametrize("library", sorted(CONFINED))
 def test_a_library_is_imported_only_where_it_belongs(library):
-    strays = [file for file, name in IMPORTS if name == library and not file.startswith(CONFINED[library])]
+    strays = [file for file, name in imports() if name == library and not file.startswith(CONFINED[library])]
     assert strays == []
 
 
 def test_some_libraries_are_never_imported():
-    assert [pair for pair in IMPORTS if pair[1] in NEVER] == []
+    assert [pair for pair in imports() if pair[1] in NEVER] == []
 
 
 def test_the_kernel_imports_the_standard_library_and_one_parser():
     strays = {
         pair
-        for pair in IMPORTS
+        for pair in imports()
         if pair[0].startswith("kernel/") and pair[1] not in {*sys.stdlib_module_names, "deputize"}
     }
     assert strays == {("kernel/strict_json.py", "pydantic_core")}
@@ -79,7 +71,7 @@ def test_the_kernel_imports_the_standard_library_and_one_parser():
 def test_the_protocol_layers_do_no_io_and_draw_no_randomness():
     strays = [
         pair
-        for pair in IMPORTS
+        for pair in imports()
         if pair[0].startswith(PURE) and pair[1] in IMPURE and pair not in IMPURE_ALLOWED
     ]
     assert strays == []

@@ -3,18 +3,18 @@
 No more, no less, and each in the extra that needs it.
 """
 
-import ast
 import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCE = ROOT / "src" / "deputize"
+from support.source import ROOT, SOURCE, imported_modules
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 DISTRIBUTIONS = packages_distributions()
 NOT_IMPORTED = {"tzdata", "psycopg"}
@@ -25,13 +25,7 @@ GATEWAY = (SOURCE / "gateway", SOURCE / "mcp")
 
 def imported(path: Path) -> set[str]:
     """The distributions that the files of a folder import, by normalized name."""
-    found: set[str] = set()
-    for file in path.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.Import):
-                found.update(alias.name.partition(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-                found.add(node.module.partition(".")[0])
+    found = {name.partition(".")[0] for file in path.rglob("*.py") for name in imported_modules(file)}
     # pydantic_core is pydantic's own, in its very version
     return {distribution(name) for name in found - {"pydantic_core"} if distribution(name)}
 
@@ -59,24 +53,27 @@ def imported_by(*folders: Path) -> set[str]:
     return set().union(*(imported(folder) for folder in folders)) - {"deputize"}
 
 
-OF_AUTHORITY, OF_GATEWAY = imported_by(*AUTHORITY), imported_by(*GATEWAY)
-OF_BOTH = (OF_AUTHORITY & OF_GATEWAY) | imported_by(
-    *(each for each in SOURCE.iterdir() if each.is_dir() and each not in {*AUTHORITY, *GATEWAY})
-)
+@cache
+def imported_by_part() -> dict[str, set[str]]:
+    """What both programs import, and what one of them imports beyond that."""
+    authority, gateway = imported_by(*AUTHORITY), imported_by(*GATEWAY)
+    shared = [each for each in SOURCE.iterdir() if each.is_dir() and each not in {*AUTHORITY, *GATEWAY}]
+    both = (authority & gateway) | imported_by(*shared)
+    return {"both": both, "authority": authority - both, "gateway": gateway - both}
 
 
-@pytest.mark.parametrize(
-    ("requirements", "imports"),
-    [
-        (PROJECT["dependencies"], OF_BOTH),
-        (PROJECT["optional-dependencies"]["authority"], OF_AUTHORITY - OF_BOTH),
-        (PROJECT["optional-dependencies"]["gateway"], OF_GATEWAY - OF_BOTH),
-        (PROJECT["optional-dependencies"]["postgresql"], {"sqlalchemy"}),  # with what its asyncio needs
-    ],
-    ids=["both", "authority", "gateway", "postgresql"],
-)
-def test_the_packages_asked_for_are_those_imported(requirements, imports):
-    assert set(declared(requirements)) - NOT_IMPORTED == imports
+def test_what_both_programs_import_is_asked_for_without_an_extra():
+    assert set(declared(PROJECT["dependencies"])) - NOT_IMPORTED == imported_by_part()["both"]
+
+
+@pytest.mark.parametrize("program", ["authority", "gateway"])
+def test_what_one_program_imports_is_asked_for_in_its_extra(program):
+    assert set(declared(PROJECT["optional-dependencies"][program])) == imported_by_part()[program]
+
+
+def test_postgresql_asks_for_its_driver_and_what_sqlalchemys_asyncio_needs():
+    asked = set(declared(PROJECT["optional-dependencies"]["postgresql"]))
+    assert asked - NOT_IMPORTED == {"sqlalchemy"}
 
 
 @pytest.mark.parametrize(("extra", "folder"), [("samples", "samples"), ("demo", "demo")])

@@ -1,5 +1,6 @@
 """Documentation that leads nowhere is worse than none."""
 
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -15,6 +16,7 @@ PAGES = sorted(
         ROOT / "samples" / "README.md",
     ]
 )
+TEXTS = {".md", ".toml", ".txt", ".json", ".py", ".mjs", ".yaml", ""}
 LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
 
 
@@ -41,17 +43,12 @@ def test_no_page_or_file_names_a_package_registry():
             ("pypi\\." + "org", "pythonhosted\\." + "org", "registry\\.npmjs", "deb\\.debian\\." + "org")
         )
     )
-    texts = [
-        path
-        for path in ROOT.rglob("*")
-        if path.suffix in {".md", ".toml", ".txt", ".json", ".py", ".mjs", ".yaml", ""} and path.is_file()
-    ]
-    own = [
-        path
-        for path in texts
-        if not {".venv", ".git", "build", "var", "node_modules"} & set(path.relative_to(ROOT).parts)
-    ]
-    assert [path.name for path in own if hosts.search(path.read_text("utf-8", "ignore"))] == []
+    named: list[Path] = []
+    for folder, inner, names in os.walk(ROOT):
+        inner[:] = set(inner) - {".venv", ".git", "build", "var", "node_modules", "__pycache__"}
+        texts = (path for path in map(Path(folder).joinpath, names) if path.suffix in TEXTS)
+        named.extend(path for path in texts if hosts.search(path.read_text("utf-8", "ignore")))
+    assert named == []
 
 
 SOURCE_PATH = re.compile(r"`((?:[a-z0-9_]+/)+(?:[a-z0-9_]+\.py)?)`")

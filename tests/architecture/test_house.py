@@ -2,12 +2,12 @@
 
 import ast
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parents[2] / "src" / "deputize"
-TREES = {path: ast.parse(path.read_text("utf-8")) for path in sorted(SOURCE.rglob("*.py"))}
+from support.source import SOURCE, nodes_below
+
 MOST_SINGLE_USE = 0.12
 NESTED_BY_CONVENTION = {"Config"}
 """The class of a heap type's settings, which is always read with its owner's name before it."""
@@ -18,15 +18,15 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 def functions() -> list[tuple[Path, Function]]:
     return [
         (path, node)
-        for path, tree in TREES.items()
-        for node in ast.walk(tree)
+        for path, nodes in nodes_below().items()
+        for node in nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
 
 
 def single_use() -> list[str]:
     """Private functions and methods whose name is read once in their file; decorated ones are registered."""
-    uses = {path: Counter(names_read(tree)) for path, tree in TREES.items()}
+    uses = {path: Counter(names_read(nodes)) for path, nodes in nodes_below().items()}
     return [
         f"{path.relative_to(SOURCE)}:{node.lineno} {node.name}"
         for path, node in functions()
@@ -37,8 +37,8 @@ def single_use() -> list[str]:
     ]
 
 
-def names_read(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def names_read(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Name):
             yield node.id
         elif isinstance(node, ast.Attribute):
@@ -52,11 +52,11 @@ def module_name(path: Path) -> str:
 
 def imports() -> Mapping[str, set[str]]:
     """Module to the modules of this package that it imports, at the top or inside a function."""
-    known = {module_name(path) for path in TREES}
+    known = {module_name(path) for path in nodes_below()}
     found: dict[str, set[str]] = {}
-    for path, tree in TREES.items():
+    for path, nodes in nodes_below().items():
         own = found.setdefault(module_name(path), set())
-        for node in ast.walk(tree):
+        for node in nodes:
             if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
                 for alias in node.names:
                     inner = f"{node.module}.{alias.name}"
@@ -74,8 +74,8 @@ def test_helpers_used_once_are_the_exception():
 
 def test_a_class_name_means_one_thing():
     places = defaultdict(list)
-    for path, tree in TREES.items():
-        for node in ast.walk(tree):
+    for path, nodes in nodes_below().items():
+        for node in nodes:
             if isinstance(node, ast.ClassDef) and node.name not in NESTED_BY_CONVENTION:
                 places[node.name].append(f"{path.relative_to(SOURCE)}:{node.lineno}")
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
@@ -86,4 +86,4 @@ def test_no_files_import_each_other_in_a_circle():
         order = list(TopologicalSorter(imports()).static_order())
     except CycleError as error:
         raise AssertionError(" -> ".join(error.args[1])) from error
-    assert len(order) == len(TREES)
+    assert len(order) == len(nodes_below())

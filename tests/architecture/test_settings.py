@@ -3,6 +3,7 @@
 import ast
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -28,18 +29,22 @@ from deputize.oauth.records.settings import (
     EnvironmentSettings,
     ResourceSettings,
 )
+from support.source import SOURCE, nodes_below
 
-SOURCE = Path(__file__).resolve().parents[2] / "src" / "deputize"
 DECLARING = (Path(objects.__file__).parent, SOURCE / "oauth" / "records" / "settings.py")
 """Where settings are declared: what the protocol's rules read, and what the authority alone reads."""
 SETTINGS = (AgentSettings, AgreementSettings, EnvironmentSettings, ResourceSettings)
 MODELS = (AgentObject, AgreementObject, EnvironmentObject, PolicyObject, ResourceObject)
-UNDER = {
-    path: ast.parse(path.read_text("utf-8"))
-    for package in ("authority", "oauth", "cli")
-    for path in sorted((SOURCE / package).rglob("*.py"))
-    if "migrations" not in path.parts
-}
+
+
+def judged() -> Mapping[Path, tuple[ast.AST, ...]]:
+    """The nodes of each file that could name a setting."""
+    return {
+        path: nodes
+        for package in ("authority", "oauth", "cli")
+        for path, nodes in nodes_below(SOURCE / package).items()
+        if "migrations" not in path.parts
+    }
 
 
 def is_declaring(path: Path) -> bool:
@@ -51,9 +56,9 @@ def test_a_setting_is_declared_once(model):
     """Every other class that has a member of the name declares another thing or copies this one."""
     declared = Counter(
         member.target.id
-        for path, tree in UNDER.items()
+        for path, nodes in judged().items()
         if is_declaring(path) or path.name == "directory.py"
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.ClassDef)
         for member in node.body
         if isinstance(member, ast.AnnAssign) and isinstance(member.target, ast.Name)
@@ -71,8 +76,8 @@ def test_nothing_copies_settings_by_name(model):
     """
     copied = [
         f"{path.relative_to(SOURCE)}:{node.lineno} {name}"
-        for path, tree in UNDER.items()
-        for node in ast.walk(tree)
+        for path, nodes in judged().items()
+        for node in nodes
         for name, value in _pairs(node)
         if isinstance(value, ast.Attribute)
         and value.attr == name
