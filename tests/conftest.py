@@ -6,7 +6,9 @@
 import gc
 import os
 import shutil
+import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,10 @@ if (
 ):
     os.environ["TMPDIR"] = str(MEMORY)
     tempfile.tempdir = None  # looked up anew
+
+# httpx2 asks for this package at each request without sockets, and a miss looks through every folder.
+if find_spec("sniffio") is None:
+    sys.modules["sniffio"] = None
 
 # structlog's own default renders tracebacks with the local variables of every frame: seconds for each error
 # that a test provokes.

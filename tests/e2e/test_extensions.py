@@ -18,6 +18,7 @@ from deputize.gateway.catalogue import FAMILIES
 from support.extensions import EXAMPLE, install
 from support.patience import PATIENCE
 
+pytestmark = pytest.mark.slow
 TOKEN = "a-token-that-nobody-issued"
 
 

@@ -4,6 +4,8 @@ import pytest
 from demo import programs
 from demo.client import EXCHANGE, call_gateway
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def mcp_token(stack):

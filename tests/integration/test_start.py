@@ -67,7 +67,8 @@ def environment(stage, monkeypatch):
 @pytest.mark.usefixtures("environment")
 def test_a_gateway_with_the_use_cases_route_loads_nothing_of_the_authoritys(stage):
     loaded = modules_of(["gateway", "serve", "--instance", str(stage.instance)], "the gateway is ready")
-    assert "deputize.gateway.filters.mcp_protection" in loaded
+    assert {"deputize.gateway.filters.mcp_protection", "deputize.expressions.compiler"} <= loaded
+    assert "deputize.expressions.mapping" not in loaded, "each program speaks one of the two languages"
     assert loaded & (OF_THE_AUTHORITY | FOR_TESTS) == set()
 
 
@@ -75,6 +76,7 @@ def test_an_authority_on_sqlite_loads_nothing_of_the_gateways_and_no_other_datab
     command = ["authority", "serve", "--data", str(stage.data), "--port", str(stage.ports.authority)]
     new_database(stage.data)  # alembic is needed to make one
     loaded = modules_of(command, "authority starts")
-    assert "deputize.authority.signon.pages" in loaded
+    assert {"deputize.authority.signon.pages", "deputize.expressions.compiler"} <= loaded
+    assert "deputize.expressions.gateway" not in loaded, "each program speaks one of the two languages"
     unwanted = {"deputize.gateway", "alembic", "sqlalchemy.orm", "sqlalchemy.dialects.postgresql", "psycopg"}
     assert loaded & (unwanted | FOR_TESTS) == set()

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from click.testing import CliRunner
 
+from deputize.cli import main
 from support.databases import new_database
 from support.patience import PATIENCE
 
@@ -90,16 +92,9 @@ def environment(tmp_path, data):
     """An environment with an agent, in the program's data: its id, and the agent's credentials."""
     (tmp_path / "environment.yaml").write_text(ENVIRONMENT + AGENT)
     out = tmp_path / "secrets.json"
-    command = [
-        DEPUTIZE,
-        "apply",
-        tmp_path / "environment.yaml",
-        "--data",
-        data,
-        "--secrets-out",
-        out,
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    options = ["--data", str(data), "--secrets-out", str(out)]
+    applied = CliRunner().invoke(main, ["apply", str(tmp_path / "environment.yaml"), *options])
+    assert applied.exit_code == 0, applied.output
     written = json.loads(out.read_text())
     agent = written["agents"]["Agent"]
     return written["environment"]["id"], (agent["id"], agent["secret"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from deputize.cli.authority import authority
+from support.databases import new_database
 from support.patience import PATIENCE
 
 
@@ -30,6 +31,7 @@ def test_a_taken_port_is_named_with_what_to_do(tmp_path, monkeypatch):
 async def test_an_empty_database_is_worth_a_warning(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
+    new_database(tmp_path / "data")
     command = (
         str(Path(sys.executable).parent / "deputize"),
         "authority",

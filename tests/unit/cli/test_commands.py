@@ -13,15 +13,19 @@ from click.testing import CliRunner
 from deputize.cli import COMMANDS, main
 
 
-def run(*arguments, missing=()):
-    """What the command prints in a process of its own, where some packages are not installed."""
+def run(*commands, missing=()):
+    """The greatest exit code of some commands in one process where some packages are not installed, with
+    what they print and our modules that are loaded at the end.
+    """
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({missing!r}))\n"
         "from deputize.cli import main\n"
-        f"try: main({list(arguments)!r})\n"
-        "finally:\n"
-        " import json; own = sorted(name for name in sys.modules if name.startswith('deputize.'))\n"
-        " print(json.dumps(own))"
+        "codes = []\n"
+        f"for command in {commands!r}:\n"
+        " try: main(command)\n"
+        " except SystemExit as ended: codes.append(ended.code)\n"
+        "import json; own = sorted(name for name in sys.modules if name.startswith('deputize.'))\n"
+        "print(json.dumps(own)); sys.exit(max(codes))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     *_, loaded = done.stdout.splitlines()
@@ -37,7 +41,7 @@ def test_the_list_says_what_the_command_says_of_itself(command):
 
 @pytest.mark.parametrize("arguments", [("--version",), ("--help",)])
 def test_no_command_is_loaded_for_the_list_or_the_version(arguments):
-    code, output, loaded = run(*arguments)
+    code, output, loaded = run(arguments)
     assert (code, loaded) == (0, ["deputize.cli"]), output
 
 
@@ -73,25 +77,24 @@ def test_a_command_that_nobody_knows():
 AUTHORITY_ONLY = ("sqlalchemy", "alembic", "argon2", "jinja2", "nh3", "yaml")
 
 
-@pytest.mark.parametrize(
-    "command", [each.name for each in COMMANDS if each.name != "gateway"], ids=lambda command: command
-)
-def test_without_the_authoritys_packages_one_line_says_what_to_install(command):
-    code, output, _ = run(command, "--help", missing=AUTHORITY_ONLY)
-    error, *others = [line for line in output.splitlines() if not line.startswith("[")]
-    assert (code, others) == (1, [])
-    assert error.startswith(f"Error: {command} needs the package ")
-    assert error.endswith("which is not installed; try: pip install 'deputize[authority]'")
+def test_without_the_authoritys_packages_one_line_says_what_to_install():
+    commands = [command.name for command in COMMANDS if command.name != "gateway"]
+    code, output, _ = run(*((command, "--help") for command in commands), missing=AUTHORITY_ONLY)
+    errors = [line for line in output.splitlines() if not line.startswith("[")]
+    assert (code, len(errors)) == (1, len(commands))
+    for command, error in zip(commands, errors, strict=True):
+        assert error.startswith(f"Error: {command} needs the package ")
+        assert error.endswith("which is not installed; try: pip install 'deputize[authority]'")
 
 
 def test_the_gateway_works_without_the_authoritys_packages():
-    code, output, loaded = run("gateway", "serve", "--help", missing=AUTHORITY_ONLY)
+    code, output, loaded = run(("gateway", "serve", "--help"), missing=AUTHORITY_ONLY)
     assert code == 0, output
     assert "deputize.gateway.app" in loaded
 
 
 def test_without_the_gateways_packages_one_line_says_what_to_install():
-    code, output, _ = run("gateway", "--help", missing=("httptools",))
+    code, output, _ = run(("gateway", "--help"), missing=("httptools",))
     assert code == 1
     assert "try: pip install 'deputize[gateway]'" in output
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deputize.authority.environment_file import reading
 from deputize.authority.environment_file.reading import MAX_NODES, MAX_SIZE, read_yaml
 from deputize.kernel.errors import ConfigurationError
 
@@ -59,7 +60,7 @@ def test_positions_of_values_names_and_what_is_not_there():
         (b"a: \xff", "not UTF-8 at byte 3"),
         (b"a: \x00", "character 4 is not allowed"),
         (b"[" * 100, "nested deeper"),
-        (b"[" + b"1," * MAX_NODES + b"1]", "more than"),
+        pytest.param(b"[" + b"1," * MAX_NODES + b"1]", "more than", marks=pytest.mark.slow),
         (b"a: &x 1\nb: *x", "aliases"),
         (b"a: !!int '1'", "tags"),
         (b"<<: {a: 1}\n<<: {a: 2}", "twice"),
@@ -70,6 +71,13 @@ def test_positions_of_values_names_and_what_is_not_there():
 def test_what_is_refused(text, reason):
     with pytest.raises(ConfigurationError, match=reason):
         read_yaml(text, "f")
+
+
+def test_the_number_of_values_is_bounded(monkeypatch):
+    monkeypatch.setattr(reading, "MAX_NODES", 5)
+    assert read_yaml(b"[1, 2, 3, 4]", "f")[0] == [1, 2, 3, 4]
+    with pytest.raises(ConfigurationError, match="more than 5 values"):
+        read_yaml(b"[1, 2, 3, 4, 5]", "f")
 
 
 def test_a_merge_key_is_an_ordinary_name():

@@ -221,7 +221,7 @@ async def test_a_server_that_cannot_be_had_is_named_without_its_password():
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("package", ["greenlet", "psycopg"])
+@pytest.mark.parametrize("package", ["psycopg", pytest.param("greenlet", marks=pytest.mark.slow)])
 def test_a_missing_package_of_postgresql_is_named_with_its_extra(package):
     program = (
         f"import sys, asyncio; sys.modules[{package!r}] = None\n"

@@ -297,7 +297,9 @@ async def redirected(status, *locations, **config):
 
 
 @pytest.mark.parametrize("forward", [False, True])
-@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "status", [307, *(pytest.param(each, marks=pytest.mark.slow) for each in (300, 301, 302, 303, 308))]
+)
 @pytest.mark.parametrize(
     "location",
     [
@@ -332,6 +334,11 @@ async def redirected(status, *locations, **config):
 )
 async def test_no_server_sends_a_client_to_another_place(status, location, forward):
     assert await redirected(status, location, forwardToken=forward) == (502, None)
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+async def test_every_kind_of_redirect_is_looked_at(status):
+    assert await redirected(status, "//evil.example/mcp") == (502, None)
 
 
 async def test_two_redirects_at_once_lead_nowhere():
