@@ -1,7 +1,9 @@
-"""Measures the authority's token endpoint beside node-oidc-provider."""
+"""Measures the authority: tokens and introspection, beside node-oidc-provider and with many users."""
 
 import base64
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from demo.client import ACCESS_TOKEN, EXCHANGE, Agent
@@ -10,38 +12,107 @@ from bench.calls import Call
 from bench.load import Load
 from bench.measure import Findings, Plan, alternate
 from bench.peers import oidc_provider as npm
+from bench.people import People
+from bench.programs import Program
 
 OURS = "Deputize"
+EXCHANGES, QUESTIONS = "exchange", "introspection"
+USERS = 1_000
+"""Whose tokens are exchanged."""
+PEOPLE = (1, 1_000, 100_000, 1_000_000)
+"""Numbers of users who signed on and agreed."""
+INTROSPECTED = 500
+"""Tokens that are asked about: node-oidc-provider in memory holds a thousand things."""
+CHECKS = {
+    OURS: (
+        "The client's secret; of each token signature, expiry, revocation; that its grant, user, session, "
+        "consent and agents are in force; who may act for whom. It records each token that it issues."
+    ),
+    npm.NAME: (
+        "The client's secret; of the tokens of an exchange signature, expiry and client. It has no database: "
+        "it does not remember signed tokens, and introspects only opaque ones, which it looks up in memory."
+    ),
+}
 
 
 def client_credentials(plan: Plan) -> Findings:
     """Measure agents' tokens for themselves."""
-    findings = Findings(versions=npm.versions_of_oidc_provider())
     form = {"grant_type": "client_credentials", "scope": "agent"}
     with plan.subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
-        ours = [_token_request(_credentials(agent), form) for agent in plan.subject.agents]
-        theirs = [_token_request(npm.CLIENT, form)]
-        loads = {OURS: Load(program, ours), npm.NAME: Load(peer.program, theirs)}
-        findings.add(alternate(plan, loads))
-    return findings
+        ours = [_request(_credentials(agent), form) for agent in plan.subject.agents]
+        theirs = [_request(npm.CLIENT, form)]
+        return _beside(plan, Load(program, ours), Load(peer.program, theirs))
 
 
 def token_exchange(plan: Plan) -> Findings:
-    """Measure the exchange of a subject and an actor token."""
-    findings = Findings(versions=npm.versions_of_oidc_provider())
-    with plan.subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
-        ours = [
-            _token_request(_credentials(each.agent), _exchange(each.subject, each.actor))
-            for each in plan.subject.delegations
-        ]
-        own = peer.own_token()
-        theirs = [_token_request(npm.CLIENT, _exchange(own, own))]
-        loads = {OURS: Load(program, ours), npm.NAME: Load(peer.program, theirs)}
+    """Measure the exchange of subject tokens of many users and actor tokens."""
+    people = People(plan.folder / "exchange", USERS)
+    with people.subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
+        actor, *subjects = peer.tokens("urn:agent", 1 + USERS)
+        theirs = [_request(npm.CLIENT, _exchange(subject, actor)) for subject in subjects]
+        return _beside(plan, _exchanges(program, people, USERS), Load(peer.program, theirs))
+
+
+def introspection(plan: Plan) -> Findings:
+    """Measure the question whether a token is good, asked by its resource."""
+    people = People(plan.folder / "introspection", INTROSPECTED)
+    with people.subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
+        theirs = [_request(npm.CLIENT, {"token": each}) for each in peer.tokens("urn:opaque", INTROSPECTED)]
+        return _beside(plan, _questions(program, people, INTROSPECTED), Load(peer.introspection, theirs))
+
+
+def many_people(plan: Plan) -> Findings:
+    """Measure exchange and introspection with more and more users, all of whom signed on and agreed.
+
+    A thousand of them are active at a time.
+    """
+    findings = Findings()
+    loads: dict[str, Load] = {}
+    with ExitStack() as stack:
+        for users in (each for each in PEOPLE if each <= plan.people):
+            people = People(plan.folder / f"people-{users}", users, agents=1)
+            program = stack.enter_context(people.subject.authority(measured=True))
+            loads[name_people(EXCHANGES, users)] = _exchanges(program, people, USERS)
+            loads[name_people(QUESTIONS, users)] = _questions(program, people, USERS)
+            plan.say(f"  {users:,} users are prepared")
         findings.add(alternate(plan, loads))
     return findings
 
 
-def _exchange(subject: str, actor: str) -> dict[str, str]:
+def name_people(what: str, users: int) -> str:
+    """Return how a measurement with so many users is named."""
+    return f"{what}, {users:,} user{'s' if users > 1 else ''}"
+
+
+def _beside(plan: Plan, ours: Load, theirs: Load) -> Findings:
+    loads = {OURS: ours, npm.NAME: theirs}
+    for name, load in loads.items():
+        if not load.status() == 200 or load.without("Authorization").status() not in {400, 401}:
+            raise RuntimeError(f"{name} does not tell clients with a secret from clients without")
+    findings = Findings(versions=npm.versions_of_oidc_provider(), checks=dict(CHECKS))
+    findings.add(alternate(plan, loads))
+    return findings
+
+
+def _exchanges(program: Program, people: People, users: int) -> Load:
+    """Return exchanges by so many users."""
+    calls = [
+        _request(_credentials(each.agent), _exchange(each.subject, each.actor))
+        for each in people.delegations(users)
+    ]
+    return Load(program, calls)
+
+
+def _questions(program: Program, people: People, users: int) -> Load:
+    """Return the gateway's questions about the tokens of so many users. The authority must run."""
+    subject = people.subject
+    resource = subject.secrets["resources"]["test"]
+    asker = resource["id"], resource["secret"]
+    calls = [_request(asker, {"token": each}) for each in people.tokens(users)]
+    return Load(replace(program, url=f"{subject.secrets['issuer']}/introspect"), calls)
+
+
+def _exchange(subject: str, actor: str) -> Mapping[str, str]:
     return {
         "grant_type": EXCHANGE, "scope": "test", "subject_token": subject, "subject_token_type": ACCESS_TOKEN,
         "actor_token": actor, "actor_token_type": ACCESS_TOKEN,
@@ -52,7 +123,7 @@ def _credentials(agent: Agent) -> tuple[str, str]:
     return agent.client_id, agent.client_secret
 
 
-def _token_request(client: tuple[str, str], form: Mapping[str, str]) -> Call:
+def _request(client: tuple[str, str], form: Mapping[str, str]) -> Call:
     credentials = base64.b64encode(":".join(client).encode()).decode()
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Basic {credentials}"}
     return Call(headers, urlencode(form).encode())

@@ -7,7 +7,7 @@ from bench import authority, gateway, scale, streams
 from bench.gateway import OURS
 from bench.goals import Goal, added, at_most, slowdown, speed_beside
 from bench.measure import Findings, Plan
-from bench.peers import apache, nginx
+from bench.peers import agentgateway, apache, nginx
 from bench.peers import oidc_provider as npm
 
 CALLS = ("cpu_us", "requests_per_second", "p50_ms", "p99_ms")
@@ -37,6 +37,16 @@ BENCHMARKS: dict[str, Benchmark] = {
             speed_beside(OURS, nginx.PLAIN.name, 0.40, 0.6),
             speed_beside(OURS, apache.TOKENS.name, 1.7, 2.5),
         ),
+    ),
+    "mcp-gateways": Benchmark(
+        "The same beside gateways that speak MCP themselves, 4 connections",
+        gateway.beside_mcp_gateways,
+        CALLS,
+        (
+            *(speed_beside(OURS, each.name, 10.0) for each in gateway.PYTHON_GATEWAYS),
+            speed_beside(OURS, agentgateway.PEER.name, None),
+        ),
+        rounds=3,
     ),
     "gateway-cases": Benchmark(
         "The same with one factor changed at a time",
@@ -93,9 +103,27 @@ BENCHMARKS: dict[str, Benchmark] = {
         (speed_beside(OURS, npm.NAME, 3.0, 5.0),),
     ),
     "token-exchange": Benchmark(
-        "The token endpoint: token exchange with an actor, ES256, 32 connections",
+        "The token endpoint: token exchange of 1,000 users' tokens with an actor, ES256, 32 connections",
         authority.token_exchange,
         CALLS,
         (speed_beside(OURS, npm.NAME, 3.0, 5.0),),
+    ),
+    "introspection": Benchmark(
+        "Introspection: is this token good, 500 tokens, 32 connections",
+        authority.introspection,
+        CALLS,
+        (speed_beside(OURS, npm.NAME, 3.0, 5.0),),
+    ),
+    "people": Benchmark(
+        "The authority with more and more users who signed on and agreed",
+        authority.many_people,
+        CALLS,
+        tuple(
+            slowdown(authority.name_people(what, many), authority.name_people(what, 1_000), 0.05)
+            for what in (authority.EXCHANGES, authority.QUESTIONS)
+            for many in (100_000, 1_000_000)
+        ),
+        rounds=3,
+        seconds=2,
     ),
 }

@@ -1,25 +1,40 @@
 """Measures the gateway with the use case's route: beside its peers, and with one factor changed at a time."""
 
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from bench.calls import MODERN_VERSION, tool_calls
-from bench.load import Load, prepare
+from bench.load import CONNECTIONS, Load, prepare
 from bench.measure import Findings, Plan, alternate, take_turns
 from bench.pace import drive_at
 from bench.peer import Peer, PeerMissing, Setting, require_token
-from bench.peers import apache, nginx
+from bench.peers import (
+    agentgateway,
+    apache,
+    contextforge,
+    fastmcp_proxy,
+    hangar,
+    mcp_server,
+    nginx,
+    nginx_auth_request,
+)
 from bench.programs import Program
 from bench.subject import remember_tokens
 
+Upstream = Callable[[Path], AbstractContextManager[int]]
+"""Runs an MCP server, or what answers like one, with its files in a folder; yields its port."""
 OURS = "Deputize"
 CHECKS = (
     "The token by introspection, asked once a minute at most, its scope, audience and actor; head, JSON, "
     "JSON-RPC message and method. It writes two audit records."
 )
-PEERS: tuple[Peer, ...] = (nginx.PLAIN, apache.TOKENS, apache.SHORT)
+PEERS: tuple[Peer, ...] = (nginx.PLAIN, nginx_auth_request.AUTH_REQUEST, apache.TOKENS, apache.SHORT)
 """In the order of the tables."""
+PYTHON_GATEWAYS: tuple[Peer, ...] = (fastmcp_proxy.PEER, hangar.PEER, contextforge.PEER)
+"""MCP gateways that a Python user would pick; they speak MCP themselves, to agents and to the server."""
 TRACED = "fresh traceparent in each call"
 ASKED = "introspection asked at each call"
 DIRECT = "the upstream, asked directly"
@@ -27,15 +42,25 @@ DIRECT = "the upstream, asked directly"
 
 def beside_peers(plan: Plan) -> Findings:
     """Measure the base case, and every peer on it that is installed here."""
+    return _beside(plan, PEERS, nginx.upstream, CONNECTIONS)
+
+
+def beside_mcp_gateways(plan: Plan) -> Findings:
+    """Measure the base case before a server that speaks MCP, and every MCP gateway that is installed here."""
+    gateways = (*PYTHON_GATEWAYS, agentgateway.PEER)
+    return _beside(plan, gateways, mcp_server.mcp_server, mcp_server.CONNECTIONS)
+
+
+def _beside(plan: Plan, peers: Sequence[Peer], upstream: Upstream, connections: int) -> Findings:
     findings = Findings(checks={OURS: CHECKS})
     with ExitStack() as stack:
-        surroundings = _surroundings(plan, stack)
+        surroundings = _surroundings(plan, stack, upstream)
         gateway = stack.enter_context(
             surroundings.subject.gateway(surroundings.upstream_port, remember_tokens)
         )
-        candidates = {OURS: Load(gateway.clear, surroundings.calls)}
+        candidates = {OURS: Load(gateway.clear, surroundings.calls, connections)}
         require_token(candidates[OURS], is_required=True)
-        for peer in PEERS:
+        for peer in peers:
             findings.checks[peer.name] = peer.checks
             try:
                 load = stack.enter_context(peer.start(surroundings))
@@ -114,9 +139,9 @@ def latency(plan: Plan) -> Findings:
     return findings
 
 
-def _surroundings(plan: Plan, stack: ExitStack) -> Setting:
+def _surroundings(plan: Plan, stack: ExitStack, upstream: Upstream = nginx.upstream) -> Setting:
     """Run what all candidates lean on: the authority, and the upstream."""
     subject = plan.subject
     stack.enter_context(subject.authority(measured=False))
-    port = stack.enter_context(nginx.upstream(plan.folder))
+    port = stack.enter_context(upstream(plan.folder))
     return Setting(plan.folder, port, subject, tool_calls(subject.tokens))

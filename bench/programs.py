@@ -74,8 +74,9 @@ def running(
     *,
     measured: bool,
     environment: Mapping[str, str] | None = None,
+    seconds: float = START_SECONDS,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program, on the measured core or beside the load.
+    """Run a program, on the measured core or beside the load, and wait `seconds` at most until it answers.
 
     The program and its children are ended afterwards.
     """
@@ -89,14 +90,14 @@ def running(
             start_new_session=True,
         )
     try:
-        _wait_until_ready(process, ready_url, log)
+        _wait_until_ready(process, ready_url, log, seconds)
         yield process
     finally:
         _end(process)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             break

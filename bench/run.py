@@ -36,6 +36,12 @@ def main() -> int:
     parser.add_argument("--streams", type=int, help="idle ones to hold (as the limit on open files allows)")
     parser.add_argument("--hold", type=int, default=120, help="seconds to hold them")
     parser.add_argument("--known", type=int, default=1_000_000, help="tokens that a gateway knows at most")
+    parser.add_argument(
+        "--people",
+        type=int,
+        default=100_000,
+        help="users that an authority knows at most (1000000 takes minutes)",
+    )
     arguments = parser.parse_args()
     missing = [package for program, package in NEEDED.items() if shutil.which(program) is None]
     if missing:
@@ -50,6 +56,7 @@ def main() -> int:
             arguments.streams,
             arguments.hold,
             arguments.known,
+            arguments.people,
         )
         met = [_run(name, plan, arguments.results) for name in arguments.names or BENCHMARKS]
     return 0 if all(met) else 1

@@ -68,7 +68,7 @@ def upstream(folder: Path, answer: str = ANSWER) -> Iterator[int]:
         (root / name).write_text(json.dumps(large), "utf-8")
     (root / STREAM_PATH).write_text(f"event: message\ndata: {ANSWER}\n\n", "utf-8")
     rest = _UPSTREAM.format(port=port, answer=answer, root=root)
-    with _nginx("upstream", folder, rest, port, measured=False):
+    with serve("upstream", folder, rest, port, measured=False):
         yield port
 
 
@@ -81,7 +81,7 @@ def versions_of_nginx() -> Mapping[str, str]:
 def _plain_proxy(setting: Setting) -> Iterator[Load]:
     port = free_port()
     rest = _PROXY.format(port=port, upstream=setting.upstream_port)
-    with _nginx("proxy", setting.folder, rest, port, measured=True) as group:
+    with serve("proxy", setting.folder, rest, port, measured=True) as group:
         yield Load(Program(f"http://127.0.0.1:{port}/mcp", group), setting.calls)
 
 
@@ -101,7 +101,7 @@ def introspection(folder: Path, certificate: Path, answer: str) -> Iterator[str]
     `certificate` holds its key too.
     """
     port = free_port()
-    with _nginx(
+    with serve(
         "introspection",
         folder,
         _INTROSPECTION.format(port=port, answer=answer, certificate=certificate),
@@ -112,7 +112,8 @@ def introspection(folder: Path, certificate: Path, answer: str) -> Iterator[str]
 
 
 @contextlib.contextmanager
-def _nginx(name: str, folder: Path, rest: str, port: int, *, measured: bool) -> Iterator[int]:
+def serve(name: str, folder: Path, rest: str, port: int, *, measured: bool) -> Iterator[int]:
+    """Run nginx with `rest` as the inside of its `http` block; yield its process group."""
     configuration = folder / f"{name}.conf"
     # run by root, its workers would be nobody, who may not read the folder
     user = "user root;" if os.geteuid() == 0 else ""

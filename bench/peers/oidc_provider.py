@@ -1,4 +1,4 @@
-"""node-oidc-provider from npm, in memory, with JWT access tokens signed by ES256."""
+"""node-oidc-provider from npm, in memory, with JWT access tokens signed by ES256, and opaque ones."""
 
 import contextlib
 import json
@@ -25,10 +25,15 @@ class OidcProvider:
     program: Program
     """Its token endpoint."""
 
-    def own_token(self) -> str:
-        """Return a token that the provider accepts in an exchange."""
-        form = {"grant_type": "client_credentials", "scope": "agent"}
-        return httpx2.post(self.program.url, data=form, auth=CLIENT).raise_for_status().json()["access_token"]
+    introspection: Program
+    """Its introspection endpoint."""
+
+    def tokens(self, audience: str, number: int) -> list[str]:
+        """Return tokens of the client: signed ones, good for an exchange, or opaque ones for `urn:opaque`."""
+        form = {"grant_type": "client_credentials", "resource": audience}
+        with httpx2.Client(auth=CLIENT) as client:
+            answers = [client.post(self.program.url, data=form).raise_for_status() for _ in range(number)]
+        return [answer.json()["access_token"] for answer in answers]
 
 
 @contextlib.contextmanager
@@ -47,7 +52,9 @@ def oidc_provider(folder: Path) -> Iterator[OidcProvider]:
     url = f"http://127.0.0.1:{port}"
     command, log = ["node", str(home / "server.mjs"), str(port)], folder / "oidc-provider.log"
     with running(command, url, log, measured=True, environment={"NODE_ENV": "production"}) as process:
-        yield OidcProvider(Program(f"{url}/token", process.pid))
+        yield OidcProvider(
+            Program(f"{url}/token", process.pid), Program(f"{url}/token/introspection", process.pid)
+        )
 
 
 def versions_of_oidc_provider() -> dict[str, str]:

@@ -1,4 +1,5 @@
-// node-oidc-provider, in memory: JWT access tokens signed with ES256, client credentials, and token exchange as a registered grant.
+// node-oidc-provider, in memory: JWT access tokens signed with ES256, client credentials, token exchange as a registered grant,
+// and opaque tokens for one resource, for introspection takes no others.
 import { randomUUID } from 'node:crypto';
 import { exportJWK, generateKeyPair, importJWK, jwtVerify } from 'jose';
 import Provider, { errors } from 'oidc-provider';
@@ -10,7 +11,7 @@ const jwk = { ...(await exportJWK(privateKey)), alg: 'ES256', use: 'sig', kid: '
 const { d, ...publicJwk } = jwk;
 const verificationKey = await importJWK(publicJwk, 'ES256');
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
-const AUDIENCES = { 'urn:agent': 'agent', 'urn:test': 'test' };
+const AUDIENCES = { 'urn:agent': 'agent', 'urn:test': 'test', 'urn:opaque': 'test' };
 
 const provider = new Provider(issuer, {
   jwks: { keys: [jwk] },
@@ -21,11 +22,13 @@ const provider = new Provider(issuer, {
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
+    introspection: { enabled: true },
     resourceIndicators: {
       enabled: true,
       defaultResource: () => 'urn:agent',
       getResourceServerInfo: (ctx, resource) => ({
-        scope: AUDIENCES[resource], audience: resource, accessTokenTTL: 3600, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } },
+        scope: AUDIENCES[resource], audience: resource, accessTokenTTL: 3600,
+        ...(resource === 'urn:opaque' ? { accessTokenFormat: 'opaque' } : { accessTokenFormat: 'jwt', jwt: { sign: { alg: 'ES256' } } }),
       }),
     },
   },
