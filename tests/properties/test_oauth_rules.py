@@ -4,6 +4,7 @@ import re
 import string
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -269,3 +270,32 @@ def test_what_is_due_stays_due_without_a_new_consent(earlier, more):
     consent = accept(AGREEMENT, NOW)
     if not is_in_force(consent, AGREEMENT, NOW + earlier):
         assert not is_in_force(consent, AGREEMENT, NOW + earlier + more)
+
+
+def chosen(environment, parameters, **kind):
+    try:
+        return choose_target(environment, environment.agents[AGENT_ID], parameters, **kind)
+    except OAuthError as error:
+        return type(error), error.detail, error.description
+
+
+TARGETS = st.fixed_dictionaries(
+    {},
+    optional={
+        "scope": st.sampled_from(["agent", "test", "agent test", "openid", "openid agent", "no", " agent "]),
+        "resource": st.sampled_from(["agent", "https://ig.example.com:8443/mcp", "agent\nagent", "no"]),
+        "audience": st.sampled_from(["agent", "https://IG.example.com:8443/mcp"]),
+    },
+)
+
+
+@given(st.lists(st.tuples(TARGETS, st.booleans(), st.booleans()), max_size=20))
+def test_a_remembered_target_is_the_one_that_would_be_chosen_now(asked):
+    environment = replace(ENVIRONMENT)
+    for parameters, user_present, carries_act in [*asked, *asked]:
+        kind = {"user_present": user_present, "carries_act": carries_act}
+        assert chosen(environment, parameters, **kind) == chosen(replace(ENVIRONMENT), parameters, **kind)
+    other = replace(environment.agents[AGENT_ID], scopes={})
+    for parameters, *_ in asked:
+        with pytest.raises(OAuthError):
+            choose_target(environment, other, parameters)

@@ -4,12 +4,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from pydantic_core import to_json
-
 from deputize.authority.audit import Event
 from deputize.authority.services import Services
 from deputize.http.heads import Field
 from deputize.http.messages import Body, Headers, Request, Response
+from deputize.kernel.strict_json import dumps
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.errors import InvalidRequest, OAuthError
 from deputize.oauth.parameters import parse_parameters
@@ -76,7 +75,7 @@ def _is_form(content_type: str) -> bool:
 
 def json_response(document: JsonObject, status: int = 200, fields: Fields = NO_STORE) -> Response:
     """Make `document` a response that nobody stores unless `fields` say otherwise."""
-    return Response(status, Headers((_IS_JSON, *fields)), Body(to_json(document)))
+    return Response(status, Headers((_IS_JSON, *fields)), Body(dumps(document)))
 
 
 def public_text(error: OAuthError, correlation_id: str) -> str:

@@ -9,13 +9,13 @@ from functools import lru_cache
 from typing import IO
 
 import structlog
-from pydantic_core import PydanticSerializationError, to_json
 from structlog.typing import EventDict
 
 from deputize.kernel.clock import SystemClock
+from deputize.kernel.strict_json import JsonError, dumps
 
 _JSON = json.JSONEncoder(default=repr)
-"""Writes what `to_json` does not know or writes otherwise; made once, unlike by structlog's renderer."""
+"""Writes what `dumps` does not know or writes otherwise; made once, unlike by structlog's renderer."""
 
 _CLOCK = SystemClock()
 
@@ -52,10 +52,10 @@ def _second(seconds: int) -> str:
 
 
 def _render(_logger: object, _method: str, event: EventDict) -> bytes:
-    """Write the line, where `to_json` can do it in a quarter of the standard library's time."""
+    """Write the line, where `dumps` can do it in a quarter of the standard library's time."""
     try:
-        line = to_json(event)
-    except PydanticSerializationError:
+        line = dumps(event)
+    except JsonError:
         line = b""
     return line if line and line.isascii() else _JSON.encode(event).encode()
 

@@ -10,12 +10,11 @@ from typing import Final
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.util import json_b64encode, urlsafe_b64decode, urlsafe_b64encode
-from pydantic_core import to_json
 
 from deputize.jose.key_ring import KeyRing
 from deputize.jose.keys import SigningKey
 from deputize.kernel.errors import DeputizeError
-from deputize.kernel.strict_json import JsonError, loads
+from deputize.kernel.strict_json import JsonError, dumps, loads
 from deputize.kernel.values import JsonObject
 
 ACCESS_TOKEN_TYPE: Final = "at+jwt"
@@ -38,7 +37,7 @@ class TokenInvalid(DeputizeError):
 def sign(claims: JsonObject, ring: KeyRing, typ: str = ACCESS_TOKEN_TYPE) -> str:
     """`claims` as a JWT signed by the ring's current key; numbers are finite and texts Unicode."""
     key = ring.current
-    payload = urlsafe_b64encode(to_json(dict(claims)))
+    payload = urlsafe_b64encode(dumps(dict(claims)))
     signing_input = _protected_header(key.algorithm, key.kid, typ) + b"." + payload
     return (signing_input + b"." + urlsafe_b64encode(key.sign(signing_input))).decode("ascii")
 

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from pydantic_core import PydanticSerializationError, to_json
-
 from deputize.expressions import EvaluationError, Missing
 from deputize.expressions.mapping import MappingExpression
 from deputize.jose import ACCESS_TOKEN_TYPE, sign
+from deputize.kernel.strict_json import JsonError, dumps
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.delegation import (
     act_refusal,
@@ -243,8 +242,8 @@ def user_binding(user: User | None) -> JsonObject:
 def _size(mapped: JsonObject) -> int:
     """Bytes of the claims as JSON. Raises `InvalidGrant` where a text of them is none."""
     try:
-        return len(to_json(mapped))
-    except PydanticSerializationError as error:
+        return len(dumps(mapped))
+    except JsonError as error:
         raise InvalidGrant("a mapped claim holds a text that is not Unicode") from error
 
 

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from pydantic_core import to_json
-
+from deputize.kernel.strict_json import dumps
 from deputize.kernel.uris import normalise_resource
 from deputize.kernel.values import JsonObject, JsonValue
 
@@ -151,7 +150,7 @@ def _chain_refusal(act: JsonValue, subject: JsonObject) -> Refusal | None:
         return "the act inside act is not the subject token's act: a chain only grows at its head"
     if len(actors_of(act)) > MAX_DEPTH:
         return f"the act chain is deeper than {MAX_DEPTH}"
-    return None if len(to_json(act)) <= MAX_SIZE else f"the act claim is larger than {MAX_SIZE} bytes"
+    return None if len(dumps(act)) <= MAX_SIZE else f"the act claim is larger than {MAX_SIZE} bytes"
 
 
 def _holders(subject: JsonObject) -> tuple[JsonValue, ...]:

@@ -21,6 +21,10 @@ MAX_SCOPES: Final = 64
 OPENID_TERM: Final = "openid__"
 """Of the environment's own endpoints, which exist as long as it does."""
 SEVERAL_RESOURCES: Final = "May not request scopes for multiple resources"
+MAX_REMEMBERED: Final = 1024
+"""Characters of the parameters that chose a target; longer ones are not remembered."""
+_CHOOSING: Final = ("scope", "resource", "audience")
+"""The parameters that choose a target."""
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}")
 
 
@@ -92,7 +96,28 @@ def choose_target(
     `user_present`: OpenID scopes alone suffice, and scopes of resources that require delegation may accompany
     the others. `carries_act`: the grant can name an actor, so resources that require delegation are within
     reach. Raises `InvalidScope` and `InvalidTarget`.
+
+    What was chosen is remembered with the snapshot: an agent asks for the same again and again.
     """
+    asked = tuple(map(parameters.get, _CHOOSING))
+    question = ("target", agent.id, asked, user_present, carries_act)
+    if environment.agents.get(agent.id) is not agent:
+        return _choose(environment, agent, parameters, user_present, carries_act)
+    target: TokenTarget | None = environment.remembered.get(question)
+    if target is None:
+        target = _choose(environment, agent, parameters, user_present, carries_act)
+        if sum(len(text or "") for text in asked) <= MAX_REMEMBERED:
+            environment.remembered.remember(question, target)
+    return target
+
+
+def _choose(
+    environment: Environment,
+    agent: Agent,
+    parameters: Mapping[str, str],
+    user_present: bool,  # noqa: FBT001 - only `choose_target` calls this
+    carries_act: bool,  # noqa: FBT001
+) -> TokenTarget:
     names = parse_scope(parameters.get("scope"))
     wanted, openid = resource_scopes(names), openid_scopes(names)
     granted = _Granted(environment, agent, carries_act)

@@ -10,6 +10,7 @@ from deputize.kernel import digests, ids, pointers, redaction
 from deputize.kernel.clock import SystemClock
 from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import ConfigurationError, Position, describe_failure
+from deputize.kernel.remembered import Remembered
 from deputize.kernel.uris import UriError
 
 
@@ -147,3 +148,9 @@ def test_a_failure_on_purpose_is_told_in_its_words_and_ours_with_its_traceback()
     fault = ValueError("ours")
     assert describe_failure(UriError("an operator's")) == {"reason": "an operator's"}
     assert describe_failure(fault) == {"exc_info": fault}
+
+
+def test_a_memory_that_is_full_forgets_everything():
+    memory = Remembered[int, str](2)
+    assert [memory.remember(number, str(number)) for number in range(3)] == ["0", "1", "2"]
+    assert memory == {2: "2"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.kernel import strict_json
-from deputize.kernel.strict_json import JsonError
+from deputize.kernel.strict_json import JsonError, dumps
 
 SAFE_JSON = st.recursive(
     st.none()
@@ -229,3 +229,15 @@ def test_hostile_texts_cost_no_more_a_byte_than_short_ones(kind):
     assert min(len(small) / 2**14, len(medium) / 2**17, len(large) / 2**22) > 0.8
     assert count_calls(large) <= count_calls(small) * 300
     assert measure_memory(medium) <= 48 * len(medium)
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"\udc00": 1}, [b"\xff"], [object()]], ids=repr)
+def test_what_is_no_json_is_not_written(value):
+    with pytest.raises(JsonError):
+        dumps(value)
+
+
+def test_values_are_written_short_and_read_back():
+    value = {"a": [1, 1.5, None, True, "é\n\u2028"], "b": {}}
+    assert dumps(value) == '{"a":[1,1.5,null,true,"é\\n\u2028"],"b":{}}'.encode()
+    assert strict_json.loads(dumps(value)) == value

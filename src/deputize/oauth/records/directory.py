@@ -4,12 +4,13 @@ All ids are UUID texts. Durations are seconds unless the name says otherwise. In
 epoch.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from deputize.expressions.mapping import MappingExpression
 from deputize.jose import KeyRing
+from deputize.kernel.remembered import Remembered
 from deputize.kernel.uris import normalise_resource
 from deputize.kernel.values import JsonObject
 from deputize.oauth.records.settings import (
@@ -174,6 +175,10 @@ class Environment:
     """The enabled agents by their terms: what was issued in any other term has ended."""
     resources_by_audience: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
     """By normalised audience and by audience as configured; see `resource_of_audience`."""
+    remembered: Remembered[Hashable, Any] = field(
+        init=False, repr=False, compare=False, default_factory=lambda: Remembered(1024)
+    )
+    """What was found out from this snapshot alone, by what was asked; it is forgotten with the snapshot."""
 
     def __post_init__(self) -> None:
         """Compute once what every request looks up."""
