@@ -12,11 +12,11 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -43,8 +43,7 @@ class AuditUnusable(DeputizeError):
     """Audit files cannot be written; the message says what an operator can do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where a request came from, and the ids that tie its records to others."""
 
     address: str | None = None
@@ -68,7 +67,7 @@ SOURCE: ContextVar[Source] = ContextVar("deputize.source", default=_NOWHERE)
 def _source() -> Source:
     """The source of what happens; of what the program does by itself, such as to start, only an id."""
     source = SOURCE.get()
-    return source if source.correlation_id else replace(source, correlation_id=new_id())
+    return source if source.correlation_id else source._replace(correlation_id=new_id())
 
 
 @dataclass(slots=True)

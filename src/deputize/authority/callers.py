@@ -16,15 +16,14 @@ def read_source(exchange: Exchange, trusted_proxies: Sequence[Network]) -> Sourc
     """Read where a request comes from, and the ids that tie its records to others."""
     headers, peer = exchange.request.headers, exchange.peer
     forwarded = headers.get_all("x-forwarded-for") if trusted_proxies else ()
-    client = client_address(peer.remote_address, forwarded, trusted_proxies) if forwarded else None
-    transactions = [
-        value for value in headers.get_all("x-forgerock-transactionid") if _TRANSACTION_ID.fullmatch(value)
-    ]
+    seen = peer.remote_address
+    client = client_address(seen, forwarded, trusted_proxies) if forwarded else seen
+    told = headers.get_all("x-forgerock-transactionid")
     return Source(
-        client or peer.remote_address,
-        None if client and client != peer.remote_address else peer.remote_port,
+        client,
+        peer.remote_port if client == seen else None,
         exchange.transaction_id,
-        transactions[0] if len(transactions) == 1 else None,
+        told[0] if len(told) == 1 and _TRANSACTION_ID.fullmatch(told[0]) else None,
     )
 
 

@@ -21,12 +21,15 @@ def find_credentials(authorization: str | None, _parameters: Mapping[str, str]) 
     if len(encoded) > MAX_HEADER:
         raise InvalidClient("the Basic credentials are too long")
     try:
-        client_id, colon, secret = b64decode(encoded.strip(), validate=True).decode("ascii").partition(":")
+        encoded_pair = b64decode(encoded.strip(), validate=True).decode("ascii")
+        client_id, colon, secret = encoded_pair.partition(":")
         if not colon:
             raise InvalidClient("the Basic credentials have no colon")
-        return Credentials(
-            unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict"), METHOD.name
-        )
+        if (
+            "%" in encoded_pair or "+" in encoded_pair
+        ):  # in ids and secrets of our own there is nothing to decode
+            client_id, secret = (unquote_plus(each, errors="strict") for each in (client_id, secret))
+        return Credentials(client_id, secret, METHOD.name)
     except (binascii.Error, UnicodeDecodeError, ValueError) as error:
         raise InvalidClient("the Basic credentials are malformed") from error
 
