@@ -10,9 +10,9 @@ With `--check`, says whether the file is out of date.
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from mcp_types.methods import CLIENT_NOTIFICATIONS, CLIENT_REQUESTS
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -168,25 +168,26 @@ def _define(model: type[BaseModel], definitions: dict[str, Any]) -> str:
 def _reduce(schema: Any, definitions: dict[str, Any]) -> Any:  # noqa: ANN401 - any part of a core schema
     """Return `schema` without what does not validate; models and recursive parts move to `definitions`."""
     if isinstance(schema, list | tuple):
-        return [_reduce(each, definitions) for each in schema]
+        return [_reduce(each, definitions) for each in cast("Sequence[Any]", schema)]
     if not isinstance(schema, dict):
         return schema
-    kind = schema.get("type")
+    members = cast("dict[str, Any]", schema)
+    kind = members.get("type")
     if not isinstance(kind, str):  # the fields of a model
-        return {name: _reduce(each, definitions) for name, each in schema.items()}
-    if unknown := schema.keys() - {*KEPT[kind], *DROPPED}:
+        return {name: _reduce(each, definitions) for name, each in members.items()}
+    if unknown := members.keys() - {*KEPT[kind], *DROPPED}:
         raise SystemExit(
             f"mcp-types now has {kind} schemas with {', '.join(unknown)}: does that decide anything?"
         )
-    kept = {name: _reduce(schema[name], definitions) for name in KEPT[kind] if name in schema}
+    kept = {name: _reduce(members[name], definitions) for name in KEPT[kind] if name in members}
     reduced = {"type": kind, **kept}
     if kind == "model":
         reduced["config"] = {name: each for name, each in kept["config"].items() if name != "title"}
-        name = _name(f"{schema['cls'].__module__}.{schema['cls'].__name__}")
+        name = _name(f"{members['cls'].__module__}.{members['cls'].__name__}")
     elif kind == "definition-ref":
-        return {"type": kind, "schema_ref": _name(schema["schema_ref"])}
-    elif "ref" in schema:
-        name = _name(schema["ref"])
+        return {"type": kind, "schema_ref": _name(members["schema_ref"])}
+    elif "ref" in members:
+        name = _name(members["ref"])
     else:
         return reduced
     definitions[name] = reduced

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 import click
 from pydantic import BaseModel
@@ -194,7 +194,8 @@ def attribute_docstrings(model: type[BaseModel]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for part in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
         (definition,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
-        for member, below in pairwise(getattr(definition, "body", ())):
+        body: list[ast.stmt] = getattr(definition, "body", [])
+        for member, below in pairwise(body):
             match member, below:
                 case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
                     found[name] = inspect.cleandoc(text)
@@ -232,14 +233,13 @@ def _words(annotation: Any) -> str:  # noqa: ANN401
 
 
 def _default(field: FieldInfo) -> str:
-    value = None if field.is_required() or field.default_factory else field.default
-    holds_settings = isinstance(value, BaseModel) or (
-        isinstance(value, tuple) and any(isinstance(each, BaseModel) for each in value)
-    )
+    value: Any = None if field.is_required() or field.default_factory else field.default
+    parts = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else (value,)
+    holds_settings = any(isinstance(each, BaseModel) for each in parts)
     if value is None or holds_settings or value in ((), [], "", {}):
         return ""
     if _type(field).startswith("duration"):
-        return f"`{durations.write(value)}`"
+        return f"`{durations.write(cast('float', value))}`"
     return (
         f"`{json.dumps(value)}`"
         if isinstance(value, bool | int | float | str | tuple)

@@ -1,15 +1,25 @@
 """What commands on the authority's data share: the store, readable errors, and a record of who did what."""
 
 import asyncio
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 import click
 
 from deputize.authority.audit import SOURCE, AuditUnusable, Event, Source, open_audit, operator
-from deputize.authority.storage import DirectoryRows, EnvironmentRow, Put, Store, open_store
+from deputize.authority.storage import (
+    DatabaseMissing,
+    DirectoryRows,
+    EnvironmentRow,
+    Put,
+    Store,
+    open_store,
+    sqlite_url,
+)
 from deputize.cli.options import audit_directory
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.errors import DeputizeError
@@ -44,11 +54,18 @@ class Operation:
         return rows, found
 
 
-def administer(database_url: str, work: Callable[[Operation], Awaitable[T]], *, creates: bool = False) -> T:
+def administer(
+    database_url: str,
+    work: Callable[[Operation], Awaitable[T]],
+    *,
+    creates: bool = False,
+    rehearses: bool = False,
+) -> T:
     """Run `work` and return what it returns.
 
     `creates` makes the database where there is none; otherwise a folder that is mistyped stays absent.
     Whether it succeeds or not, an audit record says which command it was, who called it, and its `members`.
+    `rehearses` takes an empty database that is gone afterwards where there is none, and leaves no record.
 
     Raises `click.ClickException` for every error of this product.
     """
@@ -79,8 +96,18 @@ def administer(database_url: str, work: Callable[[Operation], Awaitable[T]], *, 
                     Event("command", operation.clock.now(), operation.environment_id, members, reason)
                 )
 
+    async def rehearse() -> T:
+        with tempfile.TemporaryDirectory() as folder:
+            async with open_store(sqlite_url(Path(folder))) as store:
+                return await work(Operation(store))
+
     try:
-        return asyncio.run(run())
+        try:
+            return asyncio.run(run())
+        except DatabaseMissing:
+            if not rehearses:
+                raise
+        return asyncio.run(rehearse())
     except AuditUnusable as error:
         raise click.ClickException(f"{error}; nothing was done, as nobody could tell afterwards") from error
     except DeputizeError as error:

@@ -89,7 +89,7 @@ def apply(
         operation.members.update(changes=[difference.record() for difference in applied.differences])
         return applied
 
-    applied = administer(database_url, work, creates=True)
+    applied = administer(database_url, work, creates=not dry_run, rehearses=dry_run)
     for line in applied.lines or ("no changes",):
         click.echo(line)
     for warning in applied.warnings:

@@ -128,6 +128,17 @@ def test_a_dry_run_changes_nothing(command):
     assert "+ agent Agent" in command("--dry-run").output
 
 
+def test_a_dry_run_makes_no_database(command):
+    before = sorted(command.folder.iterdir())
+    result = command("--dry-run")
+    assert (result.exit_code, "+ agent Agent" in result.output) == (0, True)
+    assert sorted(command.folder.iterdir()) == before
+    command.write(FILE + "    colour: red\n")
+    refused = command("--dry-run")
+    assert (refused.exit_code, "'colour' is not known here" in refused.output) == (1, True)
+    assert sorted(command.folder.iterdir()) == before
+
+
 def test_prune_removes(command):
     command()
     command.write(FILE.replace("agents:\n  - name: Agent", "agents: []"))
@@ -179,6 +190,9 @@ def last_record(command):
 
 
 def test_the_record_of_a_dry_run_names_no_ids_that_nothing_has(command):
+    command.write(FILE.replace("Test", "Other"))
+    command()
+    command.write(FILE)
     command("--dry-run")
     record = last_record(command)
     assert (record["dryRun"], record["environmentId"]) == (True, None)

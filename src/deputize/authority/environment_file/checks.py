@@ -24,7 +24,7 @@ from deputize.kernel import pointers
 from deputize.kernel.uris import normalise_resource
 from deputize.oauth.access_tokens import is_reserved
 from deputize.oauth.redirect_uris import receives_cookies, registration_refusal
-from deputize.oauth.usernames import comparison_form, username_refusal
+from deputize.oauth.usernames import canonical, comparison_form, username_refusal
 
 
 def check_names(outcome: Outcome, problems: Problems) -> None:
@@ -121,7 +121,11 @@ def check_usernames(outcome: Outcome, problems: Problems) -> None:
     for index, (user, _) in enumerate(outcome.users):
         pointer, form = f"/users/{index}/username", comparison_form(user.username)
         if refusal := username_refusal(user.username):
-            problems.add(pointer, f"{user.username[:128]!a} {refusal}", fix)
+            plain = canonical(user.username)
+            is_free = form not in owners and username_refusal(plain) is None
+            problems.add(
+                pointer, f"{user.username[:128]!a} {refusal}", f"write {plain!r}" if is_free else fix
+            )
         elif form in ids:
             problems.add(pointer, f"{user.username!r} is the id of {ids[form]}, and tokens name both", fix)
         elif owners.get(form, user.username) != user.username:

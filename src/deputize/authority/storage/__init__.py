@@ -15,10 +15,11 @@ from deputize.authority.storage.directory_rows import (
     SecretRow,
     SigningKeyRow,
 )
-from deputize.authority.storage.engine import StorageError, StorageUnavailable
+from deputize.authority.storage.engine import DatabaseMissing, StorageError, StorageUnavailable
 from deputize.authority.storage.store import Store, data_folder, open_store, sqlite_url
 
 __all__ = (
+    "DatabaseMissing",
     "DirectoryConflict",
     "DirectoryRows",
     "EnvironmentRow",
