@@ -1,6 +1,7 @@
 """Body bytes between the protocol that receives them and the one reader that consumes them."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 from deputize.http.messages import Body, BodyBroken
@@ -150,4 +151,5 @@ class StreamedBody(Body):
         self._received.close()
 
     def __del__(self) -> None:
-        self._received.close()
+        if not sys.is_finalizing():  # then there is no event loop any longer
+            self._received.close()

@@ -12,8 +12,10 @@ MOST: Final = 2048
 """Heads remembered at most."""
 MOST_BYTES: Final = 1024 * 1024
 """Bytes of heads remembered at most."""
+PAUSE: Final = 8 * MOST
+"""Answers for which no head is remembered after heads that did not come again."""
 _DIGITS: Final = 18
-"""The most digits of a `Content-Length` that is recognised."""
+"""More digits than the `Content-Length` of an answer at hand has."""
 _DATE: Final = re.compile(
     rb"(\r\n[Dd]ate: )([A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT)(?=\r\n)"
 )
@@ -28,28 +30,35 @@ class KnownHeads:
     body of that length are remembered, on connections that are kept open after them.
 
     A head with its `Date` is recognised first, for that is the same for a second: it takes three searches and
-    one look-up. Bounded in number and bytes: when there are too many heads, all are forgotten.
+    one look-up. Bounded in number and bytes: when there are too many heads, all are forgotten. If hardly one
+    has come again, as when an upstream numbers its answers, no more are remembered for a while: that takes
+    twice as long as parsing.
     """
 
-    __slots__ = ("_bytes", "_heads", "_longest", "_recent")
+    __slots__ = ("_bytes", "_heads", "_longest", "_paused", "_recent", "_recognised")
 
     def __init__(self, head_bytes: int) -> None:
         """Know nothing. `head_bytes` is the longest head accepted, so none near it is remembered."""
         self._longest = min(LONGEST, head_bytes - _DIGITS)
-        self._forget()
-
-    def _forget(self) -> None:
         self._heads: dict[tuple[bytes, ...], KnownHead] = {}
         self._recent: dict[Around, tuple[KnownHead, bytes | None]] = {}
         self._bytes = 0
+        self._recognised = 0
+        self._paused = 0
 
     def recognise(self, data: bytes) -> Response | None:
         """Return the answer that `data` is as a whole, if its head is known."""
+        if self._paused:
+            self._paused -= 1
+            return None
         head, _, body = data.partition(b"\r\n\r\n")
         before, length, behind = _cut(head)
-        found = self._recent.get((before, behind)) or (length and self._find(before, behind))
-        if not found or not length.isdigit() or len(length) > _DIGITS or int(length) != len(body):
+        if length != b"%d" % len(body):
             return None
+        found = self._recent.get((before, behind)) or self._find(before, behind)
+        if found is None:
+            return None
+        self._recognised += 1
         known, date = found
         return Response(known.status, Headers.of_known(known, length, date), Body(body))
 
@@ -58,6 +67,8 @@ class KnownHeads:
 
         These are what is passed on of the fields `received`, in number.
         """
+        if self._paused:
+            return
         head, end, _ = data.partition(b"\r\n\r\n")
         before, _, behind = _cut(head)
         # What a parser skips or tolerates around a head and within is not recognised, nor is any other field
@@ -78,7 +89,10 @@ class KnownHeads:
         if names.count(b"date") != (date is not None):
             return
         if len(self._heads) >= MOST or self._bytes >= MOST_BYTES:
-            self._forget()
+            self._paused = PAUSE if self._recognised < len(self._heads) else 0
+            self._heads.clear()
+            self._recent.clear()
+            self._bytes = self._recognised = 0
         self._bytes += len(head)
         date_at = None if date is None else names.index(b"date")
         self._heads[key] = KnownHead(status, fields, names.index(b"content-length"), date_at)

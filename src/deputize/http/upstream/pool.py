@@ -79,7 +79,6 @@ class UpstreamConnection(WriteFlow):
         self.is_busy = True
         self.was_used = False
 
-    @property
     def is_fit(self) -> bool:
         """Whether an exchange may begin here: the upstream has neither closed nor sent anything in between.
 
@@ -172,13 +171,12 @@ class UpstreamConnection(WriteFlow):
         except (UpstreamProtocolError, StreamsExhausted) as error:
             self._end(error)
             return
-        answered = self._answered
-        if response is not None:
-            self._answered = None
         if reader.complete:
             self._release()
-        if response is not None and answered is not None:
-            answered(response)  # last, for it may begin the next exchange here
+        if response is not None:
+            answered, self._answered = self._answered, None
+            if answered is not None:
+                answered(response)  # last, for it may begin the next exchange here
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what the upstream left unfinished."""
@@ -339,7 +337,7 @@ class Pool:
         """Return the unused connection used last that the upstream has kept open; `None` without one."""
         while self._unused:
             connection = self._unused.pop()
-            if connection.is_fit:
+            if connection.is_fit():
                 return connection
             connection.abort()
             self.forget(connection)
@@ -358,7 +356,7 @@ class Pool:
                     connection = await self._queue()
                     if connection is not None:
                         self._handed.remove(connection)
-                        if connection.is_fit:
+                        if connection.is_fit():
                             return connection
                         # The upstream has closed after its answer: only the place has been handed over.
                         self._keeps_open = False
@@ -454,7 +452,7 @@ class Pool:
 
         def end_probation() -> None:
             if connection in self.connections:
-                self._keeps_open = connection.is_fit
+                self._keeps_open = connection.is_fit()
                 if self._keeps_open:
                     self._pass_on(connection)
                 else:
