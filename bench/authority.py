@@ -4,12 +4,14 @@ import base64
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from typing import Any
 from urllib.parse import urlencode
 
+import httpx2
 from demo.client import ACCESS_TOKEN, EXCHANGE, Agent
 
 from bench.calls import Call
-from bench.load import Load
+from bench.load import ANSWER_SECONDS, Load
 from bench.measure import Findings, Plan, alternate
 from bench.peers import oidc_provider as npm
 from bench.people import People
@@ -58,7 +60,11 @@ def introspection(plan: Plan) -> Findings:
     people = People(plan.folder / "introspection", INTROSPECTED)
     with people.subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
         theirs = [_request(npm.CLIENT, {"token": each}) for each in peer.tokens("urn:opaque", INTROSPECTED)]
-        return _beside(plan, _questions(program, people, INTROSPECTED), Load(peer.introspection, theirs))
+        ours = _questions(people, _exchanges(program, people, INTROSPECTED))
+        loads = ours, Load(peer.introspection, theirs)
+        for load in loads:
+            _require_active(load)
+        return _beside(plan, *loads)
 
 
 def many_people(plan: Plan) -> Findings:
@@ -72,8 +78,10 @@ def many_people(plan: Plan) -> Findings:
         for users in (each for each in PEOPLE if each <= plan.people):
             people = People(plan.folder / f"people-{users}", users, agents=1)
             program = stack.enter_context(people.subject.authority(measured=True))
-            loads[name_people(EXCHANGES, users)] = _exchanges(program, people, USERS)
-            loads[name_people(QUESTIONS, users)] = _questions(program, people, USERS)
+            exchanges = _exchanges(program, people, USERS)
+            loads[name_people(EXCHANGES, users)] = exchanges
+            loads[name_people(QUESTIONS, users)] = questions = _questions(people, exchanges)
+            _require_active(questions)
             plan.say(f"  {users:,} users are prepared")
         findings.add(alternate(plan, loads))
     return findings
@@ -103,13 +111,28 @@ def _exchanges(program: Program, people: People, users: int) -> Load:
     return Load(program, calls)
 
 
-def _questions(program: Program, people: People, users: int) -> Load:
-    """Return the gateway's questions about the tokens of so many users. The authority must run."""
-    subject = people.subject
-    resource = subject.secrets["resources"]["test"]
+def _questions(people: People, exchanges: Load) -> Load:
+    """Carry out the exchanges, and return the gateway's questions about the tokens that come of them."""
+    secrets = people.subject.secrets
+    resource = secrets["resources"]["test"]
     asker = resource["id"], resource["secret"]
-    calls = [_request(asker, {"token": each}) for each in people.tokens(users)]
-    return Load(replace(program, url=f"{subject.secrets['issuer']}/introspect"), calls)
+    calls = [_request(asker, {"token": answer["access_token"]}) for answer in _answers(exchanges)]
+    return Load(replace(exchanges.program, url=f"{secrets['issuer']}/introspect"), calls)
+
+
+def _require_active(questions: Load) -> None:
+    """Ask every question once. Raises `RuntimeError` unless every token is good."""
+    if not all(answer["active"] for answer in _answers(questions)):
+        raise RuntimeError(f"{questions.program.url} does not know its own tokens")
+
+
+def _answers(load: Load) -> list[dict[str, Any]]:
+    """Send every call once."""
+    with httpx2.Client(timeout=ANSWER_SECONDS) as client:
+        return [
+            client.post(load.program.url, content=each.body, headers=each.headers).raise_for_status().json()
+            for each in load.calls
+        ]
 
 
 def _exchange(subject: str, actor: str) -> Mapping[str, str]:

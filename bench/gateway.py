@@ -68,7 +68,7 @@ def _beside(plan: Plan, peers: Sequence[Peer], upstream: Upstream, connections: 
                 findings.missing[peer.name] = str(reason)
                 plan.say(f"  {peer.name} is left out: {reason}")
                 continue
-            require_token(load, is_required=peer.requires_token)
+            require_token(load, is_required=peer.requires_token, is_known=peer.knows_tokens)
             candidates[peer.name] = load
             findings.versions |= peer.versions()
         findings.add(alternate(plan, candidates))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.calls import Call
@@ -45,9 +45,16 @@ class Peer:
     """Its versions and those of what it stands on, by name."""
     requires_token: bool = True
     """Whether it refuses calls without token: one that should and does not is not measured."""
+    knows_tokens: bool = True
+    """Whether it also refuses those with a token that nobody issued."""
 
 
-def require_token(load: Load, *, is_required: bool) -> None:
-    """Raise `RuntimeError` if the proxy lets everybody through: its speed would mean nothing."""
-    if (load.status(), load.without("Authorization").status()) != (200, 401 if is_required else 200):
-        raise RuntimeError(f"{load.program.url} does not tell requests with a token from requests without")
+def require_token(load: Load, *, is_required: bool, is_known: bool = True) -> None:
+    """Raise `RuntimeError` if the proxy lets through whom it should not: its speed would mean nothing."""
+    first = load.calls[0]
+    forged = Call(
+        first.headers | {"Authorization": f"{first.headers['Authorization'][:-8]}-forged-"}, first.body
+    )
+    said = [each.status() for each in (load, load.without("Authorization"), replace(load, calls=[forged]))]
+    if said != [200, 401 if is_required else 200, 401 if is_required and is_known else 200]:
+        raise RuntimeError(f"{load.program.url} answers a good token, none and a forged one with {said}")

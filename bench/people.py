@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,8 @@ from deputize.jose.key_ring import KeyRing
 from deputize.kernel.clock import SystemClock
 from deputize.oauth.lineage import USER_CLAIM
 
-# Odd, so that it is another place for each number, and the copies lie in an index as drawn ids would.
-_STRIDE, _PLACES = 2_654_435_761, 1 << 32
-_REQUESTS_AT_ONCE = 4
+_PLACES = 1 << 32
+"""What the first eight digits of an id can be: those of copies are spread evenly, as drawn ones would be."""
 
 
 class People:
@@ -41,14 +39,9 @@ class People:
         number = min(number, self.users)
         return [self._delegation(place, place * (self.users // number)) for place in range(number)]
 
-    def tokens(self, number: int) -> list[str]:
-        """Return a token for the gateway of so many users. The authority must run."""
-        with ThreadPoolExecutor(_REQUESTS_AT_ONCE) as pool:
-            return list(pool.map(Delegation.exchange, self.delegations(number)))
-
     def _delegation(self, place: int, user: int) -> Delegation:
         original = self._originals[place % len(self._originals)]
-        claims = _claims_of_copy(user, self._claims[place % len(self._originals)])
+        claims = _claims_of_copy(user, self.users, self._claims[place % len(self._originals)])
         return Delegation(original.agent, sign(claims, self._keys), original.actor)
 
 
@@ -63,13 +56,13 @@ async def _copy(subject: Deputize, user_id: str, users: int) -> KeyRing:
 
 
 def _write_copies(connection: Connection, user_id: str, users: int) -> None:
-    """Copy the rows of a user for all others, a statement for each table."""
+    """Copy the rows of a user for all others, a statement for each table, in the order of their indexes."""
     first = select(literal(1).label("number")).cte(recursive=True)
     numbers = first.union_all(select(first.c.number + 1).where(first.c.number < users - 1))
     number = numbers.c.number
 
     def other(text: ColumnElement[str]) -> ColumnElement[str]:
-        return func.printf("%08x", number * _STRIDE % _PLACES).concat(func.substr(text, 9))
+        return func.printf("%08x", number * (_PLACES // users)).concat(func.substr(text, 9))
 
     def copy(table: Table, owner: str, changes: Mapping[str, ColumnElement[Any] | Change]) -> None:
         columns = [_changed(column, changes.get(column.name)) for column in table.c]
@@ -95,10 +88,10 @@ def _changed(column: ColumnElement[Any], change: ColumnElement[Any] | Change | N
     return change if isinstance(change, ColumnElement) else change(column)
 
 
-def _claims_of_copy(number: int, claims: Mapping[str, Any]) -> Mapping[str, Any]:
+def _claims_of_copy(number: int, users: int, claims: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the claims of a subject token of the copy with this number; 0 is the user who signed on."""
     if number == 0:
         return claims
-    place = f"{number * _STRIDE % _PLACES:08x}"
+    place = f"{number * (_PLACES // users):08x}"
     changed = {name: place + str(claims[name])[8:] for name in ("jti", "sid", USER_CLAIM)}
     return {**claims, **changed, "sub": f"user{number:07}"}

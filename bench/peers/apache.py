@@ -110,11 +110,13 @@ def _versions() -> dict[str, str]:
     }
 
 
-TOKENS = Peer("Apache mod_auth_openidc (token)", _CHECKS, _long_tokens, _versions)
+# What they ask takes any token for a live one.
+TOKENS = Peer("Apache mod_auth_openidc (token)", _CHECKS, _long_tokens, _versions, knows_tokens=False)
 SHORT = Peer(
     "Apache mod_auth_openidc (one opaque token of 48 bytes)",
     _CHECKS
     + " Its cache takes no token above 512 bytes without encrypting what it holds; this is it without that.",
     _short_token,
     _versions,
+    knows_tokens=False,
 )
