@@ -1,11 +1,11 @@
 """JWTs in compact serialisation (RFC 7515, RFC 7519): signed by the current key, verified by the named."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -16,6 +16,8 @@ from deputize.jose.keys import SigningKey
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.strict_json import JsonError, dumps, loads
 from deputize.kernel.values import JsonObject
+
+Reading = TypeVar("Reading")
 
 ACCESS_TOKEN_TYPE: Final = "at+jwt"
 """Header `typ` of access tokens (RFC 9068 section 2.1)."""
@@ -56,6 +58,8 @@ class _Signed:
     key: SigningKey
     typ: str
     claims: JsonObject
+    readings: dict[object, Any] = field(default_factory=dict[object, Any])
+    """What was read from the claims, by what read it."""
 
 
 class Verifier:
@@ -76,17 +80,41 @@ class Verifier:
         self, token: str, ring: KeyRing, issuer: str, now: float, typ: str = ACCESS_TOKEN_TYPE
     ) -> JsonObject:
         """Do what the function `verify` does, and check a signature that was seen before no second time."""
+        return dict(_check_claims(self._find_signed(token, ring, typ).claims, issuer, now))
+
+    def verify_and_read(
+        self,
+        read: Callable[[JsonObject], Reading],
+        token: str,
+        ring: KeyRing,
+        issuer: str,
+        now: float,
+        typ: str = ACCESS_TOKEN_TYPE,
+    ) -> tuple[JsonObject, Reading]:
+        """Verify, and return the claims with what `read` makes of them, which is remembered as well.
+
+        `read` depends on the claims alone. Both results are the same objects each time, and nobody's to
+        change.
+        """
+        signed = self._find_signed(token, ring, typ)
+        claims = _check_claims(signed.claims, issuer, now)
+        if read not in signed.readings:
+            signed.readings[read] = read(claims)
+        return claims, signed.readings[read]
+
+    def _find_signed(self, token: str, ring: KeyRing, typ: str) -> _Signed:
+        """The claims that a key of the ring signed, perhaps long ago. Raises `TokenInvalid`."""
         digest = sha256(token.encode("utf-8", "surrogatepass")).digest()
         signed = self._seen.get(digest)
         key = ring.find(signed.key.kid) if signed and signed.typ == typ else None
         if signed and key and (key is signed.key or key.private_jwk == signed.key.private_jwk):
             self._seen.move_to_end(digest)
-            return _check_claims(signed.claims, issuer, now)
+            return signed
         signed = _verify_signature(token, ring, typ)
         self._seen[digest] = signed
         if len(self._seen) > self._capacity:
             self._seen.popitem(last=False)
-        return _check_claims(signed.claims, issuer, now)
+        return signed
 
 
 def _verify_signature(token: str, ring: KeyRing, typ: str) -> _Signed:
@@ -136,7 +164,7 @@ def _check_claims(claims: JsonObject, issuer: str, now: float) -> JsonObject:
         raise TokenInvalid("expired")
     if "nbf" in claims and now < _numeric_date(claims, "nbf"):
         raise TokenInvalid("not valid yet")
-    return dict(claims)
+    return claims
 
 
 def _numeric_date(claims: JsonObject, name: str) -> float:

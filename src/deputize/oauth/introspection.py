@@ -35,10 +35,9 @@ async def find_live_token(
     read before the signature holds.
     """
     try:
-        claims = verifier.verify(token, environment.keys, environment.issuer, now)
+        claims, basis = verifier.verify_and_read(basis_of, token, environment.keys, environment.issuer, now)
     except TokenInvalid as invalid:
         return invalid
-    basis = basis_of(claims)
     if basis is None:
         return TokenInvalid("its claims do not tell what it rests on")
     lineage = basis.lineage

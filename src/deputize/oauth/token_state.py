@@ -5,17 +5,40 @@ names what it rests on by identity, so nothing is ended by cascade and nothing t
 enabled again, a new password or a new consent are others than those the token was issued under.
 """
 
+import math
 from collections.abc import Collection
+from typing import Final
 
-from deputize.oauth.consents import AgreementMissing, effective_agreements, is_in_force
+from deputize.oauth.consents import AgreementMissing, effective_agreements, expiry, is_in_force
 from deputize.oauth.lineage import Basis
 from deputize.oauth.records.directory import Agent, Environment, Resource
 from deputize.oauth.records.store import Grant, TokenState
 from deputize.oauth.resources import OPENID_SCOPES, format_scope, resource_of, resource_scopes
 
+MAX_JUDGED: Final = 4
+"""Of one state: mostly there are two, of a subject token and of an actor token."""
+
 
 def token_refusal(environment: Environment, basis: Basis, state: TokenState, now: float) -> str | None:
-    """The private reason why a token with this basis is dead, or `None` while it is alive."""
+    """The private reason why a token with this basis is dead, or `None` while it is alive.
+
+    Beside the time it depends on the three other arguments alone, none of which ever changes. So who is alive
+    by them is remembered with the state, until a consent lapses.
+    """
+    for its_environment, its_basis, until in state.judged:
+        if its_basis is basis and its_environment is environment and now < until:
+            return None
+    refusal = _judge(environment, basis, state, now)
+    if refusal is None:
+        if len(state.judged) >= MAX_JUDGED:
+            state.judged.clear()
+        until = _lapses_at(environment, state) if basis.authentication else math.inf
+        state.judged.append((environment, basis, until))
+    return refusal
+
+
+def _judge(environment: Environment, basis: Basis, state: TokenState, now: float) -> str | None:
+    """Judge a token as `token_refusal` does, anew."""
     terms = basis.lineage.terms
     holder = environment.live_terms.get(terms[-1])
     if holder is None or holder.id != basis.client_id:
@@ -124,6 +147,20 @@ def _scope_refusal(
         if lost := lost_scopes(agent, resource, scope):
             return f"{list(lost)} of {audience!r} are no longer granted to {agent.name!r}"
     return None
+
+
+def _lapses_at(environment: Environment, state: TokenState) -> float:
+    """When the first consent lapses that a live grant rests on, in seconds since the epoch."""
+    grant = state.grant
+    policy = environment.policies.get(grant.authentication.acr) if grant else None
+    if grant is None or policy is None:
+        return math.inf
+    given = {consent.id: consent for consent in state.consents}
+    ends: list[float | None] = []
+    for agreement in effective_agreements(policy, environment.agreements):
+        consent = given[grant.consents[agreement.id]]
+        ends += [consent.expires_at, expiry(agreement, consent.accepted_at)]
+    return min((end for end in ends if end is not None), default=math.inf)
 
 
 def _person_refusal(grant: Grant, state: TokenState) -> str | None:

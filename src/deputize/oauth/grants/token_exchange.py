@@ -112,12 +112,11 @@ def _verify(
         raise InvalidRequest(f"The {name}_type is not supported")
     environment = request.environment
     try:
-        claims = ports.verifier.verify(
-            token, environment.keys, environment.issuer, request.now, header_types[kind]
+        claims, basis = ports.verifier.verify_and_read(
+            basis_of, token, environment.keys, environment.issuer, request.now, header_types[kind]
         )
     except TokenInvalid as invalid:
         raise ExchangeRefused(f"the {name} is invalid: {invalid.reason}") from invalid
-    basis = basis_of(claims)
     if basis is None:
         raise ExchangeRefused(f"the {name} does not tell what it rests on")
     return PresentedToken(claims, basis)

@@ -167,3 +167,7 @@ class TokenState:
     """The latest consents of the grant's user for the grant's client."""
     revoked: frozenset[str]
     """Those of the `jti` values asked about that were revoked."""
+    judged: list[tuple[object, object, float]] = field(
+        init=False, repr=False, compare=False, default_factory=list[tuple[object, object, float]]
+    )
+    """Which tokens are alive by this state, and until when; see `token_state.token_refusal`."""
