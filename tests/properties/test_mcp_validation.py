@@ -5,9 +5,11 @@ The ladder decides without crashing, and what passes says the same in headers an
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deputize.mcp import frames
 from deputize.mcp.errors import HEADER_MISMATCH, Rejection
 from deputize.mcp.frames import Frame, parse_frame
 from deputize.mcp.validation import Message, Rules, check_message
@@ -74,6 +76,35 @@ def test_any_bytes_are_a_frame_or_a_refusal(body):
     assert isinstance(outcome, Frame | Rejection)
     if isinstance(outcome, Frame):
         assert outcome.document == json.loads(body)
+
+
+DECISIVE = sorted(frames._DECISIVE.values())
+SPELLINGS = st.one_of(
+    *(st.sampled_from([name, name.upper(), name.title(), name.swapcase(), f"{name}s"]) for name in DECISIVE),
+    st.sampled_from([name.replace("s", "\u017f").replace("k", "\u212a") for name in DECISIVE]),
+    st.text(st.characters(exclude_characters="\0"), max_size=80),
+)
+PARAMS = st.dictionaries(
+    SPELLINGS, st.dictionaries(SPELLINGS, st.none(), max_size=3) | st.none(), max_size=3
+) | st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(frames._NESTING, st.dictionaries(SPELLINGS, st.none(), max_size=3))
+)
+
+
+@given(st.lists(PARAMS, max_size=4))
+def test_whatever_came_before_a_twin_of_a_decisive_name_is_found(messages):
+    """The table of harmless names makes no difference, when it is new, filled by others, or full."""
+    folded = {name.casefold(): name for name in DECISIVE}
+    for known in ([], [*frames._harmless], [str(n) for n in range(frames._MAX_HARMLESS)]):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(frames, "_harmless", set(known))
+            for params in messages:
+                inner = [params[name] for name in frames._NESTING if isinstance(params.get(name), dict)]
+                twins = any(
+                    folded.get(name.casefold(), name) != name for names in (params, *inner) for name in names
+                )
+                body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "x", "params": params}).encode()
+                assert isinstance(parse_frame(body), Rejection) == twins
 
 
 @given(

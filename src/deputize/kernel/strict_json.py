@@ -30,6 +30,7 @@ No identifier has more, and every integer within the limit converts to a float w
 """
 _BLANKS = " \t\n\r"
 
+_BACKSLASH: Final = ord("\\")
 _VEILED: Final = re.compile(rb"\\u00(?:00|3[aA])")
 """NUL, which no name may hold, or a colon, which would be miscounted, as a program may escape them."""
 _OPENINGS: Final = b"[{"
@@ -57,10 +58,9 @@ def loads(text: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) 
     except ValueError:
         return _loads_exactly(text, max_depth)
     if (
-        # A member that another of the same name displaced would be missing, and its colon with it.
-        rendered.count(b":") == text.count(b":")
-        and not (b"\\u00" in text and _VEILED.search(text))
-        and b"Infinity" not in rendered
+        # A member that another of the same name displaced is missing, and its colon with it.
+        (rendered == text or (rendered.count(b":") == text.count(b":") and b"Infinity" not in rendered))
+        and (_BACKSLASH not in text or not _VEILED.search(text))
         and (len(text) <= 2 * max_depth or _nests_at_most(max_depth, text))
         and (len(text) <= MAX_DIGITS or _TOO_LONG not in text.translate(_ZEROS))
     ):
@@ -83,7 +83,7 @@ def _nests_at_most(max_depth: int, text: bytes) -> bool:
     """Whether brackets outside the strings of `text`, which is well-formed, nest at most `max_depth` deep."""
     if text.count(b"[") + text.count(b"{") <= max_depth:
         return True
-    if b"\\" in text:  # pairs of them first, so that one before a quotation mark escapes it
+    if _BACKSLASH in text:  # pairs of them first, so that one before a quotation mark escapes it
         text = text.replace(b"\\\\", b"").replace(b'\\"', b"")
     outside = b"".join(text.translate(None, _UNMARKED).split(b'"')[::2])
     return max(accumulate(memoryview(outside.translate(_STEPS)).cast("b")), default=0) <= max_depth

@@ -52,9 +52,7 @@ class McpContext:
         if frame.method == "initialize":
             return implementation(frame.params.get("clientInfo"))
         meta = frame.params.get("_meta")
-        return (
-            implementation(meta.get(_CLIENT_INFO)) if meta is not None and isinstance(meta, Mapping) else None
-        )
+        return implementation(meta.get(_CLIENT_INFO)) if isinstance(meta, dict) else None
 
     @property
     def server_payload(self) -> JsonValue:

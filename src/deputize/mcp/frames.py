@@ -2,10 +2,12 @@
 they act on (mcp reference, sections 3.1 and 3.2).
 """
 
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping
+from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from types import MappingProxyType
-from typing import Final, NamedTuple, TypeGuard, cast
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from deputize.kernel import strict_json
 from deputize.kernel.strict_json import JsonError
@@ -22,7 +24,8 @@ class FrameKind(Enum):
     ERROR = "error"
 
 
-class Frame(NamedTuple):
+@dataclass(slots=True)
+class Frame:
     """One JSON-RPC message. `method` is empty and `params` is `None` in answers (results and errors)."""
 
     kind: FrameKind
@@ -41,25 +44,31 @@ def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Re
         return parse_error(str(error)).with_id(read_request_id(body))
     if not isinstance(document, dict):
         return invalid_request("a batch is not accepted" if isinstance(document, list) else "not an object")
-    identity = document.get("id")
+    members: dict[str, Any] = document
+    identity = members.get("id")
     readable = identity if is_request_id(identity) else None
-    if "method" in document:
-        kind = FrameKind.REQUEST if "id" in document else FrameKind.NOTIFICATION
-    elif "result" in document:
-        kind = FrameKind.RESULT
-    elif "error" in document:
-        kind = FrameKind.ERROR
+    has_id = "id" in members
+    count = 2 + has_id  # `jsonrpc` and what tells the kind
+    if "method" in members:
+        kind, find_fault = _REQUEST if has_id else _NOTIFICATION, _find_fault_in_call
+        count += "params" in members
+    elif "result" in members:
+        kind, find_fault = _RESULT, _find_fault_in_result
+    elif "error" in members:
+        kind, find_fault = _ERROR, _find_fault_in_error
     else:
         return invalid_request("neither method, result nor error").with_id(readable)
-    if fault := _find_fault(document, kind):
+    if members.get("jsonrpc") != "2.0":
+        fault = 'jsonrpc is not "2.0"'
+    elif len(members) != count:
+        fault = f"members that a {kind.value} does not have"
+    elif has_id and readable is None:
+        fault = "id is neither text nor an integer"
+    else:
+        fault = find_fault(members)
+    if fault is not None:
         return invalid_request(fault).with_id(readable)
-    return Frame(
-        kind,
-        readable,
-        cast("str", document.get("method", "")),
-        cast("JsonObject | None", document.get("params")),
-        document,
-    )
+    return Frame(kind, readable, members.get("method", ""), members.get("params"), members)
 
 
 def read_request_id(body: bytes) -> RequestId | None:
@@ -74,15 +83,15 @@ def read_request_id(body: bytes) -> RequestId | None:
 
 def is_request_id(value: JsonValue) -> TypeGuard[RequestId]:
     """Whether `value` may identify a request: text or an integer, never null or a fraction."""
-    return isinstance(value, str | int) and not isinstance(value, bool)
+    return isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool))
 
 
-_MEMBERS: Final = {
-    FrameKind.REQUEST: frozenset({"jsonrpc", "id", "method", "params"}),
-    FrameKind.NOTIFICATION: frozenset({"jsonrpc", "method", "params"}),
-    FrameKind.RESULT: frozenset({"jsonrpc", "id", "result"}),
-    FrameKind.ERROR: frozenset({"jsonrpc", "id", "error"}),
-}
+# Looked up once: on Python 3.11 a member of an Enum is found by a function.
+_REQUEST: Final = FrameKind.REQUEST
+_NOTIFICATION: Final = FrameKind.NOTIFICATION
+_RESULT: Final = FrameKind.RESULT
+_ERROR: Final = FrameKind.ERROR
+_NO_PARAMS: Final[dict[str, JsonValue]] = {}
 _NESTING: Final = ("_meta", "ref", "notifications")
 _DECISIVE: Final = {
     name.casefold(): name
@@ -103,44 +112,59 @@ _DECISIVE: Final = {
 
 Go's encoding/json takes `Name` for `name`, and the last of the two.
 """
+_FLAT: Final = frozenset(_DECISIVE.values()) - frozenset(_NESTING)
+_MAX_HARMLESS: Final = 512
+_harmless = set(_DECISIVE.values())
+"""Names that stand for themselves, also in earlier messages, so that few have to be folded again."""
 
 
-def _find_fault(document: JsonObject, kind: FrameKind) -> str | None:  # noqa: C901, PLR0911 - one line a rule
-    if document.get("jsonrpc") != "2.0":
-        return 'jsonrpc is not "2.0"'
-    if not document.keys() <= _MEMBERS[kind]:
-        return f"members that a {kind.value} does not have"
-    if "id" in document and not is_request_id(document["id"]):
-        return "id is neither text nor an integer"
-    if kind is FrameKind.RESULT:
-        if "id" not in document:
-            return "id is missing"
-        return None if isinstance(document["result"], dict) else "result is not an object"
-    if kind is FrameKind.ERROR:
-        error = document["error"]
-        if not isinstance(error, dict):
-            return "error is not an object"
-        code = error.get("code")
-        is_complete = (
-            isinstance(code, int) and not isinstance(code, bool) and isinstance(error.get("message"), str)
-        )
-        return None if is_complete else "error has no integer code and text message"
-    if not isinstance(document["method"], str) or not document["method"]:
+def _find_fault_in_call(document: JsonObject) -> str | None:
+    method = document["method"]
+    if not isinstance(method, str) or not method:
         return "method is not text"
-    if "params" not in document:
-        return None
-    params = document["params"]
+    params = document.get("params", _NO_PARAMS)
     if not isinstance(params, dict):
         return "params is not an object"
-    return "a member differs from one of the protocol in case only" if _has_twins(params) else None
+    if params.keys() <= _FLAT or not _has_twins(params):
+        return None
+    return "a member differs from one of the protocol in case only"
+
+
+def _find_fault_in_result(document: JsonObject) -> str | None:
+    if "id" not in document:
+        return "id is missing"
+    return None if isinstance(document["result"], dict) else "result is not an object"
+
+
+def _find_fault_in_error(document: JsonObject) -> str | None:
+    error = document["error"]
+    if not isinstance(error, dict):
+        return "error is not an object"
+    code = error.get("code")
+    is_complete = (
+        isinstance(code, int) and not isinstance(code, bool) and isinstance(error.get("message"), str)
+    )
+    return None if is_complete else "error has no integer code and text message"
 
 
 def _has_twins(params: JsonObject) -> bool:
     """Whether a server that ignores the case of names would decide on another member than we do."""
-    inner = (value for name in _NESTING if isinstance(value := params.get(name), dict))
-    return any(
-        _DECISIVE.get(name.casefold(), name) != name for members in (params, *inner) for name in members
-    )
+    if _differs_in_case(params.keys()):
+        return True
+    for name in _NESTING:
+        inner = params.get(name)
+        if isinstance(inner, dict) and _differs_in_case(inner.keys()):
+            return True
+    return False
+
+
+def _differs_in_case(names: KeysView[str]) -> bool:
+    if names <= _harmless:
+        return False
+    if any(_DECISIVE.get(name.casefold(), name) != name for name in names):
+        return True
+    _harmless.update(islice((name for name in names if len(name) <= 64), _MAX_HARMLESS - len(_harmless)))
+    return False
 
 
 _NAME_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
@@ -174,28 +198,21 @@ class PolicyKey(NamedTuple):
 
 def policy_key(method: str, params: JsonObject | None) -> PolicyKey:
     """The key of a message; names that are not text are left out (the shape check refuses those messages)."""
-    return PolicyKey(method, _find_names(method, params or {}))
-
-
-def mirrored_name(method: str, params: JsonObject | None) -> str | None:
-    """What `Mcp-Name` has to say, or `None` for a method that is not mirrored."""
-    names = _find_names(method, params or {}) if method in MIRRORED else ()
-    return names[0] if names else None
-
-
-def _find_names(method: str, params: JsonObject) -> tuple[str, ...]:
-    field = _NAME_FIELDS.get(method)
-    if field is not None:
-        name = params.get(field)
-        return (name,) if isinstance(name, str) else ()
-    if method == "subscriptions/listen":
+    field, holder = _NAME_FIELDS.get(method), params
+    if method == "subscriptions/listen" and params:
         uris = _as_object(params.get("notifications")).get("resourceSubscriptions")
-        return tuple(uri for uri in uris if isinstance(uri, str)) if isinstance(uris, list) else ()
-    if method == "completion/complete":
-        reference = _as_object(params.get("ref"))
-        name = reference.get("name" if reference.get("type") == "ref/prompt" else "uri")
-        return (name,) if isinstance(name, str) else ()
-    return ()
+        found = tuple(uri for uri in uris if isinstance(uri, str)) if isinstance(uris, list) else ()
+        return PolicyKey(method, found)
+    if method == "completion/complete" and params:
+        holder = _as_object(params.get("ref"))
+        field = "name" if holder.get("type") == "ref/prompt" else "uri"
+    name = holder.get(field) if field and holder else None
+    return PolicyKey(method, (name,) if isinstance(name, str) else ())
+
+
+def mirrored_name(key: PolicyKey) -> str | None:
+    """What `Mcp-Name` has to say, or `None` for a method that is not mirrored."""
+    return key.names[0] if key.names and key.method in MIRRORED else None
 
 
 def _as_object(value: JsonValue) -> JsonObject:

@@ -73,7 +73,7 @@ def is_session(value: str) -> bool:
 
 def decode_name(value: str) -> str | None:
     """The text of an `Mcp-Name` or `Mcp-Param-*` value, without `=?base64?…?=`; `None` if malformed."""
-    wrapped = _WRAPPED.fullmatch(value)
+    wrapped = _WRAPPED.fullmatch(value) if value.startswith("=?") else None
     if wrapped is None:
         return value if _PLAIN.fullmatch(value) else None
     try:

@@ -6,10 +6,10 @@ validator from the file costs 0.3 to 1 ms, once for each method.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 
@@ -18,22 +18,50 @@ from deputize.kernel.values import JsonObject, JsonValue
 from deputize.mcp.frames import Frame, FrameKind
 
 _MAX_COMPLAINTS = 8
+_REQUEST = FrameKind.REQUEST
+_Schema: TypeAlias = dict[str, Any]
+"""A part of pydantic's core schemas."""
 
 
-def shape_of(frame: Frame, version: str) -> SchemaValidator | None:
-    """What checks the shape of a request or notification, or `None` if `version` has no such method."""
-    kind = "requests" if frame.kind is FrameKind.REQUEST else "notifications"
-    name = _read_shapes()[kind].get(frame.method, {}).get(version)
-    return None if name is None else _build_shape(name)
+class Shape:
+    """What the messages of one method look like in one version."""
+
+    __slots__ = ("_exact", "_name", "_quick")
+
+    def __init__(self, name: str) -> None:
+        """`name` is that of a definition in `shapes.json`."""
+        self._name = name
+        self._quick: SchemaValidator | None = None
+        self._exact: SchemaValidator | None = None
+
+    def complaints(self, document: JsonObject) -> list[JsonValue]:
+        """Where the request or notification `document` does not fit, as JSON pointers with a reason each.
+
+        Values of the message are never repeated. `parse_frame` has checked all but `params`, so only these
+        are looked at unless there is something to complain about, in the words of mcp-types' own models.
+        """
+        if self._quick is None:
+            self._quick = _build(_with_params_only(_read_file()["definitions"][self._name]), _as_dictionary)
+        try:
+            self._quick.validate_python(document)
+        except ValidationError:
+            if self._exact is None:
+                self._exact = _build(_read_file()["definitions"][self._name], _as_object)
+            return complaints(self._exact, document)
+        return []
 
 
-def complaints(shape: SchemaValidator, document: JsonObject) -> list[JsonValue]:
-    """Where `document` does not fit, as JSON pointers with a reason each.
+def shape_of(frame: Frame, version: str) -> Shape | None:
+    """The shape of a request or notification, or `None` if `version` has no such method."""
+    requests, notifications = _find_shapes()
+    versions = (requests if frame.kind is _REQUEST else notifications).get(frame.method)
+    return None if versions is None else versions.get(version)
 
-    Values of the message are never repeated.
-    """
+
+def complaints(validator: SchemaValidator, document: JsonObject) -> list[JsonValue]:
+    """What `validator` finds wrong with `document`, as JSON pointers with a reason each."""
     try:
-        shape.validate_python(document, by_name=False)
+        validator.validate_python(document, by_name=False)
     except ValidationError as error:
         details = error.errors(include_url=False, include_context=False, include_input=False)
         return [
@@ -44,21 +72,61 @@ def complaints(shape: SchemaValidator, document: JsonObject) -> list[JsonValue]:
 
 
 @cache
-def _read_shapes() -> Mapping[str, Any]:
+def _read_file() -> Mapping[str, Any]:
     """The names of shapes by method and version, apart for requests and notifications, and `definitions`."""
     return json.loads(Path(__file__).with_name("shapes.json").read_bytes())
 
 
 @cache
-def _build_shape(name: str) -> SchemaValidator:
-    reached: dict[str, dict[str, Any]] = {}
-    shape = {"type": "definition-ref", "schema_ref": name}
+def _find_shapes() -> tuple[dict[str, dict[str, Shape]], dict[str, dict[str, Shape]]]:
+    """Requests and notifications by method and version."""
+    file, shape = _read_file(), cache(Shape)
+    requests, notifications = (
+        {
+            method: {version: shape(name) for version, name in names.items()}
+            for method, names in file[kind].items()
+        }
+        for kind in ("requests", "notifications")
+    )
+    return requests, notifications
+
+
+def _build(shape: _Schema, render: Callable[[_Schema], _Schema]) -> SchemaValidator:
+    """A validator of the definition `shape`, with it and all that it refers to as `render` says."""
+    reached: dict[str, _Schema] = {}
     _reach(shape, reached)
-    schema = {"type": "definitions", "schema": shape, "definitions": list(reached.values())}
+    definitions = [{**render(each), "ref": name} for name, each in reached.items()]
+    schema = {"type": "definitions", "schema": render(shape), "definitions": definitions}
     return SchemaValidator(cast("CoreSchema", schema))
 
 
-def _reach(part: object, reached: dict[str, dict[str, Any]]) -> None:
+def _with_params_only(definition: _Schema) -> _Schema:
+    model = definition["schema"]
+    return {**definition, "schema": {**model, "fields": {"params": model["fields"]["params"]}}}
+
+
+def _as_object(definition: _Schema) -> _Schema:
+    """A model fills an object of a class, which nobody looks at."""
+    if definition["type"] != "model":
+        return definition
+    return {**definition, "cls": type(definition["schema"]["model_name"], (), {})}
+
+
+def _as_dictionary(definition: _Schema) -> _Schema:
+    """A dictionary of a model's fields, by their names in messages, accepts the same in half the time."""
+    if definition["type"] != "model":
+        return definition
+    fields: _Schema = {}
+    for name, field in definition["schema"]["fields"].items():
+        schema, is_optional = field["schema"], field["schema"]["type"] == "default"
+        schema = schema["schema"] if is_optional else schema
+        fields[name] = {**field, "type": "typed-dict-field", "schema": schema, "required": not is_optional}
+    model = {name: each for name, each in definition["schema"].items() if name != "model_name"}
+    config = {name: each for name, each in definition["config"].items() if name != "validate_by_name"}
+    return {**model, "type": "typed-dict", "fields": fields, "config": config}
+
+
+def _reach(part: object, reached: dict[str, _Schema]) -> None:
     """Add every definition that `part` of a schema refers to, directly or through others, to `reached`."""
     if isinstance(part, list):
         for each in cast("list[object]", part):
@@ -69,9 +137,5 @@ def _reach(part: object, reached: dict[str, dict[str, Any]]) -> None:
             for each in members.values():
                 _reach(each, reached)
         elif (name := members["schema_ref"]) not in reached:
-            definition = _read_shapes()["definitions"][name]
-            reached[name] = {**definition, "ref": name}
-            if definition["type"] == "model":
-                # Validation fills an object of a class, which nobody looks at.
-                reached[name]["cls"] = type(definition["schema"]["model_name"], (), {})
-            _reach(definition, reached)
+            reached[name] = _read_file()["definitions"][name]
+            _reach(reached[name], reached)

@@ -8,10 +8,9 @@ disagree, gateway and upstream could look at the same bytes as two different mes
 is refused (mcp reference, section 1.2).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
 from deputize.kernel import strict_json
 from deputize.kernel.pointers import ABSENT
@@ -26,7 +25,7 @@ from deputize.mcp.errors import (
     unsupported_version,
     wrong_verb,
 )
-from deputize.mcp.frames import Frame, FrameKind, mirrored_name, parse_frame, policy_key
+from deputize.mcp.frames import Frame, FrameKind, PolicyKey, mirrored_name, parse_frame, policy_key
 from deputize.mcp.headers import RoutingFields, accepts, decode_name, is_json
 from deputize.mcp.versions import Era
 
@@ -52,6 +51,10 @@ class Speech:
     version: str
 
 
+# Looked up once: on Python 3.11 a member of an Enum is found by a function.
+_REQUEST: Final = FrameKind.REQUEST
+_MESSAGE: Final = ClientMessageType.MESSAGE
+_MODERN_ERA: Final = Era.MODERN
 _LEGACY: Final = {version: Speech(Era.LEGACY, version) for version in versions.HANDSHAKE}
 _MODERN: Final = {version: Speech(Era.MODERN, version) for version in versions.MODERN}
 
@@ -71,7 +74,8 @@ class Rules:
     """In bytes."""
 
 
-class Message(NamedTuple):
+@dataclass(slots=True)
+class Message:
     """A client message that passed."""
 
     type: ClientMessageType
@@ -80,6 +84,8 @@ class Message(NamedTuple):
     session: str | None
     frame: Frame | None
     """`None` for a stream opening or a session's end."""
+    key: PolicyKey | None
+    """Method and names acted on; `None` for stream openings, session ends and a client's answers."""
 
 
 def check_head(verb: str, fields: RoutingFields) -> Rejection | None:  # noqa: PLR0911 - one line a rule
@@ -115,7 +121,7 @@ def check_opening(verb: str, fields: RoutingFields, body: bytes = b"") -> Messag
     if isinstance(speech, Rejection):
         return speech
     kind = ClientMessageType.SSE_OPENING if verb == "GET" else ClientMessageType.SESSION_TERMINATION
-    return Message(kind, speech.era, speech.version, fields.session, None)
+    return Message(kind, speech.era, speech.version, fields.session, None, None)
 
 
 def check_message(fields: RoutingFields, body: bytes, rules: Rules) -> Message | Rejection:
@@ -126,7 +132,7 @@ def check_message(fields: RoutingFields, body: bytes, rules: Rules) -> Message |
     if isinstance(frame, Rejection):
         return frame
     message = _check_frame(fields, frame, rules)
-    if isinstance(message, Rejection) and frame.kind is FrameKind.REQUEST:
+    if isinstance(message, Rejection) and frame.kind is _REQUEST:
         return message.with_id(frame.id)
     return message
 
@@ -138,21 +144,21 @@ def speech_of_frame(  # noqa: PLR0911 - one line a rule
 
     `preferred` answers an `initialize` that wants an unknown version.
     """
-    params, version = frame.params or {}, fields.version
-    meta = params.get("_meta")
-    claimed = meta.get(VERSION_KEY, ABSENT) if meta is not None and isinstance(meta, Mapping) else ABSENT
-    if claimed is ABSENT and (version is None or version in versions.HANDSHAKE):
+    params, version = frame.params, fields.version
+    meta = params.get("_meta") if params else None
+    claimed = meta.get(VERSION_KEY, ABSENT) if isinstance(meta, dict) else ABSENT
+    if claimed is ABSENT and (version is None or version in _LEGACY):
         if frame.method != "initialize":
             return _LEGACY[version or versions.ASSUMED]
-        wanted = params.get("protocolVersion")
-        return _LEGACY[wanted if isinstance(wanted, str) and wanted in versions.HANDSHAKE else preferred]
-    if frame.kind in {FrameKind.RESULT, FrameKind.ERROR}:
+        wanted = params.get("protocolVersion") if params else None
+        return _LEGACY[wanted if isinstance(wanted, str) and wanted in _LEGACY else preferred]
+    if not frame.method:
         return invalid_request("a client has nothing to answer in this protocol version")
     if version is None:
         return header_mismatch("MCP-Protocol-Version is missing")
     if fields.session is not None:
         return header_mismatch("Mcp-Session-Id does not exist in this protocol version")
-    if claimed is ABSENT and frame.kind is FrameKind.REQUEST and version in versions.MODERN:
+    if claimed is ABSENT and frame.kind is _REQUEST and version in versions.MODERN:
         return invalid_params(f"params._meta lacks {VERSION_KEY}")
     if claimed is not ABSENT and claimed != version:
         return header_mismatch("MCP-Protocol-Version differs from params._meta")
@@ -170,22 +176,26 @@ def _check_frame(fields: RoutingFields, frame: Frame, rules: Rules) -> Message |
     speech = speech_of_frame(fields, frame, rules.preferred_version)
     if isinstance(speech, Rejection):
         return speech
-    refusal = check_routing(fields, frame, speech.era) or check_shape(frame, speech, rules)
+    key = policy_key(frame.method, frame.params) if frame.method else None
+    refusal = _check_routing(fields, frame, speech.era, key)
+    if refusal is None and key is not None:
+        refusal = _check_shape(frame, speech, key, rules)
     if refusal is not None:
         return refusal
-    return Message(ClientMessageType.MESSAGE, speech.era, speech.version, fields.session, frame)
+    return Message(_MESSAGE, speech.era, speech.version, fields.session, frame, key)
 
 
-def check_routing(fields: RoutingFields, frame: Frame, era: Era) -> Rejection | None:
+def _check_routing(fields: RoutingFields, frame: Frame, era: Era, key: PolicyKey | None) -> Rejection | None:
     """Routing headers must agree with the body wherever they stand, and must stand in modern requests."""
-    if era is Era.LEGACY and fields.method is None and fields.name is None:
-        return None
-    required = era is Era.MODERN and frame.kind is FrameKind.REQUEST
-    if fields.method is None and required:
-        return header_mismatch("Mcp-Method is missing")
-    if fields.method is not None and fields.method != frame.method:
+    required = era is _MODERN_ERA and frame.kind is _REQUEST
+    if fields.method is None:
+        if required:
+            return header_mismatch("Mcp-Method is missing")
+        if fields.name is None:
+            return None
+    elif fields.method != frame.method:
         return header_mismatch("Mcp-Method differs from method")
-    name = mirrored_name(frame.method, frame.params)
+    name = mirrored_name(key) if key is not None else None
     if fields.name is None:
         return header_mismatch("Mcp-Name is missing") if required and name is not None else None
     decoded = decode_name(fields.name)
@@ -194,19 +204,18 @@ def check_routing(fields: RoutingFields, frame: Frame, era: Era) -> Rejection | 
     return None if decoded == name else header_mismatch("Mcp-Name differs from the body")
 
 
-def check_shape(frame: Frame, speech: Speech, rules: Rules) -> Rejection | None:
+def _check_shape(frame: Frame, speech: Speech, key: PolicyKey, rules: Rules) -> Rejection | None:
     """A message must fit its method in the version it speaks; an accepted extension has no shape to fit."""
-    if not frame.method:
-        return None
     shape = shapes.shape_of(frame, speech.version)
     if shape is None:
         if frame.method in rules.accepted_methods:
             return None
         # A legacy client takes 404 for the end of its session, so only modern ones get it.
-        return unknown_method(404 if speech.era is Era.MODERN else 400)
-    complaints = shapes.complaints(shape, frame.document)
+        return unknown_method(404 if speech.era is _MODERN_ERA else 400)
+    complaints = shape.complaints(frame.document)
     if complaints:
         return invalid_params(f"they do not fit {frame.method}", complaints)
-    if any("\0" in name for name in policy_key(frame.method, frame.params).names):
-        return invalid_params("a name holds NUL, where some programs end it")
+    for name in key.names:
+        if "\0" in name:
+            return invalid_params("a name holds NUL, where some programs end it")
     return None

@@ -1,4 +1,5 @@
 import contextlib
+import gc
 import json
 import sys
 import tracemalloc
@@ -204,11 +205,13 @@ def count_calls(text):
         nonlocal calls
         calls += event in {"call", "c_call"}
 
+    gc.disable()  # it calls back whoever wants to know
     sys.setprofile(count)
     try:
         read(text)
     finally:
         sys.setprofile(None)
+        gc.enable()
     return calls
 
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from deputize.mcp import frames
 from deputize.mcp.errors import INVALID_REQUEST, PARSE_ERROR, Rejection
 from deputize.mcp.frames import Frame, FrameKind, parse_frame
 
@@ -157,3 +158,14 @@ def test_arguments_are_the_tools_own():
         ),
         Frame,
     )
+
+
+def test_the_table_of_harmless_names_is_bounded(monkeypatch):
+    monkeypatch.setattr(frames, "_harmless", set())
+    for n in range(1000):
+        names = {f"{n}-{m}": m for m in range(20)} | {f"{n}" * 100: 1}
+        assert isinstance(
+            parse_frame(json.dumps({"jsonrpc": "2.0", "method": "x", "params": names}).encode()), Frame
+        )
+    assert len(frames._harmless) <= frames._MAX_HARMLESS
+    assert max(map(len, frames._harmless)) <= 64

@@ -31,6 +31,6 @@ def test_policy_keys(method, params, names):
 
 
 def test_only_mirrored_methods_have_a_mirrored_name():
-    assert mirrored_name("tools/call", {"name": "a"}) == "a"
-    assert mirrored_name("resources/subscribe", {"uri": "a:b"}) is None
-    assert mirrored_name("tools/call", {}) is None
+    assert mirrored_name(policy_key("tools/call", {"name": "a"})) == "a"
+    assert mirrored_name(policy_key("resources/subscribe", {"uri": "a:b"})) is None
+    assert mirrored_name(policy_key("tools/call", {})) is None

@@ -48,7 +48,7 @@ def names_in(schema):
             yield from names_in(each)
 
 
-NAMES = sorted({name for name in names_in(shapes._read_shapes()) if isinstance(name, str)})
+NAMES = sorted({name for name in names_in(shapes._read_file()) if isinstance(name, str)})
 """`inputResponses`, `_meta`, `cursor` and all the others: values nested under them reach every shape."""
 TREES = st.recursive(
     VALUES
@@ -94,7 +94,9 @@ def test_whatever_is_sent_the_complaints_are_those_of_mcp_types(key, data):
     document = {"jsonrpc": "2.0", "method": method, **({"id": 1} if kind is FrameKind.REQUEST else {})}
     document |= data.draw(st.just({}) | st.fixed_dictionaries({"params": TREES}))
     published = TypeAdapter(PUBLISHED[key]).validator
-    assert shapes.complaints(shape_of(*key), document) == shapes.complaints(published, document)
+    shape = shape_of(*key)
+    assert shape.complaints(document) == shapes.complaints(published, document)
+    assert shape._quick.isinstance_python(document) == (not shape.complaints(document))
 
 
 def test_the_gateway_never_loads_mcp_types():

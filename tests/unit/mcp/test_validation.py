@@ -1,16 +1,27 @@
 import base64
+import gc
+import json
+import sys
 
 import pytest
 
 from deputize.mcp.errors import HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, Rejection
 from deputize.mcp.frames import FrameKind
-from deputize.mcp.validation import ClientMessageType, Message, Rules, check_head, check_opening
+from deputize.mcp.validation import (
+    ClientMessageType,
+    Message,
+    Rules,
+    check_head,
+    check_message,
+    check_opening,
+)
 from deputize.mcp.versions import Era
 from support.mcp_messages import (
     ACCEPT,
     JSON_CONTENT,
     LEGACY_VERSION,
     MODERN_META,
+    RULES,
     check,
     fields,
     legacy_call,
@@ -263,3 +274,51 @@ def test_the_whole_ladder_refuses_repeated_headers_first():
     rejection = whole_ladder("POST", [ACCEPT, JSON_CONTENT, LEGACY_VERSION, LEGACY_VERSION], b"{}")
     assert isinstance(rejection, Rejection)
     assert rejection.code == HEADER_MISMATCH
+
+
+def count_calls(document):
+    """How many functions of Python are called for a message that passes, once its shape is known."""
+    body = json.dumps(document, separators=(",", ":")).encode()
+    assert passed(check(legacy_fields(), body))
+    legacy, calls = legacy_fields(), 0
+
+    def count(frame, event, argument):
+        nonlocal calls
+        calls += event == "call"
+
+    gc.disable()  # it calls back whoever wants to know
+    sys.setprofile(count)
+    try:
+        check_message(legacy, body, RULES)
+    finally:
+        sys.setprofile(None)
+        gc.enable()
+    return calls
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        legacy_call(),
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/list"},
+        {"jsonrpc": "2.0", "id": "a", "method": "ping"},
+        {"jsonrpc": "2.0", "method": "notifications/initialized"},
+    ],
+)
+def test_an_ordinary_message_takes_few_calls(document):
+    assert count_calls(document) <= 15
+
+
+def test_more_members_take_no_more_calls():
+    """Every call passes here: what is done for each member is done by compiled code."""
+    few, many = (
+        {"place": "Tokyo", "of": [{f"{n}": [n, "10:15"]} for n in range(size)]} for size in (40, 4000)
+    )
+    calls = {
+        count_calls(
+            legacy_call(params={"name": "a", "arguments": each, "_meta": {"progressToken": 1, "x/y": 2}})
+        )
+        for each in (few, many)
+    }
+    assert len(calls) == 1
+    assert max(calls) <= 20

@@ -23,7 +23,6 @@ from deputize.kernel.uris import normalise_origin
 from deputize.mcp import errors, versions
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
-from deputize.mcp.frames import policy_key
 from deputize.mcp.headers import read_fields
 from deputize.mcp.validation import Message, Rules, check_head, check_message, check_opening
 
@@ -102,9 +101,7 @@ class McpValidationFilter:
                 return error_response(exchange, message)
             return await refuse_unread(exchange, message, self._rules.max_body_size)
         frame = message.frame
-        context = McpContext(
-            message, policy_key(frame.method, frame.params) if frame and frame.method else None
-        )
+        context = McpContext(message, message.key)
         exchange.put(context)
         keep_for_mcp(request)
         if frame is not None and frame.method == "initialize":
