@@ -189,7 +189,14 @@ def test_a_parser_rests_only_between_chunks_and_wakes_for_the_next():
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nDate: %b\r\n\r\nok"
 
 
+IN_PIECES = [PLAIN[:-2] % DATES[1], b"o", b"k"]
+
+
 @given(conversations())
+@example([("GET", [PLAIN % DATES[0]]), ("GET", IN_PIECES), ("GET", IN_PIECES)])
+@example([("GET", [PLAIN % DATES[0]]), ("GET", [*IN_PIECES[:2], b"k\r\n"]), ("GET", IN_PIECES)])
+@example([("GET", [PLAIN % DATES[0]]), ("GET", [*IN_PIECES[:2], b"kHTTP/1.1 200 OK\r\n\r\n"])])
+@example([("GET", [PLAIN % DATES[0]]), ("GET", IN_PIECES[:2])])
 @example([("GET", [PLAIN % DATES[0]]), ("HEAD", [PLAIN % DATES[1]]), ("GET", [PLAIN % DATES[1]])])
 @example(
     [("POST", [PLAIN % DATES[0]]), ("POST", [PLAIN % DATES[1], b"\r\n"]), ("POST", [PLAIN % DATES[1] + b"x"])]
@@ -219,6 +226,23 @@ def test_the_second_of_two_like_answers_is_recognised_and_has_its_own_values():
     assert [other.headers.get("content-length") for other in others] == ["0", "1", "12"]
     assert [other.headers.get("date") for other in others] == [DATES[1].decode()] * 3
     assert others[0].headers.date == DATES[1]
+
+
+def test_an_answer_whose_body_comes_later_is_recognised_by_its_head():
+    loop = asyncio.new_event_loop()
+    reader = ResponseReader(loop, 65536, nothing, nothing, known := KnownHeads(65536))
+    read(known, PLAIN % DATES[0])
+    for pieces in (IN_PIECES, [*IN_PIECES[:2], b"k\r\n"]):
+        reader.expect("POST")
+        response = reader.feed(pieces[0])
+        assert response.known is not None
+        for piece in pieces[1:]:
+            assert not reader.complete
+            assert reader.feed(piece) is None
+        assert reader.complete
+        assert loop.run_until_complete(response.body.read(2)) == b"ok"
+        assert reader.reusable is (pieces is IN_PIECES)
+    loop.close()
 
 
 def test_an_answer_that_was_changed_is_not_known():

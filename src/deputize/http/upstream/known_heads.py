@@ -15,7 +15,7 @@ MOST_BYTES: Final = 1024 * 1024
 PAUSE: Final = 8 * MOST
 """Answers for which no head is remembered after heads that did not come again."""
 _DIGITS: Final = 18
-"""More digits than the `Content-Length` of an answer at hand has."""
+"""The most digits of a `Content-Length` that is recognised."""
 _DATE: Final = re.compile(
     rb"(\r\n[Dd]ate: )([A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT)(?=\r\n)"
 )
@@ -46,21 +46,28 @@ class KnownHeads:
         self._recognised = 0
         self._paused = 0
 
-    def recognise(self, data: bytes) -> Response | None:
-        """Return the answer that `data` is as a whole, if its head is known."""
+    def recognise(self, data: bytes) -> tuple[Response, int] | None:
+        """Return the answer that `data` begins with, if its head is known, and the size of what has not come.
+
+        Its body is what has come. Nothing may follow it in `data`.
+        """
         if self._paused:
             self._paused -= 1
             return None
         head, _, body = data.partition(b"\r\n\r\n")
         before, length, behind = _cut(head)
-        if length != b"%d" % len(body):
+        if length == b"%d" % len(body):
+            missing = 0
+        elif length.isdigit() and len(length) <= _DIGITS and (missing := int(length) - len(body)) >= 0:
+            pass
+        else:
             return None
         found = self._recent.get((before, behind)) or self._find(before, behind)
         if found is None:
             return None
         self._recognised += 1
         known, date = found
-        return Response(known.status, Headers.of_known(known, length, date), Body(body))
+        return Response(known.status, Headers.of_known(known, length, date), Body(body)), missing
 
     def remember(self, data: bytes, status: int, fields: list[Field], received: int) -> None:
         """Remember the head that `data` begins with, which a parser has read as `status` and `fields`.

@@ -41,6 +41,7 @@ class ResponseReader:
         "_limit",
         "_loop",
         "_method",
+        "_missing",
         "_on_flow",
         "_on_given_up",
         "_parser",
@@ -74,6 +75,7 @@ class ResponseReader:
         self._parser = httptools.HttpResponseParser(self)
         self._headers: list[Field] = []
         self._interim = False
+        self._missing = 0
         self._resting = False
         self._until_close = False
         self.reusable = True
@@ -106,12 +108,19 @@ class ResponseReader:
 
         Raises `UpstreamProtocolError`.
         """
+        if self._missing:
+            self._take(data)
+            return None
         known = None
         if not (self._fed or self.complete or self._method == "HEAD"):
             known = self._known
-            response = None if known is None else known.recognise(data)
-            if response is not None:
-                self.complete = self.reusable = True
+            recognised = None if known is None else known.recognise(data)
+            if recognised is not None:
+                response, self._missing = recognised
+                self.reusable = True
+                self.complete = not self._missing
+                if self._missing:
+                    self._open_body(response, [response.body.buffered or b""])
                 return response
         self._parse(data)
         head = self._head
@@ -126,7 +135,7 @@ class ResponseReader:
             chunks = self._chunks
             head.body = Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
         else:
-            self._open_body(head)
+            self._open_body(head, self._chunks)
         self._head = _TAKEN  # so that an answer that gets lost is noticed
         return head
 
@@ -167,13 +176,32 @@ class ResponseReader:
         if size > self._limit:
             raise UpstreamProtocolError(f"the head or the trailers are longer than {self._limit} bytes")
 
-    def _open_body(self, head: Response) -> None:
-        """Give the answer a stream for a body."""
+    def _open_body(self, head: Response, begun: list[bytes]) -> None:
+        """Give the answer a stream for a body, of which `begun` has come."""
         body = self.body = ReceivedBody(self._loop, self._on_flow, self._on_given_up)
-        for chunk in self._chunks:
-            body.feed(chunk)
+        for data in begun:
+            if data:
+                body.feed(data)
         stated = None if self._until_close else head.headers.get("content-length")
         head.body = StreamedBody(body, None if stated is None else int(stated))
+
+    def _take(self, data: bytes) -> None:
+        """Take a piece of the body of an answer that was recognised."""
+        missing = self._missing
+        piece = data[:missing] if len(data) > missing else data
+        self._missing = missing - len(piece)
+        if self.body is not None:
+            self.body.feed(piece)
+        if not self._missing:
+            self._complete()
+            if len(data) > missing:
+                self._parse(data[missing:])  # which refuses what nobody asked for
+
+    def _complete(self) -> None:
+        self.complete = True
+        if self.body is not None:
+            body, self.body = self.body, None
+            body.end()
 
     def close(self, error: Exception | None) -> None:
         """End a body that is framed by the closing of the connection; any other fails with `error`.
@@ -299,7 +327,4 @@ class ResponseReader:
             self._interim = False
             self._headers = []
             return
-        self.complete = True
-        if self.body is not None:
-            body, self.body = self.body, None
-            body.end()
+        self._complete()
