@@ -130,6 +130,17 @@ async def test_a_body_larger_than_allowed_is_413_before_it_is_sent(served):
     assert answer.startswith(b"HTTP/1.1 413 ")
 
 
+async def test_a_body_at_the_limit_is_read(served):
+    body = b"grant_type=" + b"x" * (MAX_BODY_SIZE - len(b"grant_type="))
+    credentials = f"Authorization: {basic()['Authorization']}\r\n".encode()
+    async with connected(served) as (reader, writer):
+        fields = FORM + credentials + b"Content-Length: %d\r\n" % len(body)
+        writer.write(post_to_token(served, fields, body))
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"unsupported_grant_type" in answer
+
+
 @pytest.mark.parametrize("cut", [1, 7, 1000])
 async def test_a_body_arrives_whole_however_it_was_cut(served, cut):
     body = b"grant_type=client_credentials&scope=agent"
