@@ -14,13 +14,14 @@ from bench.calls import Call
 from bench.load import ANSWER_SECONDS, Load
 from bench.measure import Findings, Plan, alternate
 from bench.peers import oidc_provider as npm
-from bench.people import People
+from bench.people import People, commits
 from bench.programs import Program
 
 OURS = "Deputize"
 EXCHANGES, QUESTIONS = "exchange", "introspection"
 USERS = 1_000
 """Whose tokens are exchanged."""
+BUSY = f"{USERS:,} users and ten commits a second"
 PEOPLE = (1, 1_000, 100_000, 1_000_000)
 """Numbers of users who signed on and agreed."""
 INTROSPECTED = 500
@@ -70,26 +71,33 @@ def introspection(plan: Plan) -> Findings:
 def many_people(plan: Plan) -> Findings:
     """Measure exchange and introspection with more and more users, all of whom signed on and agreed.
 
-    A thousand of them are active at a time.
+    A thousand of them are active at a time. In one case somebody signs on ten times a second meanwhile: what
+    the authority remembers of its database it reads anew after each commit.
     """
     findings = Findings()
-    loads: dict[str, Load] = {}
+    exchanges: dict[str, Load] = {}
+    questions: dict[str, Load] = {}
     with ExitStack() as stack:
-        for users in (each for each in PEOPLE if each <= plan.people):
-            people = People(plan.folder / f"people-{users}", users, agents=1)
+
+        def prepare(name: str, users: int) -> People:
+            people = People(plan.folder / name, users, agents=1)
             program = stack.enter_context(people.subject.authority(measured=True))
-            exchanges = _exchanges(program, people, USERS)
-            loads[name_people(EXCHANGES, users)] = exchanges
-            loads[name_people(QUESTIONS, users)] = questions = _questions(people, exchanges)
-            _require_active(questions)
-            plan.say(f"  {users:,} users are prepared")
-        findings.add(alternate(plan, loads))
+            exchanges[f"{EXCHANGES}, {name}"] = _exchanges(program, people, USERS)
+            questions[f"{QUESTIONS}, {name}"] = _questions(people, exchanges[f"{EXCHANGES}, {name}"])
+            _require_active(questions[f"{QUESTIONS}, {name}"])
+            plan.say(f"  {name} are prepared")
+            return people
+
+        for users in (each for each in PEOPLE if each <= plan.people):
+            prepare(name_people(users), users)
+        stack.enter_context(commits(prepare(BUSY, USERS)))
+        findings.add(alternate(plan, exchanges | questions))
     return findings
 
 
-def name_people(what: str, users: int) -> str:
+def name_people(users: int) -> str:
     """Return how a measurement with so many users is named."""
-    return f"{what}, {users:,} user{'s' if users > 1 else ''}"
+    return f"{users:,} user{'s' if users > 1 else ''}"
 
 
 def _beside(plan: Plan, ours: Load, theirs: Load) -> Findings:

@@ -1,7 +1,11 @@
 """Many users who signed on and agreed: one did, the others are copies of that one's rows in the database."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +16,7 @@ from bench.subject import Delegation, Deputize, deputize
 from bench.tokens import claims_of
 from deputize.authority.directory.service import open_directory
 from deputize.authority.storage import open_store, sqlite_url
+from deputize.authority.storage.store import FILE_NAME
 from deputize.authority.storage.tables import CONSENTS, GRANTS, SESSIONS, USERS
 from deputize.jose import sign
 from deputize.jose.key_ring import KeyRing
@@ -43,6 +48,26 @@ class People:
         original = self._originals[place % len(self._originals)]
         claims = _claims_of_copy(user, self.users, self._claims[place % len(self._originals)])
         return Delegation(original.agent, sign(claims, self._keys), original.actor)
+
+
+@contextlib.contextmanager
+def commits(people: People) -> Iterator[None]:
+    """Change something in the authority's database every tenth of a second, as sign-ons do."""
+    ended = threading.Event()
+
+    def write() -> None:
+        with contextlib.closing(sqlite3.connect(people.subject.stage.data / FILE_NAME)) as connection:
+            while not ended.wait(0.1):
+                connection.execute("UPDATE sessions SET last_used_at = last_used_at + 1 WHERE rowid = 1")
+                connection.commit()
+
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(write)
+        try:
+            yield
+        finally:
+            ended.set()
+    written.result()
 
 
 async def _copy(subject: Deputize, user_id: str, users: int) -> KeyRing:
