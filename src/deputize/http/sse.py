@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from deputize.http.messages import Headers
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_RETURN = ord("\r")
+_BLANK_LINES = (b"\n\n", b"\n\r\n", b"\r\r\n")
+"""A line end and an empty line: here one event ends. After a carriage return its line feed may follow."""
 
 
 def is_event_stream(headers: Headers) -> bool:
@@ -66,7 +69,9 @@ class EventReader:
             piece = piece.removeprefix(b"\n")
             self._after_return = False
         self._after_return = piece.endswith(b"\r")
-        lines = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        if _RETURN in piece:
+            piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = piece.split(b"\n")
         events: list[SseEvent] = []
         for line in lines[:-1]:
             self._extend(line)
@@ -75,6 +80,13 @@ class EventReader:
                 events.append(event)
         self._extend(lines[-1])
         return events
+
+    def pass_over(self, piece: bytes) -> bool:
+        """Leave `piece` out, with its ids, if it begins and ends between two events; say whether it was."""
+        if self._size or self._after_return or not piece.endswith(_BLANK_LINES):
+            return False
+        self._started = True
+        return True
 
     def _extend(self, part: bytes) -> None:
         """Keep a part of a line; of an event that is too long, only whether the line is empty."""
@@ -128,4 +140,4 @@ class Boundary:
     @property
     def reached(self) -> bool:
         """Whether the stream is between two events: the last line is complete and empty."""
-        return self._tail.endswith((b"\n\n", b"\n\r\n", b"\r\r\n"))
+        return self._tail.endswith(_BLANK_LINES)

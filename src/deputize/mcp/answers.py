@@ -1,5 +1,6 @@
 """Observe whether a server's answer reports an error: nothing is held up and little is kept."""
 
+import re
 from collections.abc import Mapping
 from typing import Final, Protocol
 
@@ -12,6 +13,7 @@ from deputize.kernel.values import JsonValue
 
 MAX_KEPT: Final = 64 * 1024
 """Bytes of one message that are looked at; larger ones pass unobserved."""
+_OF_INTEREST: Final = re.compile(rb'"(?:error|serverInfo)"')
 
 
 class AnswerObserver:
@@ -50,7 +52,7 @@ class AnswerObserver:
 
 def is_of_interest(data: bytes) -> bool:
     """Whether `data` may hold what an observer looks for: a glance that spares most answers the parser."""
-    return b'"error"' in data or b'"serverInfo"' in data
+    return _OF_INTEREST.search(data) is not None
 
 
 def implementation(info: JsonValue) -> str | None:
@@ -89,7 +91,9 @@ class EventCollector:
         self._reader = EventReader(MAX_KEPT)
 
     def feed(self, chunk: bytes) -> None:
-        """Show every event that is complete."""
+        """Show every event that is complete; pieces without anything of interest are not taken apart."""
+        if not is_of_interest(chunk) and self._reader.pass_over(chunk):
+            return
         for event in self._reader.feed(chunk):
             self._observer.message(event.data)
 

@@ -45,3 +45,24 @@ def test_an_event_too_long_is_passed_over_and_nothing_of_it_held():
     assert len(reader._data) <= 100
     assert reader.feed(b"\n\ndata: b\n\n") == [SseEvent(b"b")]
     assert reader.skipped == 1
+
+
+def test_only_pieces_of_whole_events_are_passed_over():
+    reader = EventReader()
+    assert reader.pass_over(b"data: a\n\ndata: b\r\n\r\n")
+    assert not reader.pass_over(b"data: c\n")
+    assert not reader.pass_over(b"data: c\r\n\r")  # the line feed may follow
+    assert reader.feed(b"data: c\r\n\r") == [SseEvent(b"c")]
+    assert not reader.pass_over(b"\n\n")
+    assert reader.feed(b"\n\xef\xbb\xbfdata: d\n\ndata: e") == []
+    assert not reader.pass_over(b"\n\n")
+    assert reader.feed(b"\n\n") == [SseEvent(b"e")]
+    assert reader.pass_over(b"data: f\n\n")
+    assert reader.feed(b"data: g\n") == []
+    assert not reader.pass_over(b"data: h\n\n")
+
+
+def test_a_byte_order_mark_after_what_was_passed_over_is_no_first_one():
+    reader = EventReader()
+    assert reader.pass_over(b"data: a\n\n")
+    assert reader.feed(b"\xef\xbb\xbfdata: b\n\n") == []

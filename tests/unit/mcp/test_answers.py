@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.audit.records import cut
-from deputize.mcp.answers import MAX_KEPT, AnswerObserver, MessageCollector, implementation
+from deputize.http.sse import EventReader
+from deputize.kernel import strict_json
+from deputize.mcp.answers import MAX_KEPT, AnswerObserver, EventCollector, MessageCollector, implementation
 
 ERROR = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}'
 
@@ -81,3 +83,55 @@ def test_little_is_kept():
 )
 def test_implementations(info, text):
     assert implementation(info) == text
+
+
+SAID = (
+    *(b'{"result":{"content":[]}}', b'{"result":{"serverInfo":{"name":"a"}}}', ERROR, b'"error"', b"{}", b""),
+    *(
+        ERROR.replace(b"-32602", b"7"),
+        b'{"result":{"serverInfo":{"name":"b","version":"2"}}}',
+        b"x" * MAX_KEPT,
+    ),
+)
+STREAMS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [*(b"data: " + each for each in SAID), b"data:", b"", b"", b":", b"id: 7", b"event: x"]
+        )
+        | st.sampled_from(
+            [b"\xef\xbb\xbfdata: " + ERROR, b"\xef\xbb\xbf", b": " + ERROR, b'data: {"error":']
+        ),
+        st.sampled_from([b"\n", b"\r\n", b"\r"]),
+    ),
+    max_size=12,
+).map(lambda pairs: b"".join(line + end for line, end in pairs))
+
+
+@given(STREAMS, st.lists(st.integers(0, 400), max_size=8))
+def test_pieces_that_are_not_taken_apart_would_have_shown_nothing(stream, cuts):
+    observer, expected = AnswerObserver(), AnswerObserver()
+    for event in EventReader(MAX_KEPT).feed(stream):
+        expected.message(event.data)
+    collector = EventCollector(observer)
+    ends = [cut for cut in range(len(stream)) if stream.endswith((b"\n\n", b"\n\r\n", b"\r\r\n"), 0, cut)]
+    edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream)), *ends[::2]})
+    for begin, end in pairwise(edges):
+        collector.feed(stream[begin:end])
+    collector.end()
+    assert (observer.error_code, observer.server_info) == (expected.error_code, expected.server_info)
+
+
+def test_what_an_ordinary_answer_says_is_not_taken_apart(monkeypatch):
+    monkeypatch.setattr(EventReader, "feed", None)
+    monkeypatch.setattr(strict_json, "loads", None)
+    answer = (
+        b'{"jsonrpc":"2.0","id":1,"result":{"content":[{"type":"text","text":"no error"}],"isError":false}}'
+    )
+    observer = AnswerObserver()
+    observer.message(answer)
+    for collector in (EventCollector(observer), EventCollector(observer)):
+        for _ in range(2):
+            collector.feed(b"event: message\r\ndata: " + answer + b"\r\n\r\n")
+            collector.feed(b"data: " + answer + b"\n\n")
+        collector.end()
+    assert not observer.has_seen
