@@ -7,7 +7,7 @@ from bench import authority, gateway, scale, streams
 from bench.gateway import OURS
 from bench.goals import Goal, added, at_most, slowdown, speed_beside
 from bench.measure import Findings, Plan
-from bench.peers import agentgateway, apache, nginx
+from bench.peers import agentgateway, apache, nginx, nginx_auth_request
 from bench.peers import oidc_provider as npm
 
 CALLS = ("cpu_us", "requests_per_second", "p50_ms", "p99_ms")
@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         (
             speed_beside(OURS, nginx.PLAIN.name, 0.40, 0.6),
             speed_beside(OURS, apache.TOKENS.name, 1.7, 2.5),
+            speed_beside(OURS, nginx_auth_request.AUTH_REQUEST.name, None),
         ),
     ),
     "mcp-gateways": Benchmark(

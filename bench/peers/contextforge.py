@@ -24,7 +24,8 @@ from bench.programs import free_port
 
 PACKAGE = "mcp-contextforge-gateway"
 TOKENS = 100
-_SERVER, _USER, _ISSUER, _PASSWORD = "weather", "admin@example.com", "bench", "Only-4-this-run"
+_SERVER, _USER, _ISSUER = "weather", "admin@example.com", "bench"
+_PASSWORDS = ("PLATFORM_ADMIN", "BASIC_AUTH", "DEFAULT_USER")
 
 
 @contextlib.contextmanager
@@ -55,8 +56,7 @@ def _environment(database: Path, key: str) -> dict[str, str]:
         "JWT_AUDIENCE": _ISSUER,
         "AUTH_ENCRYPTION_SECRET": f"also-{key}",
         "PLATFORM_ADMIN_EMAIL": _USER,
-        "PLATFORM_ADMIN_PASSWORD": f"{_PASSWORD}!x{secrets.randbelow(1000)}",
-        "BASIC_AUTH_PASSWORD": f"{_PASSWORD}!y{secrets.randbelow(1000)}",
+        **{f"{name}_PASSWORD": f"Aa1!{secrets.token_urlsafe(12)}" for name in _PASSWORDS},
         "MCPGATEWAY_UI_ENABLED": "false",
         "MCPGATEWAY_ADMIN_API_ENABLED": "false",
         "PLUGINS_ENABLED": "false",
