@@ -145,7 +145,7 @@ audiences = st.sampled_from([TEST_AUDIENCE, "agent", TEST_AUDIENCE + "/", "", No
 )
 def test_a_token_is_visible_to_its_client_and_its_audience_only(caller, audience, client_id):
     found = LiveToken(
-        {"aud": audience, "client_id": client_id}, TokenState(None, None, None, (), frozenset())
+        {"aud": audience, "client_id": client_id}, TokenState(None, None, None, (), frozenset()), 2000.0
     )
     visible = introspection_response(ENVIRONMENT, caller, found)[0] != {"active": False}
     if isinstance(caller, Agent):

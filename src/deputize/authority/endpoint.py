@@ -44,7 +44,11 @@ class EndpointCall:
         return parse_parameters(self.request.target.query or "")
 
     async def form(self) -> Mapping[str, str]:
-        """Parse the form's parameters.
+        """Parse the form's parameters. Raises as `encoded_form` does."""
+        return parse_parameters(await self.encoded_form())
+
+    async def encoded_form(self) -> bytes:
+        """Read the form as it was sent.
 
         Raises `OAuthError`, and `BodyTooLarge` or `BodyBroken`, which the listener answers.
         """
@@ -53,7 +57,7 @@ class EndpointCall:
         # Of two types, or of an encoded body, whatever is in front of this server may read another form.
         if len(kinds) != 1 or not _is_form(kinds[0]) or "content-encoding" in headers:
             raise InvalidRequest(f"The request body must be {_FORM}")
-        return parse_parameters(await self.request.body.read(MAX_BODY_SIZE))
+        return await self.request.body.read(MAX_BODY_SIZE)
 
     async def parameters(self) -> Mapping[str, str]:
         """Parse the parameters of a GET's query or a POST's form. Raises as `form` does."""
@@ -75,7 +79,12 @@ def _is_form(content_type: str) -> bool:
 
 def json_response(document: JsonObject, status: int = 200, fields: Fields = NO_STORE) -> Response:
     """Make `document` a response that nobody stores unless `fields` say otherwise."""
-    return Response(status, Headers((_IS_JSON, *fields)), Body(dumps(document)))
+    return json_text_response(dumps(document), status, fields)
+
+
+def json_text_response(text: bytes, status: int = 200, fields: Fields = NO_STORE) -> Response:
+    """Make a response of what is JSON already; see `json_response`."""
+    return Response(status, Headers((_IS_JSON, *fields)), Body(text))
 
 
 def public_text(error: OAuthError, correlation_id: str) -> str:

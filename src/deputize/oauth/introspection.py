@@ -12,7 +12,7 @@ from deputize.oauth.lineage import basis_of
 from deputize.oauth.ports import TokenStates
 from deputize.oauth.records.directory import Agent, Environment
 from deputize.oauth.records.store import TokenState
-from deputize.oauth.token_state import token_refusal
+from deputize.oauth.token_state import lapses_at, token_refusal
 
 INACTIVE: Final[Mapping[str, bool]] = {"active": False}
 """The same for every reason, so that it tells nothing (section 2.2)."""
@@ -24,6 +24,8 @@ class LiveToken:
 
     claims: JsonObject
     state: TokenState
+    until: float
+    """When it dies by itself, in seconds since the epoch: it expires, or a consent lapses."""
 
 
 async def find_live_token(
@@ -43,7 +45,11 @@ async def find_live_token(
     lineage = basis.lineage
     state = await token_states.read_token_state(environment.id, lineage.grant_id, lineage.jtis)
     refusal = token_refusal(environment, basis, state, now)
-    return TokenInvalid(refusal) if refusal else LiveToken(claims, state)
+    if refusal:
+        return TokenInvalid(refusal)
+    expiry = claims["exp"]  # a number, or it would not have been verified
+    until = lapses_at(environment, basis, state)
+    return LiveToken(claims, state, min(until, expiry) if isinstance(expiry, int | float) else now)
 
 
 def introspection_refusal(

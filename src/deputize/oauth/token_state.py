@@ -32,8 +32,7 @@ def token_refusal(environment: Environment, basis: Basis, state: TokenState, now
     if refusal is None:
         if len(state.judged) >= MAX_JUDGED:
             state.judged.clear()
-        until = _lapses_at(environment, state) if basis.authentication else math.inf
-        state.judged.append((environment, basis, until))
+        state.judged.append((environment, basis, lapses_at(environment, basis, state)))
     return refusal
 
 
@@ -71,6 +70,20 @@ def grant_refusal(environment: Environment, state: TokenState, now: float) -> st
     if resource is None or resource.term != grant.resource_term:
         return "the resource that the user signed on for is gone, or was so since"
     return _person_refusal(grant, state) or _consent_refusal(environment, grant, state, now)
+
+
+def lapses_at(environment: Environment, basis: Basis, state: TokenState) -> float:
+    """When the first consent lapses that a live token rests on, in seconds since the epoch."""
+    grant = state.grant if basis.authentication else None
+    policy = environment.policies.get(grant.authentication.acr) if grant else None
+    if grant is None or policy is None:
+        return math.inf
+    given = {consent.id: consent for consent in state.consents}
+    ends: list[float | None] = []
+    for agreement in effective_agreements(policy, environment.agreements):
+        consent = given[grant.consents[agreement.id]]
+        ends += [consent.expires_at, expiry(agreement, consent.accepted_at)]
+    return min((end for end in ends if end is not None), default=math.inf)
 
 
 def coverage_refusal(
@@ -147,20 +160,6 @@ def _scope_refusal(
         if lost := lost_scopes(agent, resource, scope):
             return f"{list(lost)} of {audience!r} are no longer granted to {agent.name!r}"
     return None
-
-
-def _lapses_at(environment: Environment, state: TokenState) -> float:
-    """When the first consent lapses that a live grant rests on, in seconds since the epoch."""
-    grant = state.grant
-    policy = environment.policies.get(grant.authentication.acr) if grant else None
-    if grant is None or policy is None:
-        return math.inf
-    given = {consent.id: consent for consent in state.consents}
-    ends: list[float | None] = []
-    for agreement in effective_agreements(policy, environment.agreements):
-        consent = given[grant.consents[agreement.id]]
-        ends += [consent.expires_at, expiry(agreement, consent.accepted_at)]
-    return min((end for end in ends if end is not None), default=math.inf)
 
 
 def _person_refusal(grant: Grant, state: TokenState) -> str | None:

@@ -32,7 +32,7 @@ CLAIMS = {
     "act": {"sub": AGENT_ID},
     "scope": "test",
 }
-FOUND = LiveToken(CLAIMS, TokenState(None, None, None, (), frozenset()))
+FOUND = LiveToken(CLAIMS, TokenState(None, None, None, (), frozenset()), 2000.0)
 
 
 def told(environment, caller, found):

@@ -176,7 +176,7 @@ class Environment:
     resources_by_audience: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
     """By normalised audience and by audience as configured; see `resource_of_audience`."""
     remembered: Remembered[Hashable, Any] = field(
-        init=False, repr=False, compare=False, default_factory=lambda: Remembered(1024)
+        init=False, repr=False, compare=False, default_factory=lambda: Remembered(4096)
     )
     """What was found out from this snapshot alone, by what was asked; it is forgotten with the snapshot."""
 
