@@ -62,6 +62,16 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Do the same after each file, whose caches and modules stay."""
+    result = yield
+    if nextitem is None or nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
+    return result
+
+
 SHARED_FOLDERS = ("tests/e2e/", "tests/architecture/")
 """Whose tests share something expensive: running programs, the parsed source."""
 
