@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.mcp.challenge import parse_challenges
-from support.gateway import Answering, built
+from support.gateway import Answering, ask, built, through
 from support.oauth_filters import METADATA, bearing, oauth_heap, protection, resource_server
 
 FRAGMENTS = st.sampled_from(
@@ -76,12 +76,12 @@ def answered(status, values, *, forwarded):
     upstream = Answering(status)
 
     async def answer(exchange):
-        response = await upstream.handle(exchange)
+        response = await ask(upstream, exchange)
         challenges = [(b"WWW-Authenticate", value.encode("latin-1")) for value in values]
         response.headers.raw = [*response.headers.raw, *challenges]
         return response
 
-    return asyncio.run(some_filter.filter(bearing("good"), answer))
+    return asyncio.run(through(some_filter, bearing("good"), answer))
 
 
 @given(st.lists(VALUES, max_size=3), st.sampled_from([200, 401, 403, 407, 500]), st.booleans())

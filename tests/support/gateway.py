@@ -10,11 +10,14 @@ from deputize.gateway.config.properties import Properties, outermost
 from deputize.gateway.exchange.recording import commit_decision
 from deputize.gateway.filters import FILTERS
 from deputize.gateway.handlers import HANDLERS
+from deputize.gateway.handlers.chain import Chain
 from deputize.gateway.loading.context import Registry
 from deputize.gateway.loading.deployment import Deployment
 from deputize.gateway.loading.heap import Heap, read_declarations
+from deputize.http import plans
 from deputize.http.exchange import Exchange, Peer
 from deputize.http.messages import Body, Headers, Request, Response
+from deputize.http.plans import as_filter, as_handler
 from deputize.kernel.errors import Position
 from deputize.kernel.uris import parse_origin, parse_target
 
@@ -86,3 +89,13 @@ def write_json(path, document):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document))
     return path
+
+
+async def ask(handler, exchange):
+    """The answer of a handler, of either form, to an exchange."""
+    return await plans.ask(as_handler(handler), exchange)
+
+
+async def through(some_filter, exchange, backend):
+    """The answer that comes out of a filter in front of a backend, each of either form."""
+    return await ask(Chain([as_filter(some_filter)], as_handler(backend)), exchange)

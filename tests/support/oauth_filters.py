@@ -11,7 +11,7 @@ from deputize.gateway.handlers import HANDLERS
 from deputize.gateway.resolvers import RESOLVERS
 from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.gateway.secrets import SECRET_OBJECTS
-from support.gateway import Answering, exchange_for, heap_of, instance_for, registry_for
+from support.gateway import Answering, exchange_for, heap_of, instance_for, registry_for, through
 
 RESOURCE = "https://ig.example.com:8443/mcp"
 METADATA = "https://ig.example.com:8443/.well-known/oauth-protected-resource/mcp"
@@ -101,8 +101,8 @@ def posting(document, *headers):
     return exchange_for("/mcp", method="POST", headers=[*common, *headers], body=body)
 
 
-async def through(some_filter, exchange, upstream=None):
+async def through_to(some_filter, exchange, upstream=None):
     """Return the response, and the exchange as the upstream got it (`None` if it did not)."""
     upstream = upstream or Answering()
-    response = await some_filter.filter(exchange, upstream.handle)
+    response = await through(some_filter, exchange, upstream)
     return response, upstream.asked[0] if upstream.asked else None

@@ -38,7 +38,7 @@ class BodyLimitFilter:
         try:
             await exchange.request.body.read(self._most_bytes)
         except BodyTooLarge as error:
-            return await refuse(exchange, 413, "body_too_large", str(error))
+            return refuse(exchange, 413, "body_too_large", str(error))
         return await next(exchange)
 
 

@@ -144,7 +144,7 @@ class Authority:
         """Answer `/health/ready`: the store answers a read; 503 otherwise."""
         try:
             await self._services.store.sessions.find_session("", digest("health"))
-        except Exception as error:  # noqa: BLE001 - whatever the store raises, it is not ready
+        except Exception as error:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the cause
             _log.error("store does not answer", error=type(error).__name__)
             return json_response({"status": "store does not answer"}, 503)
         return json_response({"status": "ready"})

@@ -13,8 +13,8 @@ from deputize.gateway.config.file_settings import ListenerSettings
 from deputize.gateway.exchange.recording import unheard_audit
 from deputize.gateway.loading.instance import LoadedInstance, load
 from deputize.gateway.tls.server_options import ServerTls
-from deputize.http.exchange import Handler
 from deputize.http.listener import Gate, Listener, ListenerLimits, Records, serve
+from deputize.http.plans import Handler, as_handler
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.families import load_families
@@ -79,7 +79,7 @@ class Gateway:
                     listener = await self._open(self.instance.entry, connector, port, at, self._gate)
                     self.ports.append(listener.port)
             at = position.below("adminConnector")
-            self.admin_port = (await self._open(health, settings, settings.port, at, Gate())).port
+            self.admin_port = (await self._open(as_handler(health), settings, settings.port, at, Gate())).port
         except ConfigurationError as error:
             await self.stop()
             raise admin.file.locate(error) from error

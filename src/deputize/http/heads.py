@@ -4,10 +4,21 @@ Only this module writes framing, and it refuses whatever would split a message.
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from http import HTTPStatus
 
-from deputize.http.messages import TOKEN, Field, HeaderError, Request, Response, known_names
+from deputize.http.exchange import Varying
+from deputize.http.messages import (
+    TOKEN,
+    Field,
+    HeaderError,
+    Headers,
+    KnownHead,
+    Request,
+    Response,
+    known_names,
+)
 from deputize.kernel.uris import Target
 
 HOP_BY_HOP = frozenset(
@@ -42,6 +53,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
 _METHOD = re.compile(TOKEN)
 _TARGET = re.compile(r"/[!-~]*")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
+_MOST_KNOWN = 256
 _EXPECTS_BODY = frozenset({"POST", "PUT", "PATCH"})
 CHUNKED = b"Transfer-Encoding: chunked"
 _KNOWN_STATUSES = frozenset(map(int, HTTPStatus))
@@ -73,6 +85,37 @@ def _status_line(status: int, reason: str | None) -> bytes:
 def has_no_body(method: str, status: int) -> bool:
     """Whether a response to `method` with `status` ends with its head (RFC 9112 section 6.3)."""
     return method == "HEAD" or status in {204, 304}
+
+
+class KnownResponseHeads:
+    """Writes heads of responses that were received in a known head and have not been changed.
+
+    They end with what differs between them: `Date` and `Content-Length`.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        """Nothing is known."""
+        self._known: dict[KnownHead, bytes] = {}
+
+    def write(self, known: KnownHead, response: Response, date: bytes) -> bytes:
+        """Return the head of a response whose body is at hand. Raises `HeaderError`.
+
+        `date` is the line to use unless the response came with one.
+        """
+        begin = self._known.get(known)
+        if begin is None:
+            lines = [_status_line(response.status, response.reason)]
+            lines += [b": ".join(pair) for pair in response.headers.raw if not _FRAMING_OR_DATE[pair[0]]]
+            begin = _join(lines)[:-2]
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[known] = begin
+        stated = response.headers.date
+        if stated is not None:
+            date = b"Date: " + stated
+        return b"%b%b\r\nContent-Length: %d\r\n\r\n" % (begin, date, response.body.length or 0)
 
 
 def response_head(
@@ -109,20 +152,48 @@ def _announced_length(method: str, response: Response) -> bytes | None:
     return b"Content-Length: %d" % response.body.length if method == "HEAD" and response.body.length else None
 
 
+class RequestHead:
+    """The head of a request to a server, written once for all calls that differ in varying fields only."""
+
+    __slots__ = ("_chunked", "_expects_body", "_holes", "_plain", "_sized")
+
+    def __init__(self, method: str, target: Target, headers: Headers, authority: str) -> None:
+        """Raises `HeaderError`."""
+        lines = [line.replace(b"%", b"%%") for line in _first_lines(method, target, authority)]
+        holes: list[int] = []
+        for name, value in headers.raw:
+            if _NOT_SENT[name]:
+                continue
+            if type(value) is Varying:
+                holes.append(value.at)
+                lines.append(name.replace(b"%", b"%%") + b": %b")
+            else:
+                lines.append((name + b": " + value).replace(b"%", b"%%"))
+        self._holes = holes
+        self._expects_body = method in _EXPECTS_BODY
+        self._plain = _join([*lines])
+        self._sized = _join([*lines, b"Content-Length: %d"])
+        self._chunked = _join([*lines, CHUNKED])
+
+    def render(self, length: int | None, values: Sequence[bytes] = ()) -> bytes:
+        """Return the bytes for a body of `length` bytes (`None`: in chunks). `values`: the exchange's."""
+        holes = self._holes
+        if length is None:
+            return self._chunked % tuple([values[hole] for hole in holes])
+        if length or self._expects_body:
+            return (
+                self._sized % (*[values[hole] for hole in holes], length) if holes else self._sized % length
+            )
+        return self._plain % tuple([values[hole] for hole in holes])
+
+
 def request_head(request: Request, authority: str) -> bytes:
     """Return the head of a request to the server `authority`. Raises `HeaderError`.
 
     The body has a known length or comes in chunks.
     """
-    method = request.method
-    lines = [*_first_lines(method, request.target, authority)]
-    lines += [b": ".join(pair) for pair in request.headers.raw if not _NOT_SENT[pair[0]]]
-    length = request.body.length
-    if length is None:
-        lines.append(CHUNKED)
-    elif length or method in _EXPECTS_BODY:
-        lines.append(b"Content-Length: %d" % length)
-    return _join(lines)
+    head = RequestHead(request.method, request.target, request.headers, authority)
+    return head.render(request.body.length)
 
 
 @lru_cache(maxsize=256)

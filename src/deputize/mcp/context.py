@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from deputize.http.messages import Response
+from deputize.http.sse import is_event_stream
 from deputize.kernel import strict_json
 from deputize.kernel.strict_json import JsonError
 from deputize.kernel.values import JsonObject, JsonValue
@@ -33,10 +35,21 @@ class McpContext:
     message: Message
     key: PolicyKey | None
     """Method and names acted on; `None` for stream openings, session ends and a client's answers."""
-    server_message_type: str | None = None
-    """`MCP_MESSAGE` or `MCP_SSE_STREAM_INITIALIZATION`."""
-    server_body: bytes | None = None
-    """The answer's bytes, where they were at hand in one piece."""
+    answer: Response | None = None
+    """What the server answered."""
+
+    @property
+    def server_message_type(self) -> str | None:
+        """`MCP_MESSAGE` or `MCP_SSE_STREAM_INITIALIZATION`."""
+        if self.answer is None:
+            return None
+        return "MCP_SSE_STREAM_INITIALIZATION" if is_event_stream(self.answer.headers) else "MCP_MESSAGE"
+
+    @property
+    def server_body(self) -> bytes | None:
+        """The answer's bytes, where they were at hand in one piece."""
+        is_message = self.answer is not None and not is_event_stream(self.answer.headers)
+        return self.answer.body.buffered if self.answer is not None and is_message else None
 
     @property
     def client_payload(self) -> JsonObject | None:

@@ -1,3 +1,4 @@
+from deputize.http.messages import Body, Headers, Response
 from deputize.mcp.context import McpContext
 from deputize.mcp.frames import policy_key
 from deputize.mcp.validation import check_opening
@@ -6,9 +7,8 @@ from support.mcp_messages import LEGACY_VERSION, check, fields, legacy_call, leg
 
 def test_expressions_see_the_documented_names():
     message = check(legacy_fields(("Mcp-Session-Id", "s")), legacy_call())
-    context = McpContext(
-        message, policy_key("tools/call", message.frame.params), "MCP_MESSAGE", b'{"result":{}}'
-    )
+    answer = Response(200, Headers([(b"Content-Type", b"application/json")]), Body(b'{"result":{}}'))
+    context = McpContext(message, policy_key("tools/call", message.frame.params), answer)
     assert context.as_binding() == {
         "clientMessageType": "MCP_MESSAGE",
         "clientPayload": legacy_call(),
@@ -25,5 +25,7 @@ def test_an_opening_has_no_payload():
 
 
 def test_a_server_body_that_is_no_json_is_no_payload():
-    context = McpContext(check_opening("GET", fields(LEGACY_VERSION)), None, server_body=b"<html>")
+    context = McpContext(
+        check_opening("GET", fields(LEGACY_VERSION)), None, Response(502, Headers(), Body(b"<html>"))
+    )
     assert context.server_payload is None

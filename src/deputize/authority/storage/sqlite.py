@@ -258,7 +258,7 @@ class Writer:
         try:
             with immediate(self._connection):
                 answers = [write.attempt(self._connection) for write in batch]
-        except Exception as error:  # noqa: BLE001 - nothing of the batch was written, and each caller has to know
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the caller
             answers = [partial(write.future.set_exception, error) for write in batch]
         for answer in answers:
             answer()

@@ -5,20 +5,21 @@ in the tables below.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import formatdate
 from http.cookies import CookieError, SimpleCookie
-from typing import Generic, TypeVar, cast
+from typing import Final, Generic, TypeVar, cast
 from urllib.parse import parse_qs, unquote
 
 from deputize.gateway.config.instance import Instance
 from deputize.gateway.exchange.contexts import AttributesContext, BoundContext, Shape
-from deputize.http.exchange import Exchange, Peer
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Body, Headers, Request, Response
 from deputize.kernel import strict_json
 from deputize.kernel.clock import Clock
 from deputize.kernel.uris import Origin, Target
 
+_UNKNOWN: Final = Body(None)
 Subject = TypeVar("Subject")
 Readers = Mapping[str, Callable[[Subject], object]]
 
@@ -64,19 +65,21 @@ class HeadersView(Mapping[str, object]):
 
 
 class Bindings(Mapping[str, object]):
-    """The root names of runtime expressions for one exchange."""
+    """The root names of runtime expressions for one exchange, or for all with one head."""
 
-    __slots__ = ("exchange", "instance", "properties", "response")
+    __slots__ = ("exchange", "instance", "properties", "request", "response", "subject")
 
     def __init__(
         self,
-        exchange: Exchange,
+        subject: Exchange | Head,
         response: Response | None,
         instance: Instance,
         properties: Mapping[str, object],
     ) -> None:
         """`properties`, those in force for the expression, are root names too, behind the built-in ones."""
-        self.exchange = exchange
+        self.subject = subject
+        self.request: Request | Head = subject if isinstance(subject, Head) else subject.request
+        self.exchange = subject.exchange if isinstance(subject, Head) else subject
         self.response = response
         self.instance = instance
         self.properties = properties
@@ -120,6 +123,13 @@ def _cookies(headers: Headers) -> Mapping[str, object]:
     return {name: [{"name": name, "value": morsel.value}] for name, morsel in jar.items()}
 
 
+def _request_body(bound: Bindings) -> Body:
+    """The body, which a head alone has not."""
+    if isinstance(bound.request, Request):
+        return bound.request.body
+    return bound.exchange.body if bound.exchange is not None else _UNKNOWN
+
+
 def _buffered_text(body: Body) -> str | None:
     return None if body.buffered is None else body.buffered.decode("utf-8", "replace")
 
@@ -132,18 +142,25 @@ def _buffered_json(body: Body) -> object:
 
 
 def _contexts(bound: Bindings) -> Mapping[str, object]:
-    exchange = bound.exchange
     left = {
         each.binding_name: each.as_binding()
-        for each in exchange.contexts.values()
+        for each in bound.subject.contexts.values()
         if isinstance(each, BoundContext)
     }
+    exchange = bound.exchange
     return {
         "attributes": {},
         **left,
-        "client": View((exchange.peer, exchange.request), _CLIENT),
-        "transactionId": {"transactionId": {"value": exchange.transaction_id}},
+        "client": View(bound, _CLIENT),
+        "transactionId": {"transactionId": {"value": exchange.transaction_id if exchange else None}},
     }
+
+
+def _remote_port(bound: Bindings) -> int:
+    """The client's port, which is another one on each of its connections."""
+    if isinstance(bound.subject, Head):
+        bound.subject.readings.of_call = True
+    return (bound.exchange or bound.subject).peer.remote_port
 
 
 _URI: Readers[tuple[Origin | None, Target]] = {
@@ -163,14 +180,14 @@ _ENTITY: Readers[Body] = {
     "form": lambda body: _parse_form(_buffered_text(body)),
 }
 
-_REQUEST: Readers[Request] = {
-    "method": lambda request: request.method,
-    "uri": lambda request: View((request.origin, request.target), _URI),
-    "version": lambda request: f"HTTP/{request.version}",
-    "headers": lambda request: HeadersView(request.headers),
-    "cookies": lambda request: _cookies(request.headers),
-    "queryParams": lambda request: _parse_form(request.target.query),
-    "entity": lambda request: View(request.body, _ENTITY),
+_REQUEST: Readers[Bindings] = {
+    "method": lambda bound: bound.request.method,
+    "uri": lambda bound: View((bound.request.origin, bound.request.target), _URI),
+    "version": lambda bound: f"HTTP/{bound.request.version}",
+    "headers": lambda bound: HeadersView(bound.request.headers),
+    "cookies": lambda bound: _cookies(bound.request.headers),
+    "queryParams": lambda bound: _parse_form(bound.request.target.query),
+    "entity": lambda bound: View(_request_body(bound), _ENTITY),
 }
 
 _STATUS: Readers[Response] = {
@@ -184,13 +201,13 @@ _RESPONSE: Readers[Response] = {
     "entity": lambda response: View(response.body, _ENTITY),
 }
 
-_CLIENT: Readers[tuple[Peer, Request]] = {
-    "remoteAddress": lambda client: client[0].remote_address,
-    "remotePort": lambda client: client[0].remote_port,
-    "localAddress": lambda client: client[0].local_address,
-    "localPort": lambda client: client[0].local_port,
-    "isSecure": lambda client: client[0].secure,
-    "userAgent": lambda client: client[1].headers.get("user-agent"),
+_CLIENT: Readers[Bindings] = {
+    "remoteAddress": lambda bound: bound.subject.peer.remote_address,
+    "remotePort": _remote_port,
+    "localAddress": lambda bound: bound.subject.peer.local_address,
+    "localPort": lambda bound: bound.subject.peer.local_port,
+    "isSecure": lambda bound: bound.subject.peer.secure,
+    "userAgent": lambda bound: bound.request.headers.get("user-agent"),
     "certificates": lambda _: [],
 }
 
@@ -200,11 +217,11 @@ _NOW: Readers[Clock] = {
 }
 
 _ROOTS: Readers[Bindings] = {
-    "request": lambda bound: View(bound.exchange.request, _REQUEST),
+    "request": lambda bound: View(bound, _REQUEST),
     "response": lambda bound: None if bound.response is None else View(bound.response, _RESPONSE),
     "contexts": _contexts,
     "context": _contexts,
-    "attributes": lambda bound: (bound.exchange.find(AttributesContext) or AttributesContext()).attributes,
+    "attributes": lambda bound: (bound.subject.find(AttributesContext) or AttributesContext()).attributes,
     "env": lambda bound: bound.instance.environment,
     "system": lambda _: {},
     "heap": lambda bound: bound.properties,
@@ -225,3 +242,24 @@ SHAPE: Shape = {
 """What runtime expressions can read; the contexts are added by who leaves them."""
 CORE_CONTEXTS: Shape = {"client": dict.fromkeys(_CLIENT), "transactionId": None, "attributes": None}
 """The contexts that every exchange has."""
+_OF_HEAD: Final = frozenset(
+    {
+        ("request", "method"),
+        ("request", "uri"),
+        ("request", "version"),
+        ("request", "headers"),
+        ("request", "cookies"),
+        ("request", "queryParams"),
+        *((root, name) for root in ("contexts", "context") for name in ("client", "oauth2", "router")),
+        ("env",),
+        ("system",),
+        ("heap",),
+        ("openig",),
+    }
+)
+"""What is the same for all calls with one head; the few values that are not say so when they are read."""
+
+
+def depends_on_head_alone(reads: Iterable[tuple[str, ...]]) -> bool:
+    """Whether an expression that reads these paths has one value for all calls with one head."""
+    return all(names[:2] in _OF_HEAD or names[:1] in _OF_HEAD or names[0] not in _ROOTS for names in reads)

@@ -3,8 +3,9 @@
 import structlog
 
 from deputize.gateway.exchange.refusals import failure_response
-from deputize.http.exchange import Exchange, Handler
+from deputize.http.exchange import Exchange
 from deputize.http.messages import BodyTooLarge, Response
+from deputize.http.plans import Handler, ask
 from deputize.http.upstream import UpstreamError, UpstreamTimeout
 
 log = structlog.get_logger()
@@ -29,7 +30,7 @@ class Buffered:
             await exchange.request.body.read(self._limit)
         except BodyTooLarge:
             return Response(413)
-        response = await self._handler.handle(exchange)
+        response = await ask(self._handler, exchange)
         try:
             await response.body.read(self._limit)
         except BodyTooLarge:

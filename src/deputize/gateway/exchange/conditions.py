@@ -9,15 +9,16 @@ import structlog
 from deputize.expressions import ExpressionError
 from deputize.expressions.gateway import Condition
 from deputize.gateway.config.settings import explain
+from deputize.gateway.exchange.bindings import depends_on_head_alone
 from deputize.gateway.exchange.contexts import RefusalContext
-from deputize.http.exchange import Exchange
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Response
 from deputize.kernel.errors import DeputizeError, Position
 
 log = structlog.get_logger()
 _MOST_REPORTS: Final = 16
 _ABSENT_WHEN_ALL_IS_WELL: Final = RefusalContext.binding_name
-Bind = Callable[[Exchange, Response | None], Mapping[str, object]]
+Bind = Callable[[Exchange | Head, Response | None], Mapping[str, object]]
 
 
 class Undecidable(DeputizeError):
@@ -30,7 +31,7 @@ class Undecidable(DeputizeError):
 class PlacedCondition:
     """A condition that reports what it cannot decide with its position in the configuration, once a cause."""
 
-    __slots__ = ("_bind", "_condition", "_position", "_reported")
+    __slots__ = ("_bind", "_condition", "_is_of_head", "_position", "_reported")
 
     def __init__(self, condition: Condition, position: Position, bind: Bind) -> None:
         """`bind` gives what expressions see of an exchange."""
@@ -38,15 +39,21 @@ class PlacedCondition:
         self._position = position
         self._bind = bind
         self._reported: set[str] = set()
+        self._is_of_head = depends_on_head_alone(condition.template.reads)
 
     @property
     def reads(self) -> AbstractSet[tuple[str, ...]]:
         """The names it reads, such as `("contexts", "oauth2", "accessToken")`."""
         return self._condition.template.reads.keys()
 
-    def permits(self, exchange: Exchange, response: Response | None = None) -> bool:
+    @property
+    def depends_on_head_alone(self) -> bool:
+        """Whether it can be decided once for all calls with one head."""
+        return self._is_of_head
+
+    def permits(self, subject: Exchange | Head, response: Response | None = None) -> bool:
         """Whether it is true; one that compares something missing, or cannot be evaluated, is not."""
-        bindings = self._bind(exchange, response)
+        bindings = self._bind(subject, response)
         try:
             decided = self._condition.decide(bindings)
         except ExpressionError as error:
@@ -56,13 +63,13 @@ class PlacedCondition:
             self._report(f"it compares what is missing: {', '.join(self._condition.absent(bindings))}")
         return decided is True
 
-    def selects(self, exchange: Exchange, response: Response | None = None) -> bool:
+    def selects(self, subject: Exchange | Head, response: Response | None = None) -> bool:
         """Whether it is true, where an absent header or claim equals nothing and differs from everything.
 
         The operator is told once what was absent: it may be a name that is written wrong. Raises
         `Undecidable`.
         """
-        bindings = self._bind(exchange, response)
+        bindings = self._bind(subject, response)
         try:
             decided = self._condition.decide(bindings)
             if decided is not None:
@@ -85,10 +92,10 @@ class PlacedCondition:
             f"the condition at {self._position} compares what no filter before it has left: {lost}"
         )
 
-    def accepts(self, exchange: Exchange) -> bool:
+    def accepts(self, subject: Exchange | Head) -> bool:
         """Like `selects` for a route, but false for `Undecidable`: another route may take the exchange."""
         try:
-            return self.selects(exchange)
+            return self.selects(subject)
         except Undecidable as error:
             self._report(str(error))
             return False

@@ -18,8 +18,8 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 from deputize.gateway.config.file_settings import Network
-from deputize.http.exchange import Exchange
-from deputize.http.messages import NameTable, Request
+from deputize.http.exchange import Head
+from deputize.http.messages import Headers, NameTable
 from deputize.kernel.uris import Origin
 
 Field: TypeAlias = tuple[bytes, bytes]
@@ -67,11 +67,11 @@ class ClientDescription:
         self._trusted = tuple(trusted)
         self._kinds = NameTable(_kind)
 
-    def describe(self, exchange: Exchange) -> None:
-        """Rewrite the request's fields."""
-        request, peer = exchange.request, exchange.peer
-        raw, kinds = request.headers.raw, self._kinds
-        own = _describe_client(peer.remote_address, request.origin, peer.secure)
+    def describe(self, head: Head) -> Head:
+        """Return the head with the fields rewritten."""
+        peer = head.peer
+        raw, kinds = head.headers.raw, self._kinds
+        own = _describe_client(peer.remote_address, head.origin, peer.secure)
         if self._trusted and _is_within(peer.remote_address, self._trusted):
             # what the proxy left out, and its own address behind those it has named
             sent = {name.lower() for name, _ in raw}
@@ -81,13 +81,14 @@ class ClientDescription:
             kept = [pair for pair in raw if kinds[pair[0]] not in {_IS_OVERRIDE, _IS_CHAIN}]
         else:
             kept = [pair for pair in raw if not kinds[pair[0]]]
-        request.headers.raw = [*kept, *own, _VIA[request.version]]
+        return head.with_headers(Headers([*kept, *own, _VIA[head.version]]))
 
 
-def keep_for_mcp(request: Request) -> None:
-    """Remove what an MCP server has no use for: cookies of others on this host, and earlier `Via` fields."""
-    request.headers.remove("Cookie", "Via")
-    request.headers.raw = [*request.headers.raw, _VIA[request.version]]
+def keep_for_mcp(head: Head) -> Head:
+    """Return the head without what an MCP server has no use for: others' cookies and earlier `Via` fields."""
+    headers = head.headers.copy()
+    headers.remove("Cookie", "Via")
+    return head.with_headers(Headers([*headers.raw, _VIA[head.version]]))
 
 
 def _kind(name: bytes) -> int:

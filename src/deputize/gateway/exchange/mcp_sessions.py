@@ -22,7 +22,7 @@ from deputize.oauth.delegation import actors_of
 from deputize.secrets.sealing import MIN_SECRET, TextSeal
 
 log = structlog.get_logger()
-_SESSION: Final = "Mcp-Session-Id"
+SESSION: Final = "Mcp-Session-Id"
 _VERSION: Final = "MCP-Protocol-Version"
 PROCESS_SECRET: Final = random_bytes(MIN_SECRET)
 """What sessions are sealed with where no secret is configured; it ends with the process."""
@@ -46,13 +46,13 @@ class SessionBinding:
 
         `None` where there is no id, a `Rejection` where it is not one for this token at `resource`.
         """
-        presented = headers.get_all(_SESSION)
+        presented = headers.get_all(SESSION)
         if not presented:
             return None
         if len(presented) > 1:
-            return header_mismatch(f"{_SESSION} is repeated")
+            return header_mismatch(f"{SESSION} is repeated")
         if not _is_legacy(headers):
-            return header_mismatch(f"{_SESSION} does not exist in this protocol version")
+            return header_mismatch(f"{SESSION} does not exist in this protocol version")
         session = (
             self._seal.open(presented[0], _binding(token, resource))
             if len(presented[0]) <= MAX_SESSION
@@ -60,7 +60,7 @@ class SessionBinding:
         )
         if session is None:
             return unknown_session()
-        headers.set(_SESSION, session)
+        headers.set(SESSION, session)
         return OpenedSession(presented[0], session)
 
     def seal(
@@ -75,19 +75,19 @@ class SessionBinding:
 
         `asked` are the request's headers, `opened` is what `open` made of them.
         """
-        given = headers.get_all(_SESSION)
+        given = headers.get_all(SESSION)
         if not given or not _is_legacy(asked):
             return
-        headers.remove(_SESSION)
+        headers.remove(SESSION)
         if len(given) > 1 or not is_session(given[0]):
             log.warning(
                 "a session id of the MCP server is dropped: it is repeated, too long or not visible ASCII",
                 resource=resource,
             )
         elif opened is not None and opened.id == given[0]:
-            headers.add(_SESSION, opened.sealed)
+            headers.add(SESSION, opened.sealed)
         else:
-            headers.add(_SESSION, self._seal.seal(given[0], _binding(token, resource)))
+            headers.add(SESSION, self._seal.seal(given[0], _binding(token, resource)))
 
 
 def _is_legacy(headers: Headers) -> bool:
@@ -107,4 +107,4 @@ def _binding(token: OAuth2Context, resource: str) -> bytes:
     rest = actors[-1].get("act") if actors else info.get("act")
     if rest is not None:  # what is no actor, or beyond the bound, stands for itself
         chain.append(rest)
-    return json.dumps([_SESSION, resource, info.get("iss"), holder, chain], sort_keys=True).encode()
+    return json.dumps([SESSION, resource, info.get("iss"), holder, chain], sort_keys=True).encode()

@@ -5,9 +5,8 @@ section 7.3).
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Final
 
 import structlog
 
@@ -15,9 +14,10 @@ from deputize.audit.publisher import AuditPublisher, Commit, Publish
 from deputize.audit.records import ACCESS, AccessEvent, AccessForm, EventPart, RouteIdentity, Subject
 from deputize.audit.trail import NotKept
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
-from deputize.http.exchange import Ending, Exchange
+from deputize.http.exchange import Ending, Exchange, Head
 from deputize.http.listener import Unheard
 from deputize.http.messages import Body, Headers, Response
+from deputize.http.plans import Plan
 from deputize.kernel.clock import Clock
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import CONTENT_TYPE, unavailable
@@ -25,26 +25,7 @@ from deputize.mcp.errors import CONTENT_TYPE, unavailable
 log = structlog.get_logger()
 NOBODY: Final = Subject()
 _RETRY_AFTER: Final = (b"Retry-After", b"1")
-Observe = Callable[[Exchange], None]
-
-
-@dataclass(slots=True)
-class Decision:
-    """What is known about the decision on an exchange."""
-
-    went_up: bool = False
-    """Whether the call was sent to the upstream."""
-    commits: tuple[Callable[[], Coroutine[Any, Any, None]], ...] = ()
-    """Each brings its record of the decision onto the disk before the call goes up, or raises `OSError`."""
-
-
-def decision_on(exchange: Exchange) -> Decision:
-    """The decision on this exchange, which is begun when nobody has asked before."""
-    decision = exchange.find(Decision)
-    if decision is None:
-        decision = Decision()
-        exchange.put(decision)
-    return decision
+ObserveHead = Callable[[Head, Plan], Plan]
 
 
 async def commit_decision(exchange: Exchange) -> Response | None:
@@ -52,11 +33,10 @@ async def commit_decision(exchange: Exchange) -> Response | None:
 
     `None`, or the answer when the call must not be made because it would be unrecorded.
     """
-    decision = exchange.find(Decision)
-    if decision is None or decision.went_up:
+    if exchange.went_up:
         return None
-    if decision.commits:
-        outcomes = await asyncio.gather(*(commit() for commit in decision.commits), return_exceptions=True)
+    if exchange.commits:
+        outcomes = await asyncio.gather(*(commit() for commit in exchange.commits), return_exceptions=True)
         failures = [outcome for outcome in outcomes if outcome is not None]
         for failure in failures:
             if not isinstance(failure, OSError):
@@ -74,26 +54,31 @@ async def commit_decision(exchange: Exchange) -> Response | None:
             rejection = unavailable().with_id(mcp.message.frame.id if mcp.message.frame else None)
             headers = Headers([(b"Content-Type", CONTENT_TYPE.encode()), _RETRY_AFTER])
             return Response(rejection.status, headers, Body(rejection.body()))
-    decision.went_up = True
+    exchange.went_up = True
     return None
 
 
-def access_audit(service: AuditPublisher, clock: Clock, route: RouteIdentity | None) -> Observe | None:
-    """What to call with each exchange before the route's filters see it.
+def access_audit(service: AuditPublisher, clock: Clock, route: RouteIdentity | None) -> ObserveHead | None:
+    """What puts the step of the access audit before the plan of a route.
 
-    `None` when nobody takes access records. Without `route`: what to call with every exchange; only those
-    that no route takes are recorded.
+    `None` when nobody takes access records. Without `route`: before every plan; only exchanges that no route
+    takes are recorded.
     """
     publish = service.publisher(ACCESS)
     if publish is None:
         return None
     commit = service.committer(ACCESS)
 
-    def observe(exchange: Exchange) -> None:
-        recording = _AccessRecording(publish, commit, exchange, route, clock.now())
-        exchange.endings.append(recording)
-        if commit is not None:
-            decision_on(exchange).commits += (recording.commit,)
+    def observe(head: Head, plan: Plan) -> Plan:
+        form = AccessForm(route, head.peer, head.method, head.origin, head.target, head.headers.raw)
+
+        def begin(exchange: Exchange) -> None:
+            recording = _AccessRecording(publish, commit, exchange, route, clock.now(), form)
+            exchange.endings.append(recording)
+            if commit is not None:
+                exchange.commits += (recording.commit,)
+
+        return plan.after(head, check=begin)
 
     return observe
 
@@ -154,16 +139,14 @@ class _AccessRecording:
         exchange: Exchange,
         route: RouteIdentity | None,
         timestamp: float,
+        form: AccessForm,
     ) -> None:
-        request = exchange.request
         self._publish = publish
         self._commit = commit
         self._exchange: Exchange | None = exchange
         self._route = route
         self._timestamp = timestamp
-        self._form = AccessForm(
-            route, exchange.peer, request.method, request.origin, request.target, request.headers.raw
-        )
+        self._form = form
         self._part = EventPart.WHOLE
 
     def __call__(self, ending: Ending) -> None:

@@ -1,12 +1,14 @@
 """Answers that the gateway gives itself: for MCP clients JSON-RPC errors with the id of their request."""
 
 import contextlib
+from collections.abc import Awaitable
 
 import structlog
 
 from deputize.gateway.exchange.contexts import RefusalContext
-from deputize.http.exchange import Exchange, Handler
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, HeaderError, Headers, Response
+from deputize.http.plans import Handler, Plan
 from deputize.kernel import strict_json
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import CONTENT_TYPE, Rejection, bad_gateway
@@ -15,22 +17,11 @@ from deputize.mcp.frames import FrameKind, read_request_id
 log = structlog.get_logger()
 
 
-async def refuse(
-    exchange: Exchange,
-    status: int,
-    error: str,
-    reason: str,
-    *,
-    headers: Headers | None = None,
-    handler: Handler | None = None,
+def refuse(
+    exchange: Exchange, status: int, error: str, reason: str, headers: Headers | None = None
 ) -> Response:
-    """Answer instead of passing on, and leave a `RefusalContext` of `error` and `reason`.
-
-    The answer is that of `handler`, or `status` with `headers`.
-    """
+    """Answer instead of passing on, and leave a `RefusalContext` of `error` and `reason`."""
     exchange.put(RefusalContext(error, reason))
-    if handler is not None:
-        return await handler.handle(exchange)
     return Response(status, Headers() if headers is None else headers)
 
 
@@ -39,7 +30,7 @@ def error_response(exchange: Exchange, rejection: Rejection) -> Response:
     if rejection.id is None:
         mcp = exchange.find(McpContext)
         if mcp is None:
-            rejection = rejection.with_id(read_request_id(exchange.request.body.buffered or b""))
+            rejection = rejection.with_id(read_request_id(exchange.body.buffered or b""))
         elif mcp.message.frame is not None and mcp.message.frame.kind is FrameKind.REQUEST:
             rejection = rejection.with_id(mcp.message.frame.id)
     headers = Headers([(b"Content-Type", CONTENT_TYPE.encode())])
@@ -58,13 +49,29 @@ def failure_response(exchange: Exchange, status: int, reason: str) -> Response:
     return error_response(exchange, bad_gateway(reason, status=status))
 
 
-async def refuse_unread(
+def refuse_unread(
     exchange: Exchange, rejection: Rejection, limit: int = strict_json.MAX_SIZE
-) -> Response:
+) -> Response | Awaitable[Response]:
     """Like `error_response`, for a request whose body of at most `limit` bytes is read only for the id."""
-    with contextlib.suppress(BodyTooLarge, BodyBroken):
-        await exchange.request.body.read(limit)
-    return error_response(exchange, rejection)
+    if exchange.body.buffered is not None:
+        return error_response(exchange, rejection)
+
+    async def read_and_refuse() -> Response:
+        with contextlib.suppress(BodyTooLarge, BodyBroken):
+            await exchange.body.read(limit)
+        return error_response(exchange, rejection)
+
+    return read_and_refuse()
+
+
+def refusing(head: Head, status: int, error: str, reason: str, handler: Handler | None = None) -> Plan:
+    """Return the plan that answers instead of passing on.
+
+       It leaves a `RefusalContext` of `error` and `reason`.
+    The answer is that of `handler`, or `status`.
+    """
+    head = head.with_context(RefusalContext(error, reason))
+    return Plan.answering(head, lambda _: Response(status)) if handler is None else handler.plan(head)
 
 
 def refuse_unsendable(exchange: Exchange, error: HeaderError, status: int) -> Response:

@@ -1,13 +1,13 @@
 """The gateway as a client: `client_secret_basic` and `client_secret_post` (RFC 6749 section 2.3.1)."""
 
-from collections.abc import Awaitable
 from typing import Final, Self
 
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.filters.client_credentials import ClientCredentials
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Next
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Body, Response
+from deputize.http.plans import Next, Plan, Prepare
 
 MAX_FORM_SIZE: Final = 64 * 1024
 
@@ -38,10 +38,15 @@ class _ClientSecretFilter:
 class ClientSecretBasicAuthenticationFilter(_ClientSecretFilter):
     """Sets a Basic credential of client id and secret, both form-encoded."""
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
-        """Authenticate the request. Raises `SecretError` when the secret is gone."""
-        exchange.request.headers.set("Authorization", self._credentials.encoded_basic())
-        return next(exchange)
+    def prepare(self, head: Head, next: Prepare) -> Plan:
+        """Authenticate each request anew, for the secret may be rotated; without it, raises `SecretError`."""
+
+        def authenticate(at: Head) -> Plan:
+            headers = at.headers.copy()
+            headers.set("Authorization", self._credentials.encoded_basic())
+            return next(at.with_headers(headers))
+
+        return Plan.anew(head, authenticate)
 
 
 class ClientSecretPostAuthenticationFilter(_ClientSecretFilter):

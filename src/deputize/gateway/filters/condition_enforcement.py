@@ -1,14 +1,13 @@
 """`ConditionEnforcementFilter`: passes on only if a condition holds (gateway-config reference 4.7)."""
 
-from collections.abc import Awaitable
 from typing import Self
 
 from deputize.gateway.config.settings import ConditionText, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition
-from deputize.gateway.exchange.refusals import refuse
+from deputize.gateway.exchange.refusals import refusing
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Handler, Next
-from deputize.http.messages import Response
+from deputize.http.exchange import Head
+from deputize.http.plans import Handler, Plan, Prepare
 
 
 class ConditionEnforcementFilter:
@@ -38,9 +37,11 @@ class ConditionEnforcementFilter:
         failure = context.refer_if_set(config.failure_handler, Handler, "failureHandler")
         return cls(context.condition(config.condition, "condition"), failure, context)
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Continue, or refuse."""
-        if self._condition.permits(exchange):
-            return next(exchange)
+        if head.exchange is None and not self._condition.depends_on_head_alone:
+            return Plan.anew(head, lambda at: self.prepare(at, next))
+        if self._condition.permits(head):
+            return next(head)
         reason = f"the condition of {self._context.name or self._context.pointer} does not hold"
-        return refuse(exchange, 403, "condition_not_met", reason, handler=self._failure)
+        return refusing(head, 403, "condition_not_met", reason, self._failure)

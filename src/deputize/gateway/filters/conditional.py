@@ -1,13 +1,12 @@
 """`ConditionalFilter`: runs another filter only if a condition holds (gateway-config reference 4.7)."""
 
-from collections.abc import Awaitable
 from typing import Self
 
 from deputize.gateway.config.settings import ConditionText, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Filter, Next
-from deputize.http.messages import Response
+from deputize.http.exchange import Head
+from deputize.http.plans import Filter, Plan, Prepare
 
 
 class ConditionalFilter:
@@ -38,8 +37,8 @@ class ConditionalFilter:
             context.refer(config.delegate, Filter, "delegate"),
         )
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Run the delegate, or continue without it. Raises `Undecidable`."""
-        if self._condition.selects(exchange):
-            return self._delegate.filter(exchange, next)
-        return next(exchange)
+        if head.exchange is None and not self._condition.depends_on_head_alone:
+            return Plan.anew(head, lambda at: self.prepare(at, next))
+        return self._delegate.prepare(head, next) if self._condition.selects(head) else next(head)

@@ -3,16 +3,17 @@
 See the Fetch standard and section 4.8 of the gateway-config reference.
 """
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 from pydantic import Field, field_validator
 
 from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings
-from deputize.gateway.exchange.refusals import refuse
+from deputize.gateway.exchange.refusals import refusing
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Handler, Next
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Response
+from deputize.http.plans import Handler, Plan, Prepare
 from deputize.kernel.uris import normalise_origin
 
 _ANY = "*"
@@ -93,44 +94,52 @@ class CorsFilter:
             context.refer_if_set(config.failure_handler, Handler, "failureHandler"),
         )
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Pass on what is not cross-origin; else answer the preflight, mark the answer, or refuse.
 
         A request with two origins is refused.
         """
-        origins = exchange.request.headers.get_all("origin")
-        return self._apply(exchange, next, origins) if origins else next(exchange)
-
-    async def _apply(self, exchange: Exchange, following: Next, origins: Sequence[str]) -> Response:
-        request, origin = exchange.request, origins[0]
-        accepting = (each for each in self._policies if each.accepts(origin))
-        policy = next(accepting, None) if len(origins) == 1 else None
-        wanted = request.headers.get("access-control-request-method") if request.method == "OPTIONS" else None
+        origins = head.headers.get_all("origin")
+        if not origins:
+            return next(head)
+        origin = origins[0]
+        accepting = [each for each in self._policies if each.accepts(origin)]
+        policy = accepting[0] if accepting and len(origins) == 1 else None
+        wanted = head.headers.get("access-control-request-method") if head.method == "OPTIONS" else None
         if policy is not None and wanted is None:
-            response = await following(exchange)
-            response.headers.remove(
-                "access-control-allow-origin",
-                "access-control-allow-credentials",
-                "access-control-expose-headers",
-            )
-            _mark(response, policy, origin)
-            if policy.exposed_headers:
-                response.headers.add("Access-Control-Expose-Headers", ", ".join(policy.exposed_headers))
-            return response
+
+            def mark(_: Exchange, response: Response) -> Response:
+                return _mark_answer(response, policy, origin)
+
+            return next(head).after(head, amend_for=lambda _: mark)
         if policy is not None and wanted is not None:
-            asked = request.headers.get("access-control-request-headers") or ""
+            asked = head.headers.get("access-control-request-headers") or ""
             names = [name.strip().lower() for name in asked.split(",") if name.strip()]
             if policy.allows(wanted, names):
-                response = Response(204)
-                _mark(response, policy, origin)
-                response.headers.add("Access-Control-Allow-Methods", wanted)
-                if names:
-                    response.headers.add("Access-Control-Allow-Headers", ", ".join(names))
-                if policy.max_age is not None:
-                    response.headers.add("Access-Control-Max-Age", str(int(policy.max_age)))
-                return response
+                return Plan.answering(head, lambda _: _answer_preflight(policy, origin, wanted, names))
         reason = "no policy accepts the origin, or what its preflight asks for"
-        return await refuse(exchange, 403, "origin_refused", reason, handler=self._failure)
+        return refusing(head, 403, "origin_refused", reason, self._failure)
+
+
+def _mark_answer(response: Response, policy: CorsPolicy, origin: str) -> Response:
+    response.headers.remove(
+        "access-control-allow-origin", "access-control-allow-credentials", "access-control-expose-headers"
+    )
+    _mark(response, policy, origin)
+    if policy.exposed_headers:
+        response.headers.add("Access-Control-Expose-Headers", ", ".join(policy.exposed_headers))
+    return response
+
+
+def _answer_preflight(policy: CorsPolicy, origin: str, wanted: str, names: Sequence[str]) -> Response:
+    response = Response(204)
+    _mark(response, policy, origin)
+    response.headers.add("Access-Control-Allow-Methods", wanted)
+    if names:
+        response.headers.add("Access-Control-Allow-Headers", ", ".join(names))
+    if policy.max_age is not None:
+        response.headers.add("Access-Control-Max-Age", str(int(policy.max_age)))
+    return response
 
 
 def _mark(response: Response, policy: CorsPolicy, origin: str) -> None:

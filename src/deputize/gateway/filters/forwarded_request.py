@@ -1,15 +1,15 @@
 """`ForwardedRequestFilter`: restores the URI that the client used (gateway-config reference 4.6)."""
 
-from collections.abc import Awaitable
 from typing import Self
 
 from pydantic import model_validator
 
 from deputize.expressions.gateway import Template
 from deputize.gateway.config.settings import Settings, TemplateText
+from deputize.gateway.exchange.bindings import depends_on_head_alone
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Next
-from deputize.http.messages import Response
+from deputize.http.exchange import Head
+from deputize.http.plans import Plan, Prepare
 from deputize.kernel.uris import DEFAULT_PORTS, Origin, parse_origin
 
 
@@ -44,15 +44,18 @@ class ForwardedRequestFilter:
         """Build the filter."""
         return cls(config, context)
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Replace the origin; raises `UriError` when the parts make none."""
-        received = exchange.request.origin or Origin("http", "localhost", DEFAULT_PORTS["http"])
-        scheme = self._evaluate(self._config.scheme, exchange) or received.scheme
-        host = self._evaluate(self._config.host, exchange) or received.host
+        templates = (self._config.scheme, self._config.host, self._config.port)
+        if head.exchange is None and not all(depends_on_head_alone(each.reads) for each in templates if each):
+            return Plan.anew(head, lambda at: self.prepare(at, next))
+        received = head.origin or Origin("http", "localhost", DEFAULT_PORTS["http"])
+        scheme = self._evaluate(self._config.scheme, head) or received.scheme
+        host = self._evaluate(self._config.host, head) or received.host
         default_port = received.port if self._config.scheme is None else DEFAULT_PORTS.get(scheme, 0)
-        port = self._evaluate(self._config.port, exchange) or str(default_port)
-        exchange.request.origin = parse_origin(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
-        return next(exchange)
+        port = self._evaluate(self._config.port, head) or str(default_port)
+        origin = parse_origin(f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}")
+        return next(head.with_origin(origin))
 
-    def _evaluate(self, template: Template | None, exchange: Exchange) -> str | None:
-        return self._context.text(template, exchange) if template is not None else None
+    def _evaluate(self, template: Template | None, head: Head) -> str | None:
+        return self._context.text(template, head) if template is not None else None

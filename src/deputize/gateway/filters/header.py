@@ -1,17 +1,19 @@
 """`HeaderFilter`: removes, replaces and adds header fields (gateway-config reference 4.6)."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from deputize.expressions.gateway import Template
 from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText
+from deputize.gateway.exchange.bindings import depends_on_head_alone
 from deputize.gateway.exchange.refusals import refuse_unsendable
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Next
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import TOKEN, HeaderError, Headers, Response
+from deputize.http.plans import Plan, Prepare
 
 _NAME = re.compile(TOKEN)
 
@@ -54,41 +56,62 @@ class HeaderFilter:
         self._config = config
         self._context = context
         self._on_request = config.message_type == "REQUEST"
+        self._is_of_head = all(
+            depends_on_head_alone(template.reads)
+            for values in (config.add, config.replace)
+            for templates in values.values()
+            for template in templates
+        )
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
         """Build the filter."""
         return cls(config, context)
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Change the request on its way in, or the response on its way out."""
-        if self._on_request:
-            try:
-                self._change(exchange.request.headers, exchange, None)
-            except HeaderError as error:
-                return refuse_unsendable(exchange, error, 400)
-            return await next(exchange)
-        response = await next(exchange)
+        if not self._on_request:
+
+            def amend(exchange: Exchange, response: Response) -> Response | Awaitable[Response]:
+                return self._change_answer(head.at(exchange), exchange, response)
+
+            return next(head).after(head, amend_for=lambda _: amend)
+        if head.exchange is None and not self._is_of_head:
+            return Plan.anew(head, lambda at: self.prepare(at, next))
+        headers = head.headers.copy()
         try:
-            self._change(response.headers, exchange, response)
+            self._change(headers, head, None)
         except HeaderError as error:
-            await response.body.aclose()
-            return refuse_unsendable(exchange, error, 502)
+            fault = error
+            return Plan.answering(head, lambda exchange: refuse_unsendable(exchange, fault, 400))
+        return next(head.with_headers(headers))
+
+    def _change_answer(
+        self, head: Head, exchange: Exchange, response: Response
+    ) -> Response | Awaitable[Response]:
+        try:
+            self._change(response.headers, head, response)
+        except HeaderError as error:
+            return self._refuse_answer(exchange, response, error)
         return response
 
-    def _change(self, headers: Headers, exchange: Exchange, response: Response | None) -> None:
-        added = self._evaluate(self._config.add, exchange, response)
-        replaced = self._evaluate(self._config.replace, exchange, response)
+    async def _refuse_answer(self, exchange: Exchange, response: Response, error: HeaderError) -> Response:
+        await response.body.aclose()
+        return refuse_unsendable(exchange, error, 502)
+
+    def _change(self, headers: Headers, head: Head, response: Response | None) -> None:
+        added = self._evaluate(self._config.add, head, response)
+        replaced = self._evaluate(self._config.replace, head, response)
         headers.remove(*self._config.remove, *(name for name, _ in replaced))
         for name, value in (*replaced, *added):
             headers.add(name, value)
 
     def _evaluate(
-        self, values: Mapping[str, Iterable[Template]], exchange: Exchange, response: Response | None
+        self, values: Mapping[str, Iterable[Template]], head: Head, response: Response | None
     ) -> list[tuple[str, str]]:
         return [
             (name, value)
             for name, templates in values.items()
             for each in templates
-            for value in self._context.texts(each, exchange, response)
+            for value in self._context.texts(each, head, response)
         ]

@@ -1,13 +1,12 @@
 """`HttpBasicAuthenticationClientFilter`: Basic credentials for the gateway's own requests (RFC 7617)."""
 
-from collections.abc import Awaitable
 from typing import Self
 
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.filters.client_credentials import ClientCredentials
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Next
-from deputize.http.messages import Response
+from deputize.http.exchange import Head
+from deputize.http.plans import Plan, Prepare
 
 
 class HttpBasicAuthenticationClientFilter:
@@ -43,7 +42,12 @@ class HttpBasicAuthenticationClientFilter:
         )
         return cls(found, encoded=config.url_encode_credentials)
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
-        """Authenticate the request. Raises `SecretError` when the password is gone."""
-        exchange.request.headers.set("Authorization", self._credential())
-        return next(exchange)
+    def prepare(self, head: Head, next: Prepare) -> Plan:
+        """Authenticate each request anew, for the secret may be rotated; without it, raises `SecretError`."""
+
+        def authenticate(at: Head) -> Plan:
+            headers = at.headers.copy()
+            headers.set("Authorization", self._credential())
+            return next(at.with_headers(headers))
+
+        return Plan.anew(head, authenticate)

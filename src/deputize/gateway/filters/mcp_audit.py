@@ -1,6 +1,6 @@
 """`McpAuditFilter`: a record for each MCP message, refused ones included (gateway-config reference 3.4)."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from functools import partial
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
@@ -9,10 +9,11 @@ from deputize.audit.trail import NotKept
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.gateway.exchange.event_streams import is_open_stream
-from deputize.gateway.exchange.recording import NOBODY, Decision, decision_on
+from deputize.gateway.exchange.recording import NOBODY
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Ending, Exchange, Filter, Next
+from deputize.http.exchange import Ending, Exchange, Head
 from deputize.http.messages import Body, Response
+from deputize.http.plans import Filter, Plan, Prepare
 from deputize.kernel.clock import Clock
 from deputize.mcp.answers import AnswerObserver, Collector, collector_for, is_of_interest
 from deputize.mcp.context import McpContext
@@ -44,20 +45,33 @@ class McpAuditFilter:
         publish, clock = service.publisher(MCP), context.instance.clock
         return _WithoutRecording() if publish is None else cls(publish, clock, service.committer(MCP))
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Pass on, and look at what comes back without holding it up."""
-        decision = decision_on(exchange)
-        recording = _McpRecording(self._publish, exchange, decision, self._clock.now())
+        plan = next(head)
+        router = plan.find(RouterContext)
+        form = McpForm(router.route if router else None, head.peer)
+
+        def begin(exchange: Exchange) -> None:
+            self._begin(exchange, form)
+
+        return plan.after(head, check=begin, observe=self._observe)
+
+    def _begin(self, exchange: Exchange, form: McpForm) -> None:
+        recording = _McpRecording(self._publish, exchange, self._clock.now(), form)
+        exchange.put(recording)
         exchange.endings.append(recording)
         if self._commit is not None:
-            decision.commits += (partial(recording.commit, self._commit),)
-        response = await next(exchange)
+            exchange.commits += (partial(recording.commit, self._commit),)
+
+    def _observe(self, exchange: Exchange, response: Response) -> None:
+        recording = exchange.find(_McpRecording)
+        if recording is None:
+            return
         if is_open_stream(response):
             recording.begin_stream(response.status, self._clock.now())
         mcp = exchange.find(McpContext)
         if mcp is None or mcp.message.type is not ClientMessageType.SSE_OPENING:
             recording.observe(response)
-        return response
 
 
 class _McpRecording:
@@ -66,12 +80,12 @@ class _McpRecording:
     It is recorded once, or in two parts when the decision could not wait for the outcome.
     """
 
-    __slots__ = ("_began", "_decision", "_exchange", "_observer", "_part", "_publish", "_strict")
+    __slots__ = ("_began", "_exchange", "_form", "_observer", "_part", "_publish", "_strict")
 
-    def __init__(self, publish: Publish, exchange: Exchange, decision: Decision, began: float) -> None:
+    def __init__(self, publish: Publish, exchange: Exchange, began: float, form: McpForm) -> None:
+        self._form = form
         self._publish = publish
         self._exchange: Exchange | None = exchange
-        self._decision = decision
         self._observer: AnswerObserver | None = None
         self._part = EventPart.WHOLE
         self._strict = False
@@ -93,7 +107,8 @@ class _McpRecording:
         ):
             status = None if ending.response is None else ending.response.status
             self._publish(self._event(exchange, status, ending.finished - exchange.started, self._part))
-        self._decision.commits = ()
+        exchange.commits = ()
+        exchange.left.pop(_McpRecording, None)
 
     async def commit(self, commit: Commit) -> None:
         """Bring the decision onto the disk. Raises `OSError`."""
@@ -127,15 +142,12 @@ class _McpRecording:
 
     def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: EventPart) -> McpEvent:
         token = exchange.find(OAuth2Context)
-        router = exchange.find(RouterContext)
         mcp = exchange.find(McpContext)
         message = mcp.message if mcp else None
         key = mcp.key if mcp else None
-        permitted, reason = (
-            (True, None) if part is EventPart.DECISION else _judge(exchange, self._decision, status)
-        )
+        permitted, reason = (True, None) if part is EventPart.DECISION else _judge(exchange, status)
         return McpEvent(
-            McpForm(router.route if router else None, exchange.peer),
+            self._form,
             exchange.transaction_id,
             self._began,
             exchange.peer.remote_port,
@@ -159,8 +171,8 @@ class _McpRecording:
 class _WithoutRecording:
     """Passes everything on without recording."""
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
-        return next(exchange)
+    def prepare(self, head: Head, next: Prepare) -> Plan:
+        return next(head)
 
 
 class _ObservedChunks:
@@ -185,12 +197,12 @@ class _ObservedChunks:
         return chunk
 
 
-def _judge(exchange: Exchange, decision: Decision, status: int | None) -> tuple[bool | None, str | None]:
+def _judge(exchange: Exchange, status: int | None) -> tuple[bool | None, str | None]:
     """Whether the call was let through, and if not, why. Nothing was decided on a client that left before."""
     refusal = exchange.find(RefusalContext)
     if refusal is not None:
         return False, f"{refusal.error}: {refusal.reason}"
-    if decision.went_up or (status is not None and status < 400):
+    if exchange.went_up or (status is not None and status < 400):
         return True, None
     if status is None:
         return None, "the client left before it was decided"

@@ -1,6 +1,5 @@
 """`McpProtectionFilter`: an MCP server as a protected resource (gateway-config reference 3.3, RFC 9728)."""
 
-from collections.abc import Awaitable
 from typing import Final, Self
 
 import structlog
@@ -12,8 +11,9 @@ from deputize.gateway.exchange.redirects import redirect_within
 from deputize.gateway.exchange.refusals import error_response
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter, Refusal
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Filter, Next
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Body, Headers, Response
+from deputize.http.plans import Amend, Filter, Plan, Prepare
 from deputize.kernel import pointers
 from deputize.kernel.pointers import Absent
 from deputize.kernel.uris import UriError, is_same_resource, parse_origin, parse_target
@@ -42,15 +42,16 @@ class MetadataHandler:
         self._document = resource.document()
         self._wrapping = wrapping
 
-    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+    def plan(self, head: Head) -> Plan:
         """Answer GET and HEAD; the document is public."""
-        if self._wrapping is None:
-            return self._answer(exchange)
-        return self._wrapping.filter(exchange, self._answer)
+        return self._plan(head) if self._wrapping is None else self._wrapping.prepare(head, self._plan)
 
-    async def _answer(self, exchange: Exchange) -> Response:
-        if exchange.request.method not in {"GET", "HEAD"}:
-            return Response(405, Headers([(b"Allow", b"GET, HEAD")]))
+    def _plan(self, head: Head) -> Plan:
+        if head.method in {"GET", "HEAD"}:
+            return Plan.answering(head, self._answer)
+        return Plan.answering(head, lambda _: Response(405, Headers([(b"Allow", b"GET, HEAD")])))
+
+    def _answer(self, _: Exchange) -> Response:
         return Response(200, Headers([(b"Content-Type", b"application/json")]), Body(self._document))
 
 
@@ -128,26 +129,36 @@ class McpProtectionFilter:
         context.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
         return cls(config, resource_server)
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Pass on without the token, or refuse."""
-        token = await self._resource_server.authenticate(exchange)
-        if isinstance(token, Refusal):
-            return self._refuse(exchange, token)
-        refusal = self._authorize(exchange, token)
-        if refusal is not None:
-            return self._refuse(exchange, refusal)
-        if not self._forward_token:
-            exchange.request.headers.remove("Authorization")
-        response = await self._resource_server.pass_on(
-            exchange, token, next, self._authorize, self._resource_id
-        )
+
+        def accept(at: Head, token: OAuth2Context) -> Plan:
+            refusal = self._authorize(at, token)
+            if refusal is not None:
+                return self._refuse(at, refusal)
+            if not self._forward_token:
+                headers = at.headers.copy()
+                headers.remove("Authorization")
+                at = at.with_headers(headers)
+            plan = self._resource_server.pass_on(at, token, next, self._authorize, self._resource_id)
+            return plan.after(at, amend_for=self._amend_for)
+
+        return self._resource_server.authenticate(head, accept, self._refuse)
+
+    def _amend_for(self, response: Response) -> Amend | None:
+        challenges = response.status in {401, 407} or _CHALLENGE in response.headers
+        redirects = 300 <= response.status < 400 and _LOCATION in response.headers
+        return self._keep_here if challenges or redirects else None
+
+    async def _keep_here(self, exchange: Exchange, response: Response) -> Response:
+        """Let nobody else challenge the client, and lead it nowhere else."""
         if response.status in {401, 407} or _CHALLENGE in response.headers:
             response = await self._challenge_ourselves(exchange, response)
         if 300 <= response.status < 400 and _LOCATION in response.headers:
             response = await self._redirect_within(exchange, response)
         return response
 
-    def _authorize(self, exchange: Exchange, token: OAuth2Context) -> Refusal | None:
+    def _authorize(self, head: Head, token: OAuth2Context) -> Refusal | None:
         if self not in token.accepted_by:
             fault = self._find_audience_fault(token.info)
             if fault is not None:
@@ -160,7 +171,7 @@ class McpProtectionFilter:
                 # without an error code: neither the same scopes nor more of them would help
                 return Refusal(403, "actor_required", reason, bearer())
             token.accepted_by.add(self)
-        return self._resource_server.authorize(exchange, token)
+        return self._resource_server.authorize(head, token)
 
     def _find_audience_fault(self, info: JsonObject) -> str | None:
         """Why the token is not for this resource. A pointer to one element of a list means that element."""
@@ -173,15 +184,20 @@ class McpProtectionFilter:
             return None
         return f"the token is for another resource: {self._pointer} is not {self._resource_id}"
 
-    def _refuse(self, exchange: Exchange, refusal: Refusal) -> Response:
+    def _refuse(self, head: Head, refusal: Refusal) -> Plan:
         challenge = refusal.challenge
         if challenge is not None:
-            required = self._resource_server.required_scopes(exchange) if refusal.status == 401 else None
+            required = self._resource_server.required_scopes(head) if refusal.status == 401 else None
             challenge = self._point_at_metadata(challenge, required)
-        response = Refusal(refusal.status, refusal.error, refusal.reason, challenge).response(exchange)
-        if refusal.status >= 500:
+        pointing = Refusal(refusal.status, refusal.error, refusal.reason, challenge)
+
+        def answer(exchange: Exchange) -> Response:
+            response = pointing.response(exchange)
+            if refusal.status < 500:
+                return response
             return error_response(exchange, bad_gateway("the token cannot be checked", status=refusal.status))
-        return response
+
+        return Plan.answering(head, answer)
 
     async def _challenge_ourselves(self, exchange: Exchange, response: Response) -> Response:
         """Take the server's demands for authentication out of its answer.
@@ -219,7 +235,7 @@ class McpProtectionFilter:
         received = exchange.find(RouterContext)
         here = (parse_origin(self._resource_id), received.original_origin if received else None)
         location = (
-            redirect_within(locations[0], here, exchange.request.origin) if len(locations) == 1 else None
+            redirect_within(locations[0], here, exchange.reached.origin) if len(locations) == 1 else None
         )
         if location is not None:
             response.headers.set(_LOCATION, location)

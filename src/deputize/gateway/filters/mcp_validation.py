@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from dataclasses import replace
 from typing import ClassVar, Final, Self
 
 import structlog
@@ -15,15 +16,15 @@ from deputize.gateway.exchange.contexts import BoundContext, RefusalContext
 from deputize.gateway.exchange.forwarding import keep_for_mcp
 from deputize.gateway.exchange.refusals import error_response, refuse_unread
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Next
-from deputize.http.messages import Body, BodyTooLarge, Request, Response
-from deputize.http.sse import is_event_stream
+from deputize.http.exchange import Exchange, Head, Varying
+from deputize.http.messages import Body, Response
+from deputize.http.plans import Amend, Plan, Prepare
 from deputize.kernel import strict_json
 from deputize.kernel.uris import normalise_origin
 from deputize.mcp import errors, versions
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
-from deputize.mcp.headers import read_fields
+from deputize.mcp.headers import RoutingFields, read_fields
 from deputize.mcp.validation import Message, Rules, check_head, check_message, check_opening
 
 log = structlog.get_logger()
@@ -85,54 +86,68 @@ class McpValidationFilter:
             Rules(frozenset(config.accepted_methods), config.preferred_server_version, config.max_body_size),
         )
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:
-        """Pass on with an `McpContext`, or refuse."""
-        request = exchange.request
-        message = await self._validate(request)
-        if isinstance(message, Rejection):
-            log.info(
-                "an MCP message is refused",
-                code=message.code,
-                reason=message.message,
-                transaction=exchange.transaction_id,
-            )
-            exchange.put(RefusalContext(str(message.code), message.kind))
-            if message.status == 413:  # the body has been read as far as it is going to be
-                return error_response(exchange, message)
-            return await refuse_unread(exchange, message, self._rules.max_body_size)
-        frame = message.frame
-        context = McpContext(message, message.key)
-        exchange.put(context)
-        keep_for_mcp(request)
-        if frame is not None and frame.method == "initialize":
-            _ask_for_version(request, message)
-        response = await next(exchange)
-        # it would be a cookie of the gateway's host, for whatever else lives there
-        response.headers.remove("Set-Cookie")
-        streams = is_event_stream(response.headers)
-        context.server_message_type = "MCP_SSE_STREAM_INITIALIZATION" if streams else "MCP_MESSAGE"
-        context.server_body = None if streams else response.body.buffered
-        return response
+    def prepare(self, head: Head, next: Prepare) -> Plan:
+        """Pass on with an `McpContext`, or refuse. What the head says is looked at once."""
+        fields = self._read_fields(head)
+        if isinstance(fields, Rejection):
+            rejection = fields
+            return Plan.answering(head, lambda exchange: self._refuse_unread(exchange, rejection))
+        name = head.reader("Mcp-Name") if fields.name is not None else None
 
-    async def _validate(self, request: Request) -> Message | Rejection:
-        """The message, or why it is refused; the body is not read when the head is reason enough."""
-        fields = read_fields(request.headers.raw)
+        def check(exchange: Exchange) -> Response | None:
+            stated = fields if name is None else replace(fields, name=name(exchange)[0])
+            return self._check(head.method, stated, exchange)
+
+        plan = next(keep_for_mcp(head))
+        return plan.after(
+            head,
+            check=check,
+            body_limit=self._rules.max_body_size,
+            amend_for=_drop_cookies_of,
+            observe=_note_answer,
+        )
+
+    def _read_fields(self, head: Head) -> RoutingFields | Rejection:
+        """The fields MCP gives a meaning, or why they are reason enough to refuse."""
+        # what varies may be another name in each call, and is read then
+        raw = [(name, b"-" if type(value) is Varying else value) for name, value in head.headers.raw]
+        fields = read_fields(raw)
         if isinstance(fields, Rejection):
             return fields
         if fields.origin is not None and not self._accepts_origin(fields.origin):
             return errors.bad_origin()
-        rejection = check_head(request.method, fields)
-        if rejection is not None:
-            return rejection
-        if request.body.buffered is None:
-            try:
-                await request.body.read(self._rules.max_body_size)
-            except BodyTooLarge:
-                return errors.too_large(self._rules.max_body_size)
-        body = request.body.buffered or b""
-        if request.method != "POST":
-            return check_opening(request.method, fields, body)
-        return check_message(fields, body, self._rules)
+        return check_head(head.method, fields) or fields
+
+    def _check(self, method: str, fields: RoutingFields, exchange: Exchange) -> Response | None:
+        body = exchange.body.buffered
+        if body is None:
+            message = errors.too_large(self._rules.max_body_size)
+        elif method != "POST":
+            message = check_opening(method, fields, body)
+        else:
+            message = check_message(fields, body, self._rules)
+        if isinstance(message, Rejection):
+            return self._refuse(exchange, message)
+        frame = message.frame
+        context = McpContext(message, message.key)
+        exchange.put(context)
+        if frame is not None and frame.method == "initialize":
+            _ask_for_version(exchange, message)
+        return None
+
+    def _refuse(self, exchange: Exchange, rejection: Rejection) -> Response:
+        log.info(
+            "an MCP message is refused",
+            code=rejection.code,
+            reason=rejection.message,
+            transaction=exchange.transaction_id,
+        )
+        exchange.put(RefusalContext(str(rejection.code), rejection.kind))
+        return error_response(exchange, rejection)
+
+    def _refuse_unread(self, exchange: Exchange, rejection: Rejection) -> Response | Awaitable[Response]:
+        self._refuse(exchange, rejection)
+        return refuse_unread(exchange, rejection, self._rules.max_body_size)
 
     def _accepts_origin(self, presented: str) -> bool:
         """Compares one spelling, so that an attacker has no choice; what is no origin only fits `.*`."""
@@ -165,11 +180,26 @@ def _compile_origin(pattern: str, context: BuildContext) -> Pattern:
         ) from error
 
 
-def _ask_for_version(request: Request, message: Message) -> None:
+def _drop_cookies_of(response: Response) -> Amend | None:
+    """Such a cookie would be one of the gateway's host, for whatever else lives there."""
+    return _drop_cookies if "Set-Cookie" in response.headers else None
+
+
+def _drop_cookies(_: Exchange, response: Response) -> Response:
+    response.headers.remove("Set-Cookie")
+    return response
+
+
+def _note_answer(exchange: Exchange, response: Response) -> None:
+    context = exchange.find(McpContext)
+    if context is not None:
+        context.answer = response
+
+
+def _ask_for_version(exchange: Exchange, message: Message) -> None:
     """Make an `initialize` for an unknown version ask for a known one, which the client may then decline."""
     document = dict(message.frame.document) if message.frame else {}
     params = document.get("params")
     if isinstance(params, dict) and params.get("protocolVersion") != message.version:
         document["params"] = {**params, "protocolVersion": message.version}
-        request.body = Body(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())
-        request.headers.set("Content-Length", str(request.body.length))
+        exchange.body = Body(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode())

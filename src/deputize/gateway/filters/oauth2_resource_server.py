@@ -1,7 +1,7 @@
 """`OAuth2ResourceServerFilter`: valid tokens with the required scopes pass (gateway-config reference 4.1)."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, Self
 
@@ -10,16 +10,17 @@ from pydantic import Field
 
 from deputize.expressions import ExpressionError
 from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings, TemplateText
-from deputize.gateway.exchange.bindings import as_text
+from deputize.gateway.exchange.bindings import as_text, depends_on_head_alone
 from deputize.gateway.exchange.contexts import BoundContext, OAuth2Context, RefusalContext
 from deputize.gateway.exchange.event_streams import is_open_stream, watch
-from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET, SessionBinding
+from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET, SESSION, SessionBinding
 from deputize.gateway.exchange.refusals import refuse_unread
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.resolvers.cache import TokenCache, cache_limits, resolve_anew
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken, ResolutionError
-from deputize.http.exchange import Exchange, Next
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Headers, Response
+from deputize.http.plans import Amend, Lease, Plan, Prepare
 from deputize.mcp.challenge import TOKEN68, Challenge, bearer
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
@@ -29,6 +30,8 @@ from deputize.secrets.secret import SecretError, SecretStore, generic_secret
 log = structlog.get_logger()
 _BEARER: Final = re.compile(rf"(?i:bearer) +({TOKEN68}) *")
 _MAX_TOKEN: Final = 16 * 1024
+_SESSION_SECONDS: Final = 10.0
+"""How long an opened session id is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,10 @@ class Refusal:
         return Response(self.status, headers)
 
 
-Policy = Callable[[Exchange, OAuth2Context], Refusal | None]
-"""Whether an exchange may go on with a token: `None`, or why not."""
+Policy = Callable[[Head, OAuth2Context], Refusal | None]
+"""Whether exchanges with a head may go on with a token: `None`, or why not."""
+Accept = Callable[[Head, OAuth2Context], Plan]
+Refuse = Callable[[Head, Refusal], Plan]
 
 
 class CacheSettings(Settings):
@@ -121,10 +126,9 @@ class OAuth2ResourceServerFilter:
     ) -> None:
         """Scopes that are constant are evaluated once."""
         self._resolver = resolver
-        self._recall: Callable[[str], OAuth2Context | None] = (
-            resolver.recall if isinstance(resolver, TokenCache) else lambda _: None
-        )
+        self._cache = resolver if isinstance(resolver, TokenCache) else None
         self._scopes = config.scopes
+        self._is_of_head = all(depends_on_head_alone(scope.reads) for scope in config.scopes)
         self._fixed = (
             _split_scopes([as_text(scope.evaluate({})) for scope in config.scopes])
             if all(scope.is_constant for scope in config.scopes)
@@ -152,74 +156,99 @@ class OAuth2ResourceServerFilter:
             )
         return cls(config, resolver, SessionBinding(TextSeal(_session_secrets(config, context))), context)
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Pass on with the `OAuth2Context` as a context, or refuse."""
-        token = await self.authenticate(exchange)
-        if isinstance(token, Refusal):
-            return token.response(exchange)
-        refusal = self.authorize(exchange, token)
-        if refusal is not None:
-            return refusal.response(exchange)
-        return await self.pass_on(exchange, token, next, self.authorize)
 
-    async def pass_on(
-        self, exchange: Exchange, token: OAuth2Context, following: Next, policy: Policy, resource: str = ""
-    ) -> Response:
+        def accept(at: Head, token: OAuth2Context) -> Plan:
+            refusal = self.authorize(at, token)
+            return self.pass_on(at, token, next, self.authorize) if refusal is None else refuse(at, refusal)
+
+        def refuse(at: Head, refusal: Refusal) -> Plan:
+            return Plan.answering(at, refusal.response)
+
+        return self.authenticate(head, accept, refuse)
+
+    def authenticate(self, head: Head, accept: Accept, refuse: Refuse) -> Plan:
+        """Find the valid token that requests present, whatever its scopes, and leave it as a context.
+
+        One that is not remembered has to be asked about, for each call.
+        """
+        if head.exchange is None and not self._is_of_head:
+            return Plan.anew(head, lambda at: self.authenticate(at, accept, refuse))
+        token = self._read_token(head)
+        if isinstance(token, Refusal):
+            return refuse(head, token)
+        known = self._cache.recall(token) if self._cache is not None else None
+        if known is not None:
+            return accept(head.with_context(known.token), known.token).while_(known.lease)
+        if self._cache is not None:
+            head.readings.of_call = True  # the next call may find it remembered
+
+        async def resolve(at: Head) -> Plan:
+            if at.exchange is None:
+                raise RuntimeError("a token is resolved for a call")
+            try:
+                resolved = await self._resolver.resolve(token, at.exchange)
+            except ResolutionError as error:
+                return refuse(at, Refusal(error.status, "temporarily_unavailable", error.reason))
+            if isinstance(resolved, RejectedToken):
+                return refuse(at, self.invalid_token(resolved.reason))
+            return accept(at.with_context(resolved), resolved)
+
+        return Plan.anew(head, resolve)
+
+    def pass_on(
+        self, head: Head, token: OAuth2Context, following: Prepare, policy: Policy, resource: str = ""
+    ) -> Plan:
         """Pass on what was accepted, within the session of its token; a stream ends when the token does.
 
         `policy` is asked again while a stream is open; sessions of one `resource` are unknown at others.
         """
-        opened = self._sessions.open(exchange.request.headers, token, resource)
+        headers = head.headers.copy()
+        opened = self._sessions.open(headers, token, resource)
         if isinstance(opened, Rejection):
-            log.info("a session is refused", reason=opened.message, transaction=exchange.transaction_id)
-            exchange.put(
-                RefusalContext(
-                    "session_refused",
-                    f"{opened.kind}: the session is unknown, another's, or not of this version",
-                )
-            )
-            return await refuse_unread(exchange, opened)
-        response = await following(exchange)
-        self._sessions.seal(exchange.request.headers, response.headers, token, resource, opened)
-        if not is_open_stream(response):
+            rejection = opened
+            return Plan.answering(head, lambda exchange: _refuse_session(exchange, rejection))
+        session = opened
+        plan = following(head.with_headers(headers))
+        if session is not None:
+            # its secret may be taken out of use at any time
+            plan = plan.while_(Lease(self._context.instance.clock.now() + _SESSION_SECONDS))
+
+        def amend(exchange: Exchange, response: Response) -> Response:
+            self._sessions.seal(headers, response.headers, token, resource, session)
+            if is_open_stream(response):
+                self._watch(head, exchange, response, token, policy)
             return response
+
+        def amend_for(response: Response) -> Amend | None:
+            return amend if SESSION in response.headers or is_open_stream(response) else None
+
+        return plan.after(head, amend_for=amend_for)
+
+    def _watch(
+        self, head: Head, exchange: Exchange, response: Response, token: OAuth2Context, policy: Policy
+    ) -> None:
         ends, clock = token.expires_at, self._context.instance.clock
+        head = head.for_all()  # or the exchange would lead to itself
 
         async def ask(exchange: Exchange) -> str | None:
             if ends is not None and ends <= clock.now():
                 return None  # what an expired token may still do depends on how the stream was opened
             found = await resolve_anew(self._resolver, token.token, exchange)
-            refusal = found if isinstance(found, RejectedToken) else policy(exchange, found)
+            refusal = found if isinstance(found, RejectedToken) else policy(head.at(exchange), found)
             return None if refusal is None else refusal.reason
 
         # a stream that the client opened ends with its token; the answer to one call may finish
         mcp = exchange.find(McpContext)
         listens = mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen"
-        opened_by_client = exchange.request.method == "GET" or listens
+        opened_by_client = head.method == "GET" or listens
         lifetime = ends - clock.now() if ends is not None and opened_by_client else None
         watch(exchange, response, lifetime, self._recheck_interval, ask)
-        return response
 
-    async def authenticate(self, exchange: Exchange) -> OAuth2Context | Refusal:
-        """Find the valid token that the request presents, whatever its scopes, and leave it as a context."""
-        token = self._read_token(exchange)
-        if isinstance(token, Refusal):
-            return token
-        found = self._recall(token)
-        if found is None:
-            try:
-                resolved = await self._resolver.resolve(token, exchange)
-            except ResolutionError as error:
-                return Refusal(error.status, "temporarily_unavailable", error.reason)
-            if isinstance(resolved, RejectedToken):
-                return self.invalid_token(resolved.reason)
-            found = resolved
-        exchange.put(found)
-        return found
-
-    def authorize(self, exchange: Exchange, token: OAuth2Context) -> Refusal | None:
+    def authorize(self, head: Head, token: OAuth2Context) -> Refusal | None:
         """`None` when the token has every required scope."""
-        required = self.required_scopes(exchange)
+        required = self.required_scopes(head)
         if required is None:
             reason = "a required scope cannot be computed: its expression failed or yielded nothing"
             return Refusal(500, "server_error", reason)
@@ -229,18 +258,18 @@ class OAuth2ResourceServerFilter:
         challenge = bearer(realm=self._realm, error="insufficient_scope", scope=" ".join(required))
         return Refusal(403, "insufficient_scope", f"the token lacks the scope {' '.join(missing)}", challenge)
 
-    def required_scopes(self, exchange: Exchange) -> tuple[str, ...] | None:
-        """What the token needs for this exchange; `None` when that cannot be computed."""
+    def required_scopes(self, head: Head) -> tuple[str, ...] | None:
+        """What the token needs for this head; `None` when that cannot be computed."""
         if self._fixed is not None:
             return self._fixed
-        bindings = self._context.bindings(exchange)
+        bindings = self._context.bindings(head)
         try:
             texts = [as_text(scope.evaluate(bindings)) for scope in self._scopes]
         except ExpressionError as error:
             log.warning(
                 "the expression of a required scope failed",
                 reason=error.reason,
-                transaction=exchange.transaction_id,
+                transaction=None if head.exchange is None else head.exchange.transaction_id,
             )
             return None
         return _split_scopes(texts)
@@ -251,11 +280,11 @@ class OAuth2ResourceServerFilter:
         challenge = bearer(realm=self._realm, error="invalid_token", error_description=description)
         return Refusal(401, "invalid_token", reason, challenge)
 
-    def _read_token(self, exchange: Exchange) -> str | Refusal:
-        if self._require_https and not exchange.peer.secure:
+    def _read_token(self, head: Head) -> str | Refusal:
+        if self._require_https and not head.peer.secure:
             reason = "the request did not come over TLS: use https, or set requireHttps to false"
             return Refusal(403, "insecure_transport", reason)
-        credentials = exchange.request.headers.get_all("authorization")
+        credentials = head.headers.get_all("authorization")
         if not credentials or (len(credentials) == 1 and credentials[0][:6].lower() != "bearer"):
             reason = "the request carries no bearer token"
             return Refusal(401, "missing_token", reason, bearer(realm=self._realm))
@@ -265,6 +294,16 @@ class OAuth2ResourceServerFilter:
             challenge = bearer(realm=self._realm, error="invalid_request")
             return Refusal(400, "invalid_request", reason, challenge)
         return match[1]
+
+
+def _refuse_session(exchange: Exchange, rejection: Rejection) -> Response | Awaitable[Response]:
+    log.info("a session is refused", reason=rejection.message, transaction=exchange.transaction_id)
+    exchange.put(
+        RefusalContext(
+            "session_refused", f"{rejection.kind}: the session is unknown, another's, or not of this version"
+        )
+    )
+    return refuse_unread(exchange, rejection)
 
 
 def _session_secrets(

@@ -6,8 +6,9 @@ from typing import Self
 from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition, Undecidable
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Handler, Next
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Response
+from deputize.http.plans import Handler, Plan, Prepare, answer
 
 
 class SwitchCase(Settings):
@@ -49,26 +50,38 @@ class SwitchFilter:
             _build_cases(config.on_response, "onResponse", context),
         )
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Divert before or after the rest of the chain, or do nothing. Raises `Undecidable`."""
-        diverted = _choose(self._on_request, exchange, None)
+        conditions = (condition for condition, _ in self._on_request if condition is not None)
+        if head.exchange is None and not all(each.depends_on_head_alone for each in conditions):
+            return Plan.anew(head, lambda at: self.prepare(at, next))
+        diverted = _choose(self._on_request, head, None)
         if diverted is not None:
-            return await diverted.handle(exchange)
-        response = await next(exchange)
+            return diverted.plan(head)
+        plan = next(head)
+        if not self._on_response:
+            return plan
+
+        async def amend(exchange: Exchange, response: Response) -> Response:
+            return await self._divert(head.at(exchange), exchange, response)
+
+        return plan.after(head, amend_for=lambda _: amend)
+
+    async def _divert(self, head: Head, exchange: Exchange, response: Response) -> Response:
         try:
-            diverted = _choose(self._on_response, exchange, response)
+            diverted = _choose(self._on_response, head, response)
         except Undecidable:
             await response.body.aclose()
             raise
         if diverted is None:
             return response
         await response.body.aclose()
-        return await diverted.handle(exchange)
+        return await answer(diverted.plan(head), exchange)
 
 
-def _choose(cases: Cases, exchange: Exchange, response: Response | None) -> Handler | None:
+def _choose(cases: Cases, head: Head, response: Response | None) -> Handler | None:
     for condition, handler in cases:
-        if condition is None or condition.selects(exchange, response):
+        if condition is None or condition.selects(head, response):
             return handler
     return None
 

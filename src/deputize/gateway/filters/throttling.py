@@ -1,7 +1,6 @@
 """`ThrottlingFilter`: limits how often each partition of traffic may pass (gateway-config reference 4.9)."""
 
 import math
-from collections.abc import Awaitable
 from typing import Self
 
 import structlog
@@ -13,8 +12,9 @@ from deputize.gateway.config.settings import Reference, Settings, TemplateText, 
 from deputize.gateway.exchange.refusals import refuse
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.throttling.rate import Buckets, Rate, RateSettings, ThrottlingRatePolicy
-from deputize.http.exchange import Exchange, Next
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Headers, Response
+from deputize.http.plans import Plan, Prepare
 
 log = structlog.get_logger()
 
@@ -63,13 +63,21 @@ class ThrottlingFilter:
         )
         return cls(config.request_grouping_policy, policy, context)
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Pass on, or refuse.
 
         A partition that is null, or an expression that fails, is 500, so that nobody slips past the limit.
         """
+
+        def check(exchange: Exchange) -> Response | None:
+            return self._check(head, exchange)
+
+        return next(head).after(head, check=check)
+
+    def _check(self, head: Head, exchange: Exchange) -> Response | None:
         try:
-            partition = self._context.text(self._grouping, exchange)
+            exchange.request = head.request(exchange)
+            partition = self._context.text(self._grouping, head.at(exchange))
             rate = self._policy.rate_of(exchange)
         except ExpressionError as error:
             return _refuse_undecided(explain(error), exchange)
@@ -77,9 +85,9 @@ class ThrottlingFilter:
             return _refuse_undecided("requestGroupingPolicy yields null", exchange)
         wait = None if rate is None else self._buckets.take(partition, rate, exchange.started)
         if wait is None:
-            return next(exchange)
+            return None
         headers = Headers([(b"Retry-After", str(math.ceil(wait)).encode())])
-        return refuse(exchange, 429, "throttled", "the rate of its partition is used up", headers=headers)
+        return refuse(exchange, 429, "throttled", "the rate of its partition is used up", headers)
 
 
 class _FixedRate:
@@ -92,7 +100,7 @@ class _FixedRate:
         return self._rate
 
 
-def _refuse_undecided(reason: str, exchange: Exchange) -> Awaitable[Response]:
+def _refuse_undecided(reason: str, exchange: Exchange) -> Response:
     log.error(
         "a request cannot be throttled and is refused", reason=reason, transaction=exchange.transaction_id
     )

@@ -1,13 +1,12 @@
 """`TransactionIdOutboundFilter`: names the transaction to the next program (gateway-config reference 7.4)."""
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Self
 
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Next
-from deputize.http.messages import Response
+from deputize.http.exchange import Head
+from deputize.http.plans import Plan, Prepare
 
 HEADER = "X-ForgeRock-TransactionId"
 
@@ -33,12 +32,16 @@ class TransactionIdOutboundFilter:
         """Build the filter."""
         return cls()
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
-        """Set the header."""
+    def prepare(self, head: Head, next: Prepare) -> Plan:
+        """Set the header, which is another one for each call."""
+        exchange = head.exchange
+        if exchange is None:
+            return Plan.anew(head, lambda at: self.prepare(at, next))
         counted = exchange.find(SubRequests)
         if counted is None:
             counted = SubRequests()
             exchange.put(counted)
-        exchange.request.headers.set(HEADER, f"{exchange.transaction_id}/{counted.sent}")
+        headers = head.headers.copy()
+        headers.set(HEADER, f"{exchange.transaction_id}/{counted.sent}")
         counted.sent += 1
-        return next(exchange)
+        return next(head.with_headers(headers))

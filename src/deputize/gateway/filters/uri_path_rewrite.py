@@ -11,8 +11,9 @@ from deputize.gateway.config.settings import Settings
 from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.exchange.redirects import leads_to, plain_path
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Next
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Response
+from deputize.http.plans import Amend, Plan, Prepare
 from deputize.kernel.uris import Target, UriError, parse_target
 
 _REGEX_CHARACTERS = re.compile(r"[\^$*+?()\[\]{}|\\]")
@@ -54,13 +55,16 @@ class UriPathRewriteFilter:
                 )
         return cls((old.rstrip("/"), new.rstrip("/")) for old, new in config.mappings.items())
 
-    async def filter(self, exchange: Exchange, next: Next) -> Response:
+    def prepare(self, head: Head, next: Prepare) -> Plan:
         """Rewrite the request's path, and in the answer what points back into the rewritten space."""
-        target = exchange.request.target
-        exchange.request.target = Target(
-            _replace_prefix(target.path, self._inward) or target.path, target.query
-        )
-        response = await next(exchange)
+        path = _replace_prefix(head.target.path, self._inward) or head.target.path
+        plan = next(head.with_target(Target(path, head.target.query)))
+        return plan.after(head, amend_for=self._amend_for)
+
+    def _amend_for(self, response: Response) -> Amend | None:
+        return self._map_all_back if any(name in response.headers for name in _MAPPED_BACK) else None
+
+    def _map_all_back(self, exchange: Exchange, response: Response) -> Response:
         for name in _MAPPED_BACK:
             location = response.headers.get(name)
             if location is not None:
@@ -74,7 +78,7 @@ class UriPathRewriteFilter:
         except ValueError:
             return location
         if parts.scheme or parts.netloc:
-            is_ours = leads_to(location, exchange.request.origin)
+            is_ours = leads_to(location, exchange.reached.origin)
         else:
             is_ours = location.startswith("/")
         if not is_ours:

@@ -1,19 +1,19 @@
 """`Chain`: filters in order, then a handler (gateway-config reference 5.1)."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import Self
 
 from deputize.gateway.config.settings import OneOrMore, Reference, Settings
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Filter, Handler, Next
-from deputize.http.messages import Response
+from deputize.http.exchange import Head
+from deputize.http.plans import CallFilter, CallHandler, Filter, Handler, Plan, Prepare, as_filter, as_handler
 from deputize.kernel.errors import Faults
 
 
 class Chain:
     """A handler made of filters, outermost first, and the handler they guard."""
 
-    __slots__ = ("handle",)
+    __slots__ = ("plan",)
 
     class Config(Settings):
         """`filters` run in this order on the way in and in reverse on the way out."""
@@ -23,12 +23,12 @@ class Chain:
         handler: Reference
         """Answers what the last filter passes on."""
 
-    def __init__(self, filters: Iterable[Filter], handler: Handler) -> None:
-        """Link them by closures, so that a request costs one call a filter and no look-up."""
-        link: Next = handler.handle
+    def __init__(self, filters: Iterable[Filter | CallFilter], handler: Handler | CallHandler) -> None:
+        """Link them by closures."""
+        link: Prepare = as_handler(handler).plan
         for each in reversed(list(filters)):
-            link = _link(each.filter, link)
-        self.handle = link
+            link = _link(as_filter(each), link)
+        self.plan = link
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
@@ -44,8 +44,11 @@ class Chain:
         return cls(filter(None, filters), handler)
 
 
-def _link(run: Callable[[Exchange, Next], Awaitable[Response]], following: Next) -> Next:
-    def link(exchange: Exchange) -> Awaitable[Response]:
-        return run(exchange, following)
+def _link(subject: Filter, following: Prepare) -> Prepare:
+    def link(head: Head) -> Plan:
+        try:
+            return subject.prepare(head.for_all(), following)
+        except Exception as error:  # noqa: BLE001 - the steps of the filters before it run all the same
+            return Plan.failing(head, error)
 
     return link

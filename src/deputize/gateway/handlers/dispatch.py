@@ -1,6 +1,6 @@
 """`DispatchHandler`: the first binding whose condition holds answers (gateway-config reference 5.1)."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -9,11 +9,13 @@ from pydantic import Field
 
 from deputize.expressions.gateway import Template
 from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings, TemplateText
+from deputize.gateway.exchange.bindings import depends_on_head_alone
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.refusals import refuse
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Handler
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Response
+from deputize.http.plans import Handler, Plan
 from deputize.kernel.uris import parse_origin
 
 log = structlog.get_logger()
@@ -35,6 +37,13 @@ class _Bound:
     condition: PlacedCondition | None
     handler: Handler
     base_uri: Template | None
+
+    @property
+    def depends_on_head_alone(self) -> bool:
+        """Whether this binding means the same for all calls with one head."""
+        return (self.condition is None or self.condition.depends_on_head_alone) and (
+            self.base_uri is None or depends_on_head_alone(self.base_uri.reads)
+        )
 
 
 class DispatchHandler:
@@ -70,13 +79,18 @@ class DispatchHandler:
         ]
         return cls(bound, context)
 
-    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+    def plan(self, head: Head) -> Plan:
         """Pass on; nobody to pass to is 404. Raises `Undecidable`."""
         for each in self._bindings:
-            if each.condition is None or each.condition.selects(exchange):
+            if head.exchange is None and not each.depends_on_head_alone:
+                return Plan.anew(head, self.plan)
+            if each.condition is None or each.condition.selects(head):
                 if each.base_uri is not None:
-                    exchange.request.origin = parse_origin(self._context.text(each.base_uri, exchange) or "")
-                return each.handler.handle(exchange)
+                    head = head.with_origin(parse_origin(self._context.text(each.base_uri, head) or ""))
+                return each.handler.plan(head)
+        return Plan.answering(head, self._refuse)
+
+    def _refuse(self, exchange: Exchange) -> Response:
         log.info(
             "no binding of the dispatch handler accepts the request",
             handler=self._context.name,

@@ -1,5 +1,6 @@
 """`ReverseProxyHandler`: sends clients' requests on (gateway-config reference 5.2)."""
 
+from functools import partial
 from typing import Self
 
 import structlog
@@ -9,11 +10,14 @@ from deputize.gateway.exchange.recording import commit_decision
 from deputize.gateway.exchange.refusals import failure_response
 from deputize.gateway.handlers.upstream_settings import UpstreamSettings
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange
+from deputize.http.exchange import Exchange, Head
+from deputize.http.heads import RequestHead
 from deputize.http.messages import Response
+from deputize.http.plans import Outcome, Plan, Run
 from deputize.http.upstream import (
     ConnectFailed,
     ConnectTimeout,
+    Outgoing,
     PoolExhausted,
     StreamsExhausted,
     Upstream,
@@ -45,6 +49,7 @@ class ReverseProxyHandler:
     def __init__(self, config: Config, upstream: Upstream, name: str) -> None:
         self._config = config
         self._send = upstream.send
+        self._begin = upstream.begin
         self._name = name
 
     @classmethod
@@ -52,39 +57,81 @@ class ReverseProxyHandler:
         """Make the client."""
         return cls(config, config.upstream(context), context.name or context.pointer)
 
-    async def handle(self, exchange: Exchange) -> Response:
+    def plan(self, head: Head) -> Plan:
         """Answer with what the origin answers, or with 502, 503 or 504."""
+        if head.origin is None:
+            return Plan.answering(head, partial(self._send_and_wait, head))
+        outgoing = Outgoing(head.origin, head.method)
+        written = RequestHead(head.method, head.target, head.headers, head.origin.authority)
+
+        def send(run: Run) -> Outcome:
+            exchange = run.exchange
+            if exchange.find(McpContext) is not None:
+                exchange.comment_seconds = self._config.comment_interval
+            content = exchange.body.buffered
+            if content is not None and not exchange.commits:
+                sending = self._begin(
+                    outgoing,
+                    written.render(len(content), exchange.values),
+                    content,
+                    None,
+                    partial(self._take, run),
+                )
+                if sending is not None:
+                    exchange.went_up = True
+                    run.sending = sending
+                    return None
+            return self._send_and_wait(head, exchange)
+
+        return Plan(send, head)
+
+    def _take(self, run: Run, outcome: Response | Exception) -> None:
+        """Hand over what has come of a call that was sent at once."""
+        if isinstance(outcome, Response):
+            run.answered(self._pass_back(run.exchange, outcome))
+        elif isinstance(outcome, UpstreamError):
+            run.answered(self._fail(run.exchange, outcome))
+        else:
+            run.answered(outcome)
+
+    async def _send_and_wait(self, head: Head, exchange: Exchange) -> Response:
+        """Send a call that has to wait, for its record, a connection, or its own body."""
         unrecorded = await commit_decision(exchange)
         if unrecorded is not None:
             return unrecorded
-        is_mcp = exchange.find(McpContext) is not None
-        if is_mcp:
-            exchange.comment_seconds = self._config.comment_interval
         try:
-            response = await self._send(exchange.request)
+            response = await self._send(head.request(exchange))
         except UpstreamError as error:
-            status, fix, told = self._explain(error)
-            log.warning(
-                "the upstream failed",
-                handler=self._name,
-                origin=str(exchange.request.origin),
-                reason=str(error),
-                fix=fix,
-                transaction=exchange.transaction_id,
-            )
-            return failure_response(exchange, status, told)
+            return self._fail(exchange, error)
+        return self._pass_back(exchange, response)
+
+    def _fail(self, exchange: Exchange, error: UpstreamError) -> Response:
+        status, fix, told = self._explain(error)
+        log.warning(
+            "the upstream failed",
+            handler=self._name,
+            origin=str(exchange.reached.origin),
+            reason=str(error),
+            fix=fix,
+            transaction=exchange.transaction_id,
+        )
+        return failure_response(exchange, status, told)
+
+    def _pass_back(self, exchange: Exchange, response: Response) -> Response:
+        """Return the upstream's answer; for MCP clients some are put otherwise, or explained in the log."""
+        is_mcp = exchange.find(McpContext) is not None
         if is_mcp and response.status >= 502 and response.body.buffered == b"":
             # usually of something in between: say as much in JSON-RPC
             failure = failure_response(exchange, response.status, "the MCP server is not available")
             response.body = failure.body
             response.headers.set("Content-Type", failure.headers.get("content-type") or "")
             return response
-        if is_mcp and response.status == 404 and exchange.request.headers.get("Mcp-Session-Id") is None:
+        if is_mcp and response.status == 404 and exchange.reached.headers.get("Mcp-Session-Id") is None:
             log.warning(
                 "the MCP server knows nothing at this path",
                 handler=self._name,
-                origin=str(exchange.request.origin),
-                path=exchange.request.target.path,
+                origin=str(exchange.reached.origin),
+                path=exchange.reached.target.path,
                 fix="map the route's path to the server's with a UriPathRewriteFilter, such as { '/mcp': "
                 "'/' }",
                 transaction=exchange.transaction_id,

@@ -1,6 +1,5 @@
 """`Router`: sends each exchange to the first route whose condition holds (gateway-config reference 1.5)."""
 
-from collections.abc import Awaitable
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
@@ -13,8 +12,9 @@ from deputize.gateway.exchange.refusals import refuse
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.loading.route_set import RouteSet
 from deputize.gateway.loading.routes import build_route
-from deputize.http.exchange import Exchange, Handler
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Response
+from deputize.http.plans import Handler, Plan
 from deputize.kernel.errors import ConfigurationError, ConfigurationErrors
 
 log = structlog.get_logger()
@@ -92,20 +92,26 @@ class Router:
             context.every(min(SWEEP_SECONDS, config.scan_interval), routes.sweep)
         return router
 
-    def handle(self, exchange: Exchange) -> Awaitable[Response]:
-        """Pass on to the first route that accepts the exchange."""
+    def plan(self, head: Head) -> Plan:
+        """Pass on to the first route that accepts the head."""
+        return self._choose(head).while_(self.routes.lease)
+
+    def _choose(self, head: Head) -> Plan:
         for route in self.routes.routes:
-            if route.accepts(exchange):
-                return route.handle(exchange)
+            if not route.depends_on_head_alone and head.exchange is None:
+                return Plan.anew(head, self._choose)
+            if route.accepts(head):
+                return route.plan(head)
         if self._default is not None:
-            return self._default.handle(exchange)
-        log.info(
-            "no route accepts the request",
-            path=exchange.request.target.path,
-            transaction=exchange.transaction_id,
-        )
-        return refuse(exchange, 404, "not_routed", "no route accepts it")
+            return self._default.plan(head)
+        return Plan.answering(head, _refuse)
 
     async def rescan(self) -> None:
         """Bring the routes in line with their files; an unreadable directory leaves them as they are."""
         await self.routes.scan_in_slices()
+
+
+def _refuse(exchange: Exchange) -> Response:
+    path = exchange.reached.target.path
+    log.info("no route accepts the request", path=path, transaction=exchange.transaction_id)
+    return refuse(exchange, 404, "not_routed", "no route accepts it")

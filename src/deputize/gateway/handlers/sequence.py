@@ -8,8 +8,9 @@ from pydantic import Field
 from deputize.gateway.config.settings import ConditionText, OneOrMore, Reference, Settings
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Handler
+from deputize.http.exchange import Exchange
 from deputize.http.messages import Response
+from deputize.http.plans import Handler, ask
 
 
 class SequenceBinding(Settings):
@@ -54,8 +55,8 @@ class SequenceHandler:
         """Answer with the last response obtained; the ones before it are closed unread."""
         *leading, (last, _) = self._steps
         for handler, postcondition in leading:
-            response = await handler.handle(exchange)
+            response = await ask(handler, exchange)
             if postcondition is not None and not postcondition.permits(exchange, response):
                 return response
             await response.body.aclose()
-        return await last.handle(exchange)
+        return await ask(last, exchange)

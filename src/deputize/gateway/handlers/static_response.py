@@ -7,8 +7,9 @@ from pydantic import Field, field_validator
 from deputize.gateway.config.settings import OneOrMore, Settings, TemplateText
 from deputize.gateway.exchange.refusals import refuse_unsendable
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Body, HeaderError, Headers, Response
+from deputize.http.plans import Plan
 
 
 class StaticResponseHandler:
@@ -44,16 +45,19 @@ class StaticResponseHandler:
         """Build the handler."""
         return cls(config, context)
 
-    async def handle(self, exchange: Exchange) -> Response:
+    def plan(self, head: Head) -> Plan:
         """Answer without asking anybody; 400 for a header whose value no field can carry."""
+        return Plan.answering(head, lambda exchange: self._answer(head.at(exchange), exchange))
+
+    def _answer(self, head: Head, exchange: Exchange) -> Response:
         config = self._config
         headers = Headers()
         try:
             for name, values in config.headers.items():
                 for value in values:
-                    for text in self._context.texts(value, exchange) or [""]:
+                    for text in self._context.texts(value, head) or [""]:
                         headers.add(name, text)
         except HeaderError as error:
             return refuse_unsendable(exchange, error, 400)
-        entity = self._context.text(config.entity, exchange) if config.entity else None
+        entity = self._context.text(config.entity, head) if config.entity else None
         return Response(config.status, headers, Body((entity or "").encode()), config.reason)

@@ -17,8 +17,9 @@ from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.contexts import Shape
 from deputize.gateway.loading.deployment import Closer, Deployment, Job, PublishedEndpoint, PublishedEndpoints
 from deputize.gateway.loading.names import declared_contexts, examine
-from deputize.http.exchange import Exchange, Handler
+from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Response
+from deputize.http.plans import CallHandler, Handler, as_handler
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.pointers import join
 from deputize.kernel.values import JsonValue
@@ -143,12 +144,12 @@ class BuildContext:
         """Return the object at `key` as `refer` does; `None` where the setting is absent."""
         return self.refer(reference, kind, key) if reference else None
 
-    def publish_endpoint(self, path: str, handler: Handler, key: str = "") -> None:
+    def publish_endpoint(self, path: str, handler: Handler | CallHandler, key: str = "") -> None:
         """Serve the exact `path` on the gateway itself while the route is deployed.
 
         The route's condition does not apply to it. Raises `ConfigurationError` when another route serves it.
         """
-        self.deployment.publish(path, PublishedEndpoint(handler, self._at(key)))
+        self.deployment.publish(path, PublishedEndpoint(as_handler(handler), self._at(key)))
 
     def on_close(self, closer: Closer) -> None:
         """Await `closer()` when the object is retired and no exchange uses it any more."""
@@ -158,20 +159,24 @@ class BuildContext:
         """Await `job()` each `interval` seconds while the object is deployed; what it raises is logged."""
         self.deployment.jobs.append((interval, job))
 
-    def bindings(self, exchange: Exchange, response: Response | None = None) -> Mapping[str, object]:
+    def bindings(self, subject: Exchange | Head, response: Response | None = None) -> Mapping[str, object]:
         """What runtime expressions of this object see; parts are computed when first read."""
-        return Bindings(exchange, response, self.registry.instance, self.properties.visible)
+        return Bindings(subject, response, self.registry.instance, self.properties.visible)
 
-    def text(self, template: Template, exchange: Exchange, response: Response | None = None) -> str | None:
+    def text(
+        self, template: Template, subject: Exchange | Head, response: Response | None = None
+    ) -> str | None:
         """The text a runtime expression yields, `None` for null or missing. Raises `ExpressionError`."""
-        return as_text(template.evaluate(self.bindings(exchange, response)))
+        return as_text(template.evaluate(self.bindings(subject, response)))
 
-    def texts(self, template: Template, exchange: Exchange, response: Response | None = None) -> list[str]:
+    def texts(
+        self, template: Template, subject: Exchange | Head, response: Response | None = None
+    ) -> list[str]:
         """The header values a runtime expression yields: one for each element of a list.
 
         Raises `ExpressionError`.
         """
-        return as_texts(template.evaluate(self.bindings(exchange, response)))
+        return as_texts(template.evaluate(self.bindings(subject, response)))
 
     def condition(self, condition: Condition, key: str) -> PlacedCondition:
         """The condition at `key`, ready to decide for exchanges."""

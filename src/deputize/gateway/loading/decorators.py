@@ -1,14 +1,15 @@
 """Decorations: members beside an object's `type` that change what it does without the object knowing."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from deputize.expressions import ExpressionError
 from deputize.expressions.gateway import compile_template
 from deputize.gateway.config.settings import BASE_URI, UNSUPPORTED_DECORATORS, explain
+from deputize.gateway.exchange.bindings import depends_on_head_alone
 from deputize.gateway.loading.context import BuildContext
-from deputize.http.exchange import Exchange, Filter, Handler, Next
-from deputize.http.messages import Response
+from deputize.http.exchange import Head
+from deputize.http.plans import Filter, Handler, Plan, Prepare, as_filter, as_handler
 from deputize.kernel.errors import ConfigurationError, DeputizeError
 from deputize.kernel.uris import Origin, UriError, parse_origin
 from deputize.kernel.values import JsonValue
@@ -33,10 +34,11 @@ def decorate(subject: object, members: Mapping[str, JsonValue], context: BuildCo
     if BASE_URI not in members:
         return subject
     base = _Base(members[BASE_URI], context)
-    if isinstance(subject, Handler):
-        return RebasedHandler(base, subject)
-    if isinstance(subject, Filter):
-        return RebasedFilter(base, subject)
+    handler, filter_ = as_handler(subject), as_filter(subject)
+    if handler is not None:
+        return RebasedHandler(base, handler)
+    if filter_ is not None:
+        return RebasedFilter(base, filter_)
     raise ConfigurationError(
         context.position.below(BASE_URI),
         f"a {type(subject).__name__} has no baseURI",
@@ -76,41 +78,41 @@ class _Base:
                 ConfigurationError(position, unused, "change the path with a UriPathRewriteFilter")
             )
 
-    def find(self, exchange: Exchange) -> Origin:
-        """Return the origin for `exchange`. Raises `NoBaseUri`, `UriError` or `ExpressionError`."""
-        text = self._context.text(self._template, exchange)
+    def set_origin(self, head: Head, following: Prepare) -> Plan:
+        """Go on with the origin set. Raises `NoBaseUri`, `UriError` or `ExpressionError`."""
+        if self.constant is not None:
+            return following(head.with_origin(self.constant))
+        if head.exchange is None and not depends_on_head_alone(self._template.reads):
+            return Plan.anew(head, lambda at: self.set_origin(at, following))
+        text = self._context.text(self._template, head)
         if text is None:
             raise NoBaseUri(f"{self._template.source} yields nothing")
-        return parse_origin(text)
+        return following(head.with_origin(parse_origin(text)))
 
 
 class RebasedHandler:
-    """A handler whose requests go to another origin. Adds no coroutine of its own."""
+    """A handler whose requests go to another origin, path and query untouched."""
 
-    __slots__ = ("_base", "_handle", "_origin")
+    __slots__ = ("_base", "_handler")
 
     def __init__(self, base: _Base, handler: Handler) -> None:
         self._base = base
-        self._origin = base.constant
-        self._handle: Next = handler.handle
+        self._handler = handler
 
-    def handle(self, exchange: Exchange) -> Awaitable[Response]:
-        """Set the request's origin, path and query untouched, and pass on."""
-        exchange.request.origin = self._origin or self._base.find(exchange)
-        return self._handle(exchange)
+    def plan(self, head: Head) -> Plan:
+        """Set the origin, and pass on."""
+        return self._base.set_origin(head, self._handler.plan)
 
 
 class RebasedFilter:
     """A filter that sees, and passes on, requests with another origin."""
 
-    __slots__ = ("_base", "_filter", "_origin")
+    __slots__ = ("_base", "_filter")
 
     def __init__(self, base: _Base, subject: Filter) -> None:
         self._base = base
-        self._origin = base.constant
-        self._filter = subject.filter
+        self._filter = subject
 
-    def filter(self, exchange: Exchange, next: Next) -> Awaitable[Response]:
-        """Set the request's origin and run the filter."""
-        exchange.request.origin = self._origin or self._base.find(exchange)
-        return self._filter(exchange, next)
+    def prepare(self, head: Head, next: Prepare) -> Plan:
+        """Set the origin, and pass on to the filter."""
+        return self._base.set_origin(head, lambda changed: self._filter.prepare(changed, next))

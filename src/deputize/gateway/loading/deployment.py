@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from deputize.http.exchange import Handler
+from deputize.http.plans import Handler, Lease
 from deputize.kernel.errors import ConfigurationError, Position, describe_failure
 
 log = structlog.get_logger()
@@ -84,7 +84,7 @@ class Deployment:
                 return
             try:
                 await job()
-            except Exception as error:  # noqa: BLE001 - it may succeed the next time
+            except Exception as error:  # noqa: BLE001 - the rest is to be closed as well
                 log.error(  # noqa: TRY400 - a traceback only of what is not raised on purpose
                     "a periodic job failed and will run again",
                     interval_seconds=interval,
@@ -101,6 +101,8 @@ class PublishedEndpoints:
     def __init__(self) -> None:
         self._owned: dict[object, Mapping[str, PublishedEndpoint]] = {}
         self._handlers: dict[str, Handler] = {}
+        self.lease = Lease()
+        """Holds while nothing else is published."""
 
     def find(self, path: str) -> Handler | None:
         """The handler of exactly that path."""
@@ -127,6 +129,8 @@ class PublishedEndpoints:
             self._publish()
 
     def _publish(self) -> None:
+        self.lease.end()
+        self.lease = Lease()
         self._handlers = {
             path: endpoint.handler for owned in self._owned.values() for path, endpoint in owned.items()
         }

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from deputize.gateway.config.instance import load_bindings
 from deputize.gateway.config.properties import Properties
@@ -25,7 +25,7 @@ from deputize.gateway.config.settings import (
 from deputize.gateway.loading.context import BuildContext, HeapObjects, HeapType, Registry
 from deputize.gateway.loading.decorators import decorate
 from deputize.gateway.loading.deployment import Deployment
-from deputize.http.exchange import Handler
+from deputize.http.plans import Filter, Handler, as_filter, as_handler
 from deputize.kernel.errors import ConfigurationError, DeputizeError, Faults, Position
 from deputize.kernel.pointers import join
 from deputize.kernel.values import JsonValue
@@ -128,13 +128,16 @@ class Heap:
             _, found = self._prebuilt.pop(id(reference))
         else:
             found = self._build_inline(reference, position)
-        if not isinstance(found, kind):
+        adapted: object = found
+        if kind is Handler or kind is Filter:
+            adapted = as_handler(found) or as_filter(found)
+        if not isinstance(adapted, kind):
             referred = f"{reference!r}" if isinstance(reference, str) else "this object"
             raise ConfigurationError(
                 position,
                 f"{referred} is {_describe(type(found))}, where {_describe(kind, spaced=True)} is needed",
             )
-        return found
+        return cast("Wanted", adapted)
 
     def names(self) -> Sequence[str]:
         """Every name that can be referred to from here."""
@@ -207,7 +210,7 @@ class Heap:
         except DeputizeError as error:
             raise ConfigurationError(declaration.position, f"{written} cannot be built: {error}") from error
         built = decorate(built, declaration.members, context)
-        if isinstance(built, Handler):
+        if as_handler(built) is not None:
             for decorators in self._global_decorators:
                 built = decorate(built, decorators, context)
         return built

@@ -1,6 +1,6 @@
 """Loads a gateway from its instance directory: everything is built, nothing listens."""
 
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,13 +19,13 @@ from deputize.gateway.config.properties import Properties, outermost
 from deputize.gateway.config.settings import SomeSettings
 from deputize.gateway.exchange.buffering import DEFAULT_LIMIT, Buffered
 from deputize.gateway.exchange.forwarding import ClientDescription
-from deputize.gateway.exchange.recording import Observe, access_audit
+from deputize.gateway.exchange.recording import ObserveHead, access_audit
 from deputize.gateway.loading.advice import advice_on_connectors
 from deputize.gateway.loading.context import HeapType, Registry
 from deputize.gateway.loading.deployment import Deployment, PublishedEndpoints, publication_clash
 from deputize.gateway.loading.heap import Declaration, Heap, read_declarations
-from deputize.http.exchange import Exchange, Handler
-from deputize.http.messages import Response
+from deputize.http.exchange import Head
+from deputize.http.plans import Handler, Plan, as_handler
 from deputize.kernel.clock import Clock
 from deputize.kernel.errors import ConfigurationError, Faults, Position
 from deputize.kernel.values import JsonValue
@@ -68,33 +68,36 @@ class LoadedInstance:
 class GatewayHandler:
     """Serves published endpoints itself, and passes everything else to the main handler."""
 
-    __slots__ = ("_describe", "_handle", "_published")
+    __slots__ = ("_client", "_main", "_published")
 
     def __init__(self, published: PublishedEndpoints, main: Handler, client: ClientDescription) -> None:
         self._published = published
-        self._handle = main.handle
-        self._describe = client.describe
+        self._main = main
+        self._client = client
 
-    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+    def plan(self, head: Head) -> Plan:
         """Describe the client as the gateway sees it, then answer or pass on."""
-        self._describe(exchange)
-        own = self._published.find(exchange.request.target.path)
-        return self._handle(exchange) if own is None else own.handle(exchange)
+        described = self._client.describe(head)
+        handler = self._published.find(head.target.path) or self._main
+        return handler.plan(described).while_(self._published.lease)
 
 
 class ObservedHandler:
     """Shows each exchange to the access audit of `config.json` before `handler` gets it."""
 
-    __slots__ = ("_handle", "_observe")
+    __slots__ = ("_handler", "_observe")
 
-    def __init__(self, observe: Observe, handler: Handler) -> None:
+    def __init__(self, observe: ObserveHead, handler: Handler) -> None:
         self._observe = observe
-        self._handle = handler.handle
+        self._handler = handler
 
-    def handle(self, exchange: Exchange) -> Awaitable[Response]:
+    def plan(self, head: Head) -> Plan:
         """Observe, and pass on."""
-        self._observe(exchange)
-        return self._handle(exchange)
+        try:
+            plan = self._handler.plan(head)
+        except Exception as error:  # noqa: BLE001 - what cannot be served is on record as well
+            plan = Plan.failing(head, error)
+        return self._observe(head, plan)
 
 
 async def load(
@@ -155,7 +158,7 @@ def _build(
     )
     if not admin.settings.streaming_enabled:
         limit = admin.settings.max_body_length
-        entry = Buffered(entry, limit if limit > 0 else DEFAULT_LIMIT)
+        entry = as_handler(Buffered(entry, limit if limit > 0 else DEFAULT_LIMIT))
     audit = heap.resolve("AuditService", AuditPublisher, position.below("heap"))
     observe = access_audit(audit, registry.instance.clock, None)
     return admin_heap, entry if observe is None else ObservedHandler(observe, entry)

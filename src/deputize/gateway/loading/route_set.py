@@ -15,6 +15,7 @@ from deputize.gateway.loading.deployment import (
     publication_clash,
 )
 from deputize.gateway.loading.routes import Route
+from deputize.http.plans import Lease
 from deputize.kernel.errors import ConfigurationError, Position
 
 log = structlog.get_logger()
@@ -52,6 +53,8 @@ class RouteSet:
         """`all_or_nothing`: when one file is broken, none of the changes found by that scan is made."""
         self.directory = directory
         self.routes: tuple[Route, ...] = ()
+        self.lease = Lease()
+        """Holds while these routes serve."""
         self._build = build
         self._published = published
         self._all_or_nothing = all_or_nothing
@@ -157,10 +160,15 @@ class RouteSet:
             each.route.deployment.end_jobs()
             self._retired.append((each.route.deployment, each.route))
         self.routes, self._deployed = (), {}
+        self._end_lease()
         self._published.withdraw(self.directory, endpoints)
         retired, self._retired = self._retired, []
         for deployment, _ in retired:
             await deployment.close()
+
+    def _end_lease(self) -> None:
+        self.lease.end()
+        self.lease = Lease()
 
     def _settle(
         self,
@@ -197,6 +205,7 @@ class RouteSet:
         before, self._deployed = self._deployed, after
         ordered = sorted(after.items(), key=lambda item: item[1].route.identity.name)
         self.routes = tuple(each.route for _, each in ordered)
+        self._end_lease()
         self._endpoints = {
             path: endpoint for route in self.routes for path, endpoint in route.deployment.endpoints.items()
         }

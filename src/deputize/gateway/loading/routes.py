@@ -1,6 +1,5 @@
 """A route: one file, decided by its condition, built as a whole or not at all."""
 
-from collections.abc import Awaitable
 from pathlib import Path
 
 from deputize.audit.publisher import AuditPublisher
@@ -10,14 +9,14 @@ from deputize.gateway.config.files import ConfigurationFile, read_file
 from deputize.gateway.config.settings import BASE_URI
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.contexts import RouterContext
-from deputize.gateway.exchange.recording import Observe, access_audit
+from deputize.gateway.exchange.recording import ObserveHead, access_audit
 from deputize.gateway.loading.advice import advice_on_route
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.loading.decorators import decorate
 from deputize.gateway.loading.deployment import Deployment
 from deputize.gateway.loading.heap import Heap, read_declarations
-from deputize.http.exchange import Ending, Exchange, Handler
-from deputize.http.messages import Response
+from deputize.http.exchange import Ending, Exchange, Head
+from deputize.http.plans import Handler, Plan
 from deputize.kernel.errors import ConfigurationError, Faults
 
 RESERVED_NAME = "default"
@@ -32,17 +31,26 @@ class Route:
     Counts the exchanges it is serving, so that it is closed only when the last one has ended.
     """
 
-    __slots__ = ("_by_path", "_condition", "_handle", "_observe", "active", "deployment", "identity")
+    __slots__ = (
+        "_by_path",
+        "_condition",
+        "_handler",
+        "_observe",
+        "active",
+        "depends_on_head_alone",
+        "deployment",
+        "identity",
+    )
 
     def __init__(
         self,
         identity: RouteIdentity,
         condition: PlacedCondition | None,
         handler: Handler,
-        observe: Observe | None,
+        observe: ObserveHead | None,
         deployment: Deployment,
     ) -> None:
-        """`observe` is shown each exchange before the handler is."""
+        """`observe` puts a step of its own before the handler's."""
         self.identity = identity
         self.deployment = deployment
         self.active = 0
@@ -50,7 +58,9 @@ class Route:
         self._by_path: dict[str, bool] | None = (
             {} if condition is not None and condition.reads <= PATH_ONLY else None
         )
-        self._handle = handler.handle
+        self.depends_on_head_alone = condition is None or condition.depends_on_head_alone
+        """Whether `accepts` says the same for all calls with one head."""
+        self._handler = handler
         self._observe = observe
 
     @property
@@ -58,30 +68,37 @@ class Route:
         """Whether it has no condition."""
         return self._condition is None
 
-    def accepts(self, exchange: Exchange) -> bool:
+    def accepts(self, head: Head) -> bool:
         """Whether the condition holds. One that cannot be decided does not, and is reported."""
         if self._condition is None:
             return True
         if self._by_path is None:
-            return self._condition.accepts(exchange)
-        path = exchange.request.target.path
+            return self._condition.accepts(head)
+        path = head.target.path
         held = self._by_path.get(path)
         if held is None:
-            held = self._condition.accepts(exchange)
+            held = self._condition.accepts(head)
             if len(self._by_path) >= REMEMBERED_PATHS:  # paths come from clients
                 self._by_path.clear()
             self._by_path[path] = held
         return held
 
-    def handle(self, exchange: Exchange) -> Awaitable[Response]:
-        """Serve the exchange."""
+    def plan(self, head: Head) -> Plan:
+        """Serve exchanges with this head."""
+        found = head
+        if head.find(RouterContext) is None:
+            head = head.with_context(RouterContext(self.identity, head.origin, head.target))
+        try:
+            plan = self._handler.plan(head)
+        except Exception as error:  # noqa: BLE001 - what a route cannot serve is on record as well
+            plan = Plan.failing(head, error)
+        if self._observe is not None:
+            plan = self._observe(head, plan)
+        return plan.after(found, check=self._begin)
+
+    def _begin(self, exchange: Exchange) -> None:
         self.active += 1
         exchange.endings.append(self._end)
-        if exchange.find(RouterContext) is None:
-            exchange.put(RouterContext(self.identity, exchange.request.origin, exchange.request.target))
-        if self._observe is not None:
-            self._observe(exchange)
-        return self._handle(exchange)
 
     def _end(self, _: Ending) -> None:
         self.active -= 1

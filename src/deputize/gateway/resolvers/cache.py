@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -15,6 +16,7 @@ from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken
 from deputize.http.exchange import Exchange
+from deputize.http.plans import Lease
 from deputize.kernel.clock import Clock
 
 
@@ -64,6 +66,14 @@ class CacheAccessTokenResolver:
         return TokenCache(delegate, limits, context.instance.clock) if config.enabled else delegate
 
 
+class Remembered(NamedTuple):
+    """A token that was found valid."""
+
+    token: OAuth2Context
+    lease: Lease
+    """How long that may be believed."""
+
+
 class TokenCache:
     """Remembers tokens by their SHA-256; never answers from memory at or after a token's expiry.
 
@@ -75,7 +85,7 @@ class TokenCache:
         self._delegate = delegate
         self._limits = limits
         self._clock = clock
-        self._known: OrderedDict[bytes, tuple[float, OAuth2Context]] = OrderedDict()
+        self._known: OrderedDict[bytes, Remembered] = OrderedDict()
         self._asked: dict[bytes, asyncio.Task[OAuth2Context | RejectedToken]] = {}
 
     async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
@@ -85,7 +95,7 @@ class TokenCache:
         """
         known = self.recall(token)
         if known is not None:
-            return known
+            return known.token
         key = _key(token)
 
         async def ask() -> OAuth2Context | RejectedToken:
@@ -106,24 +116,36 @@ class TokenCache:
         """Ask past every memory, and remember the answer instead of the old one. Raises `ResolutionError`."""
         return self._replace(_key(token), await resolve_anew(self._delegate, token, exchange))
 
-    def recall(self, token: str) -> OAuth2Context | None:
+    def recall(self, token: str) -> Remembered | None:
         """The token as remembered, without asking anybody; `None` when it is not, or not any more."""
         key = _key(token)
         known = self._known.get(key)
-        if known is None or known[0] <= self._clock.now():
+        if known is None or known.lease.ends <= self._clock.now():
             return None
         self._known.move_to_end(key)
-        return known[1]
+        return known
 
     def _replace(self, key: bytes, found: OAuth2Context | RejectedToken) -> OAuth2Context | RejectedToken:
-        self._known.pop(key, None)
+        former = self._known.pop(key, None)
+        if former is not None:
+            former.lease.end()
         if isinstance(found, OAuth2Context):
             now = self._clock.now()
             ends = now + self._limits.default_timeout if found.expires_at is None else found.expires_at
-            self._known[key] = (min(ends, now + self._limits.maximum_time), found)
+            self._known[key] = Remembered(found, Lease(min(ends, now + self._limits.maximum_time)))
             while len(self._known) > self._limits.maximum_size:
-                self._known.popitem(last=False)
+                self._forget_one()
         return found
+
+    def _forget_one(self) -> None:
+        """Forget the token unused for longest, also by plans: these say so once they are used."""
+        while True:
+            key, oldest = self._known.popitem(last=False)
+            if not oldest.lease.used:
+                oldest.lease.end()
+                return
+            oldest.lease.used = False
+            self._known[key] = oldest
 
 
 async def resolve_anew(

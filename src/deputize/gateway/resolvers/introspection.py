@@ -10,8 +10,9 @@ from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, read_claims
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.resolvers.resolution import RejectedToken, ResolutionError
-from deputize.http.exchange import Exchange, Handler
+from deputize.http.exchange import Exchange
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Request, Response
+from deputize.http.plans import Handler, ask
 from deputize.http.upstream import UpstreamError
 from deputize.kernel import strict_json
 from deputize.kernel.clock import Clock
@@ -82,7 +83,7 @@ class TokenIntrospectionAccessTokenResolver:
         request = Request("POST", self._target, headers, Body(form), self._origin, repeatable=True)
         inquiry = Exchange(request, exchange.peer, exchange.transaction_id, exchange.started)
         try:
-            response = await self._handler.handle(inquiry)
+            response = await ask(self._handler, inquiry)
             try:
                 info = await self._read_answer(response, inquiry)
             finally:

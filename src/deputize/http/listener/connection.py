@@ -5,53 +5,58 @@ import select
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 import structlog
 
-from deputize.http.connections import LOW_WATER, Silence, WriteFlow, find_address, has_news
-from deputize.http.exchange import Ending, Exchange, Peer
-from deputize.http.heads import CHUNKED, LAST_CHUNK, chunk, has_no_body, response_head
+from deputize.http.connections import LOW_WATER, Silence, find_address, has_news
+from deputize.http.exchange import Ending, Exchange, Head, Peer
+from deputize.http.heads import chunk, response_head
+from deputize.http.listener.answers import AnswerFlow
 from deputize.http.listener.limits import Waiting
 from deputize.http.listener.request_head import ITSELF, Refused
 from deputize.http.listener.request_reader import RequestReader
-from deputize.http.listener.shared import Shared, Unheard
-from deputize.http.messages import BodyBroken, BodyTooLarge, Request, Response
-from deputize.http.sse import Boundary, is_event_stream
-from deputize.kernel.errors import describe_failure
+from deputize.http.listener.shared import Shared, Unheard, ping
+from deputize.http.messages import Body, HeaderError, Response
+from deputize.http.plans.memory import cut
+from deputize.http.plans.plan import Plan
+from deputize.http.plans.run import Abandoned, Run
 
 log = structlog.get_logger()
 _SLICE = 16 * 1024
+_LOOKAHEAD: Final = 64 * 1024
+"""The longest body that is waited for as a whole although nobody has asked for it."""
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _COMMENT = b":\n"
 """A comment of one line only: at an empty line after it, some clients make an event of the id they remember.
 """
 
 
-class Connection(WriteFlow):
-    """Reads requests, has them handled one after the other, each by a task, and writes the answers."""
+class Connection(AnswerFlow):
+    """Reads requests, has them handled one after the other, and writes the answers.
+
+    A request whose head is remembered, and that is complete, goes straight to its plan. Every other one is
+    parsed.
+    """
 
     __slots__ = (
         "_admit",
-        "_answering",
         "_body_silence",
-        "_broken",
-        "_close_after",
         "_closing",
         "_doubted",
-        "_events",
+        "_ends",
         "_exchange",
         "_half_closed",
         "_held",
-        "_lasting",
         "_leave_listener",
-        "_listener",
+        "_partial",
         "_peer",
         "_reader",
         "_reading",
         "_refused",
-        "_sent",
+        "_run",
         "_silence",
-        "_task",
+        "_wanted",
     )
 
     def __init__(
@@ -61,8 +66,7 @@ class Connection(WriteFlow):
         leave: Callable[["Connection"], None],
     ) -> None:
         """Ask `admit` whether there is room when the connection opens; tell `leave` when it is lost."""
-        super().__init__(listener.loop)
-        self._listener = listener
+        super().__init__(listener)
         self._admit = admit
         self._leave_listener = leave
         self._reader = RequestReader(
@@ -73,19 +77,15 @@ class Connection(WriteFlow):
             on_continue=self._ask_for_body,
         )
         self._exchange: Exchange | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._run: Run | None = None
         self._held = b""
+        self._partial = b""
+        self._wanted = 0
         self._reading = True
-        self._answering = False
-        self._sent = 0
-        self._close_after = False
         self._closing = False
         self._half_closed = self._doubted = False
-        self._lasting = False
-        self._events: Boundary | None = None
         self._body_silence = Silence()
         self._refused: Refused | None = None
-        self._broken: Refused | None = None
         self._silence = Silence()
 
     # Called by the event loop.
@@ -95,6 +95,7 @@ class Connection(WriteFlow):
         super().connection_made(transport)
         remote, local = find_address(transport, "peername"), find_address(transport, "sockname")
         self._peer = Peer(*remote, *local, secure=self._listener.secure)
+        self._ends = f"{remote[0]} {local[0]} {local[1]}".encode()
         if not self._admit(self):
             self._closing = True
             self.transport.abort()
@@ -102,12 +103,11 @@ class Connection(WriteFlow):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the cause does not matter
         """Cancel the work for a client that has left."""
         self._closing = True
-        self._held = b""
+        self._held = self._partial = b""
         self._refused = self._broken = None
         self._reader.close()
         self._leave_listener(self)
-        if self._task is not None:
-            self._task.cancel()
+        self._abandon()
 
     def data_received(self, data: bytes) -> None:
         """Parse, and handle the next request unless one is being handled."""
@@ -116,7 +116,13 @@ class Connection(WriteFlow):
         if self._held:
             self._held += data
             return
-        self._feed(data)
+        if self._partial:
+            self._partial += data
+            if len(self._partial) < self._wanted:
+                return
+            data, self._partial = self._partial, b""
+        if self._exchange is not None or not self._reader.is_between or not self._serve_known(data):
+            self._feed(data)
 
     def eof_received(self) -> bool:
         """Note that the client sends no more: it has left, unless it waits for answers (RFC 9112 section
@@ -128,6 +134,7 @@ class Connection(WriteFlow):
         """
         if self._listener.secure:
             return False
+        self._feed_partial()
         if self._closing:
             self._half_closed = True
             return self._refused is not None
@@ -135,7 +142,7 @@ class Connection(WriteFlow):
             return False
         self._half_closed = True
         self._doubted = self._answering
-        if self._exchange is not None and not self._answering and self._exchange.request.version == "1.1":
+        if self._exchange is not None and not self._answering and self._exchange.received.version == "1.1":
             self.transport.write(_CONTINUE)
         return True
 
@@ -155,6 +162,48 @@ class Connection(WriteFlow):
             self._next()
 
     # Reading.
+
+    def _serve_known(self, data: bytes) -> bool:  # noqa: PLR0911 - one line a condition
+        """Serve the request that `data` is if its head is remembered; wait for the rest of its body.
+
+        Otherwise the head is remembered as soon as it has been parsed and planned for.
+        """
+        listener, reader = self._listener, self._reader
+        end = data.find(b"\r\n\r\n") + 4
+        if not 4 <= end <= listener.limits.header_bytes:
+            return False
+        taken = cut(self._ends, data[:end])
+        known = listener.plans.recall(taken.key, listener.clock.now())
+        if known is None:
+            reader.cut = taken
+            return False
+        length = 0
+        if known.length_at is not None:
+            stated = taken.values[known.length_at]
+            if not stated.isdigit() or len(stated) > 9:
+                return False
+            length = int(stated)
+        if listener.limits.body_bytes is not None and length > listener.limits.body_bytes:
+            return False
+        size = len(data)
+        if size != end + length:
+            if size > end + length or length > _LOOKAHEAD:
+                return False
+            self._partial, self._wanted = data, end + length
+            return True
+        reader.messages += 1
+        transaction_id = listener.transaction_ids.new()
+        body = Body(data[end:])
+        self._start(
+            Exchange(known.head, self._peer, transaction_id, time.monotonic(), body, taken.values), known.plan
+        )
+        return True
+
+    def _feed_partial(self) -> None:
+        """Parse what was waited for and has not come: from here on its deadlines are those of any request."""
+        if self._partial:
+            data, self._partial = self._partial, b""
+            self._feed(data)
 
     def _feed(self, data: bytes) -> None:
         reader = self._reader
@@ -223,125 +272,60 @@ class Connection(WriteFlow):
         if self.stalled or self._closing:
             return
         if self._reader.ready:
-            request, transaction_id = self._reader.ready.popleft(), self._listener.transaction_ids.new()
-            exchange = self._exchange = Exchange(request, self._peer, transaction_id, time.monotonic())
-            self._answering = self._doubted = False
-            self._sent = 0
-            self._task = self.loop.create_task(self._answer(exchange))
+            listener = self._listener
+            request, taken = self._reader.ready.popleft(), self._reader.taken.popleft()
+            head = Head.of(request, self._peer, None if taken is None else taken.readings)
+            values = () if taken is None else taken.cut.values
+            transaction_id = listener.transaction_ids.new()
+            exchange = Exchange(head, self._peer, transaction_id, time.monotonic(), request.body, values)
+            try:
+                plan = Plan.answering(head, ping) if head.target is ITSELF else listener.handler.plan(head)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the operator the cause
+                self._start(exchange, Plan.failing(head, error))
+                return
+            if taken is not None and taken.may_be_kept:
+                listener.plans.keep(taken.cut.key, head, plan, taken.cut.names)
+            self._start(exchange, plan)
         elif self._refused is not None:
             self._answer_refused(self._refused)
 
-    async def _answer(self, exchange: Exchange) -> None:
-        listener, request = self._listener, exchange.request
-        # Counted here, for a task that is cancelled before it begins never reaches its end either.
-        has_room = listener.gate.has_room_for_exchange
-        listener.gate.exchanges += 1
-        response: Response | None = None
-        last: bytes | None = None
-        try:
+    def _start(self, exchange: Exchange, plan: Plan) -> None:
+        gate = self._listener.gate
+        self._exchange = exchange
+        self._answering = self._doubted = False
+        self._sent = 0
+        if not gate.has_room_for_exchange:
+            plan = Plan.answering(exchange.received, self._listener.refuse_busy)
+        gate.exchanges += 1
+        run = self._run = Run(exchange, self._take_answer)
+        run.start(plan)
+
+    def _take_answer(self, outcome: Response | Exception) -> None:
+        """Answer with the response, or with what a failure comes to."""
+        exchange = self._exchange
+        self._run = None
+        if exchange is None:  # cannot be
+            return
+        if isinstance(outcome, Response):
             try:
-                if not has_room:
-                    response = await listener.refuse_busy(exchange)
-                elif request.target is ITSELF:
-                    response = await listener.ping(exchange)
-                else:
-                    response = await listener.handler.handle(exchange)
-                head = self._head(exchange.request, response)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the operator the cause
-                response = await self._failure(exchange, response, error)
-                head = self._head(exchange.request, response)
-            self._answering = True
-            content = response.body.buffered
-            if content is None:
-                last = await self._stream(exchange, response, head)
-            elif not content or has_no_body(exchange.request.method, response.status):
-                last = head
-            else:
-                self._sent = len(content)
-                last = head + content
-        except asyncio.CancelledError:
-            # Nobody awaits this task. One that ends as cancelled keeps the frames it was cancelled in, and
-            # these may lead to it.
-            pass
-        finally:
-            self._conclude(exchange, response, last)
+                self._send(exchange, outcome, self._head(exchange, outcome))
+            except HeaderError as error:
+                self._task = self.loop.create_task(self._send_instead(exchange, outcome, error))
+        elif isinstance(outcome, Abandoned):
+            self._conclude(exchange, None, None)
+        else:
+            response = self._explain(exchange, outcome)
+            self._send(exchange, response, self._head(exchange, response))
 
-    async def _failure(self, exchange: Exchange, response: Response | None, error: Exception) -> Response:
-        if response is not None:
-            await response.body.aclose()
-        if isinstance(error, BodyTooLarge):
-            return Response(413)
-        if self._broken is not None and isinstance(error, BodyBroken):
-            return Response(self._broken.status)
-        log.error("the handler failed", transaction=exchange.transaction_id, **describe_failure(error))
-        return Response(500)
-
-    # Writing.
-
-    def _head(self, request: Request, response: Response) -> bytes:
-        reader, listener = self._reader, self._listener
+    def _is_to_close(self) -> bool:
+        reader = self._reader
         unread = (
             reader.last
             or reader.body is not None
             or self._broken is not None
             or (self._half_closed and not self._held)
         )
-        self._close_after = close = listener.closing or (unread and not reader.ready)
-        # Without a framing line the body ends with the connection (RFC 9112 section 6.3).
-        framing = CHUNKED if request.version == "1.1" else None
-        if response.body.length is not None:
-            framing = b"Content-Length: %d" % response.body.length
-        return response_head(request.method, response, listener.date, framing, close=close)
-
-    async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> bytes | None:
-        """Pass chunks on as they come and return the last bytes.
-
-        Returns `None` when the body breaks or is not as long as announced. The piece that completes an
-        announced body is kept until the body has ended and the exchange is recorded.
-        """
-        announced = response.body.length
-        is_current = exchange.request.version == "1.1"
-        chunked = announced is None and is_current
-        last = LAST_CHUNK if chunked else b""
-        try:
-            await self._wait_for_records()
-            self.transport.write(head)
-            if has_no_body(exchange.request.method, response.status):
-                return b""
-            self._lasting = is_event_stream(response.headers)
-            if self._lasting and exchange.comment_seconds is not None and _may_be_commented(response):
-                self._events = Boundary()
-            async for data in response.body:
-                self._sent += len(data)
-                if announced is not None and self._sent > announced:
-                    raise BodyBroken("the body is longer than announced")  # noqa: TRY301 - logged as others are
-                if announced is not None and self._sent == announced and data:
-                    last = data
-                elif data:
-                    self.transport.write(chunk(data) if chunked else data)
-                    if self._events is not None:
-                        self._events.feed(data)
-                if self.stalled:
-                    await self.drain()
-        except Exception as error:  # noqa: BLE001 - the head has left: breaking off is the only way to tell the client
-            log.warning(
-                "a response broke off",
-                transaction=exchange.transaction_id,
-                reason=str(error),
-                cause=type(error).__name__,
-            )
-            return None
-        finally:
-            self._lasting = False
-            self._events = None
-            await response.body.aclose()
-        return last if announced in {None, self._sent} else None
-
-    async def _wait_for_records(self) -> None:
-        """Wait until everything recorded in this turn is written, for a stream the decision."""
-        written: asyncio.Future[None] = self.loop.create_future()
-        if self._listener.records.hold(lambda: None if written.done() else written.set_result(None)):
-            await written
+        return self._listener.closing or (unread and not reader.ready)
 
     def _answer_refused(self, refused: Refused) -> None:
         """Answer without a handler, once that is recorded, and close."""
@@ -414,22 +398,35 @@ class Connection(WriteFlow):
 
     def retire(self) -> None:
         """Close now if idle, else after the answer in progress or to the request about to be read."""
+        self._feed_partial()
         is_idle = self._exchange is None and not (self._reader.ready or self._reader.in_head or self._closing)
         if is_idle and not has_news(self.transport, select.POLLIN):
             self._close()
 
     def abort(self) -> asyncio.Task[None] | None:
         """Close now and return the task that is being cancelled, if there is one."""
-        task = self._task
         self.transport.abort()
+        return self._abandon()
+
+    def _abandon(self) -> asyncio.Task[None] | None:
+        """Give up the exchange in progress, if there is one. Returns the task that is ending."""
+        if self._run is not None:
+            return self._run.cancel()
+        task, unsent, exchange = self._task, self._unsent, self._exchange
         if task is not None:
             task.cancel()
+            if unsent is not None and exchange is not None:
+                # a task that is cancelled before it begins never reaches its end
+                self._unsent = None
+                self._task = self.loop.create_task(unsent.body.aclose())
+                self._conclude(exchange, unsent, None)
         return task
 
     # Deadlines.
 
     def tick(self, now: float) -> None:
         """End what has waited too long for the client."""
+        self._feed_partial()
         waiting, progress = self._waits_for()
         reader, limits, exchange = self._reader, self._listener.limits, self._exchange
         silent = self._silence.lasts((waiting, progress), now)
@@ -458,7 +455,7 @@ class Connection(WriteFlow):
         ):
             # Whoever waits for events sees that the connection lives: a comment between two of them.
             self._sent += len(_COMMENT)
-            self.transport.write(chunk(_COMMENT) if exchange.request.version == "1.1" else _COMMENT)
+            self.transport.write(chunk(_COMMENT) if exchange.received.version == "1.1" else _COMMENT)
 
     def _waits_for(self) -> tuple[Waiting, int]:
         """Return what the connection waits for, and how far it got."""
@@ -491,8 +488,3 @@ class Connection(WriteFlow):
             self._reader.give_up(self._broken)
         else:
             self.transport.abort()
-
-
-def _may_be_commented(response: Response) -> bool:
-    """Whether a comment line changes neither the announced length nor what a decoder reads."""
-    return response.body.length is None and "content-encoding" not in response.headers

@@ -59,6 +59,10 @@ class ListenerLimits:
 
     This is the memory taken by a client that does not read.
     """
+    plans: int = 8192
+    """How many plans are remembered at most; 0 prepares each request anew."""
+    plan_bytes: int = 64 * 1024 * 1024
+    """How much memory they take at most, roughly."""
     tick_seconds: float = 0.5
     """Time between two looks at the deadlines."""
 

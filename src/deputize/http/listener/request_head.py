@@ -41,7 +41,7 @@ class Refused(DeputizeError):
 
 
 @dataclass(slots=True)
-class Head:
+class ParsedHead:
     """A request whose body has yet to come, with what the listener itself needs to know about it."""
 
     request: Request
@@ -64,7 +64,7 @@ def without_twins(raw: list[Field], *, underscores: bool) -> list[Field]:
     return [pair for pair in raw if not is_twin[pair[0]]]
 
 
-def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, secure: bool) -> Head:
+def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, secure: bool) -> ParsedHead:
     """Build the request without its body. Raises `Refused`."""
     if version not in {"1.1", "1.0"}:
         raise Refused(505, f"HTTP version {version}")
@@ -96,7 +96,7 @@ def build_head(method: bytes, target: bytes, version: str, raw: list[Field], *, 
     )
     lengths = noted.get(b"content-length")
     length = None if b"transfer-encoding" in noted else int(lengths[0]) if lengths else 0
-    return Head(request, length, b"expect" in noted, b"upgrade" in noted)
+    return ParsedHead(request, length, b"expect" in noted, b"upgrade" in noted)
 
 
 def sort_out(raw: list[Field]) -> tuple[list[Field], dict[bytes, list[bytes]]]:

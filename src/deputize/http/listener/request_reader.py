@@ -3,17 +3,29 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 import httptools
 
+from deputize.http.exchange import Readings
 from deputize.http.heads import Field
 from deputize.http.listener.limits import ListenerLimits
-from deputize.http.listener.request_head import Head, Refused, build_head, without_twins
+from deputize.http.listener.request_head import ParsedHead, Refused, build_head, without_twins
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Request
+from deputize.http.plans.memory import Cut, mark_varying
 from deputize.http.received_body import ReceivedBody, nothing
 
 _NO_PARSER = httptools.HttpRequestParser(object())
 """Replaces a parser that is no longer needed, because a parser refers to its reader."""
+
+
+class Taken(NamedTuple):
+    """What a head can be remembered by."""
+
+    cut: Cut
+    readings: Readings
+    may_be_kept: bool
+    """Whether it was parsed as one whose framing is all in its bytes, on a connection that goes on."""
 
 
 class RequestReader:
@@ -40,12 +52,15 @@ class RequestReader:
         "_secure",
         "_size",
         "_skipping",
+        "_taken",
         "_trailers_size",
         "_url",
         "body",
+        "cut",
         "last",
         "messages",
         "ready",
+        "taken",
     )
 
     def __init__(
@@ -69,6 +84,10 @@ class RequestReader:
         self._reason: Refused | None = None
         self._skipping = False
         self.ready: deque[Request] = deque()
+        self.taken: deque[Taken | None] = deque()
+        """What the head of each of `ready` can be remembered by; `None`: not at all."""
+        self.cut: Cut | None = None
+        """The head that comes next, taken apart, where all of it is at hand."""
         self.body: ReceivedBody | None = None
         self.last = False
         self.messages = 0
@@ -81,10 +100,16 @@ class RequestReader:
         self._url = b""
         self._headers: list[Field] = []
         self._trailers_size = 0
-        self._head: Head | None = None
+        self._head: ParsedHead | None = None
+        self._taken: Taken | None = None
         self._chunks: list[bytes] = []
         self._size = 0
         self._fed = 0
+
+    @property
+    def is_between(self) -> bool:
+        """Whether the next byte begins a request."""
+        return not (self._begun or self._fed or self.last) and self._head is None and self.body is None
 
     @property
     def in_head(self) -> bool:
@@ -119,7 +144,7 @@ class RequestReader:
                 for chunk in self._chunks:
                     self.body.feed(chunk)
                 head.request.body = Body(None, self.body, head.length, self.body.aclose)
-                self.ready.append(head.request)
+                self._offer(head.request)
         elif self.messages == messages:
             # Bound a head that never ends: the parser keeps an unfinished field to itself.
             self._fed += len(data)
@@ -161,6 +186,7 @@ class RequestReader:
             self.body = None
         self._begin()
         self.ready.clear()
+        self.taken.clear()
         self._reason = None
         self._on_flow = self._continue = nothing
         self._parser = _NO_PARSER
@@ -221,7 +247,10 @@ class RequestReader:
             and sum(len(name) + len(value) + 4 for name, value in headers) > limits.header_bytes
         ):
             raise Refused(431, "too many or too long fields")
-        headers = without_twins(headers, underscores=limits.underscores_in_headers)
+        taken, self.cut = self.cut, None
+        readings = Readings()
+        marked = None if taken is None else mark_varying(headers, taken, readings)
+        headers = without_twins(marked or headers, underscores=limits.underscores_in_headers)
         method, version = parser.get_method(), parser.get_http_version()
         head = build_head(method, self._url, version, headers, secure=self._secure)
         # llhttp tolerates more than one blank, and another protocol's name (RFC 9112 section 3). The line
@@ -240,6 +269,9 @@ class RequestReader:
         if limits.body_bytes is not None and head.length is not None and head.length > limits.body_bytes:
             raise Refused(413, "the announced body is too large")
         self._head = head
+        if taken is not None and marked is not None:
+            is_plain = not (self.last or head.length is None or head.expects_continue or head.wants_upgrade)
+            self._taken = Taken(taken, readings, is_plain)
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""
@@ -262,9 +294,13 @@ class RequestReader:
         else:
             chunks = self._chunks
             head.request.body = Body(chunks[0] if len(chunks) == 1 else b"".join(chunks))
-            self.ready.append(head.request)
+            self._offer(head.request)
         self.messages += 1
         self._begin()
+
+    def _offer(self, request: Request) -> None:
+        self.ready.append(request)
+        self.taken.append(self._taken)
 
     def _refuse(self, status: int, reason: str) -> None:
         self._reason = Refused(status, reason)

@@ -5,10 +5,10 @@ import socket
 import ssl
 
 from deputize.http.connections import Ticker, keep_alive
-from deputize.http.exchange import Handler
 from deputize.http.listener.connection import Connection
 from deputize.http.listener.limits import Gate, ListenerLimits
 from deputize.http.listener.shared import Shared
+from deputize.http.plans import CallHandler, Handler, as_handler
 from deputize.kernel.clock import Clock, SystemClock
 
 _BACKLOG = 1024
@@ -17,7 +17,7 @@ _CANCEL_SECONDS = 5.0
 
 
 async def serve(
-    handler: Handler,
+    handler: Handler | CallHandler,
     *,
     host: str,
     port: int,
@@ -31,7 +31,11 @@ async def serve(
     Raises `OSError`.
     """
     listener = Listener(
-        handler, limits or ListenerLimits(), gate or Gate(), clock or SystemClock(), secure=ssl is not None
+        as_handler(handler),
+        limits or ListenerLimits(),
+        gate or Gate(),
+        clock or SystemClock(),
+        secure=ssl is not None,
     )
     await listener.open(host, port, ssl)
     return listener

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import NamedTuple
 
-from deputize.http.exchange import Exchange, Handler, Peer
+from deputize.http.exchange import Exchange, Peer
+from deputize.http.heads import KnownResponseHeads
 from deputize.http.listener.limits import Gate, ListenerLimits
 from deputize.http.messages import Headers, Request, Response
+from deputize.http.plans import CallHandler, Handler, PlanMemory, as_handler
 from deputize.kernel.clock import Clock
 from deputize.kernel.ids import TransactionIds
 
@@ -48,21 +50,32 @@ class Shared:
     ) -> None:
         """Prepare to serve; needs a running event loop."""
         self.loop = asyncio.get_running_loop()
-        self.handler = handler
         self.limits = limits
+        self.handler = handler
         self.gate = gate
         self.records = Records()
         self.secure = secure
+        self.known_heads = KnownResponseHeads()
         self.closing = False
         self.transaction_ids = TransactionIds()
-        self._clock = clock
+        self.clock = clock
         self.update_date()
+
+    @property
+    def handler(self) -> Handler:
+        """What plans for requests. Replacing it forgets every plan."""
+        return self._handler
+
+    @handler.setter
+    def handler(self, handler: Handler | CallHandler) -> None:
+        self._handler = as_handler(handler)
+        self.plans = PlanMemory(self.limits.plans, self.limits.plan_bytes)
 
     def update_date(self) -> None:
         """Write the Date line that answers carry until the next update."""
-        self.date = b"Date: " + formatdate(self._clock.now(), usegmt=True).encode("ascii")
+        self.date = b"Date: " + formatdate(self.clock.now(), usegmt=True).encode("ascii")
 
-    async def refuse_busy(self, exchange: Exchange) -> Response:
+    def refuse_busy(self, exchange: Exchange) -> Response:
         """Answer 503 for the handler while the gate has no room."""
         self.records.unheard(
             Unheard(
@@ -71,6 +84,7 @@ class Shared:
         )
         return Response(503, Headers([(b"Retry-After", b"1")]))
 
-    async def ping(self, exchange: Exchange) -> Response:  # noqa: ARG002 - it is the same for everybody
-        """Answer OPTIONS * with 200 (RFC 9110 section 9.3.7)."""
-        return Response(200)
+
+def ping(exchange: Exchange) -> Response:  # noqa: ARG001 - it is the same for everybody
+    """Answer OPTIONS * with 200 (RFC 9110 section 9.3.7)."""
+    return Response(200)

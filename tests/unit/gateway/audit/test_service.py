@@ -18,11 +18,20 @@ from deputize.gateway.exchange.recording import access_audit, commit_decision, u
 from deputize.http.exchange import Ending
 from deputize.http.listener import Unheard
 from deputize.http.messages import Response
+from deputize.http.plans import Plan
 from deputize.kernel import families
 from deputize.kernel.errors import ConfigurationError
 from support.audit_events import MCP
 from support.gateway import FixedClock, built, exchange_for, instance_for
 from support.oauth_filters import CLAIMS, oauth_heap
+
+
+def observed(observe, exchange):
+    """Run the step that the access audit puts before a plan."""
+    head = exchange.received
+    (_, check, _), *_ = observe(head, Plan.answering(head, lambda _: Response(200))).checks
+    check(exchange)
+
 
 JSON_HANDLER = "org.forgerock.audit.handlers.json.JsonAuditEventHandler"
 STDOUT_HANDLER = "org.forgerock.audit.handlers.json.stdout.JsonStdoutAuditEventHandler"
@@ -129,7 +138,7 @@ async def test_every_exchange_of_a_route_leaves_an_access_record(tmp_path):
             "POST",
             headers=[("Host", "client.example"), ("Authorization", "Bearer s3cret")],
         )
-        observe(exchange)
+        observed(observe, exchange)
         exchange.request.headers.set("Host", "upstream.example")
         exchange.put(read_claims("s3cret", CLAIMS, None))
         for ending in exchange.endings:
@@ -170,7 +179,7 @@ async def test_what_waits_to_be_written_holds_no_credentials():
             ("X-Key", "s3cret"),
         ],
     )
-    observe(exchange)
+    observed(observe, exchange)
     exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
     del exchange
     held, found = [kept[0]], []
@@ -190,7 +199,7 @@ async def test_a_strict_access_decision_is_on_the_disk_before_the_call_goes_up(t
     for route, routed in ((RouteIdentity("r1", "weather"), True), (None, False), (None, True)):
         observe = access_audit(service, FixedClock(), route)
         exchange = exchange_for("/x")
-        observe(exchange)
+        observed(observe, exchange)
         if routed:
             exchange.put(RouterContext(RouteIdentity("r1", "weather"), None, exchange.request.target))
         before = (tmp_path / "audit/access.audit.json").read_bytes().count(b"\n")

@@ -74,9 +74,9 @@ VIA = ("Via", "1.1 deputize")
 
 
 def described(headers, *trusted, **exchange):
-    each = exchange_for(headers=headers, **exchange)
-    ClientDescription([ipaddress.ip_network(network) for network in trusted]).describe(each)
-    return list(each.request.headers)
+    head = exchange_for(headers=headers, **exchange).received
+    description = ClientDescription([ipaddress.ip_network(network) for network in trusted])
+    return list(description.describe(head).headers)
 
 
 @pytest.mark.parametrize("trusted", [(), ("198.51.100.0/24",), ("2001:db8::/32",)])
@@ -110,10 +110,10 @@ def test_several_chains_become_one():
 
 
 def test_addresses_mapped_into_ipv6_are_those_of_ipv4():
-    each = exchange_for(headers=[("X-Real-IP", "203.0.113.9")])
-    each.peer = each.peer._replace(remote_address="::ffff:192.0.2.7")
-    ClientDescription([ipaddress.ip_network("192.0.2.0/24")]).describe(each)
-    assert each.request.headers.get("x-real-ip") == "203.0.113.9"
+    head = exchange_for(headers=[("X-Real-IP", "203.0.113.9")]).received
+    head.peer = head.peer._replace(remote_address="::ffff:192.0.2.7")
+    described = ClientDescription([ipaddress.ip_network("192.0.2.0/24")]).describe(head)
+    assert described.headers.get("x-real-ip") == "203.0.113.9"
 
 
 def test_https_and_ports_are_told():
@@ -127,7 +127,5 @@ def test_https_and_ports_are_told():
 
 
 def test_an_mcp_server_gets_no_cookies_and_no_history():
-    each = exchange_for(headers=[*COMMON, ("cookie", "b=2")])
-    ClientDescription().describe(each)
-    keep_for_mcp(each.request)
-    assert list(each.request.headers) == [COMMON[0], *OWN, VIA]
+    head = exchange_for(headers=[*COMMON, ("cookie", "b=2")]).received
+    assert list(keep_for_mcp(ClientDescription().describe(head)).headers) == [COMMON[0], *OWN, VIA]

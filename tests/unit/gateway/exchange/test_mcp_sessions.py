@@ -11,7 +11,7 @@ from deputize.gateway.handlers.chain import Chain
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
 from deputize.secrets.sealing import TextSeal
-from support.gateway import built, exchange_for
+from support.gateway import ask, built, exchange_for
 from support.mcp_messages import LEGACY_VERSION, MODERN_META, MODERN_VERSION, legacy_call, modern_call
 from support.oauth_filters import CLAIMS, RESOURCE, oauth_heap, posting, protection, resource_server
 
@@ -79,7 +79,7 @@ def request(token, *headers, verb="POST", document=None):
 
 async def opened(chain, token="good"):
     """The id that a client of `token` gets for a new session."""
-    response = await chain.handle(request(token, document=INITIALIZE))
+    response = await ask(chain, request(token, document=INITIALIZE))
     (session,) = response.headers.get_all("mcp-session-id")
     return session
 
@@ -94,7 +94,7 @@ async def test_the_server_hears_its_own_id_and_the_client_never_does():
     session = await opened(chain)
     assert server.session not in session
     for token in ("good", "renewed"):
-        response = await chain.handle(request(token, ("Mcp-Session-Id", session)))
+        response = await ask(chain, request(token, ("Mcp-Session-Id", session)))
         assert (response.status, response.headers.get_all("mcp-session-id")) == (200, [session])
     assert server.asked == [[], [server.session], [server.session]]
 
@@ -105,9 +105,9 @@ async def test_anothers_session_is_an_unknown_one(token, verb):
     server = McpServer()
     chain = route(server)
     session = await opened(chain)
-    refused = await chain.handle(exchange := request(token, ("Mcp-Session-Id", session), verb=verb))
-    unknown = await chain.handle(request(token, ("Mcp-Session-Id", "0" * len(session)), verb=verb))
-    raw = await chain.handle(request(token, ("Mcp-Session-Id", server.session), verb=verb))
+    refused = await ask(chain, exchange := request(token, ("Mcp-Session-Id", session), verb=verb))
+    unknown = await ask(chain, request(token, ("Mcp-Session-Id", "0" * len(session)), verb=verb))
+    raw = await ask(chain, request(token, ("Mcp-Session-Id", server.session), verb=verb))
     assert error_of(refused) == error_of(unknown) == error_of(raw)
     expected = (
         b'{"jsonrpc":"2.0","id":%b,"error":{"code":-32600,"message":"Invalid request: session not found"}}'
@@ -122,9 +122,9 @@ async def test_a_new_id_of_the_server_is_sealed_anew():
     chain = route(server)
     session = await opened(chain)
     server.session = "another"
-    response = await chain.handle(request("good", ("Mcp-Session-Id", session)))
+    response = await ask(chain, request("good", ("Mcp-Session-Id", session)))
     assert response.headers.get("mcp-session-id") != session
-    await chain.handle(request("good", ("Mcp-Session-Id", response.headers.get("mcp-session-id"))))
+    await ask(chain, request("good", ("Mcp-Session-Id", response.headers.get("mcp-session-id"))))
     assert server.asked[-1] == ["another"]
 
 
@@ -140,7 +140,7 @@ async def test_a_session_of_one_resource_is_unknown_at_another():
         for resource in (RESOURCE, other)
     ]
     session = await opened(chains[0])
-    assert (await chains[1].handle(request("good", ("Mcp-Session-Id", session)))).status == 404
+    assert (await ask(chains[1], request("good", ("Mcp-Session-Id", session)))).status == 404
 
 
 @pytest.mark.parametrize("validated", [True, False])
@@ -149,14 +149,14 @@ async def test_modern_requests_have_no_session_to_bind(validated):
     chain = route(server, validated=validated)
     bearer = ("Authorization", "Bearer good")
     modern = [bearer, MODERN_VERSION, ("Mcp-Method", "tools/call"), ("Mcp-Name", "forecast_daily")]
-    response = await chain.handle(posting(modern_call(meta=MODERN_META), *modern))
+    response = await ask(chain, posting(modern_call(meta=MODERN_META), *modern))
     assert (response.status, response.headers.get("mcp-session-id"), server.asked) == (
         200,
         server.session,
         [[]],
     )
-    response = await chain.handle(
-        posting(modern_call(meta=MODERN_META), *modern, ("Mcp-Session-Id", server.session))
+    response = await ask(
+        chain, posting(modern_call(meta=MODERN_META), *modern, ("Mcp-Session-Id", server.session))
     )
     assert (response.status, b"-32020" in response.body.buffered, len(server.asked)) == (400, True, 1)
 
@@ -166,7 +166,7 @@ async def test_a_session_is_bound_whatever_version_is_stated_or_not(versions):
     server = McpServer()
     chain = route(server, validated=False)
     headers = [("Authorization", "Bearer user"), *(("MCP-Protocol-Version", version) for version in versions)]
-    response = await chain.handle(posting(legacy_call(), *headers, ("Mcp-Session-Id", server.session)))
+    response = await ask(chain, posting(legacy_call(), *headers, ("Mcp-Session-Id", server.session)))
     assert (response.status, server.asked) == (404, [])
 
 
@@ -174,13 +174,13 @@ async def test_two_session_headers_are_refused():
     server = McpServer()
     chain = route(server)
     session = await opened(chain)
-    response = await chain.handle(request("good", ("Mcp-Session-Id", session), ("mcp-session-id", session)))
+    response = await ask(chain, request("good", ("Mcp-Session-Id", session), ("mcp-session-id", session)))
     assert (response.status, len(server.asked)) == (400, 1)
 
 
 @pytest.mark.parametrize("session", ["", "a b", "a\tb", "caf\xe9", "x" * 513])
 async def test_a_servers_id_that_cannot_be_sealed_is_dropped(session):
-    response = await route(McpServer(session)).handle(request("good", document=INITIALIZE))
+    response = await ask(route(McpServer(session)), request("good", document=INITIALIZE))
     assert (response.status, "mcp-session-id" in response.headers) == (200, False)
 
 
@@ -192,7 +192,7 @@ async def test_the_longest_id_fits_and_passes_the_validation_in_front():
     )
     chain = Chain([validation, built(McpProtectionFilter, protection(), heap)], server)
     session = await opened(chain)
-    assert (await chain.handle(request("good", ("Mcp-Session-Id", session)))).status == 200
+    assert (await ask(chain, request("good", ("Mcp-Session-Id", session)))).status == 200
     assert server.asked[-1] == [server.session]
 
 
@@ -200,8 +200,8 @@ async def test_a_resource_server_alone_binds_too():
     server = McpServer()
     chain = Chain([built(OAuth2ResourceServerFilter, resource_server(), oauth_heap(tokens=TOKENS))], server)
     session = await opened(chain)
-    assert (await chain.handle(request("good", ("Mcp-Session-Id", session)))).status == 200
-    assert (await chain.handle(request("user", ("Mcp-Session-Id", session)))).status == 404
+    assert (await ask(chain, request("good", ("Mcp-Session-Id", session)))).status == 200
+    assert (await ask(chain, request("user", ("Mcp-Session-Id", session)))).status == 404
 
 
 async def test_routes_without_a_token_are_left_alone():
@@ -217,7 +217,7 @@ async def test_routes_without_a_token_are_left_alone():
         ],
         server,
     )
-    response = await chain.handle(posting(legacy_call(), LEGACY_VERSION, ("Mcp-Session-Id", "x")))
+    response = await ask(chain, posting(legacy_call(), LEGACY_VERSION, ("Mcp-Session-Id", "x")))
     assert (response.headers.get("mcp-session-id"), server.asked) == (server.session, [["x"]])
 
 
@@ -230,20 +230,18 @@ async def test_processes_share_sessions_and_a_rotation_overlaps():
     session = await opened(route(server, **keys("old")))
     with_session = [("Mcp-Session-Id", session)]
     statuses = [
-        (await route(server, **keys(*names)).handle(request("good", *with_session))).status
+        (await ask(route(server, **keys(*names)), request("good", *with_session))).status
         for names in (["old"], ["old", "new"], ["new", "old"], ["new"], ["new", "third"])
     ]
     assert statuses == [200, 200, 200, 404, 404]
     anew = await opened(route(server, **keys("new", "old")))
-    assert (
-        await route(server, **keys("new")).handle(request("good", ("Mcp-Session-Id", anew)))
-    ).status == 200
+    assert (await ask(route(server, **keys("new")), request("good", ("Mcp-Session-Id", anew)))).status == 200
 
 
 async def test_without_a_secret_a_reloaded_route_still_knows_its_sessions():
     server = McpServer()
     session = await opened(route(server))
-    assert (await route(server).handle(request("good", ("Mcp-Session-Id", session)))).status == 200
+    assert (await ask(route(server), request("good", ("Mcp-Session-Id", session)))).status == 200
     assert TextSeal(lambda: [bytes(32)]).open(session, b"") is None
     assert len(PROCESS_SECRET) == 32
 
@@ -279,6 +277,6 @@ async def test_a_secret_that_disappears_does_not_end_sessions(tmp_path):
     chain = route(server, sessionSecretId="seal", secretsProvider=store)
     session = await opened(chain)
     (tmp_path / "seal").unlink()
-    assert (await chain.handle(request("good", ("Mcp-Session-Id", session)))).status == 200
+    assert (await ask(chain, request("good", ("Mcp-Session-Id", session)))).status == 200
     (tmp_path / "seal").write_bytes(base64.b64encode(b"b" * 32))
-    assert (await chain.handle(request("good", ("Mcp-Session-Id", session)))).status == 404
+    assert (await ask(chain, request("good", ("Mcp-Session-Id", session)))).status == 404

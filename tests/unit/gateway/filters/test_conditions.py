@@ -6,9 +6,9 @@ from structlog.testing import capture_logs
 from deputize.audit.records import RouteIdentity
 from deputize.gateway.exchange.conditions import Undecidable
 from deputize.gateway.exchange.contexts import RouterContext, read_claims
-from deputize.http.exchange import Filter
+from deputize.http.plans import Filter
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import TYPES, Answering, built, exchange_for, heap_of, registry_for
+from support.gateway import TYPES, Answering, built, exchange_for, heap_of, registry_for, through
 
 POSTED = "${request.method == 'POST'}"
 UNKNOWABLE = "${request.method < 5}"
@@ -16,7 +16,7 @@ REFUSING = {"type": "StaticResponseHandler", "config": {"status": 418}}
 
 
 async def status(members, backend=None, **exchange):
-    response = await built(Filter, members).filter(exchange_for(**exchange), (backend or Answering()).handle)
+    response = await through(built(Filter, members), exchange_for(**exchange), (backend or Answering()))
     return response.status
 
 
@@ -96,7 +96,7 @@ def enforcing(condition):
 async def test_enforcement_permits_nothing_by_comparing_what_is_missing(condition):
     enforcement = enforcing(condition)
     with capture_logs() as logs:
-        statuses = [(await enforcement.filter(signed_on(), Answering().handle)).status for _ in range(3)]
+        statuses = [(await through(enforcement, signed_on(), Answering())).status for _ in range(3)]
     assert statuses == [403, 403, 403]
     assert len(logs) == 1
     assert "compares what is missing" in logs[0]["reason"]
@@ -118,7 +118,7 @@ async def test_enforcement_permits_nothing_by_comparing_what_is_missing(conditio
     ],
 )
 async def test_asking_for_what_is_missing_is_exact(condition, expected):
-    assert (await enforcing(condition).filter(signed_on(), Answering().handle)).status == expected
+    assert (await through(enforcing(condition), signed_on(), Answering())).status == expected
 
 
 @pytest.mark.parametrize(("condition", "expected"), [("== 'x'", 200), ("!= 'x'", 403)])
@@ -132,7 +132,7 @@ async def test_selecting_takes_an_absent_claim_for_different(condition, expected
         },
     )
     with capture_logs() as logs:
-        statuses = [(await conditional.filter(signed_on(), Answering().handle)).status for _ in range(3)]
+        statuses = [(await through(conditional, signed_on(), Answering())).status for _ in range(3)]
     assert statuses == [expected] * 3
     assert [each["missing"] for each in logs if "missing" in each] == [ABSENT_CLAIM]
 
@@ -165,8 +165,8 @@ async def test_selecting_by_a_context_that_nothing_left_stops_the_exchange(filte
     """The delegate may be a check that is skipped, or give rights: neither is safe."""
     backend = Answering()
     with pytest.raises(Undecidable):
-        await built(Filter, SELECTING[filter_kind](f"${{{context} {comparison}}}")).filter(
-            exchange_for(), backend.handle
+        await through(
+            built(Filter, SELECTING[filter_kind](f"${{{context} {comparison}}}")), exchange_for(), backend
         )
     assert not backend.asked or filter_kind == "on response"
 
@@ -174,7 +174,7 @@ async def test_selecting_by_a_context_that_nothing_left_stops_the_exchange(filte
 @pytest.mark.parametrize("filter_kind", SELECTING)
 async def test_selecting_by_what_cannot_be_evaluated_stops_the_exchange(filter_kind):
     with pytest.raises(Undecidable):
-        await built(Filter, SELECTING[filter_kind](UNKNOWABLE)).filter(exchange_for(), Answering().handle)
+        await through(built(Filter, SELECTING[filter_kind](UNKNOWABLE)), exchange_for(), Answering())
 
 
 async def test_a_failure_that_did_not_happen_is_nothing_to_stop_for():

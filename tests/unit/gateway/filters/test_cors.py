@@ -1,8 +1,8 @@
 import pytest
 
-from deputize.http.exchange import Filter
+from deputize.http.plans import Filter
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import Answering, built, exchange_for, heap_of
+from support.gateway import Answering, built, exchange_for, heap_of, through
 
 STRICT = {
     "acceptedOrigins": ["https://App.example"],
@@ -18,8 +18,10 @@ OPEN = {"acceptedOrigins": "*", "acceptedMethods": "*", "acceptedHeaders": "*"}
 async def answered(policies, method="POST", backend_headers=(), **headers):
     backend = Answering(headers=backend_headers)
     pairs = [(name.replace("_", "-"), value) for name, value in headers.items()]
-    response = await built(Filter, {"type": "CorsFilter", "config": {"policies": policies}}).filter(
-        exchange_for("/", method, pairs), backend.handle
+    response = await through(
+        built(Filter, {"type": "CorsFilter", "config": {"policies": policies}}),
+        exchange_for("/", method, pairs),
+        backend,
     )
     return response.status, {name.lower(): value for name, value in response.headers}, len(backend.asked)
 
@@ -98,8 +100,10 @@ async def test_other_spellings_are_other_origins(origin):
 async def test_a_request_of_two_origins_is_refused(policies, method):
     pairs = [("Origin", "https://app.example")] * 2 + [("Access-Control-Request-Method", "POST")]
     backend = Answering()
-    response = await built(Filter, {"type": "CorsFilter", "config": {"policies": policies}}).filter(
-        exchange_for("/", method, pairs), backend.handle
+    response = await through(
+        built(Filter, {"type": "CorsFilter", "config": {"policies": policies}}),
+        exchange_for("/", method, pairs),
+        backend,
     )
     assert (response.status, backend.asked) == (403, [])
 

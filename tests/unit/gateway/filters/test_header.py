@@ -1,9 +1,9 @@
 import pytest
 
 from deputize.gateway.exchange.contexts import RefusalContext, read_claims
-from deputize.http.exchange import Filter
+from deputize.http.plans import Filter
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import Answering, built, exchange_for
+from support.gateway import Answering, built, exchange_for, through
 
 
 def changing(**config):
@@ -18,7 +18,7 @@ async def test_request_headers_are_removed_replaced_and_added():
         add={"X-New": ["one", "${request.method}"], "X-Absent": "${request.headers['nobody'][0]}"},
     )
     exchange = exchange_for("/", headers=[("Host", "a"), ("host", "b"), ("x-gone", "1"), ("X-New", "zero")])
-    await each.filter(exchange, Answering().handle)
+    await through(each, exchange, Answering())
     assert list(exchange.request.headers) == [
         ("X-New", "zero"),
         ("Host", "client.example.internal"),
@@ -29,14 +29,14 @@ async def test_request_headers_are_removed_replaced_and_added():
 
 async def test_response_headers():
     each = changing(messageType="RESPONSE", remove="Server", add={"X-Status": "${response.status.code}"})
-    response = await each.filter(exchange_for(), Answering(201, [("Server", "secret")]).handle)
+    response = await through(each, exchange_for(), Answering(201, [("Server", "secret")]))
     assert list(response.headers) == [("X-Status", "201")]
 
 
 async def test_an_expression_cannot_break_out_of_its_field():
     each = changing(messageType="REQUEST", add={"X-Query": "${request.uri.query}"})
     backend = Answering()
-    assert (await each.filter(exchange_for("/a?b%0d%0aX-Evil:1"), backend.handle)).status == 400
+    assert (await through(each, exchange_for("/a?b%0d%0aX-Evil:1"), backend)).status == 400
     assert backend.asked == []
 
 
@@ -69,8 +69,10 @@ async def test_lists_and_maps_are_never_silently_nothing():
         },
     }
     backend = Answering()
-    await built(Filter, {"type": "HeaderFilter", "config": config}).filter(
-        with_claims(roles=["a", "b"], act={"sub": "Zoë"}), backend.handle
+    await through(
+        built(Filter, {"type": "HeaderFilter", "config": config}),
+        with_claims(roles=["a", "b"], act={"sub": "Zoë"}),
+        backend,
     )
     headers = backend.asked[0].request.headers
     assert headers.get_all("x-roles") == ["a", "b"]
@@ -82,8 +84,6 @@ async def test_lists_and_maps_are_never_silently_nothing():
 async def test_a_claim_that_no_header_can_carry_is_refused_with_a_reason(value, message_type, status):
     config = {"messageType": message_type, "add": {"X-Name": "${contexts.oauth2.accessToken.info.name}"}}
     exchange = with_claims(name=value)
-    response = await built(Filter, {"type": "HeaderFilter", "config": config}).filter(
-        exchange, Answering().handle
-    )
+    response = await through(built(Filter, {"type": "HeaderFilter", "config": config}), exchange, Answering())
     assert response.status == status
     assert "X-Name" in exchange.find(RefusalContext).reason

@@ -15,10 +15,20 @@ from deputize.gateway.filters.mcp_audit import McpAuditFilter
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.handlers.chain import Chain
-from deputize.http.exchange import Ending, Filter, Handler
+from deputize.http.exchange import Ending
 from deputize.http.messages import Body, Headers, Response
+from deputize.http.plans import Filter, Handler
 from support.examples import examples
-from support.gateway import Answering, FixedClock, built, exchange_for, heap_of, instance_for, registry_for
+from support.gateway import (
+    Answering,
+    FixedClock,
+    ask,
+    built,
+    exchange_for,
+    heap_of,
+    instance_for,
+    registry_for,
+)
 from support.mcp_messages import LEGACY_VERSION, MODERN_META, MODERN_VERSION, legacy_call, modern_call
 from support.oauth_filters import CLAIMS, oauth_heap, posting, protection, resource_server
 
@@ -50,7 +60,7 @@ async def all_recorded(exchange, upstream=None, tokens=None):
     exchange.put(
         RouterContext(RouteIdentity("r1", "weather"), exchange.request.origin, exchange.request.target)
     )
-    response = await chain.handle(exchange)
+    response = await ask(chain, exchange)
     async for _ in response.body:
         pass
     for ending in exchange.endings:
@@ -74,7 +84,7 @@ def streamed(*chunks, content_type=b"application/json"):
 
 async def test_a_call_is_recorded_with_who_what_and_how():
     opened, _ = guarded(Answering(200, [("Mcp-Session-Id", "s1")]))
-    session = (await opened.handle(posting(legacy_call(), BEARER, LEGACY_VERSION))).headers.get(
+    session = (await ask(opened, posting(legacy_call(), BEARER, LEGACY_VERSION))).headers.get(
         "mcp-session-id"
     )
     record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION, ("Mcp-Session-Id", session)))
@@ -201,7 +211,7 @@ async def test_initialize_says_who_both_sides_are():
 async def test_a_stream_opening_is_recorded_when_it_begins():
     exchange = exchange_for("/mcp", headers=[BEARER, ("Accept", "text/event-stream"), LEGACY_VERSION])
     chain, kept = guarded(streamed(b": ping\n\n", content_type=b"text/event-stream"))
-    response = await chain.handle(exchange)
+    response = await ask(chain, exchange)
     assert [(event.message_type, event.status) for event in kept] == [("MCP_SSE_OPENING_REQUEST", 200)]
     for ending in exchange.endings:
         ending(Ending(response, 0, complete=True, finished=1.0))
@@ -218,7 +228,7 @@ EVENTS = b"text/event-stream"
 async def test_the_decision_on_a_streamed_answer_is_recorded_when_it_begins(message, news):
     exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
     chain, kept = guarded(streamed(b"data: " + message + b"\n\n", content_type=EVENTS))
-    response = await chain.handle(exchange)
+    response = await ask(chain, exchange)
     assert [(event.permitted, event.status, event.param, event.part) for event in kept] == [
         (True, 200, "forecast_daily", EventPart.WHOLE)
     ]
@@ -233,7 +243,7 @@ async def test_the_decision_on_a_streamed_answer_is_recorded_when_it_begins(mess
 async def test_a_stream_that_breaks_off_says_so_at_its_end():
     exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
     chain, kept = guarded(streamed(b"data: 1\n\n", content_type=EVENTS))
-    response = await chain.handle(exchange)
+    response = await ask(chain, exchange)
     exchange.endings[0](Ending(response, 0, complete=False, finished=1.0))
     assert [event.part for event in kept] == [EventPart.WHOLE, EventPart.OUTCOME]
 
@@ -256,7 +266,7 @@ async def test_a_client_that_leaves_early_is_not_denied(reached, decision):
 
     chain, kept = guarded(Silent() if reached == "upstream" else Chain([Undecided()], Answering()))
     exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
-    answering = asyncio.create_task(chain.handle(exchange))
+    answering = asyncio.create_task(ask(chain, exchange))
     await waiting.wait()
     answering.cancel()
     await asyncio.gather(answering, return_exceptions=True)
@@ -328,7 +338,7 @@ def strictly_guarded(upstream):
 
 
 async def answered(chain, exchange):
-    response = await chain.handle(exchange)
+    response = await ask(chain, exchange)
     exchange.endings[0](Ending(response, 0, complete=True, finished=1.0))
     return response
 
@@ -402,7 +412,7 @@ def test_without_a_service_nothing_stands_in_the_way():
     for config in ({}, {"auditService": "AuditService"}):
         some_filter = built(Filter, {"type": "McpAuditFilter", "config": config}, heap)
         assert not isinstance(some_filter, McpAuditFilter)
-        assert some_filter.filter(7, lambda exchange: exchange) == 7
+        assert some_filter.prepare(7, lambda head: head) == 7
     assert "nothing is recorded" in str(heap.deployment.warnings[-1])
 
 

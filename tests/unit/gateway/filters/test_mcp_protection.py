@@ -15,7 +15,7 @@ from deputize.gateway.resolvers.resolution import ResolutionError
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
 from deputize.kernel.uris import parse_origin
-from support.gateway import Answering, FixedClock, built, exchange_for, instance_for
+from support.gateway import Answering, FixedClock, ask, built, exchange_for, instance_for
 from support.mcp_messages import LEGACY_VERSION, MODERN_META
 from support.oauth_filters import (
     CLAIMS,
@@ -26,7 +26,7 @@ from support.oauth_filters import (
     posting,
     protection,
     resource_server,
-    through,
+    through_to,
 )
 from support.patience import PATIENCE
 
@@ -53,19 +53,19 @@ def challenge(response):
 
 
 async def test_a_good_token_passes_and_stays_here():
-    response, seen = await through(filter_of(), bearing("good"))
+    response, seen = await through_to(filter_of(), bearing("good"))
     assert response.status == 200
     assert seen.request.headers.get("authorization") is None
     assert seen.find(OAuth2Context).token == "good"
 
 
 async def test_the_token_is_forwarded_only_on_demand():
-    _, seen = await through(filter_of(forwardToken=True), bearing("good"))
+    _, seen = await through_to(filter_of(forwardToken=True), bearing("good"))
     assert seen.request.headers.get("authorization") == "Bearer good"
 
 
 async def test_without_a_token_the_client_is_led_to_the_metadata():
-    response, _ = await through(filter_of(realm="weather"), exchange_for("/mcp"))
+    response, _ = await through_to(filter_of(realm="weather"), exchange_for("/mcp"))
     assert (response.status, challenge(response)) == (
         401,
         f'Bearer realm="weather", scope="test", resource_metadata="{METADATA}"',
@@ -90,7 +90,7 @@ async def test_without_a_token_the_client_is_led_to_the_metadata():
     ],
 )
 async def test_a_token_for_another_resource_is_invalid_here(aud):
-    response, seen = await through(filter_of({"good": {**CLAIMS, "aud": aud}}), bearing("good"))
+    response, seen = await through_to(filter_of({"good": {**CLAIMS, "aud": aud}}), bearing("good"))
     assert (response.status, seen) == (401, None)
     assert 'error="invalid_token"' in challenge(response)
     assert f'resource_metadata="{METADATA}"' in challenge(response)
@@ -111,7 +111,7 @@ async def test_a_token_for_another_resource_is_invalid_here(aud):
 )
 async def test_the_default_pointer_takes_a_text_or_a_list_that_contains_it(aud, passes):
     some_filter = filter_of({"good": {**CLAIMS, "aud": aud}}, resourceIdPointer="/aud")
-    response, _ = await through(some_filter, bearing("good"))
+    response, _ = await through_to(some_filter, bearing("good"))
     assert (response.status == 200) is passes
 
 
@@ -129,7 +129,7 @@ async def test_the_default_pointer_takes_a_text_or_a_list_that_contains_it(aud, 
 )
 async def test_audiences_are_compared_as_uris(pointer, resource, aud, passes):
     tokens = {"good": {**CLAIMS, "aud": [aud]}}
-    response, _ = await through(
+    response, _ = await through_to(
         filter_of(tokens, resourceId=resource, resourceIdPointer=pointer), bearing("good")
     )
     assert response.status == (200 if passes else 401)
@@ -137,13 +137,13 @@ async def test_audiences_are_compared_as_uris(pointer, resource, aud, passes):
 
 async def test_audience_comes_before_scope_and_scope_after_the_actor():
     wrong_everything = {**CLAIMS, "aud": ["x"], "scope": "none", "act": None}
-    response, _ = await through(filter_of({"good": wrong_everything}, requireActor=True), bearing("good"))
+    response, _ = await through_to(filter_of({"good": wrong_everything}, requireActor=True), bearing("good"))
     assert response.status == 401
-    response, _ = await through(
+    response, _ = await through_to(
         filter_of({"good": {**CLAIMS, "scope": "none", "act": None}}, requireActor=True), bearing("good")
     )
     assert (response.status, "insufficient_scope" in challenge(response)) == (403, False)
-    response, _ = await through(
+    response, _ = await through_to(
         filter_of({"good": {**CLAIMS, "scope": "none"}}, requireActor=True), bearing("good")
     )
     assert (response.status, challenge(response)) == (
@@ -158,18 +158,18 @@ async def test_audience_comes_before_scope_and_scope_after_the_actor():
 )
 async def test_where_an_actor_is_required_a_token_without_one_is_refused(act):
     tokens = {"good": {**CLAIMS, "act": act}}
-    response, seen = await through(filter_of(tokens, requireActor=True), bearing("good"))
+    response, seen = await through_to(filter_of(tokens, requireActor=True), bearing("good"))
     assert (response.status, challenge(response), seen) == (
         403,
         f'Bearer resource_metadata="{METADATA}"',
         None,
     )
-    response, _ = await through(filter_of(tokens, requireActor=False), bearing("good"))
+    response, _ = await through_to(filter_of(tokens, requireActor=False), bearing("good"))
     assert response.status == 200
 
 
 async def test_where_an_actor_is_required_one_passes():
-    assert (await through(filter_of(requireActor=True), bearing("good")))[0].status == 200
+    assert (await through_to(filter_of(requireActor=True), bearing("good")))[0].status == 200
 
 
 EVIL = [
@@ -195,8 +195,8 @@ async def answered(status, headers, exchange, **config):
         McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap
     )
     upstream = Answering(status, headers, b"backend's own words")
-    return await Chain([built(McpProtectionFilter, protection(**config), heap), validation], upstream).handle(
-        exchange
+    return await ask(
+        Chain([built(McpProtectionFilter, protection(**config), heap), validation], upstream), exchange
     )
 
 
@@ -379,7 +379,7 @@ async def test_a_filter_of_the_gateway_further_in_may_challenge():
     heap = oauth_heap(resource_server(), tokens={"good": {**CLAIMS, "scope": "test"}})
     inner = built(OAuth2ResourceServerFilter, resource_server(scopes=["admin"]), heap)
     outer = built(McpProtectionFilter, protection(forwardToken=True), heap)
-    response = await Chain([outer, inner], Answering()).handle(bearing("good"))
+    response = await ask(Chain([outer, inner], Answering()), bearing("good"))
     assert (response.status, challenge(response)) == (
         403,
         f'Bearer error="insufficient_scope", scope="admin", resource_metadata="{METADATA}"',
@@ -412,7 +412,7 @@ async def test_a_stream_does_not_outlive_its_token(exchange):
         built(McpProtectionFilter, protection(), heap),
         *([validation] if exchange.request.method == "POST" else []),
     ]
-    response = await Chain(filters, Upstream()).handle(exchange)
+    response = await ask(Chain(filters, Upstream()), exchange)
     async with asyncio.timeout(PATIENCE):
         assert [chunk async for chunk in response.body] == [b"data: 1\n\n"]
 
@@ -442,7 +442,7 @@ async def test_an_open_stream_ends_when_its_token_is_not_accepted_any_more(left,
             return endless()
 
     chain = Chain([some_filter], Upstream())
-    response = await chain.handle(bearing("good", method=method))
+    response = await ask(chain, bearing("good", method=method))
     chunks = aiter(response.body)
     assert await anext(chunks) == b"data: 1\n\n"
     waiting = asyncio.ensure_future(anext(chunks, "over"))
@@ -451,7 +451,7 @@ async def test_an_open_stream_ends_when_its_token_is_not_accepted_any_more(left,
     tokens["good"] = left
     assert await asyncio.wait_for(waiting, PATIENCE) == "over"
     again = bearing("good")
-    assert (await chain.handle(again)).status in (
+    assert (await ask(chain, again)).status in (
         {200} if isinstance(left, Exception) and cache else {401, 403, 503}
     )
     for each in again.endings:
@@ -475,14 +475,14 @@ async def test_the_answer_to_a_call_may_finish():
 
             return Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
 
-    response = await Chain([built(McpProtectionFilter, protection(), heap)], Upstream()).handle(
-        bearing("good", method="POST")
+    response = await ask(
+        Chain([built(McpProtectionFilter, protection(), heap)], Upstream()), bearing("good", method="POST")
     )
     assert [chunk async for chunk in response.body] == [b"data: 1\n\n"] * 3
 
 
 async def metadata(heap, method="GET"):
-    return await heap.deployment.endpoints[WELL_KNOWN].handler.handle(exchange_for(WELL_KNOWN, method=method))
+    return await ask(heap.deployment.endpoints[WELL_KNOWN].handler, exchange_for(WELL_KNOWN, method=method))
 
 
 async def test_the_metadata_is_published_on_the_gateway():

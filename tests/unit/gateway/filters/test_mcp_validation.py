@@ -9,7 +9,7 @@ from deputize.kernel.errors import ConfigurationError
 from deputize.mcp.context import McpContext
 from support.gateway import Answering, built, exchange_for
 from support.mcp_messages import LEGACY_VERSION, legacy_call
-from support.oauth_filters import oauth_heap, posting, through
+from support.oauth_filters import oauth_heap, posting, through_to
 
 
 def filter_of(**config):
@@ -22,7 +22,7 @@ def filter_of(**config):
 
 async def test_a_message_passes_byte_for_byte_with_its_context():
     body = b' {"jsonrpc": "2.0",  "id": 1, "method": "tools/call", "params": {"name": "x"}} '
-    response, seen = await through(filter_of(), posting(body, LEGACY_VERSION, ("Mcp-Session-Id", "s")))
+    response, seen = await through_to(filter_of(), posting(body, LEGACY_VERSION, ("Mcp-Session-Id", "s")))
     assert response.status == 200
     assert seen.request.body.buffered == body
     context = seen.find(McpContext)
@@ -30,13 +30,13 @@ async def test_a_message_passes_byte_for_byte_with_its_context():
 
 
 async def test_expressions_reach_the_tools_name():
-    _, seen = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION))
+    _, seen = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION))
     assert seen.find(McpContext).as_binding()["clientPayload"]["params"]["name"] == "forecast_daily"
 
 
 async def test_a_refusal_has_a_json_rpc_body():
     exchange = posting(legacy_call(method="tools/steal"), LEGACY_VERSION)
-    response, seen = await through(filter_of(), exchange)
+    response, seen = await through_to(filter_of(), exchange)
     assert (response.status, response.headers.get("content-type"), seen) == (400, "application/json", None)
     assert json.loads(response.body.buffered) == {
         "jsonrpc": "2.0",
@@ -81,7 +81,7 @@ async def test_a_refusal_has_a_json_rpc_body():
 )
 async def test_origins_match_as_a_whole(patterns, origin, passes):
     headers = [("Origin", origin)] if origin is not None else []
-    response, _ = await through(
+    response, _ = await through_to(
         filter_of(acceptedOrigins=patterns), posting(legacy_call(), LEGACY_VERSION, *headers)
     )
     assert response.status == (200 if passes else 403)
@@ -118,7 +118,7 @@ async def test_refusals_of_the_head_name_the_request_too(status, headers):
     exchange.request.headers.remove(*replaced)
     for name, value in headers:
         exchange.request.headers.add(name, value)
-    response, seen = await through(filter_of(acceptedOrigins="https://app.example"), streamed(exchange))
+    response, seen = await through_to(filter_of(acceptedOrigins="https://app.example"), streamed(exchange))
     assert (response.status, json.loads(response.body.buffered)["id"], seen) == (
         status,
         1234567890123456789,
@@ -133,7 +133,7 @@ async def test_a_body_that_breaks_off_is_refused_without_id():
 
     exchange = posting(legacy_call(), ("Origin", "https://evil.example"))
     exchange.request.body = Body(None, broken())
-    response, _ = await through(filter_of(acceptedOrigins="https://app.example"), exchange)
+    response, _ = await through_to(filter_of(acceptedOrigins="https://app.example"), exchange)
     assert (response.status, json.loads(response.body.buffered)["id"]) == (403, None)
 
 
@@ -142,7 +142,7 @@ async def test_big_integers_reach_the_server_as_they_are():
         b'{"jsonrpc":"2.0","id":18446744073709551617,"method":"tools/call",'
         b'"params":{"name":"x","arguments":{"message_id":1234567890123456789}}}'
     )
-    _, seen = await through(filter_of(), posting(body, LEGACY_VERSION))
+    _, seen = await through_to(filter_of(), posting(body, LEGACY_VERSION))
     assert seen.request.body.buffered == body
 
 
@@ -152,7 +152,7 @@ async def test_big_integers_reach_the_server_as_they_are():
 @pytest.mark.parametrize("pattern", [".*", "https://app.example"])
 async def test_a_request_of_two_origins_is_refused(origins, pattern):
     exchange = posting(legacy_call(), LEGACY_VERSION, *(("oRigin", each) for each in origins))
-    response, seen = await through(filter_of(acceptedOrigins=pattern), exchange)
+    response, seen = await through_to(filter_of(acceptedOrigins=pattern), exchange)
     assert (response.status, seen) == (403, None)
     assert json.loads(response.body.buffered)["error"]["message"] == "Invalid request: origin not allowed"
 
@@ -187,9 +187,9 @@ async def test_verbs_of_the_legacy_era_pass():
         exchange = exchange_for(
             "/mcp", method=verb, headers=[("Accept", "text/event-stream"), ("Mcp-Session-Id", "s")]
         )
-        response, seen = await through(filter_of(), exchange)
+        response, seen = await through_to(filter_of(), exchange)
         assert (response.status, seen.find(McpContext).key) == (200, None)
-    response, _ = await through(
+    response, _ = await through_to(
         filter_of(), exchange_for("/mcp", method="GET", headers=[("Accept", "text/event-stream")])
     )
     assert (response.status, response.headers.get("allow")) == (405, "POST")
@@ -201,7 +201,7 @@ def initialize(version):
 
 
 async def test_an_initialize_for_an_unknown_version_asks_for_the_preferred_one():
-    _, seen = await through(
+    _, seen = await through_to(
         filter_of(preferredServerVersion="2025-06-18"),
         posting(initialize("2099-01-01"), ("Content-Length", "1")),
     )
@@ -213,7 +213,7 @@ async def test_an_initialize_for_an_unknown_version_asks_for_the_preferred_one()
 async def test_an_initialize_for_a_known_version_stays_as_it_is():
     exchange = posting(initialize("2025-03-26"))
     body = exchange.request.body.buffered
-    _, seen = await through(filter_of(), exchange)
+    _, seen = await through_to(filter_of(), exchange)
     assert seen.request.body.buffered is body
 
 
@@ -221,11 +221,11 @@ async def test_the_servers_answer_is_noted():
     upstream = Answering(
         200, [("Content-Type", "application/json")], b'{"jsonrpc":"2.0","id":1,"result":{"x":1}}'
     )
-    _, seen = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    _, seen = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
     binding = seen.find(McpContext).as_binding()
     assert (binding["serverMessageType"], binding["serverPayload"]["result"]) == ("MCP_MESSAGE", {"x": 1})
     upstream = Answering(200, [("Content-Type", "text/event-stream; charset=utf-8")], b"data: {}\n\n")
-    _, seen = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    _, seen = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
     binding = seen.find(McpContext).as_binding()
     assert (binding["serverMessageType"], binding["serverPayload"]) == ("MCP_SSE_STREAM_INITIALIZATION", None)
 
@@ -236,7 +236,7 @@ async def test_the_servers_answer_is_noted():
 )
 async def test_an_event_stream_is_one_in_any_spelling(types):
     upstream = Answering(200, [("Content-Type", each) for each in types], b"data: {}\n\n")
-    _, seen = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    _, seen = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
     assert seen.find(McpContext).server_message_type == "MCP_SSE_STREAM_INITIALIZATION"
 
 
@@ -244,18 +244,18 @@ async def test_an_mcp_server_sets_no_cookies_of_the_gateways_host():
     upstream = Answering(
         200, [("Set-Cookie", "session=evil"), ("set-cookie", "a=b; Domain=example"), ("X-Other", "1")], b"{}"
     )
-    response, _ = await through(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    response, _ = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
     assert list(response.headers) == [("X-Other", "1")]
 
 
 async def test_limits_and_extension_methods_are_configurable():
-    response, seen = await through(filter_of(maxBodySize=20), posting(legacy_call(), LEGACY_VERSION))
+    response, seen = await through_to(filter_of(maxBodySize=20), posting(legacy_call(), LEGACY_VERSION))
     assert (response.status, seen) == (413, None)
     rest = streamed(posting(legacy_call(), LEGACY_VERSION))
-    response, _ = await through(filter_of(maxBodySize=20), rest)
+    response, _ = await through_to(filter_of(maxBodySize=20), rest)
     assert (response.status, json.loads(response.body.buffered)["id"]) == (413, None)
     assert sum([len(chunk) async for chunk in rest.request.body]) > 20  # nobody read on after the limit
-    response, _ = await through(
+    response, _ = await through_to(
         filter_of(acceptedMethods=["ui/open"]), posting(legacy_call(method="ui/open"), LEGACY_VERSION)
     )
     assert response.status == 200
@@ -288,5 +288,5 @@ async def test_a_message_cannot_ride_on_another_verb(verb):
         ("X-HTTP-Method-Override", "POST"),
     ]
     exchange = exchange_for("/mcp", verb, headers, json.dumps(legacy_call("transfer")).encode())
-    response, seen = await through(filter_of(), exchange)
+    response, seen = await through_to(filter_of(), exchange)
     assert (response.status, json.loads(response.body.buffered)["error"]["code"], seen) == (400, -32600, None)

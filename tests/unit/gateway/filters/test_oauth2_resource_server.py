@@ -8,7 +8,7 @@ from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServer
 from deputize.gateway.resolvers.resolution import ResolutionError
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import built, exchange_for
-from support.oauth_filters import CLAIMS, bearing, oauth_heap, resource_server, through
+from support.oauth_filters import CLAIMS, bearing, oauth_heap, resource_server, through_to
 
 
 def filter_of(tokens=None, **config):
@@ -16,7 +16,7 @@ def filter_of(tokens=None, **config):
 
 
 async def test_a_good_token_passes_and_leaves_its_context():
-    response, seen = await through(filter_of(), bearing("good"))
+    response, seen = await through_to(filter_of(), bearing("good"))
     assert response.status == 200
     binding = seen.find(OAuth2Context).as_binding()["accessToken"]
     assert (binding["token"], binding["scopes"], binding["expiresAt"], binding["info"]) == (
@@ -32,7 +32,7 @@ async def test_a_good_token_passes_and_leaves_its_context():
     [[], [("Authorization", "Basic YTpi")], [("Authorization", "")], [("X-Authorization", "Bearer good")]],
 )
 async def test_no_token(headers):
-    response, seen = await through(
+    response, seen = await through_to(
         filter_of(realm="weather"), exchange_for("/mcp?access_token=good", headers=headers)
     )
     assert (response.status, response.headers.get("www-authenticate"), response.body.buffered) == (
@@ -44,7 +44,7 @@ async def test_no_token(headers):
 
 
 async def test_the_bare_challenge():
-    response, _ = await through(filter_of(), exchange_for("/mcp"))
+    response, _ = await through_to(filter_of(), exchange_for("/mcp"))
     assert response.headers.get("www-authenticate") == "Bearer"
 
 
@@ -63,7 +63,7 @@ async def test_the_bare_challenge():
 async def test_malformed_credentials(headers):
     exchange = exchange_for("/mcp")
     exchange.request.headers.raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
-    response, seen = await through(filter_of(), exchange)
+    response, seen = await through_to(filter_of(), exchange)
     assert (response.status, response.headers.get("www-authenticate")) == (
         400,
         'Bearer error="invalid_request"',
@@ -72,14 +72,16 @@ async def test_malformed_credentials(headers):
 
 
 async def test_the_scheme_compares_without_case():
-    response, _ = await through(filter_of(), exchange_for("/mcp", headers=[("Authorization", "bEARER good")]))
+    response, _ = await through_to(
+        filter_of(), exchange_for("/mcp", headers=[("Authorization", "bEARER good")])
+    )
     assert response.status == 200
 
 
 async def test_an_invalid_token_gets_the_one_answer_and_its_reason_goes_to_the_log():
     exchange = bearing("bad-s3cret")
     with structlog.testing.capture_logs() as logs:
-        response, seen = await through(filter_of(), exchange)
+        response, seen = await through_to(filter_of(), exchange)
     assert response.status == 401
     assert 'error="invalid_token"' in response.headers.get("www-authenticate")
     assert (seen, exchange.find(RefusalContext).reason, logs[0]["reason"]) == (None, "unknown", "unknown")
@@ -87,7 +89,7 @@ async def test_an_invalid_token_gets_the_one_answer_and_its_reason_goes_to_the_l
 
 
 async def test_a_missing_scope():
-    response, seen = await through(filter_of(scopes=["test", "admin banking:read"]), bearing("good"))
+    response, seen = await through_to(filter_of(scopes=["test", "admin banking:read"]), bearing("good"))
     assert (response.status, seen) == (403, None)
     assert (
         response.headers.get("www-authenticate")
@@ -97,20 +99,20 @@ async def test_a_missing_scope():
 
 async def test_scopes_may_be_expressions():
     some_filter = filter_of(scopes=["${request.method == 'GET' ? 'test' : 'admin'}"])
-    assert (await through(some_filter, bearing("good")))[0].status == 200
-    response, _ = await through(some_filter, bearing("good", method="POST"))
+    assert (await through_to(some_filter, bearing("good")))[0].status == 200
+    response, _ = await through_to(some_filter, bearing("good", method="POST"))
     assert (response.status, "admin" in response.headers.get("www-authenticate")) == (403, True)
 
 
 @pytest.mark.parametrize("scope", ["${request.headers['X-None'][0]}", "${attributes.nothing}"])
 async def test_a_scope_that_cannot_be_computed_lets_nobody_through(scope):
-    response, seen = await through(filter_of(scopes=[scope]), bearing("good"))
+    response, seen = await through_to(filter_of(scopes=[scope]), bearing("good"))
     assert (response.status, seen) == (500, None)
 
 
 async def test_trouble_at_the_authorization_server_is_not_an_invalid_token():
     with structlog.testing.capture_logs() as logs:
-        response, seen = await through(
+        response, seen = await through_to(
             filter_of({"good": ResolutionError(502, "refuses the gateway")}), bearing("good")
         )
     assert (response.status, response.headers.get("www-authenticate"), seen) == (502, None, None)
@@ -123,9 +125,9 @@ async def test_clear_requests_are_refused_by_default():
         {**resource_server(), "config": {"scopes": "test", "accessTokenResolver": {"type": "Tokens"}}},
         oauth_heap(),
     )
-    response, _ = await through(some_filter, bearing("good"))
+    response, _ = await through_to(some_filter, bearing("good"))
     assert (response.status, response.headers.get("www-authenticate")) == (403, None)
-    response, _ = await through(some_filter, bearing("good", secure=True))
+    response, _ = await through_to(some_filter, bearing("good", secure=True))
     assert response.status == 200
 
 
@@ -137,7 +139,7 @@ async def test_a_configured_cache_spares_the_resolver():
         heap,
     )
     for _ in range(3):
-        assert (await through(some_filter, bearing("good")))[0].status == 200
+        assert (await through_to(some_filter, bearing("good")))[0].status == 200
     assert heap.resolve("tokens", object, None).asked == ["good"]
 
 
@@ -150,5 +152,5 @@ def test_what_is_no_resolver_is_refused():
 async def test_only_the_very_token_gets_through(credentials):
     exchange = exchange_for("/mcp")
     exchange.request.headers.raw = [(b"Authorization", credentials.encode("latin-1"))]
-    response, _ = await through(filter_of(), exchange)
+    response, _ = await through_to(filter_of(), exchange)
     assert response.status in {400, 401} or credentials.split() == [credentials.split()[0], "good"]

@@ -10,10 +10,10 @@ from deputize.gateway.filters.client_secret_authentication import (
     ClientSecretPostAuthenticationFilter,
 )
 from deputize.gateway.filters.http_basic_authentication_client import HttpBasicAuthenticationClientFilter
-from deputize.http.exchange import Filter
+from deputize.http.plans import Filter
 from deputize.kernel.errors import ConfigurationError
 from deputize.secrets.secret import GenericSecret
-from support.gateway import TYPES, Answering, built, exchange_for, heap_of, registry_for
+from support.gateway import TYPES, Answering, built, exchange_for, heap_of, registry_for, through
 
 
 class Stocked:
@@ -41,7 +41,7 @@ def heap():
 
 async def sent(members, **exchange):
     made = exchange_for(**exchange)
-    await built(Filter, members, heap()).filter(made, Answering().handle)
+    await through(built(Filter, members, heap()), made, Answering())
     return made.request
 
 
@@ -111,7 +111,7 @@ async def test_transaction_ids_count_the_requests_of_one_exchange():
     exchange = exchange_for(headers=[("x-forgerock-transactionid", "forged")])
     seen = []
     for _ in range(2):
-        await each.filter(exchange, Answering().handle)
+        await through(each, exchange, Answering())
         seen += exchange.request.headers.get_all("X-ForgeRock-TransactionId")
     assert seen == ["transaction-1/0", "transaction-1/1"]
 

@@ -1,9 +1,9 @@
 import pytest
 
 from deputize.gateway.throttling import THROTTLING_POLICIES
-from deputize.http.exchange import Filter
+from deputize.http.plans import Filter
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import TYPES, Answering, built, exchange_for, heap_of, registry_for
+from support.gateway import TYPES, Answering, built, exchange_for, heap_of, registry_for, through
 
 ALL = {**TYPES, **{kind.__name__: kind for kind in THROTTLING_POLICIES}}
 
@@ -22,7 +22,7 @@ async def answers(each, *tools):
     found = []
     for tool in tools:
         found.append(
-            await each.filter(exchange_for(headers=[("X-Tool", tool)] if tool else []), Answering().handle)
+            await through(each, exchange_for(headers=[("X-Tool", tool)] if tool else []), Answering())
         )
     return found
 

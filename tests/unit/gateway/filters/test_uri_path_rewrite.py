@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from deputize.audit.records import RouteIdentity
 from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.filters.uri_path_rewrite import UriPathRewriteFilter
-from deputize.http.exchange import Filter
+from deputize.http.plans import Filter
 from deputize.kernel.errors import ConfigurationError
 from deputize.kernel.uris import parse_origin
-from support.gateway import Answering, built, exchange_for, heap_of
+from support.gateway import Answering, built, exchange_for, heap_of, through
 
 
 def rewriting(heap=None, **mappings):
@@ -24,7 +24,7 @@ async def run(each, target, headers=(), **context):
     exchange.put(RouterContext(RouteIdentity("r", "r"), exchange.request.origin, exchange.request.target))
     exchange.request.origin = parse_origin("http://backend:8000")
     backend = Answering(headers=headers)
-    response = await each.filter(exchange, backend.handle)
+    response = await through(each, exchange, backend)
     return str(exchange.request.target), response
 
 

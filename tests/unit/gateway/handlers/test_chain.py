@@ -2,6 +2,7 @@ from deputize.gateway.handlers.chain import Chain
 from deputize.http.exchange import Exchange, Peer
 from deputize.http.messages import Headers, Request, Response
 from deputize.kernel.uris import Target
+from support.gateway import ask
 
 
 async def test_filters_run_outermost_first_and_see_the_answer_last():
@@ -27,6 +28,6 @@ async def test_filters_run_outermost_first_and_see_the_answer_last():
             return Response(200)
 
     exchange = Exchange(Request("GET", Target("/", None), Headers()), Peer("", 0, "", 0), "id", 0.0)
-    response = await Chain([Note("outer"), Pass(), Note("inner")], Answer()).handle(exchange)
+    response = await ask(Chain([Note("outer"), Pass(), Note("inner")], Answer()), exchange)
     assert response.status == 200
     assert seen == ["outer in", "inner in", "handler", "inner out", "outer out"]

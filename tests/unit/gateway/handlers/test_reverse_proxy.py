@@ -6,13 +6,13 @@ The rest is in tests/integration/gateway.
 import pytest
 from structlog.testing import capture_logs
 
-from deputize.http.exchange import Handler
 from deputize.http.messages import Response
+from deputize.http.plans import Handler
 from deputize.http.upstream.errors import UpstreamError
 from deputize.mcp.context import McpContext
 from deputize.mcp.headers import read_fields
 from deputize.mcp.validation import check_opening
-from support.gateway import built, exchange_for
+from support.gateway import ask, built, exchange_for
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -28,7 +28,7 @@ async def test_streams_are_commented_where_mcp_messages_are_validated(config, se
         exchange.put(
             McpContext(check_opening("GET", read_fields([(b"MCP-Protocol-Version", b"2025-11-25")])), None)
         )
-    response = await built(Handler, {"type": "ReverseProxyHandler", "config": config}).handle(exchange)
+    response = await ask(built(Handler, {"type": "ReverseProxyHandler", "config": config}), exchange)
     assert exchange.comment_seconds == (seconds if mcp else None)
     assert (response.status, response.body.buffered != b"") == (502, mcp)
 
@@ -56,7 +56,7 @@ async def test_a_path_that_the_mcp_server_does_not_know_is_told(mcp, status, ses
 
     handler._send = answer
     with capture_logs() as lines:
-        assert (await handler.handle(exchange)).status == status
+        assert (await ask(handler, exchange)).status == status
     assert [(line["path"], "UriPathRewriteFilter" in line["fix"]) for line in lines] == [
         ("/mcp", True)
     ] * told
@@ -75,7 +75,7 @@ async def test_every_failure_of_an_upstream_is_logged_with_what_to_do(kind):
 
     handler._send = fail
     with capture_logs() as lines:
-        assert (await handler.handle(exchange_for(origin=NOBODY))).status in {502, 503, 504}
+        assert (await ask(handler, exchange_for(origin=NOBODY))).status in {502, 503, 504}
     [line] = lines
     assert (line["event"], line["reason"]) == ("the upstream failed", "as it happens")
     assert len(line["fix"].split()) > 5
@@ -84,7 +84,7 @@ async def test_every_failure_of_an_upstream_is_logged_with_what_to_do(kind):
 async def test_a_refused_connection_points_at_the_server_and_the_base_uri():
     handler = built(Handler, {"type": "ReverseProxyHandler", "config": {}})
     with capture_logs() as lines:
-        assert (await handler.handle(exchange_for(origin=NOBODY))).status == 502
+        assert (await ask(handler, exchange_for(origin=NOBODY))).status == 502
     assert [line["fix"].partition(";")[0] for line in lines] == [
         "start the upstream, or correct scheme, host and port of the baseURI"
     ]

@@ -4,9 +4,9 @@ import pytest
 
 from deputize.gateway.exchange.conditions import Undecidable
 from deputize.gateway.exchange.contexts import RefusalContext
-from deputize.http.exchange import Handler
+from deputize.http.plans import Handler
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import built, exchange_for
+from support.gateway import ask, built, exchange_for
 
 
 def static(status, **config):
@@ -14,7 +14,7 @@ def static(status, **config):
 
 
 async def answer(members, **exchange):
-    return await built(Handler, members).handle(exchange_for(**exchange))
+    return await ask(built(Handler, members), exchange_for(**exchange))
 
 
 async def test_static_response_evaluates_its_texts():
@@ -130,7 +130,7 @@ async def test_sequence_goes_on_while_postconditions_hold(first, expected):
 async def test_a_static_header_that_cannot_be_sent_is_refused_with_its_reason():
     handler = built(Handler, static(200, headers={"X-Name": ["${urlDecode(request.uri.query)}"]}))
     exchange = exchange_for("/?a%0d%0ab")
-    assert (await handler.handle(exchange)).status == 400
+    assert (await ask(handler, exchange)).status == 400
     assert "X-Name" in exchange.find(RefusalContext).reason
-    response = await handler.handle(exchange_for("/?plain"))
+    response = await ask(handler, exchange_for("/?plain"))
     assert (response.status, response.headers.get("x-name")) == (200, "plain")

@@ -2,9 +2,9 @@ import pytest
 
 from deputize.expressions import ExpressionError
 from deputize.gateway.loading.decorators import NoBaseUri
-from deputize.http.exchange import Filter, Handler
+from deputize.http.plans import Filter, Handler
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import Answering, built, exchange_for, heap_of
+from support.gateway import Answering, ask, built, exchange_for, heap_of, through
 
 ECHO = {
     "type": "StaticResponseHandler",
@@ -16,7 +16,7 @@ ECHO = {
 
 
 async def echoed(members, heap=None, **exchange):
-    response = await built(Handler, members, heap).handle(exchange_for("/path", **exchange))
+    response = await ask(built(Handler, members, heap), exchange_for("/path", **exchange))
     return response.body.buffered.decode()
 
 
@@ -50,7 +50,7 @@ async def test_base_uri_on_a_filter():
     heap = heap_of()
     each = built(Filter, {"type": "TransactionIdOutboundFilter", "baseURI": "http://there"}, heap)
     exchange = exchange_for()
-    await each.filter(exchange, Answering().handle)
+    await through(each, exchange, Answering())
     assert str(exchange.request.origin) == "http://there"
 
 

@@ -4,7 +4,7 @@ from deputize.audit.publisher import AuditPublisher
 from deputize.gateway.config.settings import InlineObject, Settings
 from deputize.gateway.handlers.static_response import StaticResponseHandler
 from deputize.gateway.secrets.system_and_env import SystemAndEnvSecretStore
-from deputize.http.exchange import Filter, Handler
+from deputize.http.plans import Filter, Handler
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.secrets.secret import SecretStore, generic_secret
 from support.gateway import built, heap_of, registry_for
@@ -27,7 +27,7 @@ class Counting:
         cls.made += 1
         return cls()
 
-    async def handle(self, exchange):
+    def plan(self, head):
         raise AssertionError
 
 

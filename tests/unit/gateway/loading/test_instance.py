@@ -5,7 +5,7 @@ import pytest
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.loading.instance import load
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import TYPES, Answering, FixedClock, exchange_for, write_json
+from support.gateway import TYPES, Answering, FixedClock, ask, exchange_for, write_json
 
 
 class Announcing:
@@ -32,7 +32,7 @@ async def loaded(directory, **config):
 )
 async def test_objects_of_global_files_publish(tmp_path, config):
     instance = await loaded(tmp_path, **config)
-    answers = [await instance.entry.handle(exchange_for(path)) for path in ("/own", "/other")]
+    answers = [await ask(instance.entry, exchange_for(path)) for path in ("/own", "/other")]
     assert [answer.status for answer in answers] == [299, 200]
 
 
@@ -62,7 +62,7 @@ async def test_tokens_and_properties_reach_routes(tmp_path):
     instance = await loaded(
         tmp_path, properties={"code": 207, "greeting": "hello from"}, handler={"type": "Router"}
     )
-    answer = await instance.entry.handle(exchange_for())
+    answer = await ask(instance.entry, exchange_for())
     assert (answer.status, answer.body.buffered.decode()) == (207, f"hello from {tmp_path}")
     assert list(instance.errors()) == []
     await instance.deployment.close()
@@ -74,7 +74,7 @@ async def test_global_decorators_reach_routes(tmp_path):
     instance = await loaded(
         tmp_path, globalDecorators={"baseURI": "http://everywhere"}, handler={"type": "Router"}
     )
-    assert (await instance.entry.handle(exchange_for())).body.buffered == b"everywhere"
+    assert (await ask(instance.entry, exchange_for())).body.buffered == b"everywhere"
     await instance.deployment.close()
 
 

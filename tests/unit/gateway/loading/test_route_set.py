@@ -13,10 +13,11 @@ from deputize.gateway.config.settings import Settings
 from deputize.gateway.exchange.contexts import RouterContext
 from deputize.gateway.handlers.router import Router
 from deputize.gateway.loading import route_set
-from deputize.http.exchange import Ending, Handler
+from deputize.http.exchange import Ending
+from deputize.http.plans import Handler
 from deputize.kernel.errors import ConfigurationError, Position
 from support.examples import examples
-from support.gateway import TYPES, Answering, built, exchange_for, heap_of, instance_for, registry_for
+from support.gateway import TYPES, Answering, ask, built, exchange_for, heap_of, instance_for, registry_for
 
 NO_AUDIT = {"name": "AuditService", "type": "AuditService"}
 
@@ -60,7 +61,7 @@ def write(routes, file, status=200, path=None, **members):
 
 async def status(router, target="/"):
     exchange = exchange_for(target)
-    response = await router.handle(exchange)
+    response = await ask(router, exchange)
     end(exchange)
     return response.status
 
@@ -362,7 +363,7 @@ async def test_a_replaced_route_is_closed_after_its_last_exchange(routes):
     publishing(routes, "a.json", "/one")
     router = router_over(routes)
     exchange = exchange_for()
-    await router.handle(exchange)
+    await ask(router, exchange)
     publishing(routes, "a.json", "/two")
     await router.rescan()
     await router.routes.sweep()
@@ -399,10 +400,10 @@ async def test_closing_undeploys_everything(routes):
 async def test_the_uri_as_received_is_kept(routes):
     write(routes, "a.json", baseURI="http://backend")
     exchange = exchange_for("/a?b=c")
-    await router_over(routes).handle(exchange)
+    await ask(router_over(routes), exchange)
     context = exchange.find(RouterContext)
     assert (context.original_uri, context.route.name) == ("http://client.example/a?b=c", "a")
-    assert str(exchange.request.origin) == "http://backend"
+    assert str(exchange.reached.origin) == "http://backend"
 
 
 async def test_conditions_on_the_path_alone_are_remembered_but_not_without_end(routes, monkeypatch):
@@ -424,7 +425,7 @@ async def test_other_conditions_are_evaluated_each_time(routes):
     write(routes, "a.json", 201, condition="${request.uri.path == '/a' && request.headers['x'][0] == 'y'}")
     router = router_over(routes)
     for headers, expected in (((), 404), ((("X", "y"),), 201), ((), 404)):
-        response = await router.handle(exchange_for("/a", headers=headers))
+        response = await ask(router, exchange_for("/a", headers=headers))
         assert response.status == expected
 
 

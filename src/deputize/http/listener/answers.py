@@ -1,0 +1,160 @@
+"""Writes the answers of one connection."""
+
+import asyncio
+
+import structlog
+
+from deputize.http.connections import WriteFlow
+from deputize.http.exchange import Exchange
+from deputize.http.heads import CHUNKED, LAST_CHUNK, chunk, has_no_body, response_head
+from deputize.http.listener.request_head import Refused
+from deputize.http.listener.shared import Shared
+from deputize.http.messages import BodyBroken, BodyTooLarge, HeaderError, Response
+from deputize.http.sse import Boundary, is_event_stream
+from deputize.kernel.errors import describe_failure
+
+log = structlog.get_logger()
+
+
+class AnswerFlow(WriteFlow):
+    """Writes one answer after the other; `Connection` says when the last bytes of each may leave."""
+
+    __slots__ = (
+        "_answering",
+        "_broken",
+        "_close_after",
+        "_events",
+        "_lasting",
+        "_listener",
+        "_sent",
+        "_task",
+        "_unsent",
+    )
+
+    def __init__(self, listener: Shared) -> None:
+        """Nothing has been sent."""
+        super().__init__(listener.loop)
+        self._listener = listener
+        self._task: asyncio.Task[None] | None = None
+        self._unsent: Response | None = None
+        """A response whose task has not begun."""
+        self._answering = False
+        self._close_after = False
+        self._lasting = False
+        self._events: Boundary | None = None
+        self._sent = 0
+        self._broken: Refused | None = None
+        """Why the request's body broke off."""
+
+    def _is_to_close(self) -> bool:
+        """Whether no other request will be answered here."""
+        raise NotImplementedError
+
+    def _conclude(self, exchange: Exchange, response: Response | None, last: bytes | None) -> None:
+        """End the exchange with the `last` bytes of its answer; `None` when it breaks off."""
+        raise NotImplementedError
+
+    def _explain(self, exchange: Exchange, error: Exception) -> Response:
+        if isinstance(error, BodyTooLarge):
+            return Response(413)
+        if self._broken is not None and isinstance(error, BodyBroken):
+            return Response(self._broken.status)
+        log.error("the handler failed", transaction=exchange.transaction_id, **describe_failure(error))
+        return Response(500)
+
+    def _send(self, exchange: Exchange, response: Response, head: bytes) -> None:
+        self._answering = True
+        content = response.body.buffered
+        if content is None:
+            self._unsent = response
+            self._task = self.loop.create_task(self._send_stream(exchange, response, head))
+        elif not content or has_no_body(exchange.received.method, response.status):
+            self._conclude(exchange, response, head)
+        else:
+            self._sent = len(content)
+            self._conclude(exchange, response, head + content)
+
+    async def _send_stream(self, exchange: Exchange, response: Response, head: bytes) -> None:
+        self._unsent = None
+        last: bytes | None = None
+        try:
+            last = await self._stream(exchange, response, head)
+        except asyncio.CancelledError:
+            # Nobody awaits this task. One that ends as cancelled keeps the frames it was cancelled in, and
+            # these may lead to it.
+            pass
+        finally:
+            self._conclude(exchange, response, last)
+
+    async def _send_instead(self, exchange: Exchange, response: Response, error: HeaderError) -> None:
+        """Answer that a response cannot be sent."""
+        await response.body.aclose()
+        failure = self._explain(exchange, error)
+        self._send(exchange, failure, self._head(exchange, failure))
+
+    def _head(self, exchange: Exchange, response: Response) -> bytes:
+        listener = self._listener
+        self._close_after = close = self._is_to_close()
+        known = response.known
+        if known is not None and not close and response.body.buffered and exchange.received.method != "HEAD":
+            return listener.known_heads.write(known, response, listener.date)
+        # Without a framing line the body ends with the connection (RFC 9112 section 6.3).
+        framing = CHUNKED if exchange.received.version == "1.1" else None
+        if response.body.length is not None:
+            framing = b"Content-Length: %d" % response.body.length
+        return response_head(exchange.received.method, response, listener.date, framing, close=close)
+
+    async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> bytes | None:
+        """Pass chunks on as they come and return the last bytes.
+
+        Returns `None` when the body breaks or is not as long as announced. The piece that completes an
+        announced body is kept until the body has ended and the exchange is recorded.
+        """
+        announced = response.body.length
+        is_current = exchange.received.version == "1.1"
+        chunked = announced is None and is_current
+        last = LAST_CHUNK if chunked else b""
+        try:
+            await self._wait_for_records()
+            self.transport.write(head)
+            if has_no_body(exchange.received.method, response.status):
+                return b""
+            self._lasting = is_event_stream(response.headers)
+            if self._lasting and exchange.comment_seconds is not None and _may_be_commented(response):
+                self._events = Boundary()
+            async for data in response.body:
+                self._sent += len(data)
+                if announced is not None and self._sent > announced:
+                    raise BodyBroken("the body is longer than announced")  # noqa: TRY301 - logged as others are
+                if announced is not None and self._sent == announced and data:
+                    last = data
+                elif data:
+                    self.transport.write(chunk(data) if chunked else data)
+                    if self._events is not None:
+                        self._events.feed(data)
+                if self.stalled:
+                    await self.drain()
+        except Exception as error:  # noqa: BLE001 - the head has left: breaking off is the only way to tell the client
+            log.warning(
+                "a response broke off",
+                transaction=exchange.transaction_id,
+                reason=str(error),
+                cause=type(error).__name__,
+            )
+            return None
+        finally:
+            self._lasting = False
+            self._events = None
+            await response.body.aclose()
+        return last if announced in {None, self._sent} else None
+
+    async def _wait_for_records(self) -> None:
+        """Wait until everything recorded in this turn is written, for a stream the decision."""
+        written: asyncio.Future[None] = self.loop.create_future()
+        if self._listener.records.hold(lambda: None if written.done() else written.set_result(None)):
+            await written
+
+
+def _may_be_commented(response: Response) -> bool:
+    """Whether a comment line changes neither the announced length nor what a decoder reads."""
+    return response.body.length is None and "content-encoding" not in response.headers

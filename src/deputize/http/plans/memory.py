@@ -1,0 +1,155 @@
+"""Which plans are remembered, and by what."""
+
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from deputize.http.exchange import Head, Readings, Varying
+from deputize.http.heads import Field
+from deputize.http.plans.plan import Plan
+
+_LENGTH: Final = b"content-length"
+_NAMES: Final = (
+    _LENGTH,
+    b"traceparent",
+    b"tracestate",
+    b"baggage",
+    b"b3",
+    b"sentry-trace",
+    b"x-amzn-trace-id",
+    b"x-b3-traceid",
+    b"x-b3-spanid",
+    b"x-b3-parentspanid",
+    b"x-b3-sampled",
+    b"x-cloud-trace-context",
+    b"mcp-name",
+    b"dpop",
+)
+"""Fields that differ in every call although hardly anybody decides by them."""
+_PREFIX: Final = b"mcp-param-"
+_TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+
+
+def _any_case(name: bytes) -> bytes:
+    return b"".join(
+        b"[%c%c]" % (code - 32, code) if chr(code).isalpha() else re.escape(bytes([code])) for code in name
+    )
+
+
+_VARYING: Final = re.compile(
+    rb"\r\n("
+    + b"|".join([*map(_any_case, _NAMES), _any_case(_PREFIX) + _TOKEN + b"{1,64}"])
+    + rb"): ([!-~](?:[ -~]{0,510}[!-~])?)(?=\r\n)"
+)
+"""A field line whose value is cut out.
+
+It begins with a literal, which is searched for at C speed. One form of the line only is cut: whatever is
+written otherwise is part of what a plan is remembered by.
+"""
+
+
+class Cut(NamedTuple):
+    """A head without its varying values."""
+
+    key: tuple[bytes, ...]
+    """All bytes but the values. Heads with the same key are parsed alike."""
+    names: Sequence[bytes]
+    values: Sequence[bytes]
+
+
+def cut(ends: bytes, head: bytes) -> Cut:
+    """Take `head`, all bytes up to the empty line, apart.
+
+    `ends` stands for the connection's ends: plans for one client's address are not for another's.
+    """
+    parts = _VARYING.split(head)
+    return Cut((ends, *parts[::3], *parts[1::3]), parts[1::3], parts[2::3])
+
+
+def mark_varying(fields: list[Field], taken: Cut, readings: Readings) -> list[Field] | None:
+    """Return the parsed `fields` of a head with its varying values marked.
+
+    `None` when a field of such a name stands there in another form than `cut` takes out, so that the head
+    cannot be remembered.
+    """
+    marked: list[Field] = []
+    index = 0
+    for name, value in fields:
+        lowered = name.lower()
+        if lowered not in _NAMES and not lowered.startswith(_PREFIX):
+            marked.append((name, value))
+            continue
+        if index == len(taken.values) or taken.names[index] != name or taken.values[index] != value:
+            return None
+        varying = Varying(value)
+        varying.at, varying.readings = index, readings
+        marked.append((name, varying))
+        index += 1
+    return marked if index == len(taken.values) else None
+
+
+class Remembered(NamedTuple):
+    """A head and its plan."""
+
+    head: Head
+    plan: Plan
+    length_at: int | None
+    """Where the value of Content-Length stands; `None` without a body."""
+    size: int
+    """How many bytes of memory it counts for."""
+
+
+class PlanMemory:
+    """Plans by the bytes of the heads they were made for, bounded in number and bytes.
+
+    Two generations: what was not used while the younger one filled up is forgotten, so a flood of other heads
+    costs those in use one look-up each, and nobody has to be told apart.
+    """
+
+    __slots__ = ("_bytes", "_most", "_most_bytes", "_old", "_young")
+
+    def __init__(self, most: int = 8192, most_bytes: int = 64 * 1024 * 1024) -> None:
+        """`most` plans, which count for `most_bytes`, at most; 0 remembers nothing."""
+        self._most = most // 2
+        self._most_bytes = most_bytes // 2
+        self._young: dict[tuple[bytes, ...], Remembered] = {}
+        self._old: dict[tuple[bytes, ...], Remembered] = {}
+        self._bytes = 0
+
+    def recall(self, key: tuple[bytes, ...], now: float) -> Remembered | None:
+        """Return what is remembered, unless one of its leases has ended. `now` in seconds since the epoch."""
+        known = self._young.get(key)
+        if known is None:
+            known = self._old.pop(key, None)
+            if known is None:
+                return None
+            self._add(key, known)
+        for lease in known.plan.leases:
+            if lease.ends <= now:
+                self._forget(key)
+                return None
+            lease.used = True
+        return known
+
+    def keep(self, key: tuple[bytes, ...], head: Head, plan: Plan, names: Sequence[bytes]) -> None:
+        """Remember the plan of a head, unless it was made for one call only."""
+        if head.readings.of_call or not self._most:
+            return
+        head.readings.are_over = True
+        length_at = next((index for index, name in enumerate(names) if name.lower() == _LENGTH), None)
+        self._add(key, Remembered(head, plan, length_at, PLAN_BYTES + 6 * sum(map(len, key))))
+
+    def _add(self, key: tuple[bytes, ...], known: Remembered) -> None:
+        if len(self._young) >= self._most or self._bytes + known.size > self._most_bytes:
+            self._old, self._young, self._bytes = self._young, {}, 0
+        self._young[key] = known
+        self._bytes += known.size
+
+    def _forget(self, key: tuple[bytes, ...]) -> None:
+        known = self._young.pop(key, None)
+        if known is not None:
+            self._bytes -= known.size
+
+
+PLAN_BYTES: Final = 6 * 1024
+"""What a plan counts for besides its bytes: steps, forms of records, contexts."""
