@@ -53,11 +53,12 @@ fmt: $(VENV)/.has-dev ## format and mend what can be mended by machine
 	$(BIN)/ruff check --fix --quiet .
 	$(BIN)/ruff format --quiet .
 
-bench: $(VENV)/.has-bench ## measure against nginx, Apache and node-oidc-provider in the same run (Debian packages, npm)
-	@$(BIN)/python -m bench.run $(BENCH); missed=$$?; $(BIN)/python -m bench.start && exit $$missed
+bench: $(VENV)/.has-bench ## measure beside peers in the same run (Debian packages, npm), write docs/explanation/performance.md
+	@$(BIN)/python -m bench.run $(BENCH)
 
-docs: $(VENV)/.has-demo ## write the generated part of docs/reference and the shapes of MCP's messages anew
+docs: $(VENV)/.has-demo ## write generated pages and the shapes of MCP's messages anew
 	$(BIN)/python -m tools.reference
+	$(BIN)/python -m bench.page
 	$(BIN)/python -m tools.mcp_shapes
 
 clean: ## remove what setup made

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import authority, gateway, scale, streams
+from bench import authority, gateway, scale, shares, start, streams
 from bench.gateway import OURS
 from bench.goals import Goal, added, at_most, slowdown, speed_beside
 from bench.measure import Findings, Plan
@@ -97,6 +97,12 @@ BENCHMARKS: dict[str, Benchmark] = {
         rounds=3,
         seconds=2,
     ),
+    "shares": Benchmark(
+        "Where the gateway's time goes in the base case",
+        shares.shares,
+        ("share_percent",),
+        rounds=2,
+    ),
     "client-credentials": Benchmark(
         "The token endpoint: client credentials, ES256, 32 connections",
         authority.client_credentials,
@@ -129,5 +135,17 @@ BENCHMARKS: dict[str, Benchmark] = {
             )
         ),
         seconds=2,
+    ),
+    "start": Benchmark(
+        "The start of each program, until it is ready",
+        start.starts,
+        ("cpu_s", "resident_mib"),
+        (
+            at_most("seconds of processor: deputize --version", "cpu_s", start.VERSION, 0.25),
+            at_most("seconds of processor: the gateway's start", "cpu_s", start.GATEWAY, 0.7),
+            at_most("MiB resident: the gateway when ready", "resident_mib", start.GATEWAY, 60),
+            at_most("seconds of processor: the authority's start", "cpu_s", start.AUTHORITY, 1.0),
+            at_most("MiB resident: the authority when ready", "resident_mib", start.AUTHORITY, 80),
+        ),
     ),
 }

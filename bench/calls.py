@@ -10,8 +10,10 @@ VERSION = "2025-11-25"
 MODERN_VERSION = "2026-07-28"
 BODY_BYTES = 115
 MAX_CALLS = 8_000
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 """What the load generator holds of one kind of call; fewer calls are prepared when they are long."""
+_SHIFTS = 1_000
+"""Places at which the text of a long argument may begin."""
 TOOLS = tuple(
     f"{verb}_{noun}"
     for verb in ("find", "read", "list", "check")
@@ -47,12 +49,16 @@ def tool_calls(
     """
     draw = random.Random(1)  # the same calls in each run
     count = min(count, max(16, MAX_BYTES // (size + 1500)))
-    calls = [_tool_call(tokens[number % len(tokens)], number, size, version, draw) for number in range(count)]
+    text = "".join(draw.choices("abcdefghijklmnopqrstuvwxyz     éß€", k=size + _SHIFTS))
+    calls = [
+        _tool_call(tokens[number % len(tokens)], number, size, version, text[draw.randrange(_SHIFTS) :], draw)
+        for number in range(count)
+    ]
     draw.shuffle(calls)
     return tuple(calls)
 
 
-def _tool_call(token: str, number: int, size: int, version: str, draw: random.Random) -> Call:
+def _tool_call(token: str, number: int, size: int, version: str, text: str, draw: random.Random) -> Call:
     tool = draw.choice(TOOLS)
     params: dict[str, object] = {"name": tool, "arguments": {"place": f"Tokyo {draw.randrange(1000)}"}}
     headers = {
@@ -73,11 +79,7 @@ def _tool_call(token: str, number: int, size: int, version: str, draw: random.Ra
     message = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
     missing = size - len(_written(message)) - len(',"note":""')
     if missing > 0:
-        letters = "abcdefghijklmnopqrstuvwxyz     éß€"
-        params["arguments"] = {
-            "place": f"Tokyo {draw.randrange(1000)}",
-            "note": "".join(draw.choices(letters, k=missing)),
-        }
+        params["arguments"] = {"place": f"Tokyo {draw.randrange(1000)}", "note": text[:missing]}
     return Call(headers, _written(message))
 
 

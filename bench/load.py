@@ -111,7 +111,7 @@ class PreparedLoad:
         program, connections = self.load.program, self.load.connections
         options = ["-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={ANSWER_SECONDS}s", "--latency"]
         command = ["taskset", "-c", LOAD_CORE, "wrk", *options, "-s", str(self.script), program.url]
-        before = program.cpu_seconds()
+        before = program.settle()
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=seconds + 60)
         used = program.cpu_seconds() - before
         measured = _MEASURED.search(done.stdout)

@@ -6,6 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from demo.programs import DEPUTIZE
+
 from bench.load import Load, prepare
 from bench.subject import Deputize, deputize
 
@@ -28,6 +30,8 @@ class Plan:
     """Tokens that a gateway is to know at most."""
     people: int = 100_000
     """Users with sessions, consents and grants that an authority is to know at most."""
+    command: str = DEPUTIZE[0]
+    """The `deputize` whose start is measured."""
     say: Callable[[str], None] = print
 
     @property

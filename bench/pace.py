@@ -18,6 +18,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
 from statistics import quantiles
@@ -67,7 +68,14 @@ def pace(
     address: tuple[str, int], calls: Iterator[bytes], gaps: Iterator[float], connections: int
 ) -> list[float]:
     """Send a call whenever one is due, `gaps` seconds after the last, and return the seconds each took."""
-    idle = [_Connection(address) for _ in range(connections)]
+    with ExitStack() as stack:
+        idle = [_Connection(address) for _ in range(connections)]
+        for connection in idle:
+            stack.callback(connection.socket.close)
+        return _pace(idle, calls, gaps)
+
+
+def _pace(idle: list[_Connection], calls: Iterator[bytes], gaps: Iterator[float]) -> list[float]:
     busy: set[_Connection] = set()
     waiting: deque[float] = deque()
     took: list[float] = []

@@ -8,6 +8,9 @@ from matplotlib import pyplot as plt
 from bench.gateway import OURS
 from bench.report import FIGURES, Document
 
+_WIDE = 50
+"""How many times the shortest bar the longest may be before the scale becomes logarithmic."""
+
 
 def plot(path: Path, found: Document) -> None:
     """Write the picture of the first figure of a results file; the same file gives the same picture."""
@@ -24,6 +27,8 @@ def plot(path: Path, found: Document) -> None:
     axes.set_xlabel(f"{heading} (median)")
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.15)
+    if max(values) > _WIDE * min(values) > 0:
+        axes.set_xscale("log")
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)

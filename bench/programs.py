@@ -16,6 +16,8 @@ import httpx2
 from bench.cores import LOAD_CORE, PROGRAM_CORE
 
 START_SECONDS = 180
+SETTLE_SECONDS = 60
+_QUIET_SECONDS = 0.1
 _PSS = re.compile(r"^Pss: +(\d+) kB", re.MULTILINE)
 
 
@@ -39,6 +41,24 @@ class Program:
     def cpu_seconds(self) -> float:
         """Return the processor time used so far; other programs on the machine do not show in it."""
         return sum(_ticks(fields) for _, fields in self._members()) / os.sysconf("SC_CLK_TCK")
+
+    def kernel_seconds(self) -> float:
+        """Return the part of the processor time that the kernel used for it."""
+        parts = (int(fields[12]) + int(fields[14]) for _, fields in self._members())
+        return sum(parts) / os.sysconf("SC_CLK_TCK")
+
+    def settle(self) -> float:
+        """Wait until it has nothing left to do of an earlier round, and return the processor time until then.
+
+        Raises `RuntimeError` if it is busy for `SETTLE_SECONDS`.
+        """
+        deadline, used = time.monotonic() + SETTLE_SECONDS, self.cpu_seconds()
+        while time.monotonic() < deadline:
+            time.sleep(_QUIET_SECONDS)
+            before, used = used, self.cpu_seconds()
+            if used == before:
+                return used
+        raise RuntimeError(f"the program of {self.url} is busy though nobody asks it anything")
 
     def memory_kib(self) -> float:
         """Return the memory in use, in KiB, of which pages that processes share count by their part."""

@@ -22,6 +22,9 @@ FIGURES = {
     "requests_per_second": ("calls a second", ",.0f"),
     "p50_ms": ("p50 ms", ",.2f"),
     "p99_ms": ("p99 ms", ",.2f"),
+    "share_percent": ("% of the processor time", ",.1f"),
+    "cpu_s": ("s of processor", ",.2f"),
+    "resident_mib": ("MiB resident", ",.0f"),
     "user_kib": ("KiB of user memory each", ",.1f"),
     "kernel_kib": ("KiB of kernel memory each", ",.1f"),
     "streams": ("streams", ",.0f"),
@@ -64,7 +67,11 @@ def document(name: str, benchmark: Benchmark, plan: Plan, findings: Findings, se
             {
                 "name": result.name,
                 "checks": findings.checks.get(result.name),
-                "medians": {figure: result.median(figure) for figure in benchmark.figures},
+                "medians": {
+                    figure: result.median(figure)
+                    for figure in benchmark.figures
+                    if figure in result.rounds[0]
+                },
                 "rounds": result.rounds,
             }
             for result in findings.results.values()
@@ -109,7 +116,7 @@ def _print(found: Document) -> None:
 
 def shown(medians: dict[str, float], figures: Sequence[str]) -> list[str]:
     """Return the figures as they stand in a table."""
-    return [format(medians[figure], FIGURES[figure][1]) for figure in figures]
+    return [format(medians[figure], FIGURES[figure][1]) if figure in medians else "–" for figure in figures]
 
 
 def describe(goal: dict[str, Any]) -> str:
@@ -122,5 +129,5 @@ def describe(goal: dict[str, Any]) -> str:
     if goal["reached"] is None:
         return f"– not measured: {goal['what']} ({bounds or 'stated'})"
     if not bounds:
-        return f"· {goal['reached']:g} {goal['what']} (stated)"
+        return f"  stated: {goal['reached']:g} {goal['what']}"
     return f"{'✓ met' if goal['met'] else '✗ missed'}: {goal['reached']:g} {goal['what']} ({bounds})"

@@ -8,8 +8,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from demo.programs import DEPUTIZE
+
 from bench.benchmarks import BENCHMARKS
 from bench.measure import Plan
+from bench.page import write_page
 from bench.plots import plot
 from bench.report import FOLDER, document, write
 
@@ -42,23 +45,29 @@ def main() -> int:
         default=100_000,
         help="users that an authority knows at most (1000000 takes minutes)",
     )
+    parser.add_argument(
+        "--command", default=DEPUTIZE[0], help="the deputize to start, such as an operator's with one extra"
+    )
     arguments = parser.parse_args()
     missing = [package for program, package in NEEDED.items() if shutil.which(program) is None]
     if missing:
         parser.error(f"these Debian packages are needed: {' '.join(missing)}")
     with tempfile.TemporaryDirectory(prefix="deputize-bench-") as folder:
         plan = Plan(
-            arguments.rounds,
-            arguments.seconds,
-            Path(folder),
-            arguments.users,
-            arguments.agents,
-            arguments.streams,
-            arguments.hold,
-            arguments.known,
-            arguments.people,
+            rounds=arguments.rounds,
+            seconds=arguments.seconds,
+            folder=Path(folder),
+            users=arguments.users,
+            agents=arguments.agents,
+            streams=arguments.streams,
+            hold_seconds=arguments.hold,
+            known=arguments.known,
+            people=arguments.people,
+            command=arguments.command,
         )
         met = [_run(name, plan, arguments.results) for name in arguments.names or BENCHMARKS]
+    if arguments.results.resolve() == FOLDER:
+        write_page()
     return 0 if all(met) else 1
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -108,7 +108,9 @@ class Deputize:
             yield Program(f"{self.secrets['issuer']}/token", process.pid)
 
     @contextlib.contextmanager
-    def gateway(self, upstream_port: int, *changes: Change, others: int = 0) -> Iterator[Gateway]:
+    def gateway(
+        self, upstream_port: int, *changes: Change, others: int = 0, command: Sequence[str] = DEPUTIZE
+    ) -> Iterator[Gateway]:
         """Run a gateway with the example's route, changed, behind `others` like it; several may run at once.
 
         Its files, records too, go with it: there are gigabytes of them.
@@ -134,7 +136,7 @@ class Deputize:
             "GATEWAY_TLS_PORT": str(tls),
             "GATEWAY_ADMIN_PORT": str(admin),
         }
-        command = [*DEPUTIZE, "gateway", "serve", "--instance", str(instance)]
+        command = [*command, "gateway", "serve", "--instance", str(instance)]
         ready, log = f"http://localhost:{admin}/health/ready", self.stage.log(instance.name)
         with running(command, ready, log, measured=True, environment=environment) as process:
             yield Gateway(
