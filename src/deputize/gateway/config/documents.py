@@ -140,7 +140,7 @@ def is_disabled(name: str) -> bool:
 
 
 def line_and_column(text: str, at: int) -> tuple[int, int]:
-    """Line and column, both from 1, of the character at `at`."""
+    """Return line and column, both from 1, of the character at `at`."""
     return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
 
 

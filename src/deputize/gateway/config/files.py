@@ -43,7 +43,7 @@ class ConfigurationFile:
         return validate(kind, self.members, self.position, load_bindings(instance, self.properties.visible))
 
     def warnings_about(self, settings: Settings, owner: str) -> list[ConfigurationError]:
-        """Warnings about members that nothing reads; `owner` is a noun for the file."""
+        """Return warnings about members that nothing reads; `owner` is a noun for the file."""
         own_decorators = {f"/{name}" for name in DECORATORS}
         return [
             each
@@ -104,7 +104,7 @@ def read_file(text: bytes, file: str, instance: Instance, outer: Properties) -> 
 def _read_properties(
     document: Document, outer: Properties, directory: Path, sources: dict[Path, bytes]
 ) -> Properties:
-    """The properties that `document` declares, over those of the files it names, over `outer`.
+    """Return the properties that `document` declares, over those of the files it names, over `outer`.
 
     Those files, relative to `directory`, are added to `sources`.
     """

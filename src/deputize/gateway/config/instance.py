@@ -30,7 +30,7 @@ class Instance:
 
 
 def load_bindings(instance: Instance, properties: Mapping[str, object]) -> Mapping[str, object]:
-    """What configuration expressions see when they are evaluated at load: no request."""
+    """Return what configuration expressions see when they are evaluated at load: no request."""
     system: Mapping[str, object] = {}
     return {
         **properties,

@@ -57,7 +57,7 @@ class Properties:
 
 
 def outermost(instance: Instance) -> Lookup:
-    """The lookup of tokens that no properties declare.
+    """Return the lookup of tokens that no properties declare.
 
     Environment variables, then files named by `IG_ENVCONFIG_DIRS`, then built-in values. Raises
     `ConfigurationError` for a file that cannot be read.
@@ -101,7 +101,7 @@ def read_property_file(path: Path, text: bytes) -> Mapping[str, JsonValue]:
 
 
 def flatten(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple[str, JsonValue]]:
-    """Values with their dotted names."""
+    """Yield values with their dotted names."""
     for name, value in values.items():
         if isinstance(value, dict):
             yield from flatten(cast("Mapping[str, JsonValue]", value), f"{prefix}{name}.")
@@ -110,7 +110,7 @@ def flatten(values: Mapping[str, JsonValue], prefix: str = "") -> Iterator[tuple
 
 
 def _find(declared: JsonValue, name: str) -> JsonValue:
-    """The value at a dotted name; a member whose own name holds dots is found as well."""
+    """Return the value at a dotted name; a member whose own name holds dots is found as well."""
     if not isinstance(declared, Mapping):
         return None
     if name in declared:

@@ -73,7 +73,7 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _evaluate_texts(cls, data: object, info: ValidationInfo) -> object:
-        """Evaluates configuration expressions with the bindings given as validation context.
+        """Evaluate configuration expressions with the bindings given as validation context.
 
         Reports every one that fails.
         """
@@ -121,7 +121,7 @@ def validate(
 
 
 def warnings_about(settings: Settings, position: Position, owner: str) -> Iterator[ConfigurationError]:
-    """A warning for every key in `settings` that nothing reads: it may be a setting written wrong.
+    """Yield a warning for every key in `settings` that nothing reads: it may be a setting written wrong.
 
     `owner` is a noun for what the settings belong to.
     """
@@ -142,21 +142,21 @@ def warnings_about(settings: Settings, position: Position, owner: str) -> Iterat
 
 
 def expressions(settings: Settings, pointer: str = "") -> Iterator[tuple[str, Template]]:
-    """Every runtime expression in `settings`, and its pointer."""
+    """Yield every runtime expression in `settings`, and its pointer."""
     for place, value in walk(settings, pointer):
         if isinstance(value, Template | Condition):
             yield place, value.template if isinstance(value, Condition) else value
 
 
 def references(settings: Settings, pointer: str = "") -> Iterator[tuple[str, HeapName | InlineObject]]:
-    """Every heap object that `settings` refer to, and the pointer of the reference."""
+    """Yield every heap object that `settings` refer to, and the pointer of the reference."""
     for place, value in walk(settings, pointer):
         if isinstance(value, HeapName | InlineObject):
             yield place, value
 
 
 def walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:
-    """`value` and every value below it, settings, lists and maps, with their pointers."""
+    """Yield `value` and every value below it, settings, lists and maps, with their pointers."""
     yield pointer, value
     if isinstance(value, Settings):
         below = (
@@ -174,7 +174,7 @@ def walk(value: object, pointer: str) -> Iterator[tuple[str, object]]:
 
 @cache
 def _evaluated_keys(kind: type[Settings]) -> frozenset[str]:
-    """The keys whose texts are configuration expressions: no type of theirs leaves them as written."""
+    """Return the keys whose texts are configuration expressions: no type of theirs leaves them as written."""
     fields = kind.model_fields.items()
     return frozenset(
         field.alias or name
@@ -220,7 +220,7 @@ def _evaluate(
 
 
 def explain(error: ExpressionError) -> str:
-    """One line that says what is wrong with an expression, and where in it."""
+    """Return one line that says what is wrong with an expression, and where in it."""
     return f"{error.reason} at character {error.position + 1} of {error.source[:120]!r}"
 
 

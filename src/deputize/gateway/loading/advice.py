@@ -20,7 +20,7 @@ _FORWARDING = "ReverseProxyHandler"
 def advice_on_route(
     members: Mapping[str, JsonValue], position: Position, *, streaming: bool, has_global_base: bool
 ) -> Iterator[ConfigurationError]:
-    """Warnings about the route with these `members`.
+    """Yield warnings about the route with these `members`.
 
     `has_global_base` tells whether `globalDecorators`, of this or an enclosing file, give every handler a
     `baseURI`.
@@ -54,7 +54,7 @@ def advice_on_route(
 
 
 def advice_on_connectors(settings: AdminSettings, position: Position) -> Iterator[ConfigurationError]:
-    """Warnings about listeners that others than this machine reach in clear text."""
+    """Yield warnings about listeners that others than this machine reach in clear text."""
     for index, connector in enumerate(settings.connectors):
         try:
             is_loopback = ipaddress.ip_address(connector.host).is_loopback
@@ -72,7 +72,7 @@ def advice_on_connectors(settings: AdminSettings, position: Position) -> Iterato
 
 
 def _types(value: JsonValue, pointer: str) -> Iterator[tuple[str, str]]:
-    """Pointer and name of each object type below `value`."""
+    """Yield pointer and name of each object type below `value`."""
     for name, member, place in _members(value, pointer):
         if name == "type" and isinstance(member, str):
             yield pointer, member

@@ -54,7 +54,7 @@ class HeapObjects(Protocol):
         ...
 
     def names(self) -> Sequence[str]:
-        """Every name that can be referred to."""
+        """Return every name that can be referred to."""
         ...
 
     def find(self, name: str, position: Position) -> object:
@@ -160,30 +160,30 @@ class BuildContext:
         self.deployment.jobs.append((interval, job))
 
     def bindings(self, subject: Exchange | Head, response: Response | None = None) -> Mapping[str, object]:
-        """What runtime expressions of this object see; parts are computed when first read."""
+        """Return what runtime expressions of this object see; parts are computed when first read."""
         return Bindings(subject, response, self.registry.instance, self.properties.visible)
 
     def text(
         self, template: Template, subject: Exchange | Head, response: Response | None = None
     ) -> str | None:
-        """The text a runtime expression yields, `None` for null or missing. Raises `ExpressionError`."""
+        """Return the text an expression yields, `None` for null or missing. Raises `ExpressionError`."""
         return as_text(template.evaluate(self.bindings(subject, response)))
 
     def texts(
         self, template: Template, subject: Exchange | Head, response: Response | None = None
     ) -> list[str]:
-        """The header values a runtime expression yields: one for each element of a list.
+        """Return the header values a runtime expression yields: one for each element of a list.
 
         Raises `ExpressionError`.
         """
         return as_texts(template.evaluate(self.bindings(subject, response)))
 
     def condition(self, condition: Condition, key: str) -> PlacedCondition:
-        """The condition at `key`, ready to decide for exchanges."""
+        """Return the condition at `key`, ready to decide for exchanges."""
         return PlacedCondition(condition, self._at(key), self.bindings)
 
     def error(self, key: str, reason: str, fix: str = "") -> ConfigurationError:
-        """An error at `key` for the caller to raise."""
+        """Return an error at `key` for the caller to raise."""
         return ConfigurationError(self._at(key), reason, fix)
 
     def warn(self, key: str, reason: str, fix: str = "") -> None:

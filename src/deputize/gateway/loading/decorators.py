@@ -20,7 +20,7 @@ class NoBaseUri(DeputizeError):
 
 
 def decorate(subject: object, members: Mapping[str, JsonValue], context: BuildContext) -> object:
-    """`subject`, a handler remaining one, with the decorations among `members`.
+    """Return `subject`, a handler remaining one, with the decorations among `members`.
 
     Raises `ConfigurationError` for one that cannot be applied to it.
     """

@@ -105,7 +105,7 @@ class PublishedEndpoints:
         """Holds while nothing else is published."""
 
     def find(self, path: str) -> Handler | None:
-        """The handler of exactly that path."""
+        """Return the handler of exactly that path."""
         return self._handlers.get(path)
 
     def find_other(self, owner: object, path: str) -> PublishedEndpoint | None:
@@ -137,7 +137,7 @@ class PublishedEndpoints:
 
 
 def publication_clash(path: str, position: Position, other: Position) -> ConfigurationError:
-    """The error of a second object that wants to serve `path`."""
+    """Return the error of a second object that wants to serve `path`."""
     return ConfigurationError(
         position, f"{path} is already served for {other}", "give each protected resource its own resourceId"
     )

@@ -98,7 +98,7 @@ class Heap:
         self._building: list[str] = []
 
     def context(self, name: str, position: Position) -> BuildContext:
-        """What the object of that name, at `position`, gets to build itself."""
+        """Return what the object of that name, at `position`, gets to build itself."""
         return BuildContext(
             name,
             position,
@@ -140,7 +140,7 @@ class Heap:
         return cast("Wanted", adapted)
 
     def names(self) -> Sequence[str]:
-        """Every name that can be referred to from here."""
+        """Return every name that can be referred to from here."""
         return [*self._declared, *(self._parent.names() if self._parent else ())]
 
     def find(self, name: str, position: Position) -> object:
@@ -216,7 +216,7 @@ class Heap:
         return built
 
     def _configure(self, heap_type: HeapType, declaration: Declaration, context: BuildContext) -> Settings:
-        """The object's settings, valid.
+        """Return the object's settings, valid.
 
         What they refer to is built before the object asks for it, so that all faults are found at once.
         """
@@ -251,7 +251,7 @@ class Heap:
 
 
 def _objects_within(value: JsonValue, pointer: str) -> Iterator[tuple[str, Mapping[str, JsonValue]]]:
-    """The outermost objects with a type below `value`, and their pointers."""
+    """Yield the outermost objects with a type below `value`, and their pointers."""
     if isinstance(value, dict):
         if "type" in value:
             yield pointer, value

@@ -44,7 +44,7 @@ _PING_MEMBERS = frozenset(
 
 
 def declared_contexts(types: Iterable[object]) -> Shape:
-    """The contexts of the core, and those that heap types list as their `contexts`."""
+    """Return the contexts of the core, and those that heap types list as their `contexts`."""
     listed = (kind for each in types for kind in getattr(each, "contexts", ()))
     left = {
         kind.binding_name: getattr(kind, "binding_shape", None)
@@ -56,7 +56,7 @@ def declared_contexts(types: Iterable[object]) -> Shape:
 def examine(
     template: Template, position: Position, contexts: Shape, properties: Mapping[str, object]
 ) -> list[ConfigurationError]:
-    """Warnings about names in `template` that are always missing where it stands.
+    """Return warnings about names in `template` that are always missing where it stands.
 
     It reads the bindings, `contexts`, those that installed types leave, and the `properties` in force.
     Raises `ConfigurationError` for a name that nothing declares.
@@ -78,7 +78,7 @@ def examine(
 def _report_unknown(
     names: tuple[str, ...], at: int, shape: Shape, template: Template, position: Position
 ) -> ConfigurationError:
-    """The warning about the last of `names`, which is not in `shape`, or, raised, the error."""
+    """Return the warning about the last of `names`, which is not in `shape`, or raise the error."""
     shown = ".".join(names)
     is_context = len(names) == 2 and names[0] in {"contexts", "context"}
     only_ping = _PING_ROOTS if len(names) == 1 else _PING_CONTEXTS if is_context else _PING_MEMBERS

@@ -32,7 +32,7 @@ class CacheLimits:
 
 
 def cache_limits(default_timeout: float | None, maximum_time: float | None, maximum_size: int) -> CacheLimits:
-    """Limits from configured durations, where `None` is without limit."""
+    """Return limits from configured durations, where `None` is without limit."""
     unlimited = float("inf")
     return CacheLimits(
         unlimited if default_timeout is None else default_timeout,
@@ -117,7 +117,7 @@ class TokenCache:
         return self._replace(_key(token), await resolve_anew(self._delegate, token, exchange))
 
     def recall(self, token: str) -> Remembered | None:
-        """The token as remembered, without asking anybody; `None` when it is not, or not any more."""
+        """Return the token as remembered, without asking anybody; `None` when it is not, or not any more."""
         key = _key(token)
         known = self._known.get(key)
         if known is None or known.lease.ends <= self._clock.now():

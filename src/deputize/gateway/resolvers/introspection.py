@@ -115,7 +115,7 @@ class TokenIntrospectionAccessTokenResolver:
 
 
 def read_introspection(token: str, info: JsonObject, now: float) -> OAuth2Context | RejectedToken:
-    """What an introspection answer means at `now`, seconds since the epoch (RFC 7662 section 2.2)."""
+    """Say what an introspection answer means at `now`, seconds since the epoch (RFC 7662 section 2.2)."""
     if info.get("active") is not True:
         return RejectedToken("the authorization server says that the token is not active")
     kind, scope, audience = info.get("token_type"), info.get("scope"), info.get("aud")
@@ -148,7 +148,7 @@ def _find_time_fault(info: JsonObject, now: float) -> str | None:
 
 
 async def _read_error(response: Response, request: Request) -> str:
-    """The error that answers `request` (RFC 6749 section 5.2), for the log: one line, bounded, no secrets.
+    """Return the error that answers `request` (RFC 6749 section 5.2), for the log: a short line, no secrets.
 
     Secrets are the token, and whatever the gateway authenticated itself with.
     """
