@@ -72,6 +72,14 @@ def test_refuses_what_parsers_read_differently(text, reason):
         strict_json.loads(text)
 
 
+@pytest.mark.parametrize("offset", range(70))
+def test_too_long_an_integer_is_found_wherever_it_stands(offset):
+    around = b'{"a":"' + b"x" * offset + b'","b":%b,"c":"' + b"1" * 127 + b'"}'
+    assert strict_json.loads(around % (b"2" * 128))
+    with pytest.raises(JsonError, match="more than 128 digits"):
+        strict_json.loads(around % (b"2" * 129))
+
+
 def test_depth_is_limited_however_it_is_reached():
     with pytest.raises(JsonError, match="deeper than 64"):
         strict_json.loads(b"[" * 100_000)
