@@ -15,7 +15,7 @@ from deputize.authority.services import Services
 from deputize.authority.signon.pages import ASSETS, ASSETS_PATH, asset
 from deputize.authority.storage import StorageUnavailable
 from deputize.http.exchange import Ending, Exchange
-from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Response
+from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Request, Response
 from deputize.kernel.digests import digest
 from deputize.kernel.errors import describe_failure
 from deputize.kernel.values import JsonValue
@@ -50,6 +50,37 @@ _READ: Final = frozenset({"GET", "HEAD"})
 _log = structlog.get_logger("deputize.authority")
 
 
+class LogLine:
+    """The log line of one request: what happened last in it, or else that it was.
+
+    Does not lead to the exchange, which holds it: a circle would wait for the garbage collector.
+    """
+
+    __slots__ = ("_correlation_id", "_request", "_started", "call")
+
+    def __init__(self, request: Request, started: float, correlation_id: str) -> None:
+        """Note what the line says of the request."""
+        self._request = request
+        self._started = started
+        self._correlation_id = correlation_id
+        self.call: EndpointCall | None = None
+        """The call of an endpoint that came of the request."""
+
+    def write(self, ending: Ending) -> None:
+        """Write the line."""
+        response, call = ending.response, self.call
+        said: dict[str, JsonValue] = {
+            "method": self._request.method,
+            "path": self._request.target.path,
+            "status": 0 if response is None else response.status,
+            "ms": round((ending.finished - self._started) * 1000, 1),
+        }
+        if call is not None and call.happened is not None:
+            call.happened.log(**said)
+        else:
+            _log.info("request", **said, correlation_id=self._correlation_id)
+
+
 class Authority:
     """Answers what a listener hands over, with one log line a request, which is without the query."""
 
@@ -69,7 +100,9 @@ class Authority:
         request, correlation_id = exchange.request, self._services.new_id()
         exchange.transaction_id = correlation_id
         SOURCE.set(read_source(exchange, self._trusted_proxies))
-        exchange.endings.append(partial(_log_request, exchange))
+        line = LogLine(request, exchange.started, correlation_id)
+        exchange.endings.append(line.write)
+        exchange.put(line)
         try:
             response = await self._dispatch(exchange)
         except (BodyTooLarge, BodyBroken):
@@ -131,7 +164,9 @@ class Authority:
         call = EndpointCall(
             request, services, environment, services.clock.now(), exchange.transaction_id, tail
         )
-        exchange.put(call)
+        line = exchange.find(LogLine)
+        if line is not None:
+            line.call = call
         try:
             response = await endpoint.answer(call)
         except OAuthError as error:
@@ -164,18 +199,3 @@ async def _answer_asset(name: str, _exchange: Exchange, _tail: str) -> Response:
 
 async def _turn_away(exchange: Exchange, status: int, description: str, fields: Fields = ()) -> Response:
     return turn_away(exchange.request, status, description, exchange.transaction_id, fields)
-
-
-def _log_request(exchange: Exchange, ending: Ending) -> None:
-    """Write the request's log line: what happened last in it, or else that it was."""
-    request, response, call = exchange.request, ending.response, exchange.find(EndpointCall)
-    said: dict[str, JsonValue] = {
-        "method": request.method,
-        "path": request.target.path,
-        "status": 0 if response is None else response.status,
-        "ms": round((ending.finished - exchange.started) * 1000, 1),
-    }
-    if call is not None and call.happened is not None:
-        call.happened.log(**said)
-    else:
-        _log.info("request", **said, correlation_id=exchange.transaction_id)

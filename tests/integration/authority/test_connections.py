@@ -6,6 +6,8 @@ How the listener works is tested where it is; here, that the authority has all o
 import asyncio
 import asyncio.selector_events
 import contextlib
+import gc
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -41,6 +43,14 @@ async def answer_to(served, sent) -> bytes:
     async with connected(served) as (reader, writer):
         writer.write(sent)
         return await everything(reader)
+
+
+async def answer_to_all(served, sent) -> None:
+    """Send, say that nothing more comes, and wait for the end."""
+    async with connected(served) as (reader, writer):
+        writer.write(sent)
+        writer.write_eof()
+        await everything(reader)
 
 
 def post_to_token(served, fields, body=b"") -> bytes:
@@ -241,6 +251,33 @@ async def test_a_record_is_written_before_the_answer_leaves(served, monkeypatch)
         writer.write(post_to_token(served, FORM + b"Content-Length: %d\r\n" % len(body), body))
         await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE)
     assert on_file == [1]
+
+
+async def test_requests_leave_no_circles_to_the_garbage_collector(served):
+    credentials = f"Authorization: {basic()['Authorization']}\r\n".encode()
+    bodies = [b"grant_type=client_credentials&scope=agent", b"grant_type=password", b"%%%", b""]
+    sent = [
+        post_to_token(served, FORM + credentials + b"Content-Length: %d\r\n" % len(body), body)
+        for body in bodies
+    ]
+    paths = ("/health/ready", f"{served.path}/as/jwks", "/nothing", served.authorize_url())
+    sent += [f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for path in paths]
+    sent.append(post_to_token(served, FORM + b"Content-Length: 5\r\n", b"x"))
+    for request in sent:  # what is made once, such as templates, is made
+        await answer_to_all(served, request)
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for request in sent:
+            await answer_to_all(served, request)
+        gc.collect()
+        left = Counter(
+            type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("deputize")
+        )
+        assert left == {}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
 
 
 async def test_beyond_its_connections_it_takes_no_more(tmp_path, monkeypatch):
