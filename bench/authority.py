@@ -1,7 +1,7 @@
 """Measures the authority: tokens and introspection, beside node-oidc-provider and with many users."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from demo.client import ACCESS_TOKEN, EXCHANGE, Agent
 from bench.calls import Call
 from bench.load import ANSWER_SECONDS, Load
 from bench.measure import Findings, Plan, alternate
+from bench.peer import PeerMissing
 from bench.peers import oidc_provider as npm
 from bench.people import People, commits
 from bench.programs import Program
@@ -41,31 +42,38 @@ CHECKS = {
 def client_credentials(plan: Plan) -> Findings:
     """Measure agents' tokens for themselves."""
     form = {"grant_type": "client_credentials", "scope": "agent"}
-    with plan.subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
+    with plan.subject.authority(measured=True) as program:
         ours = [_request(_credentials(agent), form) for agent in plan.subject.agents]
         theirs = [_request(npm.CLIENT, form)]
-        return _beside(plan, Load(program, ours), Load(peer.program, theirs))
+        return _beside(plan, Load(program, ours), lambda peer: Load(peer.program, theirs))
 
 
 def token_exchange(plan: Plan) -> Findings:
     """Measure the exchange of subject tokens of many users and actor tokens."""
     people = People(plan.folder / "exchange", USERS)
-    with people.subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
+
+    def theirs(peer: npm.OidcProvider) -> Load:
         actor, *subjects = peer.tokens("urn:agent", 1 + USERS)
-        theirs = [_request(npm.CLIENT, _exchange(subject, actor)) for subject in subjects]
-        return _beside(plan, _exchanges(program, people, USERS), Load(peer.program, theirs))
+        return Load(peer.program, [_request(npm.CLIENT, _exchange(subject, actor)) for subject in subjects])
+
+    with people.subject.authority(measured=True) as program:
+        return _beside(plan, _exchanges(program, people, USERS), theirs)
 
 
 def introspection(plan: Plan) -> Findings:
     """Measure the question whether a token is good, asked by its resource."""
     people = People(plan.folder / "introspection", INTROSPECTED)
-    with people.subject.authority(measured=True) as program, npm.oidc_provider(plan.folder) as peer:
-        theirs = [_request(npm.CLIENT, {"token": each}) for each in peer.tokens("urn:opaque", INTROSPECTED)]
+
+    def theirs(peer: npm.OidcProvider) -> Load:
+        tokens = peer.tokens("urn:opaque", INTROSPECTED)
+        questions = Load(peer.introspection, [_request(npm.CLIENT, {"token": each}) for each in tokens])
+        _require_active(questions)
+        return questions
+
+    with people.subject.authority(measured=True) as program:
         ours = _questions(people, _exchanges(program, people, INTROSPECTED))
-        loads = ours, Load(peer.introspection, theirs)
-        for load in loads:
-            _require_active(load)
-        return _beside(plan, *loads)
+        _require_active(ours)
+        return _beside(plan, ours, theirs)
 
 
 def many_people(plan: Plan) -> Findings:
@@ -100,13 +108,20 @@ def name_people(users: int) -> str:
     return f"{users:,} user{'s' if users > 1 else ''}"
 
 
-def _beside(plan: Plan, ours: Load, theirs: Load) -> Findings:
-    loads = {OURS: ours, npm.NAME: theirs}
-    for name, load in loads.items():
-        if not load.status() == 200 or load.without("Authorization").status() not in {400, 401}:
-            raise RuntimeError(f"{name} does not tell clients with a secret from clients without")
-    findings = Findings(versions=npm.versions_of_oidc_provider(), checks=dict(CHECKS))
-    findings.add(alternate(plan, loads))
+def _beside(plan: Plan, ours: Load, theirs: Callable[[npm.OidcProvider], Load]) -> Findings:
+    """Measure beside node-oidc-provider, where npm installs it."""
+    findings, loads = Findings(checks=dict(CHECKS)), {OURS: ours}
+    with ExitStack() as stack:
+        try:
+            loads[npm.NAME] = theirs(stack.enter_context(npm.oidc_provider(plan.folder)))
+            findings.versions |= npm.versions_of_oidc_provider()
+        except PeerMissing as reason:
+            findings.missing[npm.NAME] = str(reason)
+            plan.say(f"  {npm.NAME} is left out: {reason}")
+        for name, load in loads.items():
+            if load.status() != 200 or load.without("Authorization").status() not in {400, 401}:
+                raise RuntimeError(f"{name} does not tell clients with a secret from clients without")
+        findings.add(alternate(plan, loads))
     return findings
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 
 from bench import versions
+from bench.peer import PeerMissing
 from bench.programs import Program, free_port, running
 
 SOURCE = Path(__file__).resolve().parent / "oidc-provider"
@@ -38,16 +39,15 @@ class OidcProvider:
 
 @contextlib.contextmanager
 def oidc_provider(folder: Path) -> Iterator[OidcProvider]:
-    """Run the provider, installed into `folder` by npm."""
+    """Run the provider, installed into `folder` by npm. Raises `PeerMissing` where that fails."""
     home = folder / "oidc-provider"
     shutil.copytree(SOURCE, home, dirs_exist_ok=True)
     if not (home / "node_modules").exists():
-        subprocess.run(
-            ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"],
-            cwd=home,
-            check=True,
-            timeout=300,
-        )
+        command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent"]
+        try:
+            subprocess.run(command, cwd=home, check=True, timeout=300)
+        except subprocess.SubprocessError as error:
+            raise PeerMissing(f"npm does not install it: {error}") from error
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command, log = ["node", str(home / "server.mjs"), str(port)], folder / "oidc-provider.log"
