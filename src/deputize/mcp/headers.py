@@ -41,6 +41,19 @@ class RoutingFields:
     method: str | None = None
     name: str | None = None
 
+    def with_name(self, name: str) -> "RoutingFields":
+        """The fields of a call that differs in `Mcp-Name` only; `dataclasses.replace` takes far longer."""
+        return RoutingFields(
+            self.accept,
+            self.content_type,
+            self.encoding,
+            self.origin,
+            self.version,
+            self.session,
+            self.method,
+            name,
+        )
+
 
 def read_fields(raw: Iterable[tuple[bytes, bytes]]) -> RoutingFields | Rejection:
     """Pick the fields out of a header section.

@@ -1,9 +1,10 @@
 import base64
+import dataclasses
 
 import pytest
 
 from deputize.mcp.errors import HEADER_MISMATCH, INVALID_REQUEST, Rejection
-from deputize.mcp.headers import accepts, decode_name, is_json, read_fields
+from deputize.mcp.headers import RoutingFields, accepts, decode_name, is_json, read_fields
 from support.mcp_messages import fields, raw
 
 
@@ -83,3 +84,8 @@ def test_names_are_unwrapped():
 @pytest.mark.parametrize("value", ["=?base64?!?=", "=?base64?/w==?=", "=?base64?eA?=", "caf\xe9", "a\x01b"])
 def test_malformed_names(value):
     assert decode_name(value) is None
+
+
+def test_a_call_that_differs_in_its_name_keeps_every_other_field():
+    stated = RoutingFields(**{each.name: each.name for each in dataclasses.fields(RoutingFields)})
+    assert stated.with_name("x") == dataclasses.replace(stated, name="x")

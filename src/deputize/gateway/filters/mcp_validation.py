@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Awaitable, Sequence
-from dataclasses import replace
 from typing import ClassVar, Final, Self
 
 import structlog
@@ -95,7 +94,7 @@ class McpValidationFilter:
         name = head.reader("Mcp-Name") if fields.name is not None else None
 
         def check(exchange: Exchange) -> Response | None:
-            stated = fields if name is None else replace(fields, name=name(exchange)[0])
+            stated = fields if name is None else fields.with_name(name(exchange)[0])
             return self._check(head.method, stated, exchange)
 
         plan = next(keep_for_mcp(head))
