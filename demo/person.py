@@ -38,14 +38,11 @@ class _Forms(HTMLParser):
         if tag == "form":
             self.forms.append(Form(values.get("action", ""), values.get("method", "get").lower()))
         elif self.forms and "name" in values and tag in {"input", "button"}:
-            self._add(tag, values)
-
-    def _add(self, tag: str, values: dict[str, str]) -> None:
-        form, kind = self.forms[-1], values.get("type", "submit" if tag == "button" else "text")
-        if kind == "submit":
-            form.buttons.append((values["name"], values.get("value", "")))
-        else:
-            form.fields[values["name"]] = values.get("value", "")
+            name, value = values["name"], values.get("value", "")
+            if values.get("type", "submit" if tag == "button" else "text") == "submit":
+                self.forms[-1].buttons.append((name, value))
+            else:
+                self.forms[-1].fields[name] = value
 
 
 class Person:
@@ -88,9 +85,10 @@ class Person:
             return answer
 
     def _submit(self, page: httpx2.Response, button: str = "") -> httpx2.Response:
-        forms = _Forms()
+        forms, heading = _Forms(), _Heading()
         forms.feed(page.text)
-        self.pages.append(_heading(page.text))
+        heading.feed(page.text)
+        self.pages.append(heading.text)
         form = next((form for form in forms.forms if form.method == "post" and form.has(button)), None)
         if page.status_code != 200 or form is None:
             raise RuntimeError(
@@ -117,9 +115,3 @@ class _Heading(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data.strip() if self._inside else ""
-
-
-def _heading(html: str) -> str:
-    heading = _Heading()
-    heading.feed(html)
-    return heading.text

@@ -37,20 +37,13 @@ def five_lines(run: AgentRun, person: Person, audit: Mapping[str, Any], agent: A
         report.check(len(person.pages) == 2, "the user signs on and consents", " → ".join(person.pages)),
         report.check("Tokyo" in run.answer, "the tool call gets its response", run.answer.partition(" (")[0]),
         report.check(
-            _names_actor(audit, agent),
+            (audit.get("sub"), audit.get("act"), audit.get("decision"))
+            == ("demouser", [agent.client_id], "PERMIT"),
             "the audit shows the MCP request with a valid act",
             f"act {', '.join(audit.get('act') or ['missing'])}",
         ),
     ]
     return all(holds)
-
-
-def _names_actor(audit: Mapping[str, Any], agent: Agent) -> bool:
-    return (
-        audit.get("sub") == "demouser"
-        and audit.get("act") == [agent.client_id]
-        and audit.get("decision") == "PERMIT"
-    )
 
 
 @dataclass(frozen=True)

@@ -117,16 +117,12 @@ def prepare(folder: Path, wanted: Sequence[int] = ANY_PORTS) -> Stage:
     """
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "logs").mkdir(parents=True)
-    stage = Stage(folder, _choose_ports(wanted), secrets.token_urlsafe(12))
+    taken: set[int] = set()
+    stage = Stage(folder, Ports(*(_free_port(port, taken) for port in wanted)), secrets.token_urlsafe(12))
     shutil.copytree(EXAMPLE / "gateway", stage.instance)
     (stage.instance / "secrets").mkdir()
     _write_certificates(stage.ca_file, stage.instance / "secrets" / "key.manager.secret.id.pem")
     return stage
-
-
-def _choose_ports(wanted: Sequence[int]) -> Ports:
-    taken: set[int] = set()
-    return Ports(*(_free_port(port, taken) for port in wanted))
 
 
 def _free_port(wanted: int, taken: set[int]) -> int:
