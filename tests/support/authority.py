@@ -23,8 +23,9 @@ from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.storage import EnvironmentRow, Put, Store, open_store
-from deputize.http.exchange import Ending, Exchange, Handler, Peer
+from deputize.http.exchange import Ending, Exchange, Peer
 from deputize.http.messages import Body, Headers, Request
+from deputize.http.plans import Handler
 from deputize.kernel import ids
 from deputize.kernel.uris import UriError, parse_target
 from deputize.oauth.grants.authorization_code import challenge_of
