@@ -2,6 +2,7 @@
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -52,6 +53,8 @@ def main() -> int:
     missing = [package for program, package in NEEDED.items() if shutil.which(program) is None]
     if missing:
         parser.error(f"these Debian packages are needed: {' '.join(missing)}")
+    # As Ctrl-C does: the programs under test must not outlive the run.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory(prefix="deputize-bench-") as folder:
         plan = Plan(
             rounds=arguments.rounds,
