@@ -15,6 +15,8 @@ import pytest
 from deputize.authority import serve
 from deputize.authority.endpoint import MAX_BODY_SIZE
 from deputize.authority.serve import ServeOptions, listen
+from deputize.http.listener.request_reader import RequestReader
+from deputize.oauth.records.directory import Directory
 from support.authority import basic, running_authority
 from support.patience import PATIENCE
 
@@ -251,6 +253,34 @@ async def test_a_record_is_written_before_the_answer_leaves(served, monkeypatch)
         writer.write(post_to_token(served, FORM + b"Content-Length: %d\r\n" % len(body), body))
         await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE)
     assert on_file == [1]
+
+
+async def test_requests_whose_heads_are_remembered_are_told_apart(served, monkeypatch):
+    credentials = f"Authorization: {basic()['Authorization']}\r\n".encode()
+    answers = []
+    async with connected(served) as (reader, writer):
+
+        async def ask(number, body):
+            head = FORM + credentials + b"X-ForgeRock-TransactionId: gateway/%d\r\n" % number
+            writer.write(post_to_token(served, head + b"Content-Length: %d\r\n" % len(body), body))
+            answers.append(await asyncio.wait_for(reader.readuntil(b"}"), PATIENCE))
+
+        parsed = []
+        read = RequestReader.feed
+        monkeypatch.setattr(RequestReader, "feed", lambda self, data: (parsed.append(data), read(self, data)))
+        for number in range(4):
+            await ask(number, b"grant_type=password")
+            await ask(number + 10, b"grant_type=client_credentials&scope=agent")
+        assert len(parsed) == 1  # all others were answered by the plan of the first
+        served.directory.current = Directory(served.directory.current.version + 1, {})
+        await ask(99, b"grant_type=password")
+    assert [answer[9:12] for answer in answers] == [b"400", b"200"] * 4 + [b"404"]
+    refused, issued = await served.records("TOKEN-REFUSED"), await served.records("TOKEN-ISSUED")
+    assert [each["callerTransactionId"] for each in refused] == [f"gateway/{number}" for number in range(4)]
+    assert [each["callerTransactionId"] for each in issued] == [
+        f"gateway/{number + 10}" for number in range(4)
+    ]
+    assert len({each["transactionId"] for each in refused + issued}) == 8
 
 
 async def test_requests_leave_no_circles_to_the_garbage_collector(served):

@@ -22,6 +22,7 @@ _NAMES: Final = (
     b"x-b3-parentspanid",
     b"x-b3-sampled",
     b"x-cloud-trace-context",
+    b"x-forgerock-transactionid",
     b"mcp-name",
     b"dpop",
 )
