@@ -89,7 +89,7 @@ class HandOver(httpx2.AsyncBaseTransport):
         except UriError:
             return httpx2.Response(400)
         sent = Request(request.method, target, Headers(request.headers.raw), Body(await request.aread()))
-        exchange = Exchange(sent, Peer(self.address, 1024, "127.0.0.1", 80), "", time.monotonic())
+        exchange = Exchange(sent, Peer(self.address, 1024, "127.0.0.1", 80), "", time.monotonic(), 0.0)
         answer = await self.handler.handle(exchange)
         content = await answer.body.read(MAX_BODY_SIZE)
         for each in exchange.endings:

@@ -64,7 +64,8 @@ def exchange_for(
         Body(body),
         parse_origin(origin),
     )
-    return Exchange(request, Peer("192.0.2.7", 50123, "192.0.2.1", 8080, secure), "transaction-1", 0.0)
+    peer = Peer("192.0.2.7", 50123, "192.0.2.1", 8080, secure)
+    return Exchange(request, peer, "transaction-1", 0.0, FixedClock().now())
 
 
 class Answering:

@@ -60,6 +60,11 @@ class EventPart(IntEnum):
     """How it was answered, after a `DECISION` record. The event's name says that it is one."""
 
 
+WHOLE: Final = EventPart.WHOLE
+DECISION: Final = EventPart.DECISION
+"""For the path of every call: looking up a member of an enumeration takes as long as a function does."""
+
+
 class AuditEvent(Protocol):
     """A record on its way to the sinks of its topic."""
 
@@ -250,7 +255,6 @@ _ACCESS_NAMES: Final = (
 )
 _MCP_NAMES: Final = (("1", "PING-GATEWAY-MCP"), ("1", "PING-GATEWAY-MCP"), ("3", "PING-GATEWAY-MCP-OUTCOME"))
 """By `EventPart`: the suffix of the transaction's id, and the event's name."""
-_DECISION: Final = EventPart.DECISION  # looking a member up takes as long as rendering several texts
 
 
 def timestamp_text(seconds: float) -> str:
@@ -297,7 +301,7 @@ def _decision(permitted: bool | None, reason: str | None, error_code: int | None
 
 
 def _response(part: EventPart, status: int | None, elapsed: float, reason: str | None = None) -> str:
-    return "null" if part is _DECISION else _answer(status, round(elapsed * 1000), reason)
+    return "null" if part is DECISION else _answer(status, round(elapsed * 1000), reason)
 
 
 @lru_cache(maxsize=1024)

@@ -205,6 +205,7 @@ class Exchange:
 
     __slots__ = (
         "_request",
+        "arrived",
         "body",
         "comment_seconds",
         "commits",
@@ -225,12 +226,15 @@ class Exchange:
         peer: Peer,
         transaction_id: str,
         started: float,
+        arrived: float,
         body: Body | None = None,
+        *,
         values: Sequence[bytes] = (),
     ) -> None:
-        """`started`: when the request was complete, or its head was, in monotonic seconds.
+        """`started` and `arrived`: when the request was complete, or its head was.
 
-        `values` are those of the head's `Varying` fields.
+        The one in monotonic seconds, the other in seconds since the epoch. `values` are those of the head's
+        `Varying` fields.
         """
         if isinstance(request, Request):
             self._request: Request | None = request
@@ -243,6 +247,7 @@ class Exchange:
         self.peer = peer
         self.transaction_id = transaction_id
         self.started = started
+        self.arrived = arrived
         self.values = values
         self.reached = self.received
         """The head as the plan left it, as far as the call has got."""

@@ -9,6 +9,7 @@ import pytest
 
 from deputize.http.listener import Gate, Records
 from deputize.http.messages import Body, Headers, Response
+from support.gateway import FixedClock
 
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
 
@@ -182,3 +183,21 @@ async def test_an_idle_connection_is_no_request(loopback, keeper):
     wire = await loopback.connect(listener.port)
     assert await wire.is_closed()
     assert keeper.unheard == []
+
+
+async def test_when_a_request_arrived_is_told_by_the_listeners_clock(loopback):
+    """Of a request whose head is remembered as well."""
+    arrived = []
+
+    async def answer(exchange):
+        arrived.append(exchange.arrived)
+        return Response(200, Headers(), Body(b"hello"))
+
+    listener = await loopback.listen(answer)
+    listener.clock = FixedClock()
+    wire = await loopback.connect(listener.port)
+    for moment in (7.0, 8.5, 9.25):
+        listener.clock.time = moment
+        await wire.send(GET)
+        await wire.reader.readuntil(b"hello")
+    assert arrived == [7.0, 8.5, 9.25]

@@ -82,7 +82,7 @@ def test_transaction_ids_are_unique_across_processes_too():
 
 
 def test_contexts_are_found_by_their_class():
-    exchange = Exchange(Request("GET", Target("/", None), Headers()), Peer("", 0, "", 0), "id", 0.0)
+    exchange = Exchange(Request("GET", Target("/", None), Headers()), Peer("", 0, "", 0), "id", 0.0, 0.0)
     peer = Peer("a", 1, "b", 2)
     exchange.put(peer)
     assert exchange.find(Peer) is peer

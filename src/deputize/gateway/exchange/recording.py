@@ -6,12 +6,22 @@ section 7.3).
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import structlog
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
-from deputize.audit.records import ACCESS, AccessEvent, AccessForm, EventPart, RouteIdentity, Subject
+from deputize.audit.records import (
+    ACCESS,
+    DECISION,
+    WHOLE,
+    AccessEvent,
+    AccessForm,
+    EventPart,
+    RouteIdentity,
+    Subject,
+)
 from deputize.audit.trail import NotKept
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.http.exchange import Ending, Exchange, Head
@@ -58,25 +68,26 @@ async def commit_decision(exchange: Exchange) -> Response | None:
     return None
 
 
-def access_audit(service: AuditPublisher, clock: Clock, route: RouteIdentity | None) -> ObserveHead | None:
+def access_audit(service: AuditPublisher, route: RouteIdentity | None) -> ObserveHead | None:
     """What puts the step of the access audit before the plan of a route.
 
-    `None` when nobody takes access records. Without `route`: before every plan; only exchanges that no route
-    takes are recorded.
+    `None` when nobody takes access records. Without `route`: before every plan; only exchanges that no
+    route takes are recorded.
     """
     publish = service.publisher(ACCESS)
     if publish is None:
         return None
     commit = service.committer(ACCESS)
+    is_of_route = route is not None
 
     def observe(head: Head, plan: Plan) -> Plan:
         form = AccessForm(route, head.peer, head.method, head.origin, head.target, head.headers.raw)
 
         def begin(exchange: Exchange) -> None:
-            recording = _AccessRecording(publish, commit, exchange, route, clock.now(), form)
+            recording = _AccessRecording(publish, form, exchange, is_of_route)
             exchange.endings.append(recording)
             if commit is not None:
-                exchange.commits += (recording.commit,)
+                exchange.commits += (partial(recording.commit, commit),)
 
         return plan.after(head, check=begin)
 
@@ -120,65 +131,49 @@ def unheard_audit(services: Sequence[AuditPublisher], clock: Clock) -> Callable[
 
 
 class _AccessRecording:
-    """The request as received, its credentials left out, until its answer leaves."""
+    """A call that is recorded once its answer leaves.
 
-    __slots__ = (
-        "_commit",
-        "_exchange",
-        "_form",
-        "_part",
-        "_publish",
-        "_route",
-        "_timestamp",
-    )
+    Or in two parts, where its decision had to be on the disk before it went up.
+    """
 
-    def __init__(
-        self,
-        publish: Publish,
-        commit: Commit | None,
-        exchange: Exchange,
-        route: RouteIdentity | None,
-        timestamp: float,
-        form: AccessForm,
-    ) -> None:
+    __slots__ = ("_exchange", "_form", "_is_of_route", "_part", "_publish")
+
+    def __init__(self, publish: Publish, form: AccessForm, exchange: Exchange, is_of_route: bool) -> None:  # noqa: FBT001 - quicker
         self._publish = publish
-        self._commit = commit
-        self._exchange: Exchange | None = exchange
-        self._route = route
-        self._timestamp = timestamp
         self._form = form
-        self._part = EventPart.WHOLE
+        self._exchange: Exchange | None = exchange
+        self._is_of_route = is_of_route
+        self._part = WHOLE
 
     def __call__(self, ending: Ending) -> None:
         """Record the exchange, and let go of it: it holds this object, a circle for the garbage collector."""
         exchange, self._exchange = self._exchange, None
-        if exchange is not None and self._concerns(exchange):
+        if exchange is not None and (self._is_of_route or exchange.find(RouterContext) is None):
             status = None if ending.response is None else ending.response.status
             self._publish(self._event(exchange, status, ending.finished - exchange.started, self._part))
 
-    async def commit(self) -> None:
+    async def commit(self, commit: Commit) -> None:
         """Bring the decision onto the disk. Raises `OSError`."""
-        if self._exchange is None or self._commit is None or not self._concerns(self._exchange):
+        exchange = self._exchange
+        if exchange is None or not (self._is_of_route or exchange.find(RouterContext) is None):
             return
         self._part = EventPart.OUTCOME
         try:
-            await self._commit(self._event(self._exchange, None, 0.0, EventPart.DECISION))
+            await commit(self._event(exchange, None, 0.0, DECISION))
         except NotKept:
-            self._part = EventPart.WHOLE
+            self._part = WHOLE
             raise
-
-    def _concerns(self, exchange: Exchange) -> bool:
-        return self._route is not None or exchange.find(RouterContext) is None
 
     def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: EventPart) -> AccessEvent:
         token = exchange.find(OAuth2Context)
         return AccessEvent(
             self._form,
             exchange.transaction_id,
-            self._timestamp,
+            exchange.arrived,
             exchange.peer.remote_port,
             NOBODY if token is None else token.subject,
             status,
             elapsed,
-            part=part,
+            None,
+            part,
         )

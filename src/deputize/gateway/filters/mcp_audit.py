@@ -1,10 +1,11 @@
 """`McpAuditFilter`: a record for each MCP message, refused ones included (gateway-config reference 3.4)."""
 
+import time
 from collections.abc import AsyncIterator
 from functools import partial
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
-from deputize.audit.records import MCP, EventPart, McpEvent, McpForm, cut
+from deputize.audit.records import DECISION, MCP, WHOLE, EventPart, McpEvent, McpForm, cut
 from deputize.audit.trail import NotKept
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
@@ -14,7 +15,6 @@ from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Ending, Exchange, Head
 from deputize.http.messages import Body, Response
 from deputize.http.plans import Filter, Plan, Prepare
-from deputize.kernel.clock import Clock
 from deputize.mcp.answers import AnswerObserver, Collector, collector_for, is_of_interest
 from deputize.mcp.context import McpContext
 from deputize.mcp.validation import ClientMessageType
@@ -29,10 +29,9 @@ class McpAuditFilter:
         audit_service: Reference | None = None
         """An `AuditService` with an event handler of topic `mcp`."""
 
-    def __init__(self, publish: Publish, clock: Clock, commit: Commit | None = None) -> None:
+    def __init__(self, publish: Publish, commit: Commit | None = None) -> None:
         """`publish` takes records of topic `mcp`; so does `commit`, before the call goes up."""
         self._publish = publish
-        self._clock = clock
         self._commit = commit
 
     @classmethod
@@ -42,8 +41,8 @@ class McpAuditFilter:
             context.warn("", "no auditService: nothing is recorded", "name an AuditService")
             return _WithoutRecording()
         service = context.refer(config.audit_service, AuditPublisher, "auditService")
-        publish, clock = service.publisher(MCP), context.instance.clock
-        return _WithoutRecording() if publish is None else cls(publish, clock, service.committer(MCP))
+        publish = service.publisher(MCP)
+        return _WithoutRecording() if publish is None else cls(publish, service.committer(MCP))
 
     def prepare(self, head: Head, next: Prepare) -> Plan:
         """Pass on, and look at what comes back without holding it up."""
@@ -52,26 +51,20 @@ class McpAuditFilter:
         form = McpForm(router.route if router else None, head.peer)
 
         def begin(exchange: Exchange) -> None:
-            self._begin(exchange, form)
+            recording = _McpRecording(self, self._publish, form, exchange)
+            exchange.endings.append(recording)
+            if self._commit is not None:
+                exchange.commits += (partial(recording.commit, self._commit),)
 
         return plan.after(head, check=begin, observe=self._observe)
 
-    def _begin(self, exchange: Exchange, form: McpForm) -> None:
-        recording = _McpRecording(self._publish, exchange, self._clock.now(), form)
-        exchange.put(recording)
-        exchange.endings.append(recording)
-        if self._commit is not None:
-            exchange.commits += (partial(recording.commit, self._commit),)
-
     def _observe(self, exchange: Exchange, response: Response) -> None:
-        recording = exchange.find(_McpRecording)
-        if recording is None:
+        answer = response.body.buffered
+        if answer is not None and not is_of_interest(answer):
             return
-        if is_open_stream(response):
-            recording.begin_stream(response.status, self._clock.now())
-        mcp = exchange.find(McpContext)
-        if mcp is None or mcp.message.type is not ClientMessageType.SSE_OPENING:
-            recording.observe(response)
+        for each in exchange.endings:
+            if isinstance(each, _McpRecording) and each.maker is self:
+                each.observe(response)
 
 
 class _McpRecording:
@@ -80,16 +73,16 @@ class _McpRecording:
     It is recorded once, or in two parts when the decision could not wait for the outcome.
     """
 
-    __slots__ = ("_began", "_exchange", "_form", "_observer", "_part", "_publish", "_strict")
+    __slots__ = ("_exchange", "_form", "_observer", "_part", "_publish", "_strict", "maker")
 
-    def __init__(self, publish: Publish, exchange: Exchange, began: float, form: McpForm) -> None:
-        self._form = form
+    def __init__(self, maker: McpAuditFilter, publish: Publish, form: McpForm, exchange: Exchange) -> None:
+        self.maker = maker
         self._publish = publish
+        self._form = form
         self._exchange: Exchange | None = exchange
         self._observer: AnswerObserver | None = None
-        self._part = EventPart.WHOLE
+        self._part = WHOLE
         self._strict = False
-        self._began = began
 
     def __call__(self, ending: Ending) -> None:
         """Record the end, and let go of what holds this object: circles would wait for the garbage collector.
@@ -100,15 +93,13 @@ class _McpRecording:
         if exchange is None:
             return
         if (
-            self._part is EventPart.WHOLE
+            self._part is WHOLE
             or self._strict
             or not ending.complete
             or (self._observer and self._observer.has_seen)
         ):
             status = None if ending.response is None else ending.response.status
             self._publish(self._event(exchange, status, ending.finished - exchange.started, self._part))
-        exchange.commits = ()
-        exchange.left.pop(_McpRecording, None)
 
     async def commit(self, commit: Commit) -> None:
         """Bring the decision onto the disk. Raises `OSError`."""
@@ -116,21 +107,26 @@ class _McpRecording:
             return
         self._part, self._strict = EventPart.OUTCOME, True
         try:
-            await commit(self._event(self._exchange, None, 0.0, EventPart.DECISION))
+            await commit(self._event(self._exchange, None, 0.0, DECISION))
         except NotKept:
-            self._part = EventPart.WHOLE
+            self._part = WHOLE
             raise
 
-    def begin_stream(self, status: int, now: float) -> None:
-        """Record the decision unless it has been: a stream may last for hours, or as long as the process."""
-        if self._exchange is not None and self._part is EventPart.WHOLE:
-            self._publish(self._event(self._exchange, status, now - self._began, EventPart.WHOLE))
-            self._part = EventPart.OUTCOME
-
     def observe(self, response: Response) -> None:
-        """Look at the answer: now, where it is at hand, or as it passes."""
-        body = response.body
-        if body.buffered is not None and not is_of_interest(body.buffered):
+        """Look at the answer: now, where it is at hand, or as it passes.
+
+        Of a stream, the decision is recorded unless it has been: it may last for hours, or as long as the
+        process.
+        """
+        exchange, body = self._exchange, response.body
+        if exchange is None:
+            return
+        if self._part is WHOLE and is_open_stream(response):
+            elapsed = time.monotonic() - exchange.started
+            self._publish(self._event(exchange, response.status, elapsed, WHOLE))
+            self._part = EventPart.OUTCOME
+        mcp = exchange.find(McpContext)
+        if mcp is not None and mcp.message.type is ClientMessageType.SSE_OPENING:
             return
         self._observer = AnswerObserver()
         collector = collector_for(response.headers, self._observer)
@@ -145,11 +141,12 @@ class _McpRecording:
         mcp = exchange.find(McpContext)
         message = mcp.message if mcp else None
         key = mcp.key if mcp else None
-        permitted, reason = (True, None) if part is EventPart.DECISION else _judge(exchange, status)
+        observer = self._observer
+        permitted, reason = (True, None) if part is DECISION else _judge(exchange, status)
         return McpEvent(
             self._form,
             exchange.transaction_id,
-            self._began,
+            exchange.arrived,
             exchange.peer.remote_port,
             token.subject if token else NOBODY,
             message.type.value if message else None,
@@ -161,9 +158,9 @@ class _McpRecording:
             status,
             elapsed,
             reason,
-            self._observer.error_code if self._observer else None,
+            observer.error_code if observer else None,
             mcp.client_info if mcp else None,
-            self._observer.server_info if self._observer else None,
+            observer.server_info if observer else None,
             part,
         )
 

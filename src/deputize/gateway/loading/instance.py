@@ -160,7 +160,7 @@ def _build(
         limit = admin.settings.max_body_length
         entry = as_handler(Buffered(entry, limit if limit > 0 else DEFAULT_LIMIT))
     audit = heap.resolve("AuditService", AuditPublisher, position.below("heap"))
-    observe = access_audit(audit, registry.instance.clock, None)
+    observe = access_audit(audit, None)
     return admin_heap, entry if observe is None else ObservedHandler(observe, entry)
 
 

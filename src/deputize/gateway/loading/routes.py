@@ -166,4 +166,4 @@ def _build(read: ConfigurationFile, path: Path, outer: BuildContext, deployment:
         has_global_base=any(BASE_URI in each for each in context.global_decorators),
     )
     service = heap.resolve(settings.audit_service, AuditPublisher, position.below("auditService"))
-    return Route(identity, condition, handler, access_audit(service, instance.clock, identity), deployment)
+    return Route(identity, condition, handler, access_audit(service, identity), deployment)

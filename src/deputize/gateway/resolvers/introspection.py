@@ -81,7 +81,9 @@ class TokenIntrospectionAccessTokenResolver:
             ]
         )
         request = Request("POST", self._target, headers, Body(form), self._origin, repeatable=True)
-        inquiry = Exchange(request, exchange.peer, exchange.transaction_id, exchange.started)
+        inquiry = Exchange(
+            request, exchange.peer, exchange.transaction_id, exchange.started, exchange.arrived
+        )
         try:
             response = await ask(self._handler, inquiry)
             try:

@@ -173,7 +173,8 @@ class Connection(AnswerFlow):
         if not 4 <= end <= listener.limits.header_bytes:
             return False
         taken = cut(self._ends, data[:end])
-        known = listener.plans.recall(taken.key, listener.clock.now())
+        now = listener.clock.now()
+        known = listener.plans.recall(taken.key, now)
         if known is None:
             reader.cut = taken
             return False
@@ -195,7 +196,10 @@ class Connection(AnswerFlow):
         transaction_id = listener.transaction_ids.new()
         body = Body(data[end:])
         self._start(
-            Exchange(known.head, self._peer, transaction_id, time.monotonic(), body, taken.values), known.plan
+            Exchange(
+                known.head, self._peer, transaction_id, time.monotonic(), now, body, values=taken.values
+            ),
+            known.plan,
         )
         return True
 
@@ -277,7 +281,8 @@ class Connection(AnswerFlow):
             head = Head.of(request, self._peer, None if taken is None else taken.readings)
             values = () if taken is None else taken.cut.values
             transaction_id = listener.transaction_ids.new()
-            exchange = Exchange(head, self._peer, transaction_id, time.monotonic(), request.body, values)
+            moment = time.monotonic(), listener.clock.now()
+            exchange = Exchange(head, self._peer, transaction_id, *moment, request.body, values=values)
             try:
                 plan = Plan.answering(head, ping) if head.target is ITSELF else listener.handler.plan(head)
             except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer and the operator the cause

@@ -131,7 +131,7 @@ async def test_what_is_not_read_is_warned_about(tmp_path):
 
 async def test_every_exchange_of_a_route_leaves_an_access_record(tmp_path):
     service, heap = service_of(tmp_path, handler(logDirectory="audit"))
-    observe = access_audit(service, FixedClock(), RouteIdentity("r1", "weather"))
+    observe = access_audit(service, RouteIdentity("r1", "weather"))
     for response in (Response(200), None):
         exchange = exchange_for(
             "/mcp?token=s3cret",
@@ -168,7 +168,7 @@ async def test_what_waits_to_be_written_holds_no_credentials():
         def taker(self, topic):
             return kept.append
 
-    observe = access_audit(AuditPublisher((Keeping(),)), FixedClock(), RouteIdentity("r1", "weather"))
+    observe = access_audit(AuditPublisher((Keeping(),)), RouteIdentity("r1", "weather"))
     exchange = exchange_for(
         "/mcp",
         "POST",
@@ -197,7 +197,7 @@ async def test_what_waits_to_be_written_holds_no_credentials():
 async def test_a_strict_access_decision_is_on_the_disk_before_the_call_goes_up(tmp_path):
     service, heap = service_of(tmp_path, handler(logDirectory="audit"), strict=True)
     for route, routed in ((RouteIdentity("r1", "weather"), True), (None, False), (None, True)):
-        observe = access_audit(service, FixedClock(), route)
+        observe = access_audit(service, route)
         exchange = exchange_for("/x")
         observed(observe, exchange)
         if routed:
@@ -266,7 +266,7 @@ async def test_what_the_listener_answers_itself_is_recorded_by_the_first_that_ta
 
 def test_nothing_is_observed_for_nobody(tmp_path):
     service, _ = service_of(tmp_path)
-    assert access_audit(service, FixedClock(), RouteIdentity("r1", "weather")) is None
+    assert access_audit(service, RouteIdentity("r1", "weather")) is None
 
 
 def test_files_open_for_nobody_are_not_left_behind(tmp_path):

@@ -21,7 +21,6 @@ from deputize.http.plans import Filter, Handler
 from support.examples import examples
 from support.gateway import (
     Answering,
-    FixedClock,
     ask,
     built,
     exchange_for,
@@ -41,7 +40,7 @@ def guarded(upstream, tokens=None):
     heap = oauth_heap(resource_server(), tokens=tokens)
     kept = []
     filters = [
-        McpAuditFilter(kept.append, FixedClock()),
+        McpAuditFilter(kept.append),
         built(McpProtectionFilter, protection(), heap),
         built(
             McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap
@@ -115,6 +114,7 @@ async def test_a_call_is_recorded_with_who_what_and_how():
         "elapsedTime": 250,
         "elapsedTimeUnits": "MILLISECONDS",
     }
+    assert record["timestamp"] == "2023-11-14T22:13:20.000Z"  # when the exchange arrived
     assert (record["transactionId"], record["ig"]) == (
         "transaction-1",
         {"routeId": "r1", "routeName": "weather"},
@@ -179,6 +179,21 @@ async def test_no_error_code_of_a_server_spoils_the_record(code):
     answer = b'{"jsonrpc":"2.0","id":1,"error":{"code":' + code + b',"message":"m"}}'
     record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), streamed(answer))
     assert (record["decision"], record["errorCode"]) == ("PERMIT", None)
+
+
+@pytest.mark.parametrize(
+    "answer", [Answering(200, [("Content-Type", "application/json")], ERROR), streamed(ERROR)]
+)
+async def test_each_of_several_audits_of_a_chain_records_all(answer):
+    kept, others = [], []
+    exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
+    chain, _ = guarded(answer)
+    response = await ask(Chain([McpAuditFilter(kept.append), McpAuditFilter(others.append)], chain), exchange)
+    async for _ in response.body:
+        pass
+    for ending in exchange.endings:
+        ending(Ending(response, 0, complete=True, finished=1.0))
+    assert [event.error_code for event in kept] == [event.error_code for event in others] == [-32602]
 
 
 async def test_a_long_answer_passes_unobserved():
@@ -328,7 +343,7 @@ class Journal:
 def strictly_guarded(upstream):
     heap, journal = oauth_heap(resource_server()), Journal()
     filters = [
-        McpAuditFilter(journal.kept.append, FixedClock(), journal.commit),
+        McpAuditFilter(journal.kept.append, journal.commit),
         built(McpProtectionFilter, protection(), heap),
         built(
             McpValidationFilter, {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}}, heap

@@ -27,7 +27,7 @@ async def test_filters_run_outermost_first_and_see_the_answer_last():
             seen.append("handler")
             return Response(200)
 
-    exchange = Exchange(Request("GET", Target("/", None), Headers()), Peer("", 0, "", 0), "id", 0.0)
+    exchange = Exchange(Request("GET", Target("/", None), Headers()), Peer("", 0, "", 0), "id", 0.0, 0.0)
     response = await ask(Chain([Note("outer"), Pass(), Note("inner")], Answer()), exchange)
     assert response.status == 200
     assert seen == ["outer in", "inner in", "handler", "inner out", "outer out"]
