@@ -35,7 +35,7 @@ class KnownHeads:
     twice as long as parsing.
     """
 
-    __slots__ = ("_bytes", "_heads", "_longest", "_paused", "_recent", "_recognised")
+    __slots__ = ("_bytes", "_came_again", "_heads", "_longest", "_paused", "_recent")
 
     def __init__(self, head_bytes: int) -> None:
         """Know nothing. `head_bytes` is the longest head accepted, so none near it is remembered."""
@@ -43,7 +43,7 @@ class KnownHeads:
         self._heads: dict[tuple[bytes, ...], KnownHead] = {}
         self._recent: dict[Around, tuple[KnownHead, bytes | None]] = {}
         self._bytes = 0
-        self._recognised = 0
+        self._came_again = 0
         self._paused = 0
 
     def recognise(self, data: bytes) -> tuple[Response, int] | None:
@@ -65,7 +65,6 @@ class KnownHeads:
         found = self._recent.get((before, behind)) or self._find(before, behind)
         if found is None:
             return None
-        self._recognised += 1
         known, date = found
         return Response(known.status, Headers.of_known(known, length, date), Body(body)), missing
 
@@ -96,10 +95,10 @@ class KnownHeads:
         if names.count(b"date") != (date is not None):
             return
         if len(self._heads) >= MOST or self._bytes >= MOST_BYTES:
-            self._paused = PAUSE if self._recognised < len(self._heads) else 0
+            self._paused = PAUSE if self._came_again < len(self._heads) else 0
             self._heads.clear()
             self._recent.clear()
-            self._bytes = self._recognised = 0
+            self._bytes = self._came_again = 0
         self._bytes += len(head)
         date_at = None if date is None else names.index(b"date")
         self._heads[key] = KnownHead(status, fields, names.index(b"content-length"), date_at)
@@ -110,6 +109,7 @@ class KnownHeads:
         known = self._heads.get(key)
         if known is None:
             return None
+        self._came_again += 1
         if len(self._recent) >= MOST:
             self._recent.clear()
         found = self._recent[before, behind] = known, date
