@@ -156,6 +156,7 @@ CHUNKS = st.lists(
     st.lists(st.floats(0, 1), max_size=8),
 )
 @example([(b"", [b"2\r\nok\r\n", b"0\r\n", b"\r\n"])], [0.7, 0.8, 0.9])
+@example([(b"Connection: close\r\n", [b"2\r\nok\r\n", b"0\r\n", b"\r\n", b"2\r\nok\r\n"])], [])
 def test_a_parser_that_rests_while_nothing_comes_reads_alike(streams, places):
     answers = []
     for fields, chunks in streams:

@@ -6,7 +6,15 @@ import pytest
 
 from deputize.http.heads import request_head
 from deputize.http.messages import Body, Headers, Request, Response
-from deputize.http.upstream import ConnectionClosed, Outgoing, UpstreamProtocolError, UpstreamTimeout
+from deputize.http.upstream import (
+    ConnectFailed,
+    ConnectionClosed,
+    ConnectTimeout,
+    Deadlines,
+    Outgoing,
+    UpstreamProtocolError,
+    UpstreamTimeout,
+)
 from deputize.kernel.uris import Target
 from support.patience import PATIENCE
 
@@ -197,3 +205,131 @@ async def test_giving_up_what_is_over_leaves_the_next_exchange_alone(loopback):
     assert calls.begin()
     over.give_up()
     assert (await calls.outcome()).status == 200
+
+
+class Busy:
+    """A server that answers when it is told to, and an upstream with one connection, which is in use."""
+
+    def __init__(self, loopback, *, waiting=None, **limits):
+        self.loopback = loopback
+        self.upstream = loopback.upstream(connections=1, waiting=waiting, **limits)
+        self.go_on = asyncio.Event()
+        self.seen = []
+        self.closes = False
+
+    async def talk(self, reader, writer):
+        while True:
+            await reader.readuntil(b"\r\n\r\n")
+            self.seen.append(await reader.readexactly(4))
+            await self.go_on.wait()
+            writer.write(OK)
+            if self.closes:
+                return
+
+    async def fill(self):
+        origin = await self.loopback.server(self.talk)
+        self.first = asyncio.ensure_future(Calls(self.upstream, origin).send())
+        while not self.seen:
+            await asyncio.sleep(0.001)
+        return Calls(self.upstream, origin)
+
+
+async def test_what_finds_all_connections_in_use_is_sent_on_the_next_that_is_free(loopback):
+    busy = Busy(loopback)
+    calls = await busy.fill()
+    begun = [calls.begin() for _ in range(5)]
+    assert None not in begun
+    begun.pop(2).give_up()
+    assert len(busy.seen) == 1
+    busy.go_on.set()
+    for _ in begun:
+        assert (await calls.outcome()).body.buffered == b"ok"
+    assert (await busy.first).status == 200
+    assert len(busy.seen) == 5
+    assert calls.outcomes.empty()
+
+
+async def test_and_on_a_new_one_when_the_upstream_closes_after_each_answer(loopback):
+    busy = Busy(loopback)
+    busy.closes = True
+    calls = await busy.fill()
+    begun = [calls.begin() for _ in range(3)]
+    assert None not in begun
+    busy.go_on.set()
+    for _ in begun:
+        assert (await calls.outcome()).body.buffered == b"ok"
+    assert (await busy.first).status == 200
+
+
+@pytest.mark.parametrize("closes", [False, True])
+async def test_one_that_is_given_up_at_any_moment_takes_no_place_from_others(loopback, eventually, closes):
+    busy = Busy(loopback)
+    busy.closes = closes
+    calls = await busy.fill()
+    last = [calls.begin() for _ in range(12)]
+    busy.go_on.set()
+    for each in last[:8]:
+        await asyncio.sleep(0)
+        each.give_up()
+    for _ in last[8:]:
+        assert isinstance(await calls.outcome(), Response)
+    assert (await busy.first).status == 200
+    assert (await calls.send()).status == 200
+    await asyncio.sleep(0.01)
+    assert calls.outcomes.qsize() <= 8
+    busy.closes = True
+    assert (await calls.send()).status == 200
+    await eventually(lambda: not busy.upstream._pools)
+
+
+async def test_no_more_may_wait_than_allowed_and_what_may_be_repeated_waits_elsewhere(loopback):
+    busy = Busy(loopback, waiting=1)
+    calls = await busy.fill()
+    assert Calls(busy.upstream, calls.outgoing.origin, "GET").begin() is None
+    assert calls.begin() is not None
+    assert calls.begin() is None
+    busy.first.cancel()
+
+
+async def test_who_waits_too_long_for_a_connection_gets_a_timeout(loopback):
+    busy = Busy(loopback)
+    calls = await busy.fill()
+    assert calls.begin(Deadlines(connect=0.05))
+    assert isinstance(await calls.outcome(), ConnectTimeout)
+    busy.go_on.set()
+    assert (await busy.first).status == 200
+    assert (await calls.send()).status == 200
+    assert len(busy.seen) == 2
+
+
+async def test_who_waits_learns_that_the_upstream_is_gone(loopback):
+    busy = Busy(loopback)
+    calls = await busy.fill()
+    assert calls.begin()
+    await loopback.opened.pop()()  # the server, whose connections break
+    assert isinstance(await calls.outcome(), ConnectFailed)
+    with pytest.raises(ConnectionClosed):
+        await busy.first
+
+
+async def test_a_queued_request_whose_answer_streams_is_given_up_like_any(loopback, eventually):
+    ready = asyncio.Event()
+
+    async def talk(reader, writer):
+        for answer in (OK, STREAM):
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(4)
+            await ready.wait()
+            writer.write(answer)
+        await reader.read()
+
+    calls = Calls(loopback.upstream(connections=1), await loopback.server(talk))
+    first = asyncio.ensure_future(calls.send())
+    await asyncio.sleep(0.01)
+    sending = calls.begin()
+    ready.set()
+    response = await calls.outcome()
+    sending.give_up()
+    assert [piece async for piece in response.body] in ([], [b":a\n"])
+    await eventually(lambda: not calls.upstream._pools)
+    assert (await first).status == 200

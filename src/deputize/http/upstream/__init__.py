@@ -1,6 +1,7 @@
 """The client side of the proxied path: HTTP/1.1 over httptools, pooled, bounded and streaming."""
 
 from deputize.http.upstream.client import Outgoing, Sending, Upstream
+from deputize.http.upstream.connection import Answered
 from deputize.http.upstream.errors import (
     ConnectFailed,
     ConnectionClosed,
@@ -12,7 +13,6 @@ from deputize.http.upstream.errors import (
     UpstreamTimeout,
 )
 from deputize.http.upstream.limits import Deadlines, PoolLimits
-from deputize.http.upstream.pool import Answered
 
 __all__ = (
     "Answered",

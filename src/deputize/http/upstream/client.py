@@ -10,10 +10,11 @@ from deputize.http.connections import Ticker
 from deputize.http.heads import request_head
 from deputize.http.messages import Body, Request, Response
 from deputize.http.tls import client_context
+from deputize.http.upstream.connection import Answered, UpstreamConnection
 from deputize.http.upstream.errors import ConnectFailed, ConnectionClosed
 from deputize.http.upstream.known_heads import KnownHeads
 from deputize.http.upstream.limits import Deadlines, PoolLimits
-from deputize.http.upstream.pool import Answered, Pool, UpstreamConnection
+from deputize.http.upstream.pool import Pool, Queued
 from deputize.kernel.uris import Origin
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -72,13 +73,18 @@ class Upstream:
         complete, and closes its body, or the `UpstreamError`; it must not raise, and is not called before
         this has returned. Repeats a request as `send` does.
 
-        Returns `None` without having sent anything when no connection is at hand: `send` waits for one.
+        When as many connections as allowed are in use, a request that must not be repeated is sent on the
+        next that becomes free. Returns `None`, and sends nothing, when a new connection has to be opened, or
+        no more requests may wait: `send` does the one, and says the other.
         """
         pool = self._pools.get(outgoing.origin)
-        connection = None if pool is None else pool.take()
-        if connection is None:
+        if pool is None:
             return None
+        connection = pool.take()
         deadlines = deadlines or self._deadlines
+        if connection is None:
+            queued = Queued(pool, (outgoing.method, head, body, deadlines), answered)
+            return queued if not outgoing.repeatable and pool.enqueue(queued) else None
         if not outgoing.repeatable:
             return connection.exchange(outgoing.method, head, body, deadlines, answered)
         sending = _SendingTwice(
@@ -148,8 +154,7 @@ class Upstream:
 
     def _tick(self, now: float) -> None:
         for pool in list(self._pools.values()):
-            for connection in list(pool.connections):
-                connection.tick(now)
+            pool.tick(now)
 
     async def aclose(self) -> None:
         """Close every connection, also those in use."""

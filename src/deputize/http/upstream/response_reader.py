@@ -16,8 +16,11 @@ _NO_BODY_YET = Body()
 _TAKEN = Response(200)
 _NO_PARSER = httptools.HttpResponseParser(object())
 """Replaces a parser that is no longer needed, because a parser refers to its reader."""
-_UNTIL_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-"""What brings a parser to where a chunk begins."""
+_UNTIL_CHUNKS = {
+    True: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    False: b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+}
+"""What brings a parser to where a chunk begins, on a connection that may be reused or not."""
 
 
 class ResponseReader:
@@ -144,7 +147,7 @@ class ResponseReader:
         self._at_chunk = False
         if self._resting:
             self._parser = httptools.HttpResponseParser(self)
-            self._parser.feed_data(_UNTIL_CHUNKS)
+            self._parser.feed_data(_UNTIL_CHUNKS[self.reusable])
             self._resting = False
         try:
             self._parser.feed_data(data)
