@@ -312,6 +312,21 @@ async def test_who_waits_learns_that_the_upstream_is_gone(loopback):
         await busy.first
 
 
+async def test_who_waits_when_the_upstream_is_closed_learns_it_and_opens_no_connection(loopback):
+    busy = Busy(loopback)
+    calls = await busy.fill()
+    waiting = asyncio.ensure_future(calls.send())
+    await asyncio.sleep(0)
+    assert calls.begin()
+    await busy.upstream.aclose()
+    assert isinstance(await calls.outcome(), ConnectFailed)
+    with pytest.raises(ConnectFailed):
+        await waiting
+    with pytest.raises(ConnectionClosed):
+        await busy.first
+    assert not busy.upstream._pools
+
+
 async def test_a_queued_request_whose_answer_streams_is_given_up_like_any(loopback, eventually):
     ready = asyncio.Event()
 

@@ -159,8 +159,7 @@ class Upstream:
     async def aclose(self) -> None:
         """Close every connection, also those in use."""
         for pool in list(self._pools.values()):
-            for connection in list(pool.connections):
-                connection.abort()
+            pool.close()
         if self._ticker is not None:
             self._ticker.stop()
         await asyncio.sleep(0)

@@ -36,6 +36,10 @@ class Waiter(Protocol):
         """Take a connection, or with `None` the place for a new one."""
         ...
 
+    def set_exception(self, exception: ConnectFailed, /) -> None:
+        """Learn that there will be none."""
+        ...
+
 
 class Pool:
     """The connections to one origin.
@@ -161,6 +165,15 @@ class Pool:
                 queued.tick(now)
         for connection in list(self.connections):
             connection.tick(now)
+
+    def close(self) -> None:
+        """Close every connection, also those in use, and let nobody wait for one."""
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(ConnectFailed(f"no connection to {self._origin}: closed"))
+        for connection in list(self.connections):
+            connection.abort()
 
     async def _queue(self) -> UpstreamConnection | None:
         """Wait for the next free connection; `None` when a closed one has left room for a new one."""
@@ -331,20 +344,21 @@ class Queued:
         try:
             connection = await self._pool.connect(self._request[3].connect, self._until)
         except UpstreamError as error:
-            self._fail(error)
+            self.set_exception(error)
         else:
             self._send(connection)
 
-    def _fail(self, error: UpstreamError) -> None:
+    def set_exception(self, exception: UpstreamError, /) -> None:
+        """Hand over why the request was not sent."""
         answered, self._answered = self._answered, None
         if answered is not None:
-            answered(error)
+            answered(exception)
 
     def tick(self, now: float) -> None:
         """Give up what has waited for too long."""
         if self._until is not None and now > self._until and self._task is None:
             self._pool.withdraw(self)
-            self._fail(self._pool.late(self._request[3].connect))
+            self.set_exception(self._pool.late(self._request[3].connect))
 
     def give_up(self) -> None:
         """End it, whether it waits or is under way."""
