@@ -18,7 +18,7 @@ INACTIVE: Final[Mapping[str, bool]] = {"active": False}
 """The same for every reason, so that it tells nothing (section 2.2)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LiveToken:
     """The verified claims of a token that is in force, and the state that was read for it."""
 

@@ -15,7 +15,7 @@ from deputize.oauth.errors import InvalidClient
 from deputize.oauth.records.directory import Agent, Environment, Resource
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Credentials:
     """A client's (or resource's) id and secret, as presented."""
 

@@ -20,7 +20,7 @@ from deputize.oauth.ports import Codes, Grants, RefreshTokens, TokenStates
 from deputize.oauth.records.directory import Agent, Environment, Resource
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TokenRequest:
     """A token request of an authenticated client."""
 
@@ -32,7 +32,7 @@ class TokenRequest:
     """Seconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GrantPorts:
     """The store and the keys, as far as grants may use them."""
 
@@ -52,7 +52,7 @@ class GrantPorts:
     """Verifies subject and actor tokens; shared with introspection, so that its memory serves both."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TokenResponse:
     """What goes back to the client (RFC 6749 section 5.1, RFC 8693 section 2.2.1)."""
 

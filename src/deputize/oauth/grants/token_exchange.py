@@ -24,7 +24,7 @@ _SUBJECT_TYPES: Final = {ACCESS_TOKEN: ACCESS_TOKEN_TYPE, ID_TOKEN: ID_TOKEN_TYP
 _ACTOR_TYPES: Final = {ACCESS_TOKEN: ACCESS_TOKEN_TYPE}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PresentedToken:
     """The verified claims of a token that a client presents, and what it rests on."""
 
