@@ -1,6 +1,5 @@
 """The log of both servers: one JSON object a line on standard error, the same for people and collectors."""
 
-import contextlib
 import json
 import logging
 import sys
@@ -24,12 +23,7 @@ def configure_logging() -> None:
     """Send this process's log to standard error: our lines from INFO on, libraries' from WARNING on."""
     writer = _LineWriter(sys.stderr.buffer)
     structlog.configure(
-        processors=[
-            structlog.stdlib.add_log_level,
-            _stamp,
-            structlog.processors.format_exc_info,
-            _render,
-        ],
+        processors=[_render],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,
@@ -39,20 +33,21 @@ def configure_logging() -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
-def _stamp(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Add the time, in ISO 8601 and UTC."""
-    now = _CLOCK.now()
-    event["timestamp"] = f"{_second(int(now))}.{int(now % 1 * 1_000_000):06d}Z"
-    return event
-
-
 @lru_cache(maxsize=2)
 def _second(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _render(_logger: object, _method: str, event: EventDict) -> bytes:
-    """Write the line, where `dumps` can do it in a quarter of the standard library's time."""
+def _render(logger: object, method: str, event: EventDict) -> bytes:
+    """Write the line with its level and its time in UTC: each request has one, so it is all done here.
+
+    Where `dumps` can write it, that takes a quarter of the standard library's time.
+    """
+    now = _CLOCK.now()
+    event["level"] = method
+    event["timestamp"] = f"{_second(int(now))}.{int(now % 1 * 1_000_000):06d}Z"
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
     try:
         line = dumps(event)
     except JsonError:
@@ -71,9 +66,11 @@ class _LineWriter:
 
     def write(self, line: bytes) -> None:
         """Write the line, or lose it."""
-        with contextlib.suppress(OSError, ValueError):
+        try:
             self._stream.write(line + b"\n")
             self._stream.flush()
+        except (OSError, ValueError):  # `suppress` would take half as long as writing
+            pass
 
     debug = info = warning = error = critical = write
 
