@@ -56,10 +56,14 @@ structlog.configure(
 )
 
 
+gc.disable()  # until all tests are known: nothing that importing and collecting them leaves behind goes away
+
+
 def pytest_collection_finish():
     """Keep the collector from looking through thousands of tests each time that one of them asks for it."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)
