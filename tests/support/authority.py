@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -23,11 +23,12 @@ from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.storage import EnvironmentRow, Put, Store, open_store
-from deputize.http.exchange import Ending, Exchange, Peer
+from deputize.http import plans
+from deputize.http.exchange import Ending, Exchange, Head, Peer
 from deputize.http.messages import Body, Headers, Request
 from deputize.http.plans import Handler
 from deputize.kernel import ids
-from deputize.kernel.uris import UriError, parse_target
+from deputize.kernel.uris import Target, UriError, parse_target
 from deputize.oauth.grants.authorization_code import challenge_of
 from deputize.oauth.records.directory import Agent, Agreement, Directory, Environment
 from support import agent_delegation as use_case
@@ -76,6 +77,13 @@ class HeldDirectory:
         return agreement
 
 
+def head_of(method: str = "GET", headers: Iterable[tuple[bytes, bytes]] = ()) -> Head:
+    """Return the head of a request from this machine."""
+    return Head(
+        method, Target("/", None), Headers(headers), None, "1.1", Peer("127.0.0.1", 1, "127.0.0.1", 2)
+    )
+
+
 @dataclass
 class HandOver(httpx2.AsyncBaseTransport):
     """Hands requests to a handler as the listener does, but in this process, from whatever address."""
@@ -90,7 +98,7 @@ class HandOver(httpx2.AsyncBaseTransport):
             return httpx2.Response(400)
         sent = Request(request.method, target, Headers(request.headers.raw), Body(await request.aread()))
         exchange = Exchange(sent, Peer(self.address, 1024, "127.0.0.1", 80), "", time.monotonic(), 0.0)
-        answer = await self.handler.handle(exchange)
+        answer = await plans.ask(self.handler, exchange)
         content = await answer.body.read(MAX_BODY_SIZE)
         for each in exchange.endings:
             each(Ending(answer, len(content), complete=True, finished=time.monotonic()))

@@ -6,16 +6,17 @@ from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 
-from deputize.authority.audit import SOURCE
-from deputize.authority.callers import Network, read_source
+from deputize.authority.audit import SOURCE, Source
+from deputize.authority.callers import Network, source_reader
 from deputize.authority.dead_ends import turn_away
 from deputize.authority.endpoint import Endpoint, EndpointCall, Fields, json_response
 from deputize.authority.endpoints import ENDPOINTS
 from deputize.authority.services import Services
 from deputize.authority.signon.pages import ASSETS, ASSETS_PATH, asset
 from deputize.authority.storage import StorageUnavailable
-from deputize.http.exchange import Ending, Exchange
-from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Request, Response
+from deputize.http.exchange import Ending, Exchange, Head
+from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Response
+from deputize.http.plans import Plan
 from deputize.kernel.digests import digest
 from deputize.kernel.errors import describe_failure
 from deputize.kernel.values import JsonValue
@@ -24,7 +25,7 @@ from deputize.oauth.records.directory import Directory, Environment
 
 Path: TypeAlias = str | tuple[str]
 """A whole path; in a tuple that of a parent, for whatever one segment follows it."""
-Answer: TypeAlias = Callable[[Exchange, str], Awaitable[Response]]
+Answer: TypeAlias = Callable[[Head, Exchange, str], Awaitable[Response]]
 """Answers a request, given what follows the parent in its path; empty without one."""
 
 
@@ -53,14 +54,14 @@ _log = structlog.get_logger("deputize.authority")
 class LogLine:
     """The log line of one request: what happened last in it, or else that it was.
 
-    Does not lead to the exchange, which holds it: a circle would wait for the garbage collector.
+    It does not lead to the exchange, which holds it: a circle would wait for the garbage collector.
     """
 
-    __slots__ = ("_correlation_id", "_request", "_started", "call")
+    __slots__ = ("_correlation_id", "_head", "_started", "call")
 
-    def __init__(self, request: Request, started: float, correlation_id: str) -> None:
+    def __init__(self, head: Head, started: float, correlation_id: str) -> None:
         """Note what the line says of the request."""
-        self._request = request
+        self._head = head
         self._started = started
         self._correlation_id = correlation_id
         self.call: EndpointCall | None = None
@@ -70,8 +71,8 @@ class LogLine:
         """Write the line."""
         response, call = ending.response, self.call
         said: dict[str, JsonValue] = {
-            "method": self._request.method,
-            "path": self._request.target.path,
+            "method": self._head.method,
+            "path": self._head.target.path,
             "status": 0 if response is None else response.status,
             "ms": round((ending.finished - self._started) * 1000, 1),
         }
@@ -92,35 +93,41 @@ class Authority:
         self._directory: Directory | None = None
         self._served: dict[Path, Served] = {}
 
-    async def handle(self, exchange: Exchange) -> Response:
+    def plan(self, head: Head) -> Plan:
+        """Return the plan in which each call is looked at anew: of a head only who sent it is prepared."""
+        head = head.for_all()
+        return Plan.answering(head, partial(self._answer, head, source_reader(head, self._trusted_proxies)))
+
+    async def _answer(
+        self, head: Head, read_source: Callable[[Exchange], Source], exchange: Exchange
+    ) -> Response:
         """Answer the exchange, whatever fails.
 
         Raises only what the listener has a status for: a body that is too long, too slow or broken off.
         """
-        request, correlation_id = exchange.request, self._services.new_id()
-        exchange.transaction_id = correlation_id
-        SOURCE.set(read_source(exchange, self._trusted_proxies))
-        line = LogLine(request, exchange.started, correlation_id)
+        correlation_id = exchange.transaction_id = self._services.new_id()
+        SOURCE.set(read_source(exchange))
+        line = LogLine(head, exchange.started, correlation_id)
         exchange.endings.append(line.write)
         exchange.put(line)
         try:
-            response = await self._dispatch(exchange)
+            response = await self._dispatch(head, exchange)
         except (BodyTooLarge, BodyBroken):
             raise
         except StorageUnavailable as error:
             _log.error("the store does not answer", error=str(error), correlation_id=correlation_id)
             description = f"The server cannot answer now; try again later (Correlation ID: {correlation_id})"
-            response = turn_away(request, 503, description, correlation_id, _RETRY_LATER)
+            response = turn_away(head.headers, 503, description, correlation_id, _RETRY_LATER)
         except Exception as error:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the cause
             _log.error("request failed", correlation_id=correlation_id, **describe_failure(error))
             description = f"The log says more (Correlation ID: {correlation_id})"
-            response = turn_away(request, 500, description, correlation_id)
+            response = turn_away(head.headers, 500, description, correlation_id)
         response.headers.raw = [*response.headers.raw, *self._always]
         return response
 
-    def _dispatch(self, exchange: Exchange) -> Awaitable[Response]:
+    def _dispatch(self, head: Head, exchange: Exchange) -> Awaitable[Response]:
         """Have what is at the path answer."""
-        directory, path, tail = self._services.directory.current, exchange.request.target.path, ""
+        directory, path, tail = self._services.directory.current, head.target.path, ""
         if directory is not self._directory:
             self._directory, self._served = directory, self._lay_out(directory)
         found = self._served.get(path)
@@ -128,11 +135,11 @@ class Authority:
             parent, _, tail = path.rpartition("/")
             found = self._served.get((parent,)) if tail else None
         if found is None:
-            return _turn_away(exchange, 404, "There is no such environment or endpoint")
-        if exchange.request.method not in found.methods:
+            return _turn_away(head, exchange, 404, "There is no such environment or endpoint")
+        if head.method not in found.methods:
             allowed = ", ".join(sorted(found.methods)).encode()
-            return _turn_away(exchange, 405, "The endpoint has another method", ((b"Allow", allowed),))
-        return found.answer(exchange, tail)
+            return _turn_away(head, exchange, 405, "The endpoint has another method", ((b"Allow", allowed),))
+        return found.answer(head, exchange, tail)
 
     def _lay_out(self, directory: Directory) -> dict[Path, Served]:
         """Return what is at each path while `directory` is the snapshot."""
@@ -155,14 +162,14 @@ class Authority:
         return served
 
     async def _answer_endpoint(
-        self, endpoint: Endpoint, environment: Environment, exchange: Exchange, tail: str
+        self, endpoint: Endpoint, environment: Environment, head: Head, exchange: Exchange, tail: str
     ) -> Response:
         """Answer at an endpoint of an environment, or refuse as the endpoint does."""
-        request, services = exchange.request, self._services
-        if request.method == "OPTIONS":
+        services = self._services
+        if head.method == "OPTIONS":
             return Response(204, Headers(_PREFLIGHT))
         call = EndpointCall(
-            request, services, environment, services.clock.now(), exchange.transaction_id, tail
+            head, exchange.body, services, environment, services.clock.now(), exchange.transaction_id, tail
         )
         line = exchange.find(LogLine)
         if line is not None:
@@ -175,7 +182,7 @@ class Authority:
             response.headers.raw = [*response.headers.raw, _ANY_ORIGIN]
         return response
 
-    async def _answer_ready(self, _exchange: Exchange, _tail: str) -> Response:
+    async def _answer_ready(self, _head: Head, _exchange: Exchange, _tail: str) -> Response:
         """Answer `/health/ready`: the store answers a read; 503 otherwise."""
         try:
             await self._services.store.sessions.find_session("", digest("health"))
@@ -185,17 +192,19 @@ class Authority:
         return json_response({"status": "ready"})
 
 
-async def _answer_live(_exchange: Exchange, _tail: str) -> Response:
+async def _answer_live(_head: Head, _exchange: Exchange, _tail: str) -> Response:
     """Answer `/health/live`: the event loop turns."""
     return json_response({"status": "live"})
 
 
-async def _answer_asset(name: str, _exchange: Exchange, _tail: str) -> Response:
+async def _answer_asset(name: str, _head: Head, _exchange: Exchange, _tail: str) -> Response:
     """Answer with a file of the pages; its address changes with its content, so it is kept for ever."""
     found = asset(name)
     kind = (b"Content-Type", found.media_type.encode())
     return Response(200, Headers([kind, _FOR_EVER]), Body(found.content))
 
 
-async def _turn_away(exchange: Exchange, status: int, description: str, fields: Fields = ()) -> Response:
-    return turn_away(exchange.request, status, description, exchange.transaction_id, fields)
+async def _turn_away(
+    head: Head, exchange: Exchange, status: int, description: str, fields: Fields = ()
+) -> Response:
+    return turn_away(head.headers, status, description, exchange.transaction_id, fields)

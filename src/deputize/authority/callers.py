@@ -1,30 +1,36 @@
 """Who sends a request, and the ids that tie its records to others."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import TypeAlias
 
 from deputize.authority.audit import Source
-from deputize.http.exchange import Exchange
+from deputize.http.exchange import Exchange, Head
 
 Network: TypeAlias = IPv4Network | IPv6Network
 _TRANSACTION_ID = re.compile(r"[!-~]{1,128}")
 
 
-def read_source(exchange: Exchange, trusted_proxies: Sequence[Network]) -> Source:
-    """Read where a request comes from, and the ids that tie its records to others."""
-    headers, peer = exchange.request.headers, exchange.peer
-    forwarded = headers.get_all("x-forwarded-for") if trusted_proxies else ()
-    seen = peer.remote_address
+def source_reader(head: Head, trusted_proxies: Sequence[Network]) -> Callable[[Exchange], Source]:
+    """Return what reads where a request with this head comes from, and the ids that tie its records to
+    others.
+    """
+    seen = head.peer.remote_address
+    forwarded = head.headers.get_all("x-forwarded-for") if trusted_proxies else ()
     client = client_address(seen, forwarded, trusted_proxies) if forwarded else seen
-    told = headers.get_all("x-forgerock-transactionid")
-    return Source(
-        client,
-        peer.remote_port if client == seen else None,
-        exchange.transaction_id,
-        told[0] if len(told) == 1 and _TRANSACTION_ID.fullmatch(told[0]) else None,
-    )
+    read_transactions = head.reader("x-forgerock-transactionid")
+
+    def read(exchange: Exchange) -> Source:
+        told = read_transactions(exchange)
+        return Source(
+            client,
+            exchange.peer.remote_port if client == seen else None,
+            exchange.transaction_id,
+            told[0] if len(told) == 1 and _TRANSACTION_ID.fullmatch(told[0]) else None,
+        )
+
+    return read
 
 
 def client_address(peer: str, forwarded_for: Sequence[str], trusted: Sequence[Network]) -> str:

@@ -4,21 +4,21 @@ from typing import Final
 
 from deputize.authority.endpoint import NO_STORE, Fields, json_response
 from deputize.authority.signon.pages import Page, choose_language, render
-from deputize.http.messages import Request, Response
+from deputize.http.messages import Headers, Response
 from deputize.oauth.consents import parse_accept_language
 
 _ERROR_CODES: Final = {404: "not_found", 500: "server_error", 503: "temporarily_unavailable"}
 
 
 def turn_away(
-    request: Request, status: int, description: str, correlation_id: str, fields: Fields = ()
+    headers: Headers, status: int, description: str, correlation_id: str, fields: Fields = ()
 ) -> Response:
-    """Answer with a page who wants HTML most, as browsers do, else in JSON."""
-    if not wants_page(request.headers.get("accept") or ""):
+    """Answer with a page who wants HTML most by the `headers` sent, as browsers do, else in JSON."""
+    if not wants_page(headers.get("accept") or ""):
         code = _ERROR_CODES.get(status, "invalid_request")
         response = json_response({"error": code, "error_description": description}, status, NO_STORE)
     else:
-        language = choose_language(None, parse_accept_language(request.headers.get("accept-language")), "en")
+        language = choose_language(None, parse_accept_language(headers.get("accept-language")), "en")
         values = {
             "reason": description,
             "detail": "",

@@ -6,8 +6,9 @@ from typing import Final, TypeAlias
 
 from deputize.authority.audit import Event
 from deputize.authority.services import Services
+from deputize.http.exchange import Head
 from deputize.http.heads import Field
-from deputize.http.messages import Body, Headers, Request, Response
+from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.strict_json import dumps
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.errors import InvalidRequest, OAuthError
@@ -29,7 +30,8 @@ _FORM: Final = "application/x-www-form-urlencoded"
 class EndpointCall:
     """One request to one environment's endpoint."""
 
-    request: Request
+    head: Head
+    body: Body
     services: Services
     environment: Environment
     now: float
@@ -41,7 +43,7 @@ class EndpointCall:
 
     def query(self) -> Mapping[str, str]:
         """Parse the query's parameters. Raises `OAuthError`."""
-        return parse_parameters(self.request.target.query or "")
+        return parse_parameters(self.head.target.query or "")
 
     async def form(self) -> Mapping[str, str]:
         """Parse the form's parameters. Raises as `encoded_form` does."""
@@ -52,16 +54,16 @@ class EndpointCall:
 
         Raises `OAuthError`, and `BodyTooLarge` or `BodyBroken`, which the listener answers.
         """
-        headers = self.request.headers
+        headers = self.head.headers
         kinds = headers.get_all("content-type")
         # Of two types, or of an encoded body, whatever is in front of this server may read another form.
         if len(kinds) != 1 or not _is_form(kinds[0]) or "content-encoding" in headers:
             raise InvalidRequest(f"The request body must be {_FORM}")
-        return await self.request.body.read(MAX_BODY_SIZE)
+        return await self.body.read(MAX_BODY_SIZE)
 
     async def parameters(self) -> Mapping[str, str]:
         """Parse the parameters of a GET's query or a POST's form. Raises as `form` does."""
-        return await self.form() if self.request.method == "POST" else self.query()
+        return await self.form() if self.head.method == "POST" else self.query()
 
     def record(self, name: str, reason: str | None = None, **members: JsonValue) -> None:
         """Record that `name` happened, or was refused for a `reason`; members as in `audit.Event`.
@@ -111,7 +113,7 @@ def log_refusal(call: EndpointCall, error: OAuthError) -> None:
     call.record(
         "request refused",
         error.detail,
-        endpoint=call.request.target.path.rpartition("/as/")[2],
+        endpoint=call.head.target.path.rpartition("/as/")[2],
         error=error.code,
     )
 

@@ -3,13 +3,12 @@ from structlog.testing import capture_logs
 
 from deputize.authority.dead_ends import wants_page
 from deputize.authority.endpoint import EndpointCall
-from deputize.http.messages import Headers, Request
+from deputize.http.messages import Body
 from deputize.kernel.ids import is_id
-from deputize.kernel.uris import Target
 from deputize.oauth.consents import AgreementMissing
 from deputize.oauth.records.directory import Directory
 from support.agent_delegation import ENVIRONMENT_ID
-from support.authority import basic, running_authority
+from support.authority import basic, head_of, running_authority
 
 METADATA = [
     f"/{ENVIRONMENT_ID}/as/.well-known/openid-configuration",
@@ -225,7 +224,8 @@ async def test_what_happened_and_the_request_are_one_log_line(http):
 
 async def test_everything_that_happens_in_a_request_is_logged_once(authority):
     call = EndpointCall(
-        Request("GET", Target("/", None), Headers()),
+        head_of(),
+        Body(),
         authority.services,
         authority.directory.environment,
         0.0,

@@ -21,7 +21,7 @@ async def show_account(call: EndpointCall) -> Response:
     signed_on = await flow.signed_on(call)
     if signed_on is None:
         return await flow.start(call, None)
-    if call.request.method == "POST":
+    if call.head.method == "POST":
         return await withdraw_consent(call, signed_on)
     language, agents = language_of(call, signed_on.user), call.environment.agents
     given = {
@@ -45,7 +45,7 @@ async def show_account(call: EndpointCall) -> Response:
             former.append({"name": agent.name, "withdrawn": format_day(withdrawn)})
     values = {
         "username": signed_on.user.username,
-        "csrf": await csrf_token(call, cookies_of(call).session(call.request) or "", SESSION_FORM),
+        "csrf": await csrf_token(call, cookies_of(call).session(call.head) or "", SESSION_FORM),
         "sign_off_path": f"/{call.environment.id}/as/signoff",
         "withdrawn": call.query().get("withdrawn") == "yes",
         "agents": allowed,
@@ -57,7 +57,7 @@ async def show_account(call: EndpointCall) -> Response:
 async def withdraw_consent(call: EndpointCall, signed_on: SignedOn) -> Response:
     """Withdraw what the user agreed to for the agent that the form names."""
     form = await call.form()
-    cookie = cookies_of(call).session(call.request) or ""
+    cookie = cookies_of(call).session(call.head) or ""
     if not await is_own_form(call, form, cookie, SESSION_FORM):
         return show_dead_end(call, "error.forbidden", 403)
     client_id, user, consents = form.get("agent", ""), signed_on.user, call.services.store.consents

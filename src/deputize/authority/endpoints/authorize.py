@@ -11,10 +11,10 @@ from deputize.oauth.parameters import encode_parameters
 async def authorize(call: EndpointCall) -> Response:
     """Send the browser to the pages that ask for what is missing, or back to the agent when nothing is."""
     parameters = await call.parameters()
-    if call.request.method == "POST":
+    if call.head.method == "POST":
         # A form of another site comes without this site's cookies; the GET it is turned into brings them
         # (SameSite=Lax).
-        return see_other(f"{call.request.target.path}?{encode_parameters(parameters)}")
+        return see_other(f"{call.head.target.path}?{encode_parameters(parameters)}")
     request = validate(call.environment, parameters)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)

@@ -34,7 +34,7 @@ async def introspect(call: EndpointCall) -> Response:
     committed anything and the token is in time: then looking at everything once more leads to the same.
     """
     form = await call.encoded_form()
-    authorization = call.request.headers.get("authorization")
+    authorization = call.head.headers.get("authorization")
     question = ("introspection", sha256(f"{authorization}\n".encode() + form).digest())
     remembered = call.environment.remembered
     answer: Answer | None = remembered.get(question)

@@ -18,7 +18,7 @@ async def revoke(call: EndpointCall) -> Response:
     200 in any case, so that nobody learns whose a token is (section 2.2).
     """
     parameters = await call.form()
-    credentials = read_credentials(call.request.headers.get("authorization"), parameters)
+    credentials = read_credentials(call.head.headers.get("authorization"), parameters)
     client_id = authenticate_agent(call.environment, credentials).id
     token = required(parameters, "token")
     revoked = await revoke_refresh_token(call, token, client_id)

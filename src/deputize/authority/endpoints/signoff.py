@@ -46,11 +46,11 @@ async def sign_off(call: EndpointCall) -> Response:
     """End the session, after asking the user unless their own ID token or our own form asks for it."""
     parameters = await call.parameters()
     request = read_request(call, parameters)
-    cookie = cookies_of(call).session(call.request) or ""
-    confirmed = call.request.method == "POST" and await is_own_form(call, parameters, cookie, SESSION_FORM)
-    if call.request.method == "POST" and not confirmed:
+    cookie = cookies_of(call).session(call.head) or ""
+    confirmed = call.head.method == "POST" and await is_own_form(call, parameters, cookie, SESSION_FORM)
+    if call.head.method == "POST" and not confirmed:
         # An agent's form comes without our cookies; the GET it is turned into brings them (SameSite=Lax).
-        return see_other(f"{call.request.target.path}?{urlencode(request.parameters)}")
+        return see_other(f"{call.head.target.path}?{urlencode(request.parameters)}")
     session, user = await flow.session_of(call), None
     if session:
         user = await call.services.store.users.find_user_by_id(call.environment.id, session.user_id)
@@ -67,7 +67,7 @@ async def sign_off(call: EndpointCall) -> Response:
     if session:
         await call.services.sign_off(session, call.now)
     if request.redirect_uri:
-        response = leave(call, request.redirect_uri, after_form=call.request.method == "POST")
+        response = leave(call, request.redirect_uri, after_form=call.head.method == "POST")
     else:
         if request.refusal:
             log_refusal(call, request.refusal)

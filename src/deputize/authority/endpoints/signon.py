@@ -34,7 +34,7 @@ async def sign_on(call: EndpointCall) -> Response:
     """Show the page of the flow in the path, or take its form."""
     found = await flow.find(call)
     if found is None:
-        reason = "error.expired" if cookies_of(call).browser(call.request) else "error.cookies"
+        reason = "error.expired" if cookies_of(call).browser(call.head) else "error.cookies"
         return show_dead_end(call, reason)
     request = None if found.parameters is None else validate(call.environment, found.parameters)
     if isinstance(request, AuthorizationRefusal):
@@ -45,7 +45,7 @@ async def sign_on(call: EndpointCall) -> Response:
         return finished
     situation = await flow.read_situation(call, request, found)
     due = flow.due_step(situation)
-    if call.request.method == "POST":
+    if call.head.method == "POST":
         return await submit(call, found, situation, due)
     if due is None:
         return await flow.finish(call, situation, found)
@@ -57,7 +57,7 @@ async def submit(
 ) -> Response:
     """Let the step that is due take the form, and answer with what comes of it."""
     form = await call.form()
-    if not await is_own_form(call, form, cookies_of(call).browser(call.request) or "", found.id):
+    if not await is_own_form(call, form, cookies_of(call).browser(call.head) or "", found.id):
         return show_dead_end(call, "error.forbidden", 403)
     if due is None or form.get("step") != due[0].type:
         # Another tab was faster, or the form was sent twice: show what is due now.
@@ -105,7 +105,7 @@ async def show_step(
     call: EndpointCall, found: Flow, situation: Situation, kind: SignOnStep, step: Step, again: Again
 ) -> Response:
     """Show the page of a step, with its own texts, in the reader's language."""
-    browser = cookies_of(call).browser(call.request) or ""
+    browser = cookies_of(call).browser(call.head) or ""
     values: Mapping[str, object] = {
         **kind.page_values(step, situation, again),
         "csrf": await csrf_token(call, browser, found.id),

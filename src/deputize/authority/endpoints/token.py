@@ -27,7 +27,7 @@ async def issue_token(call: EndpointCall) -> Response:
     services, store = call.services, call.services.store
     try:
         parameters = await call.form()
-        credentials = read_credentials(call.request.headers.get("authorization"), parameters)
+        credentials = read_credentials(call.head.headers.get("authorization"), parameters)
         client = authenticate_agent(call.environment, credentials)
         ports = GrantPorts(
             codes=store.codes,

@@ -17,7 +17,7 @@ from deputize.oauth.resources import parse_scope
 
 async def answer_userinfo(call: EndpointCall) -> Response:
     """Answer with the claims about the user that the token's OpenID scopes ask for."""
-    scheme, _, token = (call.request.headers.get("authorization") or "").partition(" ")
+    scheme, _, token = (call.head.headers.get("authorization") or "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidToken("no bearer token was presented")
     services = call.services
@@ -38,7 +38,7 @@ async def answer_userinfo(call: EndpointCall) -> Response:
 def refuse_with_challenge(call: EndpointCall, error: OAuthError) -> Response:
     """Record the refusal, and write the error as RFC 6750 section 3 does."""
     log_refusal(call, error)
-    presented = "authorization" in call.request.headers
+    presented = "authorization" in call.head.headers
     challenge = f'Bearer error="{error.code}"' if presented else "Bearer"
     response = json_response(error_document(error, call.correlation_id), error.status)
     response.headers.add("WWW-Authenticate", challenge)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.seals import seal
 from deputize.authority.services import Services
-from deputize.http.messages import Request, Response
+from deputize.http.exchange import Head
+from deputize.http.messages import Response
 from deputize.kernel.digests import same
 
 SESSION_FORM = "session"
@@ -33,17 +34,17 @@ class Cookies:
     """Whether users reach the authority over https."""
     environment_id: str
 
-    def browser(self, request: Request) -> str | None:
+    def browser(self, head: Head) -> str | None:
         """Return the value that ties flows to this browser, if it has one."""
-        return self._read(request, "deputize-browser")
+        return self._read(head, "deputize-browser")
 
     def set_browser(self, response: Response, value: str) -> None:
         """Give the browser its value; it goes when the browser is closed."""
         self._set(response, "deputize-browser", value, None)
 
-    def session(self, request: Request) -> str | None:
+    def session(self, head: Head) -> str | None:
         """Return the value whose digest finds the session of this browser in this environment."""
-        return self._read(request, f"deputize-session-{self.environment_id}")
+        return self._read(head, f"deputize-session-{self.environment_id}")
 
     def set_session(self, response: Response, value: str, lifetime: int) -> None:
         """Give the browser a new session value for `lifetime` seconds."""
@@ -53,9 +54,9 @@ class Cookies:
         """Take the session value back."""
         self.set_session(response, "", 0)
 
-    def known_users(self, request: Request) -> str:
+    def known_users(self, head: Head) -> str:
         """Return the value that says who signed on in this browser before; empty without one."""
-        return self._read(request, f"deputize-known-{self.environment_id}") or ""
+        return self._read(head, f"deputize-known-{self.environment_id}") or ""
 
     def set_known_users(self, response: Response, value: str) -> None:
         """Give the browser the next such value."""
@@ -64,12 +65,12 @@ class Cookies:
     def _name(self, name: str) -> str:
         return f"__Host-{name}" if self.secure else name
 
-    def _read(self, request: Request, name: str) -> str | None:
+    def _read(self, head: Head, name: str) -> str | None:
         """Return the first value of that name.
 
         It is the one of the longest path (RFC 6265 section 5.4), so not one a neighbour set for `/`.
         """
-        for header in request.headers.get_all("cookie"):
+        for header in head.headers.get_all("cookie"):
             for pair in header.split(";"):
                 found, _, value = pair.strip().partition("=")
                 if found == self._name(name) and value:
@@ -106,7 +107,7 @@ async def is_own_form(call: EndpointCall, form: Mapping[str, str], cookie: str, 
     """
     return (
         bool(cookie)
-        and call.request.headers.get("sec-fetch-site") in {None, "same-origin", "none"}
+        and call.head.headers.get("sec-fetch-site") in {None, "same-origin", "none"}
         and same(form.get("csrf", ""), await csrf_token(call, cookie, purpose))
     )
 

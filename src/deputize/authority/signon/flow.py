@@ -62,7 +62,7 @@ class Flow:
 
 async def start(call: EndpointCall, parameters: Mapping[str, str] | None) -> Response:
     """Begin a flow in this browser and send it to the flow's pages."""
-    browser = cookies_of(call).browser(call.request)
+    browser = cookies_of(call).browser(call.head)
     bound_to = browser or call.services.new_token()
     known = None if parameters is None else known_parameters(parameters)
     flow = Flow(call.services.new_token(), int(call.now), known)
@@ -75,11 +75,11 @@ async def start(call: EndpointCall, parameters: Mapping[str, str] | None) -> Res
 async def find(call: EndpointCall) -> Flow | None:
     """Return the flow of the address that is called, if it is alive and this browser's."""
     parts = call.tail.split(".")
-    browser = cookies_of(call).browser(call.request)
+    browser = cookies_of(call).browser(call.head)
     if browser is None or len(parts) != 5:
         return None
     flow_id, started_at, session_id, notes, sealed = parts
-    query = call.request.target.query or ""
+    query = call.head.target.query or ""
     if not same(sealed, await _seal(call, "flow", browser, flow_id, started_at, session_id, notes, query)):
         return None
     if int(started_at) + call.services.lifetimes.flow_lifetime <= call.now:
@@ -121,7 +121,7 @@ async def session_of(call: EndpointCall) -> Session | None:
 
     It may have lapsed: what came from it lives on.
     """
-    cookie = cookies_of(call).session(call.request)
+    cookie = cookies_of(call).session(call.head)
     if cookie is None:
         return None
     session = await call.services.store.sessions.find_session(call.environment.id, digest(cookie))
@@ -144,13 +144,13 @@ async def read_situation(
         session=session,
         signed_on=somebody,
         address=SOURCE.get().address,
-        known_users=cookies_of(call).known_users(call.request),
+        known_users=cookies_of(call).known_users(call.head),
         is_recent=somebody is not None and is_recent(request, somebody.session, seen),
         notes=frozenset(seen.notes.split("~")),
         reach=compute_reach(call, request, somebody) if request and somebody else {},
         languages=(
             *(request.ui_locales if request else ()),
-            *parse_accept_language(call.request.headers.get("accept-language")),
+            *parse_accept_language(call.head.headers.get("accept-language")),
         ),
         now=call.now,
     )
@@ -214,7 +214,7 @@ async def proceed(call: EndpointCall, flow: Flow, done: Done | None = None) -> R
     if done and done.note:
         notes = dict.fromkeys([*filter(None, flow.notes.split("~")), done.note])
         flow = replace(flow, notes="~".join(notes))
-    return see_other(await address(call, flow, cookies_of(call).browser(call.request) or ""))
+    return see_other(await address(call, flow, cookies_of(call).browser(call.head) or ""))
 
 
 async def finish(call: EndpointCall, situation: Situation, flow: Flow | None = None) -> Response:

@@ -14,7 +14,7 @@ from deputize.oauth.records.store import User
 
 def language_of(call: EndpointCall, user: User | None = None) -> Language:
     """Choose the language to show pages in."""
-    browser = parse_accept_language(call.request.headers.get("accept-language"))
+    browser = parse_accept_language(call.head.headers.get("accept-language"))
     return choose_language(
         user.preferred_language if user else None, browser, call.environment.settings.default_language
     )
@@ -98,7 +98,7 @@ def form_sources(call: EndpointCall, destination: str) -> tuple[str, ...]:
 
 def _leaves_by_page(call: EndpointCall, destination: str) -> bool:
     """Return whether a browser navigates (W3C Fetch Metadata), to where a page can take it by itself."""
-    return call.request.headers.get("sec-fetch-mode") == "navigate" and urlsplit(destination).scheme in {
+    return call.head.headers.get("sec-fetch-mode") == "navigate" and urlsplit(destination).scheme in {
         "http",
         "https",
     }

@@ -5,14 +5,14 @@ import httpx2
 import pytest
 
 from deputize.authority.signon.browser import Cookies
-from deputize.http.messages import Headers, Request, Response
-from deputize.kernel.uris import Target
+from deputize.http.messages import Response
+from support.authority import head_of
 
 HTTPS, HTTP = Cookies(secure=True, environment_id="env"), Cookies(secure=False, environment_id="env")
 
 
 def browser(cookie):
-    return Request("GET", Target("/", None), Headers([(b"cookie", cookie.encode())]))
+    return head_of(headers=[(b"cookie", cookie.encode())])
 
 
 def set_cookies(response):

@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.signon.browser import csrf_token, is_own_form
-from deputize.http.messages import Headers, Request
-from deputize.kernel.uris import Target
-from support.authority import NOW, running_authority
+from deputize.http.messages import Body
+from support.authority import NOW, head_of, running_authority
 from support.examples import examples
 
 
 def call(authority, **headers):
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
-    request = Request("POST", Target("/", None), Headers(raw))
-    return EndpointCall(request, authority.services, authority.directory.environment, NOW, "id")
+    return EndpointCall(
+        head_of("POST", raw), Body(), authority.services, authority.directory.environment, NOW, "id"
+    )
 
 
 async def test_the_pages_own_form_is_accepted(authority):
