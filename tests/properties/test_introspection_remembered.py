@@ -7,6 +7,7 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from deputize.authority.endpoints import introspect
 from deputize.authority.storage import Put, open_store, sqlite_url
 from deputize.oauth.records.directory import Directory
 from support.agent_delegation import AGENT_ID, AGREEMENT_ID, NOW, OTHER_ID, REDIRECT_URI, USER_ID, VERIFIER
@@ -145,3 +146,12 @@ async def test_a_live_token_is_looked_at_once_while_nothing_changes(tmp_path) ->
         assert looks[question] is answer
         await place.post("revoke", {"token": place.tokens["user's"]})
         assert not (await place.ask("user's", basic()))[1]["active"]
+
+
+async def test_long_answers_are_not_remembered(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(introspect, "MAX_REMEMBERED", 100)
+    async with running_authority(tmp_path) as authority, authority.client() as client:
+        place = Place(authority, client, None)
+        await place.obtain()
+        assert (await place.ask("user's", basic()))[1]["active"]
+        assert not [each for each in authority.directory.environment.remembered if each[0] == "introspection"]

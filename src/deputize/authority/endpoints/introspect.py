@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Final
 
 from deputize.authority.endpoint import Endpoint, EndpointCall, json_text_response
 from deputize.authority.endpoints.token import read_once_signed, user_of
@@ -12,6 +13,9 @@ from deputize.oauth.client_auth import read_credentials
 from deputize.oauth.client_auth.authentication import authenticate_caller
 from deputize.oauth.introspection import find_live_token, introspection_response
 from deputize.oauth.parameters import parse_parameters, required
+
+MAX_REMEMBERED: Final = 4096
+"""Bytes of an answer; longer ones are not remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ async def introspect(call: EndpointCall) -> Response:
         or not answer.since <= call.now < answer.until
     ):
         answer = await _look(call, authorization, form)
-        if answer.data_version is not None:
+        if answer.data_version is not None and len(answer.text) <= MAX_REMEMBERED:
             remembered.remember(question, answer)
     return json_text_response(answer.text)
 
