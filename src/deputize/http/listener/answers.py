@@ -88,7 +88,12 @@ class AnswerFlow(WriteFlow):
 
     async def _send_instead(self, exchange: Exchange, response: Response, error: HeaderError) -> None:
         """Answer that a response cannot be sent."""
-        await response.body.aclose()
+        self._unsent = None
+        try:
+            await response.body.aclose()
+        except asyncio.CancelledError:
+            self._conclude(exchange, None, None)
+            return
         failure = self._explain(exchange, error)
         self._send(exchange, failure, self._head(exchange, failure))
 

@@ -102,6 +102,7 @@ class Connection(AnswerFlow):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the cause does not matter
         """Cancel the work for a client that has left."""
+        self._feed_partial()  # what has a head is recorded
         self._closing = True
         self._held = self._partial = b""
         self._refused = self._broken = None
@@ -121,7 +122,8 @@ class Connection(AnswerFlow):
             if len(self._partial) < self._wanted:
                 return
             data, self._partial = self._partial, b""
-        if self._exchange is not None or not self._reader.is_between or not self._serve_known(data):
+        is_free = self._exchange is None and not self.stalled and self._reader.is_between
+        if not (is_free and self._serve_known(data)):
             self._feed(data)
 
     def eof_received(self) -> bool:
@@ -170,7 +172,7 @@ class Connection(AnswerFlow):
         """
         listener, reader = self._listener, self._reader
         end = data.find(b"\r\n\r\n") + 4
-        if not 4 <= end <= listener.limits.header_bytes:
+        if not 4 <= end <= listener.limits.known_head_bytes:
             return False
         taken = cut(self._ends, data[:end])
         now = listener.clock.now()
@@ -315,6 +317,7 @@ class Connection(AnswerFlow):
             try:
                 self._send(exchange, outcome, self._head(exchange, outcome))
             except HeaderError as error:
+                self._unsent = outcome
                 self._task = self.loop.create_task(self._send_instead(exchange, outcome, error))
         elif isinstance(outcome, Abandoned):
             self._conclude(exchange, None, None)

@@ -67,6 +67,11 @@ class ListenerLimits:
     """Time between two looks at the deadlines."""
 
     @cached_property
+    def known_head_bytes(self) -> int:
+        """How long a head that is not parsed may be: no way of counting makes its fields too long."""
+        return self.header_bytes - self.header_count
+
+    @cached_property
     def patience(self) -> Mapping[Waiting, float | None]:
         """Return the seconds that a connection may wait for each."""
         return {

@@ -249,6 +249,7 @@ class RequestReader:
             raise Refused(431, "too many or too long fields")
         taken, self.cut = self.cut, None
         readings = Readings()
+        received = len(headers)
         marked = None if taken is None else mark_varying(headers, taken, readings)
         headers = without_twins(marked or headers, underscores=limits.underscores_in_headers)
         method, version = parser.get_method(), parser.get_http_version()
@@ -271,7 +272,7 @@ class RequestReader:
         self._head = head
         if taken is not None and marked is not None:
             is_plain = not (self.last or head.length is None or head.expects_continue or head.wants_upgrade)
-            self._taken = Taken(taken, readings, is_plain)
+            self._taken = Taken(taken, readings, is_plain and taken.is_just(line, received))
 
     def on_body(self, data: bytes) -> None:
         """Take a piece of the body."""

@@ -57,6 +57,16 @@ class Cut(NamedTuple):
     names: Sequence[bytes]
     values: Sequence[bytes]
 
+    def is_just(self, line: bytes, fields: int) -> bool:
+        """Whether the bytes are request line `line` and so many fields, each on one line, and no other.
+
+        A parser skips empty lines before a request, and might end a head sooner than `cut` does.
+        """
+        texts = self.key[1 : len(self.values) + 2]
+        breaks = fields + 2 - len(self.values)  # the others are cut out
+        ends, before, behind = (sum(text.count(each) for text in texts) for each in (b"\r\n", b"\r", b"\n"))
+        return (texts[0] + b"\r\n").startswith(line) and ends == before == behind == breaks
+
 
 def cut(ends: bytes, head: bytes) -> Cut:
     """Take `head`, all bytes up to the empty line, apart.
