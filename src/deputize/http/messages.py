@@ -4,7 +4,8 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Generic, TypeAlias, TypeVar
+from itertools import count
+from typing import ClassVar, Final, Generic, TypeAlias, TypeVar
 
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import Origin, Target
@@ -81,11 +82,14 @@ class KnownHead:
     responses that have the same object: what depends on nothing else can be worked out once for it.
     """
 
-    __slots__ = ("_date_at", "_fields", "_length_at", "status")
+    __slots__ = ("_date_at", "_fields", "_length_at", "number", "status")
+    _numbers: ClassVar = count()
 
     def __init__(self, status: int, fields: Sequence[Field], length_at: int, date_at: int | None) -> None:
         """Take the fields as received, and the places of `Content-Length` and `Date` among them."""
         self.status = status
+        self.number = next(self._numbers)
+        """Stands for it where nobody is to keep it: that of no other is the same."""
         self._fields = tuple(fields)
         self._length_at = length_at
         self._date_at = date_at

@@ -21,6 +21,7 @@ from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedT
 from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Headers, Response
 from deputize.http.plans import Amend, Lease, Plan, Prepare
+from deputize.http.sse import is_event_stream
 from deputize.mcp.challenge import TOKEN68, Challenge, bearer
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
@@ -222,7 +223,7 @@ class OAuth2ResourceServerFilter:
             return response
 
         def amend_for(response: Response) -> Amend | None:
-            return amend if SESSION in response.headers or is_open_stream(response) else None
+            return amend if SESSION in response.headers or is_event_stream(response.headers) else None
 
         return plan.after(head, amend_for=amend_for)
 

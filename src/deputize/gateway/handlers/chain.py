@@ -1,6 +1,7 @@
 """`Chain`: filters in order, then a handler (gateway-config reference 5.1)."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Self
 
 from deputize.gateway.config.settings import OneOrMore, Reference, Settings
@@ -25,9 +26,9 @@ class Chain:
 
     def __init__(self, filters: Iterable[Filter | CallFilter], handler: Handler | CallHandler) -> None:
         """Link them by closures."""
-        link: Prepare = as_handler(handler).plan
+        link = _link(as_handler(handler).plan)
         for each in reversed(list(filters)):
-            link = _link(as_filter(each), link)
+            link = _link(partial(as_filter(each).prepare, next=link))
         self.plan = link
 
     @classmethod
@@ -44,10 +45,10 @@ class Chain:
         return cls(filter(None, filters), handler)
 
 
-def _link(subject: Filter, following: Prepare) -> Prepare:
+def _link(prepare: Prepare) -> Prepare:
     def link(head: Head) -> Plan:
         try:
-            return subject.prepare(head.for_all(), following)
+            return prepare(head.for_all())
         except Exception as error:  # noqa: BLE001 - the steps of the filters before it run all the same
             return Plan.failing(head, error)
 

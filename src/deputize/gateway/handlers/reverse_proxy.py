@@ -61,7 +61,7 @@ class ReverseProxyHandler:
         """Answer with what the origin answers, or with 502, 503 or 504."""
         if head.origin is None:
             return Plan.answering(head, partial(self._send_and_wait, head))
-        outgoing = Outgoing(head.origin, head.method)
+        outgoing = Outgoing(head.origin, head.method, repeatable=head.repeatable)
         written = RequestHead(head.method, head.target, head.headers, head.origin.authority)
 
         def send(run: Run) -> Outcome:

@@ -151,6 +151,7 @@ class PlanMemory:
         self._add(key, Remembered(head, plan, length_at, PLAN_BYTES + 6 * sum(map(len, key))))
 
     def _add(self, key: tuple[bytes, ...], known: Remembered) -> None:
+        self._forget(key)
         if len(self._young) >= self._most or self._bytes + known.size > self._most_bytes:
             self._old, self._young, self._bytes = self._young, {}, 0
         self._young[key] = known

@@ -75,7 +75,9 @@ class Plan:
         self.steps = steps
         self.leases = leases
         self.checks = tuple(
-            (depth, step.check, step.body_limit) for depth, step in enumerate(steps) if step.check is not None
+            (depth, step.head, step.check, step.body_limit)
+            for depth, step in enumerate(steps)
+            if step.check is not None
         )
         self.amends = tuple(
             (depth, step.amend_for, step.observe)
@@ -83,8 +85,8 @@ class Plan:
             if step.amend_for is not None or step.observe is not None
         )
         self.observers = tuple(observe for _, _, observe in self.amends if observe is not None)
-        self.unconcerned: set[object] = set()
-        """The known heads of answers that no `amend_for` has anything to do with."""
+        self.unconcerned: set[int] = set()
+        """The numbers of the known heads of answers that no `amend_for` has anything to do with."""
 
     @classmethod
     def answering(cls, head: Head, answer: Callable[[Exchange], Response | Awaitable[Response]]) -> "Plan":

@@ -99,23 +99,23 @@ class Run:
             self._outer = [*(self._outer or ()), self._plan]
         self._plan = plan
         self._depth = len(plan.steps)
-        self.exchange.reached = plan.head
         self._check(plan, 0)
 
     def _check(self, plan: Plan, begin: int) -> None:
         """Run the checks from number `begin` on, and then what answers."""
         exchange = self.exchange
-        for depth, check, limit in plan.checks[begin:] if begin else plan.checks:
+        for depth, head, check, limit in plan.checks[begin:] if begin else plan.checks:
+            exchange.reached = head
             if limit is not None and exchange.body.buffered is None and not self._has_read:
                 self._wait(self._read_body(limit), partial(self._check_read, plan, begin))
                 return
             answer = check(exchange)
             if answer is not None:
                 self._depth = depth
-                exchange.reached = plan.steps[depth].head
                 self._amend(answer)
                 return
             begin += 1
+        exchange.reached = plan.head
         self._take(plan.end(self))
 
     def _take(self, outcome: Outcome) -> None:
@@ -156,12 +156,12 @@ class Run:
         known = response.known
         if known is None or self._depth < len(plan.steps):
             return False
-        if known not in plan.unconcerned:
+        if known.number not in plan.unconcerned:
             if any(amend_for is not None and amend_for(response) for _, amend_for, _ in plan.amends):
                 return False
             if len(plan.unconcerned) >= MOST_UNCONCERNED:
                 plan.unconcerned.clear()
-            plan.unconcerned.add(known)
+            plan.unconcerned.add(known.number)
         for observe in plan.observers:
             observe(self.exchange, response)
         return True

@@ -5,9 +5,13 @@ from hypothesis import strategies as st
 
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
+from deputize.gateway.handlers.chain import Chain
 from deputize.gateway.resolvers.resolution import ResolutionError
+from deputize.http.exchange import Head
+from deputize.http.messages import Body, Headers, KnownHead, Response
+from deputize.http.plans import Plan, answer
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import built, exchange_for
+from support.gateway import ask, built, exchange_for
 from support.oauth_filters import CLAIMS, bearing, oauth_heap, resource_server, through_to
 
 
@@ -154,3 +158,25 @@ async def test_only_the_very_token_gets_through(credentials):
     exchange.request.headers.raw = [(b"Authorization", credentials.encode("latin-1"))]
     response, _ = await through_to(filter_of(), exchange)
     assert response.status in {400, 401} or credentials.split() == [credentials.split()[0], "good"]
+
+
+async def test_a_stream_is_watched_though_an_answer_with_the_same_head_was_complete_at_once():
+    known = KnownHead(200, [(b"Content-Type", b"text/event-stream"), (b"Content-Length", b"3")], 1, None)
+    bodies = [Body(b":\n\n"), Body(None, aiter(Body(b":\n\n")), 3)]
+
+    class Backend:
+        def plan(self, head):
+            return Plan.answering(
+                head, lambda _: Response(200, Headers.of_known(known, b"3", None), bodies.pop(0))
+            )
+
+    exchange = bearing("good")
+    chain = Chain([filter_of(cache={"enabled": True})], Backend())
+    bodies.insert(0, Body())
+    await ask(chain, exchange)  # so that the token is remembered
+    plan = chain.plan(Head.of(exchange.request, exchange.peer))
+    assert plan.leases
+    for watched in (0, 1):
+        exchange = bearing("good")
+        await answer(plan, exchange)
+        assert len(exchange.endings) == watched

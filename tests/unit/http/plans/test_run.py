@@ -1,0 +1,125 @@
+"""One call's way through plans: what each step sees, and that its end is handed over once."""
+
+import asyncio
+from dataclasses import dataclass
+
+from deputize.http.exchange import Head
+from deputize.http.messages import Body, Headers, KnownHead, Response
+from deputize.http.plans import Plan, Run, answer
+from deputize.http.plans.run import Abandoned
+from support.gateway import exchange_for
+
+
+@dataclass
+class Mark:
+    of: str
+
+
+def head_of(exchange):
+    return Head.of(exchange.request, exchange.peer)
+
+
+def answering(head, status=200, **fields):
+    headers = [(name.encode(), value.encode()) for name, value in fields.items()]
+    return Plan.answering(head, lambda _: Response(status, Headers(headers)))
+
+
+async def test_a_step_sees_no_context_that_is_left_behind_it():
+    exchange = exchange_for()
+    seen = []
+
+    def look(exchange):
+        seen.append((exchange.find(Mark), head.at(exchange).find(Mark)))
+
+    head = head_of(exchange)
+    behind = answering(head.with_context(Mark("behind")))
+    await answer(behind.after(head, check=look), exchange)
+    assert seen == [(None, None)]
+    assert exchange.find(Mark) == Mark("behind")
+
+
+async def test_one_that_answers_has_reached_no_further():
+    exchange = exchange_for()
+    head = head_of(exchange)
+    behind = answering(head.with_context(Mark("behind")))
+    response = await answer(behind.after(head, check=lambda _: Response(400)), exchange)
+    assert response.status == 400
+    assert exchange.find(Mark) is None
+
+
+async def test_what_is_prepared_anew_amends_before_what_was_prepared_once():
+    order = []
+
+    def noting(name):
+        def amend(_, response):
+            order.append(name)
+            return response
+
+        return amend
+
+    def within(name, plan):
+        return plan.after(plan.head, amend_for=lambda _: noting(name))
+
+    exchange = exchange_for()
+    head = head_of(exchange)
+    inner = Plan.anew(head, lambda at: within("innermost", answering(at)))
+    middle = Plan.anew(head, lambda at: within("inner", Plan(inner.end, at)))
+    await answer(within("outer", within("middle", middle)), exchange)
+    assert order == ["innermost", "inner", "middle", "outer"]
+
+
+async def test_of_heads_of_answers_only_numbers_are_kept():
+    """An upstream may send any number of heads, and each plan meets them."""
+    head = head_of(exchange_for())
+    plan = answering(head)
+    known = KnownHead(200, [(b"Content-Length", b"0")], 0, None)
+    plan = Plan.answering(head, lambda _: Response(200, Headers.of_known(known, b"0", None)))
+    looked = []
+    plan = plan.after(head, amend_for=looked.append)
+    for _ in range(3):
+        await answer(plan, exchange_for())
+    assert len(looked) == 1
+    assert plan.unconcerned == {known.number}
+
+
+async def test_every_moment_of_giving_up_is_handed_over_once():
+    """Before a task begins, while the body is read, while it is prepared, while the answer is changed."""
+
+    async def pause(exchange):
+        await asyncio.sleep(0)
+        return exchange
+
+    async def chunks():
+        await asyncio.sleep(0)
+        yield b"x"
+        await asyncio.sleep(0)
+
+    async def prepare(at):
+        await pause(at)
+        return answering(at)
+
+    async def amend(_, response):
+        return await pause(response)
+
+    moments = set()
+    for turns in range(12):
+        exchange = exchange_for()
+        exchange.body = Body(None, chunks())
+        head = head_of(exchange)
+        plan = Plan.anew(head, prepare).after(
+            head, check=lambda _: None, body_limit=10, amend_for=lambda _: amend
+        )
+        outcomes = []
+        run = Run(exchange, outcomes.append)
+        run.start(plan)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        ended = bool(outcomes)
+        run.cancel()
+        for _ in range(12):
+            await asyncio.sleep(0)
+        run.cancel()
+        assert len(outcomes) == 1
+        assert isinstance(outcomes[0], Response if ended else Abandoned)
+        moments.add(ended)
+    assert moments == {True, False}
