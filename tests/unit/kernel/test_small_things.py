@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.kernel import digests, ids, pointers, redaction
+from deputize.kernel.bounded_memory import BoundedMemory
 from deputize.kernel.clock import SystemClock
 from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import ConfigurationError, Position, describe_failure
-from deputize.kernel.remembered import Remembered
 from deputize.kernel.uris import UriError
 
 
@@ -151,6 +151,6 @@ def test_a_failure_on_purpose_is_told_in_its_words_and_ours_with_its_traceback()
 
 
 def test_a_memory_that_is_full_forgets_everything():
-    memory = Remembered[int, str](2)
+    memory = BoundedMemory[int, str](2)
     assert [memory.remember(number, str(number)) for number in range(3)] == ["0", "1", "2"]
     assert memory == {2: "2"}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from deputize.expressions.mapping import MappingExpression
 from deputize.jose import KeyRing
-from deputize.kernel.remembered import Remembered
+from deputize.kernel.bounded_memory import BoundedMemory
 from deputize.kernel.uris import normalise_resource
 from deputize.kernel.values import JsonObject
 from deputize.oauth.records.settings import (
@@ -175,8 +175,8 @@ class Environment:
     """The enabled agents by their terms: what was issued in any other term has ended."""
     resources_by_audience: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
     """By normalised audience and by audience as configured; see `resource_of_audience`."""
-    remembered: Remembered[Hashable, Any] = field(
-        init=False, repr=False, compare=False, default_factory=lambda: Remembered(4096)
+    remembered: BoundedMemory[Hashable, Any] = field(
+        init=False, repr=False, compare=False, default_factory=lambda: BoundedMemory(4096)
     )
     """What was found out from this snapshot alone, by what was asked; it is forgotten with the snapshot."""
 

@@ -6,7 +6,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Remembered(dict[K, V]):
+class BoundedMemory(dict[K, V]):
     """Answers by their questions. Full, it forgets all of them: each is found out again when it is asked for.
 
     For answers that depend on nothing but the question and on what holds this memory.
