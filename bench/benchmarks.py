@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench import authority, gateway, scale, shares, start, streams
 from bench.gateway import OURS
-from bench.goals import Goal, added, at_most, slowdown, speed_beside
+from bench.goals import Goal, added, at_least, at_most, slowdown, speed_beside
 from bench.measure import Findings, Plan
 from bench.peers import agentgateway, apache, nginx, nginx_auth_request
 from bench.peers import oidc_provider as npm
@@ -76,6 +76,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         (
             at_most("KiB of user memory each", "user_kib", OURS, 12),
             at_most("streams lost", "lost", OURS, 0),
+            at_least("streams held", "streams", OURS, 8_000),
+            at_least("seconds for which they were held", "held_seconds", OURS, 120),
         ),
     ),
     "routes": Benchmark(
@@ -91,7 +93,9 @@ BENCHMARKS: dict[str, Benchmark] = {
         scale.known_tokens,
         CALLS,
         (
+            slowdown(scale.name_tokens(100_000, 1_000), scale.name_tokens(1_000, 1_000), 0.05),
             slowdown(scale.name_tokens(1_000_000, 1_000), scale.name_tokens(1_000, 1_000), 0.05),
+            slowdown(scale.name_tokens(100_000, 100_000), scale.name_tokens(1_000, 1_000), None),
             slowdown(scale.name_tokens(1_000_000, 1_000_000), scale.name_tokens(1_000, 1_000), None),
         ),
         rounds=3,

@@ -1,5 +1,6 @@
 """Measures the gateway with the use case's route: beside its peers, and with one factor changed at a time."""
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
@@ -110,6 +111,8 @@ def cases(plan: Plan) -> Findings:
         for name, load in candidates.items():
             require_token(load, is_required=name != nginx.PLAIN.name)
         findings.add(alternate(plan, candidates))
+        direct = prepare(_direct(surroundings), plan.folder, "load-direct").drive(plan.seconds)
+        findings.facts["without_program"] = direct["requests_per_second"]
     return findings
 
 
@@ -123,7 +126,7 @@ def latency(plan: Plan) -> Findings:
         port = surroundings.upstream_port
         gateway = stack.enter_context(surroundings.subject.gateway(port, remember_tokens))
         loads = {
-            DIRECT: Load(Program(f"http://127.0.0.1:{port}/mcp", 0), surroundings.calls),
+            DIRECT: _direct(surroundings),
             OURS: Load(gateway.clear, surroundings.calls),
             nginx.PLAIN.name: stack.enter_context(nginx.PLAIN.start(surroundings)),
         }
@@ -137,6 +140,12 @@ def latency(plan: Plan) -> Findings:
         drives = {name: partial(drive_at, load, rate) for name, load in prepared.items()}
         findings.add(take_turns(plan, drives))
     return findings
+
+
+def _direct(surroundings: Setting) -> Load:
+    """Return calls to the upstream itself; there is no program whose processor time would count."""
+    ourselves = Program(f"http://127.0.0.1:{surroundings.upstream_port}/mcp", os.getpgid(0))
+    return Load(ourselves, surroundings.calls)
 
 
 def _surroundings(plan: Plan, stack: ExitStack, upstream: Upstream = nginx.upstream) -> Setting:

@@ -68,3 +68,8 @@ def added(what: str, figure: str, ours: str, base: str, most: float | None) -> G
 def at_most(what: str, figure: str, name: str, most: float) -> Goal:
     """How large a figure is."""
     return Goal(what, lambda findings: findings.results[name].median(figure), most=most)
+
+
+def at_least(what: str, figure: str, name: str, least: float) -> Goal:
+    """How large a figure must be, that others mean something."""
+    return Goal(what, lambda findings: findings.results[name].median(figure), least=least)

@@ -11,7 +11,7 @@ from demo.programs import DEPUTIZE
 from bench.load import Load, prepare
 from bench.subject import Deputize, deputize
 
-WARM_UP_SECONDS = 1
+WARM_UP_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class Plan:
     folder: Path
     users: int = 100
     agents: int = 10
-    streams: int | None = None
-    """Idle streams to hold; without it as many as the limit on open files allows."""
+    streams: int = 8_000
+    """Idle streams to hold, if the limit on open files allows."""
     hold_seconds: int = 120
-    known: int = 1_000_000
+    known: int = 100_000
     """Tokens that a gateway is to know at most."""
     people: int = 100_000
     """Users with sessions, consents and grants that an authority is to know at most."""

@@ -3,12 +3,15 @@
 import argparse
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
+import httpx2
 from demo.programs import DEPUTIZE
 
 from bench.benchmarks import BENCHMARKS
@@ -37,9 +40,14 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=100)
     parser.add_argument("--agents", type=int, default=10, help="of whom each acts for each user")
     parser.add_argument("--results", type=Path, default=FOLDER, help="where results are written")
-    parser.add_argument("--streams", type=int, help="idle ones to hold (as the limit on open files allows)")
+    parser.add_argument("--streams", type=int, default=8_000, help="idle ones to hold, if open files allow")
     parser.add_argument("--hold", type=int, default=120, help="seconds to hold them")
-    parser.add_argument("--known", type=int, default=1_000_000, help="tokens that a gateway knows at most")
+    parser.add_argument(
+        "--known",
+        type=int,
+        default=100_000,
+        help="tokens that a gateway knows at most (1000000 takes minutes)",
+    )
     parser.add_argument(
         "--people",
         type=int,
@@ -68,23 +76,33 @@ def main() -> int:
             people=arguments.people,
             command=arguments.command,
         )
+        began = time.monotonic()
         met = [_run(name, plan, arguments.results) for name in arguments.names or BENCHMARKS]
+        print(f"\nAll took {(time.monotonic() - began) / 60:.1f} minutes.")
     if arguments.results.resolve() == FOLDER:
         write_page()
     return 0 if all(met) else 1
 
 
 def _run(name: str, plan: Plan, folder: Path) -> bool:
-    """Run a benchmark, write what it found, and return whether no goal was missed."""
+    """Run a benchmark, write what it found, and return whether no goal was missed.
+
+    One that fails leaves the results of the last time, and does not end the others.
+    """
     benchmark = BENCHMARKS[name]
     plan.say(f"\n{name}: {benchmark.title}")
-    began = time.monotonic()
     fitting = replace(
         plan,
         rounds=min(plan.rounds, benchmark.rounds or plan.rounds),
         seconds=min(plan.seconds, benchmark.seconds or plan.seconds),
     )
-    findings = benchmark.measure(fitting)
+    began = time.monotonic()
+    try:
+        findings = benchmark.measure(fitting)
+    except (RuntimeError, OSError, subprocess.SubprocessError, httpx2.HTTPError) as error:
+        traceback.print_exc()
+        plan.say(f"✗ {name} failed: {error}")
+        return False
     found = document(name, benchmark, fitting, findings, time.monotonic() - began)
     write(found, folder)
     plot(folder / f"{name}.svg", found)

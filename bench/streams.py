@@ -21,7 +21,6 @@ from bench.programs import Program, free_port, running
 from bench.subject import remember_tokens
 
 OURS = "Deputize"
-WANTED, LESS = 20_000, 8_000
 _FIRST = 200
 """Streams that are opened before memory is read for the first time: they pay for what is needed once."""
 _AT_ONCE = 64
@@ -32,8 +31,8 @@ _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodin
 
 
 def idle_streams(plan: Plan) -> Findings:
-    """Open as many streams as the limit on open files allows, hold them, and have the upstream end them."""
-    number = plan.streams or _possible_streams()
+    """Open streams, as many as the limit on open files allows, hold them, and have the upstream end them."""
+    number = min(plan.streams, _possible_streams())
     subject, port = plan.subject, free_port()
     upstream = [sys.executable, "-m", "bench.streams", str(port)]
     with ExitStack() as stack:
@@ -57,8 +56,7 @@ def _possible_streams() -> int:
     """Return how many streams one worker may hold: it needs two files each, we and the upstream one."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    possible = (most - _SPARE_FILES) // 2
-    return next((each for each in (WANTED, LESS) if each <= possible), possible)
+    return (most - _SPARE_FILES) // 2
 
 
 async def _hold(
