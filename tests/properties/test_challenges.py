@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.mcp.challenge import parse_challenges
-from support.gateway import Answering, ask, built, through
+from support.gateway import Answering, built, through
 from support.oauth_filters import METADATA, bearing, oauth_heap, protection, resource_server
 
 FRAGMENTS = st.sampled_from(
@@ -73,15 +73,15 @@ def answered(status, values, *, forwarded):
     some_filter = built(
         McpProtectionFilter, protection(forwardToken=forwarded), oauth_heap(resource_server())
     )
-    upstream = Answering(status)
 
-    async def answer(exchange):
-        response = await ask(upstream, exchange)
-        challenges = [(b"WWW-Authenticate", value.encode("latin-1")) for value in values]
-        response.headers.raw = [*response.headers.raw, *challenges]
-        return response
+    class Challenging(Answering):
+        async def handle(self, exchange):
+            response = await super().handle(exchange)
+            challenges = [(b"WWW-Authenticate", value.encode("latin-1")) for value in values]
+            response.headers.raw = [*response.headers.raw, *challenges]
+            return response
 
-    return asyncio.run(through(some_filter, bearing("good"), answer))
+    return asyncio.run(through(some_filter, bearing("good"), Challenging(status)))
 
 
 @given(st.lists(VALUES, max_size=3), st.sampled_from([200, 401, 403, 407, 500]), st.booleans())

@@ -10,7 +10,7 @@ from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.kernel.uris import normalise_origin
 from support.gateway import built
 from support.mcp_messages import LEGACY_VERSION, legacy_call
-from support.oauth_filters import oauth_heap, posting, through
+from support.oauth_filters import oauth_heap, posting, through_to
 
 SCHEMES = st.sampled_from(["http", "https"])
 HOSTS = st.from_regex(
@@ -57,7 +57,7 @@ def accepted(entries, origin):
         oauth_heap(),
     )
     exchange = posting(legacy_call(), LEGACY_VERSION, ("Origin", origin))
-    status = asyncio.run(through(some_filter, exchange))[0].status
+    status = asyncio.run(through_to(some_filter, exchange))[0].status
     assert status in {200, 403}
     return status == 200
 
