@@ -101,7 +101,7 @@ class HandOver(httpx2.AsyncBaseTransport):
         answer = await plans.ask(self.handler, exchange)
         content = await answer.body.read(MAX_BODY_SIZE)
         for each in exchange.endings:
-            each(Ending(answer, len(content), complete=True, finished=time.monotonic()))
+            each(exchange, Ending(answer, len(content), complete=True, finished=time.monotonic()))
         return httpx2.Response(answer.status, headers=answer.headers.raw, content=content)
 
 

@@ -108,7 +108,7 @@ class Authority:
         correlation_id = exchange.transaction_id = self._services.new_id()
         SOURCE.set(read_source(exchange))
         line = LogLine(head, exchange.started, correlation_id)
-        exchange.endings.append(line.write)
+        exchange.endings.append(lambda _, ending: line.write(ending))
         exchange.put(line)
         try:
             response = await self._dispatch(head, exchange)

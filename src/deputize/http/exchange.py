@@ -251,11 +251,11 @@ class Exchange:
         self.values = values
         self.reached = self.received
         """The head as the plan left it, as far as the call has got."""
-        self.left: dict[type[object], Any] = {}
-        """The contexts that steps have left at this call."""
+        self.left: dict[object, Any] = {}
+        """What steps have left at this call: contexts by class, the rest by keys of their own."""
         self.comment_seconds: float | None = None
         """Seconds of silence after which an event stream gets a comment line, which shows that it lives."""
-        self.endings: list[Callable[[Ending], None]] = []
+        self.endings: list[Callable[[Exchange, Ending], None]] = []
         """Called when the answer is complete, before its last bytes are sent, or when it has broken off."""
         self.went_up = False
         """Whether the call was sent to an upstream."""
@@ -287,7 +287,8 @@ class Exchange:
     @property
     def contexts(self) -> Mapping[type[object], Any]:
         """All contexts."""
-        return {**self.reached.contexts, **self.left}
+        left = {kind: each for kind, each in self.left.items() if isinstance(kind, type)}
+        return {**self.reached.contexts, **left}
 
 
 class Ending(NamedTuple):

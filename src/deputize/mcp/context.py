@@ -17,6 +17,10 @@ _CLIENT_INFO: Final = "io.modelcontextprotocol/clientInfo"
 """The member of `params._meta` in which a self-describing request names its client."""
 
 
+class McpRoute:
+    """Left at a head whose calls are MCP messages by the time they are sent up."""
+
+
 @dataclass(slots=True)
 class McpContext:
     """The message a client sent and, once it is known, what the server answered with."""
@@ -78,7 +82,7 @@ class McpContext:
     def as_binding(self) -> Mapping[str, object]:
         """The members under the names that expressions use."""
         return {
-            "clientMessageType": self.message.type.value,
+            "clientMessageType": str(self.message.type),
             "clientPayload": self.client_payload,
             "protocolVersion": self.message.version,
             "sessionId": self.message.session,

@@ -9,7 +9,7 @@ is refused (mcp reference, section 1.2).
 """
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 from deputize.kernel import strict_json
@@ -35,7 +35,7 @@ VERSION_KEY: Final = "io.modelcontextprotocol/protocolVersion"
 """The member of `params._meta` that names the version of a self-describing request."""
 
 
-class ClientMessageType(Enum):
+class ClientMessageType(StrEnum):
     """What a client does with one HTTP request, in the words of `contexts.mcp`."""
 
     MESSAGE = "MCP_MESSAGE"

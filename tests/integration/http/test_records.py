@@ -51,7 +51,7 @@ def streaming(keeper, length):
             yield piece
 
     async def answer(exchange):
-        exchange.endings.append(keeper.endings.append)
+        exchange.endings.append(lambda _, ending: keeper.endings.append(ending))
         return Response(200, Headers(), Body(None, produce(), length))
 
     return answer
@@ -59,7 +59,7 @@ def streaming(keeper, length):
 
 async def test_an_answer_waits_until_it_is_recorded(loopback, keeper, eventually):
     async def answer(exchange):
-        exchange.endings.append(keeper.endings.append)
+        exchange.endings.append(lambda _, ending: keeper.endings.append(ending))
         return Response(200, Headers(), Body(b"hello"))
 
     gate = Gate()
@@ -118,7 +118,7 @@ async def test_a_body_that_is_not_as_long_as_announced_never_seems_complete(
 @pytest.mark.parametrize("whole", [True, False])
 async def test_a_client_that_leaves_meanwhile_leaves_nothing_behind(loopback, keeper, eventually, whole):
     async def answer(exchange):
-        exchange.endings.append(keeper.endings.append)
+        exchange.endings.append(lambda _, ending: keeper.endings.append(ending))
         return Response(200, Headers(), Body(b"hello")) if whole else await streaming(keeper, None)(exchange)
 
     gate = Gate()

@@ -173,7 +173,7 @@ async def test_endings_are_told_once_with_what_happened(loopback, eventually):
     endings = []
 
     async def answer(exchange):
-        exchange.endings.append(endings.append)
+        exchange.endings.append(lambda _, ending: endings.append(ending))
         if exchange.request.target.path == "/whole":
             return Response(200, Headers(), Body(b"abc"))
         if exchange.request.target.path == "/never":
@@ -211,7 +211,7 @@ async def test_endings_are_told_once_with_what_happened(loopback, eventually):
 
 
 async def test_an_ending_that_fails_harms_nobody(loopback, capsys):
-    def fail(ending):
+    def fail(_exchange, ending):
         raise RuntimeError("ending")
 
     async def answer(exchange):

@@ -13,7 +13,7 @@ from deputize.authority.environment_file.outcome import (
     existing_of,
     outcome_of,
 )
-from deputize.authority.environment_file.plan import Difference, Hashing, NewSecret, Plan, warnings_of
+from deputize.authority.environment_file.plan import ChangePlan, Difference, Hashing, NewSecret, warnings_of
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid, Problems
 from deputize.authority.environment_file.reading import Resolve, parse
 from deputize.authority.storage import EnvironmentRow, ObjectRow, Store
@@ -100,7 +100,7 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
         parsed.salvaged.tell(found, parsed.problems)
         found = parsed.problems
     found.raise_if_any()
-    plan = Plan(outcome)
+    plan = ChangePlan(outcome)
     plan.plan_environment(seed)
     plan.plan_removals()
     plan.plan_objects(now)

@@ -171,7 +171,7 @@ class Hashing(Protocol):
 
 
 @dataclass(slots=True)
-class Plan:
+class ChangePlan:
     """The changes, what to tell about them, and the secrets that come into being."""
 
     outcome: Outcome
@@ -180,7 +180,7 @@ class Plan:
     secrets: list[IssuedSecret] = field(default_factory=list[IssuedSecret])
 
     def add(self, difference: Difference | NewSecret, *changes: RowChange) -> None:
-        """Plan one more thing to do."""
+        """ChangePlan one more thing to do."""
         self.differences.append(difference)
         self.changes.extend(changes)
 

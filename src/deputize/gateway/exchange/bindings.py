@@ -18,6 +18,7 @@ from deputize.http.messages import Body, Headers, Request, Response
 from deputize.kernel import strict_json
 from deputize.kernel.clock import Clock
 from deputize.kernel.uris import Origin, Target
+from deputize.mcp.context import McpContext
 
 _UNKNOWN: Final = Body(None)
 Subject = TypeVar("Subject")
@@ -142,6 +143,9 @@ def _buffered_json(body: Body) -> object:
 
 
 def _contexts(bound: Bindings) -> Mapping[str, object]:
+    mcp = bound.subject.find(McpContext)
+    if mcp is not None and bound.response is not None:
+        mcp.answer = bound.response
     left = {
         each.binding_name: each.as_binding()
         for each in bound.subject.contexts.values()

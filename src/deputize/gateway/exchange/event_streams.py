@@ -76,7 +76,7 @@ class StreamWatch:
         self._timer = self._loop.call_later(interval, self._begin)
         exchange.endings.append(self._stop)
 
-    def _stop(self, _: Ending | None = None) -> None:
+    def _stop(self, _: Exchange | None = None, __: Ending | None = None) -> None:
         """Let go of the exchange: it holds this object, and a circle would wait for the collector."""
         self._exchange = None
         self._timer.cancel()

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from deputize.audit.publisher import AuditPublisher, Commit, Publish
+from deputize.audit.publisher import AuditPublisher, Commit
 from deputize.audit.records import (
     ACCESS,
     DECISION,
@@ -84,14 +84,47 @@ def access_audit(service: AuditPublisher, route: RouteIdentity | None) -> Observ
         form = AccessForm(route, head.peer, head.method, head.origin, head.target, head.headers.raw)
 
         def begin(exchange: Exchange) -> None:
-            recording = _AccessRecording(publish, form, exchange, is_of_route)
-            exchange.endings.append(recording)
             if commit is not None:
-                exchange.commits += (partial(recording.commit, commit),)
+                exchange.commits += (partial(_commit_access, commit, form, exchange, is_of_route),)
 
-        return plan.after(head, check=begin)
+        def end(exchange: Exchange, ending: Ending) -> None:
+            if is_of_route or exchange.find(RouterContext) is None:
+                status = None if ending.response is None else ending.response.status
+                part = EventPart.OUTCOME if form in exchange.left else WHOLE
+                publish(_access_event(form, exchange, status, ending.finished - exchange.started, part))
+            exchange.commits = ()  # they lead back to the exchange
+
+        return plan.after(head, check=begin if commit is not None else None, ending=end)
 
     return observe
+
+
+async def _commit_access(commit: Commit, form: AccessForm, exchange: Exchange, is_of_route: bool) -> None:  # noqa: FBT001 - in a partial
+    """Bring the decision onto the disk. Raises `OSError`."""
+    if not is_of_route and exchange.find(RouterContext) is not None:
+        return
+    exchange.left[form] = True
+    try:
+        await commit(_access_event(form, exchange, None, 0.0, DECISION))
+    except NotKept:
+        del exchange.left[form]
+        raise
+
+
+def _access_event(
+    form: AccessForm, exchange: Exchange, status: int | None, elapsed: float, part: EventPart
+) -> AccessEvent:
+    token = exchange.find(OAuth2Context)
+    return AccessEvent(
+        form,
+        exchange.transaction_id,
+        exchange.arrived,
+        exchange.peer.remote_port,
+        NOBODY if token is None else token.subject,
+        status,
+        elapsed,
+        part=part,
+    )
 
 
 def unheard_audit(services: Sequence[AuditPublisher], clock: Clock) -> Callable[[Unheard], None]:
@@ -128,52 +161,3 @@ def unheard_audit(services: Sequence[AuditPublisher], clock: Clock) -> Callable[
         )
 
     return record
-
-
-class _AccessRecording:
-    """A call that is recorded once its answer leaves.
-
-    Or in two parts, where its decision had to be on the disk before it went up.
-    """
-
-    __slots__ = ("_exchange", "_form", "_is_of_route", "_part", "_publish")
-
-    def __init__(self, publish: Publish, form: AccessForm, exchange: Exchange, is_of_route: bool) -> None:  # noqa: FBT001 - quicker
-        self._publish = publish
-        self._form = form
-        self._exchange: Exchange | None = exchange
-        self._is_of_route = is_of_route
-        self._part = WHOLE
-
-    def __call__(self, ending: Ending) -> None:
-        """Record the exchange, and let go of it: it holds this object, a circle for the garbage collector."""
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None and (self._is_of_route or exchange.find(RouterContext) is None):
-            status = None if ending.response is None else ending.response.status
-            self._publish(self._event(exchange, status, ending.finished - exchange.started, self._part))
-
-    async def commit(self, commit: Commit) -> None:
-        """Bring the decision onto the disk. Raises `OSError`."""
-        exchange = self._exchange
-        if exchange is None or not (self._is_of_route or exchange.find(RouterContext) is None):
-            return
-        self._part = EventPart.OUTCOME
-        try:
-            await commit(self._event(exchange, None, 0.0, DECISION))
-        except NotKept:
-            self._part = WHOLE
-            raise
-
-    def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: EventPart) -> AccessEvent:
-        token = exchange.find(OAuth2Context)
-        return AccessEvent(
-            self._form,
-            exchange.transaction_id,
-            exchange.arrived,
-            exchange.peer.remote_port,
-            NOBODY if token is None else token.subject,
-            status,
-            elapsed,
-            None,
-            part,
-        )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Final, NamedTuple
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
 from deputize.audit.records import DECISION, MCP, WHOLE, EventPart, McpEvent, McpForm, cut
@@ -51,118 +52,127 @@ class McpAuditFilter:
         form = McpForm(router.route if router else None, head.peer)
 
         def begin(exchange: Exchange) -> None:
-            recording = _McpRecording(self, self._publish, form, exchange)
-            exchange.endings.append(recording)
             if self._commit is not None:
-                exchange.commits += (partial(recording.commit, self._commit),)
+                exchange.commits += (partial(self._commit_decision, self._commit, form, exchange),)
 
-        return plan.after(head, check=begin, observe=self._observe)
+        def observe_stream(exchange: Exchange, response: Response) -> Response:
+            self._begin_stream(form, exchange, response)
+            return response
 
-    def _observe(self, exchange: Exchange, response: Response) -> None:
-        answer = response.body.buffered
-        if answer is not None and not is_of_interest(answer):
-            return
-        for each in exchange.endings:
-            if isinstance(each, _McpRecording) and each.maker is self:
-                each.observe(response)
+        def end(exchange: Exchange, ending: Ending) -> None:
+            self._end(form, exchange, ending)
 
+        return plan.after(
+            head,
+            check=begin if self._commit is not None else None,
+            amend_for=lambda response: observe_stream if response.body.buffered is None else None,
+            ending=end,
+        )
 
-class _McpRecording:
-    """What is known about an exchange until it is recorded.
+    async def _commit_decision(self, commit: Commit, form: McpForm, exchange: Exchange) -> None:
+        """Bring the decision onto the disk. Raises `OSError`."""
+        exchange.left[form] = _Recorded(is_on_disk=True)
+        try:
+            await commit(_event(form, exchange, None, 0.0, DECISION, None))
+        except NotKept:
+            del exchange.left[form]
+            raise
 
-    It is recorded once, or in two parts when the decision could not wait for the outcome.
-    """
+    def _begin_stream(self, form: McpForm, exchange: Exchange, response: Response) -> None:
+        """Look at the answer as it passes.
 
-    __slots__ = ("_exchange", "_form", "_observer", "_part", "_publish", "_strict", "maker")
+        The decision is recorded unless it has been: a stream may last for hours, or as long as the process.
+        """
+        recorded: _Recorded = exchange.left.get(form, _NOTHING)
+        if recorded is _NOTHING and is_open_stream(response):
+            elapsed = time.monotonic() - exchange.started
+            self._publish(_event(form, exchange, response.status, elapsed, WHOLE, None))
+            recorded = _Recorded(is_begun=True)
+        mcp = exchange.find(McpContext)
+        if mcp is None or mcp.message.type is not _OPENING:
+            observer = AnswerObserver()
+            recorded = recorded._replace(observer=observer)
+            collector, body = collector_for(response.headers, observer), response.body
+            response.body = Body(None, _ObservedChunks(aiter(body), collector), body.length, body.aclose)
+        exchange.left[form] = recorded
 
-    def __init__(self, maker: McpAuditFilter, publish: Publish, form: McpForm, exchange: Exchange) -> None:
-        self.maker = maker
-        self._publish = publish
-        self._form = form
-        self._exchange: Exchange | None = exchange
-        self._observer: AnswerObserver | None = None
-        self._part = WHOLE
-        self._strict = False
-
-    def __call__(self, ending: Ending) -> None:
-        """Record the end, and let go of what holds this object: circles would wait for the garbage collector.
+    def _end(self, form: McpForm, exchange: Exchange, ending: Ending) -> None:
+        """Record the exchange, or its outcome.
 
         The end of a stream is recorded only when it says something that its beginning could not.
         """
-        exchange, self._exchange = self._exchange, None
-        if exchange is None:
-            return
-        if (
-            self._part is WHOLE
-            or self._strict
-            or not ending.complete
-            or (self._observer and self._observer.has_seen)
-        ):
-            status = None if ending.response is None else ending.response.status
-            self._publish(self._event(exchange, status, ending.finished - exchange.started, self._part))
+        response = ending.response
+        recorded: _Recorded = exchange.left.get(form, _NOTHING)
+        observer = recorded.observer
+        if response is not None and response.body.buffered and is_of_interest(response.body.buffered):
+            observer = _observe(exchange, response.body.buffered, response)
+        is_outcome = recorded.is_on_disk or recorded.is_begun
+        if not recorded.is_begun or not ending.complete or (observer is not None and observer.has_seen):
+            status = None if response is None else response.status
+            part = EventPart.OUTCOME if is_outcome else WHOLE
+            self._publish(_event(form, exchange, status, ending.finished - exchange.started, part, observer))
+        exchange.commits = ()  # they lead back to the exchange
 
-    async def commit(self, commit: Commit) -> None:
-        """Bring the decision onto the disk. Raises `OSError`."""
-        if self._exchange is None:
-            return
-        self._part, self._strict = EventPart.OUTCOME, True
-        try:
-            await commit(self._event(self._exchange, None, 0.0, DECISION))
-        except NotKept:
-            self._part = WHOLE
-            raise
 
-    def observe(self, response: Response) -> None:
-        """Look at the answer: now, where it is at hand, or as it passes.
+class _Recorded(NamedTuple):
+    """What is recorded of an exchange already, and what has been seen of its answer."""
 
-        Of a stream, the decision is recorded unless it has been: it may last for hours, or as long as the
-        process.
-        """
-        exchange, body = self._exchange, response.body
-        if exchange is None:
-            return
-        if self._part is WHOLE and is_open_stream(response):
-            elapsed = time.monotonic() - exchange.started
-            self._publish(self._event(exchange, response.status, elapsed, WHOLE))
-            self._part = EventPart.OUTCOME
-        mcp = exchange.find(McpContext)
-        if mcp is not None and mcp.message.type is ClientMessageType.SSE_OPENING:
-            return
-        self._observer = AnswerObserver()
-        collector = collector_for(response.headers, self._observer)
-        if body.buffered is None:
-            response.body = Body(None, _ObservedChunks(aiter(body), collector), body.length, body.aclose)
-        else:
-            collector.feed(body.buffered)
-            collector.end()
+    is_on_disk: bool = False
+    """Whether the decision is."""
+    is_begun: bool = False
+    """Whether the beginning of an event stream is."""
+    observer: AnswerObserver | None = None
 
-    def _event(self, exchange: Exchange, status: int | None, elapsed: float, part: EventPart) -> McpEvent:
-        token = exchange.find(OAuth2Context)
-        mcp = exchange.find(McpContext)
-        message = mcp.message if mcp else None
-        key = mcp.key if mcp else None
-        observer = self._observer
-        permitted, reason = (True, None) if part is DECISION else _judge(exchange, status)
-        return McpEvent(
-            self._form,
-            exchange.transaction_id,
-            exchange.arrived,
-            exchange.peer.remote_port,
-            token.subject if token else NOBODY,
-            message.type.value if message else None,
-            key.method if key else None,
-            cut(" ".join(key.names)) if key and key.names else None,
-            message.version if message else None,
-            message.session if message else None,
-            permitted,
-            status,
-            elapsed,
-            reason,
-            observer.error_code if observer else None,
-            mcp.client_info if mcp else None,
-            observer.server_info if observer else None,
-            part,
-        )
+
+_NOTHING: Final = _Recorded()
+_OPENING: Final = ClientMessageType.SSE_OPENING
+
+
+def _observe(exchange: Exchange, content: bytes, response: Response) -> AnswerObserver | None:
+    """Look at an answer that is at hand."""
+    mcp = exchange.find(McpContext)
+    if mcp is not None and mcp.message.type is _OPENING:
+        return None
+    observer = AnswerObserver()
+    collector = collector_for(response.headers, observer)
+    collector.feed(content)
+    collector.end()
+    return observer
+
+
+def _event(
+    form: McpForm,
+    exchange: Exchange,
+    status: int | None,
+    elapsed: float,
+    part: EventPart,
+    observer: AnswerObserver | None,
+) -> McpEvent:
+    token = exchange.find(OAuth2Context)
+    mcp = exchange.find(McpContext)
+    message = mcp.message if mcp else None
+    key = mcp.key if mcp else None
+    permitted, reason = (True, None) if part is DECISION else _judge(exchange, status)
+    return McpEvent(
+        form,
+        exchange.transaction_id,
+        exchange.arrived,
+        exchange.peer.remote_port,
+        token.subject if token else NOBODY,
+        message.type if message else None,
+        key.method if key else None,
+        cut(" ".join(key.names)) if key and key.names else None,
+        message.version if message else None,
+        message.session if message else None,
+        permitted,
+        status,
+        elapsed,
+        reason,
+        observer.error_code if observer else None,
+        mcp.client_info if mcp else None,
+        observer.server_info if observer else None,
+        part,
+    )
 
 
 class _WithoutRecording:

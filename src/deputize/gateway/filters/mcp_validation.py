@@ -21,7 +21,7 @@ from deputize.http.plans import Amend, Plan, Prepare
 from deputize.kernel import strict_json
 from deputize.kernel.uris import normalise_origin
 from deputize.mcp import errors, versions
-from deputize.mcp.context import McpContext
+from deputize.mcp.context import McpContext, McpRoute
 from deputize.mcp.errors import Rejection
 from deputize.mcp.headers import RoutingFields, read_fields
 from deputize.mcp.validation import Message, Rules, check_head, check_message, check_opening
@@ -97,13 +97,12 @@ class McpValidationFilter:
             stated = fields if name is None else fields.with_name(name(exchange)[0])
             return self._check(head.method, stated, exchange)
 
-        plan = next(keep_for_mcp(head))
+        plan = next(keep_for_mcp(head).with_context(McpRoute()))
         return plan.after(
             head,
             check=check,
             body_limit=self._rules.max_body_size,
             amend_for=_drop_cookies_of,
-            observe=_note_answer,
         )
 
     def _read_fields(self, head: Head) -> RoutingFields | Rejection:
@@ -187,12 +186,6 @@ def _drop_cookies_of(response: Response) -> Amend | None:
 def _drop_cookies(_: Exchange, response: Response) -> Response:
     response.headers.remove("Set-Cookie")
     return response
-
-
-def _note_answer(exchange: Exchange, response: Response) -> None:
-    context = exchange.find(McpContext)
-    if context is not None:
-        context.answer = response
 
 
 def _ask_for_version(exchange: Exchange, message: Message) -> None:

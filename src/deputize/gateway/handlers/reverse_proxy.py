@@ -24,7 +24,7 @@ from deputize.http.upstream import (
     UpstreamError,
     UpstreamTimeout,
 )
-from deputize.mcp.context import McpContext
+from deputize.mcp.context import McpRoute
 
 log = structlog.get_logger()
 
@@ -64,10 +64,12 @@ class ReverseProxyHandler:
         outgoing = Outgoing(head.origin, head.method, repeatable=head.repeatable)
         written = RequestHead(head.method, head.target, head.headers, head.origin.authority)
 
+        is_mcp = head.find(McpRoute) is not None
+        comment_seconds = self._config.comment_interval if is_mcp else None
+
         def send(run: Run) -> Outcome:
             exchange = run.exchange
-            if exchange.find(McpContext) is not None:
-                exchange.comment_seconds = self._config.comment_interval
+            exchange.comment_seconds = comment_seconds
             content = exchange.body.buffered
             if content is not None and not exchange.commits:
                 sending = self._begin(
@@ -75,7 +77,7 @@ class ReverseProxyHandler:
                     written.render(len(content), exchange.values),
                     content,
                     None,
-                    partial(self._take, run),
+                    partial(self._take, run, is_mcp),
                 )
                 if sending is not None:
                     exchange.went_up = True
@@ -85,10 +87,12 @@ class ReverseProxyHandler:
 
         return Plan(send, head)
 
-    def _take(self, run: Run, outcome: Response | Exception) -> None:
+    def _take(self, run: Run, is_mcp: bool, outcome: Response | Exception) -> None:  # noqa: FBT001 - in a partial
         """Hand over what has come of a call that was sent at once."""
         if isinstance(outcome, Response):
-            run.answered(self._pass_back(run.exchange, outcome))
+            run.answered(
+                self._pass_back(run.exchange, outcome) if is_mcp and outcome.status >= 400 else outcome
+            )
         elif isinstance(outcome, UpstreamError):
             run.answered(self._fail(run.exchange, outcome))
         else:
@@ -103,7 +107,7 @@ class ReverseProxyHandler:
             response = await self._send(head.request(exchange))
         except UpstreamError as error:
             return self._fail(exchange, error)
-        return self._pass_back(exchange, response)
+        return self._pass_back(exchange, response) if head.find(McpRoute) is not None else response
 
     def _fail(self, exchange: Exchange, error: UpstreamError) -> Response:
         status, fix, told = self._explain(error)
@@ -118,15 +122,14 @@ class ReverseProxyHandler:
         return failure_response(exchange, status, told)
 
     def _pass_back(self, exchange: Exchange, response: Response) -> Response:
-        """Return the upstream's answer; for MCP clients some are put otherwise, or explained in the log."""
-        is_mcp = exchange.find(McpContext) is not None
-        if is_mcp and response.status >= 502 and response.body.buffered == b"":
+        """Return an MCP server's answer: some are put otherwise for the client, or explained in the log."""
+        if response.status >= 502 and response.body.buffered == b"":
             # usually of something in between: say as much in JSON-RPC
             failure = failure_response(exchange, response.status, "the MCP server is not available")
             response.body = failure.body
             response.headers.set("Content-Type", failure.headers.get("content-type") or "")
             return response
-        if is_mcp and response.status == 404 and exchange.reached.headers.get("Mcp-Session-Id") is None:
+        if response.status == 404 and exchange.reached.headers.get("Mcp-Session-Id") is None:
             log.warning(
                 "the MCP server knows nothing at this path",
                 handler=self._name,

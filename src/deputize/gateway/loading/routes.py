@@ -94,13 +94,12 @@ class Route:
             plan = Plan.failing(head, error)
         if self._observe is not None:
             plan = self._observe(head, plan)
-        return plan.after(found, check=self._begin)
+        return plan.after(found, check=self._begin, ending=self._end)
 
-    def _begin(self, exchange: Exchange) -> None:
+    def _begin(self, _: Exchange) -> None:
         self.active += 1
-        exchange.endings.append(self._end)
 
-    def _end(self, _: Ending) -> None:
+    def _end(self, _: Exchange, __: Ending) -> None:
         self.active -= 1
 
 

@@ -66,7 +66,7 @@ class CacheAccessTokenResolver:
         return TokenCache(delegate, limits, context.instance.clock) if config.enabled else delegate
 
 
-class Remembered(NamedTuple):
+class CachedToken(NamedTuple):
     """A token that was found valid."""
 
     token: OAuth2Context
@@ -85,7 +85,7 @@ class TokenCache:
         self._delegate = delegate
         self._limits = limits
         self._clock = clock
-        self._known: OrderedDict[bytes, Remembered] = OrderedDict()
+        self._known: OrderedDict[bytes, CachedToken] = OrderedDict()
         self._asked: dict[bytes, asyncio.Task[OAuth2Context | RejectedToken]] = {}
 
     async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
@@ -116,7 +116,7 @@ class TokenCache:
         """Ask past every memory, and remember the answer instead of the old one. Raises `ResolutionError`."""
         return self._replace(_key(token), await resolve_anew(self._delegate, token, exchange))
 
-    def recall(self, token: str) -> Remembered | None:
+    def recall(self, token: str) -> CachedToken | None:
         """Return the token as remembered, without asking anybody; `None` when it is not, or not any more."""
         key = _key(token)
         known = self._known.get(key)
@@ -132,7 +132,7 @@ class TokenCache:
         if isinstance(found, OAuth2Context):
             now = self._clock.now()
             ends = now + self._limits.default_timeout if found.expires_at is None else found.expires_at
-            self._known[key] = Remembered(found, Lease(min(ends, now + self._limits.maximum_time)))
+            self._known[key] = CachedToken(found, Lease(min(ends, now + self._limits.maximum_time)))
             while len(self._known) > self._limits.maximum_size:
                 self._forget_one()
         return found

@@ -19,8 +19,7 @@ from deputize.http.listener.request_reader import RequestReader
 from deputize.http.listener.shared import Shared, Unheard, ping
 from deputize.http.messages import Body, HeaderError, Response
 from deputize.http.plans.memory import cut
-from deputize.http.plans.plan import Plan
-from deputize.http.plans.run import Abandoned, Run
+from deputize.http.plans.plan import Abandoned, Plan, Run
 
 log = structlog.get_logger()
 _SLICE = 16 * 1024
@@ -363,7 +362,7 @@ class Connection(AnswerFlow):
             ending = Ending(response, self._sent, last is not None, time.monotonic())
             for each in exchange.endings:
                 try:
-                    each(ending)
+                    each(exchange, ending)
                 except Exception:
                     log.exception("an exchange's ending failed", transaction=exchange.transaction_id)
         leave = partial(self._leave, last)

@@ -16,8 +16,7 @@ from deputize.http.plans.handlers import (
     ask,
 )
 from deputize.http.plans.memory import PlanMemory
-from deputize.http.plans.plan import Amend, Lease, Outcome, Plan
-from deputize.http.plans.run import Run, answer
+from deputize.http.plans.plan import Amend, Lease, Outcome, Plan, Run, answer
 
 __all__ = [
     "Amend",

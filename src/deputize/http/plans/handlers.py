@@ -5,8 +5,7 @@ from typing import Protocol, TypeAlias, overload, runtime_checkable
 
 from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Response
-from deputize.http.plans.plan import Plan
-from deputize.http.plans.run import answer
+from deputize.http.plans.plan import Plan, answer
 
 Prepare: TypeAlias = Callable[[Head], Plan]
 Next: TypeAlias = Callable[[Exchange], Awaitable[Response]]

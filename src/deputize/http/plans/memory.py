@@ -99,7 +99,7 @@ def mark_varying(fields: list[Field], taken: Cut, readings: Readings) -> list[Fi
     return marked if index == len(taken.values) else None
 
 
-class Remembered(NamedTuple):
+class KnownPlan(NamedTuple):
     """A head and its plan."""
 
     head: Head
@@ -123,11 +123,11 @@ class PlanMemory:
         """`most` plans, which count for `most_bytes`, at most; 0 remembers nothing."""
         self._most = most // 2
         self._most_bytes = most_bytes // 2
-        self._young: dict[tuple[bytes, ...], Remembered] = {}
-        self._old: dict[tuple[bytes, ...], Remembered] = {}
+        self._young: dict[tuple[bytes, ...], KnownPlan] = {}
+        self._old: dict[tuple[bytes, ...], KnownPlan] = {}
         self._bytes = 0
 
-    def recall(self, key: tuple[bytes, ...], now: float) -> Remembered | None:
+    def recall(self, key: tuple[bytes, ...], now: float) -> KnownPlan | None:
         """Return what is remembered, unless one of its leases has ended. `now` in seconds since the epoch."""
         known = self._young.get(key)
         if known is None:
@@ -148,9 +148,9 @@ class PlanMemory:
             return
         head.readings.are_over = True
         length_at = next((index for index, name in enumerate(names) if name.lower() == _LENGTH), None)
-        self._add(key, Remembered(head, plan, length_at, PLAN_BYTES + 6 * sum(map(len, key))))
+        self._add(key, KnownPlan(head, plan, length_at, PLAN_BYTES + 6 * sum(map(len, key))))
 
-    def _add(self, key: tuple[bytes, ...], known: Remembered) -> None:
+    def _add(self, key: tuple[bytes, ...], known: KnownPlan) -> None:
         self._forget(key)
         if len(self._young) >= self._most or self._bytes + known.size > self._most_bytes:
             self._old, self._young, self._bytes = self._young, {}, 0

@@ -27,10 +27,12 @@ from support.oauth_filters import CLAIMS, oauth_heap
 
 
 def observed(observe, exchange):
-    """Run the step that the access audit puts before a plan."""
+    """Begin the step that the access audit puts before a plan."""
     head = exchange.received
-    (_, check, _), *_ = observe(head, Plan.answering(head, lambda _: Response(200))).checks
-    check(exchange)
+    plan = observe(head, Plan.answering(head, lambda _: Response(200)))
+    exchange.endings += plan.endings
+    for _, check, _ in plan.checks:
+        check(exchange)
 
 
 JSON_HANDLER = "org.forgerock.audit.handlers.json.JsonAuditEventHandler"
@@ -142,7 +144,7 @@ async def test_every_exchange_of_a_route_leaves_an_access_record(tmp_path):
         exchange.request.headers.set("Host", "upstream.example")
         exchange.put(read_claims("s3cret", CLAIMS, None))
         for ending in exchange.endings:
-            ending(Ending(response, 0, complete=True, finished=0.5))
+            ending(exchange, Ending(response, 0, complete=True, finished=0.5))
     await heap.deployment.close()
     text = (tmp_path / "audit/access.audit.json").read_text()
     answered, broken = map(from_json, text.splitlines())
@@ -180,7 +182,7 @@ async def test_what_waits_to_be_written_holds_no_credentials():
         ],
     )
     observed(observe, exchange)
-    exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
+    exchange.endings[0](exchange, Ending(Response(200), 0, complete=True, finished=0.5))
     del exchange
     held, found = [kept[0]], []
     while held:
@@ -207,7 +209,7 @@ async def test_a_strict_access_decision_is_on_the_disk_before_the_call_goes_up(t
         concerns = route is not None or not routed
         lines = (tmp_path / "audit/access.audit.json").read_bytes().splitlines()[before:]
         assert [from_json(line)["response"] for line in lines] == ([None] if concerns else [])
-        exchange.endings[0](Ending(Response(200), 0, complete=True, finished=0.5))
+        exchange.endings[0](exchange, Ending(Response(200), 0, complete=True, finished=0.5))
         await heap.registry.trail.written()
         lines = (tmp_path / "audit/access.audit.json").read_bytes().splitlines()[before + concerns :]
         assert [from_json(line)["eventName"] for line in lines] == (

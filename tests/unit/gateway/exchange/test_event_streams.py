@@ -85,7 +85,7 @@ async def test_nobody_asks_after_the_exchange_has_ended():
     exchange = exchange_for()
     watch(exchange, upstream.response, None, SOON, asked)
     for ending in exchange.endings:
-        ending(Ending(upstream.response, 0, complete=False, finished=0.0))
+        ending(exchange, Ending(upstream.response, 0, complete=False, finished=0.0))
     await asyncio.sleep(10 * SOON)
     assert asked.count == 0
 
@@ -124,7 +124,7 @@ async def test_a_watched_exchange_needs_no_garbage_collector():
             while asked.count < 2:
                 await asyncio.sleep(SOON)
             for ending in exchange.endings:
-                ending(Ending(upstream.response, 0, complete=False, finished=0.0))
+                ending(exchange, Ending(upstream.response, 0, complete=False, finished=0.0))
             del upstream, exchange, ending
         await asyncio.sleep(SOON)
         gc.collect()

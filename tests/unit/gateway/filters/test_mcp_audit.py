@@ -63,7 +63,7 @@ async def all_recorded(exchange, upstream=None, tokens=None):
     async for _ in response.body:
         pass
     for ending in exchange.endings:
-        ending(Ending(response, 0, complete=True, finished=exchange.started + 0.25))
+        ending(exchange, Ending(response, 0, complete=True, finished=exchange.started + 0.25))
     return [from_json(event.json()) for event in kept]
 
 
@@ -229,7 +229,7 @@ async def test_a_stream_opening_is_recorded_when_it_begins():
     response = await ask(chain, exchange)
     assert [(event.message_type, event.status) for event in kept] == [("MCP_SSE_OPENING_REQUEST", 200)]
     for ending in exchange.endings:
-        ending(Ending(response, 0, complete=True, finished=1.0))
+        ending(exchange, Ending(response, 0, complete=True, finished=1.0))
     assert len(kept) == 1
 
 
@@ -249,7 +249,7 @@ async def test_the_decision_on_a_streamed_answer_is_recorded_when_it_begins(mess
     ]
     async for _ in response.body:
         pass
-    exchange.endings[0](Ending(response, 0, complete=True, finished=1.0))
+    exchange.endings[0](exchange, Ending(response, 0, complete=True, finished=1.0))
     assert [(event.part, event.permitted) for event in kept[1:]] == (
         [(EventPart.OUTCOME, True)] if news else []
     )
@@ -259,7 +259,7 @@ async def test_a_stream_that_breaks_off_says_so_at_its_end():
     exchange = posting(legacy_call(), BEARER, LEGACY_VERSION)
     chain, kept = guarded(streamed(b"data: 1\n\n", content_type=EVENTS))
     response = await ask(chain, exchange)
-    exchange.endings[0](Ending(response, 0, complete=False, finished=1.0))
+    exchange.endings[0](exchange, Ending(response, 0, complete=False, finished=1.0))
     assert [event.part for event in kept] == [EventPart.WHOLE, EventPart.OUTCOME]
 
 
@@ -285,7 +285,7 @@ async def test_a_client_that_leaves_early_is_not_denied(reached, decision):
     await waiting.wait()
     answering.cancel()
     await asyncio.gather(answering, return_exceptions=True)
-    exchange.endings[0](Ending(None, 0, complete=False, finished=1.0))
+    exchange.endings[0](exchange, Ending(None, 0, complete=False, finished=1.0))
     (record,) = (from_json(event.json()) for event in kept)
     assert (record["decision"], record["response"]["statusCode"], record["tool"]) == (
         decision,
@@ -354,7 +354,7 @@ def strictly_guarded(upstream):
 
 async def answered(chain, exchange):
     response = await ask(chain, exchange)
-    exchange.endings[0](Ending(response, 0, complete=True, finished=1.0))
+    exchange.endings[0](exchange, Ending(response, 0, complete=True, finished=1.0))
     return response
 
 

@@ -455,7 +455,7 @@ async def test_an_open_stream_ends_when_its_token_is_not_accepted_any_more(left,
         {200} if isinstance(left, Exception) and cache else {401, 403, 503}
     )
     for each in again.endings:
-        each(None)  # or its token would still be asked about when the loop closes
+        each(again, None)  # or its token would still be asked about when the loop closes
 
 
 async def test_the_answer_to_a_call_may_finish():

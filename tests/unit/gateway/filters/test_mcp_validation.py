@@ -2,12 +2,13 @@ import json
 
 import pytest
 
+from deputize.gateway.exchange.bindings import Bindings
 from deputize.gateway.exchange.contexts import RefusalContext
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.http.messages import Body, BodyBroken
 from deputize.kernel.errors import ConfigurationError
 from deputize.mcp.context import McpContext
-from support.gateway import Answering, built, exchange_for
+from support.gateway import Answering, built, exchange_for, instance_for
 from support.mcp_messages import LEGACY_VERSION, legacy_call
 from support.oauth_filters import oauth_heap, posting, through_to
 
@@ -217,16 +218,21 @@ async def test_an_initialize_for_a_known_version_stays_as_it_is():
     assert seen.request.body.buffered is body
 
 
+def bound(exchange, response):
+    """What an expression on the answer sees of it."""
+    return Bindings(exchange, response, instance_for(), {})["contexts"]["mcp"]
+
+
 async def test_the_servers_answer_is_noted():
     upstream = Answering(
         200, [("Content-Type", "application/json")], b'{"jsonrpc":"2.0","id":1,"result":{"x":1}}'
     )
-    _, seen = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
-    binding = seen.find(McpContext).as_binding()
+    response, seen = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    binding = bound(seen, response)
     assert (binding["serverMessageType"], binding["serverPayload"]["result"]) == ("MCP_MESSAGE", {"x": 1})
     upstream = Answering(200, [("Content-Type", "text/event-stream; charset=utf-8")], b"data: {}\n\n")
-    _, seen = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
-    binding = seen.find(McpContext).as_binding()
+    response, seen = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    binding = bound(seen, response)
     assert (binding["serverMessageType"], binding["serverPayload"]) == ("MCP_SSE_STREAM_INITIALIZATION", None)
 
 
@@ -236,8 +242,8 @@ async def test_the_servers_answer_is_noted():
 )
 async def test_an_event_stream_is_one_in_any_spelling(types):
     upstream = Answering(200, [("Content-Type", each) for each in types], b"data: {}\n\n")
-    _, seen = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
-    assert seen.find(McpContext).server_message_type == "MCP_SSE_STREAM_INITIALIZATION"
+    response, seen = await through_to(filter_of(), posting(legacy_call(), LEGACY_VERSION), upstream)
+    assert bound(seen, response)["serverMessageType"] == "MCP_SSE_STREAM_INITIALIZATION"
 
 
 async def test_an_mcp_server_sets_no_cookies_of_the_gateways_host():

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from deputize.http.messages import Response
 from deputize.http.plans import Handler
 from deputize.http.upstream.errors import UpstreamError
-from deputize.mcp.context import McpContext
+from deputize.mcp.context import McpContext, McpRoute
 from deputize.mcp.headers import read_fields
 from deputize.mcp.validation import check_opening
 from support.gateway import ask, built, exchange_for
@@ -28,6 +28,7 @@ async def test_streams_are_commented_where_mcp_messages_are_validated(config, se
         exchange.put(
             McpContext(check_opening("GET", read_fields([(b"MCP-Protocol-Version", b"2025-11-25")])), None)
         )
+        exchange.put(McpRoute())
     response = await ask(built(Handler, {"type": "ReverseProxyHandler", "config": config}), exchange)
     assert exchange.comment_seconds == (seconds if mcp else None)
     assert (response.status, response.body.buffered != b"") == (502, mcp)
@@ -49,6 +50,7 @@ async def test_a_path_that_the_mcp_server_does_not_know_is_told(mcp, status, ses
         exchange.put(
             McpContext(check_opening("GET", read_fields([(b"MCP-Protocol-Version", b"2025-11-25")])), None)
         )
+        exchange.put(McpRoute())
     handler = built(Handler, {"type": "ReverseProxyHandler", "config": {}})
 
     async def answer(request):

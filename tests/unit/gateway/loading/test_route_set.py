@@ -68,7 +68,7 @@ async def status(router, target="/"):
 
 def end(exchange):
     for ending in exchange.endings:
-        ending(Ending(None, 0, True, 1.0))
+        ending(exchange, Ending(None, 0, True, 1.0))
 
 
 def reasons(router):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from deputize.http.exchange import Head
 from deputize.http.messages import Body, Headers, KnownHead, Response
 from deputize.http.plans import Plan, Run, answer
-from deputize.http.plans.run import Abandoned
+from deputize.http.plans.plan import Abandoned
 from support.gateway import exchange_for
 
 
