@@ -89,14 +89,14 @@ class ReverseProxyHandler:
 
     def _take(self, run: Run, is_mcp: bool, outcome: Response | Exception) -> None:  # noqa: FBT001 - in a partial
         """Hand over what has come of a call that was sent at once."""
-        if isinstance(outcome, Response):
-            run.answered(
-                self._pass_back(run.exchange, outcome) if is_mcp and outcome.status >= 400 else outcome
-            )
-        elif isinstance(outcome, UpstreamError):
-            run.answered(self._fail(run.exchange, outcome))
-        else:
-            run.answered(outcome)
+        try:
+            if isinstance(outcome, UpstreamError):
+                outcome = self._fail(run.exchange, outcome)
+            elif is_mcp and isinstance(outcome, Response) and outcome.status >= 400:
+                outcome = self._pass_back(run.exchange, outcome)
+        except Exception as error:  # noqa: BLE001 - the client waits for an answer
+            outcome = error
+        run.answered(outcome)
 
     async def _send_and_wait(self, head: Head, exchange: Exchange) -> Response:
         """Send a call that has to wait, for its record, a connection, or its own body."""

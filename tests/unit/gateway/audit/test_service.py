@@ -31,7 +31,7 @@ def observed(observe, exchange):
     head = exchange.received
     plan = observe(head, Plan.answering(head, lambda _: Response(200)))
     exchange.endings += plan.endings
-    for _, check, _ in plan.checks:
+    for _, _, check, _ in plan.checks:
         check(exchange)
 
 

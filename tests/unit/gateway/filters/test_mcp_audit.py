@@ -192,7 +192,7 @@ async def test_each_of_several_audits_of_a_chain_records_all(answer):
     async for _ in response.body:
         pass
     for ending in exchange.endings:
-        ending(Ending(response, 0, complete=True, finished=1.0))
+        ending(exchange, Ending(response, 0, complete=True, finished=1.0))
     assert [event.error_code for event in kept] == [event.error_code for event in others] == [-32602]
 
 

@@ -22,12 +22,12 @@ class Planning:
         names, path = head.reader("Mcp-Name"), head.target.path
 
         async def answer(exchange):
-            exchange.endings.append(self.endings.append)
+            exchange.endings.append(lambda _, ending: self.endings.append(ending))
             body = await exchange.body.read(1 << 20)
             return Response(200, Headers(), Body(f"{path} {body!r} {names(exchange)}".encode()))
 
         def answer_at_once(exchange):
-            exchange.endings.append(self.endings.append)
+            exchange.endings.append(lambda _, ending: self.endings.append(ending))
             content = exchange.body.buffered
             if content is None:
                 return answer(exchange)
@@ -126,7 +126,7 @@ async def test_an_answer_that_cannot_be_sent_ends_its_exchange_when_the_client_l
 
     class Unsendable:
         async def handle(self, exchange):
-            exchange.endings.append(endings.append)
+            exchange.endings.append(lambda _, ending: endings.append(ending))
             return Response(700, Headers(), Body(None, stream(), close=close))
 
     for turns in range(1, 5):
