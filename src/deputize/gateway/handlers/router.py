@@ -97,10 +97,10 @@ class Router:
         return self._choose(head).while_(self.routes.lease)
 
     def _choose(self, head: Head) -> Plan:
-        for route in self.routes.routes:
+        for route in self.routes.candidates(head):
             if not route.depends_on_head_alone and head.exchange is None:
                 return Plan.anew(head, self._choose)
-            if route.accepts(head):
+            if route.goes_by_path or route.accepts(head):
                 return route.plan(head)
         if self._default is not None:
             return self._default.plan(head)

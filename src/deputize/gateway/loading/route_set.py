@@ -15,12 +15,14 @@ from deputize.gateway.loading.deployment import (
     publication_clash,
 )
 from deputize.gateway.loading.routes import Route
+from deputize.http.exchange import Head
 from deputize.http.plans import Lease
 from deputize.kernel.errors import ConfigurationError, Position
 
 log = structlog.get_logger()
-SLICE_SECONDS = 0.002
-"""How long a scan in slices works before it lets others be served."""
+SLICE_SECONDS = 0.0005
+"""How long a scan in slices works before it lets others be served: they wait for it in addition."""
+REMEMBERED_PATHS = 1024
 BuildRoute = Callable[[bytes, Path, Deployment], Route]
 
 
@@ -55,6 +57,7 @@ class RouteSet:
         self.routes: tuple[Route, ...] = ()
         self.lease = Lease()
         """Holds while these routes serve."""
+        self._by_path: dict[str, tuple[Route, ...]] = {}
         self._build = build
         self._published = published
         self._all_or_nothing = all_or_nothing
@@ -76,6 +79,28 @@ class RouteSet:
             yield from route.deployment.warnings
         if self._hiding is not None:
             yield self._hiding
+
+    def candidates(self, head: Head) -> tuple[Route, ...]:
+        """Return the routes that may take requests with that path, in order.
+
+        Those that go by the path alone do take them, the others are still to be asked: of a thousand routes
+        that each have a path of their own, one is left.
+        """
+        path = head.target.path
+        found = self._by_path.get(path)
+        if found is None:
+            left: list[Route] = []
+            for route in self.routes:
+                if not route.goes_by_path:
+                    left.append(route)
+                elif route.accepts(head):
+                    left.append(route)
+                    break
+            found = tuple(left)
+            if len(self._by_path) >= REMEMBERED_PATHS:  # paths come from clients
+                self._by_path.clear()
+            self._by_path[path] = found
+        return found
 
     def scan(self) -> None:
         """Read every file and bring the routes in line at once, as is done at the start.
@@ -136,6 +161,9 @@ class RouteSet:
                 errors[path] = ConfigurationError(Position(str(path)), reason)
             if path not in built:
                 self._retired.append((deployment, None))
+        if not built and self._deployed and len(present) == len(self._deployed):
+            self._report(errors)
+            return
         after = self._settle(present, built, errors)
         yield
         yield from self._switch(self._deployed if self._all_or_nothing and errors else after, built.values())
@@ -159,14 +187,16 @@ class RouteSet:
         for each in self._deployed.values():
             each.route.deployment.end_jobs()
             self._retired.append((each.route.deployment, each.route))
-        self.routes, self._deployed = (), {}
-        self._end_lease()
+        self._deployed = {}
+        self._serve(())
         self._published.withdraw(self.directory, endpoints)
         retired, self._retired = self._retired, []
         for deployment, _ in retired:
             await deployment.close()
 
-    def _end_lease(self) -> None:
+    def _serve(self, routes: tuple[Route, ...]) -> None:
+        self.routes = routes
+        self._by_path = {}
         self.lease.end()
         self.lease = Lease()
 
@@ -201,21 +231,23 @@ class RouteSet:
         return after
 
     def _switch(self, after: Mapping[Path, Deployed], built: Iterable[Deployed]) -> Iterator[None]:
-        """Serve `after` from the next request on; retire what served before, and what was built in vain."""
+        """Serve `after` from the next request on; retire what served before, and what was built in vain.
+
+        When all was built in vain, plans go on: a clash is there at every scan until somebody ends it.
+        """
         before, self._deployed = self._deployed, after
         ordered = sorted(after.items(), key=lambda item: item[1].route.identity.name)
-        self.routes = tuple(each.route for _, each in ordered)
-        self._end_lease()
+        routes = tuple(each.route for _, each in ordered)
+        if before and routes == self.routes:
+            self._retire(built)
+            return
+        self._serve(routes)
         self._endpoints = {
             path: endpoint for route in self.routes for path, endpoint in route.deployment.endpoints.items()
         }
         self._published.replace(self.directory, self._endpoints)
-        serving = {id(route) for route in self.routes}
         known = {id(each.route) for each in before.values()}
-        for each in (*before.values(), *built):
-            if id(each.route) not in serving:
-                each.route.deployment.end_jobs()
-                self._retired.append((each.route.deployment, each.route))
+        self._retire([*before.values(), *built])
         new = [(path, each.route) for path, each in ordered if id(each.route) not in known]
         for path in before.keys() - after.keys():
             log.info("route undeployed", route=before[path].route.identity.name, file=str(path))
@@ -229,6 +261,14 @@ class RouteSet:
         if hiding is not None and str(hiding) != str(self._hiding):
             _log_warning(hiding)
         self._hiding = hiding
+
+    def _retire(self, former: Iterable[Deployed]) -> None:
+        """Close those that do not serve as soon as no exchange uses them."""
+        serving = {id(route) for route in self.routes}
+        for each in former:
+            if id(each.route) not in serving:
+                each.route.deployment.end_jobs()
+                self._retired.append((each.route.deployment, each.route))
 
     def _report(self, errors: dict[Path, ConfigurationError]) -> None:
         """Log what is wrong now and was not, or otherwise, at the last scan, and what is right again."""

@@ -22,7 +22,6 @@ from deputize.kernel.errors import ConfigurationError, Faults
 RESERVED_NAME = "default"
 PATH_ONLY = frozenset({("request", "uri", "path")})
 """A condition that reads nothing else is evaluated once a path."""
-REMEMBERED_PATHS = 1024
 
 
 class Route:
@@ -32,13 +31,13 @@ class Route:
     """
 
     __slots__ = (
-        "_by_path",
         "_condition",
         "_handler",
         "_observe",
         "active",
         "depends_on_head_alone",
         "deployment",
+        "goes_by_path",
         "identity",
     )
 
@@ -55,9 +54,8 @@ class Route:
         self.deployment = deployment
         self.active = 0
         self._condition = condition
-        self._by_path: dict[str, bool] | None = (
-            {} if condition is not None and condition.reads <= PATH_ONLY else None
-        )
+        self.goes_by_path = condition is None or condition.reads <= PATH_ONLY
+        """Whether `accepts` says the same for all requests with one path."""
         self.depends_on_head_alone = condition is None or condition.depends_on_head_alone
         """Whether `accepts` says the same for all calls with one head."""
         self._handler = handler
@@ -72,16 +70,7 @@ class Route:
         """Whether the condition holds. One that cannot be decided does not, and is reported."""
         if self._condition is None:
             return True
-        if self._by_path is None:
-            return self._condition.accepts(head)
-        path = head.target.path
-        held = self._by_path.get(path)
-        if held is None:
-            held = self._condition.accepts(head)
-            if len(self._by_path) >= REMEMBERED_PATHS:  # paths come from clients
-                self._by_path.clear()
-            self._by_path[path] = held
-        return held
+        return self._condition.accepts(head)
 
     def plan(self, head: Head) -> Plan:
         """Serve exchanges with this head."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 
 import pytest
@@ -407,7 +408,7 @@ async def test_the_uri_as_received_is_kept(routes):
 
 
 async def test_conditions_on_the_path_alone_are_remembered_but_not_without_end(routes, monkeypatch):
-    monkeypatch.setattr("deputize.gateway.loading.routes.REMEMBERED_PATHS", 3)
+    monkeypatch.setattr("deputize.gateway.loading.route_set.REMEMBERED_PATHS", 3)
     write(routes, "a.json", 201, "/a")
     router = router_over(routes)
     for _ in range(2):
@@ -418,7 +419,7 @@ async def test_conditions_on_the_path_alone_are_remembered_but_not_without_end(r
             404,
             201,
         ]
-    assert len(router.routes.routes[0]._by_path) <= 3
+    assert len(router.routes._by_path) <= 3
 
 
 async def test_other_conditions_are_evaluated_each_time(routes):
@@ -608,3 +609,79 @@ async def test_a_route_without_a_condition_that_hides_others_is_warned_about_onc
     await router.rescan()
     assert list(router.routes.warnings()) == []
     assert await status(router, "/mcp") == 201
+
+
+async def test_a_scan_that_changes_nothing_lets_plans_go_on(routes):
+    write(routes, "a.json", 201, "/a", name="a")
+    write(routes, "clashing.json", 202, "/b", name="a")
+    (routes / "broken.json").write_text("{")
+    router = router_over(routes)
+    published = router.routes._published.lease
+    plan = router.plan(exchange_for("/a").received)
+    await router.rescan()
+    await router.rescan()
+    assert all(lease.ends == math.inf for lease in plan.leases)
+    assert published.ends == math.inf
+    assert router.plan(exchange_for("/a").received).leases == plan.leases
+    write(routes, "clashing.json", 202, "/b", name="b")
+    await router.rescan()
+    assert any(lease.ends == -math.inf for lease in plan.leases)
+    assert await status(router, "/b") == 202
+
+
+async def test_what_was_built_in_vain_is_closed_and_what_serves_is_not(routes):
+    publishing = {"type": "Publishing", "config": {"path": "/published"}}
+    write(routes, "a.json", name="a", handler=publishing)
+    write(routes, "b.json", name="b", handler=publishing)
+    router = router_over(routes)
+    await router.rescan()
+    await router.rescan()
+    await router.routes.sweep()
+    assert Publishing.closed == ["/published"] * 3
+    assert len(router.routes.routes) == 1
+
+
+async def test_removing_the_only_route_ends_its_plans(routes):
+    write(routes, "a.json", 201, "/a")
+    router = router_over(routes)
+    plan = router.plan(exchange_for("/a").received)
+    (routes / "a.json").unlink()
+    await router.rescan()
+    assert any(lease.ends == -math.inf for lease in plan.leases)
+    assert await status(router, "/a") == 404
+
+
+async def test_a_path_is_asked_about_once_whatever_the_number_of_routes(routes):
+    for number in range(20):
+        write(routes, f"{number:02}.json", 201, f"/{number}")
+    router = router_over(routes)
+    asked = []
+    for route in router.routes.routes:
+        condition = route._condition
+        route._condition = CountingCondition(condition, asked)
+    assert [await status(router, "/19") for _ in range(3)] == [201] * 3
+    assert len(asked) == 20
+
+
+async def test_routes_that_read_more_than_the_path_are_asked_each_time_and_keep_their_place(routes):
+    write(routes, "a.json", 201, condition="${request.method == 'POST'}", name="a")
+    write(routes, "b.json", 202, "/x", name="b")
+    write(routes, "c.json", 203, name="c")
+    router = router_over(routes)
+    seen = []
+    for method, target in (("GET", "/x"), ("POST", "/x"), ("GET", "/x"), ("GET", "/y"), ("POST", "/y")):
+        exchange = exchange_for(target, method=method)
+        seen.append((await ask(router, exchange)).status)
+        end(exchange)
+    assert seen == [202, 201, 202, 203, 201]
+
+
+class CountingCondition:
+    """Counts how often a route's condition is asked."""
+
+    def __init__(self, condition, asked):
+        self._condition, self._asked = condition, asked
+
+    def accepts(self, head):
+        self._asked.append(head)
+        return self._condition.accepts(head)
