@@ -59,14 +59,11 @@ class McpAuditFilter:
             self._begin_stream(form, exchange, response)
             return response
 
-        def end(exchange: Exchange, ending: Ending) -> None:
-            self._end(form, exchange, ending)
-
         return plan.after(
             head,
             check=begin if self._commit is not None else None,
             amend_for=lambda response: observe_stream if response.body.buffered is None else None,
-            ending=end,
+            ending=partial(self._end, form),
         )
 
     async def _commit_decision(self, commit: Commit, form: McpForm, exchange: Exchange) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Awaitable, Sequence
+from functools import partial
 from typing import ClassVar, Final, Self
 
 import structlog
@@ -91,16 +92,15 @@ class McpValidationFilter:
         if isinstance(fields, Rejection):
             rejection = fields
             return Plan.answering(head, lambda exchange: self._refuse_unread(exchange, rejection))
-        name = head.reader("Mcp-Name") if fields.name is not None else None
+        stated, read_name = fields, head.reader("Mcp-Name")
 
-        def check(exchange: Exchange) -> Response | None:
-            stated = fields if name is None else fields.with_name(name(exchange)[0])
-            return self._check(head.method, stated, exchange)
+        def check_named(exchange: Exchange) -> Response | None:
+            return self._check(head.method, stated.with_name(read_name(exchange)[0]), exchange)
 
         plan = next(keep_for_mcp(head).with_context(McpRoute()))
         return plan.after(
             head,
-            check=check,
+            check=partial(self._check, head.method, stated) if stated.name is None else check_named,
             body_limit=self._rules.max_body_size,
             amend_for=_drop_cookies_of,
         )

@@ -62,17 +62,33 @@ class AnswerFlow(WriteFlow):
         log.error("the handler failed", transaction=exchange.transaction_id, **describe_failure(error))
         return Response(500)
 
-    def _send(self, exchange: Exchange, response: Response, head: bytes) -> None:
+    def _send(self, exchange: Exchange, response: Response) -> None:
+        """Send the response, or begin to. Raises `HeaderError`, before anything has been sent."""
+        listener, head = self._listener, exchange.received
+        self._close_after = close = self._is_to_close()
+        body, known = response.body, response.known
+        content = body.buffered
+        if known is not None and content and not close and head.method != "HEAD":
+            self._answering = True
+            self._sent = len(content)
+            self._conclude(
+                exchange, response, listener.known_heads.write(known, response, listener.date) + content
+            )
+            return
+        # Without a framing line the body ends with the connection (RFC 9112 section 6.3).
+        framing = CHUNKED if head.version == "1.1" else None
+        if body.length is not None:
+            framing = b"Content-Length: %d" % body.length
+        written = response_head(head.method, response, listener.date, framing, close=close)
         self._answering = True
-        content = response.body.buffered
         if content is None:
             self._unsent = response
-            self._task = self.loop.create_task(self._send_stream(exchange, response, head))
-        elif not content or has_no_body(exchange.received.method, response.status):
-            self._conclude(exchange, response, head)
+            self._task = self.loop.create_task(self._send_stream(exchange, response, written))
+        elif not content or has_no_body(head.method, response.status):
+            self._conclude(exchange, response, written)
         else:
             self._sent = len(content)
-            self._conclude(exchange, response, head + content)
+            self._conclude(exchange, response, written + content)
 
     async def _send_stream(self, exchange: Exchange, response: Response, head: bytes) -> None:
         self._unsent = None
@@ -94,20 +110,7 @@ class AnswerFlow(WriteFlow):
         except asyncio.CancelledError:
             self._conclude(exchange, None, None)
             return
-        failure = self._explain(exchange, error)
-        self._send(exchange, failure, self._head(exchange, failure))
-
-    def _head(self, exchange: Exchange, response: Response) -> bytes:
-        listener = self._listener
-        self._close_after = close = self._is_to_close()
-        known = response.known
-        if known is not None and not close and response.body.buffered and exchange.received.method != "HEAD":
-            return listener.known_heads.write(known, response, listener.date)
-        # Without a framing line the body ends with the connection (RFC 9112 section 6.3).
-        framing = CHUNKED if exchange.received.version == "1.1" else None
-        if response.body.length is not None:
-            framing = b"Content-Length: %d" % response.body.length
-        return response_head(exchange.received.method, response, listener.date, framing, close=close)
+        self._send(exchange, self._explain(exchange, error))
 
     async def _stream(self, exchange: Exchange, response: Response, head: bytes) -> bytes | None:
         """Pass chunks on as they come and return the last bytes.

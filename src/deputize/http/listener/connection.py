@@ -18,7 +18,7 @@ from deputize.http.listener.request_head import ITSELF, Refused
 from deputize.http.listener.request_reader import RequestReader
 from deputize.http.listener.shared import Shared, Unheard, ping
 from deputize.http.messages import Body, HeaderError, Response
-from deputize.http.plans.memory import cut
+from deputize.http.plans.memory import Cut, cut
 from deputize.http.plans.plan import Abandoned, Plan, Run
 
 log = structlog.get_logger()
@@ -173,15 +173,15 @@ class Connection(AnswerFlow):
         end = data.find(b"\r\n\r\n") + 4
         if not 4 <= end <= listener.limits.known_head_bytes:
             return False
-        taken = cut(self._ends, data[:end])
+        key, names, values = cut(self._ends, data[:end])
         now = listener.clock.now()
-        known = listener.plans.recall(taken.key, now)
+        known = listener.plans.recall(key, now)
         if known is None:
-            reader.cut = taken
+            reader.cut = Cut(key, names, values)
             return False
         length = 0
         if known.length_at is not None:
-            stated = taken.values[known.length_at]
+            stated = values[known.length_at]
             if not stated.isdigit() or len(stated) > 9:
                 return False
             length = int(stated)
@@ -197,9 +197,7 @@ class Connection(AnswerFlow):
         transaction_id = listener.transaction_ids.new()
         body = Body(data[end:])
         self._start(
-            Exchange(
-                known.head, self._peer, transaction_id, time.monotonic(), now, body, values=taken.values
-            ),
+            Exchange(known.head, self._peer, transaction_id, time.monotonic(), now, body, values=values),
             known.plan,
         )
         return True
@@ -266,14 +264,7 @@ class Connection(AnswerFlow):
     # Handling.
 
     def _next(self) -> None:
-        """Handle the next request, once the previous answer has left.
-
-        Runs in a task: cancelling it ends the work for a client that leaves.
-
-        Driving the coroutine by hand instead of by a task was measured: 1.5 of 33 µs less for a proxied
-        request, which always waits, and no current task, without which `asyncio.timeout` does not work in
-        filters. Not worth it.
-        """
+        """Handle the next request, once the previous answer has left."""
         if self.stalled or self._closing:
             return
         if self._reader.ready:
@@ -314,15 +305,14 @@ class Connection(AnswerFlow):
             return
         if isinstance(outcome, Response):
             try:
-                self._send(exchange, outcome, self._head(exchange, outcome))
+                self._send(exchange, outcome)
             except HeaderError as error:
                 self._unsent = outcome
                 self._task = self.loop.create_task(self._send_instead(exchange, outcome, error))
         elif isinstance(outcome, Abandoned):
             self._conclude(exchange, None, None)
         else:
-            response = self._explain(exchange, outcome)
-            self._send(exchange, response, self._head(exchange, response))
+            self._send(exchange, self._explain(exchange, outcome))
 
     def _is_to_close(self) -> bool:
         reader = self._reader
@@ -384,7 +374,8 @@ class Connection(AnswerFlow):
         else:
             if not self._reading:
                 self._regulate()
-            self._next()
+            if self._reader.ready or self._refused is not None:
+                self._next()
             if self._half_closed and not self._is_awaited():
                 self._close()
 

@@ -68,13 +68,14 @@ class Cut(NamedTuple):
         return (texts[0] + b"\r\n").startswith(line) and ends == before == behind == breaks
 
 
-def cut(ends: bytes, head: bytes) -> Cut:
-    """Take `head`, all bytes up to the empty line, apart.
+def cut(ends: bytes, head: bytes) -> tuple[tuple[bytes, ...], list[bytes], list[bytes]]:
+    """Take `head`, all bytes up to the empty line, apart: into what a `Cut` is made of.
 
     `ends` stands for the connection's ends: plans for one client's address are not for another's.
     """
     parts = _VARYING.split(head)
-    return Cut((ends, *parts[::3], *parts[1::3]), parts[1::3], parts[2::3])
+    names = parts[1::3]
+    return (ends, *parts[::3], *names), names, parts[2::3]
 
 
 def mark_varying(fields: list[Field], taken: Cut, readings: Readings) -> list[Field] | None:

@@ -230,7 +230,7 @@ class Run:
         return None
 
     def _enter(self, plan: Plan) -> None:
-        """Go on with `plan`, behind those entered before."""
+        """Go on with `plan`, behind those that came before."""
         if self._plan is not None:
             self._outer = [*(self._outer or ()), self._plan]
         self._plan = plan
