@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from operator import methodcaller
 from pathlib import Path
 from typing import Final
 
@@ -202,7 +203,7 @@ class JsonFileSink:
         for topic, file in self._files.items():
             durability = Durability(file.syncing, self._threads) if self._threads is not None else None
             self._batches[topic] = Batch(
-                str(file.path), file.write, lambda event: event.json(), shared, waiting, durability
+                str(file.path), file.write, methodcaller("json"), shared, waiting, durability
             )
 
     def taker(self, topic: str) -> Publish:

@@ -257,11 +257,11 @@ class Run:
                 return
             begin += 1
         exchange.reached = plan.head
-        self._take(plan.end(self))
+        outcome = plan.end(self)
+        if outcome is not None:
+            self._take(outcome)
 
-    def _take(self, outcome: Outcome) -> None:
-        if outcome is None:
-            return
+    def _take(self, outcome: Response | Plan | Awaitable[Response | Plan]) -> None:
         if isinstance(outcome, Response):
             self._amend(outcome)
         elif isinstance(outcome, Plan):
