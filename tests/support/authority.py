@@ -25,6 +25,7 @@ from deputize.authority.services import Services
 from deputize.authority.storage import EnvironmentRow, Put, Store, open_store
 from deputize.http import plans
 from deputize.http.exchange import Ending, Exchange, Head, Peer
+from deputize.http.listener import Listener
 from deputize.http.messages import Body, Headers, Request
 from deputize.http.plans import Handler
 from deputize.kernel import ids
@@ -116,6 +117,8 @@ class RunningAuthority:
     services: Services
     base_url: str
     audit_file: Path
+    listener: Listener | None = None
+    """What clients connect to, where it listens."""
 
     async def records(self, name: str) -> list[dict[str, Any]]:
         """Return the records with this name, oldest first."""

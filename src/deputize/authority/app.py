@@ -105,6 +105,7 @@ class Authority:
 
         Raises only what the listener has a status for: a body that is too long, too slow or broken off.
         """
+        exchange.outlives_client = True
         correlation_id = exchange.transaction_id = self._services.new_id()
         SOURCE.set(read_source(exchange))
         line = LogLine(head, exchange.started, correlation_id)

@@ -211,6 +211,7 @@ class Exchange:
         "commits",
         "endings",
         "left",
+        "outlives_client",
         "peer",
         "reached",
         "received",
@@ -259,6 +260,8 @@ class Exchange:
         """Called when the answer is complete, before its last bytes are sent, or when it has broken off."""
         self.went_up = False
         """Whether the call was sent to an upstream."""
+        self.outlives_client = False
+        """Whether a handler that has begun goes on when the client leaves: what it does is to be recorded."""
         self.commits: tuple[Callable[[], Any], ...] = ()
         """Each brings a record of the decision onto the disk before the call goes up, or raises `OSError`."""
 

@@ -74,12 +74,15 @@ def loads(text: bytes, *, max_size: int = MAX_SIZE, max_depth: int = MAX_DEPTH) 
 def dumps(value: object) -> bytes:
     """Write a JSON value as short as it gets, in UTF-8, in a quarter of the standard library's time.
 
-    Raises `JsonError` where a text is not Unicode, or something in it is no JSON value.
+    Raises `JsonError` where a text is not Unicode, a number not finite, or something in it is no JSON value.
     """
     try:
-        return to_json(value)
-    except ValueError as error:
+        text = to_json(value)
+        if b"NaN" in text or b"Infinity" in text:  # perhaps only within a text
+            _FINITE.encode(value)
+    except (ValueError, TypeError) as error:
         raise JsonError("not a value that JSON writes") from error
+    return text
 
 
 def _nests_at_most(max_depth: int, text: bytes) -> bool:
@@ -233,4 +236,5 @@ def _decoder(hook: Callable[[list[tuple[str, JsonValue]]], dict[str, JsonValue]]
 
 _DECODER = _decoder(_unique)
 _WARY_DECODER = _decoder(_unique_without_nul)
+_FINITE: Final = json.JSONEncoder(allow_nan=False)
 _LENIENT = json.JSONDecoder(object_pairs_hook=_Members, parse_int=_integer_or_none)

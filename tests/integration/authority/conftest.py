@@ -17,7 +17,7 @@ async def listening(folder, limits=LIMITS) -> AsyncIterator[RunningAuthority]:
         port = probe.getsockname()[1]
     async with running_authority(folder, f"http://127.0.0.1:{port}") as authority:
         options = ServeOptions("127.0.0.1", port, authority.base_url)
-        listener = await listen(authority.services, options, limits)
+        listener = authority.listener = await listen(authority.services, options, limits)
         try:
             yield authority
         finally:

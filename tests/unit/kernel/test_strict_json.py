@@ -1,6 +1,7 @@
 import contextlib
 import gc
 import json
+import math
 import sys
 import tracemalloc
 
@@ -247,7 +248,9 @@ def test_hostile_texts_cost_no_more_a_byte_than_short_ones(kind):
 
 
 @pytest.mark.parametrize(
-    "value", ["\ud800", {"\udc00": 1}, [b"\xff"], [object()]], ids=["text", "name", "bytes", "object"]
+    "value",
+    ["\ud800", {"\udc00": 1}, [b"\xff"], [object()], [math.nan], {"a": math.inf}, -math.inf],
+    ids=["text", "name", "bytes", "object", "no number", "infinite", "infinite below"],
 )
 def test_what_is_no_json_is_not_written(value):
     with pytest.raises(JsonError):
@@ -258,3 +261,7 @@ def test_values_are_written_short_and_read_back():
     value = {"a": [1, 1.5, None, True, "é\n\u2028"], "b": {}}
     assert dumps(value) == '{"a":[1,1.5,null,true,"é\\n\u2028"],"b":{}}'.encode()
     assert strict_json.loads(dumps(value)) == value
+
+
+def test_texts_that_speak_of_infinity_are_written():
+    assert dumps({"NaN": "-Infinity"}) == b'{"NaN":"-Infinity"}'

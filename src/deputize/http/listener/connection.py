@@ -62,9 +62,12 @@ class Connection(AnswerFlow):
         self,
         listener: Shared,
         admit: Callable[["Connection"], bool],
-        leave: Callable[["Connection"], None],
+        leave: Callable[["Connection", asyncio.Task[None] | None], None],
     ) -> None:
-        """Ask `admit` whether there is room when the connection opens; tell `leave` when it is lost."""
+        """Ask `admit` whether there is room when the connection opens.
+
+        Tell `leave` when it is lost, with the task that has yet to end.
+        """
         super().__init__(listener)
         self._admit = admit
         self._leave_listener = leave
@@ -106,8 +109,7 @@ class Connection(AnswerFlow):
         self._held = self._partial = b""
         self._refused = self._broken = None
         self._reader.close()
-        self._leave_listener(self)
-        self._abandon()
+        self._leave_listener(self, self._abandon())
 
     def data_received(self, data: bytes) -> None:
         """Parse, and handle the next request unless one is being handled."""

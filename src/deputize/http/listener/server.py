@@ -51,6 +51,8 @@ class Listener(Shared):
         super().__init__(handler, limits, gate, clock, secure=secure)
         self.port = 0
         self._connections: set[Connection] = set()
+        self._ending: set[asyncio.Task[None]] = set()
+        """What goes on although its client has left."""
         self._emptied: asyncio.Future[None] | None = None
         self._ticker = Ticker(self.loop, limits.tick_seconds, self._tick)
         self._server: asyncio.Server | None = None
@@ -91,8 +93,11 @@ class Listener(Shared):
         self._connections.add(connection)
         return True
 
-    def leave(self, connection: Connection) -> None:
-        """Count a connection out."""
+    def leave(self, connection: Connection, task: asyncio.Task[None] | None) -> None:
+        """Count a connection out, whose `task` has yet to end."""
+        if task is not None:
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
         if connection in self._connections:
             self._connections.remove(connection)
             self.gate.connections -= 1
@@ -109,7 +114,8 @@ class Listener(Shared):
         if self._connections:
             self._emptied = self.loop.create_future()
             await asyncio.wait([self._emptied], timeout=grace_seconds)
-        tasks = [task for connection in list(self._connections) if (task := connection.abort())]
+        tasks = {task for connection in list(self._connections) if (task := connection.abort())}
+        tasks |= self._ending
         if tasks:
             await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
         self._ticker.stop()

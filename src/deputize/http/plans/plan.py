@@ -213,9 +213,14 @@ class Run:
             self._finish(error)
 
     def cancel(self) -> asyncio.Task[None] | None:
-        """Give up, for the client has left, and hand over `Abandoned`. Returns the task that ends, if any."""
+        """Give up, for the client has left, and hand over `Abandoned`. Returns the task that ends, if any.
+
+        A handler that outlives its client goes on, and hands over what it answers.
+        """
         task, sending, waiting = self._task, self.sending, self._waiting
         if task is not None:
+            if waiting is None and self.exchange.outlives_client:
+                return task
             task.cancel()
             if waiting is None:
                 return task  # which hands over when it has ended
