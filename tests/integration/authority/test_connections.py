@@ -137,6 +137,11 @@ async def test_a_body_larger_than_allowed_is_413_before_it_is_sent(served):
     length = MAX_BODY_SIZE + 1
     head = post_to_token(served, FORM + f"Content-Length: {length}\r\n".encode())
     assert (await answer_to(served, head)).startswith(b"HTTP/1.1 413 ")
+    for fields in (b"Connection: close\r\n", b"Expect: 100-continue\r\n"):
+        head = post_to_token(served, FORM + fields + f"Content-Length: {length}\r\n".encode())
+        assert (await answer_to(served, head)).startswith(b"HTTP/1.1 413 ")
+    old = post_to_token(served, FORM + f"Content-Length: {length}\r\n".encode()).replace(b"/1.1", b"/1.0", 1)
+    assert (await answer_to(served, old)).startswith(b"HTTP/1.1 413 ")
     chunks = b"%x\r\n%b\r\n" % (length, b"x" * length)
     answer = await answer_to(served, post_to_token(served, FORM + b"Transfer-Encoding: chunked\r\n", chunks))
     assert answer.startswith(b"HTTP/1.1 413 ")

@@ -266,9 +266,9 @@ class RequestReader:
         origin = head.request.origin
         if limits.host_names and (origin is None or origin.host not in limits.host_names):
             raise Refused(421, "Host names another host than this listener's (RFC 9110 section 15.5.20)")
-        self.last = version == "1.0" or not parser.should_keep_alive()
         if limits.body_bytes is not None and head.length is not None and head.length > limits.body_bytes:
             raise Refused(413, "the announced body is too large")
+        self.last = version == "1.0" or not parser.should_keep_alive()
         self._head = head
         if taken is not None and marked is not None:
             is_plain = not (self.last or head.length is None or head.expects_continue or head.wants_upgrade)
