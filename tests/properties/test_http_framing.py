@@ -63,11 +63,14 @@ def cut(data, places):
     return [data[start:end] for start, end in itertools.pairwise(edges)]
 
 
-def read_requests(loop, pieces):
+def read_requests(loop, pieces, *, rests=False):
+    """Read them, with a silence before each piece if the reader `rests`."""
     reader = RequestReader(loop, ListenerLimits(), secure=False, on_flow=nothing, on_continue=nothing)
     refused = None
     for piece in pieces:
         try:
+            if rests:
+                reader.rest()
             reader.feed(piece)
         except Refused as error:
             refused = error.status
@@ -257,6 +260,15 @@ GRAMMAR = st.lists(
     ),
     max_size=24,
 )  # fmt: skip
+
+
+@given(st.lists(st.one_of(GRAMMAR.map(b"".join), requests().map(lambda each: each[0])), max_size=6))
+def test_requests_are_read_alike_whether_or_not_the_reader_rests_in_between(parts):
+    pieces = [each for each in parts if each]
+    rested, read = in_loop(
+        lambda loop: (read_requests(loop, pieces, rests=True), read_requests(loop, pieces))
+    )
+    assert rested == read
 
 
 @given(GRAMMAR, st.lists(st.floats(0, 1), max_size=6))

@@ -96,7 +96,7 @@ class Gateway:
         Health answers until the end.
         """
         if self._serving:
-            log.info("the gateway is stopping", exchanges=self._gate.exchanges)
+            log.info("the gateway is stopping", exchanges=self._gate.exchanges, streams=self._gate.streams)
         was_serving, self._serving = self._serving, False
         *traffic, admin = self._listeners or [None]
         await asyncio.gather(*(listener.close(grace) for listener, grace in filter(None, traffic)))

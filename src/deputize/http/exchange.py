@@ -298,7 +298,7 @@ class Ending(NamedTuple):
     """How an exchange ended. The last bytes of a complete answer have not left yet."""
 
     response: Response | None
-    """The response as answered; `None` if there was none."""
+    """The response as answered, of a stream without its fields; `None` if there was none."""
     body_bytes: int
     complete: bool
     """Whether the client gets all of the answer."""

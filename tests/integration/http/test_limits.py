@@ -322,6 +322,35 @@ async def test_exchanges_beyond_the_gate_are_answered_503(loopback):
     assert (await second.answer())[0] == 200
 
 
+async def test_event_streams_take_the_room_of_no_call(loopback, eventually):
+    end = asyncio.Event()
+
+    async def events():
+        yield b":\n"
+        await end.wait()
+
+    async def answer(exchange):
+        if exchange.received.method == "POST":
+            return Response(200)
+        return Response(200, Headers([(b"Content-Type", b"text/event-stream")]), Body(None, events()))
+
+    gate = Gate(exchanges=1)
+    listener = await loopback.listen(answer, gate=gate)
+    streams = [await loopback.connect(listener.port) for _ in range(3)]
+    for wire in streams:
+        await wire.send(GET)
+        assert (await wire.head())[0] == 200
+        assert await wire.chunk() == b":\n"
+    assert (gate.exchanges, gate.streams) == (0, 3)
+    assert (await loopback.ask(listener.port, GET.replace(b"GET", b"POST")))[0] == 200
+    streams[0].close()
+    await eventually(lambda: gate.streams == 2)
+    end.set()
+    for wire in streams[1:]:
+        assert await wire.chunk() == b""
+    assert (gate.exchanges, gate.streams) == (0, 0)
+
+
 async def test_a_graceful_close_lets_exchanges_finish(loopback):
     release = asyncio.Event()
 

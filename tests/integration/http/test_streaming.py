@@ -3,7 +3,9 @@
 import asyncio
 import statistics
 import time
+import weakref
 
+from deputize.http.listener import request_reader
 from deputize.http.messages import Body, Headers, Response
 from support.patience import PATIENCE
 
@@ -224,3 +226,53 @@ async def test_an_ending_that_fails_harms_nobody(loopback, capsys):
         await wire.send(GET)
         assert (await wire.answer())[0] == 200
     assert "ending" in capsys.readouterr().out
+
+
+async def test_an_open_stream_keeps_neither_the_head_it_was_sent_with_nor_its_fields(loopback, eventually):
+    class Fields(Headers):
+        __slots__ = ("__weakref__",)
+
+    end, ended, kept = asyncio.Event(), [], []
+
+    async def pieces():
+        yield b"first"
+        await end.wait()
+
+    async def answer(exchange):
+        fields = Fields([(b"Content-Type", b"text/event-stream")])
+        kept.append(weakref.ref(fields))
+        exchange.endings.append(lambda _, ending: ended.append((ending.response.status, ending.complete)))
+        return Response(201, fields, Body(None, pieces()))
+
+    listener = await loopback.listen(answer)
+    wire = await loopback.connect(listener.port)
+    await wire.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert (await wire.head())[1]["content-type"] == "text/event-stream"
+    assert await wire.chunk() == b"first"
+    await eventually(lambda: kept[0]() is None)
+    end.set()
+    assert await wire.chunk() == b""
+    assert ended == [(201, True)]
+
+
+async def test_a_silent_connection_keeps_no_parser_and_reads_on(loopback, eventually):
+    listener = await loopback.listen(echo)
+    wire = await loopback.connect(listener.port)
+    (connection,) = await opened(listener, eventually)
+    for number in range(3):
+        await wire.send(b"GET /%d HTTP/1.1\r\nHo" % number)
+        await eventually(lambda: connection._reader.in_head)
+        for _ in range(2):
+            connection.tick(connection.loop.time() + 1)
+        await wire.send(b"st: a\r\n\r\n")
+        assert (await wire.answer())[2] == b"/%d" % number
+        await eventually(lambda: connection._reader._parser is request_reader._NO_PARSER)
+
+
+async def echo(exchange):
+    return Response(200, Headers(), Body(str(exchange.received.target).encode()))
+
+
+async def opened(listener, eventually):
+    await eventually(lambda: listener._connections)
+    return listener._connections

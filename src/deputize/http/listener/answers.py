@@ -92,15 +92,18 @@ class AnswerFlow(WriteFlow):
 
     async def _send_stream(self, exchange: Exchange, response: Response, head: bytes) -> None:
         self._unsent = None
+        status, body = response.status, response.body
+        streaming = self._stream(exchange, response, head)
+        del response, head  # thousands of streams may be open, for hours: they keep what they need
         last: bytes | None = None
         try:
-            last = await self._stream(exchange, response, head)
+            last = await streaming
         except asyncio.CancelledError:
             # Nobody awaits this task. One that ends as cancelled keeps the frames it was cancelled in, and
             # these may lead to it.
             pass
         finally:
-            self._conclude(exchange, response, last)
+            self._conclude(exchange, Response(status, body=body), last)
 
     async def _send_instead(self, exchange: Exchange, response: Response, error: HeaderError) -> None:
         """Answer that a response cannot be sent."""
@@ -118,19 +121,20 @@ class AnswerFlow(WriteFlow):
         Returns `None` when the body breaks or is not as long as announced. The piece that completes an
         announced body is kept until the body has ended and the exchange is recorded.
         """
-        announced = response.body.length
+        body, is_bare = response.body, has_no_body(exchange.received.method, response.status)
+        announced = body.length
         is_current = exchange.received.version == "1.1"
         chunked = announced is None and is_current
         last = LAST_CHUNK if chunked else b""
         try:
             await self._wait_for_records()
             self.transport.write(head)
-            if has_no_body(exchange.received.method, response.status):
+            if is_bare:
                 return b""
-            self._lasting = is_event_stream(response.headers)
-            if self._lasting and exchange.comment_seconds is not None and _may_be_commented(response):
-                self._events = Boundary()
-            async for data in response.body:
+            if is_event_stream(response.headers):
+                self._begin_events(exchange, response)
+            del response, head
+            async for data in body:
                 self._sent += len(data)
                 if announced is not None and self._sent > announced:
                     raise BodyBroken("the body is longer than announced")  # noqa: TRY301 - logged as others are
@@ -151,10 +155,21 @@ class AnswerFlow(WriteFlow):
             )
             return None
         finally:
+            self._end_events()
+            await body.aclose()
+        return last if announced in {None, self._sent} else None
+
+    def _begin_events(self, exchange: Exchange, response: Response) -> None:
+        self._lasting = True
+        self._listener.gate.begin_stream()
+        if exchange.comment_seconds is not None and _may_be_commented(response):
+            self._events = Boundary()
+
+    def _end_events(self) -> None:
+        if self._lasting:
             self._lasting = False
             self._events = None
-            await response.body.aclose()
-        return last if announced in {None, self._sent} else None
+            self._listener.gate.end_stream()
 
     async def _wait_for_records(self) -> None:
         """Wait until everything recorded in this turn is written, for a stream the decision."""

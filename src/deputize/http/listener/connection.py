@@ -271,7 +271,7 @@ class Connection(AnswerFlow):
             return
         if self._reader.ready:
             listener = self._listener
-            request, taken = self._reader.ready.popleft(), self._reader.taken.popleft()
+            request, taken = self._reader.ready.pop(0), self._reader.taken.pop(0)
             head = Head.of(request, self._peer, None if taken is None else taken.readings)
             values = () if taken is None else taken.cut.values
             transaction_id = listener.transaction_ids.new()
@@ -430,6 +430,8 @@ class Connection(AnswerFlow):
         waiting, progress = self._waits_for()
         reader, limits, exchange = self._reader, self._listener.limits, self._exchange
         silent = self._silence.lasts((waiting, progress), now)
+        if silent:
+            reader.rest()
         if self._half_closed and (
             (self._doubted and silent > limits.tick_seconds) or has_news(self.transport, 0)
         ):

@@ -1,7 +1,6 @@
 """Parses requests from bytes, however these are split: no socket, no clock."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,7 +15,8 @@ from deputize.http.plans.memory import Cut, mark_varying
 from deputize.http.received_body import ReceivedBody, nothing
 
 _NO_PARSER = httptools.HttpRequestParser(object())
-"""Replaces a parser that is no longer needed, because a parser refers to its reader."""
+"""Replaces a parser that is not needed: a parser refers to its reader, and takes memory while all is silent.
+"""
 
 
 class Taken(NamedTuple):
@@ -80,11 +80,11 @@ class RequestReader:
         self._secure = secure
         self._on_flow = on_flow
         self._continue = on_continue
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser = _NO_PARSER
         self._reason: Refused | None = None
         self._skipping = False
-        self.ready: deque[Request] = deque()
-        self.taken: deque[Taken | None] = deque()
+        self.ready: list[Request] = []
+        self.taken: list[Taken | None] = []
         """What the head of each of `ready` can be remembered by; `None`: not at all."""
         self.cut: Cut | None = None
         """The head that comes next, taken apart, where all of it is at hand."""
@@ -123,17 +123,7 @@ class RequestReader:
         """
         messages = self.messages
         self._raw = self._raw + data if self._raw else data
-        rest: bytes | memoryview | None = data
-        while rest is not None:
-            try:
-                self._parser.feed_data(rest)
-                rest = None
-            except httptools.HttpParserUpgrade as upgrade:
-                self._decline_upgrade()
-                rest = memoryview(rest)[upgrade.args[0] :]
-            except httptools.HttpParserError as error:
-                self._break(error)
-                rest = None
+        self._parse(data)
         head = self._head
         if head is not None:
             if self.body is None:  # the message is unfinished: its request is ready with a stream for a body
@@ -153,6 +143,21 @@ class RequestReader:
         if self._head is not None or not self._begun:
             self._raw = b""
             self._line_at = 0
+
+    def _parse(self, data: bytes) -> None:
+        if self._parser is _NO_PARSER:
+            self._parser = httptools.HttpRequestParser(self)
+        rest: bytes | memoryview | None = data
+        while rest is not None:
+            try:
+                self._parser.feed_data(rest)
+                rest = None
+            except httptools.HttpParserUpgrade as upgrade:
+                self._decline_upgrade()
+                rest = memoryview(rest)[upgrade.args[0] :]
+            except httptools.HttpParserError as error:
+                self._break(error)
+                rest = None
 
     def _break(self, error: Exception) -> None:
         """Tell the open body's reader.
@@ -175,6 +180,11 @@ class RequestReader:
             failure = BodyTooLarge if reason.status == 413 else BodyBroken
             self.body.fail(failure(str(reason)))
             self.body = None
+
+    def rest(self) -> None:
+        """Drop the parser between two requests, until the next begins."""
+        if self.is_between:
+            self._parser = _NO_PARSER
 
     def close(self) -> None:
         """Drop every reference back to this reader when no more bytes come.
