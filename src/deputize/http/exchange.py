@@ -154,6 +154,7 @@ class Head:
         changed = self._copy()
         changed.contexts = {**self.contexts, **exchange.contexts}
         changed.readings = Readings()
+        changed.peer = exchange.peer  # whose port may be another
         if exchange.values:
             changed.headers = Headers(self._fields_of(exchange))
         changed.exchange = exchange

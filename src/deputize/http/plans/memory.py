@@ -149,7 +149,8 @@ class PlanMemory:
             return
         head.readings.are_over = True
         length_at = next((index for index, name in enumerate(names) if name.lower() == _LENGTH), None)
-        self._add(key, KnownPlan(head, plan, length_at, PLAN_BYTES + 6 * sum(map(len, key))))
+        size = PLAN_BYTES + FIELD_BYTES * len(head.headers.raw) + 6 * sum(map(len, key))
+        self._add(key, KnownPlan(head, plan, length_at, size))
 
     def _add(self, key: tuple[bytes, ...], known: KnownPlan) -> None:
         self._forget(key)
@@ -164,5 +165,7 @@ class PlanMemory:
             self._bytes -= known.size
 
 
-PLAN_BYTES: Final = 6 * 1024
-"""What a plan counts for besides its bytes: steps, forms of records, contexts."""
+PLAN_BYTES: Final = 12 * 1024
+"""What a plan counts for besides its bytes: steps, forms of records, contexts. Measured, as is the next."""
+FIELD_BYTES: Final = 160
+"""What each field counts for besides its bytes."""

@@ -11,7 +11,7 @@ from deputize.http.exchange import Context, Ending, Exchange, Head
 from deputize.http.messages import BodyTooLarge, Response
 
 Waited = TypeVar("Waited")
-MOST_UNCONCERNED: Final = 64
+MOST_UNCONCERNED: Final = 16
 Check: TypeAlias = Callable[[Exchange], Response | None]
 """Looks at one call: `None` to go on, or the answer."""
 Amend: TypeAlias = Callable[[Exchange, Response], Response | Awaitable[Response]]

@@ -6,7 +6,9 @@ from structlog.testing import capture_logs
 from deputize.audit.records import RouteIdentity
 from deputize.gateway.exchange.conditions import Undecidable
 from deputize.gateway.exchange.contexts import RouterContext, read_claims
-from deputize.http.plans import Filter
+from deputize.gateway.handlers.chain import Chain
+from deputize.http.exchange import Head
+from deputize.http.plans import Filter, answer
 from deputize.kernel.errors import ConfigurationError
 from support.gateway import TYPES, Answering, built, exchange_for, heap_of, registry_for, through
 
@@ -273,3 +275,33 @@ def test_what_a_context_declares_is_what_it_shows(context):
         }
 
     assert shape(context.as_binding()) == type(context).binding_shape
+
+
+async def test_a_port_is_the_calls_own_behind_what_is_prepared_for_each_call():
+    """Its plan was made for a call from another port."""
+    heap = heap_of()
+    conditional = {
+        "type": "ConditionalFilter",
+        "config": {
+            "condition": "${now.epochSeconds > 0}",
+            "delegate": {"type": "HeaderFilter", "config": {"messageType": "REQUEST", "remove": "X"}},
+        },
+    }
+    handler = {
+        "type": "Chain",
+        "config": {
+            "filters": [
+                conditional,
+                {
+                    "type": "ConditionEnforcementFilter",
+                    "config": {"condition": "${contexts.client.remotePort == 50123}"},
+                },
+            ],
+            "handler": {"type": "StaticResponseHandler", "config": {"status": 200}},
+        },
+    }
+    first, second = exchange_for(), exchange_for()
+    second.peer = second.peer._replace(remote_port=50124)
+    plan = built(Chain, handler, heap).plan(Head.of(first.request, first.peer))
+    assert (await answer(plan, second)).status == 403
+    assert (await answer(plan, first)).status == 200
