@@ -173,6 +173,7 @@ class Run:
         "_answered",
         "_depth",
         "_has_read",
+        "_joined",
         "_outer",
         "_plan",
         "_task",
@@ -190,6 +191,8 @@ class Run:
         self._task: asyncio.Task[None] | None = None
         self._plan: Plan | None = None
         self._depth = 0
+        self._joined = 0
+        """How many of the plan's steps have their endings among those of the exchange."""
         self._outer: list[Plan] | None = None
         self._has_read = False
         self._waiting: tuple[Awaitable[Any], Callable[[Any], None]] | None = None
@@ -240,8 +243,7 @@ class Run:
             self._outer = [*(self._outer or ()), self._plan]
         self._plan = plan
         self._depth = len(plan.steps)
-        if plan.endings:
-            self.exchange.endings += plan.endings
+        self._joined = 0
         self._check(plan, 0)
 
     def _check(self, plan: Plan, begin: int) -> None:
@@ -250,21 +252,33 @@ class Run:
         for depth, head, check, limit in plan.checks[begin:] if begin else plan.checks:
             exchange.reached = head
             if limit is not None and exchange.body.buffered is None and not self._has_read:
+                self._join(plan, depth + 1)
                 self._wait(self._read_body(limit), partial(self._check_read, plan, begin))
                 return
-            answer = check(exchange)
+            try:
+                answer = check(exchange)
+            except Exception:
+                self._join(plan, depth + 1)
+                raise
             if answer is not None:
+                self._join(plan, depth + 1)
                 self._depth = depth
-                for step in plan.steps[depth + 1 :]:  # it did not come as far as these
-                    if step.ending is not None:
-                        exchange.endings.remove(step.ending)
                 self._amend(answer)
                 return
             begin += 1
         exchange.reached = plan.head
+        if self._joined:
+            self._join(plan, len(plan.steps))
+        else:
+            exchange.endings += plan.endings
         outcome = plan.end(self)
         if outcome is not None:
             self._take(outcome)
+
+    def _join(self, plan: Plan, depth: int) -> None:
+        """Note the endings of the first `depth` steps: the call came no further, or not yet."""
+        steps, self._joined = plan.steps[self._joined : depth], depth
+        self.exchange.endings += [step.ending for step in steps if step.ending is not None]
 
     def _take(self, outcome: Response | Plan | Awaitable[Response | Plan]) -> None:
         if isinstance(outcome, Response):

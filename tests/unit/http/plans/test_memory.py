@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from deputize.http.exchange import Head, Readings
 from deputize.http.plans import Lease, Plan, PlanMemory
-from deputize.http.plans.memory import FIELD_BYTES, PLAN_BYTES, cut, mark_varying
+from deputize.http.plans.memory import FIELD_BYTES, PLAN_BYTES, Cut, mark_varying
+from deputize.http.plans.memory import cut as cut_parts
 from support.examples import examples
 from support.gateway import exchange_for
 
@@ -25,6 +26,10 @@ NAMES = [
 ]
 VALUES = [b"a", b"b", b"", b" a", b"a ", b"a b", b"\xe4", b"Mcp-Name: a", b"Host", b"x" * 512, b"x" * 513]
 LINES = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from([b": ", b":"]), st.sampled_from(VALUES)))
+
+
+def cut(ends, head):
+    return Cut(*cut_parts(ends, head))
 
 
 def head_of(lines):

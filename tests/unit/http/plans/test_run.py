@@ -123,3 +123,60 @@ async def test_every_moment_of_giving_up_is_handed_over_once():
         assert isinstance(outcomes[0], Response if ended else Abandoned)
         moments.add(ended)
     assert moments == {True, False}
+
+
+def noted(plan, head, **step):
+    """The plan behind a step whose ending is noted in the list that comes back."""
+    ended = []
+    return ended, plan.after(head, ending=lambda *_: ended.append(True), **step)
+
+
+def fail(_):
+    raise ValueError("a check fails")
+
+
+async def test_a_step_ends_only_if_the_call_came_as_far_as_that():
+    async def nothing_comes():
+        await asyncio.Event().wait()
+        yield b""
+
+    for outer, abandons in [
+        ({"check": lambda _: Response(400)}, False),
+        ({"check": fail}, False),
+        ({"check": lambda _: None, "body_limit": 10}, True),
+    ]:
+        exchange = exchange_for()
+        if abandons:
+            exchange.body = Body(None, nothing_comes())
+        head = head_of(exchange)
+        inner_ended, plan = noted(answering(head), head, check=lambda _: None)
+        outer_ended, plan = noted(plan, head, **outer)
+        first_ended, plan = noted(plan, head)
+        outcomes = []
+        run = Run(exchange, outcomes.append)
+        run.start(plan)
+        await asyncio.sleep(0)
+        run.cancel()
+        await asyncio.sleep(0)
+        assert len(outcomes) == 1
+        for ending in exchange.endings:
+            ending(exchange, None)
+        assert (first_ended, outer_ended, inner_ended) == ([True], [True], [])
+
+
+async def test_each_step_ends_once_also_after_waiting_for_the_body():
+    async def chunks():
+        await asyncio.sleep(0)
+        yield b"x"
+
+    exchange = exchange_for()
+    exchange.body = Body(None, chunks())
+    head = head_of(exchange)
+    inner_ended, plan = noted(answering(head), head)
+    middle_ended, plan = noted(plan, head, check=lambda _: None, body_limit=10)
+    outer_ended, plan = noted(plan, head, check=lambda _: None)
+    rest_ended, rest = noted(plan, head)
+    await answer(Plan.anew(head, lambda _: rest), exchange)
+    for ending in exchange.endings:
+        ending(exchange, None)
+    assert [rest_ended, outer_ended, middle_ended, inner_ended] == [[True]] * 4
