@@ -1,5 +1,6 @@
 """Heap types of the gateway, a format of secrets, and a destination of audit records."""
 
+import asyncio
 import hashlib
 import os
 import socket
@@ -9,11 +10,38 @@ from pydantic import Field
 from deputize.gateway.audit.event_handlers.event_handler import EventHandlerSettings
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.exchange.contexts import read_claims
-from deputize.gateway.exchange.refusals import refuse
+from deputize.gateway.exchange.refusals import refuse, refusing
 from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.gateway.throttling.rate import RateSettings
-from deputize.http.messages import Body, BodyTooLarge, Response
+from deputize.http.messages import Body, Response
 from deputize.secrets.secret import FormatError, GenericSecret
+
+
+class TeamFilter:
+    """Lets only known teams pass, and tells the server who pays for each."""
+
+    class Config(Settings):
+        """Who is known."""
+
+        cost_centres: dict[str, str]
+        """A team, as `X-Team` names it, to its cost centre."""
+
+    def __init__(self, cost_centres):
+        self._cost_centres = cost_centres
+
+    @classmethod
+    def build(cls, config, context):
+        """Nothing to look up."""
+        return cls(config.cost_centres)
+
+    def prepare(self, head, next):
+        """Refuse by the head, or pass on a changed one."""
+        cost_centre = self._cost_centres.get(head.headers.get("X-Team"))
+        if cost_centre is None:
+            return refusing(head, 403, "unknown_team", "X-Team names no known team")
+        headers = head.headers.copy()
+        headers.set("X-Cost-Centre", cost_centre)
+        return next(head.with_headers(headers))
 
 
 class BodyLimitFilter:
@@ -33,13 +61,66 @@ class BodyLimitFilter:
         """Nothing to look up."""
         return cls(config.most_bytes)
 
+    def prepare(self, head, next):
+        """Pass on, behind a step that has the body read first."""
+        return next(head).after(head, check=self._check, body_limit=self._most_bytes)
+
+    def _check(self, exchange):
+        """Go on, or refuse (RFC 9110 section 15.5.14)."""
+        body = exchange.body.buffered
+        if body is None or len(body) > self._most_bytes:
+            return refuse(exchange, 413, "body_too_large", f"it has more than {self._most_bytes} bytes")
+        return None
+
+
+class TraceFilter:
+    """Demands that calls can be traced, and names the trace in each answer."""
+
+    class Config(Settings):
+        """Nothing to configure."""
+
+    @classmethod
+    def build(cls, config, context):
+        """Nothing to look up."""
+        return cls()
+
+    def prepare(self, head, next):
+        """Pass on, behind a step that looks at each call and at its answer."""
+        read = head.reader("traceparent")  # another one in each call
+
+        def check(exchange):
+            if len(read(exchange)) != 1:
+                return refuse(exchange, 400, "no_trace", "not exactly one traceparent")
+            return None
+
+        def name_trace(exchange, response):
+            response.headers.set("X-Trace", read(exchange)[0])
+            return response
+
+        return next(head).after(head, check=check, amend_for=lambda _: name_trace)
+
+
+class QueueFilter:
+    """Lets a server answer so many calls at a time; the others wait."""
+
+    class Config(Settings):
+        """How many."""
+
+        calls: int = Field(ge=1)
+        """Calls at a time."""
+
+    def __init__(self, calls):
+        self._places = asyncio.Semaphore(calls)
+
+    @classmethod
+    def build(cls, config, context):
+        """Nothing to look up."""
+        return cls(config.calls)
+
     async def filter(self, exchange, next):
-        """Pass on, or refuse (RFC 9110 section 15.5.14)."""
-        try:
-            await exchange.request.body.read(self._most_bytes)
-        except BodyTooLarge as error:
-            return refuse(exchange, 413, "body_too_large", str(error))
-        return await next(exchange)
+        """Wait for a place, and keep it until the answer begins."""
+        async with self._places:
+            return await next(exchange)
 
 
 class TeapotHandler:

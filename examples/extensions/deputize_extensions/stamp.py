@@ -21,8 +21,12 @@ class StampFilter:
         """Keep the expression and what evaluates it."""
         return cls(config.value, context)
 
-    async def filter(self, exchange, next):
-        """Pass on, then add the header."""
-        response = await next(exchange)
-        response.headers.set("X-Stamp", self._context.text(self._value, exchange, response) or "")
-        return response
+    def prepare(self, head, next):
+        """Pass on, and add the header to each answer."""
+
+        def stamp(exchange, response):
+            value = self._context.text(self._value, head.at(exchange), response)
+            response.headers.set("X-Stamp", value or "")
+            return response
+
+        return next(head).after(head, amend_for=lambda _: stamp)

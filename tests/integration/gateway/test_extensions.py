@@ -19,11 +19,18 @@ from pathlib import Path
 from deputize.gateway.app import Gateway
 
 HEAD = b"POST /kettle HTTP/1.1\\r\\nHost: localhost\\r\\n"
+TEAM, TRACE = b"X-Team: kitchen\\r\\n", b"traceparent: 00-%032d-%016d-01\\r\\n"
+SHORT, LONG = b"Content-Length: 5\\r\\n\\r\\nshort", b"Content-Length: 1001\\r\\n\\r\\n"
+CHUNKED = b"Transfer-Encoding: chunked\\r\\n\\r\\n"
 SENT = (
-    b"Content-Length: 5\\r\\n\\r\\nshort",
-    b"Content-Length: 1001\\r\\n\\r\\n",
-    b"Transfer-Encoding: chunked\\r\\n\\r\\n5\\r\\nshort\\r\\n0\\r\\n\\r\\n",
-    b"Transfer-Encoding: chunked\\r\\n\\r\\n3e9\\r\\n" + 1001 * b"x" + b"\\r\\n",
+    TEAM + TRACE % (1, 1) + SHORT,
+    TEAM + TRACE % (2, 2) + SHORT,
+    TEAM + TRACE % (3, 3) + LONG,
+    TEAM + TRACE % (4, 4) + CHUNKED + b"5\\r\\nshort\\r\\n0\\r\\n\\r\\n",
+    TEAM + TRACE % (5, 5) + CHUNKED + b"3e9\\r\\n" + 1001 * b"x" + b"\\r\\n",
+    b"X-Team: attic\\r\\n" + TRACE % (6, 6) + SHORT,
+    TEAM + SHORT,
+    TEAM + TRACE % (7, 7) + TRACE % (8, 8) + SHORT,
 )
 
 async def main():
@@ -35,18 +42,18 @@ async def main():
         reader, writer = await asyncio.open_connection("127.0.0.1", gateway.ports[0])
         writer.write(HEAD + sent)
         head = await reader.readuntil(b"\\r\\n\\r\\n")
-        answers.append(head.split()[1].decode())
-        if answers[-1] == "200":
-            answers.append((await reader.readexactly(len(sys.argv[2]))).decode())
+        status, trace = head.split()[1].decode(), head.partition(b"X-Trace: ")[2][:55].decode()
+        body = (await reader.readexactly(len(sys.argv[2]))).decode() if status == "200" else ""
+        answers.append((status, trace, body))
         writer.close()
     await gateway.stop()
     print(json.dumps(answers))
 
 asyncio.run(main())
 """
-CREDENTIALS_SENT_UP = "${request.headers['Authorization'][0]}"
+SENT_UP = "${request.headers['Authorization'][0]} ${request.headers['X-Cost-Centre'][0]}"
 """In place of the page's answer: clients must not learn what is sent to servers, but the test has to."""
-ANSWER = "Basic " + base64.b64encode(b"us:whistle").decode()
+ANSWER = "Basic " + base64.b64encode(b"us:whistle").decode() + " 4711"
 
 
 @pytest.fixture
@@ -66,7 +73,7 @@ def instance(tmp_path, collector):
     admin = {"connectors": [listener], "adminConnector": listener, "streamingEnabled": True}
     (routes.parent / "admin.json").write_text(json.dumps(admin))
     route = (EXAMPLE / "route.json").read_text("utf-8")
-    changes = {"5514": str(collector.getsockname()[1]), "The kettle is on.": CREDENTIALS_SENT_UP}
+    changes = {"5514": str(collector.getsockname()[1]), "The kettle is on.": SENT_UP}
     for old, new in changes.items():
         assert old in route
         route = route.replace(old, new)
@@ -92,9 +99,22 @@ def test_one_of_each_works_from_a_package_of_its_own(instance, collector, tmp_pa
     site.mkdir()
     done = run(install(EXAMPLE, site), "-c", CALL, str(instance), ANSWER)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == ["200", ANSWER, "413", "200", ANSWER, "413"]
-    records = [json.loads(collector.recv(65536)) for _ in range(4)]
-    assert [record["response"]["statusCode"] for record in records] == ["200", "413", "200", "413"]
+    expected = [
+        ("200", 1, ANSWER),
+        ("200", 2, ANSWER),  # by the plan of the call before
+        ("413", None, ""),
+        ("200", 4, ANSWER),
+        ("413", None, ""),
+        ("403", None, ""),
+        ("400", None, ""),
+        ("400", None, ""),
+    ]
+    assert json.loads(done.stdout.splitlines()[-1]) == [
+        [status, "" if trace is None else f"00-{trace:032d}-{trace:016d}-01", body]
+        for status, trace, body in expected
+    ]
+    records = [json.loads(collector.recv(65536)) for _ in expected]
+    assert [record["response"]["statusCode"] for record in records] == [status for status, _, _ in expected]
 
 
 def test_a_package_that_is_wrong_is_named_and_nothing_starts(instance, tmp_path):
