@@ -1,5 +1,6 @@
 """Requests, responses and their parts. Bytes are decoded only where text is asked for."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -305,3 +306,13 @@ class Response:
         """
         known = self.headers.known
         return known if known is not None and known.status == self.status and self.reason is None else None
+
+
+def settle(waiter: asyncio.Future[Response], outcome: Response | Exception) -> None:
+    """Wake the task that waits for an answer, unless it is being cancelled: it gives up what has come."""
+    if waiter.done():
+        return
+    if isinstance(outcome, Exception):
+        waiter.set_exception(outcome)
+    else:
+        waiter.set_result(outcome)

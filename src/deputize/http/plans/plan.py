@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar, Union
 
 from deputize.http.exchange import Context, Ending, Exchange, Head
-from deputize.http.messages import BodyTooLarge, Response
+from deputize.http.messages import BodyTooLarge, Response, settle
 
 Waited = TypeVar("Waited")
 MOST_UNCONCERNED: Final = 16
@@ -371,7 +371,7 @@ class Run:
 async def answer(plan: Plan, exchange: Exchange) -> Response:
     """Return the answer of `plan` to a call, where it has to be waited for. Raises what went wrong."""
     waiter: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
-    run = Run(exchange, partial(_settle, waiter))
+    run = Run(exchange, partial(settle, waiter))
     run.start(plan)
     try:
         return await waiter
@@ -380,12 +380,3 @@ async def answer(plan: Plan, exchange: Exchange) -> Response:
         raise
     finally:
         del waiter  # a failure's traceback leads to this frame, and the future holds the failure
-
-
-def _settle(waiter: "asyncio.Future[Response]", outcome: Response | Exception) -> None:
-    if waiter.done():
-        return
-    if isinstance(outcome, Exception):
-        waiter.set_exception(outcome)
-    else:
-        waiter.set_result(outcome)

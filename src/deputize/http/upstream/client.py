@@ -8,7 +8,7 @@ from typing import Protocol
 
 from deputize.http.connections import Ticker
 from deputize.http.heads import request_head
-from deputize.http.messages import Body, Request, Response
+from deputize.http.messages import Body, Request, Response, settle
 from deputize.http.tls import client_context
 from deputize.http.upstream.connection import Answered, UpstreamConnection
 from deputize.http.upstream.errors import ConnectFailed, ConnectionClosed
@@ -170,7 +170,7 @@ async def _exchange(
 ) -> Response:
     """Carry out one exchange and wait for its answer."""
     waiter: asyncio.Future[Response] = connection.loop.create_future()
-    sending = connection.exchange(method, head, body, deadlines, partial(_settle, waiter))
+    sending = connection.exchange(method, head, body, deadlines, partial(settle, waiter))
     try:
         return await waiter
     except (asyncio.CancelledError, GeneratorExit):
@@ -178,16 +178,6 @@ async def _exchange(
         raise
     finally:
         del waiter  # a failure's traceback leads to this frame, and the future holds the failure
-
-
-def _settle(waiter: asyncio.Future[Response], outcome: Response | Exception) -> None:
-    """Wake the task that waits, unless it is being cancelled: that gives up what has come."""
-    if waiter.done():
-        return
-    if isinstance(outcome, Exception):
-        waiter.set_exception(outcome)
-    else:
-        waiter.set_result(outcome)
 
 
 class _SendingTwice:
