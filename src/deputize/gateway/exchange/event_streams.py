@@ -17,20 +17,65 @@ Raises anything when that cannot be said.
 """
 
 
-class ExpiringBody(AsyncIterator[bytes]):
-    """The chunks of `body` until an instant, or until `end()`: then as if the server had ended the stream.
+class WatchedStream(AsyncIterator[bytes]):
+    """The chunks of a body until an instant, or until its token is refused: as if the server had ended it.
 
     The client asks again, with a token that is still good or without success: a stream is no way to outlive a
-    token.
+    token. When nobody can say whether it is good, the stream goes on until the next question; when nobody can
+    say then either, it ends.
+
+    Thousands of these wait at a time, each with one timer for whatever comes first.
     """
 
-    def __init__(self, body: Body, seconds: float | None) -> None:
-        """`seconds` from now, `None` without limit. Needs a running event loop."""
+    __slots__ = (
+        "_ask",
+        "_body",
+        "_chunks",
+        "_doubtful",
+        "_ends",
+        "_exchange",
+        "_interval",
+        "_loop",
+        "_task",
+        "_timer",
+        "_waiting",
+    )
+
+    def __init__(
+        self, body: Body, exchange: Exchange, lifetime: float | None, interval: float | None, ask: Ask
+    ) -> None:
+        """Begins at once; needs a running event loop. See `watch`."""
         self._body = body
         self._chunks = aiter(body)
+        self._exchange: Exchange | None = exchange
+        self._interval = interval
+        self._ask = ask
+        self._doubtful = False
         self._loop = asyncio.get_running_loop()
-        self._ends = None if seconds is None else self._loop.time() + seconds
+        self._ends = None if lifetime is None else self._loop.time() + lifetime
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._waiting: asyncio.Timeout | None = None
+        exchange.endings.append(self._stop)
+        self._wait()
+
+    async def __anext__(self) -> bytes:
+        """The next chunk, while there is time."""
+        if not self._is_over():
+            try:
+                async with asyncio.timeout(None) as waiting:
+                    self._waiting = waiting
+                    chunk = await anext(self._chunks)
+            except TimeoutError:
+                if not self._is_over():
+                    raise
+            else:
+                if not self._is_over():
+                    return chunk
+            finally:
+                self._waiting = None
+        await self._body.aclose()
+        raise StopAsyncIteration
 
     def end(self) -> None:
         """End the stream now, also while a chunk is waited for."""
@@ -38,51 +83,30 @@ class ExpiringBody(AsyncIterator[bytes]):
         if self._waiting is not None and not self._waiting.expired():
             self._waiting.reschedule(self._ends)
 
-    async def __anext__(self) -> bytes:
-        """The next chunk, while there is time."""
-        deadline = asyncio.timeout_at(self._ends)
-        try:
-            async with deadline:
-                self._waiting = deadline
-                chunk = await anext(self._chunks)
-        except TimeoutError:
-            if not deadline.expired():
-                raise
+    def _is_over(self) -> bool:
+        return self._ends is not None and self._ends <= self._loop.time()
+
+    def _wait(self) -> None:
+        """Wait for the next question or the end, whichever comes first."""
+        next_question = None if self._interval is None else self._loop.time() + self._interval
+        if next_question is None or (self._ends is not None and self._ends <= next_question):
+            self._wait_for_end()
         else:
-            if self._ends is None or self._loop.time() < self._ends:
-                return chunk
-        finally:
-            self._waiting = None
-        await self._body.aclose()
-        raise StopAsyncIteration
+            self._timer = self._loop.call_at(next_question, self._begin)
 
-
-class StreamWatch:
-    """Asks about the token of one open stream each `interval` seconds; ends the stream once it is refused.
-
-    When that cannot be said, the stream goes on until the next question; when it cannot be said then either,
-    it ends.
-    """
-
-    def __init__(self, stream: ExpiringBody, exchange: Exchange, interval: float, ask: Ask) -> None:
-        """Begins at once; needs a running event loop."""
-        self._stream = stream
-        self._exchange: Exchange | None = exchange
-        self._interval = interval
-        self._ask = ask
-        self._doubtful = False
-        self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[None] | None = None
-        self._timer = self._loop.call_later(interval, self._begin)
-        exchange.endings.append(self._stop)
+    def _wait_for_end(self) -> None:
+        self._timer = None if self._ends is None else self._loop.call_at(self._ends, self.end)
 
     def _stop(self, _: Exchange | None = None, __: Ending | None = None) -> None:
         """Let go of the exchange: it holds this object, and a circle would wait for the collector."""
         self._exchange = None
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _begin(self) -> None:
-        self._task = asyncio.create_task(self._check())
+        self._wait_for_end()  # the answer may be a long time coming
+        self._task = self._loop.create_task(self._check())
 
     async def _check(self) -> None:
         exchange = self._exchange
@@ -102,11 +126,13 @@ class StreamWatch:
         self._task = None
         if self._exchange is None:
             return
+        if self._timer is not None:
+            self._timer.cancel()
         if reason is None:
-            self._timer = self._loop.call_later(self._interval, self._begin)
+            self._wait()
             return
         log.info("an event stream is ended", reason=reason, transaction=exchange.transaction_id)
-        self._stream.end()
+        self.end()
         self._stop()
 
 
@@ -123,7 +149,4 @@ def watch(
     `ask` is put each `interval` seconds. `None` for either: without end, never asked.
     """
     body = response.body
-    stream = ExpiringBody(body, lifetime)
-    if interval is not None:
-        StreamWatch(stream, exchange, interval, ask)
-    response.body = Body(None, stream, close=body.aclose)
+    response.body = Body(None, WatchedStream(body, exchange, lifetime, interval, ask), close=body.aclose)

@@ -216,36 +216,29 @@ class OAuth2ResourceServerFilter:
             # its secret may be taken out of use at any time
             plan = plan.while_(Lease(self._context.instance.clock.now() + _SESSION_SECONDS))
 
+        ends, clock = token.expires_at, self._context.instance.clock
+        found_at = head.for_all()  # or the exchange would lead to itself
+
+        async def ask(exchange: Exchange) -> str | None:
+            if ends is not None and ends <= clock.now():
+                return None  # what an expired token may still do depends on how the stream was opened
+            found = await resolve_anew(self._resolver, token.token, exchange)
+            refusal = found if isinstance(found, RejectedToken) else policy(found_at.at(exchange), found)
+            return None if refusal is None else refusal.reason
+
         def amend(exchange: Exchange, response: Response) -> Response:
             self._sessions.seal(headers, response.headers, token, resource, session)
             if is_open_stream(response):
-                self._watch(head, exchange, response, token, policy)
+                # a stream that the client opened ends with its token; the answer to one call may finish
+                ends_with_token = _is_opened_by_client(found_at, exchange)
+                lifetime = ends - clock.now() if ends is not None and ends_with_token else None
+                watch(exchange, response, lifetime, self._recheck_interval, ask)
             return response
 
         def amend_for(response: Response) -> Amend | None:
             return amend if SESSION in response.headers or is_event_stream(response.headers) else None
 
         return plan.after(head, amend_for=amend_for)
-
-    def _watch(
-        self, head: Head, exchange: Exchange, response: Response, token: OAuth2Context, policy: Policy
-    ) -> None:
-        ends, clock = token.expires_at, self._context.instance.clock
-        head = head.for_all()  # or the exchange would lead to itself
-
-        async def ask(exchange: Exchange) -> str | None:
-            if ends is not None and ends <= clock.now():
-                return None  # what an expired token may still do depends on how the stream was opened
-            found = await resolve_anew(self._resolver, token.token, exchange)
-            refusal = found if isinstance(found, RejectedToken) else policy(head.at(exchange), found)
-            return None if refusal is None else refusal.reason
-
-        # a stream that the client opened ends with its token; the answer to one call may finish
-        mcp = exchange.find(McpContext)
-        listens = mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen"
-        opened_by_client = head.method == "GET" or listens
-        lifetime = ends - clock.now() if ends is not None and opened_by_client else None
-        watch(exchange, response, lifetime, self._recheck_interval, ask)
 
     def authorize(self, head: Head, token: OAuth2Context) -> Refusal | None:
         """`None` when the token has every required scope."""
@@ -295,6 +288,13 @@ class OAuth2ResourceServerFilter:
             challenge = bearer(realm=self._realm, error="invalid_request")
             return Refusal(400, "invalid_request", reason, challenge)
         return match[1]
+
+
+def _is_opened_by_client(head: Head, exchange: Exchange) -> bool:
+    """Whether the client asks for a stream, and not for the answer to one call."""
+    mcp = exchange.find(McpContext)
+    listens = mcp is not None and mcp.key is not None and mcp.key.method == "subscriptions/listen"
+    return head.method == "GET" or listens
 
 
 def _refuse_session(exchange: Exchange, rejection: Rejection) -> Response | Awaitable[Response]:

@@ -3,7 +3,7 @@ import gc
 
 import pytest
 
-from deputize.gateway.exchange.event_streams import ExpiringBody, is_open_stream, watch
+from deputize.gateway.exchange.event_streams import WatchedStream, is_open_stream, watch
 from deputize.http.exchange import Ending
 from deputize.http.messages import Body, Headers, Response
 from support.gateway import exchange_for
@@ -97,6 +97,40 @@ async def test_a_stream_ends_with_its_life_and_is_not_asked_about_where_that_is_
     assert asked.count == 0
 
 
+async def test_a_stream_ends_with_its_life_while_nobody_answers_whether_its_token_is_good():
+    upstream, asked = Upstream(), asyncio.Event()
+
+    async def ask(exchange):
+        asked.set()
+        await asyncio.Event().wait()
+
+    watch(exchange_for(), upstream.response, 0.02, SOON, ask)
+    assert await drained(upstream.response) == [b": hello\n\n"]
+    assert (asked.is_set(), upstream.closed.is_set()) == (True, True)
+
+
+@pytest.mark.parametrize("lifetime", [None, 60])
+async def test_a_stream_has_one_timer(lifetime, monkeypatch):
+    timers, loop = [], asyncio.get_running_loop()
+    call_at = loop.call_at
+
+    def counted(*args, **kwargs):
+        timers.append(call_at(*args, **kwargs))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_at", counted)
+    upstream, exchange = Upstream(), exchange_for()
+    watch(exchange, upstream.response, lifetime, 30, Asked(None))
+    chunks = aiter(upstream.response.body)
+    await anext(chunks)
+    waiting = asyncio.ensure_future(anext(chunks))
+    await asyncio.sleep(0)
+    assert len(timers) == 1
+    exchange.endings[0](exchange, Ending(upstream.response, 0, complete=False, finished=0.0))
+    assert timers[0].cancelled()
+    waiting.cancel()
+
+
 @pytest.mark.parametrize(
     ("content_type", "open_stream"),
     [
@@ -156,7 +190,7 @@ class Stream:
 
 
 def expiring(stream, seconds):
-    return ExpiringBody(stream.body(), seconds)
+    return WatchedStream(stream.body(), exchange_for(), seconds, None, Asked(None))
 
 
 async def collected(body):
