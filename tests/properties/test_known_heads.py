@@ -296,3 +296,13 @@ def test_heads_that_come_again_are_remembered_anew_when_there_are_too_many():
     for number in range(MOST, MOST + 10):
         assert read(known, answer % number).known is None
         assert read(known, answer % number).known is not None
+
+
+def test_a_known_head_that_comes_in_pieces_is_not_taken_for_whole():
+    """Wherever it is cut: also behind a digit of its length, or a line, as a shorter head might end."""
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n%bContent-Length: 12\r\n%b\r\n0123456789ab"
+    date = b"Date: Fri, 27 Nov 2026 02:04:17 GMT\r\n"
+    for data in (head % (b"", b""), head % (b"", date), head % (date, b""), head % (b"", b"X-A: b\r\n")):
+        for place in range(1, len(data)):
+            answers = [("POST", [data]), ("POST", [data]), ("POST", [data[:place], data[place:]])]
+            assert converse(answers, KnownHeads(HEAD_BYTES)) == converse(answers, None), data[:place]

@@ -54,7 +54,9 @@ class KnownHeads:
         if self._paused:
             self._paused -= 1
             return None
-        head, _, body = data.partition(b"\r\n\r\n")
+        head, end, body = data.partition(b"\r\n\r\n")
+        if not end:  # a head that breaks off can look like a whole one with another length
+            return None
         before, length, behind = _cut(head)
         if length == b"%d" % len(body):
             missing = 0
