@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from support.authority import basic
 from support.patience import PATIENCE
@@ -78,3 +79,17 @@ async def test_a_listener_that_closes_waits_for_what_clients_that_left_had_asked
     revocations.released.set()
     await asyncio.wait_for(closing, PATIENCE)
     assert len(await served.records("TOKEN-REVOKED")) == 1
+
+
+async def test_a_client_that_leaves_within_its_body_is_no_failure_of_ours(served):
+    with capture_logs() as lines:
+        _, writer = await asyncio.open_connection("127.0.0.1", int(served.base_url.rpartition(":")[2]))
+        head = f"POST {served.path}/as/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n"
+        writer.write(head.encode() + b"Content-Type: application/x-www-form-urlencoded\r\n\r\ngrant")
+        async with asyncio.timeout(PATIENCE):
+            while not served.listener.gate.exchanges:
+                await asyncio.sleep(0)
+            writer.transport.abort()
+            while served.listener.gate.connections or served.listener.gate.exchanges:
+                await asyncio.sleep(0)
+    assert [(line["event"], line["log_level"]) for line in lines] == [("request", "info")]

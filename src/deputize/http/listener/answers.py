@@ -59,6 +59,8 @@ class AnswerFlow(WriteFlow):
             return Response(413)
         if self._broken is not None and isinstance(error, BodyBroken):
             return Response(self._broken.status)
+        if isinstance(error, BodyBroken) and self.transport.is_closing():
+            return Response(400)  # which nobody waits for: the client has left within its body
         log.error("the handler failed", transaction=exchange.transaction_id, **describe_failure(error))
         return Response(500)
 
