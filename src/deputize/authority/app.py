@@ -9,14 +9,23 @@ import structlog
 from deputize.authority.audit import SOURCE, Source
 from deputize.authority.callers import Network, source_reader
 from deputize.authority.dead_ends import turn_away
-from deputize.authority.endpoint import Endpoint, EndpointCall, Fields, json_response
+from deputize.authority.endpoint import (
+    Endpoint,
+    EndpointCall,
+    Fields,
+    HeadReadings,
+    json_response,
+    read_head,
+)
 from deputize.authority.endpoints import ENDPOINTS
 from deputize.authority.services import Services
 from deputize.authority.signon.pages import ASSETS, ASSETS_PATH, asset
 from deputize.authority.storage import StorageUnavailable
 from deputize.http.exchange import Ending, Exchange, Head
-from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, Response
+from deputize.http.messages import Body, BodyBroken, BodyTooLarge, Headers, KnownHead, Response
 from deputize.http.plans import Plan
+from deputize.kernel.beginning import begin
+from deputize.kernel.bounded_memory import BoundedMemory
 from deputize.kernel.digests import digest
 from deputize.kernel.errors import describe_failure
 from deputize.kernel.values import JsonValue
@@ -25,8 +34,18 @@ from deputize.oauth.records.directory import Directory, Environment
 
 Path: TypeAlias = str | tuple[str]
 """A whole path; in a tuple that of a parent, for whatever one segment follows it."""
-Answer: TypeAlias = Callable[[Head, Exchange, str], Awaitable[Response]]
-"""Answers a request, given what follows the parent in its path; empty without one."""
+
+
+class Asked(NamedTuple):
+    """What is known of a request before its body is."""
+
+    head: Head
+    read: HeadReadings
+    tail: str
+    """What follows the parent in its path; empty without one."""
+
+
+Answer: TypeAlias = Callable[[Asked, Exchange, "LogLine"], Awaitable[Response]]
 
 
 class Served(NamedTuple):
@@ -34,8 +53,12 @@ class Served(NamedTuple):
 
     methods: frozenset[str]
     answer: Answer
+    is_at_hand: bool = False
+    """Whether the answer seldom has to be waited for."""
 
 
+MOST_HEADS: Final = 64
+"""Of answers to programs: they differ in little but their bodies."""
 _ANY_ORIGIN: Final = (b"Access-Control-Allow-Origin", b"*")
 _PREFLIGHT: Final[Fields] = (
     _ANY_ORIGIN,
@@ -67,7 +90,7 @@ class LogLine:
         self.call: EndpointCall | None = None
         """The call of an endpoint that came of the request."""
 
-    def write(self, ending: Ending) -> None:
+    def write(self, _: Exchange, ending: Ending) -> None:
         """Write the line."""
         response, call = ending.response, self.call
         said: dict[str, JsonValue] = {
@@ -92,27 +115,53 @@ class Authority:
         self._always: Fields = (_NO_SNIFFING, _HTTPS_ONLY) if services.secure else (_NO_SNIFFING,)
         self._directory: Directory | None = None
         self._served: dict[Path, Served] = {}
+        self._heads: BoundedMemory[tuple[object, ...], KnownHead] = BoundedMemory(MOST_HEADS)
 
     def plan(self, head: Head) -> Plan:
-        """Return the plan in which each call is looked at anew: of a head only who sent it is prepared."""
+        """Return the plan in which what is at the path answers, found anew with each snapshot only.
+
+        Where that seldom waits, no task is made before it does.
+        """
         head = head.for_all()
-        return Plan.answering(head, partial(self._answer, head, source_reader(head, self._trusted_proxies)))
+        read_source = source_reader(head, self._trusted_proxies)
+        directory: Directory | None = None
+        served, request = None, Asked(head, read_head(head), "")
+
+        def answer(exchange: Exchange) -> Response | Awaitable[Response]:
+            nonlocal directory, served, request
+            if directory is not self._services.directory.current:
+                directory, served, tail = self._find(head.target.path)
+                request = request._replace(tail=tail)
+            answering = self._answer(request, served, read_source, exchange)
+            return begin(answering) if served is None or served.is_at_hand else answering
+
+        return Plan.answering(head, answer)
 
     async def _answer(
-        self, head: Head, read_source: Callable[[Exchange], Source], exchange: Exchange
+        self,
+        request: Asked,
+        served: Served | None,
+        read_source: Callable[[Exchange], Source],
+        exchange: Exchange,
     ) -> Response:
         """Answer the exchange, whatever fails.
 
         Raises only what the listener has a status for: a body that is too long, too slow or broken off.
         """
         exchange.outlives_client = True
+        head = request.head
         correlation_id = exchange.transaction_id = self._services.new_id()
         SOURCE.set(read_source(exchange))
         line = LogLine(head, exchange.started, correlation_id)
-        exchange.endings.append(lambda _, ending: line.write(ending))
-        exchange.put(line)
+        exchange.endings.append(line.write)
         try:
-            response = await self._dispatch(head, exchange)
+            if served is None:
+                response = _turn_away(head, exchange, 404, "There is no such environment or endpoint")
+            elif head.method not in served.methods:
+                allowed = (b"Allow", ", ".join(sorted(served.methods)).encode())
+                response = _turn_away(head, exchange, 405, "The endpoint has another method", (allowed,))
+            else:
+                response = await served.answer(request, exchange, line)
         except (BodyTooLarge, BodyBroken):
             raise
         except StorageUnavailable as error:
@@ -123,24 +172,32 @@ class Authority:
             _log.error("request failed", correlation_id=correlation_id, **describe_failure(error))
             description = f"The log says more (Correlation ID: {correlation_id})"
             response = turn_away(head.headers, 500, description, correlation_id)
-        response.headers.raw = [*response.headers.raw, *self._always]
+        self._complete(response, may_come_again=served is not None and served.is_at_hand)
         return response
 
-    def _dispatch(self, head: Head, exchange: Exchange) -> Awaitable[Response]:
-        """Have what is at the path answer."""
-        directory, path, tail = self._services.directory.current, head.target.path, ""
+    def _complete(self, response: Response, *, may_come_again: bool) -> None:
+        """Add the fields that every answer has; a head that may come again is written once."""
+        fields, length = response.headers.raw, response.body.length
+        if not may_come_again or not length:
+            response.headers.raw = [*fields, *self._always]
+            return
+        key = (response.status, *fields)
+        known = self._heads.get(key)
+        if known is None:
+            whole = [*fields, *self._always, (b"Content-Length", b"")]
+            known = self._heads.remember(key, KnownHead(response.status, whole, len(whole) - 1, None))
+        response.headers = Headers.of_known(known, b"%d" % length, None)
+
+    def _find(self, path: str) -> tuple[Directory, Served | None, str]:
+        """Return the current snapshot, what is at the path in it, and what follows the parent in the path."""
+        directory = self._services.directory.current
         if directory is not self._directory:
             self._directory, self._served = directory, self._lay_out(directory)
-        found = self._served.get(path)
-        if found is None:
-            parent, _, tail = path.rpartition("/")
-            found = self._served.get((parent,)) if tail else None
-        if found is None:
-            return _turn_away(head, exchange, 404, "There is no such environment or endpoint")
-        if head.method not in found.methods:
-            allowed = ", ".join(sorted(found.methods)).encode()
-            return _turn_away(head, exchange, 405, "The endpoint has another method", ((b"Allow", allowed),))
-        return found.answer(head, exchange, tail)
+        served = self._served.get(path)
+        if served is not None:
+            return directory, served, ""
+        parent, _, tail = path.rpartition("/")
+        return directory, self._served.get((parent,)) if tail else None, tail
 
     def _lay_out(self, directory: Directory) -> dict[Path, Served]:
         """Return what is at each path while `directory` is the snapshot."""
@@ -152,7 +209,9 @@ class Authority:
                     methods |= _READ
                 if endpoint.cross_origin:
                     methods.add("OPTIONS")
-                found = Served(frozenset(methods), partial(self._answer_endpoint, endpoint, environment))
+                answer = partial(self._answer_endpoint, endpoint, environment)
+                is_at_hand = endpoint.for_programs and self._services.store.database.is_at_hand
+                found = Served(frozenset(methods), answer, is_at_hand)
                 for template in endpoint.paths:
                     path = template.replace("{environment}", environment.id)
                     served[(path[:-1],) if path.endswith("/") else path] = found
@@ -163,18 +222,27 @@ class Authority:
         return served
 
     async def _answer_endpoint(
-        self, endpoint: Endpoint, environment: Environment, head: Head, exchange: Exchange, tail: str
+        self,
+        endpoint: Endpoint,
+        environment: Environment,
+        request: Asked,
+        exchange: Exchange,
+        line: LogLine,
     ) -> Response:
         """Answer at an endpoint of an environment, or refuse as the endpoint does."""
-        services = self._services
+        services, head = self._services, request.head
         if head.method == "OPTIONS":
             return Response(204, Headers(_PREFLIGHT))
-        call = EndpointCall(
-            head, exchange.body, services, environment, services.clock.now(), exchange.transaction_id, tail
+        call = line.call = EndpointCall(
+            head,
+            exchange.body,
+            services,
+            environment,
+            services.clock.now(),
+            exchange.transaction_id,
+            request.tail,
+            request.read,
         )
-        line = exchange.find(LogLine)
-        if line is not None:
-            line.call = call
         try:
             response = await endpoint.answer(call)
         except OAuthError as error:
@@ -183,7 +251,7 @@ class Authority:
             response.headers.raw = [*response.headers.raw, _ANY_ORIGIN]
         return response
 
-    async def _answer_ready(self, _head: Head, _exchange: Exchange, _tail: str) -> Response:
+    async def _answer_ready(self, _request: Asked, _exchange: Exchange, _line: LogLine) -> Response:
         """Answer `/health/ready`: the store answers a read; 503 otherwise."""
         try:
             await self._services.store.sessions.find_session("", digest("health"))
@@ -193,19 +261,19 @@ class Authority:
         return json_response({"status": "ready"})
 
 
-async def _answer_live(_head: Head, _exchange: Exchange, _tail: str) -> Response:
+async def _answer_live(_request: Asked, _exchange: Exchange, _line: LogLine) -> Response:
     """Answer `/health/live`: the event loop turns."""
     return json_response({"status": "live"})
 
 
-async def _answer_asset(name: str, _head: Head, _exchange: Exchange, _tail: str) -> Response:
+async def _answer_asset(name: str, _request: Asked, _exchange: Exchange, _line: LogLine) -> Response:
     """Answer with a file of the pages; its address changes with its content, so it is kept for ever."""
     found = asset(name)
     kind = (b"Content-Type", found.media_type.encode())
     return Response(200, Headers([kind, _FOR_EVER]), Body(found.content))
 
 
-async def _turn_away(
+def _turn_away(
     head: Head, exchange: Exchange, status: int, description: str, fields: Fields = ()
 ) -> Response:
     return turn_away(head.headers, status, description, exchange.transaction_id, fields)

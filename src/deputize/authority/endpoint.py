@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from deputize.authority.audit import Event
 from deputize.authority.services import Services
@@ -26,6 +26,25 @@ _BASIC: Final = (b"WWW-Authenticate", b'Basic realm="token", charset="UTF-8"')
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
+class HeadReadings(NamedTuple):
+    """What endpoints read of a head, once for all calls with it."""
+
+    authorization: str | None
+    has_form: bool
+    """Whether a form follows, and nothing in front of this server may read another one.
+
+    It may where there are two types, or where the body is encoded.
+    """
+
+
+def read_head(head: Head) -> HeadReadings:
+    """Return what endpoints read of `head`."""
+    headers = head.headers
+    kinds = headers.get_all("content-type")
+    has_form = len(kinds) == 1 and _is_form(kinds[0]) and "content-encoding" not in headers
+    return HeadReadings(headers.get("authorization"), has_form)
+
+
 @dataclass(slots=True)
 class EndpointCall:
     """One request to one environment's endpoint."""
@@ -38,8 +57,15 @@ class EndpointCall:
     correlation_id: str
     tail: str = ""
     """The last segment of the path, where the endpoint's own path ends with "/"."""
+    read: HeadReadings | None = None
+    """What was read of the head before; `None` where it is to be read."""
     happened: Event | None = None
     """What was recorded last, which the log has not got yet."""
+
+    @property
+    def authorization(self) -> str | None:
+        """The head's `Authorization`."""
+        return (self.read or read_head(self.head)).authorization
 
     def query(self) -> Mapping[str, str]:
         """Parse the query's parameters. Raises `OAuthError`."""
@@ -54,10 +80,7 @@ class EndpointCall:
 
         Raises `OAuthError`, and `BodyTooLarge` or `BodyBroken`, which the listener answers.
         """
-        headers = self.head.headers
-        kinds = headers.get_all("content-type")
-        # Of two types, or of an encoded body, whatever is in front of this server may read another form.
-        if len(kinds) != 1 or not _is_form(kinds[0]) or "content-encoding" in headers:
+        if not (self.read or read_head(self.head)).has_form:
             raise InvalidRequest(f"The request body must be {_FORM}")
         return await self.body.read(MAX_BODY_SIZE)
 
@@ -140,3 +163,5 @@ class Endpoint:
     """How an `OAuthError` that `answer` raises is shown."""
     cross_origin: bool = False
     """Whether pages of any origin may read the answer: only for what is public anyway."""
+    for_programs: bool = False
+    """Whether programs call it, often. `answer` is then begun without a task: see `kernel.beginning`."""

@@ -3,8 +3,11 @@ from structlog.testing import capture_logs
 
 from deputize.authority.dead_ends import wants_page
 from deputize.authority.endpoint import EndpointCall
+from deputize.http.exchange import Exchange
 from deputize.http.messages import Body
+from deputize.http.plans.plan import Run
 from deputize.kernel.ids import is_id
+from deputize.kernel.uris import Target
 from deputize.oauth.consents import AgreementMissing
 from deputize.oauth.records.directory import Directory
 from support.agent_delegation import ENVIRONMENT_ID
@@ -241,3 +244,56 @@ async def test_everything_that_happens_in_a_request_is_logged_once(authority):
         ("second", None),
         ("third", 200),
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [("token", b"grant_type=client_credentials&scope=agent"), ("introspect", b"token=x"), ("jwks", b"")],
+)
+async def test_programs_are_answered_before_the_event_loop_turns(authority, path, form):
+    await authority.services.refresh_token_values.of(ENVIRONMENT_ID)  # read once
+    head = head_to(path, "POST" if form else "GET")
+    answers = []
+    run(authority.app.plan(head), head, answers.append, form)
+    (answer,) = answers
+    assert answer.status == 200
+
+
+async def test_a_plan_finds_what_is_at_the_path_in_the_snapshot_of_each_call(authority):
+    head, answers = head_to(".well-known/openid-configuration"), []
+    plan = authority.app.plan(head)
+    run(plan, head, answers.append)
+    authority.directory.replace(issuer="https://other.test")
+    run(plan, head, answers.append)
+    authority.directory.current = Directory(9, {})
+    run(plan, head, answers.append)
+    assert [each.status for each in answers] == [200, 200, 404]
+    assert [b"https://other.test" in each.body.buffered for each in answers] == [False, True, False]
+
+
+async def test_a_head_that_comes_again_is_written_with_the_fields_of_each_answer(authority):
+    head, answers = head_to("introspect", "POST"), []
+    plan = authority.app.plan(head)
+    for form in (b"token=x", b"token=", b"token=x"):
+        run(plan, head, answers.append, form)
+    first, refused, third = (
+        [pair for pair in each.headers.raw if pair[0] != b"Content-Length"] for each in answers
+    )
+    assert (b"X-Content-Type-Options", b"nosniff") in first
+    assert first == third == refused
+    assert [each.status for each in answers] == [200, 400, 200]
+    assert [each.headers.get("content-length") for each in answers] == [
+        str(each.body.length) for each in answers
+    ]
+
+
+def head_to(path, method="GET"):
+    fields = [
+        (b"Content-Type", b"application/x-www-form-urlencoded"),
+        (b"Authorization", basic()["Authorization"].encode()),
+    ]
+    return head_of(method, fields).with_target(Target(f"/{ENVIRONMENT_ID}/as/{path}", None))
+
+
+def run(plan, head, answered, form=b""):
+    Run(Exchange(head, head.peer, "", 0.0, 0.0, Body(form)), answered).start(plan)

@@ -38,7 +38,7 @@ async def introspect(call: EndpointCall) -> Response:
     committed anything and the token is in time: then looking at everything once more leads to the same.
     """
     form = await call.encoded_form()
-    authorization = call.head.headers.get("authorization")
+    authorization = call.authorization
     question = ("introspection", sha256(f"{authorization}\n".encode() + form).digest())
     remembered = call.environment.remembered
     answer: Answer | None = remembered.get(question)
@@ -80,4 +80,4 @@ async def _look(call: EndpointCall, authorization: str | None, form: bytes) -> A
     return Answer(dumps(response), None, call.now, call.now)
 
 
-ENDPOINT = Endpoint(("/{environment}/as/introspect",), ("POST",), introspect)
+ENDPOINT = Endpoint(("/{environment}/as/introspect",), ("POST",), introspect, for_programs=True)

@@ -27,5 +27,5 @@ async def answer_jwks(call: EndpointCall) -> Response:
     return json_response(call.environment.keys.public_jwks(), fields=_CACHE)
 
 
-METADATA = Endpoint(_PATHS, ("GET",), answer_metadata, cross_origin=True)
-JWKS = Endpoint(("/{environment}/as/jwks",), ("GET",), answer_jwks, cross_origin=True)
+METADATA = Endpoint(_PATHS, ("GET",), answer_metadata, cross_origin=True, for_programs=True)
+JWKS = Endpoint(("/{environment}/as/jwks",), ("GET",), answer_jwks, cross_origin=True, for_programs=True)

@@ -18,7 +18,7 @@ async def revoke(call: EndpointCall) -> Response:
     200 in any case, so that nobody learns whose a token is (section 2.2).
     """
     parameters = await call.form()
-    credentials = read_credentials(call.head.headers.get("authorization"), parameters)
+    credentials = read_credentials(call.authorization, parameters)
     client_id = authenticate_agent(call.environment, credentials).id
     token = required(parameters, "token")
     revoked = await revoke_refresh_token(call, token, client_id)
@@ -60,4 +60,4 @@ async def revoke_access_token(call: EndpointCall, token: str, client_id: str) ->
     return {"user_id": user_of(claims), "jti": basis.lineage.jti}
 
 
-ENDPOINT = Endpoint(("/{environment}/as/revoke",), ("POST",), revoke)
+ENDPOINT = Endpoint(("/{environment}/as/revoke",), ("POST",), revoke, for_programs=True)

@@ -1,5 +1,6 @@
 """The token endpoint (RFC 6749 section 3.2): authenticates the client, lets the grant answer, records it."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -27,7 +28,7 @@ async def issue_token(call: EndpointCall) -> Response:
     services, store = call.services, call.services.store
     try:
         parameters = await call.form()
-        credentials = read_credentials(call.head.headers.get("authorization"), parameters)
+        credentials = read_credentials(call.authorization, parameters)
         client = authenticate_agent(call.environment, credentials)
         ports = GrantPorts(
             codes=store.codes,
@@ -38,7 +39,11 @@ async def issue_token(call: EndpointCall) -> Response:
             derive=await services.refresh_token_values.of(call.environment.id),
             verifier=services.verifier,
         )
-        response = await grants.answer(TokenRequest(call.environment, client, parameters, call.now), ports)
+        request = TokenRequest(call.environment, client, parameters, call.now)
+        if parameters.get("grant_type") in grants.OWN_TYPES:
+            response = await grants.answer(request, ports)
+        else:  # which may need a task, and a request may have none yet
+            response = await asyncio.ensure_future(grants.answer(request, ports))
     except OAuthError as error:
         call.record(
             "token refused",
@@ -136,4 +141,4 @@ def user_of(claims: JsonObject) -> JsonValue:
     return None if MACHINE_CLAIM in claims else claims.get(USER_CLAIM, claims.get("sub"))
 
 
-ENDPOINT = Endpoint(("/{environment}/as/token",), ("POST",), issue_token)
+ENDPOINT = Endpoint(("/{environment}/as/token",), ("POST",), issue_token, for_programs=True)

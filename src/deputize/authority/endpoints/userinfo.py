@@ -17,7 +17,7 @@ from deputize.oauth.resources import parse_scope
 
 async def answer_userinfo(call: EndpointCall) -> Response:
     """Answer with the claims about the user that the token's OpenID scopes ask for."""
-    scheme, _, token = (call.head.headers.get("authorization") or "").partition(" ")
+    scheme, _, token = (call.authorization or "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidToken("no bearer token was presented")
     services = call.services
@@ -45,4 +45,10 @@ def refuse_with_challenge(call: EndpointCall, error: OAuthError) -> Response:
     return response
 
 
-ENDPOINT = Endpoint(("/{environment}/as/userinfo",), ("GET", "POST"), answer_userinfo, refuse_with_challenge)
+ENDPOINT = Endpoint(
+    ("/{environment}/as/userinfo",),
+    ("GET", "POST"),
+    answer_userinfo,
+    refuse_with_challenge,
+    for_programs=True,
+)

@@ -64,6 +64,9 @@ def translate_errors() -> Generator[None]:
 class Database(Protocol):
     """One database, whichever kind."""
 
+    is_at_hand: bool
+    """Whether `rows` never waits."""
+
     async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Sequence[Any]]:
         """Everything `statement` selects, as committed when this was called.
 

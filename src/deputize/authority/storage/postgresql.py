@@ -24,6 +24,8 @@ class PostgresqlDatabase:
     Writes run at READ COMMITTED: a conditional update waits for the row and looks again.
     """
 
+    is_at_hand = False
+
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")

@@ -153,6 +153,8 @@ def prepare(statement: Select[Any], dialect: Dialect) -> PreparedStatement:
 class SqliteDatabase:
     """A `Database` in one file."""
 
+    is_at_hand = True
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._reader = autocommit(engine)

@@ -222,7 +222,7 @@ class Run:
         """
         task, sending, waiting = self._task, self.sending, self._waiting
         if task is not None:
-            if waiting is None and self.exchange.outlives_client:
+            if self.exchange.outlives_client:  # and has begun: it said so
                 return task
             task.cancel()
             if waiting is None:

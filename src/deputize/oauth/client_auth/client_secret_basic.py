@@ -3,6 +3,7 @@
 import binascii
 from base64 import b64decode
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -20,6 +21,12 @@ def find_credentials(authorization: str | None, _parameters: Mapping[str, str]) 
         return None
     if len(encoded) > MAX_HEADER:
         raise InvalidClient("the Basic credentials are too long")
+    return _decode(encoded)
+
+
+@lru_cache(maxsize=256)
+def _decode(encoded: str) -> Credentials:
+    """The credentials that are encoded so, which one client sends again and again. Raises `InvalidClient`."""
     try:
         encoded_pair = b64decode(encoded.strip(), validate=True).decode("ascii")
         client_id, colon, secret = encoded_pair.partition(":")

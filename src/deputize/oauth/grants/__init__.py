@@ -6,9 +6,12 @@ from deputize.oauth.grants import authorization_code, client_credentials, refres
 from deputize.oauth.grants.grant_type import GrantPorts, GrantType, TokenRequest, TokenResponse
 from deputize.oauth.parameters import required
 
+_OWN = (authorization_code.GRANT, client_credentials.GRANT, refresh_token.GRANT, token_exchange.GRANT)
+OWN_TYPES = frozenset(grant.grant_type for grant in _OWN)
+"""The grant types that wait for the store alone: others may need a task, as `asyncio.timeout` does."""
 GRANTS: Family[GrantType] = Family(
     "deputize.grants",
-    (authorization_code.GRANT, client_credentials.GRANT, refresh_token.GRANT, token_exchange.GRANT),
+    _OWN,
     lambda grant: (grant.grant_type, grant.word),
     instance_of(GrantType),
 )

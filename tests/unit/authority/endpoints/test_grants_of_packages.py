@@ -1,6 +1,8 @@
 """Grants and client authentication methods of other packages: found through their entry points, and used."""
 
+import asyncio
 import sys
+from urllib.parse import urlencode
 
 import pytest
 
@@ -8,15 +10,21 @@ from deputize.authority.directory.service import open_directory
 from deputize.authority.environment_file import Application, apply
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.storage import open_store
+from deputize.http.exchange import Exchange
+from deputize.http.messages import Body
+from deputize.http.plans.plan import Run
 from deputize.kernel.errors import ConfigurationError
+from deputize.kernel.uris import Target
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
 from support.agent_delegation import AGENT, AGENT_ID, AGENT_SECRET
-from support.authority import basic
+from support.authority import basic, head_of
 from support.databases import new_database
 
 PACKAGE, GRANT_TYPE, METHOD = "deputize_minutes", "urn:example:oauth:grant-type:minute", "api_key"
 MODULE = f"""
+import asyncio
+
 from deputize.oauth.access_tokens import Issue, issue_access_token
 from deputize.oauth.client_auth.authentication import ClientAuthMethod, Credentials
 from deputize.oauth.grants.grant_type import GrantType, response_of
@@ -25,6 +33,8 @@ from deputize.oauth.resources import choose_target
 
 
 async def handle(request, ports):
+    async with asyncio.timeout(5):
+        await asyncio.sleep(0)
     target = choose_target(request.environment, request.client, request.parameters)
     issue = Issue(
         environment=request.environment,
@@ -106,6 +116,18 @@ async def test_a_client_gets_a_token_by_both(package, authority):
         refused = await client.post(path, data=FORM, headers=basic())
     assert (response.status_code, response.json()["expires_in"]) == (200, 60)
     assert (refused.status_code, refused.json()["error"]) == (401, "invalid_client")
+
+
+async def test_a_grant_has_a_task_whoever_begins_the_request(package, authority):
+    authority.directory.replace_agent(grant_types=AGENT.grant_types | {GRANT_TYPE}, client_auth=None)
+    fields = [(name.encode(), value.encode()) for name, value in basic().items()]
+    head = head_of("POST", [*fields, (b"Content-Type", b"application/x-www-form-urlencoded")])
+    head = head.with_target(Target(f"{authority.path}/as/token", None))
+    loop = asyncio.get_running_loop()
+    answered = loop.create_future()
+    run = Run(Exchange(head, head.peer, "", 0.0, 0.0, Body(urlencode(FORM).encode())), answered.set_result)
+    loop.call_soon(run.start, authority.app.plan(head))  # as a connection does, which has no task
+    assert (await answered).status == 200
 
 
 async def test_a_client_without_the_grant_gets_none(package, authority):

@@ -7,6 +7,7 @@ from deputize.http.exchange import Head
 from deputize.http.messages import Body, Headers, KnownHead, Response
 from deputize.http.plans import Plan, Run, answer
 from deputize.http.plans.plan import Abandoned
+from deputize.kernel.beginning import begin
 from support.gateway import exchange_for
 
 
@@ -180,3 +181,20 @@ async def test_each_step_ends_once_also_after_waiting_for_the_body():
     for ending in exchange.endings:
         ending(exchange, None)
     assert [rest_ended, outer_ended, middle_ended, inner_ended] == [[True]] * 4
+
+
+async def test_what_outlives_its_client_and_has_begun_goes_on_before_its_task_does():
+    exchange, outcomes = exchange_for("/"), []
+    written = asyncio.get_running_loop().create_future()
+
+    async def handle(each):
+        each.outlives_client = True
+        await written
+        return Response(204)
+
+    run = Run(exchange, outcomes.append)
+    run.start(Plan.answering(head_of(exchange), lambda each: begin(handle(each))))
+    task = run.cancel()
+    written.set_result(None)
+    await task
+    assert [each.status for each in outcomes] == [204]
