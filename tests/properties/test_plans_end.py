@@ -185,7 +185,7 @@ async def check(model, name, *, goes_on):
         assert None in may_say
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(st.integers(min_value=0, max_value=1 << 32))
 def test_a_plan_ends_with_what_it_was_made_from(seed):
     with asyncio.Runner(loop_factory=MemoryLoop) as runner:

@@ -418,8 +418,25 @@ async def send(twins, draw, shapes, sessions, *, in_pieces):
             parts.append(b"".join(draw.choice(shapes).render(draw))[:PIECE])
         if sum(map(len, parts)) > PIECE:
             return 0
-        await same(twins, lambda twin: twin.connection(name)[0].data_received(b"".join(parts)))
+        pieces = parts if draw.random() < 0.6 else [b"".join(parts)]
+        stalls = draw.random() < 0.3
+
+        def feed_all(twin):
+            connection, _ = twin.connection(name)
+            if stalls:
+                connection.pause_writing()
+            for piece in pieces:
+                feed(twin, name, piece)
+            if stalls:
+                connection.resume_writing()
+
+        await same(twins, feed_all)
         return len(parts)
+    return await send_in_pieces(twins, draw, name, head, body)
+
+
+async def send_in_pieces(twins, draw, name, head, body):
+    """Send one request in two pieces, of which the second may come late or never."""
     whole = head + body
     cut = len(head) if draw.random() < 0.4 else draw.randrange(1, len(whole))
     end = draw.random()
