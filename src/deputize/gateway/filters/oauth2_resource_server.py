@@ -43,6 +43,8 @@ class Refusal:
     error: str
     reason: str
     challenge: Challenge | None = None
+    cause: str | None = None
+    """What else the log says; it may hold what clients have sent."""
 
     def response(self, exchange: Exchange) -> Response:
         """Return the answer, without a body; the cause goes to the log and, as a context, to the audit."""
@@ -53,6 +55,7 @@ class Refusal:
             error=self.error,
             reason=self.reason,
             transaction=exchange.transaction_id,
+            **({} if self.cause is None else {"cause": self.cause}),
         )
         exchange.put(RefusalContext(self.error, self.reason))
         headers = Headers()
@@ -242,10 +245,14 @@ class OAuth2ResourceServerFilter:
 
     def authorize(self, head: Head, token: OAuth2Context) -> Refusal | None:
         """`None` when the token has every required scope."""
-        required = self.required_scopes(head)
+        cause: str | None = None
+        try:
+            required = self._compute_scopes(head)
+        except ExpressionError as error:
+            required, cause = None, error.reason
         if required is None:
             reason = "a required scope cannot be computed: its expression failed or yielded nothing"
-            return Refusal(500, "server_error", reason)
+            return Refusal(500, "server_error", reason, cause=cause)
         if token.scopes.issuperset(required):
             return None
         missing = [scope for scope in required if scope not in token.scopes]
@@ -254,19 +261,16 @@ class OAuth2ResourceServerFilter:
 
     def required_scopes(self, head: Head) -> tuple[str, ...] | None:
         """What the token needs for this head; `None` when that cannot be computed."""
+        try:
+            return self._compute_scopes(head)
+        except ExpressionError:
+            return None
+
+    def _compute_scopes(self, head: Head) -> tuple[str, ...] | None:
         if self._fixed is not None:
             return self._fixed
         bindings = self._context.bindings(head)
-        try:
-            texts = [as_text(scope.evaluate(bindings)) for scope in self._scopes]
-        except ExpressionError as error:
-            log.warning(
-                "the expression of a required scope failed",
-                reason=error.reason,
-                transaction=None if head.exchange is None else head.exchange.transaction_id,
-            )
-            return None
-        return _split_scopes(texts)
+        return _split_scopes([as_text(scope.evaluate(bindings)) for scope in self._scopes])
 
     def invalid_token(self, reason: str) -> Refusal:
         """The one refusal of tokens that are not valid here, for whatever reason (RFC 6750 section 3.1)."""

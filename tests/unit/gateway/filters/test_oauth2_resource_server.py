@@ -11,7 +11,7 @@ from deputize.http.exchange import Head
 from deputize.http.messages import Body, Headers, KnownHead, Response
 from deputize.http.plans import Plan, answer
 from deputize.kernel.errors import ConfigurationError
-from support.gateway import ask, built, exchange_for
+from support.gateway import Answering, ask, built, exchange_for
 from support.oauth_filters import CLAIMS, bearing, oauth_heap, resource_server, through_to
 
 
@@ -180,3 +180,16 @@ async def test_a_stream_is_watched_though_an_answer_with_the_same_head_was_compl
         exchange = bearing("good")
         await answer(plan, exchange)
         assert len(exchange.endings) == watched
+
+
+async def test_why_a_scope_cannot_be_computed_is_logged_for_each_call_of_a_remembered_plan():
+    subject = filter_of(scopes=["${request.method < 5}"], cache={"enabled": True})
+    chain, exchange = Chain([subject], Answering()), bearing("good")
+    await ask(chain, exchange)
+    plan = chain.plan(Head.of(exchange.request, exchange.peer))
+    assert plan.leases
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(2):
+            assert (await answer(plan, bearing("good"))).status == 500
+    assert [line["error"] for line in logged] == ["server_error", "server_error"]
+    assert all(line["cause"] for line in logged)
