@@ -262,6 +262,20 @@ async def test_when_no_request_may_follow(head, last):
     assert reader.last is last
 
 
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize(
+    "fields", [b"", b"Content-Length: 1\r\n", b"Connection: Upgrade\r\nUpgrade: h2c\r\n"]
+)
+async def test_nothing_is_read_behind_the_last_request(fields, split):
+    """As what behind an answer without a length is taken for its body, there must be no answer behind it."""
+    reader, _ = reader_with()
+    asked = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n" + fields + b"\r\n" + b"x" * (b"Content" in fields)
+    for data in [asked, asked] if split else [asked * 2]:
+        reader.feed(data)
+    assert len(reader.ready) == 1
+    assert reader.last
+
+
 async def test_http_1_0_may_leave_host_out():
     reader, _ = reader_with()
     reader.feed(b"GET / HTTP/1.0\r\n\r\n")

@@ -218,7 +218,9 @@ class RequestReader:
     # Called by httptools.
 
     def on_message_begin(self) -> None:
-        """Note the first byte of a request line."""
+        """Note the first byte of a request line. Behind the last request there is none."""
+        if self.last and not self._skipping:
+            raise Refused(400, "bytes behind the last request")
         self._begun = True
 
     def on_url(self, url: bytes) -> None:
