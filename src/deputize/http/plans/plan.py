@@ -65,7 +65,18 @@ class CallStep(NamedTuple):
 class Plan:
     """Steps in the order of the filters, and what answers in the end."""
 
-    __slots__ = ("amends", "checks", "end", "endings", "head", "leases", "observers", "steps", "unconcerned")
+    __slots__ = (
+        "amends",
+        "checks",
+        "end",
+        "endings",
+        "head",
+        "is_arranged",
+        "leases",
+        "observers",
+        "steps",
+        "unconcerned",
+    )
 
     def __init__(
         self,
@@ -79,20 +90,29 @@ class Plan:
         self.head = head.for_all()  # or the call it was prepared for would lead to itself
         self.steps = steps
         self.leases = leases
+        self.is_arranged = False
+
+    def arrange(self) -> None:
+        """Sort the steps by what they do, before the first call is taken through.
+
+        Not when they are put together: each filter makes another plan of what is behind it.
+        """
+        steps = [*enumerate(self.steps)]
         self.checks = tuple(
-            (depth, step.head, step.check, step.body_limit)
-            for depth, step in enumerate(steps)
-            if step.check is not None
+            [(depth, step.head, step.check, step.body_limit) for depth, step in steps if step.check]
         )
         self.amends = tuple(
-            (depth, step.amend_for, step.observe)
-            for depth, step in reversed([*enumerate(steps)])
-            if step.amend_for is not None or step.observe is not None
+            [
+                (depth, step.amend_for, step.observe)
+                for depth, step in reversed(steps)
+                if step.amend_for or step.observe
+            ]
         )
-        self.endings = tuple(step.ending for step in steps if step.ending is not None)
-        self.observers = tuple(observe for _, _, observe in self.amends if observe is not None)
+        self.endings = tuple([step.ending for _, step in steps if step.ending])
+        self.observers = tuple([observe for _, _, observe in self.amends if observe])
         self.unconcerned: set[int] = set()
         """The numbers of the known heads of answers that no `amend_for` has anything to do with."""
+        self.is_arranged = True
 
     @classmethod
     def answering(cls, head: Head, answer: Callable[[Exchange], Response | Awaitable[Response]]) -> "Plan":
@@ -241,6 +261,8 @@ class Run:
         """Go on with `plan`, behind those that came before."""
         if self._plan is not None:
             self._outer = [*(self._outer or ()), self._plan]
+        if not plan.is_arranged:
+            plan.arrange()
         self._plan = plan
         self._depth = len(plan.steps)
         self._joined = 0

@@ -30,6 +30,7 @@ def observed(observe, exchange):
     """Begin the step that the access audit puts before a plan."""
     head = exchange.received
     plan = observe(head, Plan.answering(head, lambda _: Response(200)))
+    plan.arrange()
     exchange.endings += plan.endings
     for _, _, check, _ in plan.checks:
         check(exchange)
