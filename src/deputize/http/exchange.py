@@ -268,7 +268,10 @@ class Exchange:
 
     @property
     def request(self) -> Request:
-        """The request at the place of whoever runs now, to be changed on its way in."""
+        """The request as whoever decides about each call gets it, to be changed on its way in.
+
+        For steps it is the request as received: they read the head they were prepared from.
+        """
         request = self._request
         if request is None:
             request = self._request = self.received.request(self)

@@ -67,8 +67,7 @@ def refuse_unread(
 def refusing(head: Head, status: int, error: str, reason: str, handler: Handler | None = None) -> Plan:
     """Return the plan that answers instead of passing on.
 
-       It leaves a `RefusalContext` of `error` and `reason`.
-    The answer is that of `handler`, or `status`.
+    It leaves a `RefusalContext` of `error` and `reason`. The answer is that of `handler`, or `status`.
     """
     head = head.with_context(RefusalContext(error, reason))
     return Plan.answering(head, lambda _: Response(status)) if handler is None else handler.plan(head)
