@@ -53,7 +53,7 @@ class CallStep(NamedTuple):
     check: Check | None = None
     """On the way in, in the order of the filters."""
     body_limit: int | None = None
-    """`check` needs the request's body: at most so many bytes are waited for, and of a longer one it finds none.
+    """`check` needs the request's body. At most so many bytes are waited for; of a longer one it finds none.
 
     One that came with the head is there whatever its length.
     """
