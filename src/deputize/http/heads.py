@@ -155,7 +155,7 @@ def _announced_length(method: str, response: Response) -> bytes | None:
 class RequestHead:
     """The head of a request to a server, written once for all calls that differ in varying fields only."""
 
-    __slots__ = ("_chunked", "_expects_body", "_holes", "_plain", "_sized")
+    __slots__ = ("_begin", "_chunked", "_expects_body", "_holes", "_plain", "_sized")
 
     def __init__(self, method: str, target: Target, headers: Headers, authority: str) -> None:
         """Raises `HeaderError`."""
@@ -171,20 +171,21 @@ class RequestHead:
                 lines.append((name + b": " + value).replace(b"%", b"%%"))
         self._holes = holes
         self._expects_body = method in _EXPECTS_BODY
-        self._plain = _join([*lines])
-        self._sized = _join([*lines, b"Content-Length: %d"])
-        self._chunked = _join([*lines, CHUNKED])
+        self._begin = _join(lines)[:-2]
+        # Completed when they are needed: of most heads it is one.
+        self._plain = self._sized = self._chunked = b""
 
     def render(self, length: int | None, values: Sequence[bytes] = ()) -> bytes:
         """Return the bytes for a body of `length` bytes (`None`: in chunks). `values`: the exchange's."""
         holes = self._holes
         if length is None:
-            return self._chunked % tuple([values[hole] for hole in holes])
-        if length or self._expects_body:
-            return (
-                self._sized % (*[values[hole] for hole in holes], length) if holes else self._sized % length
-            )
-        return self._plain % tuple([values[hole] for hole in holes])
+            form = self._chunked = self._chunked or self._begin + CHUNKED + b"\r\n\r\n"
+        elif length or self._expects_body:
+            form = self._sized = self._sized or self._begin + b"Content-Length: %d\r\n\r\n"
+            return form % (*[values[hole] for hole in holes], length) if holes else form % length
+        else:
+            form = self._plain = self._plain or self._begin + b"\r\n"
+        return form % tuple([values[hole] for hole in holes])
 
 
 def request_head(request: Request, authority: str) -> bytes:
