@@ -43,8 +43,14 @@ adds on the way.
 FRAMING = HOP_BY_HOP | {b"content-length"}
 """Fields that only the code which writes a message may set."""
 
-_NEVER_NAMED = frozenset({b"host", b"content-length", b"authorization", b"cookie", b"cache-control"})
-"""Fields that `Connection` cannot remove: programs would disagree about who asks and for what."""
+_NEVER_NAMED = frozenset(
+    b"host content-length authorization cookie cache-control"
+    b" forwarded x-forwarded-for x-forwarded-host x-forwarded-proto".split()
+)
+"""Fields that `Connection` cannot remove: programs would disagree about who asks and for what.
+
+The latter are a proxy's word about a client, who could take it back where the proxy passes `Connection` on.
+"""
 
 _NAMES_NOTHING = frozenset({b"keep-alive", b"close"})
 _NOT_SENT = known_names(FRAMING | {b"host", b"expect"})

@@ -252,6 +252,13 @@ async def test_hop_by_hop_fields_end_here():
     assert [name for name, _ in reader.ready[0].headers] == ["Host", "Authorization", "X"]
 
 
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "x-forwarded-host", "X-Forwarded-Proto", "Forwarded"])
+async def test_a_client_does_not_take_back_what_a_proxy_says_of_it(name):
+    reader, _ = reader_with()
+    reader.feed(HEAD + f"Connection: {name.lower()}, close\r\n{name}: 192.0.2.1\r\n\r\n".encode())
+    assert reader.ready[0].headers.get(name) == "192.0.2.1"
+
+
 @pytest.mark.parametrize(
     ("head", "last"),
     [(b"HTTP/1.1\r\n", False), (b"HTTP/1.1\r\nConnection: close\r\n", True), (b"HTTP/1.0\r\n", True)],
