@@ -462,6 +462,7 @@ async def send_in_pieces(twins, draw, name, head, body):
     for (answers, *lists), (_, *more) in zip(outcomes, ends, strict=True):
         seen = {each: as_in_pieces(written) for each, (written, _) in answers.items()}
         lists = [one + other for one, other in zip(lists, more, strict=True)]
+        lists[0] = [*dict.fromkeys(lists[0])]  # what is at hand may be sent a second time
         # Of one that leaves while the rest of its body is waited for, less may have been found out by then.
         alike.append([{TRANSACTION.search(event)[1] for event in lists[1]}] if end >= 0.8 else [seen, *lists])
     compare_all(*alike)
