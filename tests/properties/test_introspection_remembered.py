@@ -9,8 +9,18 @@ from hypothesis import strategies as st
 
 from deputize.authority.endpoints import introspect
 from deputize.authority.storage import Put, open_store, sqlite_url
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, ClientAuthMethod, Credentials
 from deputize.oauth.records.directory import Directory
-from support.agent_delegation import AGENT_ID, AGREEMENT_ID, NOW, OTHER_ID, REDIRECT_URI, USER_ID, VERIFIER
+from support.agent_delegation import (
+    AGENT_ID,
+    AGENT_SECRET,
+    AGREEMENT_ID,
+    NOW,
+    OTHER_ID,
+    REDIRECT_URI,
+    USER_ID,
+    VERIFIER,
+)
 from support.authority import USER, Browser, basic, running_authority
 from support.examples import examples
 from support.records import replace
@@ -155,3 +165,17 @@ async def test_long_answers_are_not_remembered(tmp_path, monkeypatch) -> None:
         await place.obtain()
         assert (await place.ask("user's", basic()))[1]["active"]
         assert not [each for each in authority.directory.environment.remembered if each[0] == "introspection"]
+
+
+async def test_credentials_of_another_package_are_read_each_time(tmp_path, monkeypatch) -> None:
+    """What they prove may depend on more than their text: they may expire, or be good once."""
+    left = [Credentials(AGENT_ID, AGENT_SECRET, "once")]
+    once = ClientAuthMethod("once", lambda _, form: left.pop() if left and "proof" in form else None)
+    members = (*CLIENT_AUTH_METHODS.members, once)
+    monkeypatch.setitem(CLIENT_AUTH_METHODS.__dict__, "members", members)
+    async with running_authority(tmp_path) as authority, authority.client() as client:
+        place = Place(authority, client, None)
+        await place.obtain()
+        form = {"token": place.tokens["user's"], "proof": "x"}
+        answers = [await client.post(f"{authority.path}/as/introspect", data=form) for _ in range(2)]
+    assert [each.status_code for each in answers] == [200, 401]

@@ -15,6 +15,14 @@ CLIENT_AUTH_METHODS: Family[ClientAuthMethod] = Family(
 )
 
 
+def are_lasting(credentials: Credentials) -> bool:
+    """Whether the same header and form will have these credentials again.
+
+    What the method of another package finds may expire, or be good once.
+    """
+    return any(credentials.method == method.name for method in CLIENT_AUTH_METHODS.own)
+
+
 def read_credentials(authorization: str | None, parameters: Mapping[str, str]) -> Credentials:
     """The credentials of a request with this `Authorization` header and these form parameters.
 
