@@ -31,6 +31,8 @@ from deputize.kernel.values import JsonObject, JsonValue
 
 TOPIC: Final = "authority"
 MAX_TEXT: Final = 1024
+_LEAST_RECORD: Final = 192
+"""Bytes that the names of a record's members take in any case."""
 _JSON: Final = json.JSONEncoder(separators=(",", ":"))
 _PLAIN: Final = bytes(set(range(0x21, 0x7F)) - set(b"\\="))
 """The octets of plain texts: printable ASCII but blanks, what JSON escapes, what stands before secrets."""
@@ -87,13 +89,18 @@ class Event:
     source: Source = field(default_factory=_source)
     said: Mapping[str, JsonValue] = field(init=False, repr=False, compare=False)
     """`reason` and `members` without credentials, and short enough: computed once for file and log."""
+    _text: bytes | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Compute `said`."""
+        """Compute `said`, and write the record, which tells whether anything has to be made safe."""
         said = {name: value for name, value in self.members.items() if value is not None}
         if self.reason is not None:
             said = {"reason": self.reason, **said}
-        self.said = said if _is_plain(said) else {name: _safe(value) for name, value in said.items()}
+        self.said = said
+        self._text = _compact(self._record())
+        if self._text is None or not _is_plain(self._text):
+            self.said = {name: _safe(value) for name, value in said.items()}
+            self._text = None
 
     @property
     def topic(self) -> str:
@@ -102,6 +109,15 @@ class Event:
 
     def json(self) -> str:
         """Write the record as one line of ASCII."""
+        if self._text is not None:
+            return self._text.decode("ascii")
+        record = self._record()
+        text = _compact(record)
+        return (text if text is not None and text.isascii() else _JSON.encode(record).encode()).decode(
+            "ascii"
+        )
+
+    def _record(self) -> dict[str, JsonValue]:
         source, members = self.source, self.members
         record: dict[str, JsonValue] = {
             "_id": f"{source.correlation_id}-{next(_numbers)}",
@@ -118,23 +134,22 @@ class Event:
         }
         for name, value in self.said.items():
             record[_camel_case(name)] = value
-        text = _compact(record)
-        return (text if text is not None and text.isascii() else _JSON.encode(record).encode()).decode(
-            "ascii"
-        )
+        return record
 
     def log(self, **request: JsonValue) -> None:
         """Write the log line, with what is to be known of the `request` that it happened in.
 
         At level info, or warning where something was refused.
         """
-        ids = {
-            "environment": self.environment,
-            "client_ip": self.source.address,
-            "correlation_id": self.source.correlation_id,
-        }
+        line = dict(self.said)
+        if self.environment:
+            line["environment"] = self.environment
+        if self.source.address:
+            line["client_ip"] = self.source.address
+        if self.source.correlation_id:
+            line["correlation_id"] = self.source.correlation_id
         write = _log.info if self.reason is None else _log.warning
-        write(self.name, **{**self.said, **{name: value for name, value in ids.items() if value}, **request})
+        write(self.name, **{**line, **request})
 
 
 class AuditFile:
@@ -182,15 +197,16 @@ def operator() -> dict[str, str | None]:
     return {"os_user": name, "sudo_user": os.environ.get("SUDO_USER")}
 
 
-def _is_plain(said: JsonObject) -> bool:
-    """Whether nothing in all of it has to be made safe, which one look at its JSON tells.
+def _is_plain(record: bytes) -> bool:
+    """Whether nothing in a record has to be made safe, which one look at its JSON tells.
 
     No text can then be too long, hold what `printable` escapes, or what `redact` looks for: they are seldom
     more than ids and names of scopes.
     """
-    text = _compact(said)
     return (
-        text is not None and len(text) <= MAX_TEXT and not text.translate(None, _PLAIN) and b"eyJ" not in text
+        len(record) <= MAX_TEXT + _LEAST_RECORD
+        and not record.translate(None, _PLAIN)
+        and b"eyJ" not in record
     )
 
 

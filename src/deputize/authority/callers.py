@@ -19,6 +19,14 @@ def source_reader(head: Head, trusted_proxies: Sequence[Network]) -> Callable[[E
     seen = head.peer.remote_address
     forwarded = head.headers.get_all("x-forwarded-for") if trusted_proxies else ()
     client = client_address(seen, forwarded, trusted_proxies) if forwarded else seen
+    names = {name.lower() for name, _ in head.headers.raw}  # reading a value would make the plan this call's
+    if b"x-forgerock-transactionid" not in names:
+
+        def read_end(exchange: Exchange) -> Source:
+            port = exchange.peer.remote_port if client == seen else None
+            return Source(client, port, exchange.transaction_id)
+
+        return read_end
     read_transactions = head.reader("x-forgerock-transactionid")
 
     def read(exchange: Exchange) -> Source:

@@ -188,7 +188,19 @@ def plain(value: Value, size: int) -> JsonValue | Missing:
     """
     if isinstance(value, str | bool | Missing) or value is None:
         return value
-    return _Copy(size).of(value, MAX_DEPTH)
+    if type(value) is dict:
+        texts = cast("dict[str, JsonValue]", value)
+        if len(texts) < size and _is_text_only(texts):
+            return texts.copy()  # as an `act` is
+    return _Copy(size).of(cast("Value", value), MAX_DEPTH)
+
+
+def _is_text_only(value: dict[str, JsonValue]) -> bool:
+    """Whether every name and member is a text."""
+    for name, item in value.items():  # `all` would take a call for each
+        if type(item) is not str or type(cast("object", name)) is not str:
+            return False
+    return True
 
 
 class _Copy:

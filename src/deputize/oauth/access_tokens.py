@@ -227,20 +227,22 @@ def user_binding(user: User | None) -> JsonObject:
     """
     if user is None:
         return {}
-    names = {"given": user.given_name, "family": user.family_name}
-    name: dict[str, JsonValue] = {part: value for part, value in names.items() if value}
+    binding: dict[str, JsonValue] = dict(user.attributes or {})
+    binding["id"], binding["username"] = user.id, user.username
+    if user.email is not None:
+        binding["email"] = user.email
+    name: dict[str, JsonValue] = {}
+    if user.given_name:
+        name["given"] = user.given_name
+    if user.family_name:
+        name["family"] = user.family_name
     if name:
-        name["formatted"] = " ".join([value for value in names.values() if value])
-    own: dict[str, JsonValue] = {
-        "id": user.id,
-        "username": user.username,
-        "email": user.email,
-        "name": name or None,
-        "preferredLanguage": user.preferred_language,
-        "enabled": user.enabled,
-        "environment": {"id": user.environment_id},
-    }
-    return {**(user.attributes or {}), **{name: value for name, value in own.items() if value is not None}}
+        formatted = [part for part in (user.given_name, user.family_name) if part]
+        binding["name"] = {**name, "formatted": " ".join(formatted)}
+    if user.preferred_language is not None:
+        binding["preferredLanguage"] = user.preferred_language
+    binding["enabled"], binding["environment"] = user.enabled, {"id": user.environment_id}
+    return binding
 
 
 def _size(mapped: JsonObject) -> int:

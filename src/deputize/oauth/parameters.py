@@ -7,7 +7,7 @@ also where they are stored; `values_of` divides them.
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_plus, urlencode
 
@@ -36,9 +36,8 @@ def parse_parameters(encoded: str | bytes) -> Mapping[str, str]:
     for pair in text.split("&"):
         name, _, value = pair.partition("=")
         if not is_printable or "%" in pair or "+" in pair:
-            name, value = _decode(name), _decode(value)
-            if _CONTROL.search(name) or _CONTROL.search(value):
-                raise InvalidRequest("A parameter contains control characters")
+            decode = _decode_kind if name in _KINDS and len(value) <= MAX_NAME else _decode_pair
+            name, value = decode(name, value)
         if len(name) > MAX_NAME or len(value) > MAX_VALUE:
             raise InvalidRequest("A parameter is too long")
         if not value:
@@ -86,17 +85,24 @@ def _bounded_text(encoded: str | bytes) -> tuple[str, bool]:
     return text, is_printable
 
 
+def _decode_pair(name: str, value: str) -> tuple[str, str]:
+    """The parameter that is encoded so. Raises `InvalidRequest`."""
+    name, value = _decode(name), _decode(value)
+    if _CONTROL.search(name) or _CONTROL.search(value):
+        raise InvalidRequest("A parameter contains control characters")
+    return name, value
+
+
 def _decode(encoded: str) -> str:
     """The name or value that is encoded so. Raises `InvalidRequest`."""
     if "%" not in encoded and "+" not in encoded:
         return encoded
-    is_urn = encoded.startswith("urn%3A") and len(encoded) <= MAX_NAME
     try:
-        return _unquote_urn(encoded) if is_urn else _unquote(encoded)
+        return unquote_plus(encoded, errors="strict")
     except UnicodeDecodeError as error:
         raise InvalidRequest("The request is not UTF-8") from error
 
 
-_unquote: Final = partial(unquote_plus, errors="strict")
-_unquote_urn: Final = lru_cache(maxsize=64)(_unquote)
-"""Of grant types and token types, of which there are few, and never of a secret."""
+_KINDS: Final = frozenset({"grant_type", "subject_token_type", "actor_token_type", "requested_token_type"})
+"""Parameters of few values, which are decoded once, and never a secret."""
+_decode_kind: Final = lru_cache(maxsize=64)(_decode_pair)

@@ -376,3 +376,19 @@ def test_what_the_program_does_by_itself_has_an_id_like_any_request():
         assert uuid.UUID(record["transactionId"])
         assert record["_id"].startswith(f"{record['transactionId']}-")
     assert starts["transactionId"] != stopped["transactionId"]
+
+
+def test_a_record_that_needs_nothing_made_safe_is_what_would_have_been_written_otherwise(monkeypatch):
+    members = {"user_id": "u", "scopes": ["a", "b"], "jti": "j", "count": 3, "absent": None}
+    whole = {"user_id": "u", "text": "x" * 1100, "jti": "j"}
+    for reason in (None, "why"):
+        for each in (members, whole):
+            quick = json.loads(Event("token issued", 1.0, "e", each, reason, SOURCE_OF_TEST).json())
+            with monkeypatch.context() as patched:
+                patched.setattr("deputize.authority.audit._is_plain", lambda _: False)
+                slow = json.loads(Event("token issued", 1.0, "e", each, reason, SOURCE_OF_TEST).json())
+            assert list(quick) == list(slow)
+            assert quick | {"_id": ""} == slow | {"_id": ""}
+
+
+SOURCE_OF_TEST = Source("127.0.0.1", 1, "id", "caller")
