@@ -3,6 +3,7 @@
 import asyncio
 import select
 import socket
+import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -132,7 +133,8 @@ def keep_alive(connected: socket.socket) -> None:
 def find_address(transport: asyncio.BaseTransport, end: str) -> tuple[str, int]:
     """Return address and port of an end ("peername", "sockname"); "" and 0 when the client has left."""
     known: tuple[str, int] | None = transport.get_extra_info(end)
-    return known[:2] if known else ("", 0)
+    # Many connections share an end, some of them both.
+    return (sys.intern(known[0]), known[1]) if known else ("", 0)
 
 
 def has_news(transport: asyncio.Transport, events: int) -> bool:

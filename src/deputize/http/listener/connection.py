@@ -88,7 +88,7 @@ class Connection(AnswerFlow):
         self._reading = True
         self._closing = False
         self._half_closed = self._doubted = False
-        self._body_silence = Silence()
+        self._body_silence: Silence | None = None
         self._refused: Refused | None = None
         self._silence = Silence()
 
@@ -445,7 +445,8 @@ class Connection(AnswerFlow):
             limit = limits.write_seconds
         drips = False
         if waiting is Waiting.BODY:  # which may come too slowly on the whole without falling silent for long
-            lasted = self._body_silence.lasts((waiting, reader.messages), now)
+            silence = self._body_silence = self._body_silence or Silence()
+            lasted = silence.lasts((waiting, reader.messages), now)
             size = 0 if reader.body is None else reader.body.total
             drips = lasted > limits.body_seconds + size / limits.body_rate
         if drips or (limit is not None and silent > limit):

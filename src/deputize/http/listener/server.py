@@ -74,8 +74,9 @@ class Listener(Shared):
         except OSError:
             listening.close()
             raise
+        admit, leave = self.admit, self.leave  # or each connection would keep two objects for these
         self._server = await self.loop.create_server(
-            lambda: Connection(self, self.admit, self.leave),
+            lambda: Connection(self, admit, leave),
             sock=listening,
             ssl=context,
             backlog=_BACKLOG,

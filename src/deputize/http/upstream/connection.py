@@ -85,7 +85,7 @@ class UpstreamConnection(WriteFlow):
         self._sent = 0
         self._poll: Callable[[int], object] | None = None
         self._silence = Silence()
-        self._body_silence = Silence()
+        self._body_silence: Silence | None = None
         self.is_busy = True
         self.was_used = False
 
@@ -261,7 +261,8 @@ class UpstreamConnection(WriteFlow):
             self._end(UpstreamTimeout(f"the upstream was silent for {limit:g} seconds"))
         elif body is not None and deadlines.body is not None and not self._lasting and body.waiting:
             # A body may come too slowly on the whole, although it never falls silent for long.
-            lasted = self._body_silence.lasts((None, self._exchanges), now)
+            silence = self._body_silence = self._body_silence or Silence()
+            lasted = silence.lasts((None, self._exchanges), now)
             if lasted > deadlines.body + body.total / BODY_RATE:
                 self._end(
                     UpstreamTimeout(
