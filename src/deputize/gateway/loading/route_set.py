@@ -1,6 +1,7 @@
 """The routes of one directory, kept in step with its files while exchanges are being served."""
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -131,7 +132,8 @@ class RouteSet:
         """Read, build, settle who gets which name, switch, report; yields where others may be served."""
         errors: dict[Path, ConfigurationError] = {}
         try:
-            files = sorted(path for path in self.directory.iterdir() if path.name.endswith(".json"))
+            # names, not paths: a thousand of those take 5 ms to make and sort, during which nobody is served
+            names = sorted(name for name in os.listdir(self.directory) if name.endswith(".json"))  # noqa: PTH208 - see above
         except OSError as error:
             raise ConfigurationError(
                 Position(str(self.directory)),
@@ -139,8 +141,9 @@ class RouteSet:
                 "create it, or name another as the router's 'directory'",
             ) from error
         texts: dict[Path, bytes] = {}
-        for path in files:
+        for name in names:
             yield
+            path = self.directory / name
             try:
                 texts[path] = read_content(path)
             except ConfigurationError as error:
