@@ -199,7 +199,8 @@ class Headers:
         return ((key.decode("latin-1"), value.decode("latin-1")) for key, value in self.raw)
 
     def __contains__(self, name: str) -> bool:
-        return self.get(name) is not None
+        wanted = field_name(name)  # names alone, for reading a value may make a plan one of its call only
+        return any(key.lower() == wanted for key, _ in self.raw)
 
 
 def _encode_field(name: str, value: str) -> tuple[bytes, bytes]:
