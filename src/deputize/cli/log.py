@@ -25,7 +25,8 @@ _CLOCK = SystemClock()
 
 def configure_logging() -> None:
     """Send this process's log to standard error: our lines from INFO on, libraries' from WARNING on."""
-    writer = _LineWriter(sys.stderr.buffer)
+    # Past the buffer: what nobody reads any more would stay in it, and fail the process at its exit.
+    writer = _LineWriter(getattr(sys.stderr.buffer, "raw", sys.stderr.buffer))
     structlog.configure(
         processors=[_render],
         wrapper_class=_Logger,
@@ -118,9 +119,10 @@ class _LineWriter:
             self._put(b"\n".join(lines))
 
     def _put(self, text: bytes) -> None:
+        rest = text + b"\n"
         try:
-            self._stream.write(text + b"\n")
-            self._stream.flush()
+            while rest:
+                rest = rest[self._stream.write(rest) or len(rest) :]  # nothing: it would block, so it is lost
         except (OSError, ValueError):  # `suppress` would take half as long as writing
             pass
 

@@ -46,7 +46,7 @@ _VARYING: Final = re.compile(
     + bytes(sorted({letter for name in (*_NAMES, _PREFIX) for letter in (name[:1] + name[:1].upper())}))
     + rb"])("
     + b"|".join([*map(_any_case, _NAMES), _any_case(_PREFIX) + _TOKEN + b"{1,64}"])
-    + rb"): ([!-~](?:[ -~]{0,510}[!-~])?)(?=\r\n)"
+    + rb"): ([!-~](?:[ -~]{0,2046}[!-~])?)(?=\r\n)"
 )
 """A field line whose value is cut out.
 

@@ -24,7 +24,7 @@ NAMES = [
     b"Mcp-Param-",
     b"X",
 ]
-VALUES = [b"a", b"b", b"", b" a", b"a ", b"a b", b"\xe4", b"Mcp-Name: a", b"Host", b"x" * 512, b"x" * 513]
+VALUES = [b"a", b"b", b"", b" a", b"a ", b"a b", b"\xe4", b"Mcp-Name: a", b"Host", b"x" * 2048, b"x" * 2049]
 LINES = st.lists(st.tuples(st.sampled_from(NAMES), st.sampled_from([b": ", b":"]), st.sampled_from(VALUES)))
 
 
@@ -161,3 +161,9 @@ def test_a_head_of_one_call_only_is_not_remembered():
     head.readings.of_call = True
     memory.keep((b"a",), head, plan, ())
     assert memory.recall((b"a",), 0.0) is None
+
+
+def test_a_proof_signed_with_rsa_is_cut_out_whole():
+    """It has some 1,100 characters (RFC 9449) and is another one in each call."""
+    _, names, values = cut(b"", b"POST / HTTP/1.1\r\nHost: a\r\nDPoP: " + b"p" * 1112 + b"\r\n\r\n")
+    assert (list(names), list(values)) == ([b"DPoP"], [b"p" * 1112])
