@@ -36,9 +36,10 @@ class TeamFilter:
 
     def prepare(self, head, next):
         """Refuse by the head, or pass on a changed one."""
-        cost_centre = self._cost_centres.get(head.headers.get("X-Team"))
+        teams = head.headers.get_all("X-Team")
+        cost_centre = self._cost_centres.get(teams[0]) if len(teams) == 1 else None
         if cost_centre is None:
-            return refusing(head, 403, "unknown_team", "X-Team names no known team")
+            return refusing(head, 403, "unknown_team", "X-Team does not name exactly one known team")
         headers = head.headers.copy()
         headers.set("X-Cost-Centre", cost_centre)
         return next(head.with_headers(headers))

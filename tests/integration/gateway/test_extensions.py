@@ -29,6 +29,7 @@ SENT = (
     TEAM + TRACE % (4, 4) + CHUNKED + b"5\\r\\nshort\\r\\n0\\r\\n\\r\\n",
     TEAM + TRACE % (5, 5) + CHUNKED + b"3e9\\r\\n" + 1001 * b"x" + b"\\r\\n",
     b"X-Team: attic\\r\\n" + TRACE % (6, 6) + SHORT,
+    TEAM + b"X-Team: attic\\r\\n" + TRACE % (9, 9) + SHORT,
     TEAM + SHORT,
     TEAM + TRACE % (7, 7) + TRACE % (8, 8) + SHORT,
 )
@@ -106,6 +107,7 @@ def test_one_of_each_works_from_a_package_of_its_own(instance, collector, tmp_pa
         ("200", 4, ANSWER),
         ("413", None, ""),
         ("403", None, ""),
+        ("403", None, ""),  # two teams, the first of them known
         ("400", None, ""),
         ("400", None, ""),
     ]
