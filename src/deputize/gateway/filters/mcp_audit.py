@@ -49,22 +49,13 @@ class McpAuditFilter:
         """Pass on, and look at what comes back without holding it up."""
         plan = next(head)
         router = plan.find(RouterContext)
-        form = McpForm(router.route if router else None, head.peer)
+        form, commit = McpForm(router.route if router else None, head.peer), self._commit
+        check = None if commit is None else partial(self._begin, commit, form)
+        observe, ending = partial(self._observe, form), partial(self._end, form)
+        return plan.after(head, check=check, observe=observe, ending=ending)
 
-        def begin(exchange: Exchange) -> None:
-            if self._commit is not None:
-                exchange.commits += (partial(self._commit_decision, self._commit, form, exchange),)
-
-        def observe_stream(exchange: Exchange, response: Response) -> Response:
-            self._begin_stream(form, exchange, response)
-            return response
-
-        return plan.after(
-            head,
-            check=begin if self._commit is not None else None,
-            amend_for=lambda response: observe_stream if response.body.buffered is None else None,
-            ending=partial(self._end, form),
-        )
+    def _begin(self, commit: Commit, form: McpForm, exchange: Exchange) -> None:
+        exchange.commits += (partial(self._commit_decision, commit, form, exchange),)
 
     async def _commit_decision(self, commit: Commit, form: McpForm, exchange: Exchange) -> None:
         """Bring the decision onto the disk. Raises `OSError`."""
@@ -75,11 +66,13 @@ class McpAuditFilter:
             del exchange.left[form]
             raise
 
-    def _begin_stream(self, form: McpForm, exchange: Exchange, response: Response) -> None:
-        """Look at the answer as it passes.
+    def _observe(self, form: McpForm, exchange: Exchange, response: Response) -> None:
+        """Look at an answer as it passes; one that is at hand is looked at in the end.
 
         The decision is recorded unless it has been: a stream may last for hours, or as long as the process.
         """
+        if response.body.buffered is not None:
+            return
         recorded: _Recorded = exchange.left.get(form, _NOTHING)
         if recorded is _NOTHING and is_open_stream(response):
             elapsed = time.monotonic() - exchange.started
@@ -102,7 +95,7 @@ class McpAuditFilter:
         recorded: _Recorded = exchange.left.get(form, _NOTHING)
         observer = recorded.observer
         if response is not None and response.body.buffered and is_of_interest(response.body.buffered):
-            observer = _observe(exchange, response.body.buffered, response)
+            observer = _look_at(exchange, response.body.buffered, response)
         is_outcome = recorded.is_on_disk or recorded.is_begun
         if not recorded.is_begun or not ending.complete or (observer is not None and observer.has_seen):
             status = None if response is None else response.status
@@ -125,7 +118,7 @@ _NOTHING: Final = _Recorded()
 _OPENING: Final = ClientMessageType.SSE_OPENING
 
 
-def _observe(exchange: Exchange, content: bytes, response: Response) -> AnswerObserver | None:
+def _look_at(exchange: Exchange, content: bytes, response: Response) -> AnswerObserver | None:
     """Look at an answer that is at hand."""
     mcp = exchange.find(McpContext)
     if mcp is not None and mcp.message.type is _OPENING:

@@ -16,8 +16,8 @@ from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.handlers.chain import Chain
 from deputize.http.exchange import Ending
-from deputize.http.messages import Body, Headers, Response
-from deputize.http.plans import Filter, Handler
+from deputize.http.messages import Body, Headers, KnownHead, Response
+from deputize.http.plans import Filter, Handler, Plan, answer
 from support.examples import examples
 from support.gateway import (
     Answering,
@@ -527,3 +527,32 @@ async def test_what_the_server_fails_at_was_permitted_and_has_failed(status):
     record = await recorded(posting(legacy_call(), BEARER, LEGACY_VERSION), Answering(status))
     assert (record["decision"], record["reason"], record["response"]["status"]) == ("PERMIT", None, "FAILED")
     assert record["response"]["statusCode"] == str(status)
+
+
+async def test_an_answer_in_pieces_is_looked_at_though_one_with_the_same_head_was_complete_at_once():
+    fields = [(b"Content-Type", b"application/json"), (b"Content-Length", b"80")]
+    known = KnownHead(200, fields, 1, None)
+    content = b'{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"no"}}'
+
+    async def pieces():
+        yield content[:20]
+        yield content[20:]
+
+    bodies = [Body(b"{}"), Body(None, pieces(), len(content))]
+
+    class Backend:
+        def plan(self, head):
+            return Plan.answering(
+                head, lambda _: Response(200, Headers.of_known(known, b"2", None), bodies.pop(0))
+            )
+
+    kept, exchange = [], posting(legacy_call())
+    plan = Chain([McpAuditFilter(kept.append)], Backend()).plan(exchange.received)
+    for _ in range(2):
+        exchange = posting(legacy_call())
+        response = await answer(plan, exchange)
+        async for _ in response.body:  # as it is sent: nobody keeps it
+            pass
+        for ending in exchange.endings:
+            ending(exchange, Ending(response, 0, complete=True, finished=1.0))
+    assert [event.error_code for event in kept] == [None, -32602]
