@@ -19,6 +19,7 @@ from deputize.http.messages import (
     Response,
     known_names,
 )
+from deputize.kernel.bounded_memory import BoundedMemory
 from deputize.kernel.uris import Target
 
 HOP_BY_HOP = frozenset(
@@ -103,7 +104,7 @@ class KnownResponseHeads:
 
     def __init__(self) -> None:
         """Nothing is known."""
-        self._known: dict[KnownHead, bytes] = {}
+        self._known: BoundedMemory[KnownHead, bytes] = BoundedMemory(_MOST_KNOWN)
 
     def write(self, known: KnownHead, response: Response, date: bytes) -> bytes:
         """Return the head of a response whose body is at hand. Raises `HeaderError`.
@@ -114,10 +115,7 @@ class KnownResponseHeads:
         if begin is None:
             lines = [_status_line(response.status, response.reason)]
             lines += [b": ".join(pair) for pair in response.headers.raw if not _FRAMING_OR_DATE[pair[0]]]
-            begin = _join(lines)[:-2]
-            if len(self._known) >= _MOST_KNOWN:
-                self._known.clear()
-            self._known[known] = begin
+            begin = self._known.remember(known, _join(lines)[:-2])
         stated = response.headers.date
         if stated is not None:
             date = b"Date: " + stated

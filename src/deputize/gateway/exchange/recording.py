@@ -83,10 +83,6 @@ def access_audit(service: AuditPublisher, route: RouteIdentity | None) -> Observ
     def observe(head: Head, plan: Plan) -> Plan:
         form = AccessForm(route, head.peer, head.method, head.origin, head.target, head.headers.raw)
 
-        def begin(exchange: Exchange) -> None:
-            if commit is not None:
-                exchange.commits += (partial(_commit_access, commit, form, exchange, is_of_route),)
-
         def end(exchange: Exchange, ending: Ending) -> None:
             if is_of_route or exchange.find(RouterContext) is None:
                 status = None if ending.response is None else ending.response.status
@@ -94,9 +90,14 @@ def access_audit(service: AuditPublisher, route: RouteIdentity | None) -> Observ
                 publish(_access_event(form, exchange, status, ending.finished - exchange.started, part))
             exchange.commits = ()  # they lead back to the exchange
 
-        return plan.after(head, check=begin if commit is not None else None, ending=end)
+        check = None if commit is None else partial(_begin_access, commit, form, is_of_route)
+        return plan.after(head, check=check, ending=end)
 
     return observe
+
+
+def _begin_access(commit: Commit, form: AccessForm, is_of_route: bool, exchange: Exchange) -> None:  # noqa: FBT001 - in a partial
+    exchange.commits += (partial(_commit_access, commit, form, exchange, is_of_route),)
 
 
 async def _commit_access(commit: Commit, form: AccessForm, exchange: Exchange, is_of_route: bool) -> None:  # noqa: FBT001 - in a partial

@@ -18,6 +18,7 @@ from deputize.gateway.loading.deployment import (
 from deputize.gateway.loading.routes import Route
 from deputize.http.exchange import Head
 from deputize.http.plans import Lease
+from deputize.kernel.bounded_memory import BoundedMemory
 from deputize.kernel.errors import ConfigurationError, Position
 
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ class RouteSet:
         self.routes: tuple[Route, ...] = ()
         self.lease = Lease()
         """Holds while these routes serve."""
-        self._by_path: dict[str, tuple[Route, ...]] = {}
+        self._by_path: BoundedMemory[str, tuple[Route, ...]] = BoundedMemory(REMEMBERED_PATHS)
         self._build = build
         self._published = published
         self._all_or_nothing = all_or_nothing
@@ -97,10 +98,7 @@ class RouteSet:
                 elif route.accepts(head):
                     left.append(route)
                     break
-            found = tuple(left)
-            if len(self._by_path) >= REMEMBERED_PATHS:  # paths come from clients
-                self._by_path.clear()
-            self._by_path[path] = found
+            found = self._by_path.remember(path, tuple(left))  # bounded, for paths come from clients
         return found
 
     def scan(self) -> None:
@@ -199,7 +197,7 @@ class RouteSet:
 
     def _serve(self, routes: tuple[Route, ...]) -> None:
         self.routes = routes
-        self._by_path = {}
+        self._by_path.clear()
         self.lease.end()
         self.lease = Lease()
 
