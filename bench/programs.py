@@ -62,8 +62,12 @@ class Program:
 
     def memory_kib(self) -> float:
         """Return the memory in use, in KiB, of which pages that processes share count by their part."""
-        rollups = ((folder / "smaps_rollup").read_text("ascii") for folder, _ in self._members())
-        return sum(int(_PSS.findall(rollup)[0]) for rollup in rollups)
+        total = 0
+        for folder, _ in self._members():
+            # A process that ends meanwhile, or that nobody has waited for yet, has no memory: ESRCH.
+            with contextlib.suppress(OSError):
+                total += sum(map(int, _PSS.findall((folder / "smaps_rollup").read_text("ascii"))))
+        return total
 
     def _members(self) -> Iterator[tuple[Path, list[str]]]:
         """Return the folder in `/proc` and the fields of `stat` of each process."""

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +52,11 @@ def test_a_program_that_never_rests_is_not_measured(monkeypatch):
     monkeypatch.setattr(programs.time, "monotonic", lambda: next(clock))
     with pytest.raises(RuntimeError, match="busy"):
         Program("http://127.0.0.1/", 0).settle()
+
+
+def test_a_process_that_has_ended_but_is_not_waited_for_uses_no_memory():
+    ended = subprocess.Popen([sys.executable, "-c", ""], start_new_session=True)
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    assert Program("", ended.pid).memory_kib() == 0
+    ended.wait()
+    assert Program("", ended.pid).memory_kib() == 0
