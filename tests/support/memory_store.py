@@ -38,6 +38,7 @@ class MemoryStore:
         """By grant id."""
         self.spent: dict[str, str] = {}
         self.revoked: set[str] = set()
+        self.used: set[tuple[str, str, str]] = set()
         self.calls = 0
 
     async def _enter(self) -> None:
@@ -98,6 +99,14 @@ class MemoryStore:
     async def revoke_token(self, jti: str, kept_until: float) -> None:
         await self._enter()
         self.revoked.add(jti)
+
+    async def use(self, environment_id: str, purpose: str, id_digest: str, kept_until: float) -> bool:
+        await self._enter()
+        key = (environment_id, purpose, id_digest)
+        if key in self.used:
+            return False
+        self.used.add(key)
+        return True
 
     async def read_token_state(
         self, environment_id: str, grant_id: str | None, jtis: Collection[str]

@@ -213,6 +213,20 @@ class SignOnFailures(Protocol):
         ...
 
 
+class OneTimeIds(Protocol):
+    """Ids that count once: of assertions and of proofs of possession."""
+
+    async def use(self, environment_id: str, purpose: str, id_digest: str, kept_until: float) -> bool:
+        """Use up an id: true for one caller, false for everybody after. Durable before this returns.
+
+        `purpose` (such as `private_key_jwt`, 32 characters at most) tells apart what is numbered by
+        different parties; `id_digest` is the hex SHA-256 of the id and of whatever else it is unique
+        within, such as its issuer. It is remembered until `kept_until`, in seconds since the epoch: no sooner
+        than nobody would take it any more, differences between clocks included.
+        """
+        ...
+
+
 class ServerKeys(Protocol):
     """Random keys that one environment's servers share: made when first asked for, never changed."""
 

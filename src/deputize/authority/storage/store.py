@@ -19,6 +19,7 @@ from deputize.authority.storage.grants import (
     SqlTokenStates,
 )
 from deputize.authority.storage.migrations import migrate
+from deputize.authority.storage.one_time_ids import SqlOneTimeIds
 from deputize.authority.storage.people import SqlConsents, SqlSessions, SqlUsers
 from deputize.authority.storage.server_keys import SqlServerKeys
 from deputize.authority.storage.sign_on_failures import SqlSignOnFailures
@@ -26,6 +27,7 @@ from deputize.authority.storage.sqlite import SqliteDatabase, autocommit, immedi
 from deputize.authority.storage.tables import (
     CODES,
     GRANTS,
+    ONE_TIME_IDS,
     REVOKED_TOKENS,
     SECRETS,
     SESSIONS,
@@ -57,6 +59,7 @@ class Store:
     users: SqlUsers
     consents: SqlConsents
     sign_on_failures: SqlSignOnFailures
+    one_time_ids: SqlOneTimeIds
     server_keys: SqlServerKeys
     directory_rows: SqlDirectoryRows
     database: Database
@@ -72,6 +75,7 @@ class Store:
             delete(SESSIONS).where((SESSIONS.c.expires_at < before) & _UNUSED),
             delete(REVOKED_TOKENS).where(REVOKED_TOKENS.c.kept_until < before),
             delete(SIGN_ON_FAILURES).where(SIGN_ON_FAILURES.c.expires_at < now),
+            delete(ONE_TIME_IDS).where(ONE_TIME_IDS.c.kept_until < now),
             delete(SECRETS).where(SECRETS.c.expires_at < before),
         )
         return await self.database.write(
@@ -108,6 +112,7 @@ async def open_store(url: str, *, creates: bool = True) -> AsyncGenerator[Store]
             users=SqlUsers(database),
             consents=SqlConsents(database),
             sign_on_failures=SqlSignOnFailures(database),
+            one_time_ids=SqlOneTimeIds(database),
             server_keys=SqlServerKeys(database),
             directory_rows=SqlDirectoryRows(database),
             database=database,

@@ -250,6 +250,15 @@ REVOKED_TOKENS = Table(
     Column("kept_until", INSTANT, nullable=False, index=True),
 )
 
+ONE_TIME_IDS = Table(
+    "one_time_ids",
+    METADATA,
+    _column("environment_id", ID, key=True),
+    _column("purpose", String(32), key=True),
+    _column("id_digest", DIGEST, key=True),
+    Column("kept_until", INSTANT, nullable=False, index=True),
+)
+
 SIGN_ON_FAILURES = Table(
     "sign_on_failures",
     METADATA,
