@@ -1,8 +1,7 @@
 """JWTs in compact serialisation (RFC 7515, RFC 7519): signed by the current key, verified by the named."""
 
-from binascii import b2a_base64
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
@@ -12,10 +11,10 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.util import json_b64encode, urlsafe_b64decode
 
+from deputize.jose.compact import TokenInvalid, encode_base64url, parse_json_object
 from deputize.jose.key_ring import KeyRing
 from deputize.jose.keys import SigningKey
-from deputize.kernel.errors import DeputizeError
-from deputize.kernel.strict_json import JsonError, dumps, loads
+from deputize.kernel.strict_json import dumps
 from deputize.kernel.values import JsonObject
 
 Reading = TypeVar("Reading")
@@ -25,25 +24,16 @@ ACCESS_TOKEN_TYPE: Final = "at+jwt"
 ID_TOKEN_TYPE: Final = "JWT"
 MAX_TOKEN: Final = 48 * 1024
 """Characters; claims are at most 16 KB of mapped attributes and a bounded `act` chain."""
-_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 MAX_HEADER: Final = 512
 """Characters of the encoded header, joserfc's own limit too."""
-
-
-class TokenInvalid(DeputizeError):
-    """A token that is not to be believed; `reason` is for the log, never for the caller."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
 
 
 def sign(claims: JsonObject, ring: KeyRing, typ: str = ACCESS_TOKEN_TYPE) -> str:
     """`claims` as a JWT signed by the ring's current key; numbers are finite and texts Unicode."""
     key = ring.current
-    payload = _base64url(dumps(dict(claims)))
+    payload = encode_base64url(dumps(dict(claims)))
     signing_input = _protected_header(key.algorithm, key.kid, typ) + b"." + payload
-    return (signing_input + b"." + _base64url(key.sign(signing_input))).decode("ascii")
+    return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode("ascii")
 
 
 def verify(token: str, ring: KeyRing, issuer: str, now: float, typ: str = ACCESS_TOKEN_TYPE) -> JsonObject:
@@ -125,7 +115,7 @@ def _verify_signature(token: str, ring: KeyRing, typ: str) -> _Signed:
     if len(token) > MAX_TOKEN or not dot or len(encoded) > MAX_HEADER:
         raise TokenInvalid("not a JWT, or too large a one")
     try:
-        header = _json_object(urlsafe_b64decode(encoded.encode("ascii")), "header")
+        header = parse_json_object(urlsafe_b64decode(encoded.encode("ascii")), "header")
     except ValueError as error:
         raise TokenInvalid("the header is not base64url") from error
     kid = header.get("kid")
@@ -140,28 +130,13 @@ def _verify_signature(token: str, ring: KeyRing, typ: str) -> _Signed:
         signature = jws.deserialize_compact(token, key.parsed, algorithms=[key.algorithm])
     except (JoseError, ValueError) as error:
         raise TokenInvalid(f"the signature does not verify: {type(error).__name__}") from error
-    return _Signed(key, typ, _json_object(signature.payload or b"", "claims"))
-
-
-def _base64url(octets: bytes) -> bytes:
-    """Encode without padding (RFC 7515 section 2), in two calls where joserfc takes six."""
-    return b2a_base64(octets, newline=False).translate(_URL_SAFE, b"=")
+    return _Signed(key, typ, parse_json_object(signature.payload or b"", "claims"))
 
 
 @lru_cache(maxsize=256)
 def _protected_header(algorithm: str, kid: str, typ: str) -> bytes:
     """The encoded header, the same for every token of a key and type."""
     return json_b64encode({"alg": algorithm, "kid": kid, "typ": typ})
-
-
-def _json_object(text: bytes, part: str) -> JsonObject:
-    try:
-        value = loads(text, max_size=MAX_TOKEN, max_depth=32)
-    except JsonError as error:
-        raise TokenInvalid(f"the {part} is not JSON: {error}") from error
-    if not isinstance(value, Mapping):
-        raise TokenInvalid(f"the {part} is not a JSON object")
-    return value
 
 
 def _check_claims(claims: JsonObject, issuer: str, now: float) -> JsonObject:
