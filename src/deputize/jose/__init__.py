@@ -5,6 +5,15 @@ The only package that imports joserfc.
 
 from deputize.jose.compact import CompactJws, TokenInvalid, decode_base64url, encode_base64url, parse_compact
 from deputize.jose.key_ring import KeyRing, new_key_ring, outlived_at, retire, rotate, without_outlived
+from deputize.jose.key_sets import (
+    ForeignToken,
+    IssuerKey,
+    choose_keys,
+    key_of_certificate,
+    parse_foreign_token,
+    read_key_set,
+    verify_with,
+)
 from deputize.jose.keys import ALGORITHMS, DEFAULT_ALGORITHM, KeyInvalid, SigningKey, generate_key
 from deputize.jose.public_keys import VERIFIABLE_ALGORITHMS, PublicKey, parse_public_key
 from deputize.jose.tokens import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Verifier, sign, verify
@@ -16,22 +25,29 @@ __all__ = [
     "ID_TOKEN_TYPE",
     "VERIFIABLE_ALGORITHMS",
     "CompactJws",
+    "ForeignToken",
+    "IssuerKey",
     "KeyInvalid",
     "KeyRing",
     "PublicKey",
     "SigningKey",
     "TokenInvalid",
     "Verifier",
+    "choose_keys",
     "decode_base64url",
     "encode_base64url",
     "generate_key",
+    "key_of_certificate",
     "new_key_ring",
     "outlived_at",
     "parse_compact",
+    "parse_foreign_token",
     "parse_public_key",
+    "read_key_set",
     "retire",
     "rotate",
     "sign",
     "verify",
+    "verify_with",
     "without_outlived",
 ]
