@@ -1,8 +1,8 @@
 """Wire errors: what a client is told, and what the log is told.
 
 `description` is public and never helps an attacker; `detail` is private and says precisely what was wrong.
-Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 8707 section 2, RFC 6750 section 3.1, OpenID Connect Core
-section 3.1.2.6.
+Codes: RFC 6749 sections 4.1.2.1 and 5.2, RFC 8707 section 2, RFC 6750 section 3.1, RFC 9449 sections 5 and 8,
+OpenID Connect Core section 3.1.2.6.
 """
 
 from typing import ClassVar
@@ -153,6 +153,23 @@ class InsufficientScope(OAuthError):
     code = "insufficient_scope"
     status = 403
     public = "The access token lacks the required scope"
+
+
+class InvalidDPoPProof(OAuthError):
+    """The DPoP proof is missing, malformed, out of time, used, or not of this request (RFC 9449 section 5).
+
+    One text for every reason.
+    """
+
+    code = "invalid_dpop_proof"
+    public = "The DPoP proof is missing, invalid, out of time or used, or is not one of this request"
+
+
+class UseDPoPNonce(OAuthError):
+    """The DPoP proof has to hold the nonce that the answer gives (RFC 9449 section 8)."""
+
+    code = "use_dpop_nonce"
+    public = "The DPoP proof has to hold the nonce in the field DPoP-Nonce of this answer"
 
 
 class ServerError(OAuthError):

@@ -1,0 +1,216 @@
+"""Proofs that a client holds the key its tokens are bound to (DPoP, RFC 9449).
+
+A proof is a JWT of one request: its method and URI, the time, an id that is good once, and the token it comes
+with. It carries its key, so what it proves is that its sender has that key and no more: whoever takes it in
+compares the key's thumbprint with what the token, the code or the refresh token is bound to, and remembers
+the id while the proof is in time.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from deputize.jose import (
+    KeyInvalid,
+    PublicKey,
+    TokenInvalid,
+    encode_base64url,
+    parse_compact,
+    parse_public_key,
+)
+from deputize.kernel.bounded_memory import BoundedMemory
+from deputize.kernel.digests import digest, same
+from deputize.kernel.uris import normalise_resource
+from deputize.kernel.values import JsonObject
+from deputize.oauth.errors import InvalidDPoPProof, UseDPoPNonce
+
+PROOF_TYPE: Final = "dpop+jwt"
+"""Header `typ` (section 4.2)."""
+PROOF_ALGORITHMS: Final = ("ES256", "ES384", "PS256", "RS256", "Ed25519", "EdDSA")
+"""Those that proofs may be signed with: asymmetric, and with keys of which many a request costs little."""
+PROOF_LIFETIME: Final = 120.0
+"""Seconds after its `iat` in which a proof is taken."""
+LEEWAY: Final = 60.0
+"""Seconds that a client's clock may be ahead."""
+NONCE_PERIOD: Final = 120.0
+"""Seconds after which there is another nonce; the one before it is still good."""
+MAX_PROOF: Final = 4096
+"""Characters: an RSA key of 4096 bits and its signature fit."""
+MAX_HEADER: Final = 2048
+"""Characters of the encoded header."""
+MAX_JTI: Final = 256
+MAX_URI: Final = 2048
+_NONCE_LENGTH: Final = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof that was right for a request; that it is seen for the first time is still to be found out."""
+
+    thumbprint: str
+    """Of its key: the JWK SHA-256 thumbprint, as in `cnf.jkt` (section 6)."""
+    jti: str
+    issued_at: float
+    nonce: str | None
+
+    @property
+    def id_digest(self) -> str:
+        """What the proof is remembered by: its id is one of its key's ids, nobody else's."""
+        return digest(f"{self.thumbprint} {self.jti}")
+
+
+class ProofVerifier:
+    """Verifies proofs, with a bounded memory of the keys of those that were right before."""
+
+    __slots__ = ("_keys", "_lifetime")
+
+    def __init__(self, lifetime: float = PROOF_LIFETIME, capacity: int = 1024) -> None:
+        """`lifetime` in seconds after a proof's `iat`; `capacity` counts keys."""
+        self._lifetime = lifetime
+        self._keys: BoundedMemory[str, tuple[str, PublicKey]] = BoundedMemory(capacity)
+
+    def verify(self, text: str, method: str, uri: str, now: float, access_token: str | None = None) -> Proof:
+        """Verify a proof of a request by `method` to `uri`, which comes with `access_token` (section 4.3).
+
+        `uri` has neither query nor fragment, and is as `normalise_resource` writes it. Raises
+        `InvalidDPoPProof` with the private reason. Whether its nonce is right is `ProofNonces`' to say.
+        """
+        try:
+            signed = parse_compact(text, MAX_PROOF, MAX_HEADER)
+            claims = signed.claims()
+            known = self._keys.get(signed.encoded_header)
+            algorithm, key = known or _read_header(signed.header)
+            proof = _read_claims(claims, key.thumbprint)
+            fault = self._find_fault(proof, claims, method, uri, now) or _find_token_fault(
+                claims, access_token
+            )
+            if fault:
+                raise InvalidDPoPProof(fault)
+            key.check(signed, algorithm)  # last, for it costs more than all the rest
+        except (TokenInvalid, KeyInvalid) as error:
+            raise InvalidDPoPProof(str(error)) from error
+        if known is None:
+            self._keys.remember(signed.encoded_header, (algorithm, key))
+        return proof
+
+    def kept_until(self, proof: Proof) -> float:
+        """Return until when a proof's id is to be remembered: it is out of time then."""
+        return proof.issued_at + self._lifetime
+
+    def _find_fault(self, proof: Proof, claims: JsonObject, method: str, uri: str, now: float) -> str | None:
+        if claims.get("htm") != method:
+            return "htm is not the method of the request"
+        target = claims.get("htu")
+        if not isinstance(target, str) or len(target) > MAX_URI or not is_uri_of(target, uri):
+            return f"htu is not {uri}"
+        if not proof.issued_at <= now + LEEWAY:
+            return f"iat is {proof.issued_at - now:.0f} s ahead of this clock"
+        if not now < proof.issued_at + self._lifetime:
+            return f"iat is {now - proof.issued_at:.0f} s ago"
+        return None
+
+
+class ProofNonces:
+    """Nonces that a server gives and takes back, computed from the time (section 8).
+
+    All processes with one key give and accept the same ones, so none has to be stored. A nonce says that a
+    proof was made lately, by whatever clock; that it is used once is for the proof's `jti` to say.
+    """
+
+    __slots__ = ("_key", "_known", "_period")
+
+    def __init__(self, key: bytes, period: float = NONCE_PERIOD) -> None:
+        """`key` is known to the server alone; `period` in seconds, a nonce is good for one to two."""
+        self._key = key
+        self._period = period
+        self._known = (-1, "", "")
+
+    def current(self, now: float) -> str:
+        """Return the nonce to give to clients."""
+        return self._around(now)[1]
+
+    def check(self, proof: Proof, now: float, *, required: bool) -> None:
+        """Check a proof's nonce. Raises `UseDPoPNonce` where it is too old, no nonce of ours, or lacking."""
+        if proof.nonce is None:
+            if required:
+                raise UseDPoPNonce("the proof has no nonce")
+            return
+        _, latest, before = self._around(now)
+        # Both are compared, so that time does not tell which one was nearly right.
+        if not same(proof.nonce, latest) | same(proof.nonce, before):
+            raise UseDPoPNonce("the proof's nonce is too old, or was not given by this server")
+
+    def _around(self, now: float) -> tuple[int, str, str]:
+        """The number of the period, its nonce, and the nonce of the one before."""
+        step = int(now // self._period)
+        if self._known[0] != step:
+            self._known = (step, self._compute(step), self._compute(step - 1))
+        return self._known
+
+    def _compute(self, step: int) -> str:
+        octets = hmac.digest(self._key, f"dpop-nonce {step}".encode(), hashlib.sha256)
+        return encode_base64url(octets).decode("ascii")[:_NONCE_LENGTH]
+
+
+def is_uri_of(htu: str, uri: str) -> bool:
+    """Whether `htu` is the URI of a request, whatever its query and fragment (section 4.3).
+
+    Two spellings of one URI are the same (RFC 3986 sections 6.2.2, 6.2.3), as the section recommends.
+    """
+    return htu == uri or normalise_resource(htu.partition("#")[0].partition("?")[0]) == uri
+
+
+def bound_key(claims: JsonObject) -> str | None:
+    """Return the thumbprint of the key that a token with these claims is bound to (section 6.1).
+
+    `None` where no key is named. Raises `TokenInvalid` where `cnf` is of another form: nobody can prove that,
+    so nobody may use the token (RFC 7800 section 3.1).
+    """
+    confirmation = claims.get("cnf")
+    if confirmation is None:
+        return None
+    if not isinstance(confirmation, Mapping):
+        raise TokenInvalid("cnf is no object")
+    thumbprint = confirmation.get("jkt")
+    if thumbprint is not None and not isinstance(thumbprint, str):
+        raise TokenInvalid("cnf.jkt is no text")
+    return thumbprint
+
+
+def token_type_of(claims: JsonObject) -> str:
+    """Return the type of an access token with these claims: `DPoP` or `Bearer` (sections 5, 6.2)."""
+    return "Bearer" if bound_key(claims) is None else "DPoP"
+
+
+def _read_header(header: JsonObject) -> tuple[str, PublicKey]:
+    """The algorithm and the key of a proof with this header. Raises `InvalidDPoPProof`, `KeyInvalid`."""
+    algorithm, jwk = header.get("alg"), header.get("jwk")
+    if header.get("typ") != PROOF_TYPE:
+        raise InvalidDPoPProof(f"typ is not {PROOF_TYPE}")
+    if not isinstance(algorithm, str) or algorithm not in PROOF_ALGORITHMS:
+        raise InvalidDPoPProof("alg is none of those that proofs may be signed with")
+    if not isinstance(jwk, Mapping):
+        raise InvalidDPoPProof("there is no jwk in the header")
+    return algorithm, parse_public_key(jwk)
+
+
+def _read_claims(claims: JsonObject, thumbprint: str) -> Proof:
+    """What a proof says of itself. Raises `InvalidDPoPProof`."""
+    jti, issued_at, nonce = claims.get("jti"), claims.get("iat"), claims.get("nonce")
+    if not isinstance(jti, str) or not 1 <= len(jti) <= MAX_JTI:
+        raise InvalidDPoPProof(f"jti is no text of 1 to {MAX_JTI} characters")
+    if isinstance(issued_at, bool) or not isinstance(issued_at, int | float):
+        raise InvalidDPoPProof("iat is no number")
+    if nonce is not None and not isinstance(nonce, str):
+        raise InvalidDPoPProof("nonce is no text")
+    return Proof(thumbprint, jti, float(issued_at), nonce)
+
+
+def _find_token_fault(claims: JsonObject, access_token: str | None) -> str | None:
+    if access_token is None:
+        return None
+    expected = encode_base64url(hashlib.sha256(access_token.encode()).digest()).decode("ascii")
+    given = claims.get("ath")
+    return None if isinstance(given, str) and same(given, expected) else "ath is not that of the access token"
