@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from deputize.authority.endpoints import introspect
 from deputize.authority.storage import Put, open_store, sqlite_url
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, ClientAuthMethod, Credentials
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.client_auth.authentication import ClientAuthMethod, Credentials
 from deputize.oauth.records.directory import Directory
 from support.agent_delegation import (
     AGENT_ID,

@@ -3,6 +3,7 @@
 Credentials and introspection give nothing away to whoever does not match.
 """
 
+import asyncio
 from base64 import b64encode
 from dataclasses import replace
 
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from deputize.expressions.mapping import MappingExpression
 from deputize.oauth.access_tokens import MAX_ATTRIBUTES, Issue, assemble
-from deputize.oauth.client_auth import read_credentials
-from deputize.oauth.client_auth.authentication import authenticate_caller
+from deputize.oauth.client_auth import authenticate_caller
+from deputize.oauth.client_auth.authentication import ClientAuthPorts
 from deputize.oauth.errors import InvalidGrant, OAuthError
 from deputize.oauth.introspection import LiveToken, introspection_response
 from deputize.oauth.records.directory import Agent, Attribute
@@ -34,6 +35,7 @@ from support.agent_delegation import (
     USER,
     WHO,
 )
+from support.memory_store import MemoryStore
 
 SERVER_CLAIMS = {
     "aud": ["agent"],
@@ -127,7 +129,8 @@ forms = st.fixed_dictionaries({}, optional={"client_id": ids, "client_secret": s
 @given(headers, forms)
 def test_only_the_right_secret_proves_an_identity_and_nothing_else_happens(header, form):
     try:
-        caller = authenticate_caller(ENVIRONMENT, read_credentials(header, form))
+        ports = ClientAuthPorts(MemoryStore())
+        caller = asyncio.run(authenticate_caller(ENVIRONMENT, header, form, ports, NOW)).client
     except OAuthError:
         return
     expected = AGENT_SECRET if isinstance(caller, Agent) else TEST_SECRET

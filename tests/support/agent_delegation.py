@@ -218,7 +218,9 @@ class World:
         return f"{agent_term}{resource_term}{next(self.ids):014d}"
 
     async def ask(self, parameters: Mapping[str, str], client_id: str = AGENT_ID) -> TokenResponse:
-        request = TokenRequest(self.environment, self.environment.agents[client_id], parameters, self.now)
+        client = self.environment.agents[client_id]
+        method = client.settings.client_auth or "client_secret_basic"
+        request = TokenRequest(self.environment, client, parameters, self.now, method)
         return await answer(request, self.ports)
 
     async def add_code(self, value: str = CODE, **changes: Any) -> AuthorizationCode:

@@ -11,6 +11,7 @@ from deputize.authority.storage import Store
 from deputize.jose import Verifier
 from deputize.kernel.clock import Clock
 from deputize.kernel.values import JsonValue
+from deputize.oauth.client_auth.authentication import ClientAuthPorts
 from deputize.oauth.records.directory import Directory
 from deputize.oauth.records.store import Session
 
@@ -49,6 +50,12 @@ class Services:
     verifier: Verifier = field(default_factory=Verifier)
     audit_file: AuditFile | None = None
     """Gets every event; `None` leaves them to the log."""
+    client_auth: ClientAuthPorts = field(init=False)
+    """What proving who a client is may need beside the directory."""
+
+    def __post_init__(self) -> None:
+        """Take the ports from the store."""
+        object.__setattr__(self, "client_auth", ClientAuthPorts(self.store.one_time_ids))
 
     @property
     def secure(self) -> bool:

@@ -28,6 +28,11 @@ from deputize.oauth.resources import format_scope
 
 MAX_ATTRIBUTES: Final = 16 * 1024
 """Bytes of all mapped claims together, as JSON."""
+CLIENT_AUTH_CLAIM: Final = "token_endpoint_auth_method"
+"""How the client authenticated for the token; absent where it is held to no method, so by a secret.
+
+No registered claim says so; name and values are those that clients are registered with (RFC 7591 section 2).
+"""
 _RESERVED: Final = frozenset(
     [
         "acr",
@@ -45,6 +50,7 @@ _RESERVED: Final = frozenset(
         "org",
         "scope",
         "sid",
+        CLIENT_AUTH_CLAIM,
     ]
 )
 
@@ -158,6 +164,8 @@ def assemble(issue: Issue) -> TokenClaims:
         "org": issue.environment.organization_id,
         "scope": format_scope(issue.scopes),
     }
+    if issue.client.settings.client_auth is not None:  # by which alone it can have authenticated
+        claims[CLIENT_AUTH_CLAIM] = issue.client.settings.client_auth
     who = issue.authentication
     if who is None:
         claims[MACHINE_CLAIM] = claims["jti"]

@@ -9,8 +9,7 @@ from deputize.authority.endpoints.token import read_once_signed, user_of
 from deputize.http.messages import Response
 from deputize.jose import TokenInvalid
 from deputize.kernel.strict_json import dumps
-from deputize.oauth.client_auth import are_lasting, read_credentials
-from deputize.oauth.client_auth.authentication import authenticate_caller
+from deputize.oauth.client_auth import LASTING, authenticate_caller
 from deputize.oauth.introspection import find_live_token, introspection_response
 from deputize.oauth.parameters import parse_parameters, required
 
@@ -56,8 +55,10 @@ async def introspect(call: EndpointCall) -> Response:
 async def _look(call: EndpointCall, authorization: str | None, form: bytes) -> Answer:
     """Look at everything the answer rests on."""
     parameters, environment, services = parse_parameters(form), call.environment, call.services
-    credentials = read_credentials(authorization, parameters)
-    caller = authenticate_caller(environment, credentials)
+    authenticated = await authenticate_caller(
+        environment, authorization, parameters, services.client_auth, call.now
+    )
+    caller = authenticated.client
     token = required(parameters, "token")
     # Asked for before anything is read: what is committed in between shows in the next version.
     data_version = services.store.database.data_version()
@@ -66,7 +67,7 @@ async def _look(call: EndpointCall, authorization: str | None, form: bytes) -> A
     )
     response, refusal = introspection_response(environment, caller, found)
     if refusal is None and not isinstance(found, TokenInvalid):
-        version = data_version if are_lasting(credentials) else None
+        version = data_version if authenticated.method in LASTING else None
         return Answer(dumps(response), version, call.now, found.until)
     claims = read_once_signed(call, token)
     call.record(

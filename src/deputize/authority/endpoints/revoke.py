@@ -6,8 +6,7 @@ from deputize.http.messages import Headers, Response
 from deputize.jose import TokenInvalid
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel.values import JsonValue
-from deputize.oauth.client_auth import read_credentials
-from deputize.oauth.client_auth.authentication import authenticate_agent
+from deputize.oauth.client_auth import authenticate_agent
 from deputize.oauth.lineage import basis_of
 from deputize.oauth.parameters import required
 
@@ -18,8 +17,10 @@ async def revoke(call: EndpointCall) -> Response:
     200 in any case, so that nobody learns whose a token is (section 2.2).
     """
     parameters = await call.form()
-    credentials = read_credentials(call.authorization, parameters)
-    client_id = authenticate_agent(call.environment, credentials).id
+    authenticated = await authenticate_agent(
+        call.environment, call.authorization, parameters, call.services.client_auth, call.now
+    )
+    client_id = authenticated.client.id
     token = required(parameters, "token")
     revoked = await revoke_refresh_token(call, token, client_id)
     revoked = revoked or await revoke_access_token(call, token, client_id)

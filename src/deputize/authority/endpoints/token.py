@@ -11,8 +11,7 @@ from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_segment
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth import grants
-from deputize.oauth.client_auth import read_credentials
-from deputize.oauth.client_auth.authentication import authenticate_agent
+from deputize.oauth.client_auth import authenticate_agent
 from deputize.oauth.delegation import actors_of
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, TokenResponse
@@ -28,8 +27,10 @@ async def issue_token(call: EndpointCall) -> Response:
     services, store = call.services, call.services.store
     try:
         parameters = await call.form()
-        credentials = read_credentials(call.authorization, parameters)
-        client = authenticate_agent(call.environment, credentials)
+        authenticated = await authenticate_agent(
+            call.environment, call.authorization, parameters, services.client_auth, call.now
+        )
+        client = authenticated.client
         ports = GrantPorts(
             codes=store.codes,
             grants=store.grants,
@@ -39,7 +40,7 @@ async def issue_token(call: EndpointCall) -> Response:
             derive=await services.refresh_token_values.of(call.environment.id),
             verifier=services.verifier,
         )
-        request = TokenRequest(call.environment, client, parameters, call.now)
+        request = TokenRequest(call.environment, client, parameters, call.now, authenticated.method)
         if parameters.get("grant_type") in grants.OWN_TYPES:
             response = await grants.answer(request, ports)
         else:  # which may need a task, and a request may have none yet

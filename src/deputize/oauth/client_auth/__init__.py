@@ -1,42 +1,110 @@
-"""How clients, and resource servers at introspection, prove who they are (RFC 6749 section 2.3.1)."""
+"""How clients, and resource servers at introspection, prove who they are (RFC 6749 sections 2.1 and 2.3)."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from deputize.kernel.families import Family, instance_of
-from deputize.oauth.client_auth import client_secret_basic, client_secret_post
-from deputize.oauth.client_auth.authentication import ClientAuthMethod, Credentials
+from deputize.oauth.client_auth import client_secret_basic, client_secret_post, none
+from deputize.oauth.client_auth.authentication import (
+    PUBLIC,
+    Authenticated,
+    Caller,
+    ClientAuthMethod,
+    ClientAuthPorts,
+    Credentials,
+    check_registered,
+    check_secret,
+)
 from deputize.oauth.errors import InvalidClient, InvalidRequest
+from deputize.oauth.records.directory import Agent, Environment
 
 CLIENT_AUTH_METHODS: Family[ClientAuthMethod] = Family(
     "deputize.client_authentication",
-    (client_secret_basic.METHOD, client_secret_post.METHOD),
+    (client_secret_basic.METHOD, client_secret_post.METHOD, none.METHOD),
     lambda method: (method.name,),
     instance_of(ClientAuthMethod),
 )
+LASTING: Final = frozenset(each.name for each in CLIENT_AUTH_METHODS.own if each.authenticate is None)
+"""The methods by which the same header and form prove the same again.
+
+What others find may expire, or be good once.
+"""
 
 
-def are_lasting(credentials: Credentials) -> bool:
-    """Whether the same header and form will have these credentials again.
+async def authenticate_agent(
+    environment: Environment,
+    authorization: str | None,
+    parameters: Mapping[str, str],
+    ports: ClientAuthPorts,
+    now: float,
+) -> Authenticated[Agent]:
+    """The enabled agent that sent a request with this `Authorization` header and these form parameters.
 
-    What the method of another package finds may expire, or be good once.
+    It came by the method that it is registered for; one registered for none by any kind of secret. Raises
+    `InvalidClient`, or `InvalidRequest` when credentials come in more than one way. Waits for nothing where
+    the proof is a secret.
     """
-    return any(credentials.method == method.name for method in CLIENT_AUTH_METHODS.own)
+    method, credentials = read_credentials(authorization, parameters)
+    return await _authenticate(environment, method, credentials, ports, now)
 
 
-def read_credentials(authorization: str | None, parameters: Mapping[str, str]) -> Credentials:
+async def authenticate_caller(
+    environment: Environment,
+    authorization: str | None,
+    parameters: Mapping[str, str],
+    ports: ClientAuthPorts,
+    now: float,
+) -> Authenticated[Caller]:
+    """The agent or the resource that sent the request and proved it: who may introspect (RFC 7662).
+
+    Raises as `authenticate_agent` does.
+    """
+    method, credentials = read_credentials(authorization, parameters)
+    resource = environment.resources.get(credentials.client_id)
+    if resource is not None and method.authenticate is None:
+        return Authenticated(check_secret(credentials, resource), method.name)
+    if method.name == PUBLIC:
+        reason = "Introspection is for callers that authenticate, and no credentials were presented"
+        raise InvalidClient(f"{credentials.client_id[:64]!r} presented its id alone", reason)
+    return await _authenticate(environment, method, credentials, ports, now)
+
+
+async def _authenticate(
+    environment: Environment,
+    method: ClientAuthMethod,
+    credentials: Credentials,
+    ports: ClientAuthPorts,
+    now: float,
+) -> Authenticated[Agent]:
+    if method.authenticate is None:
+        agent = check_secret(credentials, environment.agents.get(credentials.client_id))
+    else:
+        agent = await method.authenticate(environment, credentials, ports, now)
+    # Judged last: only who knows the secret learns, by a failure, which method the agent is registered for.
+    check_registered(agent, method.name, is_by_secret=method.authenticate is None)
+    return Authenticated(agent, method.name)
+
+
+def read_credentials(
+    authorization: str | None, parameters: Mapping[str, str]
+) -> tuple[ClientAuthMethod, Credentials]:
     """The credentials of a request with this `Authorization` header and these form parameters.
 
-    Raises `InvalidClient` when there are none, `InvalidRequest` when they come in more than one way.
+    And the method that found them. Raises `InvalidClient` when there are none, `InvalidRequest` when they
+    come in more than one way.
     """
     found = [
-        credentials
+        (method, credentials)
         for method in CLIENT_AUTH_METHODS.members
         if (credentials := method.find_credentials(authorization, parameters))
     ]
     if not found:
         raise InvalidClient("no client credentials were presented")
+    if len(found) > 1:  # a package's method may find a proof where we see an id alone
+        found = [each for each in found if each[0] is not none.METHOD]
     if len(found) > 1:
         raise InvalidRequest("The client authenticated in more than one way")
-    if parameters.get("client_id", found[0].client_id) != found[0].client_id:
+    client_id = found[0][1].client_id
+    if parameters.get("client_id", client_id) != client_id:
         raise InvalidRequest("The parameter client_id is not the authenticated client")
     return found[0]

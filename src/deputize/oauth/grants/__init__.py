@@ -1,6 +1,7 @@
 """The ways to get tokens. `answer` is the token endpoint without HTTP."""
 
 from deputize.kernel.families import Family, instance_of
+from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.errors import UnauthorizedClient, UnsupportedGrantType
 from deputize.oauth.grants import authorization_code, client_credentials, refresh_token, token_exchange
 from deputize.oauth.grants.grant_type import GrantPorts, GrantType, TokenRequest, TokenResponse
@@ -25,4 +26,7 @@ async def answer(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
         raise UnsupportedGrantType(f"grant_type {grant_type[:128]!r}")
     if grant_type not in request.client.grant_types:
         raise UnauthorizedClient(f"{request.client.name!r} may not use {grant_type}")
+    if request.client_auth == PUBLIC and not grant.for_public_clients:
+        reason = "The grant type is for clients that authenticate, and a public client does not"
+        raise UnauthorizedClient(f"{request.client.name!r} is a public client, not for {grant_type}", reason)
     return await grant.handle(request, ports)

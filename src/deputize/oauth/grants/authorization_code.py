@@ -81,4 +81,4 @@ def verifies(verifier: str, challenge: str) -> bool:
     return _VERIFIER.fullmatch(verifier) is not None and same(challenge_of(verifier), challenge)
 
 
-GRANT: Final = GrantType(GRANT_TYPE, handle)
+GRANT: Final = GrantType(GRANT_TYPE, handle, for_public_clients=True)

@@ -30,6 +30,8 @@ class TokenRequest:
     """Form parameters, each at most once (repeats were refused)."""
     now: float
     """Seconds since the epoch."""
+    client_auth: str
+    """By which method the client authenticated now; `none` for a public client."""
 
 
 @dataclass(slots=True)
@@ -83,6 +85,10 @@ class GrantType:
     """A word of RFC 6749, or a URI of your own (RFC 6749 section 4.5)."""
     handle: Handle
     """Called only for clients that were granted this grant type. Raises `OAuthError`s."""
+    for_public_clients: bool = False
+    """Whether clients may use it that prove nothing: something in the request itself, such as a code with its
+    verifier, was given to this client alone.
+    """
 
     @property
     def word(self) -> str:

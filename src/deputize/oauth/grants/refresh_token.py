@@ -88,4 +88,4 @@ async def _rotate(
     return ports.derive(current.grant_id, current.generation)
 
 
-GRANT: Final = GrantType(GRANT_TYPE, handle)
+GRANT: Final = GrantType(GRANT_TYPE, handle, for_public_clients=True)
