@@ -57,6 +57,8 @@ FILES: tuple[tuple[str, type[Settings]], ...] = (
 )
 ENTRIES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The file", objects.EnvironmentFile),
+    ("registration", objects.RegistrationObject),
+    ("registration: agent", objects.AgentTemplate),
     ("resources", objects.ResourceObject),
     ("resources: attributes", ResourceAttribute),
     ("resources: scopes", ResourceScope),

@@ -16,9 +16,10 @@ from deputize.authority.directory.objects import (
     AgreementObject,
     EnvironmentObject,
     PolicyObject,
+    RegistrationObject,
     ResourceObject,
 )
-from deputize.authority.directory.objects.agent import grant_type_of
+from deputize.authority.directory.objects.agent import AUTHORIZATION_CODE, grant_type_of
 from deputize.authority.directory.objects.policy import find_step
 from deputize.authority.storage import (
     DirectoryRows,
@@ -34,6 +35,7 @@ from deputize.jose import KeyInvalid, KeyRing, SigningKey, outlived_at, without_
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import normalise_resource
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.consents import AGREEMENT_STEP
 from deputize.oauth.records.directory import (
     Agent,
     Agreement,
@@ -42,10 +44,12 @@ from deputize.oauth.records.directory import (
     Directory,
     Environment,
     Policy,
+    Registration,
     Resource,
     Scope,
     Step,
 )
+from deputize.oauth.records.settings import AgentSettings, RefreshTokenSettings
 
 T = TypeVar("T")
 
@@ -124,8 +128,10 @@ class _Contents:
     def read_environment(self, row: EnvironmentRow, base_url: str) -> Environment:
         """Read an environment with its objects; those that cannot be used are left out."""
         resources = {each.id: each for each in self._read_all(row, "resource", self._read_resource)}
-        agents = self._read_all(row, "agent", lambda agent: self._read_agent(agent, resources))
         environment = EnvironmentObject.read(row.name, row.document)
+        policies = {each.name: each for each in self._read_all(row, "policy", self._read_policy)}
+        registration = self._read_registration(row, environment.registration, resources, policies)
+        agents = self._read_all(row, "agent", lambda agent: self._read_agent(agent, resources))
         members: dict[str, Any] = {
             **_take_shared(Environment, environment),
             "settings": environment,
@@ -135,7 +141,8 @@ class _Contents:
             "resources": resources,
             "agents": {each.id: each for each in agents},
             "agreements": {each.id: each for each in self._read_all(row, "agreement", _read_agreement)},
-            "policies": {each.name: each for each in self._read_all(row, "policy", self._read_policy)},
+            "policies": policies,
+            "registration": registration,
             "keys": without_outlived(key_ring(self._keys[row.id]), self._now),
         }
         return Environment(**members)
@@ -204,6 +211,46 @@ class _Contents:
                 self._note_missing(row, f"the step {step.name!r}", "sign-ons that come to it fail")
         steps = tuple(Step(step.type, step.settings) for step in policy.steps)
         return Policy(row.id, row.name, steps, row.term)
+
+    def _read_registration(
+        self,
+        row: EnvironmentRow,
+        stored: RegistrationObject | None,
+        resources: Mapping[str, Resource],
+        policies: Mapping[str, Policy],
+    ) -> Registration | None:
+        """Read who may introduce themselves; nobody where a policy for them would ask no user.
+
+        `apply` refuses that. What it accepts is looked at again, for nothing else holds strangers back.
+        """
+        if stored is None:
+            return None
+        template, by_name = stored.agent, {each.name: each for each in resources.values()}
+        for name in template.policies:
+            if name not in policies or all(each.type != AGREEMENT_STEP for each in policies[name].steps):
+                self._problems.append(
+                    f"registration of environment {row.name!r} is disabled: its policy {name!r} asks for no "
+                    "consent, or cannot be used"
+                )
+                return None
+        members: dict[str, Any] = {
+            **_take_shared(Agent, template),
+            "id": "",
+            "name": "",
+            "enabled": True,
+            "grant_types": frozenset({AUTHORIZATION_CODE, *template.grants}),
+            "redirect_uris": (),
+            "scopes": {
+                by_name[each].id: frozenset(names) & by_name[each].scopes.keys()
+                for each, names in template.scopes.items()
+                if each in by_name
+            },
+            "secret_digests": (),
+            "settings": AgentSettings.model_construct(
+                **{each: getattr(template, each) for each in RefreshTokenSettings.model_fields}
+            ),
+        }
+        return Registration(stored, Agent(**members), template.lifetime)
 
     def _note_missing(self, row: ObjectRow, part: str, consequence: str) -> None:
         self._missing.append(

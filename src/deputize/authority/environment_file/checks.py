@@ -3,7 +3,7 @@ can judge.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from deputize.authority.directory.assemble import is_issuer
@@ -307,18 +307,61 @@ def check_agents(outcome: Outcome, problems: Problems) -> None:
 
 def check_scopes(outcome: Outcome, problems: Problems) -> None:
     """Agents are granted what there is. What is stored was judged before."""
-    resources = {each.name: each for each in outcome.objects(ResourceObject).values()}
     for pointer, agent in outcome.entries(AgentObject):
-        for resource, names in agent.scopes.items() if "scopes" in agent.model_fields_set else ():
-            place = pointers.join(pointer, "scopes", resource)
-            if resource not in resources:
-                problems.add(place, f"there is no resource {resource!r}", _known(resources), at_key=True)
-                continue
-            scopes = {scope.name for scope in resources[resource].scopes}
-            for index, name in enumerate(names):
-                if name not in scopes:
-                    reason = f"the resource {resource!r} has no scope {name!r}"
-                    problems.add(pointers.join(place, index), reason, _known(scopes))
+        if "scopes" in agent.model_fields_set:
+            _check_granted(agent.scopes, outcome, f"{pointer}/scopes", problems)
+
+
+def check_registration(outcome: Outcome, problems: Problems) -> None:
+    """Whoever introduces themselves is asked about by a user, and gets what there is.
+
+    It names others by their names, so it is judged also where the file leaves it out.
+    """
+    registration = outcome.settings.registration
+    if registration is None:
+        return
+    template, place = registration.agent, "/registration/agent"
+    policies = {policy.name: policy for policy in outcome.objects(PolicyObject).values()}
+    for index, name in enumerate(template.policies):
+        if name not in policies:
+            problems.add(f"{place}/policies/{index}", f"there is no policy {name!r}", _known(policies))
+        elif not policies[name].asks_for_consent:
+            problems.add(
+                f"{place}/policies/{index}",
+                f"the policy {name!r} asks for no consent, so that strangers would act for users who never "
+                "agreed to it",
+                "add an agreement_prompt step to it, or name another",
+            )
+    _check_granted(template.scopes, outcome, f"{place}/scopes", problems)
+    if template.refresh_token_rolling_lifetime < template.refresh_token_lifetime:
+        problems.add(
+            f"{place}/refresh_token_rolling_lifetime",
+            "is shorter than refresh_token_lifetime",
+            "make it at least as long",
+        )
+    if registration.dynamic and not (registration.open or registration.initial_access_tokens):
+        problems.add(
+            "/registration/dynamic",
+            "nobody may register, for nothing says who",
+            "set initial_access_tokens: true, or open: true for anybody",
+        )
+
+
+def _check_granted(
+    granted: Mapping[str, Sequence[str]], outcome: Outcome, pointer: str, problems: Problems
+) -> None:
+    """Each resource and each scope in `granted` has to exist."""
+    resources = {each.name: each for each in outcome.objects(ResourceObject).values()}
+    for resource, names in granted.items():
+        place = pointers.join(pointer, resource)
+        if resource not in resources:
+            problems.add(place, f"there is no resource {resource!r}", _known(resources), at_key=True)
+            continue
+        scopes = {scope.name for scope in resources[resource].scopes}
+        for index, name in enumerate(names):
+            if name not in scopes:
+                reason = f"the resource {resource!r} has no scope {name!r}"
+                problems.add(pointers.join(place, index), reason, _known(scopes))
 
 
 def _check_redirects(agent: AgentObject, issuer: str, pointer: str, problems: Problems) -> None:
@@ -361,5 +404,6 @@ RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_policies,
     check_agents,
     check_scopes,
+    check_registration,
 )
 """Each adds everything that is wrong by it."""

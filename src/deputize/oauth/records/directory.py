@@ -1,7 +1,7 @@
 """What an administrator configured, as the immutable snapshot that every request reads.
 
-All ids are UUID texts. Durations are seconds unless the name says otherwise. Instants are seconds since the
-epoch.
+All ids are UUID texts, but that of an agent which introduced itself by a document: that is the document's
+URL. Durations are seconds unless the name says otherwise. Instants are seconds since the epoch.
 """
 
 from collections.abc import Hashable, Mapping
@@ -17,6 +17,7 @@ from deputize.oauth.records.settings import (
     AgentSettings,
     AgreementSettings,
     EnvironmentSettings,
+    RegistrationSettings,
     ResourceSettings,
 )
 
@@ -68,12 +69,31 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an agent came from that introduced itself."""
+
+    means: Literal["document", "open", "initial_access_token"]
+    """What let it in: its client ID metadata document, or a way to register itself (RFC 7591)."""
+    detail: str
+    """The host of the document, which its address proves; the id of the initial access token; else empty."""
+    client_name: str
+    """What it says it is called, made harmless to read; empty where it says nothing that can be shown.
+
+    Nobody verified it.
+    """
+    created_at: float
+    expires_at: float | None
+    """When its time is over, in seconds since the epoch; `None`: as long as it is used."""
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """Software acting for users: an OAuth client with an identity of its own."""
 
     id: str
-    """Also its `client_id`."""
+    """Also its `client_id`: a UUID, or the URL of its metadata document."""
     name: str
+    """What its administrator calls it; of one that introduced itself, its id."""
     enabled: bool
     grant_types: frozenset[str]
     """`grant_type` values as they appear on the wire."""
@@ -92,6 +112,21 @@ class Agent:
 
     Whatever was issued in an earlier term has ended.
     """
+    origin: Origin | None = None
+    """`None` for an agent that an administrator set up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Who may introduce themselves as agents of an environment, and what these agents are at most."""
+
+    settings: RegistrationSettings
+    template: Agent
+    """What each of them has and is at most: policies, each with an agreement prompt; scopes; grant types;
+    lifetimes. Without an id.
+    """
+    agent_lifetime: float | None = None
+    """Seconds from its introduction to its end; `None`: as long as it is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +206,8 @@ class Environment:
     """By name."""
     keys: KeyRing
     settings: EnvironmentSettings = field(default_factory=EnvironmentSettings.model_construct)
+    registration: Registration | None = None
+    """`None`: nobody introduces themselves."""
     live_terms: Mapping[str, Agent] = field(init=False, repr=False, compare=False)
     """The enabled agents by their terms: what was issued in any other term has ended."""
     resources_by_audience: Mapping[str, Resource] = field(init=False, repr=False, compare=False)

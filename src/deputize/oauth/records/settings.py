@@ -5,9 +5,11 @@ stored document; records of the snapshot hold that object as their `settings`. S
 here, or there where only the authority reads it, and the place that reads it.
 """
 
+import re
 from typing import Annotated, Final, TypeAlias
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -20,6 +22,9 @@ from pydantic import (
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel import durations
 
+MAX_HOST: Final = 253
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_PORT: Final = re.compile(r"[1-9][0-9]{0,4}")
 DEFAULT_POLICY: Final = "Single_Factor"
 """The policy that every environment begins with: a password."""
 STORED: Final = {"stored": True}
@@ -59,6 +64,21 @@ def _interval(value: object, info: ValidationInfo) -> float | None:
     return seconds
 
 
+def _host_pattern(text: str) -> str:
+    host, colon, port = text.removeprefix("*.").partition(":")
+    labels = host.split(".")
+    if (
+        len(host) > MAX_HOST
+        or not all(map(_LABEL.fullmatch, labels))
+        or (host != text.partition(":")[0] and len(labels) == 1)
+        or (colon and not (_PORT.fullmatch(port) and int(port) not in {0, 443} and int(port) < 65536))
+    ):
+        raise ValueError(
+            "is no host in lower case such as app.example.com, app.example.com:8443 or *.example.com"
+        )
+    return text
+
+
 Name: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
@@ -77,6 +97,10 @@ Interval: TypeAlias = Annotated[
     PlainSerializer(durations.write, return_type=str, when_used="unless-none"),
 ]
 """Seconds, written as a duration of at most 100 years; `None`, written `never`, is without end."""
+
+
+HostPattern: TypeAlias = Annotated[str, AfterValidator(_host_pattern)]
+"""A host in lower case, perhaps with a port, or `*.` before two labels or more."""
 
 
 class ObjectSettings(BaseModel):
@@ -102,7 +126,18 @@ class ResourceSettings(ObjectSettings):
     """
 
 
-class AgentSettings(ObjectSettings):
+class RefreshTokenSettings(ObjectSettings):
+    """What can be set of an agent's refresh tokens."""
+
+    refresh_token_lifetime: Annotated[Seconds, Field(ge=60)] = 30 * 86400
+    """How long a refresh token lives unused; a number is seconds."""
+    refresh_token_rolling_lifetime: Annotated[Seconds, Field(ge=60)] = 180 * 86400
+    """How long it can be renewed, from sign-on; a number is seconds."""
+    refresh_token_grace: Annotated[Seconds, Field(ge=0, le=86400)] = 30
+    """How long a used refresh token is still answered, for answers lost on the way; a number is seconds."""
+
+
+class AgentSettings(RefreshTokenSettings):
     """What can be set of an agent."""
 
     post_logout_redirect_uris: tuple[str, ...] = ()
@@ -111,12 +146,6 @@ class AgentSettings(ObjectSettings):
     """How it has to send its secret to the authority: `client_secret_basic`, `client_secret_post` or what
     packages add; by default any way is taken.
     """
-    refresh_token_lifetime: Annotated[Seconds, Field(ge=60)] = 30 * 86400
-    """How long a refresh token lives unused; a number is seconds."""
-    refresh_token_rolling_lifetime: Annotated[Seconds, Field(ge=60)] = 180 * 86400
-    """How long it can be renewed, from sign-on; a number is seconds."""
-    refresh_token_grace: Annotated[Seconds, Field(ge=0, le=86400)] = 30
-    """How long a used refresh token is still answered, for answers lost on the way; a number is seconds."""
 
 
 class AgreementSettings(ObjectSettings):
@@ -126,6 +155,32 @@ class AgreementSettings(ObjectSettings):
     """How long a consent lasts; `never`, the default, means that it does not expire.
 
     It can be 36500 days at most.
+    """
+
+
+class RegistrationSettings(ObjectSettings):
+    """Who may introduce themselves as agents, and how many."""
+
+    hosts: tuple[HostPattern, ...] = ()
+    """Whose client ID metadata documents are taken: hosts such as `app.example.com`, with a port where it is
+    not 443. `*.example.com` stands for every host below `example.com`, and not for that itself.
+    """
+    dynamic: bool = False
+    """Whether programs may register themselves (RFC 7591): those that one of the next two names."""
+    initial_access_tokens: bool = False
+    """Whoever has an initial access token, which `deputize agents invite` draws."""
+    open: bool = False
+    """Anybody. Nothing that such a program says about itself was verified by anybody."""
+    max_agents: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """How many agents there may be that introduced themselves. When there are so many, the oldest one that
+    never signed anybody on makes room, unless it came within the last ten minutes.
+    """
+    unused_lifetime: Annotated[Seconds, Field(ge=600)] = 86400
+    """How long an agent is kept that never signed anybody on; a number is seconds."""
+    idle_lifetime: Annotated[Seconds, Field(ge=3600)] = 90 * 86400
+    """How long an agent is kept after a user last signed on or its refresh token was last used.
+
+    A number is seconds.
     """
 
 

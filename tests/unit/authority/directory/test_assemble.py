@@ -223,3 +223,36 @@ def test_what_no_package_provides_is_told_and_the_rest_serves():
 
 def test_nothing_is_missing_where_everything_is_provided():
     assert assemble(rows(RESOURCE, AGREEMENT, POLICY, AGENT), "http://localhost", 1000.0).missing == ()
+
+
+def registering(**template):
+    """The environment with a frame for agents that introduce themselves."""
+    registration = {"hosts": ["claude.ai"], "agent": {"policies": ["P"], **template}}
+    return replace(ENVIRONMENT, document={**ENVIRONMENT.document, "registration": registration})
+
+
+def test_the_frame_of_introduced_agents_names_what_there_is():
+    environment = registering(
+        scopes={"test": ["read", "gone"], "absent": ["x"]}, refresh_token_lifetime="1 day", lifetime="2 days"
+    )
+    found = replace(rows(RESOURCE, AGREEMENT, POLICY), environments=(environment,))
+    result = assemble(found, "https://auth.example.com", 1000.0)
+    registration = result.directory.environments["e1"].registration
+    assert result.problems == ()
+    assert registration.settings.hosts == ("claude.ai",)
+    assert (registration.settings.dynamic, registration.settings.open) == (False, False)
+    assert registration.agent_lifetime == 2 * 86400
+    template = registration.template
+    assert template.grant_types == {"authorization_code", "refresh_token"}
+    assert (template.scopes, template.policies) == ({"r1": frozenset({"read"})}, ("P",))
+    assert template.settings.refresh_token_lifetime == 86400
+    assert template.settings.refresh_token_rolling_lifetime == 180 * 86400
+
+
+def test_without_a_consent_nobody_introduces_themselves():
+    silent = replace(POLICY, document={"steps": [{"login": {}}]})
+    for policies in ((), (silent,)):
+        found = replace(rows(RESOURCE, AGREEMENT, *policies), environments=(registering(),))
+        result = assemble(found, "https://auth.example.com", 1000.0)
+        assert result.directory.environments["e1"].registration is None
+        assert "asks for no consent" in result.problems[0]

@@ -13,6 +13,7 @@ from deputize.authority.directory.objects.environment import (
     EnvironmentObject,
 )
 from deputize.authority.directory.objects.policy import PolicyObject
+from deputize.authority.directory.objects.registration import AgentTemplate, RegistrationObject
 from deputize.authority.directory.objects.resource import MAPPINGS, ResourceObject
 from deputize.authority.directory.objects.user import UserObject
 from deputize.oauth.records.settings import DEFAULT_POLICY
@@ -23,6 +24,7 @@ __all__ = (
     "MAPPINGS",
     "OBJECTS",
     "AgentObject",
+    "AgentTemplate",
     "AgreementHistory",
     "AgreementObject",
     "AuthenticatingObject",
@@ -30,6 +32,7 @@ __all__ = (
     "EnvironmentFile",
     "EnvironmentObject",
     "PolicyObject",
+    "RegistrationObject",
     "ResourceObject",
     "UserObject",
 )

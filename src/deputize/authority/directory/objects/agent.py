@@ -1,6 +1,6 @@
 """Agents: software acting for users."""
 
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
@@ -39,6 +39,10 @@ def _read_grant(word: str, info: ValidationInfo) -> str:
     return grant_type or word
 
 
+Grant: TypeAlias = Annotated[str, AfterValidator(_read_grant)]
+"""A grant by its word or in full; kept in full."""
+
+
 class AgentObject(AgentSettings, AuthenticatingObject):
     """Software that acts for users."""
 
@@ -50,7 +54,7 @@ class AgentObject(AgentSettings, AuthenticatingObject):
     """A note for readers of the file."""
     enabled: bool = True
     """`false` ends its tokens at once."""
-    grants: tuple[Annotated[str, AfterValidator(_read_grant)], ...] = ()
+    grants: tuple[Grant, ...] = ()
     """How it gets tokens: words such as `token_exchange`, or a `grant_type` in full. `authorization_code` is
     on whenever there are redirect URIs. Stored in full: a word may come to mean the grant of another package.
     """

@@ -7,6 +7,7 @@ from deputize.authority.directory.objects.agent import AgentObject
 from deputize.authority.directory.objects.agreement import AgreementObject
 from deputize.authority.directory.objects.directory_object import DirectoryObject, DocumentPart, Id
 from deputize.authority.directory.objects.policy import PolicyObject
+from deputize.authority.directory.objects.registration import RegistrationObject
 from deputize.authority.directory.objects.resource import ResourceObject
 from deputize.authority.directory.objects.user import UserObject
 from deputize.authority.storage import Kind
@@ -38,6 +39,10 @@ class EnvironmentObject(EnvironmentSettings, DocumentPart):
     """Its id, part of the issuer's URL; drawn when absent."""
     organization_id: Id | None = None
     """The `org` of tokens; drawn when absent."""
+    registration: RegistrationObject | None = None
+    """Who may introduce themselves as agents; nobody when it is absent. Given, it replaces the former as a
+    whole; `null` ends every agent that introduced itself.
+    """
 
     @classmethod
     def read(cls, name: str, document: JsonObject) -> Self:
