@@ -34,6 +34,21 @@ class InvalidRequest(OAuthError):
         super().__init__(description, description)
 
 
+class InvalidClientMetadata(OAuthError):
+    """What a client says of itself is missing, malformed or contradictory (RFC 7591 section 3.2.2)."""
+
+    code = "invalid_client_metadata"
+
+    def __init__(self, description: str) -> None:
+        super().__init__(description, description)
+
+
+class InvalidRedirectUri(InvalidClientMetadata):
+    """A redirect URI that a client wants to register may not be one (RFC 7591 section 3.2.2)."""
+
+    code = "invalid_redirect_uri"
+
+
 class InvalidClient(OAuthError):
     """Client authentication failed, for whatever reason."""
 

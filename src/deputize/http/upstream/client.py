@@ -55,11 +55,17 @@ class Upstream:
         limits: PoolLimits | None = None,
         deadlines: Deadlines | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        address: str | None = None,
     ) -> None:
-        """Use `ssl_context` for https origins, else trust the system's certificate authorities."""
+        """Use `ssl_context` for https origins, else trust the system's certificate authorities.
+
+        With `address` no name is looked up: all connections go there. What they are for is still the origin:
+        its name stands in `Host` and in the TLS handshake, and the certificate has to be for it.
+        """
         self._limits = limits or PoolLimits()
         self._deadlines = deadlines or Deadlines()
         self._tls = ssl_context
+        self._address = address
         self._known_heads = KnownHeads(self._limits.head_bytes)
         self._pools: dict[Origin, Pool] = {}
         self._ticker: Ticker | None = None
@@ -143,7 +149,13 @@ class Upstream:
             self._ticker = Ticker(loop, self._limits.tick_seconds, self._tick)
         self._ticker.start()
         pool = self._pools[origin] = Pool(
-            loop, origin, self._limits, tls, self._known_heads, partial(self._close_pool, origin)
+            loop,
+            origin,
+            self._limits,
+            tls,
+            self._known_heads,
+            partial(self._close_pool, origin),
+            address=self._address,
         )
         return pool
 

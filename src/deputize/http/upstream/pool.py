@@ -49,6 +49,7 @@ class Pool:
     """
 
     __slots__ = (
+        "_address",
         "_emptied",
         "_handed",
         "_keeps_open",
@@ -73,8 +74,13 @@ class Pool:
         tls: ssl.SSLContext | None,
         known_heads: KnownHeads,
         emptied: Callable[[], None],
+        *,
+        address: str | None = None,
     ) -> None:
-        """Start without a connection. `emptied` is called when the last one is gone and nobody waits."""
+        """Start without a connection. `emptied` is called when the last one is gone and nobody waits.
+
+        Connections go to `address` if there is one, else to wherever the origin's name leads.
+        """
         self.loop = loop
         self.limits = limits
         self.known_heads = known_heads
@@ -83,6 +89,7 @@ class Pool:
         self._origin = origin
         self._tls = tls
         self._emptied = emptied
+        self._address = address or origin.host
         self._open = 0
         self._keeps_open = False
         self._handed: set[UpstreamConnection | None] = set()
@@ -205,7 +212,7 @@ class Pool:
         try:
             await self.loop.create_connection(
                 lambda: connection,
-                host,
+                self._address,
                 self._origin.port,
                 ssl=self._tls,
                 server_hostname=host if self._tls else None,
