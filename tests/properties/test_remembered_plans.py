@@ -466,6 +466,9 @@ async def send_in_pieces(twins, draw, name, head, body):
         # Of one that leaves while the rest of its body is waited for, less may have been found out by then.
         alike.append([{TRANSACTION.search(event)[1] for event in lists[1]}] if end >= 0.8 else [seen, *lists])
     compare_all(*alike)
+    fresh, remembered = ({*outcome[3], *left[3]} for outcome, left in zip(outcomes, ends, strict=True))
+    for token in sorted(fresh ^ remembered):  # asked about by one: the caches are to know the same again
+        await twins.revoke(token)
     return 1
 
 
