@@ -1,13 +1,15 @@
 """What an operator reads when an environment file is wrong.
 
-Each file holds, after `#! `, the lines it must be answered with. `{GRANTS}`, `{STEPS}` and
-`{CLIENT_AUTH_METHODS}` stand in them for all there are, so that one more changes no file.
+Each file holds, after `#! `, the lines it must be answered with. `{GRANTS}`, `{STEPS}`,
+`{CLIENT_AUTH_METHODS}` and `{RESOURCE}`, a resource's members, stand in them for all there are, so that one
+more changes no file.
 """
 
 from pathlib import Path
 
 import pytest
 
+from deputize.authority.directory.objects import ResourceObject
 from deputize.authority.environment_file import Application, EnvironmentFileInvalid, apply
 from deputize.authority.signon.steps import STEPS
 from deputize.authority.storage import open_store
@@ -22,6 +24,7 @@ LISTS = {
     "{GRANTS}": [grant.word for grant in GRANTS.own],
     "{STEPS}": [step.name for step in STEPS.own],
     "{CLIENT_AUTH_METHODS}": [method.name for method in CLIENT_AUTH_METHODS.own],
+    "{RESOURCE}": ResourceObject.model_fields,
 }
 
 

@@ -10,7 +10,7 @@ from deputize.jose import ALGORITHMS, TokenInvalid, Verifier, new_key_ring, sign
 
 RINGS = {algorithm: new_key_ring("a", "b", 0.0, algorithm) for algorithm in ALGORITHMS}
 CLAIMS = {"iss": "https://as", "exp": 2000, "sub": "demouser", "act": {"sub": "agent"}}
-TOKENS = {algorithm: sign(CLAIMS, ring) for algorithm, ring in RINGS.items()}
+TOKENS = {algorithm: sign(CLAIMS, ring, algorithm=algorithm) for algorithm, ring in RINGS.items()}
 characters = st.sampled_from(string.ascii_letters + string.digits + "-_.=+/ \n\x00é")
 algorithms = st.sampled_from(ALGORITHMS)
 
@@ -72,4 +72,7 @@ def test_what_was_signed_is_what_is_read(claims, algorithm):
         "iss": "https://as",
         "exp": 2000,
     }
-    assert verify(sign(claims, RINGS[algorithm]), RINGS[algorithm], "https://as", 1000.0) == claims
+    assert (
+        verify(sign(claims, RINGS[algorithm], algorithm=algorithm), RINGS[algorithm], "https://as", 1000.0)
+        == claims
+    )

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from deputize.authority.app import Authority
-from deputize.authority.directory.changes import new_environment
+from deputize.authority.directory.changes import add_missing_keys, new_environment
 from deputize.authority.directory.service import open_directory
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
@@ -58,6 +58,7 @@ from support.examples import examples
 
 POLICY_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a03"
 SECOND_ID = "7f2c0c66-6a7b-4a0e-a9be-1f6f6e7f9a02"
+KEYS = add_missing_keys(ENVIRONMENT_ID, (), (), NOW)
 AGENTS, USERS = (AGENT_ID, OTHER_ID), ("ada", "grace")
 USER_IDS = dict(
     zip(USERS, ("cf025143-501a-4d70-9c80-95d69121d701", "cf025143-501a-4d70-9c80-95d69121d702"), strict=True)
@@ -191,8 +192,8 @@ class Lives(RuleBasedStateMachine):
                 EnvironmentRow(
                     ENVIRONMENT_ID, "Test", {"organization_id": ids.new_id(), "default_policy": POLICY_NAME}
                 ),
-                NOW,
-            )
+            ),
+            *KEYS,
         )
         await self.change(*self.policy_rows(), *(self.resource_row(each) for each in SCOPES))
         await self.change(

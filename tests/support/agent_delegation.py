@@ -72,7 +72,7 @@ MAY_ACT = (
 )
 SUBJECT_SUB = "#root.context.requestData.subjectToken.sub"
 
-KEYS = new_key_ring("k1", "k2", NOW)
+KEYS = KeyRing((*new_key_ring("k1", "k2", NOW).keys, *new_key_ring("k3", "k4", NOW, "RS256").keys))
 
 
 def attribute(name: str, expression: str, *, required: bool = False) -> Attribute:

@@ -13,6 +13,7 @@ import structlog
 from deputize.authority.app import Authority
 from deputize.authority.audit import open_audit, operator
 from deputize.authority.callers import Network
+from deputize.authority.directory.changes import complete_signing_keys
 from deputize.authority.directory.service import open_directory
 from deputize.authority.endpoint import MAX_BODY_SIZE
 from deputize.authority.passwords import Passwords
@@ -139,6 +140,7 @@ async def open_services(
     """Open everything the authority works with, and run the tasks that keep it current."""
     clock, passwords = SystemClock(), Passwords()
     async with open_store(database_url) as store, open_audit(audit_directory) as audit:
+        await complete_signing_keys(store.directory_rows, clock.now())
         directory = await open_directory(store.directory_rows, options.base_url, clock)
         services = Services(
             directory=directory,

@@ -9,7 +9,7 @@ from deputize.authority.directory.changes import retire_key, rotate_keys
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, SigningKeyRow
 from deputize.cli.administration import Operation, administer, moment_text
 from deputize.cli.options import DATA, ENVIRONMENT
-from deputize.jose import ALGORITHMS, DEFAULT_ALGORITHM, SigningKey, outlived_at
+from deputize.jose import ALGORITHMS, KeyRing, SigningKey, outlived_at
 
 
 @click.group("keys")
@@ -21,7 +21,7 @@ def keys() -> None:
 @ENVIRONMENT
 @DATA
 def list_keys(name: str, database_url: str) -> None:
-    """Show an environment's keys. It tells which one signs, and until when retired ones verify."""
+    """Show an environment's keys: which one of each algorithm signs, and until when retired ones verify."""
 
     async def work(operation: Operation) -> Sequence[SigningKey]:
         return key_ring(_keys_of(*await operation.read(name))).keys
@@ -41,28 +41,30 @@ def list_keys(name: str, database_url: str) -> None:
 @DATA
 @click.option(
     "--algorithm",
+    "algorithms",
     type=click.Choice(ALGORITHMS),
-    default=DEFAULT_ALGORITHM,
-    show_default=True,
-    help="Algorithm of the fresh key.",
+    multiple=True,
+    help="Only the keys of this algorithm, which are made where there are none; may be repeated.",
 )
-def rotate(name: str, database_url: str, algorithm: str) -> None:
-    """Sign with the next key from now on. A fresh one takes its place.
+def rotate(name: str, database_url: str, algorithms: tuple[str, ...]) -> None:
+    """Sign with the next keys from now on. Fresh ones take their place.
 
-    The next key has been published since the last rotation, so that no cache is surprised. Tokens signed
-    before stay valid: a retired key goes on verifying for 30 days, the longest life of a token, and is
-    forgotten then.
+    Each algorithm has keys of its own, and without --algorithm all are rotated. The next key has been
+    published since the last rotation, so that no cache is surprised. Tokens signed before stay valid: a
+    retired key goes on verifying for 30 days, the longest life of a token, and is forgotten then.
     """
 
-    async def work(operation: Operation) -> str:
+    async def work(operation: Operation) -> KeyRing:
         rows, environment = await operation.read(name)
         before = _keys_of(rows, environment)
-        changes, current = rotate_keys(environment.id, before, operation.clock.now(), algorithm)
+        changes, ring = rotate_keys(environment.id, before, operation.clock.now(), algorithms)
         await operation.store.directory_rows.change(changes, rows.version)
         await _record_states(operation, before)
-        return current
+        return ring
 
-    click.echo(f"{name} signs with {administer(database_url, work)}")
+    ring = administer(database_url, work)
+    for algorithm in algorithms or ring.algorithms:
+        click.echo(f"{name} signs with {ring.signing_key(algorithm).kid} ({algorithm})")
 
 
 @keys.command()

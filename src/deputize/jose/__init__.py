@@ -4,7 +4,15 @@ The only package that imports joserfc.
 """
 
 from deputize.jose.compact import CompactJws, TokenInvalid, decode_base64url, encode_base64url, parse_compact
-from deputize.jose.key_ring import KeyRing, new_key_ring, outlived_at, retire, rotate, without_outlived
+from deputize.jose.key_ring import (
+    KeyRing,
+    complete_keys,
+    new_key_ring,
+    outlived_at,
+    retire,
+    rotate,
+    without_outlived,
+)
 from deputize.jose.key_sets import (
     ForeignToken,
     IssuerKey,
@@ -14,7 +22,15 @@ from deputize.jose.key_sets import (
     read_key_set,
     verify_with,
 )
-from deputize.jose.keys import ALGORITHMS, DEFAULT_ALGORITHM, KeyInvalid, SigningKey, generate_key
+from deputize.jose.keys import (
+    ALGORITHMS,
+    DEFAULT_ALGORITHM,
+    ID_TOKEN_ALGORITHM,
+    Algorithm,
+    KeyInvalid,
+    SigningKey,
+    generate_key,
+)
 from deputize.jose.public_keys import VERIFIABLE_ALGORITHMS, PublicKey, parse_public_key
 from deputize.jose.tokens import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Verifier, sign, verify
 
@@ -22,8 +38,10 @@ __all__ = [
     "ACCESS_TOKEN_TYPE",
     "ALGORITHMS",
     "DEFAULT_ALGORITHM",
+    "ID_TOKEN_ALGORITHM",
     "ID_TOKEN_TYPE",
     "VERIFIABLE_ALGORITHMS",
+    "Algorithm",
     "CompactJws",
     "ForeignToken",
     "IssuerKey",
@@ -34,6 +52,7 @@ __all__ = [
     "TokenInvalid",
     "Verifier",
     "choose_keys",
+    "complete_keys",
     "decode_base64url",
     "encode_base64url",
     "generate_key",

@@ -5,30 +5,59 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, cast
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
+from joserfc.util import base64_to_int
 
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.values import JsonObject
 
 ParsedKey: TypeAlias = ECKey | RSAKey | OKPKey
 KeyState: TypeAlias = Literal["current", "next", "retired"]
+Algorithm: TypeAlias = Literal["ES256", "RS256", "EdDSA", "Ed25519"]
 
 DEFAULT_ALGORITHM: Final = "ES256"
-ALGORITHMS: Final = ("ES256", "RS256", "Ed25519")
-"""ECDSA on P-256 (the cheapest to sign), RSA with 2048 bits, Ed25519 (RFC 7518 section 3.1, RFC 9864 section
-2.2).
+ID_TOKEN_ALGORITHM: Final = "RS256"
+"""Of the ID tokens of clients that name none (OpenID Connect Registration section 2)."""
+ALGORITHMS: Final[tuple[Algorithm, ...]] = ("ES256", "RS256", "EdDSA", "Ed25519")
+"""ECDSA on P-256 (the cheapest to sign), RSA with 2048 bits, and Ed25519 by two names.
+
+RFC 7518 section 3.1. `EdDSA` (RFC 8037) is what libraries read; `Ed25519` (RFC 9864) is the name that says
+the curve.
 """
 
-_STATES: Final = ("current", "next", "retired")
+STATES: Final = ("current", "next", "retired")
 _PARAMETERS: Final[Mapping[str, tuple[str, str | int]]] = {
     "ES256": ("EC", "P-256"),
     "RS256": ("RSA", 2048),
+    "EdDSA": ("OKP", "Ed25519"),
     "Ed25519": ("OKP", "Ed25519"),
 }
+
+
+class OneAlgorithm(JWSRegistry):
+    """joserfc's rules for signatures by one algorithm.
+
+    joserfc warns at each use of `EdDSA`, since RFC 9864 gave it another name; clients that read only the
+    older one get it by an administrator's choice.
+    """
+
+    def __init__(self, algorithm: str) -> None:
+        """`algorithm` is one of `ALGORITHMS`."""
+        super().__init__(algorithms=[algorithm])
+        self._only = self.algorithms[algorithm]
+
+    def get_alg(self, name: str):  # noqa: ANN201 - joserfc exports no name for its type
+        """The algorithm, or what joserfc raises for any other."""
+        return self._only if name == self._only.name else super().get_alg(name)
+
+
+REGISTRIES: Final[Mapping[str, OneAlgorithm]] = {name: OneAlgorithm(name) for name in ALGORITHMS}
+"""What signatures are made and checked by, by algorithm."""
 
 
 class KeyInvalid(DeputizeError):
@@ -84,7 +113,7 @@ class SigningKey:
             not isinstance(kid, str)
             or not isinstance(algorithm, str)
             or not isinstance(jwk, Mapping)
-            or state not in _STATES
+            or state not in STATES
         ):
             raise KeyInvalid("a stored signing key lacks kid, algorithm, state or jwk")
         retired_at = stored.get("retired_at")
@@ -121,7 +150,8 @@ def _parse(algorithm: str, jwk: JsonObject) -> ParsedKey:
     """The private key in `jwk`, of the type and size of the algorithm. Raises `KeyInvalid`."""
     kind, size = _parameters(algorithm)
     try:
-        key = JWKRegistry.import_key(cast("dict[str, str | list[str]]", dict(jwk)), kind)
+        members = cast("dict[str, str | list[str]]", dict(jwk))
+        key = _parse_rsa(members) if kind == "RSA" else JWKRegistry.import_key(members, kind)
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise KeyInvalid(f"a stored {algorithm} key cannot be read: {type(error).__name__}") from error
     if isinstance(key, RSAKey):
@@ -133,9 +163,26 @@ def _parse(algorithm: str, jwk: JsonObject) -> ParsedKey:
     return key
 
 
+def _parse_rsa(jwk: Mapping[str, str | list[str]]) -> RSAKey:
+    """The private RSA key in a JWK that `generate_key` made.
+
+    Looking whether its factors are primes takes 60 ms of each snapshot, and nobody but the program writes
+    them; that they are the factors is looked at.
+    """
+    if jwk.get("kty") != "RSA":
+        raise ValueError("not RSA")
+    e, n, d, p, q, dp, dq, qi = (
+        base64_to_int(str(jwk[name])) for name in ("e", "n", "d", "p", "q", "dp", "dq", "qi")
+    )
+    if p * q != n:
+        raise ValueError("not the factors of the modulus")
+    numbers = RSAPrivateNumbers(p, q, d, dp, dq, qi, RSAPublicNumbers(e, n))
+    return RSAKey.import_key(numbers.private_key(unsafe_skip_rsa_key_validation=True))
+
+
 def _signer(algorithm: str, key: ParsedKey) -> Callable[[bytes], bytes]:
     """(signing input) to the signature; what does not change with the input is done once a key."""
-    model = JWSRegistry(algorithms=[algorithm]).get_alg(algorithm)
+    model = REGISTRIES[algorithm].get_alg(algorithm)
     model.check_key(key)
     if not isinstance(key, ECKey) or key.private_key is None:
         return lambda signing_input: model.sign(signing_input, key)

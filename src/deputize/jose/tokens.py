@@ -1,4 +1,4 @@
-"""JWTs in compact serialisation (RFC 7515, RFC 7519): signed by the current key, verified by the named."""
+"""JWTs in compact serialisation (RFC 7515, RFC 7519): signed by a current key, verified by the named."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from joserfc.util import json_b64encode, urlsafe_b64decode
 
 from deputize.jose.compact import TokenInvalid, encode_base64url, parse_json_object
 from deputize.jose.key_ring import KeyRing
-from deputize.jose.keys import SigningKey
+from deputize.jose.keys import DEFAULT_ALGORITHM, REGISTRIES, SigningKey
 from deputize.kernel.strict_json import dumps
 from deputize.kernel.values import JsonObject
 
@@ -28,9 +28,14 @@ MAX_HEADER: Final = 512
 """Characters of the encoded header, joserfc's own limit too."""
 
 
-def sign(claims: JsonObject, ring: KeyRing, typ: str = ACCESS_TOKEN_TYPE) -> str:
-    """`claims` as a JWT signed by the ring's current key; numbers are finite and texts Unicode."""
-    key = ring.current
+def sign(
+    claims: JsonObject, ring: KeyRing, typ: str = ACCESS_TOKEN_TYPE, algorithm: str = DEFAULT_ALGORITHM
+) -> str:
+    """`claims` as a JWT signed by the ring's current key of an algorithm; numbers are finite, texts Unicode.
+
+    Raises `KeyInvalid` where the ring has no such key.
+    """
+    key = ring.signing_key(algorithm)
     payload = encode_base64url(dumps(dict(claims)))
     signing_input = _protected_header(key.algorithm, key.kid, typ) + b"." + payload
     return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode("ascii")
@@ -127,7 +132,7 @@ def _verify_signature(token: str, ring: KeyRing, typ: str) -> _Signed:
     if header.get("typ") != typ:
         raise TokenInvalid(f"its type is not {typ}")
     try:
-        signature = jws.deserialize_compact(token, key.parsed, algorithms=[key.algorithm])
+        signature = jws.deserialize_compact(token, key.parsed, registry=REGISTRIES[key.algorithm])
     except (JoseError, ValueError) as error:
         raise TokenInvalid(f"the signature does not verify: {type(error).__name__}") from error
     return _Signed(key, typ, parse_json_object(signature.payload or b"", "claims"))

@@ -126,7 +126,8 @@ def issue_access_token(issue: Issue) -> AccessToken:
     refusal = delegation_refusal(issue, assembled.claims)
     if refusal:
         raise InvalidGrant(refusal) if issue.subject is None else ExchangeRefused(refusal)
-    token = sign(assembled.claims, issue.environment.keys, ACCESS_TOKEN_TYPE)
+    algorithm = issue.resource.settings.access_token_signed_response_alg
+    token = sign(assembled.claims, issue.environment.keys, ACCESS_TOKEN_TYPE, algorithm)
     return AccessToken(token, assembled.claims, issue.expires_at - int(issue.now), assembled.notes)
 
 

@@ -15,22 +15,26 @@ LIFETIME: Final = 3600
 """Seconds."""
 
 
-def issue_id_token(
+def issue_id_token(  # noqa: PLR0913 - all that it is made of
     environment: Environment,
     grant: Grant,
     lineage: Lineage,
     user_claims: JsonObject,
     access_token: str,
     *,
+    algorithm: str,
     now: float,
     nonce: str | None = None,
 ) -> str:
-    """An ID token about the sign-on of `grant`, for its client; `user_claims` come from `profile_claims`."""
+    """An ID token about the sign-on of `grant`, for its client; `user_claims` come from `profile_claims`.
+
+    `algorithm` is the one that the client is registered for.
+    """
     who = grant.authentication
     claims: dict[str, JsonValue] = {
         **user_claims,
         "acr": who.acr,
-        "at_hash": at_hash(access_token, environment.keys.current.algorithm),
+        "at_hash": at_hash(access_token, algorithm),
         "aud": grant.client_id,
         "auth_time": who.auth_time,
         "env": environment.id,
@@ -44,7 +48,7 @@ def issue_id_token(
     }
     if nonce is not None:
         claims["nonce"] = nonce
-    return sign(dict(sorted(claims.items())), environment.keys, ID_TOKEN_TYPE)
+    return sign(dict(sorted(claims.items())), environment.keys, ID_TOKEN_TYPE, algorithm)
 
 
 def profile_claims(user: User, scopes: Collection[str]) -> JsonObject:
@@ -62,9 +66,10 @@ def profile_claims(user: User, scopes: Collection[str]) -> JsonObject:
 
 
 def at_hash(access_token: str, algorithm: str) -> str:
-    """The left half of the token's hash, by the hash function of the signature algorithm (Ed25519 signs with
-    SHA-512).
+    """The left half of the token's hash, by the hash function of the signature algorithm.
+
+    Ed25519, by either name, signs with SHA-512.
     """
-    function = hashlib.sha512 if algorithm == "Ed25519" else hashlib.sha256
+    function = hashlib.sha512 if algorithm in {"EdDSA", "Ed25519"} else hashlib.sha256
     whole = function(access_token.encode("ascii")).digest()
     return urlsafe_b64encode(whole[: len(whole) // 2]).rstrip(b"=").decode()

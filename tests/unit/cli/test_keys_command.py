@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from deputize.authority.directory.assemble import key_ring
-from deputize.authority.directory.changes import new_environment
+from deputize.authority.directory.changes import add_missing_keys, new_environment
 from deputize.authority.storage import EnvironmentRow, open_store, sqlite_url
 from deputize.cli.keys import keys
 from support.databases import new_database
@@ -16,7 +16,11 @@ from support.databases import new_database
 def data(tmp_path):
     async def prepare() -> None:
         async with open_store(new_database(tmp_path)) as store:
-            await store.directory_rows.change(new_environment(EnvironmentRow("e1", "Test", {}), 1000.0), 0)
+            seed = [
+                *new_environment(EnvironmentRow("e1", "Test", {})),
+                *add_missing_keys("e1", (), (), 1000.0),
+            ]
+            await store.directory_rows.change(seed, 0)
 
     asyncio.run(prepare())
     return tmp_path
@@ -35,19 +39,26 @@ def rotate(data, *options: str):
 
 
 @pytest.mark.parametrize("name", ["Test", "e1"])
-def test_the_next_key_signs(data, name):
+def test_the_next_keys_sign(data, name):
     before = ring(data)
     result = rotate(data, "--environment", name)
     after = ring(data)
     assert result.exit_code == 0
-    assert after.current.kid == before.keys[1].kid
-    assert f"{name} signs with {after.current.kid}" in result.output
-    assert [key.state for key in after.keys] == ["current", "next", "retired"]
+    for algorithm in ("ES256", "RS256"):
+        waited = next(key for key in before.keys if (key.state, key.algorithm) == ("next", algorithm))
+        assert after.signing_key(algorithm).kid == waited.kid
+        assert f"{name} signs with {waited.kid} ({algorithm})" in result.output.splitlines()
+    assert [key.state for key in after.keys] == [*["current"] * 2, *["next"] * 2, *["retired"] * 2]
 
 
-def test_a_fresh_key_may_have_another_algorithm(data):
-    rotate(data, "--environment", "Test", "--algorithm", "Ed25519")
-    assert [key.algorithm for key in ring(data).keys] == ["ES256", "Ed25519", "ES256"]
+def test_one_algorithm_can_be_rotated_or_added(data):
+    before = ring(data)
+    rotate(data, "--environment", "Test", "--algorithm", "EdDSA")
+    added = ring(data)
+    assert added.algorithms == ("ES256", "RS256", "EdDSA")
+    rotate(data, "--environment", "Test", "--algorithm", "ES256")
+    assert ring(data).signing_key("ES256") != before.signing_key("ES256")
+    assert ring(data).signing_key("EdDSA") == added.signing_key("EdDSA")
 
 
 def command(data, *arguments):
@@ -63,20 +74,24 @@ def records(data):
 def test_keys_are_listed_with_their_states(data):
     command(data, "rotate")
     lines = command(data, "list").output.splitlines()
-    assert [line.split("  ")[2].partition(",")[0] for line in lines] == ["current", "next", "retired"]
-    assert "made 1970-01-01 00:16 UTC, retired" in lines[2]
-    assert "verifies until" in lines[2]
+    assert [line.split("  ")[2].partition(",")[0] for line in lines] == [
+        *["current"] * 2,
+        *["next"] * 2,
+        *["retired"] * 2,
+    ]
+    assert "made 1970-01-01 00:16 UTC, retired" in lines[4]
+    assert "verifies until" in lines[4]
 
 
 def test_a_retired_key_is_forgotten_at_once_and_no_other_can_be(data):
-    command(data, "rotate")
-    current, following, retired = ring(data).keys
-    for kept in (current, following):
+    command(data, "rotate", "--algorithm", "ES256")
+    *kept_ones, retired = ring(data).keys
+    for kept in kept_ones:
         refused = command(data, "retire", kept.kid)
         assert (refused.exit_code, f"is the {kept.state} one" in refused.output) == (1, True)
     assert "there is no key 'absent'" in command(data, "retire", "absent").output
     assert command(data, "retire", retired.kid).exit_code == 0
-    assert ring(data).keys == (current, following)
+    assert ring(data).keys == tuple(kept_ones)
 
 
 def test_every_command_leaves_a_record_of_who_did_what(data):
@@ -90,7 +105,7 @@ def test_every_command_leaves_a_record_of_who_did_what(data):
         "e1",
     )
     assert (rotated["decision"], rotated["osUser"]) == ("PERMIT", getpass.getuser())
-    assert rotated["before"] == {before.keys[0].kid: "current", before.keys[1].kid: "next"}
+    assert rotated["before"] == {key.kid: key.state for key in before.keys}
     assert rotated["after"] == {key.kid: key.state for key in ring(data).keys}
     assert (refused["decision"], "there is no key 'absent'" in refused["reason"]) == ("DENY", True)
     assert rotated["transactionId"] != refused["transactionId"]

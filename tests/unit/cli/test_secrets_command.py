@@ -18,7 +18,7 @@ def data(tmp_path):
         async with open_store(new_database(tmp_path)) as store:
             first, _ = replace_secret(AGENT, (), 1000.0)
             await store.directory_rows.change(
-                [*new_environment(EnvironmentRow("e1", "Test", {}), 1000.0), Put(AGENT), *first], 0
+                [*new_environment(EnvironmentRow("e1", "Test", {})), Put(AGENT), *first], 0
             )
 
     asyncio.run(prepare())

@@ -6,6 +6,7 @@ from deputize.jose import (
     KeyInvalid,
     KeyRing,
     TokenInvalid,
+    complete_keys,
     generate_key,
     new_key_ring,
     outlived_at,
@@ -26,7 +27,7 @@ def states(ring):
 
 def test_new_ring_has_a_current_and_a_next_key():
     assert states(RING) == {"a": "current", "b": "next"}
-    assert RING.current.kid == "a"
+    assert RING.signing_key("ES256").kid == "a"
     assert RING.algorithms == ("ES256",)
 
 
@@ -58,19 +59,28 @@ def test_tokens_of_a_retired_key_verify_until_it_is_dropped():
         verify(token, dropped, "i", 200.0)
 
 
-def test_algorithm_can_change_with_a_rotation():
-    rotated = rotate(
-        rotate(RING, 1.0, generate_key("RS256", "c", 1.0)), 2.0, generate_key("Ed25519", "d", 2.0)
-    )
-    assert rotated.algorithms == ("RS256", "Ed25519", "ES256")
-    assert verify(sign(CLAIMS, RING), rotated, "i", 0.0) == verify(sign(CLAIMS, rotated), rotated, "i", 0.0)
+def test_each_algorithm_has_keys_of_its_own_and_is_named_when_it_signs():
+    rotated = rotate(rotate(RING, 1.0, generate_key("RS256", "c", 1.0)), 2.0, generate_key("EdDSA", "d", 2.0))
+    assert rotated.algorithms == ("ES256", "RS256", "EdDSA")
+    assert states(rotated) == {"a": "current", "b": "next", "c": "current", "d": "current"}
+    tokens = [sign(CLAIMS, rotated, algorithm=each) for each in rotated.algorithms]
+    assert [verify(each, rotated, "i", 0.0) for each in tokens] == [CLAIMS] * 3
+    with pytest.raises(KeyInvalid, match="deputize keys rotate --algorithm Ed25519"):
+        sign(CLAIMS, rotated, algorithm="Ed25519")
+
+
+def test_completing_makes_what_is_missing_and_nothing_else():
+    new_kid = map("n{}".format, range(9)).__next__
+    complete = complete_keys(RING.keys, ("ES256", "EdDSA"), 5.0, new_kid)
+    assert states(complete) == {"a": "current", "b": "next", "n0": "current", "n1": "next"}
+    assert complete_keys(complete.keys, ("EdDSA",), 6.0, new_kid) == complete
 
 
 @pytest.mark.parametrize(
     "keys",
     [(), RING.keys[1:], (RING.keys[0], replace(RING.keys[1], state="current")), (RING.keys[0], *RING.keys)],
 )
-def test_has_exactly_one_current_key_and_every_kid_once(keys):
+def test_has_a_current_key_not_two_of_an_algorithm_and_every_kid_once(keys):
     with pytest.raises(KeyInvalid):
         KeyRing(keys)
 
@@ -83,6 +93,6 @@ def test_rotation_refuses_a_kid_that_is_taken():
 def test_a_retired_key_is_gone_when_the_last_token_it_signed_is():
     once = rotate(RING, 200.0, generate_key("ES256", "c", 200.0))
     assert outlived_at(once.find("a")) == 200.0 + MAX_TOKEN_LIFETIME
-    assert outlived_at(once.current) is None
+    assert outlived_at(once.signing_key("ES256")) is None
     assert without_outlived(once, 199.0 + MAX_TOKEN_LIFETIME) == once
     assert [key.kid for key in without_outlived(once, 200.0 + MAX_TOKEN_LIFETIME).keys] == ["b", "c"]

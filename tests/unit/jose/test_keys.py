@@ -30,7 +30,7 @@ def test_text_form_shows_no_secret():
 
 @pytest.mark.parametrize("algorithm", ["none", "HS256", "RS512", "", "es256"])
 def test_generates_only_named_algorithms(algorithm):
-    with pytest.raises(KeyInvalid, match="is not one of ES256, RS256, Ed25519"):
+    with pytest.raises(KeyInvalid, match="is not one of ES256, RS256, EdDSA, Ed25519"):
         generate_key(algorithm, "k", 0.0)
 
 

@@ -42,7 +42,7 @@ def refusal(token, now=1000.0, ring=RING, issuer="https://as", typ=ACCESS_TOKEN_
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_round_trip_with_each_algorithm(algorithm):
     ring = new_key_ring("a", "b", 0.0, algorithm)
-    token = sign(CLAIMS, ring)
+    token = sign(CLAIMS, ring, ACCESS_TOKEN_TYPE, algorithm)
     assert verify(token, ring, "https://as", 1000.0) == CLAIMS
     assert header_of(token) == {"alg": algorithm, "kid": "a", "typ": "at+jwt"}
 
@@ -81,9 +81,27 @@ def test_none_is_never_an_algorithm():
 
 def test_the_public_key_is_no_hmac_secret():
     signed = f"{encode({'alg': 'HS256', 'kid': 'a', 'typ': 'at+jwt'})}.{encode(CLAIMS)}"
-    for secret in (RING.current.parsed.as_pem(private=False), json.dumps(RING.current.public_jwk).encode()):
+    key = RING.signing_key("ES256")
+    for secret in (key.parsed.as_pem(private=False), json.dumps(key.public_jwk).encode()):
         mac = encode(hmac.new(secret, signed.encode(), sha256).digest())
         assert refusal(f"{signed}.{mac}") == "its algorithm is not the named key's"
+
+
+@pytest.mark.parametrize("named", ALGORITHMS)
+@pytest.mark.parametrize("signing", ALGORITHMS)
+def test_a_key_is_for_one_algorithm_also_where_another_of_the_ring_is_named(signing, named):
+    """Two names of one kind of key are no exception: a token is what its key's own name says."""
+    ring = KeyRing(
+        tuple(key for each in ALGORITHMS for key in new_key_ring(each, f"{each}-next", 0.0, each).keys)
+    )
+    header, _, rest = sign(CLAIMS, ring, algorithm=signing).partition(".")
+    token = f"{encode({**header_of(f'{header}.'), 'alg': named})}.{rest}"
+    if named != signing:
+        assert refusal(token, ring=ring) == "its algorithm is not the named key's"
+    elsewhere = f"{encode({'alg': named, 'kid': named, 'typ': 'at+jwt'})}.{encode(CLAIMS)}"
+    signature = encode(ring.signing_key(signing).sign(elsewhere.encode()))
+    if named != signing:
+        assert "the signature does not verify" in refusal(f"{elsewhere}.{signature}", ring=ring)
 
 
 def test_an_embedded_key_is_ignored():

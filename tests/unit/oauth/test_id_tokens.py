@@ -20,11 +20,18 @@ from support.agent_delegation import (
 )
 
 
-def id_token(nonce=None, scopes=("openid",)):
+def id_token(nonce=None, scopes=("openid",), algorithm="RS256"):
     grant = World().grant()
     lineage = Lineage(grant.id, LINEAGE.segments)
     token = issue_id_token(
-        ENVIRONMENT, grant, lineage, profile_claims(USER, scopes), "access", now=NOW, nonce=nonce
+        ENVIRONMENT,
+        grant,
+        lineage,
+        profile_claims(USER, scopes),
+        "access",
+        algorithm=algorithm,
+        now=NOW,
+        nonce=nonce,
     )
     return token, verify(token, KEYS, ISSUER, NOW, ID_TOKEN_TYPE)
 
@@ -33,7 +40,7 @@ def test_tells_the_client_who_signed_on_when_and_how():
     _, claims = id_token("n-1", ("openid", "email"))
     assert claims == {
         "acr": WHO.acr,
-        "at_hash": at_hash("access", "ES256"),
+        "at_hash": at_hash("access", "RS256"),
         "aud": AGENT_ID,
         "auth_time": WHO.auth_time,
         "email": "demo@example.com",
@@ -79,4 +86,4 @@ def test_at_hash_vector_of_the_specification():
 
 def test_at_hash_uses_the_hash_of_the_signature():
     assert len(at_hash("x", "RS256")) == 22
-    assert len(at_hash("x", "Ed25519")) == 43
+    assert len(at_hash("x", "Ed25519")) == len(at_hash("x", "EdDSA")) == 43

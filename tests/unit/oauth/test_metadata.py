@@ -37,7 +37,7 @@ def test_lists_the_grants_methods_and_scopes_there_are():
     assert DOCUMENT["token_endpoint_auth_methods_supported"] == methods
     assert "client_secret_basic" in methods
     assert DOCUMENT["scopes_supported"] == ["openid", "profile", "email", "offline_access", "agent", "test"]
-    assert DOCUMENT["id_token_signing_alg_values_supported"] == ["ES256"]
+    assert DOCUMENT["id_token_signing_alg_values_supported"] == ["ES256", "RS256"]
 
 
 def test_has_what_openid_discovery_requires():

@@ -1,11 +1,14 @@
 """Changes of the directory that need more than replacing a document: new environments, secrets, keys."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from deputize.authority.directory.assemble import key_ring
 from deputize.authority.directory.objects import DEFAULT_POLICY, PolicyObject
 from deputize.authority.storage import (
+    DirectoryConflict,
+    DirectoryRows,
     EnvironmentRow,
     ObjectRow,
     Put,
@@ -13,8 +16,20 @@ from deputize.authority.storage import (
     RowChange,
     SecretRow,
     SigningKeyRow,
+    SqlDirectoryRows,
 )
-from deputize.jose import DEFAULT_ALGORITHM, KeyRing, generate_key, new_key_ring, retire, rotate
+from deputize.jose import (
+    ALGORITHMS,
+    DEFAULT_ALGORITHM,
+    ID_TOKEN_ALGORITHM,
+    KeyInvalid,
+    KeyRing,
+    SigningKey,
+    complete_keys,
+    generate_key,
+    retire,
+    rotate,
+)
 from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_id, new_secret
 
@@ -27,26 +42,80 @@ class IssuedSecret:
     text: str
 
 
-def new_environment(row: EnvironmentRow, now: float) -> list[RowChange]:
-    """Create an environment with a key ring, and a policy that asks for a password (`DEFAULT_POLICY`)."""
+def new_environment(row: EnvironmentRow) -> list[RowChange]:
+    """Create an environment with a policy that asks for a password (`DEFAULT_POLICY`), without keys."""
     policy = PolicyObject.read(DEFAULT_POLICY, {"steps": [{"login": {}}]}).document()
-    ring = new_key_ring(new_id(), new_id(), now)
-    return [
-        Put(row),
-        Put(ObjectRow(new_id(), row.id, "policy", DEFAULT_POLICY, policy)),
-        *_ring_rows(row.id, ring),
+    return [Put(row), Put(ObjectRow(new_id(), row.id, "policy", DEFAULT_POLICY, policy))]
+
+
+def add_missing_keys(
+    environment_id: str, rows: Sequence[SigningKeyRow], objects: Iterable[ObjectRow], now: float
+) -> list[RowChange]:
+    """Make the signing keys that an environment with these objects needs and has not got.
+
+    That is a pair for each algorithm that something of it is signed with, and for ES256 and RS256 always.
+    Takes 0.1 s for an RSA key: not for the event loop. Keys that cannot be read are left as they are, for
+    nobody knows what they signed.
+    """
+    named = [
+        value
+        for each in objects
+        if each.environment_id == environment_id
+        for name, value in each.document.items()
+        if name.endswith("_signed_response_alg")
     ]
+    needed = [each for each in ALGORITHMS if each in (DEFAULT_ALGORITHM, ID_TOKEN_ALGORITHM, *named)]
+    try:
+        keys = [SigningKey.from_json(row.document) for row in sorted(rows, key=lambda row: row.position)]
+        ring = complete_keys(keys, needed, now, new_id)
+    except KeyInvalid:
+        return []
+    return [] if ring.keys == tuple(keys) else _ring_rows(environment_id, ring)
+
+
+async def complete_signing_keys(directory_rows: SqlDirectoryRows, now: float) -> None:
+    """Give environments that an earlier version made the keys they lack.
+
+    Servers that start at once do it once: who comes second finds them.
+    """
+
+    def find_missing(rows: DirectoryRows) -> list[RowChange]:
+        return [
+            change
+            for environment in rows.environments
+            for change in add_missing_keys(
+                environment.id,
+                [row for row in rows.signing_keys if row.environment_id == environment.id],
+                rows.objects,
+                now,
+            )
+        ]
+
+    while True:
+        rows = await directory_rows.load()
+        changes = await asyncio.to_thread(find_missing, rows)
+        try:
+            if changes:
+                await directory_rows.change(changes, rows.version)
+        except DirectoryConflict:
+            continue
+        return
 
 
 def rotate_keys(
-    environment_id: str, rows: Sequence[SigningKeyRow], now: float, algorithm: str = DEFAULT_ALGORITHM
-) -> tuple[list[RowChange], str]:
-    """Let the next key sign from now on, a fresh one wait, and the current one only verify.
+    environment_id: str, rows: Sequence[SigningKeyRow], now: float, algorithms: Sequence[str] = ()
+) -> tuple[list[RowChange], KeyRing]:
+    """Let the next key of each algorithm sign from now on, a fresh one wait, the current one only verify.
 
-    Also returns the kid that signs. Raises `KeyInvalid`.
+    `algorithms` are by default all that the environment signs with; of one that it does not, keys are made.
+    Also returns the ring as it will be. Raises `KeyInvalid`.
     """
-    ring = rotate(key_ring(rows), now, generate_key(algorithm, new_id(), now))
-    return _ring_changes(environment_id, rows, ring), ring.current.kid
+    ring = key_ring(rows)
+    rotated = algorithms or ring.algorithms
+    for algorithm in rotated:
+        ring = rotate(ring, now, generate_key(algorithm, new_id(), now))
+    ring = complete_keys(ring.keys, rotated, now, new_id)
+    return _ring_changes(environment_id, rows, ring), ring
 
 
 def retire_key(environment_id: str, rows: Sequence[SigningKeyRow], kid: str) -> list[RowChange]:

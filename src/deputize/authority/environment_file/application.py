@@ -1,9 +1,10 @@
 """Applying an environment file: read, check, compare, and change everything in one transaction or nothing."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from deputize.authority.directory.changes import IssuedSecret, new_environment
+from deputize.authority.directory.changes import IssuedSecret, add_missing_keys, new_environment
 from deputize.authority.directory.objects import EnvironmentFile
 from deputize.authority.environment_file.checks import RULES
 from deputize.authority.environment_file.outcome import (
@@ -90,7 +91,7 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
         rows, before, users, await store.users.user_ids_elsewhere(before.id if before else "")
     )
     row, settings = environment_of(file, before, application.base_url)
-    seed = new_environment(row, now) if before is None else []
+    seed = new_environment(row) if before is None else []
     seeded = (change.row for change in seed if isinstance(change.row, ObjectRow))
     existing = replace(existing, objects=(*existing.objects, *seeded))
     outcome = outcome_of(file, existing, row, settings)
@@ -106,7 +107,9 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     plan.plan_objects(now)
     await plan.plan_users(passwords)
     if plan.changes and not application.dry_run:
-        await store.directory_rows.change(plan.changes, existing.version)
+        stored = [key for key in rows.signing_keys if key.environment_id == row.id]
+        keys = await asyncio.to_thread(add_missing_keys, row.id, stored, plan.objects_after(), now)
+        await store.directory_rows.change([*plan.changes, *keys], existing.version)
     differences = plan.differences
     if application.dry_run:
         row, differences = _without_drawn_ids(row, differences, existing, file)

@@ -14,6 +14,7 @@ from deputize.authority.storage.directory_rows import (
     RowChange,
     SecretRow,
     SigningKeyRow,
+    SqlDirectoryRows,
 )
 from deputize.authority.storage.engine import DatabaseMissing, StorageError, StorageUnavailable
 from deputize.authority.storage.store import Store, data_folder, open_store, sqlite_url
@@ -30,6 +31,7 @@ __all__ = (
     "RowChange",
     "SecretRow",
     "SigningKeyRow",
+    "SqlDirectoryRows",
     "StorageError",
     "StorageUnavailable",
     "Store",

@@ -89,6 +89,7 @@ def sign_on_response(
         _lineage(request, ports, sign_on),
         profile_claims(sign_on.user, sign_on.scopes),
         access.token,
+        algorithm=request.client.settings.id_token_signed_response_alg,
         now=request.now,
         nonce=nonce,
     )

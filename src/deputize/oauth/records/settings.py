@@ -19,6 +19,7 @@ from pydantic import (
     ValidationInfo,
 )
 
+from deputize.jose import DEFAULT_ALGORITHM, ID_TOKEN_ALGORITHM, Algorithm
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel import durations
 
@@ -116,6 +117,10 @@ class ResourceSettings(ObjectSettings):
     """What users read beside its name."""
     token_lifetime: Annotated[Seconds, Field(ge=60, le=int(MAX_TOKEN_LIFETIME))] = 3600
     """How long its access tokens live; a number is seconds."""
+    access_token_signed_response_alg: Algorithm = DEFAULT_ALGORITHM
+    """What its access tokens are signed with: `ES256`, `RS256`, `EdDSA` (Ed25519), or `Ed25519`, which is
+    EdDSA under its newer name.
+    """
     may_outlive_subject: bool = False
     """Whether an exchanged token may live longer than the subject token."""
     impersonation_allowed: bool = False
@@ -145,6 +150,10 @@ class AgentSettings(RefreshTokenSettings):
     client_auth: str | None = None
     """How it has to send its secret to the authority: `client_secret_basic`, `client_secret_post` or what
     packages add; by default any way is taken.
+    """
+    id_token_signed_response_alg: Algorithm = ID_TOKEN_ALGORITHM
+    """What the ID tokens for it are signed with: `RS256`, `ES256`, `EdDSA` (Ed25519), or `Ed25519`, which is
+    EdDSA under its newer name. Signing by RS256 takes six times as long as by the others.
     """
 
 

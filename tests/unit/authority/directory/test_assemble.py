@@ -1,5 +1,5 @@
 from deputize.authority.directory.assemble import assemble
-from deputize.authority.directory.changes import new_environment, rotate_keys
+from deputize.authority.directory.changes import add_missing_keys, new_environment, rotate_keys
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, SecretRow, SigningKeyRow
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.oauth.records.directory import Scope
@@ -10,7 +10,10 @@ ENVIRONMENT = EnvironmentRow(
     "Test",
     {"organization_id": "00000000-0000-4000-8000-0000000000c1"},
 )
-SEED = [change.row for change in new_environment(ENVIRONMENT, 1000.0)]
+SEED = [
+    change.row
+    for change in (*new_environment(ENVIRONMENT), *add_missing_keys(ENVIRONMENT.id, (), (), 1000.0))
+]
 RESOURCE = ObjectRow(
     "r1",
     "e1",
@@ -85,7 +88,7 @@ def test_everything_finds_its_place():
         3,
         43200,
     )
-    assert environment.keys.current.algorithm == "ES256"
+    assert environment.keys.algorithms == ("ES256", "RS256")
     assert environment.resources["r1"].delegation_required
 
 
@@ -169,7 +172,8 @@ def test_a_retired_key_is_published_until_nothing_it_signed_lives():
     states = [
         [key.state for key in result.directory.environments["e1"].keys.keys] for result in (before, after)
     ]
-    assert states == [["current", "next", "retired"], ["current", "next"]]
+    alive = ["current", "current", "next", "next"]
+    assert states == [[*alive, "retired", "retired"], alive]
     assert (before.valid_until, after.valid_until) == (end, None)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from deputize.authority.directory.changes import new_environment, replace_secret
+from deputize.authority.directory.changes import add_missing_keys, new_environment, replace_secret
 from deputize.authority.directory.service import open_directory
 from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store
 from support.databases import new_database
@@ -29,7 +29,9 @@ class SteppedClock:
 @pytest.fixture
 async def directory_store(tmp_path):
     async with open_store(new_database(tmp_path)) as store:
-        await store.directory_rows.change([*new_environment(ENVIRONMENT, 1000.0), Put(AGENT)], 0)
+        await store.directory_rows.change(
+            [*new_environment(ENVIRONMENT), *add_missing_keys(ENVIRONMENT.id, (), (), 1000.0), Put(AGENT)], 0
+        )
         yield store
 
 
