@@ -191,7 +191,9 @@ def test_a_chosen_target_is_granted_asked_for_and_within_reach(
     assert target.scopes
     if target.resource.id:
         assert set(target.scopes) <= AGENT.scopes[target.resource.id] & target.resource.scopes.keys()
-        assert carries_act or not target.resource.delegation_required
+        assert carries_act or target.subject or not target.resource.delegation_required
+        assert not (target.subject and (carries_act or not user_present))
+        assert not target.signed_on_for.resource.delegation_required or carries_act
         later = {ENVIRONMENT.resources[each].audience for each in target.by_exchange}
         assert {asked[name] for name in ("resource", "audience") if name in asked} <= {
             target.resource.audience,

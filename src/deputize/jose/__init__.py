@@ -32,7 +32,7 @@ from deputize.jose.keys import (
     generate_key,
 )
 from deputize.jose.public_keys import VERIFIABLE_ALGORITHMS, PublicKey, parse_public_key
-from deputize.jose.tokens import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Verifier, sign, verify
+from deputize.jose.tokens import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Verifier, presented, sign, verify
 
 __all__ = [
     "ACCESS_TOKEN_TYPE",
@@ -62,6 +62,7 @@ __all__ = [
     "parse_compact",
     "parse_foreign_token",
     "parse_public_key",
+    "presented",
     "read_key_set",
     "retire",
     "rotate",

@@ -14,7 +14,7 @@ from joserfc.util import json_b64encode, urlsafe_b64decode
 from deputize.jose.compact import TokenInvalid, encode_base64url, parse_json_object
 from deputize.jose.key_ring import KeyRing
 from deputize.jose.keys import DEFAULT_ALGORITHM, REGISTRIES, SigningKey
-from deputize.kernel.strict_json import dumps
+from deputize.kernel.strict_json import JsonError, dumps
 from deputize.kernel.values import JsonObject
 
 Reading = TypeVar("Reading")
@@ -39,6 +39,17 @@ def sign(
     payload = encode_base64url(dumps(dict(claims)))
     signing_input = _protected_header(key.algorithm, key.kid, typ) + b"." + payload
     return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode("ascii")
+
+
+def presented(claims: JsonObject) -> JsonObject:
+    """`claims` as they are read from a token that says them; for a token that is never signed.
+
+    Raises `TokenInvalid` where such a token would not be read.
+    """
+    try:
+        return parse_json_object(dumps(dict(claims)), "claims")
+    except JsonError as error:
+        raise TokenInvalid(f"the claims are not JSON: {error}") from error
 
 
 def verify(token: str, ring: KeyRing, issuer: str, now: float, typ: str = ACCESS_TOKEN_TYPE) -> JsonObject:

@@ -117,18 +117,26 @@ class AccessToken:
 
 
 def issue_access_token(issue: Issue) -> AccessToken:
-    """The token, if what its claims say about actors may be said.
+    """The token, if what its claims say about actors may be said. Raises as `check_claims` does.
+
+    The one place where access tokens are signed, so that no grant can pass the rules of delegation by.
+    """
+    assembled = check_claims(issue)
+    algorithm = issue.resource.settings.access_token_signed_response_alg
+    token = sign(assembled.claims, issue.environment.keys, ACCESS_TOKEN_TYPE, algorithm)
+    return AccessToken(token, assembled.claims, issue.expires_at - int(issue.now), assembled.notes)
+
+
+def check_claims(issue: Issue) -> TokenClaims:
+    """The claims of the token, if what they say about actors may be said.
 
     Raises `ExchangeRefused`, or `InvalidGrant` in grants without a subject token, with the private reason.
-    The one place where access tokens are signed, so that no grant can pass the rules of delegation by.
     """
     assembled = assemble(issue)
     refusal = delegation_refusal(issue, assembled.claims)
     if refusal:
         raise InvalidGrant(refusal) if issue.subject is None else ExchangeRefused(refusal)
-    algorithm = issue.resource.settings.access_token_signed_response_alg
-    token = sign(assembled.claims, issue.environment.keys, ACCESS_TOKEN_TYPE, algorithm)
-    return AccessToken(token, assembled.claims, issue.expires_at - int(issue.now), assembled.notes)
+    return assembled
 
 
 def delegation_refusal(issue: Issue, claims: JsonObject) -> str | None:

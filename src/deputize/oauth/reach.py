@@ -23,7 +23,7 @@ MAX_EXCHANGES: Final = 7
 
 
 def reach_of(issue: Issue, target: TokenTarget) -> Covers:
-    """What a sign-on for `target` reaches, whose access token would be `issue`.
+    """What a sign-on for `target` reaches, whose own access token would be `issue`.
 
     For the agent itself what it asks for and may obtain by exchange, for every other agent of a chain what
     that may obtain. Scopes that are asked for on use count only where `target` names them.
@@ -34,13 +34,14 @@ def reach_of(issue: Issue, target: TokenTarget) -> Covers:
     reached.add(issue.client.id, "", target.openid_scopes)
     for resource_id, scopes in target.by_exchange.items():
         reached.add(issue.client.id, resource_id, scopes)
-    pending, followed = deque([(issue, 0)]), {(issue.client.id, issue.resource.id)}
+    # Of a sign-on that the authority exchanges at once the agent holds the outcome alone.
+    exchanges = 0 if target.subject is None else 1
+    if target.subject is not None:
+        issue = _exchange(issue, issue.client, target.resource, target.scopes, _claims(issue))
+    pending, followed = deque([(issue, exchanges)]), {(issue.client.id, issue.resource.id)}
     while pending:
         held, exchanges = pending.popleft()
-        try:
-            subject: JsonObject = assemble(held).claims
-        except InvalidGrant:
-            subject = {}  # such a token could not be issued
+        subject = _claims(held)
         for agent in _exchangers(environment, held.client, subject):
             for resource in (
                 environment.resources[each] for each in agent.scopes if each in environment.resources
@@ -53,6 +54,14 @@ def reach_of(issue: Issue, target: TokenTarget) -> Covers:
                     followed.add(hop)
                     pending.append((_exchange(held, agent, resource, scopes, subject), exchanges + 1))
     return reached.covers()
+
+
+def _claims(issue: Issue) -> JsonObject:
+    """What the token would say; nothing where it could not be issued."""
+    try:
+        return assemble(issue).claims
+    except InvalidGrant:
+        return {}
 
 
 def obtainable(agent: Agent, resource: Resource) -> tuple[str, ...]:

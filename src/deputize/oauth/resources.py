@@ -2,7 +2,8 @@
 
 A token is for one resource. Scopes choose it, since a scope belongs to a resource; `resource` and `audience`
 choose it too and must agree. Where a user is at the browser, scopes of resources that only exchanges reach
-may accompany them: then the user is asked for both.
+may accompany them: then the user is asked for both. Alone they are asked for in one step: the authority signs
+the user on for the agent's delegation resource, and makes the exchange itself.
 """
 
 import re
@@ -62,6 +63,16 @@ class TokenTarget:
     by_exchange: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Resource id to scopes asked for beside these, which a later exchange may obtain if the user agrees now.
     """
+    subject: "TokenTarget | None" = None
+    """Where `resource` requires delegation and a user is at the browser: what the user signs on for.
+
+    The authority exchanges the token for that, which nobody gets, for the one that is asked for.
+    """
+
+    @property
+    def signed_on_for(self) -> "TokenTarget":
+        """What the user signs on for: this, or what is exchanged for it."""
+        return self.subject or self
 
     @property
     def requested(self) -> tuple[str, ...]:
@@ -94,8 +105,9 @@ def choose_target(
     """The one resource and the scopes that `parameters` ask for and `agent` was granted.
 
     `user_present`: OpenID scopes alone suffice, and scopes of resources that require delegation may accompany
-    the others. `carries_act`: the grant can name an actor, so resources that require delegation are within
-    reach. Raises `InvalidScope` and `InvalidTarget`.
+    the others or be asked for alone, which makes the exchange part of the sign-on. `carries_act`: the grant
+    can name an actor, so resources that require delegation are within reach. Raises `InvalidScope` and
+    `InvalidTarget`.
 
     What was chosen is remembered with the snapshot: an agent asks for the same again and again.
     """
@@ -120,7 +132,7 @@ def _choose(
 ) -> TokenTarget:
     names = parse_scope(parameters.get("scope"))
     wanted, openid = resource_scopes(names), openid_scopes(names)
-    granted = _Granted(environment, agent, carries_act)
+    granted = _Granted(environment, agent, user_present, carries_act)
     named = granted.named(parameters)
     if openid and not wanted:
         if not named and not user_present:
@@ -132,17 +144,34 @@ def _choose(
         exchanged = {name for names in later.values() for name in names}
         wanted = tuple(name for name in wanted if name not in exchanged)
     resource = granted.one_of(named, later) or (granted.owner_of(wanted) if wanted else granted.only())
-    return TokenTarget(resource, granted.choose_scopes(resource, wanted), openid, later)
+    scopes = granted.choose_scopes(resource, wanted)
+    subject = None if granted.is_usable(resource) else granted.subject_for(resource, openid)
+    return TokenTarget(resource, scopes, openid, later, subject)
+
+
+def delegation_resources(granted: Iterable[Resource]) -> tuple[Resource, ...]:
+    """Those that an agent's users can sign on for where the authority makes the exchange itself.
+
+    Their tokens say who may act, and need not say who does.
+    """
+    return tuple(each for each in granted if each.maps("may_act") and not each.delegation_required)
 
 
 class _Granted:
     """The resources that an agent was granted scopes of, and whether this grant can use them."""
 
-    __slots__ = ("agent", "carries_act", "environment", "resources", "scopes")
+    __slots__ = ("agent", "carries_act", "environment", "resources", "scopes", "user_present")
 
-    def __init__(self, environment: Environment, agent: Agent, carries_act: bool) -> None:  # noqa: FBT001
+    def __init__(
+        self,
+        environment: Environment,
+        agent: Agent,
+        user_present: bool,  # noqa: FBT001
+        carries_act: bool,  # noqa: FBT001
+    ) -> None:
         self.environment = environment
         self.agent = agent
+        self.user_present = user_present
         self.carries_act = carries_act
         known = environment.resources
         self.resources = [known[each] for each in agent.scopes if each in known]
@@ -167,12 +196,12 @@ class _Granted:
         """
         if TOKEN_EXCHANGE not in self.agent.grant_types:
             return {}
-        usable = [each for each in named or self.resources if self._is_usable(each)]
+        usable = [each for each in named or self.resources if self.is_usable(each)]
         direct = {name for each in usable for name in self.scopes[each.id]}
         if not (direct.intersection(wanted) or (named and usable)):
             return {}
-        named_later = [each for each in named if not self._is_usable(each)]
-        later = named_later or [each for each in self.resources if not self._is_usable(each)]
+        named_later = [each for each in named if not self.is_usable(each)]
+        later = named_later or [each for each in self.resources if not self.is_usable(each)]
         owners: dict[str, list[str]] = {each.id: [] for each in named_later}
         for name in (name for name in wanted if name not in direct):
             owner_ids = [each.id for each in later if name in self.scopes[each.id]]
@@ -191,18 +220,16 @@ class _Granted:
             raise InvalidTarget(
                 "the resources named differ, and a token is for one", "May not request several resources"
             )
-        if candidates and not self._is_usable(candidates[0]):
-            raise _delegation_required(candidates[0])
-        return candidates[0] if candidates else None
+        return self._require_reach(candidates[0]) if candidates else None
 
     def owner_of(self, wanted: tuple[str, ...]) -> Resource:
         """The resource that all of these scopes belong to."""
         owners = [each for each in self.resources if self.scopes[each.id].issuperset(wanted)]
-        usable = [each for each in owners if self._is_usable(each)]
+        usable = [each for each in owners if self.is_usable(each)]
         if len(usable) == 1:
             return usable[0]
         if len(owners) == 1:
-            raise _delegation_required(owners[0])
+            return self._require_reach(owners[0])
         if owners:
             raise InvalidScope("the scopes stand for several resources, and none is named", SEVERAL_RESOURCES)
         unknown = self._not_granted(wanted)
@@ -212,7 +239,7 @@ class _Granted:
 
     def only(self) -> Resource:
         """The one resource a request can be for that names neither scope nor resource."""
-        usable = [each for each in self.resources if self._is_usable(each)]
+        usable = [each for each in self.resources if self.is_usable(each)]
         if len(usable) != 1:
             raise InvalidScope(
                 f"names neither scope nor resource, and {len(usable)} resources are eligible",
@@ -243,15 +270,38 @@ class _Granted:
             )
         return chosen
 
-    def _not_granted(self, names: Iterable[str]) -> list[str]:
-        return sorted(set(names).difference(*self.scopes.values()))
+    def subject_for(self, resource: Resource, openid: tuple[str, ...]) -> TokenTarget:
+        """What the user signs on for, so that the authority can exchange it for a token for `resource`.
 
-    def _is_usable(self, resource: Resource) -> bool:
+        Raises `InvalidTarget` when nothing says what, `InvalidScope` when it has to be asked for by name.
+        """
+        named = self.agent.settings.delegation_resource
+        granted = [each for each in self.resources if self.scopes[each.id]]
+        possible = [each for each in granted if each.id == named] if named else delegation_resources(granted)
+        if len(possible) != 1 or possible[0].delegation_required:
+            why = (
+                "its delegation_resource is not granted to it, or requires delegation itself"
+                if named
+                else f"{len(possible)} of its granted resources map may_act without requiring delegation"
+            )
+            raise InvalidTarget(
+                f"{resource.name!r} requires delegation, and nothing says what the users of "
+                f"{self.agent.name!r} sign on for: {why}; set its delegation_resource"
+            )
+        return TokenTarget(possible[0], self.choose_scopes(possible[0], ()), openid)
+
+    def is_usable(self, resource: Resource) -> bool:
+        """Whether the grant yields a token for it directly."""
         return bool(self.scopes[resource.id]) and (self.carries_act or not resource.delegation_required)
 
+    def _require_reach(self, resource: Resource) -> Resource:
+        """`resource`, if the grant yields a token for it, be it by way of an exchange."""
+        if self.user_present or self.is_usable(resource):
+            return resource
+        raise InvalidTarget(
+            f"{resource.name!r} requires delegation: a token for it comes of a user's sign-on for it "
+            f"(authorization code), or of a token exchange with an actor token"
+        )
 
-def _delegation_required(resource: Resource) -> InvalidTarget:
-    return InvalidTarget(
-        f"{resource.name!r} requires delegation: only token exchange with an actor token yields a token "
-        f"for it"
-    )
+    def _not_granted(self, names: Iterable[str]) -> list[str]:
+        return sorted(set(names).difference(*self.scopes.values()))

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from deputize.oauth.errors import InvalidScope, InvalidTarget
@@ -24,8 +22,10 @@ from support.agent_delegation import (
     TEST,
     TEST_AUDIENCE,
     TEST_ID,
+    attribute,
     with_resource,
 )
+from support.records import replace
 
 OPEN = with_resource(ENVIRONMENT, replace(TEST, delegation_required=False))
 
@@ -185,6 +185,67 @@ def test_a_resource_that_requires_delegation_is_out_of_reach_for_grants_without_
         with pytest.raises(InvalidTarget, match="requires delegation"):
             target(**parameters)
         assert target(**parameters, environment=OPEN).resource.id == TEST_ID
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"scope": "test"},
+        {"resource": TEST_AUDIENCE},
+        {"scope": "test", "resource": TEST_AUDIENCE},
+        {"audience": TEST_AUDIENCE},
+    ],
+)
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_user_signs_on_for_the_delegation_resource_where_the_other_requires_delegation(
+    parameters, exchanges
+):
+    agent = AGENT if exchanges else replace(AGENT, grant_types=frozenset({"authorization_code"}))
+    chosen = target(agent=agent, user_present=True, **parameters)
+    assert (chosen.resource, chosen.scopes, chosen.by_exchange) == (TEST, ("test",), {})
+    assert (chosen.subject.resource, chosen.subject.scopes) == (AGENT_RESOURCE, ("agent",))
+    assert chosen.signed_on_for is chosen.subject
+
+
+def test_openid_scopes_accompany_a_sign_on_in_one_step():
+    chosen = target(scope="openid test", user_present=True)
+    assert (chosen.requested, chosen.subject.requested) == (("openid", "test"), ("openid", "agent"))
+
+
+def test_what_is_asked_for_directly_is_signed_on_for_itself():
+    chosen = target(scope="agent", user_present=True)
+    assert (chosen.subject, chosen.signed_on_for) == (None, chosen)
+    assert target(user_present=True).subject is None, "the one resource that needs no exchange is meant"
+
+
+def test_one_step_needs_one_resource_to_sign_users_on_for():
+    second = replace(AGENT_RESOURCE, id="second", name="second", audience="second")
+    agent = replace(AGENT, scopes={**AGENT.scopes, "second": frozenset({"agent"})})
+    environment = with_resource(ENVIRONMENT, second)
+    with pytest.raises(InvalidTarget, match="2 of its granted resources map may_act"):
+        target(environment, agent, scope="test", user_present=True)
+    named = replace(agent, delegation_resource="second")
+    assert target(environment, named, scope="test", user_present=True).subject.resource is second
+    with pytest.raises(InvalidTarget, match="0 of its granted resources map may_act"):
+        target(agent=replace(AGENT, scopes={TEST_ID: frozenset({"test"})}), scope="test", user_present=True)
+
+
+@pytest.mark.parametrize("named", [TEST_ID, "removed", "second"])
+def test_a_delegation_resource_is_granted_and_does_not_require_delegation_itself(named):
+    second = replace(AGENT_RESOURCE, id="second", name="second", audience="second")
+    with pytest.raises(InvalidTarget, match="delegation_resource is not granted"):
+        target(
+            with_resource(ENVIRONMENT, second),
+            replace(AGENT, delegation_resource=named),
+            scope="test",
+            user_present=True,
+        )
+
+
+def test_a_resource_that_passes_permission_on_is_none_to_sign_users_on_for():
+    passing = replace(TEST, attributes=(*TEST.attributes, attribute("may_act", '{"sub": "x"}')))
+    chosen = target(with_resource(ENVIRONMENT, passing), scope="test", user_present=True)
+    assert chosen.subject.resource is AGENT_RESOURCE
 
 
 def test_a_scope_name_shared_by_resources_needs_a_resource_unless_one_is_eligible():

@@ -24,6 +24,7 @@ from deputize.kernel import pointers
 from deputize.kernel.uris import normalise_resource
 from deputize.oauth.access_tokens import is_reserved
 from deputize.oauth.redirect_uris import receives_cookies, registration_refusal
+from deputize.oauth.resources import TOKEN_EXCHANGE
 from deputize.oauth.usernames import canonical, comparison_form, username_refusal
 
 
@@ -364,6 +365,67 @@ def _check_granted(
                 problems.add(pointers.join(place, index), reason, _known(scopes))
 
 
+def check_delegation(outcome: Outcome, problems: Problems) -> None:
+    """It is clear what users sign on for where the authority makes an exchange itself.
+
+    An agent that can exchange tokens has another way to resources that require delegation, one without users
+    of its own has only that. What is stored was judged before.
+    """
+    resources = {each.name: each for each in outcome.objects(ResourceObject).values()}
+    judged = {"scopes", "redirect_uris", "grants", "delegation_resource"}
+    for pointer, agent in outcome.entries(AgentObject):
+        if judged.isdisjoint(agent.model_fields_set):
+            continue
+        granted = {
+            name: resources[name] for name, names in agent.scopes.items() if names and name in resources
+        }
+        if agent.delegation_resource is not None:
+            _check_delegation_resource(
+                agent.delegation_resource, granted, resources, f"{pointer}/delegation_resource", problems
+            )
+            continue
+        delegated = [name for name, resource in granted.items() if resource.requires_delegation]
+        possible = [
+            name
+            for name, resource in granted.items()
+            if resource.maps("may_act") and not resource.requires_delegation
+        ]
+        if (
+            delegated
+            and len(possible) != 1
+            and agent.redirect_uris
+            and TOKEN_EXCHANGE not in agent.grant_types
+        ):
+            problems.add(
+                pointers.join(pointer, "scopes", delegated[0]),
+                f"the resource {delegated[0]!r} requires delegation, and nothing says for what users sign on "
+                f"first: {len(possible)} of the granted resources map may_act without requiring delegation",
+                f"set delegation_resource to one of {', '.join(possible)}"
+                if possible
+                else "grant scopes of such a resource, or the grant token_exchange",
+                at_key=True,
+            )
+
+
+def _check_delegation_resource(
+    name: str,
+    granted: Mapping[str, ResourceObject],
+    resources: Mapping[str, ResourceObject],
+    pointer: str,
+    problems: Problems,
+) -> None:
+    if name not in resources:
+        problems.add(pointer, f"there is no resource {name!r}", _known(resources))
+    elif name not in granted:
+        problems.add(pointer, f"the agent is granted no scope of the resource {name!r}", "grant it one")
+    elif granted[name].requires_delegation:
+        problems.add(
+            pointer,
+            f"the resource {name!r} requires delegation itself, so nobody can sign on for it first",
+            "name a resource that maps may_act and does not require delegation",
+        )
+
+
 def _check_redirects(agent: AgentObject, issuer: str, pointer: str, problems: Problems) -> None:
     for member, uris in (
         ("redirect_uris", agent.redirect_uris),
@@ -405,5 +467,6 @@ RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_agents,
     check_scopes,
     check_registration,
+    check_delegation,
 )
 """Each adds everything that is wrong by it."""

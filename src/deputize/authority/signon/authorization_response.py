@@ -29,6 +29,7 @@ async def grant_code(
     session, client, agreements = signed_on.session, request.client, call.environment.agreements
     lifetimes = call.services.lifetimes
     refreshable = "refresh_token" in client.grant_types
+    target, signed_on_for = request.target, request.target.signed_on_for
     grant = Grant(
         id=call.services.new_id(),
         environment_id=call.environment.id,
@@ -36,10 +37,10 @@ async def grant_code(
         client_term=client.term,
         user_term=signed_on.user.term,
         policy_term=request.policy.term,
-        resource_term=request.target.resource.term,
+        resource_term=signed_on_for.resource.term,
         authentication=Authentication(signed_on.user.id, session.id, session.auth_time, request.policy.name),
-        resource_id=request.target.resource.id or None,
-        scopes=request.target.requested,
+        resource_id=signed_on_for.resource.id or None,
+        scopes=signed_on_for.requested,
         consents={
             consent.agreement_id: consent.id
             for consent in signed_on.consents_for(client.id)
@@ -49,6 +50,8 @@ async def grant_code(
         created_at=call.now,
         expires_at=call.now
         + (client.settings.refresh_token_rolling_lifetime if refreshable else lifetimes.code_lifetime),
+        delegated_resource_id=target.resource.id if target.subject else None,
+        delegated_scopes=target.scopes if target.subject else (),
     )
     stored = AuthorizationCode(
         digest=digest(code),
@@ -66,8 +69,8 @@ async def grant_code(
         user_id=signed_on.user.id,
         session_id=session.id,
         policy=request.policy.name,
-        resource=request.target.resource.audience,
-        scopes=list(request.target.requested),
+        resource=target.resource.audience,
+        scopes=list(target.requested),
         grant_id=grant.id,
     )
     return send_code(call, request, code)

@@ -158,7 +158,7 @@ async def read_situation(
 
 def compute_reach(call: EndpointCall, request: AuthorizationRequest, somebody: SignedOn) -> Covers:
     """Compute what this request of this user reaches, by the token that it would yield."""
-    session, target = somebody.session, request.target
+    session, target = somebody.session, request.target.signed_on_for
     issue = Issue(
         environment=call.environment,
         client=request.client,
@@ -172,7 +172,7 @@ def compute_reach(call: EndpointCall, request: AuthorizationRequest, somebody: S
         user=somebody.user,
         requested_scope=format_scope(target.requested),
     )
-    return reach_of(issue, target)
+    return reach_of(issue, request.target)
 
 
 def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow) -> bool:

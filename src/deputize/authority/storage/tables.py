@@ -205,6 +205,8 @@ GRANTS = Table(
     _column("created_at", INSTANT),
     Column("expires_at", INSTANT, nullable=False, index=True),
     _optional("ended_at", INSTANT),
+    _optional("delegated_resource_id", ID),
+    Column("delegated_scopes", JSON(), nullable=False, server_default="[]"),
     Index(None, "user_id"),
     Index(None, "session_id"),
 )

@@ -53,7 +53,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
         raise InvalidGrant("the code has expired: everything issued for it is ended")
     sign_on = sign_on_of(request, state)
     check_same_target(request, sign_on.resource)
-    access = issue_for(request, ports, sign_on, GRANT_TYPE)
+    access = issue_for(request, ports, sign_on, state, GRANT_TYPE)
     refresh, value = None, None
     if "refresh_token" in request.client.grant_types:
         value = ports.derive(code.grant_id, 1)

@@ -15,7 +15,7 @@ from deputize.oauth.grants.grant_type import (
     response_of,
 )
 from deputize.oauth.lineage import Lineage
-from deputize.oauth.resources import choose_target
+from deputize.oauth.resources import TokenTarget, choose_target
 
 GRANT_TYPE: Final = "client_credentials"
 
@@ -23,7 +23,15 @@ GRANT_TYPE: Final = "client_credentials"
 async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     """A token for the one resource asked for. Touches no store: there is nothing single-use about it."""
     target = choose_target(request.environment, request.client, request.parameters)
-    issue = Issue(
+    issue = own_token(request, ports, target, request.parameters.get("scope"))
+    return response_of(issue_access_token(issue))
+
+
+def own_token(
+    request: TokenRequest, ports: GrantPorts, target: TokenTarget, requested_scope: str | None
+) -> Issue:
+    """The client's own token for `target`, not issued yet."""
+    return Issue(
         environment=request.environment,
         client=request.client,
         resource=target.resource,
@@ -32,9 +40,8 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
         now=request.now,
         expires_at=expires_at(target.resource, request.now),
         lineage=Lineage(None, (ports.new_segment(request.client.term, target.resource.term),)),
-        requested_scope=request.parameters.get("scope"),
+        requested_scope=requested_scope,
     )
-    return response_of(issue_access_token(issue))
 
 
 GRANT: Final = GrantType(GRANT_TYPE, handle)

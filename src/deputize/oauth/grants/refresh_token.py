@@ -40,7 +40,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     if not any(name in sign_on.resource.scopes for name in wanted):
         raise InvalidScope("asks for none of the resource's scopes, so the access token would be for nothing")
     narrowed = replace(sign_on, scopes=wanted)
-    access = issue_for(request, ports, narrowed, GRANT_TYPE)
+    access = issue_for(request, ports, narrowed, state, GRANT_TYPE)
     value = await _rotate(request, ports, narrowed, current, presented)
     return sign_on_response(request, ports, narrowed, access, value)
 

@@ -1,15 +1,29 @@
-"""What the authorization code grant and the refresh token grant share: tokens that rest on a sign-on."""
+"""What the authorization code grant and the refresh token grant share: tokens that rest on a sign-on.
+
+A sign-on for a resource that requires delegation yields the token of an exchange. The authority makes that
+itself, of what the agent would have presented: a subject token for its delegation resource, and an actor
+token of its own. Neither is signed, for nobody is to hold it.
+"""
 
 from dataclasses import dataclass, replace
 
 from deputize.oauth.access_tokens import AccessToken, Issue, issue_access_token
-from deputize.oauth.errors import InvalidGrant, InvalidScope
+from deputize.oauth.errors import ExchangeRefused, InvalidGrant, InvalidScope
+from deputize.oauth.grants.client_credentials import own_token
+from deputize.oauth.grants.exchange import TokenExchange, exchange, state_token
 from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, TokenResponse, expires_at, response_of
 from deputize.oauth.id_tokens import issue_id_token, profile_claims
 from deputize.oauth.lineage import Lineage
-from deputize.oauth.records.directory import Resource
+from deputize.oauth.records.directory import Agent, Resource
 from deputize.oauth.records.store import Grant, TokenState, User
-from deputize.oauth.resources import format_scope, resource_of, resource_scopes
+from deputize.oauth.resources import (
+    TokenTarget,
+    choose_target,
+    format_scope,
+    openid_scopes,
+    resource_of,
+    resource_scopes,
+)
 from deputize.oauth.token_state import grant_refusal, lost_scopes
 
 
@@ -20,8 +34,11 @@ class SignOn:
     grant: Grant
     user: User
     resource: Resource
+    """What its access tokens are for."""
     scopes: tuple[str, ...]
     """As authorized and still granted, OpenID scopes included."""
+    subject: TokenTarget | None
+    """What the token would be for that is exchanged; `None` where none is."""
 
 
 async def read_grant(request: TokenRequest, ports: GrantPorts, grant_id: str) -> TokenState:
@@ -45,30 +62,62 @@ def sign_on_of(request: TokenRequest, state: TokenState) -> SignOn:
     resource = resource_of(request.environment, grant.resource_id) if grant else None
     if refusal or grant is None or user is None or resource is None:
         raise InvalidGrant(refusal or "the grant is gone")
-    lost = lost_scopes(request.client, resource, format_scope(grant.scopes))
-    kept = tuple(name for name in grant.scopes if name not in lost)
+    kept = _still_granted(request.client, resource, grant.scopes)
     if grant.resource_id is not None and not resource_scopes(kept):
         raise InvalidScope("none of the authorized scopes is still granted")
-    return SignOn(grant, user, resource, kept)
+    if grant.delegated_resource_id is None:
+        return SignOn(grant, user, resource, kept, None)
+    delegated = request.environment.resources.get(grant.delegated_resource_id)
+    if delegated is None:
+        raise InvalidGrant("the resource that the user signed on for, which requires delegation, is gone")
+    wanted = _still_granted(request.client, delegated, grant.delegated_scopes)
+    if not wanted:
+        raise InvalidScope(f"none of the authorized scopes of {delegated.name!r} is still granted")
+    subject = TokenTarget(resource, resource_scopes(kept), openid_scopes(kept))
+    return SignOn(grant, user, delegated, (*subject.openid_scopes, *wanted), subject)
 
 
-def issue_for(request: TokenRequest, ports: GrantPorts, sign_on: SignOn, grant_type: str) -> AccessToken:
+def _still_granted(client: Agent, resource: Resource, scopes: tuple[str, ...]) -> tuple[str, ...]:
+    lost = lost_scopes(client, resource, format_scope(scopes))
+    return tuple(name for name in scopes if name not in lost)
+
+
+def issue_for(
+    request: TokenRequest, ports: GrantPorts, sign_on: SignOn, state: TokenState, grant_type: str
+) -> AccessToken:
     """An access token for the sign-on's resource and scopes."""
+    # OpenID scopes stand in tokens for the authority itself only.
+    scopes = tuple(name for name in sign_on.scopes if name in sign_on.resource.scopes)
+    target = sign_on.subject or TokenTarget(sign_on.resource, scopes, openid_scopes(sign_on.scopes))
     issue = Issue(
         environment=request.environment,
         client=request.client,
-        resource=sign_on.resource,
-        # OpenID scopes stand in tokens for the authority itself only.
-        scopes=tuple(name for name in sign_on.scopes if name in sign_on.resource.scopes),
+        resource=target.resource,
+        scopes=target.scopes,
         grant_type=grant_type,
         now=request.now,
-        expires_at=expires_at(sign_on.resource, request.now),
+        expires_at=expires_at(target.resource, request.now),
         lineage=_lineage(request, ports, sign_on),
         authentication=sign_on.grant.authentication,
         user=sign_on.user,
-        requested_scope=format_scope(sign_on.scopes),
+        requested_scope=format_scope(target.requested),
     )
-    return issue_access_token(issue)
+    if sign_on.subject is None:
+        return issue_access_token(issue)
+    own = choose_target(request.environment, request.client, {"resource": target.resource.audience})
+    try:
+        wanted = TokenExchange(
+            subject=state_token(issue),
+            actor=state_token(own_token(request, ports, own, format_scope(own.scopes))),
+            target=TokenTarget(sign_on.resource, scopes),
+            requested_scope=format_scope(scopes),
+        )
+        return exchange(request, ports, wanted, state)
+    except ExchangeRefused as refused:
+        # A client that redeems a code or a refresh token knows of no exchange (RFC 6749 section 5.2).
+        raise InvalidGrant(
+            f"the exchange that a sign-on for {sign_on.resource.name!r} asks for is refused: {refused.detail}"
+        ) from refused
 
 
 def sign_on_response(
@@ -97,4 +146,6 @@ def sign_on_response(
 
 
 def _lineage(request: TokenRequest, ports: GrantPorts, sign_on: SignOn) -> Lineage:
-    return Lineage(sign_on.grant.id, (ports.new_segment(request.client.term, sign_on.resource.term),))
+    """Of a token that comes of the sign-on directly."""
+    resource = sign_on.subject.resource if sign_on.subject else sign_on.resource
+    return Lineage(sign_on.grant.id, (ports.new_segment(request.client.term, resource.term),))

@@ -67,6 +67,10 @@ class Resource:
     What was issued for one that had its id or audience before has ended.
     """
 
+    def maps(self, claim: str) -> bool:
+        """Whether one of its attributes is this claim of its tokens."""
+        return any(attribute.name == claim for attribute in self.attributes)
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:

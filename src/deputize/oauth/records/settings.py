@@ -147,6 +147,11 @@ class AgentSettings(RefreshTokenSettings):
 
     post_logout_redirect_uris: tuple[str, ...] = ()
     """Where users may be sent after sign-off; compared character by character."""
+    delegation_resource: str | None = None
+    """The resource that its users sign on for where the authority makes the exchange itself: when it asks for
+    a resource that requires delegation, at the authorization endpoint. By default the only one of its granted
+    resources that maps `may_act` and does not require delegation.
+    """
     client_auth: str | None = None
     """How it has to send its secret to the authority: `client_secret_basic`, `client_secret_post` or what
     packages add; by default any way is taken.

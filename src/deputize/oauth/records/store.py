@@ -119,6 +119,13 @@ class Grant:
     """After that neither its code nor its refresh token is worth anything."""
     ended_at: float | None = None
     """When its code was replayed, or its refresh token reused or revoked."""
+    delegated_resource_id: str | None = None
+    """The resource requiring delegation that was asked for: what the agent gets is exchanged for it.
+
+    `resource_id` and `scopes` are then of the token that is exchanged, which nobody ever holds.
+    """
+    delegated_scopes: tuple[str, ...] = ()
+    """Of that resource, as asked and granted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ async def test_what_must_not_be_sent_anywhere_is_shown(authority, browser, chang
         ({"code_challenge": None}, "invalid_request"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
         ({"scope": "unknown"}, "invalid_scope"),
-        ({"scope": "test"}, "invalid_target"),
+        ({"resource": "https://unknown.example"}, "invalid_target"),
         ({"request": "x.y.z"}, "request_not_supported"),
     ],
 )

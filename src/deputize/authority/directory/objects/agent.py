@@ -86,8 +86,12 @@ class AgentObject(AgentSettings, AuthenticatingObject):
     def translate(self, translation: Translate) -> Self:
         """The same with the names of resources for their ids, or the other way."""
         translated = {translation("resource", each): names for each, names in self.scopes.items()}
+        signed_on_for = self.delegation_resource
         return self.model_copy(
-            update={"scopes": {each: names for each, names in translated.items() if each is not None}}
+            update={
+                "scopes": {each: names for each, names in translated.items() if each is not None},
+                "delegation_resource": signed_on_for and translation("resource", signed_on_for),
+            }
         )
 
     def describe(self) -> JsonObject:

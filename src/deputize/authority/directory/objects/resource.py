@@ -93,7 +93,11 @@ class ResourceObject(ResourceSettings, AuthenticatingObject):
         """What `delegation_required` says, or its default."""
         if self.delegation_required is not None:
             return self.delegation_required
-        return any(attribute.name == "act" for attribute in self.attributes)
+        return self.maps("act")
+
+    def maps(self, claim: str) -> bool:
+        """Whether one of its attributes is this claim of its tokens."""
+        return any(attribute.name == claim for attribute in self.attributes)
 
     def describe(self) -> JsonObject:
         """Claims by what computes them, and whether delegation is required also where that is the default."""
