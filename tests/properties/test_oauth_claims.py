@@ -10,7 +10,10 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deputize.authority.client_documents import FetchedDocuments
+from deputize.authority.fetching import Fetcher
 from deputize.expressions.mapping import MappingExpression
+from deputize.kernel.clock import SystemClock
 from deputize.oauth.access_tokens import MAX_ATTRIBUTES, Issue, assemble
 from deputize.oauth.client_auth import authenticate_caller
 from deputize.oauth.client_auth.authentication import ClientAuthPorts
@@ -129,7 +132,7 @@ forms = st.fixed_dictionaries({}, optional={"client_id": ids, "client_secret": s
 @given(headers, forms)
 def test_only_the_right_secret_proves_an_identity_and_nothing_else_happens(header, form):
     try:
-        ports = ClientAuthPorts(MemoryStore())
+        ports = ClientAuthPorts(MemoryStore(), FetchedDocuments(Fetcher(), SystemClock()))
         caller = asyncio.run(authenticate_caller(ENVIRONMENT, header, form, ports, NOW)).client
     except OAuthError:
         return

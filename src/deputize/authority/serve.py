@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from deputize.authority.callers import Network
 from deputize.authority.directory.changes import complete_signing_keys
 from deputize.authority.directory.service import open_directory
 from deputize.authority.endpoint import MAX_BODY_SIZE
+from deputize.authority.fetching import Fetcher, Fetching
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
@@ -59,6 +60,8 @@ class ServeOptions:
     base_url: str
     trusted_proxies: tuple[Network, ...] = ()
     """Networks of the proxies whose word about a client's address is taken."""
+    fetching: Fetching = field(default_factory=Fetching)
+    """What documents of clients may be fetched from beyond the public internet."""
 
 
 class ListenFailed(DeputizeError):
@@ -76,6 +79,12 @@ async def serve(database_url: str, options: ServeOptions, audit_directory: Path)
             _log.warning(
                 "the database holds no environment",
                 fix="load one: deputize apply FILE with the same --data",
+            )
+        if options.fetching.networks:
+            _log.warning(
+                "whoever may name a document can have this server connect to networks that are not public",
+                networks=[str(each) for each in options.fetching.networks],
+                fix="leave out --fetch-network, unless this is for development or they are open anyway",
             )
         listener = await listen(services, options)
         stop = asyncio.Event()
@@ -152,6 +161,7 @@ async def open_services(
             base_url=options.base_url,
             refresh_token_values=RefreshTokenValues(store.server_keys),
             audit_file=audit,
+            fetcher=Fetcher(options.fetching),
         )
         # Both go on whatever fails, until they are cancelled.
         running = [asyncio.create_task(each) for each in (directory.watch(), purge_repeatedly(store, clock))]

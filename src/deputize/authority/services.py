@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from deputize.authority.audit import AuditFile, Event
+from deputize.authority.client_documents import FetchedDocuments
+from deputize.authority.fetching import Fetcher
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.storage import Store
@@ -50,12 +52,17 @@ class Services:
     verifier: Verifier = field(default_factory=Verifier)
     audit_file: AuditFile | None = None
     """Gets every event; `None` leaves them to the log."""
+    fetcher: Fetcher = field(default_factory=Fetcher)
+    """Fetches what clients publish about themselves."""
+    client_documents: FetchedDocuments = field(init=False)
     client_auth: ClientAuthPorts = field(init=False)
     """What proving who a client is may need beside the directory."""
 
     def __post_init__(self) -> None:
-        """Take the ports from the store."""
-        object.__setattr__(self, "client_auth", ClientAuthPorts(self.store.one_time_ids))
+        """Make what rests on other parts."""
+        documents = FetchedDocuments(self.fetcher, self.clock)
+        object.__setattr__(self, "client_documents", documents)
+        object.__setattr__(self, "client_auth", ClientAuthPorts(self.store.one_time_ids, documents))
 
     @property
     def secure(self) -> bool:

@@ -2,14 +2,17 @@
 
 import sys
 from ipaddress import ip_network
+from pathlib import Path
 
 import click
 import uvloop
 
 from deputize.authority.callers import Network
+from deputize.authority.fetching import Fetching
 from deputize.authority.serve import ServeOptions, serve
 from deputize.cli.log import configure_logging
 from deputize.cli.options import BASE_URL_FIX, DATA, BaseUrl, audit_directory
+from deputize.http.tls import TlsError, client_context
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import is_loopback_host
 
@@ -25,6 +28,21 @@ class NetworkParameter(click.ParamType[Network]):
             return ip_network(str(value))
         except ValueError as error:
             self.fail(f"{error}; write it such as 192.0.2.7 or 10.0.0.0/8", param, ctx)
+
+
+class CertificateAuthorities(click.ParamType[bytes]):
+    """A PEM file of certificate authorities."""
+
+    name = "FILE"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """Return the content of the file, which can be used."""
+        try:
+            content = Path(str(value)).read_bytes()
+            client_context(content)
+        except (OSError, TlsError) as error:
+            self.fail(f"{value}: {getattr(error, 'strerror', None) or error}", param, ctx)
+        return content
 
 
 @click.group()
@@ -52,14 +70,36 @@ def authority() -> None:
     help="Address or network, such as 10.0.0.0/8, of a proxy whose X-Forwarded-For tells clients' "
     "addresses; may be repeated.",
 )
-def serve_command(
-    database_url: str, host: str, port: int, base_url: str | None, trusted_proxies: tuple[Network, ...]
+@click.option(
+    "--fetch-network",
+    "fetch_networks",
+    multiple=True,
+    type=NetworkParameter(),
+    help="For development: network, such as 127.0.0.0/8, that is not public and from which clients' "
+    "documents are fetched all the same, on any port; may be repeated. Whoever may name a document can then "
+    "have this server connect there.",
+)
+@click.option(
+    "--fetch-ca",
+    type=CertificateAuthorities(),
+    help="PEM file of the certificate authorities to trust, instead of the system's, when clients' documents "
+    "are fetched.",
+)
+def serve_command(  # noqa: PLR0917 - one parameter an option
+    database_url: str,
+    host: str,
+    port: int,
+    base_url: str | None,
+    trusted_proxies: tuple[Network, ...],
+    fetch_networks: tuple[Network, ...],
+    fetch_ca: bytes | None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Changes made by `deputize apply` show within a second."""
     if base_url is None and not is_loopback_host(host):  # never taken from Host, which is the caller's word
         raise click.UsageError(f"--base-url is needed when listening on {host}: {BASE_URL_FIX}")
     configure_logging()
-    options = ServeOptions(host, port, base_url or f"http://localhost:{port}", trusted_proxies)
+    fetching = Fetching(fetch_networks, fetch_ca)
+    options = ServeOptions(host, port, base_url or f"http://localhost:{port}", trusted_proxies, fetching)
     try:
         uvloop.run(serve(database_url, options, audit_directory(database_url)))
     except DeputizeError as error:

@@ -15,7 +15,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PlainValidator,
     StrictBool,
     StringConstraints,
     ValidationError,
@@ -70,12 +69,9 @@ def _check_web_page(url: str) -> str:
     return url
 
 
-def read_jwks(key_set: JsonValue) -> tuple[JsonObject, ...]:
-    """Return the keys of a JWK Set, each with a type (RFC 7517 section 5).
-
-    Raises `ValueError` for what is no set of 1 to `MAX_KEYS` public keys.
-    """
-    keys = key_set.get("keys") if isinstance(key_set, Mapping) else None
+def _check_jwks(key_set: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse what is no set of 1 to `MAX_KEYS` public keys (RFC 7517 section 5)."""
+    keys: JsonValue = key_set.get("keys")
     if not isinstance(keys, list | tuple) or not 1 <= len(keys) <= MAX_KEYS:
         raise ValueError(f"not a JWK Set with 1 to {MAX_KEYS} keys")
     public = tuple(key for key in keys if isinstance(key, Mapping) and isinstance(key.get("kty"), str))
@@ -83,7 +79,7 @@ def read_jwks(key_set: JsonValue) -> tuple[JsonObject, ...]:
         raise ValueError("a key is not a JWK with a kty")
     if any(key["kty"] == "oct" or PRIVATE_MEMBERS & key.keys() for key in public):
         raise ValueError("a key is secret: only public keys may be published")
-    return public
+    return key_set
 
 
 Text: TypeAlias = Annotated[
@@ -123,8 +119,8 @@ class ClientMetadata(BaseModel):
     token_endpoint_auth_methods_supported: Words = ()
     """What it could do as well (OpenID Connect RP Metadata Choices)."""
     token_endpoint_auth_signing_alg: Word | None = None
-    jwks: Annotated[tuple[Mapping[str, Any], ...], PlainValidator(read_jwks)] | None = None
-    """The public keys, each a JWK."""
+    jwks: Annotated[Mapping[str, Any], AfterValidator(_check_jwks)] | None = None
+    """The public keys, as a JWK Set."""
     jwks_uri: Url | None = None
     id_token_signed_response_alg: Word | None = None
     require_pushed_authorization_requests: StrictBool = False

@@ -34,6 +34,11 @@ class DocumentUrl(NamedTuple):
         return ":" in self.origin.host or _NUMBER.fullmatch(self.origin.host) is not None
 
 
+def is_document_id(client_id: str) -> bool:
+    """Whether a `client_id` can only be the URL of a client ID metadata document; other ids are UUIDs."""
+    return client_id.startswith("https://")
+
+
 def parse_document_url(url: str) -> DocumentUrl:
     """Return the parts of a document's URL. Raises `UriError`, whose text does not repeat the URL.
 

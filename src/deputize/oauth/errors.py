@@ -187,6 +187,14 @@ class UseDPoPNonce(OAuthError):
     public = "The DPoP proof has to hold the nonce in the field DPoP-Nonce of this answer"
 
 
+class TemporarilyUnavailable(OAuthError):
+    """Something that the answer rests on does not answer now; the same request may succeed later."""
+
+    code = "temporarily_unavailable"
+    status = 503
+    public = "The request cannot be answered now; try again later"
+
+
 class ServerError(OAuthError):
     """The configuration does not allow an answer; the log says why."""
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from deputize.jose import IssuerKey
 from deputize.oauth.records.store import (
     AuthorizationCode,
     Consent,
@@ -223,6 +224,18 @@ class OneTimeIds(Protocol):
         different parties; `id_digest` is the hex SHA-256 of the id and of whatever else it is unique
         within, such as its issuer. It is remembered until `kept_until`, in seconds since the epoch: no sooner
         than nobody would take it any more, differences between clocks included.
+        """
+        ...
+
+
+class ClientDocuments(Protocol):
+    """What clients publish about themselves, fetched where they say."""
+
+    async def keys_of(self, jwks_uri: str, *, newer: bool = False) -> tuple[IssuerKey, ...]:
+        """The keys at `jwks_uri`; with `newer` fetched again unless they just were.
+
+        That is for a signature by a key that they lack. Raises `InvalidClient`, and
+        `TemporarilyUnavailable` where the host does not answer.
         """
         ...
 

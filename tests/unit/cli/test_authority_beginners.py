@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from deputize.cli.authority import authority
@@ -29,6 +30,24 @@ def test_a_taken_port_is_named_with_what_to_do(tmp_path, monkeypatch):
 
 
 async def test_an_empty_database_is_worth_a_warning(tmp_path):
+    entry = (await log_of(tmp_path))["the database holds no environment"]
+    assert "deputize apply" in entry["fix"]
+
+
+async def test_who_fetches_from_private_networks_is_warned_at_each_start(tmp_path):
+    log = await log_of(tmp_path, "--fetch-network", "127.0.0.0/8", "--fetch-network", "10.1.2.3")
+    [entry] = [each for event, each in log.items() if "not public" in event]
+    assert entry["level"] == "warning"
+    assert entry["networks"] == ["127.0.0.0/8", "10.1.2.3/32"]
+    assert "--fetch-network" in entry["fix"]
+
+
+async def test_nothing_is_said_of_fetching_where_it_is_as_it_should_be(tmp_path):
+    assert not [event for event in await log_of(tmp_path) if "public" in event]
+
+
+async def log_of(tmp_path, *options):
+    """The log of a start, by events, until the authority listens."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     new_database(tmp_path / "data")
@@ -40,13 +59,32 @@ async def test_an_empty_database_is_worth_a_warning(tmp_path):
         str(tmp_path / "data"),
         "--port",
         str(port),
+        *options,
     )
     process = await asyncio.create_subprocess_exec(*command, stderr=subprocess.PIPE)
+    log = {}
     try:
         async with asyncio.timeout(PATIENCE):
-            entry = json.loads(await process.stderr.readline())
+            while "authority starts" not in log:
+                entry = json.loads(await process.stderr.readline())
+                log[entry["event"]] = entry
     finally:
         process.terminate()
         await process.communicate()
-    assert entry["event"] == "the database holds no environment"
-    assert "deputize apply" in entry["fix"]
+    return log
+
+
+@pytest.mark.parametrize(
+    ("option", "reason"),
+    [
+        ("missing.pem", "No such file or directory"),
+        ("empty.pem", "the certificate authorities cannot be read"),
+        ("text.pem", "the certificate authorities cannot be read"),
+    ],
+)
+def test_certificate_authorities_that_cannot_be_used_are_said_before_the_start(tmp_path, option, reason):
+    (tmp_path / "empty.pem").touch()
+    (tmp_path / "text.pem").write_text("no certificate")
+    result = CliRunner().invoke(authority, ["serve", "--fetch-ca", str(tmp_path / option)])
+    assert result.exit_code == 2
+    assert f"Invalid value for '--fetch-ca': {tmp_path / option}: {reason}" in " ".join(result.output.split())

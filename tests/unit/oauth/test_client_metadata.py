@@ -22,7 +22,7 @@ def test_a_document_becomes_typed_members():
     )
     assert metadata.client_name == "App"
     assert metadata.redirect_uris == ("http://localhost/callback",)
-    assert metadata.jwks == (KEY,)
+    assert metadata.jwks == {"keys": [KEY]}
     assert metadata.scope == "a b"
     assert metadata.grant_types == ("authorization_code",)
 

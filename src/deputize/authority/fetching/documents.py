@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Copy(Generic[T]):
+class _Fetched(Generic[T]):
     """A document as it was fetched; instants in seconds since the epoch."""
 
     content: T
@@ -66,9 +66,9 @@ class Documents(Generic[T]):
         self._clock = clock
         self._read = read
         self._max_bytes = max_bytes
-        self._copies: BoundedMemory[str, _Copy[T]] = BoundedMemory(MOST)
+        self._copies: BoundedMemory[str, _Fetched[T]] = BoundedMemory(MOST)
         self._failures: BoundedMemory[str, _Failure] = BoundedMemory(MOST)
-        self._flights: dict[str, asyncio.Task[_Copy[T] | _Failure]] = {}
+        self._flights: dict[str, asyncio.Task[_Fetched[T] | _Failure]] = {}
 
     async def get(self, url: str) -> T:
         """Return the document at `url`, fetched now if it has to be. Raises `FetchFailed`."""
@@ -89,23 +89,20 @@ class Documents(Generic[T]):
         """Fetch the document unless that just failed, and return what counts then. Raises `FetchFailed`."""
         outcome = self._failures.get(url)
         if outcome is None or not outcome.is_recent(self._clock.now()):
-            outcome = await self._fly(url)
-        if isinstance(outcome, _Copy):
+            # In a task of its own, shared by all who ask meanwhile, whoever of them gives up.
+            flight = self._flights.get(url)
+            if flight is None:
+                flight = self._flights[url] = asyncio.get_running_loop().create_task(self._fetch(url))
+                flight.add_done_callback(lambda _: self._flights.pop(url))
+            outcome = await asyncio.shield(flight)
+        if isinstance(outcome, _Fetched):
             return outcome.content
         copy = self._copies.get(url)
         if copy is not None and outcome.may_pass and copy.is_usable(self._clock.now()):
             return copy.content
         raise FetchFailed(outcome.reason, may_pass=outcome.may_pass)
 
-    async def _fly(self, url: str) -> _Copy[T] | _Failure:
-        """Fetch the document in a task of its own, shared by all who ask meanwhile, whoever gives up."""
-        flight = self._flights.get(url)
-        if flight is None:
-            flight = self._flights[url] = asyncio.get_running_loop().create_task(self._fetch(url))
-            flight.add_done_callback(lambda _: self._flights.pop(url))
-        return await asyncio.shield(flight)
-
-    async def _fetch(self, url: str) -> _Copy[T] | _Failure:
+    async def _fetch(self, url: str) -> _Fetched[T] | _Failure:
         try:
             headers, content = await self._fetcher.fetch(parse_document_url(url), self._max_bytes)
             document = self._read(url, content)
@@ -118,7 +115,7 @@ class Documents(Generic[T]):
         else:
             now = self._clock.now()
             self._failures.pop(url, None)
-            return self._copies.remember(url, _Copy(document, now, now + lifetime(headers, now)))
+            return self._copies.remember(url, _Fetched(document, now, now + lifetime(headers, now)))
         if not failure.may_pass:
             self._copies.pop(url, None)
         return self._failures.remember(url, failure)

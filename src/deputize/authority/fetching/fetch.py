@@ -126,7 +126,7 @@ class Fetcher:
                 response = await upstream.send(
                     Request("GET", url.target, Headers(_HEADERS), origin=url.origin)
                 )
-                _check_head(response)
+                check_head(response)
                 return response.headers, await response.body.read(max_bytes)
             except UpstreamError as error:
                 failure = error
@@ -167,7 +167,7 @@ class Fetcher:
         return addresses[:MOST_ADDRESSES]
 
 
-def _check_head(response: Response) -> None:
+def check_head(response: Response) -> None:
     """Refuse an answer that is not a plain JSON document. Raises `FetchFailed`."""
     status = response.status
     if status != 200:

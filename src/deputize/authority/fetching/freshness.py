@@ -21,10 +21,10 @@ _NOT_KEPT: Final = frozenset({"no-store", "no-cache", "private"})
 
 def lifetime(headers: Headers, now: float) -> float:
     """Return how long an answer that came now with these headers is fresh: `SHORTEST` to `LONGEST`."""
-    return min(max(_stated(headers, now), SHORTEST), LONGEST)
+    return min(max(stated(headers, now), SHORTEST), LONGEST)
 
 
-def _stated(headers: Headers, now: float) -> float:
+def stated(headers: Headers, now: float) -> float:
     """Return what the answer says, `DEFAULT` if nothing; what cannot be read counts as stale."""
     age = headers.get("age") or "0"
     if not age.isascii() or not age.isdecimal():

@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from deputize.kernel.digests import digest, matches
 from deputize.kernel.ids import is_id
 from deputize.oauth.errors import InvalidClient
-from deputize.oauth.ports import OneTimeIds
+from deputize.oauth.ports import ClientDocuments, OneTimeIds
 from deputize.oauth.records.directory import Agent, Environment, Resource
 
 Caller: TypeAlias = Agent | Resource
@@ -46,6 +46,7 @@ class ClientAuthPorts:
     """What methods may use beside the directory."""
 
     one_time_ids: OneTimeIds
+    documents: ClientDocuments
 
 
 Authenticate: TypeAlias = Callable[[Environment, Credentials, ClientAuthPorts, float], Awaitable[Agent]]

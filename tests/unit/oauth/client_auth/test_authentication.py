@@ -2,6 +2,9 @@ from base64 import b64encode
 
 import pytest
 
+from deputize.authority.client_documents import FetchedDocuments
+from deputize.authority.fetching import Fetcher
+from deputize.kernel.clock import SystemClock
 from deputize.kernel.digests import digest
 from deputize.oauth import client_auth
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
@@ -37,13 +40,13 @@ def read(authorization=None, **parameters):
 
 async def authenticate_agent(environment, request):
     """Who is authenticated by a header and a form."""
-    ports = ClientAuthPorts(MemoryStore())
+    ports = ClientAuthPorts(MemoryStore(), FetchedDocuments(Fetcher(), SystemClock()))
     return (await client_auth.authenticate_agent(environment, *request, ports, NOW)).client
 
 
 async def authenticate_caller(environment, request):
     """Who is authenticated as one that may introspect."""
-    ports = ClientAuthPorts(MemoryStore())
+    ports = ClientAuthPorts(MemoryStore(), FetchedDocuments(Fetcher(), SystemClock()))
     return (await client_auth.authenticate_caller(environment, *request, ports, NOW)).client
 
 
