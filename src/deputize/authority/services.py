@@ -29,10 +29,12 @@ class DirectorySource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long codes and sign-on flows last, in seconds."""
+    """How long codes, sign-on flows and pushed requests last, in seconds."""
 
     code_lifetime: int = 60
     flow_lifetime: int = 1800
+    request_uri_lifetime: int = 60
+    """Until the browser comes with it; the flow that it begins then lasts as any other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,10 +77,11 @@ class AuthorizationRefusal:
 
 
 def validate(
-    environment: Environment, parameters: Mapping[str, str]
+    environment: Environment, parameters: Mapping[str, str], *, is_pushed: bool = False
 ) -> AuthorizationRequest | AuthorizationRefusal:
     """The request that these parameters make, or the refusal.
 
+    `is_pushed`: the client itself sent them here (RFC 9126), which may be required of it.
     Client and redirect URI are checked first, because errors are sent to that URI.
     """
     try:
@@ -101,6 +102,10 @@ def validate(
         return AuthorizationRefusal(error)
     state = parameters.get("state")
     try:
+        if client.settings.require_pushed_authorization_requests and not is_pushed:
+            raise InvalidRequest("The client has to push its authorization requests")
+        if "request_uri" in parameters and not is_pushed:
+            raise RequestUriNotSupported("the request carries a request_uri")
         return _accept(environment, client, redirect_uri, parameters)
     except OAuthError as error:
         return AuthorizationRefusal(error, redirect_uri, state if state and len(state) <= MAX_TEXT else None)
@@ -144,8 +149,6 @@ def _check_flow(client: Agent, parameters: Mapping[str, str]) -> None:
     """Refuse everything but the authorization code flow with plain parameters. Raises `OAuthError`s."""
     if "request" in parameters:
         raise RequestNotSupported("the request carries a request object")
-    if "request_uri" in parameters:
-        raise RequestUriNotSupported("the request carries a request_uri")
     if required(parameters, "response_type") != "code":
         raise UnsupportedResponseType("response_type is not code")
     if parameters.get("response_mode", "query") != "query":

@@ -154,6 +154,13 @@ class RequestUriNotSupported(OAuthError):
     public = "Request objects are not supported"
 
 
+class InvalidRequestUri(OAuthError):
+    """The `request_uri` is none that the client was given lately. One text for every reason."""
+
+    code = "invalid_request_uri"
+    public = "The request_uri is invalid or expired, or was given to another client"
+
+
 class InvalidToken(OAuthError):
     """The access token presented to one of the authority's own endpoints is not acceptable."""
 

@@ -28,6 +28,7 @@ def metadata(environment: Environment) -> JsonObject:
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
         "token_endpoint": f"{issuer}/token",
         "userinfo_endpoint": f"{issuer}/userinfo",
         "jwks_uri": f"{issuer}/jwks",
@@ -45,6 +46,7 @@ def metadata(environment: Environment) -> JsonObject:
         "prompt_values_supported": ["none", "login", "consent"],
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
+        "require_pushed_authorization_requests": False,  # it is required of single agents
         "response_modes_supported": ["query"],
         "response_types_supported": ["code"],
         "revocation_endpoint_auth_methods_supported": methods,

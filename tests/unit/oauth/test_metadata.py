@@ -14,6 +14,7 @@ def test_every_endpoint_extends_the_issuer():
     endpoints = {name: value for name, value in DOCUMENT.items() if name.endswith(("_endpoint", "_uri"))}
     assert endpoints.keys() == {
         "authorization_endpoint",
+        "pushed_authorization_request_endpoint",
         "token_endpoint",
         "userinfo_endpoint",
         "jwks_uri",

@@ -20,7 +20,7 @@ async def show_account(call: EndpointCall) -> Response:
     """Show the page, or do the withdrawal its form asks for; without a session, sign the user on first."""
     signed_on = await flow.signed_on(call)
     if signed_on is None:
-        return await flow.start(call, None)
+        return await flow.start(call, flow.begin(call, None))
     if call.head.method == "POST":
         return await withdraw_consent(call, signed_on)
     language, agents = language_of(call, signed_on.user), call.environment.agents

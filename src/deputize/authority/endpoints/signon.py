@@ -36,14 +36,14 @@ async def sign_on(call: EndpointCall) -> Response:
     if found is None:
         reason = "error.expired" if cookies_of(call).browser(call.head) else "error.cookies"
         return show_dead_end(call, reason)
-    request = None if found.parameters is None else validate(call.environment, found.parameters)
+    request = None
+    if found.parameters is not None:
+        request = validate(call.environment, found.parameters, is_pushed=found.is_pushed)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)
-    if request and (
-        finished := await authorization_response.repeat(call, request, await flow.code_of(call, found))
-    ):
-        return finished
     situation = await flow.read_situation(call, request, found)
+    if finished := await flow.repeat(call, situation, found):
+        return finished
     due = flow.due_step(situation)
     if call.head.method == "POST":
         return await submit(call, found, situation, due)
@@ -96,7 +96,7 @@ async def begin_again(call: EndpointCall, found: Flow, situation: Situation) -> 
     """Sign off who is signed on, and send the browser to a new flow for the same request."""
     if situation.signed_on:
         await call.services.sign_off(situation.signed_on.session, call.now)
-    response = await flow.start(call, found.parameters)
+    response = await flow.start(call, flow.begin_again(call, found))
     cookies_of(call).clear_session(response)
     return response
 

@@ -15,7 +15,7 @@ from deputize.oauth.authorization_request import (
     error_response,
 )
 from deputize.oauth.consents import is_in_force
-from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant
+from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant, Session
 
 
 async def grant_code(
@@ -62,7 +62,8 @@ async def grant_code(
         expires_at=call.now + lifetimes.code_lifetime,
     )
     if not await call.services.store.codes.add_code(stored, grant):
-        return await repeat(call, request, code) or show_dead_end(call, "error.expired")
+        repeated = await repeat(call, request, code, session)
+        return repeated or show_dead_end(call, "error.expired")
     call.record(
         "authorization granted",
         client_id=client.id,
@@ -76,17 +77,23 @@ async def grant_code(
     return send_code(call, request, code)
 
 
-async def repeat(call: EndpointCall, request: AuthorizationRequest, code: str) -> Response | None:
+async def repeat(
+    call: EndpointCall, request: AuthorizationRequest, code: str, session: Session | None
+) -> Response | None:
     """Answer a flow that already yielded its code; `None` if it did not yet.
 
-    With the same code while the agent has not redeemed it, for the answer may have got lost. After that with
-    a page for people: redeeming a code twice ends what came from it.
+    With the same code while the agent has not redeemed it, for the answer may have got lost, and only to the
+    browser's session that it was issued in: a pushed request may be tried in several. After that with a page
+    for people: redeeming a code twice ends what came from it.
     """
     issued = await call.services.store.codes.find_code(digest(code))
     if issued is None:
         return None
     if issued.redeemed_at is None and call.now < issued.expires_at:
-        return send_code(call, request, code)
+        states, environment_id = call.services.store.token_states, call.environment.id
+        state = await states.read_token_state(environment_id, issued.grant_id, ())
+        if session and state.grant and state.grant.authentication.session_id == session.id:
+            return send_code(call, request, code)
     return show(call, Page("finished.html", {"agent_name": request.client.name}), language_of(call))
 
 

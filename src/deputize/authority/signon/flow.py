@@ -15,6 +15,7 @@ from deputize.authority.endpoint import EndpointCall
 from deputize.authority.seals import seal
 from deputize.authority.signon import authorization_response
 from deputize.authority.signon.browser import cookies_of
+from deputize.authority.signon.pushed_requests import PREFIX, PushedRequest
 from deputize.authority.signon.responses import see_other
 from deputize.authority.signon.step import Done, SignedOn, SignOnStep, Situation
 from deputize.authority.signon.steps import STEPS
@@ -59,13 +60,35 @@ class Flow:
     notes: str = ""
     """What its steps noted (`step.Done.note`), with "~" between, so that `prompt=consent` asks once."""
 
+    @property
+    def is_pushed(self) -> bool:
+        """Whether the client pushed the request (RFC 9126); its id is then the flow's."""
+        return self.parameters is not None and "request_uri" in self.parameters
 
-async def start(call: EndpointCall, parameters: Mapping[str, str] | None) -> Response:
-    """Begin a flow in this browser and send it to the flow's pages."""
+
+def begin(
+    call: EndpointCall, parameters: Mapping[str, str] | None, pushed: PushedRequest | None = None
+) -> Flow:
+    """Return a new flow for these parameters, or for what was pushed instead of them.
+
+    A pushed request is good for one authorization code, in however many flows it is tried: they have one id.
+    """
+    if pushed:
+        return Flow(pushed.id, int(call.now), {**pushed.parameters, "request_uri": PREFIX})
+    known = None if parameters is None else known_parameters(parameters)
+    return Flow(call.services.new_token(), int(call.now), known)
+
+
+def begin_again(call: EndpointCall, flow: Flow) -> Flow:
+    """Return the flow as it began, for somebody else."""
+    flow_id = flow.id if flow.is_pushed else call.services.new_token()
+    return Flow(flow_id, int(call.now), flow.parameters)
+
+
+async def start(call: EndpointCall, flow: Flow) -> Response:
+    """Bind the flow to this browser, and send it to the flow's pages."""
     browser = cookies_of(call).browser(call.head)
     bound_to = browser or call.services.new_token()
-    known = None if parameters is None else known_parameters(parameters)
-    flow = Flow(call.services.new_token(), int(call.now), known)
     response = see_other(await address(call, flow, bound_to))
     if browser is None:
         cookies_of(call).set_browser(response, bound_to)
@@ -128,14 +151,12 @@ async def session_of(call: EndpointCall) -> Session | None:
     return session if session and session.ended_at is None else None
 
 
-async def read_situation(
-    call: EndpointCall, request: AuthorizationRequest | None, flow: Flow | None = None
-) -> Situation:
-    """Read what steps decide by, for a request of this browser, within a flow or before there is one.
+async def read_situation(call: EndpointCall, request: AuthorizationRequest | None, flow: Flow) -> Situation:
+    """Read what steps decide by, for a request of this browser.
 
     Without a request the user wants their account page.
     """
-    session, seen = await session_of(call), flow or Flow("", int(call.now), None)
+    session = await session_of(call)
     somebody = await signed_on(call, session) if session else None
     return Situation(
         environment=call.environment,
@@ -145,8 +166,8 @@ async def read_situation(
         signed_on=somebody,
         address=SOURCE.get().address,
         known_users=cookies_of(call).known_users(call.head),
-        is_recent=somebody is not None and is_recent(request, somebody.session, seen),
-        notes=frozenset(seen.notes.split("~")),
+        is_recent=somebody is not None and is_recent(request, somebody.session, flow),
+        notes=frozenset(flow.notes.split("~")),
         reach=compute_reach(call, request, somebody) if request and somebody else {},
         languages=(
             *(request.ui_locales if request else ()),
@@ -217,12 +238,20 @@ async def proceed(call: EndpointCall, flow: Flow, done: Done | None = None) -> R
     return see_other(await address(call, flow, cookies_of(call).browser(call.head) or ""))
 
 
-async def finish(call: EndpointCall, situation: Situation, flow: Flow | None = None) -> Response:
+async def finish(call: EndpointCall, situation: Situation, flow: Flow) -> Response:
     """Send the browser where it wanted to go. Every step is satisfied, so somebody is signed on."""
     if situation.request is None or situation.signed_on is None:
         return see_other(f"/{call.environment.id}/account")
-    code = await code_of(call, flow) if flow else call.services.new_token()
+    code = await code_of(call, flow)
     return await authorization_response.grant_code(call, situation.request, situation.signed_on, code)
+
+
+async def repeat(call: EndpointCall, situation: Situation, flow: Flow) -> Response | None:
+    """Answer a flow that already yielded its code, as `authorization_response.repeat` does; else `None`."""
+    if situation.request is None:
+        return None
+    code, session = await code_of(call, flow), situation.session
+    return await authorization_response.repeat(call, situation.request, code, session)
 
 
 async def code_of(call: EndpointCall, flow: Flow) -> str:

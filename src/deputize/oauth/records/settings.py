@@ -156,6 +156,8 @@ class AgentSettings(RefreshTokenSettings):
     """How it has to send its secret to the authority: `client_secret_basic`, `client_secret_post` or what
     packages add; by default any way is taken.
     """
+    require_pushed_authorization_requests: bool = False
+    """Whether its users are sent to sign on only with requests that it pushed before (RFC 9126)."""
     id_token_signed_response_alg: Algorithm = ID_TOKEN_ALGORITHM
     """What the ID tokens for it are signed with: `RS256`, `ES256`, `EdDSA` (Ed25519), or `Ed25519`, which is
     EdDSA under its newer name. Signing by RS256 takes six times as long as by the others.
