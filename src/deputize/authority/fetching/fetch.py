@@ -1,4 +1,4 @@
-"""Fetches one document from a URL that a stranger named.
+"""Sends one request to a URL that a stranger named: fetches a document, or posts a form.
 
 The host is looked up here, every address it has is judged, and the connection goes to a judged address: a
 name that resolves differently a moment later leads nowhere else. Host, TLS server name and certificate remain
@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from deputize.authority.callers import Network
 from deputize.authority.fetching.addresses import Address, is_public, is_within
-from deputize.http.messages import BodyBroken, BodyTooLarge, HeaderError, Headers, Request, Response
+from deputize.http.messages import Body, BodyBroken, BodyTooLarge, HeaderError, Headers, Request, Response
 from deputize.http.tls import client_context
 from deputize.http.upstream.client import Upstream
-from deputize.http.upstream.errors import UpstreamError
+from deputize.http.upstream.errors import ConnectFailed, ConnectTimeout, UpstreamError
 from deputize.http.upstream.limits import Deadlines, PoolLimits
 from deputize.kernel.errors import DeputizeError
 from deputize.oauth.document_urls import HTTPS_PORT, DocumentUrl
@@ -42,8 +42,10 @@ _HEADERS: Final = (
     (b"Accept-Encoding", b"identity"),
     (b"User-Agent", b"deputize"),
 )
+_IS_FORM: Final = (b"Content-Type", b"application/x-www-form-urlencoded")
 _PASSING_STATUSES: Final = frozenset({408, 425, 429})
 
+T = TypeVar("T")
 Resolve: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]
 """A host's name to its addresses. Raises `OSError` or `UnicodeError`."""
 
@@ -96,10 +98,31 @@ class Fetcher:
 
         Raises `FetchFailed`.
         """
+
+        async def take(response: Response) -> tuple[Headers, bytes]:
+            check_head(response)
+            return response.headers, await response.body.read(max_bytes)
+
+        return await self._ask(Request("GET", url.target, Headers(_HEADERS), origin=url.origin), url, take)
+
+    async def post_form(self, url: DocumentUrl, form: bytes) -> int:
+        """Send an encoded form to `url`, and return the status of the answer, within `MAX_SECONDS`.
+
+        Raises `FetchFailed`; the form may have arrived all the same.
+        """
+
+        async def take(response: Response) -> int:
+            return response.status
+
+        request = Request("POST", url.target, Headers([*_HEADERS, _IS_FORM]), Body(form), url.origin)
+        return await self._ask(request, url, take)
+
+    async def _ask(self, request: Request, url: DocumentUrl, take: Callable[[Response], Awaitable[T]]) -> T:
+        """Send a request to `url` and return what `take` makes of the answer. Raises `FetchFailed`."""
         try:
             with self._counted(url.origin.host):
                 async with asyncio.timeout(MAX_SECONDS), self._slots:
-                    return await self._fetch(url, max_bytes)
+                    return await self._ask_any(request, await self._judged_addresses(url), take)
         except TimeoutError as error:
             raise FetchFailed(f"not complete within {MAX_SECONDS:g} seconds", may_pass=True) from error
 
@@ -114,25 +137,23 @@ class Fetcher:
             self._hosts[host] -= 1
             self._hosts += Counter()  # forgets hosts without a fetch
 
-    async def _fetch(self, url: DocumentUrl, max_bytes: int) -> tuple[Headers, bytes]:
-        addresses = await self._judged_addresses(url)
+    async def _ask_any(
+        self, request: Request, addresses: Sequence[Address], take: Callable[[Response], Awaitable[T]]
+    ) -> T:
+        """Send the request to the first address that can be connected to. Raises `FetchFailed`."""
         deadlines = Deadlines(connect=MAX_SECONDS / len(addresses), idle=None, body=None)
-        failure = UpstreamError("there is no address")
+        failure: UpstreamError | None = None
         for address in addresses:
             upstream = Upstream(
                 limits=_LIMITS, deadlines=deadlines, ssl_context=self._tls, address=str(address)
             )
             try:
-                response = await upstream.send(
-                    Request("GET", url.target, Headers(_HEADERS), origin=url.origin)
-                )
-                check_head(response)
-                return response.headers, await response.body.read(max_bytes)
-            except UpstreamError as error:
+                return await take(await upstream.send(request))
+            except (ConnectFailed, ConnectTimeout) as error:
                 failure = error
             except (BodyTooLarge, HeaderError) as error:
                 raise FetchFailed(str(error)) from error
-            except BodyBroken as error:
+            except (UpstreamError, BodyBroken) as error:
                 raise FetchFailed(str(error), may_pass=True) from error
             finally:
                 await upstream.aclose()
@@ -143,9 +164,10 @@ class Fetcher:
         return client_context(self._fetching.ca_pem)
 
     async def _judged_addresses(self, url: DocumentUrl) -> list[Address]:
-        """Return addresses of the URL's host to connect to, if every one it has is allowed.
+        """Return addresses of the URL's host to connect to, at least one, if every one it has is allowed.
 
-        Raises `FetchFailed`.
+        One that is not refuses the host: nobody means a host that is public and private at once. Raises
+        `FetchFailed`.
         """
         try:
             found = [url.origin.host] if url.is_address else await self._resolve(url.origin.host)

@@ -201,6 +201,19 @@ async def test_the_next_address_is_tried_when_one_refuses():
     assert content == b"{}"
 
 
+async def test_a_form_is_posted_by_the_same_rules(connecting):
+    async with DocumentHost(b"HTTP/1.1 204 No Content\r\n\r\n") as host:
+        url = parse_document_url(f"{host.origin}/logout")
+        assert await host.fetcher().post_form(url, b"logout_token=x") == 204
+        assert host.requests[0].startswith("POST /logout HTTP/1.1\r\n")
+        assert "Content-Type: application/x-www-form-urlencoded\r\n" in host.requests[0]
+        host.answer = json_answer(b"", "307 Temporary Redirect", [("Location", host.origin)])
+        assert await host.fetcher().post_form(url, b"logout_token=x") == 307
+        with pytest.raises(FetchFailed, match=r"127\.0\.0\.1"):
+            await host.fetcher(networks=()).post_form(url, b"logout_token=x")
+    assert len(connecting) == host.connections == 2
+
+
 async def test_a_certificate_of_another_name_is_refused():
     async with DocumentHost(json_answer(b"{}"), name="other.example") as host:
         with pytest.raises(FetchFailed, match="certificate") as failed:
