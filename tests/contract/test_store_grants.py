@@ -29,6 +29,12 @@ async def test_a_code_and_its_grant_come_back_as_they_were_added(store, code):
     assert await grant(store, "unknown") is None
 
 
+async def test_what_a_sign_on_is_exchanged_for_is_kept_with_its_grant(store):
+    delegated = replace(GRANT, delegated_resource_id="d" * 36, delegated_scopes=("read", "write"))
+    await store.codes.add_code(CODE, delegated)
+    assert await grant(store) == delegated
+
+
 async def test_a_code_is_redeemed_once(store, code):
     assert await store.codes.redeem_code(CODE.digest, 1001.0, None)
     assert not await store.codes.redeem_code(CODE.digest, 1001.0, None)
