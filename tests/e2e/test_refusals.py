@@ -1,5 +1,8 @@
 """What an agent must not get, tried against the running programs."""
 
+import json
+from base64 import urlsafe_b64decode
+
 import pytest
 from demo import programs
 from demo.client import EXCHANGE, call_gateway
@@ -88,9 +91,11 @@ def test_no_actor_where_delegation_is_required(stack):
     assert_refused(agent.exchange(agent.subject_token(stack.person()), None))
 
 
-def test_a_person_cannot_be_sent_for_a_token_that_requires_delegation(stack):
-    with pytest.raises(KeyError):
-        stack.agent().subject_token(stack.person(), scope="test")
+def test_a_person_who_is_sent_for_what_requires_delegation_yields_a_token_that_says_who_acts(stack):
+    token = stack.agent().subject_token(stack.person(), scope="test")
+    claims = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+    assert claims["act"] == {"sub": stack.agent().client_id}
+    assert "may_act" not in claims
 
 
 def test_the_wrong_audience_at_the_gateway(stack):
