@@ -53,6 +53,11 @@ def bearer(**parameters: str | None) -> Challenge:
     return Challenge("Bearer", {name: value for name, value in parameters.items() if value is not None})
 
 
+def dpop(**parameters: str | None) -> Challenge:
+    """A `DPoP` challenge (RFC 9449 section 7.1) with those parameters that are not `None`, in order."""
+    return Challenge("DPoP", {name: value for name, value in parameters.items() if value is not None})
+
+
 def parse_challenges(value: str) -> list[Challenge]:
     """The challenges of one header value.
 

@@ -19,6 +19,10 @@ class ProtectedResource:
     authorization_servers: tuple[str, ...]
     scopes_supported: tuple[str, ...] = ()
     resource_name: str | None = None
+    dpop_algorithms: tuple[str, ...] = ()
+    """What proofs of possession may be signed with; empty where no token bound to a key is accepted."""
+    dpop_required: bool = False
+    """Whether no other token is."""
 
     def document(self) -> bytes:
         """The metadata document (RFC 9728 section 2), in UTF-8."""
@@ -31,6 +35,9 @@ class ProtectedResource:
         members["bearer_methods_supported"] = ["header"]
         if self.resource_name:
             members["resource_name"] = self.resource_name
+        if self.dpop_algorithms:
+            members["dpop_signing_alg_values_supported"] = list(self.dpop_algorithms)
+            members["dpop_bound_access_tokens_required"] = self.dpop_required
         return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -43,6 +43,8 @@ MAX_HEADER: Final = 2048
 MAX_JTI: Final = 256
 MAX_URI: Final = 2048
 _NONCE_LENGTH: Final = 22
+_SPAN: Final = 30.0
+"""Seconds: ids of proofs are forgotten together, span by span."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,40 @@ class ProofVerifier:
         return None
 
 
+class SeenProofs:
+    """Remembers the ids of proofs in one process until they are out of time, so that each counts once.
+
+    Of an id 64 bits of a digest are kept, in some 60 bytes: who finds another proof with the same ones has
+    used his own up. Full, it takes no more rather than forget one that could come again.
+    """
+
+    __slots__ = ("_by_end", "_capacity", "_count")
+
+    def __init__(self, capacity: int = 1_000_000) -> None:
+        """`capacity` counts proofs: as many as one process can verify in the longest time one is kept for."""
+        self._capacity = capacity
+        self._count = 0
+        self._by_end: dict[int, set[int]] = {}
+        """The ids by the span of time in which they may be forgotten."""
+
+    def is_full(self, now: float) -> bool:
+        """Forget what is out of time at `now`, and return whether no other can be remembered."""
+        oldest = int(now // _SPAN)
+        if any(end < oldest for end in self._by_end):
+            self._by_end = {end: ids for end, ids in self._by_end.items() if end >= oldest}
+            self._count = sum(map(len, self._by_end.values()))
+        return self._count >= self._capacity
+
+    def use(self, proof: Proof, kept_until: float) -> bool:
+        """Use up a proof's id: true the first time."""
+        short = int(proof.id_digest[:16], 16)
+        if any(short in ids for ids in self._by_end.values()):
+            return False
+        self._by_end.setdefault(int(kept_until // _SPAN), set()).add(short)
+        self._count += 1
+        return True
+
+
 class ProofNonces:
     """Nonces that a server gives and takes back, computed from the time (section 8).
 
@@ -173,8 +209,10 @@ def bound_key(claims: JsonObject) -> str | None:
         return None
     if not isinstance(confirmation, Mapping):
         raise TokenInvalid("cnf is no object")
-    thumbprint = confirmation.get("jkt")
-    if thumbprint is not None and not isinstance(thumbprint, str):
+    if "jkt" not in confirmation:
+        return None
+    thumbprint = confirmation["jkt"]
+    if not isinstance(thumbprint, str):
         raise TokenInvalid("cnf.jkt is no text")
     return thumbprint
 

@@ -1,5 +1,6 @@
 import hmac
 import json
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -14,6 +15,7 @@ from deputize.oauth.dpop import (
     Proof,
     ProofNonces,
     ProofVerifier,
+    SeenProofs,
     bound_key,
     is_uri_of,
     token_type_of,
@@ -228,10 +230,25 @@ def test_a_nonce_of_somebody_else_is_refused_and_lacking_one_only_where_one_is_r
         nonces.check(Proof("t", "j", NOW, None), NOW, required=True)
 
 
+def test_each_proof_is_used_up_until_it_is_out_of_time():
+    seen = SeenProofs(capacity=3)
+    proofs = [Proof("t", f"j{index}", NOW, None) for index in range(3)]
+    for proof in proofs:
+        assert not seen.is_full(NOW)
+        assert seen.use(proof, NOW + 120)
+    assert seen.is_full(NOW)
+    for later in (0, 60, 119.9):
+        assert seen.is_full(NOW + later)
+        # by its id and key: with another time it is the same one
+        assert not any(seen.use(replace(each, issued_at=NOW + later), NOW + later + 120) for each in proofs)
+    assert not seen.is_full(NOW + 120 + 30)
+    assert seen.use(Proof("u", "j0", NOW, None), NOW + 300)
+
+
 def test_what_a_token_is_bound_to_is_read_or_refused():
     assert bound_key({}) is bound_key({"cnf": None}) is bound_key({"cnf": {"x5t#S256": "x"}}) is None
     assert bound_key({"cnf": {"jkt": "x"}}) == "x"
-    for cnf in ("x", [], {"jkt": 1}, {"jkt": ["x"]}):
+    for cnf in ("x", [], {"jkt": 1}, {"jkt": None}, {"jkt": ["x"]}):
         with pytest.raises(TokenInvalid):
             bound_key({"cnf": cnf})
     assert (token_type_of({}), token_type_of({"cnf": {"jkt": "x"}})) == ("Bearer", "DPoP")

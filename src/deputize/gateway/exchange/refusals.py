@@ -2,6 +2,8 @@
 
 import contextlib
 from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -10,11 +12,48 @@ from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, HeaderError, Headers, Response
 from deputize.http.plans import Handler, Plan
 from deputize.kernel import strict_json
+from deputize.mcp.challenge import Challenge
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import CONTENT_TYPE, Rejection, bad_gateway
 from deputize.mcp.frames import FrameKind, read_request_id
 
 log = structlog.get_logger()
+DPOP_NONCE: Final = "DPoP-Nonce"
+"""Holds the nonce for the next proof of possession (RFC 9449 section 8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refusal of an exchange: what the client sees, and what the operator reads."""
+
+    status: int
+    error: str
+    reason: str
+    challenges: tuple[Challenge, ...] = ()
+    """The ways to get through, the usual one first: some clients read no other."""
+    cause: str | None = None
+    """What else the log says; it may hold what clients have sent."""
+    nonce: str | None = None
+    """For the client's next proof of possession."""
+
+    def response(self, exchange: Exchange) -> Response:
+        """Return the answer, without a body; the cause goes to the log and, as a context, to the audit."""
+        tell = log.error if self.status >= 500 else log.info
+        tell(
+            "a request is refused",
+            status=self.status,
+            error=self.error,
+            reason=self.reason,
+            transaction=exchange.transaction_id,
+            **({} if self.cause is None else {"cause": self.cause}),
+        )
+        exchange.put(RefusalContext(self.error, self.reason))
+        headers = Headers()
+        for challenge in self.challenges:
+            headers.add("WWW-Authenticate", str(challenge))
+        if self.nonce is not None:
+            headers.add(DPOP_NONCE, self.nonce)
+        return Response(self.status, headers)
 
 
 def refuse(

@@ -1,5 +1,7 @@
 """`McpProtectionFilter`: an MCP server as a protected resource (gateway-config reference 3.3, RFC 9728)."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, Self
 
 import structlog
@@ -8,8 +10,8 @@ from pydantic import Field
 from deputize.gateway.config.settings import OneOrMore, Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.gateway.exchange.redirects import redirect_within
-from deputize.gateway.exchange.refusals import error_response
-from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter, Refusal
+from deputize.gateway.exchange.refusals import Refusal, error_response
+from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Body, Headers, Response
@@ -21,6 +23,7 @@ from deputize.kernel.values import JsonObject
 from deputize.mcp.challenge import Challenge, bearer, relayed_challenges
 from deputize.mcp.errors import bad_gateway
 from deputize.mcp.metadata import ProtectedResource, well_known_path, well_known_url
+from deputize.oauth.dpop import PROOF_ALGORITHMS
 
 log = structlog.get_logger()
 _CHALLENGE: Final = "WWW-Authenticate"
@@ -105,6 +108,7 @@ class McpProtectionFilter:
         self._require_actor = bool(config.require_actor)
         self._forward_token = config.forward_token
         self._metadata_url = well_known_url(config.resource_id)
+        self._origin = parse_origin(config.resource_id)
         self._resource_server = resource_server
 
     @classmethod
@@ -124,7 +128,13 @@ class McpProtectionFilter:
         resource_server = context.refer(
             config.resource_server_filter, OAuth2ResourceServerFilter, "resourceServerFilter"
         )
-        document = ProtectedResource(resource_id, (config.authorization_server_uri,), config.supported_scopes)
+        document = ProtectedResource(
+            resource_id,
+            (config.authorization_server_uri,),
+            config.supported_scopes,
+            dpop_algorithms=PROOF_ALGORITHMS,
+            dpop_required=resource_server.dpop.required,
+        )
         wrapping = context.refer_if_set(config.well_known_filter, Filter, "wellKnownFilter")
         context.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
         return cls(config, resource_server)
@@ -135,15 +145,15 @@ class McpProtectionFilter:
         def accept(at: Head, token: OAuth2Context) -> Plan:
             refusal = self._authorize(at, token)
             if refusal is not None:
-                return self._refuse(at, refusal)
+                return Plan.answering(at, self._refuse(at, refusal))
             if not self._forward_token:
                 headers = at.headers.copy()
-                headers.remove("Authorization")
+                headers.remove("Authorization", "DPoP")
                 at = at.with_headers(headers)
             plan = self._resource_server.pass_on(at, token, next, self._authorize, self._resource_id)
             return plan.after(at, amend_for=self._amend_for)
 
-        return self._resource_server.authenticate(head, accept, self._refuse)
+        return self._resource_server.authenticate(head, accept, self._refuse, self._origin)
 
     def _amend_for(self, response: Response) -> Amend | None:
         challenges = response.status in {401, 407} or _CHALLENGE in response.headers
@@ -162,14 +172,14 @@ class McpProtectionFilter:
         if self not in token.accepted_by:
             fault = self._find_audience_fault(token.info)
             if fault is not None:
-                return self._resource_server.invalid_token(fault)
+                return self._resource_server.invalid_token(fault, origin=self._origin)
             if self._require_actor and token.subject.act[:1] in {(), ("?",)}:
                 reason = (
                     "nobody acts for the user: the token has no act.sub (was the delegation refused by the "
                     "mapping of act?)"
                 )
                 # without an error code: neither the same scopes nor more of them would help
-                return Refusal(403, "actor_required", reason, bearer())
+                return Refusal(403, "actor_required", reason, (bearer(),))
             token.accepted_by.add(self)
         return self._resource_server.authorize(head, token)
 
@@ -184,12 +194,10 @@ class McpProtectionFilter:
             return None
         return f"the token is for another resource: {self._pointer} is not {self._resource_id}"
 
-    def _refuse(self, head: Head, refusal: Refusal) -> Plan:
-        challenge = refusal.challenge
-        if challenge is not None:
-            required = self._resource_server.required_scopes(head) if refusal.status == 401 else None
-            challenge = self._point_at_metadata(challenge, required)
-        pointing = Refusal(refusal.status, refusal.error, refusal.reason, challenge)
+    def _refuse(self, head: Head, refusal: Refusal) -> Callable[[Exchange], Response]:
+        required = self._resource_server.required_scopes(head) if refusal.status == 401 else None
+        challenges = [self._point_at_metadata(each, required) for each in refusal.challenges]
+        pointing = replace(refusal, challenges=tuple(challenges))
 
         def answer(exchange: Exchange) -> Response:
             response = pointing.response(exchange)
@@ -197,7 +205,7 @@ class McpProtectionFilter:
                 return response
             return error_response(exchange, bad_gateway("the token cannot be checked", status=refusal.status))
 
-        return Plan.answering(head, answer)
+        return answer
 
     async def _challenge_ourselves(self, exchange: Exchange, response: Response) -> Response:
         """Take the server's demands for authentication out of its answer.

@@ -1,9 +1,8 @@
 """`OAuth2ResourceServerFilter`: valid tokens with the required scopes pass (gateway-config reference 4.1)."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import ClassVar, Final, NamedTuple, Self
 
 import structlog
 from pydantic import Field
@@ -14,60 +13,48 @@ from deputize.gateway.exchange.bindings import as_text, depends_on_head_alone
 from deputize.gateway.exchange.contexts import BoundContext, OAuth2Context, RefusalContext
 from deputize.gateway.exchange.event_streams import is_open_stream, watch
 from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET, SESSION, SessionBinding
-from deputize.gateway.exchange.refusals import refuse_unread
+from deputize.gateway.exchange.proofs import MAX_LIFETIME, DPoPSettings, MemoryFull, ProofCheck
+from deputize.gateway.exchange.refusals import DPOP_NONCE, Refusal, refuse_unread
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.resolvers.cache import TokenCache, cache_limits, resolve_anew
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken, ResolutionError
 from deputize.http.exchange import Exchange, Head
-from deputize.http.messages import Headers, Response
+from deputize.http.messages import Response
 from deputize.http.plans import Amend, Lease, Plan, Prepare
 from deputize.http.sse import is_event_stream
-from deputize.mcp.challenge import TOKEN68, Challenge, bearer
+from deputize.jose import TokenInvalid
+from deputize.kernel.uris import Origin, UriError, parse_origin
+from deputize.mcp.challenge import TOKEN68, Challenge, bearer, dpop
 from deputize.mcp.context import McpContext
 from deputize.mcp.errors import Rejection
+from deputize.oauth.dpop import PROOF_ALGORITHMS, bound_key
+from deputize.oauth.errors import InvalidDPoPProof, UseDPoPNonce
 from deputize.secrets.sealing import MIN_SECRET, TextSeal
 from deputize.secrets.secret import SecretError, SecretStore, generic_secret
 
 log = structlog.get_logger()
-_BEARER: Final = re.compile(rf"(?i:bearer) +({TOKEN68}) *")
+_PROOF: Final = "DPoP"
+_CREDENTIALS: Final = re.compile(rf"(?i:(bearer|dpop)) +({TOKEN68}) *")
+_SCHEMES: Final = ("bearer", "dpop")
+_ALGORITHMS: Final = " ".join(PROOF_ALGORITHMS)
 _MAX_TOKEN: Final = 16 * 1024
 _SESSION_SECONDS: Final = 10.0
 """How long an opened session id is remembered."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A refusal of an exchange: what the client sees, and what the operator reads."""
-
-    status: int
-    error: str
-    reason: str
-    challenge: Challenge | None = None
-    cause: str | None = None
-    """What else the log says; it may hold what clients have sent."""
-
-    def response(self, exchange: Exchange) -> Response:
-        """Return the answer, without a body; the cause goes to the log and, as a context, to the audit."""
-        tell = log.error if self.status >= 500 else log.info
-        tell(
-            "a request is refused",
-            status=self.status,
-            error=self.error,
-            reason=self.reason,
-            transaction=exchange.transaction_id,
-            **({} if self.cause is None else {"cause": self.cause}),
-        )
-        exchange.put(RefusalContext(self.error, self.reason))
-        headers = Headers()
-        if self.challenge is not None:
-            headers.add("WWW-Authenticate", str(self.challenge))
-        return Response(self.status, headers)
-
-
 Policy = Callable[[Head, OAuth2Context], Refusal | None]
 """Whether exchanges with a head may go on with a token: `None`, or why not."""
 Accept = Callable[[Head, OAuth2Context], Plan]
-Refuse = Callable[[Head, Refusal], Plan]
+Refuse = Callable[[Head, Refusal], Callable[[Exchange], Response]]
+"""How calls with a head are answered that are refused."""
+
+
+class Presented(NamedTuple):
+    """A token as it was presented."""
+
+    scheme: str
+    """`bearer` or `dpop`."""
+    token: str
 
 
 class CacheSettings(Settings):
@@ -84,7 +71,10 @@ class CacheSettings(Settings):
 
 
 class OAuth2ResourceServerFilter:
-    """Accepts bearer tokens from the `Authorization` header only (RFC 6750 section 2.1)."""
+    """Accepts tokens from the `Authorization` header only: `Bearer` (RFC 6750 section 2.1), or `DPoP`.
+
+    With a token that is bound to a key, the key is to be proven at each call (RFC 9449).
+    """
 
     aliases: ClassVar[tuple[str, ...]] = ("OAuth2RSFilter",)
     contexts: ClassVar[tuple[type[BoundContext], ...]] = (OAuth2Context,)
@@ -124,11 +114,19 @@ class OAuth2ResourceServerFilter:
         """
         secrets_provider: Reference | None = None
         """The store that has them."""
+        dpop: DPoPSettings = DPoPSettings.model_construct()
+        """What proofs of possession have to be like."""
 
     def __init__(
-        self, config: Config, resolver: AccessTokenResolver, sessions: SessionBinding, context: BuildContext
+        self,
+        config: Config,
+        resolver: AccessTokenResolver,
+        secrets: Callable[[], Sequence[bytes]],
+        context: BuildContext,
     ) -> None:
-        """Scopes that are constant are evaluated once."""
+        """Scopes that are constant are evaluated once. `secrets` seal sessions, and make nonces."""
+        self.dpop = config.dpop
+        self._proofs = ProofCheck(config.dpop, secrets()[0], context.registry.seen_proofs)
         self._resolver = resolver
         self._cache = resolver if isinstance(resolver, TokenCache) else None
         self._scopes = config.scopes
@@ -141,7 +139,8 @@ class OAuth2ResourceServerFilter:
         self._require_https = config.require_https
         self._realm = config.realm
         self._recheck_interval = config.stream_recheck_interval
-        self._sessions = sessions
+        self._sessions = SessionBinding(TextSeal(secrets))
+        self._origin = _public_origin(config.dpop, context)
         self._context = context
 
     @classmethod
@@ -158,48 +157,117 @@ class OAuth2ResourceServerFilter:
                 "no time lies between two questions",
                 "write 'unlimited' to ask only once",
             )
-        return cls(config, resolver, SessionBinding(TextSeal(_session_secrets(config, context))), context)
+        return cls(config, resolver, _session_secrets(config, context), context)
 
     def prepare(self, head: Head, next: Prepare) -> Plan:
         """Pass on with the `OAuth2Context` as a context, or refuse."""
 
         def accept(at: Head, token: OAuth2Context) -> Plan:
             refusal = self.authorize(at, token)
-            return self.pass_on(at, token, next, self.authorize) if refusal is None else refuse(at, refusal)
+            if refusal is not None:
+                return Plan.answering(at, refusal.response)
+            return self.pass_on(at, token, next, self.authorize)
 
-        def refuse(at: Head, refusal: Refusal) -> Plan:
-            return Plan.answering(at, refusal.response)
+        return self.authenticate(head, accept, lambda _, refusal: refusal.response, self._origin)
 
-        return self.authenticate(head, accept, refuse)
-
-    def authenticate(self, head: Head, accept: Accept, refuse: Refuse) -> Plan:
+    def authenticate(self, head: Head, accept: Accept, refuse: Refuse, origin: Origin | None) -> Plan:
         """Find the valid token that requests present, whatever its scopes, and leave it as a context.
 
-        One that is not remembered has to be asked about, for each call.
+        One that is not remembered has to be asked about, for each call. The key that it is bound to is to be
+        proven by each call, for a URI of `origin`, where clients reach the gateway.
         """
         if head.exchange is None and not self._is_of_head:
-            return Plan.anew(head, lambda at: self.authenticate(at, accept, refuse))
-        token = self._read_token(head)
-        if isinstance(token, Refusal):
-            return refuse(head, token)
-        known = self._cache.recall(token) if self._cache is not None else None
+            return Plan.anew(head, lambda at: self.authenticate(at, accept, refuse, origin))
+        presented = self._read_token(head, origin)
+        if isinstance(presented, Refusal):
+            return Plan.answering(head, refuse(head, presented))
+
+        def go_on(at: Head, token: OAuth2Context) -> Plan:
+            bound_to = self._judge_binding(presented, token, origin)
+            if isinstance(bound_to, Refusal):
+                return Plan.answering(at, refuse(at, bound_to))
+            plan = accept(at.with_context(token), token)
+            if bound_to is None or origin is None:
+                return plan
+            return self._prove_first(at, plan, token.token, bound_to, origin, refuse)
+
+        known = self._cache.recall(presented.token) if self._cache is not None else None
         if known is not None:
-            return accept(head.with_context(known.token), known.token).while_(known.lease)
+            return go_on(head, known.token).while_(known.lease)
         if self._cache is not None:
             head.readings.of_call = True  # the next call may find it remembered
 
         async def resolve(at: Head) -> Plan:
-            if at.exchange is None:
-                raise RuntimeError("a token is resolved for a call")
-            try:
-                resolved = await self._resolver.resolve(token, at.exchange)
-            except ResolutionError as error:
-                return refuse(at, Refusal(error.status, "temporarily_unavailable", error.reason))
-            if isinstance(resolved, RejectedToken):
-                return refuse(at, self.invalid_token(resolved.reason))
-            return accept(at.with_context(resolved), resolved)
+            found = await self._resolve(at, presented, origin)
+            return Plan.answering(at, refuse(at, found)) if isinstance(found, Refusal) else go_on(at, found)
 
         return Plan.anew(head, resolve)
+
+    async def _resolve(
+        self, head: Head, presented: Presented, origin: Origin | None
+    ) -> OAuth2Context | Refusal:
+        if head.exchange is None:
+            raise RuntimeError("a token is resolved for a call")
+        try:
+            resolved = await self._resolver.resolve(presented.token, head.exchange)
+        except ResolutionError as error:
+            return Refusal(error.status, "temporarily_unavailable", error.reason)
+        if isinstance(resolved, RejectedToken):
+            return self.invalid_token(resolved.reason, presented.scheme, origin)
+        return resolved
+
+    def _judge_binding(
+        self, presented: Presented, token: OAuth2Context, origin: Origin | None
+    ) -> str | Refusal | None:
+        """The thumbprint of the key that each call has to prove; `None` for a token that is bound to none."""
+        try:
+            bound_to = bound_key(token.info)
+        except TokenInvalid as error:
+            return self.invalid_token(error.reason, presented.scheme, origin)
+        if bound_to is None and presented.scheme == "dpop":
+            fault = "the token was presented as DPoP, but is bound to no key (it has no cnf.jkt)"
+        elif bound_to is None and self.dpop.required:
+            fault = "the token is bound to no key (it has no cnf.jkt), and dpop.required is set"
+        elif bound_to is not None and presented.scheme == "bearer":
+            fault = "the token is bound to a key (cnf.jkt), but was presented as Bearer, without a proof"
+        else:
+            return bound_to
+        return self.invalid_token(fault, presented.scheme, origin)
+
+    def _prove_first(
+        self, head: Head, plan: Plan, token: str, thumbprint: str, origin: Origin, refuse: Refuse
+    ) -> Plan:
+        """Return `plan` behind the step that checks the proof of each call."""
+        read_proofs, found_at = head.reader(_PROOF), head.for_all()
+        clock = self._context.instance.clock
+
+        def check(exchange: Exchange) -> Response | None:
+            try:
+                proofs = read_proofs(exchange)
+                self._proofs.check(exchange, proofs, token, thumbprint, origin, clock.now())
+            except (InvalidDPoPProof, UseDPoPNonce) as error:
+                refusal = self._invalid_proof(error, clock.now())
+            except MemoryFull:
+                reason = "more proofs of possession than can be remembered came within their lifetime"
+                refusal = Refusal(503, "temporarily_unavailable", reason)
+            else:
+                return None
+            return refuse(found_at.at(exchange), refusal)(exchange)
+
+        def tell_nonce(_: Exchange, response: Response) -> Response:
+            response.headers.set(DPOP_NONCE, self._proofs.nonce(clock.now()))
+            return response
+
+        def amend_for(_: Response) -> Amend:
+            return tell_nonce
+
+        return plan.after(head, check=check, amend_for=amend_for if self._proofs.requires_nonce else None)
+
+    def _invalid_proof(self, error: InvalidDPoPProof | UseDPoPNonce, now: float) -> Refusal:
+        """The refusal of a call that does not prove the key of its token (RFC 9449 sections 7.1, 9)."""
+        nonce = self._proofs.nonce(now) if self._proofs.requires_nonce else None
+        challenge = dpop(realm=self._realm, error=error.code, algs=_ALGORITHMS)
+        return Refusal(401, error.code, error.detail, (challenge,), nonce=nonce)
 
     def pass_on(
         self, head: Head, token: OAuth2Context, following: Prepare, policy: Policy, resource: str = ""
@@ -257,7 +325,8 @@ class OAuth2ResourceServerFilter:
             return None
         missing = [scope for scope in required if scope not in token.scopes]
         challenge = bearer(realm=self._realm, error="insufficient_scope", scope=" ".join(required))
-        return Refusal(403, "insufficient_scope", f"the token lacks the scope {' '.join(missing)}", challenge)
+        reason = f"the token lacks the scope {' '.join(missing)}"
+        return Refusal(403, "insufficient_scope", reason, (challenge,))
 
     def required_scopes(self, head: Head) -> tuple[str, ...] | None:
         """What the token needs for this head; `None` when that cannot be computed."""
@@ -272,26 +341,68 @@ class OAuth2ResourceServerFilter:
         bindings = self._context.bindings(head)
         return _split_scopes([as_text(scope.evaluate(bindings)) for scope in self._scopes])
 
-    def invalid_token(self, reason: str) -> Refusal:
-        """The one refusal of tokens that are not valid here, for whatever reason (RFC 6750 section 3.1)."""
-        description = "The access token is missing, expired, revoked or not meant for this resource"
-        challenge = bearer(realm=self._realm, error="invalid_token", error_description=description)
-        return Refusal(401, "invalid_token", reason, challenge)
+    def invalid_token(self, reason: str, scheme: str = "bearer", origin: Origin | None = None) -> Refusal:
+        """The one refusal of tokens that are not valid here, for whatever reason (RFC 6750 section 3.1).
 
-    def _read_token(self, head: Head) -> str | Refusal:
+        The error is told in the scheme that the token was presented by.
+        """
+        told = {
+            "error": "invalid_token",
+            "error_description": "The access token is missing, expired, revoked or not meant for this "
+            "resource",
+        }
+        return Refusal(401, "invalid_token", reason, self._challenges(origin, {scheme: told}))
+
+    def _challenges(
+        self, origin: Origin | None, told: Mapping[str, Mapping[str, str]]
+    ) -> tuple[Challenge, ...]:
+        """The schemes that are accepted, each with what is `told` in it, `Bearer` first (section 7.1)."""
+        usual = bearer(realm=self._realm, **told.get("bearer", {}))
+        if origin is None:
+            return (usual,)
+        bound = dpop(realm=self._realm, **told.get("dpop", {}), algs=_ALGORITHMS)
+        return (bound,) if self.dpop.required else (usual, bound)
+
+    def _read_token(self, head: Head, origin: Origin | None) -> Presented | Refusal:
         if self._require_https and not head.peer.secure:
             reason = "the request did not come over TLS: use https, or set requireHttps to false"
             return Refusal(403, "insecure_transport", reason)
         credentials = head.headers.get_all("authorization")
-        if not credentials or (len(credentials) == 1 and credentials[0][:6].lower() != "bearer"):
-            reason = "the request carries no bearer token"
-            return Refusal(401, "missing_token", reason, bearer(realm=self._realm))
-        match = _BEARER.fullmatch(credentials[0]) if len(credentials[0]) <= _MAX_TOKEN else None
+        if not credentials or (len(credentials) == 1 and not credentials[0].lower().startswith(_SCHEMES)):
+            reason = "the request carries no token"
+            return Refusal(401, "missing_token", reason, self._challenges(origin, {}))
+        match = _CREDENTIALS.fullmatch(credentials[0]) if len(credentials[0]) <= _MAX_TOKEN else None
         if match is None or len(credentials) > 1:
             reason = "not exactly one well-formed Authorization header"
             challenge = bearer(realm=self._realm, error="invalid_request")
-            return Refusal(400, "invalid_request", reason, challenge)
-        return match[1]
+            return Refusal(400, "invalid_request", reason, (challenge,))
+        presented = Presented(match[1].lower(), match[2])
+        if presented.scheme == "dpop" and origin is None:
+            reason = (
+                "a token was presented as DPoP, but nothing says by what origin clients reach the gateway: "
+                "set publicOrigin of dpop"
+            )
+            return self.invalid_token(reason)
+        return presented
+
+
+def _public_origin(settings: DPoPSettings, context: BuildContext) -> Origin | None:
+    """The origin that is set, if one is. Raises `ConfigurationError`, also for another wrong setting."""
+    lifetime = settings.proof_lifetime
+    if lifetime is None or not 0 < lifetime <= MAX_LIFETIME:
+        reason = "proofs are accepted for a time, of 10 minutes at most"
+        raise context.error("dpop/proofLifetime", reason, "write, for example, '2 minutes'")
+    text = settings.public_origin
+    if text is None:
+        return None
+    try:
+        origin = parse_origin(text)
+    except UriError as error:
+        fix = "write scheme, host and port, such as 'https://api.example.com'"
+        raise context.error("dpop/publicOrigin", str(error), fix) from error
+    if str(origin) != text.rstrip("/").lower():
+        raise context.error("dpop/publicOrigin", f"{text!r} is more than an origin", f"write {str(origin)!r}")
+    return origin
 
 
 def _is_opened_by_client(head: Head, exchange: Exchange) -> bool:

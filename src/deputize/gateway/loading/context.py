@@ -23,6 +23,7 @@ from deputize.http.plans import CallHandler, Handler, as_handler
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.pointers import join
 from deputize.kernel.values import JsonValue
+from deputize.oauth.dpop import SeenProofs
 
 Wanted = TypeVar("Wanted")
 
@@ -93,6 +94,8 @@ class Registry:
     """What all audit destinations have in common."""
     audit_services: list[AuditPublisher] = field(default_factory=list[AuditPublisher])
     """Those that are open, the oldest first."""
+    seen_proofs: SeenProofs = field(default_factory=SeenProofs)
+    """The proofs of possession that were accepted: each is used up on every route, whatever is built anew."""
 
     @cached_property
     def contexts(self) -> Shape:

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import re
+from collections.abc import Mapping
 from typing import Final, Self
 from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode, urlsplit
 
@@ -21,7 +22,7 @@ from deputize.kernel.uris import Origin, Target, UriError, parse_origin, parse_t
 from deputize.kernel.values import JsonObject
 
 _MAX_ANSWER: Final = 256 * 1024
-_ACCESS_TOKEN_TYPES: Final = frozenset({"bearer", "access_token"})
+_ACCESS_TOKEN_TYPES: Final = frozenset({"bearer", "dpop", "access_token"})
 LEEWAY: Final = 60.0
 """Seconds that an authorization server's clock may be ahead of ours."""
 _MAX_WORDS: Final = 512
@@ -120,19 +121,28 @@ def read_introspection(token: str, info: JsonObject, now: float) -> OAuth2Contex
     """Say what an introspection answer means at `now`, seconds since the epoch (RFC 7662 section 2.2)."""
     if info.get("active") is not True:
         return RejectedToken("the authorization server says that the token is not active")
-    kind, scope, audience = info.get("token_type"), info.get("scope"), info.get("aud")
-    if isinstance(kind, str) and kind.lower() not in _ACCESS_TOKEN_TYPES:
-        return RejectedToken("the token is not a bearer access token")
+    scope, audience = info.get("scope"), info.get("aud")
     if isinstance(scope, str) and not _SCOPES.fullmatch(scope):
         return RejectedToken("scope is not a list of scopes with blanks between them (RFC 6749 section 3.3)")
     audiences = audience if isinstance(audience, list) else [] if audience is None else [audience]
     if not all(isinstance(each, str) for each in audiences):
         return RejectedToken("aud is neither a text nor a list of texts (RFC 7519 section 4.1.3)")
-    fault = _find_time_fault(info, now)
+    fault = _find_type_fault(info) or _find_time_fault(info, now)
     if fault is not None:
         return RejectedToken(fault)
     expires_at = info.get("exp")
     return read_claims(token, info, expires_at if isinstance(expires_at, int | float) else None)
+
+
+def _find_type_fault(info: JsonObject) -> str | None:
+    kind, confirmation = info.get("token_type"), info.get("cnf")
+    if not isinstance(kind, str):
+        return None
+    if kind.lower() not in _ACCESS_TOKEN_TYPES:
+        return "the token is not an access token: its token_type is neither Bearer nor DPoP"
+    if kind.lower() == "dpop" and not (isinstance(confirmation, Mapping) and "jkt" in confirmation):
+        return "token_type is DPoP, but no cnf.jkt says what key the token is bound to"
+    return None
 
 
 def _find_time_fault(info: JsonObject, now: float) -> str | None:

@@ -124,7 +124,7 @@ async def test_a_call_is_recorded_with_who_what_and_how():
 @pytest.mark.parametrize(
     ("headers", "status", "reason"),
     [
-        ([LEGACY_VERSION], "401", "missing_token: the request carries no bearer token"),
+        ([LEGACY_VERSION], "401", "missing_token: the request carries no token"),
         ([LEGACY_VERSION, ("Authorization", "Bearer bad")], "401", "invalid_token: unknown"),
         ([BEARER, ("MCP-Protocol-Version", "2099-01-01")], "400", "-32022: Unsupported protocol version"),
     ],

@@ -15,6 +15,7 @@ from deputize.gateway.resolvers.resolution import ResolutionError
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
 from deputize.kernel.uris import parse_origin
+from deputize.oauth.dpop import PROOF_ALGORITHMS
 from support.gateway import Answering, FixedClock, ask, built, exchange_for, instance_for
 from support.mcp_messages import LEGACY_VERSION, MODERN_META
 from support.oauth_filters import (
@@ -495,6 +496,8 @@ async def test_the_metadata_is_published_on_the_gateway():
         "authorization_servers": ["https://as.example.com/as"],
         "scopes_supported": ["test"],
         "bearer_methods_supported": ["header"],
+        "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS),
+        "dpop_bound_access_tokens_required": False,
     }
     refused = await metadata(heap, "POST")
     assert (refused.status, refused.headers.get("allow")) == (405, "GET, HEAD")

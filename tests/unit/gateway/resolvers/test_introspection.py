@@ -86,7 +86,10 @@ async def test_the_inquiry_is_an_exchange_of_its_own():
         {"active": True, "scope": 'te"st'},
         {"active": True, "scope": "te\\st"},
         {"active": True, "token_type": "refresh_token"},
+        {"active": True, "token_type": "N_A"},
         {"active": True, "token_type": "DPoP"},
+        {"active": True, "token_type": "dpop", "cnf": {"x5t#S256": "x"}},
+        {"active": True, "token_type": "DPoP", "cnf": "jkt"},
     ],
 )
 def test_tokens_that_are_not_valid(info):
