@@ -114,6 +114,11 @@ async def test_an_agents_term_ends_when_it_is_disabled_enabled_or_created_anew_w
     await change(store, Remove(AGENT), Put(AGENT))
     terms.append(await agent_term(store))
     assert len({*terms}) == 5
+    public = {"client_auth": "none"}
+    for document, ends in ((public, True), ({**public, "description": "x"}, False), ({}, True)):
+        await change(store, Put(replace(AGENT, document=document)))
+        terms.append(await agent_term(store))
+        assert (terms[-1] != terms[-2]) == ends, "of what becomes a public client, or stops being one"
     assert all(len(term) == 8 and term != "made-up" for term in terms)
 
 

@@ -10,13 +10,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.authority.client_documents import FetchedDocuments
-from deputize.authority.fetching import Fetcher
 from deputize.expressions.mapping import MappingExpression
-from deputize.kernel.clock import SystemClock
 from deputize.oauth.access_tokens import MAX_ATTRIBUTES, Issue, assemble
 from deputize.oauth.client_auth import authenticate_caller
-from deputize.oauth.client_auth.authentication import ClientAuthPorts
 from deputize.oauth.errors import InvalidGrant, OAuthError
 from deputize.oauth.introspection import LiveToken, introspection_response
 from deputize.oauth.records.directory import Agent, Attribute
@@ -38,7 +34,7 @@ from support.agent_delegation import (
     USER,
     WHO,
 )
-from support.memory_store import MemoryStore
+from support.client_proofs import auth_ports
 
 SERVER_CLAIMS = {
     "aud": ["agent"],
@@ -132,8 +128,7 @@ forms = st.fixed_dictionaries({}, optional={"client_id": ids, "client_secret": s
 @given(headers, forms)
 def test_only_the_right_secret_proves_an_identity_and_nothing_else_happens(header, form):
     try:
-        ports = ClientAuthPorts(MemoryStore(), FetchedDocuments(Fetcher(), SystemClock()))
-        caller = asyncio.run(authenticate_caller(ENVIRONMENT, header, form, ports, NOW)).client
+        caller = asyncio.run(authenticate_caller(ENVIRONMENT, header, form, auth_ports(), NOW)).client
     except OAuthError:
         return
     expected = AGENT_SECRET if isinstance(caller, Agent) else TEST_SECRET

@@ -19,6 +19,7 @@ from deputize.jose.key_sets import (
     choose_keys,
     key_of_certificate,
     parse_foreign_token,
+    read_key,
     read_key_set,
     verify_with,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "parse_foreign_token",
     "parse_public_key",
     "presented",
+    "read_key",
     "read_key_set",
     "retire",
     "rotate",

@@ -61,7 +61,7 @@ def read_key_set(document: JsonValue) -> tuple[IssuerKey, ...]:
     for jwk in keys:
         try:
             if isinstance(jwk, Mapping):
-                found.append(_read_key(jwk))
+                found.append(read_key(jwk))
         except KeyInvalid:
             continue
     return tuple(found)
@@ -75,7 +75,7 @@ def key_of_certificate(key: PublicKeyTypes) -> IssuerKey:
             jwk: JsonObject = kind.import_key(pem).as_dict(private=False)
         except (JoseError, ValueError, TypeError):
             continue
-        return _read_key(jwk)
+        return read_key(jwk)
     raise KeyInvalid("a key is of no kind that verifies signatures here")
 
 
@@ -126,8 +126,11 @@ def verify_with(token: ForeignToken, keys: Iterable[IssuerKey]) -> JsonObject:
     raise TokenInvalid("the signature does not verify")
 
 
-def _read_key(jwk: JsonObject) -> IssuerKey:
-    """Raises `KeyInvalid`, also for a key that is not meant for signatures (RFC 7517 sections 4.2 to 4.4)."""
+def read_key(jwk: JsonObject) -> IssuerKey:
+    """Return the key in a public JWK, which is meant for signatures (RFC 7517 sections 4.2 to 4.4).
+
+    Raises `KeyInvalid`.
+    """
     kid, use, operations, algorithm = (jwk.get(name) for name in ("kid", "use", "key_ops", "alg"))
     if use not in {None, "sig"}:
         raise KeyInvalid("the JWK is not meant for signatures")

@@ -3,7 +3,8 @@
 from typing import Final
 
 from deputize.kernel.values import JsonObject
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, private_key_jwt
+from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.grants import GRANTS
 from deputize.oauth.grants.authorization_code import CHALLENGE_METHOD
 from deputize.oauth.records.directory import Environment
@@ -24,6 +25,8 @@ def metadata(environment: Environment) -> JsonObject:
     """
     issuer = environment.issuer
     methods = [method.name for method in CLIENT_AUTH_METHODS.members]
+    proving = [name for name in methods if name != PUBLIC]
+    algorithms = list(private_key_jwt.ALGORITHMS)
     scopes = sorted({name for resource in environment.resources.values() for name in resource.scopes})
     return {
         "issuer": issuer,
@@ -42,7 +45,8 @@ def metadata(environment: Environment) -> JsonObject:
         "code_challenge_methods_supported": [CHALLENGE_METHOD],
         "grant_types_supported": [grant.grant_type for grant in GRANTS.members],
         "id_token_signing_alg_values_supported": list(environment.keys.algorithms),
-        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_methods_supported": proving,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "prompt_values_supported": ["none", "login", "consent"],
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
@@ -50,7 +54,9 @@ def metadata(environment: Environment) -> JsonObject:
         "response_modes_supported": ["query"],
         "response_types_supported": ["code"],
         "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "scopes_supported": [*OPENID_SCOPES, *scopes],
         "subject_types_supported": ["public"],
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
     }

@@ -139,13 +139,20 @@ def replace_secret(
     """
     issued = IssuedSecret(owner, text or new_secret())
     row = SecretRow(new_id(), owner.environment_id, owner.id, digest(issued.text), now)
-    end = now + keep_previous
-    ending = [
+    return [*_end_secrets(previous, now + keep_previous), Put(row)], issued
+
+
+def end_previous_secrets(valid: Sequence[SecretRow], now: float) -> list[RowChange]:
+    """End all valid secrets of a resource or agent but the newest, which is the first."""
+    return _end_secrets(valid[1:], now)
+
+
+def _end_secrets(secrets: Sequence[SecretRow], end: float) -> list[RowChange]:
+    return [
         Put(replace(each, expires_at=end))
-        for each in previous
+        for each in secrets
         if each.expires_at is None or each.expires_at > end
     ]
-    return [*ending, Put(row)], issued
 
 
 def _ring_changes(environment_id: str, rows: Sequence[SigningKeyRow], ring: KeyRing) -> list[RowChange]:

@@ -237,7 +237,9 @@ class ChangePlan:
                 self.add(difference, Put(row))
             if isinstance(entry, AuthenticatingObject):
                 valid = existing.secrets_of(row.id, now)
-                if not valid or (entry.secret is not None and not matches(entry.secret, valid[0].digest)):
+                if not entry.needs_secret:
+                    self.changes.extend(Remove(secret) for secret in valid)
+                elif not valid or (entry.secret is not None and not matches(entry.secret, valid[0].digest)):
                     changes, issued = replace_secret(row, valid, now, entry.secret)
                     is_given = entry.secret is not None
                     self.add(NewSecret(row.kind, row.id, row.name, is_given=is_given), *changes)

@@ -24,6 +24,7 @@ from deputize.authority.storage.tables import (
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.ids import new_term
 from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.records.store import User
 
 Kind: TypeAlias = Literal["resource", "agent", "agreement", "policy"]
@@ -227,11 +228,20 @@ def _uncover(connection: Connection, removed: ObjectRow) -> None:
 
 
 def _term(connection: Connection, row: ObjectRow) -> str:
-    """The object's stored term, or a new one if the object is new, is disabled or is enabled."""
+    """The object's stored term, or a new one.
+
+    That is where it is new, is disabled or enabled, or where an agent becomes a public client or stops being
+    one: what only its secret could use is not left to whoever has it.
+    """
     columns = DIRECTORY_OBJECTS.c
     same = (
         (columns.id == row.id) & (columns.environment_id == row.environment_id) & (columns.kind == row.kind)
     )
     before = connection.execute(select(columns.document, columns.term).where(same)).first()
-    kept = before is not None and before.document.get("enabled", True) == row.document.get("enabled", True)
+    kept = before is not None and _standing(before.document) == _standing(row.document)
     return before.term if before is not None and kept else new_term()
+
+
+def _standing(document: JsonObject) -> tuple[bool, bool]:
+    """Whether the object is enabled, and whether it is a public client."""
+    return bool(document.get("enabled", True)), document.get("client_auth") == PUBLIC

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from deputize.kernel.digests import digest
+from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.errors import InvalidGrant, InvalidScope
 from deputize.oauth.grants.grant_type import (
     GrantPorts,
@@ -25,6 +26,12 @@ from deputize.oauth.records.store import RefreshToken, TokenState
 from deputize.oauth.resources import parse_scope
 
 GRANT_TYPE: Final = "refresh_token"
+MAX_PUBLIC_GRACE: Final = 10
+"""Seconds of grace that a public client has at most, whatever is set.
+
+Nothing but the refresh token itself proves that it is this client. So a thief is answered for just as long as
+a client takes to send again what got no answer.
+"""
 
 
 async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
@@ -60,8 +67,10 @@ async def _find(request: TokenRequest, ports: GrantPorts, presented: str) -> tup
     state = await read_grant(request, ports, current.grant_id)
     if request.now >= current.expires_at:
         raise InvalidGrant("the refresh token has expired")
-    settings = request.client.settings
-    if presented != current.digest and request.now - current.rotated_at >= settings.refresh_token_grace:
+    grace = request.client.settings.refresh_token_grace
+    if request.client_auth == PUBLIC:
+        grace = min(grace, MAX_PUBLIC_GRACE)
+    if presented != current.digest and request.now - current.rotated_at >= grace:
         await ports.grants.end_grant(current.grant_id, request.now)
         raise InvalidGrant("a spent refresh token was used after the grace window: its grant is ended")
     return current, state

@@ -6,7 +6,7 @@ here, or there where only the authority reads it, and the place that reads it.
 """
 
 import re
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -139,7 +139,9 @@ class RefreshTokenSettings(ObjectSettings):
     refresh_token_rolling_lifetime: Annotated[Seconds, Field(ge=60)] = 180 * 86400
     """How long it can be renewed, from sign-on; a number is seconds."""
     refresh_token_grace: Annotated[Seconds, Field(ge=0, le=86400)] = 30
-    """How long a used refresh token is still answered, for answers lost on the way; a number is seconds."""
+    """How long a used refresh token is still answered, for answers lost on the way; a number is seconds. Of
+    public clients 10 seconds at most.
+    """
 
 
 class AgentSettings(RefreshTokenSettings):
@@ -153,11 +155,16 @@ class AgentSettings(RefreshTokenSettings):
     resources that maps `may_act` and does not require delegation.
     """
     client_auth: str | None = None
-    """How it has to send its secret to the authority: `client_secret_basic`, `client_secret_post` or what
-    packages add; by default any way is taken.
+    """How it has to authenticate (RFC 7591 calls it `token_endpoint_auth_method`): `client_secret_basic`,
+    `client_secret_post`, `private_key_jwt`, what packages add, or `none` for a public client, which cannot
+    keep a secret. By default it has a secret, and may send it either way.
     """
     require_pushed_authorization_requests: bool = False
     """Whether its users are sent to sign on only with requests that it pushed before (RFC 9126)."""
+    jwks: dict[str, Any] | None = None
+    """The public keys that verify its assertions, as a JWK set (RFC 7517); for `private_key_jwt`."""
+    jwks_uri: str | None = None
+    """Where it publishes them instead, at https; fetched when needed, at most twice a minute."""
     id_token_signed_response_alg: Algorithm = ID_TOKEN_ALGORITHM
     """What the ID tokens for it are signed with: `RS256`, `ES256`, `EdDSA` (Ed25519), or `Ed25519`, which is
     EdDSA under its newer name. Signing by RS256 takes six times as long as by the others.

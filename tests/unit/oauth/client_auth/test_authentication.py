@@ -2,13 +2,10 @@ from base64 import b64encode
 
 import pytest
 
-from deputize.authority.client_documents import FetchedDocuments
-from deputize.authority.fetching import Fetcher
-from deputize.kernel.clock import SystemClock
 from deputize.kernel.digests import digest
 from deputize.oauth import client_auth
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
-from deputize.oauth.client_auth.authentication import ClientAuthMethod, ClientAuthPorts, Credentials
+from deputize.oauth.client_auth.authentication import ClientAuthMethod, Credentials
 from deputize.oauth.errors import InvalidClient, InvalidRequest
 from support.agent_delegation import (
     AGENT,
@@ -21,7 +18,7 @@ from support.agent_delegation import (
     TEST_SECRET,
     with_agent,
 )
-from support.memory_store import MemoryStore
+from support.client_proofs import auth_ports
 from support.records import replace
 
 HEADER = f"Basic {b64encode(b'a:x').decode()}"
@@ -40,14 +37,12 @@ def read(authorization=None, **parameters):
 
 async def authenticate_agent(environment, request):
     """Who is authenticated by a header and a form."""
-    ports = ClientAuthPorts(MemoryStore(), FetchedDocuments(Fetcher(), SystemClock()))
-    return (await client_auth.authenticate_agent(environment, *request, ports, NOW)).client
+    return (await client_auth.authenticate_agent(environment, *request, auth_ports(), NOW)).client
 
 
 async def authenticate_caller(environment, request):
     """Who is authenticated as one that may introspect."""
-    ports = ClientAuthPorts(MemoryStore(), FetchedDocuments(Fetcher(), SystemClock()))
-    return (await client_auth.authenticate_caller(environment, *request, ports, NOW)).client
+    return (await client_auth.authenticate_caller(environment, *request, auth_ports(), NOW)).client
 
 
 def test_either_way_is_fine():

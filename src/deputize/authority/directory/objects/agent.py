@@ -1,6 +1,6 @@
 """Agents: software acting for users."""
 
-from typing import Annotated, Self, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
@@ -11,8 +11,11 @@ from deputize.authority.directory.objects.directory_object import (
     Translate,
     unknown_name,
 )
+from deputize.kernel.uris import UriError
 from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.client_auth.private_key_jwt import key_set_flaw
+from deputize.oauth.document_urls import parse_document_url
 from deputize.oauth.grants import GRANTS
 from deputize.oauth.grants.grant_type import grant_word
 from deputize.oauth.records.settings import STORED, AgentSettings, Description, Name
@@ -71,6 +74,30 @@ class AgentObject(AgentSettings, AuthenticatingObject):
         if method is not None and info.context is not STORED and method not in CLIENT_AUTH_METHODS.by_name:
             raise unknown_name("client authentication method", method, CLIENT_AUTH_METHODS.by_name)
         return method
+
+    @field_validator("jwks")
+    @classmethod
+    def _check_jwks(cls, jwks: dict[str, Any] | None, info: ValidationInfo) -> dict[str, Any] | None:
+        flaw = key_set_flaw(jwks) if jwks is not None and info.context is not STORED else None
+        if flaw:
+            raise ValueError(flaw)
+        return jwks
+
+    @field_validator("jwks_uri")
+    @classmethod
+    def _check_jwks_uri(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is not None and info.context is not STORED:
+            try:
+                parse_document_url(url)
+            except UriError as error:
+                raise ValueError(str(error)) from error
+        return url
+
+    @property
+    def needs_secret(self) -> bool:
+        """Whether it authenticates by a secret, and not by something else or by nothing."""
+        method = CLIENT_AUTH_METHODS.by_name.get(self.client_auth or "")
+        return method is None or method.authenticate is None
 
     @property
     def grant_types(self) -> frozenset[str]:

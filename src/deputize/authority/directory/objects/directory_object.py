@@ -125,6 +125,11 @@ class AuthenticatingObject(DirectoryObject):
     secret: Secret | None = Field(default=None, repr=False)
     """Drawn once when the file gives none."""
 
+    @property
+    def needs_secret(self) -> bool:
+        """Whether there is anything that a secret of this object would prove."""
+        return True
+
 
 def unknown_name(what: str, name: str, known: Iterable[str]) -> PydanticCustomError:
     """The error that `name` is none of the `known` names of its kind.
