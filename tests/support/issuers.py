@@ -46,9 +46,9 @@ def jwk_set(**keys):
     return {"keys": [public_jwk(key, kid) for kid, key in keys.items()]}
 
 
-def signed(key, claims=CLAIMS, alg="ES256", **header):
-    """Return a JWT; `header` has more members than `alg`."""
-    members = {"alg": alg, "typ": "JWT", **header}
+def signed(key, claims=CLAIMS, alg="ES256", header=None, **more):
+    """Return a JWT; `header` and `more` are members of its header, whatever it is signed with."""
+    members = {"alg": alg, "typ": "JWT", **more, **(header or {})}
     members = {name: value for name, value in members.items() if value is not None}
     payload = claims if isinstance(claims, bytes) else dumps(claims)
     signing_input = urlsafe_b64encode(dumps(members)) + b"." + urlsafe_b64encode(payload)

@@ -17,13 +17,14 @@ from unittest import mock
 import structlog
 
 from deputize.audit.publisher import AuditPublisher
+from deputize.gateway.authorities.endpoint import AuthorityError
 from deputize.gateway.catalogue import HEAP_TYPES
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.exchange.contexts import read_claims
 from deputize.gateway.exchange.recording import unheard_audit
 from deputize.gateway.loading.instance import load
 from deputize.gateway.resolvers.cache import CacheAccessTokenResolver, TokenCache
-from deputize.gateway.resolvers.resolution import RejectedToken, ResolutionError
+from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.http.listener import Records
 from deputize.secrets.secret import GenericSecret
 from support.gateway import FixedClock, exchange_for, write_json
@@ -261,7 +262,7 @@ class Twin:
                 await asyncio.sleep(0)
                 claims = twin.known.get(token)
                 if isinstance(claims, int):
-                    raise ResolutionError(claims, "cannot say")
+                    raise AuthorityError(claims, "cannot say")
                 if claims is None or claims.get("exp", clock_end) <= exchange_clock():
                     return RejectedToken("not active")
                 return read_claims(token, claims, claims.get("exp"))
@@ -360,7 +361,7 @@ class Twins:
         for twin in self.both:
             self.loop.twin = twin
             for cache in twin.caches:
-                with contextlib.suppress(ResolutionError):
+                with contextlib.suppress(AuthorityError):
                     await cache.resolve_anew(token, exchange_for())
             twin.take()
 

@@ -7,12 +7,13 @@ from contextlib import AsyncExitStack, suppress
 import pytest
 from structlog.testing import capture_logs
 
+from deputize.gateway.authorities.endpoint import AuthorityEndpoint
 from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.gateway.handlers.client import ClientHandler
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver
 from deputize.http.messages import Body, Headers, Response
+from deputize.http.plans import as_handler
 from deputize.http.upstream import Upstream
-from deputize.kernel.uris import parse_origin, parse_target
 from support.gateway import FixedClock, exchange_for, write_json
 from support.wire import Client, Server, answer_text, ask
 
@@ -97,10 +98,9 @@ async def test_introspection_survives_an_authority_that_closes_kept_connections(
 
     upstream = Upstream()
     server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    origin = parse_origin(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-    resolver = TokenIntrospectionAccessTokenResolver(
-        origin, parse_target(b"/introspect"), ClientHandler(upstream), FixedClock()
-    )
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/introspect"
+    endpoint = AuthorityEndpoint(url, as_handler(ClientHandler(upstream)))
+    resolver = TokenIntrospectionAccessTokenResolver(endpoint, FixedClock())
     for _ in range(2):
         assert isinstance(await resolver.resolve("good", exchange_for()), OAuth2Context)
     assert len(asked) == 3

@@ -99,16 +99,22 @@ class OAuth2Context:
 
 def read_claims(token: str, info: JsonObject, expires_at: float | None) -> OAuth2Context:
     """The context for a valid `token` with the claims `info`."""
-    scope = info.get("scope")
-    scopes = frozenset(filter(None, scope.split(" "))) if isinstance(scope, str) else frozenset[str]()
+    scopes = _scopes_of(info)
     subject = Subject(
         _text(info.get("sub")),
         tuple(_text(actor.get("sub")) or "?" for actor in actors_of(info.get("act"))),
-        _text(info.get("client_id")),
+        _text(info.get("client_id")) or _text(info.get("azp")),
         tuple(sorted(scopes)),
         _text(info.get("jti")),
     )
     return OAuth2Context(token, scopes, expires_at, info, subject)
+
+
+def _scopes_of(info: JsonObject) -> frozenset[str]:
+    """Return `scope` (RFC 9068 section 2.2.3), which some servers write as a list, and some as `scp`."""
+    scope = info.get("scope", info.get("scp"))
+    texts = scope if isinstance(scope, list | tuple) else [scope]
+    return frozenset(part for text in texts if isinstance(text, str) for part in text.split(" ") if part)
 
 
 @dataclass(frozen=True, slots=True)

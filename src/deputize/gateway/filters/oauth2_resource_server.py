@@ -8,6 +8,7 @@ import structlog
 from pydantic import Field
 
 from deputize.expressions import ExpressionError
+from deputize.gateway.authorities.endpoint import AuthorityError
 from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings, TemplateText
 from deputize.gateway.exchange.bindings import as_text, depends_on_head_alone
 from deputize.gateway.exchange.contexts import BoundContext, OAuth2Context, RefusalContext
@@ -17,7 +18,7 @@ from deputize.gateway.exchange.proofs import MAX_LIFETIME, DPoPSettings, MemoryF
 from deputize.gateway.exchange.refusals import DPOP_NONCE, Refusal, refuse_unread
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.resolvers.cache import TokenCache, cache_limits, resolve_anew
-from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken, ResolutionError
+from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken
 from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Response
 from deputize.http.plans import Amend, Lease, Plan, Prepare
@@ -210,7 +211,7 @@ class OAuth2ResourceServerFilter:
             raise RuntimeError("a token is resolved for a call")
         try:
             resolved = await self._resolver.resolve(presented.token, head.exchange)
-        except ResolutionError as error:
+        except AuthorityError as error:
             return Refusal(error.status, "temporarily_unavailable", error.reason)
         if isinstance(resolved, RejectedToken):
             return self.invalid_token(resolved.reason, presented.scheme, origin)

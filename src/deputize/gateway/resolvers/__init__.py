@@ -3,5 +3,10 @@
 from deputize.gateway.loading.context import HeapType
 from deputize.gateway.resolvers.cache import CacheAccessTokenResolver
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver
+from deputize.gateway.resolvers.stateless import StatelessAccessTokenResolver
 
-RESOLVERS: tuple[HeapType, ...] = (TokenIntrospectionAccessTokenResolver, CacheAccessTokenResolver)
+RESOLVERS: tuple[HeapType, ...] = (
+    TokenIntrospectionAccessTokenResolver,
+    StatelessAccessTokenResolver,
+    CacheAccessTokenResolver,
+)

@@ -89,7 +89,7 @@ class TokenCache:
         self._asked: dict[bytes, asyncio.Task[OAuth2Context | RejectedToken]] = {}
 
     async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
-        """Recall what `token` is worth, or ask the delegate. Raises `ResolutionError`.
+        """Recall what `token` is worth, or ask the delegate. Raises `AuthorityError`.
 
         The question outlives whoever asked first: a client that leaves does not fail the others.
         """
@@ -113,7 +113,7 @@ class TokenCache:
         return await asyncio.shield(task)
 
     async def resolve_anew(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
-        """Ask past every memory, and remember the answer instead of the old one. Raises `ResolutionError`."""
+        """Ask past every memory, and remember the answer instead of the old one. Raises `AuthorityError`."""
         return self._replace(_key(token), await resolve_anew(self._delegate, token, exchange))
 
     def recall(self, token: str) -> CachedToken | None:
@@ -151,7 +151,7 @@ class TokenCache:
 async def resolve_anew(
     resolver: AccessTokenResolver, token: str, exchange: Exchange
 ) -> OAuth2Context | RejectedToken:
-    """Ask what `token` is worth now, past a cache in front of `resolver`. Raises `ResolutionError`."""
+    """Ask what `token` is worth now, past a cache in front of `resolver`. Raises `AuthorityError`."""
     resolve = resolver.resolve_anew if isinstance(resolver, TokenCache) else resolver.resolve
     return await resolve(token, exchange)
 

@@ -6,12 +6,12 @@ import pytest
 import structlog
 
 from deputize.audit.records import RouteIdentity
+from deputize.gateway.authorities.endpoint import AuthorityError
 from deputize.gateway.exchange.contexts import OAuth2Context, RouterContext
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.handlers.chain import Chain
-from deputize.gateway.resolvers.resolution import ResolutionError
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
 from deputize.kernel.uris import parse_origin
@@ -423,7 +423,7 @@ LEFT = [
     {**CLAIMS, "scope": "other"},
     {**CLAIMS, "aud": ["https://other.example/mcp"]},
     {**CLAIMS, "act": None},
-    ResolutionError(503, "nobody answers"),
+    AuthorityError(503, "nobody answers"),
 ]
 
 

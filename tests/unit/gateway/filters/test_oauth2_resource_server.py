@@ -3,10 +3,10 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deputize.gateway.authorities.endpoint import AuthorityError
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.handlers.chain import Chain
-from deputize.gateway.resolvers.resolution import ResolutionError
 from deputize.http.exchange import Head
 from deputize.http.messages import Body, Headers, KnownHead, Response
 from deputize.http.plans import Plan, answer
@@ -117,7 +117,7 @@ async def test_a_scope_that_cannot_be_computed_lets_nobody_through(scope):
 async def test_trouble_at_the_authorization_server_is_not_an_invalid_token():
     with structlog.testing.capture_logs() as logs:
         response, seen = await through_to(
-            filter_of({"good": ResolutionError(502, "refuses the gateway")}), bearing("good")
+            filter_of({"good": AuthorityError(502, "refuses the gateway")}), bearing("good")
         )
     assert (response.status, response.headers.get("www-authenticate"), seen) == (502, None, None)
     assert (logs[0]["log_level"], logs[0]["reason"]) == ("error", "refuses the gateway")

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from deputize.gateway.authorities.endpoint import AuthorityError
 from deputize.gateway.exchange.contexts import OAuth2Context, read_claims
 from deputize.gateway.resolvers.cache import CacheLimits, TokenCache, resolve_anew
-from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken, ResolutionError
+from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken
 from support.gateway import FixedClock, built, exchange_for
 from support.oauth_filters import CLAIMS, Tokens, oauth_heap
 
@@ -107,13 +108,13 @@ async def test_a_client_that_leaves_fails_nobody_else():
 
 
 async def test_trouble_reaches_everybody_and_is_not_remembered():
-    delegate = Gated(ResolutionError(503, "away"))
+    delegate = Gated(AuthorityError(503, "away"))
     cache, _ = caching(delegate)
     asking = [asyncio.create_task(cache.resolve("t", exchange_for())) for _ in range(2)]
     await asyncio.sleep(0)
     delegate.gate.set()
     assert [type(outcome) for outcome in await asyncio.gather(*asking, return_exceptions=True)] == [
-        ResolutionError
+        AuthorityError
     ] * 2
     delegate.verdict = read_claims("t", CLAIMS, None)
     assert isinstance(await cache.resolve("t", exchange_for()), OAuth2Context)
@@ -123,7 +124,7 @@ async def test_trouble_after_everybody_has_left_is_reported_to_nobody():
     """asyncio reports a task's exception that nobody fetched when the task is collected."""
     reports = list[dict[str, Any]]()
     asyncio.get_running_loop().set_exception_handler(lambda _, report: reports.append(report))
-    delegate = Gated(ResolutionError(503, "away"))
+    delegate = Gated(AuthorityError(503, "away"))
     cache, _ = caching(delegate)
     asking = asyncio.create_task(cache.resolve("t", exchange_for()))
     await asyncio.sleep(0)
@@ -167,6 +168,6 @@ async def test_asking_anew_goes_past_every_cache_and_corrects_them():
     delegate.known = {}
     assert isinstance(await resolve_anew(outer, "t", exchange_for()), RejectedToken)
     assert (outer.recall("t"), inner.recall("t")) == (None, None)
-    delegate.known = {"t": ResolutionError(503, "nobody answers")}
-    with pytest.raises(ResolutionError):
+    delegate.known = {"t": AuthorityError(503, "nobody answers")}
+    with pytest.raises(AuthorityError):
         await resolve_anew(outer, "t", exchange_for())

@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deputize.gateway.authorities.endpoint import AuthorityEndpoint, AuthorityError
 from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.gateway.handlers.chain import Chain
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver, read_introspection
-from deputize.gateway.resolvers.resolution import RejectedToken, ResolutionError
+from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.http.messages import Body, BodyBroken, Headers, Response
+from deputize.http.plans import as_handler
 from deputize.http.upstream import ConnectFailed, UpstreamTimeout
 from deputize.kernel.errors import ConfigurationError
-from deputize.kernel.uris import parse_origin, parse_target
 from support.gateway import Answering, FixedClock, built, exchange_for
 from support.oauth_filters import CLAIMS, oauth_heap
 
@@ -22,9 +23,8 @@ NOW = FixedClock().now()
 
 
 def resolver_over(handler):
-    return TokenIntrospectionAccessTokenResolver(
-        parse_origin("https://as.example.com"), parse_target(b"/e/as/introspect"), handler, FixedClock()
-    )
+    endpoint = AuthorityEndpoint("https://as.example.com/e/as/introspect", as_handler(handler))
+    return TokenIntrospectionAccessTokenResolver(endpoint, FixedClock())
 
 
 def answering(document, status=200):
@@ -133,7 +133,7 @@ def test_tokens_that_are_valid(info):
     ],
 )
 async def test_trouble_is_told_from_invalid_tokens(status, document, answered, reason):
-    with pytest.raises(ResolutionError, match=reason) as caught:
+    with pytest.raises(AuthorityError, match=reason) as caught:
         await resolver_over(answering(document, status)).resolve("t", exchange_for())
     assert caught.value.status == answered
 
@@ -210,7 +210,7 @@ async def test_the_servers_own_error_is_told_and_secrets_are_not(authentication)
     }
     authentication["config"]["secretsProvider"] = store
     some_filter = built(object, authentication, oauth_heap())
-    with pytest.raises(ResolutionError) as caught:
+    with pytest.raises(AuthorityError) as caught:
         await resolver_over(Chain([some_filter], Echoing())).resolve("t0ken+/==", exchange_for())
     reason = caught.value.reason
     assert "refuses the gateway (400, invalid_request: " in reason
@@ -240,7 +240,7 @@ async def test_the_servers_own_error_is_told_and_secrets_are_not(authentication)
     ],
 )
 async def test_an_error_is_told_in_one_bounded_line(body, words):
-    with pytest.raises(ResolutionError) as caught:
+    with pytest.raises(AuthorityError) as caught:
         await resolver_over(answering(body, 400)).resolve("t", exchange_for())
     assert f"refuses the gateway {words}: check" in caught.value.reason
 
@@ -281,7 +281,72 @@ class Failing:
 async def test_an_authority_that_cannot_be_asked(error, midway):
     handler = Failing(error, midway)
     with pytest.raises(
-        ResolutionError, match=r"https://as\.example\.com/e/as/introspect cannot be asked: "
+        AuthorityError, match=r"https://as\.example\.com/e/as/introspect cannot be asked: "
     ) as caught:
         await resolver_over(handler).resolve("t", exchange_for())
     assert (caught.value.status, handler.closed) == (503, midway)
+
+
+def refusing(status=401, body=b"", headers=()):
+    return Answering(status, headers, body)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "words"),
+    [
+        (401, [("WWW-Authenticate", 'Basic realm="as"')], b"", "(401)"),
+        (
+            401,
+            [("WWW-Authenticate", 'Bearer realm="as", error="invalid_token", error_description="gone"')],
+            b"",
+            "(401, invalid_token: gone)",
+        ),
+        (403, [("Content-Type", "text/plain; charset=utf-8")], b"no such\nclient", r"(403, no such\nclient)"),
+        (403, [("Content-Type", "text/html")], b"<p>no such client", "(403)"),
+        (429, [], b'{"error":"slow_down"}', "answer 429 instead of 200, slow_down"),
+        (
+            500,
+            [("Content-Type", "text/plain")],
+            b"Bearer abcdefgh",
+            "answer 500 instead of 200, Bearer *****",
+        ),
+    ],
+    ids=str,
+)
+async def test_the_servers_words_are_told_wherever_they_stand(status, headers, body, words):
+    with pytest.raises(AuthorityError) as caught:
+        await resolver_over(refusing(status, body, headers)).resolve("t", exchange_for())
+    assert words in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("authentication", "name", "secret", "hint"),
+    [
+        ({}, "r1", "plain-Secret_1.~", None),
+        ({}, "r1", "s3cr3t/+=", "set urlEncodeCredentials to true"),
+        ({}, "https://agent.example", "s", None),
+        ({"urlEncodeCredentials": True}, "https://agent.example", "s", "without urlEncodeCredentials"),
+        ({"urlEncodeCredentials": True}, "r1", "s3cr3t/+=", "without urlEncodeCredentials"),
+        ({"urlEncodeCredentials": True}, "r1", "plain", None),
+    ],
+    ids=str,
+)
+async def test_special_characters_are_named_where_they_may_be_the_cause(authentication, name, secret, hint):
+    store = {
+        "type": "Base64EncodedSecretStore",
+        "config": {"secrets": {"s": base64.b64encode(secret.encode()).decode()}},
+    }
+    config = {"username": name, "passwordSecretId": "s", "secretsProvider": store, **authentication}
+    members = {"type": "HttpBasicAuthenticationClientFilter", "config": config}
+    if ":" in name and not authentication:
+        with pytest.raises(ConfigurationError, match="urlEncodeCredentials"):
+            built(object, members, oauth_heap())
+        return
+    handler = Chain([built(object, members, oauth_heap())], as_handler(refusing()))
+    with pytest.raises(AuthorityError) as caught:
+        await resolver_over(handler).resolve("t", exchange_for())
+    reason = caught.value.reason
+    assert "check the credentials of the providerHandler" in reason
+    assert ("its id or secret has characters" in reason) == (hint is not None)
+    assert (hint or "") in reason
+    assert secret == "s" or secret not in reason
