@@ -60,10 +60,15 @@ class Served(NamedTuple):
 MOST_HEADS: Final = 64
 """Of answers to programs: they differ in little but their bodies."""
 _ANY_ORIGIN: Final = (b"Access-Control-Allow-Origin", b"*")
-_PREFLIGHT: Final[Fields] = (
+# Pages of any origin may call what takes no cookie, and so acts for nobody but who sends it a credential. The
+# wildcard never stands for `Authorization` (Fetch, section 4.9).
+_OF_ANSWER: Final[Fields] = (
     _ANY_ORIGIN,
-    (b"Access-Control-Allow-Methods", b"GET"),
-    (b"Access-Control-Allow-Headers", b"*"),
+    (b"Access-Control-Expose-Headers", b"WWW-Authenticate, DPoP-Nonce, Retry-After"),
+)
+_OF_PREFLIGHT: Final[Fields] = (
+    _ANY_ORIGIN,
+    (b"Access-Control-Allow-Headers", b"Authorization, Content-Type, DPoP, MCP-Protocol-Version, *"),
     (b"Access-Control-Max-Age", b"86400"),
 )
 _NO_SNIFFING: Final = (b"X-Content-Type-Options", b"nosniff")
@@ -232,7 +237,8 @@ class Authority:
         """Answer at an endpoint of an environment, or refuse as the endpoint does."""
         services, head = self._services, request.head
         if head.method == "OPTIONS":
-            return Response(204, Headers(_PREFLIGHT))
+            methods = (b"Access-Control-Allow-Methods", ", ".join(endpoint.methods).encode())
+            return Response(204, Headers((*_OF_PREFLIGHT, methods)))
         call = line.call = EndpointCall(
             head,
             exchange.body,
@@ -248,7 +254,7 @@ class Authority:
         except OAuthError as error:
             response = endpoint.refuse(call, error)
         if endpoint.cross_origin:
-            response.headers.raw = [*response.headers.raw, _ANY_ORIGIN]
+            response.headers.raw = [*response.headers.raw, *_OF_ANSWER]
         return response
 
     async def _answer_ready(self, _request: Asked, _exchange: Exchange, _line: LogLine) -> Response:

@@ -162,6 +162,9 @@ class Endpoint:
     refuse: Callable[[EndpointCall, OAuthError], Response] = refuse_as_json
     """How an `OAuthError` that `answer` raises is shown."""
     cross_origin: bool = False
-    """Whether pages of any origin may read the answer: only for what is public anyway."""
+    """Whether pages of any origin may call it and read the answer.
+
+    Only where nothing is answered that who asks has no credential for: never by a cookie.
+    """
     for_programs: bool = False
     """Whether programs call it, often. `answer` is then begun without a task: see `kernel.beginning`."""

@@ -5,10 +5,12 @@ the same result however often it is made, because clients probe the URL before t
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode
 
+from deputize.jose import ID_TOKEN_TYPE, TokenInvalid, verify
 from deputize.oauth.errors import (
     InvalidRequest,
     OAuthError,
@@ -43,9 +45,11 @@ _KNOWN: Final = (
     "max_age",
     "acr_values",
     "login_hint",
+    "id_token_hint",
     "ui_locales",
 )
-_PROMPTS: Final = frozenset({"none", "login", "consent"})
+PROMPTS: Final = ("none", "login", "consent", "select_account")
+"""What `prompt` may ask for. One browser has one user, so an account is selected by signing on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +64,12 @@ class AuthorizationRequest:
     state: str | None
     nonce: str | None
     prompt: frozenset[str]
-    """Of `none`, `login`, `consent`."""
+    """Of `PROMPTS`."""
     max_age: int | None
     """Seconds since the sign-on after which the user has to sign on again."""
     login_hint: str | None
+    hinted_user_id: str | None
+    """The user whom `id_token_hint` is about: nobody else is to sign on."""
     ui_locales: tuple[str, ...]
 
 
@@ -125,7 +131,7 @@ def _accept(
     if parameters.get("code_challenge_method", "plain") != CHALLENGE_METHOD or not is_challenge(challenge):
         raise InvalidRequest("The code_challenge_method must be S256, with a fitting code_challenge")
     prompt = frozenset(parameters.get("prompt", "").split())
-    if not prompt <= _PROMPTS or ("none" in prompt and len(prompt) > 1):
+    if not prompt.issubset(PROMPTS) or ("none" in prompt and len(prompt) > 1):
         raise InvalidRequest("The prompt is not supported")
     max_age = parameters.get("max_age")
     if max_age is not None and not (max_age.isascii() and max_age.isdecimal() and len(max_age) <= 9):
@@ -141,6 +147,7 @@ def _accept(
         prompt=prompt,
         max_age=None if max_age is None else int(max_age),
         login_hint=parameters.get("login_hint"),
+        hinted_user_id=find_hinted_user(environment, client, parameters.get("id_token_hint")),
         ui_locales=tuple(parameters.get("ui_locales", "").split()),
     )
 
@@ -155,6 +162,23 @@ def _check_flow(client: Agent, parameters: Mapping[str, str]) -> None:
         raise InvalidRequest("The response_mode is not supported")
     if GRANT_TYPE not in client.grant_types:
         raise UnauthorizedClient(f"{client.name!r} may not use {GRANT_TYPE}")
+
+
+def find_hinted_user(environment: Environment, client: Agent, id_token_hint: str | None) -> str | None:
+    """The user whom an ID token of this client is about, expired or not (OpenID Connect Core 3.1.2.1).
+
+    `None` without one. Raises `InvalidRequest` for anything else, also another client's: it is not this
+    client's to show.
+    """
+    if id_token_hint is None:
+        return None
+    with suppress(TokenInvalid):
+        # At instant 0 nothing has expired.
+        claims = verify(id_token_hint, environment.keys, environment.issuer, 0.0, ID_TOKEN_TYPE)
+        user_id = claims.get("sub")
+        if claims.get("aud") == client.id and isinstance(user_id, str):
+            return user_id
+    raise InvalidRequest("The id_token_hint is not an ID token of this client")
 
 
 def known_parameters(parameters: Mapping[str, str]) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from deputize.kernel.values import JsonObject
+from deputize.oauth.authorization_request import PROMPTS
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, private_key_jwt
 from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.grants import GRANTS
@@ -47,7 +48,7 @@ def metadata(environment: Environment) -> JsonObject:
         "id_token_signing_alg_values_supported": list(environment.keys.algorithms),
         "introspection_endpoint_auth_methods_supported": proving,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
-        "prompt_values_supported": ["none", "login", "consent"],
+        "prompt_values_supported": list(PROMPTS),
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "require_pushed_authorization_requests": False,  # it is required of single agents

@@ -16,7 +16,12 @@ from deputize.oauth.parameters import values_of
 from deputize.oauth.records.directory import Agent, Environment, Resource, Scope
 
 TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
-OPENID_SCOPES: Final = ("openid", "profile", "email", "offline_access")
+REFRESH_TOKEN: Final = "refresh_token"
+OFFLINE_ACCESS: Final = "offline_access"
+"""Asks for a refresh token (OpenID Connect Core section 11). Granted to agents that may refresh, who get one
+also without; of others it is ignored.
+"""
+OPENID_SCOPES: Final = ("openid", "profile", "email", OFFLINE_ACCESS)
 """Scopes of the user's own data and of refresh tokens; they may accompany those of one resource."""
 MAX_SCOPES: Final = 64
 OPENID_TERM: Final = "openid__"
@@ -132,6 +137,8 @@ def _choose(
 ) -> TokenTarget:
     names = parse_scope(parameters.get("scope"))
     wanted, openid = resource_scopes(names), openid_scopes(names)
+    if user_present and REFRESH_TOKEN not in agent.grant_types:
+        openid = tuple(name for name in openid if name != OFFLINE_ACCESS)
     granted = _Granted(environment, agent, user_present, carries_act)
     named = granted.named(parameters)
     if openid and not wanted:

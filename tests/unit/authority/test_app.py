@@ -3,6 +3,7 @@ from structlog.testing import capture_logs
 
 from deputize.authority.dead_ends import wants_page
 from deputize.authority.endpoint import EndpointCall
+from deputize.authority.endpoints import ENDPOINTS
 from deputize.http.exchange import Exchange
 from deputize.http.messages import Body
 from deputize.http.plans.plan import Run
@@ -43,10 +44,37 @@ async def test_browsers_may_ask_with_headers_of_their_own(http, path):
         headers={"Origin": "https://x.example", "Access-Control-Request-Headers": "mcp-protocol-version"},
     )
     assert response.status_code == 204
-    assert response.headers["access-control-allow-headers"] == "*"
+    allowed = response.headers["access-control-allow-headers"].split(", ")
+    assert {"*", "Authorization", "DPoP", "MCP-Protocol-Version"} <= {*allowed}
+    assert response.headers["access-control-allow-methods"] == "GET"
 
 
-@pytest.mark.parametrize("endpoint", ["token", "introspect", "userinfo", "authorize"])
+@pytest.mark.parametrize("endpoint", ["token", "par", "userinfo", "revoke"])
+async def test_programs_that_are_web_pages_may_call_what_takes_no_cookie(http, endpoint):
+    path, origin = f"/{ENVIRONMENT_ID}/as/{endpoint}", {"Origin": "https://x.example"}
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization,dpop"}
+    preflight = await http.options(path, headers={**origin, **asked})
+    assert preflight.status_code == 204
+    assert "POST" in preflight.headers["access-control-allow-methods"]
+    refused = await http.post(path, headers=origin)
+    assert refused.status_code in {400, 401}
+    for response in (preflight, refused):
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in response.headers
+    assert {"WWW-Authenticate", "DPoP-Nonce"} <= {
+        *refused.headers["access-control-expose-headers"].split(", ")
+    }
+
+
+def test_no_endpoint_that_reads_a_cookie_is_open_to_other_origins():
+    """Pages, and what sends browsers to them, tell by the cookie who is there."""
+    open_ones = {path for each in ENDPOINTS if each.cross_origin for path in each.paths}
+    assert all("/as/" in path or "/.well-known/" in path for path in open_ones)
+    closed = {f"/{{environment}}/as/{name}" for name in ("authorize", "signoff", "introspect")}
+    assert not closed & open_ones
+
+
+@pytest.mark.parametrize("endpoint", ["introspect", "authorize", "signoff"])
 async def test_nothing_secret_is_readable_across_origins(http, endpoint):
     response = await http.options(f"/{ENVIRONMENT_ID}/as/{endpoint}", headers={"Origin": "https://x.example"})
     assert response.status_code == 405
@@ -83,7 +111,7 @@ async def test_people_get_a_page_where_there_is_nothing(http, path):
 
 async def test_people_get_a_page_for_whatever_goes_wrong(authority, http, monkeypatch):
     wrong_method = await http.get(f"/{ENVIRONMENT_ID}/as/token", headers={"Accept": BROWSER})
-    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "POST")
+    assert (wrong_method.status_code, wrong_method.headers["allow"]) == (405, "OPTIONS, POST")
     monkeypatch.setattr(authority.clock, "now", lambda: 1 / 0)
     bug = await http.get(f"/{ENVIRONMENT_ID}/account", headers={"Accept": BROWSER})
     assert bug.status_code == 500
@@ -112,7 +140,7 @@ def test_who_wants_a_page(accept, page):
 async def test_a_wrong_method_says_which_are_right(http):
     response = await http.get(f"/{ENVIRONMENT_ID}/as/token")
     assert response.status_code == 405
-    assert response.headers["allow"] == "POST"
+    assert response.headers["allow"] == "OPTIONS, POST"
 
 
 async def test_health(authority, http, monkeypatch):

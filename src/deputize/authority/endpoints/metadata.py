@@ -1,6 +1,7 @@
 """What an environment publishes about itself: its metadata and its keys."""
 
 from deputize.authority.endpoint import Endpoint, EndpointCall, Fields, json_response
+from deputize.authority.signon.pages import LOCALES
 from deputize.http.messages import Response
 from deputize.oauth.metadata import metadata
 
@@ -16,7 +17,7 @@ _PATHS = tuple(
 
 async def answer_metadata(call: EndpointCall) -> Response:
     """Answer with the metadata; its URLs come from configuration, never from the request."""
-    return json_response(metadata(call.environment), fields=_CACHE)
+    return json_response({**metadata(call.environment), "ui_locales_supported": [*LOCALES]}, fields=_CACHE)
 
 
 async def answer_jwks(call: EndpointCall) -> Response:

@@ -61,4 +61,4 @@ async def revoke_access_token(call: EndpointCall, token: str, client_id: str) ->
     return {"user_id": user_of(claims), "jti": basis.lineage.jti}
 
 
-ENDPOINT = Endpoint(("/{environment}/as/revoke",), ("POST",), revoke, for_programs=True)
+ENDPOINT = Endpoint(("/{environment}/as/revoke",), ("POST",), revoke, cross_origin=True, for_programs=True)

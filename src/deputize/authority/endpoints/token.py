@@ -142,4 +142,6 @@ def user_of(claims: JsonObject) -> JsonValue:
     return None if MACHINE_CLAIM in claims else claims.get(USER_CLAIM, claims.get("sub"))
 
 
-ENDPOINT = Endpoint(("/{environment}/as/token",), ("POST",), issue_token, for_programs=True)
+ENDPOINT = Endpoint(
+    ("/{environment}/as/token",), ("POST",), issue_token, cross_origin=True, for_programs=True
+)

@@ -50,5 +50,6 @@ ENDPOINT = Endpoint(
     ("GET", "POST"),
     answer_userinfo,
     refuse_with_challenge,
+    cross_origin=True,
     for_programs=True,
 )

@@ -16,6 +16,7 @@ from deputize.oauth.authorization_request import (
 )
 from deputize.oauth.consents import is_in_force
 from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant, Session
+from deputize.oauth.resources import REFRESH_TOKEN
 
 
 async def grant_code(
@@ -28,7 +29,7 @@ async def grant_code(
     """
     session, client, agreements = signed_on.session, request.client, call.environment.agreements
     lifetimes = call.services.lifetimes
-    refreshable = "refresh_token" in client.grant_types
+    refreshable = REFRESH_TOKEN in client.grant_types
     target, signed_on_for = request.target, request.target.signed_on_for
     grant = Grant(
         id=call.services.new_id(),

@@ -201,13 +201,18 @@ def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow
 
     OpenID Connect Core section 3.1.2.1.
 
-    A sign-on in the flow itself always is. Nothing else tells before from after: `auth_time` is in whole
-    seconds, and clocks jump. Ages count from the beginning of the flow, so that reading an agreement slowly
-    does not mean signing on again, and in doubt about a part of a second a sign-on is too old.
+    One of somebody else than the request is about never is; otherwise one in the flow itself always is.
+    Nothing else tells before from after: `auth_time` is in whole seconds, and clocks jump. Ages count from
+    the beginning of the flow, so that reading an agreement slowly does not mean signing on again, and in
+    doubt about a part of a second a sign-on is too old.
     """
-    if request is None or session.id == flow.session_id:
+    if request is None:
         return True
-    if "login" in request.prompt:
+    if request.hinted_user_id not in {None, session.user_id}:
+        return False
+    if session.id == flow.session_id:
+        return True
+    if not {"login", "select_account"}.isdisjoint(request.prompt):
         return False
     return request.max_age is None or flow.started_at - session.auth_time < request.max_age
 

@@ -48,7 +48,7 @@ class Situation:
     signed_on: SignedOn | None
     """`None` while somebody has to sign on; steps after that read `somebody`."""
     is_recent: bool
-    """Whether that session's sign-on counts for the request (`prompt=login`, `max_age`)."""
+    """Whether that session's sign-on counts for the request (`prompt`, `max_age`, `id_token_hint`)."""
     address: str | None
     """The client's, as `audit.Source.address`."""
     known_users: str

@@ -22,6 +22,7 @@ from deputize.oauth.grants.grant_type import (
 from deputize.oauth.grants.sign_on import issue_for, read_grant, sign_on_of, sign_on_response
 from deputize.oauth.parameters import required
 from deputize.oauth.records.store import RefreshToken
+from deputize.oauth.resources import REFRESH_TOKEN
 
 GRANT_TYPE: Final = "authorization_code"
 CHALLENGE_METHOD: Final = "S256"
@@ -55,7 +56,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     check_same_target(request, sign_on.resource)
     access = issue_for(request, ports, sign_on, state, GRANT_TYPE)
     refresh, value = None, None
-    if "refresh_token" in request.client.grant_types:
+    if REFRESH_TOKEN in request.client.grant_types:
         value = ports.derive(code.grant_id, 1)
         lifetime = request.client.settings.refresh_token_lifetime
         expires_at = min(request.now + lifetime, sign_on.grant.expires_at)

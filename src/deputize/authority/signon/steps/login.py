@@ -90,6 +90,10 @@ async def submit(
         services.record("sign-on refused", environment_id, reason, **who)
         return Again([Problem(language.text("login.failed"), "username")], username)
     await failures.forget_attempts(environment_id, username, counts_for)
+    if situation.request and situation.request.hinted_user_id not in {None, user.id}:
+        services.record("sign-on refused", environment_id, "the request is about another user", **who)
+        problem = language.text("login.somebody_else", agent=situation.agent_name)
+        return Again([Problem(problem, "username")], username)
     session, cookie = await make_session(user, situation, services)
     services.record("signed on", environment_id, **who, session_id=session.id)
     known = await remember_user(services, environment_id, situation.known_users, user.id)
