@@ -75,9 +75,9 @@ def authority() -> None:
     "fetch_networks",
     multiple=True,
     type=NetworkParameter(),
-    help="For development: network, such as 127.0.0.0/8, that is not public and from which clients' "
-    "documents are fetched all the same, on any port; may be repeated. Whoever may name a document can then "
-    "have this server connect there.",
+    help="For development, or an intranet: network, such as 127.0.0.0/8, that is not public and that this "
+    "server connects to all the same, on any port, where clients publish their documents and keys; may be "
+    "repeated. Whoever may name a document can then have this server connect there.",
 )
 @click.option(
     "--fetch-ca",
