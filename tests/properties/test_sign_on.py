@@ -39,7 +39,9 @@ class Visit:
                 await self.browser.get(self.authority.authorize_url())
             case "prompt login":
                 await self.browser.get(self.authority.authorize_url(prompt="login"))
-            case "sign on" | "wrong password" | "accept" | "decline" | "no action":
+            case "prompt none":
+                await self.browser.get(self.authority.authorize_url(prompt="none"))
+            case "sign on" | "wrong password" | "accept" | "decline" | "no action" | "go-on":
                 await self.fill_in(action)
             case "reload":
                 await self.browser.get(str(self.browser.response.url))
@@ -115,3 +117,22 @@ async def test_a_code_means_a_living_sign_on_and_consent(actions):
                 await visit.do(action)
                 if visit.browser.response is not fresh:
                     await visit.check()
+
+
+@settings(max_examples=examples(30), deadline=None)
+@given(st.lists(st.sampled_from((*ACTIONS, "go-on", "go-on", "prompt none")), min_size=1, max_size=14))
+async def test_a_public_client_s_code_means_a_page_that_named_where_it_goes(actions):
+    """No request leads to a code by itself, whatever was signed on and agreed to before."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with running_authority(Path(folder) / "data") as authority, authority.client() as client:
+            grants = frozenset({"authorization_code", "refresh_token"})
+            authority.directory.replace_agent(client_auth="none", grant_types=grants)
+            visit = Visit(authority, Browser(authority, client))
+            await visit.do("authorize")
+            for action in ("sign on", "accept", *actions):
+                fresh = visit.browser.response
+                await visit.do(action)
+                if visit.browser.response is not fresh:
+                    await visit.check()
+                    granted = "code=" in visit.browser.response.headers.get("location", "")
+                    assert not granted or action in {"accept", "go-on", "reload"}

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from deputize.jose import ID_TOKEN_TYPE, TokenInvalid, verify
+from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.errors import (
     InvalidRequest,
     OAuthError,
@@ -24,7 +25,7 @@ from deputize.oauth.grants.authorization_code import CHALLENGE_METHOD, GRANT_TYP
 from deputize.oauth.parameters import required
 from deputize.oauth.records.directory import Agent, Environment, Policy
 from deputize.oauth.records.store import Session
-from deputize.oauth.redirect_uris import is_registered, receives_cookies
+from deputize.oauth.redirect_uris import is_on_device, is_registered, receives_cookies
 from deputize.oauth.resources import TokenTarget, choose_target
 
 MAX_TEXT: Final = 2048
@@ -71,6 +72,14 @@ class AuthorizationRequest:
     hinted_user_id: str | None
     """The user whom `id_token_hint` is about: nobody else is to sign on."""
     ui_locales: tuple[str, ...]
+
+    @property
+    def may_be_anybodys(self) -> bool:
+        """Whether any program on the user's device may have sent it, and would get the answer.
+
+        The id of a public client is no secret (RFC 8252 section 8.6).
+        """
+        return self.client.settings.client_auth == PUBLIC and is_on_device(self.redirect_uri)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,16 @@ def is_registered(registered: Iterable[str], requested: str) -> bool:
     return any((each["host"], each["rest"]) == (given["host"], given["rest"]) for each in known)
 
 
+def is_on_device(uri: str) -> bool:
+    """Whether programs on the user's own device receive what is sent there, and any of them may.
+
+    That is where the host is a loopback one, or the scheme a private one (RFC 8252 section 8.6): neither says
+    which program listens. An https URI on another host is its owner's.
+    """
+    parts = urlsplit(uri)
+    return parts.scheme not in {"http", "https"} or is_loopback_host(parts.hostname or "")
+
+
 def registration_refusal(uri: str) -> str | None:
     """Why `uri` must not be registered as a redirect URI, or `None` (OAuth 2.1 sections 2.3.1, 8.4).
 

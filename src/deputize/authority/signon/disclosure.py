@@ -3,11 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
 
 from deputize.kernel.digests import digest
 from deputize.oauth.consents import join_covers, keep_granted, subtract_covers
 from deputize.oauth.records.directory import Agent, Environment
 from deputize.oauth.records.store import Covers
+from deputize.oauth.redirect_uris import is_on_device
 from deputize.oauth.resources import TokenTarget
 
 
@@ -106,3 +108,19 @@ def agent_lines(environment: Environment, covers: Covers, client_id: str) -> tup
         AgentLine(environment.agents[each].name, resource_lines(environment, resources))
         for each, resources in others.items()
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnsTo:
+    """Where the user goes afterwards, as a person can recognise it."""
+
+    kind: str
+    """`device` for a program on the user's own device, `site` for anything else."""
+    name: str
+
+
+def returns_to(redirect_uri: str) -> ReturnsTo:
+    """Return the host of a redirect URI, or its scheme where a program on the device claims that."""
+    parts = urlsplit(redirect_uri)
+    name = parts.netloc if parts.scheme in {"http", "https"} else f"{parts.scheme}:"
+    return ReturnsTo("device" if is_on_device(redirect_uri) else "site", name)

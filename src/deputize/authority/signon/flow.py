@@ -19,6 +19,7 @@ from deputize.authority.signon.pushed_requests import PREFIX, PushedRequest
 from deputize.authority.signon.responses import see_other
 from deputize.authority.signon.step import Done, SignedOn, SignOnStep, Situation
 from deputize.authority.signon.steps import STEPS
+from deputize.authority.signon.steps.destination import DESTINATION
 from deputize.authority.signon.steps.login import LOGIN
 from deputize.http.messages import Response
 from deputize.kernel.digests import digest, same
@@ -40,6 +41,7 @@ _TOUCH_SECONDS = 30.0
 Idle life is exact to that.
 """
 _LOGIN_STEP = Step(LOGIN.type, {})
+_DESTINATION_STEP = Step(DESTINATION.type, {})
 _ACCOUNT_POLICY = Policy("", "", (_LOGIN_STEP,))
 
 
@@ -220,7 +222,8 @@ def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow
 def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
     """Find the first step that is not satisfied, and its kind.
 
-    Signing on comes first even where a policy forgets it. Raises `ServerError`.
+    Signing on comes first even where a policy forgets it; where the answer may be anybody's, no policy has to
+    say that the user is shown where it goes. Raises `ServerError`.
     """
     for step in (_LOGIN_STEP, *situation.policy.steps):
         kind = STEPS.by_name.get(step.type)
@@ -230,7 +233,7 @@ def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
             )
         if kind.is_due(step, situation):
             return kind, step
-    return None
+    return (DESTINATION, _DESTINATION_STEP) if DESTINATION.is_due(_DESTINATION_STEP, situation) else None
 
 
 async def proceed(call: EndpointCall, flow: Flow, done: Done | None = None) -> Response:

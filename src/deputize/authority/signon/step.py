@@ -67,6 +67,11 @@ class Situation:
         return self.request.client.name if self.request else ""
 
     @property
+    def redirect_uri(self) -> str:
+        """Where the answer to that agent goes; empty for the account page."""
+        return self.request.redirect_uri if self.request else ""
+
+    @property
     def somebody(self) -> SignedOn:
         """Return who is signed on; every step but `login` may expect it, for signing on comes first.
 

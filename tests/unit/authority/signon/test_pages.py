@@ -17,6 +17,7 @@ from deputize.authority.signon.pages import (
     step_language,
 )
 from deputize.authority.signon.steps import STEPS
+from deputize.authority.signon.steps.destination import DESTINATION
 from deputize.authority.signon.steps.login import LOGIN
 
 LOGIN_VALUES = {"agent_name": "MCP <Tutorial>", "csrf": "token", "step": "LOGIN", "username": ""}
@@ -37,7 +38,7 @@ def check_translation(english, other):
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_language_says_everything_with_the_same_placeholders(locale):
     check_translation(language("en").texts, language(locale).texts)
-    for step in STEPS.own:
+    for step in (*STEPS.own, DESTINATION):
         texts = read_step_texts(step.package, step.name)
         assert locale in texts, (
             f"{step.name}.toml has no table [{locale}]: the steps of this tree speak {', '.join(LOCALES)}"

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import nh3
 import structlog
@@ -12,7 +11,7 @@ from pydantic import StringConstraints
 
 from deputize.authority.audit import SOURCE
 from deputize.authority.services import Services
-from deputize.authority.signon.disclosure import Disclosure, disclose
+from deputize.authority.signon.disclosure import Disclosure, disclose, returns_to
 from deputize.authority.signon.pages import Language, Problem, direction
 from deputize.authority.signon.step import (
     Again,
@@ -26,7 +25,6 @@ from deputize.authority.signon.step import (
     StepSettings,
 )
 from deputize.kernel.digests import same
-from deputize.kernel.uris import is_loopback_host
 from deputize.oauth.authorization_request import AuthorizationRequest
 from deputize.oauth.consents import (
     AGREEMENT_STEP,
@@ -122,6 +120,7 @@ def page_values(step: Step, situation: Situation, _again: Again) -> Mapping[str,
         "shown_digest": prompt.digest(),
         "account_path": f"/{situation.environment.id}/account",
         "returns_to": returns_to(prompt.request.redirect_uri),
+        "may_be_anybodys": prompt.request.may_be_anybodys,
     }
 
 
@@ -210,23 +209,6 @@ def to_safe_html(text: AgreementText) -> Markup:
         link_rel="noopener noreferrer",
     )
     return Markup(cleaned)  # noqa: S704 - nh3 let only the elements above through
-
-
-@dataclass(frozen=True, slots=True)
-class ReturnsTo:
-    """Where the user goes afterwards, as a person can recognise it."""
-
-    kind: str
-    """`device` for a program on the user's own device, `site` for anything else."""
-    name: str
-
-
-def returns_to(redirect_uri: str) -> ReturnsTo:
-    """Return the host of a redirect URI, or its scheme where a program on the device claims that."""
-    parts = urlsplit(redirect_uri)
-    if parts.scheme not in {"http", "https"}:
-        return ReturnsTo("device", f"{parts.scheme}:")
-    return ReturnsTo("device" if is_loopback_host(parts.hostname or "") else "site", parts.netloc)
 
 
 AGREEMENT_PROMPT = SignOnStep(
