@@ -11,6 +11,7 @@ from typing import Any
 from deputize.expressions.mapping import compile_mapping
 from deputize.jose import KeyRing, SigningKey, new_key_ring
 from deputize.kernel.digests import digest
+from deputize.oauth.dpop import Proof
 from deputize.oauth.grants import (
     answer,
     authorization_code,
@@ -209,10 +210,13 @@ class World:
     store: MemoryStore = field(default_factory=seeded_store)
     now: float = NOW
     ids: Any = field(default_factory=lambda: itertools.count(1))
+    proof: Proof | None = None
+    """What its requests prove."""
     ports: GrantPorts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ports = GrantPorts(self.store, self.store, self.store, self.store, self.new_segment, derive)
+        store = self.store
+        self.ports = GrantPorts(store, store, store, store, self.new_segment, derive, store)
 
     def new_segment(self, agent_term: str, resource_term: str) -> str:
         return f"{agent_term}{resource_term}{next(self.ids):014d}"
@@ -220,13 +224,15 @@ class World:
     async def ask(self, parameters: Mapping[str, str], client_id: str = AGENT_ID) -> TokenResponse:
         client = self.environment.agents[client_id]
         method = client.settings.client_auth or "client_secret_basic"
-        request = TokenRequest(self.environment, client, parameters, self.now, method)
+        request = TokenRequest(self.environment, client, parameters, self.now, method, self.proof)
         return await answer(request, self.ports)
 
     async def add_code(self, value: str = CODE, **changes: Any) -> AuthorizationCode:
         """Add a code and its grant; `changes` are of either."""
         of_code = {
-            name: changes.pop(name) for name in ("nonce", "redirect_uri", "code_challenge") if name in changes
+            name: changes.pop(name)
+            for name in ("nonce", "redirect_uri", "code_challenge", "dpop_jkt")
+            if name in changes
         }
         grant = replace(self.grant(value, changes.get("client_id", AGENT_ID)), **changes)
         resource = resource_of(self.environment, grant.resource_id)

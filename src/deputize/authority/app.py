@@ -248,6 +248,7 @@ class Authority:
             exchange.transaction_id,
             request.tail,
             request.read,
+            () if request.read.read_proofs is None else request.read.read_proofs(exchange),
         )
         try:
             response = await endpoint.answer(call)
@@ -255,6 +256,9 @@ class Authority:
             response = endpoint.refuse(call, error)
         if endpoint.cross_origin:
             response.headers.raw = [*response.headers.raw, *_OF_ANSWER]
+        if call.proofs:
+            nonces = await services.proof_nonces.of(environment.id)
+            response.headers.add("DPoP-Nonce", nonces.current(call.now))
         return response
 
     async def _answer_ready(self, _request: Asked, _exchange: Exchange, _line: LogLine) -> Response:

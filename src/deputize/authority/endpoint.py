@@ -1,12 +1,12 @@
 """What an endpoint is, what it is called with, and how it answers programs."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from deputize.authority.audit import Event
 from deputize.authority.services import Services
-from deputize.http.exchange import Head
+from deputize.http.exchange import Exchange, Head
 from deputize.http.heads import Field
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.strict_json import dumps
@@ -35,6 +35,10 @@ class HeadReadings(NamedTuple):
 
     It may where there are two types, or where the body is encoded.
     """
+    read_proofs: Callable[[Exchange], Sequence[str]] | None
+    """Reads the proofs of possession of a call, which differ between calls with one head; `None` where there
+    are none.
+    """
 
 
 def read_head(head: Head) -> HeadReadings:
@@ -42,7 +46,9 @@ def read_head(head: Head) -> HeadReadings:
     headers = head.headers
     kinds = headers.get_all("content-type")
     has_form = len(kinds) == 1 and _is_form(kinds[0]) and "content-encoding" not in headers
-    return HeadReadings(headers.get("authorization"), has_form)
+    # asking for the value would make the plan this call's
+    has_proofs = any(name.lower() == b"dpop" for name, _ in headers.raw)
+    return HeadReadings(headers.get("authorization"), has_form, head.reader("dpop") if has_proofs else None)
 
 
 @dataclass(slots=True)
@@ -59,6 +65,8 @@ class EndpointCall:
     """The last segment of the path, where the endpoint's own path ends with "/"."""
     read: HeadReadings | None = None
     """What was read of the head before; `None` where it is to be read."""
+    proofs: Sequence[str] = ()
+    """The values of its fields `DPoP` (RFC 9449 section 4.1)."""
     happened: Event | None = None
     """What was recorded last, which the log has not got yet."""
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
+from deputize.oauth.dpop import ProofNonces
 from deputize.oauth.ports import ServerKeys
 
 Derive: TypeAlias = Callable[[str, int], str]
@@ -42,6 +43,22 @@ class RefreshTokenValues:
             key = await self._server_keys.server_key(environment_id, "refresh-token")
             derive = self._by_environment[environment_id] = partial(derive_refresh_token, key)
         return derive
+
+
+class NoncesOfEnvironments:
+    """Makes the nonces for proofs of possession with one key an environment, read from the store once."""
+
+    def __init__(self, server_keys: ServerKeys) -> None:
+        self._server_keys = server_keys
+        self._by_environment: dict[str, ProofNonces] = {}
+
+    async def of(self, environment_id: str) -> ProofNonces:
+        """Return the nonces of that environment."""
+        nonces = self._by_environment.get(environment_id)
+        if nonces is None:
+            key = await self._server_keys.server_key(environment_id, "dpop-nonce")
+            nonces = self._by_environment[environment_id] = ProofNonces(key)
+        return nonces
 
 
 def derive_refresh_token(key: bytes, grant_id: str, generation: int) -> str:

@@ -8,12 +8,13 @@ from deputize.authority.audit import AuditFile, Event
 from deputize.authority.client_documents import FetchedDocuments
 from deputize.authority.fetching import Fetcher
 from deputize.authority.passwords import Passwords
-from deputize.authority.seals import RefreshTokenValues
+from deputize.authority.seals import NoncesOfEnvironments, RefreshTokenValues
 from deputize.authority.storage import Store
 from deputize.jose import Verifier
 from deputize.kernel.clock import Clock
 from deputize.kernel.values import JsonValue
 from deputize.oauth.client_auth.authentication import ClientAuthPorts
+from deputize.oauth.dpop import ProofVerifier
 from deputize.oauth.records.directory import Directory
 from deputize.oauth.records.store import Session
 
@@ -56,6 +57,9 @@ class Services:
     """Gets every event; `None` leaves them to the log."""
     fetcher: Fetcher = field(default_factory=Fetcher)
     """Fetches what clients publish about themselves."""
+    proof_verifier: ProofVerifier = field(default_factory=ProofVerifier)
+    """Verifies proofs of possession."""
+    proof_nonces: NoncesOfEnvironments = field(init=False)
     client_documents: FetchedDocuments = field(init=False)
     client_auth: ClientAuthPorts = field(init=False)
     """What proving who a client is may need beside the directory."""
@@ -63,6 +67,7 @@ class Services:
     def __post_init__(self) -> None:
         """Make what rests on other parts."""
         documents = FetchedDocuments(self.fetcher, self.clock)
+        object.__setattr__(self, "proof_nonces", NoncesOfEnvironments(self.store.server_keys))
         object.__setattr__(self, "client_documents", documents)
         object.__setattr__(self, "client_auth", ClientAuthPorts(self.store.one_time_ids, documents))
 

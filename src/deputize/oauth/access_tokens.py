@@ -20,7 +20,7 @@ from deputize.oauth.delegation import (
     impersonation_refusal,
     may_act_refusal,
 )
-from deputize.oauth.errors import ExchangeRefused, InvalidGrant
+from deputize.oauth.errors import ExchangeRefused, InvalidDPoPProof, InvalidGrant
 from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM, VIA_CLAIM, Lineage
 from deputize.oauth.records.directory import Agent, Environment, Resource
 from deputize.oauth.records.store import Authentication, User
@@ -81,6 +81,8 @@ class Issue:
     actor: JsonObject | None = None
     """Verified claims of the actor token."""
     requested_scope: str | None = None
+    bound_to: str | None = None
+    """The thumbprint of the key that whoever uses the token has to prove; `None`: whoever bears it may."""
 
     @property
     def is_exchange_about_a_user(self) -> bool:
@@ -117,10 +119,13 @@ class AccessToken:
 
 
 def issue_access_token(issue: Issue) -> AccessToken:
-    """The token, if what its claims say about actors may be said. Raises as `check_claims` does.
+    """The token, if what its claims say about actors may be said.
 
-    The one place where access tokens are signed, so that no grant can pass the rules of delegation by.
+    Raises as `check_claims` does, and `InvalidDPoPProof` where the client gets no token that anybody may use
+    who bears it. The one place where access tokens are signed, so that no grant can pass these rules by.
     """
+    if issue.client.settings.dpop_bound_access_tokens and issue.bound_to is None:
+        raise InvalidDPoPProof(f"{issue.client.name!r} has to prove a key, and the request holds no proof")
     assembled = check_claims(issue)
     algorithm = issue.resource.settings.access_token_signed_response_alg
     token = sign(assembled.claims, issue.environment.keys, ACCESS_TOKEN_TYPE, algorithm)
@@ -175,6 +180,8 @@ def assemble(issue: Issue) -> TokenClaims:
     }
     if issue.client.settings.client_auth is not None:  # by which alone it can have authenticated
         claims[CLIENT_AUTH_CLAIM] = issue.client.settings.client_auth
+    if issue.bound_to is not None:
+        claims["cnf"] = {"jkt": issue.bound_to}
     who = issue.authentication
     if who is None:
         claims[MACHINE_CLAIM] = claims["jti"]

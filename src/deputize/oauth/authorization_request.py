@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from deputize.jose import ID_TOKEN_TYPE, TokenInvalid, verify
 from deputize.oauth.client_auth.authentication import PUBLIC
+from deputize.oauth.dpop import is_thumbprint
 from deputize.oauth.errors import (
     InvalidRequest,
     OAuthError,
@@ -42,6 +43,7 @@ _KNOWN: Final = (
     "nonce",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
     "prompt",
     "max_age",
     "acr_values",
@@ -72,6 +74,8 @@ class AuthorizationRequest:
     hinted_user_id: str | None
     """The user whom `id_token_hint` is about: nobody else is to sign on."""
     ui_locales: tuple[str, ...]
+    dpop_jkt: str | None
+    """The thumbprint of the key that redeeming the code has to prove (RFC 9449 section 10)."""
 
     @property
     def may_be_anybodys(self) -> bool:
@@ -139,6 +143,9 @@ def _accept(
     challenge = required(parameters, "code_challenge")
     if parameters.get("code_challenge_method", "plain") != CHALLENGE_METHOD or not is_challenge(challenge):
         raise InvalidRequest("The code_challenge_method must be S256, with a fitting code_challenge")
+    dpop_jkt = parameters.get("dpop_jkt")
+    if dpop_jkt is not None and not is_thumbprint(dpop_jkt):
+        raise InvalidRequest("The dpop_jkt is no JWK SHA-256 thumbprint")
     prompt = frozenset(parameters.get("prompt", "").split())
     if not prompt.issubset(PROMPTS) or ("none" in prompt and len(prompt) > 1):
         raise InvalidRequest("The prompt is not supported")
@@ -158,6 +165,7 @@ def _accept(
         login_hint=parameters.get("login_hint"),
         hinted_user_id=find_hinted_user(environment, client, parameters.get("id_token_hint")),
         ui_locales=tuple(parameters.get("ui_locales", "").split()),
+        dpop_jkt=dpop_jkt,
     )
 
 

@@ -8,6 +8,7 @@ the id while the proof is in time.
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,7 @@ from deputize.kernel.digests import digest, same
 from deputize.kernel.uris import normalise_resource
 from deputize.kernel.values import JsonObject
 from deputize.oauth.errors import InvalidDPoPProof, UseDPoPNonce
+from deputize.oauth.ports import OneTimeIds
 
 PROOF_TYPE: Final = "dpop+jwt"
 """Header `typ` (section 4.2)."""
@@ -43,6 +45,8 @@ MAX_HEADER: Final = 2048
 MAX_JTI: Final = 256
 MAX_URI: Final = 2048
 _NONCE_LENGTH: Final = 22
+_PURPOSE: Final = "dpop"
+_THUMBPRINT: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _SPAN: Final = 30.0
 """Seconds: ids of proofs are forgotten together, span by span."""
 
@@ -54,7 +58,8 @@ class Proof:
     thumbprint: str
     """Of its key: the JWK SHA-256 thumbprint, as in `cnf.jkt` (section 6)."""
     jti: str
-    issued_at: float
+    expires_at: float
+    """When it is out of time, in seconds since the epoch."""
     nonce: str | None
 
     @property
@@ -84,10 +89,8 @@ class ProofVerifier:
             claims = signed.claims()
             known = self._keys.get(signed.encoded_header)
             algorithm, key = known or _read_header(signed.header)
-            proof = _read_claims(claims, key.thumbprint)
-            fault = self._find_fault(proof, claims, method, uri, now) or _find_token_fault(
-                claims, access_token
-            )
+            proof = self._read_claims(claims, key.thumbprint, now)
+            fault = _find_fault(claims, method, uri, access_token)
             if fault:
                 raise InvalidDPoPProof(fault)
             key.check(signed, algorithm)  # last, for it costs more than all the rest
@@ -97,21 +100,20 @@ class ProofVerifier:
             self._keys.remember(signed.encoded_header, (algorithm, key))
         return proof
 
-    def kept_until(self, proof: Proof) -> float:
-        """Return until when a proof's id is to be remembered: it is out of time then."""
-        return proof.issued_at + self._lifetime
-
-    def _find_fault(self, proof: Proof, claims: JsonObject, method: str, uri: str, now: float) -> str | None:
-        if claims.get("htm") != method:
-            return "htm is not the method of the request"
-        target = claims.get("htu")
-        if not isinstance(target, str) or len(target) > MAX_URI or not is_uri_of(target, uri):
-            return f"htu is not {uri}"
-        if not proof.issued_at <= now + LEEWAY:
-            return f"iat is {proof.issued_at - now:.0f} s ahead of this clock"
-        if not now < proof.issued_at + self._lifetime:
-            return f"iat is {now - proof.issued_at:.0f} s ago"
-        return None
+    def _read_claims(self, claims: JsonObject, thumbprint: str, now: float) -> Proof:
+        """What a proof that is in time says of itself. Raises `InvalidDPoPProof`."""
+        jti, issued_at, nonce = claims.get("jti"), claims.get("iat"), claims.get("nonce")
+        if not isinstance(jti, str) or not 1 <= len(jti) <= MAX_JTI:
+            raise InvalidDPoPProof(f"jti is no text of 1 to {MAX_JTI} characters")
+        if isinstance(issued_at, bool) or not isinstance(issued_at, int | float):
+            raise InvalidDPoPProof("iat is no number")
+        if not issued_at <= now + LEEWAY:
+            raise InvalidDPoPProof(f"iat is {issued_at - now:.0f} s ahead of this clock")
+        if not now < issued_at + self._lifetime:
+            raise InvalidDPoPProof(f"iat is {now - issued_at:.0f} s ago")
+        if nonce is not None and not isinstance(nonce, str):
+            raise InvalidDPoPProof("nonce is no text")
+        return Proof(thumbprint, jti, issued_at + self._lifetime, nonce)
 
 
 class SeenProofs:
@@ -138,12 +140,12 @@ class SeenProofs:
             self._count = sum(map(len, self._by_end.values()))
         return self._count >= self._capacity
 
-    def use(self, proof: Proof, kept_until: float) -> bool:
+    def use(self, proof: Proof) -> bool:
         """Use up a proof's id: true the first time."""
         short = int(proof.id_digest[:16], 16)
         if any(short in ids for ids in self._by_end.values()):
             return False
-        self._by_end.setdefault(int(kept_until // _SPAN), set()).add(short)
+        self._by_end.setdefault(int(proof.expires_at // _SPAN), set()).add(short)
         self._count += 1
         return True
 
@@ -190,12 +192,27 @@ class ProofNonces:
         return encode_base64url(octets).decode("ascii")[:_NONCE_LENGTH]
 
 
+async def use_up(proof: Proof, environment_id: str, one_time_ids: OneTimeIds) -> None:
+    """Use up a proof's id (section 11.1). Raises `InvalidDPoPProof` for one that was used before.
+
+    To be called last: only who would be answered makes the store remember anything.
+    """
+    kept_until = proof.expires_at + LEEWAY
+    if not await one_time_ids.use(environment_id, _PURPOSE, proof.id_digest, kept_until):
+        raise InvalidDPoPProof("the proof was used before")
+
+
 def is_uri_of(htu: str, uri: str) -> bool:
     """Whether `htu` is the URI of a request, whatever its query and fragment (section 4.3).
 
     Two spellings of one URI are the same (RFC 3986 sections 6.2.2, 6.2.3), as the section recommends.
     """
     return htu == uri or normalise_resource(htu.partition("#")[0].partition("?")[0]) == uri
+
+
+def is_thumbprint(text: str) -> bool:
+    """Whether `text` can be a JWK SHA-256 thumbprint: the base64url of 32 bytes."""
+    return _THUMBPRINT.fullmatch(text) is not None
 
 
 def bound_key(claims: JsonObject) -> str | None:
@@ -234,19 +251,13 @@ def _read_header(header: JsonObject) -> tuple[str, PublicKey]:
     return algorithm, parse_public_key(jwk)
 
 
-def _read_claims(claims: JsonObject, thumbprint: str) -> Proof:
-    """What a proof says of itself. Raises `InvalidDPoPProof`."""
-    jti, issued_at, nonce = claims.get("jti"), claims.get("iat"), claims.get("nonce")
-    if not isinstance(jti, str) or not 1 <= len(jti) <= MAX_JTI:
-        raise InvalidDPoPProof(f"jti is no text of 1 to {MAX_JTI} characters")
-    if isinstance(issued_at, bool) or not isinstance(issued_at, int | float):
-        raise InvalidDPoPProof("iat is no number")
-    if nonce is not None and not isinstance(nonce, str):
-        raise InvalidDPoPProof("nonce is no text")
-    return Proof(thumbprint, jti, float(issued_at), nonce)
-
-
-def _find_token_fault(claims: JsonObject, access_token: str | None) -> str | None:
+def _find_fault(claims: JsonObject, method: str, uri: str, access_token: str | None) -> str | None:
+    """Why a proof is not one of this request, or `None`."""
+    if claims.get("htm") != method:
+        return "htm is not the method of the request"
+    target = claims.get("htu")
+    if not isinstance(target, str) or len(target) > MAX_URI or not is_uri_of(target, uri):
+        return f"htu is not {uri}"
     if access_token is None:
         return None
     expected = encode_base64url(hashlib.sha256(access_token.encode()).digest()).decode("ascii")

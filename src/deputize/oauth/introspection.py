@@ -8,6 +8,7 @@ from deputize.jose import TokenInvalid, Verifier
 from deputize.kernel.uris import is_same_resource
 from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth.authentication import Caller
+from deputize.oauth.dpop import token_type_of
 from deputize.oauth.lineage import basis_of
 from deputize.oauth.ports import TokenStates
 from deputize.oauth.records.directory import Agent, Environment
@@ -90,4 +91,4 @@ def introspection_response(
     refusal = introspection_refusal(environment, caller, found)
     if refusal is not None or isinstance(found, TokenInvalid):
         return INACTIVE, refusal
-    return {**found.claims, "active": True, "token_type": "Bearer"}, None
+    return {**found.claims, "active": True, "token_type": token_type_of(found.claims)}, None

@@ -6,6 +6,7 @@ from deputize.kernel.values import JsonObject
 from deputize.oauth.authorization_request import PROMPTS
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, private_key_jwt
 from deputize.oauth.client_auth.authentication import PUBLIC
+from deputize.oauth.dpop import PROOF_ALGORITHMS
 from deputize.oauth.grants import GRANTS
 from deputize.oauth.grants.authorization_code import CHALLENGE_METHOD
 from deputize.oauth.records.directory import Environment
@@ -44,6 +45,7 @@ def metadata(environment: Environment) -> JsonObject:
         "claims_parameter_supported": False,
         "claims_supported": list(_CLAIMS),
         "code_challenge_methods_supported": [CHALLENGE_METHOD],
+        "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS),
         "grant_types_supported": [grant.grant_type for grant in GRANTS.members],
         "id_token_signing_alg_values_supported": list(environment.keys.algorithms),
         "introspection_endpoint_auth_methods_supported": proving,

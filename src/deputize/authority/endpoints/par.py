@@ -1,11 +1,13 @@
 """The pushed authorization request endpoint (RFC 9126)."""
 
 from deputize.authority.endpoint import Endpoint, EndpointCall, json_response
+from deputize.authority.proofs import verify_proof
 from deputize.authority.signon.pushed_requests import push
 from deputize.http.messages import Response
 from deputize.oauth.authorization_request import AuthorizationRefusal, validate
 from deputize.oauth.client_auth import authenticate_agent
-from deputize.oauth.errors import InvalidRequest
+from deputize.oauth.dpop import use_up
+from deputize.oauth.errors import InvalidDPoPProof, InvalidRequest
 
 
 async def push_request(call: EndpointCall) -> Response:
@@ -22,6 +24,11 @@ async def push_request(call: EndpointCall) -> Response:
     if "request_uri" in parameters:
         raise InvalidRequest("A request_uri cannot be pushed")  # section 2.1
     pushed = {**parameters, "client_id": client.id}
+    proof = await verify_proof(call, "par")
+    if proof is not None:  # which binds the code as the parameter does (RFC 9449 section 10.1)
+        if pushed.setdefault("dpop_jkt", proof.thumbprint) != proof.thumbprint:
+            raise InvalidDPoPProof("dpop_jkt is the thumbprint of another key")
+        await use_up(proof, call.environment.id, call.services.store.one_time_ids)
     request = validate(call.environment, pushed, is_pushed=True)
     if isinstance(request, AuthorizationRefusal):
         raise request.error

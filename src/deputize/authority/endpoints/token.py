@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from deputize.authority.endpoint import Endpoint, EndpointCall, error_response, json_response
+from deputize.authority.proofs import verify_proof
 from deputize.http.messages import Response
 from deputize.jose import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, TokenInvalid
 from deputize.kernel.digests import digest
@@ -13,6 +14,7 @@ from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth import grants
 from deputize.oauth.client_auth import authenticate_agent
 from deputize.oauth.delegation import actors_of
+from deputize.oauth.dpop import token_type_of
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, TokenResponse
 from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM
@@ -38,9 +40,11 @@ async def issue_token(call: EndpointCall) -> Response:
             token_states=store.token_states,
             new_segment=new_segment,
             derive=await services.refresh_token_values.of(call.environment.id),
+            one_time_ids=store.one_time_ids,
             verifier=services.verifier,
         )
-        request = TokenRequest(call.environment, client, parameters, call.now, authenticated.method)
+        proof = await verify_proof(call, "token")
+        request = TokenRequest(call.environment, client, parameters, call.now, authenticated.method, proof)
         if parameters.get("grant_type") in grants.OWN_TYPES:
             response = await grants.answer(request, ports)
         else:  # which may need a task, and a request may have none yet
@@ -84,7 +88,7 @@ def response_members(response: TokenResponse) -> JsonObject:
     }
     return {
         "access_token": response.access_token,
-        "token_type": "Bearer",
+        "token_type": token_type_of(response.claims),
         "expires_in": response.expires_in,
         "scope": response.scope,
         **{name: value for name, value in optional.items() if value is not None},

@@ -7,9 +7,18 @@ from deputize.authority.endpoint import (
     json_response,
     log_refusal,
 )
+from deputize.authority.proofs import verify_proof
 from deputize.http.messages import Response
 from deputize.jose import TokenInvalid
-from deputize.oauth.errors import InsufficientScope, InvalidToken, OAuthError
+from deputize.kernel.digests import same
+from deputize.oauth.dpop import PROOF_ALGORITHMS, bound_key, use_up
+from deputize.oauth.errors import (
+    InsufficientScope,
+    InvalidDPoPProof,
+    InvalidToken,
+    OAuthError,
+    UseDPoPNonce,
+)
 from deputize.oauth.id_tokens import profile_claims
 from deputize.oauth.introspection import find_live_token
 from deputize.oauth.resources import parse_scope
@@ -18,14 +27,16 @@ from deputize.oauth.resources import parse_scope
 async def answer_userinfo(call: EndpointCall) -> Response:
     """Answer with the claims about the user that the token's OpenID scopes ask for."""
     scheme, _, token = (call.authorization or "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise InvalidToken("no bearer token was presented")
+    scheme, token = scheme.lower(), token.strip()
+    if scheme not in {"bearer", "dpop"}:
+        raise InvalidToken("no access token was presented")
     services = call.services
     found = await find_live_token(
-        call.environment, token.strip(), services.store.token_states, services.verifier, call.now
+        call.environment, token, services.store.token_states, services.verifier, call.now
     )
     if isinstance(found, TokenInvalid):
         raise InvalidToken(found.reason)
+    await check_possession(call, scheme, token, bound_key(found.claims))
     audience, scope = found.claims.get("aud"), found.claims.get("scope")
     if not isinstance(audience, list) or call.environment.issuer not in audience:
         raise InvalidToken("the token is for another resource")
@@ -35,13 +46,37 @@ async def answer_userinfo(call: EndpointCall) -> Response:
     return json_response(profile_claims(found.state.user, scopes))
 
 
+async def check_possession(call: EndpointCall, scheme: str, token: str, bound_to: str | None) -> None:
+    """Check that the request proves the key that its token is bound to (RFC 9449 section 7).
+
+    Raises `InvalidToken` for a bound token that comes as `Bearer`, and for an unbound one that comes as
+    `DPoP`; `InvalidDPoPProof`, `UseDPoPNonce`.
+    """
+    if (bound_to is None) != (scheme == "bearer"):
+        raise InvalidToken(f"the token was presented as {scheme}, and is bound to {bound_to or 'no key'}")
+    if bound_to is None:
+        return
+    proof = await verify_proof(call, "userinfo", token)
+    if proof is None or not same(proof.thumbprint, bound_to):
+        raise InvalidDPoPProof("there is no proof" if proof is None else "the token is bound to another key")
+    await use_up(proof, call.environment.id, call.services.store.one_time_ids)
+
+
 def refuse_with_challenge(call: EndpointCall, error: OAuthError) -> Response:
-    """Record the refusal, and write the error as RFC 6750 section 3 does."""
+    """Record the refusal, and write the error as RFC 6750 section 3 and RFC 9449 section 7.1 do.
+
+    What is wrong with a proof is 401 here; it is told in the scheme that the token was presented by.
+    """
     log_refusal(call, error)
-    presented = "authorization" in call.head.headers
-    challenge = f'Bearer error="{error.code}"' if presented else "Bearer"
-    response = json_response(error_document(error, call.correlation_id), error.status)
-    response.headers.add("WWW-Authenticate", challenge)
+    presented = (call.authorization or "").partition(" ")[0].lower()
+    told = {"dpop" if presented == "dpop" else "bearer": f' error="{error.code}"'} if presented else {}
+    is_proof = isinstance(error, InvalidDPoPProof | UseDPoPNonce)
+    response = json_response(error_document(error, call.correlation_id), 401 if is_proof else error.status)
+    if not is_proof:
+        response.headers.add("WWW-Authenticate", f"Bearer{told.get('bearer', '')}")
+    algorithms = f'algs="{" ".join(PROOF_ALGORITHMS)}"'
+    bound = f"DPoP{told['dpop']}, {algorithms}" if "dpop" in told else f"DPoP {algorithms}"
+    response.headers.add("WWW-Authenticate", bound)
     return response
 
 

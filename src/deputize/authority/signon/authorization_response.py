@@ -61,6 +61,7 @@ async def grant_code(
         code_challenge=request.code_challenge,
         nonce=request.nonce,
         expires_at=call.now + lifetimes.code_lifetime,
+        dpop_jkt=request.dpop_jkt,
     )
     if not await call.services.store.codes.add_code(stored, grant):
         repeated = await repeat(call, request, code, session)

@@ -38,6 +38,7 @@ METADATA = MetaData(
 
 ID = String(36)
 DIGEST = String(64)
+THUMBPRINT = String(43)
 TERM = String(8)
 NAME = String(256)
 INSTANT: TypeEngine[Any] = Double()
@@ -221,6 +222,7 @@ CODES = Table(
     _optional("nonce", Text()),
     Column("expires_at", INSTANT, nullable=False, index=True),
     _optional("redeemed_at", INSTANT),
+    _optional("dpop_jkt", THUMBPRINT),
     Index(None, "grant_id"),
 )
 
@@ -233,6 +235,7 @@ REFRESH_TOKENS = Table(
     _column("generation", Integer()),
     _column("rotated_at", INSTANT),
     _column("expires_at", INSTANT),
+    _optional("dpop_jkt", THUMBPRINT),
     UniqueConstraint("digest"),
     Index(None, "previous_digest"),
 )

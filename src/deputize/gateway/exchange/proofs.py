@@ -91,5 +91,5 @@ class ProofCheck:
             self._nonces.check(proof, now, required=True)
         if self._seen.is_full(now):
             raise MemoryFull
-        if not self._seen.use(proof, self._verifier.kept_until(proof)):
+        if not self._seen.use(proof):
             raise InvalidDPoPProof("the proof was used before")

@@ -238,7 +238,7 @@ class OAuth2ResourceServerFilter:
     def _prove_first(
         self, head: Head, plan: Plan, token: str, thumbprint: str, origin: Origin, refuse: Refuse
     ) -> Plan:
-        """Return `plan` behind the step that checks the proof of each call."""
+        """Return `plan` behind the step that checks the proof of each call (RFC 9449 sections 7.1, 9)."""
         read_proofs, found_at = head.reader(_PROOF), head.for_all()
         clock = self._context.instance.clock
 
@@ -247,7 +247,9 @@ class OAuth2ResourceServerFilter:
                 proofs = read_proofs(exchange)
                 self._proofs.check(exchange, proofs, token, thumbprint, origin, clock.now())
             except (InvalidDPoPProof, UseDPoPNonce) as error:
-                refusal = self._invalid_proof(error, clock.now())
+                nonce = self._proofs.nonce(clock.now()) if self._proofs.requires_nonce else None
+                challenge = dpop(realm=self._realm, error=error.code, algs=_ALGORITHMS)
+                refusal = Refusal(401, error.code, error.detail, (challenge,), nonce=nonce)
             except MemoryFull:
                 reason = "more proofs of possession than can be remembered came within their lifetime"
                 refusal = Refusal(503, "temporarily_unavailable", reason)
@@ -263,12 +265,6 @@ class OAuth2ResourceServerFilter:
             return tell_nonce
 
         return plan.after(head, check=check, amend_for=amend_for if self._proofs.requires_nonce else None)
-
-    def _invalid_proof(self, error: InvalidDPoPProof | UseDPoPNonce, now: float) -> Refusal:
-        """The refusal of a call that does not prove the key of its token (RFC 9449 sections 7.1, 9)."""
-        nonce = self._proofs.nonce(now) if self._proofs.requires_nonce else None
-        challenge = dpop(realm=self._realm, error=error.code, algs=_ALGORITHMS)
-        return Refusal(401, error.code, error.detail, (challenge,), nonce=nonce)
 
     def pass_on(
         self, head: Head, token: OAuth2Context, following: Prepare, policy: Policy, resource: str = ""

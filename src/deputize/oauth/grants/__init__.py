@@ -2,6 +2,7 @@
 
 from deputize.kernel.families import Family, instance_of
 from deputize.oauth.client_auth.authentication import PUBLIC
+from deputize.oauth.dpop import use_up
 from deputize.oauth.errors import UnauthorizedClient, UnsupportedGrantType
 from deputize.oauth.grants import authorization_code, client_credentials, refresh_token, token_exchange
 from deputize.oauth.grants.grant_type import GrantPorts, GrantType, TokenRequest, TokenResponse
@@ -29,4 +30,7 @@ async def answer(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     if request.client_auth == PUBLIC and not grant.for_public_clients:
         reason = "The grant type is for clients that authenticate, and a public client does not"
         raise UnauthorizedClient(f"{request.client.name!r} is a public client, not for {grant_type}", reason)
-    return await grant.handle(request, ports)
+    response = await grant.handle(request, ports)
+    if request.proof is not None:
+        await use_up(request.proof, request.environment.id, ports.one_time_ids)
+    return response

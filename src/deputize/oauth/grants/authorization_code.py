@@ -11,12 +11,14 @@ from base64 import urlsafe_b64encode
 from typing import Final
 
 from deputize.kernel.digests import digest, same
+from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.errors import InvalidGrant
 from deputize.oauth.grants.grant_type import (
     GrantPorts,
     GrantType,
     TokenRequest,
     TokenResponse,
+    check_key,
     check_same_target,
 )
 from deputize.oauth.grants.sign_on import issue_for, read_grant, sign_on_of, sign_on_response
@@ -40,13 +42,14 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     if code is None:
         raise InvalidGrant("there is no such code")
     state = await read_grant(request, ports, code.grant_id)
-    # Neither of these refusals marks the code: who cannot prove to be the client it was issued to must not be
+    # None of these refusals marks the code: who cannot prove to be the client it was issued to must not be
     # able to spend it. The URI is compared as text with that of the authorization request, random port
     # included.
     if required(request.parameters, "redirect_uri") != code.redirect_uri:
         raise InvalidGrant("redirect_uri is not the one of the authorization request")
     if not verifies(required(request.parameters, "code_verifier"), code.code_challenge):
         raise InvalidGrant("code_verifier does not match the code challenge")
+    check_key(request, code.dpop_jkt, "the code")
     if request.now >= code.expires_at:
         # It may be replayed long after it was redeemed: what came of it ends then as well. Of a code never
         # redeemed nothing came.
@@ -60,7 +63,8 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
         value = ports.derive(code.grant_id, 1)
         lifetime = request.client.settings.refresh_token_lifetime
         expires_at = min(request.now + lifetime, sign_on.grant.expires_at)
-        refresh = RefreshToken(code.grant_id, digest(value), None, 1, request.now, expires_at)
+        bound_to = request.key if request.client_auth == PUBLIC else None
+        refresh = RefreshToken(code.grant_id, digest(value), None, 1, request.now, expires_at, bound_to)
     if not await ports.codes.redeem_code(code.digest, request.now, refresh):
         await ports.grants.end_grant(code.grant_id, request.now)
         raise InvalidGrant("the code was redeemed before: everything issued for it is ended")

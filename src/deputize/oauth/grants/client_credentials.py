@@ -41,6 +41,7 @@ def own_token(
         expires_at=expires_at(target.resource, request.now),
         lineage=Lineage(None, (ports.new_segment(request.client.term, target.resource.term),)),
         requested_scope=requested_scope,
+        bound_to=request.key,
     )
 
 

@@ -11,6 +11,7 @@ from deputize.jose import TokenInvalid, presented
 from deputize.kernel.values import JsonObject
 from deputize.oauth.access_tokens import AccessToken, Issue, check_claims, issue_access_token
 from deputize.oauth.delegation import actor_token_refusal, exchanged_expiry, scope_refusal
+from deputize.oauth.dpop import bound_key
 from deputize.oauth.errors import ExchangeRefused, InvalidScope
 from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, expires_at
 from deputize.oauth.lineage import MAX_SEGMENTS, Basis, basis_of
@@ -74,6 +75,7 @@ def exchange(
         subject=subject.claims,
         actor=actor.claims if actor else None,
         requested_scope=wanted.requested_scope,
+        bound_to=request.key,
     )
     access = issue_access_token(issue)
     # Judged last: that somebody may not act at all tells the operator more than that the user did not agree.
@@ -107,6 +109,7 @@ def _tokens_refusal(request: TokenRequest, wanted: TokenExchange, state: TokenSt
     if len(subject.basis.lineage.segments) == MAX_SEGMENTS:
         return f"the subject token came from {MAX_SEGMENTS - 1} exchanges already"
     refusal = actor_token_refusal(actor.claims, actor.basis, request.client.id) if actor else None
+    refusal = refusal or _key_refusal(request, subject) or (_key_refusal(request, actor) if actor else None)
     if refusal:
         return refusal
     refusal = token_refusal(environment, subject.basis, state, request.now)
@@ -114,3 +117,15 @@ def _tokens_refusal(request: TokenRequest, wanted: TokenExchange, state: TokenSt
         return f"the subject_token is dead: {refusal}"
     refusal = token_refusal(environment, actor.basis, state, request.now) if actor else None
     return f"the actor_token is dead: {refusal}" if refusal else None
+
+
+def _key_refusal(request: TokenRequest, token: StatedToken) -> str | None:
+    """Why a token is worth nothing without the key it is bound to, or `None`.
+
+    Who got it for itself has the key. Another client got it from its holder, as a resource does; that one
+    authenticates, and `may_act` says whether it may act.
+    """
+    bound_to = bound_key(token.claims)
+    if bound_to is None or token.basis.client_id != request.client.id or bound_to == request.key:
+        return None
+    return "a token of the client's own is bound to a key (cnf.jkt) that the request does not prove"

@@ -14,9 +14,10 @@ from deputize.jose import Verifier
 from deputize.kernel.uris import is_same_resource
 from deputize.kernel.values import JsonObject
 from deputize.oauth.access_tokens import AccessToken
-from deputize.oauth.errors import InvalidTarget
+from deputize.oauth.dpop import Proof
+from deputize.oauth.errors import InvalidGrant, InvalidTarget
 from deputize.oauth.parameters import values_of
-from deputize.oauth.ports import Codes, Grants, RefreshTokens, TokenStates
+from deputize.oauth.ports import Codes, Grants, OneTimeIds, RefreshTokens, TokenStates
 from deputize.oauth.records.directory import Agent, Environment, Resource
 
 
@@ -32,6 +33,13 @@ class TokenRequest:
     """Seconds since the epoch."""
     client_auth: str
     """By which method the client authenticated now; `none` for a public client."""
+    proof: Proof | None = None
+    """That the client holds a key, to which what it gets is bound (RFC 9449 section 5)."""
+
+    @property
+    def key(self) -> str | None:
+        """The thumbprint of the key that the client proves to have."""
+        return None if self.proof is None else self.proof.thumbprint
 
 
 @dataclass(slots=True)
@@ -50,6 +58,8 @@ class GrantPorts:
     derive: Callable[[str, int], str]
     """(grant id, generation) to the refresh token of that generation: a keyed hash, stable across restarts.
     """
+    one_time_ids: OneTimeIds
+    """Ids that count once, such as those of proofs."""
     verifier: Verifier = field(default_factory=Verifier)
     """Verifies subject and actor tokens; shared with introspection, so that its memory serves both."""
 
@@ -115,6 +125,16 @@ def check_same_target(request: TokenRequest, resource: Resource) -> None:
             is_same_resource(value, resource.audience) for value in values_of(request.parameters, name)
         ):
             raise InvalidTarget(f"{name} is not {resource.audience!r}, which was authorized")
+
+
+def check_key(request: TokenRequest, bound_to: str | None, what: str) -> None:
+    """Refuse `what` is bound to a key that the request does not prove. Raises `InvalidGrant`.
+
+    RFC 9449 sections 5, 10: whoever stole a refresh token or a code has not stolen the key.
+    """
+    if bound_to is not None and request.key != bound_to:
+        proven = "proves no key" if request.key is None else "proves another one"
+        raise InvalidGrant(f"{what} is bound to a key, and the request {proven}")
 
 
 def response_of(access: AccessToken, scope: str | None = None) -> TokenResponse:

@@ -18,6 +18,7 @@ from deputize.oauth.grants.grant_type import (
     GrantType,
     TokenRequest,
     TokenResponse,
+    check_key,
     check_same_target,
 )
 from deputize.oauth.grants.sign_on import SignOn, issue_for, read_grant, sign_on_of, sign_on_response
@@ -73,6 +74,7 @@ async def _find(request: TokenRequest, ports: GrantPorts, presented: str) -> tup
     if presented != current.digest and request.now - current.rotated_at >= grace:
         await ports.grants.end_grant(current.grant_id, request.now)
         raise InvalidGrant("a spent refresh token was used after the grace window: its grant is ended")
+    check_key(request, current.dpop_jkt, "the refresh token")
     return current, state
 
 
@@ -84,8 +86,16 @@ async def _rotate(
         value = ports.derive(current.grant_id, current.generation + 1)
         lifetime = request.client.settings.refresh_token_lifetime
         expires_at = min(request.now + lifetime, sign_on.grant.expires_at)
+        # A public client that proves a key has proven it for good; others authenticate (RFC 9449 section 5).
+        bound_to = current.dpop_jkt or (request.key if request.client_auth == PUBLIC else None)
         successor = RefreshToken(
-            current.grant_id, digest(value), current.digest, current.generation + 1, request.now, expires_at
+            grant_id=current.grant_id,
+            digest=digest(value),
+            previous_digest=current.digest,
+            generation=current.generation + 1,
+            rotated_at=request.now,
+            expires_at=expires_at,
+            dpop_jkt=bound_to,
         )
         if await ports.refresh_tokens.rotate_refresh_token(successor):
             return value

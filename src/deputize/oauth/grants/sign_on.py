@@ -101,6 +101,7 @@ def issue_for(
         authentication=sign_on.grant.authentication,
         user=sign_on.user,
         requested_scope=format_scope(target.requested),
+        bound_to=request.key,
     )
     if sign_on.subject is None:
         return issue_access_token(issue)

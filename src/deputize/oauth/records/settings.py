@@ -165,6 +165,8 @@ class AgentSettings(RefreshTokenSettings):
     """The public keys that verify its assertions, as a JWK set (RFC 7517); for `private_key_jwt`."""
     jwks_uri: str | None = None
     """Where it publishes them instead, at https; fetched when needed, at most twice a minute."""
+    dpop_bound_access_tokens: bool = False
+    """Whether it gets tokens only with a proof that it holds the key they are bound to (RFC 9449)."""
     id_token_signed_response_alg: Algorithm = ID_TOKEN_ALGORITHM
     """What the ID tokens for it are signed with: `RS256`, `ES256`, `EdDSA` (Ed25519), or `Ed25519`, which is
     EdDSA under its newer name. Signing by RS256 takes six times as long as by the others.
@@ -218,6 +220,11 @@ class EnvironmentSettings(ObjectSettings):
     """How long after signing on a user is not asked to sign on again.
 
     A number is seconds. Tokens that agents got meanwhile do not end with it; signing off ends them.
+    """
+    require_dpop_nonce: bool = False
+    """Whether proofs of possession have to hold a nonce that the authority gave within the last two to four
+    minutes (RFC 9449 section 8): they were not made in advance then, and the clocks of agents do not count.
+    It costs an agent's first request one more.
     """
     session_idle_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 2 * 3600
     """The same, counted from the last use of the session. A number is seconds."""

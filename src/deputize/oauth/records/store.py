@@ -140,6 +140,8 @@ class AuthorizationCode:
     nonce: str | None
     expires_at: float
     redeemed_at: float | None = None
+    dpop_jkt: str | None = None
+    """The thumbprint of the key that its redemption has to prove (RFC 9449 section 10)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +161,8 @@ class RefreshToken:
     rotated_at: float
     """When `digest` became current."""
     expires_at: float
+    dpop_jkt: str | None = None
+    """The thumbprint of the key that its use has to prove, of a public client (RFC 9449 section 5)."""
 
 
 @dataclass(frozen=True, slots=True)

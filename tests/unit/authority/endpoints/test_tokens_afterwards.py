@@ -296,7 +296,7 @@ async def test_userinfo_is_for_bearers(authority, agent, authorization):
     headers = {} if authorization is None else {"Authorization": authorization}
     response = await agent.get(f"{authority.path}/as/userinfo", headers=headers)
     assert response.status_code == 401
-    assert response.headers["www-authenticate"] == (
+    assert response.headers.get_list("www-authenticate")[0] == (
         "Bearer" if authorization is None else 'Bearer error="invalid_token"'
     )
 
