@@ -4,6 +4,7 @@ import json
 from types import MappingProxyType
 
 from deputize.gateway.audit import AUDIT_OBJECTS
+from deputize.gateway.config.file_settings import DEFAULT_OBJECTS
 from deputize.gateway.config.settings import Settings
 from deputize.gateway.exchange.contexts import read_claims
 from deputize.gateway.filters import FILTERS
@@ -64,7 +65,8 @@ def oauth_heap(*objects, tokens=None, instance=None):
         knowing(tokens or {"good": CLAIMS}),
     )
     types = {kind.__name__: kind for kind in kinds}
-    return heap_of(*objects, registry=registry_for(instance or instance_for(), types))
+    registry = registry_for(instance or instance_for(), types)
+    return heap_of(*objects, parent=heap_of(*DEFAULT_OBJECTS, registry=registry))
 
 
 def resource_server(**config):

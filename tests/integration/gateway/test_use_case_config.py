@@ -153,12 +153,12 @@ async def test_without_a_token_the_client_learns_where_to_look(stage):
     metadata = f"https://{HOST}/.well-known/oauth-protected-resource/mcp"
     assert (answer.status, answer.body) == (401, b"")
     assert f'resource_metadata="{metadata}"' in answer.headers.get("www-authenticate")
-    document = (
-        await ask(stage.port, target="/.well-known/oauth-protected-resource/mcp", host=HOST, tls=stage.tls)
-    ).json()
-    assert document["resource"] == RESOURCE
-    assert document["authorization_servers"] == [f"{stage.authority.url}/{ENVIRONMENT_PATH}/as"]
-    assert document["scopes_supported"] == ["test"]
+    for place in ("/mcp", "/mcp/", ""):
+        target = f"/.well-known/oauth-protected-resource{place}"
+        document = (await ask(stage.port, target=target, host=HOST, tls=stage.tls)).json()
+        assert document["resource"] == RESOURCE
+        assert document["authorization_servers"] == [f"{stage.authority.url}/{ENVIRONMENT_PATH}/as"]
+        assert document["scopes_supported"] == ["test"]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final, Self
+from urllib.parse import urlsplit
 
 import structlog
 from pydantic import Field
 
+from deputize.gateway.authorities.documents import DocumentHandler, answer_with, answer_with_metadata
+from deputize.gateway.authorities.issuer import OAUTH, Issuer
 from deputize.gateway.config.settings import OneOrMore, Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
 from deputize.gateway.exchange.redirects import redirect_within
@@ -14,20 +17,22 @@ from deputize.gateway.exchange.refusals import Refusal, error_response
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Head
-from deputize.http.messages import Body, Headers, Response
-from deputize.http.plans import Amend, Filter, Plan, Prepare
+from deputize.http.messages import Response
+from deputize.http.plans import Amend, Filter, Handler, Plan, Prepare
 from deputize.kernel import pointers
 from deputize.kernel.pointers import Absent
 from deputize.kernel.uris import UriError, is_same_resource, parse_origin, parse_target
 from deputize.kernel.values import JsonObject
 from deputize.mcp.challenge import Challenge, bearer, relayed_challenges
 from deputize.mcp.errors import bad_gateway
-from deputize.mcp.metadata import ProtectedResource, well_known_path, well_known_url
+from deputize.mcp.metadata import WELL_KNOWN, ProtectedResource, well_known_path, well_known_url
 from deputize.oauth.dpop import PROOF_ALGORITHMS
 
 log = structlog.get_logger()
 _CHALLENGE: Final = "WWW-Authenticate"
 _LOCATION: Final = "Location"
+_FIRST: Final = ("0",)
+_OFFLINE: Final = "offline_access"
 _ENDPOINT_ENDINGS: Final = (
     "/authorize",
     "/token",
@@ -35,27 +40,6 @@ _ENDPOINT_ENDINGS: Final = (
     "/openid-configuration",
     "/oauth-authorization-server",
 )
-
-
-class MetadataHandler:
-    """Answers with the protected-resource metadata document."""
-
-    def __init__(self, resource: ProtectedResource, wrapping: Filter | None) -> None:
-        """Write the document once; `wrapping` filters requests for it, for example for CORS."""
-        self._document = resource.document()
-        self._wrapping = wrapping
-
-    def plan(self, head: Head) -> Plan:
-        """Answer GET and HEAD; the document is public."""
-        return self._plan(head) if self._wrapping is None else self._wrapping.prepare(head, self._plan)
-
-    def _plan(self, head: Head) -> Plan:
-        if head.method in {"GET", "HEAD"}:
-            return Plan.answering(head, self._answer)
-        return Plan.answering(head, lambda _: Response(405, Headers([(b"Allow", b"GET, HEAD")])))
-
-    def _answer(self, _: Exchange) -> Response:
-        return Response(200, Headers([(b"Content-Type", b"application/json")]), Body(self._document))
 
 
 class McpProtectionFilter:
@@ -66,7 +50,9 @@ class McpProtectionFilter:
     """
 
     class Config(Settings):
-        """The protected resource. `requireActor` and `forwardToken` are extensions of PingGateway's format.
+        """The protected resource.
+
+        `requireActor`, `forwardToken` and `providerHandler` are extensions of PingGateway's format.
 
         `requireActor`: refuse a token in which nobody acts for the user (no `act.sub`): with it on, a user's
         own token, or one whose delegation silently failed at the authorization server, does not get through.
@@ -87,13 +73,21 @@ class McpProtectionFilter:
         resource_server_filter: Reference
         """The `OAuth2ResourceServerFilter` that checks tokens and scopes."""
         supported_scopes: OneOrMore[str] = Field(())
-        """Scopes that the metadata names. To require one, use `scopes` of the resource server filter."""
+        """Scopes that the metadata names, for clients to ask for; never `offline_access`.
+
+        When empty those that the resource server filter requires, which is where to require one.
+        """
         resource_id_pointer: str = Field("/aud", pattern="^(/.*)?$")
         """JSON pointer to the audience in the token's claims."""
         realm: str | None = None
         """The `realm` of the challenge."""
         well_known_filter: Reference | None = None
-        """Filters requests for the metadata, for example a `CorsFilter`."""
+        """Filters requests for the metadata, for example a `CorsFilter`.
+
+        When absent pages of every origin may read them.
+        """
+        provider_handler: Reference = "ForgeRockClientHandler"
+        """Reads the authorization server's metadata, which the gateway has for clients of MCP 2025-03-26."""
         require_actor: bool | None = None
         """Whether a token in which nobody acts for the user (no `act.sub`) is refused."""
         forward_token: bool = False
@@ -131,12 +125,17 @@ class McpProtectionFilter:
         document = ProtectedResource(
             resource_id,
             (config.authorization_server_uri,),
-            config.supported_scopes,
+            _advertised_scopes(config, resource_server, context),
             dpop_algorithms=PROOF_ALGORITHMS,
             dpop_required=resource_server.dpop.required,
-        )
+        ).document()
         wrapping = context.refer_if_set(config.well_known_filter, Filter, "wellKnownFilter")
-        context.publish_endpoint(path, MetadataHandler(document, wrapping), "resourceId")
+        handler = DocumentHandler(answer_with(document), wrapping)
+        context.publish_endpoint(path, handler, "resourceId")
+        context.offer_endpoint(f"{path}/", handler, document)
+        if path != WELL_KNOWN:
+            context.offer_endpoint(WELL_KNOWN, handler, document)
+        _offer_authority_metadata(config, wrapping, context)
         return cls(config, resource_server)
 
     def prepare(self, head: Head, next: Prepare) -> Plan:
@@ -186,6 +185,10 @@ class McpProtectionFilter:
     def _find_audience_fault(self, info: JsonObject) -> str | None:
         """Why the token is not for this resource. A pointer to one element of a list means that element."""
         found = pointers.follow(info, self._parts)
+        if isinstance(found, Absent) and self._parts[-1:] == _FIRST:
+            # one audience may be written without a list around it (RFC 7519 section 4.1.3)
+            whole = pointers.follow(info, self._parts[:-1])
+            found = whole if isinstance(whole, str) else found
         if isinstance(found, Absent):
             return f"the token says nothing at {self._pointer}"
         within_list = isinstance(pointers.follow(info, self._parts[:-1]), list)
@@ -264,6 +267,38 @@ class McpProtectionFilter:
         if scopes:
             challenge = challenge.with_parameter("scope", " ".join(scopes))
         return challenge.with_parameter("resource_metadata", self._metadata_url)
+
+
+def _advertised_scopes(
+    config: McpProtectionFilter.Config, resource_server: OAuth2ResourceServerFilter, context: BuildContext
+) -> tuple[str, ...]:
+    """Return the scopes to begin with: clients ask for all of them at once.
+
+    `offline_access` is not the resource's to name: whether there are refresh tokens is between client and
+    authorization server (MCP authorization).
+    """
+    scopes = config.supported_scopes or resource_server.fixed_scopes
+    if _OFFLINE in scopes:
+        context.warn("supportedScopes", f"{_OFFLINE} is not named in the metadata", "leave it out")
+    return tuple(scope for scope in scopes if scope != _OFFLINE)
+
+
+def _offer_authority_metadata(
+    config: McpProtectionFilter.Config, wrapping: Filter | None, context: BuildContext
+) -> None:
+    """Serve the issuer's metadata for clients that look for them here, which is before there was RFC 9728."""
+    provider = context.refer(config.provider_handler, Handler, "providerHandler")
+    try:
+        issuer = Issuer(config.authorization_server_uri, provider, context.instance.clock)
+        own, issuers = (parse_origin(each) for each in (config.resource_id, config.authorization_server_uri))
+    except UriError:
+        return  # it has no metadata to be found
+    if own == issuers:
+        return  # it has them here itself
+    context.on_close(issuer.metadata.aclose)
+    handler = DocumentHandler(answer_with_metadata(issuer), wrapping)
+    for path in dict.fromkeys((OAUTH, OAUTH + urlsplit(config.resource_id).path.rstrip("/"))):
+        context.offer_endpoint(path, handler, (config.authorization_server_uri, wrapping))
 
 
 def _advise(config: McpProtectionFilter.Config, context: BuildContext) -> None:

@@ -325,6 +325,11 @@ class OAuth2ResourceServerFilter:
         reason = f"the token lacks the scope {' '.join(missing)}"
         return Refusal(403, "insufficient_scope", reason, (challenge,))
 
+    @property
+    def fixed_scopes(self) -> tuple[str, ...]:
+        """What the token needs for each head; empty where that depends on it."""
+        return self._fixed or ()
+
     def required_scopes(self, head: Head) -> tuple[str, ...] | None:
         """What the token needs for this head; `None` when that cannot be computed."""
         try:

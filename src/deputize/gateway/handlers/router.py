@@ -1,5 +1,6 @@
 """`Router`: sends each exchange to the first route whose condition holds (gateway-config reference 1.5)."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
@@ -49,9 +50,13 @@ class Router:
                 return f"{value} seconds" if value > 0 else "disabled"
             return value
 
-    def __init__(self, routes: RouteSet, default: Handler | None) -> None:
+    def __init__(
+        self, routes: RouteSet, default: Handler | None, find_offered: Callable[[str], Handler | None]
+    ) -> None:
+        """`find_offered` returns what the gateway serves at a path that no route with a condition takes."""
         self.routes = routes
         self._default = default
+        self._find_offered = find_offered
 
     @classmethod
     def build(cls, config: Config, context: BuildContext) -> Self:
@@ -86,6 +91,7 @@ class Router:
         router = cls(
             routes,
             context.refer_if_set(config.default_handler, Handler, "defaultHandler"),
+            registry.published.find_offered,
         )
         if config.scan_interval:
             context.every(config.scan_interval, router.rescan)
@@ -97,11 +103,16 @@ class Router:
         return self._choose(head).while_(self.routes.lease)
 
     def _choose(self, head: Head) -> Plan:
+        offered = self._find_offered(head.target.path)
         for route in self.routes.candidates(head):
+            if route.accepts_everything and offered is not None:
+                return offered.plan(head)
             if not route.depends_on_head_alone and head.exchange is None:
                 return Plan.anew(head, self._choose)
             if route.goes_by_path or route.accepts(head):
                 return route.plan(head)
+        if offered is not None:
+            return offered.plan(head)
         if self._default is not None:
             return self._default.plan(head)
         return Plan.answering(head, _refuse)

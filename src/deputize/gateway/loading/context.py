@@ -15,7 +15,14 @@ from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.bindings import Bindings, as_text, as_texts
 from deputize.gateway.exchange.conditions import PlacedCondition
 from deputize.gateway.exchange.contexts import Shape
-from deputize.gateway.loading.deployment import Closer, Deployment, Job, PublishedEndpoint, PublishedEndpoints
+from deputize.gateway.loading.deployment import (
+    Closer,
+    Deployment,
+    Job,
+    OfferedEndpoint,
+    PublishedEndpoint,
+    PublishedEndpoints,
+)
 from deputize.gateway.loading.names import declared_contexts, examine
 from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Response
@@ -153,6 +160,13 @@ class BuildContext:
         The route's condition does not apply to it. Raises `ConfigurationError` when another route serves it.
         """
         self.deployment.publish(path, PublishedEndpoint(as_handler(handler), self._at(key)))
+
+    def offer_endpoint(self, path: str, handler: Handler, meaning: object) -> None:
+        """Serve the exact `path` on the gateway itself where no route with a condition takes it.
+
+        Nobody's is served where two offer it with different meanings.
+        """
+        self.deployment.offers.append(OfferedEndpoint(path, handler, meaning))
 
     def on_close(self, closer: Closer) -> None:
         """Await `closer()` when the object is retired and no exchange uses it any more."""

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,12 +25,27 @@ class PublishedEndpoint:
     position: Position
 
 
+@dataclass(frozen=True, slots=True)
+class OfferedEndpoint:
+    """A path served on the gateway itself where no route with a condition takes it.
+
+    Where two have different meanings nobody's is served, for no client may be led to another resource.
+    """
+
+    path: str
+    handler: Handler
+    meaning: object
+    """Equal for those that answer alike."""
+
+
 @dataclass(slots=True)
 class Deployment:
     """Collects during the build, runs the jobs afterwards, and closes what was opened in the end."""
 
     endpoints: dict[str, PublishedEndpoint] = field(default_factory=dict[str, PublishedEndpoint])
     """What the gateway serves itself, by path."""
+    offers: list[OfferedEndpoint] = field(default_factory=list[OfferedEndpoint])
+    """What it serves itself where nobody else does."""
     warnings: list[ConfigurationError] = field(default_factory=list[ConfigurationError])
     closers: list[Closer] = field(default_factory=list[Closer])
     """Awaited in the end, the last registered first."""
@@ -100,7 +116,9 @@ class PublishedEndpoints:
 
     def __init__(self) -> None:
         self._owned: dict[object, Mapping[str, PublishedEndpoint]] = {}
+        self._offers: dict[object, Sequence[OfferedEndpoint]] = {}
         self._handlers: dict[str, Handler] = {}
+        self._offered: dict[str, Handler] = {}
         self.lease = Lease()
         """Holds while nothing else is published."""
 
@@ -108,24 +126,34 @@ class PublishedEndpoints:
         """Return the handler of exactly that path."""
         return self._handlers.get(path)
 
+    def find_offered(self, path: str) -> Handler | None:
+        """Return what is offered at exactly that path, if all who offer something mean the same."""
+        return self._offered.get(path)
+
     def find_other(self, owner: object, path: str) -> PublishedEndpoint | None:
         """Return what another owner serves at `path`."""
         return next(
             (owned[path] for other, owned in self._owned.items() if other != owner and path in owned), None
         )
 
-    def replace(self, owner: object, endpoints: Mapping[str, PublishedEndpoint]) -> None:
-        """Serve these endpoints instead of the owner's former ones.
+    def replace(
+        self,
+        owner: object,
+        endpoints: Mapping[str, PublishedEndpoint],
+        offers: Sequence[OfferedEndpoint] = (),
+    ) -> None:
+        """Serve these endpoints, and offer these, instead of the owner's former ones.
 
         The owner has asked `find_other` before.
         """
         self._owned[owner] = endpoints
+        self._offers[owner] = offers
         self._publish()
 
     def withdraw(self, owner: object, endpoints: Mapping[str, PublishedEndpoint]) -> None:
         """Serve these no more, unless the owner has replaced them already."""
         if self._owned.get(owner) is endpoints:
-            del self._owned[owner]
+            del self._owned[owner], self._offers[owner]
             self._publish()
 
     def _publish(self) -> None:
@@ -133,6 +161,15 @@ class PublishedEndpoints:
         self.lease = Lease()
         self._handlers = {
             path: endpoint.handler for owned in self._owned.values() for path, endpoint in owned.items()
+        }
+        offered: dict[str, list[OfferedEndpoint]] = defaultdict(list)
+        for offers in self._offers.values():
+            for offer in offers:
+                offered[offer.path].append(offer)
+        self._offered = {
+            path: first.handler
+            for path, (first, *others) in offered.items()
+            if all(other.meaning == first.meaning for other in others)
         }
 
 

@@ -197,4 +197,4 @@ def _publish(published: PublishedEndpoints, deployment: Deployment) -> None:
         other = published.find_other(GLOBAL, path)
         if other is not None:
             raise publication_clash(path, endpoint.position, other.position)
-    published.replace(GLOBAL, dict(deployment.endpoints))
+    published.replace(GLOBAL, dict(deployment.endpoints), tuple(deployment.offers))

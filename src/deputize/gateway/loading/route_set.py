@@ -246,7 +246,8 @@ class RouteSet:
         self._endpoints = {
             path: endpoint for route in self.routes for path, endpoint in route.deployment.endpoints.items()
         }
-        self._published.replace(self.directory, self._endpoints)
+        offers = [offer for route in self.routes for offer in route.deployment.offers]
+        self._published.replace(self.directory, self._endpoints, offers)
         known = {id(each.route) for each in before.values()}
         self._retire([*before.values(), *built])
         new = [(path, each.route) for path, each in ordered if id(each.route) not in known]

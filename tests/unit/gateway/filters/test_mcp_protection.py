@@ -116,6 +116,25 @@ async def test_the_default_pointer_takes_a_text_or_a_list_that_contains_it(aud, 
     assert (response.status == 200) is passes
 
 
+@pytest.mark.parametrize(
+    ("pointer", "aud", "passes"),
+    [
+        ("/aud/0", RESOURCE, True),
+        ("/aud/0", "https://other.example", False),
+        ("/aud/1", RESOURCE, False),
+        ("/aud/0/0", RESOURCE, False),
+        ("/0", RESOURCE, False),
+        ("/aud/0", {"0": RESOURCE}, True),
+        ("/aud/0", [], False),
+    ],
+    ids=str,
+)
+async def test_one_audience_may_stand_without_a_list(pointer, aud, passes):
+    some_filter = filter_of({"good": {**CLAIMS, "aud": aud}}, resourceIdPointer=pointer)
+    response, _ = await through_to(some_filter, bearing("good"))
+    assert (response.status == 200) == passes
+
+
 @pytest.mark.parametrize("pointer", ["/aud", "/aud/0"])
 @pytest.mark.parametrize(
     ("resource", "aud", "passes"),
