@@ -12,6 +12,7 @@ import structlog
 
 from deputize.authority.app import Authority
 from deputize.authority.audit import open_audit, operator
+from deputize.authority.backchannel_logout import deliver_repeatedly
 from deputize.authority.callers import Network
 from deputize.authority.directory.changes import complete_signing_keys
 from deputize.authority.directory.service import open_directory
@@ -163,8 +164,9 @@ async def open_services(
             audit_file=audit,
             fetcher=Fetcher(options.fetching),
         )
-        # Both go on whatever fails, until they are cancelled.
-        running = [asyncio.create_task(each) for each in (directory.watch(), purge_repeatedly(store, clock))]
+        # All go on whatever fails, until they are cancelled.
+        repeated = (directory.watch(), purge_repeatedly(store, clock), deliver_repeatedly(services))
+        running = [asyncio.create_task(each) for each in repeated]
         try:
             yield services
         finally:

@@ -33,7 +33,15 @@ from deputize.jose.keys import (
     generate_key,
 )
 from deputize.jose.public_keys import VERIFIABLE_ALGORITHMS, PublicKey, parse_public_key
-from deputize.jose.tokens import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, Verifier, presented, sign, verify
+from deputize.jose.tokens import (
+    ACCESS_TOKEN_TYPE,
+    ID_TOKEN_TYPE,
+    LOGOUT_TOKEN_TYPE,
+    Verifier,
+    presented,
+    sign,
+    verify,
+)
 
 __all__ = [
     "ACCESS_TOKEN_TYPE",
@@ -41,6 +49,7 @@ __all__ = [
     "DEFAULT_ALGORITHM",
     "ID_TOKEN_ALGORITHM",
     "ID_TOKEN_TYPE",
+    "LOGOUT_TOKEN_TYPE",
     "VERIFIABLE_ALGORITHMS",
     "Algorithm",
     "CompactJws",

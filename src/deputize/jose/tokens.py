@@ -22,6 +22,8 @@ Reading = TypeVar("Reading")
 ACCESS_TOKEN_TYPE: Final = "at+jwt"
 """Header `typ` of access tokens (RFC 9068 section 2.1)."""
 ID_TOKEN_TYPE: Final = "JWT"
+LOGOUT_TOKEN_TYPE: Final = "logout+jwt"
+"""OpenID Connect Back-Channel Logout 1.0 section 2.4."""
 MAX_TOKEN: Final = 48 * 1024
 """Characters; claims are at most 16 KB of mapped attributes and a bounded `act` chain."""
 MAX_HEADER: Final = 512

@@ -1,18 +1,20 @@
-"""ID tokens and user information (OpenID Connect Core sections 2, 3.1.3.6, 5.4)."""
+"""ID tokens, logout tokens and user information (OpenID Connect Core sections 2, 3.1.3.6, 5.4)."""
 
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Collection
 from typing import Final
 
-from deputize.jose import ID_TOKEN_TYPE, sign
+from deputize.jose import ID_TOKEN_TYPE, LOGOUT_TOKEN_TYPE, sign
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.lineage import Lineage
-from deputize.oauth.records.directory import Environment
+from deputize.oauth.records.directory import Agent, Environment
 from deputize.oauth.records.store import Grant, User
 
 LIFETIME: Final = 3600
 """Seconds."""
+LOGOUT_LIFETIME: Final = 120
+"""Seconds: what the specification recommends at most."""
 
 
 def issue_id_token(  # noqa: PLR0913 - all that it is made of
@@ -49,6 +51,27 @@ def issue_id_token(  # noqa: PLR0913 - all that it is made of
     if nonce is not None:
         claims["nonce"] = nonce
     return sign(dict(sorted(claims.items())), environment.keys, ID_TOKEN_TYPE, algorithm)
+
+
+def issue_logout_token(
+    environment: Environment, client: Agent, user_id: str, session_id: str, jti: str, now: float
+) -> str:
+    """A token that tells `client` that the session ended, signed as its ID tokens are.
+
+    OpenID Connect Back-Channel Logout 1.0 section 2.4.
+    """
+    claims: dict[str, JsonValue] = {
+        "aud": client.id,
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        "exp": int(now) + LOGOUT_LIFETIME,
+        "iat": int(now),
+        "iss": environment.issuer,
+        "jti": jti,
+        "sid": session_id,
+        "sub": user_id,
+    }
+    algorithm = client.settings.id_token_signed_response_alg
+    return sign(claims, environment.keys, LOGOUT_TOKEN_TYPE, algorithm)
 
 
 def profile_claims(user: User, scopes: Collection[str]) -> JsonObject:

@@ -42,6 +42,8 @@ def metadata(environment: Environment) -> JsonObject:
         "end_session_endpoint": f"{issuer}/signoff",
         "acr_values_supported": sorted(environment.policies),
         "authorization_response_iss_parameter_supported": True,
+        "backchannel_logout_session_supported": True,
+        "backchannel_logout_supported": True,
         "claims_parameter_supported": False,
         "claims_supported": list(_CLAIMS),
         "code_challenge_methods_supported": [CHALLENGE_METHOD],

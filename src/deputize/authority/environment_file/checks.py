@@ -16,7 +16,7 @@ from deputize.authority.directory.objects import (
     PolicyObject,
     ResourceObject,
 )
-from deputize.authority.environment_file.client_checks import check_client_auth
+from deputize.authority.environment_file.client_checks import check_client_auth, check_logout_uris
 from deputize.authority.environment_file.outcome import Existing, Outcome
 from deputize.authority.environment_file.problems import Problems
 from deputize.expressions import ExpressionError
@@ -467,6 +467,7 @@ RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_policies,
     check_agents,
     check_client_auth,
+    check_logout_uris,
     check_scopes,
     check_registration,
     check_delegation,

@@ -1,12 +1,14 @@
-"""What an environment file says about how agents authenticate."""
+"""What an environment file says about how agents authenticate, and where they are told of logouts."""
 
 from collections.abc import Collection
 
 from deputize.authority.directory.objects import AgentObject
 from deputize.authority.environment_file.outcome import Outcome
 from deputize.authority.environment_file.problems import Problems
+from deputize.kernel.uris import UriError
 from deputize.oauth.client_auth import private_key_jwt
 from deputize.oauth.client_auth.authentication import PUBLIC
+from deputize.oauth.document_urls import parse_document_url
 from deputize.oauth.grants import GRANTS
 from deputize.oauth.grants.refresh_token import MAX_PUBLIC_GRACE
 
@@ -32,6 +34,17 @@ def check_client_auth(outcome: Outcome, problems: Problems) -> None:
             problems.add(f"{pointer}/jwks_uri", reason, "keep one, and write null for the other")
         if agent.client_auth == PUBLIC:
             _check_public(agent, pointer, named, problems)
+
+
+def check_logout_uris(outcome: Outcome, problems: Problems) -> None:
+    """Agents are told of logouts at addresses that are posted to."""
+    for pointer, agent in outcome.entries(AgentObject):
+        try:
+            if agent.backchannel_logout_uri is not None:
+                parse_document_url(agent.backchannel_logout_uri)
+        except UriError as error:
+            fix = "write https://host/path, with a port where it is not 443"
+            problems.add(f"{pointer}/backchannel_logout_uri", str(error), fix)
 
 
 def _check_public(agent: AgentObject, pointer: str, named: Collection[str], problems: Problems) -> None:

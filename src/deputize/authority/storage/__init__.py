@@ -17,6 +17,7 @@ from deputize.authority.storage.directory_rows import (
     SqlDirectoryRows,
 )
 from deputize.authority.storage.engine import DatabaseMissing, StorageError, StorageUnavailable
+from deputize.authority.storage.logout_notices import LogoutNotice
 from deputize.authority.storage.store import Store, data_folder, open_store, sqlite_url
 
 __all__ = (
@@ -25,6 +26,7 @@ __all__ = (
     "DirectoryRows",
     "EnvironmentRow",
     "Kind",
+    "LogoutNotice",
     "ObjectRow",
     "Put",
     "Remove",

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 from sqlalchemy import Column, Connection, Table, delete, select, update
 
 from deputize.authority.storage.engine import Database, upsert
-from deputize.authority.storage.people import put_user
+from deputize.authority.storage.people import note_user_logouts, put_user
 from deputize.authority.storage.tables import (
     CONSENTS,
     DIRECTORY_OBJECTS,
@@ -204,6 +204,8 @@ def _make(connection: Connection, change: RowChange) -> None:
         connection.execute(delete(CONSENTS).where(_CONSENTED_TO[change.row.kind] == change.row.id))
     if isinstance(change.row, ObjectRow) and change.row.kind in _TERMED:
         _uncover(connection, change.row)
+    if isinstance(change.row, User):
+        note_user_logouts(connection, change.row.id)
     statement = delete(table)
     for column in table.primary_key:
         statement = statement.where(column == row[column.name])

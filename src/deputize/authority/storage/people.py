@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
 from sqlalchemy.sql import Select
 
 from deputize.authority.storage.engine import Database, insert_if_absent, upsert, wins
+from deputize.authority.storage.logout_notices import note_logouts
 from deputize.authority.storage.tables import CONSENTS, SESSIONS, USERS
 from deputize.kernel.ids import new_term
 from deputize.oauth.records.store import Consent, Session, User
@@ -66,7 +67,12 @@ class SqlUsers:
     async def remove_user(self, environment_id: str, user_id: str) -> None:
         """Remove the user; the database removes their sessions, consents and grants."""
         mine = (USERS.c.environment_id == environment_id) & (USERS.c.id == user_id)
-        await self._database.write(lambda connection: connection.execute(delete(USERS).where(mine)))
+
+        def work(connection: Connection) -> None:
+            note_user_logouts(connection, user_id)
+            connection.execute(delete(USERS).where(mine))
+
+        await self._database.write(work)
 
     async def _find(self, statement: Select[Any], parameters: dict[str, object]) -> User | None:
         rows = await self._database.rows(statement, parameters)
@@ -85,7 +91,15 @@ def put_user(connection: Connection, user: User) -> None:
         row["term"] = before.term
     else:
         row["term"] = new_term()
+        note_user_logouts(connection, user.id)
     upsert(connection, USERS, row)
+
+
+def note_user_logouts(connection: Connection, user_id: str) -> None:
+    """Note that the user's sessions end with the term of the user that they are of."""
+    of_term = (SESSIONS.c.user_id == USERS.c.id) & (SESSIONS.c.user_term == USERS.c.term)
+    live = exists().where((USERS.c.id == user_id) & of_term)
+    note_logouts(connection, live & (SESSIONS.c.user_id == user_id) & SESSIONS.c.ended_at.is_(None))
 
 
 class SqlSessions:
@@ -145,9 +159,12 @@ class SqlSessions:
         Durable before this returns.
         """
         live = (SESSIONS.c.id == session_id) & SESSIONS.c.ended_at.is_(None)
-        await self._database.write(
-            lambda connection: connection.execute(update(SESSIONS).where(live).values(ended_at=now))
-        )
+
+        def work(connection: Connection) -> None:
+            note_logouts(connection, live)
+            connection.execute(update(SESSIONS).where(live).values(ended_at=now))
+
+        await self._database.write(work)
 
 
 class SqlConsents:

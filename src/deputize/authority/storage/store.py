@@ -18,6 +18,7 @@ from deputize.authority.storage.grants import (
     SqlRevocations,
     SqlTokenStates,
 )
+from deputize.authority.storage.logout_notices import SqlLogoutNotices
 from deputize.authority.storage.migrations import migrate
 from deputize.authority.storage.one_time_ids import SqlOneTimeIds
 from deputize.authority.storage.people import SqlConsents, SqlSessions, SqlUsers
@@ -60,6 +61,7 @@ class Store:
     consents: SqlConsents
     sign_on_failures: SqlSignOnFailures
     one_time_ids: SqlOneTimeIds
+    logout_notices: SqlLogoutNotices
     server_keys: SqlServerKeys
     directory_rows: SqlDirectoryRows
     database: Database
@@ -113,6 +115,7 @@ async def open_store(url: str, *, creates: bool = True) -> AsyncGenerator[Store]
             consents=SqlConsents(database),
             sign_on_failures=SqlSignOnFailures(database),
             one_time_ids=SqlOneTimeIds(database),
+            logout_notices=SqlLogoutNotices(database),
             server_keys=SqlServerKeys(database),
             directory_rows=SqlDirectoryRows(database),
             database=database,

@@ -264,6 +264,18 @@ ONE_TIME_IDS = Table(
     Column("kept_until", INSTANT, nullable=False, index=True),
 )
 
+LOGOUT_NOTICES = Table(
+    "logout_notices",
+    METADATA,
+    _environment(key=True),
+    _column("session_id", ID, key=True),
+    _column("client_id", Text(), key=True),
+    _column("user_id", ID),
+    _column("attempts", Integer()),
+    Column("due_at", INSTANT, nullable=False, index=True),
+)
+"""Sessions, users and grants may be gone before their agents know."""
+
 SIGN_ON_FAILURES = Table(
     "sign_on_failures",
     METADATA,

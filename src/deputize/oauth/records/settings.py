@@ -149,6 +149,11 @@ class AgentSettings(RefreshTokenSettings):
 
     post_logout_redirect_uris: tuple[str, ...] = ()
     """Where users may be sent after sign-off; compared character by character."""
+    backchannel_logout_uri: str | None = None
+    """Where it is told, at https, that a session ended in which its users signed on: by signing off, by an
+    administrator, or with the user (OpenID Connect Back-Channel Logout). An address within a network of
+    yours has to be allowed by `--fetch-network`, as for everything that agents name.
+    """
     delegation_resource: str | None = None
     """The resource that its users sign on for where the authority makes the exchange itself: when it asks for
     a resource that requires delegation, at the authorization endpoint. By default the only one of its granted
