@@ -55,7 +55,13 @@ def built(kind, members, heap=None):
 
 
 def exchange_for(
-    target="/", method="GET", headers=(), body=b"", origin="http://client.example", secure=False
+    target="/",
+    method="GET",
+    headers=(),
+    body=b"",
+    origin="http://client.example",
+    secure=False,
+    certificate=None,
 ):
     request = Request(
         method,
@@ -64,7 +70,7 @@ def exchange_for(
         Body(body),
         parse_origin(origin),
     )
-    peer = Peer("192.0.2.7", 50123, "192.0.2.1", 8080, secure)
+    peer = Peer("192.0.2.7", 50123, "192.0.2.1", 8080, secure, certificate)
     return Exchange(request, peer, "transaction-1", 0.0, FixedClock().now())
 
 

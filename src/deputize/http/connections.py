@@ -3,8 +3,11 @@
 import asyncio
 import select
 import socket
+import ssl
 import sys
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from hashlib import sha256
 from typing import cast
 
 HIGH_WATER = 32 * 1024
@@ -135,6 +138,17 @@ def find_address(transport: asyncio.BaseTransport, end: str) -> tuple[str, int]:
     known: tuple[str, int] | None = transport.get_extra_info(end)
     # Many connections share an end, some of them both.
     return (sys.intern(known[0]), known[1]) if known else ("", 0)
+
+
+def find_certificate(transport: asyncio.BaseTransport) -> str | None:
+    """Return the SHA-256 of the certificate that the remote end showed in TLS, base64url without padding.
+
+    It has proved the key, and the certificate was found to be one of those that are believed. `None` without
+    one.
+    """
+    secured: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    shown = secured.getpeercert(binary_form=True) if secured is not None else None
+    return urlsafe_b64encode(sha256(shown).digest()).rstrip(b"=").decode("ascii") if shown else None
 
 
 def has_news(transport: asyncio.Transport, events: int) -> bool:

@@ -18,6 +18,10 @@ class Peer(NamedTuple):
     local_address: str
     local_port: int
     secure: bool = False
+    certificate: str | None = None
+    """SHA-256 of the certificate that the remote end showed and proved, base64url: `x5t#S256` (RFC 8705
+    section 3.1). `None` without one.
+    """
 
 
 class Readings:

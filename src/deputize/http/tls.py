@@ -21,18 +21,23 @@ class TlsError(DeputizeError):
 
 
 def server_context(
-    certificate_pem: bytes, key_pem: bytes, *, client_ca_pem: bytes | None = None
+    certificate_pem: bytes,
+    key_pem: bytes,
+    *,
+    client_ca_pem: bytes | None = None,
+    client_required: bool = True,
 ) -> ssl.SSLContext:
     """Build the context of a listener from the certificate chain, leaf first, and its private key.
 
-    With `client_ca_pem`, clients must show a certificate issued by these authorities. Raises `TlsError`.
+    With `client_ca_pem`, clients must show a certificate issued by these authorities, or may, if it is not
+    `client_required`. Raises `TlsError`.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _harden(context)
     _load_chain(context, certificate_pem, key_pem)
     if client_ca_pem is not None:
         _trust(context, client_ca_pem)
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_REQUIRED if client_required else ssl.CERT_OPTIONAL
     return context
 
 

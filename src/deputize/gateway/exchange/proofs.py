@@ -1,20 +1,25 @@
 """That whoever presents a token has the key it is bound to: each call is to prove it (RFC 9449 section 7).
 
+Or the certificate, which its connection proves (RFC 8705 section 3).
+
 What a token is bound to is known once for all calls with it; the proof is another one each time. So a plan
 holds the key, and a step of it looks at the proof of each call.
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from deputize.gateway.config.settings import Duration, Settings
 from deputize.http.exchange import Exchange
 from deputize.kernel.digests import same
 from deputize.kernel.uris import Origin, normalise_resource
+from deputize.kernel.values import JsonObject
 from deputize.oauth.dpop import PROOF_LIFETIME, ProofNonces, ProofVerifier, SeenProofs
 from deputize.oauth.errors import InvalidDPoPProof
 
+CERTIFICATE: Final = "x5t#S256"
+"""The member of `cnf` that names a certificate by its SHA-256 (RFC 8705 section 3.1)."""
 MAX_LIFETIME: Final = 600.0
 """Seconds: the ids of proofs are remembered for as long."""
 
@@ -44,6 +49,28 @@ class DPoPSettings(Settings):
     """
     proof_lifetime: Duration = PROOF_LIFETIME
     """How long after its `iat` a proof is accepted; at most 10 minutes. It may be 60 seconds ahead."""
+
+
+def find_certificate_fault(info: JsonObject, certificate: str | None) -> str | None:
+    """Why a token with these claims is not one for whoever shows `certificate`, or `None`.
+
+    A token that says in a way unknown here what it is bound to could be anybody's, so it is nobody's. Whether
+    a key is proven (`cnf.jkt`) is for `ProofCheck` to say.
+    """
+    confirmation = info.get("cnf")
+    if not isinstance(confirmation, Mapping):
+        return None
+    unknown = [name for name in confirmation if name not in {"jkt", CERTIFICATE}]
+    if unknown:
+        return f"cnf says in a way that is not supported what the token is bound to: {unknown[0][:32]!r}"
+    if CERTIFICATE not in confirmation:
+        return None
+    bound_to = confirmation[CERTIFICATE]
+    if certificate is None:
+        return "the token is bound to a certificate (cnf.x5t#S256), and the client showed none in TLS"
+    if not isinstance(bound_to, str) or not same(bound_to, certificate):
+        return "the token is bound to another certificate than the one that the client showed in TLS"
+    return None
 
 
 class MemoryFull(Exception):

@@ -14,7 +14,13 @@ from deputize.gateway.exchange.bindings import as_text, depends_on_head_alone
 from deputize.gateway.exchange.contexts import BoundContext, OAuth2Context, RefusalContext
 from deputize.gateway.exchange.event_streams import is_open_stream, watch
 from deputize.gateway.exchange.mcp_sessions import PROCESS_SECRET, SESSION, SessionBinding
-from deputize.gateway.exchange.proofs import MAX_LIFETIME, DPoPSettings, MemoryFull, ProofCheck
+from deputize.gateway.exchange.proofs import (
+    MAX_LIFETIME,
+    DPoPSettings,
+    MemoryFull,
+    ProofCheck,
+    find_certificate_fault,
+)
 from deputize.gateway.exchange.refusals import DPOP_NONCE, Refusal, refuse_unread
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.resolvers.cache import TokenCache, cache_limits, resolve_anew
@@ -184,7 +190,7 @@ class OAuth2ResourceServerFilter:
             return Plan.answering(head, refuse(head, presented))
 
         def go_on(at: Head, token: OAuth2Context) -> Plan:
-            bound_to = self._judge_binding(presented, token, origin)
+            bound_to = self._judge_binding(at, presented, token, origin)
             if isinstance(bound_to, Refusal):
                 return Plan.answering(at, refuse(at, bound_to))
             plan = accept(at.with_context(token), token)
@@ -218,13 +224,16 @@ class OAuth2ResourceServerFilter:
         return resolved
 
     def _judge_binding(
-        self, presented: Presented, token: OAuth2Context, origin: Origin | None
+        self, head: Head, presented: Presented, token: OAuth2Context, origin: Origin | None
     ) -> str | Refusal | None:
         """The thumbprint of the key that each call has to prove; `None` for a token that is bound to none."""
         try:
             bound_to = bound_key(token.info)
         except TokenInvalid as error:
             return self.invalid_token(error.reason, presented.scheme, origin)
+        fault = find_certificate_fault(token.info, head.peer.certificate)
+        if fault is not None:
+            return self.invalid_token(fault, presented.scheme, origin)
         if bound_to is None and presented.scheme == "dpop":
             fault = "the token was presented as DPoP, but is bound to no key (it has no cnf.jkt)"
         elif bound_to is None and self.dpop.required:

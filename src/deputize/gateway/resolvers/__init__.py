@@ -2,6 +2,7 @@
 
 from deputize.gateway.loading.context import HeapType
 from deputize.gateway.resolvers.cache import CacheAccessTokenResolver
+from deputize.gateway.resolvers.confirmation_key import ConfirmationKeyVerifierAccessTokenResolver
 from deputize.gateway.resolvers.introspection import TokenIntrospectionAccessTokenResolver
 from deputize.gateway.resolvers.stateless import StatelessAccessTokenResolver
 
@@ -9,4 +10,5 @@ RESOLVERS: tuple[HeapType, ...] = (
     TokenIntrospectionAccessTokenResolver,
     StatelessAccessTokenResolver,
     CacheAccessTokenResolver,
+    ConfirmationKeyVerifierAccessTokenResolver,
 )

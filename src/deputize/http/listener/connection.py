@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from deputize.http.connections import LOW_WATER, Silence, find_address, has_news
+from deputize.http.connections import LOW_WATER, Silence, find_address, find_certificate, has_news
 from deputize.http.exchange import Ending, Exchange, Head, Peer
 from deputize.http.heads import chunk, response_head
 from deputize.http.listener.answers import AnswerFlow
@@ -98,8 +98,9 @@ class Connection(AnswerFlow):
         """Join the listener, or close at once when there is no room."""
         super().connection_made(transport)
         remote, local = find_address(transport, "peername"), find_address(transport, "sockname")
-        self._peer = Peer(*remote, *local, secure=self._listener.secure)
-        self._ends = f"{remote[0]} {local[0]} {local[1]}".encode()
+        shown = find_certificate(transport) if self._listener.secure else None
+        self._peer = Peer(*remote, *local, secure=self._listener.secure, certificate=shown)
+        self._ends = f"{remote[0]} {local[0]} {local[1]} {shown or ''}".encode()
         if not self._admit(self):
             self._closing = True
             self.transport.abort()

@@ -103,3 +103,26 @@ def test_not_verifying_is_possible_and_warned_about(heap, config, expected):
     context = client(heap, **config)
     assert (context.verify_mode, context.check_hostname) == (expected.verify, expected.host)
     assert len(heap.deployment.warnings) == 1
+
+
+def trusting(secret="certificate"):
+    config = {"verificationSecretId": secret, "secretsProvider": "store"}
+    return {"type": "SecretsTrustManager", "config": config}
+
+
+@pytest.mark.parametrize(
+    ("asked", "mode"),
+    [("NONE", ssl.CERT_NONE), ("REQUEST", ssl.CERT_OPTIONAL), ("REQUIRED", ssl.CERT_REQUIRED)],
+)
+def test_clients_are_asked_for_certificates_of_named_authorities(heap, asked, mode):
+    context = server(heap, clientAuth=asked, trustManager=trusting())
+    assert context.verify_mode is mode
+    assert len(context.get_ca_certs()) == (asked != "NONE")
+    assert server(heap).verify_mode is ssl.CERT_NONE
+
+
+@pytest.mark.parametrize("trust", [{}, {"trustManager": {"type": "TrustAllManager"}}])
+def test_certificates_of_nobody_in_particular_are_not_asked_for(heap, trust):
+    with pytest.raises(ConfigurationError, match="whose certificates") as raised:
+        server(heap, clientAuth="REQUEST", **trust)
+    assert raised.value.position.pointer == "/handler/config/trustManager"
