@@ -58,6 +58,9 @@ class HeldDirectory:
 
     current: Directory
 
+    async def refresh(self) -> bool:
+        return False
+
     @property
     def environment(self) -> Environment:
         return self.current.environments[use_case.ENVIRONMENT_ID]
@@ -166,11 +169,21 @@ async def running_authority(
 ) -> AsyncIterator[RunningAuthority]:
     """Run an authority in which everything but sockets and wall clock is real."""
     environment = replace(use_case.ENVIRONMENT, issuer=f"{base_url}/{use_case.ENVIRONMENT_ID}/as")
-    directory, clock = HeldDirectory(Directory(1, {environment.id: environment})), TurnableClock()
-    async with open_store(new_database(folder)) as store, open_audit(folder / "audit") as audit:
+    directory = HeldDirectory(Directory(1, {environment.id: environment}))
+    async with open_store(new_database(folder)) as store:
         await store.directory_rows.change(
             [Put(EnvironmentRow(environment.id, environment.name, {})), Put(USER)], 0
         )
+        async with serving(folder, base_url, store, directory, TurnableClock()) as running:
+            yield running
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    folder: Path, base_url: str, store: Store, directory: Any, clock: TurnableClock
+) -> AsyncIterator[RunningAuthority]:
+    """Run an authority over a store and a directory."""
+    async with open_audit(folder / "audit") as audit:
         passwords = Passwords(HASHER)
         services = Services(
             directory=directory,

@@ -208,7 +208,7 @@ class Authority:
         """Return what is at each path while `directory` is the snapshot."""
         served: dict[Path, Served] = {}
         for environment in directory.environments.values():
-            for endpoint in ENDPOINTS:
+            for endpoint in (each for each in ENDPOINTS if each.is_offered(environment)):
                 methods = {*endpoint.methods}
                 if "GET" in methods:
                     methods |= _READ

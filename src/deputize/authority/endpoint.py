@@ -9,7 +9,7 @@ from deputize.authority.services import Services
 from deputize.http.exchange import Exchange, Head
 from deputize.http.heads import Field
 from deputize.http.messages import Body, Headers, Response
-from deputize.kernel.strict_json import dumps
+from deputize.kernel.strict_json import JsonError, dumps, loads
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.errors import InvalidRequest, OAuthError
 from deputize.oauth.parameters import parse_parameters
@@ -91,6 +91,24 @@ class EndpointCall:
         if not (self.read or read_head(self.head)).has_form:
             raise InvalidRequest(f"The request body must be {_FORM}")
         return await self.body.read(MAX_BODY_SIZE)
+
+    async def json_object(self, max_size: int, max_depth: int) -> JsonObject:
+        """Read the body as a JSON object of at most `max_size` bytes.
+
+        Raises `OAuthError`, and `BodyTooLarge` or `BodyBroken`, which the listener answers.
+        """
+        kinds = self.head.headers.get_all("content-type")
+        if len(kinds) != 1 or kinds[0].partition(";")[0].strip().lower() != "application/json":
+            raise InvalidRequest("The request body must be application/json")
+        if "content-encoding" in self.head.headers:
+            raise InvalidRequest("The request body must not be encoded")
+        try:
+            value = loads(await self.body.read(MAX_BODY_SIZE), max_size=max_size, max_depth=max_depth)
+        except JsonError as error:
+            raise InvalidRequest("The request body is not JSON, or too large") from error
+        if not isinstance(value, Mapping):
+            raise InvalidRequest("The request body is not a JSON object")
+        return value
 
     async def parameters(self) -> Mapping[str, str]:
         """Parse the parameters of a GET's query or a POST's form. Raises as `form` does."""
@@ -174,5 +192,7 @@ class Endpoint:
 
     Only where nothing is answered that who asks has no credential for: never by a cookie.
     """
+    is_offered: Callable[[Environment], bool] = lambda _: True
+    """Whether an environment has it; otherwise nothing is there."""
     for_programs: bool = False
     """Whether programs call it, often. `answer` is then begun without a task: see `kernel.beginning`."""

@@ -22,12 +22,12 @@ from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.signon.steps import STEPS
-from deputize.authority.storage import Store, open_store
+from deputize.authority.storage import open_store
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
 from deputize.http.listener import Gate, Listener, ListenerLimits, Records, Unheard
 from deputize.http.listener import serve as serve_http
 from deputize.kernel import ids
-from deputize.kernel.clock import Clock, SystemClock
+from deputize.kernel.clock import SystemClock
 from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.families import load_families
@@ -165,7 +165,7 @@ async def open_services(
             fetcher=Fetcher(options.fetching),
         )
         # All go on whatever fails, until they are cancelled.
-        repeated = (directory.watch(), purge_repeatedly(store, clock), deliver_repeatedly(services))
+        repeated = (directory.watch(), purge_repeatedly(services), deliver_repeatedly(services))
         running = [asyncio.create_task(each) for each in repeated]
         try:
             yield services
@@ -176,11 +176,20 @@ async def open_services(
             passwords.close()
 
 
-async def purge_repeatedly(store: Store, clock: Clock) -> None:
-    """Delete what expired, every `PURGE_SECONDS`, until cancelled."""
+async def purge_repeatedly(services: Services) -> None:
+    """Delete what expired, and agents that nobody uses, every `PURGE_SECONDS`, until cancelled."""
     while True:
         try:
-            await store.purge(clock.now())
+            await purge(services)
         except Exception as error:  # noqa: BLE001 - whatever the store raises, the next time may succeed
             _log.error("expired rows were not purged", error=type(error).__name__)
         await asyncio.sleep(PURGE_SECONDS)
+
+
+async def purge(services: Services) -> None:
+    """Delete what expired, and of the agents that introduced themselves those that nobody uses."""
+    now = services.clock.now()
+    await services.store.purge(now)
+    for environment in services.directory.current.environments.values():
+        for agent_id in await services.introductions.forget_unused(environment, now):
+            services.record("agent forgotten", environment.id, client_id=agent_id)

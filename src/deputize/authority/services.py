@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from deputize.authority.audit import AuditFile, Event
 from deputize.authority.client_documents import FetchedDocuments
+from deputize.authority.directory.source import DirectorySource
 from deputize.authority.fetching import Fetcher
 from deputize.authority.passwords import Passwords
+from deputize.authority.registration.introductions import Introductions
 from deputize.authority.seals import NoncesOfEnvironments, RefreshTokenValues
 from deputize.authority.storage import Store
 from deputize.jose import Verifier
@@ -15,17 +16,7 @@ from deputize.kernel.clock import Clock
 from deputize.kernel.values import JsonValue
 from deputize.oauth.client_auth.authentication import ClientAuthPorts
 from deputize.oauth.dpop import ProofVerifier
-from deputize.oauth.records.directory import Directory
 from deputize.oauth.records.store import Session
-
-
-class DirectorySource(Protocol):
-    """Holds the snapshot that requests read."""
-
-    @property
-    def current(self) -> Directory:
-        """The latest snapshot."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +54,15 @@ class Services:
     client_documents: FetchedDocuments = field(init=False)
     client_auth: ClientAuthPorts = field(init=False)
     """What proving who a client is may need beside the directory."""
+    introductions: Introductions = field(init=False)
+    """Keeps the agents that introduce themselves."""
 
     def __post_init__(self) -> None:
         """Make what rests on other parts."""
         documents = FetchedDocuments(self.fetcher, self.clock)
         object.__setattr__(self, "proof_nonces", NoncesOfEnvironments(self.store.server_keys))
         object.__setattr__(self, "client_documents", documents)
+        object.__setattr__(self, "introductions", Introductions(self.directory, self.store))
         object.__setattr__(self, "client_auth", ClientAuthPorts(self.store.one_time_ids, documents))
 
     @property

@@ -138,6 +138,11 @@ class ClientMetadata(BaseModel):
             raise ValueError("redirect_uris are needed for authorization_code")
         return self
 
+    def members(self) -> dict[str, JsonValue]:
+        """What was said, under the registered names, for `read_metadata` to read again."""
+        said = self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return {name: value for name, value in said.items() if name != "software_statement"}
+
     @property
     def has_keys(self) -> bool:
         """Whether there are keys that it can authenticate with."""

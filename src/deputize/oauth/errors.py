@@ -57,6 +57,14 @@ class InvalidClient(OAuthError):
     public = "Client authentication failed"
 
 
+class TooManyRegistrations(OAuthError):
+    """Clients register too often, or there is no room for one more."""
+
+    code = "temporarily_unavailable"
+    status = 429
+    public = "Too many clients register here; try again later"
+
+
 class InvalidGrant(OAuthError):
     """A code, refresh token, subject token or actor token is not acceptable. One text for every reason."""
 

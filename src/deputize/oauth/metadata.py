@@ -29,6 +29,7 @@ def metadata(environment: Environment) -> JsonObject:
     methods = [method.name for method in CLIENT_AUTH_METHODS.members]
     proving = [name for name in methods if name != PUBLIC]
     algorithms = list(private_key_jwt.ALGORITHMS)
+    registers = environment.registration is not None and environment.registration.settings.dynamic
     scopes = sorted({name for resource in environment.resources.values() for name in resource.scopes})
     return {
         "issuer": issuer,
@@ -52,6 +53,7 @@ def metadata(environment: Environment) -> JsonObject:
         "id_token_signing_alg_values_supported": list(environment.keys.algorithms),
         "introspection_endpoint_auth_methods_supported": proving,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
+        **({"registration_endpoint": f"{issuer}/register"} if registers else {}),
         "prompt_values_supported": list(PROMPTS),
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

@@ -4,9 +4,9 @@ Mappings are compiled once. An object that cannot be read is left out and report
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -20,6 +20,7 @@ from deputize.authority.directory.objects import (
     ResourceObject,
 )
 from deputize.authority.directory.objects.agent import AUTHORIZATION_CODE, grant_type_of
+from deputize.authority.directory.objects.introduction import Introduction, is_introduced
 from deputize.authority.directory.objects.policy import find_step
 from deputize.authority.storage import (
     DirectoryRows,
@@ -35,7 +36,9 @@ from deputize.jose import KeyInvalid, KeyRing, SigningKey, outlived_at, without_
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import normalise_resource
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.client_names import skeleton
 from deputize.oauth.consents import AGREEMENT_STEP
+from deputize.oauth.errors import OAuthError
 from deputize.oauth.records.directory import (
     Agent,
     Agreement,
@@ -58,6 +61,15 @@ class ResourceUnusable(DeputizeError):
     """A stored resource that would be taken for something else."""
 
 
+class Introduced(NamedTuple):
+    """An agent that introduced itself, and what it was read from."""
+
+    row: ObjectRow
+    registration: Registration
+    names: Collection[str]
+    agent: Agent
+
+
 @dataclass(frozen=True, slots=True)
 class AssembledDirectory:
     """A snapshot, what was left out of it, and when it changes without a change of the rows."""
@@ -68,14 +80,21 @@ class AssembledDirectory:
     missing: tuple[str, ...] = ()
     """Each names an object and a part of it that no installed package provides; the rest of it serves."""
     valid_until: float | None = None
-    """When the first of the secrets and retired keys in use expires, in seconds since the epoch."""
+    """When the first of the secrets, retired keys and agents in use expires, in seconds since the epoch."""
+    introduced: Mapping[str, Introduced] = field(default_factory=dict[str, Introduced])
+    """The agents that introduced themselves, by their ids: one more is no reason to read the others again."""
 
 
-def assemble(rows: DirectoryRows, base_url: str, now: float) -> AssembledDirectory:
-    """The directory as `rows` describe it, with the secrets and keys that are valid at `now`."""
+def assemble(
+    rows: DirectoryRows, base_url: str, now: float, before: AssembledDirectory | None = None
+) -> AssembledDirectory:
+    """The directory as `rows` describe it, with the secrets and keys that are valid at `now`.
+
+    What `before` has of rows that did not change is taken from there.
+    """
     problems: list[str] = []
     missing: list[str] = []
-    contents = _Contents(rows, now, problems, missing)
+    contents = _Contents(rows, now, problems, missing, before)
     environments = (
         contents.read_usable(
             f"environment {row.name!r}", lambda row=row: contents.read_environment(row, base_url)
@@ -88,12 +107,20 @@ def assemble(rows: DirectoryRows, base_url: str, now: float) -> AssembledDirecto
     keys = (
         outlived_at(key) for environment in directory.environments.values() for key in environment.keys.keys
     )
+    agents = (
+        agent.origin.expires_at
+        for environment in directory.environments.values()
+        for agent in environment.agents.values()
+        if agent.origin
+    )
     expiries = (
         each
-        for each in (*(secret.expires_at for secret in rows.secrets), *keys)
+        for each in (*(secret.expires_at for secret in rows.secrets), *keys, *agents)
         if each is not None and each > now
     )
-    return AssembledDirectory(directory, tuple(problems), tuple(missing), min(expiries, default=None))
+    return AssembledDirectory(
+        directory, tuple(problems), tuple(missing), min(expiries, default=None), contents.introduced
+    )
 
 
 def key_ring(rows: Sequence[SigningKeyRow]) -> KeyRing:
@@ -111,8 +138,17 @@ def is_issuer(audience: str, environment_ids: Iterable[str]) -> bool:
 class _Contents:
     """The rows by what they belong to, and how each is read."""
 
-    def __init__(self, rows: DirectoryRows, now: float, problems: list[str], missing: list[str]) -> None:
+    def __init__(
+        self,
+        rows: DirectoryRows,
+        now: float,
+        problems: list[str],
+        missing: list[str],
+        before: AssembledDirectory | None,
+    ) -> None:
         self._now = now
+        self._before = before
+        self.introduced: dict[str, Introduced] = {}
         self._environments = {row.id: row.name for row in rows.environments}
         self._problems = problems
         self._missing = missing
@@ -131,7 +167,20 @@ class _Contents:
         environment = EnvironmentObject.read(row.name, row.document)
         policies = {each.name: each for each in self._read_all(row, "policy", self._read_policy)}
         registration = self._read_registration(row, environment.registration, resources, policies)
-        agents = self._read_all(row, "agent", lambda agent: self._read_agent(agent, resources))
+        known = self._before.directory.environments.get(row.id) if self._before else None
+        if known and known.registration == registration:
+            registration = known.registration
+        rows = self._objects[row.id, "agent"]
+        names = frozenset(skeleton(each.name) for each in rows if not is_introduced(each))
+        if known and known.agent_names == names:
+            names = known.agent_names
+
+        def read_agent(agent: ObjectRow) -> Agent | None:
+            if is_introduced(agent):
+                return self._read_introduced(agent, registration, names)
+            return self._read_agent(agent, resources)
+
+        agents = self._read_all(row, "agent", read_agent)
         members: dict[str, Any] = {
             **_take_shared(Environment, environment),
             "settings": environment,
@@ -143,11 +192,14 @@ class _Contents:
             "agreements": {each.id: each for each in self._read_all(row, "agreement", _read_agreement)},
             "policies": policies,
             "registration": registration,
+            "agent_names": names,
             "keys": without_outlived(key_ring(self._keys[row.id]), self._now),
         }
         return Environment(**members)
 
-    def _read_all(self, environment: EnvironmentRow, kind: Kind, read: Callable[[ObjectRow], T]) -> list[T]:
+    def _read_all(
+        self, environment: EnvironmentRow, kind: Kind, read: Callable[[ObjectRow], T | None]
+    ) -> list[T]:
         read_rows = [
             self.read_usable(
                 f"{kind} {row.name!r} of environment {environment.name!r}", lambda row=row: read(row)
@@ -156,7 +208,7 @@ class _Contents:
         ]
         return [each for each in read_rows if each is not None]
 
-    def read_usable(self, what: str, read: Callable[[], T]) -> T | None:
+    def read_usable(self, what: str, read: Callable[[], T | None]) -> T | None:
         """What `read` returns; `None` where it finds something that cannot be used, which is noted."""
         try:
             return read()
@@ -165,7 +217,7 @@ class _Contents:
             self._problems.append(
                 f"{what} is disabled: stored {'.'.join(map(str, first['loc']))}: {first['msg']}"
             )
-        except (ExpressionError, KeyInvalid, ResourceUnusable) as error:
+        except (ExpressionError, KeyInvalid, OAuthError, ResourceUnusable) as error:
             self._problems.append(f"{what} is disabled: {error}")
         return None
 
@@ -203,6 +255,33 @@ class _Contents:
             "scopes": granted,
         }
         return Agent(**members)
+
+    def _read_introduced(
+        self, row: ObjectRow, registration: Registration | None, names: Collection[str]
+    ) -> Agent | None:
+        """Read an agent that introduced itself; one that nobody would admit today has no part in anything.
+
+        What an administrator says of it wins over its own words.
+        """
+        known = self._before.introduced.get(row.id) if self._before else None
+        if known and known.registration is registration and known.names is names and known.row == row:
+            agent = known.agent
+        else:
+            introduction = Introduction.of(row)
+            if introduction is None or registration is None:
+                return None
+            if not introduction.is_admitted(registration.settings):
+                return None
+            agent = introduction.agent(registration, row.id, introduction.read_metadata(), names)
+            known = Introduced(row, registration, names, agent)
+        identity, expires_at = self._identity(row), agent.origin.expires_at if agent.origin else None
+        identity["enabled"] = row.document.get("enabled") is True and (
+            expires_at is None or expires_at > self._now
+        )
+        if any(getattr(agent, name) != value for name, value in identity.items()):
+            agent = replace(agent, **identity)
+        self.introduced[row.id] = known._replace(agent=agent)
+        return agent
 
     def _read_policy(self, row: ObjectRow) -> Policy:
         policy = PolicyObject.read(row.name, row.document)

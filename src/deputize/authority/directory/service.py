@@ -55,7 +55,7 @@ class DirectoryService:
         expired = valid_until is not None and self._clock.now() >= valid_until
         if await self._rows.version() == self.current.version and not expired:
             return False
-        self._assembled = await _assemble(self._rows, self._base_url, self._clock)
+        self._assembled = await _assemble(self._rows, self._base_url, self._clock, self._assembled)
         return True
 
     async def watch(self, poll_seconds: float = POLL_SECONDS) -> None:
@@ -75,12 +75,14 @@ class DirectoryService:
 
 async def open_directory(rows: Rows, base_url: str, clock: Clock) -> DirectoryService:
     """The directory in `rows`, served under `base_url` (without a trailing slash)."""
-    return DirectoryService(rows, base_url, clock, await _assemble(rows, base_url, clock))
+    return DirectoryService(rows, base_url, clock, await _assemble(rows, base_url, clock, None))
 
 
-async def _assemble(rows: Rows, base_url: str, clock: Clock) -> AssembledDirectory:
+async def _assemble(
+    rows: Rows, base_url: str, clock: Clock, before: AssembledDirectory | None
+) -> AssembledDirectory:
     loaded = await rows.load()
-    assembled = assemble(loaded, base_url, clock.now())
+    assembled = assemble(loaded, base_url, clock.now(), before)
     for row in loaded.environments:
         if (told := row.base_url) and told != base_url:
             fix = f"serve with --base-url {told}, or apply with --base-url {base_url}"

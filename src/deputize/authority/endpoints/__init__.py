@@ -7,6 +7,7 @@ from deputize.authority.endpoints import (
     introspect,
     metadata,
     par,
+    register,
     revoke,
     signoff,
     signon,
@@ -24,6 +25,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     userinfo.ENDPOINT,
     signoff.ENDPOINT,
     account.ENDPOINT,
+    register.REGISTER,
+    register.MANAGE,
     metadata.JWKS,
     metadata.METADATA,
 )

@@ -104,6 +104,7 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     plan = ChangePlan(outcome)
     plan.plan_environment(seed)
     plan.plan_removals()
+    plan.plan_farewells()
     plan.plan_objects(now)
     await plan.plan_users(passwords)
     if plan.changes and not application.dry_run:

@@ -190,7 +190,7 @@ def check_audiences(outcome: Outcome, problems: Problems) -> None:
         for row, resource in outcome.kept_objects(ResourceObject)
     }
     environments = {*(row.id for row in existing.environments), *([file.id] if file.id else ())}
-    agents = {row.id for row in existing.of_kind("agent")}
+    agents = {row.id for row in (*existing.of_kind("agent"), *existing.introduced)}
     agents |= {agent.id for _, agent in outcome.entries(AgentObject) if agent.id}
     if file.id and any(is_issuer(audience, {file.id}) for audience in existing.audiences):
         problems.add(

@@ -15,6 +15,7 @@ from deputize.authority.directory.objects import (
     ResourceObject,
     UserObject,
 )
+from deputize.authority.directory.objects.introduction import is_introduced
 from deputize.authority.storage import DirectoryRows, EnvironmentRow, Kind, ObjectRow, SecretRow
 from deputize.kernel.ids import new_id
 from deputize.oauth.records.store import User
@@ -35,6 +36,8 @@ class Existing:
     version: int
     environment: EnvironmentRow | None
     objects: tuple[ObjectRow, ...]
+    introduced: tuple[ObjectRow, ...]
+    """The agents that introduced themselves: no file names them, and none takes them away by not doing so."""
     secrets: tuple[SecretRow, ...]
     users: tuple[User, ...]
     taken_ids: Mapping[str, str]
@@ -139,10 +142,12 @@ def existing_of(
     taken |= {row.id: f"the environment {row.name!r}" for row in rows.environments}
     taken |= {row.id: f"the {row.kind} {row.name!r}" for row in rows.objects}
     taken |= {user.id: f"the user {user.username!r}" for user in known_users}
+    own = [row for row in rows.objects if row.environment_id == mine]
     return Existing(
         rows.version,
         environment,
-        tuple(row for row in rows.objects if row.environment_id == mine),
+        tuple(row for row in own if not is_introduced(row)),
+        tuple(row for row in own if is_introduced(row)),
         tuple(row for row in rows.secrets if row.environment_id == mine),
         known_users,
         taken,

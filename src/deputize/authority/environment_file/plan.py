@@ -15,6 +15,7 @@ from deputize.authority.directory.objects import (
     PolicyObject,
     ResourceObject,
 )
+from deputize.authority.directory.objects.introduction import Introduction
 from deputize.authority.environment_file.outcome import USER_SETTINGS, Outcome, read_object
 from deputize.authority.storage import ObjectRow, Put, Remove, RowChange
 from deputize.kernel.digests import matches
@@ -214,6 +215,17 @@ class ChangePlan:
             if difference := difference_between(row.kind, row.id, self._describe(row), self._describe(after)):
                 self.add(difference, Put(after))
 
+    def plan_farewells(self) -> None:
+        """Remove the agents that introduced themselves and that the file no longer admits.
+
+        So whoever is admitted again begins anew.
+        """
+        settings = self.outcome.settings.registration
+        for row in self.outcome.existing.introduced:
+            introduction = Introduction.of(row)
+            if introduction is None or not introduction.is_admitted(settings):
+                self.add(Difference(row.kind, row.id, row.name, {"name": row.name}, None), Remove(row))
+
     def plan_objects(self, now: float) -> None:
         """Add what is new, replace what differs, and see that resources and agents have a secret."""
         existing, removed = self.outcome.existing, self._removed_ids()
@@ -281,7 +293,7 @@ class ChangePlan:
             if isinstance(change.row, ObjectRow) and isinstance(change, Put):
                 rows[change.row.id] = change.row
             elif isinstance(change.row, ObjectRow):
-                del rows[change.row.id]
+                rows.pop(change.row.id, None)
         return tuple(row for row in rows.values() if row.kind in {"resource", "agent"})
 
     def _removed_ids(self) -> AbstractSet[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeAlias, TypeVar
 
-from sqlalchemy import Column, Connection, Table, delete, select, update
+from sqlalchemy import Column, Connection, Table, bindparam, delete, select, update
 
 from deputize.authority.storage.engine import Database, upsert
 from deputize.authority.storage.people import note_user_logouts, put_user
@@ -164,6 +164,26 @@ class SqlDirectoryRows:
             )
             if await self.version() == version:
                 return rows
+
+    async def find_object(self, environment_id: str, kind: Kind, object_id: str) -> ObjectRow | None:
+        """The object with this id as it is now."""
+        columns = DIRECTORY_OBJECTS.c
+        mine = (
+            (columns.environment_id == bindparam("environment"))
+            & (columns.kind == bindparam("kind"))
+            & (columns.id == bindparam("id"))
+        )
+        statement = select(*(columns[each.name] for each in fields(ObjectRow))).where(mine)
+        parameters = {"environment": environment_id, "kind": kind, "id": object_id}
+        rows = await self._database.rows(statement, parameters)
+        return ObjectRow(*rows[0]) if rows else None
+
+    async def secrets_of(self, owner_id: str) -> tuple[SecretRow, ...]:
+        """The secrets of a resource or an agent as they are now."""
+        columns = (SECRETS.c[each.name] for each in fields(SecretRow))
+        statement = select(*columns).where(SECRETS.c.owner_id == bindparam("owner"))
+        rows = await self._database.rows(statement, {"owner": owner_id})
+        return tuple(SecretRow(*row) for row in rows)
 
     async def change(self, changes: Sequence[RowChange], read_version: int) -> int:
         """Make all changes in their order, or none; the new version.

@@ -12,6 +12,7 @@ from sqlalchemy import (
     delete,
     exists,
     false,
+    func,
     insert,
     literal,
     select,
@@ -45,6 +46,12 @@ _CODE = select(CODES).where(CODES.c.digest == bindparam("digest"))
 _CURRENT_OR_PREVIOUS = select(REFRESH_TOKENS).where(
     (REFRESH_TOKENS.c.digest == bindparam("digest"))
     | (REFRESH_TOKENS.c.previous_digest == bindparam("digest"))
+)
+_LAST_USES: Select[*tuple[Any, ...]] = (
+    select(GRANTS.c.client_id, func.max(GRANTS.c.created_at), func.max(REFRESH_TOKENS.c.rotated_at))
+    .select_from(GRANTS.outerjoin(REFRESH_TOKENS, REFRESH_TOKENS.c.grant_id == GRANTS.c.id))
+    .where(GRANTS.c.environment_id == bindparam("environment"))
+    .group_by(GRANTS.c.client_id)
 )
 _SPENT = select(SPENT_REFRESH_TOKENS.c.grant_id).where(SPENT_REFRESH_TOKENS.c.digest == bindparam("digest"))
 # Where the columns of each table are in a row of `_state_statement`.
@@ -117,6 +124,14 @@ class SqlGrants:
         await self._database.write(
             lambda connection: connection.execute(update(GRANTS).where(unended).values(ended_at=now))
         )
+
+    async def last_uses(self, environment_id: str) -> Mapping[str, float]:
+        """When each client was last used: signed a user on, or redeemed a refresh token.
+
+        Clients of which no grant is kept any more are missing.
+        """
+        rows = await self._database.rows(_LAST_USES, {"environment": environment_id})
+        return {client_id: max(created_at, rotated_at or 0.0) for client_id, created_at, rotated_at in rows}
 
 
 class SqlRefreshTokens:

@@ -18,6 +18,7 @@ from deputize.authority.storage.grants import (
     SqlRevocations,
     SqlTokenStates,
 )
+from deputize.authority.storage.initial_access_tokens import SqlInitialAccessTokens
 from deputize.authority.storage.logout_notices import SqlLogoutNotices
 from deputize.authority.storage.migrations import migrate
 from deputize.authority.storage.one_time_ids import SqlOneTimeIds
@@ -28,6 +29,7 @@ from deputize.authority.storage.sqlite import SqliteDatabase, autocommit, immedi
 from deputize.authority.storage.tables import (
     CODES,
     GRANTS,
+    INITIAL_ACCESS_TOKENS,
     ONE_TIME_IDS,
     REVOKED_TOKENS,
     SECRETS,
@@ -62,6 +64,7 @@ class Store:
     sign_on_failures: SqlSignOnFailures
     one_time_ids: SqlOneTimeIds
     logout_notices: SqlLogoutNotices
+    initial_access_tokens: SqlInitialAccessTokens
     server_keys: SqlServerKeys
     directory_rows: SqlDirectoryRows
     database: Database
@@ -79,6 +82,7 @@ class Store:
             delete(SIGN_ON_FAILURES).where(SIGN_ON_FAILURES.c.expires_at < now),
             delete(ONE_TIME_IDS).where(ONE_TIME_IDS.c.kept_until < now),
             delete(SECRETS).where(SECRETS.c.expires_at < before),
+            delete(INITIAL_ACCESS_TOKENS).where(INITIAL_ACCESS_TOKENS.c.expires_at < now),
         )
         return await self.database.write(
             lambda connection: sum(connection.execute(each).rowcount for each in deletions)
@@ -116,6 +120,7 @@ async def open_store(url: str, *, creates: bool = True) -> AsyncGenerator[Store]
             sign_on_failures=SqlSignOnFailures(database),
             one_time_ids=SqlOneTimeIds(database),
             logout_notices=SqlLogoutNotices(database),
+            initial_access_tokens=SqlInitialAccessTokens(database),
             server_keys=SqlServerKeys(database),
             directory_rows=SqlDirectoryRows(database),
             database=database,

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from deputize.oauth.document_urls import MAX_LENGTH as MAX_AGENT_ID
 from deputize.oauth.lineage import MAX_JTI
 
 METADATA = MetaData(
@@ -37,6 +38,9 @@ METADATA = MetaData(
 )
 
 ID = String(36)
+# An agent's may be the URL of its metadata document. SQLite heeds no lengths, and changes none.
+AGENT_ID = String(36).with_variant(String(MAX_AGENT_ID), "postgresql")
+OBJECT_NAME = String(256).with_variant(String(MAX_AGENT_ID), "postgresql")
 DIGEST = String(64)
 THUMBPRINT = String(43)
 TERM = String(8)
@@ -93,10 +97,10 @@ ENVIRONMENTS = Table(
 DIRECTORY_OBJECTS = Table(
     "directory_objects",
     METADATA,
-    _column("id", ID, key=True),
+    _column("id", AGENT_ID, key=True),
     _environment(),
     _column("kind", String(16)),
-    _column("name", NAME),
+    _column("name", OBJECT_NAME),
     _column("document", JSON()),
     _column("term", TERM),
     _column("history", JSON()),
@@ -109,7 +113,11 @@ SECRETS = Table(
     _column("id", ID, key=True),
     _environment(),
     Column(
-        "owner_id", ID, ForeignKey("directory_objects.id", ondelete="CASCADE"), nullable=False, index=True
+        "owner_id",
+        AGENT_ID,
+        ForeignKey("directory_objects.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
     ),
     _column("digest", DIGEST),
     _column("created_at", INSTANT),
@@ -173,7 +181,7 @@ CONSENTS = Table(
     _column("id", ID),
     _environment(key=True),
     _user(key=True),
-    _column("client_id", ID, key=True),
+    _column("client_id", AGENT_ID, key=True),
     _column("agreement_id", ID, key=True),
     _column("version", Integer()),
     _column("revision", String(64)),
@@ -191,7 +199,7 @@ GRANTS = Table(
     METADATA,
     _column("id", ID, key=True),
     _environment(),
-    _column("client_id", ID),
+    _column("client_id", AGENT_ID),
     _column("client_term", TERM),
     _column("user_term", TERM),
     _column("policy_term", TERM),
@@ -210,6 +218,7 @@ GRANTS = Table(
     Column("delegated_scopes", JSON(), nullable=False, server_default="[]"),
     Index(None, "user_id"),
     Index(None, "session_id"),
+    Index(None, "client_id"),
 )
 
 CODES = Table(
@@ -275,6 +284,18 @@ LOGOUT_NOTICES = Table(
     Column("due_at", INSTANT, nullable=False, index=True),
 )
 """Sessions, users and grants may be gone before their agents know."""
+
+INITIAL_ACCESS_TOKENS = Table(
+    "initial_access_tokens",
+    METADATA,
+    _column("id", ID, key=True),
+    _environment(),
+    _column("digest", DIGEST),
+    _column("created_at", INSTANT),
+    Column("expires_at", INSTANT, nullable=False, index=True),
+    _column("uses_left", Integer()),
+    UniqueConstraint("digest"),
+)
 
 SIGN_ON_FAILURES = Table(
     "sign_on_failures",

@@ -4,7 +4,7 @@ All ids are UUID texts, but that of an agent which introduced itself by a docume
 URL. Durations are seconds unless the name says otherwise. Instants are seconds since the epoch.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -73,7 +73,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class AgentOrigin:
     """Where an agent came from that introduced itself."""
 
     means: Literal["document", "open", "initial_access_token"]
@@ -116,7 +116,7 @@ class Agent:
 
     Whatever was issued in an earlier term has ended.
     """
-    origin: Origin | None = None
+    origin: AgentOrigin | None = None
     """`None` for an agent that an administrator set up."""
 
 
@@ -212,6 +212,8 @@ class Environment:
     settings: EnvironmentSettings = field(default_factory=EnvironmentSettings.model_construct)
     registration: Registration | None = None
     """`None`: nobody introduces themselves."""
+    agent_names: Collection[str] = frozenset()
+    """The names of the agents that administrators set up, as `client_names.skeleton` writes them."""
     live_terms: Mapping[str, Agent] = field(init=False, repr=False, compare=False)
     """The enabled agents by their terms: what was issued in any other term has ended."""
     resources_by_audience: Mapping[str, Resource] = field(init=False, repr=False, compare=False)

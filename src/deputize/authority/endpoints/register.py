@@ -1,0 +1,250 @@
+"""Dynamic client registration: programs become agents within the template (RFC 7591, RFC 7592)."""
+
+from typing import Final, NamedTuple
+
+from deputize.authority.audit import SOURCE
+from deputize.authority.directory.objects.introduction import Introduction
+from deputize.authority.endpoint import (
+    NO_STORE,
+    Endpoint,
+    EndpointCall,
+    error_document,
+    json_response,
+    log_refusal,
+)
+from deputize.authority.signon.steps.login import network_of
+from deputize.authority.storage import ObjectRow
+from deputize.http.messages import Headers, Response
+from deputize.kernel.digests import digest, matches
+from deputize.kernel.ids import new_secret
+from deputize.kernel.values import JsonValue
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.client_metadata import MAX_BYTES, MAX_DEPTH, ClientMetadata, read_metadata
+from deputize.oauth.errors import InvalidRequest, InvalidToken, OAuthError, TooManyRegistrations
+from deputize.oauth.records.directory import Agent, Environment, Registration
+from deputize.oauth.registration import registered_members
+
+_NOT_SAID: Final = frozenset(
+    {
+        "registration_access_token",
+        "registration_client_uri",
+        "client_secret_expires_at",
+        "client_id_issued_at",
+    }
+)
+"""Members of an answer that an update must not send back (RFC 7592 section 2.2)."""
+
+
+class _Managed(NamedTuple):
+    """An agent that whoever calls may change, and what is stored of it."""
+
+    agent: Agent
+    introduction: Introduction
+    row: ObjectRow
+
+
+async def register(call: EndpointCall) -> Response:
+    """Register the client that the request describes; 201 with what was really registered."""
+    registration = _registration_of(call.environment)
+    introductions = call.services.introductions
+    if not introductions.by_source.admit(network_of(SOURCE.get().address), call.now):
+        raise TooManyRegistrations("this network registers too often")
+    members = await call.json_object(MAX_BYTES, MAX_DEPTH)
+    token = await find_initial_access_token(call, registration)
+    metadata = read_metadata(members)
+    management_token = call.services.new_token()
+    introduction = Introduction(
+        means="initial_access_token" if token else "open",
+        detail=token or "",
+        created_at=call.now,
+        metadata=metadata.members(),
+        management_digest=digest(management_token),
+    )
+    agent_id = call.services.new_id()
+    # Whoever is refused for what it says costs nothing: neither a row nor one of a token's uses.
+    wanted = introduction.agent(registration, agent_id, metadata, call.environment.agent_names)
+    if not introductions.overall.admit(call.environment.id, call.now):
+        raise TooManyRegistrations("too many clients register")
+    if token and not await call.services.store.initial_access_tokens.use(token, call.now):
+        raise InvalidToken("the initial access token has been used up meanwhile")
+    secret = new_secret() if _needs_secret(wanted) else None
+    agent = await introductions.keep(call.environment.id, agent_id, introduction.history(), call.now, secret)
+    _record(call, "agent introduced", agent)
+    return _answer(call, agent, metadata, management_token, secret, 201)
+
+
+async def manage(call: EndpointCall) -> Response:
+    """Tell, replace or remove what a client registered, which its registration access token allows."""
+    managed = await authenticate(call)
+    match call.head.method:
+        case "PUT":
+            return await replace_registration(call, managed)
+        case "DELETE":
+            await call.services.introductions.remove(call.environment.id, [managed.agent.id])
+            _record(call, "agent removed", managed.agent)
+            return Response(204, Headers(NO_STORE))
+        case _:
+            token = _bearer_token(call) or ""
+            return _answer(call, managed.agent, managed.introduction.read_metadata(), token)
+
+
+async def replace_registration(call: EndpointCall, managed: _Managed) -> Response:
+    """Take what the client says now for all that it said before; its token is another one afterwards."""
+    agent, registration = managed.agent, _registration_of(call.environment)
+    members = await call.json_object(MAX_BYTES, MAX_DEPTH)
+    if members.get("client_id") != agent.id or _NOT_SAID & members.keys():
+        raise InvalidRequest("The client_id is another one, or the request holds what only an answer may")
+    said = members.get("client_secret")
+    if said is not None and not (
+        isinstance(said, str) and sum(matches(said, each) for each in agent.secret_digests)
+    ):
+        raise InvalidRequest("The client_secret is not the registered one")
+    metadata, management_token = read_metadata(members), call.services.new_token()
+    introduction = managed.introduction.model_copy(
+        update={"metadata": metadata.members(), "management_digest": digest(management_token)}
+    )
+    wanted = introduction.agent(registration, agent.id, metadata, call.environment.agent_names)
+    needs_secret = _needs_secret(wanted)
+    secret = new_secret() if needs_secret and not agent.secret_digests else None
+    if not call.services.introductions.overall.admit(call.environment.id, call.now):
+        raise TooManyRegistrations("too many clients register")
+    agent = await call.services.introductions.keep(
+        call.environment.id,
+        agent.id,
+        introduction.history(),
+        call.now,
+        secret,
+        drops_secrets=not needs_secret,
+    )
+    _record(call, "agent changed", agent)
+    return _answer(call, agent, metadata, management_token, secret)
+
+
+async def find_initial_access_token(call: EndpointCall, registration: Registration) -> str | None:
+    """Return the id of the initial access token that was presented; `None` where anybody may come without.
+
+    Raises `InvalidToken`.
+    """
+    presented = _bearer_token(call)
+    if presented is None:
+        if registration.settings.open:
+            return None
+        raise InvalidToken("an initial access token is needed, and none was presented")
+    if not registration.settings.initial_access_tokens:
+        raise InvalidToken("a token was presented, and no initial access tokens are taken")
+    tokens = call.services.store.initial_access_tokens
+    found = await tokens.find(call.environment.id, digest(presented), call.now)
+    if found is None:
+        raise InvalidToken("the initial access token is unknown, over or used up")
+    return found.id
+
+
+async def authenticate(call: EndpointCall) -> _Managed:
+    """Find the agent in the path, if the token that was presented is its own (RFC 7592 section 3).
+
+    Raises `InvalidToken`, in the same words whether or not there is such an agent.
+    """
+    if not call.services.introductions.by_source.admit(network_of(SOURCE.get().address), call.now):
+        raise TooManyRegistrations("this network asks too often")
+    presented, agent = _bearer_token(call) or "", call.environment.agents.get(call.tail)
+    row = await call.services.store.directory_rows.find_object(call.environment.id, "agent", call.tail)
+    introduction = Introduction.of(row) if row else None
+    proven = matches(presented, introduction.management_digest if introduction else digest(""))
+    if not proven or not presented or row is None or introduction is None or agent is None:
+        raise InvalidToken("the registration access token is not the one of this client")
+    if not agent.enabled:
+        raise InvalidToken(f"the agent {agent.id} is disabled")
+    return _Managed(agent, introduction, row)
+
+
+def _registration_of(environment: Environment) -> Registration:
+    """Return who may register here. Raises `InvalidToken` where nobody may, which has no such endpoint."""
+    if environment.registration is None:
+        raise InvalidToken("nobody may register in this environment")
+    return environment.registration
+
+
+def _bearer_token(call: EndpointCall) -> str | None:
+    scheme, _, token = (call.authorization or "").partition(" ")
+    if not scheme:
+        return None
+    if scheme.lower() != "bearer":
+        raise InvalidToken("credentials of another kind than a bearer token were presented")
+    return token.strip()
+
+
+def _needs_secret(agent: Agent) -> bool:
+    """Whether it authenticates by a secret that it shares with the authority."""
+    method = CLIENT_AUTH_METHODS.by_name[agent.settings.client_auth or ""]
+    return method.authenticate is None
+
+
+def _record(call: EndpointCall, name: str, agent: Agent) -> None:
+    origin = agent.origin
+    call.record(
+        name,
+        client_id=agent.id,
+        means=origin.means if origin else None,
+        detail=origin.detail or None if origin else None,
+        redirect_uris=list(agent.redirect_uris),
+        client_auth=agent.settings.client_auth,
+    )
+
+
+def _answer(
+    call: EndpointCall,
+    agent: Agent,
+    metadata: ClientMetadata,
+    management_token: str,
+    secret: str | None = None,
+    status: int = 200,
+) -> Response:
+    """Tell the client what it is now (RFC 7591 section 3.2.1, RFC 7592 section 3)."""
+    origin = agent.origin
+    ends = origin.expires_at if origin else None
+    shown: dict[str, JsonValue] = {} if secret is None else {"client_secret": secret}
+    if _needs_secret(agent):
+        shown["client_secret_expires_at"] = 0 if ends is None else int(ends)
+    document: dict[str, JsonValue] = {
+        "client_id": agent.id,
+        "client_id_issued_at": int(origin.created_at) if origin else 0,
+        **shown,
+        "registration_access_token": management_token,
+        "registration_client_uri": f"{call.environment.issuer}/register/{agent.id}",
+        **registered_members(call.environment, agent, metadata),
+    }
+    return json_response(document, status)
+
+
+def _refuse(call: EndpointCall, error: OAuthError) -> Response:
+    """Record the refusal, and write the error as RFC 7591 section 3.2.2 does."""
+    log_refusal(call, error)
+    response = json_response(error_document(error, call.correlation_id), error.status)
+    if error.status == InvalidToken.status:
+        presented = call.authorization is not None
+        response.headers.add("WWW-Authenticate", 'Bearer error="invalid_token"' if presented else "Bearer")
+    if isinstance(error, TooManyRegistrations):
+        response.headers.add("Retry-After", "60")
+    return response
+
+
+def _is_offered(environment: Environment) -> bool:
+    return environment.registration is not None and environment.registration.settings.dynamic
+
+
+REGISTER = Endpoint(
+    ("/{environment}/as/register",),
+    ("POST",),
+    register,
+    _refuse,
+    cross_origin=True,
+    is_offered=_is_offered,
+)
+MANAGE = Endpoint(
+    ("/{environment}/as/register/",),
+    ("GET", "PUT", "DELETE"),
+    manage,
+    _refuse,
+    cross_origin=True,
+    is_offered=_is_offered,
+)

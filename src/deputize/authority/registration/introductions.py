@@ -1,0 +1,154 @@
+"""Keeps agents that introduce themselves: in the store, and at once in the snapshot."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from deputize.authority.directory.source import DirectorySource
+from deputize.authority.registration.rates import OVERALL_ALLOWANCE, SOURCE_ALLOWANCE, Rates
+from deputize.authority.storage import (
+    DirectoryConflict,
+    ObjectRow,
+    Put,
+    Remove,
+    RowChange,
+    SecretRow,
+    StorageUnavailable,
+    Store,
+)
+from deputize.kernel.digests import digest
+from deputize.kernel.ids import new_id
+from deputize.kernel.values import JsonObject
+from deputize.oauth.errors import TooManyRegistrations
+from deputize.oauth.grants import client_credentials
+from deputize.oauth.records.directory import Agent, Environment
+
+ATTEMPTS: Final = 8
+"""How often a change is made anew that other processes were faster with."""
+ROOM_SECONDS: Final = 600.0
+"""An agent that came so lately does not make room for another one."""
+
+
+class Introductions:
+    """The agents that introduced themselves."""
+
+    def __init__(self, directory: DirectorySource, store: Store) -> None:
+        self._directory = directory
+        self._store = store
+        self._one_at_a_time = asyncio.Lock()
+        self.by_source = Rates(SOURCE_ALLOWANCE)
+        """How often one network may ask for anything."""
+        self.overall = Rates(OVERALL_ALLOWANCE)
+        """How often anything may be stored in one environment."""
+
+    async def keep(
+        self,
+        environment_id: str,
+        agent_id: str,
+        history: JsonObject,
+        now: float,
+        secret: str | None = None,
+        *,
+        drops_secrets: bool = False,
+    ) -> Agent:
+        """Store the agent, new or changed, and return it as every request knows it from now on.
+
+        `history` is that of its row. What an administrator says of it stays.
+        `secret` is one that it authenticates with from now on; with it, or where `drops_secrets`, those
+        before end. Raises `TooManyRegistrations` when there is no room for a new one.
+        """
+        rows = self._store.directory_rows
+        async with self._changing() as attempts:
+            for _ in attempts:
+                directory = self._directory.current
+                environment = directory.environments[environment_id]
+                before = await rows.find_object(environment_id, "agent", agent_id)
+                changes: list[RowChange] = [] if before else await self._make_room(environment, now)
+                document = before.document if before else {"enabled": True}
+                row = ObjectRow(agent_id, environment_id, "agent", agent_id, document, history=history)
+                changes.append(Put(row))
+                if before and (secret or drops_secrets):
+                    changes += [Remove(each) for each in await rows.secrets_of(agent_id)]
+                if secret:
+                    changes.append(Put(SecretRow(new_id(), environment_id, agent_id, digest(secret), now)))
+                if await self._change(changes, directory.version):
+                    return self._directory.current.environments[environment_id].agents[agent_id]
+        raise StorageUnavailable("the directory changes faster than an agent can be added")
+
+    async def remove(self, environment_id: str, agent_ids: Sequence[str]) -> None:
+        """Remove agents that introduced themselves; everything issued to them has ended."""
+        removals = [Remove(ObjectRow(each, environment_id, "agent", each, {})) for each in agent_ids]
+        async with self._changing() as attempts:
+            for _ in attempts:
+                if await self._change(removals, self._directory.current.version):
+                    return
+        raise StorageUnavailable("the directory changes faster than an agent can be removed")
+
+    async def forget_unused(self, environment: Environment, now: float) -> list[str]:
+        """Remove the agents whose time is over, or that nobody uses; their ids."""
+        registration = environment.registration
+        if registration is None:
+            return []
+        uses = await self._store.grants.last_uses(environment.id)
+        idle_since = now - registration.settings.idle_lifetime
+        unused_since = now - registration.settings.unused_lifetime
+        over = [
+            agent.id
+            for agent in _introduced(environment)
+            if (agent.origin and agent.origin.expires_at is not None and agent.origin.expires_at <= now)
+            or _is_unused(agent, uses.get(agent.id), idle_since if agent.id in uses else unused_since)
+        ]
+        if over:
+            await self.remove(environment.id, over)
+        return over
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncGenerator[range]:
+        """One change at a time, on the strength of what is stored now."""
+        async with self._one_at_a_time:
+            await self._directory.refresh()
+            yield range(ATTEMPTS)
+
+    async def _change(self, changes: Sequence[RowChange], version: int) -> bool:
+        """Make the changes unless another process was faster; the snapshot is up to date either way."""
+        try:
+            await self._store.directory_rows.change(changes, version)
+        except DirectoryConflict:
+            await self._directory.refresh()
+            return False
+        await self._directory.refresh()
+        return True
+
+    async def _make_room(self, environment: Environment, now: float) -> list[RowChange]:
+        """What has to go so that one more agent may come. Raises `TooManyRegistrations`."""
+        introduced = _introduced(environment)
+        registration = environment.registration
+        if registration is None or len(introduced) < registration.settings.max_agents:
+            return []
+        uses = await self._store.grants.last_uses(environment.id)
+        unused = [
+            each for each in introduced if each.id not in uses and _is_unused(each, None, now - ROOM_SECONDS)
+        ]
+        if not unused:
+            raise TooManyRegistrations("there are max_agents agents that introduced themselves, all in use")
+        oldest = min(unused, key=lambda each: each.origin.created_at if each.origin else 0.0)
+        return [Remove(ObjectRow(oldest.id, environment.id, "agent", oldest.id, {}))]
+
+
+def _introduced(environment: Environment) -> list[Agent]:
+    return [agent for agent in environment.agents.values() if agent.origin is not None]
+
+
+def _is_unused(agent: Agent, last_used: float | None, since: float) -> bool:
+    """Whether nobody used it since then.
+
+    One that may get tokens of its own leaves no trace of it. One by a document that was disabled stays: it
+    would come back enabled.
+    """
+    origin = agent.origin
+    if origin is None or client_credentials.GRANT_TYPE in agent.grant_types:
+        return False
+    if not agent.enabled and origin.means == "document":
+        return False
+    return max(origin.created_at, last_used or 0.0) < since

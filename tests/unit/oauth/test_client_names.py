@@ -1,0 +1,42 @@
+import pytest
+
+from deputize.oauth.client_names import shown_name, skeleton
+
+TAKEN = {skeleton("MCP Tutorial")}
+
+
+@pytest.mark.parametrize("name", ["Claude Code", "VS Code (1.99)", "Öffi & Söhne", "エージェント", "Агент"])
+def test_plain_names_are_shown(name):
+    assert shown_name(name, TAKEN) == name
+
+
+def test_a_long_name_is_cut():
+    assert shown_name("a" * 200, TAKEN) == "a" * 63 + "…"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        None,
+        "",
+        "   ",
+        "…!?",
+        "MCP Tutorial",
+        "mcp-tutorial",
+        "M C P  T u t o r i a l",
+        "ΜСР Tutorial",
+        "МСР Тutоriаl",
+        "MCP Tutoria1",
+        "MCP TutoriaI",
+        "ＭＣＰ Ｔｕｔｏｒｉａｌ",
+        "MCP\u200bTutorial",
+        "abc\u202edcba",
+        "abc\u2066def",
+        "z" + "\u0301" * 20,
+        "Bаnk of Example",
+        "soft\u00adhyphen",
+        "\ue000private",
+    ],
+)
+def test_what_could_pass_for_something_else_is_shown_to_nobody(name):
+    assert shown_name(name, TAKEN) == ""
