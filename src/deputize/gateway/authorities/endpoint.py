@@ -5,7 +5,7 @@ import base64
 import contextlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final, NamedTuple, Self
 from urllib.parse import parse_qsl, quote_plus, unquote_plus, urlencode, urlsplit
 
@@ -95,7 +95,7 @@ class AuthorityEndpoint:
         except UriError as error:
             raise context.error(key, str(error), "give the endpoint's absolute URL") from error
 
-    async def post(self, form: Mapping[str, str], exchange: Exchange) -> AuthorityAnswer:
+    async def post(self, form: Sequence[tuple[str, str]], exchange: Exchange) -> AuthorityAnswer:
         """Send a form on behalf of `exchange`. Raises `AuthorityError` when no answer comes."""
         body = urlencode(form).encode()
         headers = Headers(

@@ -246,6 +246,7 @@ SHAPE: Shape = {
 """What runtime expressions can read; the contexts are added by who leaves them."""
 CORE_CONTEXTS: Shape = {"client": dict.fromkeys(_CLIENT), "transactionId": None, "attributes": None}
 """The contexts that every exchange has."""
+_CONTEXTS_OF_HEAD: Final = ("client", "oauth2", "oauth2TokenExchange", "router")
 _OF_HEAD: Final = frozenset(
     {
         ("request", "method"),
@@ -254,7 +255,7 @@ _OF_HEAD: Final = frozenset(
         ("request", "headers"),
         ("request", "cookies"),
         ("request", "queryParams"),
-        *((root, name) for root in ("contexts", "context") for name in ("client", "oauth2", "router")),
+        *((root, name) for root in ("contexts", "context") for name in _CONTEXTS_OF_HEAD),
         ("env",),
         ("system",),
         ("heap",),

@@ -112,6 +112,28 @@ def refusing(head: Head, status: int, error: str, reason: str, handler: Handler 
     return Plan.answering(head, lambda _: Response(status)) if handler is None else handler.plan(head)
 
 
+def fail(head: Head, refusal: Refusal, handler: Handler | None = None) -> Plan:
+    """Return the plan of calls that go no further because the gateway has no token for the server behind.
+
+    The answer is that of `handler`; without one the refusal's status, and for an MCP client that cannot help
+    it a JSON-RPC error.
+    """
+
+    def answer(exchange: Exchange) -> Response:
+        response = refusal.response(exchange)
+        if refusal.status < 500:
+            return response
+        return failure_response(exchange, refusal.status, "there is no token for the MCP server")
+
+    def tell(exchange: Exchange) -> None:
+        refusal.response(exchange)
+
+    if handler is None:
+        return Plan.answering(head, answer)
+    told = head.with_context(RefusalContext(refusal.error, refusal.reason))
+    return handler.plan(told).after(head, check=tell)
+
+
 def refuse_unsendable(exchange: Exchange, error: HeaderError, status: int) -> Response:
     """Refuse an exchange for which an expression yields a value that no header field can carry.
 

@@ -1,5 +1,6 @@
 """Filters, in the order a reader wants; each is one file."""
 
+from deputize.gateway.filters.client_credentials_oauth2_client import ClientCredentialsOAuth2ClientFilter
 from deputize.gateway.filters.client_secret_authentication import (
     ClientSecretBasicAuthenticationFilter,
     ClientSecretPostAuthenticationFilter,
@@ -14,6 +15,7 @@ from deputize.gateway.filters.mcp_audit import McpAuditFilter
 from deputize.gateway.filters.mcp_protection import McpProtectionFilter
 from deputize.gateway.filters.mcp_validation import McpValidationFilter
 from deputize.gateway.filters.oauth2_resource_server import OAuth2ResourceServerFilter
+from deputize.gateway.filters.oauth2_token_exchange import OAuth2TokenExchangeFilter
 from deputize.gateway.filters.switch import SwitchFilter
 from deputize.gateway.filters.throttling import ThrottlingFilter
 from deputize.gateway.filters.transaction_id_outbound import TransactionIdOutboundFilter
@@ -25,6 +27,8 @@ FILTERS: tuple[HeapType, ...] = (
     McpProtectionFilter,
     McpValidationFilter,
     OAuth2ResourceServerFilter,
+    OAuth2TokenExchangeFilter,
+    ClientCredentialsOAuth2ClientFilter,
     UriPathRewriteFilter,
     HeaderFilter,
     ForwardedRequestFilter,

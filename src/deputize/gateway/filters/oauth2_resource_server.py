@@ -200,7 +200,7 @@ class OAuth2ResourceServerFilter:
 
         known = self._cache.recall(presented.token) if self._cache is not None else None
         if known is not None:
-            return go_on(head, known.token).while_(known.lease)
+            return go_on(head, known.found).while_(known.lease)
         if self._cache is not None:
             head.readings.of_call = True  # the next call may find it remembered
 

@@ -3,20 +3,17 @@
 Whoever asks about the same token at the same time shares one question.
 """
 
-import asyncio
 import hashlib
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from pydantic import Field
 
+from deputize.gateway.authorities.leased import Leased, LeasedMemory
 from deputize.gateway.config.settings import Duration, Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.gateway.loading.context import BuildContext
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken
 from deputize.http.exchange import Exchange
-from deputize.http.plans import Lease
 from deputize.kernel.clock import Clock
 
 
@@ -66,14 +63,6 @@ class CacheAccessTokenResolver:
         return TokenCache(delegate, limits, context.instance.clock) if config.enabled else delegate
 
 
-class CachedToken(NamedTuple):
-    """A token that was found valid."""
-
-    token: OAuth2Context
-    lease: Lease
-    """How long that may be believed."""
-
-
 class TokenCache:
     """Remembers tokens by their SHA-256; never answers from memory at or after a token's expiry.
 
@@ -85,67 +74,36 @@ class TokenCache:
         self._delegate = delegate
         self._limits = limits
         self._clock = clock
-        self._known: OrderedDict[bytes, CachedToken] = OrderedDict()
-        self._asked: dict[bytes, asyncio.Task[OAuth2Context | RejectedToken]] = {}
+        self._memory: LeasedMemory[OAuth2Context] = LeasedMemory(clock, limits.maximum_size)
 
     async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
-        """Recall what `token` is worth, or ask the delegate. Raises `AuthorityError`.
-
-        The question outlives whoever asked first: a client that leaves does not fail the others.
-        """
+        """Recall what `token` is worth, or ask the delegate. Raises `AuthorityError`."""
         known = self.recall(token)
         if known is not None:
-            return known.token
+            return known.found
         key = _key(token)
 
         async def ask() -> OAuth2Context | RejectedToken:
-            try:
-                found = await self._delegate.resolve(token, exchange)
-            finally:
-                del self._asked[key]
-            return self._replace(key, found)
+            return self._replace(key, await self._delegate.resolve(token, exchange))
 
-        task = self._asked.get(key)
-        if task is None:
-            task = self._asked[key] = asyncio.create_task(ask())
-            # Nobody may be left to hear of a failure; that is not an error of its own.
-            task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        return await asyncio.shield(task)
+        return await self._memory.share(key, ask)
 
     async def resolve_anew(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
         """Ask past every memory, and remember the answer instead of the old one. Raises `AuthorityError`."""
         return self._replace(_key(token), await resolve_anew(self._delegate, token, exchange))
 
-    def recall(self, token: str) -> CachedToken | None:
+    def recall(self, token: str) -> Leased[OAuth2Context] | None:
         """Return the token as remembered, without asking anybody; `None` when it is not, or not any more."""
-        key = _key(token)
-        known = self._known.get(key)
-        if known is None or known.lease.ends <= self._clock.now():
-            return None
-        self._known.move_to_end(key)
-        return known
+        return self._memory.recall(_key(token))
 
     def _replace(self, key: bytes, found: OAuth2Context | RejectedToken) -> OAuth2Context | RejectedToken:
-        former = self._known.pop(key, None)
-        if former is not None:
-            former.lease.end()
         if isinstance(found, OAuth2Context):
             now = self._clock.now()
             ends = now + self._limits.default_timeout if found.expires_at is None else found.expires_at
-            self._known[key] = CachedToken(found, Lease(min(ends, now + self._limits.maximum_time)))
-            while len(self._known) > self._limits.maximum_size:
-                self._forget_one()
+            self._memory.remember(key, found, min(ends, now + self._limits.maximum_time))
+        else:
+            self._memory.forget(key)
         return found
-
-    def _forget_one(self) -> None:
-        """Forget the token unused for longest, also by plans: these say so once they are used."""
-        while True:
-            key, oldest = self._known.popitem(last=False)
-            if not oldest.lease.used:
-                oldest.lease.end()
-                return
-            oldest.lease.used = False
-            self._known[key] = oldest
 
 
 async def resolve_anew(

@@ -41,7 +41,7 @@ class TokenIntrospectionAccessTokenResolver:
 
     async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
         """Ask the authorization server about `token`. Raises `AuthorityError`."""
-        form = {"token": token, "token_type_hint": "access_token"}
+        form = [("token", token), ("token_type_hint", "access_token")]
         info = self._read(await self._endpoint.post(form, exchange))
         return read_introspection(token, info, self._clock.now())
 

@@ -164,7 +164,7 @@ async def test_asking_anew_goes_past_every_cache_and_corrects_them():
     await outer.resolve("t", exchange_for())
     delegate.known = {"t": {**CLAIMS, "scope": "less"}}
     assert (await resolve_anew(outer, "t", exchange_for())).scopes == {"less"}
-    assert (outer.recall("t").token.scopes, inner.recall("t").token.scopes) == ({"less"}, {"less"})
+    assert (outer.recall("t").found.scopes, inner.recall("t").found.scopes) == ({"less"}, {"less"})
     delegate.known = {}
     assert isinstance(await resolve_anew(outer, "t", exchange_for()), RejectedToken)
     assert (outer.recall("t"), inner.recall("t")) == (None, None)
