@@ -66,6 +66,7 @@ async def issue_token(call: EndpointCall) -> Response:
         "token issued",
         grant_type=parameters.get("grant_type"),
         client_id=claims.get("client_id"),
+        client_auth=authenticated.method,
         user_id=user_of(claims),
         sub=claims.get("sub"),
         act=[each.get("sub") for each in actors_of(claims.get("act"))],

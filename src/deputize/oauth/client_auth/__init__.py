@@ -1,7 +1,7 @@
 """How clients, and resource servers at introspection, prove who they are (RFC 6749 sections 2.1 and 2.3)."""
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final
 
 from deputize.kernel.families import Family, instance_of
 from deputize.oauth.client_auth import client_secret_basic, client_secret_post, none, private_key_jwt
@@ -31,21 +31,20 @@ What others find may expire, or be good once.
 """
 
 
-async def authenticate_agent(
+def authenticate_agent(
     environment: Environment,
     authorization: str | None,
     parameters: Mapping[str, str],
     ports: ClientAuthPorts,
     now: float,
-) -> Authenticated[Agent]:
+) -> Coroutine[Any, Any, Authenticated[Agent]]:
     """The enabled agent that sent a request with this `Authorization` header and these form parameters.
 
     It came by the method that it is registered for; one registered for none by any kind of secret. Raises
     `InvalidClient`, or `InvalidRequest` when credentials come in more than one way. Waits for nothing where
     the proof is a secret.
     """
-    method, credentials = read_credentials(authorization, parameters)
-    return await _authenticate(environment, method, credentials, ports, now)
+    return _authenticate(environment, *read_credentials(authorization, parameters), ports, now)
 
 
 async def authenticate_caller(
@@ -93,18 +92,22 @@ def read_credentials(
     And the method that found them. Raises `InvalidClient` when there are none, `InvalidRequest` when they
     come in more than one way.
     """
-    found = [
-        (method, credentials)
-        for method in CLIENT_AUTH_METHODS.members
-        if (credentials := method.find_credentials(authorization, parameters))
-    ]
-    if not found:
-        raise InvalidClient("no client credentials were presented")
-    if len(found) > 1:  # a package's method may find a proof where we see an id alone
-        found = [each for each in found if each[0] is not none.METHOD]
-    if len(found) > 1:
-        raise InvalidRequest("The client authenticated in more than one way")
-    client_id = found[0][1].client_id
+    found: tuple[ClientAuthMethod, Credentials] | None = None
+    for method in CLIENT_AUTH_METHODS.members:
+        if method is none.METHOD:  # asked last: a package's method may find a proof beside the id
+            continue
+        credentials = method.find_credentials(authorization, parameters)
+        if credentials is None:
+            continue
+        if found is not None:
+            raise InvalidRequest("The client authenticated in more than one way")
+        found = (method, credentials)
+    if found is None:
+        credentials = none.find_credentials(authorization, parameters)
+        if credentials is None:
+            raise InvalidClient("no client credentials were presented")
+        return none.METHOD, credentials
+    client_id = found[1].client_id
     if parameters.get("client_id", client_id) != client_id:
         raise InvalidRequest("The parameter client_id is not the authenticated client")
-    return found[0]
+    return found

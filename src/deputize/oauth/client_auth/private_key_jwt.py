@@ -72,8 +72,8 @@ async def authenticate(
     agent = registered_agent(environment, credentials.client_id, NAME)
     try:
         claims = await _verify(_parse(credentials.secret), environment, agent, ports.documents)
-    except TokenInvalid as invalid:
-        raise InvalidClient(f"{agent.name!r} by {NAME}: {invalid.reason}") from invalid
+    except (TokenInvalid, KeyInvalid) as invalid:
+        raise InvalidClient(f"{agent.name!r} by {NAME}: {invalid}") from invalid
     refusal = claims_refusal(claims, agent.id, environment.issuer, now)
     if refusal:
         raise InvalidClient(f"{agent.name!r} by {NAME}: {refusal}")

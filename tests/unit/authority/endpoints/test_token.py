@@ -77,6 +77,7 @@ async def test_an_issued_token_is_recorded_but_never_the_token(authority, agent)
     with capture_logs() as lines:
         token = (await ask(authority, agent)).json()["access_token"]
     (line,) = [each for each in lines if each["event"] == "token issued"]
+    assert line["client_auth"] == "client_secret_basic"
     assert (line["client_id"], line["grant_type"], line["resource"], line["act"]) == (
         AGENT_ID,
         "client_credentials",

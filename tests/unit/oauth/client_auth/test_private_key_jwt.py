@@ -126,6 +126,11 @@ async def test_only_a_registered_key_signs():
     assert "does not verify" in await place.refuse(signed(stranger, assertion_claims(), **header))
 
 
+@pytest.mark.parametrize("stored", [None, {}, {"keys": None}, {"keys": []}, {"keys": [{"kty": "oct"}]}])
+async def test_keys_that_were_stored_and_cannot_be_used_prove_nobody(stored):
+    await Place(replace(KEYED, jwks=stored)).refuse(assertion())
+
+
 async def test_a_secret_or_nothing_signs_nothing():
     place = Place()
     unsigned = assertion().rpartition(".")[0] + "."
