@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from deputize.authority.storage import ObjectRow, Put, Remove, open_store
+from deputize.authority.storage import Put, Remove, open_store
 from deputize.kernel.ids import new_id
 from deputize.oauth.records.store import User
 from support.store_records import CODE, ENVIRONMENT, GRANT, SESSION, USER_ID
@@ -18,21 +18,12 @@ USER = User(USER_ID, ENVIRONMENT, "demouser", "$argon2id$...")
 
 @pytest.fixture
 async def told(store):
-    """A store with a session in which two agents were authorized, of which one wants to know."""
-    await change(
-        store,
-        Put(ObjectRow(AGENT, ENVIRONMENT, "agent", "A", {"backchannel_logout_uri": "https://a.example/out"})),
-        Put(ObjectRow(new_id(), ENVIRONMENT, "agent", "B", {})),
-    )
-    rows = await store.directory_rows.load()
-    other = next(row.id for row in rows.objects if row.name == "B")
+    """A store with a session in which an agent was authorized twice."""
     user = await store.users.find_user_by_id(ENVIRONMENT, USER.id)
     await store.sessions.add_session(replace(SESSION, user_term=user.term))
     await store.codes.add_code(CODE, GRANT)
     again = replace(GRANT, id=new_id())
     await store.codes.add_code(replace(CODE, digest="2" * 64, grant_id=again.id), again)
-    another = replace(GRANT, id=new_id(), client_id=other)
-    await store.codes.add_code(replace(CODE, digest="3" * 64, grant_id=another.id), another)
     return store
 
 
@@ -65,12 +56,19 @@ async def remove_by_a_file(store):
 
 
 @pytest.mark.parametrize("end", [sign_off, disable, give_another_password, remove, remove_by_a_file])
-async def test_whatever_ends_the_session_the_agents_that_want_to_know_are_told_once(told, end):
+async def test_whatever_ends_the_session_its_agents_are_told_once(told, end):
     assert await due(told) == ()
     await end(told)
     [notice] = await due(told)
     assert (notice.environment_id, notice.session_id) == (ENVIRONMENT, SESSION.id)
     assert (notice.client_id, notice.user_id, notice.attempts) == (AGENT, USER.id, 1)
+
+
+async def test_each_agent_of_the_session_is_told(told):
+    other = replace(GRANT, id=new_id(), client_id="https://app.example/client.json")
+    await told.codes.add_code(replace(CODE, digest="3" * 64, grant_id=other.id), other)
+    await sign_off(told)
+    assert {each.client_id for each in await due(told)} == {AGENT, other.client_id}
 
 
 async def test_what_ended_before_is_not_told_again(told):

@@ -25,6 +25,7 @@ from deputize.jose.key_sets import (
 )
 from deputize.jose.keys import (
     ALGORITHMS,
+    ALWAYS_HELD,
     DEFAULT_ALGORITHM,
     ID_TOKEN_ALGORITHM,
     Algorithm,
@@ -46,6 +47,7 @@ from deputize.jose.tokens import (
 __all__ = [
     "ACCESS_TOKEN_TYPE",
     "ALGORITHMS",
+    "ALWAYS_HELD",
     "DEFAULT_ALGORITHM",
     "ID_TOKEN_ALGORITHM",
     "ID_TOKEN_TYPE",

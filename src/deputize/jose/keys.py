@@ -23,6 +23,8 @@ Algorithm: TypeAlias = Literal["ES256", "RS256", "EdDSA", "Ed25519"]
 DEFAULT_ALGORITHM: Final = "ES256"
 ID_TOKEN_ALGORITHM: Final = "RS256"
 """Of the ID tokens of clients that name none (OpenID Connect Registration section 2)."""
+ALWAYS_HELD: Final = (DEFAULT_ALGORITHM, ID_TOKEN_ALGORITHM)
+"""Those for which every environment has keys; of others it has where an administrator names them."""
 ALGORITHMS: Final[tuple[Algorithm, ...]] = ("ES256", "RS256", "EdDSA", "Ed25519")
 """ECDSA on P-256 (the cheapest to sign), RSA with 2048 bits, and Ed25519 by two names.
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from deputize.jose import ALWAYS_HELD
 from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.client_auth.authentication import PUBLIC
@@ -69,6 +70,10 @@ def introduce(template: Agent, agent_id: str, metadata: ClientMetadata, origin: 
     except ValidationError as error:
         member = str(error.errors()[0]["loc"][0])
         raise InvalidClientMetadata(f"{member}: is not supported") from error
+    if settings.id_token_signed_response_alg not in ALWAYS_HELD:  # keys are not made for strangers
+        raise InvalidClientMetadata(
+            f"id_token_signed_response_alg: one of {', '.join(ALWAYS_HELD)} is needed"
+        )
     return replace(
         template,
         id=agent_id,

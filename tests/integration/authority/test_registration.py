@@ -201,6 +201,10 @@ async def test_a_client_that_becomes_public_loses_its_secret_and_one_that_is_non
         ({"token_endpoint_auth_method": "tls_client_auth"}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
         ({"id_token_signed_response_alg": "none"}, "invalid_client_metadata"),
+        (
+            {"id_token_signed_response_alg": "EdDSA"},
+            "invalid_client_metadata",
+        ),  # keys are not made for strangers
         ({"client_name": 7}, "invalid_client_metadata"),
         ({"jwks": {"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}}, "invalid_client_metadata"),
     ],

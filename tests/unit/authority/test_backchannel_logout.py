@@ -10,7 +10,6 @@ from joserfc import jws
 from joserfc.jwk import KeySet
 
 from deputize.authority.backchannel_logout import WAITS, deliver_due
-from deputize.authority.storage import ObjectRow, Put
 from deputize.jose import ID_TOKEN_TYPE, LOGOUT_TOKEN_TYPE, TokenInvalid, verify
 from deputize.kernel.strict_json import loads
 from support.agent_delegation import AGENT_ID, ENVIRONMENT_ID, USER_ID
@@ -42,15 +41,8 @@ async def agent():
 @pytest.fixture
 async def services(authority, agent):
     """The authority's, whose agent wants to be told at `agent`."""
-    await want(authority, f"{agent.origin}/logout?tenant=a")
+    authority.directory.replace_agent(backchannel_logout_uri=f"{agent.origin}/logout?tenant=a")
     return dataclasses.replace(authority.services, fetcher=agent.fetcher())
-
-
-async def want(authority, uri):
-    authority.directory.replace_agent(backchannel_logout_uri=uri)
-    rows = authority.store.directory_rows
-    row = ObjectRow(AGENT_ID, ENVIRONMENT_ID, "agent", "A", {"backchannel_logout_uri": uri})
-    await rows.change([Put(row)], await rows.version())
 
 
 async def sign_on_and_off(authority, browser):

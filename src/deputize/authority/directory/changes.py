@@ -20,8 +20,7 @@ from deputize.authority.storage import (
 )
 from deputize.jose import (
     ALGORITHMS,
-    DEFAULT_ALGORITHM,
-    ID_TOKEN_ALGORITHM,
+    ALWAYS_HELD,
     KeyInvalid,
     KeyRing,
     SigningKey,
@@ -64,7 +63,7 @@ def add_missing_keys(
         for name, value in each.document.items()
         if name.endswith("_signed_response_alg")
     ]
-    needed = [each for each in ALGORITHMS if each in (DEFAULT_ALGORITHM, ID_TOKEN_ALGORITHM, *named)]
+    needed = [each for each in ALGORITHMS if each in (*ALWAYS_HELD, *named)]
     try:
         keys = [SigningKey.from_json(row.document) for row in sorted(rows, key=lambda row: row.position)]
         ring = complete_keys(keys, needed, now, new_id)

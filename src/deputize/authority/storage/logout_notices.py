@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, select, update
 
 from deputize.authority.storage.engine import Database, insert_if_absent, wins
-from deputize.authority.storage.tables import DIRECTORY_OBJECTS, GRANTS, LOGOUT_NOTICES, SESSIONS
+from deputize.authority.storage.tables import GRANTS, LOGOUT_NOTICES, SESSIONS
 
 _COLUMNS = LOGOUT_NOTICES.c
 _DUE = (
@@ -73,26 +73,20 @@ class SqlLogoutNotices:
 
 
 def note_logouts(connection: Connection, ending: ColumnElement[bool]) -> None:
-    """Write a notice for each agent with a grant of the sessions that are `ending`, if it wants to know."""
+    """Write a notice for each agent that has a grant of the sessions that are `ending`.
+
+    Whether it wants to know is seen when the notice is delivered.
+    """
+    names = ("environment_id", "session_id", "client_id", "user_id")
     rested = (
-        select(GRANTS.c.environment_id, GRANTS.c.session_id, GRANTS.c.client_id, GRANTS.c.user_id)
+        select(*(GRANTS.c[name] for name in names))
         .join(SESSIONS, SESSIONS.c.id == GRANTS.c.session_id)
         .where(ending)
         .distinct()
     )
-    found = connection.execute(rested).all()
-    objects = DIRECTORY_OBJECTS.c
-    agents = (objects.kind == "agent") & objects.id.in_({row.client_id for row in found})
-    wanting = {
-        agent_id
-        for agent_id, document in connection.execute(select(objects.id, objects.document).where(agents))
-        if document.get("backchannel_logout_uri")
-    }
-    names = ("environment_id", "session_id", "client_id", "user_id")
-    for row in found:
-        if row.client_id in wanting:
-            notice = {**dict(zip(names, row, strict=True)), "attempts": 0, "due_at": AT_ONCE}
-            insert_if_absent(connection, LOGOUT_NOTICES, notice)
+    for row in connection.execute(rested).all():
+        notice = {**dict(zip(names, row, strict=True)), "attempts": 0, "due_at": AT_ONCE}
+        insert_if_absent(connection, LOGOUT_NOTICES, notice)
 
 
 def _is(notice: LogoutNotice) -> ColumnElement[bool]:
