@@ -14,7 +14,7 @@ from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth import grants
 from deputize.oauth.client_auth import authenticate_agent
 from deputize.oauth.delegation import actors_of
-from deputize.oauth.dpop import token_type_of
+from deputize.oauth.dpop import bound_key, token_type_of
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, TokenResponse
 from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM
@@ -75,6 +75,7 @@ async def issue_token(call: EndpointCall) -> Response:
         jti=claims.get("jti"),
         subject_jti=subject.get("jti"),
         actor_jti=actor.get("jti"),
+        bound_to=bound_key(claims),
         notes=list(response.notes) or None,
     )
     return json_response(response_members(response))

@@ -77,6 +77,8 @@ async def test_a_token_request_with_a_proof_gets_a_bound_token(authority, agent)
     free = await agent.ask(CREDENTIALS)
     assert (free.json()["token_type"], free.headers.get("dpop-nonce")) == ("Bearer", None)
     assert "cnf" not in agent.claims(free)
+    records = await authority.records("TOKEN-ISSUED")
+    assert [each.get("boundTo") for each in records] == [PROVER.thumbprint, None]
 
 
 @pytest.mark.parametrize(
