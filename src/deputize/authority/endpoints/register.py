@@ -18,7 +18,7 @@ from deputize.http.messages import Headers, Response
 from deputize.kernel.digests import digest, matches
 from deputize.kernel.ids import new_secret
 from deputize.kernel.values import JsonValue
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.client_auth import needs_secret
 from deputize.oauth.client_metadata import MAX_BYTES, MAX_DEPTH, ClientMetadata, read_metadata
 from deputize.oauth.errors import InvalidRequest, InvalidToken, OAuthError, TooManyRegistrations
 from deputize.oauth.records.directory import Agent, Environment, Registration
@@ -67,7 +67,7 @@ async def register(call: EndpointCall) -> Response:
         raise TooManyRegistrations("too many clients register")
     if token and not await call.services.store.initial_access_tokens.use(token, call.now):
         raise InvalidToken("the initial access token has been used up meanwhile")
-    secret = new_secret() if _needs_secret(wanted) else None
+    secret = new_secret() if needs_secret(wanted.settings.client_auth) else None
     agent = await introductions.keep(call.environment.id, agent_id, introduction.history(), call.now, secret)
     _record(call, "agent introduced", agent)
     return _answer(call, agent, metadata, management_token, secret, 201)
@@ -104,8 +104,8 @@ async def replace_registration(call: EndpointCall, managed: _Managed) -> Respons
         update={"metadata": metadata.members(), "management_digest": digest(management_token)}
     )
     wanted = introduction.agent(registration, agent.id, metadata, call.environment.agent_names)
-    needs_secret = _needs_secret(wanted)
-    secret = new_secret() if needs_secret and not agent.secret_digests else None
+    keeps_secret = needs_secret(wanted.settings.client_auth)
+    secret = new_secret() if keeps_secret and not agent.secret_digests else None
     if not call.services.introductions.overall.admit(call.environment.id, call.now):
         raise TooManyRegistrations("too many clients register")
     agent = await call.services.introductions.keep(
@@ -114,7 +114,7 @@ async def replace_registration(call: EndpointCall, managed: _Managed) -> Respons
         introduction.history(),
         call.now,
         secret,
-        drops_secrets=not needs_secret,
+        drops_secrets=not keeps_secret,
     )
     _record(call, "agent changed", agent)
     return _answer(call, agent, metadata, management_token, secret)
@@ -173,12 +173,6 @@ def _bearer_token(call: EndpointCall) -> str | None:
     return token.strip()
 
 
-def _needs_secret(agent: Agent) -> bool:
-    """Whether it authenticates by a secret that it shares with the authority."""
-    method = CLIENT_AUTH_METHODS.by_name[agent.settings.client_auth or ""]
-    return method.authenticate is None
-
-
 def _record(call: EndpointCall, name: str, agent: Agent) -> None:
     origin = agent.origin
     call.record(
@@ -203,7 +197,7 @@ def _answer(
     origin = agent.origin
     ends = origin.expires_at if origin else None
     shown: dict[str, JsonValue] = {} if secret is None else {"client_secret": secret}
-    if _needs_secret(agent):
+    if needs_secret(agent.settings.client_auth):
         shown["client_secret_expires_at"] = 0 if ends is None else int(ends)
     document: dict[str, JsonValue] = {
         "client_id": agent.id,

@@ -31,6 +31,12 @@ What others find may expire, or be good once.
 """
 
 
+def needs_secret(client_auth: str | None) -> bool:
+    """Whether an agent that is registered for this method, or for none, authenticates by a secret."""
+    method = CLIENT_AUTH_METHODS.by_name.get(client_auth or "")
+    return method is None or method.authenticate is None
+
+
 def authenticate_agent(
     environment: Environment,
     authorization: str | None,

@@ -13,7 +13,7 @@ from deputize.authority.directory.objects.directory_object import (
 )
 from deputize.kernel.uris import UriError
 from deputize.kernel.values import JsonObject
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, needs_secret
 from deputize.oauth.client_auth.private_key_jwt import key_set_flaw
 from deputize.oauth.document_urls import parse_document_url
 from deputize.oauth.grants import GRANTS
@@ -96,8 +96,7 @@ class AgentObject(AgentSettings, AuthenticatingObject):
     @property
     def needs_secret(self) -> bool:
         """Whether it authenticates by a secret, and not by something else or by nothing."""
-        method = CLIENT_AUTH_METHODS.by_name.get(self.client_auth or "")
-        return method is None or method.authenticate is None
+        return needs_secret(self.client_auth)
 
     @property
     def grant_types(self) -> frozenset[str]:
