@@ -19,9 +19,10 @@ from deputize.oauth.delegation import (
     default_act_refusal,
     impersonation_refusal,
     may_act_refusal,
+    named_actor,
 )
 from deputize.oauth.errors import ExchangeRefused, InvalidDPoPProof, InvalidGrant
-from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM, VIA_CLAIM, Lineage
+from deputize.oauth.lineage import MACHINE_CLAIM, PERMITTED_CLAIM, USER_CLAIM, VIA_CLAIM, Lineage
 from deputize.oauth.records.directory import Agent, Environment, Resource
 from deputize.oauth.records.store import Authentication, User
 from deputize.oauth.resources import format_scope
@@ -78,6 +79,8 @@ class Issue:
     """Verified claims of the subject token."""
     ancestors: tuple[tuple[str, str], ...] = ()
     """Audience and scope of the subject token and of those it came from, the first one first."""
+    permitted: tuple[int, ...] = ()
+    """Where in the subject token's lineage agents got it by the settings of the one before."""
     actor: JsonObject | None = None
     """Verified claims of the actor token."""
     requested_scope: str | None = None
@@ -97,6 +100,18 @@ class Issue:
             and not self.resource.settings.impersonation_allowed
             and mapping_of(self.resource, "act") is None
         )
+
+    @property
+    def is_permitted_by_holder(self) -> bool:
+        """Whether the client may act by the settings of the agent that holds the subject token, an access
+        token that does not say so itself.
+        """
+        subject, client_id = self.subject, self.client.id
+        if subject is None or named_actor(subject) == client_id:
+            return False
+        holder_id = subject.get("client_id")
+        holder = self.environment.agents.get(holder_id) if isinstance(holder_id, str) else None
+        return holder is not None and holder.id != client_id and client_id in holder.settings.permitted_actors
 
 
 @dataclass(slots=True)
@@ -148,15 +163,16 @@ def delegation_refusal(issue: Issue, claims: JsonObject) -> str | None:
     """The private reason why a token with these claims must not be issued, or `None`."""
     act, may_act = claims.get("act"), claims.get("may_act")
     resource, subject, client_id = issue.resource, issue.subject, issue.client.id
+    permitted = (client_id,) if issue.is_permitted_by_holder and act is not None else ()
     if act is None and resource.delegation_required:
         return f"{resource.name!r} requires delegation: {explain(issue, 'act')}"
     if act is None and issue.is_exchange_about_a_user and not resource.settings.impersonation_allowed:
         return f"{resource.name!r} does not allow impersonation: {explain(issue, 'act')}"
     if subject is not None and issue.gets_default_act:
-        refusal = default_act_refusal(act, subject, client_id)
+        refusal = default_act_refusal(act, subject, client_id, permitted)
     else:
-        refusal = act_refusal(act, subject, None if issue.actor is None else client_id)
-    refusal = refusal or may_act_refusal(may_act, subject, client_id)
+        refusal = act_refusal(act, subject, None if issue.actor is None else client_id, permitted)
+    refusal = refusal or may_act_refusal(may_act, subject, client_id, permitted)
     if refusal is None and not resource.settings.impersonation_allowed:
         refusal = impersonation_refusal(act, subject, client_id)
     return refusal
@@ -198,6 +214,10 @@ def assemble(issue: Issue) -> TokenClaims:
     claims.update(mapped)
     if issue.gets_default_act:
         claims["act"] = default_act(issue.client.id, issue.subject or {})
+    if issue.is_permitted_by_holder:
+        claims[PERMITTED_CLAIM] = [*issue.permitted, len(issue.lineage.segments) - 1]
+    elif issue.permitted:
+        claims[PERMITTED_CLAIM] = list(issue.permitted)
     if issue.ancestors:
         claims[VIA_CLAIM] = [[audience, scope] for audience, scope in issue.ancestors]
     return TokenClaims(dict(sorted(claims.items())), notes)

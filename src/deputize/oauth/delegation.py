@@ -5,7 +5,7 @@ private reason for a refusal, or `None` when there is nothing against it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -57,11 +57,14 @@ def default_act(client_id: str, subject: JsonObject) -> JsonObject:
     return {"sub": client_id} if before is None else {"act": before, "sub": client_id}
 
 
-def act_refusal(act: JsonValue, subject: JsonObject | None, actor: str | None) -> Refusal | None:
+def act_refusal(
+    act: JsonValue, subject: JsonObject | None, actor: str | None, permitted: Collection[str] = ()
+) -> Refusal | None:
     """Whether a mapped `act` may be issued: the actor authenticated and permitted, the chain unaltered.
 
     `actor` is the authenticated actor's client id. `act` is `None` when the token would carry none; `subject`
-    is `None` in grants without a subject token.
+    is `None` in grants without a subject token. `permitted` are the agents that the subject token's holder
+    permits to act.
     """
     subject = subject or {}
     if act is None:
@@ -74,20 +77,22 @@ def act_refusal(act: JsonValue, subject: JsonObject | None, actor: str | None) -
         return "the mapping yields act, but nobody proved to be the actor: there is no actor token"
     if act["sub"] != actor:
         return f"the mapping yields act.sub {act['sub']!r}, the authenticated actor is {actor!r}"
-    return _permission_refusal(subject, actor) or _chain_refusal(act, subject)
+    return _permission_refusal(subject, actor, permitted) or _chain_refusal(act, subject)
 
 
-def default_act_refusal(act: JsonValue, subject: JsonObject, client_id: str) -> Refusal | None:
-    """Whether `default_act` may be issued: to the client that holds the subject token or that `may_act`
-    names.
-    """
-    permitted = None if client_id in _holders(subject) else _permission_refusal(subject, client_id)
+def default_act_refusal(
+    act: JsonValue, subject: JsonObject, client_id: str, permitted: Collection[str] = ()
+) -> Refusal | None:
+    """Whether `default_act` may be issued: to the client that holds the subject token, or that may act."""
+    refusal = None if client_id in _holders(subject) else _permission_refusal(subject, client_id, permitted)
     return (
-        f"the subject token belongs to another client, and {permitted}" if permitted else None
+        f"the subject token belongs to another client, and {refusal}" if refusal else None
     ) or _chain_refusal(act, subject)
 
 
-def may_act_refusal(may_act: JsonValue, subject: JsonObject | None, client_id: str) -> Refusal | None:
+def may_act_refusal(
+    may_act: JsonValue, subject: JsonObject | None, client_id: str, permitted: Collection[str] = ()
+) -> Refusal | None:
     """Whether `may_act` may be issued: an exchange hands on a permission that the client has.
 
     If it could make one, an agent could exchange another agent's subject token, without an actor, for one
@@ -95,7 +100,7 @@ def may_act_refusal(may_act: JsonValue, subject: JsonObject | None, client_id: s
     """
     if may_act is None or subject is None:
         return None
-    refusal = _permission_refusal(subject, client_id)
+    refusal = _permission_refusal(subject, client_id, permitted)
     return f"the issued token would carry may_act, but {refusal}" if refusal else None
 
 
@@ -110,16 +115,21 @@ def impersonation_refusal(act: JsonValue, subject: JsonObject | None, client_id:
     return f"the subject token belongs to another client, nobody acts, and {refusal}" if refusal else None
 
 
-def scope_refusal(scopes: tuple[str, ...], audience: str, subject: JsonObject) -> Refusal | None:
-    """An exchange for the audience the subject token already has may only narrow its scope."""
-    own = _texts(subject.get("aud"))
-    if audience not in own and _normalise(audience) not in [
-        _normalise(each) for each in own if isinstance(each, str)
-    ]:
-        return None
-    scope = subject.get("scope")
-    wider = set(scopes) - set(scope.split(" ") if isinstance(scope, str) else ())
-    return f"{sorted(wider)} are not in the subject token's scope" if wider else None
+def scope_refusal(
+    scopes: tuple[str, ...], audience: str, obtained: Iterable[tuple[str, str]]
+) -> Refusal | None:
+    """An exchange for an audience that the subject token or one it came from had may only narrow its scope.
+
+    `obtained` are audience and scope of each of them.
+    """
+    for its_audience, scope in obtained:
+        if audience == its_audience or _normalise(audience) == _normalise(its_audience):
+            wider = set(scopes).difference(scope.split(" "))
+            if wider:
+                return (
+                    f"{sorted(wider)} are not in the scope {scope!r} that was obtained of {audience!r} before"
+                )
+    return None
 
 
 def exchanged_expiry(expires_at: int, subject: JsonObject, *, may_outlive_subject: bool) -> int:
@@ -130,16 +140,22 @@ def exchanged_expiry(expires_at: int, subject: JsonObject, *, may_outlive_subjec
     return min(expires_at, int(subject_expiry))
 
 
-def _permission_refusal(subject: JsonObject, actor: str | None) -> Refusal | None:
+def named_actor(subject: JsonObject) -> str | None:
+    """The one party that `may_act` names (RFC 8693 section 4.4), or `None`."""
     may_act = subject.get("may_act")
-    permitted = may_act.get("sub") if isinstance(may_act, Mapping) else None
-    if permitted is None:
-        return "the subject token has no may_act.sub"
-    return (
-        None
-        if permitted == actor
-        else f"the subject token's may_act.sub is {permitted!r}, the authenticated actor is {actor!r}"
-    )
+    named = may_act.get("sub") if isinstance(may_act, Mapping) else None
+    return named if isinstance(named, str) else None
+
+
+def _permission_refusal(
+    subject: JsonObject, actor: str | None, permitted: Collection[str] = ()
+) -> Refusal | None:
+    named = named_actor(subject)
+    if actor is not None and (named == actor or actor in permitted):
+        return None
+    if named is None:
+        return "the subject token has no may_act.sub, and its holder permits no such actor"
+    return f"the subject token's may_act.sub is {named!r}, the authenticated actor is {actor!r}"
 
 
 def _chain_refusal(act: JsonValue, subject: JsonObject) -> Refusal | None:
@@ -155,8 +171,7 @@ def _chain_refusal(act: JsonValue, subject: JsonObject) -> Refusal | None:
 
 def _holders(subject: JsonObject) -> tuple[JsonValue, ...]:
     """Whom the token was issued to: an access token says so in `client_id`, an ID token in `aud`."""
-    return (subject["client_id"],) if "client_id" in subject else _texts(subject.get("aud"))
-
-
-def _texts(value: JsonValue) -> tuple[JsonValue, ...]:
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
+    if "client_id" in subject:
+        return (subject["client_id"],)
+    audience = subject.get("aud")
+    return tuple(audience) if isinstance(audience, list | tuple) else (audience,)

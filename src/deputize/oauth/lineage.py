@@ -22,7 +22,13 @@ VIA_CLAIM: Final = "p1.via"
 """Of an exchanged token: audience and scope of each ancestor, the first one first, without the one that its
 grant describes.
 """
+PERMITTED_CLAIM: Final = "p1.permitted"
+"""Of a token that an agent got although no `may_act` named it: where in the lineage such agents stand.
+
+The agent before each permits it to act by its settings, and has to go on doing so.
+"""
 MAX_SEGMENTS: Final = 8
+"""Tokens from a sign-on to the last exchange: a chain is one sign-on and seven exchanges at most."""
 MAX_JTI: Final = 320
 """Characters: a grant id and `MAX_SEGMENTS` segments fit."""
 _SEGMENT: Final = rf"[A-Za-z0-9_-]{{{SEGMENT_LENGTH}}}"
@@ -86,6 +92,8 @@ class Basis:
     """
     authentication: Authentication | None
     """`None` when no user is behind it."""
+    permitted: tuple[int, ...] = ()
+    """Which of the lineage's segments, counted from 0, rest on the settings of the agent before."""
 
 
 def parse_jti(jti: JsonValue) -> Lineage | None:
@@ -109,14 +117,14 @@ def basis_of(claims: JsonObject) -> Basis | None:
     lineage = parse_jti(claims.get("jti"))
     if not isinstance(client_id, str) or lineage is None:
         return None
-    obtained = _obtained(claims)
+    obtained, permitted = _obtained(claims), _permitted(claims, lineage)
     authentication = _authentication(claims)
-    if obtained is None or (authentication is None) != (lineage.grant_id is None):
+    if obtained is None or permitted is None or (authentication is None) != (lineage.grant_id is None):
         return None
     left_out = len(lineage.segments) - len(obtained)
     if left_out not in ((0, 1) if authentication and len(lineage.segments) > 1 else (0,)):
         return None
-    return Basis(client_id, lineage, obtained, authentication)
+    return Basis(client_id, lineage, obtained, authentication, permitted)
 
 
 def _obtained(claims: JsonObject) -> tuple[tuple[str, str], ...] | None:
@@ -134,6 +142,16 @@ def _obtained(claims: JsonObject) -> tuple[tuple[str, str], ...] | None:
             case _:
                 return None
     return (*obtained, (audience, scope))
+
+
+def _permitted(claims: JsonObject, lineage: Lineage) -> tuple[int, ...] | None:
+    """The places that `PERMITTED_CLAIM` lists; `None` when it is of another form."""
+    places = claims.get(PERMITTED_CLAIM, ())
+    if not isinstance(places, list | tuple):
+        return None
+    known = range(1, len(lineage.segments))
+    permitted = tuple(each for each in places if isinstance(each, int) and each in known)
+    return permitted if len(permitted) == len(places) else None
 
 
 def _authentication(claims: JsonObject) -> Authentication | None:

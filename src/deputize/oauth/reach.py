@@ -6,12 +6,13 @@ the exchange is refused instead.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from deputize.kernel.values import JsonObject
 from deputize.oauth.access_tokens import Issue, assemble, mapping_of
 from deputize.oauth.consents import CoversBuilder
+from deputize.oauth.delegation import named_actor
 from deputize.oauth.errors import InvalidGrant
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.records.directory import Agent, Environment, Resource
@@ -49,7 +50,9 @@ def reach_of(issue: Issue, target: TokenTarget) -> Covers:
                 scopes = obtainable(agent, resource)
                 reached.add(agent.id, resource.id, scopes)
                 hop = (agent.id, resource.id)
-                leads_on = hop not in followed and mapping_of(resource, "may_act") is not None
+                leads_on = hop not in followed and (
+                    mapping_of(resource, "may_act") is not None or bool(agent.settings.permitted_actors)
+                )
                 if scopes and leads_on and exchanges + 1 < MAX_EXCHANGES:
                     followed.add(hop)
                     pending.append((_exchange(held, agent, resource, scopes, subject), exchanges + 1))
@@ -73,11 +76,11 @@ def obtainable(agent: Agent, resource: Resource) -> tuple[str, ...]:
 
 
 def _exchangers(environment: Environment, holder: Agent, subject: JsonObject) -> Iterator[Agent]:
-    """Who may exchange the token with these claims: its holder, and the agent that its `may_act` names."""
-    may_act = subject.get("may_act")
-    named = may_act.get("sub") if isinstance(may_act, Mapping) else None
-    for agent_id in dict.fromkeys((holder.id, named)):
-        agent = environment.agents.get(agent_id) if isinstance(agent_id, str) else None
+    """Who may exchange the token with these claims: its holder, the agent that its `may_act` names, and those
+    that its holder permits.
+    """
+    for agent_id in dict.fromkeys((holder.id, named_actor(subject), *holder.settings.permitted_actors)):
+        agent = environment.agents.get(agent_id) if agent_id else None
         if agent and agent.enabled and TOKEN_EXCHANGE in agent.grant_types:
             yield agent
 

@@ -44,7 +44,7 @@ def _judge(environment: Environment, basis: Basis, state: TokenState, now: float
         return f"the client {basis.client_id!r} is gone or disabled, or was so since the token was issued"
     if state.revoked and not state.revoked.isdisjoint(basis.lineage.jtis):
         return "the token, or one it came from, was revoked"
-    refusal = _scope_refusal(environment, basis, terms, state.grant)
+    refusal = _scope_refusal(environment, basis, state.grant) or _permission_refusal(environment, basis)
     who = basis.authentication
     if refusal or who is None:
         return refusal
@@ -140,26 +140,49 @@ def _origin(environment: Environment, grant: Grant) -> tuple[str, str]:
     return resource.audience if resource else "", format_scope(scopes)
 
 
-def _scope_refusal(
-    environment: Environment, basis: Basis, terms: tuple[str, ...], grant: Grant | None
-) -> str | None:
+def obtained_by(environment: Environment, basis: Basis, grant: Grant | None) -> tuple[tuple[str, str], ...]:
+    """Audience and scope of each token from the sign-on to the one with this basis."""
+    if grant is not None and len(basis.obtained) < len(basis.lineage.segments):
+        return (_origin(environment, grant), *basis.obtained)
+    return basis.obtained
+
+
+def _scope_refusal(environment: Environment, basis: Basis, grant: Grant | None) -> str | None:
     """Why one of the agents on the token's way could not obtain its part today."""
-    obtained = basis.obtained
-    if grant is not None and len(obtained) < len(terms):
-        obtained = (_origin(environment, grant), *obtained)
-    count = len(obtained)
-    resource_terms = basis.lineage.resource_terms
-    for term, resource_term, (audience, scope) in zip(
-        terms[-count:], resource_terms[-count:], obtained, strict=True
+    obtained, lineage = obtained_by(environment, basis, grant), basis.lineage
+    first = len(lineage.segments) - len(obtained)
+    terms, resource_terms = lineage.terms[first:], lineage.resource_terms[first:]
+    for place, (term, resource_term, (audience, scope)) in enumerate(
+        zip(terms, resource_terms, obtained, strict=True), first
     ):
         agent, resource = environment.live_terms.get(term), environment.resource_of_audience(audience)
         if agent is None:
-            return "an agent that it passed through is gone or disabled, or was so since"
+            return f"{_hop(basis, place)}an agent that it passed through is gone or disabled, or was so since"
         if resource is not None and resource.term != resource_term:
-            return f"the resource {resource.name!r} is not the one that had the audience {audience!r} then"
+            return (
+                f"{_hop(basis, place)}the resource {resource.name!r} is not the one that had the audience "
+                f"{audience!r} then"
+            )
         if lost := lost_scopes(agent, resource, scope):
-            return f"{list(lost)} of {audience!r} are no longer granted to {agent.name!r}"
+            return f"{_hop(basis, place)}{list(lost)} of {audience!r} are no longer granted to {agent.name!r}"
     return None
+
+
+def _permission_refusal(environment: Environment, basis: Basis) -> str | None:
+    """Why an agent on the token's way may no longer act by the settings of the one before it."""
+    terms = basis.lineage.terms
+    for place in basis.permitted:
+        holder, agent = environment.live_terms.get(terms[place - 1]), environment.live_terms.get(terms[place])
+        if holder is None or agent is None or agent.id not in holder.settings.permitted_actors:
+            names = [each.name if each else "an agent that is gone" for each in (holder, agent)]
+            return f"{_hop(basis, place)}{names[0]!r} no longer permits {names[1]!r} to act"
+    return None
+
+
+def _hop(basis: Basis, place: int) -> str:
+    """Which token of a chain a refusal is about, counted from the sign-on's; nothing where there is one."""
+    count = len(basis.lineage.segments)
+    return f"hop {place + 1} of {count}: " if count > 1 else ""
 
 
 def _person_refusal(grant: Grant, state: TokenState) -> str | None:

@@ -148,14 +148,18 @@ def test_the_chain_is_bounded_in_size():
     assert "larger than" in act_refusal({"sub": A, "note": "x" * 5000}, SUBJECT, A)
 
 
-def test_an_exchange_for_the_same_audience_only_narrows():
-    subject = {"aud": ["https://x"], "scope": "read write"}
-    assert scope_refusal(("read",), "https://x", subject) is None
-    assert scope_refusal(("admin",), "https://y", subject) is None
-    assert "['admin']" in scope_refusal(("read", "admin"), "https://x", subject)
-    assert scope_refusal(("read",), "https://x", {"aud": "https://x"})
-    assert "['admin']" in scope_refusal(("admin",), "HTTPS://X:443/", subject), (
+def test_an_exchange_for_an_audience_of_before_only_narrows():
+    obtained = (("https://x", "read write"), ("https://z", "send"))
+    assert scope_refusal(("read",), "https://x", obtained) is None
+    assert scope_refusal(("admin",), "https://y", obtained) is None
+    assert "['admin']" in scope_refusal(("read", "admin"), "https://x", obtained)
+    assert "['read']" in scope_refusal(("read",), "https://z", obtained)
+    assert scope_refusal(("read",), "https://x", (("https://x", ""),))
+    assert "['admin']" in scope_refusal(("admin",), "HTTPS://X:443/", obtained), (
         "however the audience is spelled now"
+    )
+    assert "['write']" in scope_refusal(("write",), "https://x", (*obtained, ("https://x", "read"))), (
+        "the last narrowing counts"
     )
 
 

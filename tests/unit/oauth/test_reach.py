@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from deputize.oauth.access_tokens import Issue
@@ -24,6 +22,7 @@ from support.agent_delegation import (
     with_agent,
     with_resource,
 )
+from support.records import replace
 
 EVERYTHING = {AGENT_RESOURCE_ID: ("agent",), TEST_ID: ("test",)}
 
@@ -33,8 +32,8 @@ def reach(environment=ENVIRONMENT, client=AGENT, scope="agent"):
     issue = Issue(
         environment=environment,
         client=client,
-        resource=target.resource,
-        scopes=target.scopes,
+        resource=target.signed_on_for.resource,
+        scopes=target.signed_on_for.scopes,
         grant_type="authorization_code",
         now=NOW,
         expires_at=int(NOW) + 3600,
@@ -90,6 +89,32 @@ def test_an_agent_without_exchange_still_passes_on():
     plain = replace(AGENT, grant_types=AGENT.grant_types - {TOKEN_EXCHANGE})
     passing = with_agent(with_resource(ENVIRONMENT, may_act(AGENT_RESOURCE, OTHER_ID)), plain)
     assert reach(passing, plain) == {AGENT_ID: {AGENT_RESOURCE_ID: ("agent",)}, OTHER_ID: EVERYTHING}
+
+
+def test_whom_an_agent_permits_is_reached_as_well_and_so_on():
+    third = replace(AGENT, id="third", name="third", scopes={TEST_ID: frozenset({"test"})})
+    permitting = replace(AGENT, permitted_actors=(OTHER_ID,))
+    environment = with_agent(with_agent(ENVIRONMENT, third), permitting)
+    environment = with_agent(environment, replace(OTHER, permitted_actors=("third", "gone", AGENT_ID)))
+    assert reach(environment, permitting) == {
+        AGENT_ID: EVERYTHING,
+        OTHER_ID: EVERYTHING,
+        "third": {TEST_ID: ("test",)},
+    }
+
+
+def test_one_step_reaches_what_the_agent_gets_and_whom_that_may_be_passed_to():
+    plain = replace(AGENT, grant_types=frozenset({"authorization_code"}))
+    assert reach(with_agent(ENVIRONMENT, plain), plain, "test") == {AGENT_ID: {TEST_ID: ("test",)}}
+    assert reach(scope="openid test") == {
+        AGENT_ID: {TEST_ID: ("test",), "": ("openid",), AGENT_RESOURCE_ID: ("agent",)}
+    }, "it may exchange what it gets"
+    passing = with_agent(with_resource(ENVIRONMENT, may_act(TEST, OTHER_ID)), plain)
+    assert reach(passing, plain, "test") == {AGENT_ID: {TEST_ID: ("test",)}, OTHER_ID: EVERYTHING}
+    permitting = replace(plain, permitted_actors=(OTHER_ID,))
+    assert OTHER_ID in reach(with_agent(ENVIRONMENT, permitting), permitting, "test")
+    unseen = with_agent(with_resource(ENVIRONMENT, may_act(AGENT_RESOURCE, OTHER_ID)), plain)
+    assert OTHER_ID not in reach(unseen, plain, "test"), "nobody holds the token that names it"
 
 
 def chain(length):

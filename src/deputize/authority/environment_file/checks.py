@@ -3,7 +3,7 @@ can judge.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from deputize.authority.directory.assemble import is_issuer
@@ -17,15 +17,15 @@ from deputize.authority.directory.objects import (
     ResourceObject,
 )
 from deputize.authority.environment_file.client_checks import check_client_auth, check_logout_uris
+from deputize.authority.environment_file.delegation_checks import check_delegation, check_permitted_actors
 from deputize.authority.environment_file.outcome import Existing, Outcome
-from deputize.authority.environment_file.problems import Problems
+from deputize.authority.environment_file.problems import Problems, known_names
 from deputize.expressions import ExpressionError
 from deputize.expressions.mapping import compile_mapping
 from deputize.kernel import pointers
 from deputize.kernel.uris import normalise_resource
 from deputize.oauth.access_tokens import is_reserved
 from deputize.oauth.redirect_uris import receives_cookies, registration_refusal
-from deputize.oauth.resources import TOKEN_EXCHANGE
 from deputize.oauth.usernames import canonical, comparison_form, username_refusal
 
 
@@ -156,7 +156,7 @@ def check_resources(outcome: Outcome, problems: Problems) -> None:
                 )
             if attribute.mapping is not None and attribute.mapping not in MAPPINGS:
                 reason = f"{attribute.mapping!r} is not a mapping"
-                problems.add(f"{place}/mapping", reason, _known(MAPPINGS))
+                problems.add(f"{place}/mapping", reason, known_names(MAPPINGS))
             if attribute.value is not None and attribute.value.strip().startswith("${"):
                 problems.add(
                     f"{place}/value",
@@ -263,7 +263,7 @@ def check_policies(outcome: Outcome, problems: Problems) -> None:
             for setting, name in step.agreements():
                 place = f"{pointer}/steps/{index}/{step.name}/{setting}"
                 if name not in enabled:
-                    problems.add(place, f"there is no agreement {name!r}", _known(enabled))
+                    problems.add(place, f"there is no agreement {name!r}", known_names(enabled))
                 elif not enabled[name]:
                     problems.add(
                         place,
@@ -284,7 +284,7 @@ def check_agents(outcome: Outcome, problems: Problems) -> None:
     policies = {row.name for row in outcome.kept if row.kind == "policy"}
     policies |= {policy.name for _, policy in outcome.entries(PolicyObject)} | {DEFAULT_POLICY}
     if (default := outcome.settings.default_policy) not in policies:
-        problems.add("/default_policy", f"there is no policy {default!r}", _known(policies))
+        problems.add("/default_policy", f"there is no policy {default!r}", known_names(policies))
     for pointer, agent in outcome.entries(AgentObject):
         _check_redirects(agent, outcome.issuer, pointer, problems)
         if agent.refresh_token_rolling_lifetime < agent.refresh_token_lifetime:
@@ -296,7 +296,7 @@ def check_agents(outcome: Outcome, problems: Problems) -> None:
         for index, policy in enumerate(agent.policies):
             if policy not in policies:
                 problems.add(
-                    f"{pointer}/policies/{index}", f"there is no policy {policy!r}", _known(policies)
+                    f"{pointer}/policies/{index}", f"there is no policy {policy!r}", known_names(policies)
                 )
     for row, agent in outcome.kept_objects(AgentObject):
         if not policies.issuperset(agent.policies):
@@ -326,7 +326,7 @@ def check_registration(outcome: Outcome, problems: Problems) -> None:
     policies = {policy.name: policy for policy in outcome.objects(PolicyObject).values()}
     for index, name in enumerate(template.policies):
         if name not in policies:
-            problems.add(f"{place}/policies/{index}", f"there is no policy {name!r}", _known(policies))
+            problems.add(f"{place}/policies/{index}", f"there is no policy {name!r}", known_names(policies))
         elif not policies[name].asks_for_consent:
             problems.add(
                 f"{place}/policies/{index}",
@@ -357,74 +357,13 @@ def _check_granted(
     for resource, names in granted.items():
         place = pointers.join(pointer, resource)
         if resource not in resources:
-            problems.add(place, f"there is no resource {resource!r}", _known(resources), at_key=True)
+            problems.add(place, f"there is no resource {resource!r}", known_names(resources), at_key=True)
             continue
         scopes = {scope.name for scope in resources[resource].scopes}
         for index, name in enumerate(names):
             if name not in scopes:
                 reason = f"the resource {resource!r} has no scope {name!r}"
-                problems.add(pointers.join(place, index), reason, _known(scopes))
-
-
-def check_delegation(outcome: Outcome, problems: Problems) -> None:
-    """It is clear what users sign on for where the authority makes an exchange itself.
-
-    An agent that can exchange tokens has another way to resources that require delegation, one without users
-    of its own has only that. What is stored was judged before.
-    """
-    resources = {each.name: each for each in outcome.objects(ResourceObject).values()}
-    judged = {"scopes", "redirect_uris", "grants", "delegation_resource"}
-    for pointer, agent in outcome.entries(AgentObject):
-        if judged.isdisjoint(agent.model_fields_set):
-            continue
-        granted = {
-            name: resources[name] for name, names in agent.scopes.items() if names and name in resources
-        }
-        if agent.delegation_resource is not None:
-            _check_delegation_resource(
-                agent.delegation_resource, granted, resources, f"{pointer}/delegation_resource", problems
-            )
-            continue
-        delegated = [name for name, resource in granted.items() if resource.requires_delegation]
-        possible = [
-            name
-            for name, resource in granted.items()
-            if resource.maps("may_act") and not resource.requires_delegation
-        ]
-        if (
-            delegated
-            and len(possible) != 1
-            and agent.redirect_uris
-            and TOKEN_EXCHANGE not in agent.grant_types
-        ):
-            problems.add(
-                pointers.join(pointer, "scopes", delegated[0]),
-                f"the resource {delegated[0]!r} requires delegation, and nothing says for what users sign on "
-                f"first: {len(possible)} of the granted resources map may_act without requiring delegation",
-                f"set delegation_resource to one of {', '.join(possible)}"
-                if possible
-                else "grant scopes of such a resource, or the grant token_exchange",
-                at_key=True,
-            )
-
-
-def _check_delegation_resource(
-    name: str,
-    granted: Mapping[str, ResourceObject],
-    resources: Mapping[str, ResourceObject],
-    pointer: str,
-    problems: Problems,
-) -> None:
-    if name not in resources:
-        problems.add(pointer, f"there is no resource {name!r}", _known(resources))
-    elif name not in granted:
-        problems.add(pointer, f"the agent is granted no scope of the resource {name!r}", "grant it one")
-    elif granted[name].requires_delegation:
-        problems.add(
-            pointer,
-            f"the resource {name!r} requires delegation itself, so nobody can sign on for it first",
-            "name a resource that maps may_act and does not require delegation",
-        )
+                problems.add(pointers.join(place, index), reason, known_names(scopes))
 
 
 def _check_redirects(agent: AgentObject, issuer: str, pointer: str, problems: Problems) -> None:
@@ -454,10 +393,6 @@ def _check_redirects(agent: AgentObject, issuer: str, pointer: str, problems: Pr
         problems.add(pointer, "authorization_code needs a redirect URI", "add redirect_uris")
 
 
-def _known(names: Iterable[str]) -> str:
-    return f"known are {', '.join(sorted(names))}" if list(names) else "there is none yet"
-
-
 RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_names,
     check_usernames,
@@ -471,5 +406,6 @@ RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_scopes,
     check_registration,
     check_delegation,
+    check_permitted_actors,
 )
 """Each adds everything that is wrong by it."""

@@ -16,12 +16,14 @@ from deputize.authority.directory.objects import (
     ResourceObject,
 )
 from deputize.authority.directory.objects.introduction import Introduction
+from deputize.authority.environment_file.delegation_checks import find_unreached, granted_resources
 from deputize.authority.environment_file.outcome import USER_SETTINGS, Outcome, read_object
 from deputize.authority.storage import ObjectRow, Put, Remove, RowChange
 from deputize.kernel.digests import matches
 from deputize.kernel.ids import new_id
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.records.store import User
+from deputize.oauth.resources import TOKEN_EXCHANGE
 
 _SHORT = 200
 
@@ -328,8 +330,8 @@ def warnings_of(outcome: Outcome) -> Iterator[str]:
     """What is allowed, but most likely not meant.
 
     Resources that allow impersonation; agents that sign users on by a policy which asks for no consent, where
-    the file names the agent or the policy; environments of the same database that were told another base URL,
-    for an authority has one.
+    the file names the agent or the policy; a registration that grants what nobody can sign on for;
+    environments of the same database that were told another base URL, for an authority has one.
     """
     for _, resource in outcome.entries(ResourceObject):
         if resource.impersonation_allowed and not resource.requires_delegation:
@@ -348,6 +350,11 @@ def warnings_of(outcome: Outcome) -> Iterator[str]:
                     f"agent {agent.name} signs users on by the policy {policy}, which asks for no consent: "
                     "it may do for every user whatever its scopes allow (add an agreement_prompt step)"
                 )
+    registration = outcome.settings.registration
+    if registration and TOKEN_EXCHANGE not in registration.agent.grants:
+        found = find_unreached(granted_resources(registration.agent.scopes, outcome))
+        if found:
+            yield f"registration: {found.reason} (grant scopes of exactly one such resource)"
     mine = outcome.row.base_url
     for other in outcome.existing.environments:
         if mine and other.base_url and other.base_url != mine and other.id != outcome.row.id:

@@ -1,7 +1,7 @@
 """Everything that is wrong with a file, each thing with its place and in plain words, reported together."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, get_args
 
@@ -74,6 +74,11 @@ class Places:
             place = self.values.get(nearest) if nearest else self.values.get("", (1, 1))
             nearest = pointers.parent(nearest)
         return Position(self.file, pointer, *place)
+
+
+def known_names(names: Iterable[str]) -> str:
+    """Say which names there are, for whoever wrote another."""
+    return f"known are {', '.join(sorted(names))}" if list(names) else "there is none yet"
 
 
 class FileProblem(NamedTuple):

@@ -14,10 +14,11 @@ from deputize.oauth.delegation import actor_token_refusal, exchanged_expiry, sco
 from deputize.oauth.dpop import bound_key
 from deputize.oauth.errors import ExchangeRefused, InvalidScope
 from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, expires_at
-from deputize.oauth.lineage import MAX_SEGMENTS, Basis, basis_of
+from deputize.oauth.lineage import MAX_SEGMENTS, Basis, Lineage, basis_of
+from deputize.oauth.records.directory import Environment
 from deputize.oauth.records.store import TokenState
 from deputize.oauth.resources import TOKEN_EXCHANGE, TokenTarget
-from deputize.oauth.token_state import ancestors_of, coverage_refusal, token_refusal
+from deputize.oauth.token_state import ancestors_of, coverage_refusal, obtained_by, token_refusal
 
 
 @dataclass(slots=True)
@@ -53,9 +54,10 @@ def exchange(
     refusal = _tokens_refusal(request, wanted, state)
     if refusal:
         raise ExchangeRefused(refusal)
-    refusal = scope_refusal(scopes, resource.audience, subject.claims)
+    refusal = scope_refusal(scopes, resource.audience, obtained_by(environment, subject.basis, state.grant))
     if refusal:
         raise InvalidScope(refusal)
+    lineage = subject.basis.lineage.append(ports.new_segment(client.term, resource.term))
     issue = Issue(
         environment=environment,
         client=client,
@@ -66,10 +68,14 @@ def exchange(
         expires_at=exchanged_expiry(
             expires_at(resource, request.now),
             subject.claims,
-            may_outlive_subject=resource.settings.may_outlive_subject,
+            # Only the first exchange, by the agent that signed the user on, may prolong: a chain shrinks.
+            may_outlive_subject=resource.settings.may_outlive_subject
+            and len(lineage.segments) == 2
+            and subject.basis.client_id == client.id,
         ),
-        lineage=subject.basis.lineage.append(ports.new_segment(client.term, resource.term)),
+        lineage=lineage,
         ancestors=ancestors_of(environment, subject.basis, state.grant),
+        permitted=subject.basis.permitted,
         authentication=subject.basis.authentication,
         user=state.user,
         subject=subject.claims,
@@ -77,11 +83,14 @@ def exchange(
         requested_scope=wanted.requested_scope,
         bound_to=request.key,
     )
-    access = issue_access_token(issue)
+    try:
+        access = issue_access_token(issue)
+    except ExchangeRefused as refused:
+        raise ExchangeRefused(f"{_hop(environment, lineage)}{refused.detail}") from refused
     # Judged last: that somebody may not act at all tells the operator more than that the user did not agree.
     refusal = coverage_refusal(environment, state, client, resource, scopes)
     if refusal:
-        raise InvalidScope(refusal)
+        raise InvalidScope(f"{_hop(environment, lineage)}{refusal}")
     return access
 
 
@@ -108,6 +117,12 @@ def _tokens_refusal(request: TokenRequest, wanted: TokenExchange, state: TokenSt
     subject, actor, environment = wanted.subject, wanted.actor, request.environment
     if len(subject.basis.lineage.segments) == MAX_SEGMENTS:
         return f"the subject token came from {MAX_SEGMENTS - 1} exchanges already"
+    terms, own = subject.basis.lineage.terms, request.client
+    if own.term in terms and terms[-1] != own.term and not own.settings.loops_allowed:
+        return (
+            f"{_chain(environment, terms)}, and {own.name!r} may not come back into it "
+            f"(loops_allowed on the agent)"
+        )
     refusal = actor_token_refusal(actor.claims, actor.basis, request.client.id) if actor else None
     refusal = refusal or _key_refusal(request, subject) or (_key_refusal(request, actor) if actor else None)
     if refusal:
@@ -129,3 +144,17 @@ def _key_refusal(request: TokenRequest, token: StatedToken) -> str | None:
     if bound_to is None or token.basis.client_id != request.client.id or bound_to == request.key:
         return None
     return "a token of the client's own is bound to a key (cnf.jkt) that the request does not prove"
+
+
+def _hop(environment: Environment, lineage: Lineage) -> str:
+    """Which exchange of a chain a refusal is about; nothing for the first one."""
+    count = len(lineage.segments)
+    return f"hop {count}: {_chain(environment, lineage.terms)}: " if count > 2 else ""
+
+
+def _chain(environment: Environment, terms: tuple[str, ...]) -> str:
+    """The agents that a token passed through, from the one that signed the user on."""
+    agents = (environment.live_terms.get(term) for term in terms)
+    return (
+        f"the chain is {' -> '.join(repr(agent.name) if agent else 'one that is gone' for agent in agents)}"
+    )

@@ -122,7 +122,9 @@ class ResourceSettings(ObjectSettings):
     EdDSA under its newer name.
     """
     may_outlive_subject: bool = False
-    """Whether an exchanged token may live longer than the subject token."""
+    """Whether an exchanged token may live longer than the subject token, if that came of a sign-on directly
+    and is the agent's own; along a chain lifetimes only shrink.
+    """
     impersonation_allowed: bool = False
     """Whether an exchange may yield a token that speaks for a user and does not say who acts, also for a
     subject token that another client holds: what the original does, and never needed for delegation.
@@ -158,6 +160,15 @@ class AgentSettings(RefreshTokenSettings):
     """The resource that its users sign on for where the authority makes the exchange itself: when it asks for
     a resource that requires delegation, at the authorization endpoint. By default the only one of its granted
     resources that maps `may_act` and does not require delegation.
+    """
+    permitted_actors: Annotated[tuple[Name, ...], Field(max_length=64)] = ()
+    """Further agents that may exchange the access tokens that it holds about users, whomever `may_act` names,
+    which is one party. They act as if it named them. Taking one out ends what it obtained that way.
+    """
+    loops_allowed: bool = False
+    """Whether it may exchange a token that it had before another agent had it.
+
+    Otherwise no agent comes back into a chain that it was in.
     """
     client_auth: str | None = None
     """How it has to authenticate (RFC 7591 calls it `token_endpoint_auth_method`): `client_secret_basic`,

@@ -173,6 +173,23 @@ async def test_a_partial_file_changes_what_it_names_and_warns_of_failing_open(ap
     assert closed.warnings == ()
 
 
+async def test_agents_that_may_act_are_named_and_kept_by_id(applying):
+    permitting = EXAMPLE.replace(
+        "    policies: [Agent-Consent-Login]\n\n",
+        "    policies: [Agent-Consent-Login]\n"
+        "    permitted_actors: [Other Agent]\n    delegation_resource: agent\n\n",
+        1,
+    )
+    applied = await applying(permitting, DEMO_PASSWORD="correct horse")
+    ids = {row.name: row.id for row in applied.objects}
+    stored = await applying.document("agent", "MCP Tutorial")
+    assert (stored["permitted_actors"], stored["delegation_resource"]) == ([ids["Other Agent"]], ids["agent"])
+    assert (await applying(permitting, DEMO_PASSWORD="correct horse")).lines == ()
+    without = await applying("environment: Agent Delegation\nagents: [{ name: MCP Tutorial }]\nprune: true")
+    assert "permitted_actors -Other Agent" in str(without.lines)
+    assert (await applying.document("agent", "MCP Tutorial"))["permitted_actors"] == []
+
+
 async def test_a_dry_run_tells_and_does_nothing(applying):
     planned = await applying(AGENT, dry_run=True)
     assert "+ agent Agent" in planned.lines
@@ -939,6 +956,13 @@ async def test_the_frame_of_introduced_agents_stays_until_it_is_taken_away(apply
     applied = await applying(f"environment: {applied.environment.name}\nregistration: null")
     assert "registration" not in applied.environment.document
     assert applied.lines[0].startswith("~ environment Agent Delegation: registration.")
+
+
+async def test_a_frame_that_reaches_nothing_is_warned_of(applying):
+    applied = await applying(EXAMPLE + FRAME, DEMO_PASSWORD="correct horse")
+    assert "registration: the resource 'test' requires delegation" in applied.warnings[-1]
+    reaching = FRAME.replace("test: [test]", "agent: [agent], test: [test]")
+    assert (await applying(EXAMPLE + reaching, DEMO_PASSWORD="correct horse")).warnings == ()
 
 
 @pytest.mark.parametrize(

@@ -441,7 +441,7 @@ async def test_an_exchange_for_the_subject_token_s_own_audience_only_narrows():
     )
     narrow = (await world.sign_on(resource_id=TEST_ID, scopes=("test",))).access_token
     assert (await world.exchange(narrow, None, scope="test")).scope == "test"
-    with pytest.raises(InvalidScope, match="not in the subject token's scope"):
+    with pytest.raises(InvalidScope, match="not in the scope 'test'"):
         await world.exchange(narrow, None, scope="admin")
 
 

@@ -113,10 +113,12 @@ class AgentObject(AgentSettings, AuthenticatingObject):
         """The same with the names of resources for their ids, or the other way."""
         translated = {translation("resource", each): names for each, names in self.scopes.items()}
         signed_on_for = self.delegation_resource
+        permitted = (translation("agent", each) for each in self.permitted_actors)
         return self.model_copy(
             update={
                 "scopes": {each: names for each, names in translated.items() if each is not None},
                 "delegation_resource": signed_on_for and translation("resource", signed_on_for),
+                "permitted_actors": tuple(each for each in permitted if each is not None),
             }
         )
 
