@@ -19,6 +19,7 @@ from argon2 import PasswordHasher
 from deputize.authority.app import Authority
 from deputize.authority.audit import open_audit
 from deputize.authority.endpoint import MAX_BODY_SIZE
+from deputize.authority.fetching import Fetcher
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
@@ -180,7 +181,12 @@ async def running_authority(
 
 @contextlib.asynccontextmanager
 async def serving(
-    folder: Path, base_url: str, store: Store, directory: Any, clock: TurnableClock
+    folder: Path,
+    base_url: str,
+    store: Store,
+    directory: Any,
+    clock: TurnableClock,
+    fetcher: Fetcher | None = None,
 ) -> AsyncIterator[RunningAuthority]:
     """Run an authority over a store and a directory."""
     async with open_audit(folder / "audit") as audit:
@@ -195,6 +201,7 @@ async def serving(
             base_url=base_url,
             refresh_token_values=RefreshTokenValues(store.server_keys),
             audit_file=audit,
+            fetcher=fetcher or Fetcher(),
         )
         audit_file = folder / "audit" / "authority.audit.json"
         yield RunningAuthority(Authority(services), store, clock, directory, services, base_url, audit_file)

@@ -1,12 +1,26 @@
 """Hosts of documents: real TLS servers on loopback, under names that only the test's resolver knows."""
 
 import asyncio
+import gzip
 import ssl
+import sys
+from contextlib import contextmanager
 from ipaddress import ip_network
 
 from deputize.authority.fetching import Fetcher, Fetching
 from deputize.http.tls import server_context
 from support.certificates import self_signed
+
+_tried = []
+sys.addaudithook(lambda event, args: _tried.append(args[1]) if event == "socket.connect" else None)
+
+
+@contextmanager
+def connection_attempts():
+    """What this process tries to connect to meanwhile, as the interpreter itself tells."""
+    _tried.clear()
+    yield _tried
+
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 NAME = "clients.example"
@@ -81,3 +95,55 @@ def json_answer(content, status="200 OK", fields=()):
         *(f"{name}: {value}" for name, value in fields),
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + content
+
+
+async def drip(_, writer):
+    """Answer a byte at a time, for ever."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.001)
+
+
+async def send_interim_answers(_, writer):
+    """Send interim answers for ever."""
+    while True:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.001)
+
+
+async def say_nothing(reader, _):
+    """Take everything and say nothing."""
+    await reader.read()
+
+
+CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+ENDLESS = (drip, send_interim_answers, say_nothing)
+"""What a host may do for as long as it is let."""
+UNACCEPTABLE = {
+    "redirect": json_answer(b"", "302 Found", [("Location", "https://127.0.0.1/x")]),
+    "permanent redirect": json_answer(b"", "308 Permanent Redirect", [("Location", "/x")]),
+    "not found": json_answer(b"{}", "404 Not Found"),
+    "gone": json_answer(b"{}", "410 Gone"),
+    "another success": json_answer(b"{}", "203 Non-Authoritative Information"),
+    "a page": json_answer(b"{}").replace(b"application/json", b"text/html"),
+    "no type": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "two types": json_answer(b"{}", fields=[("Content-Type", "text/html")]),
+    "compressed": json_answer(gzip.compress(bytes(10_000_000)), fields=[("Content-Encoding", "gzip")]),
+    "10 MB": json_answer(b"x" * 10_000_000),
+    "6 MB in chunks": CHUNKED_HEAD + b"ffff\r\n%b\r\n" % (b"x" * 0xFFFF) * 100,
+}
+"""What a host may say that is no document, now and later."""
+BROKEN = {
+    "another protocol": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "NULs": bytes(100),
+    "fields without end": b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000,
+    "a field without end": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000,
+    "unavailable": json_answer(b"{}", "503 Service Unavailable"),
+    "too many requests": json_answer(b"{}", "429 Too Many Requests"),
+    "cut off": json_answer(b"{}")[:-1],
+    "nothing": b"",
+}
+"""What a host may say that tells nothing about the document."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from deputize.authority.directory.service import open_directory
 from deputize.authority.environment_file import Application, apply
+from deputize.authority.fetching import Fetcher
 from deputize.authority.passwords import Passwords
 from deputize.authority.storage import open_store
 from support import agent_delegation as use_case
@@ -79,13 +80,16 @@ async def apply_file(running: Any, text: str, *, prune: bool = False) -> tuple[s
 
 @contextlib.asynccontextmanager
 async def introducing(
-    folder: Path, frame: str = FRAME, base_url: str = "http://authority.test"
+    folder: Path,
+    frame: str = FRAME,
+    base_url: str = "http://authority.test",
+    fetcher: Fetcher | None = None,
 ) -> AsyncIterator[RunningAuthority]:
     """Run the use case's environment with a frame for agents that introduce themselves."""
     clock = TurnableClock()
     async with open_store(new_database(folder)) as store:
         directory = await open_directory(store.directory_rows, base_url, clock)
-        async with serving(folder, base_url, store, directory, clock) as running:
+        async with serving(folder, base_url, store, directory, clock, fetcher) as running:
             await apply_file(running, FILE + frame)
             yield running
 

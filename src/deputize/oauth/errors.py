@@ -65,6 +65,13 @@ class TooManyRegistrations(OAuthError):
     public = "Too many clients register here; try again later"
 
 
+class InvalidClientDocument(InvalidClient):
+    """The metadata document that a client's id is the URL of is not taken. Nobody outside learns why."""
+
+    status = 400
+    public = "The client is unknown, or its metadata document cannot be used"
+
+
 class InvalidGrant(OAuthError):
     """A code, refresh token, subject token or actor token is not acceptable. One text for every reason."""
 

@@ -29,7 +29,9 @@ def metadata(environment: Environment) -> JsonObject:
     methods = [method.name for method in CLIENT_AUTH_METHODS.members]
     proving = [name for name in methods if name != PUBLIC]
     algorithms = list(private_key_jwt.ALGORITHMS)
-    registers = environment.registration is not None and environment.registration.settings.dynamic
+    registration = environment.registration
+    registers = registration is not None and registration.settings.dynamic
+    takes_documents = registration is not None and bool(registration.settings.hosts)
     scopes = sorted({name for resource in environment.resources.values() for name in resource.scopes})
     return {
         "issuer": issuer,
@@ -45,6 +47,7 @@ def metadata(environment: Environment) -> JsonObject:
         "authorization_response_iss_parameter_supported": True,
         "backchannel_logout_session_supported": True,
         "backchannel_logout_supported": True,
+        **({"client_id_metadata_document_supported": True} if takes_documents else {}),
         "claims_parameter_supported": False,
         "claims_supported": list(_CLAIMS),
         "code_challenge_methods_supported": [CHALLENGE_METHOD],

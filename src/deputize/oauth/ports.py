@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from deputize.jose import IssuerKey
+from deputize.oauth.records.directory import Environment
 from deputize.oauth.records.store import (
     AuthorizationCode,
     Consent,
@@ -230,6 +231,14 @@ class OneTimeIds(Protocol):
 
 class ClientDocuments(Protocol):
     """What clients publish about themselves, fetched where they say."""
+
+    async def introduced(self, environment: Environment, client_id: str) -> Environment:
+        """The environment with the agent of the client ID metadata document at `client_id`, as it says now.
+
+        The environment as it is where the id is no URL, or no documents are taken. Raises
+        `InvalidClientDocument`, and `TemporarilyUnavailable` where the host does not answer.
+        """
+        ...
 
     async def keys_of(self, jwks_uri: str, *, newer: bool = False) -> tuple[IssuerKey, ...]:
         """The keys at `jwks_uri`; with `newer` fetched again unless they just were.

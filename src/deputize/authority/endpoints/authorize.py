@@ -3,9 +3,10 @@
 from deputize.authority.endpoint import Endpoint, EndpointCall
 from deputize.authority.signon import authorization_response, flow
 from deputize.authority.signon.pushed_requests import PREFIX, open_pushed
+from deputize.authority.signon.requests import read_request
 from deputize.authority.signon.responses import refuse_as_page, see_other
 from deputize.http.messages import Response
-from deputize.oauth.authorization_request import AuthorizationRefusal, validate
+from deputize.oauth.authorization_request import AuthorizationRefusal
 from deputize.oauth.parameters import encode_parameters
 
 
@@ -21,7 +22,7 @@ async def authorize(call: EndpointCall) -> Response:
         pushed = await open_pushed(call, parameters)
         parameters = pushed.parameters
     begun = flow.begin(call, parameters, pushed)
-    request = validate(call.environment, parameters, is_pushed=pushed is not None)
+    request = await read_request(call, parameters, is_pushed=pushed is not None)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)
     situation = await flow.read_situation(call, request, begun)

@@ -3,8 +3,9 @@
 from deputize.authority.endpoint import Endpoint, EndpointCall, json_response
 from deputize.authority.proofs import verify_proof
 from deputize.authority.signon.pushed_requests import push
+from deputize.authority.signon.requests import read_request
 from deputize.http.messages import Response
-from deputize.oauth.authorization_request import AuthorizationRefusal, validate
+from deputize.oauth.authorization_request import AuthorizationRefusal
 from deputize.oauth.client_auth import authenticate_agent
 from deputize.oauth.dpop import use_up
 from deputize.oauth.errors import InvalidDPoPProof, InvalidRequest
@@ -29,7 +30,7 @@ async def push_request(call: EndpointCall) -> Response:
         if pushed.setdefault("dpop_jkt", proof.thumbprint) != proof.thumbprint:
             raise InvalidDPoPProof("dpop_jkt is the thumbprint of another key")
         await use_up(proof, call.environment.id, call.services.store.one_time_ids)
-    request = validate(call.environment, pushed, is_pushed=True)
+    request = await read_request(call, pushed, is_pushed=True)
     if isinstance(request, AuthorizationRefusal):
         raise request.error
     uri = await push(call, client.id, pushed)

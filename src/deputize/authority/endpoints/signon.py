@@ -7,6 +7,7 @@ from deputize.authority.signon import authorization_response, flow
 from deputize.authority.signon.browser import cookies_of, csrf_token, is_own_form
 from deputize.authority.signon.flow import Flow
 from deputize.authority.signon.pages import Language, Page, choose_language, step_language
+from deputize.authority.signon.requests import read_request
 from deputize.authority.signon.responses import (
     form_sources,
     refuse_as_page,
@@ -23,7 +24,7 @@ from deputize.authority.signon.step import (
     SomebodyElse,
 )
 from deputize.http.messages import Response
-from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
+from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest
 from deputize.oauth.errors import AccessDenied
 from deputize.oauth.records.directory import Step
 
@@ -38,7 +39,7 @@ async def sign_on(call: EndpointCall) -> Response:
         return show_dead_end(call, reason)
     request = None
     if found.parameters is not None:
-        request = validate(call.environment, found.parameters, is_pushed=found.is_pushed)
+        request = await read_request(call, found.parameters, is_pushed=found.is_pushed)
     if isinstance(request, AuthorizationRefusal):
         return authorization_response.refuse(call, request)
     situation = await flow.read_situation(call, request, found)

@@ -4,6 +4,7 @@ from copy import copy
 
 from deputize.authority.endpoint import EndpointCall, log_refusal, public_text
 from deputize.authority.signon.pages import Page
+from deputize.authority.signon.requests import settle
 from deputize.authority.signon.responses import language_of, leave, refuse_as_page, show, show_dead_end
 from deputize.authority.signon.step import SignedOn
 from deputize.http.messages import Response
@@ -27,7 +28,8 @@ async def grant_code(
     The grant holds everything that what the agent gets rests on, by identity and as it was read, so that
     whatever of it ended since is not revived. If the code was issued before, it keeps its first grant.
     """
-    session, client, agreements = signed_on.session, request.client, call.environment.agreements
+    session, agreements = signed_on.session, call.environment.agreements
+    client = await settle(call, request.client)
     lifetimes = call.services.lifetimes
     refreshable = REFRESH_TOKEN in client.grant_types
     target, signed_on_for = request.target, request.target.signed_on_for

@@ -34,7 +34,7 @@ def refuse_as_page(call: EndpointCall, error: OAuthError) -> Response:
     log_refusal(call, error)
     language = language_of(call)
     values = {
-        "reason": language.text("error.refused" if error.status < 500 else "error.misconfigured"),
+        "reason": language.text("error.misconfigured" if error.status == 500 else "error.refused"),
         "detail": error.description,
         "advice": "error.advice",
         "correlation_id": call.correlation_id,

@@ -15,6 +15,7 @@ from deputize.oauth.client_auth.authentication import (
     check_registered,
     check_secret,
 )
+from deputize.oauth.document_urls import is_document_id
 from deputize.oauth.errors import InvalidClient, InvalidRequest
 from deputize.oauth.records.directory import Agent, Environment
 
@@ -81,6 +82,8 @@ async def _authenticate(
     ports: ClientAuthPorts,
     now: float,
 ) -> Authenticated[Agent]:
+    if environment.registration is not None and is_document_id(credentials.client_id):
+        environment = await ports.documents.introduced(environment, credentials.client_id)
     if method.authenticate is None:
         agent = check_secret(credentials, environment.agents.get(credentials.client_id))
     else:

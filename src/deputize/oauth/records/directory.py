@@ -4,9 +4,11 @@ All ids are UUID texts, but that of an agent which introduced itself by a docume
 URL. Durations are seconds unless the name says otherwise. Instants are seconds since the epoch.
 """
 
+from collections import ChainMap
 from collections.abc import Collection, Hashable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from deputize.expressions.mapping import MappingExpression
 from deputize.jose import KeyRing
@@ -232,6 +234,20 @@ class Environment:
             each.audience: normalised[normalise_resource(each.audience)] for each in self.resources.values()
         }
         object.__setattr__(self, "resources_by_audience", normalised | configured)
+
+    def with_agent(self, agent: Agent) -> "Environment":
+        """This environment with `agent`, which may be new, or other than it is stored.
+
+        What was found out from the snapshot is not carried over: it may rest on what the agent was.
+        """
+        # Chained and not copied, for this is done for one request.
+        agents, live = cast("dict[str, Agent]", self.agents), cast("dict[str, Agent]", self.live_terms)
+        changed = copy(self)
+        object.__setattr__(changed, "agents", ChainMap({agent.id: agent}, agents))
+        if agent.enabled and agent.term:
+            object.__setattr__(changed, "live_terms", ChainMap({agent.term: agent}, live))
+        object.__setattr__(changed, "remembered", BoundedMemory(256))
+        return changed
 
     def resource_of_audience(self, audience: str) -> Resource | None:
         """The resource with this audience, however that is spelled (RFC 3986 section 6.2)."""

@@ -1,9 +1,7 @@
 """One guarded fetch: which addresses are connected to, and what of an answer is taken."""
 
 import asyncio
-import gzip
 import socket
-import sys
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -15,7 +13,17 @@ from deputize.authority.fetching.addresses import is_public
 from deputize.authority.fetching.fetch import FetcherBusy
 from deputize.kernel.uris import UriError
 from deputize.oauth.document_urls import parse_document_url
-from support.document_hosts import DocumentHost, json_answer, resolving
+from support.document_hosts import (
+    BROKEN,
+    ENDLESS,
+    UNACCEPTABLE,
+    DocumentHost,
+    connection_attempts,
+    drip,
+    json_answer,
+    resolving,
+    say_nothing,
+)
 from support.patience import PATIENCE
 
 LIMIT = 10_000
@@ -89,13 +97,8 @@ LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 
 @pytest.fixture
 def connecting():
-    """What the process tries to connect to while the test runs, as the interpreter itself reports it."""
-    _CONNECTING.clear()
-    return _CONNECTING
-
-
-_CONNECTING = []
-sys.addaudithook(lambda event, args: _CONNECTING.append(args[1]) if event == "socket.connect" else None)
+    with connection_attempts() as tried:
+        yield tried
 
 
 async def fetch(fetcher, url):
@@ -222,78 +225,25 @@ async def test_a_certificate_of_another_name_is_refused():
     assert host.requests == []
 
 
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (json_answer(b"", "302 Found", [("Location", "https://127.0.0.1/x")]), "redirects"),
-        (json_answer(b"", "308 Permanent Redirect", [("Location", "/x")]), "redirects"),
-        (json_answer(b"{}", "404 Not Found"), "404"),
-        (json_answer(b"{}", "203 Non-Authoritative"), "203"),
-        (json_answer(b"{}").replace(b"application/json", b"text/html"), "Content-Type"),
-        (json_answer(b"{}").replace(b"application/json", b"text/json"), "Content-Type"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "Content-Type"),
-        (json_answer(b"{}", fields=[("Content-Type", "text/html")]), "Content-Type"),
-        (json_answer(gzip.compress(bytes(10_000_000)), fields=[("Content-Encoding", "gzip")]), "compressed"),
-        (json_answer(b"x" * 10_000_000), "larger"),
-        (
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-            + b"ffff\r\n%b\r\n" % (b"x" * 0xFFFF) * 100,
-            "larger",
-        ),
-    ],
-)
-async def test_what_is_no_small_plain_document_is_refused(answer, reason, connecting):
-    async with DocumentHost(answer) as host:
-        with pytest.raises(FetchFailed, match=reason) as failed:
+@pytest.mark.parametrize("kind", UNACCEPTABLE)
+async def test_what_is_no_small_plain_document_is_refused(kind, connecting):
+    async with DocumentHost(UNACCEPTABLE[kind]) as host:
+        with pytest.raises(FetchFailed) as failed:
             await fetch(host.fetcher(), f"{host.origin}/client.json")
     assert not failed.value.may_pass
     assert host.connections == 1
     assert len(connecting) == 1
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"SSH-2.0-OpenSSH_9.6\r\n",
-        b"\x00" * 100,
-        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000,
-        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 1_000_000,
-        json_answer(b"{}", "503 Service Unavailable"),
-        json_answer(b"{}", "429 Too Many Requests"),
-        json_answer(b"{}")[:-1],
-        b"",
-    ],
-)
-async def test_a_host_that_does_not_answer_properly_may_later(answer):
-    async with DocumentHost(answer) as host:
+@pytest.mark.parametrize("kind", BROKEN)
+async def test_a_host_that_does_not_answer_properly_may_later(kind):
+    async with DocumentHost(BROKEN[kind]) as host:
         with pytest.raises(FetchFailed) as failed:
             await fetch(host.fetcher(), f"{host.origin}/client.json")
     assert failed.value.may_pass
 
 
-async def drip(reader, writer):
-    """Answer a byte at a time, for ever."""
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n")
-    while True:
-        writer.write(b" ")
-        await writer.drain()
-        await asyncio.sleep(0.001)
-
-
-async def head_without_end(reader, writer):
-    """Send interim answers for ever."""
-    while True:
-        writer.write(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-        await writer.drain()
-        await asyncio.sleep(0.001)
-
-
-async def nothing(reader, writer):
-    """Say nothing."""
-    await reader.read()
-
-
-@pytest.mark.parametrize("behaviour", [drip, head_without_end, nothing])
+@pytest.mark.parametrize("behaviour", ENDLESS)
 async def test_the_whole_fetch_has_one_deadline(behaviour, monkeypatch):
     monkeypatch.setattr(fetching, "MAX_SECONDS", 0.2)
     async with DocumentHost(behaviour) as host, asyncio.timeout(PATIENCE):
@@ -305,7 +255,7 @@ async def test_the_whole_fetch_has_one_deadline(behaviour, monkeypatch):
 
 async def test_a_host_that_never_completes_tls_is_given_up(monkeypatch):
     monkeypatch.setattr(fetching, "MAX_SECONDS", 0.2)
-    async with DocumentHost(nothing, tls=False) as host, asyncio.timeout(PATIENCE):
+    async with DocumentHost(say_nothing, tls=False) as host, asyncio.timeout(PATIENCE):
         with pytest.raises(FetchFailed) as failed:
             await fetch(host.fetcher(), f"{host.origin}/client.json")
     assert failed.value.may_pass

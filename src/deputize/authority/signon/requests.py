@@ -1,0 +1,42 @@
+"""Authorization requests as they arrive, and their clients as they are by then."""
+
+from collections.abc import Mapping
+
+from deputize.authority.endpoint import EndpointCall
+from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
+from deputize.oauth.errors import OAuthError
+from deputize.oauth.records.directory import Agent
+
+
+async def read_request(
+    call: EndpointCall, parameters: Mapping[str, str], *, is_pushed: bool = False
+) -> AuthorizationRequest | AuthorizationRefusal:
+    """Return the request that these parameters make, or the refusal, as `validate` does.
+
+    A client whose id is the URL of its metadata document is as that says now; from here on, the call's
+    environment knows it.
+    """
+    try:
+        call.environment = await call.services.client_documents.introduced(
+            call.environment, parameters.get("client_id", "")
+        )
+    except OAuthError as error:
+        return AuthorizationRefusal(error)
+    return validate(call.environment, parameters, is_pushed=is_pushed)
+
+
+async def settle(call: EndpointCall, client: Agent) -> Agent:
+    """Return the client as it is stored, which one of a metadata document is when a user has signed on.
+
+    It is stored anew where its document has changed. Raises `TooManyRegistrations` and whatever
+    `client_documents.introduce` raises.
+    """
+    if client.origin is None or client.origin.means != "document":
+        return client
+    environment = call.services.directory.current.environments[call.environment.id]
+    found = await call.services.client_documents.introduce(environment, client.id)
+    if found is None or found.agent == found.stored:
+        return client
+    return await call.services.introductions.keep(
+        environment.id, client.id, found.introduction.history(), call.now
+    )
