@@ -14,11 +14,13 @@ Found = TypeVar("Found")
 log = structlog.get_logger()
 STALE_SECONDS: Final = 3600.0
 """How long what was fetched counts beyond its time while the server cannot be asked."""
+_GRACE: Final = 30.0
+"""How long it counts while the server is being asked."""
 _LONGEST_PAUSE: Final = 30.0
 
 
 class Kept(Generic[Found]):
-    """One answer at most is fetched at a time, and nobody waits for it who can go on with the one before."""
+    """One answer at most is fetched at a time, and who can go on with the one before does not wait for it."""
 
     def __init__(
         self, fetch: Callable[[], Awaitable[Found]], clock: Clock, *, lifetime: float, miss_time: float
@@ -45,13 +47,19 @@ class Kept(Generic[Found]):
 
         Raises `AuthorityError` when nobody knows.
         """
-        age = self._clock.now() - self._found_at
-        if self._found is not None and age < self._lifetime:
-            return self._found
+        found, overdue = self._found, self._clock.now() - self._found_at - self._lifetime
+        if found is not None and overdue < 0:
+            return found
         task = self._begin()
-        if self._found is not None and age < self._lifetime + STALE_SECONDS:
-            return self._found
-        return await self._outcome(task)
+        if found is None or overdue >= STALE_SECONDS:
+            return await self._outcome(task)
+        if overdue < _GRACE or self._failure is not None:
+            return found
+        # After a long silence somebody waits: what was withdrawn meanwhile must not count.
+        try:
+            return await self._outcome(task)
+        except AuthorityError:
+            return found
 
     async def get_newer(self) -> Found:
         """Return what is published now, for something that was not found in it; once in `miss_time` seconds.

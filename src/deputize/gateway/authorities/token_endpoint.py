@@ -31,7 +31,7 @@ _ABOUT_THE_SUBJECT: Final = frozenset({"invalid_grant", "invalid_request", "inva
 """Errors by which an exchange is refused for this subject, not for the gateway (RFC 8693 section 2.2.2)."""
 
 
-class ExchangeRefused(AuthorityError):
+class SubjectRefused(AuthorityError):
     """The authorization server issues no token for this subject."""
 
     def __init__(self, error: str, reason: str) -> None:
@@ -106,7 +106,7 @@ class TokenEndpoint:
         where, asked = self._endpoint.place, dict(form)
         is_exchange = "subject_token" in asked
         if answer.status == 400 and is_exchange and answer.error in _ABOUT_THE_SUBJECT:
-            raise ExchangeRefused(answer.error, f"{where} refuses the exchange (400{answer.said})")
+            raise SubjectRefused(answer.error, f"{where} refuses the exchange (400{answer.said})")
         if answer.status in {400, 401, 403}:
             reason = (
                 f"{where} refuses the gateway ({answer.status}{answer.said}): check the credentials of the "

@@ -9,9 +9,9 @@ from deputize.gateway.authorities.endpoint import AuthorityEndpoint, AuthorityEr
 from deputize.gateway.authorities.leased import Leased
 from deputize.gateway.authorities.token_endpoint import (
     ACCESS_TOKEN,
-    ExchangeRefused,
     Form,
     IssuedToken,
+    SubjectRefused,
     TokenEndpoint,
 )
 from deputize.gateway.config.settings import OneOrMore, Reference, Settings, TemplateText
@@ -142,7 +142,7 @@ class OAuth2TokenExchangeFilter:
             more = None if self._actor_form is None else lambda: self._actor(exchange)
             try:
                 issued = await self._endpoint.obtain(form, exchange, more)
-            except ExchangeRefused as error:
+            except SubjectRefused as error:
                 return self._fail(at, Refusal(error.status, error.error, error.reason))
             except AuthorityError as error:
                 return self._fail(at, Refusal(error.status, "temporarily_unavailable", error.reason))

@@ -14,6 +14,7 @@ from deputize.kernel.clock import Clock
 from deputize.kernel.values import JsonObject
 
 _ACCESS_TOKEN_TYPES: Final = frozenset({"bearer", "dpop", "access_token"})
+_NOT_INTROSPECTED: Final = "unsupported_token_type"
 _REFUSALS: Final = frozenset({400, 401, 403})
 
 
@@ -42,8 +43,12 @@ class TokenIntrospectionAccessTokenResolver:
     async def resolve(self, token: str, exchange: Exchange) -> OAuth2Context | RejectedToken:
         """Ask the authorization server about `token`. Raises `AuthorityError`."""
         form = [("token", token), ("token_type_hint", "access_token")]
-        info = self._read(await self._endpoint.post(form, exchange))
-        return read_introspection(token, info, self._clock.now())
+        answer = await self._endpoint.post(form, exchange)
+        if answer.status == 400 and answer.error == _NOT_INTROSPECTED:
+            # some servers introspect no JWTs; clients must not be able to make that a failure of the gateway
+            reason = f"{self._endpoint.place} does not introspect such tokens (400{answer.said})"
+            return RejectedToken(f"{reason}: a StatelessAccessTokenResolver verifies JWTs")
+        return read_introspection(token, self._read(answer), self._clock.now())
 
     def _read(self, answer: AuthorityAnswer) -> JsonObject:
         where = self._endpoint.place

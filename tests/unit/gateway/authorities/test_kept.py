@@ -90,6 +90,29 @@ async def test_nobody_waits_while_newer_is_fetched(clock):
     assert (await kept.get(), published.asked) == (2, 2)
 
 
+async def test_after_a_silence_nobody_gets_what_was_withdrawn(clock):
+    published = Published()
+    kept = keeping(published, clock)
+    await kept.get()
+    published.current = 2
+    clock.time += 150
+    assert await kept.get() == 2
+
+
+async def test_a_server_that_hangs_holds_up_nobody_twice(clock):
+    published = Published()
+    kept = keeping(published, clock)
+    await kept.get()
+    published.current = AuthorityError(503, "away")
+    clock.time += 150
+    assert await kept.get() == 1
+    clock.time += 60
+    published.hold()
+    assert await kept.get() == 1
+    published.release()
+    await settle()
+
+
 async def test_the_former_answer_counts_for_an_hour_while_nobody_answers(clock):
     published = Published()
     kept = keeping(published, clock)

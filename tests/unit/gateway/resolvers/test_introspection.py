@@ -350,3 +350,11 @@ async def test_special_characters_are_named_where_they_may_be_the_cause(authenti
     assert ("its id or secret has characters" in reason) == (hint is not None)
     assert (hint or "") in reason
     assert secret == "s" or secret not in reason
+
+
+async def test_a_token_that_the_server_does_not_introspect_is_the_clients_fault():
+    error = {"error": "unsupported_token_type", "error_description": "JWTs cannot be introspected"}
+    found = await resolver_over(answering(error, 400)).resolve("eyJ.a.b", exchange_for())
+    assert isinstance(found, RejectedToken)
+    assert "JWTs cannot be introspected" in found.reason
+    assert "StatelessAccessTokenResolver" in found.reason
