@@ -8,10 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deputize.authority.storage import open_store
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, authenticate_agent, authenticate_caller
+from deputize.oauth.client_auth import (
+    CLIENT_AUTH_METHODS,
+    authenticate_agent,
+    authenticate_caller,
+    private_key_jwt,
+)
 from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.errors import InvalidClient, OAuthError
-from support.agent_delegation import AGENT, AGENT_ID, AGENT_SECRET, ENVIRONMENT, NOW, TEST_ID, with_agent
+from support.agent_delegation import (
+    AGENT,
+    AGENT_ID,
+    AGENT_SECRET,
+    ENVIRONMENT,
+    ISSUER,
+    NOW,
+    OTHER_ID,
+    TEST_ID,
+    with_agent,
+)
 from support.client_proofs import JWKS, assertion, assertion_form, auth_ports, present
 from support.databases import new_database
 from support.examples import examples
@@ -96,6 +111,38 @@ def test_only_the_registered_proof_authenticates(agent, presented, authenticate)
         return
     assert found is not None
     assert (found.client, found.method) == (agent, method)
+
+
+ABSENT = object()
+GOOD = {
+    "iss": st.just(AGENT_ID),
+    "sub": st.just(AGENT_ID),
+    "aud": st.sampled_from([ISSUER, [ISSUER], f"{ISSUER}/token", [f"{ISSUER}/token"]]),
+    "exp": st.floats(NOW + 1, NOW + 3600) | st.integers(int(NOW) + 1, int(NOW) + 3600),
+    "iat": st.just(ABSENT) | st.floats(NOW - 3600, NOW + 60),
+    "nbf": st.just(ABSENT) | st.integers(0, int(NOW) + 60),
+    "jti": st.text(min_size=1, max_size=256),
+}
+others = st.sampled_from([ABSENT, None, "", 0, True, [], {}, [ISSUER, ISSUER], [[ISSUER]], "x", OTHER_ID])
+instants = others | st.floats(NOW + 3661, NOW * 2) | st.integers(10**10, 10**30)
+BAD = {
+    "iss": others | st.text(),
+    "sub": others | st.text(),
+    "aud": others | st.lists(st.sampled_from([ISSUER, f"{ISSUER}/token", "https://x.example"]), min_size=2),
+    "exp": instants | st.floats(0, NOW),
+    "iat": instants.filter(lambda value: value is not ABSENT and value != 0),
+    "nbf": instants.filter(lambda value: value is not ABSENT and value != 0),
+    "jti": others.filter(lambda value: value not in ("x", OTHER_ID)) | st.text(min_size=257, max_size=300),
+}
+
+
+@settings(max_examples=examples(400), deadline=None)
+@given(st.data(), st.sets(st.sampled_from(sorted(GOOD)), max_size=3))
+def test_an_assertion_counts_only_with_all_its_claims_right(data, wrong):
+    drawn = {name: data.draw(BAD[name] if name in wrong else GOOD[name], name) for name in GOOD}
+    claims = {name: value for name, value in drawn.items() if value is not ABSENT}
+    refusal = private_key_jwt.claims_refusal(claims, AGENT_ID, ISSUER, NOW)
+    assert (refusal is None) == (not wrong), refusal
 
 
 @settings(max_examples=examples(15), deadline=None)
