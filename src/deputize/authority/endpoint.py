@@ -22,7 +22,11 @@ MAX_BODY_SIZE: Final = 64 * 1024
 NO_STORE: Final[Fields] = ((b"Cache-Control", b"no-store"), (b"Pragma", b"no-cache"))
 """RFC 6749 section 5.1."""
 _IS_JSON: Final = (b"Content-Type", b"application/json")
-_BASIC: Final = (b"WWW-Authenticate", b'Basic realm="token", charset="UTF-8"')
+_FIELDS_OF: Final[Mapping[int, Fields]] = {
+    401: ((b"WWW-Authenticate", b'Basic realm="token", charset="UTF-8"'),),
+    503: ((b"Retry-After", b"30"),),
+}
+"""Fields that errors have by their status."""
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -151,9 +155,9 @@ def error_document(error: OAuthError, correlation_id: str) -> dict[str, str]:
 def error_response(error: OAuthError, correlation_id: str) -> Response:
     """Write the error as RFC 6749 section 5.2 does.
 
-    A 401 names the way to authenticate (RFC 9110 section 15.5.2).
+    A 401 names the way to authenticate (RFC 9110 section 15.5.2), a 503 when to come again (15.6.4).
     """
-    fields = (*NO_STORE, _BASIC) if error.status == 401 else NO_STORE
+    fields = (*NO_STORE, *_FIELDS_OF.get(error.status, ()))
     return json_response(error_document(error, correlation_id), error.status, fields)
 
 

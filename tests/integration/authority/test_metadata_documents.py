@@ -204,6 +204,7 @@ async def test_while_its_host_is_down_a_client_lives_on_for_a_day(client, browse
     client.wait(1)
     refused = await client.refresh(tokens["refresh_token"])
     assert (refused.status_code, refused.json()["error"]) == (503, "temporarily_unavailable")
+    assert refused.headers["Retry-After"] == "30"
     await browser.get(client.authorize_url())
     assert browser.response.status_code == 503
     client.publish()

@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import ip_address
+from operator import itemgetter
 from typing import Final, TypeAlias, TypeVar
 
 from deputize.authority.callers import Network
 from deputize.authority.fetching.addresses import Address, is_public, is_within
+from deputize.authority.registration.rates import Allowance, Rates
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, HeaderError, Headers, Request, Response
 from deputize.http.tls import client_context
 from deputize.http.upstream.client import Upstream
@@ -34,6 +36,8 @@ MOST_WAITING: Final = 64
 """Fetches at once and waiting, of all hosts."""
 MOST_OF_HOST: Final = 4
 """Fetches at once and waiting, of one host: one that is slow keeps no places from others."""
+HOST_ALLOWANCE: Final = Allowance(60, 1.0)
+"""How often documents of one host are asked for: nobody can have this server flood a host with requests."""
 MOST_ADDRESSES: Final = 3
 """Addresses of a host that are tried; all are judged."""
 _LIMITS: Final = PoolLimits(connections=1, streams=1, head_bytes=MAX_HEAD_BYTES)
@@ -92,6 +96,7 @@ class Fetcher:
         self._resolve = resolve
         self._slots = asyncio.Semaphore(MOST_AT_ONCE)
         self._hosts: Counter[str] = Counter()
+        self._rates = Rates(HOST_ALLOWANCE)
 
     async def fetch(self, url: DocumentUrl, max_bytes: int) -> tuple[Headers, bytes]:
         """Return header fields and content of the JSON document at `url`, within `MAX_SECONDS`.
@@ -103,6 +108,8 @@ class Fetcher:
             check_head(response)
             return response.headers, await response.body.read(max_bytes)
 
+        if not self._rates.admit(url.origin.host, asyncio.get_running_loop().time()):
+            raise FetcherBusy("its host was asked too often lately")
         return await self._ask(Request("GET", url.target, Headers(_HEADERS), origin=url.origin), url, take)
 
     async def post_form(self, url: DocumentUrl, form: bytes) -> int:
@@ -186,7 +193,14 @@ class Fetcher:
             raise FetchFailed("outside of --fetch-network only a host's name, and port 443, may be used")
         if not addresses:
             raise FetchFailed("its host has no address", may_pass=True)
-        return addresses[:MOST_ADDRESSES]
+        # The kinds take turns (RFC 8305 section 4): where one of them leads nowhere, the other comes soon.
+        turns: Counter[int] = Counter()
+        ranked: list[tuple[int, Address]] = []
+        for address in addresses:
+            ranked.append((turns[address.version], address))
+            turns[address.version] += 1
+        ranked.sort(key=itemgetter(0))
+        return [address for _, address in ranked[:MOST_ADDRESSES]]
 
 
 def check_head(response: Response) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections import Counter
 from ipaddress import ip_address, ip_network
 
 import pytest
@@ -16,6 +17,7 @@ from deputize.oauth.document_urls import parse_document_url
 from support.document_hosts import (
     BROKEN,
     ENDLESS,
+    LOOPBACK,
     UNACCEPTABLE,
     DocumentHost,
     connection_attempts,
@@ -306,6 +308,26 @@ async def test_places_are_given_back():
     for _ in range(2 * fetching.MOST_OF_HOST):
         with pytest.raises(FetchFailed, match="public"):
             await fetch(fetcher, "https://clients.example/x")
+
+
+async def test_one_host_is_asked_a_bounded_number_of_times_and_others_still_are():
+    resolve = resolving(["127.0.0.1"])
+    fetcher = Fetcher(resolve=resolve)
+    for number in range(2 * fetching.HOST_ALLOWANCE.at_once):
+        with pytest.raises(FetchFailed):
+            await fetch(fetcher, f"https://one.example/{number}")
+    with pytest.raises(FetchFailed):
+        await fetch(fetcher, "https://two.example/x")
+    asked = Counter(resolve.asked)
+    assert fetching.HOST_ALLOWANCE.at_once <= asked["one.example"] < 2 * fetching.HOST_ALLOWANCE.at_once
+    assert asked["two.example"] == 1
+
+
+async def test_kinds_of_addresses_take_turns():
+    addresses = ["::1", "::2", "::3", "127.0.0.1", "127.0.0.2"]
+    fetcher = Fetcher(Fetching((*LOOPBACK, ip_network("::/120"))), resolving(addresses))
+    url = parse_document_url("https://clients.example/x")
+    assert [str(each) for each in await fetcher._judged_addresses(url)] == ["::1", "127.0.0.1", "::2"]
 
 
 async def test_one_host_takes_few_places():
