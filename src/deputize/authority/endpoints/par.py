@@ -7,6 +7,7 @@ from deputize.authority.signon.requests import read_request
 from deputize.http.messages import Response
 from deputize.oauth.authorization_request import AuthorizationRefusal
 from deputize.oauth.client_auth import authenticate_agent
+from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.dpop import use_up
 from deputize.oauth.errors import InvalidDPoPProof, InvalidRequest
 
@@ -26,13 +27,16 @@ async def push_request(call: EndpointCall) -> Response:
         raise InvalidRequest("A request_uri cannot be pushed")  # section 2.1
     pushed = {**parameters, "client_id": client.id}
     proof = await verify_proof(call, "par")
-    if proof is not None:  # which binds the code as the parameter does (RFC 9449 section 10.1)
-        if pushed.setdefault("dpop_jkt", proof.thumbprint) != proof.thumbprint:
-            raise InvalidDPoPProof("dpop_jkt is the thumbprint of another key")
-        await use_up(proof, call.environment.id, call.services.store.one_time_ids)
+    # A proof binds the code as the parameter does (RFC 9449 section 10.1).
+    if proof is not None and pushed.setdefault("dpop_jkt", proof.thumbprint) != proof.thumbprint:
+        raise InvalidDPoPProof("dpop_jkt is the thumbprint of another key")
     request = await read_request(call, pushed, is_pushed=True)
     if isinstance(request, AuthorizationRefusal):
         raise request.error
+    # Anybody can push in the name of a public client, and is to make the store remember nothing; a proof that
+    # is pushed again names its own key again.
+    if proof is not None and authenticated.method != PUBLIC:
+        await use_up(proof, call.environment.id, call.services.store.one_time_ids)
     uri = await push(call, client.id, pushed)
     call.record(
         "authorization request pushed",

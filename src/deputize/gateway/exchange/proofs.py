@@ -80,11 +80,11 @@ class MemoryFull(Exception):
 class ProofCheck:
     """Checks the proofs of one filter's calls."""
 
-    __slots__ = ("_lifetime", "_nonces", "_seen", "_verifier", "requires_nonce")
+    __slots__ = ("_nonces", "_seen", "_verifier", "requires_nonce")
 
     def __init__(self, settings: DPoPSettings, secret: bytes, seen: SeenProofs) -> None:
         """`secret` is what nonces come of; `seen` is shared by the whole gateway."""
-        self._verifier = ProofVerifier(min(settings.proof_lifetime or MAX_LIFETIME, MAX_LIFETIME))
+        self._verifier = ProofVerifier(settings.proof_lifetime or MAX_LIFETIME)
         self._nonces = ProofNonces(hmac.digest(secret, b"nonces of proofs of possession", "sha256"))
         self._seen = seen
         self.requires_nonce = settings.require_nonce

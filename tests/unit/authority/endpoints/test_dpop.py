@@ -198,6 +198,16 @@ async def test_a_pushed_request_names_one_key(agent):
     assert await agent.refused(same, agent.prove("token"), endpoint="par") == "invalid_dpop_proof"
 
 
+async def test_pushing_for_a_public_client_makes_the_store_remember_nothing(authority, browser, agent):
+    settings = ENVIRONMENT.agents[AGENT_ID].settings.model_copy(update={"client_auth": "none"})
+    authority.directory.replace_agent(settings=settings)
+    form = authorization_parameters()
+    proof = agent.prove("par")
+    for _ in range(2):
+        assert (await agent.ask(form, proof, endpoint="par", headers={})).status_code == 201
+    assert await authority.store.database.rows(select(ONE_TIME_IDS), {}) == []
+
+
 @pytest.fixture
 async def token(authority, browser, agent):
     code = await code_of(browser, authority.authorize_url(scope="openid email"))
