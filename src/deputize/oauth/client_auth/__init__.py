@@ -33,7 +33,7 @@ What others find may expire, or be good once.
 
 
 def needs_secret(client_auth: str | None) -> bool:
-    """Whether an agent that is registered for this method, or for none, authenticates by a secret."""
+    """Whether an agent that is held to this method authenticates by a secret; who is held to none does."""
     method = CLIENT_AUTH_METHODS.by_name.get(client_auth or "")
     return method is None or method.authenticate is None
 
@@ -47,7 +47,7 @@ def authenticate_agent(
 ) -> Coroutine[Any, Any, Authenticated[Agent]]:
     """The enabled agent that sent a request with this `Authorization` header and these form parameters.
 
-    It came by the method that it is registered for; one registered for none by any kind of secret. Raises
+    It came by the method that it is held to; one that is held to nothing by any kind of secret. Raises
     `InvalidClient`, or `InvalidRequest` when credentials come in more than one way. Waits for nothing where
     the proof is a secret.
     """

@@ -91,8 +91,8 @@ def registered_agent(environment: Environment, client_id: str, method: str) -> A
 def check_registered(agent: Agent, method: str, *, is_by_secret: bool) -> None:
     """Refuse an agent that is disabled, or registered for another method. Raises `InvalidClient`.
 
-    One that is registered for no method may send its secret by any, and prove itself in no other way: so
-    nobody gets by with less than was set up.
+    One that is held to no method may send its secret by any, and prove itself in no other way: so nobody gets
+    by with less than was set up.
     """
     if not agent.enabled:
         raise InvalidClient(f"the agent {agent.id[:64]!r} is disabled")
