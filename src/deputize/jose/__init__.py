@@ -33,7 +33,7 @@ from deputize.jose.keys import (
     SigningKey,
     generate_key,
 )
-from deputize.jose.public_keys import VERIFIABLE_ALGORITHMS, PublicKey, parse_public_key
+from deputize.jose.public_keys import PRIVATE_MEMBERS, VERIFIABLE_ALGORITHMS, PublicKey, parse_public_key
 from deputize.jose.tokens import (
     ACCESS_TOKEN_TYPE,
     ID_TOKEN_TYPE,
@@ -52,6 +52,7 @@ __all__ = [
     "ID_TOKEN_ALGORITHM",
     "ID_TOKEN_TYPE",
     "LOGOUT_TOKEN_TYPE",
+    "PRIVATE_MEMBERS",
     "VERIFIABLE_ALGORITHMS",
     "Algorithm",
     "CompactJws",

@@ -20,7 +20,7 @@ MAX_RSA_BITS: Final = 4096
 """A longer modulus, or a larger exponent, makes one signature cost as much as a thousand."""
 _MAX_EXPONENT: Final = 4
 """Octets."""
-_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 """Members of private and of symmetric keys (RFC 7518 sections 6.2.2, 6.3.2, 6.4)."""
 
 
@@ -79,7 +79,7 @@ def parse_public_key(jwk: JsonObject) -> PublicKey:
     A private or a symmetric key is refused: who sends one gives away what the signature rests on. What the
     JWK says of its use is the caller's to judge.
     """
-    if not _PRIVATE.isdisjoint(jwk):
+    if not PRIVATE_MEMBERS.isdisjoint(jwk):
         raise KeyInvalid("the JWK holds a private or a symmetric key")
     kind = jwk.get("kty")
     curve = None if kind == "RSA" else jwk.get("crv")

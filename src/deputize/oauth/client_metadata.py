@@ -21,9 +21,13 @@ from pydantic import (
     model_validator,
 )
 
+from deputize.jose import PRIVATE_MEMBERS
 from deputize.kernel.strict_json import JsonError, loads
 from deputize.kernel.uris import UriError, is_loopback_host, parse_origin
 from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.client_auth import private_key_jwt
+from deputize.oauth.client_auth.authentication import PUBLIC
+from deputize.oauth.client_auth.private_key_jwt import MAX_KEYS
 from deputize.oauth.document_urls import parse_document_url
 from deputize.oauth.errors import InvalidClientMetadata, InvalidRedirectUri
 from deputize.oauth.records.settings import Name
@@ -31,18 +35,15 @@ from deputize.oauth.redirect_uris import registration_refusal
 
 MAX_BYTES: Final = 10 * 1024
 """Of a metadata document; the draft recommends that at least 5 KB are read (section 8.7)."""
-MAX_KEYS: Final = 16
 MAX_URIS: Final = 32
 MAX_LENGTH: Final = 2048
 MAX_DEPTH: Final = 8
-PRIVATE_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
-"""Members of a JWK that only its owner may know (RFC 7518 sections 6.2.2, 6.3.2, 6.4; RFC 8037)."""
 _REASONS: Final = {
     "string_pattern_mismatch": "has characters that may not stand there",
     "tuple_type": "is not an array",
 }
 """What a client's developer is told instead of pydantic's words."""
-ASYMMETRIC_METHODS: Final = ("private_key_jwt", "none")
+ASYMMETRIC_METHODS: Final = (private_key_jwt.NAME, PUBLIC)
 """How a client without a shared secret authenticates, best first."""
 
 
@@ -132,7 +133,7 @@ class ClientMetadata(BaseModel):
     def _check_together(self) -> Self:
         if self.jwks is not None and self.jwks_uri is not None:
             raise ValueError("jwks and jwks_uri exclude each other")
-        if self.token_endpoint_auth_method == "private_key_jwt" and not self.has_keys:
+        if self.token_endpoint_auth_method == private_key_jwt.NAME and not self.has_keys:
             raise ValueError("private_key_jwt needs jwks or jwks_uri")
         if "authorization_code" in self.grant_types and not self.redirect_uris:
             raise ValueError("redirect_uris are needed for authorization_code")
@@ -195,8 +196,8 @@ def read_document(url: str, content: bytes) -> ClientMetadata:
     if not metadata.redirect_uris:
         raise InvalidRedirectUri("redirect_uris: a document has to name them")
     named, offered = metadata.token_endpoint_auth_method, metadata.token_endpoint_auth_methods_supported
-    candidates = offered or ("none",) if named is None else (named, *offered)
-    usable = [each for each in ASYMMETRIC_METHODS if each == "none" or metadata.has_keys]
+    candidates = offered or (PUBLIC,) if named is None else (named, *offered)
+    usable = [each for each in ASYMMETRIC_METHODS if each == PUBLIC or metadata.has_keys]
     chosen = next((each for each in candidates if each in usable), None)
     if chosen is None:
         raise InvalidClientMetadata(
