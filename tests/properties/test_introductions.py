@@ -10,7 +10,7 @@ from deputize.oauth.client_metadata import ClientMetadata, read_metadata
 from deputize.oauth.client_names import shown_name, skeleton
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.records.directory import Agent, AgentOrigin
-from deputize.oauth.records.settings import AgentSettings, RefreshTokenSettings
+from deputize.oauth.records.settings import AgentSettings, TemplateSettings
 from deputize.oauth.redirect_uris import registration_refusal
 from deputize.oauth.registration import introduce
 from support.agent_delegation import ALL_GRANTS
@@ -61,7 +61,7 @@ ASSIGNED = st.dictionaries(
     st.sampled_from(
         sorted(
             {"id", "name", "enabled", "policies", "scopes", "secret", "secret_digests", "origin", "term"}
-            | RefreshTokenSettings.model_fields.keys()
+            | TemplateSettings.model_fields.keys()
             | (AgentSettings.model_fields.keys() - ClientMetadata.model_fields.keys())
         )
     ),

@@ -15,6 +15,8 @@ MAX_SHOWN: Final = 64
 """Characters of a name that are shown."""
 MAX_MARKS: Final = 2
 """Combining marks on one letter."""
+_QUOTES: Final = frozenset('"“”„‟«»‹›「」『』')
+"""What pages put around a name: it must not end there and go on as the page's own words."""
 _LOOKALIKES: Final = str.maketrans(
     "аеорсухіјѕԁһԛԝѵьгзкмнтвґӏ" + "αβεικνορτυχγηωϲ" + "օոսհգզոց" + "i013458|!$@łı",
     "aeopcyxljsdhqwvbrekmhtbrl" + "abelkvoptuxynwc" + "onuhqqng" + "lolealbllsall",
@@ -30,6 +32,8 @@ def shown_name(name: str | None, taken: Collection[str]) -> str:
     whole = canonical(name or "")
     beginning = whole if len(whole) <= MAX_SHOWN else whole[: MAX_SHOWN - 1].rstrip()
     if username_refusal(beginning) or skeleton(whole) in taken or not any(map(str.isalnum, beginning)):
+        return ""
+    if not _QUOTES.isdisjoint(beginning):
         return ""
     marks = "".join("m" if unicodedata.category(each)[0] == "M" else " " for each in beginning)
     if "m" * (MAX_MARKS + 1) in marks:

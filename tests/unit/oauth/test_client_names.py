@@ -34,6 +34,7 @@ def test_a_long_name_is_cut():
         "abc\u2066def",
         "z" + "\u0301" * 20,
         "Bаnk of Example",
+        "X” act for you? Trusted",
         "soft\u00adhyphen",
         "\ue000private",
     ],

@@ -52,7 +52,7 @@ from deputize.oauth.records.directory import (
     Scope,
     Step,
 )
-from deputize.oauth.records.settings import AgentSettings, RefreshTokenSettings
+from deputize.oauth.records.settings import AgentSettings, TemplateSettings
 
 T = TypeVar("T")
 
@@ -312,6 +312,10 @@ class _Contents:
                     "consent, or cannot be used"
                 )
                 return None
+        settings: dict[str, Any] = {each: getattr(template, each) for each in TemplateSettings.model_fields}
+        if template.delegation_resource is not None:
+            named = by_name.get(template.delegation_resource)
+            settings["delegation_resource"] = named.id if named else template.delegation_resource
         members: dict[str, Any] = {
             **_take_shared(Agent, template),
             "id": "",
@@ -325,9 +329,7 @@ class _Contents:
                 if each in by_name
             },
             "secret_digests": (),
-            "settings": AgentSettings.model_construct(
-                **{each: getattr(template, each) for each in RefreshTokenSettings.model_fields}
-            ),
+            "settings": AgentSettings.model_construct(**settings),
         }
         return Registration(stored, Agent(**members), template.lifetime)
 

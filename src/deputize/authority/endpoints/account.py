@@ -42,7 +42,7 @@ async def show_account(call: EndpointCall) -> Response:
             allowed.append(describe_agent(call, agent, holding, language.locale))
         else:
             withdrawn = max((each.withdrawn_at for each in consents if each.withdrawn_at), default=None)
-            former.append({"name": agent.name, "withdrawn": format_day(withdrawn)})
+            former.append({"name": agent.title, "withdrawn": format_day(withdrawn)})
     values = {
         "username": signed_on.user.username,
         "csrf": await csrf_token(call, cookies_of(call).session(call.head) or "", SESSION_FORM),
@@ -92,7 +92,8 @@ def describe_agent(
     )
     return {
         "id": agent.id,
-        "name": agent.name,
+        "name": agent.title,
+        "stranger": agent.origin,
         "since": format_day(min(each.accepted_at for each in consents)),
         "until": format_day(min((end for end in ends if end is not None), default=None)),
         "last_used": format_day(

@@ -23,17 +23,9 @@ def check_delegation(outcome: Outcome, problems: Problems) -> None:
         if _DECIDING.isdisjoint(agent.model_fields_set):
             continue
         granted = granted_resources(agent.scopes, outcome)
-        named, place = agent.delegation_resource, f"{pointer}/delegation_resource"
-        if named is not None and named not in resources:
-            problems.add(place, f"there is no resource {named!r}", known_names(resources))
-        elif named is not None and named not in granted:
-            problems.add(place, f"the agent is granted no scope of the resource {named!r}", "grant it one")
-        elif named is not None and granted[named].requires_delegation:
-            reason = f"the resource {named!r} requires delegation itself, so nobody can sign on for it first"
-            fix = "name a resource that maps may_act and does not require delegation"
-            problems.add(place, reason, fix)
-        elif named is not None:
-            continue
+        if agent.delegation_resource is not None:
+            place = f"{pointer}/delegation_resource"
+            _check_named(agent.delegation_resource, granted, resources, place, problems)
         elif (
             agent.redirect_uris
             and TOKEN_EXCHANGE not in agent.grant_types
@@ -41,6 +33,28 @@ def check_delegation(outcome: Outcome, problems: Problems) -> None:
         ):
             place = pointers.join(pointer, "scopes", found.resource)
             problems.add(place, found.reason, found.fix, at_key=True)
+    registration = outcome.settings.registration
+    if registration and registration.agent.delegation_resource is not None:
+        granted = granted_resources(registration.agent.scopes, outcome)
+        place = "/registration/agent/delegation_resource"
+        _check_named(registration.agent.delegation_resource, granted, resources, place, problems)
+
+
+def _check_named(
+    named: str,
+    granted: Mapping[str, ResourceObject],
+    resources: Mapping[str, ResourceObject],
+    place: str,
+    problems: Problems,
+) -> None:
+    if named not in resources:
+        problems.add(place, f"there is no resource {named!r}", known_names(resources))
+    elif named not in granted:
+        problems.add(place, f"the agent is granted no scope of the resource {named!r}", "grant it one")
+    elif granted[named].requires_delegation:
+        reason = f"the resource {named!r} requires delegation itself, so nobody can sign on for it first"
+        fix = "name a resource that maps may_act and does not require delegation"
+        problems.add(place, reason, fix)
 
 
 def check_permitted_actors(outcome: Outcome, problems: Problems) -> None:

@@ -351,10 +351,11 @@ def warnings_of(outcome: Outcome) -> Iterator[str]:
                     "it may do for every user whatever its scopes allow (add an agreement_prompt step)"
                 )
     registration = outcome.settings.registration
-    if registration and TOKEN_EXCHANGE not in registration.agent.grants:
-        found = find_unreached(granted_resources(registration.agent.scopes, outcome))
+    template = registration.agent if registration else None
+    if template and template.delegation_resource is None and TOKEN_EXCHANGE not in template.grants:
+        found = find_unreached(granted_resources(template.scopes, outcome))
         if found:
-            yield f"registration: {found.reason} (grant scopes of exactly one such resource)"
+            yield f"registration: {found.reason} (set its delegation_resource)"
     mine = outcome.row.base_url
     for other in outcome.existing.environments:
         if mine and other.base_url and other.base_url != mine and other.id != outcome.row.id:

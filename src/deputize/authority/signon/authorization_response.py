@@ -98,7 +98,7 @@ async def repeat(
         state = await states.read_token_state(environment_id, issued.grant_id, ())
         if session and state.grant and state.grant.authentication.session_id == session.id:
             return send_code(call, request, code)
-    return show(call, Page("finished.html", {"agent_name": request.client.name}), language_of(call))
+    return show(call, Page("finished.html", {"agent_name": request.client.title}), language_of(call))
 
 
 def send_code(call: EndpointCall, request: AuthorizationRequest, code: str) -> Response:

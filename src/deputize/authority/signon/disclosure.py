@@ -105,7 +105,7 @@ def agent_lines(environment: Environment, covers: Covers, client_id: str) -> tup
     """Describe what agents other than `client_id` may obtain."""
     others = {agent_id: resources for agent_id, resources in covers.items() if agent_id != client_id}
     return tuple(
-        AgentLine(environment.agents[each].name, resource_lines(environment, resources))
+        AgentLine(environment.agents[each].title, resource_lines(environment, resources))
         for each, resources in others.items()
     )
 

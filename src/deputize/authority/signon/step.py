@@ -15,7 +15,7 @@ from deputize.authority.services import Services
 from deputize.authority.signon.pages import Language, Problem
 from deputize.oauth.authorization_request import AuthorizationRequest
 from deputize.oauth.errors import InteractionRequired, OAuthError, ServerError
-from deputize.oauth.records.directory import Environment, Policy, Step
+from deputize.oauth.records.directory import AgentOrigin, Environment, Policy, Step
 from deputize.oauth.records.store import Consent, Covers, Session, User
 
 _NOTE = re.compile("[A-Za-z0-9_-]{0,128}")
@@ -64,12 +64,20 @@ class Situation:
     @property
     def agent_name(self) -> str:
         """The name of the agent that sent the user here; empty for the account page."""
-        return self.request.client.name if self.request else ""
+        return self.request.client.title if self.request else ""
 
     @property
     def redirect_uri(self) -> str:
         """Where the answer to that agent goes; empty for the account page."""
         return self.request.redirect_uri if self.request else ""
+
+    @property
+    def stranger(self) -> AgentOrigin | None:
+        """Where the agent comes from that introduced itself; `None` for an administrator's, or for none.
+
+        `access.html` has what a page says of it.
+        """
+        return self.request.client.origin if self.request else None
 
     @property
     def somebody(self) -> SignedOn:

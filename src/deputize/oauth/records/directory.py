@@ -121,6 +121,19 @@ class Agent:
     origin: AgentOrigin | None = None
     """`None` for an agent that an administrator set up."""
 
+    @property
+    def title(self) -> str:
+        """What people read as its name.
+
+        Of one that introduced itself, what was verified: the host of its document. Where nothing was, what it
+        says, in quotation marks, or else the beginning of its id.
+        """
+        if self.origin is None:
+            return self.name
+        if self.origin.means == "document":
+            return self.origin.detail
+        return f"“{self.origin.client_name or self.id[:8]}”"
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:

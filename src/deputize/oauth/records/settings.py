@@ -133,9 +133,14 @@ class ResourceSettings(ObjectSettings):
     """
 
 
-class RefreshTokenSettings(ObjectSettings):
-    """What can be set of an agent's refresh tokens."""
+class TemplateSettings(ObjectSettings):
+    """What can be set of an agent, and of those that introduce themselves for all of them at once."""
 
+    delegation_resource: str | None = None
+    """The resource that its users sign on for where the authority makes the exchange itself: when it asks for
+    a resource that requires delegation, at the authorization endpoint. By default the only one of its granted
+    resources that maps `may_act` and does not require delegation.
+    """
     refresh_token_lifetime: Annotated[Seconds, Field(ge=60)] = 30 * 86400
     """How long a refresh token lives unused; a number is seconds."""
     refresh_token_rolling_lifetime: Annotated[Seconds, Field(ge=60)] = 180 * 86400
@@ -146,7 +151,7 @@ class RefreshTokenSettings(ObjectSettings):
     """
 
 
-class AgentSettings(RefreshTokenSettings):
+class AgentSettings(TemplateSettings):
     """What can be set of an agent."""
 
     post_logout_redirect_uris: tuple[str, ...] = ()
@@ -155,11 +160,6 @@ class AgentSettings(RefreshTokenSettings):
     """Where it is told, at https, that a session ended in which its users signed on: by signing off, by an
     administrator, or with the user (OpenID Connect Back-Channel Logout). An address within a network of
     yours has to be allowed by `--fetch-network`, as for everything that agents name.
-    """
-    delegation_resource: str | None = None
-    """The resource that its users sign on for where the authority makes the exchange itself: when it asks for
-    a resource that requires delegation, at the authorization endpoint. By default the only one of its granted
-    resources that maps `may_act` and does not require delegation.
     """
     permitted_actors: Annotated[tuple[Name, ...], Field(max_length=64)] = ()
     """Further agents that may exchange the access tokens that it holds about users, whomever `may_act` names,

@@ -941,18 +941,11 @@ async def test_an_agent_does_not_get_the_grant_of_another_package_that_has_the_s
     assert (await applying(text)).lines == ()
 
 
-FRAME = """
-registration:
-  hosts: [claude.ai]
-  agent: { policies: [Agent-Consent-Login], scopes: { test: [test] } }
-"""
-
-
 async def test_the_frame_of_introduced_agents_stays_until_it_is_taken_away(applying):
-    applied = await applying(EXAMPLE + FRAME, DEMO_PASSWORD="correct horse")
+    applied = await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
     environment = await applying(f"environment: {applied.environment.name}")
     assert environment.lines == ()
-    assert environment.environment.document["registration"]["hosts"] == ["claude.ai"]
+    assert environment.environment.document["registration"]["open"] is True
     applied = await applying(f"environment: {applied.environment.name}\nregistration: null")
     assert "registration" not in applied.environment.document
     assert applied.lines[0].startswith("~ environment Agent Delegation: registration.")
@@ -974,6 +967,6 @@ async def test_a_frame_that_reaches_nothing_is_warned_of(applying):
     ],
 )
 async def test_a_frame_that_stays_does_not_lose_what_it_names(applying, change):
-    await applying(EXAMPLE + FRAME, DEMO_PASSWORD="correct horse")
+    await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
     with pytest.raises(EnvironmentFileInvalid, match="/registration/agent"):
         await applying(f"environment: Agent Delegation\n{change}")

@@ -20,7 +20,13 @@ from deputize.authority.signon.steps import STEPS
 from deputize.authority.signon.steps.destination import DESTINATION
 from deputize.authority.signon.steps.login import LOGIN
 
-LOGIN_VALUES = {"agent_name": "MCP <Tutorial>", "csrf": "token", "step": "LOGIN", "username": ""}
+LOGIN_VALUES = {
+    "agent_name": "MCP <Tutorial>",
+    "stranger": None,
+    "csrf": "token",
+    "step": "LOGIN",
+    "username": "",
+}
 
 
 def placeholders(text):

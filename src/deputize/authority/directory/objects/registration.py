@@ -10,12 +10,12 @@ from deputize.oauth.records.settings import (
     Description,
     Interval,
     Name,
-    RefreshTokenSettings,
     RegistrationSettings,
+    TemplateSettings,
 )
 
 
-class AgentTemplate(RefreshTokenSettings, DocumentPart):
+class AgentTemplate(TemplateSettings, DocumentPart):
     """What every agent that introduces itself is at most, whatever it says about itself.
 
     A change of it is a change of all of them, also of those that are there.

@@ -68,7 +68,7 @@ class _Prompt:
         """Compute what the form carries of the page it is on: of everything a person would decide by."""
         return self.shown.digest_for(
             self.signed_on.user.id,
-            self.request.client.name,
+            self.request.client.title,
             self.agreement.id,
             self.text.locale,
             self.text.revision,
@@ -111,6 +111,7 @@ def page_values(step: Step, situation: Situation, _again: Again) -> Mapping[str,
     )
     return {
         "agent_name": situation.agent_name,
+        "stranger": situation.stranger,
         "username": prompt.signed_on.user.username,
         "text": prompt.text,
         "text_direction": direction(prompt.text.locale),

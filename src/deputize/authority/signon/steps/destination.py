@@ -37,6 +37,7 @@ def page_values(_step: Step, situation: Situation, _again: Again) -> Mapping[str
     """Say who is about to go on, and where to."""
     return {
         "agent_name": situation.agent_name,
+        "stranger": situation.stranger,
         "username": situation.somebody.user.username,
         "goes_to": returns_to(situation.redirect_uri).name,
     }

@@ -39,7 +39,11 @@ def is_due(_step: Step, situation: Situation) -> bool:
 def page_values(_step: Step, situation: Situation, again: Again) -> Mapping[str, object]:
     """Fill the name in where the user or the agent already gave it."""
     hint = situation.request.login_hint or "" if situation.request else ""
-    return {"agent_name": situation.agent_name, "username": again.typed or hint[:MAX_LENGTH]}
+    return {
+        "agent_name": situation.agent_name,
+        "stranger": situation.stranger,
+        "username": again.typed or hint[:MAX_LENGTH],
+    }
 
 
 async def submit(
