@@ -952,21 +952,23 @@ async def test_the_frame_of_introduced_agents_stays_until_it_is_taken_away(apply
 
 
 async def test_a_frame_that_reaches_nothing_is_warned_of(applying):
-    applied = await applying(EXAMPLE + FRAME, DEMO_PASSWORD="correct horse")
+    template = "      agent: [agent]\n      test: [test]\n    refresh_token_lifetime"
+    assert template in EXAMPLE
+    lonely = EXAMPLE.replace(template, "      test: [test]\n    refresh_token_lifetime")
+    applied = await applying(lonely, DEMO_PASSWORD="correct horse")
     assert "registration: the resource 'test' requires delegation" in applied.warnings[-1]
-    reaching = FRAME.replace("test: [test]", "agent: [agent], test: [test]")
-    assert (await applying(EXAMPLE + reaching, DEMO_PASSWORD="correct horse")).warnings == ()
+    assert (await applying(EXAMPLE, DEMO_PASSWORD="correct horse")).warnings == ()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "policies: [{ name: Agent-Consent-Login, steps: [login: {}] }]",
-        "policies: []\nagents: []\nprune: true\ndefault_policy: Single_Factor",
-        "resources: [{ name: test, scopes: [] }]\nagents: [{ name: MCP Tutorial, scopes: {} }]",
-    ],
-)
-async def test_a_frame_that_stays_does_not_lose_what_it_names(applying, change):
-    await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
-    with pytest.raises(EnvironmentFileInvalid, match="/registration/agent"):
-        await applying(f"environment: Agent Delegation\n{change}")
+async def test_a_frame_names_what_its_users_sign_on_for(applying):
+    def naming(resource):
+        return EXAMPLE.replace("    owner:", f"    delegation_resource: {resource}\n    owner:")
+
+    await applying(naming("agent"), DEMO_PASSWORD="correct horse")
+    directory = assemble(await applying.store.directory_rows.load(), "http://localhost", 1000.0).directory
+    (environment,) = directory.environments.values()
+    named = environment.registration.template.settings.delegation_resource
+    assert environment.resources[named].name == "agent"
+    for wrong in ("test", "absent"):
+        with pytest.raises(EnvironmentFileInvalid, match="/registration/agent/delegation_resource"):
+            await applying(naming(wrong), DEMO_PASSWORD="correct horse")
