@@ -13,7 +13,9 @@ from deputize.authority.backchannel_logout import WAITS, deliver_due
 from deputize.jose import ID_TOKEN_TYPE, LOGOUT_TOKEN_TYPE, TokenInvalid, verify
 from deputize.kernel.strict_json import loads
 from support.agent_delegation import AGENT_ID, ENVIRONMENT_ID, USER_ID
+from support.authority import Browser
 from support.document_hosts import DocumentHost
+from support.introductions import introducing
 from support.patience import PATIENCE
 
 
@@ -166,4 +168,23 @@ async def test_a_session_that_makes_room_for_somebody_else_ends_too(authority, b
     await browser.get(authority.authorize_url(prompt="consent"))
     await browser.submit(action="switch")
     assert await deliver_due(services) == 1
+    assert len(agent.forms) == 1
+
+
+async def test_a_stranger_is_told_at_the_address_that_it_registered(tmp_path, agent):
+    async with introducing(tmp_path / "registering") as authority, authority.client() as http:
+        said = {
+            "redirect_uris": ["http://127.0.0.1/callback"],
+            "token_endpoint_auth_method": "none",
+            "backchannel_logout_uri": f"{agent.origin}/logout",
+        }
+        client_id = (await http.post(f"{authority.path}/as/register", json=said)).json()["client_id"]
+        browser = Browser(authority, http)
+        asked = {"client_id": client_id, "redirect_uri": said["redirect_uris"][0], "scope": "agent"}
+        await browser.get(authority.authorize_url(**asked))
+        await browser.sign_on()
+        await browser.accept()
+        [session] = await authority.store.sessions.sessions_of(ENVIRONMENT_ID)
+        await authority.services.sign_off(session, authority.clock.now())
+        assert await deliver_due(dataclasses.replace(authority.services, fetcher=agent.fetcher())) == 1
     assert len(agent.forms) == 1
