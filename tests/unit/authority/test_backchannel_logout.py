@@ -9,7 +9,9 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import KeySet
 
+from deputize.authority import backchannel_logout
 from deputize.authority.backchannel_logout import WAITS, deliver_due
+from deputize.authority.storage import StorageUnavailable
 from deputize.jose import ID_TOKEN_TYPE, LOGOUT_TOKEN_TYPE, TokenInvalid, verify
 from deputize.kernel.strict_json import loads
 from support.agent_delegation import AGENT_ID, ENVIRONMENT_ID, USER_ID
@@ -138,6 +140,34 @@ async def test_signing_off_waits_for_nobody(authority, browser, agent, services)
         await sign_on_and_off(authority, browser)  # while the first notice is on its way
     released.set()
     assert await delivering == 1
+
+
+async def test_the_program_delivers_by_itself_and_goes_on_when_the_store_fails(
+    authority, browser, agent, services, monkeypatch
+):
+    delivered, take, failing = asyncio.Event(), agent.answer, [StorageUnavailable("not now")]
+
+    async def answer(reader, writer):
+        await take(reader, writer)
+        delivered.set()
+
+    async def fail_once(_self, *arguments):
+        if failing:
+            raise failing.pop()
+        return await begin_attempts(*arguments)
+
+    agent.answer, begin_attempts = answer, services.store.logout_notices.begin_attempts
+    monkeypatch.setattr(
+        type(services.store.logout_notices), "begin_attempts", lambda _, *each: fail_once(*each)
+    )
+    monkeypatch.setattr(backchannel_logout, "POLL_SECONDS", 0.01)
+    await sign_on_and_off(authority, browser)
+    running = asyncio.create_task(backchannel_logout.deliver_repeatedly(services))
+    async with asyncio.timeout(PATIENCE):
+        await delivered.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    assert len(agent.forms) == 1
 
 
 async def test_an_address_within_a_network_has_to_be_allowed(authority, browser, agent, services):

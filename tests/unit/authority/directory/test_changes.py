@@ -1,4 +1,5 @@
 import asyncio
+import threading
 
 from deputize.authority.directory.assemble import key_ring
 from deputize.authority.directory.changes import (
@@ -17,7 +18,8 @@ from deputize.authority.storage import (
     SigningKeyRow,
     open_store,
 )
-from deputize.jose import KeyRing, new_key_ring
+from deputize.jose import KeyRing, generate_key, new_key_ring
+from deputize.jose import key_ring as key_rings
 from deputize.kernel.digests import digest, matches
 from support.databases import new_database
 
@@ -84,6 +86,21 @@ async def test_servers_that_start_at_once_make_missing_keys_once(tmp_path):
     ]
     assert key_ring(loaded.signing_keys).signing_key("ES256").kid == "a"
     assert loaded.version == 2
+
+
+async def test_keys_are_made_beside_the_event_loop(tmp_path, monkeypatch):
+    made_in = []
+
+    def generate(*arguments):
+        made_in.append(threading.get_ident())
+        return generate_key(*arguments)
+
+    monkeypatch.setattr(key_rings, "generate_key", generate)
+    async with open_store(new_database(tmp_path)) as store:
+        await store.directory_rows.change(new_environment(EnvironmentRow("e1", "Test", {})), 0)
+        await complete_signing_keys(store.directory_rows, 5.0)
+    assert len(made_in) == 4
+    assert threading.get_ident() not in made_in
 
 
 def test_rotation_signs_with_the_keys_that_waited():
