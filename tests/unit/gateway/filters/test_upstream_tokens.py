@@ -14,7 +14,9 @@ from deputize.gateway.filters.oauth2_token_exchange import (
     OAuth2TokenExchangeContext,
     OAuth2TokenExchangeFilter,
 )
+from deputize.http.exchange import Head
 from deputize.http.messages import Body, Headers, Response
+from deputize.http.plans import as_handler
 from support.examples import examples
 from support.gateway import Answering, built, exchange_for, instance_for, through
 from support.oauth_filters import CLAIMS, oauth_heap
@@ -249,6 +251,25 @@ async def test_without_a_token_of_its_own_nothing_is_sent(answer, status):
     place.tokens.answer = answer
     assert (await place.call()).status == status
     assert place.sent() == []
+
+
+async def test_a_plan_ends_with_the_token_that_it_sends():
+    place = Place()
+    exchange = exchange_for("/mcp")
+    head = Head.of(exchange.request, exchange.peer).with_context(
+        read_claims("subject-1", CLAIMS, CLAIMS["exp"])
+    )
+    first = place.filter.prepare(head, as_handler(place.upstream).plan)
+    assert (head.readings.of_call, first.leases) == (True, ())  # for one call only
+    await place.call()
+    head = head.with_headers(head.headers)
+    head.readings.of_call = False
+    (lease,) = place.filter.prepare(head, as_handler(place.upstream).plan).leases
+    assert (head.readings.of_call, lease.ends) == (False, place.clock.time + 270)
+    place.clock.time += 20
+    place.upstream = Answering(401)
+    await place.call()
+    assert lease.ends < 0
 
 
 @given(
