@@ -23,7 +23,7 @@ from bench.peers import (
     nginx_auth_request,
 )
 from bench.programs import Program
-from bench.subject import remember_tokens
+from bench.subject import remember_tokens, verify_tokens
 
 Upstream = Callable[[Path], AbstractContextManager[int]]
 """Runs an MCP server, or what answers like one, with its files in a folder; yields its port."""
@@ -38,6 +38,7 @@ PYTHON_GATEWAYS: tuple[Peer, ...] = (fastmcp_proxy.PEER, hangar.PEER, contextfor
 """MCP gateways that a Python user would pick; they speak MCP themselves, to agents and to the server."""
 TRACED = "fresh traceparent in each call"
 ASKED = "introspection asked at each call"
+VERIFIED = "token verified by its signature, nobody asked"
 DIRECT = "the upstream, asked directly"
 
 
@@ -84,6 +85,7 @@ def cases(plan: Plan) -> Findings:
         subject, port = surroundings.subject, surroundings.upstream_port
         gateway = stack.enter_context(subject.gateway(port, remember_tokens))
         asking = stack.enter_context(subject.gateway(port))
+        verifying = stack.enter_context(subject.gateway(port, verify_tokens))
         base = Load(gateway.clear, surroundings.calls)
 
         def sent(**differently: object) -> Load:
@@ -97,6 +99,7 @@ def cases(plan: Plan) -> Findings:
             nginx.PLAIN.name: stack.enter_context(nginx.PLAIN.start(surroundings)),
             TRACED: base.traced(),
             ASKED: replace(base, program=asking.clear),
+            VERIFIED: replace(base, program=verifying.clear),
             "one call over and over": replace(base, calls=surroundings.calls[:1]),
             f"MCP {MODERN_VERSION}, method and tool in the head too": sent(version=MODERN_VERSION),
             "calls of 10 KB": sent(size=10_000),

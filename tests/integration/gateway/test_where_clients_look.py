@@ -6,7 +6,7 @@ import pytest
 
 from deputize.http.messages import Response
 from support.gateway import write_json
-from support.wire import Server, answer_json, answer_text, ask
+from support.wire import Client, Server, answer_json, answer_text, ask
 
 PROTECTED = "/.well-known/oauth-protected-resource"
 AUTHORITY = "/.well-known/oauth-authorization-server"
@@ -104,6 +104,10 @@ async def test_browsers_and_programs_may_read_them(stage, place):
     assert (preflight.status, preflight.headers.get("access-control-allow-origin")) == (204, "*")
     assert preflight.headers.get("access-control-allow-headers") == "*"
     assert "GET" in preflight.headers.get("access-control-allow-methods")
+    async with Client(stage.port) as client:
+        await client.send("HEAD", place)
+        status, fields = await client.head()
+        assert (status, fields.get("content-length")) == (200, str(len(read.body)))
     refused = await stage.get(place, "POST")
     assert (refused.status, refused.headers.get("allow")) == (405, "GET, HEAD")
 

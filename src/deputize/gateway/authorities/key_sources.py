@@ -6,8 +6,10 @@ from typing import Final, Protocol, runtime_checkable
 from deputize.gateway.authorities.endpoint import AuthorityEndpoint, AuthorityError
 from deputize.gateway.authorities.issuer import Issuer
 from deputize.gateway.authorities.kept import Kept
+from deputize.gateway.loading.context import BuildContext
 from deputize.jose import IssuerKey, KeyInvalid, key_of_certificate, read_key_set
 from deputize.kernel.clock import Clock
+from deputize.kernel.uris import is_loopback_host, parse_origin
 from deputize.secrets.secret import SecretError, SecretStore, crypto_key
 
 LEAST_MISS_TIME: Final = 30.0
@@ -67,6 +69,13 @@ class KeySet:
     async def find_keys(self, *, newer: bool = False) -> Sequence[IssuerKey]:
         """Return the keys; with `newer`, because none of those known fits. Raises `AuthorityError`."""
         return await (self._kept.get_newer() if newer else self._kept.get())
+
+
+def warn_about_clear_text(url: str, key: str, context: BuildContext) -> None:
+    """Warn when keys travel so that others can replace them: whoever does may sign tokens for anybody."""
+    origin = parse_origin(url)
+    if origin.scheme == "http" and not is_loopback_host(origin.host):
+        context.warn(key, "keys that come over clear text can be replaced on their way", "use https")
 
 
 class StoredKeys:

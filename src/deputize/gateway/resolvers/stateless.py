@@ -5,7 +5,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from deputize.gateway.authorities.endpoint import AuthorityError
 from deputize.gateway.authorities.issuer import Issuer
-from deputize.gateway.authorities.key_sources import KeySet, KeySource, StoredKeys
+from deputize.gateway.authorities.key_sources import KeySet, KeySource, StoredKeys, warn_about_clear_text
 from deputize.gateway.config.settings import Duration, OneOrMore, Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.gateway.loading.context import BuildContext
@@ -129,6 +129,7 @@ class StatelessAccessTokenResolver:
                 )
             handler = (config.provider_handler, "providerHandler")
             issuer = Issuer.configured(config.issuer, "issuer", handler, context)
+            warn_about_clear_text(config.issuer, "issuer", context)
             keys = KeySet.discovered(issuer, context.instance.clock)
             context.on_close(keys.aclose)
             return (keys,)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final, Self
 
 from deputize.gateway.authorities.endpoint import AuthorityEndpoint
-from deputize.gateway.authorities.key_sources import LEAST_MISS_TIME, KeySet
+from deputize.gateway.authorities.key_sources import LEAST_MISS_TIME, KeySet, warn_about_clear_text
 from deputize.gateway.config.settings import Duration, Reference, Settings
 from deputize.gateway.loading.context import BuildContext
 from deputize.jose import IssuerKey
@@ -57,6 +57,7 @@ class JwkSetSecretStore:
                 raise context.error("jwkUrl", "'jwkUrl' is required", "add 'jwkUrl'")
             context.warn(key, "the key is called 'jwkUrl'", "write 'jwkUrl'")
         endpoint = AuthorityEndpoint.configured(url, key, (config.handler, "handler"), context)
+        warn_about_clear_text(url, key, context)
         lifetime, miss_time = config.cache_timeout, config.cache_miss_cache_time
         if lifetime is None or lifetime < _LEAST_TIMEOUT:
             reason = "keys are kept for 10 seconds at least, and not for ever"
