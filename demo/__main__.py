@@ -23,6 +23,10 @@ TOKENS = (
     "Actor: which agent. Subject: which user, and who may act for them. MCP: this agent for this "
     "user, at this server only."
 )
+STRANGER = (
+    "The MCP SDK's own client knows the gateway's URL and nothing of agents or token exchange. The "
+    "environment lets it introduce itself, as an agent that may do what every stranger may."
+)
 INTERRUPTED = 130
 
 
@@ -115,7 +119,10 @@ def _run(stage: Stage, agent: Agent, other: Agent) -> bool:
     holds = proofs.five_lines(run, person, audit, agent)
     report.heading("What is refused")
     refusals = proofs.Refusals(stage, agent, other, person)
-    return holds & refusals.other_agent() & refusals.no_actor()
+    holds &= refusals.other_agent() & refusals.no_actor()
+    report.heading("A client off the shelf, which nobody has set up")
+    report.line(STRANGER)
+    return holds & proofs.stranger(stage, agent.issuer, person)
 
 
 def _stay(stage: Stage, running: Programs, agent: Agent) -> int:

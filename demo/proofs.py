@@ -1,15 +1,19 @@
 """Checks at the end: the use case's five validation lines, and what must be refused."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import httpx2
+
 from demo import programs, report
 from demo.agent_run import AgentRun
-from demo.client import Agent, call_gateway
+from demo.client import EXCHANGE, Agent, call_gateway
 from demo.person import Person
-from demo.stage import EXAMPLE, Stage
+from demo.stage import EXAMPLE, REQUEST_SECONDS, TRUST, Stage
+from demo.stock_client import StockClient
 
 
 def mcp_records(stage: Stage) -> Iterator[Mapping[str, Any]]:
@@ -43,6 +47,39 @@ def five_lines(run: AgentRun, person: Person, audit: Mapping[str, Any], agent: A
             f"act {', '.join(audit.get('act') or ['missing'])}",
         ),
     ]
+    return all(holds)
+
+
+def stranger(stage: Stage, issuer: str, person: Person) -> bool:
+    """Check what a client off the shelf, which was told the gateway's URL alone, can do and cannot."""
+    client = StockClient(stage, person)
+    answer = asyncio.run(client.call("forecast_hourly", place="Tokyo", hours=2))
+    holds = [
+        report.check("Tokyo" in answer, "it introduces itself, and calls a tool", answer.partition(" (")[0]),
+        report.check(
+            person.pages != [], "the user is asked whether it may act for them", " → ".join(person.pages)
+        ),
+    ]
+    audit = programs.until(lambda: tool_call(stage, "forecast_hourly"), bool)
+    holds += [
+        report.check(
+            (audit.get("sub"), audit.get("act")) == (person.username, [client.client_id]),
+            "the audit shows what it is: a delegate",
+            f"act {client.client_id}",
+        )
+    ]
+    for words, parameters in (
+        ("it gets no token of its own", {"grant_type": "client_credentials"}),
+        ("it cannot exchange what it got", {"grant_type": EXCHANGE, "subject_token": client.access_token}),
+    ):
+        refusal = httpx2.post(
+            f"{issuer}/token",
+            data={"client_id": client.client_id, **parameters},
+            timeout=REQUEST_SECONDS,
+            verify=TRUST,
+        )
+        error = refusal.json().get("error")
+        holds.append(report.check(error == "unauthorized_client", words, f"{refusal.status_code} {error}"))
     return all(holds)
 
 
