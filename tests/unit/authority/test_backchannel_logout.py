@@ -157,9 +157,7 @@ async def test_the_program_delivers_by_itself_and_goes_on_when_the_store_fails(
         return await begin_attempts(*arguments)
 
     agent.answer, begin_attempts = answer, services.store.logout_notices.begin_attempts
-    monkeypatch.setattr(
-        type(services.store.logout_notices), "begin_attempts", lambda _, *each: fail_once(*each)
-    )
+    monkeypatch.setattr(type(services.store.logout_notices), "begin_attempts", fail_once)
     monkeypatch.setattr(backchannel_logout, "POLL_SECONDS", 0.01)
     await sign_on_and_off(authority, browser)
     running = asyncio.create_task(backchannel_logout.deliver_repeatedly(services))
