@@ -21,7 +21,10 @@ def keys() -> None:
 @ENVIRONMENT
 @DATA
 def list_keys(name: str, database_url: str) -> None:
-    """Show an environment's keys: which one of each algorithm signs, and until when retired ones verify."""
+    """Show an environment's keys.
+
+    Which one of each algorithm signs, and until when retired ones verify.
+    """
 
     async def work(operation: Operation) -> Sequence[SigningKey]:
         return key_ring(_keys_of(*await operation.read(name))).keys

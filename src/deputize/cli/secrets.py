@@ -24,7 +24,10 @@ def secrets() -> None:
 @ENVIRONMENT
 @DATA
 def list_secrets(name: str, database_url: str) -> None:
-    """Show when each resource's and agent's secrets were made, and until when previous ones work."""
+    """Show the secrets that work.
+
+    When each was made, and of previous ones until when they work.
+    """
 
     async def work(operation: Operation) -> Sequence[tuple[ObjectRow, Sequence[SecretRow]]]:
         rows, environment = await operation.read(name)

@@ -25,7 +25,7 @@ def test_malformed_requests_are_told_what_is_wrong():
 @pytest.mark.parametrize("kind", WIRE_ERRORS)
 def test_every_wire_error_has_code_status_and_public_text(kind):
     assert kind.code.replace("_", "").isalpha()
-    assert kind.status in {400, 401, 403, 500}
+    assert kind.status in {400, 401, 403, 429, 500, 503}
     assert kind.public.isascii()
     assert '"' not in kind.public
     assert "\\" not in kind.public
