@@ -401,7 +401,7 @@ def _public_origin(settings: DPoPSettings, context: BuildContext) -> Origin | No
     """The origin that is set, if one is. Raises `ConfigurationError`, also for another wrong setting."""
     lifetime = settings.proof_lifetime
     if lifetime is None or not 0 < lifetime <= MAX_LIFETIME:
-        reason = "proofs are accepted for a time, of 10 minutes at most"
+        reason = "a proof lives for more than 0 seconds, and 10 minutes at most"
         raise context.error("dpop/proofLifetime", reason, "write, for example, '2 minutes'")
     text = settings.public_origin
     if text is None:
