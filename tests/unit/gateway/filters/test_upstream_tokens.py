@@ -109,6 +109,16 @@ async def test_the_subject_token_is_what_the_expression_yields_or_what_was_found
     assert place.tokens.forms[0]["subject_token"] == exchanged
 
 
+async def test_an_expression_for_a_header_that_is_gone_means_the_token_found_valid():
+    # as in files for PingGateway, which passes Authorization on where McpProtectionFilter does not
+    place = Place(subjectToken="#{request.headers['Authorization'][0].substring(7)}")
+    await place.call()
+    exchange = exchange_for("/mcp")
+    exchange.put(read_claims("subject-1", CLAIMS, CLAIMS["exp"]))
+    await through(place.filter, exchange, place.upstream)
+    assert [form["subject_token"] for form in place.tokens.forms] == ["the-clients", "subject-1"]
+
+
 async def test_without_a_token_there_is_nothing_to_exchange():
     place = Place()
     assert (await place.call(subject=None)).status == 500
