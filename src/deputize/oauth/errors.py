@@ -57,6 +57,20 @@ class InvalidClient(OAuthError):
     public = "Client authentication failed"
 
 
+class InvalidSoftwareStatement(OAuthError):
+    """A software statement is not to be believed (RFC 7591 section 3.2.2). One text for every reason."""
+
+    code = "invalid_software_statement"
+    public = "The software statement is invalid, expired, or not signed by its issuer"
+
+
+class UnapprovedSoftwareStatement(OAuthError):
+    """A software statement is of somebody whose word is not taken here (RFC 7591 section 3.2.2)."""
+
+    code = "unapproved_software_statement"
+    public = "The software statement is not of an issuer whose statements are taken here"
+
+
 class TooManyRegistrations(OAuthError):
     """Clients register too often, or there is no room for one more."""
 

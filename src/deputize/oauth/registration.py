@@ -43,7 +43,12 @@ def still_admits(settings: RegistrationSettings, means: str, detail: str) -> boo
     """Whether somebody who once got in that way would get in that way today."""
     if means == "document":
         return admits_host(settings, detail)
-    return settings.dynamic and (settings.open if means == "open" else settings.initial_access_tokens)
+    ways = {
+        "open": settings.open,
+        "initial_access_token": settings.initial_access_tokens,
+        "software_statement": any(each.issuer == detail for each in settings.software_statements),
+    }
+    return settings.dynamic and ways[means]
 
 
 def introduce(template: Agent, agent_id: str, metadata: ClientMetadata, origin: AgentOrigin) -> Agent:

@@ -1,14 +1,18 @@
 """Programs register themselves, sign users on, and end, over a real store (RFC 7591, RFC 7592)."""
 
+import asyncio
+
 import pytest
 
+from deputize.authority.directory.service import open_directory
 from deputize.authority.registration.introductions import ROOM_SECONDS
 from deputize.authority.registration.rates import Allowance, Rates
-from deputize.authority.storage import InitialAccessToken
+from deputize.authority.storage import InitialAccessToken, Put
 from deputize.kernel.digests import digest
 from support import agent_delegation as use_case
-from support.authority import Browser, basic
+from support.authority import Browser, basic, serving
 from support.introductions import FRAME, apply_file, environment_of, introduced, introducing
+from support.records import replace
 
 REDIRECT = "http://127.0.0.1/callback"
 CLIENT = {
@@ -364,3 +368,59 @@ async def test_agents_go_when_the_frame_no_longer_admits_them_and_begin_anew_whe
     assert f"- agent {registered['client_id']}" in lines
     await apply_file(authority, f"environment: Agent Delegation\n{FRAME}")
     assert introduced(authority) == []
+
+
+async def test_what_only_a_secret_could_use_ends_where_the_client_becomes_public(authority, client):
+    one = (await register(client, authority, token_endpoint_auth_method="client_secret_basic")).json()
+    issued = (await sign_on(authority, one["client_id"], secret=one["client_secret"])).json()
+    sent = {**CLIENT, "client_id": one["client_id"], "client_name": "Another Name"}
+    kept = {**sent, "token_endpoint_auth_method": "client_secret_basic"}
+    changed = (await client.put(own_path(authority, one), headers=bearer(one), json=kept)).json()
+    assert await introspect(authority, issued["access_token"]), "another name ends nothing"
+    assert (await client.put(own_path(authority, one), headers=bearer(changed), json=sent)).status_code == 200
+    assert not await introspect(authority, issued["access_token"])
+
+
+async def test_a_client_that_registered_with_another_process_signs_users_on_at_once(authority):
+    clock = authority.clock
+    elsewhere = await open_directory(authority.store.directory_rows, authority.base_url, clock)
+    async with (
+        serving(
+            authority.audit_file.parent / "other", authority.base_url, authority.store, elsewhere, clock
+        ) as other,
+        other.client() as client,
+    ):
+        registered = (await register(client, other)).json()
+    assert registered["client_id"] not in environment_of(authority).agents
+    assert (await sign_on(authority, registered["client_id"])).status_code == 200
+
+
+async def test_processes_together_have_no_more_agents_than_there_may_be(tmp_path):
+    frame = FRAME.replace("open: true", "open: true\n  max_agents: 3")
+    async with introducing(tmp_path, frame) as one:
+        elsewhere = await open_directory(one.store.directory_rows, one.base_url, one.clock)
+        async with (
+            serving(tmp_path / "other", one.base_url, one.store, elsewhere, one.clock) as other,
+            one.client() as first,
+            other.client() as second,
+        ):
+            asked = [(first, one), (second, other)] * 4
+            answers = await asyncio.gather(*(register(*each) for each in asked))
+        assert sorted(each.status_code for each in answers) == [201] * 3 + [429] * 5
+        await one.directory.refresh()
+        assert len(introduced(one)) == 3
+
+
+async def test_an_agent_that_an_administrator_disabled_cannot_change_itself(authority, client):
+    registered = (await register(client, authority)).json()
+    rows = authority.store.directory_rows
+    row = await rows.find_object(use_case.ENVIRONMENT_ID, "agent", registered["client_id"])
+    disabled = Put(replace(row, document={**row.document, "enabled": False}))
+    await rows.change([disabled], await rows.version())
+    await authority.directory.refresh()
+    for method in ("GET", "PUT", "DELETE"):
+        answer = await client.request(
+            method, own_path(authority, registered), headers=bearer(registered), json={}
+        )
+        assert answer.status_code == 401
+    assert [each.enabled for each in introduced(authority)] == [False]

@@ -1,6 +1,6 @@
 """Dynamic client registration: programs become agents within the template (RFC 7591, RFC 7592)."""
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from deputize.authority.audit import SOURCE
 from deputize.authority.directory.objects.introduction import Introduction
@@ -17,12 +17,19 @@ from deputize.authority.storage import ObjectRow
 from deputize.http.messages import Headers, Response
 from deputize.kernel.digests import digest, matches
 from deputize.kernel.ids import new_secret
-from deputize.kernel.values import JsonValue
+from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.client_auth import needs_secret
 from deputize.oauth.client_metadata import MAX_BYTES, MAX_DEPTH, ClientMetadata, read_metadata
-from deputize.oauth.errors import InvalidRequest, InvalidToken, OAuthError, TooManyRegistrations
+from deputize.oauth.errors import (
+    InvalidRequest,
+    InvalidToken,
+    OAuthError,
+    TooManyRegistrations,
+    UnapprovedSoftwareStatement,
+)
 from deputize.oauth.records.directory import Agent, Environment, Registration
 from deputize.oauth.registration import registered_members
+from deputize.oauth.software_statements import read_statement
 
 _NOT_SAID: Final = frozenset(
     {
@@ -43,19 +50,25 @@ class _Managed(NamedTuple):
     row: ObjectRow
 
 
+class _Admitted(NamedTuple):
+    """By what a client gets in, and what counts of what it says."""
+
+    means: Literal["open", "initial_access_token", "software_statement"]
+    detail: str
+    members: JsonObject
+
+
 async def register(call: EndpointCall) -> Response:
     """Register the client that the request describes; 201 with what was really registered."""
     registration = _registration_of(call.environment)
     introductions = call.services.introductions
     if not introductions.by_source.admit(network_of(SOURCE.get().address), call.now):
         raise TooManyRegistrations("this network registers too often")
-    members = await call.json_object(MAX_BYTES, MAX_DEPTH)
-    token = await find_initial_access_token(call, registration)
-    metadata = read_metadata(members)
-    management_token = call.services.new_token()
+    admitted = await admit(call, registration, await call.json_object(MAX_BYTES, MAX_DEPTH))
+    metadata, management_token = read_metadata(admitted.members), call.services.new_token()
     introduction = Introduction(
-        means="initial_access_token" if token else "open",
-        detail=token or "",
+        means=admitted.means,
+        detail=admitted.detail,
         created_at=call.now,
         metadata=metadata.members(),
         management_digest=digest(management_token),
@@ -65,10 +78,11 @@ async def register(call: EndpointCall) -> Response:
     wanted = introduction.agent(registration, agent_id, metadata, call.environment.agent_names)
     if not introductions.overall.admit(call.environment.id, call.now):
         raise TooManyRegistrations("too many clients register")
-    if token and not await call.services.store.initial_access_tokens.use(token, call.now):
+    tokens = call.services.store.initial_access_tokens
+    if admitted.means == "initial_access_token" and not await tokens.use(admitted.detail, call.now):
         raise InvalidToken("the initial access token has been used up meanwhile")
     secret = new_secret() if needs_secret(wanted.settings.client_auth) else None
-    agent = await introductions.keep(call.environment.id, agent_id, introduction.history(), call.now, secret)
+    agent = await introductions.keep(call.environment.id, wanted, introduction.history(), call.now, secret)
     _record(call, "agent introduced", agent)
     return _answer(call, agent, metadata, management_token, secret, 201)
 
@@ -99,6 +113,11 @@ async def replace_registration(call: EndpointCall, managed: _Managed) -> Respons
         isinstance(said, str) and sum(matches(said, each) for each in agent.secret_digests)
     ):
         raise InvalidRequest("The client_secret is not the registered one")
+    if managed.introduction.means == "software_statement":
+        stated = read_statement(members, registration.settings.software_statements, call.now)
+        if stated.issuer != managed.introduction.detail:
+            raise UnapprovedSoftwareStatement("another issuer signed the statement by which it came")
+        members = stated.members
     metadata, management_token = read_metadata(members), call.services.new_token()
     introduction = managed.introduction.model_copy(
         update={"metadata": metadata.members(), "management_digest": digest(management_token)}
@@ -110,7 +129,7 @@ async def replace_registration(call: EndpointCall, managed: _Managed) -> Respons
         raise TooManyRegistrations("too many clients register")
     agent = await call.services.introductions.keep(
         call.environment.id,
-        agent.id,
+        wanted,
         introduction.history(),
         call.now,
         secret,
@@ -120,23 +139,28 @@ async def replace_registration(call: EndpointCall, managed: _Managed) -> Respons
     return _answer(call, agent, metadata, management_token, secret)
 
 
-async def find_initial_access_token(call: EndpointCall, registration: Registration) -> str | None:
-    """Return the id of the initial access token that was presented; `None` where anybody may come without.
+async def admit(call: EndpointCall, registration: Registration, members: JsonObject) -> _Admitted:
+    """Return by what the client gets in that says `members`, and what counts of them.
 
-    Raises `InvalidToken`.
+    A software statement where any are taken, else an initial access token, else nothing where anybody may
+    come. What is presented has to be right, also where nothing would have been needed. Raises `InvalidToken`,
+    `InvalidSoftwareStatement` and `UnapprovedSoftwareStatement`.
     """
-    presented = _bearer_token(call)
+    settings, presented = registration.settings, _bearer_token(call)
+    if settings.software_statements and members.get("software_statement") is not None:
+        stated = read_statement(members, settings.software_statements, call.now)
+        return _Admitted("software_statement", stated.issuer, stated.members)
     if presented is None:
-        if registration.settings.open:
-            return None
-        raise InvalidToken("an initial access token is needed, and none was presented")
-    if not registration.settings.initial_access_tokens:
+        if settings.open:
+            return _Admitted("open", "", members)
+        raise InvalidToken("neither an initial access token nor a software statement was presented")
+    if not settings.initial_access_tokens:
         raise InvalidToken("a token was presented, and no initial access tokens are taken")
     tokens = call.services.store.initial_access_tokens
     found = await tokens.find(call.environment.id, digest(presented), call.now)
     if found is None:
         raise InvalidToken("the initial access token is unknown, over or used up")
-    return found.id
+    return _Admitted("initial_access_token", found.id, members)
 
 
 async def authenticate(call: EndpointCall) -> _Managed:

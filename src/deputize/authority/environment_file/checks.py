@@ -341,11 +341,12 @@ def check_registration(outcome: Outcome, problems: Problems) -> None:
             "is shorter than refresh_token_lifetime",
             "make it at least as long",
         )
-    if registration.dynamic and not (registration.open or registration.initial_access_tokens):
+    admits = registration.open or registration.initial_access_tokens or registration.software_statements
+    if registration.dynamic and not admits:
         problems.add(
             "/registration/dynamic",
             "nobody may register, for nothing says who",
-            "set initial_access_tokens: true, or open: true for anybody",
+            "set initial_access_tokens: true, name software_statements, or set open: true for anybody",
         )
 
 

@@ -45,7 +45,7 @@ class Introductions:
     async def keep(
         self,
         environment_id: str,
-        agent_id: str,
+        wanted: Agent,
         history: JsonObject,
         now: float,
         secret: str | None = None,
@@ -54,7 +54,8 @@ class Introductions:
     ) -> Agent:
         """Store the agent, new or changed, and return it as every request knows it from now on.
 
-        `history` is that of its row. What an administrator says of it stays.
+        `history` is that of its row. What an administrator says of it stays; how it authenticates is said in
+        its document, so that what only its secret could use ends where it becomes public.
         `secret` is one that it authenticates with from now on; with it, or where `drops_secrets`, those
         before end. Raises `TooManyRegistrations` when there is no room for a new one.
         """
@@ -63,17 +64,20 @@ class Introductions:
             for _ in attempts:
                 directory = self._directory.current
                 environment = directory.environments[environment_id]
-                before = await rows.find_object(environment_id, "agent", agent_id)
+                before = await rows.find_object(environment_id, "agent", wanted.id)
                 changes: list[RowChange] = [] if before else await self._make_room(environment, now)
-                document = before.document if before else {"enabled": True}
-                row = ObjectRow(agent_id, environment_id, "agent", agent_id, document, history=history)
+                document: JsonObject = {
+                    **(before.document if before else {"enabled": True}),
+                    "client_auth": wanted.settings.client_auth,
+                }
+                row = ObjectRow(wanted.id, environment_id, "agent", wanted.id, document, history=history)
                 changes.append(Put(row))
                 if before and (secret or drops_secrets):
-                    changes += [Remove(each) for each in await rows.secrets_of(agent_id)]
+                    changes += [Remove(each) for each in await rows.secrets_of(wanted.id)]
                 if secret:
-                    changes.append(Put(SecretRow(new_id(), environment_id, agent_id, digest(secret), now)))
+                    changes.append(Put(SecretRow(new_id(), environment_id, wanted.id, digest(secret), now)))
                 if await self._change(changes, directory.version):
-                    return self._directory.current.environments[environment_id].agents[agent_id]
+                    return self._directory.current.environments[environment_id].agents[wanted.id]
         raise StorageUnavailable("the directory changes faster than an agent can be added")
 
     async def remove(self, environment_id: str, agent_ids: Sequence[str]) -> None:

@@ -16,10 +16,14 @@ async def read_request(
     A client whose id is the URL of its metadata document is as that says now; from here on, the call's
     environment knows it.
     """
+    client_id, registration = parameters.get("client_id", ""), call.environment.registration
+    if registration and registration.settings.dynamic and client_id not in call.environment.agents:
+        # It may have registered itself with another process of this authority a moment ago.
+        await call.services.directory.refresh()
+        environments = call.services.directory.current.environments
+        call.environment = environments.get(call.environment.id, call.environment)
     try:
-        call.environment = await call.services.client_documents.introduced(
-            call.environment, parameters.get("client_id", "")
-        )
+        call.environment = await call.services.client_documents.introduced(call.environment, client_id)
     except OAuthError as error:
         return AuthorizationRefusal(error)
     return validate(call.environment, parameters, is_pushed=is_pushed)
@@ -38,5 +42,5 @@ async def settle(call: EndpointCall, client: Agent) -> Agent:
     if found is None or found.agent == found.stored:
         return client
     return await call.services.introductions.keep(
-        environment.id, client.id, found.introduction.history(), call.now
+        environment.id, found.agent, found.introduction.history(), call.now
     )

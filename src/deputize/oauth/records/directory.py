@@ -78,10 +78,11 @@ class Resource:
 class AgentOrigin:
     """Where an agent came from that introduced itself."""
 
-    means: Literal["document", "open", "initial_access_token"]
+    means: Literal["document", "open", "initial_access_token", "software_statement"]
     """What let it in: its client ID metadata document, or a way to register itself (RFC 7591)."""
     detail: str
-    """The host of the document, which its address proves; the id of the initial access token; else empty."""
+    """The host of the document, which its address proves; the id of the initial access token; who signed
+    its software statement; else empty."""
     client_name: str
     """What it says it is called, made harmless to read; empty where it says nothing that can be shown.
 

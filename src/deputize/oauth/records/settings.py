@@ -6,7 +6,7 @@ here, or there where only the authority reads it, and the place that reads it.
 """
 
 import re
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +19,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from deputize.jose import DEFAULT_ALGORITHM, ID_TOKEN_ALGORITHM, Algorithm
+from deputize.jose import DEFAULT_ALGORITHM, ID_TOKEN_ALGORITHM, Algorithm, KeyInvalid, read_key_set
 from deputize.jose.key_ring import MAX_TOKEN_LIFETIME
 from deputize.kernel import durations
 
@@ -63,6 +63,16 @@ def _interval(value: object, info: ValidationInfo) -> float | None:
     if not seconds:
         raise ValueError("write an interval such as '180 days', or never")
     return seconds
+
+
+def _key_set(jwks: dict[str, Any]) -> dict[str, Any]:
+    try:
+        keys = read_key_set(jwks)
+    except KeyInvalid as error:
+        raise ValueError(str(error)) from error
+    if not keys:
+        raise ValueError("has no public key that verifies signatures")
+    return jwks
 
 
 def _host_pattern(text: str) -> str:
@@ -199,6 +209,21 @@ class AgreementSettings(ObjectSettings):
     """
 
 
+class SoftwareStatementIssuer(ObjectSettings):
+    """Somebody whose signed word about software is taken (RFC 7591 section 2.3)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[!-~]+$")]
+    """The `iss` of its statements, compared character by character."""
+    algorithms: Annotated[
+        tuple[Literal["ES256", "ES384", "PS256", "RS256", "EdDSA", "Ed25519"], ...], Field(min_length=1)
+    ]
+    """What it signs with; a statement that is signed otherwise is refused."""
+    jwks: Annotated[dict[str, Any], AfterValidator(_key_set)]
+    """Its public keys, as a JWK set (RFC 7517)."""
+
+
 class RegistrationSettings(ObjectSettings):
     """Who may introduce themselves as agents, and how many."""
 
@@ -207,9 +232,11 @@ class RegistrationSettings(ObjectSettings):
     not 443. `*.example.com` stands for every host below `example.com`, and not for that itself.
     """
     dynamic: bool = False
-    """Whether programs may register themselves (RFC 7591): those that one of the next two names."""
+    """Whether programs may register themselves (RFC 7591): those that one of the next three names."""
     initial_access_tokens: bool = False
     """Whoever has an initial access token, which `deputize agents invite` draws."""
+    software_statements: Annotated[tuple[SoftwareStatementIssuer, ...], Field(max_length=16)] = ()
+    """Whoever has a software statement of one of these issuers, which has to name the redirect URIs."""
     open: bool = False
     """Anybody. Nothing that such a program says about itself was verified by anybody."""
     max_agents: Annotated[int, Field(ge=1, le=10_000)] = 1000

@@ -25,7 +25,7 @@ class Introduction(BaseModel):
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    means: Literal["document", "open", "initial_access_token"]
+    means: Literal["document", "open", "initial_access_token", "software_statement"]
     """As `AgentOrigin.means`."""
     detail: str = ""
     """As `AgentOrigin.detail`."""
