@@ -5,6 +5,7 @@ A member without an entry in `TRIED` fails, so that nothing is advertised that n
 
 import base64
 import json
+from hashlib import sha256
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
@@ -81,7 +82,12 @@ class World:
     async def id_token(self, **changes):
         """The claims and the header of an ID token."""
         token = (await self.tokens(scope="openid profile email agent", **changes))["id_token"]
-        return tuple(json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[1::-1])
+        return tuple(map(read, token.split(".")[1::-1]))
+
+
+def read(part):
+    """Read a part of a JWT."""
+    return json.loads(base64.urlsafe_b64decode(part + "=="))
 
 
 async def issuer(world, value):
@@ -215,7 +221,11 @@ async def id_token_signing_alg_values_supported(world, value):
     assert "RS256" in value  # OpenID Connect Discovery section 3
     for algorithm in value:
         world.agent(id_token_signed_response_alg=algorithm)
-        assert (await world.id_token())[1]["alg"] == algorithm
+        answer = await world.tokens(scope="openid agent")
+        header, claims, _ = answer["id_token"].split(".")
+        assert read(header)["alg"] == algorithm
+        hashed = sha256(answer["access_token"].encode()).digest()[:16]  # section 3.1.3.6
+        assert base64.urlsafe_b64decode(read(claims)["at_hash"] + "==") == hashed
 
 
 async def prompt_values_supported(world, value):

@@ -1,10 +1,11 @@
 import json
+from base64 import urlsafe_b64decode
 from pathlib import Path
 
 import pytest
 
 from deputize.expressions.mapping import MappingExpression
-from deputize.jose import verify
+from deputize.jose import KeyInvalid, verify
 from deputize.oauth.access_tokens import (
     Issue,
     assemble,
@@ -63,6 +64,22 @@ def test_signs_what_it_says():
     assert verify(access.token, KEYS, ISSUER, NOW) == access.claims
     assert access.claims["act"] == {"sub": AGENT_ID}
     assert (access.claims["jti"], access.lifetime) == (LINEAGE.jti, 600)
+
+
+@pytest.mark.parametrize(
+    ("settings", "algorithm"), [({}, "ES256"), ({"access_token_signed_response_alg": "RS256"}, "RS256")]
+)
+def test_is_signed_by_the_resource_s_algorithm_and_es256_by_default(settings, algorithm):
+    token = issue_access_token(replace(EXCHANGE, resource=replace(TEST, **settings))).token
+    header = json.loads(urlsafe_b64decode(token.partition(".")[0] + "=="))
+    assert (header["alg"], header["kid"]) == (algorithm, KEYS.signing_key(algorithm).kid)
+    assert verify(token, KEYS, ISSUER, NOW)
+
+
+def test_without_a_key_for_its_algorithm_nothing_is_signed_by_another():
+    eddsa = replace(TEST, access_token_signed_response_alg="EdDSA")
+    with pytest.raises(KeyInvalid, match="deputize keys rotate --algorithm EdDSA"):
+        issue_access_token(replace(EXCHANGE, resource=eddsa))
 
 
 def test_a_resource_that_requires_delegation_gets_no_token_without_act_and_the_log_learns_why():
