@@ -29,7 +29,10 @@ def agents() -> None:
 @DATA
 @click.option("--introduced", is_flag=True, help="Only those that introduced themselves.")
 def list_agents(name: str, database_url: str, *, introduced: bool) -> None:
-    """Show the agents, how those came that introduced themselves, and when each was last used."""
+    """Show the agents.
+
+    Of those that introduced themselves also how they came, and when each was last used.
+    """
 
     async def work(operation: Operation) -> tuple[list[ObjectRow], Mapping[str, float]]:
         rows, environment = await operation.read(name)
@@ -115,7 +118,9 @@ def remove(agent: str, name: str, database_url: str) -> None:
 )
 @click.option("--expires", default="7 days", show_default=True, help="How long it works, at most 365 days.")
 def invite(name: str, database_url: str, uses: int, expires: str) -> None:
-    """Draw an initial access token, with which programs register themselves (RFC 7591).
+    """Draw an initial access token.
+
+    With it programs register themselves (RFC 7591).
 
     It is printed, and shown only now. It works where the environment's registration has dynamic: true and
     initial_access_tokens: true.
