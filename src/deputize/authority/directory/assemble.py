@@ -123,10 +123,17 @@ def assemble(
     )
 
 
-def key_ring(rows: Sequence[SigningKeyRow]) -> KeyRing:
-    """The key ring stored in one environment's rows. Raises `KeyInvalid`."""
-    ordered = sorted(rows, key=lambda row: row.position)
-    return KeyRing(tuple(SigningKey.from_json(row.document) for row in ordered))
+def key_ring(rows: Sequence[SigningKeyRow], known: KeyRing | None = None) -> KeyRing:
+    """The key ring stored in one environment's rows. Raises `KeyInvalid`.
+
+    Keys that `known` has as they are stored are taken from there: reading an RSA key takes 0.5 ms.
+    """
+    keys: list[SigningKey] = []
+    for row in sorted(rows, key=lambda row: row.position):
+        key = known.find(row.kid) if known else None
+        unchanged = key is not None and key.to_json() == row.document
+        keys.append(key if key is not None and unchanged else SigningKey.from_json(row.document))
+    return KeyRing(tuple(keys))
 
 
 def is_issuer(audience: str, environment_ids: Iterable[str]) -> bool:
@@ -193,7 +200,7 @@ class _Contents:
             "policies": policies,
             "registration": registration,
             "agent_names": names,
-            "keys": without_outlived(key_ring(self._keys[row.id]), self._now),
+            "keys": without_outlived(key_ring(self._keys[row.id], known and known.keys), self._now),
         }
         return Environment(**members)
 

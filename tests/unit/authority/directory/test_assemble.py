@@ -58,6 +58,9 @@ POLICY = ObjectRow(
 )
 
 
+BASE_URL = "https://auth.example.com"
+
+
 def rows(*objects: ObjectRow, secrets: tuple[SecretRow, ...] = ()) -> DirectoryRows:
     keys = tuple(row for row in SEED if isinstance(row, SigningKeyRow))
     seeded = tuple(row for row in SEED if isinstance(row, ObjectRow))
@@ -162,6 +165,20 @@ def test_a_resource_that_poses_as_the_authority_is_left_out():
     result = assembled(posing)
     assert result.directory.environments["e1"].resources == {}
     assert "its audience is the issuer of an environment" in result.problems[0]
+
+
+def test_keys_are_read_once_and_anew_when_they_change():
+    stored = [row for row in SEED if isinstance(row, SigningKeyRow)]
+    before = assemble(rows(), BASE_URL, 2000.0)
+    again = assemble(rows(), BASE_URL, 2001.0, before)
+    keys = before.directory.environments["e1"].keys
+    assert [*map(id, again.directory.environments["e1"].keys.keys)] == [*map(id, keys.keys)]
+    changes, ring = rotate_keys("e1", stored, 2000.0, ["ES256"])
+    rotated = replace(rows(), signing_keys=tuple(change.row for change in changes))
+    after = assemble(rotated, BASE_URL, 2002.0, again).directory.environments["e1"].keys
+    assert after == ring
+    assert after.find(keys.signing_key("ES256").kid).state == "retired"
+    assert after.signing_key("RS256") is keys.signing_key("RS256")
 
 
 def test_a_retired_key_is_published_until_nothing_it_signed_lives():
