@@ -14,9 +14,9 @@ class Allowance(NamedTuple):
     seconds: float
 
 
-SOURCE_ALLOWANCE: Final = Allowance(60, 5.0)
+SOURCE_ALLOWANCE: Final = Allowance(30, 10.0)
 """For one network; an office behind one address is one."""
-OVERALL_ALLOWANCE: Final = Allowance(300, 0.5)
+OVERALL_ALLOWANCE: Final = Allowance(120, 1.0)
 """For everybody: what is stored, and read again by every server, stays within bounds."""
 
 

@@ -951,6 +951,14 @@ async def test_the_frame_of_introduced_agents_stays_until_it_is_taken_away(apply
     assert applied.lines[0].startswith("~ environment Agent Delegation: registration.")
 
 
+async def test_the_frame_of_the_guide_applies_to_the_example(applying):
+    guide = (GUIDE.parent / "let-clients-introduce-themselves.md").read_text("utf-8")
+    await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    applied = await applying(re.findall(r"^```yaml\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)[0])
+    assert any("registration.hosts" in line for line in applied.lines)
+    assert applied.warnings == ()
+
+
 async def test_a_frame_that_reaches_nothing_is_warned_of(applying):
     template = "      agent: [agent]\n      test: [test]\n    refresh_token_lifetime"
     assert template in EXAMPLE
