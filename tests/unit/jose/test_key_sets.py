@@ -129,7 +129,6 @@ def test_a_kid_chooses_and_keys_without_one_stand_in():
         None,
         "key",
     ],
-    ids=str,
 )
 def test_keys_that_verify_nothing_are_left_out(jwk):
     assert [key.kid for key in read_key_set({"keys": [jwk, public_jwk(EC, "good")]})] == ["good"]

@@ -160,7 +160,6 @@ async def test_claims_that_other_servers_write(change):
         ({"scope": None, "scp": "a b"}, set()),
         ({"scp": "a"}, {"test", "other"}),
     ],
-    ids=str,
 )
 async def test_scopes_as_servers_write_them(change, scopes):
     place = Place()
