@@ -35,6 +35,17 @@ async def test_what_a_sign_on_is_exchanged_for_is_kept_with_its_grant(store):
     assert await grant(store) == delegated
 
 
+async def test_the_keys_that_codes_and_refresh_tokens_are_bound_to_are_kept(store):
+    code, token = (replace(each, dpop_jkt="k" * 43) for each in (CODE, TOKEN))
+    await store.codes.add_code(code, GRANT)
+    assert await store.codes.find_code(code.digest) == code
+    assert await store.codes.redeem_code(code.digest, 1001.0, token)
+    assert await store.refresh_tokens.find_refresh_token(token.digest) == token
+    successor = replace(next_generation(token, "5" * 64), dpop_jkt="l" * 43)
+    assert await store.refresh_tokens.rotate_refresh_token(successor)
+    assert await store.refresh_tokens.find_refresh_token(successor.digest) == successor
+
+
 async def test_a_code_is_redeemed_once(store, code):
     assert await store.codes.redeem_code(CODE.digest, 1001.0, None)
     assert not await store.codes.redeem_code(CODE.digest, 1001.0, None)

@@ -208,6 +208,21 @@ async def test_pushing_for_a_public_client_makes_the_store_remember_nothing(auth
     assert await authority.store.database.rows(select(ONE_TIME_IDS), {}) == []
 
 
+async def test_a_public_clients_stolen_refresh_token_is_worth_nothing(authority, browser, agent):
+    settings = ENVIRONMENT.agents[AGENT_ID].settings.model_copy(update={"client_auth": "none"})
+    authority.directory.replace_agent(settings=settings)
+    code = await code_of(browser, authority.authorize_url())
+    owner = {"client_id": AGENT_ID}
+    first = await agent.ask({**redeeming(code), **owner}, agent.prove(), headers={})
+    stolen = {"grant_type": "refresh_token", "refresh_token": first.json()["refresh_token"], **owner}
+    assert await agent.refused(stolen, headers={}) == "invalid_grant"
+    agent.prover = THIEF
+    assert await agent.refused(stolen, agent.prove(), headers={}) == "invalid_grant"
+    agent.prover = PROVER
+    refreshed = await agent.ask(stolen, agent.prove(), headers={})
+    assert (refreshed.status_code, refreshed.json()["token_type"]) == (200, "DPoP")
+
+
 @pytest.fixture
 async def token(authority, browser, agent):
     code = await code_of(browser, authority.authorize_url(scope="openid email"))
