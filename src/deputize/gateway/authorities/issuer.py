@@ -75,10 +75,12 @@ class Issuer:
 
     async def _fetch(self) -> JsonObject:
         faults: list[str] = []
+        status = 502
         for place in self._places:
             answer = await place.get(self._clock.now())
             if answer.status != 200:
                 faults.append(f"{place.place} answers {answer.status}{answer.said}")
+                status = 503 if answer.status == 429 or answer.status >= 500 else status
             elif not isinstance(answer.value, Mapping):
                 faults.append(f"{place.place} is no JSON object {answer.fault}".rstrip())
             elif answer.value.get("issuer") != self.issuer:
@@ -88,4 +90,4 @@ class Issuer:
                 )
             else:
                 return answer.value
-        raise AuthorityError(502, f"no metadata of the issuer {self.issuer}: {'; '.join(faults)}")
+        raise AuthorityError(status, f"no metadata of the issuer {self.issuer}: {'; '.join(faults)}")

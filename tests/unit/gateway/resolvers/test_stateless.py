@@ -243,13 +243,13 @@ async def test_made_up_key_ids_have_keys_fetched_once():
     assert place.web.asked == [JWKS, JWKS]
 
 
-@pytest.mark.parametrize(("config", "status"), [(KNOWN, 503), (BARE, 502)], ids=["key set", "issuer alone"])
-async def test_without_keys_nothing_is_believed_and_nothing_refused(config, status):
+@pytest.mark.parametrize("config", [KNOWN, BARE], ids=["key set", "issuer alone"])
+async def test_without_keys_nothing_is_believed_and_nothing_refused(config):
     place = Place(config)
     place.web.is_down = True
     with pytest.raises(AuthorityError, match="503") as caught:
         await place.resolve(place.issuer.token())
-    assert caught.value.status == status
+    assert caught.value.status == 503
 
 
 async def test_known_keys_serve_while_the_issuer_is_away():
