@@ -93,6 +93,8 @@ class FetchedDocuments:
             )
         if authority == parse_origin(environment.issuer).authority:
             raise InvalidClientDocument(f"the client_id {client_id!r} is a URL of the authority itself")
+        if environment.resource_of_audience(client_id):  # an ID token's aud is its client
+            raise InvalidClientDocument(f"the client_id {client_id!r} is the audience of a resource")
         try:
             metadata = await self._metadata.get(client_id)
             introduction = Introduction(

@@ -40,7 +40,10 @@ def admits_host(settings: RegistrationSettings, host: str) -> bool:
 
 
 def still_admits(settings: RegistrationSettings, means: str, detail: str) -> bool:
-    """Whether somebody who once got in that way would get in that way today."""
+    """Whether somebody who once got in that way is still welcome.
+
+    `dynamic` is the switch of the endpoint: who registered before it was turned off stays.
+    """
     if means == "document":
         return admits_host(settings, detail)
     ways = {
@@ -48,7 +51,7 @@ def still_admits(settings: RegistrationSettings, means: str, detail: str) -> boo
         "initial_access_token": settings.initial_access_tokens,
         "software_statement": any(each.issuer == detail for each in settings.software_statements),
     }
-    return settings.dynamic and ways[means]
+    return ways[means]
 
 
 def introduce(template: Agent, agent_id: str, metadata: ClientMetadata, origin: AgentOrigin) -> Agent:

@@ -102,6 +102,27 @@ async def browser(client):
         yield Browser(client.running, sent)
 
 
+async def test_how_a_client_came_and_changed_is_recorded(client, browser):
+    await client.sign_on(browser)
+    [record] = await client.running.records("AGENT-INTRODUCED")
+    assert (record["clientId"], record["means"]) == (client.id, "document")
+    assert "Stranger" not in json.dumps(record)
+    client.publish(redirect_uris=["http://127.0.0.1/callback", "http://127.0.0.1/other"])
+    client.wait(601)
+    await browser.get(client.authorize_url())
+    await browser.submit(action="go-on")
+    [record] = await client.running.records("AGENT-CHANGED")
+    assert record["redirectUris"][-1] == "http://127.0.0.1/other"
+
+
+async def test_a_resource_s_audience_is_no_client(client, browser):
+    resource = f"environment: Agent Delegation\nresources: [{{ name: taken, audience: '{client.id}' }}]"
+    await apply_file(client.running, resource)
+    await browser.get(client.authorize_url())
+    assert browser.response.status_code == 400
+    assert client.id not in [agent.id for agent in introduced(client.running)]
+
+
 async def test_a_client_signs_on_by_its_url_alone(client, browser):
     code = await client.sign_on(browser)
     tokens = (await client.redeem(code)).json()

@@ -424,3 +424,13 @@ async def test_an_agent_that_an_administrator_disabled_cannot_change_itself(auth
         )
         assert answer.status_code == 401
     assert [each.enabled for each in introduced(authority)] == [False]
+
+
+async def test_switching_registration_off_ends_nobody(authority, client):
+    registered = (await register(client, authority)).json()
+    issued = (await sign_on(authority, registered["client_id"])).json()
+    off = FRAME.replace("dynamic: true", "dynamic: false")
+    await apply_file(authority, f"environment: Agent Delegation\n{off}")
+    assert (await register(client, authority)).status_code == 404
+    assert (await client.get(own_path(authority, registered), headers=bearer(registered))).status_code == 404
+    assert await introspect(authority, issued["access_token"])

@@ -12,6 +12,7 @@ from deputize.authority.endpoint import (
     json_response,
     log_refusal,
 )
+from deputize.authority.registration.recording import record_agent
 from deputize.authority.signon.steps.login import network_of
 from deputize.authority.storage import ObjectRow
 from deputize.http.messages import Headers, Response
@@ -83,7 +84,7 @@ async def register(call: EndpointCall) -> Response:
         raise InvalidToken("the initial access token has been used up meanwhile")
     secret = new_secret() if needs_secret(wanted.settings.client_auth) else None
     agent = await introductions.keep(call.environment.id, wanted, introduction.history(), call.now, secret)
-    _record(call, "agent introduced", agent)
+    record_agent(call, "agent introduced", agent)
     return _answer(call, agent, metadata, management_token, secret, 201)
 
 
@@ -95,7 +96,7 @@ async def manage(call: EndpointCall) -> Response:
             return await replace_registration(call, managed)
         case "DELETE":
             await call.services.introductions.remove(call.environment.id, [managed.agent.id])
-            _record(call, "agent removed", managed.agent)
+            record_agent(call, "agent removed", managed.agent)
             return Response(204, Headers(NO_STORE))
         case _:
             token = _bearer_token(call) or ""
@@ -135,7 +136,7 @@ async def replace_registration(call: EndpointCall, managed: _Managed) -> Respons
         secret,
         drops_secrets=not keeps_secret,
     )
-    _record(call, "agent changed", agent)
+    record_agent(call, "agent changed", agent)
     return _answer(call, agent, metadata, management_token, secret)
 
 
@@ -195,18 +196,6 @@ def _bearer_token(call: EndpointCall) -> str | None:
     if scheme.lower() != "bearer":
         raise InvalidToken("credentials of another kind than a bearer token were presented")
     return token.strip()
-
-
-def _record(call: EndpointCall, name: str, agent: Agent) -> None:
-    origin = agent.origin
-    call.record(
-        name,
-        client_id=agent.id,
-        means=origin.means if origin else None,
-        detail=origin.detail or None if origin else None,
-        redirect_uris=list(agent.redirect_uris),
-        client_auth=agent.settings.client_auth,
-    )
 
 
 def _answer(

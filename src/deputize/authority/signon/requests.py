@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from deputize.authority.endpoint import EndpointCall
+from deputize.authority.registration.recording import record_agent
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
 from deputize.oauth.errors import OAuthError
 from deputize.oauth.records.directory import Agent
@@ -41,6 +42,8 @@ async def settle(call: EndpointCall, client: Agent) -> Agent:
     found = await call.services.client_documents.introduce(environment, client.id)
     if found is None or found.agent == found.stored:
         return client
-    return await call.services.introductions.keep(
+    settled = await call.services.introductions.keep(
         environment.id, found.agent, found.introduction.history(), call.now
     )
+    record_agent(call, "agent changed" if found.stored else "agent introduced", settled)
+    return settled

@@ -12,6 +12,7 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from deputize.kernel.digests import digest, matches
 from deputize.kernel.ids import is_id
+from deputize.oauth.document_urls import is_document_id
 from deputize.oauth.errors import InvalidClient
 from deputize.oauth.ports import ClientDocuments, OneTimeIds
 from deputize.oauth.records.directory import Agent, Environment, Resource
@@ -115,7 +116,7 @@ def check_secret(credentials: Credentials, registered: CallerT_co | None) -> Cal
 
 
 def _unknown(client_id: str, method: str) -> InvalidClient:
-    if not is_id(client_id):
+    if not is_id(client_id) and not is_document_id(client_id):
         # It may be the secret, where a client's program or its operator confused the two.
         return InvalidClient(
             f"by {method}: there is no such client, and what was presented is not even an id"
