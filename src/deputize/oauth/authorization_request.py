@@ -127,7 +127,18 @@ def validate(
             raise RequestUriNotSupported("the request carries a request_uri")
         return _accept(environment, client, redirect_uri, parameters)
     except OAuthError as error:
-        return AuthorizationRefusal(error, redirect_uri, state if state and len(state) <= MAX_TEXT else None)
+        state = state if state and len(state) <= MAX_TEXT else None
+        return AuthorizationRefusal(error, unasked_uri(client, redirect_uri), state)
+
+
+def unasked_uri(client: Agent, redirect_uri: str) -> str | None:
+    """Where an error is sent although no user agreed to anything.
+
+    `None`, so that it is shown instead, where that is a site of a client that anybody could register: a link
+    to the authority must not lead to whatever site somebody has in mind (RFC 9700 section 4.11.2).
+    """
+    is_anybodys = client.origin is not None and client.origin.means == "open"
+    return None if is_anybodys and not is_on_device(redirect_uri) else redirect_uri
 
 
 def _accept(

@@ -434,3 +434,36 @@ async def test_switching_registration_off_ends_nobody(authority, client):
     assert (await register(client, authority)).status_code == 404
     assert (await client.get(own_path(authority, registered), headers=bearer(registered))).status_code == 404
     assert await introspect(authority, issued["access_token"])
+
+
+@pytest.mark.parametrize("wrong", [{"scope": "nothing"}, {"prompt": "none"}, {"response_type": "token"}])
+async def test_a_link_to_the_authority_leads_to_no_site_that_anybody_registered(authority, client, wrong):
+    evil, native = "https://evil.example.com/cb", "http://127.0.0.1/callback"
+    registered = (await register(client, authority, redirect_uris=[evil, native])).json()
+    asked = {"client_id": registered["client_id"], "scope": "agent", **wrong}
+    shown = await client.get(authority.authorize_url(redirect_uri=evil, **asked))
+    assert "location" not in shown.headers
+    assert shown.status_code == 400
+    assert "evil.example.com" not in shown.text
+    sent = await client.get(authority.authorize_url(redirect_uri=native, **asked))
+    assert sent.headers["location"].startswith(f"{native}?error=")
+
+
+async def test_a_user_who_agreed_or_declined_is_sent_back_to_such_a_site(authority, client):
+    site = "https://some.example.com/cb"
+    registered = (await register(client, authority, redirect_uris=[site])).json()
+    browser = Browser(authority, client)
+    await browser.get(authority.authorize_url(client_id=registered["client_id"], redirect_uri=site))
+    await browser.sign_on()
+    assert "some.example.com" in browser.response.text
+    await browser.submit(action="decline")
+    assert browser.response.headers["location"].startswith(f"{site}?error=access_denied")
+    assert (await sign_on(authority, registered["client_id"], site)).status_code == 200
+
+
+async def test_where_an_administrator_admitted_the_client_errors_go_back_to_it(tmp_path):
+    async with introducing(tmp_path, WITH_TOKENS) as running, running.client() as client:
+        token, site = await draw_token(running), "https://some.example.com/cb"
+        registered = (await register(client, running, token, redirect_uris=[site])).json()
+        url = running.authorize_url(client_id=registered["client_id"], redirect_uri=site, scope="nothing")
+        assert (await client.get(url)).headers["location"].startswith(f"{site}?error=invalid_scope")

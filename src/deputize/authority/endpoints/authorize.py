@@ -6,7 +6,7 @@ from deputize.authority.signon.pushed_requests import PREFIX, open_pushed
 from deputize.authority.signon.requests import read_request
 from deputize.authority.signon.responses import refuse_as_page, see_other
 from deputize.http.messages import Response
-from deputize.oauth.authorization_request import AuthorizationRefusal
+from deputize.oauth.authorization_request import AuthorizationRefusal, unasked_uri
 from deputize.oauth.parameters import encode_parameters
 
 
@@ -34,9 +34,8 @@ async def authorize(call: EndpointCall) -> Response:
     if "none" in request.prompt:
         kind, _ = due
         error = kind.unprompted_error(f"the step {kind.type} is due")
-        return authorization_response.refuse(
-            call, AuthorizationRefusal(error, request.redirect_uri, request.state)
-        )
+        redirect_uri = unasked_uri(request.client, request.redirect_uri)
+        return authorization_response.refuse(call, AuthorizationRefusal(error, redirect_uri, request.state))
     return await flow.start(call, begun)
 
 
