@@ -9,6 +9,7 @@ from deputize.authority.registration.introductions import ROOM_SECONDS
 from deputize.authority.registration.rates import Allowance, Rates
 from deputize.authority.storage import InitialAccessToken, Put
 from deputize.kernel.digests import digest
+from deputize.oauth.errors import InvalidToken
 from support import agent_delegation as use_case
 from support.authority import Browser, basic, serving
 from support.introductions import FRAME, apply_file, environment_of, introduced, introducing
@@ -467,3 +468,24 @@ async def test_where_an_administrator_admitted_the_client_errors_go_back_to_it(t
         registered = (await register(client, running, token, redirect_uris=[site])).json()
         url = running.authorize_url(client_id=registered["client_id"], redirect_uri=site, scope="nothing")
         assert (await client.get(url)).headers["location"].startswith(f"{site}?error=invalid_scope")
+
+
+async def test_of_two_updates_with_one_token_one_counts_and_none_brings_back_what_was_removed(
+    authority, client
+):
+    one = (await register(client, authority)).json()
+    sent = {**CLIENT, "client_id": one["client_id"]}
+    answers = await asyncio.gather(
+        *(
+            client.put(own_path(authority, one), headers=bearer(one), json={**sent, "client_name": name})
+            for name in ("One", "Other")
+        )
+    )
+    assert sorted(each.status_code for each in answers) == [200, 401]
+    rows, introductions = authority.store.directory_rows, authority.services.introductions
+    row = await rows.find_object(use_case.ENVIRONMENT_ID, "agent", one["client_id"])
+    (agent,) = introduced(authority)
+    await introductions.remove(use_case.ENVIRONMENT_ID, [agent.id])
+    with pytest.raises(InvalidToken):
+        await introductions.keep(use_case.ENVIRONMENT_ID, agent, row.history, use_case.NOW, replaces=row)
+    assert introduced(authority) == []

@@ -134,6 +134,7 @@ async def replace_registration(call: EndpointCall, managed: _Managed) -> Respons
         introduction.history(),
         call.now,
         secret,
+        replaces=managed.row,
         drops_secrets=not keeps_secret,
     )
     record_agent(call, "agent changed", agent)

@@ -20,7 +20,7 @@ from deputize.authority.storage import (
 from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_id
 from deputize.kernel.values import JsonObject
-from deputize.oauth.errors import TooManyRegistrations
+from deputize.oauth.errors import InvalidToken, TooManyRegistrations
 from deputize.oauth.grants import client_credentials
 from deputize.oauth.records.directory import Agent, Environment
 
@@ -50,6 +50,7 @@ class Introductions:
         now: float,
         secret: str | None = None,
         *,
+        replaces: ObjectRow | None = None,
         drops_secrets: bool = False,
     ) -> Agent:
         """Store the agent, new or changed, and return it as every request knows it from now on.
@@ -57,7 +58,9 @@ class Introductions:
         `history` is that of its row. What an administrator says of it stays; how it authenticates is said in
         its document, so that what only its secret could use ends where it becomes public.
         `secret` is one that it authenticates with from now on; with it, or where `drops_secrets`, those
-        before end. Raises `TooManyRegistrations` when there is no room for a new one.
+        before end. Where it `replaces` what somebody was allowed to change, nothing else may have happened to
+        that: neither was it removed, nor changed with the same token. Raises `InvalidToken` if it was, and
+        `TooManyRegistrations` when there is no room for a new one.
         """
         rows = self._store.directory_rows
         async with self._changing() as attempts:
@@ -65,6 +68,8 @@ class Introductions:
                 directory = self._directory.current
                 environment = directory.environments[environment_id]
                 before = await rows.find_object(environment_id, "agent", wanted.id)
+                if replaces and (before is None or before.history != replaces.history):
+                    raise InvalidToken("the registration was removed or replaced meanwhile")
                 changes: list[RowChange] = [] if before else await self._make_room(environment, now)
                 document: JsonObject = {
                     **(before.document if before else {"enabled": True}),
