@@ -4,7 +4,15 @@ import asyncio
 
 import pytest
 
-from deputize.authority.storage import InitialAccessToken, ObjectRow, Put, Remove, SecretRow, open_store
+from deputize.authority.storage import (
+    EnvironmentRow,
+    InitialAccessToken,
+    ObjectRow,
+    Put,
+    Remove,
+    SecretRow,
+    open_store,
+)
 from support.records import replace
 from support.store_records import CODE, CONSENT, ENVIRONMENT, GRANT, USER_ID
 from support.store_records import TOKEN as REFRESH_TOKEN
@@ -25,7 +33,7 @@ async def test_an_id_may_be_as_long_as_a_url(store):
     await change(store, Put(ROW), Put(SECRET))
     found = await store.directory_rows.find_object(ENVIRONMENT, "agent", URL)
     assert (found.id, found.document, found.history) == (URL, ROW.document, ROW.history)
-    assert await store.directory_rows.secrets_of(URL) == (SECRET,)
+    assert await store.directory_rows.secrets_of(ENVIRONMENT, URL) == (SECRET,)
     assert await store.directory_rows.find_object(ENVIRONMENT, "resource", URL) is None
     assert await store.directory_rows.find_object("another", "agent", URL) is None
     grant, consent = replace(GRANT, client_id=URL), replace(CONSENT, client_id=URL)
@@ -35,8 +43,24 @@ async def test_an_id_may_be_as_long_as_a_url(store):
     assert state.grant.client_id == URL
     assert [each.client_id for each in state.consents] == [URL]
     await change(store, Remove(ROW))
-    assert await store.directory_rows.secrets_of(URL) == ()
+    assert await store.directory_rows.secrets_of(ENVIRONMENT, URL) == ()
     assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == ()
+
+
+async def test_what_has_one_id_in_two_environments_is_two_agents(store):
+    other = "55555555-5555-4555-8555-555555555555"
+    theirs = replace(ROW, environment_id=other)
+    await change(store, Put(EnvironmentRow(other, "Other", {})), Put(ROW), Put(SECRET))
+    mine = await store.directory_rows.find_object(ENVIRONMENT, "agent", URL)
+    assert await store.consents.record_consent(replace(CONSENT, client_id=URL), None)
+    await change(store, Put(theirs))
+    assert await store.directory_rows.find_object(ENVIRONMENT, "agent", URL) == mine
+    assert await store.directory_rows.secrets_of(other, URL) == ()
+    await change(store, Remove(theirs))
+    assert await store.directory_rows.find_object(other, "agent", URL) is None
+    assert await store.directory_rows.find_object(ENVIRONMENT, "agent", URL) == mine
+    assert await store.directory_rows.secrets_of(ENVIRONMENT, URL) == (SECRET,)
+    assert [each.client_id for each in await store.consents.consents_of(ENVIRONMENT, USER_ID)] == [URL]
 
 
 async def test_an_agent_that_comes_again_has_another_term(store):

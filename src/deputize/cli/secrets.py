@@ -122,6 +122,7 @@ async def _find_owner(
 
 def _valid(rows: DirectoryRows, owner: ObjectRow, now: float) -> Sequence[SecretRow]:
     """Return the secrets of `owner` that work, the newest first."""
-    mine = [each for each in rows.secrets if each.owner_id == owner.id]
+    key = owner.environment_id, owner.id
+    mine = [each for each in rows.secrets if (each.environment_id, each.owner_id) == key]
     working = [each for each in mine if each.expires_at is None or each.expires_at > now]
     return sorted(working, key=lambda each: each.created_at, reverse=True)

@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from ipaddress import ip_network
+from uuid import uuid4
 
 import pytest
 
@@ -24,7 +25,7 @@ from support.document_hosts import (
     json_answer,
     resolving,
 )
-from support.introductions import FRAME, apply_file, introduced, introducing
+from support.introductions import FILE, FRAME, apply_file, introduced, introducing
 from support.issuers import ALGORITHMS, public_jwk
 
 REDIRECT_URI = "http://127.0.0.1:6274/callback"
@@ -404,3 +405,29 @@ async def test_an_agent_that_was_disabled_is_refused_and_its_document_not_asked_
     await browser.get(client.authorize_url())
     assert browser.response.status_code == 400
     assert client.host.connections == asked
+
+
+async def test_one_document_is_an_agent_of_each_environment_that_admits_its_host(client, browser):
+    """Its id is the same in all of them, and nothing else: neither tenant takes or ends the other's."""
+    running, other_id = client.running, str(uuid4())
+    frame = FRAME.replace("app.example.com", f"{client.host.name}:{client.host.port}")
+    other = re.sub(r"(?m)^ *id: .*\n|(?<=[{,]) id: [^,}]+,", "", FILE + frame)
+    other = re.sub(r"environment: .*", f"environment: Other\nid: {other_id}", other)
+    await apply_file(running, other)
+
+    tokens = (await client.redeem(await client.sign_on(browser))).json()
+    async with running.client() as sent:
+        neighbour = Browser(running, sent)
+        await neighbour.get(client.authorize_url().replace(use_case.ENVIRONMENT_ID, other_id))
+        await neighbour.sign_on()
+        await neighbour.submit(action="accept")
+        assert "code" in neighbour.answer
+
+    environments = running.directory.current.environments
+    assert all(client.id in environments[each].agents for each in (use_case.ENVIRONMENT_ID, other_id))
+    assert (await client.refresh(tokens["refresh_token"])).status_code == 200
+    await running.services.introductions.remove(other_id, [client.id])
+    assert client.id not in running.directory.current.environments[other_id].agents
+    await browser.get(client.authorize_url(prompt="login"))
+    await browser.sign_on()
+    assert "I consent" not in browser.response.text  # this environment's consent outlives the neighbour's

@@ -81,8 +81,11 @@ class AssembledDirectory:
     """Each names an object and a part of it that no installed package provides; the rest of it serves."""
     valid_until: float | None = None
     """When the first of the secrets, retired keys and agents in use expires, in seconds since the epoch."""
-    introduced: Mapping[str, Introduced] = field(default_factory=dict[str, Introduced])
-    """The agents that introduced themselves, by their ids: one more is no reason to read the others again."""
+    introduced: Mapping[tuple[str, str], Introduced] = field(
+        default_factory=dict[tuple[str, str], Introduced]
+    )
+    """The agents that introduced themselves, by environment and id: one more is no reason to read the others
+    again."""
 
 
 def assemble(
@@ -155,7 +158,7 @@ class _Contents:
     ) -> None:
         self._now = now
         self._before = before
-        self.introduced: dict[str, Introduced] = {}
+        self.introduced: dict[tuple[str, str], Introduced] = {}
         self._environments = {row.id: row.name for row in rows.environments}
         self._problems = problems
         self._missing = missing
@@ -166,7 +169,9 @@ class _Contents:
             rows.signing_keys, lambda row: row.environment_id
         )
         valid = [secret for secret in rows.secrets if secret.expires_at is None or secret.expires_at > now]
-        self._secrets: Mapping[str, list[SecretRow]] = _group(valid, lambda row: row.owner_id)
+        self._secrets: Mapping[tuple[str, str], list[SecretRow]] = _group(
+            valid, lambda row: (row.environment_id, row.owner_id)
+        )
 
     def read_environment(self, row: EnvironmentRow, base_url: str) -> Environment:
         """Read an environment with its objects; those that cannot be used are left out."""
@@ -270,7 +275,7 @@ class _Contents:
 
         What an administrator says of it wins over its own words.
         """
-        known = self._before.introduced.get(row.id) if self._before else None
+        known = self._before.introduced.get((row.environment_id, row.id)) if self._before else None
         if known and known.registration is registration and known.names is names and known.row == row:
             agent = known.agent
         else:
@@ -287,7 +292,7 @@ class _Contents:
         )
         if any(getattr(agent, name) != value for name, value in identity.items()):
             agent = replace(agent, **identity)
-        self.introduced[row.id] = known._replace(agent=agent)
+        self.introduced[row.environment_id, row.id] = known._replace(agent=agent)
         return agent
 
     def _read_policy(self, row: ObjectRow) -> Policy:
@@ -348,7 +353,9 @@ class _Contents:
 
     def _identity(self, row: ObjectRow) -> dict[str, Any]:
         """What the row of a resource or an agent and its secrets tell about it."""
-        newest_first = sorted(self._secrets[row.id], key=lambda secret: secret.created_at, reverse=True)
+        newest_first = sorted(
+            self._secrets[row.environment_id, row.id], key=lambda secret: secret.created_at, reverse=True
+        )
         digests = tuple(secret.digest for secret in newest_first)
         return {"id": row.id, "term": row.term, "secret_digests": digests}
 

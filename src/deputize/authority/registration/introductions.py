@@ -78,7 +78,7 @@ class Introductions:
                 row = ObjectRow(wanted.id, environment_id, "agent", wanted.id, document, history=history)
                 changes.append(Put(row))
                 if before and (secret or drops_secrets):
-                    changes += [Remove(each) for each in await rows.secrets_of(wanted.id)]
+                    changes += [Remove(each) for each in await rows.secrets_of(environment_id, wanted.id)]
                 if secret:
                     changes.append(Put(SecretRow(new_id(), environment_id, wanted.id, digest(secret), now)))
                 if await self._change(changes, directory.version):

@@ -178,11 +178,13 @@ class SqlDirectoryRows:
         rows = await self._database.rows(statement, parameters)
         return ObjectRow(*rows[0]) if rows else None
 
-    async def secrets_of(self, owner_id: str) -> tuple[SecretRow, ...]:
+    async def secrets_of(self, environment_id: str, owner_id: str) -> tuple[SecretRow, ...]:
         """The secrets of a resource or an agent as they are now."""
         columns = (SECRETS.c[each.name] for each in fields(SecretRow))
-        statement = select(*columns).where(SECRETS.c.owner_id == bindparam("owner"))
-        rows = await self._database.rows(statement, {"owner": owner_id})
+        statement = select(*columns).where(
+            SECRETS.c.environment_id == bindparam("environment"), SECRETS.c.owner_id == bindparam("owner")
+        )
+        rows = await self._database.rows(statement, {"environment": environment_id, "owner": owner_id})
         return tuple(SecretRow(*row) for row in rows)
 
     async def change(self, changes: Sequence[RowChange], read_version: int) -> int:
@@ -221,7 +223,8 @@ def _make(connection: Connection, change: RowChange) -> None:
         return
     if isinstance(change.row, ObjectRow) and change.row.kind in _CONSENTED_TO:
         # Another agent or agreement may get the id: nobody has agreed to that one.
-        connection.execute(delete(CONSENTS).where(_CONSENTED_TO[change.row.kind] == change.row.id))
+        mine = CONSENTS.c.environment_id == change.row.environment_id
+        connection.execute(delete(CONSENTS).where(mine, _CONSENTED_TO[change.row.kind] == change.row.id))
     if isinstance(change.row, ObjectRow) and change.row.kind in _TERMED:
         _uncover(connection, change.row)
     if isinstance(change.row, User):

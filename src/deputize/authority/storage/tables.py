@@ -14,6 +14,7 @@ from sqlalchemy import (
     Column,
     Double,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -98,7 +99,7 @@ DIRECTORY_OBJECTS = Table(
     "directory_objects",
     METADATA,
     _column("id", AGENT_ID, key=True),
-    _environment(),
+    _environment(key=True),
     _column("kind", String(16)),
     _column("name", OBJECT_NAME),
     _column("document", JSON()),
@@ -106,22 +107,22 @@ DIRECTORY_OBJECTS = Table(
     _column("history", JSON()),
     UniqueConstraint("environment_id", "kind", "name"),
 )
+"""An agent by a metadata document has one id in all environments that admit its host."""
 
 SECRETS = Table(
     "secrets",
     METADATA,
     _column("id", ID, key=True),
     _environment(),
-    Column(
-        "owner_id",
-        AGENT_ID,
-        ForeignKey("directory_objects.id", ondelete="CASCADE"),
-        nullable=False,
-        index=True,
-    ),
+    Column("owner_id", AGENT_ID, nullable=False, index=True),
     _column("digest", DIGEST),
     _column("created_at", INSTANT),
     _optional("expires_at", INSTANT),
+    ForeignKeyConstraint(
+        ["environment_id", "owner_id"],
+        ["directory_objects.environment_id", "directory_objects.id"],
+        ondelete="CASCADE",
+    ),
 )
 
 SIGNING_KEYS = Table(

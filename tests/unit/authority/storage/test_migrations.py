@@ -13,7 +13,16 @@ from sqlalchemy import create_engine, text
 
 from deputize.authority.directory.assemble import assemble
 from deputize.authority.environment_file import Application, apply
-from deputize.authority.storage import Put, SigningKeyRow, StorageError, open_store, sqlite_url
+from deputize.authority.storage import (
+    ObjectRow,
+    Put,
+    Remove,
+    SecretRow,
+    SigningKeyRow,
+    StorageError,
+    open_store,
+    sqlite_url,
+)
 from deputize.authority.storage import migrations as package
 from deputize.authority.storage.migrations import HEAD
 from deputize.authority.storage.tables import METADATA
@@ -289,3 +298,20 @@ async def test_documents_of_revision_0002_say_the_same_in_the_words_of_the_file(
     methods = {each.name: each.settings.client_auth for each in environment.agents.values()}
     # Every agent was once stored with the first method, and none was held to it.
     assert (methods["old"], methods["post"]) == (None, "client_secret_post")
+
+
+async def test_objects_and_their_secrets_stay_where_ids_become_their_environment_s(tmp_path):
+    url = sqlite_url(tmp_path)
+    with database_at(url, "0008") as connection:
+        for statement in (
+            "INSERT INTO environments (id, name, document) VALUES ('e', 'Test', '{}')",
+            "INSERT INTO directory_objects VALUES ('a', 'e', 'agent', 'Me', '{\"x\": 1}', 't', '{\"h\": 2}')",
+            "INSERT INTO secrets VALUES ('s', 'e', 'a', 'digest', 900.5, NULL)",
+        ):
+            connection.exec_driver_sql(statement)
+    async with open_store(url) as store:
+        rows = await store.directory_rows.load()
+        assert rows.objects == (ObjectRow("a", "e", "agent", "Me", {"x": 1}, "t", {"h": 2}),)
+        assert rows.secrets == (SecretRow("s", "e", "a", "digest", 900.5, None),)
+        await store.directory_rows.change([Remove(rows.objects[0])], rows.version)
+        assert (await store.directory_rows.load()).secrets == ()
