@@ -132,7 +132,7 @@ def read_key(jwk: JsonObject) -> IssuerKey:
     Raises `KeyInvalid`.
     """
     kid, use, operations, algorithm = (jwk.get(name) for name in ("kid", "use", "key_ops", "alg"))
-    if use not in {None, "sig"}:
+    if use is not None and use != "sig":
         raise KeyInvalid("the JWK is not meant for signatures")
     if operations is not None and (not isinstance(operations, list | tuple) or "verify" not in operations):
         raise KeyInvalid("the JWK is not meant to verify")

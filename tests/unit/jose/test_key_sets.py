@@ -115,6 +115,8 @@ def test_a_kid_chooses_and_keys_without_one_stand_in():
         EC.as_dict(private=True),
         {"kty": "XX", "alg": "ES256"},
         public_jwk(EC, use="enc"),
+        public_jwk(EC, use=["sig"]),
+        public_jwk(EC, use={}),
         public_jwk(EC, key_ops=["encrypt"]),
         public_jwk(EC, key_ops="verify"),
         public_jwk(EC, alg="ES384"),
@@ -193,3 +195,30 @@ def test_no_change_of_a_token_is_believed(data):
     if changed != token:
         with pytest.raises(TokenInvalid):
             verified(changed, keys)
+
+
+MEMBERS = ["kid", "use", "key_ops", "alg", "kty", "crv", "x", "y", "n", "e", "d", "k", "x5c"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.sampled_from(["sig", "EC", "AQAB"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(MEMBERS), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=examples(300))
+@given(st.sampled_from(sorted(ALGORITHMS)), st.dictionaries(st.sampled_from(MEMBERS), JSON, max_size=3), JSON)
+def test_whatever_a_key_is_the_others_are_read(algorithm, changes, odd):
+    spoilt = {**public_jwk(ALGORITHMS[algorithm], "spoilt"), **changes}
+    assert "good" in [key.kid for key in read_key_set({"keys": [spoilt, odd, public_jwk(EC, "good")]})]
+
+
+@settings(max_examples=examples(300))
+@given(
+    st.sampled_from(EVERY),
+    st.binary(max_size=140)
+    | st.builds(lambda octet, size: octet * size, st.binary(max_size=1), st.integers(0, 513)),
+)
+def test_whatever_a_signature_is_it_is_right_or_wrong(algorithm, signature):
+    head, _, _ = signed(ALGORITHMS[algorithm], alg=algorithm).rpartition(".")
+    with pytest.raises(TokenInvalid):
+        verified(f"{head}.{encoded(signature)}", read_key_set(jwk_set(k1=ALGORITHMS[algorithm])))

@@ -75,8 +75,8 @@ class AuthorityEndpoint:
 
     def __init__(self, url: str, handler: Handler) -> None:
         """Raises `UriError` for what is no absolute URL."""
-        parts = urlsplit(url)
         self._origin = parse_origin(url)
+        parts = urlsplit(url)
         self._target = parse_target(
             (parts.path or "/").encode() + (b"?" + parts.query.encode() if parts.query else b"")
         )

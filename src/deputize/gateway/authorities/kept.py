@@ -29,7 +29,8 @@ class Kept(Generic[Found]):
 
         It is called again after `lifetime` seconds; for something that the answer lacks no sooner than
         `miss_time` seconds after it was called for such a reason before. After a failure there is a pause of
-        a second, of two, and so on up to half a minute.
+        a second, of two, and so on up to half a minute. A time that lies ahead, because the clock was set
+        back, is as long ago.
         """
         self._fetch = fetch
         self._clock = clock
@@ -39,7 +40,7 @@ class Kept(Generic[Found]):
         self._found_at = self._missed_at = float("-inf")
         self._failure: AuthorityError | None = None
         self._failures = 0
-        self._resumes_at = float("-inf")
+        self._failed_at = float("-inf")
         self._task: asyncio.Task[Found] | None = None
 
     async def get(self) -> Found:
@@ -47,7 +48,7 @@ class Kept(Generic[Found]):
 
         Raises `AuthorityError` when nobody knows.
         """
-        found, overdue = self._found, self._clock.now() - self._found_at - self._lifetime
+        found, overdue = self._found, self._since(self._found_at) - self._lifetime
         if found is not None and overdue < 0:
             return found
         task = self._begin()
@@ -66,11 +67,10 @@ class Kept(Generic[Found]):
 
         In between the same as before. Raises `AuthorityError` when the last question was in vain.
         """
-        now = self._clock.now()
         task = self._task
-        if task is None and now >= self._missed_at + self._miss_time:
+        if task is None and self._since(self._missed_at) >= self._miss_time:
             task = self._begin()
-            self._missed_at = self._missed_at if task is None else now
+            self._missed_at = self._missed_at if task is None else self._clock.now()
         if task is None and self._failure is None and self._found is not None:
             return self._found
         return await self._outcome(task)
@@ -88,27 +88,31 @@ class Kept(Generic[Found]):
 
     def _begin(self) -> asyncio.Task[Found] | None:
         """Return the question under way, if need be a new one; `None` in the pause after a failure."""
-        if self._task is None and self._clock.now() >= self._resumes_at:
+        pause = min(2.0 ** (self._failures - 1), _LONGEST_PAUSE) if self._failures else 0.0
+        if self._task is None and self._since(self._failed_at) >= pause:
             self._task = asyncio.create_task(self._ask())
             # Nobody may be left to hear of a failure, which is told here as well.
             self._task.add_done_callback(lambda done: done.cancelled() or done.exception())
         return self._task
 
+    def _since(self, moment: float) -> float:
+        return abs(self._clock.now() - moment)
+
     async def _ask(self) -> Found:
         try:
             found = await self._fetch()
-        except DeputizeError as error:
-            failure = error if isinstance(error, AuthorityError) else AuthorityError(502, str(error))
-            now = self._clock.now()
-            self._resumes_at = now + min(2.0**self._failures, _LONGEST_PAUSE)
-            self._failures = min(self._failures + 1, 5)
+        except Exception as error:  # whatever it is: without a pause each call would ask again
+            reason = str(error) if isinstance(error, DeputizeError) else repr(error)
+            failure = error if isinstance(error, AuthorityError) else AuthorityError(502, reason)
+            self._failed_at = self._clock.now()
+            self._failures = min(self._failures + 1, 6)
             self._failure = failure
             if not failure.is_told:
                 failure.is_told = True
                 log.error(  # noqa: TRY400 - the reason is the operator's
                     "what an authorization server publishes cannot be fetched",
                     reason=failure.reason,
-                    known_for_seconds=None if self._found is None else round(now - self._found_at),
+                    known_for_seconds=None if self._found is None else round(self._since(self._found_at)),
                 )
             raise failure from error
         else:

@@ -140,7 +140,7 @@ class StatelessAccessTokenResolver:
                 "give both, or neither to find the keys by the issuer's metadata",
             )
         store = context.refer(provider, SecretStore, "secretsProvider")
-        sources = tuple(_sources_in(store, secret_id))
+        sources = tuple(_sources_in(store, secret_id, context.instance.clock))
         if not sources:
             raise context.error(
                 "verificationSecretId",
@@ -224,7 +224,7 @@ class _SeveralStores(Protocol):
     stores: Sequence[SecretStore]
 
 
-def _sources_in(store: SecretStore, secret_id: str) -> Iterator[KeySource]:
+def _sources_in(store: SecretStore, secret_id: str, clock: Clock) -> Iterator[KeySource]:
     """Yield what has keys: every JWK set, and the first other store that has the secret."""
     stores = store.stores if isinstance(store, _SeveralStores) else (store,)
     is_found = False
@@ -233,7 +233,7 @@ def _sources_in(store: SecretStore, secret_id: str) -> Iterator[KeySource]:
             yield each
         elif not is_found and each.find(secret_id) is not None:
             is_found = True
-            yield StoredKeys(each, secret_id)
+            yield StoredKeys(each, secret_id, clock)
 
 
 def _kind(typ: str | None) -> str | None:

@@ -91,7 +91,18 @@ async def test_what_is_no_metadata(page):
 
 
 @pytest.mark.parametrize(
-    "address", [None, 7, "", "/jwks", "http://login.example.com/jwks", "https://login.example.com/a/../jwks"]
+    "address",
+    [
+        None,
+        7,
+        "",
+        "/jwks",
+        "http://login.example.com/jwks",
+        "https://login.example.com/a/../jwks",
+        "https://[::1/jwks",
+        "https://login.example.com:x/jwks",
+        "https://[v1.a]/\u00e4",
+    ],
 )
 async def test_tls_leads_to_nothing_without(address):
     issuer, _ = issuer_on({RFC_8414: {**METADATA, "jwks_uri": address}})

@@ -178,6 +178,31 @@ async def test_any_failure_on_purpose_is_one_of_the_server(clock):
     assert caught.value.status == 502
 
 
+async def test_after_a_failure_that_nobody_thought_of_there_is_a_pause_too(clock):
+    published = Published()
+    published.current = TypeError("unhashable")
+    kept = keeping(published, clock)
+    for _ in range(3):
+        with pytest.raises(AuthorityError, match="unhashable"):
+            await kept.get()
+    assert published.asked == 1
+
+
+async def test_a_clock_that_is_set_back_keeps_nothing_for_longer(clock):
+    published = Published()
+    kept = keeping(published, clock)
+    await kept.get_newer()
+    published.current = 2
+    clock.time -= 86_400
+    assert (await kept.get(), await kept.get_newer(), published.asked) == (2, 2, 3)
+    published.current = AuthorityError(503, "away")
+    clock.time += 1000
+    await kept.get()
+    clock.time -= 86_400
+    published.current = 3
+    assert await kept.get_newer() == 3
+
+
 async def test_closing_gives_up(clock):
     published = Published(waits=True)
     kept = keeping(published, clock)

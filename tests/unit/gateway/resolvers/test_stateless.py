@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from joserfc.jwk import ECKey
 
 from deputize.gateway.authorities.endpoint import AuthorityError
+from deputize.gateway.authorities.key_sources import StoredKeys
 from deputize.gateway.exchange.contexts import OAuth2Context
 from deputize.gateway.resolvers.resolution import AccessTokenResolver, RejectedToken
 from deputize.http.messages import Body, Response
@@ -104,6 +105,24 @@ async def test_a_key_or_a_certificate_in_pem_will_do(tmp_path):
         place = Place({**KNOWN, "secretsProvider": store, "verificationSecretId": secret_id})
         assert isinstance(await place.resolve(signed(ECKey.import_key(private), kid="any")), OAuth2Context)
         assert await place.reason(Issuer().token()) is not None
+
+
+async def test_made_up_tokens_do_not_have_a_stored_key_read_again(tmp_path, monkeypatch):
+    key = ECKey.generate_key("P-256")
+    (tmp_path / "own.key").write_bytes(key.as_pem(private=True))
+    store = {
+        "type": "FileSystemSecretStore",
+        "config": {"directory": str(tmp_path), "format": {"type": "PemPropertyFormat"}},
+    }
+    place = Place({**KNOWN, "secretsProvider": store, "verificationSecretId": "own.key"})
+    read = []
+    monkeypatch.setattr(StoredKeys, "read", lambda keys, once=StoredKeys.read: read.append(1) or once(keys))
+    for _ in range(20):
+        assert "does not verify" in await place.reason(Issuer().token())
+    assert len(read) == 1
+    (tmp_path / "own.key").write_bytes(ECKey.generate_key("P-256").as_pem(private=True))
+    place.clock.time += 5
+    assert "does not verify" in await place.reason(signed(key))
 
 
 @pytest.mark.parametrize(
