@@ -14,6 +14,7 @@ from deputize.jose import IssuerKey, KeyInvalid, read_key_set
 from deputize.kernel.clock import Clock
 from deputize.kernel.strict_json import loads
 from deputize.kernel.uris import UriError, parse_origin
+from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.client_metadata import MAX_BYTES, read_document
 from deputize.oauth.document_urls import is_document_id, parse_document_url
 from deputize.oauth.errors import (
@@ -30,7 +31,7 @@ MAX_KEY_SET_BYTES: Final = 64 * 1024
 
 
 class PublishedAgent(NamedTuple):
-    """An agent as its metadata document introduces it now."""
+    """An agent as its metadata document introduces it now; without a term where it has to be stored first."""
 
     agent: Agent
     introduction: Introduction
@@ -112,9 +113,10 @@ class FetchedDocuments:
             raise InvalidClientDocument(
                 f"the metadata document {client_id!r} cannot be used: {error.detail}"
             ) from error
-        return PublishedAgent(
-            agent if stored is None else replace(agent, term=stored.term), introduction, stored
-        )
+        # A public client is another agent than one that proves itself (`directory_rows`): it begins anew.
+        if stored and (agent.settings.client_auth == PUBLIC) == (stored.settings.client_auth == PUBLIC):
+            agent = replace(agent, term=stored.term)
+        return PublishedAgent(agent, introduction, stored)
 
     async def keys_of(self, jwks_uri: str, *, newer: bool = False) -> tuple[IssuerKey, ...]:
         """Return the keys at `jwks_uri`; with `newer` fetched again unless they just were.

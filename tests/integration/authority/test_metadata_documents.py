@@ -431,3 +431,35 @@ async def test_one_document_is_an_agent_of_each_environment_that_admits_its_host
     await browser.get(client.authorize_url(prompt="login"))
     await browser.sign_on()
     assert "I consent" not in browser.response.text  # this environment's consent outlives the neighbour's
+
+
+async def test_what_only_its_key_could_use_ends_when_a_document_says_that_there_is_none(client, browser):
+    client.publish(token_endpoint_auth_method="private_key_jwt", jwks={"keys": [public_jwk(KEY, "c1")]})
+    code = await client.sign_on(browser)
+    proof = assertion(
+        iss=client.id, sub=client.id, aud=client.running.issuer, exp=client.running.clock.now() + 60
+    )
+    more = {"redirect_uri": REDIRECT_URI, "code_verifier": use_case.VERIFIER}
+    form = assertion_form(proof, grant_type="authorization_code", code=code, **more)
+    token = (await client.ask("token", **form)).json()["refresh_token"]
+    client.publish(token_endpoint_auth_method="none")
+    client.wait(600)
+    assert (await client.refresh(token)).json()["error"] == "invalid_grant"
+
+
+async def test_nobody_gets_a_token_by_a_document_alone(tmp_path):
+    """No user has signed on, so there is no agent yet that a token could be of."""
+    async with DocumentHost() as host:
+        frame = FRAME.replace("app.example.com", f"{host.name}:{host.port}")
+        frame = frame.replace("  agent:\n", "  agent:\n    grants: [client_credentials, refresh_token]\n")
+        async with introducing(tmp_path / "data", frame, fetcher=host.fetcher()) as running:
+            client = Client(host, running)
+            client.publish(
+                token_endpoint_auth_method="private_key_jwt",
+                jwks={"keys": [public_jwk(KEY, "c1")]},
+                grant_types=["authorization_code", "client_credentials"],
+            )
+            times = running.clock.now() + 60
+            proof = assertion(iss=client.id, sub=client.id, aud=running.issuer, exp=times)
+            answer = await client.ask("token", **assertion_form(proof, grant_type="client_credentials"))
+            assert answer.json()["error"] == "invalid_grant"

@@ -3,7 +3,7 @@
 from deputize.kernel.families import Family, instance_of
 from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.dpop import use_up
-from deputize.oauth.errors import UnauthorizedClient, UnsupportedGrantType
+from deputize.oauth.errors import InvalidGrant, UnauthorizedClient, UnsupportedGrantType
 from deputize.oauth.grants import authorization_code, client_credentials, refresh_token, token_exchange
 from deputize.oauth.grants.grant_type import GrantPorts, GrantType, TokenRequest, TokenResponse
 from deputize.oauth.parameters import required
@@ -30,6 +30,12 @@ async def answer(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     if request.client_auth == PUBLIC and not grant.for_public_clients:
         reason = "The grant type is for clients that authenticate, and a public client does not"
         raise UnauthorizedClient(f"{request.client.name!r} is a public client, not for {grant_type}", reason)
+    if not request.client.term:  # what was issued to nobody who is listed, nobody could end
+        raise InvalidGrant(
+            f"no user has signed on with {request.client.name!r}, or not since its document says that it is, "
+            "or is not, a public client",
+            "No user has signed on with this client, or not since it authenticates in this way",
+        )
     response = await grant.handle(request, ports)
     if request.proof is not None:
         await use_up(request.proof, request.environment.id, ports.one_time_ids)
