@@ -38,6 +38,7 @@ from deputize.gateway.throttling import THROTTLING_POLICIES
 from deputize.gateway.tls import TLS_OBJECTS
 from deputize.kernel import durations
 from deputize.oauth.grants import GRANTS
+from deputize.oauth.records.settings import IdentityAssertion, TrustedIssuer, TrustedUsers, Workload
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"
@@ -57,6 +58,8 @@ FILES: tuple[tuple[str, type[Settings]], ...] = (
 )
 ENTRIES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("The file", objects.EnvironmentFile),
+    ("trusted_issuers", TrustedIssuer),
+    ("trusted_issuers: users", TrustedUsers),
     ("registration", objects.RegistrationObject),
     ("registration: agent", objects.AgentTemplate),
     ("resources", objects.ResourceObject),
@@ -66,6 +69,8 @@ ENTRIES: tuple[tuple[str, type[BaseModel]], ...] = (
     ("agreements: languages", AgreementLanguage),
     ("policies", objects.PolicyObject),
     ("agents", objects.AgentObject),
+    ("agents: workloads", Workload),
+    ("agents: identity_assertions", IdentityAssertion),
     ("users", objects.UserObject),
 )
 PARAGRAPH = "\n\n"

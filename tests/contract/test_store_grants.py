@@ -29,6 +29,20 @@ async def test_a_code_and_its_grant_come_back_as_they_were_added(store, code):
     assert await grant(store, "unknown") is None
 
 
+async def test_a_grant_without_a_code_is_added_with_its_session_and_uses_its_consents(store):
+    session = replace(SESSION, id="4" * 36, cookie_digest="d" * 64)
+    added = replace(GRANT, authentication=replace(GRANT.authentication, session_id=session.id))
+    await store.consents.record_consent(CONSENT, None)
+    await store.grants.add_grant(added, session)
+    state = await store.token_states.read_token_state(ENVIRONMENT, added.id, ())
+    assert (state.grant, state.session) == (added, session)
+    (consent,) = await store.consents.consents_of(ENVIRONMENT, USER_ID)
+    assert consent.last_used_at == added.created_at
+    await store.sessions.end_session(session.id, 2000.0)
+    state = await store.token_states.read_token_state(ENVIRONMENT, added.id, ())
+    assert state.session.ended_at == 2000.0
+
+
 async def test_what_a_sign_on_is_exchanged_for_is_kept_with_its_grant(store):
     delegated = replace(GRANT, delegated_resource_id="d" * 36, delegated_scopes=("read", "write"))
     await store.codes.add_code(CODE, delegated)

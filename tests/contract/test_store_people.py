@@ -15,6 +15,34 @@ async def test_a_user_is_found_by_name_and_id(store):
     assert await store.users.find_user(ENVIRONMENT, "demo\x00user") is None
 
 
+async def test_users_are_found_by_a_custom_attribute_that_is_exactly_a_text(store):
+    odd = 'a"b\\c%_!é\U0001f600'
+    for number, attributes in enumerate(
+        (
+            {"employee": "U1", "n": 7},
+            {"employee": "U1"},
+            {"employee": "u1"},
+            {"other": "U1"},
+            {"employee": odd},
+        )
+    ):
+        await store.users.put_user(
+            User(f"u{number}", ENVIRONMENT, f"user{number}", "", attributes=attributes)
+        )
+
+    async def found(name, value, environment=ENVIRONMENT):
+        return [user.id for user in await store.users.find_users_by_attribute(environment, name, value)]
+
+    assert await found("employee", "U1") == ["u0", "u1"]
+    assert await found("employee", "u1") == ["u2"]
+    assert await found("other", "U1") == ["u3"]
+    assert await found("employee", odd) == ["u4"]
+    for value in ("U", "%", "_1", "7", "employee", "", 'U1"'):
+        assert await found("employee", value) == []
+    assert await found("n", "7") == []
+    assert await found("employee", "U1", "other") == []
+
+
 def without_term(user):
     return replace(user, term="")
 

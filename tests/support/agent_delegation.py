@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deputize.authority.client_documents import FetchedDocuments
+from deputize.authority.fetching import Fetcher
 from deputize.expressions.mapping import compile_mapping
 from deputize.jose import KeyRing, SigningKey, new_key_ring
+from deputize.kernel.clock import SystemClock
 from deputize.kernel.digests import digest
 from deputize.oauth.dpop import Proof
 from deputize.oauth.grants import (
@@ -216,7 +219,18 @@ class World:
 
     def __post_init__(self) -> None:
         store = self.store
-        self.ports = GrantPorts(store, store, store, store, self.new_segment, derive, store)
+        self.ports = GrantPorts(
+            codes=store,
+            grants=store,
+            refresh_tokens=store,
+            token_states=store,
+            new_segment=self.new_segment,
+            derive=derive,
+            one_time_ids=store,
+            users=store,
+            consents=store,
+            documents=FetchedDocuments(Fetcher(), SystemClock()),
+        )
 
     def new_segment(self, agent_term: str, resource_term: str) -> str:
         return f"{agent_term}{resource_term}{next(self.ids):014d}"

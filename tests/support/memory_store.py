@@ -53,6 +53,28 @@ class MemoryStore:
         self.codes[code.digest] = code
         return True
 
+    async def add_grant(self, grant: Grant, session: Session) -> None:
+        await self._enter()
+        self.sessions[session.id] = session
+        self.grants[grant.id] = grant
+
+    async def consents_of(self, environment_id: str, user_id: str) -> tuple[Consent, ...]:
+        await self._enter()
+        return tuple(each for each in self.consents.values() if each.user_id == user_id)
+
+    async def _users_where(self, is_wanted: Callable[[User], bool]) -> tuple[User, ...]:
+        await self._enter()
+        return tuple(each for each in self.users.values() if is_wanted(each))
+
+    async def find_user(self, environment_id: str, username: str) -> User | None:
+        return next(iter(await self._users_where(lambda user: user.username == username)), None)
+
+    async def find_user_by_id(self, environment_id: str, user_id: str) -> User | None:
+        return next(iter(await self._users_where(lambda user: user.id == user_id)), None)
+
+    async def find_users_by_attribute(self, environment_id: str, name: str, value: str) -> tuple[User, ...]:
+        return await self._users_where(lambda user: (user.attributes or {}).get(name) == value)
+
     async def find_code(self, digest: str) -> AuthorizationCode | None:
         await self._enter()
         return self.codes.get(digest)

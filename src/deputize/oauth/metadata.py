@@ -3,11 +3,12 @@
 from typing import Final
 
 from deputize.kernel.values import JsonObject
+from deputize.oauth.assertions import ID_JAG, ID_JAG_PROFILE
 from deputize.oauth.authorization_request import PROMPTS
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, private_key_jwt
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, federated_jwt, private_key_jwt
 from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.dpop import PROOF_ALGORITHMS
-from deputize.oauth.grants import GRANTS
+from deputize.oauth.grants import GRANTS, jwt_bearer
 from deputize.oauth.grants.authorization_code import CHALLENGE_METHOD
 from deputize.oauth.records.directory import Environment
 from deputize.oauth.resources import OPENID_SCOPES
@@ -26,7 +27,15 @@ def metadata(environment: Environment) -> JsonObject:
     no secret: agents are granted them one by one.
     """
     issuer = environment.issuer
-    methods = [method.name for method in CLIENT_AUTH_METHODS.members]
+    agents = [agent.settings for agent in environment.agents.values()]
+    takes_assertions = any(each.users for each in environment.settings.trusted_issuers)
+    gives_assertions = any(each.identity_assertions for each in agents)
+    takes_workloads = any(each.workloads for each in agents)
+    methods = [
+        method.name
+        for method in CLIENT_AUTH_METHODS.members
+        if takes_workloads or method is not federated_jwt.METHOD
+    ]
     proving = [name for name in methods if name != PUBLIC]
     algorithms = list(private_key_jwt.ALGORITHMS)
     registration = environment.registration
@@ -45,6 +54,7 @@ def metadata(environment: Environment) -> JsonObject:
         "end_session_endpoint": f"{issuer}/signoff",
         "acr_values_supported": sorted(environment.policies),
         "authorization_response_iss_parameter_supported": True,
+        **({"authorization_grant_profiles_supported": [ID_JAG_PROFILE]} if takes_assertions else {}),
         "backchannel_logout_session_supported": True,
         "backchannel_logout_supported": True,
         **({"client_id_metadata_document_supported": True} if takes_documents else {}),
@@ -52,8 +62,11 @@ def metadata(environment: Environment) -> JsonObject:
         "claims_supported": list(_CLAIMS),
         "code_challenge_methods_supported": [CHALLENGE_METHOD],
         "dpop_signing_alg_values_supported": list(PROOF_ALGORITHMS),
-        "grant_types_supported": [grant.grant_type for grant in GRANTS.members],
+        "grant_types_supported": [
+            grant.grant_type for grant in GRANTS.members if takes_assertions or grant is not jwt_bearer.GRANT
+        ],
         "id_token_signing_alg_values_supported": list(environment.keys.algorithms),
+        **({"identity_chaining_requested_token_types_supported": [ID_JAG]} if gives_assertions else {}),
         "introspection_endpoint_auth_methods_supported": proving,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         **({"registration_endpoint": f"{issuer}/register"} if registers else {}),

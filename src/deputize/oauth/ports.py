@@ -46,6 +46,13 @@ class Codes(Protocol):
 class Grants(Protocol):
     """What users authorized agents to do."""
 
+    async def add_grant(self, grant: Grant, session: Session) -> None:
+        """Remember a grant that no code stands for, with the session that it is of.
+
+        Durable before this returns.
+        """
+        ...
+
     async def end_grant(self, grant_id: str, now: float) -> None:
         """End a grant: code, refresh token and every token that came of it are dead for good.
 
@@ -133,6 +140,10 @@ class Users(Protocol):
 
     async def find_user_by_id(self, environment_id: str, user_id: str) -> User | None:
         """The user with that id."""
+        ...
+
+    async def find_users_by_attribute(self, environment_id: str, name: str, value: str) -> tuple[User, ...]:
+        """The users whose custom attribute `name` is exactly the text `value`."""
         ...
 
 

@@ -49,7 +49,7 @@ def still_admits(settings: RegistrationSettings, means: str, detail: str) -> boo
     ways = {
         "open": settings.open,
         "initial_access_token": settings.initial_access_tokens,
-        "software_statement": any(each.issuer == detail for each in settings.software_statements),
+        "software_statement": detail in settings.software_statements,
     }
     return ways[means]
 

@@ -4,14 +4,15 @@ A statement is no secret: every copy of the software may hold it. So it says its
 to, and what the client adds to it without a signature is only how this copy authenticates and what it uses.
 """
 
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from deputize.jose import TokenInvalid, choose_keys, parse_foreign_token, read_key_set, verify_with
+from deputize.jose import TokenInvalid
 from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.assertions import PLAIN_TYPES, UnknownIssuer, verify_issued
 from deputize.oauth.client_metadata import ClientMetadata
 from deputize.oauth.errors import InvalidSoftwareStatement, UnapprovedSoftwareStatement
-from deputize.oauth.records.settings import SoftwareStatementIssuer
+from deputize.oauth.ports import ClientDocuments
+from deputize.oauth.records.directory import Environment
 
 MAX_STATEMENT: Final = 8 * 1024
 """Characters."""
@@ -39,21 +40,23 @@ class Stated(NamedTuple):
     """Client metadata: what the statement says, and what the client may add."""
 
 
-def read_statement(members: JsonObject, issuers: Sequence[SoftwareStatementIssuer], now: float) -> Stated:
+async def read_statement(
+    members: JsonObject, environment: Environment, documents: ClientDocuments, now: float
+) -> Stated:
     """What the `software_statement` in the members of a registration request says.
 
-    Raises `InvalidSoftwareStatement` and `UnapprovedSoftwareStatement`.
+    Raises `InvalidSoftwareStatement` and `UnapprovedSoftwareStatement`, and `TemporarilyUnavailable` where
+    the issuer's keys cannot be fetched now.
     """
+    named = environment.registration.settings.software_statements if environment.registration else ()
+    issuers = [each for each in environment.settings.trusted_issuers if each.issuer in named]
     statement = members.get("software_statement")
     if not isinstance(statement, str) or len(statement) > MAX_STATEMENT:
         raise InvalidSoftwareStatement("there is none, or it is too long")
     try:
-        token = parse_foreign_token(statement)
-        named = token.jws.claims().get("iss")
-        issuer = next((each for each in issuers if each.issuer == named), None)
-        if issuer is None:
-            raise UnapprovedSoftwareStatement("its iss is none of the issuers of software_statements")
-        claims = verify_with(token, choose_keys(token, read_key_set(issuer.jwks), issuer.algorithms))
+        issuer, claims = await verify_issued(statement, PLAIN_TYPES, issuers, environment, documents)
+    except UnknownIssuer as error:
+        raise UnapprovedSoftwareStatement("its iss is none of the issuers of software_statements") from error
     except TokenInvalid as error:
         raise InvalidSoftwareStatement(error.reason) from error
     for name, is_past in (("exp", True), ("nbf", False)):

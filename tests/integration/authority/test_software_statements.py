@@ -15,6 +15,9 @@ ISSUER = "https://directory.example.com"
 KEY = ECKey.generate_key("P-256", {"kid": "k1"})
 OTHER = ECKey.generate_key("P-256", {"kid": "k1"})
 SECOND = ECKey.generate_key("P-256", {"kid": "k2"})
+SECOND_ISSUER = "https://second.example.com"
+THIRD_ISSUER = "https://third.example.com"
+"""Trusted, but not for statements."""
 STATEMENT = {
     "iss": ISSUER,
     "software_id": "4NRB1-0XZABZI9E6-5SM3R",
@@ -25,18 +28,23 @@ STATEMENT = {
 
 def entry(issuer, key):
     keys = json.dumps({"keys": [key.as_dict(private=False)]})
-    return f"    - {{ issuer: {issuer}, algorithms: [ES256], jwks: {keys} }}\n"
+    return f"  - {{ issuer: {issuer}, algorithms: [ES256], jwks: {keys} }}\n"
 
 
-STATED = FRAME.replace(
-    "  open: true\n",
-    "  software_statements:\n" + entry(ISSUER, KEY) + entry("https://second.example.com", SECOND),
-)
+TRUSTED = "trusted_issuers:\n" + entry(ISSUER, KEY) + entry(SECOND_ISSUER, SECOND) + entry(THIRD_ISSUER, KEY)
 
 
-def sign(key=KEY, algorithm="ES256", **claims):
+def stating(*issuers):
+    """Return a file that takes the statements of these issuers."""
+    return TRUSTED + FRAME.replace("  open: true\n", f"  software_statements: [{', '.join(issuers)}]\n")
+
+
+STATED = stating(ISSUER, SECOND_ISSUER)
+
+
+def sign(key=KEY, algorithm="ES256", typ=None, **claims):
     members = {name: value for name, value in {**STATEMENT, **claims}.items() if value is not None}
-    header = {"alg": algorithm, "kid": "k1"}
+    header = {"alg": algorithm, "kid": "k1"} | ({} if typ is None else {"typ": typ})
     return jwt.encode(header, members, key, algorithms=[algorithm])
 
 
@@ -111,7 +119,9 @@ def by_the_public_key_as_a_secret():
         (lambda: sign(exp="tomorrow"), "invalid_software_statement"),
         (lambda: sign(redirect_uris=None), "invalid_software_statement"),
         (lambda: sign(redirect_uris=["http://evil.example.com/"]), "invalid_redirect_uri"),
-        (lambda: sign(iss="https://second.example.com"), "invalid_software_statement"),
+        (lambda: sign(iss=SECOND_ISSUER), "invalid_software_statement"),
+        (lambda: sign(iss=THIRD_ISSUER), "unapproved_software_statement"),
+        (lambda: sign(typ="oauth-id-jag+jwt"), "invalid_software_statement"),
         (lambda: sign(iss="https://evil.example.com"), "unapproved_software_statement"),
         (lambda: sign(iss=None), "unapproved_software_statement"),
         (lambda: sign()[:-8] + "AAAAAAAA", "invalid_software_statement"),
@@ -145,7 +155,7 @@ async def test_an_update_needs_a_statement_of_the_same_issuer(running, client):
     unstated = await client.put(path, headers=headers, json=body)
     assert unstated.json()["error"] == "invalid_software_statement"
     header = {"alg": "ES256", "kid": "k2"}
-    claims = {**STATEMENT, "iss": "https://second.example.com"}
+    claims = {**STATEMENT, "iss": SECOND_ISSUER}
     other = jwt.encode(header, claims, SECOND)
     refused = await client.put(path, headers=headers, json={**body, "software_statement": other})
     assert refused.json()["error"] == "unapproved_software_statement"
@@ -156,8 +166,5 @@ async def test_an_update_needs_a_statement_of_the_same_issuer(running, client):
 
 async def test_its_agents_go_with_the_issuer(running, client):
     assert (await register(client, running, sign())).status_code == 201
-    left = FRAME.replace(
-        "  open: true\n", "  software_statements:\n" + entry("https://second.example.com", SECOND)
-    )
-    await apply_file(running, f"environment: Agent Delegation\n{left}")
+    await apply_file(running, f"environment: Agent Delegation\n{stating(SECOND_ISSUER)}")
     assert introduced(running) == []

@@ -1,7 +1,10 @@
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
-from deputize.oauth.grants import GRANTS
+from deputize.oauth.assertions import ID_JAG, ID_JAG_PROFILE
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, federated_jwt
+from deputize.oauth.grants import GRANTS, jwt_bearer
 from deputize.oauth.metadata import metadata
-from support.agent_delegation import ENVIRONMENT, ISSUER
+from deputize.oauth.records.settings import IdentityAssertion, TrustedIssuer, TrustedUsers, Workload
+from support.agent_delegation import AGENT, ENVIRONMENT, ISSUER, with_agent
+from support.records import replace
 
 DOCUMENT = metadata(ENVIRONMENT)
 
@@ -32,13 +35,43 @@ def test_says_what_mcp_clients_insist_on():
 
 
 def test_lists_the_grants_methods_and_scopes_there_are():
-    assert DOCUMENT["grant_types_supported"] == [grant.grant_type for grant in GRANTS.own]
+    grants = [grant.grant_type for grant in GRANTS.own if grant is not jwt_bearer.GRANT]
+    assert DOCUMENT["grant_types_supported"] == grants
     assert "urn:ietf:params:oauth:grant-type:token-exchange" in DOCUMENT["grant_types_supported"]
-    methods = [method.name for method in CLIENT_AUTH_METHODS.own]
+    methods = [method.name for method in CLIENT_AUTH_METHODS.own if method is not federated_jwt.METHOD]
     assert DOCUMENT["token_endpoint_auth_methods_supported"] == methods
     assert "client_secret_basic" in methods
     assert DOCUMENT["scopes_supported"] == ["openid", "profile", "email", "offline_access", "agent", "test"]
     assert DOCUMENT["id_token_signing_alg_values_supported"] == ["ES256", "RS256"]
+
+
+def trusting(**changes):
+    """Return the metadata where an issuer is trusted, with these changes of it or of the agent."""
+    trust = {name: changes.pop(name) for name in ("users",) if name in changes}
+    issuer = TrustedIssuer(issuer="https://idp.example.com", algorithms=["ES256"], **trust)
+    environment = with_agent(ENVIRONMENT, replace(AGENT, **changes))
+    return metadata(replace(environment, trusted_issuers=(issuer,)))
+
+
+def test_says_what_trust_allows_where_there_is_any_and_nowhere_else():
+    profile, types = (
+        "authorization_grant_profiles_supported",
+        "identity_chaining_requested_token_types_supported",
+    )
+    for silent in (DOCUMENT, trusting()):
+        assert not {profile, types} & silent.keys()
+    taking = trusting(users=TrustedUsers(policy="p", subject="id"))
+    assert (taking[profile], types in taking) == ([ID_JAG_PROFILE], False)
+    assert jwt_bearer.GRANT_TYPE in taking["grant_types_supported"]
+    assert (
+        taking["token_endpoint_auth_methods_supported"] == DOCUMENT["token_endpoint_auth_methods_supported"]
+    )
+    assertion = IdentityAssertion(audience="https://as.example.com", client_id="a", resources={"x": ["y"]})
+    giving = trusting(identity_assertions=(assertion,))
+    assert (giving[types], profile in giving) == ([ID_JAG], False)
+    assert giving["grant_types_supported"] == DOCUMENT["grant_types_supported"]
+    federated = trusting(workloads=(Workload(issuer="https://idp.example.com", subject="s"),))
+    assert federated_jwt.NAME in federated["token_endpoint_auth_methods_supported"]
 
 
 def test_has_what_openid_discovery_requires():

@@ -115,7 +115,7 @@ async def replace_registration(call: EndpointCall, managed: _Managed) -> Respons
     ):
         raise InvalidRequest("The client_secret is not the registered one")
     if managed.introduction.means == "software_statement":
-        stated = read_statement(members, registration.settings.software_statements, call.now)
+        stated = await read_statement(members, call.environment, call.services.client_documents, call.now)
         if stated.issuer != managed.introduction.detail:
             raise UnapprovedSoftwareStatement("another issuer signed the statement by which it came")
         members = stated.members
@@ -150,7 +150,7 @@ async def admit(call: EndpointCall, registration: Registration, members: JsonObj
     """
     settings, presented = registration.settings, _bearer_token(call)
     if settings.software_statements and members.get("software_statement") is not None:
-        stated = read_statement(members, settings.software_statements, call.now)
+        stated = await read_statement(members, call.environment, call.services.client_documents, call.now)
         return _Admitted("software_statement", stated.issuer, stated.members)
     if presented is None:
         if settings.open:

@@ -41,6 +41,9 @@ async def issue_token(call: EndpointCall) -> Response:
             new_segment=new_segment,
             derive=await services.refresh_token_values.of(call.environment.id),
             one_time_ids=store.one_time_ids,
+            users=store.users,
+            consents=store.consents,
+            documents=services.client_documents,
             verifier=services.verifier,
         )
         proof = await verify_proof(call, "token")
@@ -65,7 +68,7 @@ async def issue_token(call: EndpointCall) -> Response:
     call.record(
         "token issued",
         grant_type=parameters.get("grant_type"),
-        client_id=claims.get("client_id"),
+        client_id=client.id,
         client_auth=authenticated.method,
         user_id=user_of(claims),
         sub=claims.get("sub"),
@@ -90,7 +93,7 @@ def response_members(response: TokenResponse) -> JsonObject:
     }
     return {
         "access_token": response.access_token,
-        "token_type": token_type_of(response.claims),
+        "token_type": response.token_type or token_type_of(response.claims),
         "expires_in": response.expires_in,
         "scope": response.scope,
         **{name: value for name, value in optional.items() if value is not None},

@@ -20,6 +20,11 @@ from deputize.authority.environment_file.client_checks import check_client_auth,
 from deputize.authority.environment_file.delegation_checks import check_delegation, check_permitted_actors
 from deputize.authority.environment_file.outcome import Existing, Outcome
 from deputize.authority.environment_file.problems import Problems, known_names
+from deputize.authority.environment_file.trust_checks import (
+    check_identity_assertions,
+    check_trusted_issuers,
+    check_workloads,
+)
 from deputize.expressions import ExpressionError
 from deputize.expressions.mapping import compile_mapping
 from deputize.kernel import pointers
@@ -408,5 +413,8 @@ RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_registration,
     check_delegation,
     check_permitted_actors,
+    check_trusted_issuers,
+    check_workloads,
+    check_identity_assertions,
 )
 """Each adds everything that is wrong by it."""

@@ -72,11 +72,9 @@ class SqlCodes:
 
         False, and nothing changed, if there is a code with its digest.
         """
-        row = asdict(grant)
-        row |= row.pop("authentication")
 
         def work(connection: Connection) -> bool:
-            connection.execute(insert(GRANTS).values(row))
+            connection.execute(insert(GRANTS).values(_row_of(grant)))
             if not insert_if_absent(connection, CODES, asdict(code)):
                 connection.execute(delete(GRANTS).where(GRANTS.c.id == grant.id))
                 return False
@@ -114,6 +112,19 @@ class SqlGrants:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def add_grant(self, grant: Grant, session: Session) -> None:
+        """Remember a grant that no code stands for, with the session that it is of.
+
+        Durable before this returns.
+        """
+
+        def work(connection: Connection) -> None:
+            connection.execute(insert(SESSIONS).values(asdict(session)))
+            connection.execute(insert(GRANTS).values(_row_of(grant)))
+            _use_consents(connection, grant.id, grant.created_at)
+
+        await self._database.write(work)
 
     async def end_grant(self, grant_id: str, now: float) -> None:
         """End a grant: code, refresh token and every token that came of it are dead for good.
@@ -268,6 +279,12 @@ def _state_statement(jtis: int) -> Select[Any]:
         for column in table.c
     ]
     return select(*columns, REVOKED_TOKENS.c.jti.label("revoked_jti")).select_from(tables)
+
+
+def _row_of(grant: Grant) -> dict[str, Any]:
+    """The grant's columns, in which its sign-on is spread out."""
+    row = asdict(grant)
+    return row | row.pop("authentication")
 
 
 def _use_consents(connection: Connection, grant_id: str, now: float) -> None:

@@ -1,10 +1,11 @@
 """Users, their sessions, and what they agreed to."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, Text, bindparam, cast, delete, exists, insert, select, update
 from sqlalchemy.sql import Select
 
 from deputize.authority.storage.engine import Database, insert_if_absent, upsert, wins
@@ -19,6 +20,10 @@ _USERS_BY_NAME = _USERS_OF.order_by(USERS.c.username)
 _USER_IDS_ELSEWHERE = select(USERS.c.id).where(USERS.c.environment_id != bindparam("environment"))
 _USER_BY_NAME = _USERS_OF.where(USERS.c.username == bindparam("username"))
 _USER_BY_ID = _USERS_OF.where(USERS.c.id == bindparam("id"))
+# Who may have the attribute: databases differ in how they look into JSON, and not in how they compare texts.
+_USERS_BY_ATTRIBUTE = _USERS_OF.where(
+    cast(USERS.c.attributes, Text).like(bindparam("pattern"), escape="!")
+).order_by(USERS.c.id)
 _SESSION_BY_COOKIE = select(SESSIONS).where(
     (SESSIONS.c.environment_id == bindparam("environment"))
     & (SESSIONS.c.cookie_digest == bindparam("cookie"))
@@ -49,6 +54,15 @@ class SqlUsers:
     async def find_user_by_id(self, environment_id: str, user_id: str) -> User | None:
         """The user with that id."""
         return await self._find(_USER_BY_ID, {"environment": environment_id, "id": user_id})
+
+    async def find_users_by_attribute(self, environment_id: str, name: str, value: str) -> tuple[User, ...]:
+        """The users whose custom attribute `name` is exactly the text `value`."""
+        written = json.dumps(value)  # as the column's type writes it
+        for each in "!%_":
+            written = written.replace(each, f"!{each}")
+        parameters = {"environment": environment_id, "pattern": f"%{written}%"}
+        users = [User(*row) for row in await self._database.rows(_USERS_BY_ATTRIBUTE, parameters)]
+        return tuple(user for user in users if (user.attributes or {}).get(name) == value)
 
     async def users_of(self, environment_id: str) -> tuple[User, ...]:
         """Every user of an environment, by username."""

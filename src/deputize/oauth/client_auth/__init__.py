@@ -4,7 +4,13 @@ from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
 from deputize.kernel.families import Family, instance_of
-from deputize.oauth.client_auth import client_secret_basic, client_secret_post, none, private_key_jwt
+from deputize.oauth.client_auth import (
+    client_secret_basic,
+    client_secret_post,
+    federated_jwt,
+    none,
+    private_key_jwt,
+)
 from deputize.oauth.client_auth.authentication import (
     PUBLIC,
     Authenticated,
@@ -21,7 +27,13 @@ from deputize.oauth.records.directory import Agent, Environment
 
 CLIENT_AUTH_METHODS: Family[ClientAuthMethod] = Family(
     "deputize.client_authentication",
-    (client_secret_basic.METHOD, client_secret_post.METHOD, private_key_jwt.METHOD, none.METHOD),
+    (
+        client_secret_basic.METHOD,
+        client_secret_post.METHOD,
+        private_key_jwt.METHOD,
+        federated_jwt.METHOD,
+        none.METHOD,
+    ),
     lambda method: (method.name,),
     instance_of(ClientAuthMethod),
 )

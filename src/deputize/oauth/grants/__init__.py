@@ -4,11 +4,23 @@ from deputize.kernel.families import Family, instance_of
 from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.dpop import use_up
 from deputize.oauth.errors import InvalidGrant, UnauthorizedClient, UnsupportedGrantType
-from deputize.oauth.grants import authorization_code, client_credentials, refresh_token, token_exchange
+from deputize.oauth.grants import (
+    authorization_code,
+    client_credentials,
+    jwt_bearer,
+    refresh_token,
+    token_exchange,
+)
 from deputize.oauth.grants.grant_type import GrantPorts, GrantType, TokenRequest, TokenResponse
 from deputize.oauth.parameters import required
 
-_OWN = (authorization_code.GRANT, client_credentials.GRANT, refresh_token.GRANT, token_exchange.GRANT)
+_OWN = (
+    authorization_code.GRANT,
+    client_credentials.GRANT,
+    jwt_bearer.GRANT,
+    refresh_token.GRANT,
+    token_exchange.GRANT,
+)
 OWN_TYPES = frozenset(grant.grant_type for grant in _OWN)
 """The grant types that wait for the store alone: others may need a task, as `asyncio.timeout` does."""
 GRANTS: Family[GrantType] = Family(

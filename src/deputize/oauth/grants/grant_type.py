@@ -17,7 +17,16 @@ from deputize.oauth.access_tokens import AccessToken
 from deputize.oauth.dpop import Proof
 from deputize.oauth.errors import InvalidGrant, InvalidTarget
 from deputize.oauth.parameters import values_of
-from deputize.oauth.ports import Codes, Grants, OneTimeIds, RefreshTokens, TokenStates
+from deputize.oauth.ports import (
+    ClientDocuments,
+    Codes,
+    Consents,
+    Grants,
+    OneTimeIds,
+    RefreshTokens,
+    TokenStates,
+    Users,
+)
 from deputize.oauth.records.directory import Agent, Environment, Resource
 
 
@@ -60,6 +69,10 @@ class GrantPorts:
     """
     one_time_ids: OneTimeIds
     """Ids that count once, such as those of proofs."""
+    users: Users
+    consents: Consents
+    documents: ClientDocuments
+    """Fetches the keys of trusted issuers."""
     verifier: Verifier = field(default_factory=Verifier)
     """Verifies subject and actor tokens; shared with introspection, so that its memory serves both."""
 
@@ -76,6 +89,8 @@ class TokenResponse:
     refresh_token: str | None = None
     id_token: str | None = None
     issued_token_type: str | None = None
+    token_type: str | None = None
+    """`N_A` for what is no access token (RFC 8693 section 2.2.1); otherwise the claims tell it."""
     subject_claims: JsonObject | None = None
     """Of a token exchange: the subject token's claims, for the audit record; never sent."""
     actor_claims: JsonObject | None = None

@@ -38,7 +38,7 @@ a client takes to send again what got no answer.
 async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     """A new access token, and the grant's next refresh token."""
     presented = digest(required(request.parameters, "refresh_token"))
-    current, state = await _find(request, ports, presented)
+    current, state = await find_current(request, ports, presented)
     sign_on = sign_on_of(request, state)
     check_same_target(request, sign_on.resource)
     # Fewer scopes may be asked for; the refresh token itself keeps all of them (RFC 6749 section 6).
@@ -53,7 +53,9 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     return sign_on_response(request, ports, narrowed, access, value)
 
 
-async def _find(request: TokenRequest, ports: GrantPorts, presented: str) -> tuple[RefreshToken, TokenState]:
+async def find_current(
+    request: TokenRequest, ports: GrantPorts, presented: str
+) -> tuple[RefreshToken, TokenState]:
     """The refresh token of which `presented` is current, or previous and within the grace window.
 
     A spent one ends its grant.
@@ -100,7 +102,7 @@ async def _rotate(
         if await ports.refresh_tokens.rotate_refresh_token(successor):
             return value
         # Another request of this client was faster, which made `presented` the previous token.
-        current, _ = await _find(request, ports, presented)
+        current, _ = await find_current(request, ports, presented)
     if presented != current.previous_digest:
         raise InvalidGrant("the grant was rotated or ended meanwhile")
     # The current value once more, for whoever presents the one before it within the grace window.

@@ -110,6 +110,10 @@ Interval: TypeAlias = Annotated[
 """Seconds, written as a duration of at most 100 years; `None`, written `never`, is without end."""
 
 
+IssuerName: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[!-~]+$")]
+SubjectName: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")
+]
 HostPattern: TypeAlias = Annotated[str, AfterValidator(_host_pattern)]
 """A host in lower case, perhaps with a port, or `*.` before two labels or more."""
 
@@ -161,6 +165,34 @@ class TemplateSettings(ObjectSettings):
     """
 
 
+class Workload(ObjectSettings):
+    """A program as its platform calls it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: IssuerName
+    """The platform: one of the environment's `trusted_issuers`."""
+    subject: SubjectName
+    """The `sub` of its assertions, compared character by character: a SPIFFE id such as
+    `spiffe://example.com/agents/mail`, `system:serviceaccount:NAMESPACE:NAME`, or `repo:OWNER/NAME:ref:REF`.
+    """
+
+
+class IdentityAssertion(ObjectSettings):
+    """For which authorization server an agent gets identity assertions about its users, and what they say."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    audience: IssuerName
+    """The other authorization server's issuer."""
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[!-~]+$")]
+    """The agent's `client_id` over there."""
+    resources: Annotated[
+        dict[IssuerName, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1)
+    ]
+    """Identifiers of resources over there, and scopes of each that it may be given at most."""
+
+
 class AgentSettings(TemplateSettings):
     """What can be set of an agent."""
 
@@ -182,8 +214,9 @@ class AgentSettings(TemplateSettings):
     """
     client_auth: str | None = None
     """How it has to authenticate (RFC 7591 calls it `token_endpoint_auth_method`): `client_secret_basic`,
-    `client_secret_post`, `private_key_jwt`, what packages add, or `none` for a public client, which cannot
-    keep a secret. By default it has a secret, and may send it either way.
+    `client_secret_post`, `private_key_jwt`, `federated_jwt` for a program of which its platform says who it
+    is, what packages add, or `none` for a public client, which cannot keep a secret. By default it has a
+    secret, and may send it either way.
     """
     require_pushed_authorization_requests: bool = False
     """Whether its users are sent to sign on only with requests that it pushed before (RFC 9126)."""
@@ -193,6 +226,12 @@ class AgentSettings(TemplateSettings):
     """Where it publishes them instead, at https; fetched when needed, at most twice a minute."""
     dpop_bound_access_tokens: bool = False
     """Whether it gets tokens only with a proof that it holds the key they are bound to (RFC 9449)."""
+    workloads: Annotated[tuple[Workload, ...], Field(max_length=16)] = ()
+    """As which programs of a platform it authenticates, without a secret; for `federated_jwt`."""
+    identity_assertions: Annotated[tuple[IdentityAssertion, ...], Field(max_length=64)] = ()
+    """At which other authorization servers it may say who its users are: by a token exchange it gets
+    assertions that are for one of these alone.
+    """
     id_token_signed_response_alg: Algorithm = ID_TOKEN_ALGORITHM
     """What the ID tokens for it are signed with: `RS256`, `ES256`, `EdDSA` (Ed25519), or `Ed25519`, which is
     EdDSA under its newer name. Signing by RS256 takes six times as long as by the others.
@@ -209,19 +248,52 @@ class AgreementSettings(ObjectSettings):
     """
 
 
-class SoftwareStatementIssuer(ObjectSettings):
-    """Somebody whose signed word about software is taken (RFC 7591 section 2.3)."""
+class TrustedUsers(ObjectSettings):
+    """How an issuer's identity assertions tell who a user is, and what else has to be true."""
 
     model_config = ConfigDict(extra="forbid")
 
-    issuer: Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[!-~]+$")]
-    """The `iss` of its statements, compared character by character."""
+    policy: Name
+    """The authentication policy by which its users count as signed on; it becomes the tokens' `acr`. Where it
+    has an `agreement_prompt`, users have to have agreed before, by signing on here.
+    """
+    subject: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    """What of a user the assertion's `sub` is: `id`, `username`, or one of the custom attributes. It has to
+    be something that nobody else ever gets; an email address is not.
+    """
+    decides_for_users: bool = False
+    """Whether the issuer's administrators decide in the users' place what agents may do for them. Then
+    `policy` has no `agreement_prompt`; otherwise it needs one.
+    """
+
+
+class TrustedIssuer(ObjectSettings):
+    """Somebody else whose signed word counts, for what names it and nothing else.
+
+    As identity provider where it has `users`, as a platform for the agents whose `workloads` name it, and
+    about software where `registration` names it in `software_statements`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: IssuerName
+    """The `iss` of what it signs, compared character by character."""
     algorithms: Annotated[
         tuple[Literal["ES256", "ES384", "PS256", "RS256", "EdDSA", "Ed25519"], ...], Field(min_length=1)
     ]
-    """What it signs with; a statement that is signed otherwise is refused."""
-    jwks: Annotated[dict[str, Any], AfterValidator(_key_set)]
+    """What it signs with; what is signed otherwise is refused."""
+    jwks: Annotated[dict[str, Any], AfterValidator(_key_set)] | None = None
     """Its public keys, as a JWK set (RFC 7517)."""
+    jwks_uri: str | None = None
+    """Where it publishes them instead, at https; fetched when needed, at most twice a minute. An address
+    within a network of yours has to be allowed by `--fetch-network`.
+    """
+    users: TrustedUsers | None = None
+    """Whether it may say who a user is, by identity assertions (ID-JAG), and how."""
+    reusable: bool = False
+    """Whether workloads may present one assertion again while it lives, as programs do whose platform renews
+    it only from time to time. Identity assertions count once in any case.
+    """
 
 
 class RegistrationSettings(ObjectSettings):
@@ -235,8 +307,10 @@ class RegistrationSettings(ObjectSettings):
     """Whether programs may register themselves (RFC 7591): those that one of the next three names."""
     initial_access_tokens: bool = False
     """Whoever has an initial access token, which `deputize agents invite` draws."""
-    software_statements: Annotated[tuple[SoftwareStatementIssuer, ...], Field(max_length=16)] = ()
-    """Whoever has a software statement of one of these issuers, which has to name the redirect URIs."""
+    software_statements: Annotated[tuple[IssuerName, ...], Field(max_length=16)] = ()
+    """Whoever has a software statement of one of these issuers, which has to name the redirect URIs. They are
+    among the environment's `trusted_issuers`.
+    """
     open: bool = False
     """Anybody. Nothing that such a program says about itself was verified by anybody."""
     max_agents: Annotated[int, Field(ge=1, le=10_000)] = 1000
@@ -271,3 +345,5 @@ class EnvironmentSettings(ObjectSettings):
     """
     session_idle_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 2 * 3600
     """The same, counted from the last use of the session. A number is seconds."""
+    trusted_issuers: Annotated[tuple[TrustedIssuer, ...], Field(max_length=16)] = ()
+    """Whose signed word counts here besides the authority's own."""

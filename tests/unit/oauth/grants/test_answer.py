@@ -15,7 +15,7 @@ from support.agent_delegation import AGENT, ENVIRONMENT, World, with_agent
         "implicit",
         "Client_credentials",
         "token_exchange",
-        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "urn:ietf:params:oauth:grant-type:device_code",
     ],
 )
 async def test_unknown_grants(grant_type):
