@@ -450,6 +450,22 @@ async def test_a_link_to_the_authority_leads_to_no_site_that_anybody_registered(
     assert sent.headers["location"].startswith(f"{native}?error=")
 
 
+async def test_nor_does_a_link_that_signs_nobody_off(authority, client):
+    evil, native = "https://evil.example.com/bye", "http://127.0.0.1/bye"
+    registered = (await register(client, authority, post_logout_redirect_uris=[evil, native])).json()
+    own = f"{authority.path}/as/signoff?client_id={registered['client_id']}&post_logout_redirect_uri="
+    shown = await client.get(own + evil)
+    assert (shown.status_code, "location" in shown.headers) == (200, False)
+    assert "evil.example.com" not in shown.text
+    assert (await client.get(own + native)).headers["location"] == native
+    browser = Browser(authority, client)
+    await browser.get(authority.authorize_url())
+    await browser.sign_on()
+    await browser.get(own + evil)
+    await browser.submit()
+    assert browser.response.headers["location"] == evil, "the user decided"
+
+
 async def test_a_user_who_agreed_or_declined_is_sent_back_to_such_a_site(authority, client):
     site = "https://some.example.com/cb"
     registered = (await register(client, authority, redirect_uris=[site])).json()

@@ -22,6 +22,7 @@ from deputize.authority.signon.responses import (
 from deputize.http.messages import Response
 from deputize.jose import ID_TOKEN_TYPE, TokenInvalid
 from deputize.kernel.values import JsonObject
+from deputize.oauth.authorization_request import unasked_uri
 from deputize.oauth.errors import InvalidRequest
 from deputize.oauth.records.directory import Agent, Environment
 from deputize.oauth.redirect_uris import receives_cookies
@@ -37,6 +38,8 @@ class SignOffRequest:
     """The verified claims of `id_token_hint`."""
     redirect_uri: str | None
     """Registered, with `state`."""
+    unasked_uri: str | None
+    """The same, where users may be sent who decided nothing (`unasked_uri`)."""
     refusal: InvalidRequest | None
     """Why the user cannot be sent where the request wants them to go. They are signed off all the same."""
     parameters: Mapping[str, str]
@@ -66,8 +69,8 @@ async def sign_off(call: EndpointCall) -> Response:
         return show(call, Page("sign_off.html", values), language, sources)
     if session:
         await call.services.sign_off(session, call.now)
-    if request.redirect_uri:
-        response = leave(call, request.redirect_uri, after_form=call.head.method == "POST")
+    if destination := request.redirect_uri if session else request.unasked_uri:
+        response = leave(call, destination, after_form=call.head.method == "POST")
     else:
         if request.refusal:
             log_refusal(call, request.refusal)
@@ -91,10 +94,10 @@ def read_request(call: EndpointCall, parameters: Mapping[str, str]) -> SignOffRe
             )
         except TokenInvalid:
             refusal = InvalidRequest("The id_token_hint is not an ID token of this environment")
-            return SignOffRequest(None, None, refusal, passed_on)
+            return SignOffRequest(None, None, None, refusal, passed_on)
     requested, state = parameters.get("post_logout_redirect_uri"), parameters.get("state")
     if requested is None:
-        return SignOffRequest(hint, None, None, passed_on)
+        return SignOffRequest(hint, None, None, None, passed_on)
     agent = find_agent(environment, hint, parameters.get("client_id"))
     if (
         agent is None
@@ -102,10 +105,10 @@ def read_request(call: EndpointCall, parameters: Mapping[str, str]) -> SignOffRe
         or receives_cookies(requested, environment.issuer)
     ):
         refusal = InvalidRequest("The post_logout_redirect_uri is not registered for this client")
-        return SignOffRequest(hint, None, refusal, passed_on)
+        return SignOffRequest(hint, None, None, refusal, passed_on)
     if state is not None:
         requested += f"{'&' if '?' in requested else '?'}{urlencode({'state': state})}"
-    return SignOffRequest(hint, requested, None, passed_on)
+    return SignOffRequest(hint, requested, unasked_uri(agent, requested), None, passed_on)
 
 
 def find_agent(environment: Environment, hint: JsonObject | None, client_id: str | None) -> Agent | None:
