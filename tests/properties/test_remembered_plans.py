@@ -5,6 +5,7 @@ what is answered, recorded, asked and logged is compared. The long form draws by
 """
 
 import asyncio
+import hashlib
 import json
 import os
 import random
@@ -15,10 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.examples import examples
+from support.issuers import ALGORITHMS, ISSUER, jwk_set, signed
 from support.mcp_messages import legacy_call, modern_call
+from support.proofs import Prover
 from support.twin_gateways import MemoryLoop, twin_gateways
 
 RESOURCE = "https://a/mcp"
+START = 1_700_000_000.0
 TRANSACTION = re.compile(r'"transactionId":"([^"]+)"')
 PIECE = 16 * 1024
 """What a listener parses at a time: of a longer request, the head is ready before the body."""
@@ -52,6 +56,34 @@ HEAP = [
             "accessTokenResolver": "cache",
         },
     },
+    {"name": "authority", "type": "Authority"},
+    {
+        "name": "stateless",
+        "type": "OAuth2ResourceServerFilter",
+        "config": {
+            "requireHttps": False,
+            "scopes": ["read"],
+            "accessTokenResolver": {
+                "type": "StatelessAccessTokenResolver",
+                "config": {"issuer": ISSUER, "providerHandler": "authority"},
+            },
+        },
+    },
+    {
+        "name": "exchange",
+        "type": "OAuth2TokenExchangeFilter",
+        "config": {
+            "endpoint": "https://as/token",
+            "endpointHandler": "authority",
+            "scopes": ["${request.method == 'DELETE' ? 'write' : 'read'}"],
+            "actorScopes": ["gateway"],
+        },
+    },
+    {
+        "name": "own",
+        "type": "ClientCredentialsOAuth2ClientFilter",
+        "config": {"tokenEndpoint": "https://as/token", "endpointHandler": "authority"},
+    },
     {"name": "validation", "type": "McpValidationFilter", "config": {"acceptedOrigins": "https://page"}},
     {"name": "audit", "type": "McpAuditFilter", "config": {"auditService": "AuditService"}},
     {"name": "extension", "type": "Extension"},
@@ -83,6 +115,10 @@ CONDITIONS = [
 OF_BODIES = ["${request.entity.string != ''}", "${request.entity.json.method == 'tools/call'}"]
 TOKENS = ["good", "expiring", "revoked", "refused", "narrow", "unknown", "502", "x y", "late"]
 PATHS = ["mcp", "each", "call", "cond", "ext", "switch", "seq", "pick", "rate", "strict", "none"]
+WHOLE = ["jwt", "bound", "nonced", "exchange", "own"]
+"""Routes on which a call leaves something behind at the gateway: requests for them are sent whole."""
+KEYS = {"k1": ALGORITHMS["ES256"], "k2": ALGORITHMS["EdDSA"]}
+PROVER, OTHER_PROVER = Prover(), Prover()
 NAMES = ["a", "write", "forecast_daily", "=?base64?YQ==?=", "a  b", "%b%d", '"']
 VARYING = [b"traceparent", b"Mcp-Name", b"Mcp-Param-Place", b"DPoP", b"X-ForgeRock-TransactionId", b"baggage"]
 
@@ -98,6 +134,13 @@ def protection(server, resource=RESOURCE, **config):
             "requireActor": False,
             **config,
         },
+    }
+
+
+def resource_server(**dpop):
+    return {
+        "type": "OAuth2ResourceServerFilter",
+        "config": {"requireHttps": False, "scopes": ["read"], "accessTokenResolver": "cache", "dpop": dpop},
     }
 
 
@@ -189,6 +232,15 @@ def draw_routes(draw, *, in_pieces):
         "pick": chain(*draw.choice([[], ["validation"], ["cached"]]), handler=pick),
         "rate": chain("cached", throttling, handler="echo"),
         "strict": chain("audit", "cached"),
+        "jwt": chain("audit", protection("stateless", "https://a/jwt"), *draw.choice([[], ["exchange"]])),
+        "bound": chain(
+            "audit",
+            protection(resource_server(), "https://a/bound"),
+            *draw.choice([["validation"], ["exchange", "validation"], [trace]]),
+        ),
+        "nonced": chain("audit", resource_server(publicOrigin="https://a", requireNonce=True), "validation"),
+        "exchange": chain("audit", "cached", "exchange", conditional),
+        "own": chain("own", marked),
     }
     routes = {}
     for name, handler in handlers.items():
@@ -213,6 +265,76 @@ def claims(**more):
     return {"sub": "user", "aud": RESOURCE, "scope": "read write", **more}
 
 
+def bound_to(prover):
+    return claims(aud=["https://a/bound", "https://a/nonced"], cnf={"jkt": prover.thumbprint})
+
+
+def jwt(kid, **more):
+    usual = {"iss": ISSUER, "aud": "https://a/jwt", "iat": START, "exp": START + 1000}
+    algorithm = "ES256" if kid == "k1" else "EdDSA"
+    return signed(KEYS[kid], claims(**usual | more), algorithm, kid=kid)
+
+
+JWTS = [
+    jwt("k1"),
+    jwt("k1", sub="other"),
+    jwt("k2"),
+    jwt("k1", exp=START + 100),
+    jwt("k2", nbf=START + 90),
+    jwt("k1", aud=RESOURCE),
+    jwt("k1", cnf={"jkt": PROVER.thumbprint}),
+    signed(ALGORITHMS["ES384"], claims(iss=ISSUER, exp=START + 200), "ES384"),
+    jwt("k1")[:-4] + "AAAA",
+]
+
+
+class Authority:
+    """An authorization server with keys and tokens, in one mood at a time."""
+
+    def __init__(self):
+        self.version = 0
+        self.kids = ["k1"]
+        self.fails = False
+
+    def change(self, draw):
+        self.version += 1
+        self.kids = draw.choice([["k1"], ["k1", "k2"], ["k2"], []])
+        self.fails = draw.random() < 0.3
+
+    def __call__(self, path, form):
+        if self.fails:
+            return (400, {"error": "invalid_grant"}) if form and self.version % 2 else (503, {})
+        if path.startswith("/.well-known/"):
+            return 200, {"issuer": ISSUER, "jwks_uri": "https://as/jwks"}
+        if not form:
+            return 200, jwk_set(**{kid: KEYS[kid] for kid in self.kids})
+        subject = form.get("subject_token", "gateway")
+        return 200, {
+            "access_token": f"issued-{hashlib.sha256(subject.encode()).hexdigest()}-{self.version}",
+            "token_type": "Bearer",
+            "expires_in": [3, 45, 3600][self.version % 3],
+        }
+
+
+class Proofs:
+    """Proofs of possession, most of them right, and the nonces that were given."""
+
+    def __init__(self, clock):
+        self.clock, self.made, self.nonces = clock, [], [None]
+
+    def draw(self, draw, method, path, token):
+        if self.made and draw.random() < 0.2:
+            return draw.choice(self.made)
+        own = PROVER if token == "bound" else OTHER_PROVER
+        prover = draw.choice([own] * 12 + [PROVER, OTHER_PROVER])
+        wrong = [{"htm": "GET"}, {"htu": "https://b/bound"}, {"ath": "x"}, {"iat": START}, {"jti": "same"}]
+        changes = draw.choice([{}] * 20 + wrong)
+        claims_of_it = {"htu": f"HTTPS://a:443/{path}?q", "nonce": draw.choice(self.nonces), **changes}
+        proof = prover.prove(method, "", self.clock.time, token, **claims_of_it).encode()
+        self.made = [*self.made[-6:], proof]
+        return proof
+
+
 def draw_tokens(draw, now):
     return {
         "good": claims(),
@@ -222,6 +344,8 @@ def draw_tokens(draw, now):
         "narrow": claims(scope="other"),
         "each": claims(aud="https://a/each"),
         "502": 502,
+        "bound": bound_to(PROVER),
+        "bound.too": bound_to(OTHER_PROVER),
     }
 
 
@@ -230,8 +354,9 @@ class Shape:
 
     def __init__(self, draw, sessions):
         wild = draw.random() < 0.3
-        path = draw.choice(PATHS)
-        if draw.random() < 0.1:
+        path = draw.choice(PATHS + WHOLE)
+        self.is_whole = path in WHOLE
+        if not self.is_whole and draw.random() < 0.1:
             path = draw.choice(
                 ["mcp/", "mcp/x?a=1", "%6dcp", "mcp/../each", ".well-known/oauth-protected-resource/mcp"]
             )
@@ -242,10 +367,17 @@ class Shape:
         version = draw.choice([b"1.1"] * 8 + [b"1.0", b"2.0"]) if wild else b"1.1"
         self.line = b"%b %b HTTP/%b" % (self.method, target, version)
         fields = [(b"Host", draw.choice([b"a"] * 20 + [b"b", b"other", b"a:99999"]))]
+        self.path, self.token = path, draw.choice([*TOKENS, "each", "good", "good"])
+        scheme = "Bearer"
+        if path in {"bound", "nonced"} and draw.random() < 0.9:
+            scheme = draw.choice(["DPoP"] * 9 + ["Bearer"])
+            self.token = draw.choice(["bound"] * 3 + ["bound.too"])
+        elif path == "jwt":
+            self.token = draw.choice(JWTS)
+        self.is_plain = False
         if draw.random() < 0.95:
-            fields.append(
-                (b"Authorization", b"Bearer " + draw.choice([*TOKENS, "each", "good", "good"]).encode())
-            )
+            self.is_plain = not wild
+            fields.append((b"Authorization", f"{scheme} {self.token}".encode()))
         fields += [
             (b"Accept", b"application/json, text/event-stream"),
             (b"Content-Type", b"application/json"),
@@ -254,7 +386,7 @@ class Shape:
         fields.append((b"MCP-Protocol-Version", b"2026-07-28" if self.modern else b"2025-11-25"))
         if self.modern:
             fields.append((b"Mcp-Method", b"tools/call"))
-        fields += [(name, None) for name in VARYING if draw.random() < 0.4]
+        fields += [(name, None) for name in VARYING if draw.random() < (0.9 if scheme == "DPoP" else 0.4)]
         if self.modern and not any(name == b"Mcp-Name" for name, _ in fields):
             fields.append((b"Mcp-Name", None))
         odd = [
@@ -297,13 +429,15 @@ class Shape:
             self.fields.append((spelled, joint, value, tail))
         self.lead = draw.choice([b""] * 9 + [b"\r\n", b"\r\n\r\n", b"\n"]) if wild else b""
 
-    def render(self, draw):
+    def render(self, draw, proofs):
         """Return head and body."""
         body, name = self.draw_body(draw)
         fields = []
         for spelled, joint, value, tail in self.fields:
             if value is None:
                 value = name if spelled.lower() == b"mcp-name" and draw.random() < 0.9 else draw_value(draw)
+                if spelled.lower() == b"dpop" and draw.random() < 0.9 and self.is_whole:
+                    value = proofs.draw(draw, self.method.decode(), self.path, self.token)
             fields.append(spelled + joint + value + tail)
         length = b"Content-Length: %d\r\n" % len(body)
         content = body
@@ -366,12 +500,13 @@ CONNECTIONS = [
 
 async def compare(draw, steps):
     """Send the same to both gateways for so many steps. Return how many requests that were."""
-    clock_start = 1_700_000_000.0
-    known = draw_tokens(draw, clock_start)
+    known, authority = draw_tokens(draw, START), Authority()
     shapes, sessions, sent = [], [], 0
     in_pieces = draw.random() < 0.7
     routes = draw_routes(draw, in_pieces=in_pieces)
-    async with twin_gateways(routes, known, heap=HEAP, streaming=draw.random() < 0.9) as twins:
+    streaming = draw.random() < 0.9
+    async with twin_gateways(routes, known, heap=HEAP, streaming=streaming, authority=authority) as twins:
+        proofs = Proofs(twins.clock)
         for _ in range(steps):
             event = draw.random()
             if event < 0.004:
@@ -379,6 +514,8 @@ async def compare(draw, steps):
                 await twins.each(lambda twin: [each.scan() for each in twin.instance.registry.route_sets])
             elif event < 0.025:
                 twins.pass_time(draw.choice([0.5, 1, 4, 9.9, 10, 29.9, 31, -1]))
+            elif event < 0.028:
+                authority.change(draw)
             elif event < 0.04:
                 token = draw.choice(TOKENS)
                 known[token] = draw.choice([claims(), None, claims(scope="other"), 503, claims(sub="else")])
@@ -388,16 +525,18 @@ async def compare(draw, steps):
                 if len(shapes) < 2 or draw.random() < 0.06:
                     shapes.append(Shape(draw, sessions))
                     del shapes[:-12]
-                sent += await send(twins, draw, shapes, sessions, in_pieces=in_pieces)
+                sent += await send(twins, draw, shapes, sessions, proofs, in_pieces=in_pieces)
     return sent
 
 
-async def send(twins, draw, shapes, sessions, *, in_pieces):
+async def send(twins, draw, shapes, sessions, proofs, *, in_pieces):
     """Send one or a few requests on one connection, whole or in pieces."""
     name = draw.choice(CONNECTIONS) if draw.random() < 0.4 else CONNECTIONS[0]
     shape = draw.choice(shapes)
-    head, body = shape.render(draw)
-    way = draw.random()
+    head, body = shape.render(draw, proofs)
+    way = draw.random() * (0.85 if shape.is_whole else 1)
+    if shape.is_whole and len(head + body) > PIECE:
+        return 0
     if len(head + body) > PIECE:
         way = 0.9
         if not in_pieces:
@@ -406,16 +545,15 @@ async def send(twins, draw, shapes, sessions, *, in_pieces):
         way *= 0.85
     if way < 0.75:
         outcome = await same(twins, lambda twin: twin.connection(name)[0].data_received(head + body))
-        for written, _ in outcome[0].values():
-            for line in written.split(b"\r\n"):
-                if line.lower().startswith(b"mcp-session-id: "):
-                    sessions.append(line[16:])
-                    del sessions[:-4]
+        learn(outcome[0], sessions, proofs)
+        if shape.path == "exchange" and shape.is_plain:
+            issued = f"Authorization: Bearer issued-{hashlib.sha256(shape.token.encode()).hexdigest()}-"
+            assert all(issued.encode() in sent_up for sent_up in outcome[1])
         return 1
     if way < 0.85:  # behind one another
         parts = [head + body]
         for _ in range(draw.choice([1, 2])):
-            parts.append(b"".join(draw.choice(shapes).render(draw))[:PIECE])
+            parts.append(b"".join(draw.choice(shapes).render(draw, proofs))[:PIECE])
         if sum(map(len, parts)) > PIECE:
             return 0
         pieces = parts if draw.random() < 0.6 else [b"".join(parts)]
@@ -433,6 +571,18 @@ async def send(twins, draw, shapes, sessions, *, in_pieces):
         await same(twins, feed_all)
         return len(parts)
     return await send_in_pieces(twins, draw, name, head, body)
+
+
+def learn(answers, sessions, proofs):
+    """Note the ids of sessions and the nonces that have been given."""
+    for written, _ in answers.values():
+        for line in written.split(b"\r\n"):
+            name, _, value = line.partition(b": ")
+            if name.lower() == b"mcp-session-id":
+                sessions.append(value)
+                del sessions[:-4]
+            elif name.lower() == b"dpop-nonce":
+                proofs.nonces = [*proofs.nonces[-2:], value.decode()]
 
 
 async def send_in_pieces(twins, draw, name, head, body):

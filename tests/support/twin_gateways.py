@@ -7,12 +7,14 @@ upstream is answered by a protocol in the same event loop.
 import asyncio
 import contextlib
 import hashlib
+import json
 import re
 import socket
 import tempfile
 import zlib
 from pathlib import Path
 from unittest import mock
+from urllib.parse import parse_qsl
 
 import structlog
 
@@ -26,6 +28,7 @@ from deputize.gateway.loading.instance import load
 from deputize.gateway.resolvers.cache import CacheAccessTokenResolver, TokenCache
 from deputize.gateway.resolvers.resolution import RejectedToken
 from deputize.http.listener import Records
+from deputize.http.messages import Body, Response
 from deputize.secrets.secret import GenericSecret
 from support.gateway import FixedClock, exchange_for, write_json
 from support.in_memory import connect, listener_in_memory
@@ -198,9 +201,10 @@ class _Sink:
 class Twin:
     """One gateway, and what it has sent, recorded and asked since `take` was called last."""
 
-    def __init__(self, known):
-        """`known` are the claims of tokens, shared with the other twin."""
+    def __init__(self, known, authority):
+        """`known` are the claims of tokens; it and `authority` are shared with the other twin."""
         self.known = known
+        self.authority = authority
         self.caches = []
         self.sent_up, self.records, self.asked, self.logged = [], [], [], []
         self.connections = {}
@@ -320,7 +324,24 @@ class Twin:
             def place(self, secret_id):
                 return secret_id
 
-        kinds = (Tokens, NotedCache, MemoryAudit, Extension, RotatingStore)
+        class Authority:
+            """Answers as an authorization server: what it is asked is noted, a question and its form."""
+
+            Config = Extension.Config
+
+            @classmethod
+            def build(cls, config, context):
+                return cls()
+
+            async def handle(self, exchange):
+                path = exchange.request.target.path
+                form = (await exchange.body.read(HEADER_BYTES)).decode()
+                twin.asked.append(f"{path} {form}")
+                await asyncio.sleep(0)
+                status, document = twin.authority(path, dict(parse_qsl(form)))
+                return Response(status, body=Body(json.dumps(document).encode()))
+
+        kinds = (Tokens, NotedCache, MemoryAudit, Extension, RotatingStore, Authority)
         return {kind.__name__: kind for kind in kinds}
 
 
@@ -373,14 +394,17 @@ class Twins:
 
 
 @contextlib.asynccontextmanager
-async def twin_gateways(routes, known, *, heap=(), streaming=True, plans=64):
-    """Load both gateways with `routes` by name, and `known` claims by token. In a `MemoryLoop`."""
+async def twin_gateways(routes, known, *, heap=(), streaming=True, plans=64, authority=None):
+    """Load both gateways with `routes` by name, and `known` claims by token. In a `MemoryLoop`.
+
+    `authority` says how the heap type `Authority` answers: (path, form) to status and document.
+    """
     loop, clock = asyncio.get_running_loop(), FixedClock()
     with (
         tempfile.TemporaryDirectory() as folder,
         mock.patch("deputize.secrets.sealing.random_bytes", lambda count: _draw(loop.twin, count)),
     ):
-        twins = Twins(loop, clock, known, Twin(known), Twin(known))
+        twins = Twins(loop, clock, known, Twin(known, authority), Twin(known, authority))
         for twin, name in ((twins.forgetful, "forgetful"), (twins.mindful, "mindful")):
             twin.directory = Path(folder) / name
             config = twin.directory / "config"
