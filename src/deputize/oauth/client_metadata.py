@@ -23,7 +23,7 @@ from pydantic import (
 
 from deputize.jose import PRIVATE_MEMBERS
 from deputize.kernel.strict_json import JsonError, loads
-from deputize.kernel.uris import UriError, is_loopback_host, parse_origin
+from deputize.kernel.uris import UriError, parse_origin
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.client_auth import private_key_jwt
 from deputize.oauth.client_auth.authentication import PUBLIC
@@ -31,7 +31,7 @@ from deputize.oauth.client_auth.private_key_jwt import MAX_KEYS
 from deputize.oauth.document_urls import parse_document_url
 from deputize.oauth.errors import InvalidClientMetadata, InvalidRedirectUri
 from deputize.oauth.records.settings import Name
-from deputize.oauth.redirect_uris import registration_refusal
+from deputize.oauth.redirect_uris import is_on_device, registration_refusal
 
 MAX_BYTES: Final = 10 * 1024
 """Of a metadata document; the draft recommends that at least 5 KB are read (section 8.7)."""
@@ -172,8 +172,7 @@ def read_metadata(members: JsonObject) -> ClientMetadata:
 
 def _is_of_the_web(uri: str) -> bool:
     """Whether a web application may have this redirect URI (OpenID Connect Registration section 2)."""
-    parts = urlsplit(uri)
-    return parts.scheme == "https" and not is_loopback_host(parts.hostname or "")
+    return urlsplit(uri).scheme == "https" and not is_on_device(uri)
 
 
 def read_document(url: str, content: bytes) -> ClientMetadata:

@@ -6,7 +6,7 @@ host, path and query stay exact.
 
 import re
 from collections.abc import Iterable
-from ipaddress import AddressValueError, IPv6Address
+from ipaddress import AddressValueError, IPv6Address, ip_address
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -17,6 +17,8 @@ _LOOPBACK: Final = re.compile(
     r"http://(?P<host>localhost|127\.0\.0\.1|\[::1\])(?::(?P<port>\d{1,5}))?(?P<rest>(?:[/?][^#\s\\]*)?)"
 )
 _ALLOWED: Final = re.compile(r"[!-\[\]^-~]+")
+_HOST: Final = re.compile(r"[A-Za-z0-9_.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+"""A name or an address. Other signs mean something where hosts are written, such as in a page's policy."""
 _NUMERIC_HOST: Final = re.compile(r"(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$")
 _IPV4: Final = re.compile(r"(?:(?:0|[1-9]\d{0,2})\.){3}(?:0|[1-9]\d{0,2})")
 _UNSAFE_SCHEMES: Final = frozenset(
@@ -50,7 +52,14 @@ def is_on_device(uri: str) -> bool:
     which program listens. An https URI on another host is its owner's.
     """
     parts = urlsplit(uri)
-    return parts.scheme not in {"http", "https"} or is_loopback_host(parts.hostname or "")
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme not in {"http", "https"} or is_loopback_host(host) or host.endswith(".localhost"):
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
 
 
 def registration_refusal(uri: str) -> str | None:
@@ -104,7 +113,9 @@ def _origin_refusal(scheme: str, host: str | None) -> str | None:
         return None if is_private else _SCHEME_REFUSAL
     if not host:
         return "names no host"
-    # Browsers decode %xx in hosts, and read 127.1, 0x7f000001 and 2130706433 as 127.0.0.1.
-    if "%" in host or (_NUMERIC_HOST.search(host) and not _IPV4.fullmatch(host)):
+    if not _HOST.fullmatch(host):
+        return "has a host that is no name in ASCII letters, digits and hyphens, and no address"
+    # Browsers read 127.1, 0x7f000001 and 2130706433 as 127.0.0.1.
+    if _NUMERIC_HOST.search(host) and not _IPV4.fullmatch(host):
         return "has a host that browsers read as another one"
     return None

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deputize.oauth.redirect_uris import MAX_LENGTH, is_registered, receives_cookies, registration_refusal
+from deputize.authority.endpoint import EndpointCall
+from deputize.authority.signon.responses import form_sources
+from deputize.http.messages import Body
+from deputize.oauth.redirect_uris import (
+    MAX_LENGTH,
+    is_on_device,
+    is_registered,
+    receives_cookies,
+    registration_refusal,
+)
+from support.authority import head_of
 
 LOCAL = "http://localhost:3000/callback"
 
@@ -198,3 +208,35 @@ def test_whoever_would_be_sent_the_cookie_is_told_apart(scheme, host, port, path
     sent = Request(str(httpx2.URL(uri)))
     jar.add_cookie_header(sent)
     assert receives_cookies(uri, HTTP) or not sent.has_header("Cookie")
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "LOCALHOST", "localhost.", "app.localhost", "app.localhost."),
+        *("127.0.0.1", "127.0.0.2", "127.255.255.254", "0.0.0.0", "[::1]", "[::]"),
+    ],
+)
+def test_programs_on_the_device_are_recognised_by_any_name_of_it(host):
+    assert is_on_device(f"https://{host}:8443/cb")
+
+
+@pytest.mark.parametrize("host", ["localhost.example", "127.0.0.1.example", "notlocalhost", "8.8.8.8"])
+def test_what_only_looks_like_the_device_is_somebody_s_site(host):
+    assert not is_on_device(f"https://{host}/cb")
+
+
+CALL = EndpointCall(head_of(), Body(b""), None, None, 0.0, "")
+
+
+@pytest.mark.parametrize("host", ["e;sandbox", "a,b", "'self'", "x!y", "a=b", "(x)", "a&b", "$", "~"])
+def test_a_host_with_a_meaning_in_a_page_s_policy_is_not_registered(host):
+    assert "has a host" in registration_refusal(f"https://{host}/cb")
+
+
+@given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=30))
+def test_whatever_is_registered_adds_one_source_to_the_policy_and_nothing_else(text):
+    for uri in (f"https://{text}", f"http://localhost{text}", f"{text}"):
+        if registration_refusal(uri) is None:
+            (source,) = form_sources(CALL, uri)
+            assert not set(source) & set(" ;,'\"*")
