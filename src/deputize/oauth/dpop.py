@@ -11,7 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from deputize.jose import (
     KeyInvalid,
@@ -26,7 +26,9 @@ from deputize.kernel.digests import digest, same
 from deputize.kernel.uris import normalise_resource
 from deputize.kernel.values import JsonObject
 from deputize.oauth.errors import InvalidDPoPProof, UseDPoPNonce
-from deputize.oauth.ports import OneTimeIds
+
+if TYPE_CHECKING:  # a gateway keeps no ids for others, and the records cost its start a language
+    from deputize.oauth.ports import OneTimeIds
 
 PROOF_TYPE: Final = "dpop+jwt"
 """Header `typ` (section 4.2)."""
@@ -192,7 +194,7 @@ class ProofNonces:
         return encode_base64url(octets).decode("ascii")[:_NONCE_LENGTH]
 
 
-async def use_up(proof: Proof, environment_id: str, one_time_ids: OneTimeIds) -> None:
+async def use_up(proof: Proof, environment_id: str, one_time_ids: "OneTimeIds") -> None:
     """Use up a proof's id (section 11.1). Raises `InvalidDPoPProof` for one that was used before.
 
     To be called last: only who would be answered makes the store remember anything.
