@@ -6,10 +6,9 @@ error here.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from deputize.jose import IssuerKey
-from deputize.oauth.records.directory import Environment
 from deputize.oauth.records.store import (
     AuthorizationCode,
     Consent,
@@ -19,6 +18,10 @@ from deputize.oauth.records.store import (
     TokenState,
     User,
 )
+
+if TYPE_CHECKING:
+    # A gateway, which takes proofs of possession, reads no directory.
+    from deputize.oauth.records.directory import Environment
 
 
 class Codes(Protocol):
@@ -243,7 +246,7 @@ class OneTimeIds(Protocol):
 class ClientDocuments(Protocol):
     """What clients publish about themselves, fetched where they say."""
 
-    async def introduced(self, environment: Environment, client_id: str) -> Environment:
+    async def introduced(self, environment: "Environment", client_id: str) -> "Environment":
         """The environment with the agent of the client ID metadata document at `client_id`, as it says now.
 
         The environment as it is where the id is no URL, or no documents are taken. Raises
