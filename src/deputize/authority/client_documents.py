@@ -97,7 +97,7 @@ class FetchedDocuments:
         if environment.resource_of_audience(client_id):  # an ID token's aud is its client
             raise InvalidClientDocument(f"the client_id {client_id!r} is the audience of a resource")
         try:
-            metadata = await self._metadata.get(client_id)
+            metadata = await self._metadata.get(client_id, is_known=stored is not None)
             introduction = Introduction(
                 means="document",
                 detail=authority,

@@ -11,6 +11,7 @@ import pytest
 
 from deputize.authority.fetching import Fetcher, Fetching, fetch
 from deputize.authority.fetching.documents import RETRY_SECONDS
+from deputize.authority.fetching.fetch import HOST_ALLOWANCE
 from deputize.authority.fetching.freshness import LONGEST
 from deputize.authority.storage import Put
 from support import agent_delegation as use_case
@@ -463,3 +464,13 @@ async def test_nobody_gets_a_token_by_a_document_alone(tmp_path):
             proof = assertion(iss=client.id, sub=client.id, aud=running.issuer, exp=times)
             answer = await client.ask("token", **assertion_form(proof, grant_type="client_credentials"))
             assert answer.json()["error"] == "invalid_grant"
+
+
+async def test_a_flood_of_made_up_urls_keeps_no_known_client_s_document_from_counting(client, browser):
+    tokens = (await client.redeem(await client.sign_on(browser))).json()
+    client.publish(redirect_uris=["http://127.0.0.1/other"], grant_types=["authorization_code"])
+    client.wait(601)
+    for number in range(2 * HOST_ALLOWANCE.at_once):
+        await client.ask("token", client_id=f"{client.host.origin}/{number}")
+    assert len(client.host.requests) < 2 * HOST_ALLOWANCE.at_once, "they are held back"
+    assert (await client.refresh(tokens["refresh_token"])).json()["error"] == "unauthorized_client"

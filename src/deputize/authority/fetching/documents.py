@@ -70,10 +70,15 @@ class Documents(Generic[T]):
         self._failures: BoundedMemory[str, _Failure] = BoundedMemory(MOST)
         self._flights: dict[str, asyncio.Task[_Fetched[T] | _Failure]] = {}
 
-    async def get(self, url: str) -> T:
-        """Return the document at `url`, fetched now if it has to be. Raises `FetchFailed`."""
+    async def get(self, url: str, *, is_known: bool = False) -> T:
+        """Return the document at `url`, fetched now if it has to be; `is_known` as in `Fetcher.fetch`.
+
+        Raises `FetchFailed`.
+        """
         copy = self._copies.get(url)
-        return copy.content if copy is not None and copy.is_fresh(self._clock.now()) else await self._ask(url)
+        if copy is not None and copy.is_fresh(self._clock.now()):
+            return copy.content
+        return await self._ask(url, is_known=is_known)
 
     async def get_newer(self, url: str) -> T:
         """Return the document at `url` in which something was missing, fetched again unless it just was.
@@ -85,14 +90,16 @@ class Documents(Generic[T]):
             return copy.content
         return await self._ask(url)
 
-    async def _ask(self, url: str) -> T:
+    async def _ask(self, url: str, *, is_known: bool = False) -> T:
         """Fetch the document unless that just failed, and return what counts then. Raises `FetchFailed`."""
         outcome = self._failures.get(url)
         if outcome is None or not outcome.is_recent(self._clock.now()):
             # In a task of its own, shared by all who ask meanwhile, whoever of them gives up.
             flight = self._flights.get(url)
             if flight is None:
-                flight = self._flights[url] = asyncio.get_running_loop().create_task(self._fetch(url))
+                flight = self._flights[url] = asyncio.get_running_loop().create_task(
+                    self._fetch(url, is_known=is_known)
+                )
                 flight.add_done_callback(lambda _: self._flights.pop(url))
             outcome = await asyncio.shield(flight)
         if isinstance(outcome, _Fetched):
@@ -102,9 +109,11 @@ class Documents(Generic[T]):
             return copy.content
         raise FetchFailed(outcome.reason, may_pass=outcome.may_pass)
 
-    async def _fetch(self, url: str) -> _Fetched[T] | _Failure:
+    async def _fetch(self, url: str, *, is_known: bool) -> _Fetched[T] | _Failure:
         try:
-            headers, content = await self._fetcher.fetch(parse_document_url(url), self._max_bytes)
+            headers, content = await self._fetcher.fetch(
+                parse_document_url(url), self._max_bytes, is_known=is_known
+            )
             document = self._read(url, content)
         except FetcherBusy as error:
             return _Failure(error.reason, error.may_pass, self._clock.now())

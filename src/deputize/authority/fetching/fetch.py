@@ -37,7 +37,7 @@ MOST_WAITING: Final = 64
 MOST_OF_HOST: Final = 4
 """Fetches at once and waiting, of one host: one that is slow keeps no places from others."""
 HOST_ALLOWANCE: Final = Allowance(60, 1.0)
-"""How often documents of one host are asked for: nobody can have this server flood a host with requests."""
+"""How often one host is asked for documents that nobody here knows: through this server nobody floods it."""
 MOST_ADDRESSES: Final = 3
 """Addresses of a host that are tried; all are judged."""
 _LIMITS: Final = PoolLimits(connections=1, streams=1, head_bytes=MAX_HEAD_BYTES)
@@ -98,17 +98,20 @@ class Fetcher:
         self._hosts: Counter[str] = Counter()
         self._rates = Rates(HOST_ALLOWANCE)
 
-    async def fetch(self, url: DocumentUrl, max_bytes: int) -> tuple[Headers, bytes]:
+    async def fetch(
+        self, url: DocumentUrl, max_bytes: int, *, is_known: bool = False
+    ) -> tuple[Headers, bytes]:
         """Return header fields and content of the JSON document at `url`, within `MAX_SECONDS`.
 
-        Raises `FetchFailed`.
+        `is_known`: it is of somebody who is kept here, of whom there are so many at most. Others may be asked
+        for by anybody, under ever other URLs, and have `HOST_ALLOWANCE` to share. Raises `FetchFailed`.
         """
 
         async def take(response: Response) -> tuple[Headers, bytes]:
             check_head(response)
             return response.headers, await response.body.read(max_bytes)
 
-        if not self._rates.admit(url.origin.host, asyncio.get_running_loop().time()):
+        if not is_known and not self._rates.admit(url.origin.host, asyncio.get_running_loop().time()):
             raise FetcherBusy("its host was asked too often lately")
         return await self._ask(Request("GET", url.target, Headers(_HEADERS), origin=url.origin), url, take)
 

@@ -31,7 +31,7 @@ class Fetcher:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
-    async def fetch(self, url, max_bytes):
+    async def fetch(self, url, max_bytes, *, is_known=False):
         self.asked += 1
         outcome = self.outcomes.pop(0) if len(self.outcomes) > 1 else self.outcomes[0]
         await self.may_answer.wait()
