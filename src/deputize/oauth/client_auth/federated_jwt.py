@@ -49,8 +49,10 @@ async def authenticate(
     """
     try:
         claims = parse_assertion(credentials.secret, TYPES).jws.claims()
-        workload = (claims.get("iss"), claims.get("sub"))
-        agent_id = _agents_of(environment).get(workload, _AMBIGUOUS)
+        issuer_name, subject = claims.get("iss"), claims.get("sub")
+        if not isinstance(issuer_name, str) or not isinstance(subject, str):
+            raise InvalidClient(f"by {NAME}: iss or sub is no text")
+        agent_id = _agents_of(environment).get((issuer_name, subject), _AMBIGUOUS)
         if agent_id == _AMBIGUOUS or credentials.client_id not in {"", agent_id}:
             raise InvalidClient(f"by {NAME}: it is of no workload that one agent, this one, names")
         agent = registered_agent(environment, agent_id, NAME)
@@ -67,10 +69,10 @@ async def authenticate(
     return agent
 
 
-def _agents_of(environment: Environment) -> Mapping[tuple[object, object], str]:
+def _agents_of(environment: Environment) -> Mapping[tuple[str, str], str]:
     """The agents' ids by issuer and subject of their workloads; `_AMBIGUOUS` where several name the same."""
     if NAME not in environment.remembered:
-        found: dict[tuple[object, object], str] = {}
+        found: dict[tuple[str, str], str] = {}
         for agent in environment.agents.values():
             for each in agent.settings.workloads:
                 workload = (each.issuer, each.subject)

@@ -22,12 +22,14 @@ from deputize.oauth.assertions import (
     verify_issued,
 )
 from deputize.oauth.consents import AgreementMissing, effective_agreements, why_due
+from deputize.oauth.dpop import bound_key
 from deputize.oauth.errors import InvalidGrant, InvalidScope
 from deputize.oauth.grants.grant_type import (
     GrantPorts,
     GrantType,
     TokenRequest,
     TokenResponse,
+    check_key,
     check_same_target,
     expires_at,
     response_of,
@@ -57,6 +59,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
     refusal = claims_refusal(claims, (environment.issuer,), request.now) or _refusal(claims, request)
     if refusal or issuer.users is None:
         raise InvalidGrant(f"the assertion of {issuer.issuer!r} is refused: {refusal}")
+    check_key(request, _bound_key(claims), "the assertion")
     target = _choose_target(request, claims)
     user = await _find_user(request, ports, asserted, issuer.users)
     policy = environment.policies.get(issuer.users.policy)
@@ -91,6 +94,19 @@ def _refusal(claims: JsonObject, request: TokenRequest) -> str | None:
     if not isinstance(claims.get("resource"), str) or not isinstance(claims.get("scope"), str):
         return "resource or scope is no text: it has to say for which resource, and for which scopes"
     return None
+
+
+def _bound_key(claims: JsonObject) -> str | None:
+    """The key that its issuer bound the assertion to. Raises `InvalidGrant` where that is nothing to prove
+    here (RFC 7800 section 3.1).
+    """
+    try:
+        key = bound_key(claims)
+    except TokenInvalid as invalid:
+        raise InvalidGrant(f"the assertion is invalid: {invalid.reason}") from invalid
+    if key is None and claims.get("cnf") is not None:
+        raise InvalidGrant("the assertion is bound by cnf to something else than a key that proofs show")
+    return key
 
 
 def _choose_target(request: TokenRequest, claims: JsonObject) -> TokenTarget:
