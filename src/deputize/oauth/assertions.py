@@ -4,8 +4,8 @@ Whoever signed one is known before it is believed: a client by its registered ke
 own. Which algorithms count, what the header's `typ` may be and whom the assertion is for is ours to say.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Collection, Iterable
+from typing import Final, NamedTuple
 
 from deputize.jose import (
     ForeignToken,
@@ -20,7 +20,7 @@ from deputize.kernel.values import JsonObject
 from deputize.oauth.errors import InvalidClient
 from deputize.oauth.ports import ClientDocuments, OneTimeIds
 from deputize.oauth.records.directory import Environment
-from deputize.oauth.records.settings import TrustedIssuer
+from deputize.oauth.records.settings import Signer, TrustedIssuer
 
 ID_JAG_TYPE: Final = "oauth-id-jag+jwt"
 """Header `typ` of identity assertions (draft-ietf-oauth-identity-assertion-authz-grant)."""
@@ -40,20 +40,6 @@ LEEWAY: Final = 60.0
 """Seconds by which the signer's clock may be fast, and the clocks of this authority's servers differ."""
 MAX_JTI: Final = 256
 """Characters."""
-
-
-class HasKeys(Protocol):
-    """Somebody whose public keys are registered, or published."""
-
-    @property
-    def jwks(self) -> Mapping[str, Any] | None:
-        """The keys as a JWK set."""
-        ...
-
-    @property
-    def jwks_uri(self) -> str | None:
-        """Where they are published instead."""
-        ...
 
 
 class UnknownIssuer(TokenInvalid):
@@ -101,7 +87,7 @@ async def verify_issued(
 
 async def verify_signature(
     token: ForeignToken,
-    signer: HasKeys,
+    signer: Signer,
     algorithms: Collection[str],
     environment: Environment,
     owner: tuple[str, str],

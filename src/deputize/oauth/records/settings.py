@@ -17,6 +17,7 @@ from pydantic import (
     PlainSerializer,
     StringConstraints,
     ValidationInfo,
+    field_validator,
 )
 
 from deputize.jose import DEFAULT_ALGORITHM, ID_TOKEN_ALGORITHM, Algorithm, KeyInvalid, read_key_set
@@ -147,6 +148,18 @@ class ResourceSettings(ObjectSettings):
     """
 
 
+class Signer(ObjectSettings):
+    """Somebody who signs, and by which keys that is verified."""
+
+    jwks: dict[str, Any] | None = None
+    """The public keys that verify what it signs, as a JWK set (RFC 7517); of an agent for `private_key_jwt`.
+    """
+    jwks_uri: str | None = None
+    """Where it publishes them instead, at https; fetched when needed, at most twice a minute. An address
+    within a network of yours has to be allowed by `--fetch-network`.
+    """
+
+
 class TemplateSettings(ObjectSettings):
     """What can be set of an agent, and of those that introduce themselves for all of them at once."""
 
@@ -193,7 +206,7 @@ class IdentityAssertion(ObjectSettings):
     """Identifiers of resources over there, and scopes of each that it may be given at most."""
 
 
-class AgentSettings(TemplateSettings):
+class AgentSettings(TemplateSettings, Signer):
     """What can be set of an agent."""
 
     post_logout_redirect_uris: tuple[str, ...] = ()
@@ -220,10 +233,6 @@ class AgentSettings(TemplateSettings):
     """
     require_pushed_authorization_requests: bool = False
     """Whether its users are sent to sign on only with requests that it pushed before (RFC 9126)."""
-    jwks: dict[str, Any] | None = None
-    """The public keys that verify its assertions, as a JWK set (RFC 7517); for `private_key_jwt`."""
-    jwks_uri: str | None = None
-    """Where it publishes them instead, at https; fetched when needed, at most twice a minute."""
     dpop_bound_access_tokens: bool = False
     """Whether it gets tokens only with a proof that it holds the key they are bound to (RFC 9449)."""
     workloads: Annotated[tuple[Workload, ...], Field(max_length=16)] = ()
@@ -267,7 +276,7 @@ class TrustedUsers(ObjectSettings):
     """
 
 
-class TrustedIssuer(ObjectSettings):
+class TrustedIssuer(Signer):
     """Somebody else whose signed word counts, for what names it and nothing else.
 
     As identity provider where it has `users`, as a platform for the agents whose `workloads` name it, and
@@ -282,18 +291,17 @@ class TrustedIssuer(ObjectSettings):
         tuple[Literal["ES256", "ES384", "PS256", "RS256", "EdDSA", "Ed25519"], ...], Field(min_length=1)
     ]
     """What it signs with; what is signed otherwise is refused."""
-    jwks: Annotated[dict[str, Any], AfterValidator(_key_set)] | None = None
-    """Its public keys, as a JWK set (RFC 7517)."""
-    jwks_uri: str | None = None
-    """Where it publishes them instead, at https; fetched when needed, at most twice a minute. An address
-    within a network of yours has to be allowed by `--fetch-network`.
-    """
     users: TrustedUsers | None = None
     """Whether it may say who a user is, by identity assertions (ID-JAG), and how."""
     reusable: bool = False
     """Whether workloads may present one assertion again while it lives, as programs do whose platform renews
     it only from time to time. Identity assertions count once in any case.
     """
+
+    @field_validator("jwks")
+    @classmethod
+    def _check_jwks(cls, jwks: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if jwks is None else _key_set(jwks)
 
 
 class RegistrationSettings(ObjectSettings):

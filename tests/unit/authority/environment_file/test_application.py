@@ -26,8 +26,14 @@ from support.records import replace
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples" / "agent-delegation"
 EXAMPLE = (EXAMPLES / "environment.yaml").read_text("utf-8")
 FAIL_OPEN = (EXAMPLES / "fail-open.yaml").read_text("utf-8")
-GUIDE = EXAMPLES.parents[1] / "docs" / "howto" / "environment-file.md"
-RECIPES = re.findall(r"^```yaml\n(.*?)^```$", GUIDE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+GUIDES = EXAMPLES.parents[1] / "docs" / "howto"
+RECIPES = [
+    recipe
+    for name in ("environment-file.md", "trust-other-issuers.md")
+    for recipe in re.findall(
+        r"^```yaml\n(.*?)^```$", (GUIDES / name).read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+]
 AGENT = """
 environment: Test
 resources:
@@ -70,7 +76,7 @@ async def test_the_example_sets_up_the_use_case(applying):
 
 
 def test_the_guide_has_recipes():
-    assert len(RECIPES) > 2
+    assert len(RECIPES) > 6
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -952,7 +958,7 @@ async def test_the_frame_of_introduced_agents_stays_until_it_is_taken_away(apply
 
 
 async def test_the_frame_of_the_guide_applies_to_the_example(applying):
-    guide = (GUIDE.parent / "let-clients-introduce-themselves.md").read_text("utf-8")
+    guide = (GUIDES / "let-clients-introduce-themselves.md").read_text("utf-8")
     await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
     applied = await applying(re.findall(r"^```yaml\n(.*?)^```$", guide, re.DOTALL | re.MULTILINE)[0])
     assert any("registration.hosts" in line for line in applied.lines)
