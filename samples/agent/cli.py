@@ -17,18 +17,20 @@ import httpx2
 
 from agent import chat, discovery
 from agent.chat import Chat, say
-from agent.delegation import DelegatedAuth, Delegation, Reach
+from agent.delegation import DelegatedAuth, Delegation, OneStep, Reach
 from agent.discovery import Challenge
 from agent.errors import AgentError
+from agent.introduction import introduce
 from agent.models import language_model
 from agent.oauth import Credentials, TokenEndpoint
 from agent.planner import Planner
-from agent.signon import SignOn
+from agent.signon import PATH, SignOn
 
 REQUEST_SECONDS = 30.0
 STREAM_SECONDS = 300.0
 _EPILOG = """environment:
-  AGENT_SECRET     the agent's client secret
+  AGENT_SECRET     the agent's client secret; without it the user signs on for the server itself, without
+                   a token exchange
   AGENT_MODEL_URL  a language model's base URL, for example http://localhost:11434/v1; without it,
                    a built-in planner picks the tools
   AGENT_MODEL      the model's name
@@ -47,7 +49,7 @@ class Running:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the agent; return 0 when it ended as the person wanted, 1 with a reason when it could not go on."""
-    options = _options(arguments)
+    options = parse_options(arguments)
     try:
         asyncio.run(_run(options))
     except AgentError as error:
@@ -58,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def parse_options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; without arguments, the program's own."""
     parser = argparse.ArgumentParser(
         prog="sample-mcp-agent.py",
         description="An agent that acts for you on an MCP server, with your consent.",
@@ -69,7 +72,16 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--mcp-server-url", required=True, metavar="URL", help="the MCP server, exactly as it is published"
     )
     parser.add_argument(
-        "--client-id", default="", metavar="ID", help="the agent's client ID at the authorization server"
+        "--client-id",
+        default="",
+        metavar="ID",
+        help="the agent's client ID at the authorization server; without it the agent introduces itself",
+    )
+    parser.add_argument(
+        "--client-metadata-url",
+        default="",
+        metavar="URL",
+        help="what it introduces itself by where metadata documents are taken",
     )
     parser.add_argument(
         "--ca-file", metavar="FILE", help="certificate authorities to trust beside the system's (PEM)"
@@ -108,7 +120,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 async def _run(options: argparse.Namespace) -> None:
     try:
-        async with _open_agent(options) as agent:
+        async with open_agent(options) as agent:
             try:
                 await agent.chat.introduce()
                 if options.once is None:
@@ -134,7 +146,8 @@ async def _run(options: argparse.Namespace) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _open_agent(options: argparse.Namespace) -> AsyncGenerator[Running]:
+async def open_agent(options: argparse.Namespace) -> AsyncGenerator[Running]:
+    """Yield the agent, with the first token if the server asks for one. Raises `AgentError`."""
     url = options.mcp_server_url
     if not discovery.is_trustworthy(url):
         raise AgentError(
@@ -156,38 +169,38 @@ async def _open_agent(options: argparse.Namespace) -> AsyncGenerator[Running]:
 
 async def _delegation(
     client: httpx2.AsyncClient, options: argparse.Namespace, challenge: Challenge
-) -> Delegation:
+) -> Delegation | OneStep:
     """Find the way from the server's refusal to tokens."""
     say(f"[INFO] {options.mcp_server_url} asks for a token")
     resource = await discovery.protected_resource(client, options.mcp_server_url, challenge)
     server = await discovery.authorization_server(client, resource.issuer)
     say(f"[INFO] Its authorization server is {server.issuer}")
-    endpoint = TokenEndpoint(client, server, _credentials(options), time.monotonic)
     reach = Reach(
         resource.resource, challenge.scopes or resource.scopes, options.agent_audience, options.agent_scope
     )
     may_open = _never if options.no_browser else chat.may_open_browser
-    sign_on = SignOn(
-        endpoint,
-        server,
-        options.client_id,
-        options.callback_port,
-        reach.agent_scope,
-        reach.agent_audience,
-        may_open,
-        say,
-    )
-    return Delegation(endpoint, reach, sign_on, lambda text: say(f"[INFO] {text}"), time.monotonic)
+    port = options.callback_port
 
+    def sign_on(endpoint: TokenEndpoint, credentials: Credentials, scope: str, audience: str) -> SignOn:
+        return SignOn(endpoint, server, credentials.client_id, port, scope, audience, may_open, say)
 
-def _credentials(options: argparse.Namespace) -> Credentials:
+    async def enter() -> tuple[TokenEndpoint, SignOn]:
+        known = Credentials(options.client_id, secret)
+        redirect_uri = f"http://localhost:{port}{PATH}"
+        if not options.client_id:
+            known = await introduce(client, server, redirect_uri, options.client_metadata_url)
+        endpoint = TokenEndpoint(client, server, known, time.monotonic)
+        refreshing = "offline_access" if "offline_access" in server.scopes else ""
+        return endpoint, sign_on(endpoint, known, refreshing, reach.resource)
+
     secret = os.environ.get("AGENT_SECRET", "")
-    if not options.client_id or not secret:
-        raise AgentError(
-            "The MCP server wants a token: give --client-id, and the agent's secret in the environment "
-            "variable AGENT_SECRET"
-        )
-    return Credentials(options.client_id, secret)
+    if not (options.client_id and secret and server.exchanges):
+        say("[INFO] Without AGENT_SECRET, or without token exchange there, you sign on for the server itself")
+        return OneStep(server.issuer, enter, reach, time.monotonic)
+    known = Credentials(options.client_id, secret)
+    endpoint = TokenEndpoint(client, server, known, time.monotonic)
+    subject = sign_on(endpoint, known, reach.agent_scope, reach.agent_audience)
+    return Delegation(endpoint, reach, subject, lambda text: say(f"[INFO] {text}"), time.monotonic)
 
 
 def _trust(ca_file: str | None) -> ssl.SSLContext:

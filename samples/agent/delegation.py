@@ -1,6 +1,7 @@
 """The agent's three tokens, kept in memory and renewed, and the authentication of its MCP requests."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ ENDED = frozenset({"invalid_grant", "invalid_request"})
 
 RFC 8693 section 2.2.2 wants the second, servers in use say the first.
 """
+
+
+SignsOn = Callable[[tuple[str, ...]], Awaitable[Token]]
+"""Has a user sign on and agree, also to these further scopes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +46,7 @@ class Delegation:
         self,
         endpoint: TokenEndpoint,
         reach: Reach,
-        sign_on: Callable[[tuple[str, ...]], Awaitable[Token]],
+        sign_on: SignsOn,
         notify: Callable[[str], None],
         monotonic: Callable[[], float],
     ) -> None:
@@ -60,6 +65,11 @@ class Delegation:
         self._subject: Token | None = None
         self._actor: Token | None = None
         self._mcp: Token | None = None
+
+    @property
+    def issuer(self) -> str:
+        """The authorization server whose tokens these are."""
+        return self._endpoint.issuer
 
     async def token(self) -> Token:
         """Return the MCP token. Raises `AgentError` when there is no way to get one."""
@@ -133,6 +143,66 @@ class Delegation:
         return self._monotonic() < token.expires_at - MARGIN_SECONDS
 
 
+class OneStep:
+    """Holds the token that signing on for the MCP server gives: the authorization server makes the exchange.
+
+    For an agent without credentials for an exchange, such as one that introduced itself.
+    """
+
+    def __init__(
+        self,
+        issuer: str,
+        enter: Callable[[], Awaitable[tuple[TokenEndpoint, SignsOn]]],
+        reach: Reach,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """Call `enter` once, when a token is needed: it makes the agent known to the authorization server."""
+        self.issuer = issuer
+        self._enter = enter
+        self._reach = reach
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._entered: tuple[TokenEndpoint, SignsOn] | None = None
+        self._scopes = reach.scopes
+        self._mcp: Token | None = None
+
+    async def token(self) -> Token:
+        """Return the MCP token. Raises `AgentError` when there is no way to get one."""
+        async with self._lock:
+            if self._mcp is None or self._monotonic() >= self._mcp.expires_at - MARGIN_SECONDS:
+                self._mcp = await self._renew()
+            return self._mcp
+
+    async def replacement(self, refused: Token) -> Token:
+        """Return another MCP token than the refused one."""
+        async with self._lock:
+            if self._mcp is None or self._mcp.value == refused.value:
+                self._mcp = await self._renew()
+            return self._mcp
+
+    async def step_up(self, held: Token, needed: tuple[str, ...]) -> Token | None:
+        """Return a token with the needed scopes beside those held; None when they were asked for before."""
+        async with self._lock:
+            union = tuple(dict.fromkeys([*self._scopes, *needed]))
+            if union == self._scopes:
+                return None if self._mcp is None or self._mcp.value == held.value else self._mcp
+            self._scopes, self._mcp = union, None
+            self._mcp = await self._renew()
+            return self._mcp
+
+    def claims(self) -> dict[str, dict[str, object]]:
+        """Return the token's claims, without signature: for showing."""
+        return {"mcp": self._mcp.claims()} if self._mcp else {}
+
+    async def _renew(self) -> Token:
+        self._entered = self._entered or await self._enter()
+        endpoint, sign_on = self._entered
+        if self._mcp and self._mcp.refresh_token:
+            with contextlib.suppress(TokenRefused):
+                return await endpoint.refresh(self._mcp, self._reach.resource)
+        return await sign_on(self._scopes)
+
+
 class DelegatedAuth(httpx2.Auth):
     """Sends the MCP token to the MCP server and to nobody else.
 
@@ -140,12 +210,14 @@ class DelegatedAuth(httpx2.Auth):
     scope is answered with one of more scope, once.
     """
 
-    def __init__(self, server_url: str, establish: Callable[[Challenge], Awaitable[Delegation]]) -> None:
+    def __init__(
+        self, server_url: str, establish: Callable[[Challenge], Awaitable[Delegation | OneStep]]
+    ) -> None:
         """Call `establish` to find the way to tokens from the server's challenge."""
         self._origin = _origin(httpx2.URL(server_url))
         self._establish = establish
         self._lock = asyncio.Lock()
-        self.delegation: Delegation | None = None
+        self.delegation: Delegation | OneStep | None = None
         """None until the MCP server asks for a token."""
 
     async def begin(self, challenge: Challenge) -> Token:
@@ -182,10 +254,19 @@ class DelegatedAuth(httpx2.Auth):
         if held is None or self.delegation is None:
             return await self.begin(challenge) if answer.status_code == 401 else None
         if answer.status_code == 401:
-            return await self.delegation.replacement(held)
+            return await self._replace(held, challenge)
         if answer.status_code == 403 and challenge.error == "insufficient_scope":
             return await self.delegation.step_up(held, challenge.scopes)
         return None
+
+    async def _replace(self, held: Token, challenge: Challenge) -> Token:
+        """Return another token than the refused one, of the authorization server that is named now."""
+        async with self._lock:
+            now = await self._establish(challenge)
+            if self.delegation is None or now.issuer != self.delegation.issuer:
+                self.delegation = now
+                return await now.token()
+        return await self.delegation.replacement(held)
 
 
 def _add_token(request: httpx2.Request, token: Token) -> httpx2.Request:

@@ -18,6 +18,7 @@ from agent.errors import DiscoveryRefused
 MAX_DOCUMENT_BYTES = 256 * 1024
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 _WELL_KNOWN_RESOURCE = "oauth-protected-resource"
 _VERSION = "2026-07-28"
 # The first request of a 2026-07-28 client: servers of every version answer it by asking for a token.
@@ -68,6 +69,13 @@ class AuthorizationServer:
     auth_methods: tuple[str, ...]
     promises_iss: bool
     """Whether every authorization response carries `iss` (RFC 9207)."""
+    registration_endpoint: str = ""
+    """Where clients register themselves (RFC 7591); empty where they cannot."""
+    takes_documents: bool = False
+    """Whether the URL of a client's metadata document is a client ID here."""
+    scopes: tuple[str, ...] = ()
+    exchanges: bool = True
+    """Whether it exchanges tokens (RFC 8693), as far as it says."""
 
 
 async def challenge_of(client: httpx2.AsyncClient, server_url: str) -> Challenge | None:
@@ -125,15 +133,22 @@ async def authorization_server(client: httpx2.AsyncClient, issuer: str) -> Autho
     if "S256" not in strings(document.get("code_challenge_methods_supported")):
         raise DiscoveryRefused(f"{url} does not offer PKCE with S256")
     endpoints = {name: document.get(name) for name in ("authorization_endpoint", "token_endpoint")}
+    if registration := document.get("registration_endpoint"):
+        endpoints["registration_endpoint"] = registration
     for name, endpoint in endpoints.items():
         if not isinstance(endpoint, str) or not is_trustworthy(endpoint):
             raise DiscoveryRefused(f"{url} has the {name} {endpoint!r}, which is no https address")
+    grants = strings(document.get("grant_types_supported"))
     return AuthorizationServer(
         issuer,
         str(endpoints["authorization_endpoint"]),
         str(endpoints["token_endpoint"]),
         strings(document.get("token_endpoint_auth_methods_supported")) or ("client_secret_basic",),
         promises_iss=document.get("authorization_response_iss_parameter_supported") is True,
+        registration_endpoint=str(endpoints.get("registration_endpoint", "")),
+        takes_documents=document.get("client_id_metadata_document_supported") is True,
+        scopes=strings(document.get("scopes_supported")),
+        exchanges=not grants or TOKEN_EXCHANGE in grants,
     )
 
 

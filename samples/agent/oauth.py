@@ -11,12 +11,11 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import httpx2
 
-from agent.discovery import AuthorizationServer
+from agent.discovery import TOKEN_EXCHANGE, AuthorizationServer
 from agent.documents import json_object
 from agent.errors import SignOnFailed, TokenRefused
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
-TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 DEFAULT_LIFETIME_SECONDS = 300.0
 
 
@@ -26,6 +25,8 @@ class Credentials:
 
     client_id: str
     client_secret: str
+    method: str = ""
+    """How it authenticates (`token_endpoint_auth_method`); empty: by the strongest way in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def authorization_request(
         "state": state,
         "code_challenge": code_challenge(verifier),
         "code_challenge_method": "S256",
-        "scope": scope,
+        **({"scope": scope} if scope else {}),
         **named(resource),
     }
     separator = "&" if "?" in server.authorization_endpoint else "?"
@@ -128,6 +129,11 @@ class TokenEndpoint:
         self._server = server
         self._credentials = credentials
         self._monotonic = monotonic
+
+    @property
+    def issuer(self) -> str:
+        """The authorization server's issuer."""
+        return self._server.issuer
 
     async def redeem(self, request: AuthorizationRequest, code: str, resource: str) -> Token:
         """Redeem the code for the user's token (RFC 6749 section 4.1.3). Raises `TokenRefused`."""
@@ -180,9 +186,10 @@ class TokenEndpoint:
         """Ask for a token, authenticated by the strongest common method (RFC 6749 section 2.3.1)."""
         own, methods = self._credentials, self._server.auth_methods
         headers, sent = {"Accept": "application/json"}, dict(parameters)
-        if not own.client_secret:
+        by_form = "client_secret_basic" not in methods and "client_secret_post" in methods
+        if not own.client_secret or own.method == "none":
             sent["client_id"] = own.client_id
-        elif "client_secret_basic" not in methods and "client_secret_post" in methods:
+        elif own.method == "client_secret_post" or (by_form and not own.method):
             sent |= {"client_id": own.client_id, "client_secret": own.client_secret}
         else:
             pair = f"{quote(own.client_id, safe='')}:{quote(own.client_secret, safe='')}"

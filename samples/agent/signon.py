@@ -153,7 +153,7 @@ class SignOn:
 
         The user is asked to agree to `more_scopes` besides.
         """
-        scope = " ".join((self.scope, *more_scopes))
+        scope = " ".join(filter(None, (self.scope, *more_scopes)))
         redirect_uri = f"http://localhost:{self.callback_port}{PATH}"
         request = authorization_request(self.server, self.client_id, redirect_uri, scope, self.audience)
         async with listen(self.callback_port, request.state) as waiting:

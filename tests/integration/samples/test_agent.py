@@ -195,7 +195,7 @@ def test_says_what_is_wrong_with_the_command_line(options: list[str], reason: st
 
 async def test_asks_for_its_credentials(protected_url: str, monkeypatch: pytest.MonkeyPatch, capfd: Captured):
     monkeypatch.delenv("AGENT_SECRET")
-    assert await run(protected_url, "--once", TOKYO) == 1
+    assert await run(protected_url, "--client-id", "", "--once", TOKYO) == 1
     assert "AGENT_SECRET" in capfd.readouterr().err
 
 
