@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check test-all fmt bench docs clean
+.PHONY: help setup demo up test check test-all fmt bench interop docs clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,7 @@ test-all: $(VENV)/.has-browser $(VENV)/.has-postgresql ## every suite, on Postgr
 	tools/with-postgresql $(BIN)/python -m pytest -q tests/contract
 	$(BIN)/python -m pytest -q -m browser  # by itself: the browser driver keeps an event loop of its own in the process
 	tools/test-pythons
+	$(BIN)/python -m interop --quick
 
 fmt: $(VENV)/.has-dev ## format and mend what can be mended by machine
 	$(BIN)/ruff check --fix --quiet .
@@ -56,9 +57,13 @@ fmt: $(VENV)/.has-dev ## format and mend what can be mended by machine
 bench: $(VENV)/.has-bench ## measure beside peers in the same run (Debian packages, npm), write docs/explanation/performance.md
 	@$(BIN)/python -m bench.run $(BENCH)
 
+interop: $(VENV)/.has-demo ## try other programs with authority and gateway (npm), write docs/reference/interoperability.md
+	@$(BIN)/python -m interop $(INTEROP)
+
 docs: $(VENV)/.has-demo ## write generated pages and the shapes of MCP's messages anew
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m bench.page
+	$(BIN)/python -m interop.page
 	$(BIN)/python -m tools.mcp_shapes
 
 clean: ## remove what setup made

@@ -73,6 +73,10 @@ class Person:
             answer = self._send("GET", url)
         raise RuntimeError(f"the pages did not lead back to the agent: {self.pages}")
 
+    def open(self, url: str) -> httpx2.Response:
+        """Open a page and return it."""
+        return self._send("GET", url)
+
     def press(self, url: str, button: str = "") -> httpx2.Response:
         """Open a page, submit its form (the one with that button) and return the page that follows."""
         page = self._send("GET", url)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MEASURED = ("src", "samples", "demo", "tools", "bench")
+MEASURED = ("src", "samples", "demo", "tools", "bench", "interop")
 MAX_FILE, MAX_FUNCTION = 500, 60
 
 

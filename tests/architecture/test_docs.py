@@ -13,6 +13,7 @@ PAGES = sorted(
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
         ROOT / "bench" / "README.md",
+        ROOT / "interop" / "README.md",
         ROOT / "samples" / "README.md",
     ]
 )

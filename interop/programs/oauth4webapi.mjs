@@ -1,0 +1,95 @@
+// oauth4webapi, which checks every answer by the specifications: PROGRAM secret|key|dpop.
+import * as oauth from 'oauth4webapi';
+import { ACCESS_TOKEN, EXCHANGE, listen, must, seen, setting, signingKey, signOn } from './sign-on.mjs';
+
+const [task] = process.argv.slice(2);
+const insecure = { [oauth.allowInsecureRequests]: true };
+const issuer = new URL(setting.issuer);
+const server = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, insecure));
+const keyed = task === 'key';
+const client = { client_id: keyed ? setting.keyed : setting.registered };
+const authentication = keyed
+  ? oauth.PrivateKeyJwt({ key: await signingKey(), kid: setting.key.kid })
+  : oauth.ClientSecretBasic(setting.secret);
+const DPoP = task === 'dpop' ? oauth.DPoP(client, await oauth.generateKeyPair('ES256')) : undefined;
+const options = { ...insecure, ...(DPoP && { DPoP }) };
+
+// A server may ask for a nonce in a proof; a second try has it.
+async function withNonce(attempt) {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!DPoP || !oauth.isDPoPNonceError(error)) throw error;
+    return attempt();
+  }
+}
+
+const { redirectUri, answer } = await listen();
+const verifier = oauth.generateRandomCodeVerifier();
+const [state, nonce] = [oauth.generateRandomState(), oauth.generateRandomNonce()];
+const pushed = await withNonce(async () => oauth.processPushedAuthorizationResponse(server, client,
+  await oauth.pushedAuthorizationRequest(server, client, authentication, new URLSearchParams({
+    response_type: 'code', redirect_uri: redirectUri, scope: keyed ? 'openid agent' : 'openid email', state, nonce,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
+  }), options)));
+seen('PAR');
+const url = new URL(server.authorization_endpoint);
+url.search = new URLSearchParams({ client_id: client.client_id, request_uri: pushed.request_uri });
+signOn(url);
+const back = oauth.validateAuthResponse(server, client, await answer, state);
+const tokens = await withNonce(async () => oauth.processAuthorizationCodeResponse(server, client,
+  await oauth.authorizationCodeGrantRequest(server, client, authentication, back, redirectUri, verifier, options),
+  { expectedNonce: nonce, requireIdToken: true }));
+const claims = oauth.getValidatedIdTokenClaims(tokens);
+seen('code with PKCE and iss');
+const head = JSON.parse(Buffer.from(tokens.id_token.split('.')[0], 'base64url'));
+must(head.alg === 'RS256', `the ID token is signed by ${head.alg}`);
+seen('RS256 ID token');
+must(tokens.token_type === (DPoP ? 'dpop' : 'bearer'), `the token type is ${tokens.token_type}`);
+
+if (!keyed) {
+  const user = await withNonce(async () => oauth.processUserInfoResponse(server, client, claims.sub,
+    await oauth.userInfoRequest(server, client, tokens.access_token, options)));
+  must(user.email, 'userinfo has no email');
+  seen('userinfo');
+}
+
+const renewed = await withNonce(async () => oauth.processRefreshTokenResponse(server, client,
+  await oauth.refreshTokenGrantRequest(server, client, authentication, tokens.refresh_token, options)));
+seen('refresh');
+if (DPoP) {
+  const bare = await oauth.userInfoRequest(server, client, renewed.access_token, insecure).catch((error) => error);
+  must(bare.status === 401, `without proof it was answered with ${bare.status}`);
+  seen('without proof refused');
+  console.log('done');
+  process.exit(0);
+}
+
+let granted = renewed;
+if (keyed) {
+  const own = await oauth.processClientCredentialsResponse(server, client,
+    await oauth.clientCredentialsGrantRequest(server, client, authentication, { scope: 'agent' }, options));
+  seen('client credentials');
+  granted = await oauth.processGenericTokenEndpointResponse(server, client,
+    await oauth.genericTokenEndpointRequest(server, client, authentication, EXCHANGE, {
+      subject_token: renewed.access_token, subject_token_type: ACCESS_TOKEN,
+      actor_token: own.access_token, actor_token_type: ACCESS_TOKEN, scope: 'test',
+    }, options));
+  const body = JSON.parse(Buffer.from(granted.access_token.split('.')[1], 'base64url'));
+  must(body.act?.sub === client.client_id, 'the exchanged token does not name the actor');
+  seen('exchange');
+}
+
+// The resource asks about a token for it, and a client about its own.
+const resource = { client_id: keyed ? setting.resource : client.client_id };
+const asker = keyed ? oauth.ClientSecretBasic(setting.resourceSecret) : authentication;
+const introspect = async () => oauth.processIntrospectionResponse(server, resource,
+  await oauth.introspectionRequest(server, resource, asker, granted.access_token, insecure));
+must((await introspect()).active, 'introspection says the token is not good');
+seen('introspection');
+await oauth.processRevocationResponse(
+  await oauth.revocationRequest(server, client, authentication, renewed.refresh_token, insecure));
+must(!(await introspect()).active, 'the token outlives the revocation of what it rests on');
+seen('revocation');
+console.log('done');
+process.exit(0);
