@@ -474,3 +474,39 @@ async def test_a_flood_of_made_up_urls_keeps_no_known_client_s_document_from_cou
         await client.ask("token", client_id=f"{client.host.origin}/{number}")
     assert len(client.host.requests) < 2 * HOST_ALLOWANCE.at_once, "they are held back"
     assert (await client.refresh(tokens["refresh_token"])).json()["error"] == "unauthorized_client"
+
+
+async def test_no_crowd_of_registrations_keeps_a_user_from_signing_on_by_a_document(tmp_path):
+    async with DocumentHost() as host:
+        frame = FRAME.replace("app.example.com", f"{host.name}:{host.port}")
+        frame = frame.replace("open: true", "open: true\n  max_agents: 2")
+        async with introducing(tmp_path / "data", frame, fetcher=host.fetcher()) as running:
+            client = Client(host, running)
+            async with running.client() as sent:
+                for _ in range(2):
+                    registered = await sent.post(
+                        f"{running.path}/as/register", json={"redirect_uris": ["http://127.0.0.1/cb"]}
+                    )
+                    assert registered.status_code == 201
+                tokens = await client.redeem(await client.sign_on(Browser(running, sent)))
+            assert tokens.status_code == 200
+            assert [each.id for each in introduced(running)].count(client.id) == 1
+            assert len(introduced(running)) == 2
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"client_name": "Somebody else"},
+        {"token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [public_jwk(KEY, "c1")]}},
+    ],
+)
+async def test_nobody_agrees_to_what_a_document_said_only_later(client, browser, changes):
+    await browser.get(client.authorize_url())
+    await browser.sign_on()
+    client.publish(**changes)
+    client.wait(601)
+    await browser.submit(action="accept")
+    assert "I consent" in browser.response.text
+    await browser.submit(action="accept")
+    assert "code" in browser.answer

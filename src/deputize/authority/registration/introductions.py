@@ -1,6 +1,7 @@
 """Keeps agents that introduce themselves: in the store, and at once in the snapshot."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -27,7 +28,7 @@ from deputize.oauth.records.directory import Agent, Environment
 ATTEMPTS: Final = 8
 """How often a change is made anew that other processes were faster with."""
 ROOM_SECONDS: Final = 600.0
-"""An agent that came so lately does not make room for another one."""
+"""An agent that came so lately does not make room for another one that nobody has used yet either."""
 
 
 class Introductions:
@@ -70,7 +71,7 @@ class Introductions:
                 before = await rows.find_object(environment_id, "agent", wanted.id)
                 if replaces and (before is None or before.history != replaces.history):
                     raise InvalidToken("the registration was removed or replaced meanwhile")
-                changes: list[RowChange] = [] if before else await self._make_room(environment, now)
+                changes: list[RowChange] = [] if before else await self._make_room(environment, wanted, now)
                 document: JsonObject = {
                     **(before.document if before else {"enabled": True}),
                     "client_auth": wanted.settings.client_auth,
@@ -129,16 +130,20 @@ class Introductions:
         await self._directory.refresh()
         return True
 
-    async def _make_room(self, environment: Environment, now: float) -> list[RowChange]:
-        """What has to go so that one more agent may come. Raises `TooManyRegistrations`."""
+    async def _make_room(self, environment: Environment, wanted: Agent, now: float) -> list[RowChange]:
+        """What has to go so that `wanted` may come.
+
+        One by a document comes because a user signed on with it: no crowd of others keeps it out. Raises
+        `TooManyRegistrations`.
+        """
         introduced = _introduced(environment)
         registration = environment.registration
         if registration is None or len(introduced) < registration.settings.max_agents:
             return []
         uses = await self._store.grants.last_uses(environment.id)
-        unused = [
-            each for each in introduced if each.id not in uses and _is_unused(each, None, now - ROOM_SECONDS)
-        ]
+        is_used = wanted.origin is not None and wanted.origin.means == "document"
+        since = math.inf if is_used else now - ROOM_SECONDS
+        unused = [each for each in introduced if each.id not in uses and _is_unused(each, None, since)]
         if not unused:
             raise TooManyRegistrations("there are max_agents agents that introduced themselves, all in use")
         oldest = min(unused, key=lambda each: each.origin.created_at if each.origin else 0.0)

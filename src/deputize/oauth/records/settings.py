@@ -323,7 +323,8 @@ class RegistrationSettings(ObjectSettings):
     """Anybody. Nothing that such a program says about itself was verified by anybody."""
     max_agents: Annotated[int, Field(ge=1, le=10_000)] = 1000
     """How many agents there may be that introduced themselves. When there are so many, the oldest one that
-    never signed anybody on makes room, unless it came within the last ten minutes.
+    never signed anybody on makes room; one that came within the last ten minutes does so only for an agent by
+    a metadata document, with which a user has signed on.
     """
     unused_lifetime: Annotated[Seconds, Field(ge=600)] = 86400
     """How long an agent is kept that never signed anybody on; a number is seconds."""

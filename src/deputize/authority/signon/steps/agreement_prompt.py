@@ -66,9 +66,12 @@ class _Prompt:
 
     def digest(self) -> str:
         """Compute what the form carries of the page it is on: of everything a person would decide by."""
+        origin = self.request.client.origin
         return self.shown.digest_for(
             self.signed_on.user.id,
             self.request.client.title,
+            origin.client_name if origin else "",
+            str(self.request.may_be_anybodys),
             self.agreement.id,
             self.text.locale,
             self.text.revision,
