@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from deputize.authority.directory.service import open_directory
+from deputize.authority.environment_file import EnvironmentFileInvalid
 from deputize.authority.registration.introductions import ROOM_SECONDS
 from deputize.authority.registration.rates import Allowance, Rates
 from deputize.authority.storage import InitialAccessToken, Put
@@ -360,6 +361,13 @@ async def test_files_neither_take_nor_prune_agents_that_introduced_themselves(au
     )
     assert lines == ()
     assert [each.id for each in introduced(authority)] == [registered["client_id"]]
+
+
+async def test_no_file_gives_an_agent_the_name_of_one_that_introduces_itself(authority, client):
+    registered = (await register(client, authority)).json()["client_id"]
+    for name in (registered, "https://app.example.com/client.json"):
+        with pytest.raises(EnvironmentFileInvalid, match="introduces itself"):
+            await apply_file(authority, f"environment: Agent Delegation\nagents: [{{ name: '{name}' }}]")
 
 
 async def test_agents_go_when_the_frame_no_longer_admits_them_and_begin_anew_when_it_does(authority, client):

@@ -30,6 +30,7 @@ from deputize.expressions.mapping import compile_mapping
 from deputize.kernel import pointers
 from deputize.kernel.uris import normalise_resource
 from deputize.oauth.access_tokens import is_reserved
+from deputize.oauth.document_urls import is_document_id
 from deputize.oauth.redirect_uris import receives_cookies, registration_refusal
 from deputize.oauth.usernames import canonical, comparison_form, username_refusal
 
@@ -290,8 +291,15 @@ def check_agents(outcome: Outcome, problems: Problems) -> None:
     policies |= {policy.name for _, policy in outcome.entries(PolicyObject)} | {DEFAULT_POLICY}
     if (default := outcome.settings.default_policy) not in policies:
         problems.add("/default_policy", f"there is no policy {default!r}", known_names(policies))
+    introduced = {row.name for row in outcome.existing.introduced}
     for pointer, agent in outcome.entries(AgentObject):
         _check_redirects(agent, outcome.issuer, pointer, problems)
+        if agent.name in introduced or is_document_id(agent.name):
+            problems.add(
+                f"{pointer}/name",
+                "is the id of an agent that introduces itself, and stands for that one",
+                "choose another name; whose documents are taken is said by hosts of registration",
+            )
         if agent.refresh_token_rolling_lifetime < agent.refresh_token_lifetime:
             problems.add(
                 f"{pointer}/refresh_token_rolling_lifetime",
