@@ -6,7 +6,8 @@ import shutil
 import subprocess
 import sys
 import venv
-from functools import cache
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 INSTALL_SECONDS = 900
@@ -22,7 +23,26 @@ class NotRun(Exception):
     """A row cannot be tried here; the message says why."""
 
 
-@cache
+def once(install: Callable[[str], Path]) -> Callable[[str], Path]:
+    """Install each thing at most once in a run, also where that fails: rows must not wait for it again."""
+    outcomes: dict[str, Path | NotRun] = {}
+
+    @wraps(install)
+    def remembered(name: str) -> Path:
+        if name not in outcomes:
+            try:
+                outcomes[name] = install(name)
+            except NotRun as reason:
+                outcomes[name] = reason
+        outcome = outcomes[name]
+        if isinstance(outcome, NotRun):
+            raise NotRun(str(outcome))
+        return outcome
+
+    return remembered
+
+
+@once
 def npm(group: str) -> Path:
     """Return the folder with the npm packages of `npm/GROUP/package.json`, after installing them if need be.
 
@@ -40,7 +60,7 @@ def npm(group: str) -> Path:
     return folder
 
 
-@cache
+@once
 def python(group: str) -> Path:
     """Return the Python of an environment with the packages of `python/GROUP.txt`, made if need be.
 
@@ -57,7 +77,7 @@ def python(group: str) -> Path:
     return program
 
 
-@cache
+@once
 def maven(artifact: str) -> Path:
     """Return the folder with the unpacked zip `group:name:version:zip`, after getting it if need be.
 

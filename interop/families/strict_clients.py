@@ -42,6 +42,7 @@ def _steps(setting: Setting, command: Sequence[str | Path], group: str = "") -> 
         "secret": environment.agent.client_secret,
         "keyed": environment.secrets["agents"]["Keyed"]["id"],
         "key": setting.key,
+        "gateway": setting.url,
         "resource": resource["id"],
         "resourceSecret": resource["secret"],
     }
