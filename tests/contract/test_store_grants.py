@@ -31,7 +31,7 @@ async def test_a_code_and_its_grant_come_back_as_they_were_added(store, code):
 
 async def test_a_grant_without_a_code_is_added_with_its_session_and_uses_its_consents(store):
     session = replace(SESSION, id="4" * 36, cookie_digest="d" * 64)
-    added = replace(GRANT, authentication=replace(GRANT.authentication, session_id=session.id))
+    added = replace(GRANT, asserted=True, authentication=replace(GRANT.authentication, session_id=session.id))
     await store.consents.record_consent(CONSENT, None)
     await store.grants.add_grant(added, session)
     state = await store.token_states.read_token_state(ENVIRONMENT, added.id, ())

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from deputize.jose import ALWAYS_HELD
 from deputize.kernel.values import JsonObject
-from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, federated_jwt
 from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.client_metadata import ClientMetadata
 from deputize.oauth.errors import InvalidClientMetadata
@@ -62,7 +62,8 @@ def introduce(template: Agent, agent_id: str, metadata: ClientMetadata, origin: 
     `InvalidClientMetadata`.
     """
     method = metadata.token_endpoint_auth_method or DEFAULT_METHOD
-    if method not in CLIENT_AUTH_METHODS.by_name:
+    # Which workload a client is can only an administrator say.
+    if method not in CLIENT_AUTH_METHODS.by_name or method == federated_jwt.NAME:
         raise InvalidClientMetadata("token_endpoint_auth_method: this way of authenticating is not supported")
     grant_types = template.grant_types.intersection(metadata.grant_types)
     if method == PUBLIC:

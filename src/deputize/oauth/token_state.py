@@ -92,9 +92,13 @@ def coverage_refusal(
     """The private reason why `client` may not obtain these scopes by exchange: the user did not agree to it.
 
     Each agreement that the grant's policy prompts for has to cover them; without one, what the administrator
-    granted is covered.
+    granted is covered. Where an identity assertion stands for the sign-on, that has to name them as well.
     """
     grant = state.grant
+    if grant is not None and grant.asserted:
+        refusal = _assertion_refusal(grant, client, resource, scopes)
+        if refusal:
+            return refusal
     policy = environment.policies.get(grant.authentication.acr) if grant else None
     if grant is None or policy is None:
         return None
@@ -108,6 +112,21 @@ def coverage_refusal(
             )
             return f"{given_to}, does not cover that {client.name!r} obtains {missing} of {resource.name!r}"
     return None
+
+
+def _assertion_refusal(
+    grant: Grant, client: Agent, resource: Resource, scopes: Collection[str]
+) -> str | None:
+    """Why `client` may not obtain these scopes on the strength of the assertion that the grant is of."""
+    is_delegated = grant.delegated_resource_id is not None
+    named = grant.delegated_resource_id if is_delegated else grant.resource_id
+    names = grant.delegated_scopes if is_delegated else grant.scopes
+    if client.id == grant.client_id and resource.id == named and set(scopes).issubset(names):
+        return None
+    return (
+        f"the identity assertion that stands for the sign-on does not name that {client.name!r} obtains "
+        f"{list(scopes)} of {resource.name!r}"
+    )
 
 
 def lost_scopes(agent: Agent, resource: Resource | None, scope: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -217,6 +218,7 @@ GRANTS = Table(
     _optional("ended_at", INSTANT),
     _optional("delegated_resource_id", ID),
     Column("delegated_scopes", JSON(), nullable=False, server_default="[]"),
+    Column("asserted", Boolean(), nullable=False, server_default=false()),
     Index(None, "user_id"),
     Index(None, "session_id"),
     Index(None, "client_id"),

@@ -9,9 +9,9 @@ from typing import Final
 from deputize.jose import sign
 from deputize.kernel.ids import new_id
 from deputize.kernel.uris import is_same_resource
-from deputize.kernel.values import JsonObject
+from deputize.kernel.values import JsonValue
 from deputize.oauth.assertions import ID_JAG, ID_JAG_TYPE
-from deputize.oauth.errors import InvalidScope, InvalidTarget
+from deputize.oauth.errors import InvalidDPoPProof, InvalidScope, InvalidTarget
 from deputize.oauth.grants.grant_type import TokenRequest, TokenResponse
 from deputize.oauth.parameters import required, values_of
 from deputize.oauth.records.settings import IdentityAssertion
@@ -25,8 +25,9 @@ LIFETIME: Final = 300
 def issue_identity_assertion(request: TokenRequest, who: Authentication) -> TokenResponse:
     """The assertion that the request asks for, about the user of a sign-on for this client.
 
-    Raises `InvalidRequest`; `InvalidTarget` where the agent has none for that audience and resource;
-    `InvalidScope` where nothing is left of what is asked for.
+    Where the request proves a key, the assertion is bound to that. Raises `InvalidRequest`; `InvalidTarget`
+    where the agent has none for that audience and resource; `InvalidScope` where nothing is left of what is
+    asked for; `InvalidDPoPProof` where the agent gets nothing without a key.
     """
     audience = required(request.parameters, "audience")
     allowed = request.client.settings.identity_assertions
@@ -38,7 +39,9 @@ def issue_identity_assertion(request: TokenRequest, who: Authentication) -> Toke
     scope = format_scope(name for name in asked or offered if name in offered)
     if not scope:
         raise InvalidScope(f"identity_assertions names none of these scopes of {resource!r}")
-    claims: JsonObject = {
+    if request.client.settings.dpop_bound_access_tokens and request.key is None:
+        raise InvalidDPoPProof(f"{request.client.name!r} has to prove a key, and the request holds no proof")
+    claims: dict[str, JsonValue] = {
         "acr": who.acr,
         "aud": audience,
         "auth_time": who.auth_time,
@@ -51,6 +54,8 @@ def issue_identity_assertion(request: TokenRequest, who: Authentication) -> Toke
         "scope": scope,
         "sub": who.user_id,
     }
+    if request.key is not None:
+        claims["cnf"] = {"jkt": request.key}
     algorithm = request.client.settings.id_token_signed_response_alg
     token = sign(claims, request.environment.keys, ID_JAG_TYPE, algorithm)
     return TokenResponse(token, LIFETIME, scope, claims, issued_token_type=ID_JAG, token_type="N_A")

@@ -43,6 +43,8 @@ from deputize.oauth.resources import TokenTarget, choose_target, format_scope, p
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _PURPOSE: Final = "id-jag"
+_NARROWING: Final = frozenset({"act", "aud_tenant", "authorization_details", "tenant"})
+"""Claims that say who else is behind an assertion, of whose users it is, or what exactly is allowed."""
 _NOT_AGREED: Final = "The user has not agreed to this yet: they have to sign on here once"
 
 
@@ -82,6 +84,7 @@ async def handle(request: TokenRequest, ports: GrantPorts) -> TokenResponse:
         await ports.grants.add_grant(sign_on.grant, state.session)
     response = response_of(access)
     response.subject_claims = claims
+    response.notes = (*response.notes, f"the user was asserted by {issuer.issuer}")
     return response
 
 
@@ -91,6 +94,9 @@ def _refusal(claims: JsonObject, request: TokenRequest) -> str | None:
         return f"client_id is not {request.client.id!r}, which authenticated"
     if number_of(claims, "iat", 0.0) < request.now - MAX_LIFETIME:
         return f"iat is missing, or longer ago than {MAX_LIFETIME:.0f} seconds"
+    unread = sorted(_NARROWING & claims.keys())
+    if unread:
+        return f"it says {', '.join(unread)}, which is not read here, and without which it would mean more"
     if not isinstance(claims.get("resource"), str) or not isinstance(claims.get("scope"), str):
         return "resource or scope is no text: it has to say for which resource, and for which scopes"
     return None
@@ -219,6 +225,7 @@ def _sign_on(
         expires_at=float(expires_at(target.resource, request.now)),
         delegated_resource_id=target.resource.id if target.subject else None,
         delegated_scopes=target.scopes if target.subject else (),
+        asserted=True,
     )
     return TokenState(grant, user, session, consents, frozenset())
 

@@ -126,6 +126,10 @@ class Grant:
     """
     delegated_scopes: tuple[str, ...] = ()
     """Of that resource, as asked and granted."""
+    asserted: bool = False
+    """Whether another issuer's identity assertion stands for the sign-on: no exchange obtains more than that
+    names.
+    """
 
 
 @dataclass(frozen=True, slots=True)

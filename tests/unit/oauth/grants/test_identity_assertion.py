@@ -7,7 +7,15 @@ import pytest
 
 from deputize.jose import ACCESS_TOKEN_TYPE, ID_TOKEN_TYPE, TokenInvalid, verify
 from deputize.oauth.assertions import ID_JAG, ID_JAG_TYPE
-from deputize.oauth.errors import ExchangeRefused, InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
+from deputize.oauth.dpop import Proof
+from deputize.oauth.errors import (
+    ExchangeRefused,
+    InvalidDPoPProof,
+    InvalidGrant,
+    InvalidRequest,
+    InvalidScope,
+    InvalidTarget,
+)
 from deputize.oauth.grants.token_exchange import ACCESS_TOKEN, GRANT_TYPE, ID_TOKEN, REFRESH_TOKEN
 from deputize.oauth.records.settings import IdentityAssertion
 from support.agent_delegation import (
@@ -71,6 +79,19 @@ async def test_an_id_token_or_a_refresh_token_is_exchanged_for_an_assertion():
             with pytest.raises(TokenInvalid):
                 verify(answer.access_token, ENTERPRISE.keys, ISSUER, NOW, kind_here)
     assert await world.refresh(signed_on.refresh_token), "which was not used up"
+
+
+async def test_it_is_bound_to_a_key_that_is_proven_and_to_none_only_where_none_has_to_be():
+    world = World(ENTERPRISE)
+    subject = (await tokens(world)).id_token
+    assert "cnf" not in (await ask(world, subject)).claims
+    world.environment = with_agent(
+        ENTERPRISE, replace(ENTERPRISE.agents[AGENT_ID], dpop_bound_access_tokens=True)
+    )
+    with pytest.raises(InvalidDPoPProof):
+        await ask(world, subject)
+    world.proof = Proof("the-thumbprint", "jti", NOW + 60, None)
+    assert (await ask(world, subject)).claims["cnf"] == {"jkt": "the-thumbprint"}
 
 
 async def test_each_has_its_own_jti():

@@ -34,6 +34,7 @@ from support.agent_delegation import (
     TEST_AUDIENCE,
     USER,
     USER_ID,
+    attribute,
 )
 from support.document_hosts import DocumentHost, json_answer
 from support.identity_assertions import (
@@ -153,6 +154,10 @@ def with_its_own_key():
         (lambda: id_jag(resource=["agent"]), "resource"),
         (lambda: id_jag(resource="https://elsewhere.example.com/mcp"), "no resource here"),
         (lambda: id_jag(scope=None), "scope"),
+        (lambda: id_jag(act={"sub": "another agent"}), "act"),
+        (lambda: id_jag(tenant="t1"), "tenant"),
+        (lambda: id_jag(aud_tenant="t1"), "aud_tenant"),
+        (lambda: id_jag(authorization_details=[{"type": "x"}]), "authorization_details"),
         (lambda: id_jag(sub=None), "sub"),
         (lambda: id_jag(sub=""), "sub"),
         (lambda: id_jag(sub=7), "sub"),
@@ -224,6 +229,28 @@ async def test_without_a_common_scope_there_is_nothing(asserted, asked):
 
 async def test_the_request_cannot_name_another_resource():
     await refuse(world(), id_jag(), InvalidTarget, resource=TEST_AUDIENCE)
+
+
+@pytest.mark.parametrize("trusted", [(TRUST,), trusting(policy=POLICY_NAME, decides_for_users=False)])
+async def test_no_exchange_obtains_more_than_the_assertion_names(trusted):
+    there = world(trusted=trusted)
+    subject, actor = (await redeem(there, id_jag())).access_token, await there.actor_token()
+    with pytest.raises(InvalidScope) as caught:
+        await there.exchange(subject, actor)
+    assert "does not name" in caught.value.detail
+    assert (await there.exchange(subject, actor, scope="agent")).scope == "agent"
+
+
+async def test_no_other_agent_obtains_anything_by_it():
+    resource = replace(
+        AGENT_RESOURCE,
+        attributes=(*AGENT_RESOURCE.attributes[:1], attribute("may_act", f'({{"sub": "{OTHER_ID}"}})')),
+    )
+    there = world(resources={**ENVIRONMENT.resources, resource.id: resource})
+    subject, actor = (await redeem(there, id_jag())).access_token, await there.actor_token(OTHER_ID)
+    with pytest.raises(InvalidScope) as caught:
+        await there.exchange(subject, actor, OTHER_ID, scope="agent")
+    assert "does not name" in caught.value.detail
 
 
 async def test_an_agent_needs_the_grant_and_the_assertion():

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from deputize.authority.storage.engine import DatabaseMissing, StorageError
 
-HEAD = "0009"
+HEAD = "0010"
 """The newest revision in `versions/`."""
 
 
