@@ -32,7 +32,7 @@ class LeasedMemory(Generic[Found]):
     def recall(self, key: bytes) -> Leased[Found] | None:
         """Return what is remembered, without asking anybody; `None` when it is not, or not any more."""
         known = self._known.get(key)
-        if known is None or known.lease.ends <= self._clock.now():
+        if known is None or not known.lease.begins <= self._clock.now() < known.lease.ends:
             return None
         self._known.move_to_end(key)
         return known
@@ -40,7 +40,7 @@ class LeasedMemory(Generic[Found]):
     def remember(self, key: bytes, found: Found, ends: float) -> Leased[Found]:
         """Remember `found` until `ends`, instead of what was remembered under that key."""
         self.forget(key)
-        known = self._known[key] = Leased(found, Lease(ends))
+        known = self._known[key] = Leased(found, Lease(ends, self._clock.now()))
         while len(self._known) > self._capacity:
             self._forget_one()
         return known

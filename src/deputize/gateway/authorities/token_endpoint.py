@@ -82,6 +82,12 @@ class TokenEndpoint:
 
         return self.recall(form) or await self._memory.share(key, ask)
 
+    def doubt(self, form: Form) -> None:
+        """Forget the token for `form`, which somebody did not like, unless another would not help."""
+        known = self.recall(form)
+        if known is not None and self._clock.now() - known.found.issued_at >= _DOUBT_SECONDS:
+            self._memory.forget(_key(form))
+
     def authorize(self, head: Head, leased: Leased[IssuedToken], form: Form, following: Prepare) -> Plan:
         """Return the plan of `following` with this token, in place of whatever credentials there were.
 
@@ -92,8 +98,7 @@ class TokenEndpoint:
         headers.set("Authorization", f"Bearer {leased.found.token}")
 
         def give_up(_: Exchange, response: Response) -> Response:
-            if self._clock.now() - leased.found.issued_at >= _DOUBT_SECONDS:
-                self._memory.forget(_key(form))
+            self.doubt(form)
             return response
 
         def amend_for(response: Response) -> Amend | None:

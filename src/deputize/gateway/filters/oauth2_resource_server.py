@@ -291,7 +291,8 @@ class OAuth2ResourceServerFilter:
         plan = following(head.with_headers(headers))
         if session is not None:
             # its secret may be taken out of use at any time
-            plan = plan.while_(Lease(self._context.instance.clock.now() + _SESSION_SECONDS))
+            now = self._context.instance.clock.now()
+            plan = plan.while_(Lease(now + _SESSION_SECONDS, now))
 
         ends, clock = token.expires_at, self._context.instance.clock
         found_at = head.for_all()  # or the exchange would lead to itself

@@ -51,7 +51,8 @@ class OAuth2TokenExchangeFilter:
     With `actorScopes` the gateway is itself an actor: it proves who it is by an `actor_token`, a token of its
     own that it gets by client credentials, so that `act` of the issued token names the gateway, and inside it
     the agent. Issued tokens are used until shortly before they expire, 10,000 of them, and never for another
-    subject token; when a server answers 401, the next call gets another one.
+    subject token; when a server answers 401, the next call gets another one. So does the gateway's own where
+    an exchange is refused.
 
     Without a token the call goes no further: 403 where the authorization server issues none for this subject,
     502 where it refuses the gateway or answers nonsense, 503 where it cannot be asked.
@@ -143,6 +144,8 @@ class OAuth2TokenExchangeFilter:
             try:
                 issued = await self._endpoint.obtain(form, exchange, more)
             except SubjectRefused as error:
+                if self._actor_form is not None:
+                    self._endpoint.doubt(self._actor_form)  # servers do not say which of the tokens it was
                 return self._fail(at, Refusal(error.status, error.error, error.reason))
             except AuthorityError as error:
                 return self._fail(at, Refusal(error.status, "temporarily_unavailable", error.reason))

@@ -144,7 +144,7 @@ class PlanMemory:
                 return None
             self._add(key, known)
         for lease in known.plan.leases:
-            if lease.ends <= now:
+            if not lease.begins <= now < lease.ends:
                 self._forget(key)
                 return None
             lease.used = True

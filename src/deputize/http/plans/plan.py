@@ -32,10 +32,11 @@ class Lease:
     Whoever leases it ends it when it changes; what was prepared with it is then prepared anew.
     """
 
-    __slots__ = ("ends", "used")
+    __slots__ = ("begins", "ends", "used")
 
-    def __init__(self, ends: float = math.inf) -> None:
-        """`ends` in seconds since the epoch."""
+    def __init__(self, ends: float = math.inf, begins: float = -math.inf) -> None:
+        """`begins` and `ends` in seconds since the epoch: a clock that is set back prolongs nothing."""
+        self.begins = begins
         self.ends = ends
         self.used = False
         """Whether a remembered plan has been used since somebody set this to `False`."""

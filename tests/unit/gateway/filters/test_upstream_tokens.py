@@ -46,6 +46,13 @@ class Tokens:
         return Response(200, Headers(), Body(json.dumps({**issued, **self.more}).encode()))
 
 
+class AnsweringBy:
+    """A handler that is one function."""
+
+    def __init__(self, handle):
+        self.handle = handle
+
+
 class Place:
     def __init__(self, kind=OAuth2TokenExchangeFilter, **config):
         self.tokens, self.upstream = Tokens(), Answering()
@@ -63,6 +70,12 @@ class Place:
             exchange.put(read_claims(subject, CLAIMS, CLAIMS["exp"]))
         self.exchange = exchange
         return await through(self.filter, exchange, self.upstream)
+
+    async def call_on(self, answer):
+        """Call an upstream that is `answer` by another exchange than the one that `call` leaves."""
+        exchange = exchange_for("/mcp")
+        exchange.put(read_claims("subject-1", CLAIMS, CLAIMS["exp"]))
+        return await through(self.filter, exchange, as_handler(AnsweringBy(answer)))
 
     def sent(self):
         return [asked.request.headers.get_all("authorization") for asked in self.upstream.asked]
@@ -172,6 +185,40 @@ async def test_a_server_that_refuses_a_token_gets_another_next_time_but_not_at_o
         place.clock.time += seconds
         assert (await place.call()).status == 401
         assert place.sent()[-1] == [f"Bearer issued-{token}"]
+
+
+async def test_answers_to_a_former_token_do_not_end_the_new_one():
+    place = Place()
+    await place.call()
+    place.clock.time += 20
+    waiting, refusals = asyncio.Event(), []
+
+    async def refuse(exchange):
+        refusals.append(exchange)
+        if len(refusals) == 2:
+            await waiting.wait()
+        return Response(401)
+
+    first, late = (asyncio.create_task(place.call_on(refuse)) for _ in range(2))
+    await first
+    await place.call()
+    waiting.set()
+    await late
+    await place.call()
+    assert [form["subject_token"] for form in place.tokens.forms] == ["subject-1"] * 2
+
+
+async def test_an_actor_token_that_is_not_believed_any_more_is_replaced():
+    place = Place(actorScopes="gateway")
+    await place.call()
+    place.tokens.answer = (400, {"error": "invalid_grant"})
+    for wait, status, grant in ((5, 403, EXCHANGE), (5, 403, EXCHANGE), (0, 502, "client_credentials")):
+        place.clock.time += wait
+        place.tokens.forms.clear()
+        assert (await place.call("subject-2")).status == status
+        assert [form["grant_type"] for form in place.tokens.forms] == [grant]
+    place.tokens.answer = None
+    assert (await place.call("subject-2")).status == 200
 
 
 @pytest.mark.parametrize(

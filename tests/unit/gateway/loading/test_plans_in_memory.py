@@ -123,7 +123,7 @@ def test_heads_that_never_come_again_are_forgotten_and_the_hot_plan_stays(count)
         for number in range(count):
             await send(calling(1, b"X-Number: %d\r\n" % number))
             if number % 20 == 0:
-                lost += plans.recall(key, 0.0) is None
+                lost += plans.recall(key, listener.clock.now()) is None
                 kept = [*plans._young.values(), *plans._old.values()]
                 assert len(kept) <= 200
                 assert plans._bytes <= sum(known.size for known in kept) <= 200 * 20 * 1024

@@ -88,7 +88,7 @@ OPERATIONS = st.lists(
         st.tuples(st.just("keep"), st.sampled_from("abcde"), st.sampled_from([math.inf, 5, 20])),
         st.tuples(st.just("recall"), st.sampled_from("abcde"), st.none()),
         st.tuples(st.just("end"), st.sampled_from("abcde"), st.none()),
-        st.tuples(st.just("pass"), st.just(""), st.sampled_from([1, 4, 5, 20])),
+        st.tuples(st.just("pass"), st.just(""), st.sampled_from([1, 4, 5, 20, -3])),
     ),
     max_size=40,
 )
@@ -101,21 +101,21 @@ def test_what_is_recalled_was_kept_last_and_none_of_its_leases_has_ended(operati
     for operation, name, value in operations:
         key = (name.encode(),)
         if operation == "keep":
-            lease = Lease(now + value)
+            lease = Lease(now + value, now)
             head, plan = planned(lease=lease)
             memory.keep(key, head, plan, ())
-            kept[name] = plan, now + value, lease
+            kept[name] = plan, (now, now + value), lease
         elif operation == "recall":
             known = memory.recall(key, now)
             if known is not None:
-                plan, ends, lease = kept[name]
+                plan, (begins, ends), lease = kept[name]
                 assert known.plan is plan
-                assert now < ends
+                assert begins <= now < ends
                 assert lease.used
         elif operation == "end" and name in kept:
             plan, _, lease = kept[name]
             lease.end()
-            kept[name] = plan, -math.inf, lease
+            kept[name] = plan, (0, -math.inf), lease
         else:
             now += value or 0
         remembered = [*memory._young.values(), *memory._old.values()]
