@@ -108,6 +108,17 @@ async def test_a_program_registers_itself_and_acts_for_a_user_who_agreed(authori
     assert (record["clientId"], record["means"]) == (registered["client_id"], "open")
 
 
+@pytest.mark.parametrize(
+    "name", ["app.example.com", "App.Example.com", "арр.example.com", "apps.example.com"]
+)
+async def test_nobody_who_registers_is_shown_under_a_host_that_only_a_document_proves(
+    authority, client, name
+):
+    registered = (await register(client, authority, client_name=name)).json()
+    assert "client_name" not in registered
+    assert [each.origin.client_name for each in introduced(authority)] == [""]
+
+
 async def test_a_secret_is_shown_once_and_proves_who_it_is(authority, client):
     registered = (await register(client, authority, token_endpoint_auth_method=None)).json()
     secret = registered["client_secret"]

@@ -183,7 +183,10 @@ class _Contents:
         if known and known.registration == registration:
             registration = known.registration
         rows = self._objects[row.id, "agent"]
-        names = frozenset(skeleton(each.name) for each in rows if not is_introduced(each))
+        hosts = environment.registration.hosts if environment.registration else ()
+        known_as = [each.name for each in rows if not is_introduced(each)]
+        known_as += [each.removeprefix("*.").partition(":")[0] for each in hosts]
+        names = frozenset(map(skeleton, known_as))
         if known and known.agent_names == names:
             names = known.agent_names
 

@@ -229,7 +229,9 @@ class Environment:
     registration: Registration | None = None
     """`None`: nobody introduces themselves."""
     agent_names: Collection[str] = frozenset()
-    """The names of the agents that administrators set up, as `client_names.skeleton` writes them."""
+    """The names of the agents that administrators set up, and the hosts whose documents are taken, as
+    `client_names.skeleton` writes them: nobody else is shown under them.
+    """
     live_terms: Mapping[str, Agent] = field(init=False, repr=False, compare=False)
     """The enabled agents by their terms: what was issued in any other term has ended."""
     resources_by_audience: Mapping[str, Resource] = field(init=False, repr=False, compare=False)
