@@ -1,10 +1,15 @@
 """Which agents are still to be told that a session ended."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.types import TypeEngine
 
 revision = "0007"
 down_revision = "0006"
+
+_INSTANT: TypeEngine[Any] = sa.Double()
 
 
 def upgrade() -> None:
@@ -16,7 +21,7 @@ def upgrade() -> None:
         sa.Column("client_id", sa.Text(), nullable=False),
         sa.Column("user_id", sa.String(length=36), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("due_at", sa.Double(), nullable=False),
+        sa.Column("due_at", _INSTANT, nullable=False),
         sa.ForeignKeyConstraint(
             ["environment_id"],
             ["environments.id"],

@@ -1,10 +1,15 @@
 """Objects are their environment's: the id of an agent by a metadata document is the same in all of them."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.types import TypeEngine
 
 revision = "0009"
 down_revision = "0008"
+
+_INSTANT: TypeEngine[Any] = sa.Double()
 
 
 def upgrade() -> None:
@@ -16,7 +21,6 @@ def upgrade() -> None:
     connection, metadata = op.get_bind(), sa.MetaData()
     is_sqlite = connection.dialect.name == "sqlite"
     agent_id, object_name = (sa.String(length if is_sqlite else 1024) for length in (36, 256))
-    of_environment = {"ondelete": "CASCADE"}
     sa.Table("environments", metadata, sa.Column("id", sa.String(36), primary_key=True))
     objects = sa.Table(
         "directory_objects",
@@ -32,7 +36,7 @@ def upgrade() -> None:
             ["environment_id"],
             ["environments.id"],
             name="fk_directory_objects_environment_id",
-            **of_environment,
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", "environment_id", name="pk_directory_objects"),
         sa.UniqueConstraint(
@@ -46,16 +50,16 @@ def upgrade() -> None:
         sa.Column("environment_id", sa.String(36), nullable=False),
         sa.Column("owner_id", agent_id, nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("created_at", sa.Double(), nullable=False),
-        sa.Column("expires_at", sa.Double(), nullable=True),
+        sa.Column("created_at", _INSTANT, nullable=False),
+        sa.Column("expires_at", _INSTANT, nullable=True),
         sa.ForeignKeyConstraint(
-            ["environment_id"], ["environments.id"], name="fk_secrets_environment_id", **of_environment
+            ["environment_id"], ["environments.id"], name="fk_secrets_environment_id", ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(
             ["environment_id", "owner_id"],
             ["directory_objects.environment_id", "directory_objects.id"],
             name="fk_secrets_environment_id_owner_id",
-            **of_environment,
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("id", name="pk_secrets"),
         sa.Index("ix_secrets_owner_id", "owner_id"),
