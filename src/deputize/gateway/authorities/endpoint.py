@@ -53,6 +53,12 @@ class AuthorityError(DeputizeError):
         """Whether the log has it already."""
         super().__init__(reason)
 
+    def again(self) -> "AuthorityError":
+        """Return the same for another caller: an error that was raised holds every frame it came through."""
+        same = AuthorityError(self.status, self.reason)
+        same.is_told = self.is_told
+        return same
+
 
 class AuthorityAnswer(NamedTuple):
     """An answer, read."""

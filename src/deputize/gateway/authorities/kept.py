@@ -83,7 +83,8 @@ class Kept(Generic[Found]):
 
     async def _outcome(self, task: asyncio.Task[Found] | None) -> Found:
         if task is None:
-            raise self._failure or AuthorityError(503, "nothing has been fetched")
+            failure = self._failure or AuthorityError(503, "nothing has been fetched")
+            raise failure.again()
         return await asyncio.shield(task)
 
     def _begin(self) -> asyncio.Task[Found] | None:
@@ -106,7 +107,6 @@ class Kept(Generic[Found]):
             failure = error if isinstance(error, AuthorityError) else AuthorityError(502, reason)
             self._failed_at = self._clock.now()
             self._failures = min(self._failures + 1, 6)
-            self._failure = failure
             if not failure.is_told:
                 failure.is_told = True
                 log.error(  # noqa: TRY400 - the reason is the operator's
@@ -114,6 +114,7 @@ class Kept(Generic[Found]):
                     reason=failure.reason,
                     known_for_seconds=None if self._found is None else round(self._since(self._found_at)),
                 )
+            self._failure = failure.again()
             raise failure from error
         else:
             self._found, self._found_at = found, self._clock.now()

@@ -1,4 +1,6 @@
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -186,6 +188,25 @@ async def test_after_a_failure_that_nobody_thought_of_there_is_a_pause_too(clock
         with pytest.raises(AuthorityError, match="unhashable"):
             await kept.get()
     assert published.asked == 1
+
+
+async def test_a_failure_keeps_nothing_of_those_who_met_it(clock):
+    class Call:
+        """What is at hand where the question is asked: a request, its token."""
+
+    async def ask(kept):
+        call = Call()
+        met.append(weakref.ref(call))
+        with pytest.raises(AuthorityError, match="away"):
+            await (kept.get_newer() if len(met) % 2 else kept.get())
+
+    published, met = Published(), []
+    published.current = DeputizeError("away")
+    kept = keeping(published, clock)
+    for _ in range(10):
+        await ask(kept)
+    gc.collect()
+    assert [each() for each in met] == [None] * 10
 
 
 async def test_a_clock_that_is_set_back_keeps_nothing_for_longer(clock):
