@@ -15,11 +15,11 @@ MAX_SHOWN: Final = 64
 """Characters of a name that are shown."""
 MAX_MARKS: Final = 2
 """Combining marks on one letter."""
-_QUOTES: Final = frozenset('"“”„‟«»‹›「」『』')
+_QUOTES: Final = frozenset('"“”„‟«»‹›「」『』〝〞〟❝❞❠⹂ʺ˝ˮ״')
 """What pages put around a name: it must not end there and go on as the page's own words."""
 _LOOKALIKES: Final = str.maketrans(
-    "аеорсухіјѕԁһԛԝѵьгзкмнтвґӏ" + "αβεικνορτυχγηωϲ" + "օոսհգզոց" + "i013458|!$@łı",
-    "aeopcyxljsdhqwvbrekmhtbrl" + "abelkvoptuxynwc" + "onuhqqng" + "lolealbllsall",
+    "аеорсухіјѕԁһԛԝѵьгзкмнтвґӏαβεικνορτυχγηωϲօոսհգզոցɑɡᴀʙᴄᴅᴇɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢi013458|!$@łı",
+    "aeopcyxljsdhqwvbrekmhtbrlabelkvoptuxynwconuhqqngagabcdeghljklmnoprstuvwyzloleasbllsall",
 )
 """Letters of other scripts, digits and signs, to the Latin letters that they are taken for."""
 

@@ -5,12 +5,20 @@ Names that mix scripts whose letters look alike are refused; whole names of anot
 technical standard 39, section 4).
 """
 
+import re
 import unicodedata
 from typing import Final
 
 MAX_LENGTH: Final = 128
 _SCRIPTS: Final = frozenset({"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "COPTIC", "CHEROKEE"})
 """Those whose letters look like each other's."""
+_BLANK: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+"""Letters, marks and signs that nobody sees: fillers, selectors of variants, and a pattern without dots.
+
+What of `Default_Ignorable_Code_Point` is in none of the categories C and Z (DerivedCoreProperties.txt).
+"""
 
 
 def canonical(typed: str) -> str:
@@ -30,7 +38,8 @@ def username_refusal(name: str) -> str | None:
     if name != name.strip():
         return "begins or ends with a blank"
     for character in name:
-        if unicodedata.category(character)[0] in "CZ" and character != " ":
+        is_seen = unicodedata.category(character)[0] not in "CZ" and not _BLANK.fullmatch(character)
+        if not is_seen and character != " ":
             return (
                 f"has the character U+{ord(character):04X}, which is invisible, changes the direction "
                 f"of text, or means nothing"

@@ -20,6 +20,8 @@ def test_names_of_people(name):
         "a\x7f", "a\u2028b",
         "ada\u202e", "\u2066ada", "ada\u200b", "a\u00adda", "\ufeffada", "ada\ue000", "ada\U000e0041",
         "ada\ud800", "a\u0378",
+        "ada\u115f", "ada\u1160", "ada\u3164", "ada\uffa0", "a\u2800da", "ada\ufe00", "ada\ufe0f",
+        "ada\u034f", "ada\U000e0100", "ada\u180b", "ada\u17b4",
         "ａｄａ", "ﬁona", "a\u0308", "аda", "pаypal", "Ωmega", "x" * 129,
     ],
 )  # fmt: skip
