@@ -200,11 +200,13 @@ async def test_a_failure_keeps_nothing_of_those_who_met_it(clock):
         with pytest.raises(AuthorityError, match="away"):
             await (kept.get_newer() if len(met) % 2 else kept.get())
 
-    published, met = Published(), []
-    published.current = DeputizeError("away")
-    kept = keeping(published, clock)
+    async def fetch():
+        raise AuthorityError(503, "away")
+
+    met, kept = [], Kept(fetch, clock, lifetime=120, miss_time=30)
     for _ in range(10):
         await ask(kept)
+    await settle()  # the loop itself holds what it does last
     gc.collect()
     assert [each() for each in met] == [None] * 10
 
