@@ -26,7 +26,7 @@ from support.document_hosts import (
     json_answer,
     resolving,
 )
-from support.introductions import FILE, FRAME, apply_file, introduced, introducing
+from support.introductions import FILE, FRAME, apply_file, environment_of, introduced, introducing
 from support.issuers import ALGORITHMS, public_jwk
 
 REDIRECT_URI = "http://127.0.0.1:6274/callback"
@@ -510,3 +510,23 @@ async def test_nobody_agrees_to_what_a_document_said_only_later(client, browser,
     assert "I consent" in browser.response.text
     await browser.submit(action="accept")
     assert "code" in browser.answer
+
+
+async def test_one_that_was_disabled_stays_so_when_its_time_is_over(tmp_path):
+    async with DocumentHost() as host:
+        frame = FRAME.replace("app.example.com", f"{host.name}:{host.port}") + "    lifetime: 2 hours\n"
+        async with introducing(tmp_path / "data", frame, fetcher=host.fetcher()) as running:
+            client, rows = Client(host, running), running.store.directory_rows
+            async with running.client() as sent:
+                browser = Browser(running, sent)
+                await client.sign_on(browser)
+                row = await rows.find_object(use_case.ENVIRONMENT_ID, "agent", client.id)
+                disabled = Put(replace(row, document={**row.document, "enabled": False}))
+                await rows.change([disabled], await rows.version())
+                for over in (False, True):
+                    client.wait(7200 * over)
+                    await running.directory.refresh()
+                    environment, now = environment_of(running), running.clock.now()
+                    assert await running.services.introductions.forget_unused(environment, now) == []
+                    await browser.get(client.authorize_url())
+                    assert browser.response.status_code == 400

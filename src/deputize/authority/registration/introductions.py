@@ -21,6 +21,7 @@ from deputize.authority.storage import (
 from deputize.kernel.digests import digest
 from deputize.kernel.ids import new_id
 from deputize.kernel.values import JsonObject
+from deputize.oauth.document_urls import is_document_id
 from deputize.oauth.errors import InvalidToken, TooManyRegistrations
 from deputize.oauth.grants import client_credentials
 from deputize.oauth.records.directory import Agent, Environment
@@ -96,7 +97,10 @@ class Introductions:
         raise StorageUnavailable("the directory changes faster than an agent can be removed")
 
     async def forget_unused(self, environment: Environment, now: float) -> list[str]:
-        """Remove the agents whose time is over, or that nobody uses; their ids."""
+        """Remove the agents whose time is over, or that nobody uses; their ids.
+
+        One by a document that an administrator disabled stays: it would come back enabled.
+        """
         registration = environment.registration
         if registration is None:
             return []
@@ -109,6 +113,11 @@ class Introductions:
             if (agent.origin and agent.origin.expires_at is not None and agent.origin.expires_at <= now)
             or _is_unused(agent, uses.get(agent.id), idle_since if agent.id in uses else unused_since)
         ]
+        for agent_id in filter(is_document_id, tuple(over)):
+            # That its time is over hides in the snapshot that an administrator disabled it.
+            row = await self._store.directory_rows.find_object(environment.id, "agent", agent_id)
+            if row and row.document.get("enabled") is not True:
+                over.remove(agent_id)
         if over:
             await self.remove(environment.id, over)
         return over
