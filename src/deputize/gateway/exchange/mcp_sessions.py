@@ -99,7 +99,7 @@ def _is_legacy(headers: Headers) -> bool:
 def _binding(token: OAuth2Context, resource: str) -> bytes:
     """Resource, issuer, subject, client and actors; without subject and client, the token itself."""
     info = token.info
-    holder: JsonValue = [info.get("sub"), info.get("client_id")]
+    holder: JsonValue = [info.get("sub"), token.subject.client_id]
     if holder == [None, None]:
         holder = digest(token.token)
     actors = actors_of(info.get("act"))
