@@ -32,6 +32,13 @@ async def willing(_):
     return True
 
 
+def required(schema):
+    """Something for each argument that a tool requires."""
+    of_type = {"string": "text", "number": 1, "integer": 1, "boolean": True, "array": [], "object": {}}
+    properties = schema.get("properties", {})
+    return {name: of_type[properties[name]["type"]] for name in schema.get("required", ())}
+
+
 async def main(url):
     context = json.loads(os.environ.get("MCP_CONFORMANCE_CONTEXT", "{}"))
     os.environ["AGENT_SECRET"] = context.get("client_secret", "")
@@ -44,7 +51,7 @@ async def main(url):
     ):
         listed = await tools.list_all()
         if listed:
-            print(await tools.call(listed[0].name, {}))
+            print(await tools.call(listed[0].name, required(listed[0].input_schema)))
 
 
 signon.webbrowser.open = browse
