@@ -1,9 +1,9 @@
 import asyncio
 from dataclasses import replace
 
-from deputize.authority.storage import Put, Remove
+from deputize.authority.storage import Put, Remove, open_store
 from deputize.oauth.records.store import TokenState, User
-from support.store_records import CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, USER_ID
+from support.store_records import AGENT, CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, USER_ID
 
 
 async def test_a_user_is_found_by_name_and_id(store):
@@ -201,12 +201,98 @@ async def test_consents_to_an_agent_are_withdrawn_once_and_together(store):
     ]
     for consent in (CONSENT, *others):
         await store.consents.record_consent(consent, None)
-    assert await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, CONSENT.client_id, 1000.0) == 2
-    assert await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, CONSENT.client_id, 1001.0) == 0
+    for now in (1000.0, 1001.0):
+        await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, CONSENT.client_id, now)
     withdrawn = {
         each.id: each.withdrawn_at for each in await store.consents.consents_of(ENVIRONMENT, USER_ID)
     }
     assert withdrawn == {CONSENT.id: 1000.0, "c2": None, "c3": 1000.0}
+
+
+PASSING = replace(CONSENT, covers={AGENT: {"r": ("agent",)}, "b": {"r": ("x",)}, "c": {"r": ("y",)}})
+"""To an agent that may pass to two others."""
+
+
+async def test_an_agents_part_is_withdrawn_from_what_was_agreed_to_for_others(store):
+    elsewhere = User("u2", ENVIRONMENT, "ada", "hash")
+    await store.users.put_user(elsewhere)
+    theirs = replace(PASSING, id="c2", user_id="u2")
+    ended = replace(PASSING, id="c3", agreement_id="another", withdrawn_at=960.0)
+    for consent in (PASSING, theirs, ended):
+        await store.consents.record_consent(consent, None)
+    await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, "b", 1000.0)
+    left = {agent: each for agent, each in PASSING.covers.items() if agent != "b"}
+    consents = {each.id: each for each in await store.consents.consents_of(ENVIRONMENT, USER_ID)}
+    assert consents == {CONSENT.id: replace(PASSING, covers=left), "c3": ended}
+    assert await store.consents.consents_of(ENVIRONMENT, "u2") == (theirs,)
+    assert (await store.users.find_user_by_id(ENVIRONMENT, USER_ID)).withdrawals == {"b": 1}
+    assert (await store.users.find_user_by_id(ENVIRONMENT, "u2")).withdrawals == {}
+
+
+async def test_each_withdrawal_has_a_number_of_its_own(store):
+    await store.consents.record_consent(PASSING, None)
+    names = ("b", "c", AGENT)
+    await asyncio.gather(
+        *(store.consents.withdraw_consents(ENVIRONMENT, USER_ID, name, 1000.0) for name in names)
+    )
+    await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, "b", 1001.0)
+    user = await store.users.find_user_by_id(ENVIRONMENT, USER_ID)
+    assert {user.withdrawals["c"], user.withdrawals[AGENT]} < {1, 2, 3}
+    assert user.withdrawals["b"] == user.withdrawn == 4
+
+
+async def test_a_withdrawal_does_not_cross_environments(store):
+    await store.consents.record_consent(PASSING, None)
+    await store.consents.withdraw_consents("other", USER_ID, "b", 1000.0)
+    assert (await store.users.find_user_by_id(ENVIRONMENT, USER_ID)).withdrawals == {}
+    assert await store.consents.consents_of(ENVIRONMENT, USER_ID) == (PASSING,)
+
+
+async def test_withdrawals_stay_whatever_an_administrator_writes_of_the_user(store):
+    await store.consents.record_consent(PASSING, None)
+    await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, "b", 1000.0)
+    user = replace(
+        await store.users.find_user_by_id(ENVIRONMENT, USER_ID), email="new@example.com", withdrawals={}
+    )
+    await store.users.put_user(user)
+    assert (await store.users.find_user_by_id(ENVIRONMENT, USER_ID)).withdrawals == {"b": 1}
+    await store.directory_rows.change(
+        [Put(replace(user, enabled=False))], await store.directory_rows.version()
+    )
+    assert (await store.users.find_user_by_id(ENVIRONMENT, USER_ID)).withdrawals == {"b": 1}
+
+
+async def test_a_page_read_before_a_part_was_withdrawn_does_not_bring_it_back(store):
+    await store.consents.record_consent(PASSING, None)
+    await store.consents.withdraw_consents(ENVIRONMENT, USER_ID, "b", 1000.0)
+    assert not await store.consents.record_consent(replace(PASSING, accepted_at=1000.0), PASSING)
+    (now,) = await store.consents.consents_of(ENVIRONMENT, USER_ID)
+    assert "b" not in now.covers
+    assert await store.consents.record_consent(replace(PASSING, accepted_at=1001.0), now), "agreed to again"
+
+
+async def test_a_withdrawal_and_a_page_at_once_leave_what_either_order_leaves(store):
+    await store.consents.record_consent(PASSING, None)
+    extended = replace(PASSING, accepted_at=1000.0)
+    recorded, _ = await asyncio.gather(
+        store.consents.record_consent(extended, PASSING),
+        store.consents.withdraw_consents(ENVIRONMENT, USER_ID, "b", 1000.0),
+    )
+    (now,) = await store.consents.consents_of(ENVIRONMENT, USER_ID)
+    assert "b" not in now.covers
+    assert now.accepted_at == (1000.0 if recorded else PASSING.accepted_at)
+
+
+async def test_a_withdrawal_by_another_process_shows_in_the_next_state(store, store_url):
+    await store.consents.record_consent(PASSING, None)
+    await store.codes.add_code(CODE, replace(GRANT, withdrawn=0))
+    assert (await store.token_states.read_token_state(ENVIRONMENT, GRANT.id, ())).user.withdrawals == {}
+    async with open_store(store_url) as other:
+        await other.consents.withdraw_consents(ENVIRONMENT, USER_ID, "b", 1000.0)
+    state = await store.token_states.read_token_state(ENVIRONMENT, GRANT.id, ())
+    assert state.user.withdrawals == {"b": 1}
+    assert state.grant.withdrawn == 0
+    assert "b" not in state.consents[0].covers
 
 
 async def test_a_state_holds_what_the_grant_rests_on_and_nothing_else(store):

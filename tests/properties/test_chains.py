@@ -236,7 +236,10 @@ def test_whom_and_what_a_chain_reaches_is_on_the_page(environment, tried):
     asyncio.run(run())
 
 
-ENDINGS = ["revoked", "agent disabled", "permission taken back", "withdrawn", "grant ended", "scopes lost"]
+ENDINGS = [
+    *("revoked", "agent disabled", "permission taken back", "withdrawn from it", "withdrawn"),
+    *("grant ended", "scopes lost"),
+]
 
 
 @settings(max_examples=examples(150), deadline=None)
@@ -257,7 +260,7 @@ def test_what_ends_at_one_hop_ends_for_everything_behind_it_and_nothing_else(
             match ending:
                 case "revoked":
                     return each is hop
-                case "agent disabled":
+                case "agent disabled" | "withdrawn from it":
                     return each.claims["client_id"] == agent.id
                 case "permission taken back":
                     return each.by_settings and each.before.claims["client_id"] == agent.id
@@ -272,6 +275,8 @@ def test_what_ends_at_one_hop_ends_for_everything_behind_it_and_nothing_else(
                 world.environment = with_agent(environment, replace(agent, enabled=False))
             case "permission taken back":
                 world.environment = with_agent(environment, replace(agent, permitted_actors=()))
+            case "withdrawn from it":
+                world.store.users[USER.id] = replace(USER, withdrawals={agent.id: 1})
             case "withdrawn":
                 world.store.consents[CONSENT.id] = replace(CONSENT, withdrawn_at=world.now)
             case "grant ended":

@@ -67,6 +67,7 @@ ENDINGS = (
     *(
         None,
         "consent",
+        "consent to a part",
         "user",
         "password",
         "user anew",
@@ -100,6 +101,8 @@ class SignedOn:
     session: str
     code: str
     refresh_token: str
+    withdrawals: dict[str, int]
+    """The user's last from each agent by then."""
     ended: bool = False
 
 
@@ -133,6 +136,8 @@ class Model:
     )
     policy_term: int = 0
     consent: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    withdrawals: dict[str, dict[str, int]] = field(default_factory=lambda: {user: {} for user in USERS})
+    """The number of each user's last withdrawal from each agent."""
     ended_sessions: set[str] = field(default_factory=set)
     granted: set[tuple[str, str]] = field(
         default_factory=lambda: {(agent, resource) for agent in AGENTS for resource in SCOPES}
@@ -156,7 +161,13 @@ class Model:
             for issue in token.issues
         ):
             return False
-        return token.signed_on is None or self.is_in_force(token.signed_on)
+        grant = token.signed_on
+        return grant is None or (
+            self.is_in_force(grant) and all(self.has_part(agent, grant) for agent, *_ in token.issues)
+        )
+
+    def has_part(self, agent: str, grant: SignedOn) -> bool:
+        return self.withdrawals[grant.user].get(agent) == grant.withdrawals.get(agent)
 
     def is_in_force(self, grant: SignedOn) -> bool:
         return (
@@ -346,6 +357,8 @@ class Lives(RuleBasedStateMachine):
         match ending:
             case "consent":
                 self.withdraw(user, agent)
+            case "consent to a part":  # of the other agent, to which this one passes; it goes on itself
+                self.withdraw(user, next(each for each in AGENTS if each != agent))
             case "user" | "password" | "user anew":
                 self.write_user(
                     user,
@@ -431,7 +444,14 @@ class Lives(RuleBasedStateMachine):
             model.resource_term[AGENT_RESOURCE_ID],
         )
         grant = SignedOn(
-            agent, user, *terms, model.consent[user, agent], session, code, members["refresh_token"]
+            agent,
+            user,
+            *terms,
+            model.consent[user, agent],
+            session,
+            code,
+            members["refresh_token"],
+            dict(model.withdrawals[user]),
         )
         self.grants.append(grant)
         self.tokens.append(
@@ -452,6 +472,7 @@ class Lives(RuleBasedStateMachine):
     def withdraw(self, user, agent) -> None:
         self.run(self.store.consents.withdraw_consents(ENVIRONMENT_ID, USER_IDS[user], agent, NOW))
         self.model.consent[user, agent] = None
+        self.model.withdrawals[user][agent] = next(self.model.numbers)
 
     @rule(index=st.integers(0, 40))
     def end_session(self, index) -> None:
@@ -505,6 +526,7 @@ class Lives(RuleBasedStateMachine):
         assert alive
         assert model.agent_term[agent] is not None
         assert model.may(agent, target)
+        assert subject.signed_on is None or model.has_part(agent, subject.signed_on)
         assert agent in {subject.holder, subject.may_act}
         claims = self.claims(answer.json()["access_token"])
         assert (claims.get("act", {}).get("sub") == agent) == (subject.signed_on is not None)
@@ -624,6 +646,13 @@ def test_each_end_is_final(ending):
         assert all(map(lives.model.is_alive, before))
         lives.begin_anew("ada", AGENT_ID, ending)
         lives.tokens_are_active_exactly_while_everything_they_rest_on_is()
-        assert not any(map(lives.model.is_alive, [each for each in before if each.issues[1:]]))
+        exchanged = [each for each in before if each.issues[1:]]
+        ended = [
+            each
+            for each in exchanged
+            if ending != "consent to a part" or OTHER_ID in [agent for agent, *_ in each.issues]
+        ]
+        assert ended
+        assert [each for each in exchanged if not lives.model.is_alive(each)] == ended
     finally:
         lives.teardown()

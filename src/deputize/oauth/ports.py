@@ -161,15 +161,15 @@ class Consents(Protocol):
         """Put `consent` in the place of `previous`, which was read before; durable before this returns.
 
         False, and nothing is written, if `previous` is no longer the user's latest for that agent and
-        agreement: it was withdrawn, or another page was faster. So nothing withdrawn comes back, and no
-        coverage is lost.
+        agreement: it was withdrawn, in whole or for one of its agents, or another page was faster. So nothing
+        withdrawn comes back, and no coverage is lost.
         """
         ...
 
-    async def withdraw_consents(self, environment_id: str, user_id: str, client_id: str, now: float) -> int:
-        """Withdraw everything the user agreed to for that agent.
+    async def withdraw_consents(self, environment_id: str, user_id: str, client_id: str, now: float) -> None:
+        """Withdraw what the user agreed to for that agent, and its part in what they agreed to for others.
 
-        Tokens that rest on it stop working for good. How many there were.
+        Every token about the user in which it has a part stops working for good. Durable before this returns.
         """
         ...
 

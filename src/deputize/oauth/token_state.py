@@ -51,7 +51,7 @@ def _judge(environment: Environment, basis: Basis, state: TokenState, now: float
     grant = state.grant
     if grant is not None and (grant.authentication != who or grant.client_term != terms[0]):
         return "the grant is not the one its claims tell of"
-    return grant_refusal(environment, state, now)
+    return grant_refusal(environment, state, now) or _part_refusal(environment, basis, state)
 
 
 def grant_refusal(environment: Environment, state: TokenState, now: float) -> str | None:
@@ -69,7 +69,19 @@ def grant_refusal(environment: Environment, state: TokenState, now: float) -> st
         )
     if resource is None or resource.term != grant.resource_term:
         return "the resource that the user signed on for is gone, or was so since"
-    return _person_refusal(grant, state) or _consent_refusal(environment, grant, state, now)
+    return (
+        _person_refusal(grant, state)
+        or withdrawal_refusal(state, client)
+        or _consent_refusal(environment, grant, state, now)
+    )
+
+
+def withdrawal_refusal(state: TokenState, agent: Agent) -> str | None:
+    """The private reason why `agent` has no part in the grant any more, or `None`."""
+    user, grant = state.user, state.grant
+    if user is None or grant is None or user.withdrawals.get(agent.id, 0) <= grant.withdrawn:
+        return None
+    return f"the user withdrew what they had agreed to for {agent.name!r} after this sign-on"
 
 
 def lapses_at(environment: Environment, basis: Basis, state: TokenState) -> float:
@@ -92,8 +104,11 @@ def coverage_refusal(
     """The private reason why `client` may not obtain these scopes by exchange: the user did not agree to it.
 
     Each agreement that the grant's policy prompts for has to cover them; without one, what the administrator
-    granted is covered. Where an identity assertion stands for the sign-on, that has to name them as well.
+    granted is covered. Where an identity assertion stands for the sign-on, that has to name them as well. What
+    the user withdrew from the client since the sign-on is never covered again.
     """
+    if refusal := withdrawal_refusal(state, client):
+        return refusal
     grant = state.grant
     if grant is not None and grant.asserted:
         refusal = _assertion_refusal(grant, client, resource, scopes)
@@ -195,6 +210,17 @@ def _permission_refusal(environment: Environment, basis: Basis) -> str | None:
         if holder is None or agent is None or agent.id not in holder.settings.permitted_actors:
             names = [each.name if each else "an agent that is gone" for each in (holder, agent)]
             return f"{_hop(basis, place)}{names[0]!r} no longer permits {names[1]!r} to act"
+    return None
+
+
+def _part_refusal(environment: Environment, basis: Basis, state: TokenState) -> str | None:
+    """Why an agent on the token's way no longer has a part in what the user signed on for."""
+    if state.user is None or not state.user.withdrawals:
+        return None
+    for place, term in enumerate(basis.lineage.terms):
+        agent = environment.live_terms[term]
+        if refusal := withdrawal_refusal(state, agent):
+            return f"{_hop(basis, place)}{refusal}"
     return None
 
 

@@ -4,7 +4,7 @@ Whatever is handed out then is dead, and stays dead when everything is put right
 """
 
 import asyncio
-from dataclasses import replace
+import functools
 
 import pytest
 
@@ -15,14 +15,21 @@ from deputize.oauth.introspection import LiveToken, find_live_token
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
+    CHAINED_ACT,
     ENVIRONMENT_ID,
+    OTHER_ID,
     REDIRECT_URI,
+    SUBJECT_SUB,
+    TEST,
     TEST_AUDIENCE,
+    TEST_ID,
     USER_ID,
     VERIFIER,
+    attribute,
 )
 from support.authority import HASHER, PASSWORD, USER, Browser, basic, running_authority
 from support.patience import PATIENCE
+from support.records import replace
 
 
 class Gate:
@@ -67,8 +74,8 @@ class Place:
         self.tokens: list[str] = []
         self.refresh_token = ""
 
-    async def ask(self, **form):
-        answer = await self.agent.post(f"{self.authority.path}/as/token", data=form, headers=basic())
+    async def ask(self, client_id=AGENT_ID, **form):
+        answer = await self.agent.post(f"{self.authority.path}/as/token", data=form, headers=basic(client_id))
         members = answer.json()
         if "access_token" in members:
             self.tokens.append(members["access_token"])
@@ -110,6 +117,31 @@ class Place:
             "actor_token_type": ACCESS_TOKEN,
         }
         return lambda: self.ask(grant_type=GRANT_TYPE, resource=TEST_AUDIENCE, scope="test", **form)
+
+    async def pass_on(self, subject):
+        """What the other agent gets for that token."""
+        actor = await self.ask(OTHER_ID, grant_type="client_credentials", scope="agent")
+        self.tokens.remove(actor)
+        return await self.ask(
+            OTHER_ID,
+            grant_type=GRANT_TYPE,
+            resource=TEST_AUDIENCE,
+            scope="test",
+            subject_token=subject,
+            subject_token_type=ACCESS_TOKEN,
+            actor_token=actor,
+            actor_token_type=ACCESS_TOKEN,
+        )
+
+    async def withdraw_a_part_and_agree_again(self) -> None:
+        """From the other agent, in what was agreed to for the one that signed the user on."""
+        consents, now = self.authority.store.consents, self.authority.clock.now()
+        (before,) = await consents.consents_of(ENVIRONMENT_ID, USER_ID)
+        assert OTHER_ID in before.covers
+        await consents.withdraw_consents(ENVIRONMENT_ID, USER_ID, OTHER_ID, now)
+        (left,) = await consents.consents_of(ENVIRONMENT_ID, USER_ID)
+        assert OTHER_ID not in left.covers
+        assert await consents.record_consent(replace(before, accepted_at=now), left)
 
     async def end(self, how) -> None:
         """Something ends, and at once everything is as before."""
@@ -197,3 +229,43 @@ async def test_without_an_end_the_same_gives_something_that_lives(tmp_path, step
             if step in {"sign on", "agree", "authorize"}:
                 await place.redeem(code)
             assert len(await place.living()) == 1
+
+
+@pytest.mark.parametrize("step", ["authorize", "redeem", "refresh", "exchange"])
+async def test_what_is_withdrawn_from_an_agent_behind_another_between_the_look_and_the_write(tmp_path, step):
+    """Even where it is agreed to again at once: the one that signed the user on goes on, the other does not."""
+    async with running_authority(tmp_path) as authority:
+        chained = (attribute("sub", SUBJECT_SUB), attribute("act", CHAINED_ACT))
+        resources = authority.directory.environment.resources
+        authority.directory.replace(resources={**resources, TEST_ID: replace(TEST, attributes=chained)})
+        authority.directory.replace_agent(permitted_actors=(OTHER_ID,))
+        part, method, after = GATES[step]
+        gate = Gate(getattr(authority.store, part), method, after=after)
+        services = replace(authority.services, store=replace(authority.store, **{part: gate}))
+        gated = replace(authority, app=Authority(services), services=services)
+        async with gated.client() as client, gated.client() as agent:
+            place = Place(gated, Browser(gated, client), agent, gate)
+            take = await place.until("redeem" if step == "exchange" else step)
+            if step == "exchange":
+                subject = await take()
+                place.tokens.clear()
+                take = functools.partial(place.pass_on, subject)
+            gate.closed = True
+            taking = asyncio.create_task(take())
+            async with asyncio.timeout(PATIENCE):
+                await gate.reached.wait()
+                await place.withdraw_a_part_and_agree_again()
+                gate.opened.set()
+                taken = await taking
+            if step == "exchange":
+                assert taken is not None, "it was decided before"
+                assert await place.living() == []
+                return
+            subject = await place.redeem(taken) if step == "authorize" else taken
+            assert len(await place.living()) == 1
+            assert await place.pass_on(subject) is None
+        async with authority.client() as client, authority.client() as agent:
+            place = Place(authority, Browser(authority, client), agent, None)
+            subject = await place.redeem(await place.authorize())
+            assert await place.pass_on(subject) is not None
+            assert len(await place.living()) == 2, "what is signed on for after that is something new"

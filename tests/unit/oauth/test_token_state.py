@@ -5,7 +5,7 @@ import pytest
 from deputize.oauth.lineage import VIA_CLAIM, Basis, Lineage, basis_of
 from deputize.oauth.records.store import TokenState
 from deputize.oauth.resources import OPENID_TERM
-from deputize.oauth.token_state import ancestors_of, token_refusal
+from deputize.oauth.token_state import ancestors_of, coverage_refusal, token_refusal
 from support.agent_delegation import (
     AGENT,
     AGENT_ID,
@@ -20,6 +20,7 @@ from support.agent_delegation import (
     NOW,
     OTHER,
     OTHER_ID,
+    POLICY,
     POLICY_NAME,
     SESSION,
     SESSION_ID,
@@ -167,6 +168,33 @@ def test_alive(basis):
 @pytest.mark.parametrize("basis", [BASIS, EXCHANGED, CHAINED])
 def test_dead_with_any_part_of_its_basis(basis, change, reason):
     assert reason in refusal(replace(ALIVE, **change), basis=basis)
+
+
+@pytest.mark.parametrize("basis", [BASIS, EXCHANGED, CHAINED])
+@pytest.mark.parametrize("agent", [AGENT, OTHER])
+def test_dead_with_any_agent_that_the_user_withdrew_from_since(basis, agent):
+    has_part = agent.term in basis.lineage.terms
+    for number, before in ((1, 0), (1, 1), (5, 4), (5, 5), (5, 7)):
+        state = replace(
+            ALIVE,
+            grant=replace(GRANT, withdrawn=before),
+            user=replace(USER, withdrawals={agent.id: number, "another": 9}),
+        )
+        why = refusal(state, basis=basis)
+        if has_part and number > before:
+            assert f"withdrew what they had agreed to for {agent.name!r} after this sign-on" in why
+        else:
+            assert why is None
+
+
+def test_an_agent_that_the_user_withdrew_from_since_obtains_nothing_whatever_is_agreed_to_by_now():
+    """The consent covers it, or no agreement is asked for."""
+    withdrawn = replace(ALIVE, user=replace(USER, withdrawals={OTHER_ID: 1}))
+    unasked = replace(ENVIRONMENT, policies={POLICY_NAME: replace(POLICY, steps=())})
+    for environment in (ENVIRONMENT, unasked):
+        assert coverage_refusal(environment, ALIVE, OTHER, TEST, ["test"]) is None
+        assert "withdrew" in coverage_refusal(environment, withdrawn, OTHER, TEST, ["test"])
+        assert coverage_refusal(environment, withdrawn, AGENT, TEST, ["test"]) is None
 
 
 def test_a_lapsed_session_only_ends_silent_sign_on():

@@ -13,7 +13,7 @@ from deputize.authority.signon.step import SignedOn
 from deputize.http.messages import Response
 from deputize.oauth.consents import CoversBuilder, choose_text, expiry, is_in_force, keep_granted
 from deputize.oauth.records.directory import Agent
-from deputize.oauth.records.store import Consent
+from deputize.oauth.records.store import Consent, Covers
 
 
 async def show_account(call: EndpointCall) -> Response:
@@ -31,15 +31,30 @@ async def show_account(call: EndpointCall) -> Response:
     }
 
     def used_last(client_id: str) -> float:
-        return max(max(each.accepted_at, each.last_used_at or 0) for each in given[client_id])
+        return max((max(each.accepted_at, each.last_used_at or 0) for each in given[client_id]), default=0)
 
+    holding = {
+        client_id: held
+        for client_id, consents in given.items()
+        if (held := tuple(each for each in consents if holds(call, each)))
+    }
+    agreed = {client_id: agreed_to(call, consents) for client_id, consents in holding.items()}
+    # Those that sign nobody on have no consent of their own, but a part in that of others.
+    given |= {agent_id: () for covers in agreed.values() for agent_id in covers if agent_id not in given}
     allowed: list[Mapping[str, object]] = []
     former: list[Mapping[str, object]] = []
     for client_id in sorted(given, key=used_last, reverse=True):
         agent, consents = agents[client_id], given[client_id]
-        holding = tuple(each for each in consents if holds(call, each))
-        if holding:
-            allowed.append(describe_agent(call, agent, holding, language.locale))
+        parts = [
+            {"through": agents[other].title, "resources": resource_lines(call.environment, covers[client_id])}
+            for other, covers in agreed.items()
+            if other != client_id and client_id in covers
+        ]
+        if client_id in holding:
+            own = describe_consents(call, client_id, holding[client_id], agreed[client_id], language.locale)
+            allowed.append({**describe_agent(agent), "own": own, "parts": parts})
+        elif parts:
+            allowed.append({**describe_agent(agent), "own": None, "parts": parts})
         else:
             withdrawn = max((each.withdrawn_at for each in consents if each.withdrawn_at), default=None)
             former.append({"name": agent.title, "withdrawn": format_day(withdrawn)})
@@ -55,13 +70,14 @@ async def show_account(call: EndpointCall) -> Response:
 
 
 async def withdraw_consent(call: EndpointCall, signed_on: SignedOn) -> Response:
-    """Withdraw what the user agreed to for the agent that the form names."""
+    """Withdraw what the user agreed to for the agent that the form names, whoever signed them on."""
     form = await call.form()
     cookie = cookies_of(call).session(call.head) or ""
     if not await is_own_form(call, form, cookie, SESSION_FORM):
         return show_dead_end(call, "error.forbidden", 403)
     client_id, user, consents = form.get("agent", ""), signed_on.user, call.services.store.consents
-    if await consents.withdraw_consents(call.environment.id, user.id, client_id, call.now):
+    if client_id in call.environment.agents:
+        await consents.withdraw_consents(call.environment.id, user.id, client_id, call.now)
         call.record("consent withdrawn", client_id=client_id, user_id=user.id)
     return see_other(f"/{call.environment.id}/account?withdrawn=yes")
 
@@ -72,15 +88,25 @@ def holds(call: EndpointCall, consent: Consent) -> bool:
     return agreement is not None and is_in_force(consent, agreement, call.now)
 
 
-def describe_agent(
-    call: EndpointCall, agent: Agent, consents: Sequence[Consent], locale: str
-) -> dict[str, object]:
-    """Describe an agent by what the user agreed to for it, as far as the administrator still grants that."""
-    environment, agreed = call.environment, CoversBuilder()
-    agreements = [environment.agreements[each.agreement_id] for each in consents]
+def agreed_to(call: EndpointCall, consents: Sequence[Consent]) -> Covers:
+    """Compute what these consents cover, as far as the administrator still grants that."""
+    agreed = CoversBuilder()
     for consent in consents:
         agreed.add_all(consent.covers)
-    covers = keep_granted(environment, agreed.covers())
+    return keep_granted(call.environment, agreed.covers())
+
+
+def describe_agent(agent: Agent) -> dict[str, object]:
+    """Describe who an agent is."""
+    return {"id": agent.id, "name": agent.title, "stranger": agent.origin}
+
+
+def describe_consents(
+    call: EndpointCall, client_id: str, consents: Sequence[Consent], covers: Covers, locale: str
+) -> dict[str, object]:
+    """Describe what the user agreed to for an agent that signed them on, and when."""
+    environment = call.environment
+    agreements = [environment.agreements[each.agreement_id] for each in consents]
     ends = (
         end
         for each, agreement in zip(consents, agreements, strict=True)
@@ -91,16 +117,13 @@ def describe_agent(
         for agreement in agreements
     )
     return {
-        "id": agent.id,
-        "name": agent.title,
-        "stranger": agent.origin,
         "since": format_day(min(each.accepted_at for each in consents)),
         "until": format_day(min((end for end in ends if end is not None), default=None)),
         "last_used": format_day(
             max((each.last_used_at for each in consents if each.last_used_at), default=None)
         ),
-        "resources": resource_lines(environment, covers.get(agent.id, {})),
-        "others": agent_lines(environment, covers, agent.id),
+        "resources": resource_lines(environment, covers.get(client_id, {})),
+        "others": agent_lines(environment, covers, client_id),
         "agreements": [text.title if text else agreement.name for agreement, text in texts],
     }
 

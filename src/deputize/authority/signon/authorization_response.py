@@ -55,6 +55,7 @@ async def grant_code(
         + (client.settings.refresh_token_rolling_lifetime if refreshable else lifetimes.code_lifetime),
         delegated_resource_id=target.resource.id if target.subject else None,
         delegated_scopes=target.scopes if target.subject else (),
+        withdrawn=signed_on.user.withdrawn,
     )
     stored = AuthorizationCode(
         digest=digest(code),

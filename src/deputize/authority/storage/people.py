@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, Text, bindparam, cast, delete, exists, insert, select, update
@@ -101,6 +101,7 @@ def put_user(connection: Connection, user: User) -> None:
     mine = {"environment": user.environment_id, "id": user.id}
     before = connection.execute(_USER_BY_ID.with_for_update(), mine).first()
     row = {column.name: getattr(user, column.name) for column in USERS.c}
+    row["withdrawals"] = before.withdrawals if before else {}
     if before and (before.enabled, before.password_hash) == (user.enabled, user.password_hash):
         row["term"] = before.term
     else:
@@ -196,37 +197,55 @@ class SqlConsents:
         """Put `consent` in the place of `previous`, which was read before; durable before this returns.
 
         False, and nothing is written, if `previous` is no longer the user's latest for that agent and
-        agreement: it was withdrawn, or another page was faster. So nothing withdrawn comes back, and no
-        coverage is lost.
+        agreement: it was withdrawn, in whole or for one of its agents, or another page was faster. So nothing
+        withdrawn comes back, and no coverage is lost.
         """
         row = asdict(consent)
 
         def work(connection: Connection) -> bool:
             if previous is None:
                 return insert_if_absent(connection, CONSENTS, row)
-            # Every change draws another id, withdraws, or accepts anew; `last_used_at` may have moved on.
-            withdrawn = CONSENTS.c.withdrawn_at
-            unchanged = (CONSENTS.c.id == previous.id) & (CONSENTS.c.accepted_at == previous.accepted_at)
-            unchanged &= (
-                withdrawn.is_(None) if previous.withdrawn_at is None else withdrawn == previous.withdrawn_at
-            )
-            return wins(connection, update(CONSENTS).where(unchanged).values(row))
+            this = CONSENTS.c.id == previous.id
+            found = connection.execute(select(CONSENTS).where(this).with_for_update()).first()
+            # It may have been used meanwhile; that changes nothing.
+            if found is None or replace(consent_of(found), last_used_at=previous.last_used_at) != previous:
+                return False
+            return wins(connection, update(CONSENTS).where(this).values(row))
 
         return await self._database.write(work)
 
-    async def withdraw_consents(self, environment_id: str, user_id: str, client_id: str, now: float) -> int:
-        """Withdraw everything the user agreed to for that agent.
+    async def withdraw_consents(self, environment_id: str, user_id: str, client_id: str, now: float) -> None:
+        """Withdraw what the user agreed to for that agent, and its part in what they agreed to for others.
 
-        Tokens that rest on it stop working for good. How many there were.
+        Every token about the user in which it has a part stops working for good. Durable before this returns.
         """
         columns = CONSENTS.c
-        mine = (
+        this_user = (USERS.c.environment_id == environment_id) & (USERS.c.id == user_id)
+        theirs = (
             (columns.environment_id == environment_id)
             & (columns.user_id == user_id)
-            & (columns.client_id == client_id)
+            & columns.withdrawn_at.is_(None)
         )
-        withdrawal = update(CONSENTS).where(mine & columns.withdrawn_at.is_(None)).values(withdrawn_at=now)
-        return await self._database.write(lambda connection: connection.execute(withdrawal).rowcount)
+
+        def work(connection: Connection) -> None:
+            # One at a time, so that each has a number of its own.
+            user = connection.execute(select(USERS).where(this_user).with_for_update(key_share=True)).first()
+            if user is None:
+                return
+            numbers = {**user.withdrawals, client_id: User(*user).withdrawn + 1}
+            connection.execute(update(USERS).where(this_user).values(withdrawals=numbers))
+            consents = connection.execute(select(CONSENTS).where(theirs).with_for_update()).all()
+            for consent in map(consent_of, consents):
+                if consent.client_id == client_id:
+                    changes: dict[str, object] = {"withdrawn_at": now}
+                elif client_id in consent.covers:
+                    left = {agent: each for agent, each in consent.covers.items() if agent != client_id}
+                    changes = {"covers": left}
+                else:
+                    continue
+                connection.execute(update(CONSENTS).where(columns.id == consent.id).values(changes))
+
+        await self._database.write(work)
 
 
 def consent_of(columns: Sequence[Any]) -> Consent:

@@ -157,6 +157,7 @@ USERS = Table(
     _optional("preferred_language", String(64)),
     _optional("attributes", JSON(none_as_null=True)),
     _column("term", TERM),
+    Column("withdrawals", JSON(), nullable=False, server_default="{}"),
     UniqueConstraint("environment_id", "username"),
 )
 
@@ -219,6 +220,7 @@ GRANTS = Table(
     _optional("delegated_resource_id", ID),
     Column("delegated_scopes", JSON(), nullable=False, server_default="[]"),
     Column("asserted", Boolean(), nullable=False, server_default=false()),
+    Column("withdrawn", Integer(), nullable=False, server_default="0"),
     Index(None, "user_id"),
     Index(None, "session_id"),
     Index(None, "client_id"),

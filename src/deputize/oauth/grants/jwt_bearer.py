@@ -226,6 +226,7 @@ def _sign_on(
         delegated_resource_id=target.resource.id if target.subject else None,
         delegated_scopes=target.scopes if target.subject else (),
         asserted=True,
+        withdrawn=user.withdrawn,
     )
     return TokenState(grant, user, session, consents, frozenset())
 

@@ -30,6 +30,17 @@ class User:
 
     Whatever rests on an earlier term has ended for good. What a caller puts here is ignored.
     """
+    withdrawals: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Agent id to the number of the user's last withdrawal from that agent; they are counted from 1.
+
+    The store counts them, and what a caller puts here is ignored. What a user signed on for before a
+    withdrawal gives that agent nothing more, whomever the user signed on.
+    """
+
+    @property
+    def withdrawn(self) -> int:
+        """How many withdrawals there were so far, from any agent."""
+        return max(self.withdrawals.values(), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,8 @@ class Grant:
     """Whether another issuer's identity assertion stands for the sign-on: no exchange obtains more than that
     names.
     """
+    withdrawn: int = 0
+    """`User.withdrawn` at that time: later withdrawals end the parts of their agents in this grant."""
 
 
 @dataclass(frozen=True, slots=True)

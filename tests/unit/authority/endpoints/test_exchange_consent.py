@@ -1,6 +1,5 @@
 """An exchange obtains what the user agreed to on the page and nothing else, through the real endpoints."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,10 +12,12 @@ from support.agent_delegation import (
     AGENT_ID,
     AGENT_RESOURCE,
     AGENT_RESOURCE_ID,
+    CHAINED_ACT,
     ENVIRONMENT_ID,
     OTHER,
     OTHER_ID,
     REDIRECT_URI,
+    SUBJECT_SUB,
     TEST,
     TEST_ID,
     TEST_SECRET,
@@ -25,6 +26,7 @@ from support.agent_delegation import (
     attribute,
 )
 from support.authority import basic
+from support.records import replace
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 PAYING = replace(TEST, scopes={"test": Scope("Use the tools"), "pay": Scope("Pay bills", "on_use")})
@@ -43,10 +45,13 @@ def world(authority, browser, client):
     async def token(form, client_id=AGENT_ID):
         return (await client.post(f"{authority.path}/as/token", data=form, headers=basic(client_id))).json()
 
+    pages = []
+
     async def sign_on(**changes):
         await browser.get(authority.authorize_url(**changes))
         if browser.heading == "Sign on":
             await browser.sign_on()
+        pages.append(browser.heading)
         if browser.heading.startswith("Let "):
             await browser.accept()
         form = {"grant_type": "authorization_code", "redirect_uri": REDIRECT_URI, "code_verifier": VERIFIER}
@@ -83,7 +88,7 @@ def world(authority, browser, client):
         )
 
     return SimpleNamespace(
-        sign_on=sign_on, exchange=exchange, active=active, configure=configure, withdraw=withdraw
+        sign_on=sign_on, exchange=exchange, active=active, configure=configure, withdraw=withdraw, pages=pages
     )
 
 
@@ -134,10 +139,33 @@ async def test_in_a_chain_the_consent_of_the_agent_that_signed_the_user_on_count
     subject = await world.sign_on()
     obtained = (await world.exchange(subject, client_id=OTHER_ID))["access_token"]
     assert await world.active(obtained)
-    await world.withdraw(OTHER_ID)
-    assert await world.active(obtained), "it never had a consent of its own"
     await world.withdraw(AGENT_ID)
     assert not await world.active(obtained)
+
+
+async def test_withdrawing_from_an_agent_ends_its_part_in_the_sign_ons_of_others_for_good(world):
+    anybody = replace(TEST, attributes=(attribute("sub", SUBJECT_SUB), attribute("act", CHAINED_ACT)))
+    world.configure([anybody], replace(AGENT, permitted_actors=(OTHER_ID,)))
+    subject = await world.sign_on()
+    own = (await world.exchange(subject))["access_token"]
+    obtained = (await world.exchange(subject, client_id=OTHER_ID))["access_token"]
+    await world.withdraw(OTHER_ID)
+    assert not await world.active(obtained)
+    assert await world.active(own), "the agent that passed to it goes on"
+    assert "access_token" in await world.exchange(subject)
+    with capture_logs() as logs:
+        assert "access_token" not in await world.exchange(subject, client_id=OTHER_ID)
+    assert any(
+        "the user withdrew what they had agreed to for 'Other Agent'" in str(each.get("reason"))
+        for each in logs
+    )
+    new = await world.sign_on()
+    assert world.pages[-1].startswith("Let "), "the user is asked for the other agent again"
+    renewed = (await world.exchange(new, client_id=OTHER_ID))["access_token"]
+    assert await world.active(renewed)
+    assert not await world.active(obtained), "agreeing again revives nothing"
+    assert "access_token" not in await world.exchange(subject, client_id=OTHER_ID)
+    assert await world.active(own)
 
 
 async def test_an_agent_that_the_page_did_not_name_obtains_nothing(world):

@@ -6,6 +6,7 @@ What can happen to a token after it was issued.
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from deputize.kernel.digests import digest
 from support.agent_delegation import (
@@ -19,7 +20,7 @@ from support.agent_delegation import (
     USER_ID,
     VERIFIER,
 )
-from support.authority import basic
+from support.authority import PageForm, basic
 from support.records import replace
 
 LOGOUT = "https://agent.example/bye"
@@ -318,6 +319,77 @@ async def test_the_account_page_signs_on_first_and_withdraws_only_by_its_own_for
         f"{authority.path}/account", data={"agreement": "x", "csrf": "0" * 64}
     )
     assert response.status_code == 403
+
+
+def card(page: str, name: str) -> str:
+    """What the account page says of one agent that may act."""
+    (found,) = (each for each in page.split('<div class="agent-name">')[1:] if f"<h3>{name}</h3>" in each)
+    return found
+
+
+async def stop(browser, agent_id):
+    """Press the button of one agent's form."""
+    page = browser.response.text
+    forms = range(page.count("<form"))
+    number = next(each for each in forms if PageForm(page, each).fields.get("agent") == agent_id)
+    return await browser.submit(number)
+
+
+async def test_the_account_page_lists_and_stops_an_agent_that_only_has_a_part_through_another(
+    authority, browser
+):
+    authority.directory.replace_agent(permitted_actors=(OTHER_ID,))
+    await browser.get(authority.authorize_url())
+    await browser.sign_on()
+    await browser.accept()
+    page = (await browser.get(f"{authority.path}/account")).text
+    other = card(page, "Other Agent")
+    assert "Through MCP Tutorial, Other Agent may obtain" in other
+    assert "Use the tools" in other
+    assert "Withdraw: Other Agent" in other
+    assert "Since" not in other, "it never signed the user on"
+    assert "MCP Tutorial may pass this on to Other Agent" in card(page, "MCP Tutorial")
+    with capture_logs() as logs:
+        page = (await stop(browser, OTHER_ID)).text
+    assert [each["client_id"] for each in logs if each["event"] == "consent withdrawn"] == [OTHER_ID]
+    assert "Other Agent" not in page
+    assert "Withdraw: MCP Tutorial" in page
+    await browser.get(authority.authorize_url(prompt="none"))
+    assert browser.answer["error"] == "consent_required"
+    await browser.get(authority.authorize_url())
+    assert browser.heading == "Let MCP Tutorial act for you?"
+    assert "Other Agent" in browser.response.text
+    await browser.accept()
+    page = (await browser.get(f"{authority.path}/account")).text
+    assert "Through MCP Tutorial, Other Agent may obtain" in card(page, "Other Agent")
+
+
+async def test_stopping_an_agent_with_sign_ons_of_its_own_ends_its_part_through_others_too(
+    authority, browser
+):
+    authority.directory.replace_agent(permitted_actors=(OTHER_ID,))
+    await browser.get(authority.authorize_url())
+    await browser.sign_on()
+    await browser.accept()
+    await browser.get(authority.authorize_url(client_id=OTHER_ID))
+    await browser.accept()
+    page = (await browser.get(f"{authority.path}/account")).text
+    assert "Since" in card(page, "Other Agent")
+    assert "Through MCP Tutorial, Other Agent may obtain" in card(page, "Other Agent")
+    page = (await stop(browser, OTHER_ID)).text
+    assert "Through" not in page
+    assert "may pass this on" not in page
+    assert "Other Agent" in page.split('id="former"')[1]
+    assert "Withdraw: MCP Tutorial" in page
+
+
+async def test_the_account_page_withdraws_from_agents_only(authority, tokens):
+    """Whoever makes the form say something else makes nobody remember it."""
+    page = await tokens.browser.get(f"{authority.path}/account")
+    fields = {**PageForm(page.text, 1).fields, "agent": "x" * 1000}
+    answer = await tokens.browser.client.post(f"{authority.path}/account", data=fields)
+    assert answer.status_code == 303
+    assert (await authority.store.users.find_user_by_id(ENVIRONMENT_ID, USER_ID)).withdrawals == {}
 
 
 async def test_the_account_page_says_what_is_no_longer_valid(authority, tokens):
