@@ -233,7 +233,7 @@ async def test_without_an_end_the_same_gives_something_that_lives(tmp_path, step
 
 @pytest.mark.parametrize("step", ["authorize", "redeem", "refresh", "exchange"])
 async def test_what_is_withdrawn_from_an_agent_behind_another_between_the_look_and_the_write(tmp_path, step):
-    """Even where it is agreed to again at once: the one that signed the user on goes on, the other does not."""
+    """Even if it is agreed to again at once: who signed the user on goes on, and the other does not."""
     async with running_authority(tmp_path) as authority:
         chained = (attribute("sub", SUBJECT_SUB), attribute("act", CHAINED_ACT))
         resources = authority.directory.environment.resources
