@@ -104,8 +104,8 @@ def coverage_refusal(
     """The private reason why `client` may not obtain these scopes by exchange: the user did not agree to it.
 
     Each agreement that the grant's policy prompts for has to cover them; without one, what the administrator
-    granted is covered. Where an identity assertion stands for the sign-on, that has to name them as well. What
-    the user withdrew from the client since the sign-on is never covered again.
+    granted is covered. Where an identity assertion stands for the sign-on, that has to name them as well.
+    What the user withdrew from the client since the sign-on is never covered again.
     """
     if refusal := withdrawal_refusal(state, client):
         return refusal
