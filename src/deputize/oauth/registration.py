@@ -15,7 +15,7 @@ from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, federated_jwt
 from deputize.oauth.client_auth.authentication import PUBLIC
 from deputize.oauth.client_metadata import ClientMetadata
 from deputize.oauth.errors import InvalidClientMetadata
-from deputize.oauth.grants import GRANTS, authorization_code
+from deputize.oauth.grants import GRANTS, authorization_code, client_credentials
 from deputize.oauth.records.directory import Agent, AgentOrigin, Environment
 from deputize.oauth.records.settings import AgentSettings, RegistrationSettings
 from deputize.oauth.resources import OPENID_SCOPES, format_scope
@@ -66,6 +66,8 @@ def introduce(template: Agent, agent_id: str, metadata: ClientMetadata, origin: 
     if method not in CLIENT_AUTH_METHODS.by_name or method == federated_jwt.NAME:
         raise InvalidClientMetadata("token_endpoint_auth_method: this way of authenticating is not supported")
     grant_types = template.grant_types.intersection(metadata.grant_types)
+    if origin.means == "open":  # no user is asked for tokens of its own, and nobody admitted it
+        grant_types -= {client_credentials.GRANT_TYPE}
     if method == PUBLIC:
         grant_types -= {each.grant_type for each in GRANTS.members if not each.for_public_clients}
     if not grant_types:

@@ -134,6 +134,26 @@ async def test_a_secret_is_shown_once_and_proves_who_it_is(authority, client):
     assert registered["registration_access_token"] not in repr(stored)
 
 
+async def test_anybody_gets_no_tokens_without_a_user_and_whom_somebody_admitted_does(tmp_path):
+    frame = WITH_TOKENS.replace("  agent:\n", "  open: true\n  agent:\n    grants: [client_credentials]\n")
+    alone = {"grant_types": ["client_credentials"], "redirect_uris": [], "token_endpoint_auth_method": None}
+    both = {"grant_types": ["authorization_code", "client_credentials"], "token_endpoint_auth_method": None}
+    async with introducing(tmp_path, frame) as running, running.client() as client:
+        assert (await register(client, running, **alone)).json()["error"] == "invalid_client_metadata"
+        anybody = (await register(client, running, **both)).json()
+        assert anybody["grant_types"] == ["authorization_code"]
+        admitted = (await register(client, running, await draw_token(running), **alone)).json()
+        statuses = []
+        for each in (anybody, admitted):
+            answer = await client.post(
+                f"{running.path}/as/token",
+                data={"grant_type": "client_credentials", "scope": "agent"},
+                headers=basic(each["client_id"], each["client_secret"]),
+            )
+            statuses.append(answer.status_code)
+        assert statuses == [400, 200]
+
+
 async def test_it_is_offered_where_it_is_on_and_nowhere_else(tmp_path):
     async with introducing(tmp_path / "on") as on, on.client() as client:
         found = (await client.get(f"{on.path}/as/.well-known/oauth-authorization-server")).json()
