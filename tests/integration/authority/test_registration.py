@@ -236,6 +236,7 @@ async def test_a_client_that_becomes_public_loses_its_secret_and_one_that_is_non
         ({"grant_types": ["implicit"]}, "invalid_client_metadata"),
         ({"response_types": ["token"]}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "tls_client_auth"}, "invalid_client_metadata"),
+        ({"token_endpoint_auth_method": "federated_jwt"}, "invalid_client_metadata"),
         ({"token_endpoint_auth_method": "private_key_jwt"}, "invalid_client_metadata"),
         ({"id_token_signed_response_alg": "none"}, "invalid_client_metadata"),
         (

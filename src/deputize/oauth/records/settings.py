@@ -94,6 +94,9 @@ def _host_pattern(text: str) -> str:
 Name: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
+ScopeName: TypeAlias = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!#-\[\]-~]+$")
+]
 Description: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
 Locale: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")]
 Seconds: TypeAlias = Annotated[
@@ -201,7 +204,7 @@ class IdentityAssertion(ObjectSettings):
     client_id: Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[!-~]+$")]
     """The agent's `client_id` over there."""
     resources: Annotated[
-        dict[IssuerName, Annotated[tuple[str, ...], Field(min_length=1)]], Field(min_length=1)
+        dict[IssuerName, Annotated[tuple[ScopeName, ...], Field(min_length=1)]], Field(min_length=1)
     ]
     """Identifiers of resources over there, and scopes of each that it may be given at most."""
 

@@ -7,7 +7,6 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from deputize.authority.directory.objects.directory_object import (
     AuthenticatingObject,
     Id,
-    ScopeName,
     Translate,
     unknown_name,
 )
@@ -18,7 +17,7 @@ from deputize.oauth.client_auth.private_key_jwt import key_set_flaw
 from deputize.oauth.document_urls import parse_document_url
 from deputize.oauth.grants import GRANTS
 from deputize.oauth.grants.grant_type import grant_word
-from deputize.oauth.records.settings import STORED, AgentSettings, Description, Name
+from deputize.oauth.records.settings import STORED, AgentSettings, Description, Name, ScopeName
 
 AUTHORIZATION_CODE = "authorization_code"
 

@@ -38,9 +38,6 @@ def _uuid(value: str) -> str:
     return value
 
 
-ScopeName: TypeAlias = Annotated[
-    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[!#-\[\]-~]+$")
-]
 Id: TypeAlias = Annotated[str, AfterValidator(_uuid)]
 Secret: TypeAlias = Annotated[str, StringConstraints(min_length=32, max_length=256, pattern=r"^[!-~]+$")]
 

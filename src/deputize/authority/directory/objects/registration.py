@@ -5,12 +5,13 @@ from typing import Annotated
 from pydantic import Field
 
 from deputize.authority.directory.objects.agent import Grant
-from deputize.authority.directory.objects.directory_object import DocumentPart, ScopeName
+from deputize.authority.directory.objects.directory_object import DocumentPart
 from deputize.oauth.records.settings import (
     Description,
     Interval,
     Name,
     RegistrationSettings,
+    ScopeName,
     TemplateSettings,
 )
 

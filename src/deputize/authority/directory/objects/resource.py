@@ -8,10 +8,9 @@ from deputize.authority.directory.objects.directory_object import (
     AuthenticatingObject,
     DocumentPart,
     Id,
-    ScopeName,
 )
 from deputize.kernel.values import JsonObject
-from deputize.oauth.records.settings import Description, Name, ResourceSettings
+from deputize.oauth.records.settings import Description, Name, ResourceSettings, ScopeName
 
 MAPPINGS = {
     "User ID": "user.id",
