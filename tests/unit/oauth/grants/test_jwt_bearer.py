@@ -178,6 +178,11 @@ async def test_what_is_not_as_it_has_to_be_yields_nothing(make, reason):
     assert reason in await refuse(world(), make())
 
 
+async def test_the_environment_never_trusts_itself():
+    itself = TRUST.model_copy(update={"issuer": ISSUER})
+    assert "no issuer that is trusted" in await refuse(world(trusted=(itself,)), id_jag(iss=ISSUER))
+
+
 async def test_other_tokens_are_no_identity_assertions():
     there = world()
     tokens = await there.sign_on(scopes=("openid", "agent"))
