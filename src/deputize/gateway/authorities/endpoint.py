@@ -134,8 +134,11 @@ class AuthorityEndpoint:
                 return await _read(response, inquiry.request)
             finally:
                 await response.body.aclose()
-        except (UpstreamError, BodyBroken) as error:
-            raise AuthorityError(503, f"{self.place} cannot be asked: {error}") from error
+        except (
+            DeputizeError
+        ) as error:  # of the connection, or a filter that authenticates: its secret is gone
+            status = 503 if isinstance(error, UpstreamError | BodyBroken) else 502
+            raise AuthorityError(status, f"{self.place} cannot be asked: {error}") from error
 
 
 async def _read(response: Response, request: Request) -> AuthorityAnswer:

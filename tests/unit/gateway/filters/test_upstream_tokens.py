@@ -17,6 +17,8 @@ from deputize.gateway.filters.oauth2_token_exchange import (
 from deputize.http.exchange import Head
 from deputize.http.messages import Body, Headers, Response
 from deputize.http.plans import as_handler
+from deputize.http.upstream import ConnectFailed
+from deputize.secrets.secret import SecretError
 from support.examples import examples
 from support.gateway import Answering, built, exchange_for, instance_for, through
 from support.oauth_filters import CLAIMS, oauth_heap
@@ -243,6 +245,8 @@ async def test_an_actor_token_that_is_not_believed_any_more_is_replaced():
         ((200, {"access_token": "t", "token_type": "DPoP"}), 502, "temporarily_unavailable"),
         ((200, {"access_token": "t", "token_type": "N_A"}), 502, "temporarily_unavailable"),
         ((200, {"access_token": "t"}), 502, "temporarily_unavailable"),
+        (SecretError("Store", "id", "file x", "does not exist"), 502, "temporarily_unavailable"),
+        (ConnectFailed("nobody listens"), 503, "temporarily_unavailable"),
     ],
     ids=str,
 )
