@@ -55,7 +55,10 @@ class DirectoryService:
         expired = valid_until is not None and self._clock.now() >= valid_until
         if await self._rows.version() == self.current.version and not expired:
             return False
-        self._assembled = await _assemble(self._rows, self._base_url, self._clock, self._assembled)
+        assembled = await _assemble(self._rows, self._base_url, self._clock, self._assembled)
+        # Where reading waits, somebody who began later may have read a later one, and rely on it.
+        if assembled.directory.version >= self.current.version:
+            self._assembled = assembled
         return True
 
     async def watch(self, poll_seconds: float = POLL_SECONDS) -> None:

@@ -65,6 +65,37 @@ async def test_a_snapshot_stays_as_it_was_and_is_replaced_as_a_whole(directory, 
     assert held.environments["e1"].agents["a1"].enabled
 
 
+class SlowRows:
+    """The store's rows; where there is a `hold`, what was read next is held back until that is set."""
+
+    def __init__(self, rows):
+        self.rows, self.hold, self.is_held = rows, None, asyncio.Event()
+
+    async def version(self):
+        return await self.rows.version()
+
+    async def load(self):
+        loaded, hold, self.hold = await self.rows.load(), self.hold, None
+        if hold:
+            self.is_held.set()
+            await hold.wait()
+        return loaded
+
+
+async def test_who_began_to_read_before_a_change_does_not_undo_it(directory_store, clock):
+    rows, hold = SlowRows(directory_store.directory_rows), asyncio.Event()
+    directory = await open_directory(rows, "http://localhost", clock)
+    await rows.rows.change([Put(replace(AGENT, name="Renamed"))], await rows.version())
+    rows.hold = hold
+    late = asyncio.create_task(directory.refresh())
+    await rows.is_held.wait()
+    await disable(directory_store)
+    await directory.refresh()
+    hold.set()
+    await late
+    assert not enabled(directory)
+
+
 async def test_a_secret_that_expires_leaves_without_any_change(directory, directory_store, clock):
     rows = directory_store.directory_rows
     first, _ = replace_secret(AGENT, (), 1000.0)
