@@ -141,7 +141,7 @@ async def test_a_setting_that_is_added_goes_all_the_way_by_itself(kind, members,
         assert await limits() == (3, 3)
         assert await applied(added_limit=5) == (f"~ {kind} it: added_limit 3 -> 5",)
         assert await limits() == (5, 5)
-        assert await applied(description="kept") == (f"~ {kind} it: description none -> kept",)
+        assert await applied(description="kept") == (f"~ {kind} it: description unset -> kept",)
         assert await limits() == (5, 5)
         await applied(added_limit=None)
         assert await limits() == (3, 3)

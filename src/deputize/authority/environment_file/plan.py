@@ -157,7 +157,7 @@ def _entries(value: JsonValue) -> Mapping[str, JsonObject] | None:
 
 def _shown(value: JsonValue) -> str:
     if value is None or value == "":
-        return "none"
+        return "unset"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -330,8 +330,8 @@ def warnings_of(outcome: Outcome) -> Iterator[str]:
     """What is allowed, but most likely not meant.
 
     Resources that allow impersonation; agents that sign users on by a policy which asks for no consent, where
-    the file names the agent or the policy; a registration that grants what nobody can sign on for;
-    environments of the same database that were told another base URL, for an authority has one.
+    the file names the agent or the policy; a registration that is open to anybody, or grants what nobody can
+    sign on for; environments of the same database that were told another base URL, for an authority has one.
     """
     for _, resource in outcome.entries(ResourceObject):
         if resource.impersonation_allowed and not resource.requires_delegation:
@@ -350,12 +350,7 @@ def warnings_of(outcome: Outcome) -> Iterator[str]:
                     f"agent {agent.name} signs users on by the policy {policy}, which asks for no consent: "
                     "it may do for every user whatever its scopes allow (add an agreement_prompt step)"
                 )
-    registration = outcome.settings.registration
-    template = registration.agent if registration else None
-    if template and template.delegation_resource is None and TOKEN_EXCHANGE not in template.grants:
-        found = find_unreached(granted_resources(template.scopes, outcome))
-        if found:
-            yield f"registration: {found.reason} (set its delegation_resource)"
+    yield from _warnings_of_registration(outcome)
     mine = outcome.row.base_url
     for other in outcome.existing.environments:
         if mine and other.base_url and other.base_url != mine and other.id != outcome.row.id:
@@ -363,3 +358,19 @@ def warnings_of(outcome: Outcome) -> Iterator[str]:
                 f"the environment {other.name} was applied for {other.base_url}, not for {mine}: apply it "
                 "with the same --base-url"
             )
+
+
+def _warnings_of_registration(outcome: Outcome) -> Iterator[str]:
+    registration = outcome.settings.registration
+    if registration is None:
+        return
+    if registration.open and "registration" in outcome.file.model_fields_set:
+        yield (
+            "registration is open: whoever reaches the authority makes an agent of any program (for more "
+            "than trying it out name hosts, or hand out tokens, instead of open: true)"
+        )
+    template = registration.agent
+    if template.delegation_resource is None and TOKEN_EXCHANGE not in template.grants:
+        found = find_unreached(granted_resources(template.scopes, outcome))
+        if found:
+            yield f"registration: {found.reason} (set its delegation_resource)"

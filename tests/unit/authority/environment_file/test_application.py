@@ -29,7 +29,12 @@ FAIL_OPEN = (EXAMPLES / "fail-open.yaml").read_text("utf-8")
 GUIDES = EXAMPLES.parents[1] / "docs" / "howto"
 RECIPES = [
     recipe
-    for name in ("environment-file.md", "trust-other-issuers.md")
+    for name in (
+        "environment-file.md",
+        "trust-other-issuers.md",
+        "let-clients-introduce-themselves.md",
+        "connect-your-client.md",
+    )
     for recipe in re.findall(
         r"^```yaml\n(.*?)^```$", (GUIDES / name).read_text("utf-8"), re.DOTALL | re.MULTILINE
     )
@@ -72,7 +77,8 @@ async def test_the_example_sets_up_the_use_case(applying):
         ("MCP Tutorial", 64),
         ("Other Agent", 64),
     ]
-    assert applied.warnings == ()
+    (warning,) = applied.warnings
+    assert warning.startswith("registration is open")
 
 
 def test_the_guide_has_recipes():
@@ -176,7 +182,7 @@ async def test_a_partial_file_changes_what_it_names_and_warns_of_failing_open(ap
     closed = await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
     assert "delegation_required false -> true" in closed.lines[0]
     assert "impersonation_allowed true -> false" in closed.lines[0]
-    assert closed.warnings == ()
+    assert not any("impersonation" in each for each in closed.warnings)
 
 
 async def test_agents_that_may_act_are_named_and_kept_by_id(applying):
@@ -416,7 +422,7 @@ async def test_a_user_without_a_password_in_the_file_keeps_theirs(applying):
         "environment: Test\nusers: [{ username: ada, email: ada@example.com, attributes: { tier: gold } }]\n"
     )
     after = await applying.store.users.find_user(applied.environment.id, "ada")
-    assert changed.lines == ("~ user ada: email none -> ada@example.com, attributes.tier none -> gold",)
+    assert changed.lines == ("~ user ada: email unset -> ada@example.com, attributes.tier unset -> gold",)
     assert (after.password_hash, after.email, after.attributes) == (
         before.password_hash,
         "ada@example.com",
@@ -469,7 +475,7 @@ async def test_a_broken_stored_object_is_replaced(applying):
     await applying.store.directory_rows.change([Put(replace(broken, document={"nonsense": 1}))], rows.version)
     (replaced,) = (await applying(AGENT)).lines
     assert replaced.startswith("~ resource test: ")
-    assert "audience none -> test" in replaced
+    assert "audience unset -> test" in replaced
     assert (await applying(AGENT)).lines == ()
 
 
@@ -521,7 +527,7 @@ users: [{ username: demouser, email: demo@example.com }]
     assert applied.lines == (
         "~ resource test: description MCP servers behind the gateway -> changed",
         "~ agreement Agent Consent: reconsent_every 180 days -> 90 days",
-        "~ user demouser: email none -> demo@example.com",
+        "~ user demouser: email unset -> demo@example.com",
     )
     assert await applying.document("resource", "test") == {**resource, "description": "changed"}
     assert await applying.document("policy", "Agent-Consent-Login") == policy
@@ -543,14 +549,14 @@ agents: [{ name: MCP Tutorial, redirect_uris: null, description: null }]
 users: [{ username: demouser, given_name: null, password: null }]
 """)
     gone = (
-        "description The company's assistant -> none, grants -authorization_code, redirect_uris "
+        "description The company's assistant -> unset, grants -authorization_code, redirect_uris "
         "-http://localhost:3000/callback"
     )
     assert applied.lines == (
         "~ environment Agent Delegation: default_policy Agent-Consent-Login -> Single_Factor",
         "~ resource test: audience https://ig.example.com:8443/mcp -> test",
         f"~ agent MCP Tutorial: {gone}",
-        "~ user demouser: given_name Demo -> none, password set -> none",
+        "~ user demouser: given_name Demo -> unset, password set -> unset",
     )
 
 
@@ -568,7 +574,7 @@ async def test_scopes_follow_a_resource_that_gets_another_name(applying):
     )
     assert (await applying(text)).lines == (
         "~ resource renamed: name test -> renamed",
-        "~ agent Agent: description none -> x",
+        "~ agent Agent: description unset -> x",
     )
 
 
@@ -971,7 +977,25 @@ async def test_a_frame_that_reaches_nothing_is_warned_of(applying):
     lonely = EXAMPLE.replace(template, "      test: [test]\n    refresh_token_lifetime")
     applied = await applying(lonely, DEMO_PASSWORD="correct horse")
     assert "registration: the resource 'test' requires delegation" in applied.warnings[-1]
-    assert (await applying(EXAMPLE, DEMO_PASSWORD="correct horse")).warnings == ()
+    mended = await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    assert not any("requires delegation" in each for each in mended.warnings)
+
+
+async def test_a_file_that_lets_anybody_in_is_warned_about(applying):
+    """Once for each file that says so: those that leave the registration out change nothing of it."""
+    opened = await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    assert any("registration is open" in each for each in opened.warnings)
+    assert (await applying("environment: Agent Delegation")).warnings == ()
+    by_token = EXAMPLE.replace("  open: true\n", "  initial_access_tokens: true\n")
+    assert (await applying(by_token, DEMO_PASSWORD="correct horse")).warnings == ()
+
+
+async def test_what_was_unset_is_not_shown_as_a_word_of_the_file(applying):
+    """`none` is one: it makes an agent a public client."""
+    await applying(EXAMPLE, DEMO_PASSWORD="correct horse")
+    public = "agents:\n  - { name: Other Agent, client_auth: none, grants: [refresh_token] }\n"
+    changed = await applying(f"environment: Agent Delegation\n{public}")
+    assert "client_auth unset -> none" in changed.lines[0]
 
 
 async def test_a_frame_names_what_its_users_sign_on_for(applying):

@@ -13,8 +13,8 @@ def test_short_values_are_shown():
     assert lines({"a": 1, "b": True, "c": "", "d": None}, {"a": 2, "b": False, "c": "x", "d": 1.5}) == [
         "a 1 -> 2",
         "b true -> false",
-        "c none -> x",
-        "d none -> 1.5",
+        "c unset -> x",
+        "d unset -> 1.5",
     ]
 
 
@@ -57,7 +57,7 @@ def test_mappings_are_shown_member_by_member():
 
 
 def test_a_member_that_is_gone():
-    assert lines({"a": 1}, {}) == ["a 1 -> none"]
+    assert lines({"a": 1}, {}) == ["a 1 -> unset"]
 
 
 def test_lists_of_texts_show_what_came_and_went():
@@ -66,4 +66,4 @@ def test_lists_of_texts_show_what_came_and_went():
 
 
 def test_a_member_that_was_not_there():
-    assert lines({}, {"a": ["x"], "b": 1}) == ["a +x", "b none -> 1"]
+    assert lines({}, {"a": ["x"], "b": 1}) == ["a +x", "b unset -> 1"]
