@@ -134,9 +134,11 @@ def _stay(stage: Stage, running: Programs, agent: Agent) -> int:
             "your page": f"{agent.issuer.removesuffix('/as')}/account",
             "authority": agent.issuer,
             "gateway": f"{stage.gateway_url}/mcp",
+            "CA file": shown(stage.ca_file),
             "logs": shown(stage.folder / "logs"),
         }
     )
+    report.line("Any MCP client connects with gateway address and CA file: docs/howto/connect-your-client.md")
     report.heading("The agent, for a second terminal in this folder")
     script, options = agent_run.command(stage, agent)
     pairs = (shlex.join(pair) for pair in zip(options[::2], options[1::2], strict=True))
