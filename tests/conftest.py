@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from joserfc.jwk import JWKRegistry
 from xdist.scheduler import LoadScopeScheduling
 
 from support.examples import PROFILE, SHARES, examples
@@ -56,14 +57,35 @@ structlog.configure(
 )
 
 
+RSA_KEYS = 8
+
+
+def share_rsa_keys():
+    """Let RSA keys take turns: to make one takes 0.1 s, and an environment of a test has two."""
+    made, generate = [], JWKRegistry.generate_key
+
+    def generate_or_share(kind, *more, **rest):
+        if kind != "RSA":
+            return generate(kind, *more, **rest)
+        made.append(generate(kind, *more, **rest) if len(made) < RSA_KEYS else made.pop(0))
+        return made[-1]
+
+    JWKRegistry.generate_key = generate_or_share
+
+
 gc.disable()  # until all tests are known: nothing that importing and collecting them leaves behind goes away
 
 
 def pytest_collection_finish():
-    """Keep the collector from looking through thousands of tests each time that one of them asks for it."""
+    """Keep the collector from looking through thousands of tests each time that one of them asks for it.
+
+    What modules have made until then stays theirs alone.
+    """
     gc.collect()
     gc.freeze()
     gc.enable()
+    if PROFILE == "short":
+        share_rsa_keys()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -108,7 +108,11 @@ class ProofCheck:
         `UseDPoPNonce`, and `MemoryFull`.
         """
         if len(proofs) != 1:
-            raise InvalidDPoPProof(f"there are {len(proofs)} fields DPoP, not one")
+            raise InvalidDPoPProof(
+                "the request has no proof (DPoP)"
+                if not proofs
+                else f"it has {len(proofs)} DPoP fields, not one"
+            )
         received = exchange.received
         uri = normalise_resource(f"{origin}{received.target.path}")
         proof = self._verifier.verify(proofs[0], received.method, uri, now, token)

@@ -106,10 +106,11 @@ def refuse_unread(
 def refusing(head: Head, status: int, error: str, reason: str, handler: Handler | None = None) -> Plan:
     """Return the plan that answers instead of passing on.
 
-    It leaves a `RefusalContext` of `error` and `reason`. The answer is that of `handler`, or `status`.
+    It logs each refusal, and leaves a `RefusalContext` of `error` and `reason`. The answer is that of
+    `handler`, or `status`.
     """
-    head = head.with_context(RefusalContext(error, reason))
-    return Plan.answering(head, lambda _: Response(status)) if handler is None else handler.plan(head)
+    refusal = Refusal(status, error, reason)
+    return Plan.answering(head, refusal.response) if handler is None else _hand_over(head, refusal, handler)
 
 
 def fail(head: Head, refusal: Refusal, handler: Handler | None = None) -> Plan:
@@ -125,11 +126,15 @@ def fail(head: Head, refusal: Refusal, handler: Handler | None = None) -> Plan:
             return response
         return failure_response(exchange, refusal.status, "there is no token for the MCP server")
 
+    return Plan.answering(head, answer) if handler is None else _hand_over(head, refusal, handler)
+
+
+def _hand_over(head: Head, refusal: Refusal, handler: Handler) -> Plan:
+    """Return the plan of calls that `handler` answers, which finds the refusal as a context."""
+
     def tell(exchange: Exchange) -> None:
         refusal.response(exchange)
 
-    if handler is None:
-        return Plan.answering(head, answer)
     told = head.with_context(RefusalContext(refusal.error, refusal.reason))
     return handler.plan(told).after(head, check=tell)
 

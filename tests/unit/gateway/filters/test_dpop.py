@@ -106,9 +106,9 @@ async def test_a_stolen_bound_token_is_worth_nothing_as_bearer(make):
 @pytest.mark.parametrize(
     ("proofs", "reason"),
     [
-        ((None,), "there are 0 fields DPoP"),
-        ((PROVER.prove("POST", RESOURCE, NOW, "bound"),) * 2, "there are 2 fields DPoP"),
-        (("",) + (PROVER.prove("POST", RESOURCE, NOW, "bound"),) * 3, "there are 3 fields DPoP"),
+        ((None,), "the request has no proof (DPoP)"),
+        ((PROVER.prove("POST", RESOURCE, NOW, "bound"),) * 2, "it has 2 DPoP fields, not one"),
+        (("",) + (PROVER.prove("POST", RESOURCE, NOW, "bound"),) * 3, "it has 3 DPoP fields, not one"),
         (("no proof",), "not a JWS"),
         ((PROVER.prove("POST", RESOURCE, NOW, "bound", padding="x" * 4096),), "too large"),
         ((THIEF.prove("POST", RESOURCE, NOW, "bound"),), "bound to another key"),
