@@ -59,9 +59,9 @@ def test_refresh_tokens_of_a_public_client_follow_the_key_that_was_proven_first(
                 continue
             assert bound_to is None or key == bound_to
             assert key_of(response) == key
-            bound_to = bound_to or key
-            if response.refresh_token not in values:
+            if response.refresh_token not in values:  # else it is the one that followed, given once more
                 values.append(response.refresh_token)
+                bound_to = bound_to or key
 
     asyncio.run(run())
 
