@@ -16,6 +16,16 @@ _HOME = Path(sys.prefix) / "interop"
 _HERE = Path(__file__).resolve().parent
 _NPM = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent")
 _MAVEN = ("mvn", "-q", "-B", "dependency:copy")
+_JARS = ("mvn", "-q", "-B", "dependency:copy-dependencies", "-DoutputDirectory=.")
+_PROJECT = """\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>interop</groupId><artifactId>interop</artifactId><version>1</version>
+  <dependencies><dependency>
+    <groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version>
+  </dependency></dependencies>
+</project>
+"""
 _PIP = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--only-binary", ":all:")
 
 
@@ -93,6 +103,23 @@ def maven(artifact: str) -> Path:
         _install(["unzip", "-q", str(next(folder.glob("*.zip")))], folder)
         _mark(folder, artifact)
     return next(each for each in folder.iterdir() if each.is_dir())
+
+
+@once
+def jars(artifact: str) -> Path:
+    """Return the folder with the jar `group:name:version` and all it needs, after getting them if need be.
+
+    Raises `NotRun` where there is no Java, or Maven does not get them.
+    """
+    folder = _HOME / artifact.split(":")[1]
+    if shutil.which("mvn") is None or shutil.which("java") is None:
+        raise NotRun("Maven or Java is not installed")
+    if not _holds(folder, artifact):
+        _fresh(folder)
+        (folder / "pom.xml").write_text(_PROJECT.format(*artifact.split(":")), "utf-8")
+        _install([*_JARS], folder)
+        _mark(folder, artifact)
+    return folder
 
 
 def script(group: str, name: str) -> Path:

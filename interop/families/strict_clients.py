@@ -14,6 +14,7 @@ TASKS = {
     "key": "private_key_jwt",
     "dpop": "DPoP",
 }
+NIMBUS = "com.nimbusds:oauth2-oidc-sdk:11.39"
 _SEEN = re.compile(r"^seen: (.*)$", re.MULTILINE)
 
 
@@ -30,6 +31,14 @@ def _authlib(task: str) -> Row:
         return _steps(setting, (install.python("new"), HERE / "programs" / "authlib_client.py", task))
 
     return Row("Authlib", f"everything it can with {TASKS[task]}", run)
+
+
+def _nimbus(task: str) -> Row:
+    def run(setting: Setting) -> str:
+        program = HERE / "programs" / "NimbusClient.java"
+        return _steps(setting, ("java", "-cp", f"{install.jars(NIMBUS)}/*", program, task))
+
+    return Row("Nimbus OAuth 2.0 SDK", f"everything it can with {TASKS[task]}", run)
 
 
 def _steps(setting: Setting, command: Sequence[str | Path], group: str = "") -> str:
@@ -59,9 +68,11 @@ FAMILY = Family(
         *(_javascript("oauth4webapi", task, quick=True) for task in TASKS),
         *(_javascript("openid-client", task) for task in TASKS),
         *(_authlib(task) for task in ("secret", "key")),
+        *(_nimbus(task) for task in TASKS),
     ),
     lambda: (
         install.npm_versions("tools", "oauth4webapi", "openid-client")
         | install.python_versions("new", "Authlib")
+        | {"Nimbus OAuth 2.0 SDK": NIMBUS.split(":")[2]}
     ),
 )

@@ -29,12 +29,38 @@ def test_an_installation_is_tried_once_for_each_name(outcome):
 
 @pytest.mark.parametrize(
     ("program", "attempt", "name"),
-    [("npm", install.npm, "a"), ("mvn", install.maven, "org.example:a:1:zip")],
+    [
+        ("npm", install.npm, "tools"),
+        ("Maven", install.maven, "org.example:a:1:zip"),
+        ("Maven or Java", install.jars, "org.example:a:1"),
+    ],
 )
 def test_without_the_program_for_it_rows_are_not_run(monkeypatch, program, attempt, name):
     monkeypatch.setenv("PATH", "/nowhere")
-    with pytest.raises(NotRun, match="is not installed"):
-        attempt.__wrapped__("tools" if program == "npm" else name)
+    with pytest.raises(NotRun, match=rf"^{program} is not installed"):
+        attempt.__wrapped__(name)
+
+
+@pytest.mark.parametrize("there", ["mvn", "java"])
+def test_jars_need_maven_and_java(monkeypatch, tmp_path, there):
+    program = tmp_path / there
+    program.write_text("", "utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NotRun, match=r"^Maven or Java is not installed"):
+        install.jars.__wrapped__("org.example:a:1")
+
+
+def test_jars_are_got_with_all_they_need_by_a_project_that_names_the_pinned_one(monkeypatch, tmp_path):
+    ran = []
+    monkeypatch.setattr(install, "_HOME", tmp_path)
+    monkeypatch.setattr(install.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(install, "_install", lambda command, folder: ran.append((command, folder)))
+    for version in ("1", "1", "2"):
+        folder = install.jars.__wrapped__(f"org.example:a:{version}")
+        wanted = f"<groupId>org.example</groupId><artifactId>a</artifactId><version>{version}</version>"
+        assert wanted in (folder / "pom.xml").read_text("utf-8")
+    assert [(command[0], where) for command, where in ran] == [("mvn", tmp_path / "a")] * 2
 
 
 def test_a_program_that_fails_says_why_in_its_last_line(tmp_path):
