@@ -14,7 +14,7 @@ from joserfc.jws import JWSRegistry
 from joserfc.util import base64_to_int
 
 from deputize.kernel.errors import DeputizeError
-from deputize.kernel.values import JsonObject
+from deputize.kernel.values import JsonObject, is_number
 
 ParsedKey: TypeAlias = ECKey | RSAKey | OKPKey
 KeyState: TypeAlias = Literal["current", "next", "retired"]
@@ -137,7 +137,7 @@ def generate_key(algorithm: str, kid: str, now: float, state: KeyState = "next")
 
 
 def _instant(value: object) -> float:
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if is_number(value):
         return float(value)
     raise KeyInvalid("a stored signing key has a malformed instant")
 

@@ -15,7 +15,7 @@ from deputize.jose.compact import TokenInvalid, encode_base64url, parse_json_obj
 from deputize.jose.key_ring import KeyRing
 from deputize.jose.keys import DEFAULT_ALGORITHM, REGISTRIES, SigningKey
 from deputize.kernel.strict_json import JsonError, dumps
-from deputize.kernel.values import JsonObject
+from deputize.kernel.values import JsonObject, is_number
 
 Reading = TypeVar("Reading")
 
@@ -169,6 +169,6 @@ def _check_claims(claims: JsonObject, issuer: str, now: float) -> JsonObject:
 
 def _numeric_date(claims: JsonObject, name: str) -> float:
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not is_number(value):
         raise TokenInvalid(f"{name} is not a number")
     return value

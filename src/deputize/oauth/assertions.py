@@ -16,7 +16,7 @@ from deputize.jose import (
     verify_with,
 )
 from deputize.kernel.digests import digest
-from deputize.kernel.values import JsonObject
+from deputize.kernel.values import JsonObject, is_number
 from deputize.oauth.errors import InvalidClient
 from deputize.oauth.ports import ClientDocuments, OneTimeIds
 from deputize.oauth.records.directory import Environment
@@ -151,4 +151,4 @@ async def use_up(
 def number_of(claims: JsonObject, name: str, default: float) -> float:
     """The instant in the claim; infinite where it is none."""
     value = claims.get(name, default)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else float("inf")
+    return value if is_number(value) else float("inf")

@@ -24,7 +24,7 @@ from deputize.jose import (
 from deputize.kernel.bounded_memory import BoundedMemory
 from deputize.kernel.digests import digest, same
 from deputize.kernel.uris import normalise_resource
-from deputize.kernel.values import JsonObject
+from deputize.kernel.values import JsonObject, is_number
 from deputize.oauth.errors import InvalidDPoPProof, UseDPoPNonce
 
 if TYPE_CHECKING:  # a gateway keeps no ids for others, and the records cost its start a language
@@ -107,7 +107,7 @@ class ProofVerifier:
         jti, issued_at, nonce = claims.get("jti"), claims.get("iat"), claims.get("nonce")
         if not isinstance(jti, str) or not 1 <= len(jti) <= MAX_JTI:
             raise InvalidDPoPProof(f"jti is no text of 1 to {MAX_JTI} characters")
-        if isinstance(issued_at, bool) or not isinstance(issued_at, int | float):
+        if not is_number(issued_at):
             raise InvalidDPoPProof("iat is no number")
         if not issued_at <= now + LEEWAY:
             raise InvalidDPoPProof(f"iat is {issued_at - now:.0f} s ahead of this clock")

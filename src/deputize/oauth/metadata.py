@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from deputize.kernel.values import JsonObject
+from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.assertions import ID_JAG, ID_JAG_PROFILE
 from deputize.oauth.authorization_request import PROMPTS
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS, federated_jwt, private_key_jwt
@@ -27,10 +27,8 @@ def metadata(environment: Environment) -> JsonObject:
     no secret: agents are granted them one by one.
     """
     issuer = environment.issuer
-    agents = [agent.settings for agent in environment.agents.values()]
     takes_assertions = any(each.users for each in environment.settings.trusted_issuers)
-    gives_assertions = any(each.identity_assertions for each in agents)
-    takes_workloads = any(each.workloads for each in agents)
+    takes_workloads = any(agent.settings.workloads for agent in environment.agents.values())
     methods = [
         method.name
         for method in CLIENT_AUTH_METHODS.members
@@ -38,9 +36,6 @@ def metadata(environment: Environment) -> JsonObject:
     ]
     proving = [name for name in methods if name != PUBLIC]
     algorithms = list(private_key_jwt.ALGORITHMS)
-    registration = environment.registration
-    registers = registration is not None and registration.settings.dynamic
-    takes_documents = registration is not None and bool(registration.settings.hosts)
     scopes = sorted({name for resource in environment.resources.values() for name in resource.scopes})
     return {
         "issuer": issuer,
@@ -54,10 +49,8 @@ def metadata(environment: Environment) -> JsonObject:
         "end_session_endpoint": f"{issuer}/signoff",
         "acr_values_supported": sorted(environment.policies),
         "authorization_response_iss_parameter_supported": True,
-        **({"authorization_grant_profiles_supported": [ID_JAG_PROFILE]} if takes_assertions else {}),
         "backchannel_logout_session_supported": True,
         "backchannel_logout_supported": True,
-        **({"client_id_metadata_document_supported": True} if takes_documents else {}),
         "claims_parameter_supported": False,
         "claims_supported": list(_CLAIMS),
         "code_challenge_methods_supported": [CHALLENGE_METHOD],
@@ -66,10 +59,8 @@ def metadata(environment: Environment) -> JsonObject:
             grant.grant_type for grant in GRANTS.members if takes_assertions or grant is not jwt_bearer.GRANT
         ],
         "id_token_signing_alg_values_supported": list(environment.keys.algorithms),
-        **({"identity_chaining_requested_token_types_supported": [ID_JAG]} if gives_assertions else {}),
         "introspection_endpoint_auth_methods_supported": proving,
         "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
-        **({"registration_endpoint": f"{issuer}/register"} if registers else {}),
         "prompt_values_supported": list(PROMPTS),
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
@@ -82,4 +73,20 @@ def metadata(environment: Environment) -> JsonObject:
         "subject_types_supported": ["public"],
         "token_endpoint_auth_methods_supported": methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        **_what_is_set_up(environment, takes_assertions=takes_assertions),
     }
+
+
+def _what_is_set_up(environment: Environment, *, takes_assertions: bool) -> JsonObject:
+    """The members that are there only where an administrator has set up what they tell of."""
+    registration = environment.registration
+    members: dict[str, JsonValue] = {}
+    if takes_assertions:
+        members["authorization_grant_profiles_supported"] = [ID_JAG_PROFILE]
+    if any(agent.settings.identity_assertions for agent in environment.agents.values()):
+        members["identity_chaining_requested_token_types_supported"] = [ID_JAG]
+    if registration is not None and registration.settings.hosts:
+        members["client_id_metadata_document_supported"] = True
+    if registration is not None and registration.settings.dynamic:
+        members["registration_endpoint"] = f"{environment.issuer}/register"
+    return members

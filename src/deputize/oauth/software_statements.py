@@ -7,7 +7,7 @@ to, and what the client adds to it without a signature is only how this copy aut
 from typing import Final, NamedTuple
 
 from deputize.jose import TokenInvalid
-from deputize.kernel.values import JsonObject, JsonValue
+from deputize.kernel.values import JsonObject, JsonValue, is_number
 from deputize.oauth.assertions import PLAIN_TYPES, UnknownIssuer, verify_issued
 from deputize.oauth.client_metadata import ClientMetadata
 from deputize.oauth.errors import InvalidSoftwareStatement, UnapprovedSoftwareStatement
@@ -63,7 +63,7 @@ async def read_statement(
         instant = claims.get(name, None)
         if instant is None:
             continue
-        if isinstance(instant, bool) or not isinstance(instant, int | float):
+        if not is_number(instant):
             raise InvalidSoftwareStatement(f"{name} is not a number")
         if (now >= instant) if is_past else (now < instant):
             raise InvalidSoftwareStatement("it has expired" if is_past else "it is not valid yet")

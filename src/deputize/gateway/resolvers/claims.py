@@ -5,7 +5,7 @@ from typing import Final
 
 from deputize.gateway.exchange.contexts import OAuth2Context, read_claims
 from deputize.gateway.resolvers.resolution import RejectedToken
-from deputize.kernel.values import JsonObject, JsonValue
+from deputize.kernel.values import JsonObject, JsonValue, is_number
 
 LEEWAY: Final = 60.0
 """Seconds that an authorization server's clock may be ahead of ours."""
@@ -44,7 +44,7 @@ def _find_time_fault(info: JsonObject, now: float, skew: float) -> str | None:
         value = info.get(name)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if not is_number(value):
             return f"{name} is not a number"
         if name == "exp" and not value > now - skew:
             return "the token has expired"
