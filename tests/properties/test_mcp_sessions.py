@@ -2,7 +2,7 @@
 other case.
 """
 
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.gateway.exchange.contexts import read_claims
@@ -91,7 +91,8 @@ def test_any_change_closes_it(session, secret, data):
             [sealed[:at] + letter + sealed[at + 1 :], sealed[:at], sealed + letter, sealed[1:], sealed + "="]
         )
     )
-    assume(changed != sealed)
+    if changed == sealed:  # by chance, as it was sealed with: no assumption, for it would not hold each time
+        return
 
     assert not changed or opened_by([secret], {"sub": "a"}, "r", changed) is None
 
