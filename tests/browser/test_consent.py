@@ -142,7 +142,7 @@ def test_not_you(agreed, asking):
 def test_the_account_page_lists_agents_and_withdraws_for_one(agreed, asking, callback, served_authority):
     agreed.goto(asking(client_id=OTHER_ID))
     accept(agreed)
-    agreed.goto(f"{served_authority.base_url}{served_authority.path}/account")
+    agreed.goto(f"{served_authority.base_url}{served_authority.path}/my")
     assert sorted(agreed.locator(".agents h3").all_inner_texts()) == ["MCP Tutorial", "Other Agent"]
     card = agreed.locator(".agents > li", has=agreed.get_by_role("heading", name="MCP Tutorial"))
     assert card.locator(".scopes li").all_inner_texts() == ["Talk to the agent agent", "Use the tools test"]
@@ -190,7 +190,7 @@ def test_full_pages_fit_and_can_be_read(chromium, asking, served_authority, widt
     assert problems(page) == []
     page.locator("button[value=accept]").click()
     page.wait_for_url("**/done")
-    page.goto(f"{served_authority.base_url}{served_authority.path}/account")
+    page.goto(f"{served_authority.base_url}{served_authority.path}/my")
     assert page.locator(".agents h3").all_inner_texts() == ["MCP Tutorial", "Other Agent"]
     assert problems(page) == []
     context.close()

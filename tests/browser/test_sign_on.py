@@ -38,7 +38,7 @@ def accept(page):
 def test_the_agent_on_the_same_host_never_sees_a_cookie_of_ours(page, url, callback, served_authority):
     sign_on(page, url)
     accept(page)
-    page.goto(f"{served_authority.base_url}{served_authority.path}/account")
+    page.goto(f"{served_authority.base_url}{served_authority.path}/my")
     assert heading(page) == "Your account", "the session cookie is there"
     page.goto(url)
     page.wait_for_url("**/done")
@@ -198,7 +198,7 @@ def test_pages_fit_and_can_be_read(chromium, url, served_authority, width, schem
     assert problems(page) == []
     page.get_by_role("button", name="Accept").click()
     page.wait_for_url("**/done")
-    page.goto(f"{served_authority.base_url}{served_authority.path}/account")
+    page.goto(f"{served_authority.base_url}{served_authority.path}/my")
     assert heading(page) == "Your account"
     assert problems(page) == []
     context.close()
@@ -208,7 +208,7 @@ def test_withdrawing_and_signing_off(page, url, served_authority):
     sign_on(page, url)
     page.get_by_role("button", name="Accept").click()
     page.wait_for_url("**/done")
-    page.goto(f"{served_authority.base_url}{served_authority.path}/account")
+    page.goto(f"{served_authority.base_url}{served_authority.path}/my")
     page.get_by_role("button", name="Withdraw: MCP Tutorial").click()
     assert "Your consent is withdrawn" in page.get_by_role("status").inner_text()
     page.get_by_role("button", name="Sign off").click()

@@ -29,7 +29,7 @@ def test_a_name_that_nobody_verified_is_told_as_what_a_program_says(page, url, s
     assert "localhost" in page.locator("main").inner_text(), "and where one goes afterwards"
     page.get_by_role("button", name="Accept").click()
     page.wait_for_url("**/done")
-    page.goto(f"{served_authority.base_url}{served_authority.path}/account")
+    page.goto(f"{served_authority.base_url}{served_authority.path}/my")
     assert "says it is <b>Your Bank</b>" in note(page)
     assert page.violations == []
 

@@ -189,7 +189,7 @@ async def test_who_cannot_sign_on_is_named_unless_it_may_be_a_password(authority
 
 async def test_withdrawing_and_signing_off_are_recorded(authority, agent):
     await agent.sign_on()
-    await agent.browser.get(f"{authority.path}/account")
+    await agent.browser.get(f"{authority.path}/my")
     await agent.browser.submit(1)
     (withdrawn,) = await authority.records("CONSENT-WITHDRAWN")
     assert (withdrawn["userId"], withdrawn["clientId"]) == (USER_ID, AGENT_ID)

@@ -2,7 +2,6 @@
 
 from deputize.authority.endpoint import Endpoint
 from deputize.authority.endpoints import (
-    account,
     authorize,
     introspect,
     metadata,
@@ -14,6 +13,7 @@ from deputize.authority.endpoints import (
     token,
     userinfo,
 )
+from deputize.authority.my import ACCOUNT, MY, MY_SECTION
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     token.ENDPOINT,
@@ -24,7 +24,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     revoke.ENDPOINT,
     userinfo.ENDPOINT,
     signoff.ENDPOINT,
-    account.ENDPOINT,
+    ACCOUNT,
+    MY,
+    MY_SECTION,
     register.REGISTER,
     register.MANAGE,
     metadata.JWKS,

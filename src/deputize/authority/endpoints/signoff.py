@@ -63,7 +63,7 @@ async def sign_off(call: EndpointCall) -> Response:
         values = {
             "csrf": await csrf_token(call, cookie, SESSION_FORM),
             "parameters": request.parameters,
-            "account_path": f"/{call.environment.id}/account",
+            "my_path": f"/{call.environment.id}/my",
         }
         sources = form_sources(call, request.redirect_uri) if request.redirect_uri else ()
         return show(call, Page("sign_off.html", values), language, sources)

@@ -84,9 +84,9 @@ async def submit(
 def decline(
     call: EndpointCall, request: AuthorizationRequest | None, kind: SignOnStep, declined: Declined
 ) -> Response:
-    """Tell the agent that the user said no; without an agent, go back to the account page."""
+    """Tell the agent that the user said no; without an agent, go to the user's own pages."""
     if request is None:
-        return see_other(f"/{call.environment.id}/account")
+        return see_other(f"/{call.environment.id}/my")
     error = AccessDenied(f"the step {kind.type} was declined", declined.description)
     return authorization_response.refuse(
         call, AuthorizationRefusal(error, request.redirect_uri, request.state)

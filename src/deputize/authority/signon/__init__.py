@@ -1,1 +1,1 @@
-"""What users see: the interaction between an authorization request and its answer, and their account page."""
+"""What users see between an authorization request and its answer, and what their own pages share with it."""

@@ -55,7 +55,7 @@ class Flow:
     parameters: Mapping[str, str] | None
     """Of the authorization request, validated anew each time.
 
-    `None` when the user only wants their account page.
+    `None` when the user only wants their own pages.
     """
     session_id: str = ""
     """The session in which somebody signed on in this flow; empty before that."""
@@ -156,7 +156,7 @@ async def session_of(call: EndpointCall) -> Session | None:
 async def read_situation(call: EndpointCall, request: AuthorizationRequest | None, flow: Flow) -> Situation:
     """Read what steps decide by, for a request of this browser.
 
-    Without a request the user wants their account page.
+    Without a request the user wants their own pages.
     """
     session = await session_of(call)
     somebody = await signed_on(call, session) if session else None
@@ -249,7 +249,7 @@ async def proceed(call: EndpointCall, flow: Flow, done: Done | None = None) -> R
 async def finish(call: EndpointCall, situation: Situation, flow: Flow) -> Response:
     """Send the browser where it wanted to go. Every step is satisfied, so somebody is signed on."""
     if situation.request is None or situation.signed_on is None:
-        return see_other(f"/{call.environment.id}/account")
+        return see_other(f"/{call.environment.id}/my")
     code = await code_of(call, flow)
     return await authorization_response.grant_code(call, situation.request, situation.signed_on, code)
 

@@ -42,7 +42,7 @@ class Situation:
     environment: Environment
     policy: Policy
     request: AuthorizationRequest | None
-    """`None` when the user only wants their account page."""
+    """`None` when the user only wants their own pages."""
     session: Session | None
     """This browser's, unless it was ended; it may have lapsed."""
     signed_on: SignedOn | None
@@ -63,12 +63,12 @@ class Situation:
 
     @property
     def agent_name(self) -> str:
-        """The name of the agent that sent the user here; empty for the account page."""
+        """The name of the agent that sent the user here; empty for the user's own pages."""
         return self.request.client.title if self.request else ""
 
     @property
     def redirect_uri(self) -> str:
-        """Where the answer to that agent goes; empty for the account page."""
+        """Where the answer to that agent goes; empty for the user's own pages."""
         return self.request.redirect_uri if self.request else ""
 
     @property

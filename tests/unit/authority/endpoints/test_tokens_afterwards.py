@@ -143,7 +143,7 @@ async def test_revoking_what_is_no_token_is_no_error(tokens):
 
 
 async def test_withdrawing_consent_kills_what_rests_on_it_at_once(authority, tokens):
-    page = await tokens.browser.get(f"{authority.path}/account")
+    page = await tokens.browser.get(f"{authority.path}/my")
     assert "Agent Consent" in page.text
     await tokens.browser.submit(1)
     assert "Your consent is withdrawn" in tokens.browser.response.text
@@ -175,7 +175,7 @@ async def test_withdrawing_kills_it_also_where_nobody_is_asked_any_more(authorit
     """
     await change(authority)
     assert (await tokens.known())["active"]
-    await tokens.browser.get(f"{authority.path}/account")
+    await tokens.browser.get(f"{authority.path}/my")
     await tokens.browser.submit(1)
     assert await tokens.known() == {"active": False}
     assert (await tokens.refreshed()).status_code == 400
@@ -183,18 +183,18 @@ async def test_withdrawing_kills_it_also_where_nobody_is_asked_any_more(authorit
 
 
 async def test_what_was_withdrawn_does_not_come_back_with_another_policy(authority, tokens):
-    await tokens.browser.get(f"{authority.path}/account")
+    await tokens.browser.get(f"{authority.path}/my")
     await tokens.browser.submit(1)
     await _forget_the_agreement(authority)
     assert await tokens.known() == {"active": False}
 
 
 async def test_signing_off_on_the_account_page_kills_it_too(authority, tokens):
-    await tokens.browser.get(f"{authority.path}/account")
+    await tokens.browser.get(f"{authority.path}/my")
     await tokens.browser.submit(0, action="sign-off")
     assert tokens.browser.heading == "You have signed off"
     assert await tokens.known() == {"active": False}
-    await tokens.browser.get(f"{authority.path}/account")
+    await tokens.browser.get(f"{authority.path}/my")
     assert tokens.browser.heading == "Sign on"
 
 
@@ -310,13 +310,13 @@ async def test_a_resources_token_opens_no_user_information(authority, agent, tok
 
 
 async def test_the_account_page_signs_on_first_and_withdraws_only_by_its_own_form(authority, browser):
-    await browser.get(f"{authority.path}/account")
+    await browser.get(f"{authority.path}/my")
     assert browser.heading == "Sign on"
     await browser.sign_on()
     assert browser.heading == "Your account"
     assert "No agent may act for you" in browser.response.text
     response = await browser.client.post(
-        f"{authority.path}/account", data={"agreement": "x", "csrf": "0" * 64}
+        f"{authority.path}/my/agents", data={"agreement": "x", "csrf": "0" * 64}
     )
     assert response.status_code == 403
 
@@ -342,7 +342,7 @@ async def test_the_account_page_lists_and_stops_an_agent_that_only_has_a_part_th
     await browser.get(authority.authorize_url())
     await browser.sign_on()
     await browser.accept()
-    page = (await browser.get(f"{authority.path}/account")).text
+    page = (await browser.get(f"{authority.path}/my")).text
     other = card(page, "Other Agent")
     assert "Through MCP Tutorial, Other Agent may obtain" in other
     assert "Use the tools" in other
@@ -360,7 +360,7 @@ async def test_the_account_page_lists_and_stops_an_agent_that_only_has_a_part_th
     assert browser.heading == "Let MCP Tutorial act for you?"
     assert "Other Agent" in browser.response.text
     await browser.accept()
-    page = (await browser.get(f"{authority.path}/account")).text
+    page = (await browser.get(f"{authority.path}/my")).text
     assert "Through MCP Tutorial, Other Agent may obtain" in card(page, "Other Agent")
 
 
@@ -373,7 +373,7 @@ async def test_stopping_an_agent_with_sign_ons_of_its_own_ends_its_part_through_
     await browser.accept()
     await browser.get(authority.authorize_url(client_id=OTHER_ID))
     await browser.accept()
-    page = (await browser.get(f"{authority.path}/account")).text
+    page = (await browser.get(f"{authority.path}/my")).text
     assert "Since" in card(page, "Other Agent")
     assert "Through MCP Tutorial, Other Agent may obtain" in card(page, "Other Agent")
     page = (await stop(browser, OTHER_ID)).text
@@ -385,15 +385,15 @@ async def test_stopping_an_agent_with_sign_ons_of_its_own_ends_its_part_through_
 
 async def test_the_account_page_withdraws_from_agents_only(authority, tokens):
     """Whoever makes the form say something else makes nobody remember it."""
-    page = await tokens.browser.get(f"{authority.path}/account")
+    page = await tokens.browser.get(f"{authority.path}/my")
     fields = {**PageForm(page.text, 1).fields, "agent": "x" * 1000}
-    answer = await tokens.browser.client.post(f"{authority.path}/account", data=fields)
+    answer = await tokens.browser.client.post(f"{authority.path}/my/agents", data=fields)
     assert answer.status_code == 303
     assert (await authority.store.users.find_user_by_id(ENVIRONMENT_ID, USER_ID)).withdrawals == {}
 
 
 async def test_the_account_page_says_what_is_no_longer_valid(authority, tokens):
     authority.directory.replace_agreement(version=2)
-    page = await tokens.browser.get(f"{authority.path}/account")
+    page = await tokens.browser.get(f"{authority.path}/my")
     assert "no longer valid" in page.text
     assert "Withdraw:" not in page.text

@@ -225,7 +225,7 @@ async def test_nobody_answers_for_who_signs_on_after_them(authority, browser):
     accepted = await browser.client.post(str(browser.response.url), data={**shown.fields, "action": "accept"})
     await browser.get(f"{authority.path}/as/signoff")
     await browser.submit()
-    await browser.get(f"{authority.path}/account")
+    await browser.get(f"{authority.path}/my")
     await browser.sign_on(username="bob")
     await browser.get(accepted.headers["location"])
     assert browser.heading == "Let MCP Tutorial act for you?"
@@ -350,7 +350,7 @@ async def test_whom_somebody_else_takes_the_browser_from_is_recorded_as_signed_o
 async def test_where_consent_is_withdrawn_is_said(authority, browser):
     await browser.get(authority.authorize_url())
     await browser.sign_on()
-    assert f'href="{authority.path}/account"' in browser.response.text
+    assert f'href="{authority.path}/my"' in browser.response.text
     assert "Signed on as demouser" in words(browser)
 
 

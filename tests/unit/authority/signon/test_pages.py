@@ -3,6 +3,7 @@ import string
 import pytest
 from jinja2 import UndefinedError
 
+from deputize.authority.my.sections import SECTIONS
 from deputize.authority.signon.pages import (
     ASSETS,
     LOCALES,
@@ -44,10 +45,10 @@ def check_translation(english, other):
 @pytest.mark.parametrize("locale", LOCALES)
 def test_every_language_says_everything_with_the_same_placeholders(locale):
     check_translation(language("en").texts, language(locale).texts)
-    for step in (*STEPS.own, DESTINATION):
-        texts = read_step_texts(step.package, step.name)
+    for part in (*STEPS.own, DESTINATION, *SECTIONS):
+        texts = read_step_texts(part.package, part.name)
         assert locale in texts, (
-            f"{step.name}.toml has no table [{locale}]: the steps of this tree speak {', '.join(LOCALES)}"
+            f"{part.name}.toml has no table [{locale}]: what is in this tree speaks {', '.join(LOCALES)}"
         )
         check_translation(texts["en"], texts[locale])
 

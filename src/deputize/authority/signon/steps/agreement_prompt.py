@@ -122,7 +122,7 @@ def page_values(step: Step, situation: Situation, _again: Again) -> Mapping[str,
         "reconsent_days": "" if every is None else f"{every / 86400:g}",
         "shown": prompt.shown,
         "shown_digest": prompt.digest(),
-        "account_path": f"/{situation.environment.id}/account",
+        "my_path": f"/{situation.environment.id}/my",
         "returns_to": returns_to(prompt.request.redirect_uri),
         "may_be_anybodys": prompt.request.may_be_anybodys,
     }

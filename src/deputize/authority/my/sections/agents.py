@@ -1,29 +1,20 @@
-"""The user's own page: which agents may act for them, what each may do, and how to take it back."""
+"""The agents section: which agents may act for a person, what each may do, and how to take it back."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from deputize.authority.endpoint import Endpoint, EndpointCall
-from deputize.authority.signon import flow
-from deputize.authority.signon.browser import SESSION_FORM, cookies_of, csrf_token, is_own_form
+from deputize.authority.endpoint import EndpointCall
+from deputize.authority.my.section import Section, Visit
 from deputize.authority.signon.disclosure import agent_lines, resource_lines
-from deputize.authority.signon.pages import Page
-from deputize.authority.signon.responses import language_of, refuse_as_page, see_other, show, show_dead_end
-from deputize.authority.signon.step import SignedOn
 from deputize.http.messages import Response
 from deputize.oauth.consents import CoversBuilder, choose_text, expiry, is_in_force, keep_granted
 from deputize.oauth.records.directory import Agent
 from deputize.oauth.records.store import Consent, Covers
 
 
-async def show_account(call: EndpointCall) -> Response:
-    """Show the page, or do the withdrawal its form asks for; without a session, sign the user on first."""
-    signed_on = await flow.signed_on(call)
-    if signed_on is None:
-        return await flow.start(call, flow.begin(call, None))
-    if call.head.method == "POST":
-        return await withdraw_consent(call, signed_on)
-    language, agents = language_of(call, signed_on.user), call.environment.agents
+async def show(visit: Visit) -> Response:
+    """Show the agents that may act for the person, and those that no longer may."""
+    call, signed_on, agents = visit.call, visit.signed_on, visit.call.environment.agents
     given = {
         each.client_id: signed_on.consents_for(each.client_id)
         for each in signed_on.consents
@@ -51,35 +42,25 @@ async def show_account(call: EndpointCall) -> Response:
             if other != client_id and client_id in covers
         ]
         if client_id in holding:
-            own = describe_consents(call, client_id, holding[client_id], agreed[client_id], language.locale)
+            locale = visit.language.locale
+            own = describe_consents(call, client_id, holding[client_id], agreed[client_id], locale)
             allowed.append({**describe_agent(agent), "own": own, "parts": parts})
         elif parts:
             allowed.append({**describe_agent(agent), "own": None, "parts": parts})
         else:
             withdrawn = max((each.withdrawn_at for each in consents if each.withdrawn_at), default=None)
             former.append({"name": agent.title, "withdrawn": format_day(withdrawn)})
-    values = {
-        "username": signed_on.user.username,
-        "csrf": await csrf_token(call, cookies_of(call).session(call.head) or "", SESSION_FORM),
-        "sign_off_path": f"/{call.environment.id}/as/signoff",
-        "withdrawn": call.query().get("withdrawn") == "yes",
-        "agents": allowed,
-        "former": former,
-    }
-    return show(call, Page("account.html", values), language)
+    return visit.show({"agents": allowed, "former": former})
 
 
-async def withdraw_consent(call: EndpointCall, signed_on: SignedOn) -> Response:
-    """Withdraw what the user agreed to for the agent that the form names, whoever signed them on."""
-    form = await call.form()
-    cookie = cookies_of(call).session(call.head) or ""
-    if not await is_own_form(call, form, cookie, SESSION_FORM):
-        return show_dead_end(call, "error.forbidden", 403)
-    client_id, user, consents = form.get("agent", ""), signed_on.user, call.services.store.consents
+async def withdraw(visit: Visit, form: Mapping[str, str]) -> Response:
+    """Withdraw what the person agreed to for the agent that the form names, whoever signed them on."""
+    call, client_id, user = visit.call, form.get("agent", ""), visit.signed_on.user
     if client_id in call.environment.agents:
+        consents = call.services.store.consents
         await consents.withdraw_consents(call.environment.id, user.id, client_id, call.now)
         call.record("consent withdrawn", client_id=client_id, user_id=user.id)
-    return see_other(f"/{call.environment.id}/account?withdrawn=yes")
+    return visit.done("withdrawn")
 
 
 def holds(call: EndpointCall, consent: Consent) -> bool:
@@ -133,4 +114,4 @@ def format_day(instant: float | None) -> str:
     return "" if instant is None else datetime.fromtimestamp(instant, UTC).date().isoformat()
 
 
-ENDPOINT = Endpoint(("/{environment}/account",), ("GET", "POST"), show_account, refuse_as_page)
+AGENTS = Section("agents", "deputize.authority.my.sections", show, withdraw)

@@ -1,0 +1,6 @@
+"""The sections of a person's own pages, in the order of their menu; the first is where people come in."""
+
+from deputize.authority.my.section import Section
+from deputize.authority.my.sections.agents import AGENTS
+
+SECTIONS: tuple[Section, ...] = (AGENTS,)
