@@ -12,6 +12,8 @@ CONFINED = {
     "sqlalchemy": ("authority/storage",),
     "alembic": ("authority/storage",),
     "jinja2": ("authority/signon", "authority/console"),
+    "fastapi": ("authority/management",),
+    "starlette": ("authority/management", "authority/console"),
     "nh3": ("authority/signon",),
     "argon2": ("authority",),
     "httptools": ("http/listener", "http/upstream"),
@@ -29,7 +31,7 @@ CONFINED = {
     "rich": ("cli",),
 }
 NEVER = {
-    "mcp", "mcp_types", "httpx", "httpx2", "requests", "aiohttp", "starlette", "uvicorn",
+    "mcp", "mcp_types", "httpx", "httpx2", "requests", "aiohttp", "uvicorn",
     "pickle", "marshal", "shelve",
 }  # fmt: skip
 PURE = ("kernel", "oauth", "mcp", "expressions")

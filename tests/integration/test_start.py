@@ -27,8 +27,8 @@ OF_THE_AUTHORITY = {
     "deputize.authority",
     "deputize.oauth.lineage",
 }
-FOR_TESTS = {"mcp_types", "mcp", "httpx2", "rich", "starlette", "uvicorn"}
-"""Also what the sample servers run on."""
+FOR_TESTS = {"mcp_types", "mcp", "httpx2", "rich", "starlette", "fastapi", "uvicorn"}
+"""Also what the sample servers run on, and what the authority loads for its API and console when asked."""
 
 
 def modules_of(arguments, ready):

@@ -17,8 +17,8 @@ import httpx2
 from argon2 import PasswordHasher
 
 from deputize.authority.app import Authority
+from deputize.authority.asgi import MAX_ANSWER_SIZE
 from deputize.authority.audit import open_audit
-from deputize.authority.endpoint import MAX_BODY_SIZE
 from deputize.authority.fetching import Fetcher
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
@@ -104,7 +104,7 @@ class HandOver(httpx2.AsyncBaseTransport):
         sent = Request(request.method, target, Headers(request.headers.raw), Body(await request.aread()))
         exchange = Exchange(sent, Peer(self.address, 1024, "127.0.0.1", 80), "", time.monotonic(), 0.0)
         answer = await plans.ask(self.handler, exchange)
-        content = await answer.body.read(MAX_BODY_SIZE)
+        content = await answer.body.read(MAX_ANSWER_SIZE)
         for each in exchange.endings:
             each(exchange, Ending(answer, len(content), complete=True, finished=time.monotonic()))
         return httpx2.Response(answer.status, headers=answer.headers.raw, content=content)

@@ -1,11 +1,12 @@
 """The authority as a handler: endpoints of its environments, health, the files that pages load."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 import structlog
 
+from deputize.authority.asgi import Application, ApplicationSlow, HostedApplication
 from deputize.authority.audit import SOURCE, Source
 from deputize.authority.callers import Network, source_reader
 from deputize.authority.dead_ends import turn_away
@@ -18,6 +19,7 @@ from deputize.authority.endpoint import (
     read_head,
 )
 from deputize.authority.endpoints import ENDPOINTS
+from deputize.authority.management import load_management
 from deputize.authority.services import Services
 from deputize.authority.signon.pages import ASSETS, ASSETS_PATH, asset
 from deputize.authority.storage import StorageUnavailable
@@ -51,12 +53,15 @@ Answer: TypeAlias = Callable[[Asked, Exchange, "LogLine"], Awaitable[Response]]
 class Served(NamedTuple):
     """What is at a path, and for which methods."""
 
-    methods: frozenset[str]
+    methods: frozenset[str] | None
+    """`None` leaves it to what answers."""
     answer: Answer
     is_at_hand: bool = False
     """Whether the answer seldom has to be waited for."""
 
 
+HOSTED: Final[Mapping[str, Callable[[Services], Application]]] = {"v1": load_management}
+"""The applications that answer below a first segment of the path: what imports and makes each."""
 MOST_HEADS: Final = 64
 """Of answers to programs: they differ in little but their bodies."""
 _ANY_ORIGIN: Final = (b"Access-Control-Allow-Origin", b"*")
@@ -113,7 +118,12 @@ class LogLine:
 class Authority:
     """Answers what a listener hands over, with one log line a request, which is without the query."""
 
-    def __init__(self, services: Services, trusted_proxies: Sequence[Network] = ()) -> None:
+    def __init__(
+        self,
+        services: Services,
+        trusted_proxies: Sequence[Network] = (),
+        hosted: Mapping[str, Callable[[Services], Application]] = HOSTED,
+    ) -> None:
         """What `trusted_proxies` say about a client's address is believed."""
         self._services = services
         self._trusted_proxies = trusted_proxies
@@ -121,6 +131,10 @@ class Authority:
         self._directory: Directory | None = None
         self._served: dict[Path, Served] = {}
         self._heads: BoundedMemory[tuple[object, ...], KnownHead] = BoundedMemory(MOST_HEADS)
+        self._hosted: dict[str, Served] = {}
+        for segment, load in hosted.items():
+            application = HostedApplication(partial(load, services), services.base_url)
+            self._hosted[segment] = Served(None, application.answer)
 
     def plan(self, head: Head) -> Plan:
         """Return the plan in which what is at the path answers, found anew with each snapshot only.
@@ -162,15 +176,15 @@ class Authority:
         try:
             if served is None:
                 response = _turn_away(head, exchange, 404, "There is no such environment or endpoint")
-            elif head.method not in served.methods:
+            elif served.methods is not None and head.method not in served.methods:
                 allowed = (b"Allow", ", ".join(sorted(served.methods)).encode())
                 response = _turn_away(head, exchange, 405, "The endpoint has another method", (allowed,))
             else:
                 response = await served.answer(request, exchange, line)
         except (BodyTooLarge, BodyBroken):
             raise
-        except StorageUnavailable as error:
-            _log.error("the store does not answer", error=str(error), correlation_id=correlation_id)
+        except (StorageUnavailable, ApplicationSlow) as error:
+            _log.error("no answer in time", error=str(error), correlation_id=correlation_id)
             description = f"The server cannot answer now; try again later (Correlation ID: {correlation_id})"
             response = turn_away(head.headers, 503, description, correlation_id, _RETRY_LATER)
         except Exception as error:  # noqa: BLE001 - whatever failed, the caller gets an answer and the log the cause
@@ -201,6 +215,9 @@ class Authority:
         served = self._served.get(path)
         if served is not None:
             return directory, served, ""
+        hosted = self._hosted.get(path[1:].partition("/")[0])
+        if hosted is not None:
+            return directory, hosted, ""
         parent, _, tail = path.rpartition("/")
         return directory, self._served.get((parent,)) if tail else None, tail
 

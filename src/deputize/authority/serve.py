@@ -36,10 +36,9 @@ from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
 
 MAX_CONNECTIONS = 4096
-LIMITS = ListenerLimits(
+LIMITS = ListenerLimits(  # how long a body may be says who reads it: endpoints 64 KiB, applications more
     request_line_bytes=8192,  # the address of a sign-on holds the authorization request
     header_bytes=24 * 1024,  # with the cookies of several environments, or a token
-    body_bytes=MAX_BODY_SIZE,
     body_idle_seconds=10.0,
     body_seconds=10.0,
     body_rate=MAX_BODY_SIZE,
