@@ -1,7 +1,9 @@
 import asyncio
 from dataclasses import replace
 
-from deputize.authority.storage import Put, Remove, open_store
+import pytest
+
+from deputize.authority.storage import DirectoryConflict, Put, Remove, open_store
 from deputize.oauth.records.store import TokenState, User
 from support.store_records import AGENT, CODE, CONSENT, ENVIRONMENT, GRANT, SESSION, USER_ID
 
@@ -334,3 +336,66 @@ async def test_removing_through_the_directory_removes_the_user(store):
     user = await store.users.find_user(ENVIRONMENT, "demouser")
     await store.directory_rows.change([Remove(user)], await store.directory_rows.version())
     assert await store.users.find_user(ENVIRONMENT, "demouser") is None
+
+
+async def test_a_user_changes_the_password_that_they_have(store):
+    user = await store.users.find_user_by_id(ENVIRONMENT, USER_ID)
+    user = replace(user, must_change_password=True)
+    await store.users.put_user(user)
+    version = await store.directory_rows.version()
+    changed = await store.users.change_password(user, "another")
+    assert changed == await store.users.find_user_by_id(ENVIRONMENT, USER_ID)
+    assert (changed.password_hash, changed.must_change_password) == ("another", False)
+    assert changed.term != user.term
+    assert await store.users.change_password(user, "late") is None, "it is another one than was read"
+    assert await store.users.find_user_by_id(ENVIRONMENT, USER_ID) == changed
+    with pytest.raises(DirectoryConflict):
+        await store.directory_rows.change([Put(user)], version)
+
+
+async def test_one_of_many_changes_of_a_password_counts(store):
+    user = await store.users.find_user_by_id(ENVIRONMENT, USER_ID)
+    changes = await asyncio.gather(*(store.users.change_password(user, f"p{each}") for each in range(6)))
+    (won,) = (each for each in changes if each)
+    assert await store.users.find_user_by_id(ENVIRONMENT, USER_ID) == won
+
+
+async def test_nobody_changes_the_password_of_who_is_disabled_gone_or_elsewhere(store):
+    user = await store.users.find_user_by_id(ENVIRONMENT, USER_ID)
+    assert await store.users.change_password(replace(user, environment_id="other"), "another") is None
+    await store.users.put_user(replace(user, enabled=False))
+    assert await store.users.change_password(user, "another") is None
+    await store.users.remove_user(ENVIRONMENT, USER_ID)
+    assert await store.users.change_password(user, "another") is None
+
+
+async def test_the_sessions_of_a_user_are_those_that_live_or_that_agents_rest_on(store):
+    user = await store.users.find_user_by_id(ENVIRONMENT, USER_ID)
+
+    def session(number, **changes):
+        members = {"user_term": user.term, "expires_at": 5000.0, "last_used_at": 900.0 + number, **changes}
+        return replace(SESSION, id=f"s{number}", cookie_digest=f"{number:064}", **members)
+
+    alive, resting, lapsed = session(1), session(2, expires_at=950.0), session(3, expires_at=950.0)
+    ended, earlier = session(4, ended_at=940.0), session(5, user_term="before")
+    for each in (alive, resting, lapsed, ended, earlier):
+        await store.sessions.add_session(each)
+    await store.users.put_user(replace(user, id="u2", username="ada"))
+    other = replace(session(6), user_id="u2")
+    await store.sessions.add_session(other)
+    for number, (each, client, changes) in enumerate(
+        (
+            (resting, "a", {}),
+            (resting, "b", {}),
+            (lapsed, "a", {"expires_at": 990.0}),
+            (lapsed, "a", {"ended_at": 970.0}),
+            (alive, "a", {"user_term": "before"}),
+        )
+    ):
+        members = {"user_term": user.term, **changes}
+        authentication = replace(GRANT.authentication, session_id=each.id)
+        grant = replace(GRANT, id=f"g{number}", client_id=client, authentication=authentication, **members)
+        assert await store.codes.add_code(replace(CODE, digest=f"{number:064}", grant_id=grant.id), grant)
+    assert await store.sessions.sessions_of_user(user, 1000.0) == {resting: ("a", "b"), alive: ()}
+    assert [*await store.sessions.sessions_of_user(user, 1000.0)] == [resting, alive]
+    assert await store.sessions.sessions_of_user(replace(user, environment_id="other"), 1000.0) == {}

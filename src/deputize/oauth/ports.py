@@ -17,6 +17,7 @@ from deputize.oauth.records.store import (
     Session,
     TokenState,
     User,
+    Wording,
 )
 
 if TYPE_CHECKING:
@@ -157,8 +158,12 @@ class Consents(Protocol):
         """The latest consent per agent and agreement, withdrawn and expired ones included."""
         ...
 
-    async def record_consent(self, consent: Consent, previous: Consent | None) -> bool:
+    async def record_consent(
+        self, consent: Consent, previous: Consent | None, wording: Wording | None = None
+    ) -> bool:
         """Put `consent` in the place of `previous`, which was read before; durable before this returns.
+
+        That it was given is kept as an `Acceptance`, with the words that the user said yes to.
 
         False, and nothing is written, if `previous` is no longer the user's latest for that agent and
         agreement: it was withdrawn, in whole or for one of its agents, or another page was faster. So nothing

@@ -1,18 +1,19 @@
 """Users, their sessions, and what they agreed to."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, Text, bindparam, cast, delete, exists, insert, select, update
 from sqlalchemy.sql import Select
 
+from deputize.authority.storage.acceptances import note_acceptance, note_withdrawal
 from deputize.authority.storage.engine import Database, insert_if_absent, upsert, wins
 from deputize.authority.storage.logout_notices import note_logouts
-from deputize.authority.storage.tables import CONSENTS, SESSIONS, USERS
+from deputize.authority.storage.tables import CONSENTS, DIRECTORY_VERSION, GRANTS, SESSIONS, USERS
 from deputize.kernel.ids import new_term
-from deputize.oauth.records.store import Consent, Session, User
+from deputize.oauth.records.store import Consent, Session, User, Wording
 
 # The columns of these tables are in the order of their records, so that a row makes a record.
 _USERS_OF = select(USERS).where(USERS.c.environment_id == bindparam("environment"))
@@ -35,6 +36,28 @@ _UNENDED_SESSIONS = (
 )
 _CONSENTS_OF = select(CONSENTS).where(
     (CONSENTS.c.environment_id == bindparam("environment")) & (CONSENTS.c.user_id == bindparam("user"))
+)
+_SESSIONS_OF_USER = (
+    select(SESSIONS)
+    .where(
+        (SESSIONS.c.environment_id == bindparam("environment"))
+        & (SESSIONS.c.user_id == bindparam("user"))
+        & (SESSIONS.c.user_term == bindparam("term"))
+        & SESSIONS.c.ended_at.is_(None)
+    )
+    .order_by(SESSIONS.c.last_used_at.desc(), SESSIONS.c.id)
+)
+_AGENTS_OF_SESSIONS = (
+    select(*(GRANTS.c[name] for name in ("session_id", "client_id")))
+    .where(
+        (GRANTS.c.environment_id == bindparam("environment"))
+        & (GRANTS.c.user_id == bindparam("user"))
+        & (GRANTS.c.user_term == bindparam("term"))
+        & GRANTS.c.ended_at.is_(None)
+        & (GRANTS.c.expires_at > bindparam("now"))
+    )
+    .distinct()
+    .order_by(GRANTS.c.session_id, GRANTS.c.client_id)
 )
 _COVERS = list(CONSENTS.c).index(CONSENTS.c.covers)
 
@@ -77,6 +100,36 @@ class SqlUsers:
     async def put_user(self, user: User) -> None:
         """Add the user, or replace the one with that id."""
         await self._database.write(lambda connection: put_user(connection, user))
+
+    async def change_password(self, user: User, password_hash: str) -> User | None:
+        """Give the user another password than the one that was read with `user`: a new term begins, and they
+        need not change it any more.
+
+        The user as they are then; `None`, and nothing changed, where they got another password meanwhile,
+        were disabled or removed. Durable before this returns. It raises the directory's version, so that no
+        administrator puts back the password that they read before.
+        """
+        columns, term = USERS.c, new_term()
+        as_read = (
+            (columns.environment_id == user.environment_id)
+            & (columns.id == user.id)
+            & (columns.password_hash == user.password_hash)
+            & columns.enabled
+        )
+        changed = update(USERS).where(as_read)
+        changed = changed.values(password_hash=password_hash, term=term, must_change_password=False)
+
+        def work(connection: Connection) -> bool:
+            version = DIRECTORY_VERSION.c.version
+            connection.execute(update(DIRECTORY_VERSION).values(version=version + 1))
+            if connection.execute(select(columns.id).where(as_read).with_for_update()).first() is None:
+                return False
+            note_user_logouts(connection, user.id)
+            return wins(connection, changed)
+
+        if not await self._database.write(work):
+            return None
+        return replace(user, password_hash=password_hash, term=term, must_change_password=False)
 
     async def remove_user(self, environment_id: str, user_id: str) -> None:
         """Remove the user; the database removes their sessions, consents and grants."""
@@ -139,6 +192,23 @@ class SqlSessions:
         rows = await self._database.rows(_UNENDED_SESSIONS, {"environment": environment_id})
         return tuple(Session(*row) for row in rows)
 
+    async def sessions_of_user(self, user: User, now: float) -> Mapping[Session, tuple[str, ...]]:
+        """The user's sessions of this term that were not ended, the one used last first, each with the ids of
+        the agents whose grants rest on it.
+
+        One that lapsed is among them only where a grant rests on it.
+        """
+        parameters = {"environment": user.environment_id, "user": user.id, "term": user.term, "now": now}
+        sessions = [Session(*row) for row in await self._database.rows(_SESSIONS_OF_USER, parameters)]
+        agents: dict[str, list[str]] = {}
+        for session_id, client_id in await self._database.rows(_AGENTS_OF_SESSIONS, parameters):
+            agents.setdefault(session_id, []).append(client_id)
+        return {
+            each: tuple(agents.get(each.id, ()))
+            for each in sessions
+            if each.expires_at > now or each.id in agents
+        }
+
     async def renew_session(self, session: Session) -> bool:
         """Give the session of that id a new cookie digest, sign-on time and expiry.
 
@@ -193,8 +263,12 @@ class SqlConsents:
         rows = await self._database.rows(_CONSENTS_OF, {"environment": environment_id, "user": user_id})
         return tuple(consent_of(row) for row in rows)
 
-    async def record_consent(self, consent: Consent, previous: Consent | None) -> bool:
+    async def record_consent(
+        self, consent: Consent, previous: Consent | None, wording: Wording | None = None
+    ) -> bool:
         """Put `consent` in the place of `previous`, which was read before; durable before this returns.
+
+        That it was given is kept as an `Acceptance`, with the words that the user said yes to.
 
         False, and nothing is written, if `previous` is no longer the user's latest for that agent and
         agreement: it was withdrawn, in whole or for one of its agents, or another page was faster. So nothing
@@ -202,7 +276,7 @@ class SqlConsents:
         """
         row = asdict(consent)
 
-        def work(connection: Connection) -> bool:
+        def put(connection: Connection) -> bool:
             if previous is None:
                 return insert_if_absent(connection, CONSENTS, row)
             this = CONSENTS.c.id == previous.id
@@ -211,6 +285,12 @@ class SqlConsents:
             if found is None or replace(consent_of(found), last_used_at=previous.last_used_at) != previous:
                 return False
             return wins(connection, update(CONSENTS).where(this).values(row))
+
+        def work(connection: Connection) -> bool:
+            is_put = put(connection)
+            if is_put:
+                note_acceptance(connection, consent, wording)
+            return is_put
 
         return await self._database.write(work)
 
@@ -234,6 +314,7 @@ class SqlConsents:
                 return
             numbers = {**user.withdrawals, client_id: User(*user).withdrawn + 1}
             connection.execute(update(USERS).where(this_user).values(withdrawals=numbers))
+            note_withdrawal(connection, environment_id, user_id, client_id, now)
             consents = connection.execute(select(CONSENTS).where(theirs).with_for_update()).all()
             for consent in map(consent_of, consents):
                 if consent.client_id == client_id:

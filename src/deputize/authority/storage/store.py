@@ -9,6 +9,7 @@ from sqlalchemy import delete, exists, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from deputize.authority.storage.acceptances import SqlAcceptances, unnamed_wordings
 from deputize.authority.storage.directory_rows import SqlDirectoryRows
 from deputize.authority.storage.engine import Database, StorageError
 from deputize.authority.storage.grants import (
@@ -61,6 +62,7 @@ class Store:
     sessions: SqlSessions
     users: SqlUsers
     consents: SqlConsents
+    acceptances: SqlAcceptances
     sign_on_failures: SqlSignOnFailures
     one_time_ids: SqlOneTimeIds
     logout_notices: SqlLogoutNotices
@@ -83,6 +85,7 @@ class Store:
             delete(ONE_TIME_IDS).where(ONE_TIME_IDS.c.kept_until < now),
             delete(SECRETS).where(SECRETS.c.expires_at < before),
             delete(INITIAL_ACCESS_TOKENS).where(INITIAL_ACCESS_TOKENS.c.expires_at < now),
+            unnamed_wordings(before),
         )
         return await self.database.write(
             lambda connection: sum(connection.execute(each).rowcount for each in deletions)
@@ -117,6 +120,7 @@ async def open_store(url: str, *, creates: bool = True) -> AsyncGenerator[Store]
             sessions=SqlSessions(database),
             users=SqlUsers(database),
             consents=SqlConsents(database),
+            acceptances=SqlAcceptances(database),
             sign_on_failures=SqlSignOnFailures(database),
             one_time_ids=SqlOneTimeIds(database),
             logout_notices=SqlLogoutNotices(database),

@@ -158,6 +158,7 @@ USERS = Table(
     _optional("attributes", JSON(none_as_null=True)),
     _column("term", TERM),
     Column("withdrawals", JSON(), nullable=False, server_default="{}"),
+    Column("must_change_password", Boolean(), nullable=False, server_default=false()),
     UniqueConstraint("environment_id", "username"),
 )
 
@@ -196,6 +197,38 @@ CONSENTS = Table(
     _optional("last_used_at", INSTANT),
     UniqueConstraint("id"),
 )
+
+WORDINGS = Table(
+    "wordings",
+    METADATA,
+    _environment(key=True),
+    _column("digest", DIGEST, key=True),
+    _column("document", JSON()),
+    _column("used_at", INSTANT),
+)
+"""The words that users said yes to, by what they say: they are the same for many users."""
+
+ACCEPTANCES = Table(
+    "acceptances",
+    METADATA,
+    _column("id", ID, key=True),
+    _environment(),
+    _user(),
+    _column("client_id", AGENT_ID),
+    _column("agreement_id", ID),
+    _column("consent_id", ID),
+    _column("version", Integer()),
+    _column("revision", String(64)),
+    _column("locale", String(64)),
+    _column("accepted_at", INSTANT),
+    _optional("expires_at", INSTANT),
+    _column("covers", JSON()),
+    _optional("wording", DIGEST),
+    _optional("withdrawn_at", INSTANT),
+    Index(None, "user_id"),
+    Index(None, "wording"),
+)
+"""Agents and agreements may be gone, or others have their ids: the wording says which they were."""
 
 GRANTS = Table(
     "grants",

@@ -6,7 +6,7 @@ Ids are UUID texts, instants are seconds since the epoch, digests are hex SHA-25
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deputize.kernel.values import JsonValue
+from deputize.kernel.values import JsonObject, JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,9 @@ class User:
     The store counts them, and what a caller puts here is ignored. What a user signed on for before a
     withdrawal gives that agent nothing more, whomever the user signed on.
     """
+
+    must_change_password: bool = False
+    """Whether the user has to choose another password before anything else, when they next sign on."""
 
     @property
     def withdrawn(self) -> int:
@@ -88,6 +91,40 @@ class Consent:
     withdrawn_at: float | None = None
     last_used_at: float | None = None
     """When a sign-on last led to a code, or a refresh token was used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """The words that a user said yes to, as a page showed them."""
+
+    digest: str
+    """Hex SHA-256 of the document."""
+    document: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """One time that a user agreed to something for an agent, as it was then.
+
+    A consent is what of that is in force; this is kept when the consent is extended, expires or is withdrawn.
+    """
+
+    id: str
+    environment_id: str
+    user_id: str
+    client_id: str
+    agreement_id: str
+    consent_id: str
+    """`Consent.id` of what came of it."""
+    version: int
+    revision: str
+    locale: str
+    accepted_at: float
+    expires_at: float | None
+    covers: Covers = field(default_factory=dict[str, Mapping[str, tuple[str, ...]]])
+    wording: str | None = None
+    """`Wording.digest`; `None` where the words were not kept."""
+    withdrawn_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

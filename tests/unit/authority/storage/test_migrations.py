@@ -27,6 +27,7 @@ from deputize.authority.storage import migrations as package
 from deputize.authority.storage.migrations import HEAD
 from deputize.authority.storage.tables import METADATA
 from deputize.jose import new_key_ring
+from deputize.oauth.records.store import Acceptance
 
 
 async def test_migrations_lead_to_exactly_the_tables(tmp_path):
@@ -315,3 +316,58 @@ async def test_objects_and_their_secrets_stay_where_ids_become_their_environment
         assert rows.secrets == (SecretRow("s", "e", "a", "digest", 900.5, None),)
         await store.directory_rows.change([Remove(rows.objects[0])], rows.version)
         assert (await store.directory_rows.load()).secrets == ()
+
+
+async def test_consents_become_acceptances_with_the_words_that_are_still_known(tmp_path):
+    url = sqlite_url(tmp_path)
+    shown = {"locale": "en", "title": "Terms", "content_type": "text/plain", "text": "I agree to it"}
+    with database_at(url, "0011") as connection:
+        for statement in (
+            "INSERT INTO environments (id, name, document) VALUES ('e', 'Test', '{}')",
+            (
+                "INSERT INTO users (id, environment_id, username, password_hash, enabled, term) "
+                "VALUES ('u', 'e', 'ada', 'hash', 1, 't')"
+            ),
+        ):
+            connection.exec_driver_sql(statement)
+        agreement = {"languages": [shown]}
+        connection.execute(
+            text("INSERT INTO directory_objects VALUES ('g', 'e', 'agreement', 'Agent Terms', :d, '', '{}')"),
+            {"d": json.dumps(agreement)},
+        )
+        for name, revision, withdrawn in (
+            ("a", "244dda6e0354be158ee1bce1919f95f8", None),
+            ("b", "an-older-text", 970.0),
+        ):
+            connection.execute(
+                text(
+                    "INSERT INTO consents VALUES (:id, 'e', 'u', :client, 'g', 2, :revision, 'en', 950.5, "
+                    "1950.5, :covers, :withdrawn, 960.0)"
+                ),
+                {
+                    "id": f"c-{name}",
+                    "client": name,
+                    "revision": revision,
+                    "covers": json.dumps({name: {"r": ["read"]}}),
+                    "withdrawn": withdrawn,
+                },
+            )
+    async with open_store(url) as store:
+        (user,) = await store.users.users_of("e")
+        assert not user.must_change_password
+        known, unknown = await store.acceptances.acceptances_of("e", "u")
+        assert known == Acceptance(
+            "c-a", "e", "u", "a", "g", "c-a", 2, "244dda6e0354be158ee1bce1919f95f8", "en", 950.5, 1950.5,
+            {"a": {"r": ("read",)}}, known.wording,
+        )  # fmt: skip
+        assert await store.acceptances.find_wording("e", known.wording) == {
+            "agreement": {
+                "name": "Agent Terms",
+                "version": 2,
+                "language": "en",
+                "title": "Terms",
+                "content_type": "text/plain",
+                "text": "I agree to it",
+            }
+        }
+        assert (unknown.client_id, unknown.withdrawn_at, unknown.wording) == ("b", 970.0, None)
