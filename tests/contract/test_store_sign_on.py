@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from sqlalchemy import func, select
 
-from deputize.authority.signon.steps.login import NAME, NETWORK
+from deputize.authority.signon.attempts import NAME, NETWORK
 from deputize.authority.storage.tables import SIGN_ON_FAILURES
 from deputize.oauth.ports import Throttle
 from support.examples import examples

@@ -202,12 +202,7 @@ def assemble(issue: Issue) -> TokenClaims:
     if who is None:
         claims[MACHINE_CLAIM] = claims["jti"]
     else:
-        claims["acr"], claims["auth_time"] = who.acr, who.auth_time
-        claims["sid"], claims["sub"] = who.session_id, who.user_id
-        mapping = mapping_of(issue.resource, "sub")
-        # Where `sub` is the user's id already, a second claim would say nothing new.
-        if mapping is not None and (mapping.is_literal or mapping.source.strip() != "user.id"):
-            claims[USER_CLAIM] = who.user_id
+        claims |= sign_on_claims(who, issue.resource)
     mapped, notes = _evaluate_mappings(issue)
     if mapped and _size(mapped) > MAX_ATTRIBUTES:
         raise InvalidGrant(f"the mapped claims are larger than {MAX_ATTRIBUTES} bytes")
@@ -221,6 +216,23 @@ def assemble(issue: Issue) -> TokenClaims:
     if issue.ancestors:
         claims[VIA_CLAIM] = [[audience, scope] for audience, scope in issue.ancestors]
     return TokenClaims(dict(sorted(claims.items())), notes)
+
+
+def sign_on_claims(who: Authentication, resource: Resource) -> JsonObject:
+    """What a token for `resource` says of the user's sign-on."""
+    claims: dict[str, JsonValue] = {
+        "acr": who.acr,
+        "auth_time": who.auth_time,
+        "sid": who.session_id,
+        "sub": who.user_id,
+    }
+    if who.amr:
+        claims["amr"] = list(who.amr)
+    mapping = mapping_of(resource, "sub")
+    # Where `sub` is the user's id already, a second claim would say nothing new.
+    if mapping is not None and (mapping.is_literal or mapping.source.strip() != "user.id"):
+        claims[USER_CLAIM] = who.user_id
+    return claims
 
 
 def is_reserved(name: str) -> bool:

@@ -48,6 +48,8 @@ def issue_id_token(  # noqa: PLR0913 - all that it is made of
         "sid": who.session_id,
         "sub": who.user_id,
     }
+    if who.amr:
+        claims["amr"] = list(who.amr)
     if nonce is not None:
         claims["nonce"] = nonce
     return sign(dict(sorted(claims.items())), environment.keys, ID_TOKEN_TYPE, algorithm)

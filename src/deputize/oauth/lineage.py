@@ -157,13 +157,14 @@ def _permitted(claims: JsonObject, lineage: Lineage) -> tuple[int, ...] | None:
 def _authentication(claims: JsonObject) -> Authentication | None:
     """The sign-on that the claims tell of; `None` for a machine token, or when a member is missing."""
     user_id, session_id = claims.get(USER_CLAIM, claims.get("sub")), claims.get("sid")
-    auth_time, acr = claims.get("auth_time"), claims.get("acr")
+    auth_time, acr, amr = claims.get("auth_time"), claims.get("acr"), claims.get("amr", ())
     if (
         isinstance(user_id, str)
         and isinstance(session_id, str)
         and isinstance(auth_time, int)
         and isinstance(acr, str)
+        and isinstance(amr, list | tuple)
         and MACHINE_CLAIM not in claims
     ):
-        return Authentication(user_id, session_id, auth_time, acr)
+        return Authentication(user_id, session_id, auth_time, acr, tuple(map(str, amr)))
     return None

@@ -14,7 +14,7 @@ from deputize.oauth.records.directory import Environment
 from deputize.oauth.resources import OPENID_SCOPES
 
 _CLAIMS: Final = (
-    *("acr", "aud", "auth_time", "env", "exp", "iat", "iss", "nonce", "org", "sid", "sub"),
+    *("acr", "amr", "aud", "auth_time", "env", "exp", "iat", "iss", "nonce", "org", "sid", "sub"),
     *("email", "family_name", "given_name", "locale", "name", "preferred_username"),
 )
 """Claims of ID tokens, the user's own last."""

@@ -12,6 +12,8 @@ from deputize.jose import IssuerKey
 from deputize.oauth.records.store import (
     AuthorizationCode,
     Consent,
+    Factor,
+    FactorKind,
     Grant,
     RefreshToken,
     Session,
@@ -116,10 +118,10 @@ class Sessions(Protocol):
         """The session a browser's cookie stands for, ended or not."""
         ...
 
-    async def renew_session(self, session: Session) -> bool:
-        """Give the session of that id a new cookie digest, sign-on time and expiry.
+    async def renew_session(self, session: Session, former: str | None = None) -> bool:
+        """Give the session of that id a new cookie digest, sign-on time, expiry and factors.
 
-        False if it ended or is of an earlier term.
+        False if it ended, is of an earlier term, or no longer has the `former` cookie digest.
         """
         ...
 
@@ -148,6 +150,51 @@ class Users(Protocol):
 
     async def find_users_by_attribute(self, environment_id: str, name: str, value: str) -> tuple[User, ...]:
         """The users whose custom attribute `name` is exactly the text `value`."""
+        ...
+
+
+class Factors(Protocol):
+    """What users have beside their passwords."""
+
+    async def factors_of(self, environment_id: str, user_id: str) -> tuple[Factor, ...]:
+        """All of a user, the oldest first."""
+        ...
+
+    async def find_factor(self, environment_id: str, kind: FactorKind, key: str) -> Factor | None:
+        """The one of that kind with that key."""
+        ...
+
+    async def add_factor(self, factor: Factor, most: int) -> bool:
+        """Remember a factor of a user who has fewer than `most` of its kind.
+
+        False if they have as many, or somebody has one with its kind and key. Durable before this returns.
+        """
+        ...
+
+    async def use_factor(self, factor: Factor, counter: int, now: float) -> bool:
+        """Remember that it was used now, and its new counter.
+
+        False if it is gone or no longer has the counter of `factor`: so of two who use one code, one wins.
+        Durable before this returns.
+        """
+        ...
+
+    async def remove_factor(self, factor: Factor) -> bool:
+        """Forget it; false if it was forgotten already: so a recovery code counts once.
+
+        Durable before this returns.
+        """
+        ...
+
+    async def replace_recovery_codes(self, user: User, codes: Collection[Factor]) -> None:
+        """Put these recovery codes in the place of all that the user has. Durable before this returns."""
+        ...
+
+    async def reset_factors(self, environment_id: str, user_id: str) -> int:
+        """Forget all that the user has, and end their sessions and what rests on them; how many there were.
+
+        Durable before this returns.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from deputize.authority.endpoint import (
     log_refusal,
 )
 from deputize.authority.registration.recording import record_agent
-from deputize.authority.signon.steps.login import network_of
+from deputize.authority.signon.attempts import network_of
 from deputize.authority.storage import ObjectRow
 from deputize.http.messages import Headers, Response
 from deputize.kernel.digests import digest, matches

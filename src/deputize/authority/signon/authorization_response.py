@@ -16,7 +16,8 @@ from deputize.oauth.authorization_request import (
     error_response,
 )
 from deputize.oauth.consents import is_in_force
-from deputize.oauth.records.store import Authentication, AuthorizationCode, Grant, Session
+from deputize.oauth.factors import authentication_of
+from deputize.oauth.records.store import AuthorizationCode, Grant, Session
 from deputize.oauth.resources import REFRESH_TOKEN
 
 
@@ -41,7 +42,7 @@ async def grant_code(
         user_term=signed_on.user.term,
         policy_term=request.policy.term,
         resource_term=signed_on_for.resource.term,
-        authentication=Authentication(signed_on.user.id, session.id, session.auth_time, request.policy.name),
+        authentication=authentication_of(session, request.policy),
         resource_id=signed_on_for.resource.id or None,
         scopes=signed_on_for.requested,
         consents={

@@ -27,12 +27,13 @@ from deputize.oauth.access_tokens import Issue
 from deputize.oauth.authorization_request import AuthorizationRequest, is_live, known_parameters
 from deputize.oauth.consents import parse_accept_language
 from deputize.oauth.errors import ServerError
+from deputize.oauth.factors import authentication_of
 from deputize.oauth.grants.authorization_code import GRANT_TYPE
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.parameters import encode_parameters
 from deputize.oauth.reach import reach_of
 from deputize.oauth.records.directory import Policy, Step
-from deputize.oauth.records.store import Authentication, Covers, Session
+from deputize.oauth.records.store import Covers, Session
 from deputize.oauth.resources import format_scope
 
 _TOUCH_SECONDS = 30.0
@@ -191,7 +192,7 @@ def compute_reach(call: EndpointCall, request: AuthorizationRequest, somebody: S
         now=call.now,
         expires_at=int(call.now) + target.resource.settings.token_lifetime,
         lineage=Lineage(None, ()),
-        authentication=Authentication(somebody.user.id, session.id, session.auth_time, request.policy.name),
+        authentication=authentication_of(session, request.policy),
         user=somebody.user,
         requested_scope=format_scope(target.requested),
     )

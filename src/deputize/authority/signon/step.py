@@ -16,7 +16,7 @@ from deputize.authority.signon.pages import Language, Problem
 from deputize.oauth.authorization_request import AuthorizationRequest
 from deputize.oauth.errors import InteractionRequired, OAuthError, ServerError
 from deputize.oauth.records.directory import AgentOrigin, Environment, Policy, Step
-from deputize.oauth.records.store import Consent, Covers, Session, User
+from deputize.oauth.records.store import Consent, Covers, Factor, Session, User
 
 _NOTE = re.compile("[A-Za-z0-9_-]{0,128}")
 
@@ -60,6 +60,20 @@ class Situation:
     languages: tuple[str, ...]
     """Language tags the agent and the browser ask for, the most wanted first."""
     now: float
+    flow_id: str = ""
+    """Of the flow that is under way."""
+    factors: tuple[Factor, ...] = ()
+    """What the user who is signed on has beside the password; empty where no step reads it."""
+    challenge: str = ""
+    """What a passkey is to sign on this flow's page; empty where no step reads factors."""
+
+    def has_factor(self, *names: str) -> bool:
+        """Whether who is signed on proved one of these (`oauth.factors`), recently enough for the request."""
+        return (
+            self.signed_on is not None
+            and self.is_recent
+            and not self.signed_on.session.factors.keys().isdisjoint(names)
+        )
 
     @property
     def agent_name(self) -> str:

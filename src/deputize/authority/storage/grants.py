@@ -241,8 +241,9 @@ class SqlTokenStates:
         if first[_GRANT.start] is not None:
             # The columns are in the order of the record, its sign-on spread out.
             columns = list(first[_GRANT])
-            columns[12], columns[18] = tuple(columns[12]), tuple(columns[18])
-            columns[7:11] = [Authentication(*columns[7:11])]
+            for index in (11, 13, 19):
+                columns[index] = tuple(columns[index])
+            columns[7:12] = [Authentication(*columns[7:12])]
             grant = Grant(*columns)
         consents = {row[_CONSENT.start]: consent_of(row[_CONSENT]) for row in rows if row[_CONSENT.start]}
         return TokenState(

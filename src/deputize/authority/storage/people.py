@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, cast, delete, exists, insert, select, update
+from sqlalchemy import Connection, Text, bindparam, cast, delete, exists, insert, select, true, update
 from sqlalchemy.sql import Select
 
 from deputize.authority.storage.acceptances import note_acceptance, note_withdrawal
@@ -209,15 +209,16 @@ class SqlSessions:
             if each.expires_at > now or each.id in agents
         }
 
-    async def renew_session(self, session: Session) -> bool:
-        """Give the session of that id a new cookie digest, sign-on time and expiry.
+    async def renew_session(self, session: Session, former: str | None = None) -> bool:
+        """Give the session of that id a new cookie digest, sign-on time, expiry and factors.
 
-        False if it ended or is of an earlier term.
+        False if it ended, is of an earlier term, or no longer has the `former` cookie digest.
         """
         mine = (
             (SESSIONS.c.id == session.id)
             & (SESSIONS.c.user_id == session.user_id)
             & (SESSIONS.c.user_term == session.user_term)
+            & (true() if former is None else SESSIONS.c.cookie_digest == former)
         )
         renewal = (
             update(SESSIONS)
@@ -227,6 +228,7 @@ class SqlSessions:
                 auth_time=session.auth_time,
                 expires_at=session.expires_at,
                 last_used_at=session.last_used_at,
+                factors=session.factors,
             )
         )
         return await self._database.write(lambda connection: wins(connection, renewal))

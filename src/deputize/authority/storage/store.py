@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from deputize.authority.storage.acceptances import SqlAcceptances, unnamed_wordings
 from deputize.authority.storage.directory_rows import SqlDirectoryRows
 from deputize.authority.storage.engine import Database, StorageError
+from deputize.authority.storage.factors import SqlFactors
 from deputize.authority.storage.grants import (
     SqlCodes,
     SqlGrants,
@@ -61,6 +62,7 @@ class Store:
     token_states: SqlTokenStates
     sessions: SqlSessions
     users: SqlUsers
+    factors: SqlFactors
     consents: SqlConsents
     acceptances: SqlAcceptances
     sign_on_failures: SqlSignOnFailures
@@ -119,6 +121,7 @@ async def open_store(url: str, *, creates: bool = True) -> AsyncGenerator[Store]
             token_states=SqlTokenStates(database),
             sessions=SqlSessions(database),
             users=SqlUsers(database),
+            factors=SqlFactors(database),
             consents=SqlConsents(database),
             acceptances=SqlAcceptances(database),
             sign_on_failures=SqlSignOnFailures(database),

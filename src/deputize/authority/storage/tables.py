@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -175,9 +176,28 @@ SESSIONS = Table(
     _column("user_term", TERM),
     _column("created_at", INSTANT),
     _column("last_used_at", INSTANT),
+    Column("factors", JSON(), nullable=False, server_default="{}"),
     UniqueConstraint("cookie_digest"),
     Index(None, "user_id"),
 )
+
+FACTORS = Table(
+    "factors",
+    METADATA,
+    _column("id", ID, key=True),
+    _environment(),
+    _user(),
+    _column("kind", String(16)),
+    _column("key", DIGEST),
+    _column("name", NAME),
+    _column("material", Text()),
+    _column("counter", BigInteger()),
+    _column("created_at", INSTANT),
+    _optional("last_used_at", INSTANT),
+    UniqueConstraint("environment_id", "kind", "key"),
+    Index(None, "user_id"),
+)
+"""What users have beside their passwords."""
 
 CONSENTS = Table(
     "consents",
@@ -244,6 +264,7 @@ GRANTS = Table(
     _column("session_id", ID),
     _column("auth_time", Integer()),
     _column("acr", NAME),
+    Column("amr", JSON(), nullable=False, server_default="[]"),
     _optional("resource_id", ID),
     _column("scopes", JSON()),
     _column("consents", JSON()),

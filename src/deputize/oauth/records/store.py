@@ -5,6 +5,7 @@ Ids are UUID texts, instants are seconds since the epoch, digests are hex SHA-25
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from deputize.kernel.values import JsonObject, JsonValue
 
@@ -62,6 +63,34 @@ class Session:
     """`User.term` when the user signed on."""
     created_at: float = 0.0
     last_used_at: float = 0.0
+    factors: Mapping[str, int] = field(default_factory=dict[str, int], hash=False)
+    """What the user proved this sign-on with (`oauth.factors`), and when, in seconds since the epoch."""
+
+
+FactorKind: TypeAlias = Literal["passkey", "totp", "recovery_code", "external"]
+"""`external` is a user's account with another OpenID provider."""
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """Something beside the password by which a user proves who they are."""
+
+    id: str
+    environment_id: str
+    user_id: str
+    kind: FactorKind
+    key: str
+    """The digest by which one is found, unlike any other of its kind: of a passkey's id, of a recovery code,
+    of a provider and its name for the user; of an authenticator app the user's own id, for each has one.
+    """
+    name: str
+    """What the user calls it, or the provider."""
+    material: str
+    """A passkey's public key, or an authenticator app's key under a seal; else empty."""
+    counter: int
+    """A passkey's signature counter, or the time step of the app's last code: no code up to it counts."""
+    created_at: float
+    last_used_at: float | None = None
 
 
 Covers = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -135,6 +164,8 @@ class Authentication:
     session_id: str
     auth_time: int
     acr: str
+    amr: tuple[str, ...] = ()
+    """How, in the words of RFC 8176; empty where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

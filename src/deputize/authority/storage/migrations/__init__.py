@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from deputize.authority.storage.engine import DatabaseMissing, StorageError
 
-HEAD = "0012"
+HEAD = "0013"
 """The newest revision in `versions/`."""
 
 

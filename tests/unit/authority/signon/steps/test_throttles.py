@@ -1,6 +1,6 @@
 import pytest
 
-from deputize.authority.signon.steps.login import KNOWN_BROWSER, NAME, NETWORK, network_of
+from deputize.authority.signon.attempts import KNOWN_BROWSER, NAME, NETWORK, network_of
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""How often anybody may try to be somebody, from where, and what locks a name."""
+
+from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from deputize.authority.services import Services
+from deputize.authority.signon.browser import browser_known_as
+from deputize.authority.signon.step import Situation
+from deputize.oauth.ports import Throttle
+from deputize.oauth.records.store import User
+
+NETWORK = Throttle(free=6, first_wait=900, longest_wait=900, memory=900)
+"""How often the password of one name may be guessed from one network."""
+NAME = Throttle(free=30, first_wait=1, longest_wait=300, memory=3600)
+"""The same from all networks together: attackers who have many wait longer and longer.
+
+One network alone does not get so far.
+"""
+KNOWN_BROWSER = Throttle(free=6, first_wait=900, longest_wait=900, memory=900)
+"""The same in a browser where that user signed on before, which waits for nobody else's failures."""
+
+
+async def choose_throttles(
+    user: User | None, network: str, situation: Situation, services: Services
+) -> Mapping[str, Throttle]:
+    """Choose what an attempt counts for. Where the user signed on before, nobody else's failures count."""
+    if user:
+        known_as = await browser_known_as(services, situation.environment.id, situation.known_users, user.id)
+        if known_as:
+            return {f"browser {known_as}": KNOWN_BROWSER}
+    return {"": NAME, f"network {network}": NETWORK}
+
+
+def network_of(address: str | None) -> str:
+    """Return what counts as one source.
+
+    That is an IPv4 address, or the 64 bits of an IPv6 address that whoever has it chooses from at will.
+    """
+    try:
+        ip = ip_address(address or "")
+    except ValueError:
+        return ""
+    is_version_6 = isinstance(ip, IPv6Address) and not ip.ipv4_mapped
+    return str(ip_network((ip, 64), strict=False)) if is_version_6 else str(ip)
