@@ -88,7 +88,10 @@ class HostedApplication:
         return await asyncio.shield(loading)  # which goes on, for the next, when this client leaves
 
     def _scope(self, exchange: Exchange, request: Request) -> Message:
-        """Return the scope of a request. HEAD comes as GET: the listener leaves out the body."""
+        """Return the scope of a request. HEAD comes as GET: the listener leaves out the body.
+
+        Its `state` has the request's `correlation_id`, and the `method` as sent.
+        """
         source = SOURCE.get()
         fields = [(name.lower(), value) for name, value in request.headers.raw]
         return {
@@ -107,7 +110,7 @@ class HostedApplication:
             ],
             "client": (source.address or exchange.peer.remote_address, source.port or 0),
             "server": self._server,
-            "state": {"correlation_id": exchange.transaction_id},
+            "state": {"correlation_id": exchange.transaction_id, "method": request.method},
         }
 
 

@@ -75,6 +75,11 @@ class EndpointCall:
     """What was recorded last, which the log has not got yet."""
 
     @property
+    def method(self) -> str:
+        """The head's method."""
+        return self.head.method
+
+    @property
     def authorization(self) -> str | None:
         """The head's `Authorization`."""
         return (self.read or read_head(self.head)).authorization

@@ -26,7 +26,7 @@ async def push_request(call: EndpointCall) -> Response:
     if "request_uri" in parameters:
         raise InvalidRequest("A request_uri cannot be pushed")  # section 2.1
     pushed = {**parameters, "client_id": client.id}
-    proof = await verify_proof(call, "par")
+    proof = await verify_proof(call, f"{call.environment.issuer}/par")
     # A proof binds the code as the parameter does (RFC 9449 section 10.1).
     if proof is not None and pushed.setdefault("dpop_jkt", proof.thumbprint) != proof.thumbprint:
         raise InvalidDPoPProof("dpop_jkt is the thumbprint of another key")

@@ -46,7 +46,7 @@ async def issue_token(call: EndpointCall) -> Response:
             documents=services.client_documents,
             verifier=services.verifier,
         )
-        proof = await verify_proof(call, "token")
+        proof = await verify_proof(call, f"{call.environment.issuer}/token")
         request = TokenRequest(call.environment, client, parameters, call.now, authenticated.method, proof)
         if parameters.get("grant_type") in grants.OWN_TYPES:
             response = await grants.answer(request, ports)

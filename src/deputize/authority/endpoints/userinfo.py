@@ -7,11 +7,10 @@ from deputize.authority.endpoint import (
     json_response,
     log_refusal,
 )
-from deputize.authority.proofs import verify_proof
+from deputize.authority.proofs import check_possession
 from deputize.http.messages import Response
 from deputize.jose import TokenInvalid
-from deputize.kernel.digests import same
-from deputize.oauth.dpop import PROOF_ALGORITHMS, bound_key, use_up
+from deputize.oauth.dpop import PROOF_ALGORITHMS, bound_key
 from deputize.oauth.errors import (
     InsufficientScope,
     InvalidDPoPProof,
@@ -36,7 +35,9 @@ async def answer_userinfo(call: EndpointCall) -> Response:
     )
     if isinstance(found, TokenInvalid):
         raise InvalidToken(found.reason)
-    await check_possession(call, scheme, token, bound_key(found.claims))
+    await check_possession(
+        call, f"{call.environment.issuer}/userinfo", scheme, token, bound_key(found.claims)
+    )
     audience, scope = found.claims.get("aud"), found.claims.get("scope")
     if not isinstance(audience, list) or call.environment.issuer not in audience:
         raise InvalidToken("the token is for another resource")
@@ -44,22 +45,6 @@ async def answer_userinfo(call: EndpointCall) -> Response:
     if "openid" not in scopes or found.state.user is None:
         raise InsufficientScope("the token lacks the scope openid")
     return json_response(profile_claims(found.state.user, scopes))
-
-
-async def check_possession(call: EndpointCall, scheme: str, token: str, bound_to: str | None) -> None:
-    """Check that the request proves the key that its token is bound to (RFC 9449 section 7).
-
-    Raises `InvalidToken` for a bound token that comes as `Bearer`, and for an unbound one that comes as
-    `DPoP`; `InvalidDPoPProof`, `UseDPoPNonce`.
-    """
-    if (bound_to is None) != (scheme == "bearer"):
-        raise InvalidToken(f"the token was presented as {scheme}, and is bound to {bound_to or 'no key'}")
-    if bound_to is None:
-        return
-    proof = await verify_proof(call, "userinfo", token)
-    if proof is None or not same(proof.thumbprint, bound_to):
-        raise InvalidDPoPProof("there is no proof" if proof is None else "the token is bound to another key")
-    await use_up(proof, call.environment.id, call.services.store.one_time_ids)
 
 
 def refuse_with_challenge(call: EndpointCall, error: OAuthError) -> Response:
