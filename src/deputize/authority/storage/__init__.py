@@ -17,6 +17,7 @@ from deputize.authority.storage.directory_rows import (
     SqlDirectoryRows,
 )
 from deputize.authority.storage.engine import DatabaseMissing, StorageError, StorageUnavailable
+from deputize.authority.storage.idempotent_requests import IdempotentRequest
 from deputize.authority.storage.initial_access_tokens import InitialAccessToken
 from deputize.authority.storage.logout_notices import LogoutNotice
 from deputize.authority.storage.store import Store, data_folder, open_store, sqlite_url
@@ -26,6 +27,7 @@ __all__ = (
     "DirectoryConflict",
     "DirectoryRows",
     "EnvironmentRow",
+    "IdempotentRequest",
     "InitialAccessToken",
     "Kind",
     "LogoutNotice",

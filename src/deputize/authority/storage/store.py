@@ -20,6 +20,7 @@ from deputize.authority.storage.grants import (
     SqlRevocations,
     SqlTokenStates,
 )
+from deputize.authority.storage.idempotent_requests import SqlIdempotentRequests
 from deputize.authority.storage.initial_access_tokens import SqlInitialAccessTokens
 from deputize.authority.storage.logout_notices import SqlLogoutNotices
 from deputize.authority.storage.migrations import migrate
@@ -31,6 +32,7 @@ from deputize.authority.storage.sqlite import SqliteDatabase, autocommit, immedi
 from deputize.authority.storage.tables import (
     CODES,
     GRANTS,
+    IDEMPOTENT_REQUESTS,
     INITIAL_ACCESS_TOKENS,
     ONE_TIME_IDS,
     REVOKED_TOKENS,
@@ -69,6 +71,7 @@ class Store:
     one_time_ids: SqlOneTimeIds
     logout_notices: SqlLogoutNotices
     initial_access_tokens: SqlInitialAccessTokens
+    idempotent_requests: SqlIdempotentRequests
     server_keys: SqlServerKeys
     directory_rows: SqlDirectoryRows
     database: Database
@@ -84,6 +87,7 @@ class Store:
             delete(SESSIONS).where((SESSIONS.c.expires_at < before) & _UNUSED),
             delete(REVOKED_TOKENS).where(REVOKED_TOKENS.c.kept_until < before),
             delete(SIGN_ON_FAILURES).where(SIGN_ON_FAILURES.c.expires_at < now),
+            delete(IDEMPOTENT_REQUESTS).where(IDEMPOTENT_REQUESTS.c.kept_until < now),
             delete(ONE_TIME_IDS).where(ONE_TIME_IDS.c.kept_until < now),
             delete(SECRETS).where(SECRETS.c.expires_at < before),
             delete(INITIAL_ACCESS_TOKENS).where(INITIAL_ACCESS_TOKENS.c.expires_at < now),
@@ -128,6 +132,7 @@ async def open_store(url: str, *, creates: bool = True) -> AsyncGenerator[Store]
             one_time_ids=SqlOneTimeIds(database),
             logout_notices=SqlLogoutNotices(database),
             initial_access_tokens=SqlInitialAccessTokens(database),
+            idempotent_requests=SqlIdempotentRequests(database),
             server_keys=SqlServerKeys(database),
             directory_rows=SqlDirectoryRows(database),
             database=database,

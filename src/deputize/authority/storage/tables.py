@@ -356,6 +356,19 @@ INITIAL_ACCESS_TOKENS = Table(
     UniqueConstraint("digest"),
 )
 
+IDEMPOTENT_REQUESTS = Table(
+    "idempotent_requests",
+    METADATA,
+    _column("key_digest", DIGEST, key=True),
+    _column("fingerprint", DIGEST),
+    _column("begun_at", INSTANT),
+    Column("kept_until", INSTANT, nullable=False, index=True),
+    _optional("status", Integer()),
+    _optional("fields", JSON(none_as_null=True)),
+    _optional("body", Text()),
+)
+"""What the management API answered to requests with an `Idempotency-Key`."""
+
 SIGN_ON_FAILURES = Table(
     "sign_on_failures",
     METADATA,
