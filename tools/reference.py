@@ -21,6 +21,7 @@ from deputize.authority.directory.objects.resource import ResourceAttribute, Res
 from deputize.authority.signon.steps import STEPS
 from deputize.cli import DeferredCommand
 from deputize.cli import main as deputize
+from deputize.diagnosis.causes import CAUSES
 from deputize.expressions.functions.function import Function
 from deputize.expressions.functions.gateway import GATEWAY_FUNCTIONS
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
@@ -51,6 +52,9 @@ GROUPS: tuple[tuple[str, tuple[Any, ...]], ...] = (
     ("Throttling policies", THROTTLING_POLICIES),
     ("Audit", AUDIT_OBJECTS),
 )
+CAUSES_PAGE = "../howto/troubleshooting.md"
+CAUSES_BEGIN = "<!-- causes: written by `make docs` from deputize/diagnosis/causes.py -->"
+CAUSES_END = "<!-- end of causes -->"
 FILES: tuple[tuple[str, type[Settings]], ...] = (
     ("`config/admin.json`", AdminSettings),
     ("`config/config.json`, which may be absent", GatewaySettings),
@@ -133,7 +137,21 @@ def _pages() -> dict[str, str]:
         "environment-file.md": _environment_file(),
         "expression-functions.md": _functions(),
         "commands.md": _commands(),
+        CAUSES_PAGE: _with_causes((FOLDER / CAUSES_PAGE).read_text("utf-8")),
     }
+
+
+def _with_causes(page: str) -> str:
+    """Return the guide with the catalogue of causes between its two marks."""
+    before, _, rest = page.partition(CAUSES_BEGIN)
+    _, _, after = rest.partition(CAUSES_END)
+    rows = ["| You see | Cause | Do | Where |", "|---|---|---|---|"]
+    for cause in CAUSES.values():
+        texts = (cause.symptom, cause.tell(cause.cause, {}), cause.tell(cause.fix, {}))
+        told = " | ".join(text.replace("|", "\\|") for text in texts)
+        rows.append(f'| <a id="{cause.id}"></a>{told} | {cause.setting.place if cause.setting else ""} |')
+    listed = "\n".join(rows)
+    return f"{before}{CAUSES_BEGIN}\n\n{listed}\n\n{CAUSES_END}{after}"
 
 
 def _is_current(path: Path, text: str, check: bool) -> bool:  # noqa: FBT001

@@ -56,6 +56,11 @@ COMMANDS: tuple[DeferredCommand, ...] = (
         "Bring an environment in line with FILE. All of it, or nothing if anything in it is wrong.",
     ),
     DeferredCommand("authority", "authority", "The authorization server: agents, users, agreements, tokens."),
+    DeferredCommand(
+        "doctor",
+        "gateway",
+        "Run the use case as an agent would, and say what is wrong.",
+    ),
     DeferredCommand("gateway", "gateway", "The gateway in front of MCP servers and APIs."),
     DeferredCommand(
         "keys",

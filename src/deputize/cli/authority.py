@@ -2,7 +2,6 @@
 
 import sys
 from ipaddress import ip_network
-from pathlib import Path
 
 import click
 import uvloop
@@ -10,9 +9,9 @@ import uvloop
 from deputize.authority.callers import Network
 from deputize.authority.fetching import Fetching
 from deputize.authority.serve import ServeOptions, serve
+from deputize.cli.certificates import CertificateAuthorities
 from deputize.cli.log import configure_logging
 from deputize.cli.options import BASE_URL_FIX, DATA, BaseUrl, audit_directory
-from deputize.http.tls import TlsError, client_context
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.uris import is_loopback_host
 
@@ -28,21 +27,6 @@ class NetworkParameter(click.ParamType[Network]):
             return ip_network(str(value))
         except ValueError as error:
             self.fail(f"{error}; write it such as 192.0.2.7 or 10.0.0.0/8", param, ctx)
-
-
-class CertificateAuthorities(click.ParamType[bytes]):
-    """A PEM file of certificate authorities."""
-
-    name = "FILE"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        """Return the content of the file, which can be used."""
-        try:
-            content = Path(str(value)).read_bytes()
-            client_context(content)
-        except (OSError, TlsError) as error:
-            self.fail(f"{value}: {getattr(error, 'strerror', None) or error}", param, ctx)
-        return content
 
 
 @click.group()

@@ -78,13 +78,19 @@ AUTHORITY_ONLY = ("sqlalchemy", "alembic", "argon2", "jinja2", "nh3", "yaml")
 
 
 def test_without_the_authoritys_packages_one_line_says_what_to_install():
-    commands = [command.name for command in COMMANDS if command.name != "gateway"]
+    commands = [command.name for command in COMMANDS if command.name not in {"doctor", "gateway"}]
     code, output, _ = run(*((command, "--help") for command in commands), missing=AUTHORITY_ONLY)
     errors = [line for line in output.splitlines() if not line.startswith("[")]
     assert (code, len(errors)) == (1, len(commands))
     for command, error in zip(commands, errors, strict=True):
         assert error.startswith(f"Error: {command} needs the package ")
         assert error.endswith("which is not installed; try: pip install 'deputize[authority]'")
+
+
+def test_the_doctor_needs_neither_program():
+    code, output, loaded = run(("doctor", "--help"), missing=AUTHORITY_ONLY)
+    assert code == 0, output
+    assert not [name for name in loaded if name.startswith(("deputize.authority", "deputize.gateway"))]
 
 
 def test_the_gateway_works_without_the_authoritys_packages():

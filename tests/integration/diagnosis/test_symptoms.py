@@ -1,0 +1,488 @@
+"""Each symptom is provoked at real programs, named exactly, and gone when what the doctor says was done."""
+
+import base64
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from demo.stage import _free_port
+
+from deputize.diagnosis import causes
+from deputize.diagnosis.case import KnownSecret
+from deputize.diagnosis.cause import Cause
+from support.pair import Pair, ShiftedClock
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def leave(pair: Pair) -> None:
+    """Change nothing: what is wrong is what the doctor was told, or what he was not."""
+
+
+@dataclass
+class Trouble:
+    """One thing that goes wrong, the cause that is to be named, and doing what the doctor says."""
+
+    name: str
+    cause: Cause
+    breaks: Callable[[Pair], Awaitable[Any]] = leave
+    mends: Callable[[Pair], Awaitable[Any]] = leave
+    told: Callable[[Pair], dict[str, Any]] = lambda pair: {}
+    """What the doctor is told besides, while it is broken."""
+    also: tuple[Cause, ...] = ()
+    """What else is named, as it follows from the same."""
+    keeps_changes: bool = False
+    """Whether what the doctor says leaves the pair other than the use case has it."""
+
+
+def resource(document, name):
+    return next(each for each in document["resources"] if each["name"] == name)
+
+
+def agent(document):
+    return document["agents"][0]
+
+
+def applying(edit) -> Callable[[Pair], Awaitable[Any]]:
+    """Break something in the environment file."""
+    return lambda pair: pair.apply(edit)
+
+
+def routing(edit) -> Callable[[Pair], Awaitable[Any]]:
+    """Break something in the route."""
+    return lambda pair: pair.edit_route(edit)
+
+
+def chain(document) -> list[dict[str, Any]]:
+    return document["handler"]["config"]["filters"]
+
+
+def named(filters, kind) -> dict[str, Any]:
+    return next(each for each in filters if each["type"] == kind)
+
+
+def without(kind):
+    def edit(document):
+        chain(document).remove(named(chain(document), kind))
+
+    return edit
+
+
+def credentials_of(document) -> dict[str, Any]:
+    provider = document["heap"][2]["config"]["accessTokenResolver"]["config"]["providerHandler"]
+    return provider["config"]["filters"][0]["config"]
+
+
+def act(expression):
+    def edit(document):
+        resource(document, "test")["attributes"][1]["expression"] = expression
+
+    return edit
+
+
+def fail_open(document):
+    act("#root.context.requestData.subjectToken.may_act.nobody")(document)
+    resource(document, "test").update(impersonation_allowed=True, delegation_required=False)
+
+
+def bare_resource_server(document):
+    chain(document)[2] = "rsFilter"
+
+
+def strip(document):
+    header = {"type": "HeaderFilter", "config": {"messageType": "REQUEST", "remove": ["Authorization"]}}
+    chain(document).insert(0, header)
+
+
+def without_agreement(document):
+    document["policies"].append({"name": "Login", "steps": [{"login": {}}]})
+    agent(document)["policies"] = ["Login"]
+
+
+def reconsent(interval):
+    def edit(document):
+        document["agreements"][0]["reconsent_every"] = interval
+
+    return edit
+
+
+async def ask_on_use(pair: Pair) -> None:
+    await pair.apply(lambda document: resource(document, "test")["scopes"][0].update(consent="on_use"))
+    await pair.withdraw()
+
+
+async def start_with(pair: Pair, text: str) -> None:
+    """Restart the gateway with this as its route: while it runs, it keeps what worked."""
+    await pair.edit_route(lambda document: text)
+    await pair.restart_gateway()
+
+
+SPECIAL = "per%2Fcent+plus&colon:" + "x" * 32
+
+
+async def use_special_characters(pair: Pair) -> None:
+    await pair.apply(lambda document: resource(document, "test").update(secret=SPECIAL))
+    pair.secrets[pair.ids[("resource", "test")]] = SPECIAL
+    await pair.restart_gateway()
+
+
+async def encode_credentials(pair: Pair) -> None:
+    await pair.edit_route(lambda document: credentials_of(document).update(urlEncodeCredentials=True))
+
+
+async def serve_under(pair: Pair, base_url: str) -> None:
+    await pair.stop_authority()
+    await pair.start_authority(base_url)
+    await pair.apply()
+    await pair.restart_gateway()
+
+
+def dead_port() -> int:
+    return _free_port(0, set())
+
+
+def withdrawing(pair: Pair) -> Awaitable[None]:
+    return pair.withdraw()
+
+
+TROUBLES = (
+    # use case, section E
+    Trouble(
+        "no may_act",
+        causes.MAY_ACT_MISSING,
+        applying(lambda document: resource(document, "agent")["attributes"].pop()),
+        Pair.apply,
+    ),
+    Trouble(
+        "may_act yields nothing for users",
+        causes.MAY_ACT_MISSING,
+        applying(
+            lambda document: resource(document, "agent")["attributes"][1].update(expression="user.nothing")
+        ),
+        Pair.apply,
+    ),
+    Trouble(
+        "may_act names somebody else",
+        causes.MAY_ACT_NAMES_ANOTHER,
+        applying(
+            lambda document: resource(document, "agent")["attributes"][1].update(
+                expression='({"sub": "somebody"})'
+            )
+        ),
+        Pair.apply,
+    ),
+    Trouble(
+        "act compares something that is not there",
+        causes.ACT_MAPPING_FALSE,
+        applying(act("(#root.context.requestData.subjectToken.may_act.subject == 'x')?{'sub': 'x'}:null")),
+        Pair.apply,
+    ),
+    Trouble("act fails open", causes.ACT_NOT_MAPPED, applying(fail_open), Pair.apply),
+    Trouble(
+        "streaming is off",
+        causes.STREAMING_OFF,
+        lambda pair: pair.edit_admin(lambda document: document.update(streamingEnabled=False)),
+        lambda pair: pair.edit_admin(lambda document: document.update(streamingEnabled=True)),
+    ),
+    Trouble(
+        "the path is not rewritten",
+        causes.ROUTING_ERROR,
+        routing(without("UriPathRewriteFilter")),
+        routing(lambda document: None),
+    ),
+    Trouble(
+        "the policy has no agreement",
+        causes.NO_CONSENT_PROMPT,
+        applying(without_agreement),
+        applying(lambda document: None),
+    ),
+    Trouble(
+        "another redirect URI is registered",
+        causes.REDIRECT_MISMATCH,
+        applying(lambda document: agent(document).update(redirect_uris=["http://localhost:3000/back"])),
+        Pair.apply,
+    ),
+    Trouble(
+        "the agreement is due again at once",
+        causes.CONSENT_EVERY_TIME,
+        applying(reconsent("10 seconds")),
+        applying(reconsent("180 days")),
+    ),
+    # the field
+    Trouble(
+        "the audience ends with a slash",
+        causes.RESOURCE_TRAILING_SLASH,
+        applying(lambda document: resource(document, "test").update(audience="&{GATEWAY_URL}/mcp/")),
+        Pair.apply,
+    ),
+    Trouble(
+        "the gateway's resource ends with a slash",
+        causes.RESOURCE_TRAILING_SLASH,
+        routing(
+            lambda document: named(chain(document), "McpProtectionFilter")["config"].update(
+                resourceId="&{gatewayUrl}/mcp/"
+            )
+        ),
+        routing(lambda document: None),
+    ),
+    Trouble(
+        "another audience",
+        causes.AUDIENCE_UNKNOWN,
+        applying(lambda document: resource(document, "test").update(audience="https://other.example/mcp")),
+        Pair.apply,
+    ),
+    Trouble(
+        "no metadata are named",
+        causes.RESOURCE_METADATA_MISSING,
+        routing(bare_resource_server),
+        routing(lambda document: None),
+    ),
+    Trouble(
+        "the issuer has a slash too many",
+        causes.ISSUER_INCONSISTENT,
+        told=lambda pair: {"issuer": f"{pair.issuer}/"},
+        also=(causes.ANOTHER_AUTHORITY,),
+    ),
+    Trouble(
+        "the gateway trusts another issuer",
+        causes.ANOTHER_AUTHORITY,
+        routing(
+            lambda document: named(chain(document), "McpProtectionFilter")["config"].update(
+                authorizationServerUri="https://authority.example/as"
+            )
+        ),
+        routing(lambda document: None),
+    ),
+    Trouble(
+        "the metadata are not there",
+        causes.AUTHORITY_METADATA_MISSING,
+        told=lambda pair: {"issuer": f"{pair.base_url}/00000000-0000-4000-8000-000000000000/as"},
+        also=(causes.ANOTHER_AUTHORITY,),
+    ),
+    Trouble(
+        "the authority was told another base URL",
+        causes.AUTHORITY_BASE_URL,
+        told=lambda pair: {"issuer": pair.issuer.replace("localhost", "127.0.0.1")},
+        mends=lambda pair: serve_under(pair, pair.base_url.replace("localhost", "127.0.0.1")),
+        also=(causes.ANOTHER_AUTHORITY,),
+    ),
+    Trouble(
+        "back to the other name",
+        causes.AUTHORITY_BASE_URL,
+        told=lambda pair: {"issuer": pair.issuer.replace("127.0.0.1", "localhost")},
+        mends=lambda pair: serve_under(pair, pair.base_url.replace("127.0.0.1", "localhost")),
+        also=(causes.ANOTHER_AUTHORITY,),
+    ),
+    Trouble(
+        "the gateway was told another URL",
+        causes.GATEWAY_BASE_URL,
+        lambda pair: pair.restart_gateway(GATEWAY_URL="https://inner.example:8443"),
+        Pair.restart_gateway,
+    ),
+    Trouble("the clocks differ", causes.CLOCK_SKEW, told=lambda pair: {"clock": ShiftedClock(-300.0)}),
+    Trouble(
+        "the agent is not granted the gateway's scope",
+        causes.SCOPE_NOT_GRANTED,
+        applying(lambda document: agent(document).update(scopes={"agent": ["agent"]})),
+        Pair.apply,
+    ),
+    Trouble(
+        "the agent is not granted its own scope",
+        causes.SCOPE_NOT_GRANTED,
+        applying(lambda document: agent(document).update(scopes={"test": ["test"]})),
+        Pair.apply,
+    ),
+    Trouble(
+        "the user withdrew",
+        causes.CONSENT_MISSING,
+        withdrawing,
+        told=lambda pair: {"accepts": False},
+    ),
+    Trouble("the scope is asked for on use", causes.CONSENT_DOES_NOT_COVER, ask_on_use, Pair.apply),
+    Trouble(
+        "the gateway has another secret",
+        causes.INTROSPECTION_CREDENTIALS,
+        lambda pair: pair.restart_gateway(RESOURCE_SECRET_ID="bm90IHRoZSBzZWNyZXQ="),
+        Pair.restart_gateway,
+    ),
+    Trouble(
+        "the resource's secret is another",
+        causes.INTROSPECTION_CREDENTIALS,
+        told=lambda pair: {"resource": replace_secret(pair.credentials("resource", "test"))},
+    ),
+    Trouble(
+        "the secret has special characters",
+        causes.INTROSPECTION_SPECIAL_CHARACTERS,
+        use_special_characters,
+        encode_credentials,
+        keeps_changes=True,
+    ),
+    Trouble(
+        "nobody vouches for the certificate", causes.CERTIFICATE_UNKNOWN, told=lambda pair: {"trusted": False}
+    ),
+    Trouble(
+        "a proxy strips Authorization",
+        causes.AUTHORIZATION_STRIPPED,
+        routing(strip),
+        routing(lambda document: None),
+    ),
+    Trouble(
+        "the agent is disabled",
+        causes.AGENT_DISABLED,
+        applying(lambda document: agent(document).update(enabled=False)),
+        Pair.apply,
+    ),
+    Trouble(
+        "the client id is of nobody",
+        causes.CLIENT_UNKNOWN,
+        told=lambda pair: {"client": KnownSecret("00000000-0000-4000-8000-000000000000", "x")},
+    ),
+    Trouble(
+        "the client's secret is wrong",
+        causes.CLIENT_SECRET_WRONG,
+        told=lambda pair: {"client": replace_secret(pair.credentials("agent", "MCP Tutorial"))},
+    ),
+    Trouble(
+        "the agent may not exchange tokens",
+        causes.GRANT_NOT_GRANTED,
+        applying(lambda document: agent(document).update(grants=["client_credentials", "refresh_token"])),
+        Pair.apply,
+    ),
+    Trouble(
+        "the agent may have no token of its own",
+        causes.GRANT_NOT_GRANTED,
+        applying(lambda document: agent(document).update(grants=["refresh_token", "token_exchange"])),
+        Pair.apply,
+    ),
+    Trouble(
+        "the route has an error",
+        causes.ROUTE_NOT_LOADED,
+        lambda pair: start_with(pair, '{"handler": '),
+        routing(lambda document: None),
+    ),
+    Trouble(
+        "the condition is for another path",
+        causes.ROUTE_NOT_LOADED,
+        routing(lambda document: document.update(condition="${find(request.uri.path, '^/other(/|$)')}")),
+        routing(lambda document: None),
+    ),
+    Trouble(
+        "the administration does not answer",
+        causes.GATEWAY_NOT_READY,
+        told=lambda pair: {"admin_url": f"http://localhost:{dead_port()}"},
+    ),
+    Trouble(
+        "the certificate is for another name",
+        causes.CERTIFICATE_OF_ANOTHER_NAME,
+        lambda pair: pair.restart_gateway(GATEWAY_TLS_HOST="127.0.0.2"),
+        Pair.restart_gateway,
+        told=lambda pair: {"gateway_url": f"https://127.0.0.2:{pair.stage.ports.gateway_tls}/mcp"},
+    ),
+    Trouble(
+        "https is typed for the clear port",
+        causes.TLS_EXPECTED,
+        told=lambda pair: {"gateway_url": f"https://localhost:{pair.stage.ports.gateway_clear}/mcp"},
+    ),
+    Trouble(
+        "the route requires one more scope",
+        causes.TOKEN_SCOPE_MISSING,
+        routing(lambda document: document["heap"][2]["config"].update(scopes=["test", "other"])),
+        routing(lambda document: None),
+        told=lambda pair: {"scopes": ("test",)},
+    ),
+    Trouble(
+        "the agent's tokens are for another audience",
+        causes.TOKEN_AUDIENCE_WRONG,
+        told=lambda pair: {"agent_audience": "somewhere else"},
+    ),
+    Trouble("the gateway is down", causes.GATEWAY_UNREACHABLE, Pair.stop_gateway, Pair.start_gateway),
+    Trouble(
+        "the authority is down",
+        causes.AUTHORITY_UNREACHABLE,
+        Pair.stop_authority,
+        Pair.start_authority,
+        also=(causes.TOKENS_CANNOT_BE_CHECKED,),
+    ),
+    Trouble(
+        "the gateway cannot ask the authority",
+        causes.TOKENS_CANNOT_BE_CHECKED,
+        routing(
+            lambda document: document["heap"][2]["config"]["accessTokenResolver"]["config"].update(
+                endpoint=f"http://localhost:{dead_port()}/introspect"
+            )
+        ),
+        routing(lambda document: None),
+    ),
+    Trouble(
+        "the MCP server is down",
+        causes.SERVER_UNREACHABLE,
+        lambda pair: pair.restart_gateway(MCP_SERVER_URL=f"http://localhost:{dead_port()}"),
+        Pair.restart_gateway,
+    ),
+    Trouble(
+        "the password is wrong",
+        causes.SIGN_ON_REFUSED,
+        told=lambda pair: {"user": KnownSecret("demouser", "not the password")},
+    ),
+    Trouble(
+        "the gateway asks for no token",
+        causes.NOT_PROTECTED,
+        routing(without("McpProtectionFilter")),
+        routing(lambda document: None),
+    ),
+    Trouble(
+        "the gateway introspects as another resource",
+        causes.TOKEN_REFUSED,
+        lambda pair: restart_as(pair, "agent"),
+        Pair.restart_gateway,
+    ),
+)
+
+
+def replace_secret(known: KnownSecret) -> KnownSecret:
+    return KnownSecret(known.id, "z" * 32)
+
+
+async def restart_as(pair: Pair, name: str) -> None:
+    known = pair.credentials("resource", name)
+    secret = base64.b64encode(known.secret.encode()).decode()
+    await pair.restart_gateway(RESOURCE_ID=known.id, RESOURCE_SECRET_ID=secret)
+
+
+def problems(findings) -> list[str]:
+    return [each.cause.id if each.cause else each.said for each in findings if each.outcome == "problem"]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def troubled(pair):
+    """The pair; what a test leaves broken does not trouble the next one."""
+    yield pair
+    if not pair.is_well:
+        await pair.restore()
+
+
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name.replace(" ", "-"))
+async def test_a_symptom_is_named_and_gone_when_what_is_said_was_done(troubled, trouble):
+    pair = troubled
+    pair.is_well = False
+    await trouble.breaks(pair)
+
+    def put_the_clock_forward(finding):
+        if trouble.cause is causes.CONSENT_EVERY_TIME and finding.check == "sign-on":
+            pair.clock.offset = 20.0
+
+    found = await pair.examine(tell=put_the_clock_forward, **trouble.told(pair))
+    pair.clock.offset = 0.0
+    assert set(problems(found)) == {trouble.cause.id, *(each.id for each in trouble.also)}
+
+    await trouble.mends(pair)
+    healthy = await pair.examine()
+    assert problems(healthy) == []
+    assert [each.check for each in healthy if each.outcome != "ok"] == []
+    pair.is_well = not trouble.keeps_changes
+
+
+async def test_an_untroubled_pair_is_in_order(pair):
+    assert [each.outcome for each in await pair.examine()] == ["ok"] * 22
