@@ -276,7 +276,8 @@ USER_DISABLED: Final = Cause(
 NO_CONSENT_PROMPT: Final = Cause(
     "no_consent_prompt",
     "no consent prompt",
-    "the policy {policy}, by which the agent {agent} signs users on, has no agreement step",
+    "the policy {policy}, by which the agent {agent} signs users on, has no agreement step, or the agreement "
+    "of that step is disabled",
     "assign a policy with an agreement step: policies of the agent, or default_policy of the environment",
     Setting("agent", "policies"),
 )
@@ -351,6 +352,13 @@ ACT_NOT_MAPPED: Final = Cause(
     "is not there or yields nothing",
     "map act, and leave impersonation_allowed and delegation_required at their defaults",
     Setting("resource", "impersonation_allowed"),
+)
+DELEGATION_REQUIRED: Final = Cause(
+    "delegation_required",
+    "client credentials are refused: the resource requires delegation",
+    "a token for {resource} has to say who acts for whom, and no user is behind this request",
+    "sign a user on for it, or exchange a subject token and an actor token for it",
+    Setting("client", "grant_type"),
 )
 REQUIRED_CLAIM_MISSING: Final = Cause(
     "required_claim_missing",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from deputize.expressions.compiler import Program, Semantics, compile_tree
 from deputize.expressions.errors import EvaluationError
@@ -12,11 +13,19 @@ from deputize.kernel.redaction import printable, redact
 _CUT = 64
 
 
-def explain(program: Program, semantics: Semantics, bindings: Mapping[str, object]) -> tuple[str, ...]:
-    """One sentence for every condition that was false and every path that was missing on the way to the
-    value.
-    """
-    return tuple(dict.fromkeys(_Explanation(program.source, semantics, bindings).of(program.tree)))
+class FalsePart(NamedTuple):
+    """A part of an expression that was false, missing or not computable."""
+
+    start: int
+    """Where it is in the source, in characters; `end` is behind it."""
+    end: int
+    sentence: str
+
+
+def explain(program: Program, semantics: Semantics, bindings: Mapping[str, object]) -> tuple[FalsePart, ...]:
+    """Every condition that was false and every path that was missing on the way to the value, once each."""
+    found = _Explanation(program.source, semantics, bindings).of(program.tree)
+    return tuple({part.sentence: part for part in found}.values())
 
 
 class _Explanation:
@@ -27,7 +36,7 @@ class _Explanation:
         self._semantics = semantics
         self._bindings = bindings
 
-    def of(self, node: Node) -> Iterator[str]:
+    def of(self, node: Node) -> Iterator[FalsePart]:
         match node:
             case Conditional():
                 yield from self.of(node.test)
@@ -43,33 +52,33 @@ class _Explanation:
             case Unary(operator="not"):
                 value = self._value(node)
                 if value is False:
-                    yield f"`{self._text(node)}` is false: `{self._text(node.operand)}` is true"
+                    yield _part(node, f"`{self._text(node)}` is false: `{self._text(node.operand)}` is true")
                 elif isinstance(value, EvaluationError):
                     yield from self.of(node.operand)
             case _:
                 yield from self._explain_value(node)
 
-    def _explain_value(self, node: Node) -> Iterator[str]:
+    def _explain_value(self, node: Node) -> Iterator[FalsePart]:
         """Why a comparison is false, or which part of a path is the first that is not there."""
         value = self._value(node)
         if isinstance(value, EvaluationError):
-            yield f"`{self._text(node)}` failed: {value.reason}"
+            yield _part(node, f"`{self._text(node)}` failed: {value.reason}")
         elif isinstance(node, Binary):
             if value is not False:
                 return
             left, right = self._show(node.left), self._show(node.right)
-            yield f"`{self._text(node)}` is false: left is {left}, right is {right}"
+            yield _part(node, f"`{self._text(node)}` is false: left is {left}, right is {right}")
             for side in (node.left, node.right):
                 broken = self._find_break(side)
                 if broken is not side:
-                    yield f"`{self._text(broken)}` is {self._show(broken)}"
+                    yield _part(broken, f"`{self._text(broken)}` is {self._show(broken)}")
         elif value is MISSING:
             broken = self._find_break(node)
-            yield f"`{self._text(broken)}` is {self._show(broken)}"
+            yield _part(broken, f"`{self._text(broken)}` is {self._show(broken)}")
         elif value is False:
-            yield f"`{self._text(node)}` is false"
+            yield _part(node, f"`{self._text(node)}` is false")
         elif value is None and isinstance(node, Member | Index):
-            yield f"`{self._text(node)}` is null"
+            yield _part(node, f"`{self._text(node)}` is null")
 
     def _find_break(self, node: Node) -> Node:
         """The shortest missing beginning of a path: what an operator has to look for."""
@@ -100,3 +109,7 @@ class _Explanation:
 
     def _text(self, node: Node) -> str:
         return printable(self._source[node.start : node.end])
+
+
+def _part(node: Node, sentence: str) -> FalsePart:
+    return FalsePart(node.start, node.end, sentence)

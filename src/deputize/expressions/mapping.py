@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from deputize.expressions import operators
 from deputize.expressions.compiler import Program, Semantics, compile_tree
-from deputize.expressions.explanation import explain
+from deputize.expressions.explanation import FalsePart, explain
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
 from deputize.expressions.lexer import WORD_OPERATORS, Vocabulary, operator_pattern, tokens
 from deputize.expressions.parser import Parser, check_length
@@ -192,6 +192,10 @@ class MappingExpression:
 
         For logs: texts are cut and redacted.
         """
+        return tuple(part.sentence for part in self.explain_parts(bindings))
+
+    def explain_parts(self, bindings: Mapping[str, object]) -> tuple[FalsePart, ...]:
+        """The same sentences, each with the part of `source` that it is about."""
         return explain(self.program, SEMANTICS, bindings)
 
     @classmethod

@@ -73,6 +73,16 @@ def test_sentences(source, expected):
     assert explained(source, a={"x": 1, "n": None, "flag": False}) == expected
 
 
+def test_each_sentence_comes_with_the_part_that_it_is_about():
+    data = {"requestData": {"subjectToken": {}, "actorToken": {"client_id": "a1"}}}
+    parts = compile_mapping(ACT).explain_parts({"context": data})
+    assert [ACT[part.start : part.end] for part in parts] == [
+        f"{DATA}.subjectToken.may_act.sub == {DATA}.actorToken.client_id",
+        f"{DATA}.subjectToken.may_act",
+    ]
+    assert tuple(part.sentence for part in parts) == act_explained({}, {"client_id": "a1"})
+
+
 def test_long_texts_are_cut_and_secrets_masked():
     (sentence,) = explained("a == b", a="x" * 100, b="Bearer abc.def")
     assert sentence == f"`a == b` is false: left is '{'x' * 64}…', right is 'Bearer *****'"

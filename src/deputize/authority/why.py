@@ -1,0 +1,492 @@
+"""Why a request was refused, or would be: the decision again, step by step, from the snapshot of today.
+
+Nothing is issued, stored or recorded. The rules are the protocol's own functions, so that what is said here
+is what an agent meets; the words are those of `diagnosis.causes`. Behind the console's page *Why*.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, Literal, NamedTuple, Protocol
+
+from deputize.diagnosis import causes
+from deputize.diagnosis.cause import Cause
+from deputize.expressions.explanation import FalsePart
+from deputize.kernel.values import JsonObject, JsonValue
+from deputize.oauth.access_tokens import (
+    Issue,
+    assemble,
+    delegation_refusal,
+    mapping_bindings,
+    mapping_of,
+)
+from deputize.oauth.authorization_request import choose_policy
+from deputize.oauth.consents import AGREEMENT_STEP, AgreementMissing, effective_agreements, why_due
+from deputize.oauth.delegation import named_actor
+from deputize.oauth.errors import OAuthError
+from deputize.oauth.grants import authorization_code, client_credentials
+from deputize.oauth.grants.grant_type import grant_word
+from deputize.oauth.lineage import Lineage, parse_jti
+from deputize.oauth.ports import Consents, TokenStates, Users
+from deputize.oauth.reach import obtainable, reach_of
+from deputize.oauth.records.directory import Agent, Environment, Policy, Resource
+from deputize.oauth.records.store import Authentication, Consent, User
+from deputize.oauth.resources import TOKEN_EXCHANGE, TokenTarget, choose_target, delegation_resources
+from deputize.oauth.token_state import grant_refusal
+
+RECORDED: Final[tuple[tuple[str, Cause], ...]] = (
+    ("the password is wrong", causes.SIGN_ON_REFUSED),
+    ("the name is unknown", causes.SIGN_ON_REFUSED),
+    ("too many failures", causes.SIGN_ON_REFUSED),
+    ("the user is disabled", causes.USER_DISABLED),
+    ("the secret is wrong", causes.CLIENT_SECRET_WRONG),
+    ("there is no such client", causes.CLIENT_UNKNOWN),
+    ("The client is unknown", causes.CLIENT_UNKNOWN),
+    ("is disabled", causes.AGENT_DISABLED),
+    ("redirect_uri is not registered", causes.REDIRECT_MISMATCH),
+    ("on the authority's own host", causes.REDIRECT_ON_AUTHORITY),
+    ("nobody acts for the user", causes.ACTOR_REQUIRED),
+    ("the token is for another resource", causes.TOKEN_AUDIENCE_WRONG),
+    ("not active", causes.TOKEN_REFUSED),
+    ("were not granted", causes.SCOPE_NOT_GRANTED),
+    ("is not a granted resource", causes.AUDIENCE_UNKNOWN),
+    ("may not use", causes.GRANT_NOT_GRANTED),
+    ("does not cover", causes.CONSENT_DOES_NOT_COVER),
+    ("is dead:", causes.GRANT_ENDED),
+)
+"""Words of a recorded reason, and the cause that they stand for."""
+
+
+class KnownPeople(Protocol):
+    """The part of the store that a decision reads."""
+
+    @property
+    def users(self) -> Users:
+        """The people."""
+        ...
+
+    @property
+    def consents(self) -> Consents:
+        """What they agreed to."""
+        ...
+
+    @property
+    def token_states(self) -> TokenStates:
+        """What tokens rest on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WhyQuestion:
+    """Whether an agent may obtain scopes of a resource for a user, now."""
+
+    agent: str
+    """Its id or its name."""
+    resource: str
+    """Its id, its name, or its audience."""
+    user: str = ""
+    """The user's id or name; empty: the agent asks for a token of its own."""
+    scopes: tuple[str, ...] = ()
+    """Empty: all that it may obtain without asking for each by name."""
+    exchanges: bool = False
+    """Whether the agent exchanges a subject token itself; otherwise the user signs on for the resource."""
+    grant_id: str | None = None
+    """The sign-on that a record tells of."""
+    reason: str = ""
+    """What was recorded as the reason."""
+
+
+class SettingOf(NamedTuple):
+    """The member of an object that a step looked at, for a link to it."""
+
+    kind: str
+    id: str
+    name: str
+    member: str
+
+
+class MappingSeen(NamedTuple):
+    """A mapping that was evaluated."""
+
+    claim: str
+    source: str
+    false: tuple[FalsePart, ...]
+    """The parts that were false, missing or not computable: places in `source`, and sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class WhyStep:
+    """One thing that the decision rests on."""
+
+    name: str
+    outcome: Literal["held", "failed", "note"]
+    said: str
+    cause: Cause | None = None
+    values: Mapping[str, str] = field(default_factory=dict[str, str])
+    setting: SettingOf | None = None
+    mappings: tuple[MappingSeen, ...] = ()
+
+    @property
+    def because(self) -> str:
+        """Why it failed, in the words of its cause."""
+        return self.cause.tell(self.cause.cause, self.values) if self.cause else ""
+
+    @property
+    def fix(self) -> str:
+        """What to do about it."""
+        return self.cause.tell(self.cause.fix, self.values) if self.cause else ""
+
+
+@dataclass(frozen=True, slots=True)
+class WhyDecision:
+    """A decision, step by step; it ends with the first step that failed."""
+
+    steps: tuple[WhyStep, ...]
+    claims: JsonObject = field(default_factory=dict[str, JsonValue])
+    """What the token would say; nothing where none would be issued."""
+
+    @property
+    def failed(self) -> WhyStep | None:
+        """The step at which it is refused; `None` where it is not."""
+        return next((each for each in self.steps if each.outcome == "failed"), None)
+
+
+async def explain_decision(
+    environment: Environment, people: KnownPeople, question: WhyQuestion, now: float
+) -> WhyDecision:
+    """Decide again, and tell each step. Reads, and changes nothing."""
+    replay = _Replay(environment, people, question, now)
+    claims: JsonObject = {}
+    with suppress(_Ended):
+        claims = await replay.run()
+    return WhyDecision(tuple(replay.steps), claims)
+
+
+def question_of(record: JsonObject) -> WhyQuestion | None:
+    """The question that a record of the authority answers; `None` where no agent had a part in it."""
+
+    def text(*names: str) -> str:
+        return next((value for name in names if isinstance(value := record.get(name), str) and value), "")
+
+    def texts(*names: str) -> tuple[str, ...]:
+        value = next((found for name in names if (found := record.get(name))), None)
+        listed = value.split(" ") if isinstance(value, str) else value
+        return tuple(each for each in listed if isinstance(each, str)) if isinstance(listed, list) else ()
+
+    lineage = parse_jti(text("jti", "subjectJti"))
+    grant_id = text("grantId") or (lineage.grant_id if lineage else None)
+    agent, user, reason = text("clientId"), text("userId"), text("reason")
+    resource = next(iter(texts("requestedResource", "resource")), "")
+    scopes = texts("requestedScope", "scopes")
+    exchanges = text("grantType") == TOKEN_EXCHANGE
+    return WhyQuestion(agent, resource, user, scopes, exchanges, grant_id, reason) if agent else None
+
+
+class _Ended(Exception):
+    """A step failed: what follows rests on it."""
+
+
+class _Replay:
+    """The decision, made again."""
+
+    def __init__(
+        self, environment: Environment, people: KnownPeople, question: WhyQuestion, now: float
+    ) -> None:
+        self.environment = environment
+        self.people = people
+        self.question = question
+        self.now = now
+        self.steps: list[WhyStep] = []
+
+    async def run(self) -> JsonObject:
+        """Take the steps, and return what the token would say. Raises `_Ended`."""
+        if self.question.reason:
+            self.tell_recorded()
+        agent = self.find_agent()
+        resource = self.find_resource(agent)
+        scopes = self.choose_scopes(agent, resource)
+        if not self.question.user:
+            return self.decide_own(agent, resource, scopes)
+        self.check_grants(agent)
+        target = self.choose_sign_on(agent, resource, scopes)
+        policy = self.choose_policy(agent)
+        user = await self.find_user()
+        if self.question.grant_id:
+            await self.check_grant(self.question.grant_id)
+        consents = await self.people.consents.consents_of(self.environment.id, user.id)
+        mine = [each for each in consents if each.client_id == agent.id]
+        subject = self.issue_of(agent, target.signed_on_for, user, policy)
+        self.check_consents(mine, policy, agent, user, target, subject)
+        return self.decide_for_user(agent, target, subject)
+
+    def hold(self, name: str, said: str, setting: SettingOf | None = None) -> None:
+        """Note that a step held."""
+        self.steps.append(WhyStep(name, "held", said, setting=setting))
+
+    def fail(
+        self,
+        name: str,
+        cause: Cause,
+        setting: SettingOf | None,
+        mappings: Sequence[MappingSeen] = (),
+        /,
+        **values: str,
+    ) -> _Ended:
+        """Note that a step failed, and return what to raise."""
+        self.steps.append(WhyStep(name, "failed", cause.symptom, cause, values, setting, tuple(mappings)))
+        return _Ended()
+
+    def tell_recorded(self) -> None:
+        """What was recorded, and what it stands for. Today's settings may decide otherwise."""
+        reason = self.question.reason
+        cause = next((cause for words, cause in RECORDED if words in reason), None)
+        values = {"agent": self.question.agent, "user": self.question.user, "reason": reason}
+        self.steps.append(WhyStep("recorded", "note", reason, cause, values))
+
+    def find_agent(self) -> Agent:
+        agents, named = self.environment.agents, self.question.agent
+        agent = agents.get(named) or next((each for each in agents.values() if each.name == named), None)
+        if agent is None:
+            raise self.fail("agent", causes.CLIENT_UNKNOWN, None, client_id=named)
+        setting = SettingOf("agent", agent.id, agent.name, "enabled")
+        if not agent.enabled:
+            raise self.fail("agent", causes.AGENT_DISABLED, setting, agent=agent.name)
+        self.hold("agent", f"{agent.name} is enabled", setting)
+        return agent
+
+    def find_resource(self, agent: Agent) -> Resource:
+        resources, named = self.environment.resources, self.question.resource
+        found = resources.get(named) or next(
+            (each for each in resources.values() if each.name == named), None
+        )
+        found = found or self.environment.resource_of_audience(named)
+        if found is None:
+            values = {"audience": named, "agent": agent.name}
+            raise self.fail("resource", causes.AUDIENCE_UNKNOWN, None, **values)
+        setting = SettingOf("resource", found.id, found.name, "audience")
+        self.hold("resource", f"{found.name} has the audience {found.audience}", setting)
+        return found
+
+    def choose_scopes(self, agent: Agent, resource: Resource) -> tuple[str, ...]:
+        granted = agent.scopes.get(resource.id, frozenset[str]()) & resource.scopes.keys()
+        scopes = self.question.scopes or obtainable(agent, resource)
+        missing = [name for name in scopes if name not in granted]
+        setting = SettingOf("agent", agent.id, agent.name, "scopes")
+        if missing or not scopes:
+            scope = " ".join(missing) or f"of {resource.name}"
+            raise self.fail("scopes", causes.SCOPE_NOT_GRANTED, setting, scope=scope, agent=agent.name)
+        self.hold("scopes", f"{' '.join(scopes)} of {resource.name} is granted", setting)
+        return scopes
+
+    def check_grants(self, agent: Agent) -> None:
+        setting = SettingOf("agent", agent.id, agent.name, "grants")
+        needed = (authorization_code.GRANT_TYPE, *([TOKEN_EXCHANGE] if self.question.exchanges else []))
+        for grant_type in needed:
+            if grant_type not in agent.grant_types:
+                values = {"agent": agent.name, "grant": grant_word(grant_type)}
+                raise self.fail("grants", causes.GRANT_NOT_GRANTED, setting, **values)
+        self.hold("grants", f"{agent.name} may use {', '.join(map(grant_word, needed))}", setting)
+
+    def choose_sign_on(self, agent: Agent, resource: Resource, scopes: tuple[str, ...]) -> TokenTarget:
+        """What the user signs on for, and, where that is another resource, what it is exchanged for."""
+        setting = SettingOf("agent", agent.id, agent.name, "delegation_resource")
+        if self.question.exchanges:
+            first = self.first_of_two_steps(agent, resource)
+            if first is None:
+                raise self.fail("sign-on", causes.MAY_ACT_MISSING, setting, audience="none of those granted")
+            target = TokenTarget(resource, scopes, subject=first)
+        else:
+            asked = {"resource": resource.audience, "scope": " ".join(scopes)}
+            try:
+                target = choose_target(self.environment, agent, asked, user_present=True)
+            except OAuthError as error:
+                values = {"audience": "none of those granted", "reason": error.detail}
+                raise self.fail("sign-on", causes.MAY_ACT_MISSING, setting, **values) from error
+        if target.subject is None:
+            self.hold("sign-on", f"the user signs on for {resource.name} itself")
+        else:
+            first = target.signed_on_for.resource.name
+            self.hold(
+                "sign-on", f"the user signs on for {first}, which is exchanged for {resource.name}", setting
+            )
+        return target
+
+    def first_of_two_steps(self, agent: Agent, resource: Resource) -> TokenTarget | None:
+        """What an agent that exchanges tokens itself has its users sign on for, if anything."""
+        known = self.environment.resources
+        granted = [known[each] for each in agent.scopes if each in known and each != resource.id]
+        direct = [each for each in granted if not each.delegation_required and obtainable(agent, each)]
+        chosen = next(iter((*delegation_resources(direct), *direct)), None)
+        return TokenTarget(chosen, obtainable(agent, chosen)) if chosen else None
+
+    def choose_policy(self, agent: Agent) -> Policy:
+        setting = SettingOf("agent", agent.id, agent.name, "policies")
+        try:
+            policy = choose_policy(self.environment, agent)
+            effective = effective_agreements(policy, self.environment.agreements)
+        except (OAuthError, AgreementMissing) as error:
+            values = {"agent": agent.name, "policy": str(error)}
+            raise self.fail("policy", causes.POLICY_MISSING, setting, **values) from error
+        disabled = [
+            agreement
+            for step in policy.steps
+            if step.type == AGREEMENT_STEP
+            and (agreement := self.environment.agreements[str(step.settings["agreement"])]) not in effective
+        ]
+        values = {"agent": agent.name, "policy": policy.name}
+        if disabled:
+            of = SettingOf("agreement", disabled[0].id, disabled[0].name, "enabled")
+            named = {**values, "agreement": disabled[0].name}
+            cause = causes.AGREEMENT_DISABLED
+            self.steps.append(WhyStep("policy", "note", cause.symptom, cause, named, of))
+        elif not effective:
+            cause = causes.NO_CONSENT_PROMPT
+            self.steps.append(WhyStep("policy", "note", cause.symptom, cause, values, setting))
+        else:
+            prompts = ", ".join(each.name for each in effective)
+            self.hold("policy", f"{policy.name} asks for consent to {prompts}", setting)
+        return policy
+
+    async def find_user(self) -> User:
+        named, users, environment_id = self.question.user, self.people.users, self.environment.id
+        user = await users.find_user_by_id(environment_id, named) or await users.find_user(
+            environment_id, named
+        )
+        setting = SettingOf("user", user.id, user.username, "enabled") if user else None
+        if user is None or not user.enabled:
+            raise self.fail("user", causes.USER_DISABLED, setting, user=user.username if user else named)
+        self.hold("user", f"{user.username} is enabled", setting)
+        return user
+
+    async def check_grant(self, grant_id: str) -> None:
+        """Whether what the recorded request rested on is still in force."""
+        state = await self.people.token_states.read_token_state(self.environment.id, grant_id, ())
+        refusal = grant_refusal(self.environment, state, self.now)
+        if refusal:
+            setting = (
+                SettingOf("user", state.user.id, state.user.username, "sessions") if state.user else None
+            )
+            raise self.fail("grant", causes.GRANT_ENDED, setting, reason=refusal)
+        self.hold("grant", "the sign-on that it rests on is still in force")
+
+    def check_consents(
+        self,
+        consents: Sequence[Consent],
+        policy: Policy,
+        agent: Agent,
+        user: User,
+        target: TokenTarget,
+        subject: Issue,
+    ) -> None:
+        """Whether the user agreed, and to this."""
+        given = {each.agreement_id: each for each in consents}
+        asked = {agent.id: {target.resource.id: target.scopes}}
+        reach = reach_of(subject, target)
+        setting = SettingOf("user", user.id, user.username, "consents")
+        for agreement in effective_agreements(policy, self.environment.agreements):
+            consent = given.get(agreement.id)
+            reason = why_due(consent, agreement, asked, self.now)
+            scope = " ".join(target.scopes)
+            values = {"user": user.username, "agent": agent.name, "reason": reason, "scope": scope}
+            if reason:
+                in_force = not why_due(consent, agreement, {}, self.now)
+                cause = causes.CONSENT_DOES_NOT_COVER if in_force else causes.CONSENT_MISSING
+                raise self.fail("consent", cause, setting, **values)
+            if why_due(consent, agreement, reach, self.now):
+                cause, scopes = causes.SCOPES_CHANGE, "what it may obtain since"
+                named = {**values, "scopes": scopes}
+                self.steps.append(WhyStep("consent", "note", cause.symptom, cause, named, setting))
+            else:
+                self.hold("consent", f"{user.username} agreed to {agreement.name}, and to this", setting)
+
+    def decide_own(self, agent: Agent, resource: Resource, scopes: tuple[str, ...]) -> JsonObject:
+        """Decide about a token that no user is behind."""
+        setting = SettingOf("agent", agent.id, agent.name, "grants")
+        if client_credentials.GRANT_TYPE not in agent.grant_types:
+            values = {"agent": agent.name, "grant": "client_credentials"}
+            raise self.fail("grants", causes.GRANT_NOT_GRANTED, setting, **values)
+        if resource.delegation_required:
+            required = SettingOf("resource", resource.id, resource.name, "delegation_required")
+            raise self.fail("delegation", causes.DELEGATION_REQUIRED, required, resource=resource.name)
+        return self.claims_of(self.issue_of(agent, TokenTarget(resource, scopes), None, None))
+
+    def decide_for_user(self, agent: Agent, target: TokenTarget, subject: Issue) -> JsonObject:
+        """Decide about the token that the user signs on for, and the one that it is exchanged for."""
+        claims = self.claims_of(subject)
+        if target.subject is None:
+            return claims
+        own = self.claims_of(self.issue_of(agent, target.subject, None, None))
+        issue = self.issue_of(agent, target, subject.user, None)
+        issue.grant_type, issue.subject, issue.actor = TOKEN_EXCHANGE, claims, own
+        issue.authentication = subject.authentication
+        claims = self.claims_of(issue)
+        self.hold("exchange", f"the token says who acts: act = {claims.get('act')!r}")
+        return claims
+
+    def issue_of(self, agent: Agent, target: TokenTarget, user: User | None, policy: Policy | None) -> Issue:
+        """A token about to be issued, which nobody gets."""
+        resource, now = target.resource, self.now
+        return Issue(
+            environment=self.environment,
+            client=agent,
+            resource=resource,
+            scopes=target.scopes,
+            grant_type=authorization_code.GRANT_TYPE if user else client_credentials.GRANT_TYPE,
+            now=now,
+            expires_at=int(now) + resource.settings.token_lifetime,
+            lineage=Lineage(None, ()),
+            authentication=Authentication(user.id, "", int(now), policy.name) if user and policy else None,
+            user=user,
+            requested_scope=" ".join(target.requested),
+        )
+
+    def claims_of(self, issue: Issue) -> JsonObject:
+        """What the token would say. Raises `_Ended` where it must not be issued."""
+        resource = issue.resource
+        try:
+            claims = assemble(issue).claims
+        except OAuthError as error:
+            setting = SettingOf("resource", resource.id, resource.name, "attributes")
+            cause = causes.REQUIRED_CLAIM_MISSING
+            raise self.fail("claims", cause, setting, reason=error.detail) from error
+        refusal = delegation_refusal(issue, claims)
+        if refusal is None:
+            return claims
+        raise self.explain_delegation(issue, refusal)
+
+    def explain_delegation(self, issue: Issue, refusal: str) -> _Ended:
+        """Name the part of the mappings by which nobody acts, or somebody else."""
+        resource, agent, subject = issue.resource, issue.client, issue.subject
+        seen = [self.see(issue, "act")]
+        setting = SettingOf("resource", resource.id, resource.name, "attributes")
+        values = {"resource": resource.name, "reason": refusal, "client_id": agent.id}
+        named = named_actor(subject or {})
+        if subject is None or named == agent.id:
+            return self.fail("act", causes.ACT_MAPPING_FALSE, setting, list(filter(None, seen)), **values)
+        first = self.environment.resource_of_audience(str(next(iter(_texts(subject.get("aud"))), "")))
+        if first is not None:
+            setting = SettingOf("resource", first.id, first.name, "attributes")
+            seen.append(self.see(self.first_issue(issue, first), "may_act"))
+        mappings = list(filter(None, seen))
+        if named is None:
+            audience = first.audience if first else ""
+            return self.fail("may_act", causes.MAY_ACT_MISSING, setting, mappings, audience=audience)
+        return self.fail("may_act", causes.MAY_ACT_NAMES_ANOTHER, setting, mappings, named=named, **values)
+
+    def first_issue(self, issue: Issue, resource: Resource) -> Issue:
+        """The subject token of an exchange, before it was issued."""
+        target = TokenTarget(resource, obtainable(issue.client, resource))
+        first = self.issue_of(issue.client, target, issue.user, None)
+        first.authentication = issue.authentication
+        return first
+
+    def see(self, issue: Issue, claim: str) -> MappingSeen | None:
+        """The mapping of a claim, and what of it was false; `None` where there is none."""
+        mapping = mapping_of(issue.resource, claim)
+        if mapping is None:
+            return None
+        return MappingSeen(claim, mapping.source, mapping.explain_parts(mapping_bindings(issue)))
+
+
+def _texts(value: JsonValue) -> tuple[str, ...]:
+    return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list | tuple) else ()
