@@ -79,6 +79,7 @@ COMMANDS: tuple[DeferredCommand, ...] = (
         "authority",
         "The sessions in which users signed on. The tokens of their agents depend on them.",
     ),
+    DeferredCommand("why", "authority", "Decide a refused request again, and say step by step what held."),
 )
 
 

@@ -253,7 +253,7 @@ REQUEST_REFUSED: Final = Cause(
     "request_refused",
     "the authority refuses the request",
     "it answers {answer}",
-    "search the authority's log and audit for the correlation id in this answer",
+    "deputize why --record ID, with the correlation id in this answer; the authority's log has it as well",
     Setting("client", "the request"),
 )
 
@@ -276,8 +276,8 @@ USER_DISABLED: Final = Cause(
 NO_CONSENT_PROMPT: Final = Cause(
     "no_consent_prompt",
     "no consent prompt",
-    "the policy {policy}, by which the agent {agent} signs users on, has no agreement step, or the agreement "
-    "of that step is disabled",
+    "the policy {policy}, by which the agent {agent} signs users on, has no agreement step, or the "
+    "agreement of that step is disabled",
     "assign a policy with an agreement step: policies of the agent, or default_policy of the environment",
     Setting("agent", "policies"),
 )

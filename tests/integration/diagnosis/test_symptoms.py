@@ -2,13 +2,15 @@
 
 import base64
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from demo.stage import _free_port
 
+from deputize.authority.why import explain_decision, question_of
+from deputize.cli.why import find_record
 from deputize.diagnosis import causes
 from deputize.diagnosis.case import KnownSecret
 from deputize.diagnosis.cause import Cause
@@ -119,6 +121,7 @@ async def start_with(pair: Pair, text: str) -> None:
     await pair.restart_gateway()
 
 
+SUBJECT = "#root.context.requestData.subjectToken"
 SPECIAL = "per%2Fcent+plus&colon:" + "x" * 32
 
 
@@ -486,3 +489,21 @@ async def test_a_symptom_is_named_and_gone_when_what_is_said_was_done(troubled, 
 
 async def test_an_untroubled_pair_is_in_order(pair):
     assert [each.outcome for each in await pair.examine()] == ["ok"] * 22
+
+
+async def test_the_correlation_id_leads_on_to_the_part_of_the_mapping(pair):
+    """What the doctor cannot see from outside, the authority decides again, of the record that it left."""
+    await pair.apply(act(f"({SUBJECT}.may_act.subject == {SUBJECT}.client_id)?{SUBJECT}.may_act:null"))
+    found = next(each for each in await pair.examine() if each.cause is causes.ACT_MAPPING_FALSE)
+    correlation_id = found.evidence[0].rpartition("Correlation ID: ")[2].rstrip(")")
+    record = find_record(pair.stage.folder / "audit" / "authority.audit.json", correlation_id)
+    services = pair.services
+    environment = services.directory.current.environments[pair.environment_id]
+    asked = replace(question_of(record), grant_id=None)  # the doctor has signed the user off
+    decision = await explain_decision(environment, services.store, asked, pair.clock.now())
+    seen = decision.failed.mappings[0]
+    assert decision.failed.cause is causes.ACT_MAPPING_FALSE
+    assert [seen.source[part.start : part.end] for part in seen.false] == [
+        f"{SUBJECT}.may_act.subject == {SUBJECT}.client_id"
+    ]
+    await pair.apply()

@@ -39,7 +39,10 @@ async def exchange(case: Case) -> Fine:
             await ask_again(case)  # raises where the user's consent is due again
         # Neither token is at fault: both are fresh, and may_act names the agent.
         raise Found(
-            causes.ACT_MAPPING_FALSE, (said,), resource=resource, reason="the authority's log names the part"
+            causes.ACT_MAPPING_FALSE,
+            (said,),
+            resource=resource,
+            reason="deputize why --record ID, with the correlation id, names the part",
         )
     if answer.error == "invalid_scope":
         # It was granted: the request for the resource was accepted.
