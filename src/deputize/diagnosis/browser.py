@@ -73,6 +73,8 @@ class Browser:
         return await self._go("POST", urljoin(page.url, form.action), urlencode(sent).encode())
 
     async def _go(self, method: str, url: str, body: bytes) -> PageSeen:
+        if not self._is_own(url):
+            raise NoAnswer("a form of the page leads to another site")
         for _ in range(MAX_PAGES):
             fields: list[Field] = [(b"Accept", b"text/html")]
             if self._cookies:
