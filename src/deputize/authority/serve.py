@@ -22,7 +22,7 @@ from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.signon.steps import STEPS
-from deputize.authority.storage import open_store
+from deputize.authority.storage import StorageUnavailable, open_store
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
 from deputize.http.listener import Gate, Listener, ListenerLimits, Records, Unheard
 from deputize.http.listener import serve as serve_http
@@ -164,7 +164,12 @@ async def open_services(
             fetcher=Fetcher(options.fetching),
         )
         # All go on whatever fails, until they are cancelled.
-        repeated = (directory.watch(), purge_repeatedly(services), deliver_repeatedly(services))
+        repeated = (
+            directory.watch(),
+            purge_repeatedly(services),
+            deliver_repeatedly(services),
+            services.activity_writer.write_repeatedly(),
+        )
         running = [asyncio.create_task(each) for each in repeated]
         try:
             yield services
@@ -172,6 +177,8 @@ async def open_services(
             for task in running:
                 task.cancel()
             await asyncio.wait(running)
+            with contextlib.suppress(StorageUnavailable):
+                await services.activity_writer.write_all()
             passwords.close()
 
 
@@ -190,5 +197,6 @@ async def purge(services: Services) -> None:
     now = services.clock.now()
     await services.store.purge(now)
     for environment in services.directory.current.environments.values():
+        await services.store.activities.purge(environment.id, now - environment.settings.activity_retention)
         for agent_id in await services.introductions.forget_unused(environment, now):
             services.record("agent forgotten", environment.id, client_id=agent_id)

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from deputize.authority.activities.search import ActivitySearch
+from deputize.authority.activities.writer import ActivityWriter
 from deputize.authority.audit import AuditFile, Event
 from deputize.authority.client_documents import FetchedDocuments
 from deputize.authority.directory.source import DirectorySource
@@ -56,6 +58,9 @@ class Services:
     """What proving who a client is may need beside the directory."""
     introductions: Introductions = field(init=False)
     """Keeps the agents that introduce themselves."""
+    activity_writer: ActivityWriter = field(init=False)
+    """Gets every event, too, for people to search."""
+    activities: ActivitySearch = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what rests on other parts."""
@@ -63,6 +68,9 @@ class Services:
         object.__setattr__(self, "proof_nonces", NoncesOfEnvironments(self.store.server_keys))
         object.__setattr__(self, "client_documents", documents)
         object.__setattr__(self, "introductions", Introductions(self.directory, self.store))
+        writer = ActivityWriter(self.store.activities, self.directory)
+        object.__setattr__(self, "activity_writer", writer)
+        object.__setattr__(self, "activities", ActivitySearch(self.store.activities, writer))
         object.__setattr__(self, "client_auth", ClientAuthPorts(self.store.one_time_ids, documents))
 
     @property
@@ -87,8 +95,9 @@ class Services:
     def publish(
         self, name: str, environment: str | None, reason: str | None, members: Mapping[str, JsonValue]
     ) -> Event:
-        """Record as `record` does, but in the audit file only; the caller logs the event."""
+        """Record as `record` does, but not in the log; the caller logs the event."""
         event = Event(name, self.clock.now(), environment, members, reason)
         if self.audit_file is not None:
             self.audit_file.publish(event)
+        self.activity_writer.take(event)
         return event

@@ -101,7 +101,7 @@ def wins(connection: Connection, statement: Update) -> bool:
 
 def upsert(connection: Connection, table: Table, row: Mapping[str, object]) -> None:
     """Insert `row`, or overwrite the one with its primary key."""
-    statement = _insert(connection, table).values(row)
+    statement = insert_for(connection, table).values(row)
     keys = [column.name for column in table.primary_key]
     overwritten = {name: statement.excluded[name] for name in row if name not in keys}
     connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=overwritten))
@@ -109,12 +109,19 @@ def upsert(connection: Connection, table: Table, row: Mapping[str, object]) -> N
 
 def insert_if_absent(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
     """Insert `row` unless there is one with its key; whether it was inserted."""
-    statement = _insert(connection, table).values(row).on_conflict_do_nothing()
+    statement = insert_for(connection, table).values(row).on_conflict_do_nothing()
     # PostgreSQL's driver does not count the rows of an insert.
     return connection.execute(statement.returning(table.primary_key.columns[0])).first() is not None
 
 
-def _insert(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
+def insert_all_if_absent(connection: Connection, table: Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert each of `rows` unless there is one with its key."""
+    if rows:
+        connection.execute(insert_for(connection, table).on_conflict_do_nothing(), rows)
+
+
+def insert_for(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
+    """Return an insert that can say what to do where there is a row with the key."""
     if connection.dialect.name == "postgresql":
         # A tenth of a second to import, which a start on SQLite does not need to take.
         from sqlalchemy.dialects import postgresql  # noqa: PLC0415

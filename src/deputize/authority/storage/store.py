@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from deputize.authority.storage.acceptances import SqlAcceptances, unnamed_wordings
+from deputize.authority.storage.activities import SqlActivities
 from deputize.authority.storage.directory_rows import SqlDirectoryRows
 from deputize.authority.storage.engine import Database, StorageError
 from deputize.authority.storage.factors import SqlFactors
@@ -73,6 +74,7 @@ class Store:
     initial_access_tokens: SqlInitialAccessTokens
     idempotent_requests: SqlIdempotentRequests
     server_keys: SqlServerKeys
+    activities: SqlActivities
     directory_rows: SqlDirectoryRows
     database: Database
 
@@ -134,6 +136,7 @@ async def open_store(url: str, *, creates: bool = True) -> AsyncGenerator[Store]
             initial_access_tokens=SqlInitialAccessTokens(database),
             idempotent_requests=SqlIdempotentRequests(database),
             server_keys=SqlServerKeys(database),
+            activities=SqlActivities(database),
             directory_rows=SqlDirectoryRows(database),
             database=database,
         )

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -49,6 +50,11 @@ THUMBPRINT = String(43)
 TERM = String(8)
 NAME = String(256)
 INSTANT: TypeEngine[Any] = Double()
+
+
+def _prefixed(length: int) -> TypeEngine[Any]:
+    """Return a text that is searched by its beginning: in the order of code points, in PostgreSQL as well."""
+    return String(length).with_variant(String(length, collation="C"), "postgresql")
 
 
 def _column(name: str, kind: TypeEngine[Any], *, key: bool = False) -> Column[Any]:
@@ -379,3 +385,84 @@ SIGN_ON_FAILURES = Table(
     Column("expires_at", INSTANT, nullable=False, index=True),
     _optional("locked_until", INSTANT),
 )
+
+ACTIVITIES = Table(
+    "activities",
+    METADATA,
+    _column("id", ID, key=True),
+    _environment(),
+    _column("happened_at", INSTANT),
+    _column("source", String(16)),
+    _column("event", _prefixed(64)),
+    _column("outcome", String(16)),
+    Column("user_id", ID, ForeignKey("users.id", ondelete="CASCADE"), nullable=True),
+    _column("agent_ids", JSON()),
+    _optional("acting_id", AGENT_ID),
+    _optional("resource_id", ID),
+    _optional("method", String(64)),
+    _optional("tool", _prefixed(256)),
+    _optional("session_id", ID),
+    _optional("grant_id", ID),
+    _optional("jti", String(MAX_JTI)),
+    _column("transaction_id", _prefixed(128)),
+    _optional("caller_transaction_id", String(128)),
+    _column("record", Text()),
+    Index("ix_activities_time", "environment_id", "happened_at", "id"),
+    *(
+        Index(f"ix_activities_{name}", "environment_id", name, "happened_at", "id")
+        for name in ("event", "outcome", "transaction_id")
+    ),
+    *(
+        Index(
+            f"ix_activities_{name}",
+            "environment_id",
+            name,
+            "happened_at",
+            "id",
+            sqlite_where=text(f"{name} IS NOT NULL"),
+            postgresql_where=text(f"{name} IS NOT NULL"),
+        )
+        for name in ("resource_id", "tool", "jti", "caller_transaction_id")
+    ),
+    Index(
+        "ix_activities_user_id",
+        "user_id",
+        "happened_at",
+        "id",
+        sqlite_where=text("user_id IS NOT NULL"),
+        postgresql_where=text("user_id IS NOT NULL"),
+    ),
+)
+"""Each way to search has an index that is in the order of time; one on the user alone serves their deletion
+as well."""
+
+ACTIVITY_AGENTS = Table(
+    "activity_agents",
+    METADATA,
+    _environment(key=True),
+    _column("agent_id", AGENT_ID, key=True),
+    _column("happened_at", INSTANT, key=True),
+    Column(
+        "activity_id", ID, ForeignKey("activities.id", ondelete="CASCADE"), primary_key=True, nullable=False
+    ),
+    Index(None, "activity_id"),
+    sqlite_with_rowid=False,
+)
+"""Every agent that had a part in an activity."""
+
+ACTIVITY_TOTALS = Table(
+    "activity_totals",
+    METADATA,
+    _environment(key=True),
+    _column("agent_id", AGENT_ID, key=True),
+    _column("resource_id", ID, key=True),
+    _column("event", String(64), key=True),
+    _column("method", String(64), key=True),
+    _column("tool", NAME, key=True),
+    _column("permitted", Integer()),
+    _column("refused", Integer()),
+    _column("first_at", INSTANT),
+    _column("last_at", INSTANT),
+    sqlite_with_rowid=False,
+)
+"""How often an agent did what, whoever it was for; what an activity has none of is empty."""

@@ -357,5 +357,10 @@ class EnvironmentSettings(ObjectSettings):
     """
     session_idle_lifetime: Annotated[Seconds, Field(ge=60, le=30 * 86400)] = 2 * 3600
     """The same, counted from the last use of the session. A number is seconds."""
+    activity_retention: Annotated[Seconds, Field(ge=3600, le=3650 * 86400)] = 90 * 86400
+    """How long it can be searched what agents and users did, here and at gateways that deliver their records.
+
+    A number is seconds. Audit files, the record of proof, are kept for as long as you keep them.
+    """
     trusted_issuers: Annotated[tuple[TrustedIssuer, ...], Field(max_length=16)] = ()
     """Whose signed word counts here besides the authority's own."""
