@@ -19,6 +19,11 @@ One network alone does not get so far.
 KNOWN_BROWSER = Throttle(free=6, first_wait=900, longest_wait=900, memory=900)
 """The same in a browser where that user signed on before, which waits for nobody else's failures."""
 
+CODE = Throttle(free=6, first_wait=60, longest_wait=3600, memory=86400)
+"""How often a second factor's code may be wrong for one user: at most 30 guesses a day or so, for three of a
+million codes count at a time.
+"""
+
 
 async def choose_throttles(
     user: User | None, network: str, situation: Situation, services: Services
@@ -29,6 +34,17 @@ async def choose_throttles(
         if known_as:
             return {f"browser {known_as}": KNOWN_BROWSER}
     return {"": NAME, f"network {network}": NETWORK}
+
+
+async def choose_code_throttles(
+    user: User, situation: Situation, services: Services
+) -> Mapping[str, Throttle]:
+    """Choose what an attempt at a code counts for, which only who knows the password makes.
+
+    Where the user signed on before, nobody else's count.
+    """
+    known_as = await browser_known_as(services, situation.environment.id, situation.known_users, user.id)
+    return {f"code browser {known_as}" if known_as else "code": CODE}
 
 
 def network_of(address: str | None) -> str:

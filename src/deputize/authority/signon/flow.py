@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 from deputize.authority.audit import SOURCE
 from deputize.authority.endpoint import EndpointCall
+from deputize.authority.factors import totp
+from deputize.authority.factors.challenges import make_challenge
 from deputize.authority.seals import seal
 from deputize.authority.signon import authorization_response
 from deputize.authority.signon.browser import cookies_of
@@ -20,7 +22,8 @@ from deputize.authority.signon.responses import see_other
 from deputize.authority.signon.step import Done, SignedOn, SignOnStep, Situation
 from deputize.authority.signon.steps import STEPS
 from deputize.authority.signon.steps.destination import DESTINATION
-from deputize.authority.signon.steps.login import LOGIN
+from deputize.authority.signon.steps.login import LOGIN, login_settings_of
+from deputize.authority.signon.steps.totp import OWN_FACTOR
 from deputize.http.messages import Response
 from deputize.kernel.digests import digest, same
 from deputize.oauth.access_tokens import Issue
@@ -32,7 +35,7 @@ from deputize.oauth.grants.authorization_code import GRANT_TYPE
 from deputize.oauth.lineage import Lineage
 from deputize.oauth.parameters import encode_parameters
 from deputize.oauth.reach import reach_of
-from deputize.oauth.records.directory import Policy, Step
+from deputize.oauth.records.directory import Environment, Policy, Step
 from deputize.oauth.records.store import Covers, Session
 from deputize.oauth.resources import format_scope
 
@@ -43,7 +46,7 @@ Idle life is exact to that.
 """
 _LOGIN_STEP = Step(LOGIN.type, {})
 _DESTINATION_STEP = Step(DESTINATION.type, {})
-_ACCOUNT_POLICY = Policy("", "", (_LOGIN_STEP,))
+_ACCOUNT = "account policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +164,13 @@ async def read_situation(call: EndpointCall, request: AuthorizationRequest | Non
     """
     session = await session_of(call)
     somebody = await signed_on(call, session) if session else None
+    policy = request.policy if request else account_policy(call.environment)
+    reads = any(kind.reads_factors(step) for step in policy.steps if (kind := STEPS.by_name.get(step.type)))
+    factors = call.services.store.factors
+    challenge = await make_challenge(call.services, call.environment.id, flow.id, call.now) if reads else ""
     return Situation(
         environment=call.environment,
-        policy=request.policy if request else _ACCOUNT_POLICY,
+        policy=policy,
         request=request,
         session=session,
         signed_on=somebody,
@@ -177,7 +184,31 @@ async def read_situation(call: EndpointCall, request: AuthorizationRequest | Non
             *parse_accept_language(call.head.headers.get("accept-language")),
         ),
         now=call.now,
+        flow_id=flow.id,
+        factors=await factors.factors_of(call.environment.id, somebody.user.id) if reads and somebody else (),
+        challenge=challenge,
+        app_seal=await totp.seal_of(call.services, call.environment.id) if reads else None,
     )
+
+
+def account_policy(environment: Environment) -> Policy:
+    """Return how users sign on for their own pages: in whatever way policies of the environment let them.
+
+    Whoever has more than a password has to prove it, for on these pages it can be changed.
+    """
+    known = environment.remembered
+    if _ACCOUNT not in known:
+        steps = [step for policy in environment.policies.values() for step in policy.steps]
+        login = Step(LOGIN.type, login_settings_of(steps))
+        known.remember(_ACCOUNT, Policy("", "", (login, OWN_FACTOR)))
+    return known[_ACCOUNT]
+
+
+async def visitor(call: EndpointCall) -> SignedOn | None:
+    """Find who is signed on as their own pages demand it; else they have to be sent to a flow."""
+    flow = begin(call, None)
+    situation = await read_situation(call, None, flow)
+    return situation.signed_on if due_step(situation) is None else None
 
 
 def compute_reach(call: EndpointCall, request: AuthorizationRequest, somebody: SignedOn) -> Covers:
@@ -223,10 +254,12 @@ def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow
 def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
     """Find the first step that is not satisfied, and its kind.
 
-    Signing on comes first even where a policy forgets it; where the answer may be anybody's, no policy has to
-    say that the user is shown where it goes. Raises `ServerError`.
+    Signing on, by password, comes first even where a policy forgets it; where the answer may be anybody's, no
+    policy has to say that the user is shown where it goes. Raises `ServerError`.
     """
-    for step in (_LOGIN_STEP, *situation.policy.steps):
+    steps = situation.policy.steps
+    first = STEPS.by_name.get(steps[0].type) if steps else None
+    for step in steps if first and first.signs_on else (_LOGIN_STEP, *steps):
         kind = STEPS.by_name.get(step.type)
         if kind is None:
             raise ServerError(

@@ -13,7 +13,11 @@ from jinja2 import FunctionLoader, StrictUndefined, TemplateError
 from deputize.http.messages import Body, Headers, Response
 
 LOCALES = ("en", "de", "fr", "es", "ja")
-ASSETS = {"signon.css": "text/css; charset=utf-8", "logo.svg": "image/svg+xml"}
+ASSETS = {
+    "signon.css": "text/css; charset=utf-8",
+    "logo.svg": "image/svg+xml",
+    "passkeys.js": "text/javascript; charset=utf-8",
+}
 """The files that pages load, with their media types."""
 ASSETS_PATH = "/assets"
 _FOLDER = files("deputize.authority.signon")
@@ -106,6 +110,13 @@ def render(
 
     `form_sources` are further places that submitting its form may lead to, as CSP sources.
     """
+    loaded: set[str] = set()
+
+    def load(name: str) -> str:
+        """Return where the page loads one of `ASSETS` from, and note that it does."""
+        loaded.add(name)
+        return asset_address(name)
+
     shown = (
         _templates()
         .get_template(page.template)
@@ -114,13 +125,15 @@ def render(
             problems=page.problems,
             language=language,
             t=language.text,
-            asset=asset_address,
+            asset=load,
             environment_name=environment_name,
         )
     )
     forms = " ".join(("'self'", *form_sources))
+    # Only where a page loads one of our scripts may it run any.
+    scripts = "script-src 'self'; " if any(name.endswith(".js") for name in loaded) else ""
     policy = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; "
+        f"default-src 'none'; {scripts}style-src 'self'; img-src 'self'; "
         f"form-action {forms}; base-uri 'none'; frame-ancestors 'none'"
     )
     headers = Headers(_OF_PAGES)

@@ -6,7 +6,7 @@ Each lives in a file of `steps`, or in a package that provides it through the en
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +17,7 @@ from deputize.oauth.authorization_request import AuthorizationRequest
 from deputize.oauth.errors import InteractionRequired, OAuthError, ServerError
 from deputize.oauth.records.directory import AgentOrigin, Environment, Policy, Step
 from deputize.oauth.records.store import Consent, Covers, Factor, Session, User
+from deputize.secrets.sealing import TextSeal
 
 _NOTE = re.compile("[A-Za-z0-9_-]{0,128}")
 
@@ -66,6 +67,8 @@ class Situation:
     """What the user who is signed on has beside the password; empty where no step reads it."""
     challenge: str = ""
     """What a passkey is to sign on this flow's page; empty where no step reads factors."""
+    app_seal: TextSeal | None = None
+    """What secrets of authenticator apps are sealed with; `None` where no step reads factors."""
 
     def has_factor(self, *names: str) -> bool:
         """Whether who is signed on proved one of these (`oauth.factors`), recently enough for the request."""
@@ -146,6 +149,8 @@ class Again:
     typed: str = ""
     """What the user typed and need not type again."""
     status: int = 400
+    values: Mapping[str, object] = field(default_factory=dict[str, object])
+    """What the page shows this once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,5 +207,11 @@ class SignOnStep:
     the step no agreement prompt: what agents may do rests on consents, and only `agreement_prompt` asks for
     these.
     """
+    signs_on: bool = False
+    """Whether it signs somebody on where nobody is. A policy that begins with another step begins with a
+    password all the same.
+    """
+    reads_factors: Callable[[Step], bool] = lambda _: False
+    """Whether it reads `Situation.factors` and `Situation.challenge`, given its settings."""
     unprompted_error: Callable[[str], OAuthError] = InteractionRequired
     """Makes the error for `prompt=none` while the step is due (OpenID Connect Core section 3.1.2.6)."""

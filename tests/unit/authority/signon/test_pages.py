@@ -27,6 +27,7 @@ LOGIN_VALUES = {
     "csrf": "token",
     "step": "LOGIN",
     "username": "",
+    "passkey_options": "",
 }
 
 

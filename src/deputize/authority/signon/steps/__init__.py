@@ -4,6 +4,8 @@ from deputize.authority.signon.pages import find_step_flaw
 from deputize.authority.signon.step import SignOnStep
 from deputize.authority.signon.steps.agreement_prompt import AGREEMENT_PROMPT
 from deputize.authority.signon.steps.login import LOGIN
+from deputize.authority.signon.steps.passkey import PASSKEY_SIGN_ON
+from deputize.authority.signon.steps.totp import TOTP_SIGN_ON
 from deputize.kernel.families import Family
 
 _TEXTS: tuple[object, ...] = (str, str | None)
@@ -21,5 +23,8 @@ def find_flaw(found: object) -> str:
 
 
 STEPS: Family[SignOnStep] = Family(
-    "deputize.sign_on_steps", (LOGIN, AGREEMENT_PROMPT), lambda step: (step.type, step.name), find_flaw
+    "deputize.sign_on_steps",
+    (LOGIN, PASSKEY_SIGN_ON, TOTP_SIGN_ON, AGREEMENT_PROMPT),
+    lambda step: (step.type, step.name),
+    find_flaw,
 )

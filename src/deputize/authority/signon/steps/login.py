@@ -1,18 +1,21 @@
 """The Login step: a name and a password, unless the browser's session is good enough."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import ceil
 
 from deputize.audit.records import timestamp_text
+from deputize.authority.factors.passkeys import relying_party
 from deputize.authority.passwords import TooBusy
 from deputize.authority.services import Services
 from deputize.authority.signon.attempts import choose_throttles, network_of
 from deputize.authority.signon.pages import Language, Problem
+from deputize.authority.signon.proofs import passkey_options, prove_by_passkey
 from deputize.authority.signon.sessions import sign_on
-from deputize.authority.signon.step import Again, Done, Outcome, SignOnStep, Situation
+from deputize.authority.signon.step import Again, Done, Outcome, SignOnStep, Situation, StepSettings
 from deputize.kernel.digests import digest
+from deputize.kernel.values import JsonObject
 from deputize.oauth.errors import LoginRequired
-from deputize.oauth.factors import PASSWORD
+from deputize.oauth.factors import PASSKEY, PASSWORD
 from deputize.oauth.records.directory import Step
 from deputize.oauth.usernames import MAX_LENGTH, canonical
 
@@ -20,23 +23,49 @@ MAX_TYPED = 1024
 """Characters of a name that are looked at: its canonical form may be shorter."""
 
 
-def is_due(_step: Step, situation: Situation) -> bool:
-    """Return whether nobody signed on here by password, or not recently enough."""
-    return not situation.has_factor(PASSWORD)
+class LoginSettings(StepSettings):
+    """Settings of the step `login`: what does as well as a password."""
+
+    or_passkey: bool | None = None
+    """`true`: a passkey, which verifies its user."""
 
 
-def page_values(_step: Step, situation: Situation, again: Again) -> Mapping[str, object]:
-    """Fill the name in where the user or the agent already gave it."""
+def login_settings_of(steps: Iterable[Step]) -> JsonObject:
+    """Return the settings with which every way to sign on counts that `steps` know."""
+    kinds = [(step.type, step.settings) for step in steps]
+    return {"or_passkey": any(kind == "PASSKEY" or each.get("or_passkey") for kind, each in kinds)}
+
+
+def is_due(step: Step, situation: Situation) -> bool:
+    """Return whether nobody signed on here in a way that counts, or not recently enough."""
+    return not situation.has_factor(PASSWORD, *([PASSKEY] if step.settings.get("or_passkey") else []))
+
+
+def page_values(step: Step, situation: Situation, again: Again) -> Mapping[str, object]:
+    """Fill the name in where it is known."""
     hint = situation.request.login_hint or "" if situation.request else ""
+    if situation.signed_on and situation.is_recent:
+        hint = situation.signed_on.user.username
+    offers_passkey = step.settings.get("or_passkey") and relying_party(situation.environment).is_possible
     return {
         "agent_name": situation.agent_name,
         "stranger": situation.stranger,
         "username": again.typed or hint[:MAX_LENGTH],
+        "passkey_options": passkey_options(situation) if offers_passkey else "",
     }
 
 
 async def submit(
-    _step: Step, situation: Situation, language: Language, form: Mapping[str, str], services: Services
+    step: Step, situation: Situation, language: Language, form: Mapping[str, str], services: Services
+) -> Outcome:
+    """Take what the page asked for."""
+    if form.get("action") == "passkey" and step.settings.get("or_passkey"):
+        return await prove_by_passkey(situation, language, form, services)
+    return await prove_by_password(situation, language, form, services)
+
+
+async def prove_by_password(
+    situation: Situation, language: Language, form: Mapping[str, str], services: Services
 ) -> Outcome:
     """Sign the user on, or say in the same words and time that this did not work, whatever the reason."""
     username = canonical(form.get("username", "")[:MAX_TYPED])[:MAX_LENGTH]
@@ -97,5 +126,8 @@ LOGIN = SignOnStep(
     is_due,
     page_values,
     submit,
+    settings=LoginSettings,
+    signs_on=True,
+    reads_factors=lambda step: bool(step.settings.get("or_passkey")),
     unprompted_error=LoginRequired,
 )
