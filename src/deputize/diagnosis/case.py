@@ -118,6 +118,8 @@ class Case:
     exchanged: ObtainedToken | None = None
     consented: bool = False
     """Whether the user was shown the agreement and accepted it now."""
+    strips_authorization: bool = False
+    """Whether a proxy in front of the authority does."""
     secret_works: bool = False
     """Whether the resource's credentials are right, form-encoded."""
     plain_secret_works: bool = False

@@ -189,13 +189,6 @@ AGENT_DISABLED: Final = Cause(
     "deputize agents enable {agent} --environment NAME, or give it a later expires_at",
     Setting("agent", "enabled"),
 )
-AGENT_EXPIRED: Final = Cause(
-    "agent_expired",
-    "the agent's time is over",
-    "expires_at of the agent {agent} has passed: {instant}",
-    "give it a later expires_at, or none",
-    Setting("agent", "expires_at"),
-)
 CLIENT_SECRET_WRONG: Final = Cause(
     "client_secret_wrong",
     "client authentication fails",

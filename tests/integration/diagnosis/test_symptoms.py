@@ -1,20 +1,26 @@
 """Each symptom is provoked at real programs, named exactly, and gone when what the doctor says was done."""
 
 import base64
+import datetime as dt
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest import mock
 
+import httpx2
 import pytest
 import pytest_asyncio
-from demo.stage import _free_port
+from demo import stage
+from demo.stage import VALIDITY, _free_port
 
 from deputize.authority.why import explain_decision, question_of
 from deputize.cli.why import find_record
 from deputize.diagnosis import causes
 from deputize.diagnosis.case import KnownSecret
 from deputize.diagnosis.cause import Cause
+from deputize.http.messages import Body, Headers, Response
 from support.pair import Pair, ShiftedClock
+from support.wire import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -118,6 +124,14 @@ async def ask_on_use(pair: Pair) -> None:
 async def start_with(pair: Pair, text: str) -> None:
     """Restart the gateway with this as its route: while it runs, it keeps what worked."""
     await pair.edit_route(lambda document: text)
+    await pair.restart_gateway()
+
+
+async def certify(pair: Pair, validity: dt.timedelta) -> None:
+    """Have the gateway show a certificate that is valid so long from now."""
+    with mock.patch.object(stage, "VALIDITY", validity):
+        folder = pair.stage.instance / "secrets"
+        stage._write_certificates(pair.stage.ca_file, folder / "key.manager.secret.id.pem")
     await pair.restart_gateway()
 
 
@@ -400,6 +414,17 @@ TROUBLES = (
         causes.TOKEN_AUDIENCE_WRONG,
         told=lambda pair: {"agent_audience": "somewhere else"},
     ),
+    Trouble(
+        "the certificate has expired",
+        causes.CERTIFICATE_EXPIRED,
+        lambda pair: certify(pair, dt.timedelta(minutes=-1)),
+        lambda pair: certify(pair, VALIDITY),
+    ),
+    Trouble(
+        "the address is below the resource",
+        causes.RESOURCE_OF_ANOTHER_URL,
+        told=lambda pair: {"gateway_url": f"{pair.stage.gateway_url}/mcp/below"},
+    ),
     Trouble("the gateway is down", causes.GATEWAY_UNREACHABLE, Pair.stop_gateway, Pair.start_gateway),
     Trouble(
         "the authority is down",
@@ -507,3 +532,35 @@ async def test_the_correlation_id_leads_on_to_the_part_of_the_mapping(pair):
         f"{SUBJECT}.may_act.subject == {SUBJECT}.client_id"
     ]
     await pair.apply()
+
+
+async def test_a_proxy_in_front_of_the_authority_strips_authorization(pair):
+    async def pass_on(request):
+        kept = {name: value for name, value in request.headers if name.lower() in PASSED_ON}
+        url = f"http://127.0.0.1:{pair.stage.ports.authority}{request.target}"
+        async with httpx2.AsyncClient() as client:
+            got = await client.request(request.method, url, headers=kept, content=request.body)
+        fields = [(name, value) for name, value in got.headers.raw if name.lower() in PASSED_BACK]
+        return Response(got.status_code, Headers(fields), Body(got.content))
+
+    async with Server(pass_on) as proxy:
+        await serve_under(pair, proxy.url)
+        found = await pair.examine()
+        assert set(problems(found)) == {causes.AUTHORIZATION_STRIPPED.id}
+        assert {each.values["party"] for each in found if each.cause} == {"authority"}
+        PASSED_ON.add("authorization")
+        assert problems(await pair.examine()) == []
+    await pair.restore()
+
+
+async def test_what_answers_is_no_mcp_server(pair):
+    page = Response(200, Headers([(b"Content-Type", b"text/html")]), Body(b"<h1>Welcome</h1>"))
+    async with Server(lambda request: page) as site:
+        await pair.restart_gateway(MCP_SERVER_URL=site.url)
+        assert problems(await pair.examine()) == [causes.NO_MCP_ANSWER.id]
+    await pair.restart_gateway()
+    assert problems(await pair.examine()) == []
+
+
+PASSED_ON = {"content-type", "cookie", "origin", "accept", "host"}
+PASSED_BACK = {b"content-type", b"location", b"set-cookie", b"date", b"www-authenticate"}

@@ -25,6 +25,11 @@ async def try_introspection(case: Case) -> Fine:
     else:
         case.plain_secret_works = case.secret_works
     if not (case.secret_works or case.plain_secret_works):
+        form = {"token": NOBODYS_TOKEN, "client_id": known.id, "client_secret": known.secret}
+        posted = await case.web.post(case.endpoint("introspection_endpoint"), form)
+        if posted.status == 200:
+            case.strips_authorization = True
+            raise Found(causes.AUTHORIZATION_STRIPPED, (said,), party="authority")
         reason = f"the authority refuses the id and the secret given here: {said}"
         raise Found(causes.INTROSPECTION_CREDENTIALS, (said,), reason=reason)
     only = "" if case.plain_secret_works else ", if they are form-encoded"
@@ -56,11 +61,15 @@ def explain_failed_check(case: Case, answer: ReadAnswer) -> Found | None:
     """Name why the gateway cannot say whether a token is good; `None` where that is not what it says."""
     error = answer.message.get("error")
     said = str(error.get("message", "")) if isinstance(error, dict) else ""
-    if answer.status not in {502, 503, 504} or (said and "token cannot be checked" not in said):
+    # Where no MCP client is served, the gateway says it without a body; a proxy's own 502 is a page.
+    is_gateways = "token cannot be checked" in said if said else not answer.content
+    if answer.status not in {502, 503, 504} or not is_gateways:
         return None
     evidence = (f"{answer.status} {said}".strip(),)
     if answer.status != 502:
         return Found(causes.TOKENS_CANNOT_BE_CHECKED, evidence, status=str(answer.status))
+    if case.strips_authorization:
+        return Found(causes.AUTHORIZATION_STRIPPED, evidence, party="authority")
     if case.secret_works and not case.plain_secret_works:
         return Found(causes.INTROSPECTION_SPECIAL_CHARACTERS, evidence)
     reason = "the gateway answers 502: the authority refuses the credentials with which it introspects"
