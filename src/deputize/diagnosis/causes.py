@@ -192,7 +192,7 @@ AGENT_DISABLED: Final = Cause(
 CLIENT_SECRET_WRONG: Final = Cause(
     "client_secret_wrong",
     "client authentication fails",
-    "the secret is not that of the agent {client_id}, or the agent has to authenticate in another way",
+    "the secret is not that of the agent {client_id}, or its client_auth is another than client_secret_basic",
     "deputize secrets rotate draws a new one; a secret with special characters is form-encoded in a Basic "
     "header (RFC 6749 section 2.3.1)",
     Setting("agent", "secret"),

@@ -362,6 +362,12 @@ TROUBLES = (
         told=lambda pair: {"client": replace_secret(pair.credentials("agent", "MCP Tutorial"))},
     ),
     Trouble(
+        "the agent has to send its secret in the form",
+        causes.CLIENT_SECRET_WRONG,
+        applying(lambda document: agent(document).update(client_auth="client_secret_post")),
+        applying(lambda document: agent(document).update(client_auth="client_secret_basic")),
+    ),
+    Trouble(
         "the agent may not exchange tokens",
         causes.GRANT_NOT_GRANTED,
         applying(lambda document: agent(document).update(grants=["client_credentials", "refresh_token"])),

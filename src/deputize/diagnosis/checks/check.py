@@ -180,14 +180,15 @@ async def explain_token_refusal(
     """Name why the token endpoint refuses a request of the agent."""
     agent, evidence = case.agent.id, (answer.tell(),)
     if answer.error == "invalid_client":
-        for refused in [await probe(case)]:
-            if refused and (refused.mentions("client is unknown") or refused.mentions("client is disabled")):
-                return explain_refusal(case, refused, scope=scope, audience=audience)
-        form = {"grant_type": grant, "client_id": agent, "client_secret": case.agent.secret}
-        other = await case.web.post(case.endpoint("token_endpoint"), {**form, "scope": scope})
-        if other.error != "invalid_client":
-            if other.status == 200:
-                case.take(other)
+        refused = await probe(case)
+        if refused and (refused.mentions("client is unknown") or refused.mentions("client is disabled")):
+            return explain_refusal(case, refused, scope=scope, audience=audience)
+        # With others in the form it is refused for having two (RFC 6749 section 2.3), if both arrive.
+        form = {"grant_type": grant, "scope": scope, "client_id": agent, "client_secret": case.agent.secret}
+        both = await case.ask_token(form)
+        if both.status == 200:
+            case.take(both)
+        if both.error != "invalid_request":
             return Found(causes.AUTHORIZATION_STRIPPED, evidence, party="authority")
         return Found(causes.CLIENT_SECRET_WRONG, evidence, client_id=agent)
     named: dict[str, tuple[Cause, dict[str, str]]] = {

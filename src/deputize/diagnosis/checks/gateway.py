@@ -26,8 +26,9 @@ async def try_introspection(case: Case) -> Fine:
         case.plain_secret_works = case.secret_works
     if not (case.secret_works or case.plain_secret_works):
         form = {"token": NOBODYS_TOKEN, "client_id": known.id, "client_secret": known.secret}
-        posted = await case.web.post(case.endpoint("introspection_endpoint"), form)
-        if posted.status == 200:
+        # Refused for having two credentials (RFC 6749 section 2.3), if both arrive.
+        both = await case.web.post(case.endpoint("introspection_endpoint"), form, (known.basic(),))
+        if both.error != "invalid_request":
             case.strips_authorization = True
             raise Found(causes.AUTHORIZATION_STRIPPED, (said,), party="authority")
         reason = f"the authority refuses the id and the secret given here: {said}"
