@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from deputize.diagnosis import causes
 from deputize.diagnosis.browser import Browser
-from deputize.diagnosis.case import Case, KnownSecret, Options, origin_of
+from deputize.diagnosis.case import Case, KnownSecret, ObtainedToken, Options, origin_of
 from deputize.diagnosis.findings import Found, safe
 from deputize.diagnosis.web import Web, keeps_secrets
 from deputize.kernel.clock import SystemClock
@@ -82,3 +82,8 @@ def test_basic_credentials_are_read_back_as_they_were(secret):
     _, value = KnownSecret("an-id", secret).basic()
     found = find_credentials(value.decode(), {})
     assert (found.client_id, found.secret) == ("an-id", secret)
+
+
+def test_errors_do_not_show_what_is_held():
+    held = (KnownSecret("an-id", "a-secret"), ObtainedToken("a-token", {"sub": "x"}))
+    assert repr(held) == "(KnownSecret('an-id'), ObtainedToken())"

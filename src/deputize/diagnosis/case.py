@@ -33,6 +33,10 @@ class KnownSecret(NamedTuple):
     id: str
     secret: str
 
+    def __repr__(self) -> str:
+        """Write it without the secret, as errors may show it."""
+        return f"KnownSecret({self.id!r})"
+
     def basic(self, *, encoded: bool = True) -> Field:
         """Return the Basic header; `encoded` as RFC 6749 section 2.3.1 wants it, else as RFC 7617 does."""
         pair = [quote_plus(each) if encoded else each for each in self]
@@ -82,8 +86,10 @@ class ObtainedToken(NamedTuple):
 
     value: str
     claims: JsonObject
-    refresh_token: str | None = None
-    scope: str = ""
+
+    def __repr__(self) -> str:
+        """Write it without the token."""
+        return "ObtainedToken()"
 
     def tell(self, *names: str) -> tuple[str, ...]:
         """Show claims: never the token."""
@@ -184,9 +190,7 @@ class Case:
             claims = parse_compact(value, MAX_TOKEN, MAX_TOKEN).claims()
         except TokenInvalid as error:
             raise Found(causes.TOKEN_NOT_VERIFIED, reason=f"it is no JWT: {error.reason}") from error
-        return ObtainedToken(
-            value, claims, refresh if isinstance(refresh, str) else None, str(members.get("scope", ""))
-        )
+        return ObtainedToken(value, claims)
 
 
 _JSON: Final[Field] = (b"Accept", b"application/json")
