@@ -14,7 +14,7 @@ from deputize.oauth.records.directory import Environment, Resource
 
 MAX_TOOL: Final = 256
 """Characters of what an MCP message names that are kept beside its record."""
-_MAX_METHOD: Final = 64
+MAX_METHOD: Final = 64
 _PROCESS: Final = new_id()[-12:]
 _numbers = count()
 
@@ -37,7 +37,7 @@ def activity_of(event: Event, environment: Environment) -> Activity:
         user_id=text_of(members.get("user_id")),
         agent_ids=tuple(dict.fromkeys(_agents(members, lineage, environment))),
         resource_id=resource.id if resource else None,
-        method=method[:_MAX_METHOD] if method else None,
+        method=method[:MAX_METHOD] if method else None,
         tool=None,
         session_id=text_of(members.get("session_id")),
         grant_id=grant_id,

@@ -19,6 +19,8 @@ __all__ = ("Activity", "ActivityPage", "ActivityQuery", "ActivitySearch", "Activ
 MAX_LIMIT: Final = 200
 MCP_MESSAGE: Final = "mcp message"
 """The event of what gateways record; `method` and `tool` tell more."""
+MCP_OUTCOME: Final = "mcp outcome"
+"""The event of how a message ended, where a gateway records that by itself, under the same transaction."""
 
 
 class ActivitySearch:

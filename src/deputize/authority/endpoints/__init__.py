@@ -2,6 +2,7 @@
 
 from deputize.authority.endpoint import Endpoint
 from deputize.authority.endpoints import (
+    activities,
     authorize,
     introspect,
     metadata,
@@ -29,6 +30,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     MY_SECTION,
     register.REGISTER,
     register.MANAGE,
+    activities.ENDPOINT,
     metadata.JWKS,
     metadata.METADATA,
 )

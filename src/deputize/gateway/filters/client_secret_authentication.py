@@ -2,8 +2,8 @@
 
 from typing import Final, Self
 
+from deputize.gateway.authorities.client_credentials import ClientCredentials
 from deputize.gateway.config.settings import Reference, Settings
-from deputize.gateway.filters.client_credentials import ClientCredentials
 from deputize.gateway.loading.context import BuildContext
 from deputize.http.exchange import Exchange, Head
 from deputize.http.messages import Body, Response
