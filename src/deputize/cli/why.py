@@ -53,17 +53,18 @@ def why(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     The settings of now count. Nothing is issued or changed. Ends with 1 where it would be refused.
     """
-    asked = WhyQuestion(agent, resource, user, tuple(scope.split()), exchanges)
-    if record_id:
-        found = question_of(find_record(audit_directory(database_url) / "authority.audit.json", record_id))
-        if found is None or not found.resource:
-            raise click.ClickException("the record does not say which agent asked for what: use --agent …")
-        asked = found
-    if not asked.agent or not asked.resource:
-        raise click.UsageError("give --record, or --agent and --resource")
+    given = WhyQuestion(agent, resource, user, tuple(scope.split()), exchanges)
+    file = audit_directory(database_url) / "authority.audit.json"
 
     async def work(operation: Operation) -> WhyDecision:
         _, row = await operation.read(name)
+        asked = question_of(find_record(file, record_id)) if record_id else given
+        if asked is None or not asked.agent or not asked.resource:
+            raise click.UsageError(
+                "the record does not say which agent asked for what: give --agent and --resource"
+                if record_id
+                else "give --record, or --agent and --resource"
+            )
         store, clock = operation.store, operation.clock
         directory = await open_directory(store.directory_rows, row.base_url or DEFAULT_BASE_URL, clock)
         environment = directory.current.environments.get(row.id)
