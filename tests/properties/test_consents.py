@@ -148,7 +148,7 @@ def test_saying_yes_covers_what_the_page_showed_and_nothing_else(previous, reach
     in_force = is_in_force(previous, AGREEMENT, NOW)
     target = TokenTarget(RESOURCES["r"], ("x",))
     page = disclose(
-        SMALL, AGENTS["a"], target, as_covers(reached), previous.covers if previous and in_force else {}
+        SMALL, AGENTS["a"], target, as_covers(reached), previous.covers if previous and in_force else {}, ()
     )
     assert sorted(shown(page)) == sorted(as_triples(page.covers)), (
         "each once, and nothing that is not covered"

@@ -18,7 +18,7 @@ def turn_away(
         code = _ERROR_CODES.get(status, "invalid_request")
         response = json_response({"error": code, "error_description": description}, status, NO_STORE)
     else:
-        language = choose_language(None, parse_accept_language(headers.get("accept-language")), "en")
+        language = choose_language(parse_accept_language(headers.get("accept-language")))
         values = {
             "reason": description,
             "detail": "",

@@ -7,12 +7,13 @@ the scopes, by resource and by agent, that the page showed.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeVar
 
 from deputize.kernel.errors import DeputizeError
 from deputize.oauth.records.directory import Agent, Agreement, AgreementText, Environment, Policy
 from deputize.oauth.records.store import Consent, Covers, User
 
+T = TypeVar("T")
 AGREEMENT_STEP: Final = "AGREEMENT"
 """`Step.type` of an agreement prompt."""
 MAX_LANGUAGES: Final = 16
@@ -149,14 +150,24 @@ def choose_text(
     text in any of these languages the first enabled one is shown; `None` when none is enabled (reference
     section 6).
     """
-    texts = {text.locale.lower(): text for text in agreement.texts if text.enabled}
-    for language in (preferred, *browser, default):
+    texts = {text.locale: text for text in agreement.texts if text.enabled}
+    return choose_by_language(texts, (preferred, *browser, default)) or next(iter(texts.values()), None)
+
+
+def choose_by_language(texts: Mapping[str, T], languages: Iterable[str | None]) -> T | None:
+    """Of texts by language tag the one in the first of these `languages` that there is a text in.
+
+    Tags are compared as RFC 4647 section 3.4 looks them up: without regard to case, a regional one falls back
+    to shorter ones.
+    """
+    known = {tag.lower(): text for tag, text in texts.items()}
+    for language in languages:
         tag = (language or "").lower()
         while tag:
-            if tag in texts:
-                return texts[tag]
+            if tag in known:
+                return known[tag]
             tag = tag.rpartition("-")[0]
-    return next(iter(texts.values()), None)
+    return None
 
 
 def parse_accept_language(header: str | None) -> tuple[str, ...]:

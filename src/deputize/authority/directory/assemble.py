@@ -184,7 +184,7 @@ class _Contents:
             registration = known.registration
         rows = self._objects[row.id, "agent"]
         hosts = environment.registration.hosts if environment.registration else ()
-        known_as = [each.name for each in rows if not is_introduced(each)]
+        known_as = [name for each in rows if not is_introduced(each) for name in _names_of(each)]
         known_as += [each.removeprefix("*.").partition(":")[0] for each in hosts]
         names = frozenset(map(skeleton, known_as))
         if known and known.agent_names == names:
@@ -361,6 +361,14 @@ class _Contents:
         )
         digests = tuple(secret.digest for secret in newest_first)
         return {"id": row.id, "term": row.term, "secret_digests": digests}
+
+
+def _names_of(agent: ObjectRow) -> Iterable[str]:
+    """What people read as the name of an agent that an administrator set up, in whatever language."""
+    names = agent.document.get("names")
+    return (
+        (agent.name, *(str(each) for each in names.values())) if isinstance(names, Mapping) else (agent.name,)
+    )
 
 
 def _read_agreement(row: ObjectRow) -> Agreement:

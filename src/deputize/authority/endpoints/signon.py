@@ -119,9 +119,7 @@ async def show_step(
 
 def choose_step_language(situation: Situation, kind: SignOnStep) -> Language:
     """Choose the reader's language, with the texts of the step."""
-    chosen = choose_language(
-        situation.preferred_language, situation.languages, situation.environment.settings.default_language
-    )
+    chosen = choose_language(situation.reader_languages)
     return step_language(chosen.locale, kind.package, kind.name)
 
 

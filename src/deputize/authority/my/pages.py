@@ -11,6 +11,7 @@ from deputize.authority.signon.browser import SESSION_FORM, cookies_of, csrf_tok
 from deputize.authority.signon.pages import Language, step_language
 from deputize.authority.signon.responses import (
     language_of,
+    languages_of,
     refuse_as_page,
     see_other,
     show_dead_end,
@@ -31,7 +32,7 @@ async def visit(call: EndpointCall) -> Response:
     language = language_of(call, signed_on.user)
     texts = step_language(language.locale, section.package, section.name)
     common = await describe_frame(call, signed_on, offered, section, texts)
-    this = Visit(call, signed_on, section, texts, common)
+    this = Visit(call, signed_on, section, texts, languages_of(call, signed_on.user), common)
     if call.head.method != "POST":
         return await section.show(this)
     form = await call.form()

@@ -27,6 +27,8 @@ class Visit:
     section: "Section"
     language: Language
     """With the texts of the section."""
+    languages: Sequence[str]
+    """Language tags in which the person reads, the most wanted first."""
     common: Mapping[str, object]
     """What the frame around every section shows; its forms carry `csrf`."""
 

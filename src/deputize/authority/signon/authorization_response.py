@@ -3,9 +3,17 @@
 from copy import copy
 
 from deputize.authority.endpoint import EndpointCall, log_refusal, public_text
+from deputize.authority.signon.disclosure import agent_title
 from deputize.authority.signon.pages import Page
 from deputize.authority.signon.requests import settle
-from deputize.authority.signon.responses import language_of, leave, refuse_as_page, show, show_dead_end
+from deputize.authority.signon.responses import (
+    language_of,
+    languages_of,
+    leave,
+    refuse_as_page,
+    show,
+    show_dead_end,
+)
 from deputize.authority.signon.step import SignedOn
 from deputize.http.messages import Response
 from deputize.kernel.digests import digest
@@ -100,7 +108,8 @@ async def repeat(
         state = await states.read_token_state(environment_id, issued.grant_id, ())
         if session and state.grant and state.grant.authentication.session_id == session.id:
             return send_code(call, request, code)
-    return show(call, Page("finished.html", {"agent_name": request.client.title}), language_of(call))
+    values = {"agent_name": agent_title(request.client, languages_of(call))}
+    return show(call, Page("finished.html", values), language_of(call))
 
 
 def send_code(call: EndpointCall, request: AuthorizationRequest, code: str) -> Response:

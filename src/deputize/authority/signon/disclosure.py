@@ -1,12 +1,12 @@
 """What pages tell a user about agents: who may do what on which resource, in the administrator's words."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 from deputize.kernel.digests import digest
-from deputize.oauth.consents import join_covers, keep_granted, subtract_covers
+from deputize.oauth.consents import choose_by_language, join_covers, keep_granted, subtract_covers
 from deputize.oauth.records.directory import Agent, Environment
 from deputize.oauth.records.store import Covers
 from deputize.oauth.redirect_uris import is_on_device
@@ -61,9 +61,16 @@ class Disclosure:
 
 
 def disclose(
-    environment: Environment, client: Agent, target: TokenTarget, reach: Covers, agreed: Covers
+    environment: Environment,
+    client: Agent,
+    target: TokenTarget,
+    reach: Covers,
+    agreed: Covers,
+    languages: Sequence[str],
 ) -> Disclosure:
     """Compute what the page shows when `client` signs a user on to reach `reach`, who agreed to `agreed`.
+
+    `languages` are the reader's, the most wanted first.
 
     When that is nothing new, the user is asked for all of it again.
     """
@@ -74,38 +81,57 @@ def disclose(
     by_exchange = subtract_covers(new, direct)
     asked = subtract_covers(new, by_exchange)
     return Disclosure(
-        asked=resource_lines(environment, asked.get(client.id, {})),
-        obtainable=resource_lines(environment, by_exchange.get(client.id, {})),
-        others=agent_lines(environment, new, client.id),
-        agreed=resource_lines(environment, before.get(client.id, {})),
-        agreed_others=agent_lines(environment, before, client.id),
+        asked=resource_lines(environment, asked.get(client.id, {}), languages),
+        obtainable=resource_lines(environment, by_exchange.get(client.id, {}), languages),
+        others=agent_lines(environment, new, client.id, languages),
+        agreed=resource_lines(environment, before.get(client.id, {}), languages),
+        agreed_others=agent_lines(environment, before, client.id, languages),
         covers=join_covers(agreed, reach),
     )
 
 
+def agent_title(agent: Agent, languages: Sequence[str]) -> str:
+    """Return what a reader of these languages reads as the agent's name."""
+    named = None if agent.origin else choose_by_language(agent.settings.names, languages)
+    return named or agent.title
+
+
+def agent_description(agent: Agent, languages: Sequence[str]) -> str:
+    """Return what its administrator says about the agent to a reader of these languages; "" for nothing."""
+    return choose_by_language(agent.settings.descriptions, languages) or ""
+
+
 def resource_lines(
-    environment: Environment, resources: Mapping[str, tuple[str, ...]]
+    environment: Environment, resources: Mapping[str, tuple[str, ...]], languages: Sequence[str]
 ) -> tuple[ResourceLine, ...]:
     """Describe these scopes by resource, as far as the environment still has them."""
     lines: list[ResourceLine] = []
     for resource_id, scopes in resources.items():
         resource = environment.resources.get(resource_id)
-        described = (
-            {name: scope.description for name, scope in resource.scopes.items()}
-            if resource
-            else dict[str, str]()
-        )
+        if resource is None:
+            lines.append(ResourceLine("", "", tuple(ScopeLine(name, "") for name in scopes)))
+            continue
+        described = {
+            name: choose_by_language(scope.descriptions, languages) or scope.description
+            for name, scope in resource.scopes.items()
+        }
         shown = tuple(ScopeLine(name, described.get(name, "")) for name in scopes)
-        description = resource.settings.description if resource else ""
-        lines.append(ResourceLine(resource.name if resource else "", description, shown))
+        settings = resource.settings
+        description = choose_by_language(settings.descriptions, languages) or settings.description
+        lines.append(ResourceLine(resource.name, description, shown))
     return tuple(lines)
 
 
-def agent_lines(environment: Environment, covers: Covers, client_id: str) -> tuple[AgentLine, ...]:
+def agent_lines(
+    environment: Environment, covers: Covers, client_id: str, languages: Sequence[str]
+) -> tuple[AgentLine, ...]:
     """Describe what agents other than `client_id` may obtain."""
     others = {agent_id: resources for agent_id, resources in covers.items() if agent_id != client_id}
     return tuple(
-        AgentLine(environment.agents[each].title, resource_lines(environment, resources))
+        AgentLine(
+            agent_title(environment.agents[each], languages),
+            resource_lines(environment, resources, languages),
+        )
         for each, resources in others.items()
     )
 

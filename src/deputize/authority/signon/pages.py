@@ -73,9 +73,9 @@ def read_step_texts(package: str, step_name: str) -> Mapping[str, Mapping[str, s
     return tomllib.loads((files(package) / f"{step_name}.toml").read_text("utf-8"))
 
 
-def choose_language(preferred: str | None, browser: Sequence[str], default: str) -> Language:
-    """Choose the user's preferred language, else the browser's, else the environment's, else English."""
-    wanted = (tag.partition("-")[0].lower() for tag in (preferred, *browser, default) if tag)
+def choose_language(languages: Sequence[str]) -> Language:
+    """Choose the first of these language tags that pages are written in, else English."""
+    wanted = (tag.partition("-")[0].lower() for tag in languages)
     return language(next((locale for locale in wanted if locale in LOCALES), LOCALES[0]))
 
 

@@ -12,12 +12,16 @@ from deputize.oauth.errors import OAuthError
 from deputize.oauth.records.store import User
 
 
+def languages_of(call: EndpointCall, user: User | None = None) -> tuple[str, ...]:
+    """Return the language tags in which who calls reads, the most wanted first."""
+    preferred = (user.preferred_language,) if user and user.preferred_language else ()
+    browser = parse_accept_language(call.head.headers.get("accept-language"))
+    return (*preferred, *browser, call.environment.settings.default_language)
+
+
 def language_of(call: EndpointCall, user: User | None = None) -> Language:
     """Choose the language to show pages in."""
-    browser = parse_accept_language(call.head.headers.get("accept-language"))
-    return choose_language(
-        user.preferred_language if user else None, browser, call.environment.settings.default_language
-    )
+    return choose_language(languages_of(call, user))
 
 
 def show(call: EndpointCall, page: Page, language: Language, form_sources: Sequence[str] = ()) -> Response:

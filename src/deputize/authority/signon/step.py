@@ -12,6 +12,7 @@ from typing import TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from deputize.authority.services import Services
+from deputize.authority.signon.disclosure import agent_title
 from deputize.authority.signon.pages import Language, Problem
 from deputize.oauth.authorization_request import AuthorizationRequest
 from deputize.oauth.errors import InteractionRequired, OAuthError, ServerError
@@ -81,7 +82,7 @@ class Situation:
     @property
     def agent_name(self) -> str:
         """The name of the agent that sent the user here; empty for the user's own pages."""
-        return self.request.client.title if self.request else ""
+        return agent_title(self.request.client, self.reader_languages) if self.request else ""
 
     @property
     def redirect_uri(self) -> str:
@@ -105,6 +106,12 @@ class Situation:
         if self.signed_on is None:
             raise ServerError(f"a step of the policy {self.policy.name!r} came before anybody signed on")
         return self.signed_on
+
+    @property
+    def reader_languages(self) -> tuple[str, ...]:
+        """Language tags in which somebody here reads, the most wanted first."""
+        preferred = (self.preferred_language,) if self.preferred_language else ()
+        return (*preferred, *self.languages, self.environment.settings.default_language)
 
     @property
     def preferred_language(self) -> str | None:

@@ -46,6 +46,8 @@ class Scope:
 
     At an agent's first sign-on, or only once it asks for this scope by name (step-up).
     """
+    descriptions: Mapping[str, str] = field(default_factory=dict[str, str])
+    """`description` in other languages, by language tag."""
 
 
 @dataclass(frozen=True, slots=True)

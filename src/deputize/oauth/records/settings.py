@@ -99,6 +99,10 @@ ScopeName: TypeAlias = Annotated[
 ]
 Description: TypeAlias = Annotated[str, StringConstraints(max_length=2000)]
 Locale: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")]
+Names: TypeAlias = Annotated[dict[Locale, Name], Field(max_length=32)]
+"""A name by language tag."""
+Descriptions: TypeAlias = Annotated[dict[Locale, Description], Field(max_length=32)]
+"""A description by language tag."""
 Seconds: TypeAlias = Annotated[
     int,
     BeforeValidator(_seconds),
@@ -133,6 +137,10 @@ class ResourceSettings(ObjectSettings):
 
     description: Description = ""
     """What users read beside its name."""
+    descriptions: Descriptions = Field(default_factory=dict[str, str])
+    """The same in other languages, such as `{ de: "Ihre Konten" }`: users read what is written in theirs, or
+    else `description`.
+    """
     token_lifetime: Annotated[Seconds, Field(ge=60, le=int(MAX_TOKEN_LIFETIME))] = 3600
     """How long its access tokens live; a number is seconds."""
     access_token_signed_response_alg: Algorithm = DEFAULT_ALGORITHM
@@ -212,6 +220,11 @@ class IdentityAssertion(ObjectSettings):
 class AgentSettings(TemplateSettings, Signer):
     """What can be set of an agent."""
 
+    names: Names = Field(default_factory=dict[str, str])
+    """What users read as its name in other languages, such as `{ de: "Postassistent" }`; or else `name`."""
+    descriptions: Descriptions = Field(default_factory=dict[str, str])
+    """What users read about it, by language; in the environment's default language where theirs is missing.
+    """
     post_logout_redirect_uris: tuple[str, ...] = ()
     """Where users may be sent after sign-off; compared character by character."""
     backchannel_logout_uri: str | None = None

@@ -1,7 +1,6 @@
 """When a user is asked, what the page shows, and what is agreed to with it; over the real store."""
 
 import re
-from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -26,6 +25,7 @@ from support.agent_delegation import (
     attribute,
 )
 from support.authority import USER, Browser, PageForm
+from support.records import replace
 
 EVERYTHING = {AGENT_RESOURCE_ID: ("agent",), TEST_ID: ("test",)}
 ADMINISTERED = replace(
@@ -384,3 +384,65 @@ async def test_a_policy_without_an_agreement_asks_nobody(authority, browser):
 
 def _session_digest(browser):
     return digest(next(value for name, value in browser.client.cookies.items() if "session" in name))
+
+
+GERMAN = {"Accept-Language": "de-AT,it"}
+
+
+async def test_words_are_read_in_the_reader_s_language(authority, browser):
+    scope = Scope("Talk to the agent", descriptions={"de": "Mit dem Agenten sprechen"})
+    resource = replace(
+        AGENT_RESOURCE, description="Assistants", descriptions={"de": "Assistenten"}, scopes={"agent": scope}
+    )
+    authority.directory.replace(resources={AGENT_RESOURCE_ID: resource, TEST_ID: TEST})
+    names, about = {"de": "Postassistent"}, {"de": "Liest Ihre Post", "en": "Reads your mail"}
+    authority.directory.replace_agent(names=names, descriptions=about)
+    browser.headers = GERMAN
+    await browser.get(authority.authorize_url())
+    assert "Postassistent" in browser.response.text
+    await browser.sign_on()
+    for german in (
+        "Postassistent für Sie handeln",
+        "Liest Ihre Post",
+        "Assistenten",
+        "Mit dem Agenten sprechen",
+        "Use the tools",
+    ):
+        assert german in words(browser)
+    await browser.accept()
+    await browser.get(f"{authority.path}/my")
+    for german in ("Postassistent", "Liest Ihre Post", "Mit dem Agenten sprechen"):
+        assert german in words(browser)
+    browser.headers = {"Accept-Language": "fr"}
+    await browser.get(f"{authority.path}/my")
+    for english in ("MCP Tutorial", "Reads your mail", "Talk to the agent", "Assistants"):
+        assert english in words(browser)
+
+
+async def test_what_the_page_said_is_kept_with_the_consent(authority, browser):
+    scope = Scope("Talk to the agent", descriptions={"de": "Mit dem Agenten sprechen"})
+    resource = replace(AGENT_RESOURCE, scopes={"agent": scope})
+    authority.directory.replace(resources={AGENT_RESOURCE_ID: resource, TEST_ID: TEST})
+    browser.headers = GERMAN
+    await browser.get(authority.authorize_url(scope="openid agent"))
+    await browser.sign_on()
+    await browser.accept()
+    authority.directory.replace_agreement(texts=(replace(TEXT, title="Another", text="Another"),), version=2)
+    (acceptance,) = await authority.store.acceptances.acceptances_of(ENVIRONMENT_ID, USER_ID)
+    wording = await authority.store.acceptances.find_wording(ENVIRONMENT_ID, acceptance.wording)
+    assert wording["agreement"] == {
+        "name": AGREEMENT.name,
+        "version": 1,
+        "language": TEXT.locale,
+        "title": TEXT.title,
+        "content_type": TEXT.content_type,
+        "text": TEXT.text,
+    }
+    (agent,) = wording["agents"]
+    assert (agent["id"], agent["name"]) == (AGENT_ID, "MCP Tutorial")
+    said = {scope["name"]: scope["description"] for each in agent["resources"] for scope in each["scopes"]}
+    assert said == {
+        "openid": "wissen, wer Sie sind",
+        "agent": "Mit dem Agenten sprechen",
+        "test": "Use the tools",
+    }

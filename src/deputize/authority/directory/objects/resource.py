@@ -10,7 +10,7 @@ from deputize.authority.directory.objects.directory_object import (
     Id,
 )
 from deputize.kernel.values import JsonObject
-from deputize.oauth.records.settings import Description, Name, ResourceSettings, ScopeName
+from deputize.oauth.records.settings import Description, Descriptions, Name, ResourceSettings, ScopeName
 
 MAPPINGS = {
     "User ID": "user.id",
@@ -60,6 +60,10 @@ class ResourceScope(DocumentPart):
     """What it allows, in the words users read when they are asked for it.
 
     'Transfer money' rather than 'transfer'.
+    """
+    descriptions: Descriptions = Field(default_factory=dict[str, str])
+    """The same in other languages, such as `{ de: "Geld überweisen" }`: users read what is written in theirs,
+    or else `description`.
     """
     consent: Literal["first", "on_use"] = "first"
     """When users are asked.

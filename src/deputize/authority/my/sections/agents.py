@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.my.section import Section, Visit
-from deputize.authority.signon.disclosure import agent_lines, resource_lines
+from deputize.authority.signon.disclosure import agent_description, agent_lines, agent_title, resource_lines
 from deputize.http.messages import Response
 from deputize.oauth.consents import CoversBuilder, choose_text, expiry, is_in_force, keep_granted
 from deputize.oauth.records.directory import Agent
@@ -37,19 +37,21 @@ async def show(visit: Visit) -> Response:
     for client_id in sorted(given, key=used_last, reverse=True):
         agent, consents = agents[client_id], given[client_id]
         parts = [
-            {"through": agents[other].title, "resources": resource_lines(call.environment, covers[client_id])}
+            {
+                "through": agent_title(agents[other], visit.languages),
+                "resources": resource_lines(call.environment, covers[client_id], visit.languages),
+            }
             for other, covers in agreed.items()
             if other != client_id and client_id in covers
         ]
         if client_id in holding:
-            locale = visit.language.locale
-            own = describe_consents(call, client_id, holding[client_id], agreed[client_id], locale)
-            allowed.append({**describe_agent(agent), "own": own, "parts": parts})
+            own = describe_consents(visit, client_id, holding[client_id], agreed[client_id])
+            allowed.append({**describe_agent(agent, visit.languages), "own": own, "parts": parts})
         elif parts:
-            allowed.append({**describe_agent(agent), "own": None, "parts": parts})
+            allowed.append({**describe_agent(agent, visit.languages), "own": None, "parts": parts})
         else:
             withdrawn = max((each.withdrawn_at for each in consents if each.withdrawn_at), default=None)
-            former.append({"name": agent.title, "withdrawn": format_day(withdrawn)})
+            former.append({"name": agent_title(agent, visit.languages), "withdrawn": format_day(withdrawn)})
     return visit.show({"agents": allowed, "former": former})
 
 
@@ -77,16 +79,21 @@ def agreed_to(call: EndpointCall, consents: Sequence[Consent]) -> Covers:
     return keep_granted(call.environment, agreed.covers())
 
 
-def describe_agent(agent: Agent) -> dict[str, object]:
+def describe_agent(agent: Agent, languages: Sequence[str]) -> dict[str, object]:
     """Describe who an agent is."""
-    return {"id": agent.id, "name": agent.title, "stranger": agent.origin}
+    return {
+        "id": agent.id,
+        "name": agent_title(agent, languages),
+        "description": agent_description(agent, languages),
+        "stranger": agent.origin,
+    }
 
 
 def describe_consents(
-    call: EndpointCall, client_id: str, consents: Sequence[Consent], covers: Covers, locale: str
+    visit: Visit, client_id: str, consents: Sequence[Consent], covers: Covers
 ) -> dict[str, object]:
     """Describe what the user agreed to for an agent that signed them on, and when."""
-    environment = call.environment
+    environment = visit.call.environment
     agreements = [environment.agreements[each.agreement_id] for each in consents]
     ends = (
         end
@@ -94,7 +101,7 @@ def describe_consents(
         for end in (each.expires_at, expiry(agreement, each.accepted_at))
     )
     texts = (
-        (agreement, choose_text(agreement, locale, (), environment.settings.default_language))
+        (agreement, choose_text(agreement, None, visit.languages, environment.settings.default_language))
         for agreement in agreements
     )
     return {
@@ -103,8 +110,8 @@ def describe_consents(
         "last_used": format_day(
             max((each.last_used_at for each in consents if each.last_used_at), default=None)
         ),
-        "resources": resource_lines(environment, covers.get(client_id, {})),
-        "others": agent_lines(environment, covers, client_id),
+        "resources": resource_lines(environment, covers.get(client_id, {}), visit.languages),
+        "others": agent_lines(environment, covers, client_id, visit.languages),
         "agreements": [text.title if text else agreement.name for agreement, text in texts],
     }
 

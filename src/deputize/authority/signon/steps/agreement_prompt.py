@@ -11,7 +11,7 @@ from pydantic import StringConstraints
 
 from deputize.authority.audit import SOURCE
 from deputize.authority.services import Services
-from deputize.authority.signon.disclosure import Disclosure, disclose, returns_to
+from deputize.authority.signon.disclosure import Disclosure, agent_description, disclose, returns_to
 from deputize.authority.signon.pages import Language, Problem, direction
 from deputize.authority.signon.step import (
     Again,
@@ -24,6 +24,7 @@ from deputize.authority.signon.step import (
     SomebodyElse,
     StepSettings,
 )
+from deputize.authority.signon.wordings import write_wording
 from deputize.kernel.digests import same
 from deputize.oauth.authorization_request import AuthorizationRequest
 from deputize.oauth.consents import (
@@ -57,6 +58,8 @@ class _Prompt:
     """What the step shows to somebody who is signed on, and what they answer to."""
 
     request: AuthorizationRequest
+    agent_name: str
+    agent_description: str
     signed_on: SignedOn
     agreement: Agreement
     previous: Consent | None
@@ -69,7 +72,8 @@ class _Prompt:
         origin = self.request.client.origin
         return self.shown.digest_for(
             self.signed_on.user.id,
-            self.request.client.title,
+            self.agent_name,
+            self.agent_description,
             origin.client_name if origin else "",
             str(self.request.may_be_anybodys),
             self.agreement.id,
@@ -113,7 +117,8 @@ def page_values(step: Step, situation: Situation, _again: Again) -> Mapping[str,
         correlation_id=SOURCE.get().correlation_id,
     )
     return {
-        "agent_name": situation.agent_name,
+        "agent_name": prompt.agent_name,
+        "agent_description": prompt.agent_description,
         "stranger": situation.stranger,
         "username": prompt.signed_on.user.username,
         "text": prompt.text,
@@ -148,8 +153,17 @@ async def submit(
         now=situation.now,
     )
     consent = extend_consent(prompt.previous, prompt.agreement, accepted)
+    wording = write_wording(
+        situation.environment,
+        prompt.request.client,
+        prompt.agreement,
+        prompt.text,
+        consent.covers,
+        languages=situation.reader_languages,
+        language=language,
+    )
     if not same(form.get("shown", ""), prompt.digest()) or not await services.store.consents.record_consent(
-        consent, prompt.previous
+        consent, prompt.previous, wording
     ):
         return Again([Problem(language.text("agreement_prompt.changed"))])
     _record(services, situation, "agreement accepted", prompt, consent)
@@ -174,8 +188,10 @@ def _make_prompt(step: Step, situation: Situation) -> _Prompt:
     consents = signed_on.consents_for(request.client.id)
     previous = next((each for each in consents if each.agreement_id == agreement.id), None)
     agreed = previous.covers if previous and is_in_force(previous, agreement, situation.now) else None
-    shown = disclose(environment, request.client, request.target, situation.reach, agreed or {})
-    return _Prompt(request, signed_on, agreement, previous, text, shown)
+    languages = situation.reader_languages
+    shown = disclose(environment, request.client, request.target, situation.reach, agreed or {}, languages)
+    description = agent_description(request.client, languages)
+    return _Prompt(request, situation.agent_name, description, signed_on, agreement, previous, text, shown)
 
 
 def _record(
