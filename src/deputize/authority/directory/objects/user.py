@@ -27,11 +27,6 @@ class UserObject(DocumentPart):
         default=None, repr=False
     )
     """An Argon2id digest, `$argon2id$…`, instead of the password."""
-    must_change_password: bool = False
-    """Whether the user has to choose another password before anything else, when they next sign on.
-
-    It is over when they have. Of a user without a password it asks nothing.
-    """
     enabled: bool = True
     """`false` ends the user's sessions and tokens at once."""
     email: Annotated[str, StringConstraints(max_length=320)] | None = None
