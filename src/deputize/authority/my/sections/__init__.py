@@ -2,5 +2,6 @@
 
 from deputize.authority.my.section import Section
 from deputize.authority.my.sections.agents import AGENTS
+from deputize.authority.my.sections.sessions import SESSIONS
 
-SECTIONS: tuple[Section, ...] = (AGENTS,)
+SECTIONS: tuple[Section, ...] = (AGENTS, SESSIONS)
