@@ -2,6 +2,7 @@
 
 from deputize.authority.my.section import Section
 from deputize.authority.my.sections.agents import AGENTS
+from deputize.authority.my.sections.agreements import AGREEMENTS
 from deputize.authority.my.sections.sessions import SESSIONS
 
-SECTIONS: tuple[Section, ...] = (AGENTS, SESSIONS)
+SECTIONS: tuple[Section, ...] = (AGENTS, AGREEMENTS, SESSIONS)
