@@ -16,6 +16,7 @@ async def test_a_receipt_says_what_was_agreed_to_and_is_nobody_elses(authority, 
     await browser.accept()
     authority.directory.replace_agreement(texts=(replace(TEXT, text="Another"),), version=2)
     page = (await browser.get(f"{authority.path}/my/agreements")).text
+    assert TEXT.title in page
     path = re.search(r'href="([^"]+\?receipt=[^"]+)"', page).group(1)
     receipt = await browser.client.get(path)
     keys = KeySet.import_key_set((await browser.client.get(f"{authority.path}/as/jwks")).json())

@@ -1,10 +1,14 @@
 """The agreements section: what a person agreed to each time, in its words, with a signed receipt."""
 
+from collections.abc import Mapping
+
 from deputize.authority.my.section import Section, Visit
 from deputize.authority.my.sections.agents import format_day
+from deputize.authority.signon.steps.agreement_prompt import to_safe_html
 from deputize.http.messages import Body, Headers, Response
 from deputize.jose import sign
 from deputize.kernel.values import JsonObject
+from deputize.oauth.records.directory import AgreementText
 from deputize.oauth.records.store import Acceptance
 
 RECEIPT_TYPE = "consent-receipt+jwt"
@@ -20,7 +24,7 @@ async def show(visit: Visit) -> Response:
         words = await store.find_wording(call.environment.id, each.wording) if each.wording else None
         if each.id == wanted:
             return _hand_out(visit, each, words)
-        agent = call.environment.agents.get(each.client_id)
+        agent, text = call.environment.agents.get(each.client_id), _text_of(words)
         listed.append(
             {
                 "id": each.id,
@@ -29,10 +33,19 @@ async def show(visit: Visit) -> Response:
                 "withdrawn": format_day(each.withdrawn_at),
                 "version": each.version,
                 "locale": each.locale,
-                "agreement": words["agreement"] if words else None,
+                "title": text.title if text else "",
+                "text": to_safe_html(text) if text else "",
             }
         )
     return visit.show({"acceptances": listed})
+
+
+def _text_of(words: JsonObject | None) -> AgreementText | None:
+    shown = words["agreement"] if words else None
+    if not isinstance(shown, Mapping):
+        return None
+    language, title, kind, text = (str(shown[each]) for each in ("language", "title", "content_type", "text"))
+    return AgreementText(language, title, kind, text, "")
 
 
 def _hand_out(visit: Visit, acceptance: Acceptance, words: JsonObject | None) -> Response:
