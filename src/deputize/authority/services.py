@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from deputize.authority.activities.search import ActivitySearch
 from deputize.authority.activities.writer import ActivityWriter
+from deputize.authority.administration import Administration
 from deputize.authority.audit import AuditFile, Event
 from deputize.authority.client_documents import FetchedDocuments
 from deputize.authority.directory.source import DirectorySource
@@ -61,6 +62,8 @@ class Services:
     activity_writer: ActivityWriter = field(init=False)
     """Gets every event, too, for people to search."""
     activities: ActivitySearch = field(init=False)
+    administration: Administration = field(init=False)
+    """What administrators do to environments."""
 
     def __post_init__(self) -> None:
         """Make what rests on other parts."""
@@ -71,6 +74,10 @@ class Services:
         writer = ActivityWriter(self.store.activities, self.directory)
         object.__setattr__(self, "activity_writer", writer)
         object.__setattr__(self, "activities", ActivitySearch(self.store.activities, writer))
+        administration = Administration(
+            self.store, self.passwords, self.clock, self._record_administration, self.directory
+        )
+        object.__setattr__(self, "administration", administration)
         object.__setattr__(self, "client_auth", ClientAuthPorts(self.store.one_time_ids, documents))
 
     @property
@@ -90,6 +97,11 @@ class Services:
 
         `members` as in `audit.Event`. Never raises.
         """
+        self.publish(name, environment, reason, members).log()
+
+    def _record_administration(
+        self, name: str, environment: str | None, reason: str | None, members: Mapping[str, JsonValue]
+    ) -> None:
         self.publish(name, environment, reason, members).log()
 
     def publish(

@@ -12,7 +12,7 @@ _METRICS: Final = "/metrics"
 _EXPOSITION: Final = (b"Content-Type", b"text/plain; version=0.0.4; charset=utf-8")
 
 
-class Administration:
+class HealthAndMetrics:
     """Answers health checks, and `/metrics` in Prometheus' text format.
 
     `is_serving` tells whether the gateway takes traffic; traffic should be sent here while it does and its

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from deputize.gateway.administration import Administration
+from deputize.gateway.administration import HealthAndMetrics
 from deputize.gateway.catalogue import FAMILIES, HEAP_TYPES
 from deputize.gateway.config.file_settings import ListenerSettings
 from deputize.gateway.exchange.recording import unheard_audit
@@ -71,7 +71,7 @@ class Gateway:
         """
         admin = self.instance.admin
         position, settings = admin.file.position, admin.settings.admin_connector
-        health = Administration(lambda: self._serving, self.instance.registry.trail)
+        health = HealthAndMetrics(lambda: self._serving, self.instance.registry.trail)
         try:
             for index, connector in enumerate(admin.settings.connectors):
                 for port in connector.port:

@@ -41,10 +41,11 @@ class IssuedSecret:
     text: str
 
 
-def new_environment(row: EnvironmentRow) -> list[RowChange]:
+def new_environment(row: EnvironmentRow, now: float | None = None) -> list[RowChange]:
     """Create an environment with a policy that asks for a password (`DEFAULT_POLICY`), without keys."""
-    policy = PolicyObject.read(DEFAULT_POLICY, {"steps": [{"login": {}}]}).document()
-    return [Put(row), Put(ObjectRow(new_id(), row.id, "policy", DEFAULT_POLICY, policy))]
+    document = PolicyObject.read(DEFAULT_POLICY, {"steps": [{"login": {}}]}).document()
+    policy = ObjectRow(new_id(), row.id, "policy", DEFAULT_POLICY, document, created_at=now, changed_at=now)
+    return [Put(row), Put(policy)]
 
 
 def add_missing_keys(

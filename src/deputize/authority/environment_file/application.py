@@ -1,25 +1,31 @@
-"""Applying an environment file: read, check, compare, and change everything in one transaction or nothing."""
+"""Applying an environment file: read, check, compare, and change everything in one transaction or nothing.
+
+What an administrator changes by other ways than a file is a part of one, and goes the same way.
+"""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from deputize.authority.directory.changes import IssuedSecret, add_missing_keys, new_environment
-from deputize.authority.directory.objects import EnvironmentFile
+from deputize.authority.directory.objects import LISTS, EnvironmentFile
 from deputize.authority.environment_file.checks import RULES
 from deputize.authority.environment_file.outcome import (
     DEFAULT_BASE_URL,
     Existing,
+    Outcome,
     environment_of,
     existing_of,
     outcome_of,
 )
 from deputize.authority.environment_file.plan import ChangePlan, Difference, Hashing, NewSecret, warnings_of
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid, Problems
-from deputize.authority.environment_file.reading import Resolve, parse
-from deputize.authority.storage import EnvironmentRow, ObjectRow, Store
+from deputize.authority.environment_file.reading import Parsed, Resolve, parse
+from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, Store
 from deputize.kernel.clock import Clock
 from deputize.kernel.errors import ConfigurationError, Position
+from deputize.oauth.records.store import User
+from deputize.oauth.usernames import comparison_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,9 @@ class Applied:
     """Empty when the database already says what the file says."""
     warnings: tuple[str, ...]
     objects: tuple[ObjectRow, ...]
-    """The environment's resources and agents as they are now, also those the file does not name."""
+    """The environment's objects as they are now, also those the file does not name."""
+    users: tuple[User, ...]
+    """The users that came or changed, as they are now."""
     secrets: tuple[IssuedSecret, ...]
     """Secrets that came into being, readable here and never again."""
 
@@ -65,36 +73,66 @@ class Application:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class EnvironmentChange:
+    """What an environment is to become, as a whole or in part."""
+
+    file: EnvironmentFile
+    parsed: Parsed
+    """What `file` was read from, and what is wrong with that so far."""
+    removals: frozenset[str] = frozenset()
+    """The ids of objects and users that go."""
+    base_url: str | None = None
+    """As in `Application`."""
+    dry_run: bool = False
+
+
 async def apply(application: Application, store: Store, passwords: Hashing, clock: Clock) -> Applied:
     """Make the store say what the file says.
 
     Raises `EnvironmentFileInvalid` with everything that is wrong, or `DirectoryConflict`; then nothing was
     changed.
     """
-    parsed, now = parse(application.text, application.file, application.resolve), clock.now()
+    parsed = parse(application.text, application.file, application.resolve)
+    file = file_of(parsed, application.file)
+    change = EnvironmentChange(
+        file.model_copy(update={"prune": file.prune or application.prune}),
+        parsed,
+        base_url=application.base_url,
+        dry_run=application.dry_run,
+    )
+    return await make_change(change, await store.directory_rows.load(), store, passwords, clock.now())
+
+
+def file_of(parsed: Parsed, name: str) -> EnvironmentFile:
+    """What can be judged of a file. Raises `EnvironmentFileInvalid` where there is nothing."""
     if parsed.file is None:
         parsed.problems.raise_if_any()
-        raise EnvironmentFileInvalid(
-            [ConfigurationError(Position(application.file), "there is nothing in it to apply")]
-        )
-    file = parsed.file.model_copy(update={"prune": parsed.file.prune or application.prune})
+        raise EnvironmentFileInvalid([ConfigurationError(Position(name), "there is nothing in it to apply")])
+    return parsed.file
+
+
+async def make_change(
+    change: EnvironmentChange, rows: DirectoryRows, store: Store, passwords: Hashing, now: float
+) -> Applied:
+    """Bring about the change, unless anybody changed the directory since `rows` were read.
+
+    Raises as `apply` does.
+    """
+    file, parsed = change.file, change.parsed
     found = Problems(parsed.places)
-    rows = await store.directory_rows.load()
     by_id = next((row for row in rows.environments if file.id is not None and row.id == file.id), None)
     by_name = next((row for row in rows.environments if row.name == file.environment), None)
     if by_name and file.id not in {None, by_name.id}:
         reason = f"the environment {by_name.name!r} already has the id {by_name.id}"
         found.add("/id", reason, "leave the id out, or use another name")
     before = by_id or by_name
-    users = await store.users.users_of(before.id) if before else ()
-    existing = existing_of(
-        rows, before, users, await store.users.user_ids_elsewhere(before.id if before else "")
-    )
-    row, settings = environment_of(file, before, application.base_url)
-    seed = new_environment(row) if before is None else []
-    seeded = (change.row for change in seed if isinstance(change.row, ObjectRow))
+    existing = existing_of(rows, before, *await _read_users(change, before, store))
+    row, settings = environment_of(file, before, change.base_url)
+    seed = new_environment(row, now) if before is None else []
+    seeded = (each.row for each in seed if isinstance(each.row, ObjectRow))
     existing = replace(existing, objects=(*existing.objects, *seeded))
-    outcome = outcome_of(file, existing, row, settings)
+    outcome = outcome_of(file, existing, row, settings, change.removals)
     for rule in RULES:
         rule(outcome, found)
     if parsed.salvaged is not None:
@@ -107,18 +145,42 @@ async def apply(application: Application, store: Store, passwords: Hashing, cloc
     plan.plan_farewells()
     plan.plan_objects(now)
     await plan.plan_users(passwords)
-    if plan.changes and not application.dry_run:
+    if plan.changes and not change.dry_run:
         stored = [key for key in rows.signing_keys if key.environment_id == row.id]
         keys = await asyncio.to_thread(add_missing_keys, row.id, stored, plan.objects_after(), now)
         await store.directory_rows.change([*plan.changes, *keys], existing.version)
-    differences = plan.differences
-    if application.dry_run:
-        row, differences = _without_drawn_ids(row, differences, existing, file)
+    return _applied(plan, outcome, dry_run=change.dry_run)
+
+
+async def _read_users(
+    change: EnvironmentChange, before: EnvironmentRow | None, store: Store
+) -> tuple[Sequence[User], frozenset[str]]:
+    """The users that the change names or could be taken for, or all that it prunes; and those ids it gives
+    that are of users anywhere.
+    """
+    file, users = change.file, change.file.users or ()
+    objects = [each for kind in LISTS for each in file.entries_of(kind)]
+    ids = {each for each in (file.id, *(entry.id for entry in (*objects, *users))) if each is not None}
+    names = {user.username for user in users}
+    taken = await store.users.taken_ids(ids | {comparison_form(name) for name in names})
+    if before is None:
+        return (), taken
+    if file.prune and file.users is not None:
+        return await store.users.users_of(before.id), taken
+    return await store.users.users_like(before.id, ids | change.removals, names | ids), taken
+
+
+def _applied(plan: ChangePlan, outcome: Outcome, *, dry_run: bool) -> Applied:
+    row, differences = outcome.row, plan.differences
+    if dry_run:
+        row, differences = _without_drawn_ids(row, differences, outcome.existing, outcome.file)
+    users = (each.row for each in plan.changes if isinstance(each, Put) and isinstance(each.row, User))
     return Applied(
         row,
         tuple(differences),
         tuple(warnings_of(outcome)),
         plan.objects_after(),
+        tuple(users),
         tuple(plan.secrets),
     )
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from deputize.authority.directory.assemble import is_issuer
 from deputize.authority.directory.objects import (
+    ADMINISTRATORS,
     DEFAULT_POLICY,
     LISTS,
     MAPPINGS,
@@ -123,7 +124,8 @@ def check_usernames(outcome: Outcome, problems: Problems) -> None:
     ids = {comparison_form(each): what for each, what in {**existing.taken_ids, **given_ids}.items()}
     named = {before.id for _, before in outcome.users if before}
     replaces_all = file.prune and file.users is not None
-    staying = (user.username for user in existing.users if user.id not in named and not replaces_all)
+    going = named | outcome.removals
+    staying = (user.username for user in existing.users if user.id not in going and not replaces_all)
     kept = {comparison_form(username): username for username in staying}
     owners, fix = dict(kept), "use another name"
     for index, (user, _) in enumerate(outcome.users):
@@ -144,6 +146,18 @@ def check_usernames(outcome: Outcome, problems: Problems) -> None:
         if each.entry.id is not None and (name := kept.get(comparison_form(each.entry.id))):
             reason = f"the {each.kind} would have the name of the user {name!r} as its id"
             problems.add(f"{each.pointer}/id", reason, "use another id")
+
+
+def check_administrators(outcome: Outcome, problems: Problems) -> None:
+    """Roles are for users of the administrators' environment, and no other environment becomes that one."""
+    before = outcome.existing.environment
+    if before and before.name != outcome.row.name and ADMINISTRATORS in {before.name, outcome.row.name}:
+        reason = f"{ADMINISTRATORS!r} is the environment whose users administer all others, for good"
+        problems.add("/environment", reason, "choose another name")
+    for index, (user, _) in enumerate(outcome.users):
+        if user.roles and outcome.row.name != ADMINISTRATORS:
+            reason = f"only users of the environment {ADMINISTRATORS!r} have roles"
+            problems.add(f"/users/{index}/roles", reason, "leave them out")
 
 
 def check_resources(outcome: Outcome, problems: Problems) -> None:
@@ -410,6 +424,7 @@ def _check_redirects(agent: AgentObject, issuer: str, pointer: str, problems: Pr
 RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_names,
     check_usernames,
+    check_administrators,
     check_resources,
     check_audiences,
     check_agreements,

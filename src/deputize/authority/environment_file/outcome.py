@@ -40,8 +40,9 @@ class Existing:
     """The agents that introduced themselves: no file names them, and none takes them away by not doing so."""
     secrets: tuple[SecretRow, ...]
     users: tuple[User, ...]
+    """Those that a file names or could be taken for; all of them where it removes those it does not name."""
     taken_ids: Mapping[str, str]
-    """Every id in use anywhere, and for what."""
+    """The ids in use anywhere, of users those that a file gives, and for what."""
     environments: tuple[EnvironmentRow, ...]
     """All of the database."""
     audiences: tuple[str, ...]
@@ -99,6 +100,8 @@ class Outcome:
     """Those that the file lists, completed by what is stored, and what that is."""
     names: Mapping[str, str]
     """Id to name of every object there is, as it will be called."""
+    removals: frozenset[str]
+    """The ids of objects and users that go, beside what the file prunes."""
 
     @property
     def issuer(self) -> str:
@@ -129,16 +132,16 @@ def existing_of(
     rows: DirectoryRows,
     environment: EnvironmentRow | None,
     users: Iterable[User],
-    users_elsewhere: Iterable[str],
+    taken_by_users: Iterable[str],
 ) -> Existing:
     """What `rows` and `users` say about one environment.
 
-    `users_elsewhere` are the ids of other environments' users.
+    `taken_by_users` are ids of users, of this environment or others.
     """
     mine = environment.id if environment else None
     known_users = tuple(users)
     elsewhere = (read_object(row) for row in rows.objects if row.environment_id != mine)
-    taken = dict.fromkeys(users_elsewhere, "a user of another environment")
+    taken = dict.fromkeys(taken_by_users, "a user of another environment")
     taken |= {row.id: f"the environment {row.name!r}" for row in rows.environments}
     taken |= {row.id: f"the {row.kind} {row.name!r}" for row in rows.objects}
     taken |= {user.id: f"the user {user.username!r}" for user in known_users}
@@ -186,7 +189,11 @@ def environment_of(
 
 
 def outcome_of(
-    file: EnvironmentFile, existing: Existing, row: EnvironmentRow, settings: EnvironmentObject
+    file: EnvironmentFile,
+    existing: Existing,
+    row: EnvironmentRow,
+    settings: EnvironmentObject,
+    removals: frozenset[str],
 ) -> Outcome:
     """Complete every entry of an existing object by what is stored of it. New objects stay as they are."""
     listed: list[Listed] = []
@@ -201,7 +208,7 @@ def outcome_of(
         if stored:
             named = stored.translate(lambda _kind, reference: names.get(reference))
             listed[index] = each._replace(entry=named.overlaid_by(each.entry))
-    replaced = {each.id for each in listed}
+    replaced = {each.id for each in listed} | removals
     kept = (each for each in existing.objects if each.id not in replaced and not file.prunes(each.kind))
     users = ((entry, existing.find_user(entry.id, entry.username)) for entry in file.users or ())
     return Outcome(
@@ -213,6 +220,7 @@ def outcome_of(
         tuple(kept),
         tuple((_complete_user(entry, user), user) for entry, user in users),
         names,
+        removals,
     )
 
 
@@ -221,5 +229,6 @@ def _complete_user(entry: UserObject, user: User | None) -> UserObject:
         return entry
     names_password = not {"password", "password_hash"}.isdisjoint(entry.model_fields_set)
     settings: dict[str, Any] = {name: getattr(user, name) for name in USER_SETTINGS}
+    settings["roles"] = tuple(user.roles.split())
     password_hash = None if names_password else user.password_hash or None
     return UserObject.model_construct(**settings, password_hash=password_hash).overlaid_by(entry)

@@ -206,9 +206,10 @@ class ChangePlan:
         """
         named = {each.id for each in self.outcome.listed}
         for kind in reversed(tuple(LISTS)):
-            pruned = self.outcome.file.prunes(kind)
-            for row in self.outcome.existing.of_kind(kind) if pruned else ():
-                if row.id not in named and not (kind == "policy" and row.name == DEFAULT_POLICY):
+            pruned, removed = self.outcome.file.prunes(kind), self.outcome.removals
+            for row in self.outcome.existing.of_kind(kind):
+                stays = row.id in named or (kind == "policy" and row.name == DEFAULT_POLICY)
+                if row.id in removed or (pruned and not stays):
                     self.add(Difference(kind, row.id, row.name, self._describe(row), None), Remove(row))
         removed = self._removed_ids()
         for row, agent in self.outcome.kept_objects(AgentObject):
@@ -225,7 +226,8 @@ class ChangePlan:
         settings = self.outcome.settings.registration
         for row in self.outcome.existing.introduced:
             introduction = Introduction.of(row)
-            if introduction is None or not introduction.is_admitted(settings):
+            is_removed = row.id in self.outcome.removals
+            if is_removed or introduction is None or not introduction.is_admitted(settings):
                 self.add(Difference(row.kind, row.id, row.name, {"name": row.name}, None), Remove(row))
 
     def plan_objects(self, now: float) -> None:
@@ -243,6 +245,8 @@ class ChangePlan:
                 entry.translate(lambda kind, name: ids.get((kind, name))).document(),
                 before.term if before else "",
                 entry.next_history(before.history if before else {}),
+                before.created_at if before else now,
+                now,
             )
             after = self._describe(row)
             if before is None:
@@ -267,8 +271,9 @@ class ChangePlan:
         """
         file, users = self.outcome.file, self.outcome.users
         named = {before.id for _, before in users if before}
-        for user in self.outcome.existing.users if file.prune and file.users is not None else ():
-            if user.id not in named:
+        prunes = file.prune and file.users is not None
+        for user in self.outcome.existing.users:
+            if user.id in self.outcome.removals or (prunes and user.id not in named):
                 self.add(Difference("user", user.id, user.username, _describe_user(user), None), Remove(user))
         for entry, before in users:  # after the removals, which free names
             stored_hash = before.password_hash if before else ""
@@ -277,6 +282,7 @@ class ChangePlan:
                 is_same = bool(stored_hash) and await passwords.verify(stored_hash, entry.password)
                 password_hash = stored_hash if is_same else await passwords.hash(entry.password)
             settings: dict[str, Any] = {name: getattr(entry, name) for name in USER_SETTINGS}
+            settings["roles"] = " ".join(entry.roles)
             new = User(entry.id or new_id(), self.outcome.row.id, entry.username, "")
             after = replace(before or new, **settings, password_hash=password_hash)
             if before is None:
@@ -289,14 +295,14 @@ class ChangePlan:
                 self.add(difference, Put(after))
 
     def objects_after(self) -> tuple[ObjectRow, ...]:
-        """The environment's resources and agents as they are once the changes are made."""
+        """The environment's objects as they are once the changes are made."""
         rows = {row.id: row for row in self.outcome.existing.objects}
         for change in self.changes:
             if isinstance(change.row, ObjectRow) and isinstance(change, Put):
                 rows[change.row.id] = change.row
             elif isinstance(change.row, ObjectRow):
                 rows.pop(change.row.id, None)
-        return tuple(row for row in rows.values() if row.kind in {"resource", "agent"})
+        return tuple(rows.values())
 
     def _removed_ids(self) -> AbstractSet[str]:
         rows = (change.row for change in self.changes if isinstance(change, Remove))

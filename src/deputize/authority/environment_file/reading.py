@@ -35,6 +35,7 @@ Resolve = Callable[[str], str | None]
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
 _REAL = re.compile(r"[-+]?[0-9]{1,15}\.[0-9]{1,15}")
 _CONSTANTS: Mapping[str, JsonValue] = {"": None, "~": None, "null": None, "true": True, "false": False}
+_UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _DEFINE = "set it in the process environment or with --set, or add a default as in &{name|default}"
 
 
@@ -63,7 +64,18 @@ def parse(text: bytes, file: str, resolve: Resolve) -> Parsed:
     replaced: dict[str, str] = {}
     places = replace(places, replaced=replaced)
     problems = Problems(places)
-    value = _resolve_tokens(written, resolve, "", problems, replaced)
+    return _judge_shape(_resolve_tokens(written, resolve, "", problems, replaced), places, problems)
+
+
+def parse_value(value: JsonValue, file: str) -> Parsed:
+    """The entries of a file whose content is `value`, without tokens; `file` is what messages call it."""
+    places = Places(file, {}, {})
+    return _judge_shape(value, places, Problems(places))
+
+
+def _judge_shape(value: JsonValue, places: Places, problems: Problems) -> Parsed:
+    """The entries of `value`, in which `problems` says what is wrong so far."""
+    _check_texts(value, problems)
     unresolved = frozenset(problem.pointer for problem in problems)
     try:
         sound = EnvironmentFile.model_validate(value)
@@ -195,6 +207,17 @@ def _scalar(node: yaml.ScalarNode) -> JsonValue:
     if _INTEGER.fullmatch(text):
         return int(text)
     return float(text) if _REAL.fullmatch(text) else text
+
+
+def _check_texts(value: JsonValue, problems: Problems) -> None:
+    """Refuse what no database and no file can hold, and what nobody sees: it came by an escape."""
+    for pointer, part in _walk(value, ""):
+        if pointer.count("/") > MAX_DEPTH:
+            problems.add(pointer, f"nested deeper than {MAX_DEPTH}", "flatten it")
+            return
+        texts = (part,) if isinstance(part, str) else part if isinstance(part, Mapping) else ()
+        if any(_UNWRITABLE.search(text) for text in texts):
+            problems.add(pointer, "has a control character, or half of a character", "remove it")
 
 
 def _root_causes(details: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:

@@ -19,10 +19,12 @@ from deputize.authority.storage.directory_rows import (
 from deputize.authority.storage.engine import DatabaseMissing, StorageError, StorageUnavailable
 from deputize.authority.storage.idempotent_requests import IdempotentRequest
 from deputize.authority.storage.initial_access_tokens import InitialAccessToken
+from deputize.authority.storage.listings import AgentFilter, Slice
 from deputize.authority.storage.logout_notices import LogoutNotice
 from deputize.authority.storage.store import Store, data_folder, open_store, sqlite_url
 
 __all__ = (
+    "AgentFilter",
     "DatabaseMissing",
     "DirectoryConflict",
     "DirectoryRows",
@@ -37,6 +39,7 @@ __all__ = (
     "RowChange",
     "SecretRow",
     "SigningKeyRow",
+    "Slice",
     "SqlDirectoryRows",
     "StorageError",
     "StorageUnavailable",

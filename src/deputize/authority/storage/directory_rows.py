@@ -66,6 +66,9 @@ class ObjectRow:
     """
     history: JsonObject = field(default_factory=dict[str, JsonValue])
     """What of its past still counts."""
+    created_at: float | None = None
+    """`None` for what an earlier version stored."""
+    changed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

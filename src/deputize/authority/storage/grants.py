@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.sql import Select
 
 from deputize.authority.storage.engine import Database, insert_if_absent, upsert, wins
-from deputize.authority.storage.people import consent_of
+from deputize.authority.storage.people import USER_COLUMNS, consent_of
 from deputize.authority.storage.tables import (
     CODES,
     CONSENTS,
@@ -56,7 +56,7 @@ _LAST_USES: Select[*tuple[Any, ...]] = (
 _SPENT = select(SPENT_REFRESH_TOKENS.c.grant_id).where(SPENT_REFRESH_TOKENS.c.digest == bindparam("digest"))
 # Where the columns of each table are in a row of `_state_statement`.
 _GRANT = slice(0, len(GRANTS.c))
-_USER = slice(_GRANT.stop, _GRANT.stop + len(USERS.c))
+_USER = slice(_GRANT.stop, _GRANT.stop + len(USER_COLUMNS))
 _SESSION = slice(_USER.stop, _USER.stop + len(SESSIONS.c))
 _CONSENT = slice(_SESSION.stop, _SESSION.stop + len(CONSENTS.c))
 
@@ -275,9 +275,8 @@ def _state_statement(jtis: int) -> Select[Any]:
         .outerjoin(REVOKED_TOKENS, REVOKED_TOKENS.c.jti.in_(asked) if asked else false())
     )
     columns = [
-        column.label(f"{table.name}_{column.name}")
-        for table in (GRANTS, USERS, SESSIONS, CONSENTS)
-        for column in table.c
+        column.label(f"{column.table.name}_{column.name}")
+        for column in (*GRANTS.c, *USER_COLUMNS, *SESSIONS.c, *CONSENTS.c)
     ]
     return select(*columns, REVOKED_TOKENS.c.jti.label("revoked_jti")).select_from(tables)
 

@@ -1,11 +1,23 @@
 """Users, their sessions, and what they agreed to."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, cast, delete, exists, insert, select, true, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    insert,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.sql import Select
 
 from deputize.authority.storage.acceptances import note_acceptance, note_withdrawal
@@ -14,11 +26,14 @@ from deputize.authority.storage.logout_notices import note_logouts
 from deputize.authority.storage.tables import CONSENTS, DIRECTORY_VERSION, GRANTS, SESSIONS, USERS
 from deputize.kernel.ids import new_term
 from deputize.oauth.records.store import Consent, Session, User, Wording
+from deputize.oauth.usernames import comparison_form
 
 # The columns of these tables are in the order of their records, so that a row makes a record.
-_USERS_OF = select(USERS).where(USERS.c.environment_id == bindparam("environment"))
+USER_COLUMNS = tuple(USERS.c[each.name] for each in fields(User))
+_CHUNK = 500
+"""How many values one statement looks for: databases allow thousands, and read long lists slowly."""
+_USERS_OF = select(*USER_COLUMNS).where(USERS.c.environment_id == bindparam("environment"))
 _USERS_BY_NAME = _USERS_OF.order_by(USERS.c.username)
-_USER_IDS_ELSEWHERE = select(USERS.c.id).where(USERS.c.environment_id != bindparam("environment"))
 _USER_BY_NAME = _USERS_OF.where(USERS.c.username == bindparam("username"))
 _USER_BY_ID = _USERS_OF.where(USERS.c.id == bindparam("id"))
 # Who may have the attribute: databases differ in how they look into JSON, and not in how they compare texts.
@@ -92,9 +107,23 @@ class SqlUsers:
         rows = await self._database.rows(_USERS_BY_NAME, {"environment": environment_id})
         return tuple(User(*row) for row in rows)
 
-    async def user_ids_elsewhere(self, environment_id: str) -> frozenset[str]:
-        """The ids of every other environment's users."""
-        rows = await self._database.rows(_USER_IDS_ELSEWHERE, {"environment": environment_id})
+    async def users_like(
+        self, environment_id: str, ids: Collection[str], names: Collection[str]
+    ) -> tuple[User, ...]:
+        """The users of an environment with one of these ids, or with a name that one of these could be taken
+        for; by username.
+        """
+        forms = {comparison_form(name) for name in names}
+        rows = [
+            *await self._looking_for(_USERS_OF, USERS.c.id, ids, environment=environment_id),
+            *await self._looking_for(_USERS_OF, USERS.c.username_form, forms, environment=environment_id),
+        ]
+        by_id = {user.id: user for user in (User(*row) for row in rows)}
+        return tuple(sorted(by_id.values(), key=lambda user: user.username))
+
+    async def taken_ids(self, ids: Collection[str]) -> frozenset[str]:
+        """Those of `ids` that are of users, in whatever environment."""
+        rows = await self._looking_for(select(USERS.c.id), USERS.c.id, ids)
         return frozenset(user_id for (user_id,) in rows)
 
     async def put_user(self, user: User) -> None:
@@ -141,6 +170,17 @@ class SqlUsers:
 
         await self._database.write(work)
 
+    async def _looking_for(
+        self, statement: Select[Any], column: Column[Any], values: Collection[str], **parameters: object
+    ) -> Sequence[Sequence[Any]]:
+        """The rows of the statement whose column has one of the values, a bounded number at a time."""
+        ordered, found = sorted({value for value in values if "\x00" not in value}), list[Sequence[Any]]()
+        for start in range(0, len(ordered), _CHUNK):
+            named = {f"value_{at}": value for at, value in enumerate(ordered[start : start + _CHUNK])}
+            chosen = statement.where(column.in_([bindparam(name) for name in named]))
+            found += await self._database.rows(chosen, {**parameters, **named})
+        return found
+
     async def _find(self, statement: Select[Any], parameters: dict[str, object]) -> User | None:
         rows = await self._database.rows(statement, parameters)
         return User(*rows[0]) if rows else None
@@ -153,7 +193,8 @@ def put_user(connection: Connection, user: User) -> None:
     """
     mine = {"environment": user.environment_id, "id": user.id}
     before = connection.execute(_USER_BY_ID.with_for_update(), mine).first()
-    row = {column.name: getattr(user, column.name) for column in USERS.c}
+    row = {column.name: getattr(user, column.name) for column in USER_COLUMNS}
+    row["username_form"] = comparison_form(user.username)
     row["withdrawals"] = before.withdrawals if before else {}
     if before and (before.enabled, before.password_hash) == (user.enabled, user.password_hash):
         row["term"] = before.term
@@ -311,7 +352,8 @@ class SqlConsents:
 
         def work(connection: Connection) -> None:
             # One at a time, so that each has a number of its own.
-            user = connection.execute(select(USERS).where(this_user).with_for_update(key_share=True)).first()
+            found = select(*USER_COLUMNS).where(this_user).with_for_update(key_share=True)
+            user = connection.execute(found).first()
             if user is None:
                 return
             numbers = {**user.withdrawals, client_id: User(*user).withdrawn + 1}

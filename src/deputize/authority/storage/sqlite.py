@@ -145,9 +145,11 @@ def prepare(statement: Select[Any], dialect: Dialect) -> PreparedStatement:
         for place, column in enumerate(statement.exported_columns)
         if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
     ]
-    return PreparedStatement(
-        str(compiled), tuple(compiled.positiontup or ()), compiled.params, tuple(converters)
-    )
+    values = dict(compiled.params)
+    for bind, name in compiled.bind_names.items():
+        if convert := bind.type.dialect_impl(dialect).bind_processor(dialect):
+            values[name] = convert(values[name])
+    return PreparedStatement(str(compiled), tuple(compiled.positiontup or ()), values, tuple(converters))
 
 
 class SqliteDatabase:

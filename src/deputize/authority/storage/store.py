@@ -23,6 +23,7 @@ from deputize.authority.storage.grants import (
 )
 from deputize.authority.storage.idempotent_requests import SqlIdempotentRequests
 from deputize.authority.storage.initial_access_tokens import SqlInitialAccessTokens
+from deputize.authority.storage.listings import SqlListings
 from deputize.authority.storage.logout_notices import SqlLogoutNotices
 from deputize.authority.storage.migrations import migrate
 from deputize.authority.storage.one_time_ids import SqlOneTimeIds
@@ -76,6 +77,7 @@ class Store:
     server_keys: SqlServerKeys
     activities: SqlActivities
     directory_rows: SqlDirectoryRows
+    listings: SqlListings
     database: Database
 
     async def purge(self, now: float) -> int:
@@ -138,6 +140,7 @@ async def open_store(url: str, *, creates: bool = True) -> AsyncGenerator[Store]
             server_keys=SqlServerKeys(database),
             activities=SqlActivities(database),
             directory_rows=SqlDirectoryRows(database),
+            listings=SqlListings(database),
             database=database,
         )
     finally:

@@ -113,6 +113,8 @@ DIRECTORY_OBJECTS = Table(
     _column("document", JSON()),
     _column("term", TERM),
     _column("history", JSON()),
+    _optional("created_at", INSTANT),
+    _optional("changed_at", INSTANT),
     UniqueConstraint("environment_id", "kind", "name"),
 )
 """An agent by a metadata document has one id in all environments that admit its host."""
@@ -166,8 +168,12 @@ USERS = Table(
     _column("term", TERM),
     Column("withdrawals", JSON(), nullable=False, server_default="{}"),
     Column("must_change_password", Boolean(), nullable=False, server_default=false()),
+    Column("roles", Text(), nullable=False, server_default=""),
+    Column("username_form", Text(), nullable=False, server_default=""),
     UniqueConstraint("environment_id", "username"),
+    Index(None, "environment_id", "username_form"),
 )
+"""`username_form` is what two usernames must not share, and what is searched (`oauth.usernames`)."""
 
 SESSIONS = Table(
     "sessions",
@@ -185,6 +191,7 @@ SESSIONS = Table(
     Column("factors", JSON(), nullable=False, server_default="{}"),
     UniqueConstraint("cookie_digest"),
     Index(None, "user_id"),
+    Index(None, "environment_id", "created_at", "id"),
 )
 
 FACTORS = Table(
@@ -222,6 +229,7 @@ CONSENTS = Table(
     _optional("withdrawn_at", INSTANT),
     _optional("last_used_at", INSTANT),
     UniqueConstraint("id"),
+    Index(None, "environment_id", "client_id"),
 )
 
 WORDINGS = Table(

@@ -40,6 +40,8 @@ class User:
 
     must_change_password: bool = False
     """Whether the user has to choose another password before anything else, when they next sign on."""
+    roles: str = ""
+    """What the user may administer, as names of roles with blanks in between; empty for nearly everybody."""
 
     @property
     def withdrawn(self) -> int:

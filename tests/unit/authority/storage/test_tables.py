@@ -5,6 +5,7 @@ from dataclasses import fields
 import pytest
 
 from deputize.authority.storage.directory_rows import EnvironmentRow, ObjectRow, SecretRow, SigningKeyRow
+from deputize.authority.storage.people import USER_COLUMNS
 from deputize.authority.storage.tables import (
     CODES,
     CONSENTS,
@@ -29,7 +30,6 @@ from deputize.oauth.records.store import (
 )
 
 IN_ORDER = [
-    (User, USERS),
     (Session, SESSIONS),
     (Consent, CONSENTS),
     (RefreshToken, REFRESH_TOKENS),
@@ -43,6 +43,12 @@ IN_ORDER = [
 @pytest.mark.parametrize(("record", "table"), IN_ORDER, ids=lambda each: getattr(each, "__name__", ""))
 def test_columns_are_the_records_fields_in_their_order(record, table):
     assert [column.name for column in table.c] == [field.name for field in fields(record)]
+
+
+def test_users_have_one_column_more_for_comparing_their_names():
+    names = [column.name for column in USERS.c]
+    assert [column.name for column in USER_COLUMNS] == [field.name for field in fields(User)]
+    assert set(names) - {field.name for field in fields(User)} == {"username_form"}
 
 
 @pytest.mark.parametrize(

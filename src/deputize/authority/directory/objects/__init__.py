@@ -15,10 +15,11 @@ from deputize.authority.directory.objects.environment import (
 from deputize.authority.directory.objects.policy import PolicyObject
 from deputize.authority.directory.objects.registration import AgentTemplate, RegistrationObject
 from deputize.authority.directory.objects.resource import MAPPINGS, ResourceObject
-from deputize.authority.directory.objects.user import UserObject
+from deputize.authority.directory.objects.user import ADMINISTRATORS, Role, UserObject
 from deputize.oauth.records.settings import DEFAULT_POLICY
 
 __all__ = (
+    "ADMINISTRATORS",
     "DEFAULT_POLICY",
     "LISTS",
     "MAPPINGS",
@@ -34,5 +35,6 @@ __all__ = (
     "PolicyObject",
     "RegistrationObject",
     "ResourceObject",
+    "Role",
     "UserObject",
 )

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from deputize.authority.directory.objects.directory_object import (
     AuthenticatingObject,
     Id,
+    Instant,
     Translate,
     unknown_name,
 )
@@ -56,6 +57,16 @@ class AgentObject(AgentSettings, AuthenticatingObject):
     """A note for readers of the file."""
     enabled: bool = True
     """`false` ends its tokens at once."""
+    owner: Description = ""
+    """Who answers for it: the username of an administrator with the role `agent_owner`, who may describe and
+    stop it; or any text.
+    """
+    sponsor: Description = ""
+    """Whom to ask whether it is still needed: a username, or any text."""
+    expires_at: Instant = None
+    """When its time is over, such as `2027-03-31T22:00:00Z`: it is as if disabled then, and its tokens end.
+    Without an end by default.
+    """
     grants: tuple[Grant, ...] = ()
     """How it gets tokens: words such as `token_exchange`, or a `grant_type` in full. `authorization_code` is
     on whenever there are redirect URIs. Stored in full: a word may come to mean the grant of another package.

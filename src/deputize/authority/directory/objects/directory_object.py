@@ -8,14 +8,17 @@ reads it: a field here, or in `oauth.records.settings` where the protocol's rule
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeAlias, cast
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PlainSerializer,
     StringConstraints,
     model_validator,
 )
@@ -38,6 +41,29 @@ def _uuid(value: str) -> str:
     return value
 
 
+def _instant(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        read = datetime.fromisoformat(value)
+    except (ValueError, OverflowError):
+        read = None
+    if read is None or read.tzinfo is None:
+        raise ValueError("is no instant with date, time and offset, such as 2027-03-31T22:00:00Z")
+    return round(read.timestamp() * 1000) / 1000
+
+
+def _instant_text(seconds: float) -> str:
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.removesuffix("+00:00").removesuffix(".000") + "Z"
+
+
+Instant: TypeAlias = Annotated[
+    Annotated[float, Field(ge=0, le=253402300799)] | None,
+    BeforeValidator(_instant),
+    PlainSerializer(_instant_text, return_type=str, when_used="unless-none"),
+]
+"""Seconds since the epoch, written as in RFC 3339; milliseconds count."""
 Id: TypeAlias = Annotated[str, AfterValidator(_uuid)]
 Secret: TypeAlias = Annotated[str, StringConstraints(min_length=32, max_length=256, pattern=r"^[!-~]+$")]
 

@@ -1,11 +1,16 @@
 """Users: who signs on."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
 from pydantic import Field, StringConstraints, model_validator
 
 from deputize.authority.directory.objects.directory_object import DocumentPart, Id
 from deputize.oauth.records.settings import Locale, Name
+
+Role: TypeAlias = Literal["administrator", "auditor", "agent_owner"]
+"""What a user of the administrators' environment may do, in every environment of the database."""
+ADMINISTRATORS: Final = "Administrators"
+"""The name of the environment whose users with roles administer the whole database."""
 
 
 class UserObject(DocumentPart):
@@ -39,6 +44,10 @@ class UserObject(DocumentPart):
     """The language agreements are shown in; else the browser's."""
     attributes: dict[str, Any] | None = None
     """More of the user for mappings, of any shape."""
+    roles: tuple[Role, ...] = ()
+    """What the user may administer, in the environment `Administrators` only: `administrator` everything;
+    `auditor` reads everything; `agent_owner` reads and disables the agents whose `owner` is the username.
+    """
 
     @model_validator(mode="after")
     def _has_one_password(self) -> Self:
