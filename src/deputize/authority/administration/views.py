@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from deputize.audit.records import timestamp_text
 from deputize.authority.directory.changes import IssuedSecret
@@ -149,15 +148,11 @@ def written_entry(model: BaseModel, leave_out: frozenset[str] = frozenset()) -> 
     dumped = model.model_dump(mode="json")
     written: dict[str, JsonValue] = {}
     for name, each in fields.items():
-        if name in leave_out or (not each.is_required() and members[name] == _default(each, members)):
+        default = each.get_default(call_default_factory=True, validated_data=members)
+        if name in leave_out or (not each.is_required() and members[name] == default):
             continue
         written[name] = _written_value(members[name], dumped[name])
     return written
-
-
-def _default(each: Any, members: Mapping[str, Any]) -> object:  # noqa: ANN401 - pydantic's FieldInfo is generic
-    default = each.get_default(call_default_factory=True, validated_data=dict(members))
-    return None if default is PydanticUndefined else default
 
 
 def _written_value(value: object, dumped: JsonValue) -> JsonValue:
