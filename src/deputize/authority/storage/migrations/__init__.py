@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from deputize.authority.storage.engine import DatabaseMissing, StorageError
 
-HEAD = "0015"
+HEAD = "0016"
 """The newest revision in `versions/`."""
 
 

@@ -8,8 +8,8 @@ from sqlalchemy.types import TypeEngine
 
 from deputize.oauth.usernames import comparison_form
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 _INSTANT: TypeEngine[Any] = sa.Double()
 _USERS = sa.table("users", sa.column("id", sa.String()), sa.column("username"), sa.column("username_form"))
 
