@@ -16,6 +16,7 @@ from deputize.authority.directory.objects.introduction import Introduction, is_i
 from deputize.authority.environment_file.outcome import USER_SETTINGS, read_object
 from deputize.authority.environment_file.plan import Difference, NewSecret
 from deputize.authority.storage import ObjectRow, SecretRow
+from deputize.authority.storage.activities import CursorInvalid
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.strict_json import dumps, loads
 from deputize.kernel.values import JsonObject, JsonValue
@@ -46,10 +47,6 @@ class InUse(DeputizeError):
         """`referrers` say who does, in words."""
         super().__init__(f"{what} is still referred to by {', '.join(referrers)}")
         self.referrers = tuple(referrers)
-
-
-class CursorInvalid(DeputizeError):
-    """The cursor is none that a page of this list gave."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from importlib import import_module
+from typing import Annotated, Any, Protocol, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -21,24 +22,48 @@ from deputize.authority.directory.objects.directory_object import (
     DocumentPart,
     Translate,
 )
+from deputize.kernel.families import Family
 from deputize.kernel.values import JsonObject
 from deputize.oauth.consents import AGREEMENT_STEP
 from deputize.oauth.records.settings import STORED
 
-if TYPE_CHECKING:
-    from deputize.authority.signon.step import SignOnStep
+SettingsClass: TypeAlias = type[BaseModel]
 
 
-def find_step(name: str) -> "SignOnStep | None":
+class StepKind(Protocol):
+    """What is known here of a kind of sign-on step (`authority.signon.step`)."""
+
+    @property
+    def name(self) -> str:
+        """What files call it."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """What policies of the snapshot call it."""
+        ...
+
+    @property
+    def settings(self) -> SettingsClass:
+        """The model of its settings."""
+        ...
+
+    @property
+    def agreement_settings(self) -> tuple[str, ...]:
+        """Those of its settings that name agreements."""
+        ...
+
+
+def find_step(name: str) -> StepKind | None:
     """The kind of step that files call `name`; `None` when nothing provides it."""
     return _steps().get(name)
 
 
-def _steps() -> "Mapping[str, SignOnStep]":
-    # Commands that read no policies get along without the steps' pages and what these are made with.
-    from deputize.authority.signon.steps import STEPS  # noqa: PLC0415
-
-    return {step.name: step for step in STEPS.by_name.values()}
+def _steps() -> Mapping[str, StepKind]:
+    # By its name, like steps of other packages, which know all of the authority while this knows only what is
+    # set. Commands that read no policies get along without the steps' pages and what these are made with.
+    steps: Family[StepKind] = import_module("deputize.authority.signon.steps").STEPS
+    return {step.name: step for step in steps.by_name.values()}
 
 
 class _Steps(DocumentPart):
