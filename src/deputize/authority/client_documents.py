@@ -113,6 +113,8 @@ class FetchedDocuments:
             raise InvalidClientDocument(
                 f"the metadata document {client_id!r} cannot be used: {error.detail}"
             ) from error
+        if stored is None and registration.settings.approval_required:
+            agent = replace(agent, enabled=False)  # it waits as soon as it is stored
         # A public client is another agent than one that proves itself (`directory_rows`): it begins anew.
         if stored and (agent.settings.client_auth == PUBLIC) == (stored.settings.client_auth == PUBLIC):
             agent = replace(agent, term=stored.term)

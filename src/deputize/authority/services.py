@@ -75,7 +75,7 @@ class Services:
         object.__setattr__(self, "activity_writer", writer)
         object.__setattr__(self, "activities", ActivitySearch(self.store.activities, writer))
         administration = Administration(
-            self.store, self.passwords, self.clock, self._record_administration, self.directory
+            self.store, self.passwords, self.clock, self._record_administration, self.directory, self.base_url
         )
         object.__setattr__(self, "administration", administration)
         object.__setattr__(self, "client_auth", ClientAuthPorts(self.store.one_time_ids, documents))

@@ -15,7 +15,7 @@ from deputize.expressions.errors import (
 )
 from deputize.expressions.functions.function import Function
 from deputize.expressions.patterns import Pattern, compile_pattern
-from deputize.expressions.tokens import substitute
+from deputize.expressions.tokens import escape, substitute
 from deputize.expressions.values import MISSING, ExpressionLimits, Missing, Value
 
 __all__ = [
@@ -32,5 +32,6 @@ __all__ = [
     "TokenError",
     "Value",
     "compile_pattern",
+    "escape",
     "substitute",
 ]

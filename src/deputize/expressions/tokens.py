@@ -49,6 +49,28 @@ def substitute_all(document: JsonValue, resolve: Resolve) -> tuple[JsonValue, Se
     return substitution.of(document, "", strict_json.MAX_DEPTH), substitution.errors
 
 
+def escape(text: str) -> str:
+    """The text that `substitute` makes `text` of, whatever is known."""
+    made: list[str] = []
+    at = 0
+    while (start := text.find(_OPENING, at)) >= 0:
+        end = _end_of_token(text, start)
+        stop = start + len(_OPENING) if end is None else end + 1
+        made += (text[at:start], "\\", text[start:stop])
+        at = stop
+    return "".join((*made, text[at:]))
+
+
+def _end_of_token(text: str, start: int) -> int | None:
+    """The position of the brace that closes the token at `start`; braces in defaults come in pairs."""
+    open_braces = 0
+    for at in range(start + 1, len(text)):
+        open_braces += (text[at] == "{") - (text[at] == "}")
+        if open_braces == 0:
+            return at
+    return None
+
+
 class _Substitution:
     """The replacement of everything in one document."""
 
@@ -97,11 +119,19 @@ class _Text:
         made: list[str] = []
         at = 0
         while (start := text.find(_OPENING, at)) >= 0:
-            end = self.find_end(text, start)
+            end = _end_of_token(text, start)
             if text[at:start].endswith("\\"):
-                made += (text[at : start - 1], text[start : end + 1])
-            else:
-                made += (text[at:start], self.read(text[start + 2 : end], nesting + 1))
+                stop = start + len(_OPENING) if end is None else end + 1
+                made += (text[at : start - 1], text[start:stop])
+                at = stop
+                continue
+            if end is None:
+                raise TokenError(
+                    self._pointer,
+                    f"the token at character {start + 1} has no closing brace",
+                    "write &{name} or &{name|default}",
+                )
+            made += (text[at:start], self.read(text[start + 2 : end], nesting + 1))
             at = end + 1
         made.append(text[at:])
         if sum(map(len, made)) > MAX_TEXT:
@@ -111,19 +141,6 @@ class _Text:
                 "shorten the values they stand for",
             )
         return "".join(made)
-
-    def find_end(self, text: str, start: int) -> int:
-        """The position of the brace that closes the token at `start`; braces in defaults come in pairs."""
-        open_braces = 0
-        for at in range(start + 1, len(text)):
-            open_braces += (text[at] == "{") - (text[at] == "}")
-            if open_braces == 0:
-                return at
-        raise TokenError(
-            self._pointer,
-            f"the token at character {start + 1} has no closing brace",
-            "write &{name} or &{name|default}",
-        )
 
     def read(self, inside: str, nesting: int) -> str:
         """What a token stands for, `inside` being what is between its braces."""

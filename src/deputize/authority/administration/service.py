@@ -1,15 +1,19 @@
 """The service: what administrators change and read, each change judged, made and recorded as a whole."""
 
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from pydantic import BaseModel
 
+from deputize.authority.administration.environments import Environments
+from deputize.authority.administration.keys import Keys
 from deputize.authority.administration.operators import Operator
+from deputize.authority.administration.people import AdministeredConsents, AdministeredSessions
 from deputize.authority.administration.reader import ObjectReader, StoredObject
-from deputize.authority.administration.references import referrers
+from deputize.authority.administration.references import after_renaming, referrers
+from deputize.authority.administration.registration import Invitations
+from deputize.authority.administration.runner import ChangeRunner, Recorder, Refreshing
 from deputize.authority.administration.views import (
     Changed,
     EtagMismatch,
@@ -23,44 +27,30 @@ from deputize.authority.administration.views import (
 )
 from deputize.authority.directory.changes import end_previous_secrets, replace_secret
 from deputize.authority.directory.objects import LISTS, OBJECTS, UserObject
+from deputize.authority.directory.objects.introduction import is_introduced
 from deputize.authority.environment_file.application import (
     Applied,
     EnvironmentChange,
     file_of,
     make_change,
 )
-from deputize.authority.environment_file.plan import Difference, Hashing, NewSecret
+from deputize.authority.environment_file.plan import (
+    Difference,
+    Hashing,
+    NewSecret,
+    difference_between,
+)
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.environment_file.reading import parse_value
-from deputize.authority.storage import DirectoryConflict, ObjectRow, SecretRow, Store
+from deputize.authority.storage import DirectoryConflict, ObjectRow, Put, SecretRow, Store
 from deputize.kernel.clock import Clock
-from deputize.kernel.errors import ConfigurationError, DeputizeError, Position
+from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.records.store import User
 
-ATTEMPTS: Final = 4
-"""How often a change is made anew that others were faster with."""
 _LISTS: Mapping[str, str] = {**LISTS, "user": "users"}
 _SECRETS: Final = frozenset({"id", "secret", "password", "password_hash"})
 """What stays where a whole entry leaves it out: readers never see it."""
-
-
-class Recorder(Protocol):
-    """Takes what is recorded of a change."""
-
-    def __call__(
-        self, name: str, environment: str | None, reason: str | None, members: Mapping[str, JsonValue]
-    ) -> None:
-        """Record that `name` happened, or was refused for a `reason`."""
-        ...
-
-
-class Refreshing(Protocol):
-    """The part of `directory.service` that follows a change."""
-
-    async def refresh(self) -> bool:
-        """Replace the snapshot if the directory changed; whether it was replaced."""
-        ...
 
 
 class Administration:
@@ -77,14 +67,23 @@ class Administration:
         clock: Clock,
         record: Recorder,
         directory: Refreshing | None = None,
+        base_url: str | None = None,
     ) -> None:
-        """`directory` is the snapshot of this process that follows each change; commands have none."""
+        """`directory` is the snapshot of this process that follows each change; commands have none.
+
+        `base_url` is where users and agents reach this authority; `None` where nobody serves.
+        """
+        runner, reader = ChangeRunner(record, directory), ObjectReader(store, clock)
         self._store = store
-        self._reader = ObjectReader(store, clock)
         self._passwords = passwords
         self._clock = clock
-        self._record = record
-        self._directory = directory
+        self._runner = runner
+        self._reader = reader
+        self.environments = Environments(store, passwords, clock, runner, reader, base_url)
+        self.sessions = AdministeredSessions(store, clock, runner)
+        self.consents = AdministeredConsents(store, clock, runner)
+        self.keys = Keys(store, clock, runner, reader)
+        self.invitations = Invitations(store, clock, runner, reader)
 
     async def change(  # noqa: PLR0913 - each says one thing about how it is meant
         self,
@@ -123,10 +122,12 @@ class Administration:
                 raise DirectoryConflict(f"there is a {kind} {found.view.name!r} already")
             if expected is not None and (found.view is None or found.view.etag != expected):
                 raise EtagMismatch(found.view.etag if found.view else "")
+            if isinstance(found.stored, ObjectRow) and is_introduced(found.stored):
+                return await self._change_introduced(found, found.stored, members, dry_run=dry_run)
             written = _complete(kind, members, found, object_id, replaces=replaces)
             return await self._apply_entry(operator, found, kind, written, dry_run=dry_run)
 
-        return await self._carry_out(operator, environment_id, attempt, dry_run=dry_run)
+        return await self._runner.run(operator, environment_id, attempt, dry_run=dry_run)
 
     async def remove(
         self,
@@ -154,11 +155,13 @@ class Administration:
             users = referrers(found.rows, found.environment, found.stored)
             if users:
                 raise InUse(f"the {kind} {found.view.name!r}", users)
+            now = self._clock.now()
+            ends = await self._store.listings.ends_with(environment_id, kind, object_id, now)
             content: JsonObject = {"environment": found.environment.name, "id": found.environment.id}
             applied = await self._make(found, content, frozenset({object_id}), dry_run=dry_run)
-            return Changed(None, applied.differences, applied.warnings, dry_run=dry_run)
+            return Changed(None, applied.differences, applied.warnings, dry_run=dry_run, ends=ends)
 
-        return await self._carry_out(operator, environment_id, attempt, dry_run=dry_run)
+        return await self._runner.run(operator, environment_id, attempt, dry_run=dry_run)
 
     async def new_secret(
         self,
@@ -183,7 +186,7 @@ class Administration:
             difference = NewSecret(row.kind, row.id, row.name, is_given=False)
             return Changed(found.view, (difference,), secrets=(issued,))
 
-        return await self._carry_out(operator, environment_id, attempt)
+        return await self._runner.run(operator, environment_id, attempt)
 
     async def end_previous_secrets(
         self, operator: Operator, environment_id: str, kind: ObjectKind, object_id: str
@@ -199,7 +202,7 @@ class Administration:
             before, after = ({"name": row.name, "secrets": count} for count in (len(valid), 1))
             return Changed(found.view, (Difference(row.kind, row.id, row.name, before, after),))
 
-        return await self._carry_out(operator, environment_id, attempt)
+        return await self._runner.run(operator, environment_id, attempt)
 
     async def find(
         self, operator: Operator, environment_id: str, kind: ObjectKind, object_id: str
@@ -250,6 +253,12 @@ class Administration:
         environment, stored = found.environment, found.stored
         content: dict[str, JsonValue] = {"environment": environment.name, "id": environment.id}
         content[_LISTS[kind]] = [written]
+        if isinstance(stored, ObjectRow):
+            content |= after_renaming(found.rows, environment, stored, written)
+        now = self._clock.now()
+        ends: Mapping[str, int] = {}
+        if found.view is not None and written.get("enabled") is False:
+            ends = await self._store.listings.ends_with(environment.id, kind, found.view.id, now)
         try:
             if found.view is not None and not operator.reads_all:
                 effect = await self._make(found, content, dry_run=True)
@@ -259,7 +268,7 @@ class Administration:
             raise _relative_to_entry(error, f"/{_LISTS[kind]}/0") from error
         warnings = applied.warnings if operator.reads_all else ()
         name = str(written["username" if kind == "user" else "name"])
-        changed = Changed(None, applied.differences, warnings, applied.secrets, dry_run)
+        changed = Changed(None, applied.differences, warnings, applied.secrets, dry_run, ends)
         if not dry_run:  # as it is stored: terms are drawn there
             known = found.view.id if found.view else written.get("id")
             return replace(
@@ -274,6 +283,37 @@ class Administration:
         is_drawn = after is not None and stored is None and "id" not in written
         return replace(changed, view=replace(after, id="") if after and is_drawn else after)
 
+    async def _change_introduced(
+        self, found: StoredObject, row: ObjectRow, members: JsonObject, *, dry_run: bool
+    ) -> Changed:
+        """Enable or disable an agent that introduced itself; whoever enables one that waits approves it."""
+        kept = {"name": row.name, "id": row.id}
+        wrong = [name for name in members if name != "enabled" and members[name] != kept.get(name)]
+        enabled = members.get("enabled", row.document.get("enabled"))
+        if wrong or not isinstance(enabled, bool):
+            reason = "of an agent that introduced itself only enabled can be set, to true or false"
+            fix = "change what all of them are at most: registration, in the environment's settings"
+            places = [Position("the entry", f"/{name}") for name in wrong or ["enabled"]]
+            raise EnvironmentFileInvalid([ConfigurationError(place, reason, fix) for place in places])
+        document = {name: value for name, value in row.document.items() if name != "waiting"}
+        is_waiting = row.document.get("waiting") is True
+        before: JsonObject = {"name": row.name, "enabled": row.document.get("enabled") is True}
+        after: JsonObject = {"name": row.name, "enabled": enabled}
+        if is_waiting:
+            before, after = {**before, "waiting": True}, {**after, "waiting": False}
+        difference = difference_between(row.kind, row.id, before, after)
+        ends: Mapping[str, int] = {}
+        now = self._clock.now()
+        if not enabled:
+            ends = await self._store.listings.ends_with(row.environment_id, "agent", row.id, now)
+        changed = replace(row, document={**document, "enabled": enabled}, changed_at=now)
+        if difference and not dry_run:
+            await self._store.directory_rows.change([Put(changed)], found.rows.version)
+        (view,) = await self._reader.views(row.environment_id, [changed])
+        if not dry_run:
+            view = (await self._reader.find_stored(row.environment_id, "agent", row.id, None)).view or view
+        return Changed(view, (difference,) if difference else (), dry_run=dry_run, ends=ends)
+
     async def _make(
         self,
         found: StoredObject,
@@ -285,37 +325,6 @@ class Administration:
         parsed = parse_value(content, found.environment.name)
         change = EnvironmentChange(file_of(parsed, found.environment.name), parsed, removals, dry_run=dry_run)
         return await make_change(change, found.rows, self._store, self._passwords, self._clock.now())
-
-    async def _carry_out(
-        self,
-        operator: Operator,
-        environment_id: str,
-        attempt: Callable[[], Awaitable[Changed]],
-        *,
-        dry_run: bool = False,
-    ) -> Changed:
-        """Make a change, anew where others were faster, have the snapshot follow, and record it."""
-        members: dict[str, JsonValue] = {"operator": operator.record()}
-        try:
-            changed = await _repeat(attempt)
-        except DeputizeError as error:
-            if not dry_run:
-                reason = "; ".join(str(error).splitlines())
-                self._record("environment changed", environment_id, reason, members)
-            raise
-        if not dry_run and changed.differences:
-            if self._directory is not None:
-                await self._directory.refresh()
-            members["changes"] = [each.record() for each in changed.differences]
-            self._record("environment changed", environment_id, None, members)
-        return changed
-
-
-async def _repeat(attempt: Callable[[], Awaitable[Changed]]) -> Changed:
-    for _ in range(ATTEMPTS - 1):
-        with contextlib.suppress(DirectoryConflict):
-            return await attempt()
-    return await attempt()
 
 
 def _complete(

@@ -11,7 +11,14 @@ from pydantic import BaseModel
 
 from deputize.audit.records import timestamp_text
 from deputize.authority.directory.changes import IssuedSecret
-from deputize.authority.directory.objects import AgentObject, AuthenticatingObject, Role, UserObject
+from deputize.authority.directory.objects import (
+    AgentObject,
+    AuthenticatingObject,
+    DirectoryObject,
+    Role,
+    UserObject,
+)
+from deputize.authority.directory.objects.agent import AUTHORIZATION_CODE, word_of
 from deputize.authority.directory.objects.introduction import Introduction, is_introduced
 from deputize.authority.environment_file.outcome import USER_SETTINGS, read_object
 from deputize.authority.environment_file.plan import Difference, NewSecret
@@ -83,6 +90,11 @@ class ListQuery:
     role: Role | None = None
     """Of users."""
 
+    @property
+    def bounded_limit(self) -> int:
+        """`limit` within its bounds."""
+        return max(1, min(self.limit, MAX_LIMIT))
+
     def after(self) -> tuple[str, ...]:
         """The key of the last object of the page before. Raises `CursorInvalid`."""
         if self.cursor is None:
@@ -124,6 +136,11 @@ class Changed:
     def lines(self) -> tuple[str, ...]:
         """One for each difference, in words."""
         return tuple(map(str, self.differences))
+
+
+def moment(seconds: float | None) -> str | None:
+    """An instant as views write it."""
+    return None if seconds is None else timestamp_text(seconds)
 
 
 def cursor_of(*key: str) -> str:
@@ -172,10 +189,10 @@ def view_of_object(
     found = read_object(row)
     introduction = Introduction.of(row)
     facts: dict[str, JsonValue] = {
-        "created_at": _moment(row.created_at),
-        "changed_at": _moment(row.changed_at),
+        "created_at": moment(row.created_at),
+        "changed_at": moment(row.changed_at),
         "version": row.history.get("version"),
-        "last_used_at": _moment(last_used),
+        "last_used_at": moment(last_used),
     }
     facts = {name: value for name, value in facts.items() if value is not None}
     entry: JsonObject
@@ -185,14 +202,13 @@ def view_of_object(
     elif found is None:
         entry, facts["broken"] = {"name": row.name}, True
     else:
-        named = found.translate(lambda _kind, reference: names.get(reference))
-        entry = written_entry(named, frozenset({"id", "secret"}))
+        entry = entry_of_object(found, names)
     if isinstance(found, AgentObject) and found.expires_at is not None:
         facts["expired"] = found.expires_at <= now
     if isinstance(found, AuthenticatingObject):
         valid = (each for each in secrets if each.expires_at is None or each.expires_at > now)
         facts["secrets"] = [
-            {"id": each.id, "created_at": _moment(each.created_at), "expires_at": _moment(each.expires_at)}
+            {"id": each.id, "created_at": moment(each.created_at), "expires_at": moment(each.expires_at)}
             for each in valid
         ]
     return ObjectView(row.kind, row.id, row.name, entry, etag_of(row.id, entry, row.term), facts)
@@ -200,11 +216,30 @@ def view_of_object(
 
 def view_of_user(user: User) -> ObjectView:
     """The user, of whose password only is told whether there is one."""
-    settings: dict[str, Any] = {name: getattr(user, name) for name in USER_SETTINGS}
-    settings["roles"] = tuple(user.roles.split())
-    entry = written_entry(UserObject.model_construct(**settings), frozenset({"id"}))
+    entry = entry_of_user(user)
     facts: JsonObject = {"password": bool(user.password_hash)}
     return ObjectView("user", user.id, user.username, entry, etag_of(user.id, entry, user.term), facts)
+
+
+def entry_of_object(found: DirectoryObject, names: Mapping[str, str]) -> dict[str, JsonValue]:
+    """The stored object as a file writes it; `names` are those of the objects that it refers to, by id.
+
+    What has no order comes in one, so that the same says the same.
+    """
+    named = found.translate(lambda _kind, reference: names.get(reference))
+    if isinstance(named, AgentObject):
+        implied = {AUTHORIZATION_CODE} if named.redirect_uris else set[str]()
+        scopes = {each: tuple(sorted(set(named.scopes[each]))) for each in sorted(named.scopes)}
+        words = tuple(sorted(word_of(each) for each in set(named.grants) - implied))
+        named = named.model_copy(update={"grants": words, "scopes": scopes})
+    return written_entry(named, frozenset({"id", "secret"}))
+
+
+def entry_of_user(user: User) -> dict[str, JsonValue]:
+    """The user as a file writes them, without the password."""
+    settings: dict[str, Any] = {name: getattr(user, name) for name in USER_SETTINGS}
+    settings["roles"] = tuple(user.roles.split())
+    return written_entry(UserObject.model_construct(**settings), frozenset({"id"}))
 
 
 def references_of(row: ObjectRow) -> frozenset[str]:
@@ -226,13 +261,9 @@ def _introduced_facts(introduction: Introduction, row: ObjectRow) -> dict[str, J
         "introduced": {
             "means": introduction.means,
             "detail": introduction.detail,
-            "at": _moment(introduction.created_at),
+            "at": moment(introduction.created_at),
             "claimed_name": claimed if isinstance(claimed, str) else None,
             "metadata": introduction.metadata,
         },
         "waiting": row.document.get("waiting") is True,
     }
-
-
-def _moment(seconds: float | None) -> str | None:
-    return None if seconds is None else timestamp_text(seconds)

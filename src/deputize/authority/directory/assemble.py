@@ -111,10 +111,9 @@ def assemble(
         outlived_at(key) for environment in directory.environments.values() for key in environment.keys.keys
     )
     agents = (
-        agent.origin.expires_at
+        agent.origin.expires_at if agent.origin else getattr(agent.settings, "expires_at", None)
         for environment in directory.environments.values()
         for agent in environment.agents.values()
-        if agent.origin
     )
     expiries = (
         each
@@ -266,6 +265,7 @@ class _Contents:
             **_take_shared(Agent, agent),
             "settings": agent,
             **self._identity(row),
+            "enabled": agent.enabled and (agent.expires_at is None or agent.expires_at > self._now),
             "grant_types": agent.grant_types,
             "scopes": granted,
         }

@@ -7,6 +7,7 @@ tags, no duplicate keys, and only `true` and `false` are booleans, so that the l
 import re
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any, cast
 
 import yaml
@@ -25,7 +26,7 @@ from deputize.authority.environment_file.problems import (
 from deputize.expressions import TokenError, substitute
 from deputize.kernel import pointers
 from deputize.kernel.errors import ConfigurationError, Position
-from deputize.kernel.values import JsonValue
+from deputize.kernel.values import JsonValue, is_number
 
 MAX_SIZE = 1024 * 1024
 MAX_DEPTH = 24
@@ -33,7 +34,7 @@ MAX_NODES = 50_000
 
 Resolve = Callable[[str], str | None]
 _INTEGER = re.compile(r"[-+]?[0-9]{1,15}")
-_REAL = re.compile(r"[-+]?[0-9]{1,15}\.[0-9]{1,15}")
+_REAL = re.compile(r"[-+]?[0-9]{1,15}\.[0-9]{1,400}")
 _CONSTANTS: Mapping[str, JsonValue] = {"": None, "~": None, "null": None, "true": True, "false": False}
 _UNWRITABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _DEFINE = "set it in the process environment or with --set, or add a default as in &{name|default}"
@@ -216,6 +217,8 @@ def _check_texts(value: JsonValue, problems: Problems) -> None:
             problems.add(pointer, f"nested deeper than {MAX_DEPTH}", "flatten it")
             return
         texts = (part,) if isinstance(part, str) else part if isinstance(part, Mapping) else ()
+        if is_number(part) and (not isfinite(part) or abs(part) >= 10**15):
+            problems.add(pointer, "has more than 15 digits before the point", "write it as a text")
         if any(_UNWRITABLE.search(text) for text in texts):
             problems.add(pointer, "has a control character, or half of a character", "remove it")
 

@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 from deputize.authority.directory.source import DirectorySource
@@ -74,10 +75,11 @@ class Introductions:
                     raise InvalidToken("the registration was removed or replaced meanwhile")
                 changes: list[RowChange] = [] if before else await self._make_room(environment, wanted, now)
                 document: JsonObject = {
-                    **(before.document if before else {"enabled": True}),
+                    **(before.document if before else _new_document(environment)),
                     "client_auth": wanted.settings.client_auth,
                 }
                 row = ObjectRow(wanted.id, environment_id, "agent", wanted.id, document, history=history)
+                row = replace(row, created_at=before.created_at if before else now, changed_at=now)
                 changes.append(Put(row))
                 if before and (secret or drops_secrets):
                     changes += [Remove(each) for each in await rows.secrets_of(environment_id, wanted.id)]
@@ -142,21 +144,28 @@ class Introductions:
     async def _make_room(self, environment: Environment, wanted: Agent, now: float) -> list[RowChange]:
         """What has to go so that `wanted` may come.
 
-        One by a document comes because a user signed on with it: no crowd of others keeps it out. Raises
-        `TooManyRegistrations`.
+        One by a document comes because a user signed on with it, unless it has to wait for approval: no crowd
+        of others keeps it out. Raises `TooManyRegistrations`.
         """
         introduced = _introduced(environment)
         registration = environment.registration
         if registration is None or len(introduced) < registration.settings.max_agents:
             return []
         uses = await self._store.grants.last_uses(environment.id)
-        is_used = wanted.origin is not None and wanted.origin.means == "document"
+        is_used = wanted.enabled and wanted.origin is not None and wanted.origin.means == "document"
         since = math.inf if is_used else now - ROOM_SECONDS
         unused = [each for each in introduced if each.id not in uses and _is_unused(each, None, since)]
         if not unused:
             raise TooManyRegistrations("there are max_agents agents that introduced themselves, all in use")
         oldest = min(unused, key=lambda each: each.origin.created_at if each.origin else 0.0)
         return [Remove(ObjectRow(oldest.id, environment.id, "agent", oldest.id, {}))]
+
+
+def _new_document(environment: Environment) -> JsonObject:
+    """What an administrator has said of an agent that just came: that it may act, or has to wait."""
+    registration = environment.registration
+    is_waiting = registration is not None and registration.settings.approval_required
+    return {"enabled": False, "waiting": True} if is_waiting else {"enabled": True}
 
 
 def _introduced(environment: Environment) -> list[Agent]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 
+from deputize.authority.audit import SOURCE
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.registration.recording import record_agent
+from deputize.authority.signon.attempts import network_of
 from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest, validate
-from deputize.oauth.errors import OAuthError
+from deputize.oauth.errors import OAuthError, TooManyRegistrations
 from deputize.oauth.records.directory import Agent
 
 
@@ -25,9 +27,34 @@ async def read_request(
         call.environment = environments.get(call.environment.id, call.environment)
     try:
         call.environment = await call.services.client_documents.introduced(call.environment, client_id)
+        await _let_wait(call, client_id)
     except OAuthError as error:
         return AuthorizationRefusal(error)
     return validate(call.environment, parameters, is_pushed=is_pushed)
+
+
+async def _let_wait(call: EndpointCall, client_id: str) -> None:
+    """Store a client that comes by its metadata document for the first time and has to wait for approval.
+
+    So administrators see it. Raises `TooManyRegistrations` and whatever `client_documents.introduce` raises.
+    """
+    environment, introductions = call.environment, call.services.introductions
+    agent = environment.agents.get(client_id)
+    known = call.services.directory.current.environments[environment.id].agents
+    if agent is None or agent.origin is None or agent.enabled or client_id in known:
+        return
+    found = await call.services.client_documents.introduce(
+        call.services.directory.current.environments[environment.id], client_id
+    )
+    if found is None:
+        return
+    source = network_of(SOURCE.get().address)
+    if not introductions.by_source.admit(source, call.now) or not introductions.overall.admit(
+        environment.id, call.now
+    ):
+        raise TooManyRegistrations("too many clients introduce themselves")
+    settled = await introductions.keep(environment.id, found.agent, found.introduction.history(), call.now)
+    record_agent(call, "agent introduced", settled)
 
 
 async def settle(call: EndpointCall, client: Agent) -> Agent:

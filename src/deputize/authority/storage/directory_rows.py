@@ -6,6 +6,7 @@ documents mean is told in `authority.directory.objects`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from sqlalchemy import Column, Connection, Table, bindparam, delete, select, update
@@ -259,17 +260,20 @@ def _term(connection: Connection, row: ObjectRow) -> str:
     """The object's stored term, or a new one.
 
     That is where it is new, is disabled or enabled, or where an agent becomes a public client or stops being
-    one: what only its secret could use is not left to whoever has it.
+    one: what only its secret could use is not left to whoever has it. An agent whose time was over is
+    enabled by more time.
     """
     columns = DIRECTORY_OBJECTS.c
     same = (
         (columns.id == row.id) & (columns.environment_id == row.environment_id) & (columns.kind == row.kind)
     )
     before = connection.execute(select(columns.document, columns.term).where(same)).first()
-    kept = before is not None and _standing(before.document) == _standing(row.document)
+    kept = before is not None and _standing(before.document, row) == _standing(row.document, row)
     return before.term if before is not None and kept else new_term()
 
 
-def _standing(document: JsonObject) -> tuple[bool, bool]:
-    """Whether the object is enabled, and whether it is a public client."""
-    return bool(document.get("enabled", True)), document.get("client_auth") == PUBLIC
+def _standing(document: JsonObject, changed: ObjectRow) -> tuple[bool, bool]:
+    """Whether the object was enabled when it was changed, and whether it is a public client."""
+    end, now = document.get("expires_at"), changed.changed_at
+    is_over = isinstance(end, str) and now is not None and datetime.fromisoformat(end).timestamp() <= now
+    return bool(document.get("enabled", True)) and not is_over, document.get("client_auth") == PUBLIC

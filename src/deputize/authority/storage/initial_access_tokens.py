@@ -1,5 +1,6 @@
 """Initial access tokens (RFC 7591 section 3), with which programs register themselves; kept as digests."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, insert, select, update
@@ -42,6 +43,13 @@ class SqlInitialAccessTokens:
         rows = await self._database.rows(select(INITIAL_ACCESS_TOKENS).where(mine), {})
         token = InitialAccessToken(*rows[0]) if rows else None
         return token if token and token.expires_at > now and token.uses_left > 0 else None
+
+    async def list(self, environment_id: str, now: float) -> Sequence[InitialAccessToken]:
+        """The environment's tokens that still admit somebody, the newest first."""
+        mine = (_COLUMNS.environment_id == environment_id) & (_COLUMNS.uses_left > 0)
+        usable = select(INITIAL_ACCESS_TOKENS).where(mine & (_COLUMNS.expires_at > now))
+        rows = await self._database.rows(usable.order_by(_COLUMNS.created_at.desc(), _COLUMNS.id), {})
+        return [InitialAccessToken(*row) for row in rows]
 
     async def use(self, token_id: str, now: float) -> bool:
         """Take one of the token's uses; false when it has none left, or is over. Durable."""

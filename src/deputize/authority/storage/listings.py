@@ -4,19 +4,28 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Column, bindparam, func, or_, select
+from sqlalchemy import Column, Table, bindparam, func, or_, select, tuple_
 from sqlalchemy.sql import ColumnElement, Select
 
 from deputize.authority.storage.directory_rows import Kind, ObjectRow, SecretRow
 from deputize.authority.storage.engine import Database
-from deputize.authority.storage.people import USER_COLUMNS
-from deputize.authority.storage.tables import DIRECTORY_OBJECTS, GRANTS, REFRESH_TOKENS, SECRETS, USERS
-from deputize.oauth.records.store import User
+from deputize.authority.storage.people import USER_COLUMNS, consent_of
+from deputize.authority.storage.tables import (
+    CONSENTS,
+    DIRECTORY_OBJECTS,
+    GRANTS,
+    REFRESH_TOKENS,
+    SECRETS,
+    SESSIONS,
+    USERS,
+)
+from deputize.oauth.records.store import Consent, Session, User
 from deputize.oauth.usernames import comparison_form
 
 _OBJECT = DIRECTORY_OBJECTS.c
 _OBJECT_COLUMNS = tuple(_OBJECT[each.name] for each in fields(ObjectRow))
 _USER = USERS.c
+_SESSION_COLUMNS = tuple(SESSIONS.c[each.name] for each in fields(Session))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +127,108 @@ class SqlListings:
         )
         rows = await self._database.rows(statement, {})
         return {agent: max(began, rotated or 0.0) for agent, began, rotated in rows}
+
+    async def sessions(
+        self, environment_id: str, user_id: str | None, after: tuple[float, str] | None, limit: int
+    ) -> list[Session]:
+        """Sessions that were not ended, the newest first: those that began before `after`."""
+        columns = SESSIONS.c
+        chosen = [columns.environment_id == environment_id, columns.ended_at.is_(None)]
+        if user_id is not None:
+            chosen.append(columns.user_id == user_id)
+        if after is not None:
+            chosen.append(tuple_(columns.created_at, columns.id) < tuple_(*after))
+        newest_first = (columns.created_at.desc(), columns.id.desc())
+        statement = select(*_SESSION_COLUMNS).where(*chosen).order_by(*newest_first).limit(limit)
+        return [Session(*row) for row in await self._database.rows(statement, {})]
+
+    async def find_session(self, environment_id: str, session_id: str) -> Session | None:
+        """The session with this id, unless it was ended."""
+        columns = SESSIONS.c
+        mine = (columns.environment_id == environment_id) & (columns.id == session_id)
+        statement = select(*_SESSION_COLUMNS).where(mine & columns.ended_at.is_(None))
+        rows = await self._database.rows(statement, {})
+        return Session(*rows[0]) if rows else None
+
+    async def consents(
+        self,
+        environment_id: str,
+        user_id: str | None,
+        agent_id: str | None,
+        after: tuple[str, ...],
+        limit: int,
+    ) -> list[Consent]:
+        """Consents by user, agent and agreement: those behind the ids in `after`."""
+        columns = CONSENTS.c
+        key = (columns.user_id, columns.client_id, columns.agreement_id)
+        chosen = [columns.environment_id == environment_id]
+        if user_id is not None:
+            chosen.append(columns.user_id == user_id)
+        if agent_id is not None:
+            chosen.append(columns.client_id == agent_id)
+        if after:
+            chosen.append(tuple_(*key) > tuple_(*after))
+        statement = select(CONSENTS).where(*chosen).order_by(*key).limit(limit)
+        return [consent_of(row) for row in await self._database.rows(statement, {})]
+
+    async def usernames(self, ids: Collection[str]) -> dict[str, str]:
+        """The names of the users with these ids, by id."""
+        if not ids:
+            return {}
+        statement: Select[*tuple[Any, ...]] = select(_USER.id, _USER.username).where(
+            _USER.id.in_(_values(ids))
+        )
+        return {row[0]: row[1] for row in await self._database.rows(statement, {})}
+
+    async def content_of(self, environment_id: str, now: float) -> dict[str, int]:
+        """How much there is in an environment, of what goes with it."""
+        live = (GRANTS.c.expires_at > now) & GRANTS.c.ended_at.is_(None)
+        counts = {
+            "users": _count(USERS, environment_id),
+            "sessions": _count(SESSIONS, environment_id).where(SESSIONS.c.ended_at.is_(None)),
+            "consents": _count(CONSENTS, environment_id).where(CONSENTS.c.withdrawn_at.is_(None)),
+            "grants": _count(GRANTS, environment_id).where(live),
+        }
+        found = {name: (await self._database.rows(each, {}))[0][0] for name, each in counts.items()}
+        by_kind: Select[*tuple[Any, ...]] = (
+            select(_OBJECT.kind, func.count())
+            .where(_OBJECT.environment_id == environment_id)
+            .group_by(_OBJECT.kind)
+            .order_by(_OBJECT.kind)
+        )
+        objects = {row[0]: row[1] for row in await self._database.rows(by_kind, {})}
+        return {**objects, **found}
+
+    async def ends_with(self, environment_id: str, kind: str, object_id: str, now: float) -> dict[str, int]:
+        """How much that is in force rests on an object, and ends when it goes or is disabled."""
+        grants, consents = GRANTS.c, CONSENTS.c
+        of_grants = {
+            "agent": grants.client_id == object_id,
+            "user": grants.user_id == object_id,
+            "resource": (grants.resource_id == object_id) | (grants.delegated_resource_id == object_id),
+        }
+        of_consents = {
+            "agent": consents.client_id == object_id,
+            "user": consents.user_id == object_id,
+            "agreement": consents.agreement_id == object_id,
+        }
+        counts: dict[str, Select[Any]] = {}
+        if kind in of_grants:
+            live = (grants.expires_at > now) & grants.ended_at.is_(None)
+            counts["grants"] = _count(GRANTS, environment_id).where(of_grants[kind] & live)
+        if kind in of_consents:
+            in_force = consents.withdrawn_at.is_(None) & (
+                consents.expires_at.is_(None) | (consents.expires_at > now)
+            )
+            counts["consents"] = _count(CONSENTS, environment_id).where(of_consents[kind] & in_force)
+        if kind == "user":
+            live = (SESSIONS.c.user_id == object_id) & SESSIONS.c.ended_at.is_(None)
+            counts["sessions"] = _count(SESSIONS, environment_id).where(live)
+        return {name: (await self._database.rows(each, {}))[0][0] for name, each in counts.items()}
+
+
+def _count(table: Table, environment_id: str) -> Select[Any]:
+    return select(func.count()).select_from(table).where(table.c.environment_id == environment_id)
 
 
 def _values(values: Collection[str]) -> list[Any]:

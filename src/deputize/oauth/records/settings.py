@@ -337,6 +337,10 @@ class RegistrationSettings(ObjectSettings):
     """
     open: bool = False
     """Anybody. Nothing that such a program says about itself was verified by anybody."""
+    approval_required: bool = False
+    """Whether an agent that introduces itself waits, disabled, until an administrator enables it. Those that
+    are there already do not.
+    """
     max_agents: Annotated[int, Field(ge=1, le=10_000)] = 1000
     """How many agents there may be that introduced themselves. When there are so many, the oldest one that
     never signed anybody on makes room; one that came within the last ten minutes does so only for an agent by
