@@ -63,7 +63,7 @@ def test_a_setting_is_declared_once(model):
         for member in node.body
         if isinstance(member, ast.AnnAssign) and isinstance(member.target, ast.Name)
     )
-    own = model.model_fields.keys() - {"description"}  # scopes and agents are described too
+    own = model.model_fields.keys() - {"description", "descriptions"}  # scopes and agents are described too
     assert own
     assert {name: declared[name] for name in own} == dict.fromkeys(own, 1)
 
