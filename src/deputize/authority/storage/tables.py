@@ -24,7 +24,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
-    text,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -418,28 +417,17 @@ ACTIVITIES = Table(
     Index("ix_activities_time", "environment_id", "happened_at", "id"),
     *(
         Index(f"ix_activities_{name}", "environment_id", name, "happened_at", "id")
-        for name in ("event", "outcome", "transaction_id")
-    ),
-    *(
-        Index(
-            f"ix_activities_{name}",
-            "environment_id",
-            name,
-            "happened_at",
-            "id",
-            sqlite_where=text(f"{name} IS NOT NULL"),
-            postgresql_where=text(f"{name} IS NOT NULL"),
+        for name in (
+            "event",
+            "outcome",
+            "transaction_id",
+            "resource_id",
+            "tool",
+            "jti",
+            "caller_transaction_id",
         )
-        for name in ("resource_id", "tool", "jti", "caller_transaction_id")
     ),
-    Index(
-        "ix_activities_user_id",
-        "user_id",
-        "happened_at",
-        "id",
-        sqlite_where=text("user_id IS NOT NULL"),
-        postgresql_where=text("user_id IS NOT NULL"),
-    ),
+    Index("ix_activities_user_id", "user_id", "happened_at", "id"),
 )
 """Each way to search has an index that is in the order of time; one on the user alone serves their deletion
 as well."""

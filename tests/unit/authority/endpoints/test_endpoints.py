@@ -3,7 +3,7 @@
 import pkgutil
 from importlib import import_module
 
-from deputize.authority import endpoints
+from deputize.authority import endpoints, my
 from deputize.authority.endpoint import Endpoint
 from deputize.authority.endpoints import ENDPOINTS
 
@@ -13,6 +13,7 @@ def test_every_endpoint_that_a_file_defines_is_served_once():
         import_module(f"{endpoints.__name__}.{found.name}")
         for found in pkgutil.iter_modules(endpoints.__path__)
     ]
+    modules.append(my)
     defined = [value for module in modules for value in vars(module).values() if isinstance(value, Endpoint)]
     assert sorted(each.paths for each in defined) == sorted(each.paths for each in ENDPOINTS)
     paths = [path for each in ENDPOINTS for path in each.paths]

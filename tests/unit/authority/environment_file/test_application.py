@@ -273,7 +273,7 @@ async def test_prune_removes_what_is_not_named_of_the_kinds_listed(applying):
     await applying(AGENT)
     applied = await applying("environment: Test\nagents: []\npolicies: []\n", prune=True)
     assert applied.lines == ("- agent Agent",)
-    assert [row.name for row in applied.objects] == ["test", "Single_Factor"]
+    assert {row.name for row in applied.objects} == {"test", "Single_Factor"}
     rows = await applying.store.directory_rows.load()
     assert [row.name for row in rows.objects if row.kind == "policy"] == ["Single_Factor"]
 

@@ -53,14 +53,7 @@ def upgrade() -> None:
         op.create_index(f"ix_activities_{name}", "activities", ["environment_id", name, "happened_at", "id"])
     for name in ("resource_id", "tool", "jti", "caller_transaction_id", "user_id"):
         first = [] if name == "user_id" else ["environment_id"]
-        known = sa.text(f"{name} IS NOT NULL")
-        op.create_index(
-            f"ix_activities_{name}",
-            "activities",
-            [*first, name, "happened_at", "id"],
-            sqlite_where=known,
-            postgresql_where=known,
-        )
+        op.create_index(f"ix_activities_{name}", "activities", [*first, name, "happened_at", "id"])
     _add_parts_and_totals()
 
 
