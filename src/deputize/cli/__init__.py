@@ -55,6 +55,21 @@ COMMANDS: tuple[DeferredCommand, ...] = (
         "authority",
         "Bring an environment in line with FILE. All of it, or nothing if anything in it is wrong.",
     ),
+    DeferredCommand(
+        "export",
+        "authority",
+        "Print an environment as the file that makes it.",
+    ),
+    DeferredCommand(
+        "diff",
+        "authority",
+        "Show what applying FILE would change.",
+    ),
+    DeferredCommand("environments", "authority", "The environments of the database."),
+    DeferredCommand("resources", "authority", "What tokens are issued for."),
+    DeferredCommand("agreements", "authority", "What users agree to before an agent may act for them."),
+    DeferredCommand("policies", "authority", "How users sign on."),
+    DeferredCommand("consents", "authority", "What users agreed to for agents."),
     DeferredCommand("authority", "authority", "The authorization server: agents, users, agreements, tokens."),
     DeferredCommand(
         "doctor",
@@ -70,7 +85,7 @@ COMMANDS: tuple[DeferredCommand, ...] = (
     DeferredCommand(
         "secrets",
         "authority",
-        "The secrets with which resources and agents prove who they are. Only their digests are stored.",
+        "The secrets of resources and agents.",
     ),
     DeferredCommand("agents", "authority", "The agents that act for users."),
     DeferredCommand("users", "authority", "The people who sign on."),
@@ -79,7 +94,7 @@ COMMANDS: tuple[DeferredCommand, ...] = (
         "authority",
         "The sessions in which users signed on. The tokens of their agents depend on them.",
     ),
-    DeferredCommand("why", "authority", "Decide a refused request again, and say step by step what held."),
+    DeferredCommand("why", "authority", "Decide a refused request again, step by step."),
 )
 
 

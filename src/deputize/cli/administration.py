@@ -1,21 +1,30 @@
 """What commands on the authority's data share: the store, readable errors, and a record of who did what."""
 
 import asyncio
+import os
 import tempfile
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import click
 
+from deputize.authority.administration import (
+    Administration,
+    ListPage,
+    ListQuery,
+    ObjectKind,
+    ObjectView,
+    Operator,
+)
+from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.audit import SOURCE, AuditUnusable, Event, Source, open_audit, operator
+from deputize.authority.passwords import Passwords
 from deputize.authority.storage import (
     DatabaseMissing,
     DirectoryRows,
     EnvironmentRow,
-    Put,
     Store,
     open_store,
     sqlite_url,
@@ -27,6 +36,8 @@ from deputize.kernel.ids import new_id
 from deputize.kernel.values import JsonValue
 
 T = TypeVar("T")
+COMMAND: Final = Operator("command", str(os.getuid()), "", frozenset({"administrator"}))
+"""Whoever may run commands on the database may do everything; the record of a command says who it was."""
 
 
 @dataclass(slots=True)
@@ -39,6 +50,52 @@ class Operation:
     """The id of its environment, for its record; set once it is known."""
     members: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     """Members of its record beside who and where: what it was about, before and after. Never a secret."""
+
+    passwords: Passwords = field(default_factory=Passwords)
+    administration: Administration = field(init=False)
+    """What it does goes through this, as `COMMAND`."""
+
+    def __post_init__(self) -> None:
+        """Make what rests on other parts."""
+        self.administration = Administration(self.store, self.passwords, self.clock, self._record)
+
+    def _record(
+        self, name: str, environment: str | None, reason: str | None, members: Mapping[str, JsonValue]
+    ) -> None:
+        """Put what was changed into the command's own record, which says who called it."""
+        del name, reason
+        self.environment_id = environment or self.environment_id
+        self.members.update({each: value for each, value in members.items() if each != "operator"})
+
+    async def find_environment(self, name: str) -> str:
+        """The id of the environment with this name or id.
+
+        Raises `click.ClickException` when there is none.
+        """
+        _, found = await self.read(name)
+        return found.id
+
+    async def find(self, environment_id: str, kind: ObjectKind, name: str) -> ObjectView:
+        """The object with this name or id, which goes into the record.
+
+        Raises `click.ClickException` when there is none.
+        """
+        found = await self.administration.find_named(COMMAND, environment_id, kind, name)
+        if found is None:
+            raise click.ClickException(await self._absence(environment_id, kind, name))
+        self.members.update({kind: found.id, "username" if kind == "user" else f"{kind}_name": found.name})
+        return found
+
+    async def _absence(self, environment_id: str, kind: ObjectKind, name: str) -> str:
+        rows = await self.store.directory_rows.load()
+        environment = next(row.name for row in rows.environments if row.id == environment_id)
+        if kind == "user":
+            return f"there is no user {name!r} in {environment}"
+        query = ListQuery(limit=20, introduced=False if kind == "agent" else None)
+        page = await self.administration.list(COMMAND, environment_id, kind, query)
+        names = ", ".join(each.name for each in page.items) or "none"
+        more = ", …" if page.next_cursor else ""
+        return f"there is no {kind} {name!r} in {environment}; there is {names}{more}"
 
     async def read(self, environment: str) -> tuple[DirectoryRows, EnvironmentRow]:
         """Return everything configured, and the environment with this name or id.
@@ -87,6 +144,7 @@ def administer(
                 reason = None
                 return result
             finally:
+                operation.passwords.close()
                 members: dict[str, JsonValue] = {
                     "command": click.get_current_context().command_path,
                     **operator(),
@@ -99,7 +157,11 @@ def administer(
     async def rehearse() -> T:
         with tempfile.TemporaryDirectory() as folder:
             async with open_store(sqlite_url(Path(folder))) as store:
-                return await work(Operation(store))
+                operation = Operation(store)
+                try:
+                    return await work(operation)
+                finally:
+                    operation.passwords.close()
 
     try:
         try:
@@ -114,32 +176,36 @@ def administer(
         raise click.ClickException(str(error)) from error
 
 
-def set_enabled(
-    named: str,
-    database_url: str,
-    read: Callable[[Operation], Awaitable[tuple[bool, Put]]],
-    *,
-    enabled: bool,
-) -> None:
-    """Disable or enable an agent or a user, and print whether that changed anything.
-
-    `read` returns whether it is enabled, and the row that says `enabled`.
-    """
+def set_enabled(kind: ObjectKind, named: str, environment: str, database_url: str, *, enabled: bool) -> None:
+    """Disable or enable an agent or a user, and print whether that changed anything."""
 
     async def work(operation: Operation) -> bool:
-        rows = operation.store.directory_rows
-        version = await rows.version()
-        before, change = await read(operation)
-        operation.members.update(before={"enabled": before}, after={"enabled": enabled})
-        if before != enabled:
-            await rows.change([change], version)
-        return before != enabled
+        environment_id = await operation.find_environment(environment)
+        found = await operation.find(environment_id, kind, named)
+        changed = await operation.administration.change(
+            COMMAND, environment_id, kind, {"enabled": enabled}, object_id=found.id
+        )
+        return bool(changed.differences)
 
     changed = administer(database_url, work)
     state = "enabled" if enabled else "disabled"
     click.echo(f"{named} is {state}" if changed else f"{named} was {state} already")
 
 
-def moment_text(seconds: float) -> str:
-    """Return a time, in seconds since 1970, as people read it, to the minute."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+async def read_all(
+    read: Callable[[ListQuery], Awaitable[ListPage[ObjectView]]], query: ListQuery
+) -> list[ObjectView]:
+    """Everything of a list, page by page."""
+    views: list[ObjectView] = []
+    cursor = None
+    while True:
+        page = await read(replace(query, limit=MAX_LIMIT, cursor=cursor))
+        views += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return views
+
+
+def shown_moment(text: JsonValue) -> str:
+    """Return an instant of a view as people read it, to the minute."""
+    return f"{str(text)[:16].replace('T', ' ')} UTC"

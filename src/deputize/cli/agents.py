@@ -1,21 +1,25 @@
 """`deputize agents`: who acts for users, and who may introduce themselves."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from functools import partial
 
 import click
 
-from deputize.authority.directory.objects import EnvironmentObject
-from deputize.authority.directory.objects.introduction import Introduction, is_introduced
-from deputize.authority.storage import EnvironmentRow, InitialAccessToken, ObjectRow, Put, Remove
-from deputize.cli.administration import Operation, administer, moment_text, set_enabled
+from deputize.authority.administration import Changed, ListQuery, ObjectView
+from deputize.authority.administration.registration import MAX_USES
+from deputize.cli.administration import (
+    COMMAND,
+    Operation,
+    administer,
+    read_all,
+    set_enabled,
+    shown_moment,
+)
+from deputize.cli.objects import AS_JSON, show_view
 from deputize.cli.options import DATA, ENVIRONMENT
-from deputize.kernel.digests import digest
 from deputize.kernel.durations import DurationError, parse
-from deputize.kernel.ids import new_id, new_token
 from deputize.kernel.redaction import printable
 
-MAX_USES = 10_000
 MAX_EXPIRY_DAYS = 365
 
 
@@ -34,14 +38,14 @@ def list_agents(name: str, database_url: str, *, introduced: bool) -> None:
     Of those that introduced themselves also how they came, and when each was last used.
     """
 
-    async def work(operation: Operation) -> tuple[list[ObjectRow], Mapping[str, float]]:
-        rows, environment = await operation.read(name)
-        known = [row for row in _agents_of(rows.objects, environment) if is_introduced(row) or not introduced]
-        return known, await operation.store.grants.last_uses(environment.id)
+    async def work(operation: Operation) -> list[ObjectView]:
+        environment_id = await operation.find_environment(name)
+        read = partial(operation.administration.list, COMMAND, environment_id, "agent")
+        return await read_all(read, ListQuery(introduced=True if introduced else None))
 
-    listed, uses = administer(database_url, work)
-    for row in sorted(listed, key=lambda row: (is_introduced(row), row.name)):
-        click.echo("  ".join(_describe(row, uses.get(row.id))))
+    listed = administer(database_url, work)
+    for view in sorted(listed, key=lambda view: ("introduced" in view.facts, view.name)):
+        click.echo("  ".join(_describe(view)))
     if not listed:
         click.echo("there is none")
 
@@ -50,21 +54,29 @@ def list_agents(name: str, database_url: str, *, introduced: bool) -> None:
 @click.argument("agent")
 @ENVIRONMENT
 @DATA
-def show(agent: str, name: str, database_url: str) -> None:
-    """Show what AGENT (a name or an id) said of itself. What an administrator wrote is in the file."""
+@AS_JSON
+def show(agent: str, name: str, database_url: str, *, as_json: bool) -> None:
+    """Show AGENT (a name or an id).
 
-    async def work(operation: Operation) -> tuple[ObjectRow, float | None, str]:
-        row, environment = await _find(operation, agent, name)
-        uses = await operation.store.grants.last_uses(environment.id)
-        registration = EnvironmentObject.read(environment.name, environment.document).registration
-        return row, uses.get(row.id), registration.agent.owner if registration else ""
+    What an administrator set, or what it said of itself.
+    """
 
-    row, used, owner = administer(database_url, work)
-    click.echo("\n".join(_describe(row, used)))
-    introduction = Introduction.of(row)
-    for member, value in introduction.metadata.items() if introduction else ():
+    async def work(operation: Operation) -> tuple[ObjectView, str]:
+        environment_id = await operation.find_environment(name)
+        view = await operation.find(environment_id, "agent", agent)
+        environment = await operation.administration.environments.find(COMMAND, environment_id)
+        return view, _owner_of_introduced(environment)
+
+    view, owner = administer(database_url, work)
+    introduced = view.facts.get("introduced")
+    if as_json or not isinstance(introduced, Mapping):
+        show_view(view, as_json=as_json)
+        return
+    click.echo("\n".join(_describe(view)))
+    metadata = introduced["metadata"]
+    for member, value in metadata.items() if isinstance(metadata, Mapping) else ():
         click.echo(f"{member}: {printable(str(value), 2048)}")
-    if introduction and owner:
+    if owner:
         click.echo(f"owner: {owner}")
 
 
@@ -74,7 +86,7 @@ def show(agent: str, name: str, database_url: str) -> None:
 @DATA
 def disable(agent: str, name: str, database_url: str) -> None:
     """Stop AGENT (a name or an id) at once. Every token it has or had a part in ends for good."""
-    _set_enabled(agent, name, database_url, enabled=False)
+    set_enabled("agent", agent, name, database_url, enabled=False)
 
 
 @agents.command()
@@ -83,7 +95,7 @@ def disable(agent: str, name: str, database_url: str) -> None:
 @DATA
 def enable(agent: str, name: str, database_url: str) -> None:
     """Let AGENT (a name or an id) begin anew. What ended stays ended: its users sign on again."""
-    _set_enabled(agent, name, database_url, enabled=True)
+    set_enabled("agent", agent, name, database_url, enabled=True)
 
 
 @agents.command()
@@ -91,17 +103,16 @@ def enable(agent: str, name: str, database_url: str) -> None:
 @ENVIRONMENT
 @DATA
 def remove(agent: str, name: str, database_url: str) -> None:
-    """Remove AGENT (an id), which introduced itself. It may come again: to keep it out, disable it."""
+    """Remove AGENT (a name or an id).
+
+    All that was issued to it ends. One that introduced itself may come again: to keep it out, disable it.
+    """
 
     async def work(operation: Operation) -> str:
-        version = await operation.store.directory_rows.version()
-        row, _ = await _find(operation, agent, name)
-        if not is_introduced(row):
-            raise click.ClickException(
-                f"{row.name} did not introduce itself; take it out of its file and apply that with --prune"
-            )
-        await operation.store.directory_rows.change([Remove(row)], version)
-        return row.id
+        environment_id = await operation.find_environment(name)
+        found = await operation.find(environment_id, "agent", agent)
+        await operation.administration.remove(COMMAND, environment_id, "agent", found.id)
+        return found.name
 
     click.echo(f"{administer(database_url, work)} is removed")
 
@@ -131,25 +142,21 @@ def invite(name: str, database_url: str, uses: int, expires: str) -> None:
         raise click.BadParameter(str(error), param_hint="--expires") from error
     if not seconds or seconds > MAX_EXPIRY_DAYS * 86400:
         raise click.BadParameter(f"at most {MAX_EXPIRY_DAYS} days", param_hint="--expires")
-    text = new_token()
 
-    async def work(operation: Operation) -> InitialAccessToken:
-        _, environment = await operation.read(name)
-        registration = EnvironmentObject.read(environment.name, environment.document).registration
-        if registration is None or not (registration.dynamic and registration.initial_access_tokens):
-            raise click.ClickException(
-                f"{environment.name} takes no initial access tokens; set dynamic: true and "
-                "initial_access_tokens: true in its registration, and apply that"
-            )
-        now = operation.clock.now()
-        token = InitialAccessToken(new_id(), environment.id, digest(text), now, now + seconds, uses)
-        await operation.store.initial_access_tokens.add(token)
-        operation.members.update(initial_access_token=token.id, uses=uses, expires_at=int(token.expires_at))
-        return token
+    async def work(operation: Operation) -> Changed:
+        environment_id = await operation.find_environment(name)
+        changed = await operation.administration.invitations.create(
+            COMMAND, environment_id, uses=uses, lifetime=seconds
+        )
+        operation.members.update(initial_access_token=changed.differences[0].id, uses=uses)
+        return changed
 
-    token = administer(database_url, work)
-    click.echo(f"initial access token {text} (shown only now)")
-    click.echo(f"id {token.id}, for {uses} program{'s' * (uses > 1)} until {moment_text(token.expires_at)}")
+    changed = administer(database_url, work)
+    view = changed.view
+    if view is not None:
+        click.echo(f"initial access token {changed.secrets[0].text} (shown only now)")
+        end = shown_moment(view.facts["expires_at"])
+        click.echo(f"id {view.id}, for {uses} program{'s' * (uses > 1)} until {end}")
 
 
 @agents.command()
@@ -160,50 +167,36 @@ def uninvite(token_id: str, name: str, database_url: str) -> None:
     """Withdraw the initial access token with TOKEN_ID. Agents that came by it stay."""
 
     async def work(operation: Operation) -> None:
-        _, environment = await operation.read(name)
+        environment_id = await operation.find_environment(name)
         operation.members.update(initial_access_token=token_id)
-        if not await operation.store.initial_access_tokens.withdraw(environment.id, token_id):
-            raise click.ClickException(f"there is no initial access token {token_id!r} in {environment.name}")
+        await operation.administration.invitations.withdraw(COMMAND, environment_id, token_id)
 
     administer(database_url, work)
     click.echo(f"{token_id} admits nobody any more")
 
 
-def _agents_of(rows: Iterable[ObjectRow], environment: EnvironmentRow) -> list[ObjectRow]:
-    return [row for row in rows if row.environment_id == environment.id and row.kind == "agent"]
+def _owner_of_introduced(environment: ObjectView | None) -> str:
+    """Return who answers for the agents that introduced themselves."""
+    registration = environment.entry.get("registration") if environment else None
+    template = registration.get("agent") if isinstance(registration, Mapping) else None
+    return str(template.get("owner", "")) if isinstance(template, Mapping) else ""
 
 
-async def _find(operation: Operation, agent: str, name: str) -> tuple[ObjectRow, EnvironmentRow]:
-    """Return the agent with this name or id. Raises `click.ClickException` when there is none."""
-    rows, environment = await operation.read(name)
-    known = _agents_of(rows.objects, environment)
-    row = next((row for row in known if agent in {row.name, row.id}), None)
-    if row is None:
-        names = ", ".join(sorted(row.name for row in known if not is_introduced(row))) or "none"
-        raise click.ClickException(f"there is no agent {agent!r} in {environment.name}; there is {names}")
-    operation.members.update(agent=row.id, agent_name=row.name)
-    return row, environment
-
-
-def _describe(row: ObjectRow, used: float | None) -> list[str]:
+def _describe(view: ObjectView) -> list[str]:
     """Say in parts who it is, how it came, and when it was used. What it says of itself stands in quotes."""
-    introduction = Introduction.of(row)
-    parts = [row.id if introduction else f"{row.name} ({row.id})"]
-    if introduction:
-        by = introduction.means.replace("_", " ") + (f" {introduction.detail}" if introduction.detail else "")
-        claimed = introduction.metadata.get("client_name")
-        parts.append(f"by {by}, since {moment_text(introduction.created_at)}")
+    introduced = view.facts.get("introduced")
+    parts = [view.id if introduced else f"{view.name} ({view.id})"]
+    if isinstance(introduced, Mapping):
+        detail, claimed = introduced["detail"], introduced["claimed_name"]
+        by = str(introduced["means"]).replace("_", " ") + (f" {detail}" if detail else "")
+        parts.append(f"by {by}, since {shown_moment(introduced['at'])}")
         parts.append(f"says it is {printable(str(claimed))!a}" if claimed else "gives no name")
-    parts.append(f"used {moment_text(used)}" if used else "no user signed on yet")
-    if not row.document.get("enabled", True):
+    used = view.facts.get("last_used_at")
+    parts.append(f"used {shown_moment(used)}" if used else "no user signed on yet")
+    if view.facts.get("waiting"):
+        parts.append("waits for approval: enable it, or remove it")
+    elif view.entry.get("enabled", True) is not True:
         parts.append("disabled")
+    if view.facts.get("expired"):
+        parts.append("its time is over")
     return parts
-
-
-def _set_enabled(agent: str, environment: str, database_url: str, *, enabled: bool) -> None:
-    async def read(operation: Operation) -> tuple[bool, Put]:
-        row, _ = await _find(operation, agent, environment)
-        changed = replace(row, document={**row.document, "enabled": enabled})
-        return bool(row.document.get("enabled", True)), Put(changed)
-
-    set_enabled(agent, database_url, read, enabled=enabled)

@@ -8,17 +8,25 @@ from typing import Any
 
 import click
 
-from deputize.authority import environment_file
 from deputize.authority.environment_file import DEFAULT_BASE_URL, Application, Applied, EnvironmentFileInvalid
-from deputize.authority.passwords import Passwords
 from deputize.authority.storage import Kind
-from deputize.cli.administration import Operation, administer
+from deputize.cli.administration import COMMAND, Operation, administer
 from deputize.cli.options import DATA, BaseUrl
 from deputize.kernel import strict_json
 from deputize.kernel.errors import DeputizeError
 
 _MEMBERS: Mapping[Kind, str] = {"resource": "resources", "agent": "agents"}
 """The members of the secrets file, by the kind of object they list."""
+
+
+SETTINGS = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What &{NAME} stands for in the file; before the process environment.",
+)
+"""Values for the tokens of a file."""
 
 
 class SecretsFileInvalid(DeputizeError):
@@ -28,13 +36,7 @@ class SecretsFileInvalid(DeputizeError):
 @click.command("apply")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @DATA
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="What &{NAME} stands for in the file; before the process environment.",
-)
+@SETTINGS
 @click.option(
     "--base-url",
     type=BaseUrl(),
@@ -65,26 +67,15 @@ def apply(
 
     Applying a file again changes nothing. A running authority follows within a second.
     """
-    names: dict[str, str] = dict(os.environ)
-    for setting in settings:
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{setting[:32]!r} is not NAME=VALUE", param_hint="--set")
-        names[name] = value
+    names = read_settings(settings, os.environ)
     application = Application(file.read_bytes(), str(file), names.get, prune, dry_run, base_url)
 
     async def work(operation: Operation) -> Applied:
         operation.members.update(file=application.file, dry_run=dry_run, prune=prune)
-        passwords = Passwords()
         try:
-            applied = await environment_file.apply(application, operation.store, passwords, operation.clock)
+            applied = await operation.administration.environments.apply(COMMAND, application)
         except EnvironmentFileInvalid as error:
-            count = len(error.errors)
-            raise click.ClickException(
-                f"{application.file} has {count} error{'s' * (count > 1)}; nothing was changed\n{error}"
-            ) from error
-        finally:
-            passwords.close()
+            raise click.ClickException(told_errors(application.file, error)) from error
         operation.environment_id = applied.environment.id or None
         operation.members.update(changes=[difference.record() for difference in applied.differences])
         return applied
@@ -98,6 +89,23 @@ def apply(
         click.echo("dry run: nothing was changed")
     else:
         _hand_out(applied, secrets_out)
+
+
+def read_settings(settings: Sequence[str], environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return what tokens stand for: what was set, before the process environment."""
+    names = dict(environment)
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{setting[:32]!r} is not NAME=VALUE", param_hint="--set")
+        names[name] = value
+    return names
+
+
+def told_errors(file: str, error: EnvironmentFileInvalid) -> str:
+    """Say what is wrong with a file."""
+    count = len(error.errors)
+    return f"{file} has {count} error{'s' * (count > 1)}; nothing was changed\n{error}"
 
 
 def _hand_out(applied: Applied, secrets_file: Path | None) -> None:

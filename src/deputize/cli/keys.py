@@ -1,15 +1,13 @@
 """`deputize keys`: the keys that sign tokens."""
 
-from collections.abc import Mapping, Sequence
+from functools import partial
 
 import click
 
-from deputize.authority.directory.assemble import key_ring
-from deputize.authority.directory.changes import retire_key, rotate_keys
-from deputize.authority.storage import DirectoryRows, EnvironmentRow, SigningKeyRow
-from deputize.cli.administration import Operation, administer, moment_text
+from deputize.authority.administration import ObjectView
+from deputize.cli.administration import COMMAND, Operation, administer, shown_moment
 from deputize.cli.options import DATA, ENVIRONMENT
-from deputize.jose import ALGORITHMS, KeyRing, SigningKey, outlived_at
+from deputize.jose import ALGORITHMS
 
 
 @click.group("keys")
@@ -25,18 +23,15 @@ def list_keys(name: str, database_url: str) -> None:
 
     Which one of each algorithm signs, and until when retired ones verify.
     """
-
-    async def work(operation: Operation) -> Sequence[SigningKey]:
-        return key_ring(_keys_of(*await operation.read(name))).keys
-
-    for key in administer(database_url, work):
-        end = outlived_at(key)
-        until = (
-            ""
-            if end is None
-            else f", retired {moment_text(key.retired_at or 0.0)}, verifies until {moment_text(end)}"
+    for view in administer(database_url, partial(_read_keys, name=name)):
+        facts = view.facts
+        end = facts["verifies_until"]
+        until = "" if end is None else f", retired {shown_moment(facts['retired_at'])}"
+        until += "" if end is None else f", verifies until {shown_moment(end)}"
+        click.echo(
+            f"{view.id}  {facts['algorithm']}  {facts['state']}, made "
+            f"{shown_moment(facts['created_at'])}{until}"
         )
-        click.echo(f"{key.kid}  {key.algorithm}  {key.state}, made {moment_text(key.created_at)}{until}")
 
 
 @keys.command()
@@ -57,17 +52,14 @@ def rotate(name: str, database_url: str, algorithms: tuple[str, ...]) -> None:
     retired key goes on verifying for 30 days, the longest life of a token, and is forgotten then.
     """
 
-    async def work(operation: Operation) -> KeyRing:
-        rows, environment = await operation.read(name)
-        before = _keys_of(rows, environment)
-        changes, ring = rotate_keys(environment.id, before, operation.clock.now(), algorithms)
-        await operation.store.directory_rows.change(changes, rows.version)
-        await _record_states(operation, before)
-        return ring
+    async def work(operation: Operation) -> tuple[ObjectView, ...]:
+        environment_id = await operation.find_environment(name)
+        await operation.administration.keys.rotate(COMMAND, environment_id, algorithms)
+        return await _read_keys(operation, name)
 
-    ring = administer(database_url, work)
-    for algorithm in algorithms or ring.algorithms:
-        click.echo(f"{name} signs with {ring.signing_key(algorithm).kid} ({algorithm})")
+    for view in administer(database_url, work):
+        if view.facts["state"] == "current" and (not algorithms or view.facts["algorithm"] in algorithms):
+            click.echo(f"{name} signs with {view.id} ({view.facts['algorithm']})")
 
 
 @keys.command()
@@ -81,25 +73,13 @@ def retire(kid: str, name: str, database_url: str) -> None:
     """
 
     async def work(operation: Operation) -> None:
-        rows, environment = await operation.read(name)
-        before = _keys_of(rows, environment)
-        await operation.store.directory_rows.change(retire_key(environment.id, before, kid), rows.version)
-        await _record_states(operation, before)
+        environment_id = await operation.find_environment(name)
+        await operation.administration.keys.retire(COMMAND, environment_id, kid)
 
     administer(database_url, work)
     click.echo(f"{name} has forgotten {kid}")
 
 
-async def _record_states(operation: Operation, before: Sequence[SigningKeyRow]) -> None:
-    """Put the keys' states before and after into the audit record."""
-
-    def states(rows: Sequence[SigningKeyRow]) -> Mapping[str, str]:
-        return {key.kid: key.state for key in key_ring(rows).keys}
-
-    rows = await operation.store.directory_rows.load()
-    after = [row for row in rows.signing_keys if row.environment_id == operation.environment_id]
-    operation.members.update(before=states(before), after=states(after))
-
-
-def _keys_of(rows: DirectoryRows, environment: EnvironmentRow) -> Sequence[SigningKeyRow]:
-    return [row for row in rows.signing_keys if row.environment_id == environment.id]
+async def _read_keys(operation: Operation, name: str) -> tuple[ObjectView, ...]:
+    environment_id = await operation.find_environment(name)
+    return (await operation.administration.keys.list(COMMAND, environment_id)).items

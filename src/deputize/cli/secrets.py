@@ -1,23 +1,28 @@
 """`deputize secrets`: the secrets of resources and agents."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import cast
 
 import click
 
 from deputize.audit.records import timestamp_text
-from deputize.authority.directory.changes import IssuedSecret, end_previous_secrets, replace_secret
-from deputize.authority.directory.objects import AgentObject
-from deputize.authority.storage import DirectoryRows, ObjectRow, SecretRow
-from deputize.cli.administration import Operation, administer, moment_text
+from deputize.authority.administration import ListQuery, ObjectKind, ObjectView
+from deputize.authority.directory.changes import IssuedSecret
+from deputize.cli.administration import COMMAND, Operation, administer, read_all, shown_moment
 from deputize.cli.options import DATA, ENVIRONMENT
 from deputize.kernel.durations import DurationError, parse
+from deputize.kernel.values import JsonObject
 
 MAX_KEPT_DAYS = 30
 
 
 @click.group()
 def secrets() -> None:
-    """The secrets with which resources and agents prove who they are. Only their digests are stored."""
+    """The secrets of resources and agents.
+
+    With them they prove who they are. Only their digests are stored.
+    """
 
 
 @secrets.command("list")
@@ -29,16 +34,22 @@ def list_secrets(name: str, database_url: str) -> None:
     When each was made, and of previous ones until when they work.
     """
 
-    async def work(operation: Operation) -> Sequence[tuple[ObjectRow, Sequence[SecretRow]]]:
-        rows, environment = await operation.read(name)
-        now = operation.clock.now()
-        mine = (row for row in rows.objects if row.environment_id == environment.id)
-        return [(row, valid) for row in mine if (valid := _valid(rows, row, now))]
+    async def work(operation: Operation) -> list[ObjectView]:
+        environment_id = await operation.find_environment(name)
+        kinds: tuple[ObjectKind, ...] = ("resource", "agent")
+        return [
+            view
+            for kind in kinds
+            for view in await read_all(
+                partial(operation.administration.list, COMMAND, environment_id, kind), ListQuery()
+            )
+        ]
 
-    for owner, valid in administer(database_url, work):
-        for secret in valid:
-            end = "" if secret.expires_at is None else f", works until {moment_text(secret.expires_at)}"
-            click.echo(f"{owner.kind} {owner.name}: made {moment_text(secret.created_at)}{end}")
+    for view in administer(database_url, work):
+        for secret in cast("Sequence[JsonObject]", view.facts.get("secrets", ())):
+            end = secret["expires_at"]
+            until = "" if end is None else f", works until {shown_moment(end)}"
+            click.echo(f"{view.kind} {view.name}: made {shown_moment(secret['created_at'])}{until}")
 
 
 @secrets.command()
@@ -52,7 +63,7 @@ def list_secrets(name: str, database_url: str) -> None:
     help="How long the secret so far goes on working, at most 30 days.",
 )
 @DATA
-def rotate(kind: str, owner: str, name: str, keep_previous: str, database_url: str) -> None:
+def rotate(kind: ObjectKind, owner: str, name: str, keep_previous: str, database_url: str) -> None:
     """Draw a new secret for the resource or agent OWNER. It is printed, and shown only now."""
     try:
         seconds = parse(keep_previous)
@@ -62,17 +73,12 @@ def rotate(kind: str, owner: str, name: str, keep_previous: str, database_url: s
         raise click.BadParameter(f"at most {MAX_KEPT_DAYS} days", param_hint="--keep-previous")
 
     async def work(operation: Operation) -> IssuedSecret:
-        rows, row = await _find_owner(operation, name, kind, owner)
-        agent = AgentObject.read(row.name, row.document) if kind == "agent" else None
-        if agent and not agent.needs_secret:
-            raise click.ClickException(
-                f"the agent {row.name!r} authenticates by {agent.client_auth}: a secret would prove nothing"
-            )
-        now = operation.clock.now()
-        changes, issued = replace_secret(row, _valid(rows, row, now), now, keep_previous=seconds)
-        operation.members["previous_secrets_end"] = timestamp_text(now + seconds)
-        await operation.store.directory_rows.change(changes, rows.version)
-        return issued
+        environment_id, object_id = await _find_owner(operation, name, kind, owner)
+        operation.members["previous_secrets_end"] = timestamp_text(operation.clock.now() + seconds)
+        changed = await operation.administration.new_secret(
+            COMMAND, environment_id, kind, object_id, keep_previous=seconds
+        )
+        return changed.secrets[0]
 
     issued = administer(database_url, work)
     click.echo(f"{kind} {issued.owner.name}: id {issued.owner.id}, secret {issued.text} (shown only now)")
@@ -84,17 +90,16 @@ def rotate(kind: str, owner: str, name: str, keep_previous: str, database_url: s
 @click.argument("owner")
 @ENVIRONMENT
 @DATA
-def end(kind: str, owner: str, name: str, database_url: str) -> None:
+def end(kind: ObjectKind, owner: str, name: str, database_url: str) -> None:
     """End the previous secrets of the resource or agent OWNER now. The newest one stays."""
 
     async def work(operation: Operation) -> int:
-        rows, row = await _find_owner(operation, name, kind, owner)
-        now = operation.clock.now()
-        changes = end_previous_secrets(_valid(rows, row, now), now)
-        operation.members["previous_secrets_end"] = timestamp_text(now)
-        if changes:
-            await operation.store.directory_rows.change(changes, rows.version)
-        return len(changes)
+        environment_id, object_id = await _find_owner(operation, name, kind, owner)
+        operation.members["previous_secrets_end"] = timestamp_text(operation.clock.now())
+        changed = await operation.administration.end_previous_secrets(
+            COMMAND, environment_id, kind, object_id
+        )
+        return changed.ends.get("secrets", 0)
 
     ended = administer(database_url, work)
     click.echo(
@@ -105,24 +110,10 @@ def end(kind: str, owner: str, name: str, database_url: str) -> None:
 
 
 async def _find_owner(
-    operation: Operation, environment: str, kind: str, owner: str
-) -> tuple[DirectoryRows, ObjectRow]:
-    """Return everything configured, and the resource or agent with this name or id."""
-    rows, found = await operation.read(environment)
-    objects = [row for row in rows.objects if row.environment_id == found.id and row.kind == kind]
-    row = next((row for row in objects if owner in {row.name, row.id}), None)
-    if row is None:
-        known = ", ".join(sorted(row.name for row in objects)) or "none"
-        raise click.ClickException(
-            f"there is no {kind} {owner!r} in an environment {environment!r}; there is {known}"
-        )
-    operation.members.update(kind=row.kind, id=row.id, name=row.name)
-    return rows, row
-
-
-def _valid(rows: DirectoryRows, owner: ObjectRow, now: float) -> Sequence[SecretRow]:
-    """Return the secrets of `owner` that work, the newest first."""
-    key = owner.environment_id, owner.id
-    mine = [each for each in rows.secrets if (each.environment_id, each.owner_id) == key]
-    working = [each for each in mine if each.expires_at is None or each.expires_at > now]
-    return sorted(working, key=lambda each: each.created_at, reverse=True)
+    operation: Operation, environment: str, kind: ObjectKind, owner: str
+) -> tuple[str, str]:
+    """Return the ids of the environment and of the resource or agent with this name or id."""
+    environment_id = await operation.find_environment(environment)
+    found = await operation.find(environment_id, kind, owner)
+    operation.members.update(kind=kind, id=found.id, name=found.name)
+    return environment_id, found.id

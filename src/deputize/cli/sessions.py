@@ -1,13 +1,12 @@
 """`deputize sessions`: who is signed on, and end it."""
 
-from collections.abc import Sequence
+from functools import partial
 
 import click
 
-from deputize.cli.administration import Operation, administer, moment_text
+from deputize.authority.administration import ListQuery, ObjectView
+from deputize.cli.administration import COMMAND, Operation, administer, read_all, shown_moment
 from deputize.cli.options import DATA, ENVIRONMENT
-from deputize.cli.users import find_user
-from deputize.oauth.records.store import Session, User
 
 
 @click.group("sessions")
@@ -25,24 +24,19 @@ def list_sessions(name: str, database_url: str, username: str | None) -> None:
     Agents may hold tokens of a session that lapsed in the browser.
     """
 
-    async def work(operation: Operation) -> tuple[Sequence[tuple[Session, User]], float]:
-        _, environment = await operation.read(name)
-        only = await find_user(operation, name, username) if username else None
-        users = {user.id: user for user in await operation.store.users.users_of(environment.id)}
-        found = await operation.store.sessions.sessions_of(environment.id)
-        listed = [(each, users[each.user_id]) for each in found if only is None or each.user_id == only.id]
-        return listed, operation.clock.now()
+    async def work(operation: Operation) -> list[ObjectView]:
+        environment_id = await operation.find_environment(name)
+        user_id = (await operation.find(environment_id, "user", username)).id if username else None
+        read = partial(operation.administration.sessions.list, COMMAND, environment_id, user_id=user_id)
+        return await read_all(read, ListQuery())
 
-    listed, now = administer(database_url, work)
-    for session, user in listed:
-        state = (
-            "lapsed in the browser"
-            if session.expires_at <= now
-            else f"until {moment_text(session.expires_at)}"
-        )
+    listed = administer(database_url, work)
+    for view in reversed(listed):  # as they came
+        facts = view.facts
+        state = "lapsed in the browser" if facts["lapsed"] else f"until {shown_moment(facts['expires_at'])}"
         click.echo(
-            f"{session.id}  {user.username}, since {moment_text(session.created_at)}, used "
-            f"{moment_text(session.last_used_at)}, {state}"
+            f"{view.id}  {view.name}, since {shown_moment(facts['created_at'])}, used "
+            f"{shown_moment(facts['last_used_at'])}, {state}"
         )
     if not listed:
         click.echo("nobody is signed on")
@@ -62,18 +56,15 @@ def end(session: str | None, name: str, database_url: str, username: str | None)
         raise click.UsageError("name a session, or a user with --user")
 
     async def work(operation: Operation) -> int:
-        _, environment = await operation.read(name)
-        only = await find_user(operation, name, username) if username else None
-        found = await operation.store.sessions.sessions_of(environment.id)
-        ending = [each.id for each in found if each.id == session or (only and each.user_id == only.id)]
-        if session is not None and not ending:
-            raise click.ClickException(
-                f"there is no session {session!r} in {environment.name}, or it was ended already"
-            )
-        for each in ending:
-            await operation.store.sessions.end_session(each, operation.clock.now())
-        operation.members.update(sessions=ending)
-        return len(ending)
+        environment_id = await operation.find_environment(name)
+        sessions = operation.administration.sessions
+        if username is not None:
+            user = await operation.find(environment_id, "user", username)
+            changed = await sessions.end_all(COMMAND, environment_id, user.id)
+        else:
+            changed = await sessions.end(COMMAND, environment_id, str(session))
+        operation.members.update(sessions=[each.id for each in changed.differences])
+        return len(changed.differences)
 
     count = administer(database_url, work)
     click.echo(f"{count} session{'' if count == 1 else 's'} ended")

@@ -49,7 +49,7 @@ def why(  # noqa: PLR0913, PLR0917 - one parameter an option
     exchanges: bool,
     as_json: bool,
 ) -> None:
-    """Decide a refused request again, and say step by step what held.
+    """Decide a refused request again, step by step.
 
     The settings of now count. Nothing is issued or changed. Ends with 1 where it would be refused.
     """

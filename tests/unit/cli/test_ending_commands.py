@@ -106,7 +106,8 @@ def test_an_agent_that_is_not_there_is_told_from_those_that_are(data):
 def test_a_user_is_disabled_and_enabled_and_each_time_begins_anew(data, user):
     terms = [data.user().term]
     assert "is disabled" in data.run("users", "disable", user)
-    assert (data.record()["user"], data.record()["after"]) == (USER_ID, {"enabled": False})
+    (change,) = data.record()["changes"]
+    assert (data.record()["user"], change["id"], change["after"]) == (USER_ID, USER_ID, {"enabled": False})
     assert not data.user().enabled
     terms.append(data.user().term)
     assert "was disabled already" in data.run("users", "disable", user)

@@ -105,8 +105,9 @@ def test_every_command_leaves_a_record_of_who_did_what(data):
         "e1",
     )
     assert (rotated["decision"], rotated["osUser"]) == ("PERMIT", getpass.getuser())
-    assert rotated["before"] == {key.kid: key.state for key in before.keys}
-    assert rotated["after"] == {key.kid: key.state for key in ring(data).keys}
+    (change,) = rotated["changes"]
+    assert change["before"] == {key.kid: key.state for key in before.keys}
+    assert change["after"] == {key.kid: key.state for key in ring(data).keys}
     assert (refused["decision"], "there is no key 'absent'" in refused["reason"]) == ("DENY", True)
     assert rotated["transactionId"] != refused["transactionId"]
 

@@ -23,6 +23,7 @@ def commands_on_data(command, path=()):
         for each in command.params:
             if each.required or isinstance(each, click.Argument):
                 value = each.type.choices[0] if isinstance(each.type, click.Choice) else "Some"
+                value = __file__ if isinstance(each.type, click.Path) and each.type.exists else value
                 words += [value] if isinstance(each, click.Argument) else [each.opts[0], value]
         yield words
 

@@ -64,7 +64,7 @@ def test_a_leaked_secret_can_end_at_once(data):
 def test_what_is_not_there_is_named(data, kind, name):
     result = rotate(data, kind, name)
     assert result.exit_code == 1
-    assert f"there is no {kind} {name!r} in an environment 'Test'" in result.output
+    assert f"there is no {kind} {name!r} in Test" in result.output
 
 
 @pytest.mark.parametrize("kept", ["soon", "31 days", "unlimited"])

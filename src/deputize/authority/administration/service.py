@@ -42,7 +42,7 @@ from deputize.authority.environment_file.plan import (
 )
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.environment_file.reading import parse_value
-from deputize.authority.storage import DirectoryConflict, ObjectRow, Put, SecretRow, Store
+from deputize.authority.storage import DirectoryConflict, ObjectRow, Put, Remove, SecretRow, Store
 from deputize.kernel.clock import Clock
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.values import JsonObject, JsonValue
@@ -122,8 +122,17 @@ class Administration:
                 raise DirectoryConflict(f"there is a {kind} {found.view.name!r} already")
             if expected is not None and (found.view is None or found.view.etag != expected):
                 raise EtagMismatch(found.view.etag if found.view else "")
-            if isinstance(found.stored, ObjectRow) and is_introduced(found.stored):
-                return await self._change_introduced(found, found.stored, members, dry_run=dry_run)
+            row = found.stored
+            if isinstance(row, ObjectRow) and is_introduced(row):
+                return await self._change_introduced(found, row, members, dry_run=dry_run)
+            if isinstance(row, ObjectRow) and kind == "agent" and members == {"enabled": False}:
+                return await self._switch(found, row, enabled=False, dry_run=dry_run)
+            if (
+                isinstance(row, User)
+                and members.keys() == {"enabled"}
+                and isinstance(enabled := members["enabled"], bool)
+            ):
+                return await self._switch(found, row, enabled=enabled, dry_run=dry_run)
             written = _complete(kind, members, found, object_id, replaces=replaces)
             return await self._apply_entry(operator, found, kind, written, dry_run=dry_run)
 
@@ -157,6 +166,13 @@ class Administration:
                 raise InUse(f"the {kind} {found.view.name!r}", users)
             now = self._clock.now()
             ends = await self._store.listings.ends_with(environment_id, kind, object_id, now)
+            if isinstance(found.stored, ObjectRow) and is_introduced(found.stored):
+                name = found.view.name  # no file names it, so no rule has anything to say of it
+                if not dry_run:
+                    removal = [Remove(found.stored)]
+                    await self._store.directory_rows.change(removal, found.rows.version)
+                gone = Difference(kind, object_id, name, {"name": name}, None)
+                return Changed(None, (gone,), dry_run=dry_run, ends=ends)
             content: JsonObject = {"environment": found.environment.name, "id": found.environment.id}
             applied = await self._make(found, content, frozenset({object_id}), dry_run=dry_run)
             return Changed(None, applied.differences, applied.warnings, dry_run=dry_run, ends=ends)
@@ -200,7 +216,8 @@ class Administration:
                 return Changed(found.view)
             await self._store.directory_rows.change(changes, found.rows.version)
             before, after = ({"name": row.name, "secrets": count} for count in (len(valid), 1))
-            return Changed(found.view, (Difference(row.kind, row.id, row.name, before, after),))
+            difference = Difference(row.kind, row.id, row.name, before, after)
+            return Changed(found.view, (difference,), ends={"secrets": len(changes)})
 
         return await self._runner.run(operator, environment_id, attempt)
 
@@ -215,6 +232,30 @@ class Administration:
     ) -> ListPage[ObjectView]:
         """A page of the objects of a kind that the operator may see, by name. Raises `CursorInvalid`."""
         return await self._reader.page(operator, environment_id, kind, query or ListQuery())
+
+    async def find_named(
+        self, operator: Operator, environment_id: str, kind: ObjectKind, name: str
+    ) -> ObjectView | None:
+        """The object with this id, else with this name, if there is one that the operator may see."""
+        found = await self._reader.find_stored(environment_id, kind, name, None)
+        if found.view is None:
+            found = await self._reader.find_stored(environment_id, kind, None, name)
+        return found.view and await self._reader.find(operator, environment_id, kind, found.view.id)
+
+    async def unlock(self, operator: Operator, environment_id: str, user_id: str) -> Changed:
+        """Forget the wrong passwords typed for a user. Raises `NotPermitted` and `NoSuchObject`."""
+
+        async def attempt() -> Changed:
+            operator.require_administrator()
+            found = await self._reader.find_stored(environment_id, "user", user_id, None)
+            if found.view is None:
+                raise NoSuchObject(f"there is no user {user_id!r}")
+            await self._store.sign_on_failures.clear_failures(environment_id, found.view.name)
+            before, after = ({"name": found.view.name, "locked": state} for state in (True, False))
+            difference = Difference("user", user_id, found.view.name, before, after)
+            return Changed(found.view, (difference,))
+
+        return await self._runner.run(operator, environment_id, attempt)
 
     async def _find_secrets(
         self, operator: Operator, environment_id: str, kind: ObjectKind, object_id: str
@@ -295,23 +336,37 @@ class Administration:
             fix = "change what all of them are at most: registration, in the environment's settings"
             places = [Position("the entry", f"/{name}") for name in wrong or ["enabled"]]
             raise EnvironmentFileInvalid([ConfigurationError(place, reason, fix) for place in places])
-        document = {name: value for name, value in row.document.items() if name != "waiting"}
-        is_waiting = row.document.get("waiting") is True
-        before: JsonObject = {"name": row.name, "enabled": row.document.get("enabled") is True}
-        after: JsonObject = {"name": row.name, "enabled": enabled}
-        if is_waiting:
-            before, after = {**before, "waiting": True}, {**after, "waiting": False}
-        difference = difference_between(row.kind, row.id, before, after)
-        ends: Mapping[str, int] = {}
+        return await self._switch(found, row, enabled=enabled, dry_run=dry_run)
+
+    async def _switch(
+        self, found: StoredObject, row: ObjectRow | User, *, enabled: bool, dry_run: bool
+    ) -> Changed:
+        """Enable or disable an agent or a user, whatever else may be wrong in the environment."""
         now = self._clock.now()
-        if not enabled:
-            ends = await self._store.listings.ends_with(row.environment_id, "agent", row.id, now)
-        changed = replace(row, document={**document, "enabled": enabled}, changed_at=now)
+        if isinstance(row, User):
+            kind: ObjectKind = "user"
+            changed, name = replace(row, enabled=enabled), row.username
+            before: JsonObject = {"name": name, "enabled": row.enabled}
+            after: JsonObject = {"name": name, "enabled": enabled}
+        else:
+            kind, name = "agent", row.name
+            document = {each: value for each, value in row.document.items() if each != "waiting"}
+            changed = replace(row, document={**document, "enabled": enabled}, changed_at=now)
+            before = {"name": name, "enabled": row.document.get("enabled", True) is True}
+            after = {"name": name, "enabled": enabled}
+            if row.document.get("waiting") is True:
+                before, after = {**before, "waiting": True}, {**after, "waiting": False}
+        difference = difference_between(kind, row.id, before, after)
+        listings, environment_id = self._store.listings, row.environment_id
+        ends = {} if enabled else await listings.ends_with(environment_id, kind, row.id, now)
         if difference and not dry_run:
             await self._store.directory_rows.change([Put(changed)], found.rows.version)
-        (view,) = await self._reader.views(row.environment_id, [changed])
-        if not dry_run:
-            view = (await self._reader.find_stored(row.environment_id, "agent", row.id, None)).view or view
+        if isinstance(changed, User):
+            view = view_of_user(changed)
+        else:
+            (view,) = await self._reader.views(environment_id, [changed])
+        if not dry_run:  # as it is stored: terms are drawn there
+            view = (await self._reader.find_stored(environment_id, kind, row.id, None)).view or view
         return Changed(view, (difference,) if difference else (), dry_run=dry_run, ends=ends)
 
     async def _make(
