@@ -131,7 +131,7 @@ def _stay(stage: Stage, running: Programs, agent: Agent) -> int:
         {
             "user": "demouser",
             "password": stage.password,
-            "your page": f"{agent.issuer.removesuffix('/as')}/account",
+            "your page": f"{agent.issuer.removesuffix('/as')}/my",
             "authority": agent.issuer,
             "gateway": f"{stage.gateway_url}/mcp",
             "CA file": shown(stage.ca_file),

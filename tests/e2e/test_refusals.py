@@ -68,7 +68,7 @@ def test_consent_withdrawn(stack, mcp_token):
     agent, person = stack.agent(), stack.person("doubter")
     subject = agent.subject_token(person)
     token = mcp_token(agent, person)
-    person.press(f"{agent.issuer.removesuffix('/as')}/account", "agent")
+    person.press(f"{agent.issuer.removesuffix('/as')}/my/agents", "agent")
     assert_refused(agent.exchange(subject, agent.actor_token()))
     assert call_gateway(stack.stage, token).status_code == 401
 
