@@ -68,7 +68,11 @@ class Trail:
     def join(self, batch: "Batch") -> Tally:
         """Count `batch` in until it leaves, and return the tally that the batch updates."""
         self._batches.append(batch)
-        return self._tallies.setdefault(batch.destination, Tally())
+        return self.tally(batch.destination)
+
+    def tally(self, destination: str) -> Tally:
+        """Return the tally of a destination."""
+        return self._tallies.setdefault(destination, Tally())
 
     def leave(self, batch: "Batch") -> None:
         """Count `batch` out."""

@@ -118,7 +118,25 @@ class AuthorityEndpoint:
     async def get(self, now: float) -> AuthorityAnswer:
         """Read a document, at `now`, for everybody. Raises `AuthorityError` when none comes in time."""
         headers = Headers([(b"Accept", b"application/json")])
-        request = Request("GET", self._target, headers, Body(), self._origin)
+        return await self._ask_in_time(Request("GET", self._target, headers, Body(), self._origin), now)
+
+    async def send(self, content: bytes, kind: str, authorization: str, now: float) -> AuthorityAnswer:
+        """Send `content` of a media type, at `now`, on behalf of nobody but the gateway.
+
+        It may be sent twice. Raises `AuthorityError` when no answer comes in time.
+        """
+        headers = Headers(
+            [
+                (b"Content-Type", kind.encode()),
+                (b"Accept", b"application/json"),
+                (b"Authorization", authorization.encode()),
+                (b"Content-Length", str(len(content)).encode()),
+            ]
+        )
+        sent = Request("POST", self._target, headers, Body(content), self._origin, repeatable=True)
+        return await self._ask_in_time(sent, now)
+
+    async def _ask_in_time(self, request: Request, now: float) -> AuthorityAnswer:
         inquiry = Exchange(request, _NOBODY, _TRANSACTIONS.new(), time.monotonic(), now)
         try:
             async with asyncio.timeout(_SECONDS):

@@ -1,5 +1,6 @@
 """Event handlers: where the records of an audit service go; each is one file."""
 
+from deputize.gateway.audit.event_handlers.authority import AuthorityAuditEventHandler
 from deputize.gateway.audit.event_handlers.event_handler import EventHandlerType
 from deputize.gateway.audit.event_handlers.json_file import JsonAuditEventHandler
 from deputize.gateway.audit.event_handlers.json_stdout import JsonStdoutAuditEventHandler
@@ -7,7 +8,7 @@ from deputize.kernel.families import Family, having
 
 EVENT_HANDLERS: Family[EventHandlerType] = Family(
     "deputize.audit_event_handlers",
-    (JsonAuditEventHandler, JsonStdoutAuditEventHandler),
+    (JsonAuditEventHandler, JsonStdoutAuditEventHandler, AuthorityAuditEventHandler),
     lambda kind: (kind.java_class,),
     having("java_class", "Config", "build"),
 )

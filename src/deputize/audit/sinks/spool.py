@@ -1,0 +1,80 @@
+"""Records on their way to somebody who may not be there: kept in files until they were handed over."""
+
+import time
+from collections.abc import Sequence
+from operator import methodcaller
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from deputize.audit.records import AuditEvent, McpEvent
+from deputize.audit.sinks.json_file import AppendedFile
+from deputize.audit.trail import Batch, Buffering, Trail
+
+log = structlog.get_logger()
+_OPEN: Final = "open.ndjson"
+_SEALED: Final = "sealed-*.ndjson"
+_SEGMENT: Final = 1024 * 1024
+"""Bytes at which a file is sealed although others wait."""
+
+
+class Spool:
+    """Files of records in a folder: one that is written to, and sealed ones that wait, the oldest first.
+
+    What was written outlasts the process, also one that is killed.
+    """
+
+    def __init__(
+        self, directory: Path, destination: str, max_size: int, buffering: Buffering, trail: Trail
+    ) -> None:
+        """Keep at most `max_size` bytes; the oldest records go first. Raises `OSError`."""
+        directory.mkdir(0o700, parents=True, exist_ok=True)
+        self._directory = directory
+        self._max_size = max_size
+        self._file = AppendedFile(directory / _OPEN, 0o600, None)
+        self._file.write(b"")
+        self._tally = trail.tally(destination)
+        self._destination = destination
+        self._batch = Batch(destination, self._file.write, methodcaller("json"), trail, buffering)
+
+    def take(self, event: AuditEvent) -> None:
+        """Write an MCP record that is about a token at the end of this turn; others concern nobody there."""
+        if isinstance(event, McpEvent) and event.subject.jti is not None:
+            self._batch.add(event)
+
+    def sealed(self) -> Sequence[Path]:
+        """Return the files that wait, the oldest first. Raises `OSError`."""
+        return sorted(self._directory.glob(_SEALED))
+
+    def seal(self) -> None:
+        """Seal the file that is written to, unless it is empty, or small while others wait. Raises `OSError`.
+
+        Another sink with the same folder may go on writing to it for a moment.
+        """
+        size = self._file.path.stat().st_size if self._file.path.exists() else 0
+        if size and (size >= _SEGMENT or not self.sealed()):
+            self._file.path.rename(self._directory / f"sealed-{time.time_ns():020d}.ndjson")
+            self._file.close()
+
+    def trim(self) -> None:
+        """Drop the oldest files beyond the bound, and count what was in them. Raises `OSError`."""
+        waiting = self.sealed()
+        size = sum(path.stat().st_size for path in [*waiting, self._file.path] if path.exists())
+        for path in waiting:
+            if size <= self._max_size:
+                return
+            content = path.read_bytes()
+            path.unlink()
+            size -= len(content)
+            self.count_dropped(content.count(b"\n"), "more records wait than the spool may hold")
+
+    def count_dropped(self, number: int, reason: str) -> None:
+        """Count records that are lost."""
+        self._tally.dropped += number
+        log.error("audit records are dropped", destination=self._destination, records=number, reason=reason)
+
+    async def close(self) -> None:
+        """Write what is left; what waits is handed over by whoever opens the folder next."""
+        await self._batch.close()
+        self._file.close()
