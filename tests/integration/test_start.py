@@ -49,7 +49,7 @@ def modules_of(arguments, ready):
                 process.send_signal(signal.SIGTERM)
         loaded = process.stdout.read()
     assert process.returncode == 0, log
-    return set(json.loads(loaded))
+    return set(json.loads(loaded.splitlines()[-1]))
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The authority as a handler: endpoints of its environments, health, the files that pages load."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
@@ -9,6 +10,7 @@ import structlog
 from deputize.authority.asgi import Application, ApplicationSlow, HostedApplication
 from deputize.authority.audit import SOURCE, Source
 from deputize.authority.callers import Network, source_reader
+from deputize.authority.console import load_console
 from deputize.authority.dead_ends import turn_away
 from deputize.authority.endpoint import (
     Endpoint,
@@ -60,8 +62,13 @@ class Served(NamedTuple):
     """Whether the answer seldom has to be waited for."""
 
 
-HOSTED: Final[Mapping[str, Callable[[Services], Application]]] = {"v1": load_management}
+HOSTED: Final[Mapping[str, Callable[[Services], Application]]] = {
+    "v1": load_management,
+    "console": load_console,
+}
 """The applications that answer below a first segment of the path: what imports and makes each."""
+_WELCOME: Final = re.compile(r"^(/console/welcome/).+")
+"""Where what follows is a secret, which no log gets."""
 MOST_HEADS: Final = 64
 """Of answers to programs: they differ in little but their bodies."""
 _ANY_ORIGIN: Final = (b"Access-Control-Allow-Origin", b"*")
@@ -105,7 +112,7 @@ class LogLine:
         response, call = ending.response, self.call
         said: dict[str, JsonValue] = {
             "method": self._head.method,
-            "path": self._head.target.path,
+            "path": _WELCOME.sub(r"\1…", self._head.target.path),
             "status": 0 if response is None else response.status,
             "ms": round((ending.finished - self._started) * 1000, 1),
         }

@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import structlog
 
+from deputize.authority.administration.administrators import invite_first
 from deputize.authority.app import Authority
 from deputize.authority.audit import open_audit, operator
 from deputize.authority.backchannel_logout import deliver_repeatedly
@@ -68,18 +69,21 @@ class ListenFailed(DeputizeError):
     """The address cannot be listened on."""
 
 
-async def serve(database_url: str, options: ServeOptions, audit_directory: Path) -> None:
+async def serve(
+    database_url: str, options: ServeOptions, audit_directory: Path, announce: Callable[[str], object]
+) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first.
+
+    `announce` tells whoever started the server what no log may hold: the first administrator's invitation.
 
     Raises `ConfigurationError`, `StorageError`, `AuditUnusable` or `ListenFailed`.
     """
     load_families(FAMILIES)
     async with open_services(database_url, options, audit_directory) as services:
-        if not services.directory.current.environments:
-            _log.warning(
-                "the database holds no environment",
-                fix="load one: deputize apply FILE with the same --data",
-            )
+        link = await invite_first(services.store, services.passwords, services.clock, options.base_url)
+        if link is not None:
+            await services.directory.refresh()
+            announce(f"\nThere is no administrator yet. This link makes one, once, for a day:\n\n  {link}\n")
         if options.fetching.networks:
             _log.warning(
                 "whoever may name a document can have this server connect to networks that are not public",

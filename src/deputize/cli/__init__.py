@@ -88,6 +88,7 @@ COMMANDS: tuple[DeferredCommand, ...] = (
         "The secrets of resources and agents.",
     ),
     DeferredCommand("agents", "authority", "The agents that act for users."),
+    DeferredCommand("administrators", "authority", "The people who administer the authority in its console."),
     DeferredCommand("users", "authority", "The people who sign on."),
     DeferredCommand(
         "sessions",

@@ -85,7 +85,7 @@ def serve_command(  # noqa: PLR0917 - one parameter an option
     fetching = Fetching(fetch_networks, fetch_ca)
     options = ServeOptions(host, port, base_url or f"http://localhost:{port}", trusted_proxies, fetching)
     try:
-        uvloop.run(serve(database_url, options, audit_directory(database_url)))
+        uvloop.run(serve(database_url, options, audit_directory(database_url), click.echo))
     except DeputizeError as error:
         raise click.ClickException(str(error)) from error
     except KeyboardInterrupt:

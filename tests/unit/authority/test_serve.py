@@ -34,9 +34,9 @@ async def test_a_broken_package_ends_the_start_with_what_is_wrong(forgotten, tmp
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text(f"[{group}]\nadded = no_such_module:X\n")
     monkeypatch.syspath_prepend(tmp_path / "site")
-    options = ServeOptions("127.0.0.1", 0, "http://localhost")
+    options, database = ServeOptions("127.0.0.1", 0, "http://localhost"), f"sqlite:///{tmp_path}/data.db"
     with pytest.raises(ConfigurationError) as raised:
-        await asyncio.wait_for(serve(f"sqlite:///{tmp_path}/data.db", options, tmp_path / "audit"), PATIENCE)
+        await asyncio.wait_for(serve(database, options, tmp_path / "audit", print), PATIENCE)
     assert str(raised.value) == (
         "the entry point 'added' of broken: no_such_module:X cannot be imported: ModuleNotFoundError: "
         f"No module named 'no_such_module' (repair or remove broken, which adds it to {group})"

@@ -9,7 +9,7 @@ from deputize.kernel.errors import ConfigurationError, Position
 def served(monkeypatch):
     calls = []
 
-    async def remember(database_url, listener, audit):
+    async def remember(database_url, listener, audit, announce):
         calls.append((database_url, listener, audit))
 
     monkeypatch.setattr(authority, "serve", remember)

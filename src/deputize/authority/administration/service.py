@@ -306,7 +306,7 @@ class Administration:
                 operator.require_effect(found.view.id, effect.differences)
             applied = await self._make(found, content, dry_run=dry_run)
         except EnvironmentFileInvalid as error:
-            raise _relative_to_entry(error, f"/{_LISTS[kind]}/0") from error
+            raise relative_to_entry(error, f"/{_LISTS[kind]}/0") from error
         warnings = applied.warnings if operator.reads_all else ()
         name = str(written["username" if kind == "user" else "name"])
         changed = Changed(None, applied.differences, warnings, applied.secrets, dry_run, ends)
@@ -404,7 +404,7 @@ def _complete(
     return written
 
 
-def _relative_to_entry(error: EnvironmentFileInvalid, pointer: str) -> EnvironmentFileInvalid:
+def relative_to_entry(error: EnvironmentFileInvalid, pointer: str) -> EnvironmentFileInvalid:
     """The same errors, with JSON pointers into the entry at `pointer`; what stands elsewhere is at none."""
     moved: list[ConfigurationError] = []
     for each in error.errors:

@@ -4,6 +4,7 @@ from deputize.authority.endpoint import Endpoint
 from deputize.authority.endpoints import (
     activities,
     authorize,
+    console,
     introspect,
     metadata,
     par,
@@ -28,6 +29,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     ACCOUNT,
     MY,
     MY_SECTION,
+    console.ENDPOINT,
     register.REGISTER,
     register.MANAGE,
     activities.ENDPOINT,

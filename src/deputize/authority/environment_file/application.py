@@ -21,7 +21,7 @@ from deputize.authority.environment_file.outcome import (
 from deputize.authority.environment_file.plan import ChangePlan, Difference, Hashing, NewSecret, warnings_of
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid, Problems
 from deputize.authority.environment_file.reading import Parsed, Resolve, parse
-from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, Store
+from deputize.authority.storage import DirectoryRows, EnvironmentRow, ObjectRow, Put, RowChange, Store
 from deputize.kernel.clock import Clock
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.oauth.records.store import User
@@ -85,6 +85,8 @@ class EnvironmentChange:
     base_url: str | None = None
     """As in `Application`."""
     dry_run: bool = False
+    also: tuple[RowChange, ...] = ()
+    """What else changes in the same transaction."""
 
 
 async def apply(application: Application, store: Store, passwords: Hashing, clock: Clock) -> Applied:
@@ -148,7 +150,7 @@ async def make_change(
     if plan.changes and not change.dry_run:
         stored = [key for key in rows.signing_keys if key.environment_id == row.id]
         keys = await asyncio.to_thread(add_missing_keys, row.id, stored, plan.objects_after(), now)
-        await store.directory_rows.change([*plan.changes, *keys], existing.version)
+        await store.directory_rows.change([*plan.changes, *keys, *change.also], existing.version)
     return _applied(plan, outcome, dry_run=change.dry_run)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from deputize.authority.audit import SOURCE
+from deputize.authority.console import session as console
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.factors import totp
 from deputize.authority.factors.challenges import make_challenge
@@ -28,7 +29,7 @@ from deputize.http.messages import Response
 from deputize.kernel.digests import digest, same
 from deputize.oauth.access_tokens import Issue
 from deputize.oauth.authorization_request import AuthorizationRequest, is_live, known_parameters
-from deputize.oauth.consents import parse_accept_language
+from deputize.oauth.consents import AGREEMENT_STEP, parse_accept_language
 from deputize.oauth.errors import ServerError
 from deputize.oauth.factors import authentication_of
 from deputize.oauth.grants.authorization_code import GRANT_TYPE
@@ -47,6 +48,7 @@ Idle life is exact to that.
 _LOGIN_STEP = Step(LOGIN.type, {})
 _DESTINATION_STEP = Step(DESTINATION.type, {})
 _ACCOUNT = "account policy"
+_CONSOLE_PAGE = "console_page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Flow:
     """
     session_id: str = ""
     """The session in which somebody signed on in this flow; empty before that."""
+    console_page: str = ""
+    """The page of the console that a flow without a request leads to; else it leads to the user's own."""
     notes: str = ""
     """What its steps noted (`step.Done.note`), with "~" between, so that `prompt=consent` asks once."""
 
@@ -73,22 +77,26 @@ class Flow:
 
 
 def begin(
-    call: EndpointCall, parameters: Mapping[str, str] | None, pushed: PushedRequest | None = None
+    call: EndpointCall,
+    parameters: Mapping[str, str] | None,
+    pushed: PushedRequest | None = None,
+    console_page: str = "",
 ) -> Flow:
     """Return a new flow for these parameters, or for what was pushed instead of them.
 
-    A pushed request is good for one authorization code, in however many flows it is tried: they have one id.
+    Without parameters it leads to `console_page`. A pushed request is good for one authorization code, in
+    however many flows it is tried: they have one id.
     """
     if pushed:
         return Flow(pushed.id, int(call.now), {**pushed.parameters, "request_uri": PREFIX})
     known = None if parameters is None else known_parameters(parameters)
-    return Flow(call.services.new_token(), int(call.now), known)
+    return Flow(call.services.new_token(), int(call.now), known, console_page=console_page)
 
 
 def begin_again(call: EndpointCall, flow: Flow) -> Flow:
     """Return the flow as it began, for somebody else."""
     flow_id = flow.id if flow.is_pushed else call.services.new_token()
-    return Flow(flow_id, int(call.now), flow.parameters)
+    return Flow(flow_id, int(call.now), flow.parameters, console_page=flow.console_page)
 
 
 async def start(call: EndpointCall, flow: Flow) -> Response:
@@ -113,13 +121,24 @@ async def find(call: EndpointCall) -> Flow | None:
         return None
     if int(started_at) + call.services.lifetimes.flow_lifetime <= call.now:
         return None
-    return Flow(flow_id, int(started_at), call.query() or None, session_id, notes)
+    parameters = call.query()
+    console_page = parameters.get(_CONSOLE_PAGE, "")  # which no authorization request has: `known_parameters`
+    return Flow(
+        flow_id,
+        int(started_at),
+        None if console_page else parameters or None,
+        session_id,
+        console_page,
+        notes,
+    )
 
 
 async def address(call: EndpointCall, flow: Flow, browser: str) -> str:
     """Compute where the browser with this cookie finds the flow."""
     parts = (flow.id, str(flow.started_at), flow.session_id, flow.notes)
-    query = encode_parameters(flow.parameters or {})
+    query = encode_parameters(
+        {_CONSOLE_PAGE: flow.console_page} if flow.console_page else flow.parameters or {}
+    )
     token = ".".join((*parts, await _seal(call, "flow", browser, *parts, query)))
     return f"/{call.environment.id}/signon/{token}{'?' if query else ''}{query}"
 
@@ -160,11 +179,13 @@ async def session_of(call: EndpointCall) -> Session | None:
 async def read_situation(call: EndpointCall, request: AuthorizationRequest | None, flow: Flow) -> Situation:
     """Read what steps decide by, for a request of this browser.
 
-    Without a request the user wants their own pages.
+    Without a request the user wants their own pages, for which signing on is enough, or the console, for
+    which it takes what `console_policy` says.
     """
     session = await session_of(call)
     somebody = await signed_on(call, session) if session else None
-    policy = request.policy if request else account_policy(call.environment)
+    own = console_policy if flow.console_page else account_policy
+    policy = request.policy if request else own(call.environment)
     reads = any(kind.reads_factors(step) for step in policy.steps if (kind := STEPS.by_name.get(step.type)))
     factors = call.services.store.factors
     challenge = await make_challenge(call.services, call.environment.id, flow.id, call.now) if reads else ""
@@ -202,6 +223,20 @@ def account_policy(environment: Environment) -> Policy:
         login = Step(LOGIN.type, login_settings_of(steps))
         known.remember(_ACCOUNT, Policy("", "", (login, OWN_FACTOR)))
     return known[_ACCOUNT]
+
+
+def console_policy(environment: Environment) -> Policy:
+    """Return how administrators sign on for the console: as their environment's default policy has it.
+
+    Whoever has more than a password has to prove it, also where that policy does not ask. Agreements are for
+    agents.
+    """
+    default = environment.policies.get(environment.settings.default_policy)
+    if default is None:
+        return account_policy(environment)
+    return replace(
+        default, steps=(*(each for each in default.steps if each.type != AGREEMENT_STEP), OWN_FACTOR)
+    )
 
 
 async def visitor(call: EndpointCall) -> SignedOn | None:
@@ -282,6 +317,12 @@ async def proceed(call: EndpointCall, flow: Flow, done: Done | None = None) -> R
 
 async def finish(call: EndpointCall, situation: Situation, flow: Flow) -> Response:
     """Send the browser where it wanted to go. Every step is satisfied, so somebody is signed on."""
+    if flow.console_page and situation.signed_on:
+        response = see_other(flow.console_page)
+        response.headers.add(
+            "Set-Cookie", await console.hand_over(call.services, situation.signed_on.session)
+        )
+        return response
     if situation.request is None or situation.signed_on is None:
         return see_other(f"/{call.environment.id}/my")
     code = await code_of(call, flow)

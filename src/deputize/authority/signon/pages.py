@@ -42,7 +42,7 @@ class Language:
         """`ltr` or `rtl`, the value of the `dir` attribute."""
         return direction(self.locale)
 
-    def text(self, name: str, **values: object) -> str:
+    def text(self, name: str, /, **values: object) -> str:
         """Return the text `name` with its placeholders filled: plain text, which templates escape."""
         return self.texts[name].format(**values)
 

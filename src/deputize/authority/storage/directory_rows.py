@@ -18,6 +18,7 @@ from deputize.authority.storage.tables import (
     DIRECTORY_OBJECTS,
     DIRECTORY_VERSION,
     ENVIRONMENTS,
+    INVITATIONS,
     SECRETS,
     SIGNING_KEYS,
     USERS,
@@ -96,6 +97,20 @@ class SigningKeyRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """A link with which somebody makes themselves a user with these roles, once."""
+
+    id: str
+    environment_id: str
+    digest: str
+    """Of the link's token."""
+    roles: str
+    """As `User.roles`."""
+    created_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class DirectoryRows:
     """Everything that was configured when the directory had `version`."""
 
@@ -106,7 +121,7 @@ class DirectoryRows:
     signing_keys: tuple[SigningKeyRow, ...]
 
 
-Changeable: TypeAlias = EnvironmentRow | ObjectRow | SecretRow | SigningKeyRow | User
+Changeable: TypeAlias = EnvironmentRow | ObjectRow | SecretRow | SigningKeyRow | Invitation | User
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +145,7 @@ _TABLES: Mapping[type[Changeable], Table] = {
     ObjectRow: DIRECTORY_OBJECTS,
     SecretRow: SECRETS,
     SigningKeyRow: SIGNING_KEYS,
+    Invitation: INVITATIONS,
     User: USERS,
 }
 _TERMED: tuple[Kind, ...] = ("resource", "agent", "policy")
@@ -190,6 +206,30 @@ class SqlDirectoryRows:
         )
         rows = await self._database.rows(statement, {"environment": environment_id, "owner": owner_id})
         return tuple(SecretRow(*row) for row in rows)
+
+    async def invitations_of(self, environment_id: str, now: float) -> tuple[Invitation, ...]:
+        """The invitations to an environment that are in time and were not taken, newest first."""
+        columns = INVITATIONS.c
+        statement = (
+            select(INVITATIONS)
+            .where(columns.environment_id == bindparam("environment"), columns.expires_at > bindparam("now"))
+            .order_by(columns.created_at.desc(), columns.id)
+        )
+        rows = await self._database.rows(statement, {"environment": environment_id, "now": now})
+        return tuple(Invitation(*row) for row in rows)
+
+    async def find_invitation(self, digest: str, now: float) -> Invitation | None:
+        """The invitation with this digest, if it is in time and was not taken.
+
+        Whoever takes it removes it in the change that makes the user. As every change raises the version that
+        was read before this, of any number who try at once one succeeds.
+        """
+        columns = INVITATIONS.c
+        statement = select(INVITATIONS).where(
+            columns.digest == bindparam("digest"), columns.expires_at > bindparam("now")
+        )
+        rows = await self._database.rows(statement, {"digest": digest, "now": now})
+        return Invitation(*rows[0]) if rows else None
 
     async def change(self, changes: Sequence[RowChange], read_version: int) -> int:
         """Make all changes in their order, or none; the new version.

@@ -36,6 +36,7 @@ from deputize.authority.storage.tables import (
     GRANTS,
     IDEMPOTENT_REQUESTS,
     INITIAL_ACCESS_TOKENS,
+    INVITATIONS,
     ONE_TIME_IDS,
     REVOKED_TOKENS,
     SECRETS,
@@ -96,6 +97,7 @@ class Store:
             delete(SECRETS).where(SECRETS.c.expires_at < before),
             delete(INITIAL_ACCESS_TOKENS).where(INITIAL_ACCESS_TOKENS.c.expires_at < now),
             unnamed_wordings(before),
+            delete(INVITATIONS).where(INVITATIONS.c.expires_at < now),
         )
         return await self.database.write(
             lambda connection: sum(connection.execute(each).rowcount for each in deletions)

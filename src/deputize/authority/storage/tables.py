@@ -382,6 +382,18 @@ IDEMPOTENT_REQUESTS = Table(
 )
 """What the management API answered to requests with an `Idempotency-Key`."""
 
+INVITATIONS = Table(
+    "invitations",
+    METADATA,
+    _column("id", ID, key=True),
+    _environment(),
+    _column("digest", DIGEST),
+    _column("roles", Text()),
+    _column("created_at", INSTANT),
+    Column("expires_at", INSTANT, nullable=False, index=True),
+    UniqueConstraint("digest"),
+)
+
 SIGN_ON_FAILURES = Table(
     "sign_on_failures",
     METADATA,

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, inspect, text
 
 from deputize.authority.storage.engine import DatabaseMissing, StorageError
 
-HEAD = "0016"
+HEAD = "0017"
 """The newest revision in `versions/`."""
 
 

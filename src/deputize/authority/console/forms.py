@@ -1,0 +1,242 @@
+"""Forms: fields that show members of an object's entry and read them back, with what was wrong beside each.
+
+A field is named by the member it is about: its name is the member's JSON pointer within the entry without
+the leading slash, so that an error finds its field by the pointer. Labels are texts of the section,
+`SECTION.NAME` and, where there is one, `SECTION.NAME_help`, with "/" in the name written as "_".
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, cast
+
+from deputize.authority.console.moments import Moments
+from deputize.kernel.values import JsonObject, JsonValue
+
+Typed = Mapping[str, Sequence[str]]
+"""What a browser sent: each name's values, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """A line of text; other kinds are below. Left empty, its member gets its default."""
+
+    name: str
+    required: bool = False
+    maxlength: int = 1024
+    type: str = "text"
+    autocomplete: str = "off"
+    default: JsonValue = None
+    """What an entry means that does not have the member."""
+    element: ClassVar[str] = "input"
+    """How components.html shows it."""
+
+    def find(self, entry: JsonObject) -> JsonValue:
+        """Return the member's value in an entry."""
+        value: JsonValue = entry
+        for part in self.name.split("/"):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return self.default if value is None else value
+
+    def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
+        """Return the values of its inputs that stand for the member's value."""
+        del moments
+        return () if value is None else (str(value),)
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return the member's value that was put in. Raises `ValueError`."""
+        del moments
+        return (typed[0].strip() if typed else "") or None
+
+
+@dataclass(frozen=True, slots=True)
+class Area(FormField):
+    """Several lines of text."""
+
+    maxlength: int = 20_000
+    rows: int = 4
+    element: ClassVar[str] = "area"
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return the text with line ends as everywhere but in forms."""
+        del moments
+        return (typed[0].replace("\r\n", "\n").strip() if typed else "") or None
+
+
+@dataclass(frozen=True, slots=True)
+class Secret(FormField):
+    """A password or secret, which is never shown; left empty it stays as it is."""
+
+    type: str = "password"
+    autocomplete: str = "new-password"
+
+    def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
+        """Show nothing."""
+        del value, moments
+        return ()
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return exactly what was typed."""
+        del moments
+        return typed[0] if typed and typed[0] else None
+
+
+@dataclass(frozen=True, slots=True)
+class Number(FormField):
+    """A whole number."""
+
+    type: str = "number"
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return the number. Raises `ValueError`."""
+        del moments
+        return int(typed[0]) if typed and typed[0].strip() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Flag(FormField):
+    """A box to tick."""
+
+    element: ClassVar[str] = "flag"
+
+    def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
+        """Tick it for true."""
+        del moments
+        return ("on",) if value else ()
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return whether it was ticked."""
+        del moments
+        return bool(typed)
+
+
+@dataclass(frozen=True, slots=True)
+class Lines(Area):
+    """A list of texts, one a line."""
+
+    def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
+        """Write one a line."""
+        del moments
+        return ("\n".join(str(each) for each in value),) if isinstance(value, Sequence) else ()
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return the lines that are not empty."""
+        del moments
+        return [line.strip() for line in (typed[0] if typed else "").splitlines() if line.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(FormField):
+    """One of a few values; `FilledForm.options` has what can be chosen."""
+
+    element: ClassVar[str] = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Choices(FormField):
+    """Some of a few values, with a box for each; `FilledForm.options` has what can be chosen."""
+
+    element: ClassVar[str] = "choices"
+
+    def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
+        """Tick those of the list."""
+        del moments
+        return tuple(str(each) for each in value) if isinstance(value, Sequence) else ()
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return those ticked."""
+        del moments
+        return list(typed)
+
+
+@dataclass(frozen=True, slots=True)
+class Instant(FormField):
+    """A day and a time, in the reader's zone."""
+
+    type: str = "datetime-local"
+
+    def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
+        """Write it as the browser's input wants it."""
+        return (moments.local_input(value),) if isinstance(value, str | int | float) else ()
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return it as RFC 3339. Raises `ValueError`."""
+        return moments.instant_text(typed[0]) if typed and typed[0].strip() else None
+
+
+Options = Sequence[tuple[str, str]]
+"""Values that can be chosen, each with its words."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilledForm:
+    """A form with what its inputs hold, and what is wrong with it."""
+
+    section: str
+    fields: tuple[FormField, ...]
+    values: Typed
+    problems: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Field name to what is wrong; what belongs to no field is under ""."""
+    options: Mapping[str, Options] = field(default_factory=dict[str, Options])
+
+    def with_problems(self, problems: Mapping[str, str]) -> "FilledForm":
+        """Return the form with what is wrong; a problem goes to its field, or the nearest around it."""
+        names = {each.name for each in self.fields}
+        found: dict[str, list[str]] = {}
+        for pointer, text in problems.items():
+            place = pointer.lstrip("/")
+            while place and place not in names:
+                place = place.rpartition("/")[0]
+            found.setdefault(place, []).append(text)
+        return replace(self, problems={place: " · ".join(texts) for place, texts in found.items()})
+
+    def with_options(self, **options: Options) -> "FilledForm":
+        """Return the form with what can be chosen in its fields of these names."""
+        return replace(self, options={**self.options, **options})
+
+    def value(self, name: str) -> str:
+        """Return the first value of a field; empty without one."""
+        return next(iter(self.values.get(name, ())), "")
+
+
+class EntryForm:
+    """The fields of a section's form."""
+
+    def __init__(self, section: str, *fields: FormField) -> None:
+        """Labels come from the texts of the section."""
+        self.section = section
+        self.fields = fields
+
+    def fill(self, entry: JsonObject, moments: Moments) -> FilledForm:
+        """Fill the form from an object's entry; an empty one leaves it empty."""
+        values = {each.name: each.show(each.find(entry), moments) for each in self.fields}
+        return FilledForm(self.section, self.fields, values)
+
+    def refill(self, typed: Typed) -> FilledForm:
+        """Fill the form with what was sent, but for secrets."""
+        values = {each.name: typed.get(each.name, ()) for each in self.fields if not isinstance(each, Secret)}
+        return FilledForm(self.section, self.fields, values)
+
+    def read(self, typed: Typed, moments: Moments) -> tuple[dict[str, JsonValue], dict[str, str]]:
+        """Return the entry that was put in, and the names of fields that cannot be read, with what is wrong.
+
+        The entry has every field's member, `null` where it was left empty, except for secrets left empty.
+        """
+        entry: dict[str, JsonValue] = {}
+        problems: dict[str, str] = {}
+        for each in self.fields:
+            try:
+                value = each.read(typed.get(each.name, ()), moments)
+            except ValueError:
+                problems[each.name] = "console.unreadable"
+                continue
+            if value is None and isinstance(each, Secret):
+                continue
+            if each.required and not value:
+                problems[each.name] = "console.required"
+                continue
+            *parents, last = each.name.split("/")
+            inner = entry
+            for parent in parents:
+                inner = cast("dict[str, JsonValue]", inner.setdefault(parent, {}))
+            inner[last] = value
+        return entry, problems

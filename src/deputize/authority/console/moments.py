@@ -1,0 +1,55 @@
+"""Instants as a reader sees them: in their language and time zone."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from markupsafe import Markup
+
+from deputize.authority.signon.pages import Language
+
+
+def find_zone(name: str) -> tzinfo:
+    """Return the time zone of that name (IANA), or UTC where there is none."""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return UTC
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Writes instants for one reader."""
+
+    language: Language
+    zone: tzinfo
+
+    def moment(self, instant: float | str | None) -> Markup:
+        """Write seconds since the epoch, or an RFC 3339 instant, as a `time` element; `None` as "never"."""
+        if instant is None:
+            return Markup.escape(self.language.text("console.never"))
+        then = self._read(instant)
+        local = then.astimezone(self.zone)
+        month = self.language.text("console.months").split()[local.month - 1]
+        text = self.language.text(
+            "console.moment", day=local.day, month=month, year=local.year, time=f"{local:%H:%M}"
+        )
+        machine = then.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        title = f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(machine, title, text)
+
+    def local_input(self, instant: float | str | None) -> str:
+        """Write an instant as the value of an input of the type `datetime-local`; empty for none."""
+        return "" if instant is None else f"{self._read(instant).astimezone(self.zone):%Y-%m-%dT%H:%M}"
+
+    def instant_text(self, typed: str) -> str:
+        """Return the RFC 3339 instant of what was put into such an input. Raises `ValueError`."""
+        local = datetime.fromisoformat(typed)
+        there = local if local.tzinfo else local.replace(tzinfo=self.zone)
+        return there.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _read(self, instant: float | str) -> datetime:
+        if isinstance(instant, str):
+            read = datetime.fromisoformat(instant)
+            return read if read.tzinfo else read.replace(tzinfo=UTC)
+        return datetime.fromtimestamp(instant, UTC)

@@ -1,0 +1,46 @@
+"""What browsers send: forms, whose they are, and what was wrong with them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+from deputize.kernel.digests import same
+from deputize.kernel.errors import DeputizeError
+
+MAX_FIELDS: Final = 2000
+"""Fields of a form."""
+
+
+class FormForged(DeputizeError):
+    """A form did not come from a page that this server showed in this session."""
+
+
+async def read_form(request: Request) -> dict[str, Sequence[str]]:
+    """Read the form that was sent: each name's values, in their order. Empty where it is no form of ours."""
+    typed: dict[str, list[str]] = {}
+    if (
+        request.headers.get("content-type", "").partition(";")[0].strip()
+        == "application/x-www-form-urlencoded"
+    ):
+        text = (await request.body()).decode("utf-8", "replace")
+        for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS):
+            typed.setdefault(name, []).append(value.replace("\x00", ""))
+    return dict(typed)
+
+
+def is_own_form(request: Request, typed: dict[str, Sequence[str]], csrf: str) -> bool:
+    """Return whether a form comes from a page that this server showed in this session."""
+    given = next(iter(typed.get("csrf", ())), "")
+    return request.headers.get("sec-fetch-site") in {None, "same-origin", "none"} and same(given, csrf)
+
+
+def problems_of(error: EnvironmentFileInvalid) -> Mapping[str, str]:
+    """Return what is wrong by the JSON pointer within the entry, in words."""
+    found: dict[str, list[str]] = {}
+    for each in error.errors:
+        told = f"{each.reason}; {each.fix}" if each.fix else each.reason
+        found.setdefault(each.position.pointer or "", []).append(told)
+    return {pointer: " · ".join(texts) for pointer, texts in found.items()}

@@ -1,0 +1,118 @@
+"""The page behind an invitation: somebody chooses a name and a password, and is an administrator.
+
+The address is what lets them, so it is in no log (`authority.app`) and in no `Referer`. The form is bound to
+the browser that the page was shown in: nobody can have another's browser become an administrator of theirs.
+"""
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from deputize.authority.administration.administrators import InvitationGone, take_invitation
+from deputize.authority.audit import SOURCE
+from deputize.authority.console.forms import EntryForm, FormField, Secret
+from deputize.authority.console.frame import make_frame
+from deputize.authority.console.rendering import render
+from deputize.authority.console.requests import is_own_form, problems_of, read_form
+from deputize.authority.console.session import (
+    CONSOLE_PATH,
+    administrators,
+    cookie_attributes,
+    cookie_name,
+    hand_over,
+)
+from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+from deputize.authority.seals import seal
+from deputize.authority.services import Services
+from deputize.authority.signon.browser import Cookies
+from deputize.authority.signon.sessions import sign_on
+from deputize.authority.signon.step import Situation
+from deputize.http.messages import Response as Answer
+from deputize.kernel.digests import digest
+from deputize.oauth.factors import PASSWORD
+from deputize.oauth.records.directory import Environment, Policy
+from deputize.oauth.records.store import User
+from deputize.oauth.usernames import canonical
+
+FORM: Final = EntryForm(
+    "welcome",
+    FormField("username", required=True, maxlength=128, autocomplete="username"),
+    Secret("password", required=True),
+)
+_COOKIE: Final = "deputize-console-welcome"
+
+
+async def welcome(services: Services, request: Request) -> Response:
+    """Show the form behind an invitation, or take it."""
+    token, home = request.path_params["token"], administrators(services)
+    frame = make_frame(services, request, None, None, None, ())
+    now = services.clock.now()
+    if home is None or await services.store.directory_rows.find_invitation(digest(token), now) is None:
+        return frame.show_problem(410, "invitation_gone")
+    browser = request.cookies.get(cookie_name(services, _COOKIE), "")
+    bound_to = browser or services.new_token()
+    csrf = await seal(services.store.server_keys, home.id, "welcome", bound_to, digest(token))
+    form = FORM.fill({}, frame.moments)
+    if request.method == "POST":
+        typed = await read_form(request)
+        if not browser or not is_own_form(request, typed, csrf):
+            return frame.show_problem(403, "forged")
+        entry, unreadable = FORM.read(typed, frame.moments)
+        form = FORM.refill(typed).with_problems(
+            {name: frame.language.text(text) for name, text in unreadable.items()}
+        )
+        if not unreadable:
+            name, password = canonical(str(entry["username"])), str(entry["password"])
+            try:
+                user = await take_invitation(
+                    token, name, password, services.store, services.passwords, services.clock
+                )
+            except InvitationGone:
+                return frame.show_problem(410, "invitation_gone")
+            except EnvironmentFileInvalid as error:
+                form = form.with_problems(problems_of(error))
+            else:
+                await services.directory.refresh()
+                services.record("invitation taken", home.id, user_id=user.id, username=user.username)
+                stored = await services.store.users.find_user_by_id(home.id, user.id)  # with its term
+                return await enter(services, home, stored or user)
+    values = {**frame.values, "title": frame.language.text("welcome.title"), "crumbs": (), "form": form}
+    values |= {"csrf": csrf, "may_change": True}
+    response = render("welcome.html", values, 422 if form.problems else 200)
+    attributes = cookie_attributes(services)
+    response.headers.append("Set-Cookie", f"{cookie_name(services, _COOKIE)}={bound_to}; {attributes}")
+    return response
+
+
+async def enter(services: Services, home: Environment, user: User) -> Response:
+    """Sign the new administrator on, who just chose the password, and lead them into the console."""
+    situation = Situation(
+        environment=home,
+        policy=Policy("", "", ()),
+        request=None,
+        session=None,
+        signed_on=None,
+        is_recent=False,
+        address=SOURCE.get().address,
+        known_users="",
+        notes=frozenset(),
+        reach={},
+        languages=(),
+        now=services.clock.now(),
+    )
+    made = await sign_on(user, PASSWORD, situation, services)
+    session = await services.store.sessions.find_session(home.id, digest(made.cookie))
+    answer = Answer(303)
+    cookies = Cookies(services.secure, home.id)
+    cookies.set_session(answer, made.cookie, home.settings.session_lifetime)
+    cookies.set_known_users(answer, made.known_users)
+    response = RedirectResponse(CONSOLE_PATH, 303)
+    for value in (
+        *answer.headers.get_all("set-cookie"),
+        await hand_over(services, session) if session else "",
+    ):
+        response.headers.append("Set-Cookie", value)
+    gone = f"{cookie_name(services, _COOKIE)}=; Max-Age=0; {cookie_attributes(services)}"
+    response.headers.append("Set-Cookie", gone)
+    return response

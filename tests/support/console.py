@@ -1,0 +1,67 @@
+"""An authority with a console, an administrator for each role, and the use case in another environment."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from deputize.authority.administration.administrators import make_environment
+from deputize.authority.directory.service import open_directory
+from deputize.authority.environment_file import Application, apply
+from deputize.authority.passwords import Passwords
+from deputize.authority.storage import Put, open_store
+from deputize.kernel import ids
+from deputize.oauth.records.store import User
+from support.authority import HASHER, PASSWORD, Browser, RunningAuthority, TurnableClock, serving
+from support.databases import new_database
+
+USE_CASE = Path(__file__).parents[2] / "examples" / "agent-delegation" / "environment.yaml"
+ROLES = ("administrator", "auditor", "agent_owner")
+
+
+@dataclass
+class Console:
+    """A running authority, and the ids of the two environments."""
+
+    authority: RunningAuthority
+    home: str
+    """The id of the administrators' environment."""
+    environment: str
+    """The id of the use case's."""
+
+    @property
+    def path(self) -> str:
+        return f"/console/{self.environment}"
+
+    @contextlib.asynccontextmanager
+    async def signed_on(self, username: str = "administrator", path: str = "") -> AsyncIterator[Browser]:
+        """A browser in which an administrator signed on, the one with this role unless another is named."""
+        async with self.authority.client() as client:
+            browser = Browser(self.authority, client)
+            await browser.get(path or self.path)
+            await browser.sign_on(username=username)
+            yield browser
+
+    async def refresh(self) -> None:
+        await self.authority.directory.refresh()
+
+
+@contextlib.asynccontextmanager
+async def running_console(folder: Path, base_url: str = "http://authority.test") -> AsyncIterator[Console]:
+    """Run an authority with a console, in which everything but sockets and wall clock is real."""
+    clock, passwords = TurnableClock(), Passwords(HASHER)
+    async with open_store(new_database(folder)) as store:
+        home = await make_environment(store, passwords, clock, base_url)
+        values = {"DEMO_PASSWORD": PASSWORD}
+        application = Application(USE_CASE.read_bytes(), "environment.yaml", values.get, base_url=base_url)
+        applied = await apply(application, store, passwords, clock)
+        passwords.close()
+        users = [
+            User(ids.new_id(), home.id, role, HASHER.hash(PASSWORD), roles=role) for role in (*ROLES, "")
+        ]
+        users[-1] = User(ids.new_id(), home.id, "nobody", HASHER.hash(PASSWORD))
+        rows = store.directory_rows
+        await rows.change([Put(each) for each in users], await rows.version())
+        directory = await open_directory(rows, base_url, clock)
+        async with serving(folder, base_url, store, directory, clock) as running:
+            yield Console(running, home.id, applied.environment.id)
