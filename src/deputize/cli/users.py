@@ -1,4 +1,4 @@
-"""`deputize users`: stop a user's account, let it begin anew, and forget wrong passwords."""
+"""`deputize users`: stop a user's account, let it begin anew, forget wrong passwords and factors."""
 
 import click
 
@@ -44,6 +44,26 @@ def unlock(username: str, name: str, database_url: str) -> None:
 
     administer(database_url, work)
     click.echo(f"{username} may sign on at once")
+
+
+@users.command("reset-factors")
+@click.argument("username")
+@ENVIRONMENT
+@DATA
+def reset_factors(username: str, name: str, database_url: str) -> None:
+    """Forget the factors of USERNAME.
+
+    For those who lost their passkeys, authenticator app and recovery codes, or had them stolen. Sessions and
+    every token about the user end for good. They set up anew what a policy demands.
+    """
+
+    async def work(operation: Operation) -> None:
+        environment_id = await operation.find_environment(name)
+        found = await operation.find(environment_id, "user", username)
+        await operation.administration.reset_factors(COMMAND, environment_id, found.id)
+
+    administer(database_url, work)
+    click.echo(f"{username} has no factors any more beside the password, and is signed off everywhere")
 
 
 add_reading(users, "user")

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store, sqlite_url
 from deputize.cli import main
 from deputize.oauth.ports import Throttle
-from deputize.oauth.records.store import User
+from deputize.oauth.records.store import Factor, User
 from support.databases import new_database
 from support.records import replace
 from support.store_records import AGENT, CODE, ENVIRONMENT, GRANT, SESSION, USER_ID
@@ -162,3 +162,13 @@ def test_all_sessions_of_a_user_are_ended_lapsed_ones_too(data):
 @pytest.mark.parametrize("arguments", [(), (SESSION.id, "--user", "demouser")])
 def test_what_to_end_is_named_once(data, arguments):
     assert "name a session, or a user" in data.run("sessions", "end", *arguments, code=2)
+
+
+def test_a_users_factors_are_reset_and_their_sessions_end(data):
+    phone = Factor("f1", ENVIRONMENT, USER_ID, "passkey", "1" * 64, "My phone", "key", 0, 1.0)
+    assert data.store(lambda store: store.factors.add_factor(phone, 1))
+    term = data.store(lambda store: store.users.find_user_by_id(ENVIRONMENT, USER_ID)).term
+    assert "signed off everywhere" in data.run("users", "reset-factors", "demouser")
+    assert data.store(lambda store: store.factors.factors_of(ENVIRONMENT, USER_ID)) == ()
+    assert data.store(lambda store: store.users.find_user_by_id(ENVIRONMENT, USER_ID)).term != term
+    assert "there is no user" in data.run("users", "reset-factors", "nobody", code=1)

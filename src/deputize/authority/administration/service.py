@@ -257,6 +257,25 @@ class Administration:
 
         return await self._runner.run(operator, environment_id, attempt)
 
+    async def reset_factors(self, operator: Operator, environment_id: str, user_id: str) -> Changed:
+        """Forget a user's passkeys, authenticator app and recovery codes; their sessions and tokens end.
+
+        Raises `NotPermitted` and `NoSuchObject`.
+        """
+
+        async def attempt() -> Changed:
+            operator.require_administrator()
+            found = await self._reader.find_stored(environment_id, "user", user_id, None)
+            if found.view is None:
+                raise NoSuchObject(f"there is no user {user_id!r}")
+            ends = await self._store.listings.ends_with(environment_id, "user", user_id, self._clock.now())
+            forgotten = await self._store.factors.reset_factors(environment_id, user_id)
+            before, after = ({"name": found.view.name, "factors": count} for count in (forgotten, 0))
+            difference = Difference("user", user_id, found.view.name, before, after)
+            return Changed(found.view, (difference,), ends=ends)
+
+        return await self._runner.run(operator, environment_id, attempt)
+
     async def _find_secrets(
         self, operator: Operator, environment_id: str, kind: ObjectKind, object_id: str
     ) -> tuple[StoredObject, ObjectRow, Sequence[SecretRow]]:

@@ -21,12 +21,12 @@ from deputize.http.messages import Response
 
 
 async def visit(call: EndpointCall) -> Response:
-    """Answer for the section in the path, the first without one; sign the user on first without a session."""
+    """Answer for the section in the path, the first without one; sign the user on before, as that demands."""
     offered = [each for each in SECTIONS if each.is_offered(call.environment)]
     section = next((each for each in offered if each.name == call.tail), None if call.tail else offered[0])
     if section is None:
         return turn_away(call.head.headers, 404, "There is nothing here", call.correlation_id)
-    signed_on = await flow.signed_on(call)
+    signed_on = await flow.visitor(call)
     if signed_on is None:
         return await flow.start(call, flow.begin(call, None))
     language = language_of(call, signed_on.user)

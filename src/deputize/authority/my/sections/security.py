@@ -1,0 +1,122 @@
+"""The security section: a person's passkeys, authenticator app and recovery codes.
+
+Whoever has one of these proved it on the way here (`flow.visitor`), so that a stolen password changes none.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from deputize.authority.factors import passkeys, recovery_codes, totp
+from deputize.authority.factors.challenges import make_challenge
+from deputize.authority.my.section import Section, Visit
+from deputize.authority.my.sections.agents import format_day
+from deputize.authority.signon import flow
+from deputize.authority.signon.browser import cookies_of
+from deputize.authority.signon.pages import Problem
+from deputize.authority.signon.proofs import keep_passkey
+from deputize.authority.signon.sessions import add_factor
+from deputize.http.messages import Response
+from deputize.kernel.strict_json import dumps
+from deputize.oauth.factors import PASSKEY, TOTP
+from deputize.oauth.records.directory import Environment
+from deputize.oauth.records.store import Factor
+
+
+async def show(visit: Visit) -> Response:
+    """Show what the person has beside a password, and the ways to more."""
+    return await _show(visit, ())
+
+
+async def submit(visit: Visit, form: Mapping[str, str]) -> Response:
+    """Add, remove or draw what the form asks for."""
+    call, user = visit.call, visit.signed_on.user
+    store, services = call.services.store.factors, call.services
+    match form.get("action"):
+        case "register":
+            refused = await keep_passkey(services, call.environment, user, _page(visit), form, call.now)
+            if refused is None:
+                return await _done(visit, "registered", PASSKEY)
+            call.record("passkey refused", refused, user_id=user.id)
+            return await _show(visit, [Problem(visit.language.text("factors.passkey_not_added"))], 400)
+        case "enrol":
+            return await _enrol(visit, form)
+        case "recovery" if any(each.kind == "totp" for each in await _factors(visit)):
+            codes = await recovery_codes.replace_codes(services, user, call.now)
+            call.record("recovery codes drawn", user_id=user.id)
+            return visit.show({"codes": codes}, template="recovery_codes.html")
+        case "remove":
+            mine = await _factors(visit)
+            found = next((each for each in mine if each.id == form.get("factor")), None)
+            if found and found.kind in {"passkey", "totp"} and await store.remove_factor(found):
+                if found.kind == "totp":  # recovery codes stand in for the app
+                    await store.replace_recovery_codes(user, ())
+                call.record("factor removed", user_id=user.id, kind=found.kind, factor_id=found.id)
+            return visit.done("removed")
+        case _:
+            return await show(visit)
+
+
+async def _enrol(visit: Visit, form: Mapping[str, str]) -> Response:
+    """Keep the app that the page showed a secret to, if it shows the right code."""
+    call, user, sealed = visit.call, visit.signed_on.user, form.get("sealed", "")[:512]
+    if await totp.enrol(call.services, user, sealed, form.get("code", "")[:64], call.now):
+        call.record("authenticator app added", user_id=user.id)
+        return await _done(visit, "enrolled", TOTP)
+    problem = Problem(visit.language.text("factors.code_refused"), "code")
+    return await _show(visit, [problem], 400, sealed)
+
+
+async def _show(visit: Visit, problems: Sequence[Problem], status: int = 200, sealed: str = "") -> Response:
+    call, user = visit.call, visit.signed_on.user
+    mine, party = await _factors(visit), passkeys.relying_party(call.environment)
+    kept = [each for each in mine if each.kind == "passkey"]
+    app = next((each for each in mine if each.kind == "totp"), None)
+    challenge = await make_challenge(call.services, call.environment.id, _page(visit), call.now)
+    seal = await totp.seal_of(call.services, call.environment.id)
+    values: dict[str, object] = {
+        "passkeys": [_describe(each) for each in kept],
+        "options": dumps(passkeys.creation_options(party, user, kept, challenge)).decode()
+        if party.is_possible
+        else "",
+        "app": _describe(app) if app else None,
+        "recovery_left": sum(each.kind == "recovery_code" for each in mine),
+        "enrolment": None if app else totp.describe(user, call.environment.name, seal, sealed),
+    }
+    return visit.show(values, problems, status=status)
+
+
+async def _done(visit: Visit, notice: str, factor: str) -> Response:
+    """Go back to the section, in a session that has the factor which was just proved by setting it up."""
+    call, response = visit.call, visit.done(notice)
+    situation = await flow.read_situation(call, None, flow.begin(call, None))
+    if added := await add_factor(visit.signed_on, factor, situation, call.services):
+        cookies_of(call).set_session(response, added.cookie, call.environment.settings.session_lifetime)
+        cookies_of(call).set_known_users(response, added.known_users)
+    return response
+
+
+async def _factors(visit: Visit) -> tuple[Factor, ...]:
+    return await visit.call.services.store.factors.factors_of(
+        visit.call.environment.id, visit.signed_on.user.id
+    )
+
+
+def _page(visit: Visit) -> str:
+    return f"my {visit.signed_on.session.id}"
+
+
+def _describe(factor: Factor) -> Mapping[str, str]:
+    return {
+        "id": factor.id,
+        "name": factor.name,
+        "since": format_day(factor.created_at),
+        "last_used": format_day(factor.last_used_at),
+    }
+
+
+def uses_factors(environment: Environment) -> bool:
+    """Return whether a policy of the environment asks for more than a password, or for something else."""
+    steps = (step for policy in environment.policies.values() for step in policy.steps)
+    return any(step.type in {"PASSKEY", "TOTP"} or step.settings.get("or_passkey") for step in steps)
+
+
+SECURITY = Section("security", "deputize.authority.my.sections", show, submit, uses_factors)
