@@ -1,13 +1,11 @@
 """Writes the generated part of docs/reference from the code; with `--check`, says what is out of date."""
 
 import argparse
-import ast
 import inspect
 import json
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
@@ -18,6 +16,7 @@ from pydantic.fields import FieldInfo
 from deputize.authority.directory import objects
 from deputize.authority.directory.objects.agreement import AgreementLanguage
 from deputize.authority.directory.objects.resource import ResourceAttribute, ResourceScope
+from deputize.authority.management.schemas import attribute_docstrings
 from deputize.authority.signon.steps import STEPS
 from deputize.cli import DeferredCommand
 from deputize.cli import main as deputize
@@ -209,24 +208,6 @@ def _table(model: type[BaseModel]) -> str:
     about = attribute_docstrings(model)
     rows = [_row(name, field, about.get(name, "")) for name, field in model.model_fields.items()]
     return "\n".join(["| Key | Takes | Required | Default | Meaning |", "|---|---|---|---|---|", *rows])
-
-
-def attribute_docstrings(model: type[BaseModel]) -> Mapping[str, str]:
-    """Return the texts under the fields of a model and of those it extends.
-
-    Pydantic would read them whenever the program starts, which takes it a tenth of a second.
-    """
-    found: dict[str, str] = {}
-    for part in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
-        (definition,) = ast.parse(textwrap.dedent(inspect.getsource(part))).body
-        body: list[ast.stmt] = getattr(definition, "body", [])
-        for member, below in pairwise(body):
-            match member, below:
-                case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(text))):
-                    found[name] = inspect.cleandoc(text)
-                case _:
-                    pass
-    return found
 
 
 def _row(name: str, field: FieldInfo, about: str) -> str:

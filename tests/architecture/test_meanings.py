@@ -26,7 +26,8 @@ def _models() -> list[Any]:
     for module in pkgutil.walk_packages(gateway.__path__, "deputize.gateway."):
         importlib.import_module(module.name)
     found = {*_below(Settings), *_below(DocumentPart)}
-    ours = [each for each in found if each.__module__.startswith("deputize.")]
+    # `_Steps` is made of the steps that there are, which say themselves what they mean
+    ours = [each for each in found if each.__module__.startswith("deputize.") and each.__name__[0] != "_"]
     return sorted(ours, key=lambda each: (each.__module__, each.__qualname__))
 
 

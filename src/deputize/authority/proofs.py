@@ -6,8 +6,8 @@ from typing import Protocol
 from deputize.authority.services import Services
 from deputize.kernel.digests import same
 from deputize.kernel.uris import normalise_resource
-from deputize.oauth.dpop import Proof, use_up
-from deputize.oauth.errors import InvalidDPoPProof, InvalidToken
+from deputize.oauth.dpop import PROOF_ALGORITHMS, Proof, use_up
+from deputize.oauth.errors import InvalidDPoPProof, InvalidToken, OAuthError, UseDPoPNonce
 from deputize.oauth.records.directory import Environment
 
 
@@ -72,3 +72,21 @@ async def check_possession(call: ProvenCall, uri: str, scheme: str, token: str, 
     if proof is None or not same(proof.thumbprint, bound_to):
         raise InvalidDPoPProof("there is no proof" if proof is None else "the token is bound to another key")
     await use_up(proof, call.environment.id, call.services.store.one_time_ids)
+
+
+def status_of(error: OAuthError) -> int:
+    """Return the status of a refusal to who presents a token: what is wrong with a proof is 401 there."""
+    return 401 if isinstance(error, InvalidDPoPProof | UseDPoPNonce) else error.status
+
+
+def challenges(authorization: str | None, error: OAuthError) -> Sequence[str]:
+    """Return the values of `WWW-Authenticate` for who presented a token, or none.
+
+    As RFC 6750 section 3 and RFC 9449 section 7.1 have it; the error is told in the scheme that was used.
+    """
+    presented = (authorization or "").partition(" ")[0].lower()
+    told = {"dpop" if presented == "dpop" else "bearer": f' error="{error.code}"'} if presented else {}
+    algorithms = f'algs="{" ".join(PROOF_ALGORITHMS)}"'
+    bound = f"DPoP{told['dpop']}, {algorithms}" if "dpop" in told else f"DPoP {algorithms}"
+    is_proof = isinstance(error, InvalidDPoPProof | UseDPoPNonce)
+    return (bound,) if is_proof else (f"Bearer{told.get('bearer', '')}", bound)

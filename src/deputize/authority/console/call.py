@@ -31,11 +31,12 @@ from deputize.authority.services import Services
 from deputize.authority.signon.pages import Language
 from deputize.authority.storage import DirectoryConflict
 from deputize.kernel.digests import same
+from deputize.kernel.segments import read_segment, write_segment
+from deputize.kernel.uris import UriError
 from deputize.kernel.values import JsonValue
 from deputize.oauth.records.directory import Environment
 
 _TRUTHS = frozenset({"enabled", "introduced", "waiting"})
-_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
 class Saved(NamedTuple):
@@ -82,7 +83,10 @@ class ConsoleCall:
 
     def id(self, name: str = "id") -> str:
         """Return what stands in the path at `{name}`. Raises `NoSuchObject`."""
-        return read_segment(self.request.path_params[name])
+        try:
+            return read_segment(self.request.path_params[name])
+        except UriError as error:
+            raise NoSuchObject(str(error)) from error
 
     def query(self, name: str) -> str:
         """Return a parameter of the address; empty without one."""
@@ -224,23 +228,3 @@ async def read_flash(call: ConsoleCall) -> str:
         return ""
     name, values = json.loads(urlsafe_b64decode(content + "=" * (-len(content) % 4)))
     return call.t(name, **values)
-
-
-def write_segment(text: str) -> str:
-    """Write an id as one segment of a path: as it is where it is plain, otherwise encoded.
-
-    An agent's id may be a URL, and no slash stays encoded in a path all the way.
-    """
-    if text and _PLAIN.issuperset(text) and not set(text) <= {"."}:
-        return text
-    return "~" + urlsafe_b64encode(text.encode()).decode().rstrip("=")
-
-
-def read_segment(segment: str) -> str:
-    """Return what `write_segment` wrote. Raises `NoSuchObject` for what it did not write."""
-    if not segment.startswith("~"):
-        return segment
-    try:
-        return urlsafe_b64decode(segment[1:] + "=" * (-len(segment[1:]) % 4)).decode()
-    except ValueError as error:
-        raise NoSuchObject(f"{segment[:64]!r} is no id") from error

@@ -7,16 +7,14 @@ from deputize.authority.endpoint import (
     json_response,
     log_refusal,
 )
-from deputize.authority.proofs import check_possession
+from deputize.authority.proofs import challenges, check_possession, status_of
 from deputize.http.messages import Response
 from deputize.jose import TokenInvalid
-from deputize.oauth.dpop import PROOF_ALGORITHMS, bound_key
+from deputize.oauth.dpop import bound_key
 from deputize.oauth.errors import (
     InsufficientScope,
-    InvalidDPoPProof,
     InvalidToken,
     OAuthError,
-    UseDPoPNonce,
 )
 from deputize.oauth.id_tokens import profile_claims
 from deputize.oauth.introspection import find_live_token
@@ -48,20 +46,11 @@ async def answer_userinfo(call: EndpointCall) -> Response:
 
 
 def refuse_with_challenge(call: EndpointCall, error: OAuthError) -> Response:
-    """Record the refusal, and write the error as RFC 6750 section 3 and RFC 9449 section 7.1 do.
-
-    What is wrong with a proof is 401 here; it is told in the scheme that the token was presented by.
-    """
+    """Record the refusal, and write the error with `challenges`. What is wrong with a proof is 401 here."""
     log_refusal(call, error)
-    presented = (call.authorization or "").partition(" ")[0].lower()
-    told = {"dpop" if presented == "dpop" else "bearer": f' error="{error.code}"'} if presented else {}
-    is_proof = isinstance(error, InvalidDPoPProof | UseDPoPNonce)
-    response = json_response(error_document(error, call.correlation_id), 401 if is_proof else error.status)
-    if not is_proof:
-        response.headers.add("WWW-Authenticate", f"Bearer{told.get('bearer', '')}")
-    algorithms = f'algs="{" ".join(PROOF_ALGORITHMS)}"'
-    bound = f"DPoP{told['dpop']}, {algorithms}" if "dpop" in told else f"DPoP {algorithms}"
-    response.headers.add("WWW-Authenticate", bound)
+    response = json_response(error_document(error, call.correlation_id), status_of(error))
+    for challenge in challenges(call.authorization, error):
+        response.headers.add("WWW-Authenticate", challenge)
     return response
 
 

@@ -1,48 +1,111 @@
-"""The application of the management API: its routes, and what it answers to who reaches none of them."""
+"""The application of the management API: its routes, its description, and the page made of that."""
 
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
-from deputize.authority.management.problems import problem
+from deputize.authority.directory.objects import EnvironmentFile, EnvironmentObject
+from deputize.authority.management.answers import (
+    AppliedDocument,
+    DifferenceModel,
+    IssuedSecretModel,
+    JsonAnswer,
+    ProblemDocument,
+)
+from deputize.authority.management.describing import make_document
+from deputize.authority.management.docs_page import STYLE, render_docs
+from deputize.authority.management.environments import ApplyBody, environment_routers
+from deputize.authority.management.idempotency import IdempotentAnswers
+from deputize.authority.management.me import MeDocument, me_router
+from deputize.authority.management.objects import KINDS, NewSecretBody, object_router
+from deputize.authority.management.refusals import REFUSALS
+from deputize.authority.management.schemas import (
+    REF,
+    changed_schema,
+    page_schema,
+    patch_schema,
+    schemas_of,
+    view_schema,
+)
 from deputize.authority.services import Services
-from deputize.http.messages import BodyTooLarge
 
-_DETAILS: Final = {404: "There is no such resource", 405: "The resource has other methods, see Allow"}
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 def make_application(services: Services) -> FastAPI:
     """Make the application over the authority's services."""
-    application = FastAPI(
-        title="Deputize management API",
-        version="1",
-        openapi_url="/v1/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    application = make_routes()
     application.state.services = services
-    application.add_exception_handler(HTTPException, answer_http_exception)
-    application.add_exception_handler(BodyTooLarge, answer_too_large)
-    application.add_exception_handler(Exception, answer_failure)
+    application.state.idempotent_answers = IdempotentAnswers(services)
+    application.state.paths = document()["paths"]
     return application
 
 
-def answer_http_exception(request: Request, error: Exception) -> Response:
-    """Answer what routing refuses: 404 and 405."""
-    assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
-    detail = _DETAILS.get(error.status_code, error.detail)
-    return problem(error.status_code, detail, request.state.correlation_id, headers=error.headers)
+def make_routes() -> FastAPI:
+    """Make an application that has everything but what answers."""
+    application = FastAPI(
+        title="Deputize management API",
+        version="1",
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers=dict(REFUSALS),
+    )
+    application.add_route("/v1/openapi.json", show_document, include_in_schema=False)
+    application.add_route("/v1/docs", show_docs, include_in_schema=False)
+    application.add_route("/v1/docs/style.css", show_style, include_in_schema=False)
+    for router in (me_router(), *environment_routers(), *map(object_router, KINDS)):
+        application.include_router(router)
+    return application
 
 
-def answer_too_large(request: Request, error: Exception) -> Response:
-    """Answer a body that is longer than the bridge hands over."""
-    return problem(413, f"The request's {error}", request.state.correlation_id)
+@cache
+def document() -> dict[str, Any]:
+    """Return the API's description."""
+    models: list[type[BaseModel]] = [
+        ProblemDocument,
+        DifferenceModel,
+        IssuedSecretModel,
+        AppliedDocument,
+        MeDocument,
+        NewSecretBody,
+        ApplyBody,
+        EnvironmentObject,
+        EnvironmentFile,
+    ]
+    schemas = schemas_of([*models, *(each.model for each in KINDS)])
+    schemas["EnvironmentFileText"] = {
+        "type": "string",
+        "description": "An environment file as it is written, in YAML.",
+    }
+    named = [(each.noun, each.kind, each.entry) for each in KINDS]
+    for noun, kind, entry in (("Environment", "environment", "EnvironmentObject"), *named):
+        schemas[f"{entry}Patch"] = patch_schema(schemas[entry])
+        about = f"A {kind} as it is: the entry, and what is known beyond it."
+        schemas[f"{noun}View"] = view_schema(kind, {"$ref": f"{REF}{entry}"}, about)
+        schemas[f"{noun}Page"] = page_schema(f"{noun}View")
+        schemas[f"{noun}Changed"] = changed_schema(f"{noun}View")
+    return make_document(make_routes(), schemas)
 
 
-def answer_failure(request: Request, _: Exception) -> Response:
-    """Answer whatever failed; the bridge logs it."""
-    return problem(500, "The log says more under the correlation id", request.state.correlation_id)
+async def show_document(_: Request) -> Response:
+    """Answer with the API's description."""
+    return JsonAnswer(document())
+
+
+async def show_docs(_: Request) -> Response:
+    """Answer with the page that describes the API."""
+    headers = {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}
+    return Response(render_docs(document()), headers=headers, media_type="text/html")
+
+
+async def show_style(_: Request) -> Response:
+    """Answer with the style of that page."""
+    return Response(STYLE, media_type="text/css")

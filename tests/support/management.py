@@ -1,0 +1,123 @@
+"""The management API of an authority with a console, and whoever asks: a token for each role."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx2
+
+from deputize.authority.administration import Operator
+from deputize.oauth.grants.authorization_code import challenge_of
+from support import agent_delegation as use_case
+from support.authority import Browser, basic
+from support.console import ROLES, Console, running_console
+
+PROGRAM_SECRET = "program-secret-program-secret-program"
+ROOT = Operator("command", "0", "test", frozenset({"administrator"}))
+PROGRAM = {
+    "name": "Program",
+    "secret": PROGRAM_SECRET,
+    "redirect_uris": [use_case.REDIRECT_URI],
+    "grants": ["client_credentials"],
+    "scopes": {"Management": list(ROLES)},
+}
+
+
+@dataclass
+class Management:
+    """A running authority, and clients of its API."""
+
+    console: Console
+    program_id: str
+    tokens: dict[str, str] = field(default_factory=dict)
+    """One for each user of the administrators' environment, `nobody` included, with all scopes."""
+
+    @property
+    def authority(self):
+        return self.console.authority
+
+    @property
+    def environment(self) -> str:
+        """The use case's environment in the API."""
+        return f"/v1/environments/{self.console.environment}"
+
+    @property
+    def home(self) -> str:
+        """The administrators' environment in the API."""
+        return f"/v1/environments/{self.console.home}"
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        role: str | None = "administrator",
+        headers: Mapping[str, str] = {},
+        **more: Any,
+    ) -> httpx2.Response:
+        """Ask as a user, or nobody; paths without /v1 are below the use case's environment."""
+        path = path if path.startswith("/v1") else f"{self.environment}{path}"
+        token = {"Authorization": f"Bearer {self.tokens[role]}"} if role else {}
+        if body is not None:
+            more["json"] = body
+        async with self.authority.client() as client:
+            return await client.request(method, path, headers={**token, **headers}, **more)
+
+    async def find(self, kinds: str, name: str) -> dict[str, Any]:
+        """The object of the use case's environment with this name."""
+        response = await self.ask("GET", f"/{kinds}?limit=200")
+        return next(each for each in response.json()["items"] if each["name"] == name)
+
+    async def program_token(self, scope: str = " ".join(ROLES)) -> str:
+        """A token of the program's own."""
+        form = {"grant_type": "client_credentials", "scope": scope}
+        return await self._token(form)
+
+    async def sign_on(self, username: str, scope: str = " ".join(ROLES)) -> str:
+        """A token about a user, of a program that they signed on for."""
+        query = {
+            "response_type": "code",
+            "client_id": self.program_id,
+            "redirect_uri": use_case.REDIRECT_URI,
+            "scope": scope,
+            "code_challenge": challenge_of(use_case.VERIFIER),
+            "code_challenge_method": "S256",
+        }
+        async with self.authority.client() as client:
+            browser = Browser(self.authority, client)
+            await browser.get(f"/{self.console.home}/as/authorize?{urlencode(query)}")
+            await browser.sign_on(username=username)
+            code = browser.answer["code"]
+        return await self._token(
+            {
+                "grant_type": "authorization_code",
+                "code": code,
+                "redirect_uri": use_case.REDIRECT_URI,
+                "code_verifier": use_case.VERIFIER,
+            }
+        )
+
+    async def _token(self, form: Mapping[str, str]) -> str:
+        async with self.authority.client() as client:
+            headers = basic(self.program_id, PROGRAM_SECRET)
+            response = await client.post(f"/{self.console.home}/as/token", data=form, headers=headers)
+        assert response.status_code == 200, response.text
+        return response.json()["access_token"]
+
+
+@contextlib.asynccontextmanager
+async def running_management(
+    folder: Path, base_url: str = "http://authority.test"
+) -> AsyncIterator[Management]:
+    """Run an authority with its API; everything but sockets and wall clock is real."""
+    async with running_console(folder, base_url) as console:
+        administration = console.authority.services.administration
+        made = await administration.change(ROOT, console.home, "agent", PROGRAM)
+        management = Management(console, made.view.id)
+        for name in (*ROLES, "nobody"):
+            management.tokens[name] = await management.sign_on(name)
+        yield management
