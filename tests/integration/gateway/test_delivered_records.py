@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from deputize.audit.publisher import AuditPublisher
+from deputize.audit.sinks import json_file
 from deputize.audit.sinks.spool import Spool
 from deputize.audit.trail import Buffering, Trail
 from deputize.authority.activities.search import ActivityQuery
@@ -18,7 +19,7 @@ from deputize.http import plans
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.errors import ConfigurationError
 from deputize.secrets.secret import GenericSecret
-from support.agent_delegation import AGENT, ENVIRONMENT_ID, TEST, TEST_ID, TEST_SECRET
+from support.agent_delegation import AGENT, AGENT_SECRET, ENVIRONMENT_ID, TEST, TEST_ID, TEST_SECRET
 from support.audit_events import ACCESS, MCP
 from support.authority import running_authority
 from support.gateway import built, instance_for
@@ -28,8 +29,11 @@ JTI = f"{AGENT.term}{TEST.term}{0:014d}"
 
 
 class Store:
+    def __init__(self, secret=TEST_SECRET) -> None:
+        self.secret = secret
+
     def find(self, secret_id):
-        return GenericSecret(TEST_SECRET.encode())
+        return GenericSecret(self.secret.encode())
 
 
 class Line:
@@ -37,9 +41,12 @@ class Line:
 
     def __init__(self, app) -> None:
         self.app, self.status, self.deliveries = app, 0, 0
+        self.meanwhile = lambda: None
 
     async def handle(self, exchange):
         self.deliveries += 1
+        self.meanwhile()
+        self.meanwhile = lambda: None
         if self.status:
             return Response(self.status, Headers(), Body(b"{}"))
         return await plans.ask(self.app, exchange)
@@ -156,6 +163,70 @@ async def test_beyond_the_bound_the_oldest_go_and_are_counted(tmp_path, authorit
         await sink.deliver()
     assert await stored(authority) == ["tx-3", "tx-4", "tx-5"]
     assert trail.tally("activities").dropped == 3
+    await sink.close()
+
+
+async def test_what_comes_while_it_waits_to_try_again_stays_within_the_bound(tmp_path, authority):
+    size = len(call(0).json()) + 1
+    trail, line = Trail(), Line(authority.app)
+    spool, line.status = spool_in(tmp_path / "spool", trail, 8 * size), 503
+    credentials = ClientCredentials(TEST_ID, Store(), "secret")
+    sink = module._DeliveringSink(
+        spool, AuthorityEndpoint(f"{authority.issuer}/activities", line), credentials, authority.clock
+    )
+    for number in range(40):
+        sink.taker("mcp")(call(number))
+        await asyncio.sleep(0)
+        await sink.deliver()
+        assert sum(each.stat().st_size for each in (tmp_path / "spool").iterdir()) <= 8 * size + 40
+    assert line.deliveries == 1
+    assert trail.tally("activities").dropped >= 30
+    await sink.close()
+
+
+async def test_what_another_route_writes_to_a_file_that_is_being_delivered_is_delivered_too(
+    tmp_path, authority, monkeypatch
+):
+    monkeypatch.setattr(json_file, "_LOOK_SECONDS", 3600)  # for so long it may write to a moved file
+    line = Line(authority.app)
+    sinks = [sink_of(spool_in(tmp_path / "spool", Trail()), line, authority, monkeypatch) for _ in range(2)]
+    sinks[1].taker("mcp")(call(1))
+    await asyncio.sleep(0)
+    await sinks[0].deliver()
+    line.meanwhile = lambda: sinks[1].taker("mcp")(call(2))
+    await asyncio.gather(*(each.deliver() for each in sinks))
+    for _ in range(2):
+        await asyncio.gather(*(each.deliver() for each in sinks))
+    assert await stored(authority) == ["tx-1", "tx-2"]
+    assert list((tmp_path / "spool").glob("sealed*")) == []
+    for each in sinks:
+        await each.close()
+
+
+@pytest.mark.parametrize(
+    ("client_id", "secret", "said"),
+    [
+        (TEST_ID, "wrong", "clientId and clientSecretId must be the resource's"),
+        ("nobody", TEST_SECRET, "clientId and clientSecretId must be the resource's"),
+        (AGENT.id, AGENT_SECRET, "clientId must be the id of a resource, not of an agent"),
+    ],
+)
+async def test_wrong_credentials_are_named_and_kept_secret(
+    tmp_path, authority, monkeypatch, client_id, secret, said
+):
+    sink = sink_of(spool_in(tmp_path / "spool", Trail()), Line(authority.app), authority, monkeypatch)
+    sink._credentials = ClientCredentials(client_id, Store(secret), "secret")
+    sink.taker("mcp")(call(1))
+    await asyncio.sleep(0)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await sink.deliver()
+    [told] = logs
+    assert said in told["error"]
+    assert secret not in str(told)
+    sink._credentials = ClientCredentials(TEST_ID, Store(), "secret")
+    await sink.deliver()
+    assert await stored(authority) == ["tx-1"]
     await sink.close()
 
 

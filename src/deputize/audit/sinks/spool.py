@@ -16,7 +16,7 @@ log = structlog.get_logger()
 _OPEN: Final = "open.ndjson"
 _SEALED: Final = "sealed-*.ndjson"
 _SEGMENT: Final = 1024 * 1024
-"""Bytes at which a file is sealed although others wait."""
+"""Bytes at which a file is sealed although others wait; less where the spool may hold little."""
 
 
 class Spool:
@@ -32,6 +32,7 @@ class Spool:
         directory.mkdir(0o700, parents=True, exist_ok=True)
         self._directory = directory
         self._max_size = max_size
+        self._segment = min(_SEGMENT, max_size // 4)
         self._file = AppendedFile(directory / _OPEN, 0o600, None)
         self._file.write(b"")
         self._tally = trail.tally(destination)
@@ -50,17 +51,25 @@ class Spool:
     def seal(self) -> None:
         """Seal the file that is written to, unless it is empty, or small while others wait. Raises `OSError`.
 
-        Another sink with the same folder may go on writing to it for a moment.
+        Another spool in the same folder may go on writing to it for a moment, see `remove`.
         """
-        size = self._file.path.stat().st_size if self._file.path.exists() else 0
-        if size and (size >= _SEGMENT or not self.sealed()):
+        size = _size(self._file.path)
+        if size and (size >= self._segment or not self.sealed()):
             self._file.path.rename(self._directory / f"sealed-{time.time_ns():020d}.ndjson")
             self._file.close()
+
+    def remove(self, path: Path, size: int) -> None:
+        """Remove a sealed file of which `size` bytes were handed over. Raises `OSError`.
+
+        Unless another spool has written more meanwhile: then it waits, and is handed over once more.
+        """
+        if _size(path) <= size:
+            path.unlink(missing_ok=True)
 
     def trim(self) -> None:
         """Drop the oldest files beyond the bound, and count what was in them. Raises `OSError`."""
         waiting = self.sealed()
-        size = sum(path.stat().st_size for path in [*waiting, self._file.path] if path.exists())
+        size = sum(map(_size, [*waiting, self._file.path]))
         for path in waiting:
             if size <= self._max_size:
                 return
@@ -78,3 +87,8 @@ class Spool:
         """Write what is left; what waits is handed over by whoever opens the folder next."""
         await self._batch.close()
         self._file.close()
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, 0 where there is none."""
+    return path.stat().st_size if path.exists() else 0

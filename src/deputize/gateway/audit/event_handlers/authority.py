@@ -1,7 +1,7 @@
 """`AuthorityAuditEventHandler`: delivers MCP records to the authority, for people to search."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,12 @@ _MAX_RECORDS: Final = 200
 _SECONDS: Final = 1.0
 """Between looks at what waits."""
 _LONGEST_WAIT: Final = 60.0
+_FIXES: Final[Mapping[int, str]] = {
+    400: ": clientId must be the id of a resource, not of an agent",
+    401: ": clientId and clientSecretId must be the resource's, as for introspection",
+    404: ": issuer must be an environment's issuer, and the authority one that takes records",
+}
+"""What is to be looked at, by the status of a refusal."""
 
 
 class AuthorityAuditEventHandler:
@@ -112,7 +118,8 @@ class _DeliveringSink:
         self._clock = clock
         self._wait = 0.0
         self._not_before = 0.0
-        self._is_reported = False
+        self._reported: int | None = None
+        """Why records wait, as the log has it: a status, or 0 for a secret that is gone."""
         self.close = spool.close
 
     def taker(self, topic: str) -> Publish:  # noqa: ARG002 - there is one
@@ -123,30 +130,35 @@ class _DeliveringSink:
         """Return `None`: a record that is delivered is no record of proof."""
 
     async def deliver(self) -> None:
-        """Deliver what waits, unless it failed a short while ago; then seal what came meanwhile.
+        """Deliver what waits, unless that failed a short while ago; then seal what came meanwhile.
 
         What is sealed is delivered the next time, when nobody writes to it any more. Raises `OSError`.
         """
+        if time.monotonic() >= self._not_before:
+            await self._deliver_sealed()
+        self._spool.seal()
         self._spool.trim()
-        if time.monotonic() < self._not_before:
-            return
+
+    async def _deliver_sealed(self) -> None:
+        """Deliver the sealed files, or say why they wait, and for how long."""
         try:
             for path in self._spool.sealed():
-                for part in self._parts(path.read_bytes()):
+                content = path.read_bytes() if path.exists() else b""  # another route may have delivered it
+                for part in self._parts(content):
                     await self._send(part)
-                path.unlink(missing_ok=True)
+                self._spool.remove(path, len(content))
         except (AuthorityError, SecretError) as error:
-            if not self._is_reported:
-                self._is_reported = True
+            cause = error.status if isinstance(error, AuthorityError) else 0
+            if cause != self._reported:
+                self._reported = cause
                 log.warning("audit records wait to be delivered", error=str(error))
             self._wait = min(max(self._wait * 2, _SECONDS), _LONGEST_WAIT)
             self._not_before = time.monotonic() + self._wait
-        else:
-            if self._is_reported:
-                self._is_reported = False
-                log.warning("audit records are delivered again")
-            self._wait = 0.0
-        self._spool.seal()
+            return
+        if self._reported is not None:
+            self._reported = None
+            log.warning("audit records are delivered again")
+        self._wait = 0.0
 
     def _parts(self, content: bytes) -> Iterator[bytes]:
         """Yield the lines of a file in parts that the authority takes."""
@@ -170,8 +182,9 @@ class _DeliveringSink:
         authorization = self._credentials.encoded_basic()
         answer = await self._endpoint.send(part, _KIND, authorization, self._clock.now())
         if answer.status != 200:
-            reason = f"{self._endpoint.place} takes no records ({answer.status}{answer.said})"
-            raise AuthorityError(502, f"{reason}; {answer.hint}" if answer.hint else reason)
+            fix = _FIXES.get(answer.status, "")
+            reason = f"{self._endpoint.place} takes no records ({answer.status}{answer.said}){fix}"
+            raise AuthorityError(answer.status, reason)
         refused = answer.value.get("refused") if isinstance(answer.value, dict) else None
         if isinstance(refused, int) and refused:
             log.warning("the authority refuses records; its audit says why", records=refused)
