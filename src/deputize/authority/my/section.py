@@ -5,6 +5,7 @@ Each lives in a file of `sections`, with two files beside it: the template of it
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from deputize.authority.endpoint import EndpointCall
 from deputize.authority.signon.pages import Language, Page, Problem
@@ -44,9 +45,13 @@ class Visit:
         name = f"{self.section.package}/{template or f'{self.section.name}.html'}"
         return show(self.call, Page(name, {**self.common, **values}, problems, status), self.language)
 
-    def done(self, notice: str) -> Response:
-        """Send the browser to the section's page, which says what was done: its text `done_NOTICE`."""
-        return see_other(f"/{self.call.environment.id}/my/{self.section.name}?done={notice}")
+    def done(self, notice: str, **more: str) -> Response:
+        """Send the browser to the section's page, which says what was done: its text `done_NOTICE`.
+
+        `more` are further parameters of the page's query.
+        """
+        query = urlencode({"done": notice, **more})
+        return see_other(f"/{self.call.environment.id}/my/{self.section.name}?{query}")
 
 
 @dataclass(frozen=True, slots=True)
