@@ -116,7 +116,7 @@ def _run(stage: Stage, agent: Agent, other: Agent) -> bool:
     report.record(audit)
     report.line(f"The whole record: grep forecast_daily {shown(stage.instance)}/audit/mcp.audit.json")
     report.heading("Validation")
-    holds = proofs.five_lines(run, person, audit, agent)
+    holds = proofs.five_lines(run, person, audit, agent) & proofs.own_page(person, agent)
     report.heading("What is refused")
     refusals = proofs.Refusals(stage, agent, other, person)
     holds &= refusals.other_agent() & refusals.no_actor()

@@ -50,6 +50,13 @@ def five_lines(run: AgentRun, person: Person, audit: Mapping[str, Any], agent: A
     return all(holds)
 
 
+def own_page(person: Person, agent: Agent) -> bool:
+    """Check that the user sees on their own page what the agent called: the gateway delivers its records."""
+    url = f"{agent.issuer.removesuffix('/as')}/my/agents?calls={agent.client_id}"
+    page = programs.until(lambda: person.open(url).text, lambda page: "<code>forecast_daily</code>" in page)
+    return report.check("permitted" in page, "the user's own page shows what the agent called", url)
+
+
 def stranger(stage: Stage, issuer: str, person: Person) -> bool:
     """Check what a client off the shelf, which was told the gateway's URL alone, can do and cannot."""
     client = StockClient(stage, person)

@@ -28,7 +28,7 @@ class Spool:
     def __init__(
         self, directory: Path, destination: str, max_size: int, buffering: Buffering, trail: Trail
     ) -> None:
-        """Keep at most `max_size` bytes; the oldest records go first. Raises `OSError`."""
+        """Keep at most `max_size` bytes; where more come, the oldest records go. Raises `OSError`."""
         directory.mkdir(0o700, parents=True, exist_ok=True)
         self._directory = directory
         self._max_size = max_size
@@ -37,7 +37,7 @@ class Spool:
         self._file.write(b"")
         self._tally = trail.tally(destination)
         self._destination = destination
-        self._batch = Batch(destination, self._file.write, methodcaller("json"), trail, buffering)
+        self._batch = Batch(destination, self._write, methodcaller("json"), trail, buffering)
 
     def take(self, event: AuditEvent) -> None:
         """Write an MCP record that is about a token at the end of this turn; others concern nobody there."""
@@ -49,14 +49,12 @@ class Spool:
         return sorted(self._directory.glob(_SEALED))
 
     def seal(self) -> None:
-        """Seal the file that is written to, unless it is empty, or small while others wait. Raises `OSError`.
+        """Seal the file that is written to, unless it is empty or others wait. Raises `OSError`.
 
         Another spool in the same folder may go on writing to it for a moment, see `remove`.
         """
-        size = _size(self._file.path)
-        if size and (size >= self._segment or not self.sealed()):
-            self._file.path.rename(self._directory / f"sealed-{time.time_ns():020d}.ndjson")
-            self._file.close()
+        if _size(self._file.path) and not self.sealed():
+            self._seal()
 
     def remove(self, path: Path, size: int) -> None:
         """Remove a sealed file of which `size` bytes were handed over. Raises `OSError`.
@@ -65,18 +63,6 @@ class Spool:
         """
         if _size(path) <= size:
             path.unlink(missing_ok=True)
-
-    def trim(self) -> None:
-        """Drop the oldest files beyond the bound, and count what was in them. Raises `OSError`."""
-        waiting = self.sealed()
-        size = sum(map(_size, [*waiting, self._file.path]))
-        for path in waiting:
-            if size <= self._max_size:
-                return
-            content = path.read_bytes()
-            path.unlink()
-            size -= len(content)
-            self.count_dropped(content.count(b"\n"), "more records wait than the spool may hold")
 
     def count_dropped(self, number: int, reason: str) -> None:
         """Count records that are lost."""
@@ -87,6 +73,31 @@ class Spool:
         """Write what is left; what waits is handed over by whoever opens the folder next."""
         await self._batch.close()
         self._file.close()
+
+    def _write(self, lines: bytes) -> int:
+        """Write the lines that fit into the file, or seal it and begin another. Raises `OSError`."""
+        room = self._segment - _size(self._file.path)
+        if len(lines) > room:
+            fitting = lines.rfind(b"\n", 0, max(room, 0)) + 1
+            if not fitting and room < self._segment:
+                self._seal()
+                fitting = lines.rfind(b"\n", 0, self._segment) + 1
+            lines = lines[: fitting or lines.index(b"\n") + 1]
+        return self._file.write(lines)
+
+    def _seal(self) -> None:
+        """Seal the file that is written to, and drop the oldest files beyond the bound, counting."""
+        self._file.path.rename(self._directory / f"sealed-{time.time_ns():020d}.ndjson")
+        self._file.close()
+        waiting = self.sealed()
+        size = sum(map(_size, waiting)) + self._segment
+        for path in waiting:
+            if size <= self._max_size:
+                return
+            content = path.read_bytes()
+            path.unlink()
+            size -= len(content)
+            self.count_dropped(content.count(b"\n"), "more records wait than the spool may hold")
 
 
 def _size(path: Path) -> int:

@@ -137,7 +137,6 @@ class _DeliveringSink:
         if time.monotonic() >= self._not_before:
             await self._deliver_sealed()
         self._spool.seal()
-        self._spool.trim()
 
     async def _deliver_sealed(self) -> None:
         """Deliver the sealed files, or say why they wait, and for how long."""
