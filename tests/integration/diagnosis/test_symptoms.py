@@ -284,10 +284,12 @@ TROUBLES = (
         told=lambda pair: {"issuer": pair.issuer.replace("localhost", "127.0.0.1")},
         mends=lambda pair: serve_under(pair, pair.base_url.replace("localhost", "127.0.0.1")),
         also=(causes.ANOTHER_AUTHORITY,),
+        keeps_changes=True,
     ),
     Trouble(
-        "back to the other name",
+        "back from the other name",
         causes.AUTHORITY_BASE_URL,
+        lambda pair: serve_under(pair, pair.base_url.replace("localhost", "127.0.0.1")),
         told=lambda pair: {"issuer": pair.issuer.replace("127.0.0.1", "localhost")},
         mends=lambda pair: serve_under(pair, pair.base_url.replace("127.0.0.1", "localhost")),
         also=(causes.ANOTHER_AUTHORITY,),
