@@ -150,6 +150,9 @@ def test_the_account_page_lists_agents_and_withdraws_for_one(agreed, asking, cal
     assert "Last used 2026-03-20" in card.inner_text()
     agreed.get_by_role("button", name="Withdraw: MCP Tutorial").click()
     assert "The agent can no longer act for you" in agreed.get_by_role("status").inner_text()
+    ended = agreed.locator("section", has=agreed.get_by_role("heading", name="MCP Tutorial is stopped"))
+    assert ended.locator(".scopes li").all_inner_texts() == ["Talk to the agent agent", "Use the tools test"]
+    agreed.get_by_role("link", name="Back to all agents").click()
     assert agreed.locator(".agents h3").all_inner_texts() == ["Other Agent"]
     assert agreed.locator(".former li").all_inner_texts() == ["MCP Tutorial withdrawn 2026-03-20"]
     agreed.goto(asking(prompt="none"))
