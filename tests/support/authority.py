@@ -209,26 +209,44 @@ async def serving(
 
 
 class PageForm(HTMLParser):
-    """The first POST form of a page, as a browser would send it."""
+    """A form of a page, as a browser would send it when nobody changes anything."""
 
     def __init__(self, page: str, index: int = 0) -> None:
         super().__init__()
-        self.fields: dict[str, str] = {}
+        self.fields: dict[str, list[str]] = {}
         self.action = ""
         self._left, self._inside = index, False
+        self._area = self._select = ""
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
+        name, value = values.get("name", ""), values.get("value", "")
         if tag == "form":
             self._inside = self._left == 0
             self._left -= 1
             self.action = values.get("action", "") if self._inside else self.action
-        elif self._inside and tag == "input" and "name" in values:
-            self.fields[values["name"]] = values.get("value", "")
+        elif not self._inside or "disabled" in values:
+            return
+        elif tag == "input" and name:
+            is_tick = values.get("type") in {"checkbox", "radio"}
+            if not is_tick or "checked" in values:
+                self.fields.setdefault(name, []).append(value)
+        elif tag == "textarea" and name:
+            self._area, self.fields[name] = name, [""]
+        elif tag == "select" and name:
+            self._select = name
+        elif tag == "option" and self._select and ("selected" in values or self._select not in self.fields):
+            self.fields[self._select] = [value]
+
+    def handle_data(self, data: str) -> None:
+        if self._area:
+            self.fields[self._area][0] += data.removeprefix("\n") if not self.fields[self._area][0] else data
 
     def handle_endtag(self, tag: str) -> None:
         self._inside = self._inside and tag != "form"
+        self._area = "" if tag == "textarea" else self._area
+        self._select = "" if tag == "select" else self._select
 
 
 @dataclass
@@ -246,7 +264,7 @@ class Browser:
     async def get(self, path: str) -> httpx2.Response:
         return await self._follow(await self.client.get(path, headers=self.headers))
 
-    async def submit(self, form: int = 0, **typed: str) -> httpx2.Response:
+    async def submit(self, form: int = 0, **typed: str | list[str]) -> httpx2.Response:
         """Send the page's form with what was typed or pressed."""
         shown = PageForm(self.response.text, form)
         target = urljoin(str(self.response.url), shown.action)

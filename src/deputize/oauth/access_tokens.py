@@ -265,15 +265,23 @@ def mapping_bindings(issue: Issue) -> Mapping[str, JsonValue]:
         request["actorToken"] = issue.actor
     if issue.requested_scope is not None:
         request["scope"] = issue.requested_scope
-    method = (issue.client.settings.client_auth or "").upper()
+    client_auth = issue.client.settings.client_auth
+    return request_bindings(issue.environment, issue.client.id, client_auth, issue.user, request)
+
+
+def request_bindings(
+    environment: Environment, client_id: str, client_auth: str | None, user: User | None, request: JsonObject
+) -> Mapping[str, JsonValue]:
+    """What mappings can read of a client's request; `request` is `requestData` as they see it."""
+    method = (client_auth or "").upper()
     app_config: JsonObject = {
-        "clientId": issue.client.id,
-        "envId": issue.environment.id,
-        "orgId": issue.environment.organization_id,
+        "clientId": client_id,
+        "envId": environment.id,
+        "orgId": environment.organization_id,
         # The original names only the methods with a JWT here; with a secret it says null.
         "tokenEndpointAuthMethod": method if method.endswith("_JWT") else None,
     }
-    return {"context": {"requestData": request, "appConfig": app_config}, "user": user_binding(issue.user)}
+    return {"context": {"requestData": request, "appConfig": app_config}, "user": user_binding(user)}
 
 
 def user_binding(user: User | None) -> JsonObject:

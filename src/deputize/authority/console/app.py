@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from deputize.authority.administration import InUse, NoSuchObject, NotPermitted
+from deputize.authority.administration import EtagMismatch, InUse, NoSuchObject, NotPermitted
 from deputize.authority.administration.views import CursorInvalid
 from deputize.authority.asgi import Application
 from deputize.authority.console.call import ConsoleCall, flash_name, read_flash
@@ -41,6 +41,7 @@ from deputize.authority.console.session import (
     find_administrator,
 )
 from deputize.authority.console.welcome import welcome
+from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.services import Services
 from deputize.authority.storage import DirectoryConflict
 from deputize.oauth.records.directory import Environment
@@ -53,6 +54,8 @@ PROBLEMS: Mapping[type[Exception], tuple[int, str]] = {
     CursorInvalid: (404, ""),
     InUse: (409, "conflict"),
     DirectoryConflict: (409, "conflict"),
+    EtagMismatch: (409, "conflict"),
+    EnvironmentFileInvalid: (409, "conflict"),
 }
 """Status and reason of the pages that errors of handlers become."""
 

@@ -125,10 +125,49 @@ class Lines(Area):
 
 
 @dataclass(frozen=True, slots=True)
+class Pairs(Area):
+    """Texts by name, one a line, as in `de: Geld überweisen`."""
+
+    def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
+        """Write one a line."""
+        del moments
+        pairs = value.items() if isinstance(value, Mapping) else ()
+        return ("\n".join(f"{name}: {text}" for name, text in pairs),)
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return the texts by name. Raises `ValueError` for a line without a colon."""
+        del moments
+        found: dict[str, JsonValue] = {}
+        for line in (typed[0] if typed else "").splitlines():
+            name, colon, text = (part.strip() for part in line.partition(":"))
+            if not line.strip():
+                continue
+            if not colon or not name or name in found:
+                raise ValueError(line)
+            found[name] = text
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Choice(FormField):
     """One of a few values; `FilledForm.options` has what can be chosen."""
 
     element: ClassVar[str] = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class YesNo(Choice):
+    """True, false, or empty for what is the default."""
+
+    def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
+        """Choose "true" or "false"."""
+        del moments
+        return (str(value).lower(),) if isinstance(value, bool) else ()
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return which was chosen."""
+        del moments
+        return {"true": True, "false": False}.get(typed[0]) if typed else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,223 @@
+"""Applications → Resources: made, mapped, granted and keyed by the pages alone."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+
+from deputize.authority.administration import Operator
+from support.authority import PASSWORD, basic
+
+OPERATOR = Operator("command", "0", "", frozenset({"administrator"}))
+ACT = (
+    "(#root.context.requestData.subjectToken.may_act.sub == #root.context.requestData.actorToken.client_id)"
+    "?#root.context.requestData.subjectToken.may_act:null"
+)
+MARKUP = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+
+
+async def find(console, name: str):
+    administration = console.authority.services.administration
+    return await administration.find_named(OPERATOR, console.environment, "resource", name)
+
+
+async def introspect(console, client_id: str, secret: str):
+    async with console.authority.client() as client:
+        answer = await client.post(
+            f"/{console.environment}/as/introspect", data={"token": "x"}, headers=basic(client_id, secret)
+        )
+    return answer.status_code, answer.json()
+
+
+def trial(text: str) -> str:
+    """What the trial of the mapping editor shows, as text."""
+    shown = text[text.index('id="trial"') : text.index("</section>", text.index('id="trial"'))]
+    return unescape(re.sub(r"</?mark>", "*", re.sub(r"<(?!/?mark>)[^>]+>", " ", shown)))
+
+
+async def open_editor(browser, console, name: str):
+    resource = await find(console, name)
+    return await browser.get(f"{console.path}/resources/{resource.id}/add-attribute")
+
+
+async def test_a_resource_is_set_up_by_the_pages_alone(console):
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/resources/new")
+        shown = await browser.submit(
+            name="extra",
+            audience="https://api.example.com/mcp",
+            description="Extra",
+            token_lifetime="10 minutes",
+        )
+        made = await find(console, "extra")
+        assert made.id in shown.text
+        secret = unescape(re.findall(r"<code>([^<]+)</code>", shown.text)[1])
+        await browser.get(f"{console.path}/resources/{made.id}/add-attribute")
+        await browser.submit(name="sub", source="mapping", mapping="Username", expression="", value="")
+        await browser.get(f"{console.path}/resources/{made.id}/add-attribute")
+        await browser.submit(name="act", source="expression", expression=ACT, required="on")
+        await browser.get(f"{console.path}/resources/{made.id}/add-attribute")
+        await browser.submit(name="tenant", source="value", value="north")
+        await browser.get(f"{console.path}/resources/{made.id}/add-scope")
+        await browser.submit(
+            name="pay", description="Transfer money", descriptions="de: Geld überweisen", consent="on_use"
+        )
+        assert "pay is saved." in browser.response.text
+    assert (await find(console, "extra")).entry == {
+        "name": "extra",
+        "audience": "https://api.example.com/mcp",
+        "description": "Extra",
+        "token_lifetime": "10 minutes",
+        "attributes": [
+            {"name": "sub", "mapping": "Username"},
+            {"name": "act", "expression": ACT, "required": True},
+            {"name": "tenant", "value": "north"},
+        ],
+        "scopes": [
+            {
+                "name": "pay",
+                "description": "Transfer money",
+                "descriptions": {"de": "Geld überweisen"},
+                "consent": "on_use",
+            }
+        ],
+    }
+    assert await introspect(console, made.id, secret) == (200, {"active": False})
+
+
+async def test_what_a_form_does_not_show_stays_as_it_is(console):
+    before = (await find(console, "test")).entry
+    async with console.signed_on() as browser:
+        resource = await find(console, "test")
+        await browser.get(f"{console.path}/resources/{resource.id}")
+        await browser.submit(description="The weather")
+    assert (await find(console, "test")).entry == {**before, "description": "The weather"}
+
+
+async def test_an_item_is_changed_and_removed_and_the_others_stay(console):
+    before = (await find(console, "test")).entry
+    async with console.signed_on() as browser:
+        resource = await find(console, "test")
+        await browser.get(f"{console.path}/resources/{resource.id}/attributes/sub")
+        await browser.submit(required="on")
+        (first, *others) = (await find(console, "test")).entry["attributes"]
+        assert (first, others) == ({**before["attributes"][0], "required": True}, before["attributes"][1:])
+        shown = await browser.get(f"{console.path}/resources/{resource.id}/attributes")
+        place = [*re.findall(r'<form method="post" action="([^"]+)"', shown.text)]
+        await browser.submit(next(n for n, each in enumerate(place) if each.endswith("/sub/remove")))
+        assert "sub is removed." in browser.response.text
+    assert (await find(console, "test")).entry["attributes"] == before["attributes"][1:]
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": "act"}, "name"),
+        ({"source": "expression", "expression": "(user.id"}, "expression"),
+        ({"source": "expression", "expression": ""}, "expression"),
+    ],
+)
+async def test_a_wrong_attribute_is_marked_at_its_field_and_kept(console, typed, field):
+    before = (await find(console, "test")).entry
+    async with console.signed_on() as browser:
+        await open_editor(browser, console, "test")
+        form = {"name": "new", "source": "mapping", "mapping": "Username", "value": "kept"} | typed
+        shown = await browser.submit(**form)
+        assert (shown.status_code, f'id="f-{field}-problem"' in shown.text) == (422, True)
+        assert 'value="kept"' in shown.text
+    assert (await find(console, "test")).entry == before
+
+
+async def test_a_mapping_is_evaluated_for_the_example_and_for_pasted_tokens(console):
+    async with console.signed_on() as browser:
+        await open_editor(browser, console, "test")
+        mapped = {"name": "act", "source": "expression", "expression": ACT, "evaluate": "on"}
+        shown = trial((await browser.submit(**mapped)).text)
+        assert '"sub":' in shown
+        assert "fails open" in shown
+        assert "is refused" in shown
+        tokens = {
+            "trial_subject": json.dumps({"may_act": {"sub": "one"}}),
+            "trial_actor": json.dumps({"client_id": "other"}),
+        }
+        shown = trial((await browser.submit(**mapped, **tokens)).text)
+        assert "No value" in shown
+        assert "*#root.context.requestData.subjectToken.may_act.sub" in shown
+    assert "act" not in [each["name"] for each in (await find(console, "agent")).entry["attributes"]]
+
+
+async def test_a_pasted_jwt_is_read_and_nothing_of_it_is_kept(console):
+    async with console.signed_on() as browser:
+        await open_editor(browser, console, "test")
+        header, payload = "eyJhbGciOiJub25lIn0", "eyJzdWIiOiJmcm9tIGEgSldUIn0"
+        expression = "#root.context.requestData.subjectToken.sub"
+        typed = {"name": "x", "source": "expression", "expression": expression, "evaluate": "on"}
+        shown = await browser.submit(**typed, trial_subject=f"{header}.{payload}.c2ln")
+        assert '"from a JWT"' in trial(shown.text)
+        for broken in ("a.b.c", "{", "x" * 20_000):
+            shown = await browser.submit(**typed, trial_subject=broken)
+            assert shown.status_code == 200
+            assert "from a JWT" not in trial(shown.text)
+
+
+async def test_a_syntax_error_has_a_caret_under_its_place(console):
+    async with console.signed_on() as browser:
+        await open_editor(browser, console, "test")
+        typed = {"name": "x", "source": "expression", "expression": "user.id ++", "evaluate": "on"}
+        lines = trial((await browser.submit(**typed)).text).splitlines()
+        at = next(number for number, line in enumerate(lines) if line.strip() == "^")
+        assert lines[at - 1].strip() == "user.id ++"
+
+
+async def test_a_secret_is_rotated_with_overlap_and_the_earlier_one_ended(console):
+    async with console.signed_on() as browser:
+        resource = await find(console, "test")
+        await browser.get(f"{console.path}/resources/{resource.id}/secrets")
+        shown = await browser.submit(overlap="3600")
+        new = unescape(re.findall(r"<code>([^<]+)</code>", shown.text)[1])
+        assert len((await find(console, "test")).facts["secrets"]) == 2
+        await browser.get(f"{console.path}/resources/{resource.id}/secrets")
+        assert new not in browser.response.text
+        await browser.submit(end="on")
+        assert len((await find(console, "test")).facts["secrets"]) == 1
+    assert (await introspect(console, resource.id, new))[0] == 200
+
+
+async def test_no_text_of_a_resource_becomes_markup(console):
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/resources/new")
+        await browser.submit(name=MARKUP, description=MARKUP, audience="urn:x", token_lifetime="10 minutes")
+        resource = await find(console, MARKUP)
+        where = f"{console.path}/resources/{resource.id}"
+        await browser.get(f"{where}/add-attribute")
+        await browser.submit(name=MARKUP, source="value", value=MARKUP)
+        await browser.get(f"{where}/add-scope")
+        await browser.submit(name="s", description=MARKUP, descriptions=f"de: {MARKUP}")
+        for path in ("", "/attributes", "/add-attribute", "/scopes", "/scopes/s", "/secrets", "/remove"):
+            shown = (await browser.get(where + path)).text
+            assert "<script>alert" not in shown
+            assert "<img src=x" not in shown
+        typed = {"name": MARKUP, "source": "expression", "expression": MARKUP, "evaluate": "on"}
+        await browser.get(f"{where}/add-attribute")
+        shown = (await browser.submit(**typed, trial_subject=MARKUP)).text
+        assert "<script>alert" not in shown
+
+
+async def test_a_resource_of_another_environment_is_not_there(console):
+    resource = await find(console, "test")
+    async with console.signed_on() as browser:
+        for path in ("", "/attributes", "/add-scope", "/secrets", "/remove"):
+            response = await browser.get(f"/console/{console.home}/resources/{resource.id}{path}")
+            assert response.status_code == 404
+        assert PASSWORD not in browser.response.text
+
+
+async def test_auditors_read_everything_and_find_no_button(console):
+    resource = await find(console, "test")
+    async with console.signed_on("auditor") as browser:
+        for path in ("", "/attributes", "/attributes/act", "/scopes", "/scopes/test", "/secrets"):
+            shown = await browser.get(f"{console.path}/resources/{resource.id}{path}")
+            assert shown.status_code == 200, path
+            assert "<button>" not in shown.text.partition("<main")[2], path
