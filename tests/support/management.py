@@ -11,6 +11,7 @@ import httpx2
 
 from deputize.authority.administration import Operator
 from deputize.oauth.grants.authorization_code import challenge_of
+from deputize.oauth.records.store import Consent, Session
 from support import agent_delegation as use_case
 from support.authority import Browser, basic
 from support.console import ROLES, Console, running_console
@@ -71,6 +72,20 @@ class Management:
         """The object of the use case's environment with this name."""
         response = await self.ask("GET", f"/{kinds}?limit=200")
         return next(each for each in response.json()["items"] if each["name"] == name)
+
+    async def add_session(self, session_id: str, user_id: str) -> None:
+        """Let a user of the use case's environment be signed on."""
+        now = self.authority.clock.now()
+        session = Session(
+            session_id, self.console.environment, user_id, session_id, int(now), now + 60, created_at=now
+        )
+        await self.authority.store.sessions.add_session(session)
+
+    async def add_consent(self, user_id: str, agent_id: str) -> None:
+        """Let a user have agreed to an agent."""
+        agreement = (await self.find("agreements", "Agent Consent"))["id"]
+        given = Consent("c1", self.console.environment, user_id, agent_id, agreement, 1, "r", "en", 1.0, None)
+        await self.authority.store.consents.record_consent(given, None)
 
     async def program_token(self, scope: str = " ".join(ROLES)) -> str:
         """A token of the program's own."""

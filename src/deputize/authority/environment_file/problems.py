@@ -68,6 +68,8 @@ class Places:
 
     def position(self, pointer: str, *, at_key: bool = False) -> Position:
         """Where `pointer` stands; of something that is not there, where it would have to stand."""
+        if not self.values:  # it was read from no text
+            return Position(self.file, pointer)
         place = (self.keys if at_key else self.values).get(pointer)
         nearest = pointer
         while place is None:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from deputize.authority.directory.objects import EnvironmentFile, EnvironmentObject
+from deputize.authority.management import monitoring
 from deputize.authority.management.answers import (
     AppliedDocument,
     DifferenceModel,
@@ -20,9 +21,12 @@ from deputize.authority.management.describing import make_document
 from deputize.authority.management.docs_page import STYLE, render_docs
 from deputize.authority.management.environments import ApplyBody, environment_routers
 from deputize.authority.management.idempotency import IdempotentAnswers
+from deputize.authority.management.keys import RotateBody, key_router
 from deputize.authority.management.me import MeDocument, me_router
 from deputize.authority.management.objects import KINDS, NewSecretBody, object_router
+from deputize.authority.management.people import people_routers
 from deputize.authority.management.refusals import REFUSALS
+from deputize.authority.management.registration import InvitationBody, invitation_router
 from deputize.authority.management.schemas import (
     REF,
     changed_schema,
@@ -36,6 +40,14 @@ from deputize.authority.services import Services
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
+_OTHERS: Final = {
+    "session": "A session in which a user signed on. What is known of it is among the facts.",
+    "consent": "What a user agreed to for an agent. What is known of it is among the facts.",
+    "key": "A key that signs, will sign or signed tokens. What is known of it is among the facts.",
+    "invitation": "An initial access token (RFC 7591). What is known of it is among the facts.",
+}
+"""What is not set up by entries, by kind."""
 
 
 def make_application(services: Services) -> FastAPI:
@@ -61,7 +73,16 @@ def make_routes() -> FastAPI:
     application.add_route("/v1/openapi.json", show_document, include_in_schema=False)
     application.add_route("/v1/docs", show_docs, include_in_schema=False)
     application.add_route("/v1/docs/style.css", show_style, include_in_schema=False)
-    for router in (me_router(), *environment_routers(), *map(object_router, KINDS)):
+    routers = (
+        me_router(),
+        *environment_routers(),
+        *map(object_router, KINDS),
+        *people_routers(),
+        key_router(),
+        invitation_router(),
+        *monitoring.monitoring_routers(),
+    )
+    for router in routers:
         application.include_router(router)
     return application
 
@@ -77,6 +98,9 @@ def document() -> dict[str, Any]:
         MeDocument,
         NewSecretBody,
         ApplyBody,
+        RotateBody,
+        InvitationBody,
+        *monitoring.MODELS,
         EnvironmentObject,
         EnvironmentFile,
     ]
@@ -90,6 +114,11 @@ def document() -> dict[str, Any]:
         schemas[f"{entry}Patch"] = patch_schema(schemas[entry])
         about = f"A {kind} as it is: the entry, and what is known beyond it."
         schemas[f"{noun}View"] = view_schema(kind, {"$ref": f"{REF}{entry}"}, about)
+        schemas[f"{noun}Page"] = page_schema(f"{noun}View")
+        schemas[f"{noun}Changed"] = changed_schema(f"{noun}View")
+    for kind, about in _OTHERS.items():
+        noun = kind.capitalize()
+        schemas[f"{noun}View"] = view_schema(kind, {"type": "object", "maxProperties": 0}, about)
         schemas[f"{noun}Page"] = page_schema(f"{noun}View")
         schemas[f"{noun}Changed"] = changed_schema(f"{noun}View")
     return make_document(make_routes(), schemas)

@@ -1,8 +1,8 @@
 """What the API's description (OpenAPI 3.1) says of each operation: who may, what it takes and answers."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, get_args
+from typing import Any, Final, TypeAlias, get_args
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -38,6 +38,10 @@ _KEY: Final = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     "description": "Drawn by the sender for this request: when it is repeated, it gets the same answer.",
 }
+
+
+Operation: TypeAlias = "tuple[str, str, Callable[..., Awaitable[Response]], Described]"
+"""Method, path below the router's, what answers, and what the description says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,13 @@ def describe(
     )
 
 
+def describe_all(router: APIRouter, operations: Iterable[Operation]) -> APIRouter:
+    """Add operations, and return the router."""
+    for operation in operations:
+        describe(router, *operation)
+    return router
+
+
 def make_document(application: FastAPI, schemas: Mapping[str, Any]) -> dict[str, Any]:
     """Return the description of an application's operations, with these schemas."""
     document = get_openapi(
@@ -115,6 +126,10 @@ def make_document(application: FastAPI, schemas: Mapping[str, Any]) -> dict[str,
         summary="Everything an administrator can set up and do, for programs.",
         routes=application.routes,
     )
+    for operation in (each for path in document["paths"].values() for each in path.values()):
+        answers: dict[str, Any] = operation["responses"]
+        if "application/json" in answers.get("422", {}).get("content", ()):
+            del answers["422"]  # the framework's own: wrong parameters are 400 here
     document.setdefault("components", {})["schemas"] = dict(sorted(schemas.items()))
     document["components"]["securitySchemes"] = {
         "token": {

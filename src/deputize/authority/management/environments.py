@@ -25,7 +25,7 @@ from deputize.authority.management.bodies import (
     read_model,
     read_object,
 )
-from deputize.authority.management.describing import ADMINISTRATOR, ANY_ROLE, READERS, Described, describe
+from deputize.authority.management.describing import ADMINISTRATOR, ANY_ROLE, READERS, Described, describe_all
 from deputize.authority.management.merging import merge
 from deputize.authority.management.routing import (
     Call,
@@ -163,18 +163,6 @@ async def _find(call: Call, environment: str) -> ObjectView:
     return found
 
 
-def environment_routers() -> tuple[APIRouter, APIRouter]:
-    """Make the routes."""
-    router, whole = make_router("/v1/environments", "environments"), make_router("/v1", "environments")
-    for method, path, handler, described in _OPERATIONS:
-        describe(router, method, path, handler, described)
-    summary = "Make an environment what a file says: all of it, or nothing if anything in it is wrong."
-    bodies = {JSON: "ApplyBody", YAML: "EnvironmentFileText"}
-    described = Described("applyFile", summary, "AppliedDocument", ADMINISTRATOR, bodies)
-    describe(whole, "POST", "/apply", apply_file, described)
-    return router, whole
-
-
 _OPERATIONS: Final = (
     (
         "GET",
@@ -252,3 +240,14 @@ _OPERATIONS: Final = (
         ),
     ),
 )
+
+
+def environment_routers() -> tuple[APIRouter, APIRouter]:
+    """Make the routes."""
+    summary = "Make an environment what a file says: all of it, or nothing if anything in it is wrong."
+    bodies = {JSON: "ApplyBody", YAML: "EnvironmentFileText"}
+    described = Described("applyFile", summary, "AppliedDocument", ADMINISTRATOR, bodies)
+    return (
+        describe_all(make_router("/v1/environments", "environments"), _OPERATIONS),
+        describe_all(make_router("/v1", "environments"), (("POST", "/apply", apply_file, described),)),
+    )

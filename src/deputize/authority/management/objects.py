@@ -34,6 +34,7 @@ from deputize.authority.management.routing import (
     IfMatch,
     IfNoneMatch,
     ObjectId,
+    PageOf,
     expected_etag,
     make_router,
 )
@@ -88,13 +89,9 @@ class NewSecretBody(BaseModel):
     """How long the secrets so far work beside it, as seconds or a duration such as `1 hour`."""
 
 
-class Filters(BaseModel):
+class Filters(PageOf):
     """Which objects of a list."""
 
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    """How many at most."""
-    cursor: Annotated[str, Field(max_length=8192)] | None = None
-    """`next_cursor` of the page before; none for the first."""
     search: Annotated[str, Field(max_length=256)] = ""
     """A part of the name, however it is capitalised; of users also of their other names and email address."""
     enabled: bool | None = None

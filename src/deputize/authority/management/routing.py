@@ -6,10 +6,12 @@ from typing import Annotated, Any, Final, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Query
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from deputize.authority.administration import Administration, NoSuchObject, Operator
+from deputize.authority.administration.views import MAX_LIMIT
 from deputize.authority.console.session import administrators
 from deputize.authority.management.access import operator_of
 from deputize.authority.management.idempotency import IdempotentAnswers
@@ -85,20 +87,39 @@ async def _environment(
     return environment
 
 
-def _object_id(
-    object_id: Annotated[
-        str, Path(max_length=4096, description="The id; what is no plain word, as `~` and its base64url.")
-    ],
-) -> str:
+_Segment = Annotated[
+    str, Path(max_length=4096, description="The id; what is no plain word, as `~` and its base64url.")
+]
+
+
+def _object_id(object_id: _Segment) -> str:
+    return _read_id(object_id)
+
+
+def _agent_id(agent_id: _Segment) -> str:
+    return _read_id(agent_id)
+
+
+def _read_id(segment: str) -> str:
     try:
-        return read_segment(object_id)
+        return read_segment(segment)
     except UriError as error:
         raise NoSuchObject(str(error)) from error
+
+
+class PageOf(BaseModel):
+    """Which part of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=MAX_LIMIT)] = 50
+    """How many at most."""
+    cursor: Annotated[str, Field(max_length=8192)] | None = None
+    """`next_cursor` of the page before; none for the first."""
 
 
 Call = Annotated[ManagementCall, Depends(_call)]
 EnvironmentId = Annotated[str, Depends(_environment)]
 ObjectId = Annotated[str, Depends(_object_id)]
+AgentId = Annotated[str, Depends(_agent_id)]
 DryRun = Annotated[bool, Query(description="Whether to tell what would change, and change nothing.")]
 IfMatch = Annotated[
     str | None,

@@ -60,6 +60,7 @@ def schemas_of(models: Sequence[type[BaseModel]]) -> dict[str, dict[str, Any]]:
         steps = {name: {"type": "object"} for name in PolicyStep.entry_fields()}
         schemas["PolicyStep"] |= {"properties": steps, "minProperties": 1, "maxProperties": 1}
         schemas["PolicyStep"]["additionalProperties"] = {"type": "object"}
+        del schemas["JsonValue"]  # what Pydantic says of the settings of a step
     return schemas
 
 

@@ -23,6 +23,7 @@ BODIES = {
     "createEnvironment": {"environment": "Second"},
     "replaceEnvironment": {},
     "changeEnvironment": {},
+    "explainDecision": {"agent": "MCP Tutorial", "resource": "test"},
     "applyFile": {"text": "environment: Second\n"},
     "createResource": {"name": "new"},
     "createAgreement": {"name": "new", "enabled": False},
@@ -39,25 +40,44 @@ def roles_of(operation):
 
 
 async def prepare(api: Management) -> dict[str, dict[str, str]]:
-    """Let the agent owner own an agent; the parameters of paths, by tag."""
-    agent = await api.find("agents", OBJECTS["agents"])
-    await api.authority.services.administration.change(
-        ROOT, api.console.environment, "agent", {"owner": "agent_owner"}, object_id=agent["id"]
-    )
-    return {kinds: {"object_id": (await api.find(kinds, name))["id"]} for kinds, name in OBJECTS.items()}
+    """Let there be one of everything, and the agent owner own an agent; the parameters of paths, by tag."""
+    found = {kinds: await api.find(kinds, name) for kinds, name in OBJECTS.items()}
+    ids = {kinds: {"object_id": each["id"]} for kinds, each in found.items()}
+    agent, user = found["agents"]["id"], found["users"]["id"]
+    for method, path, body in (
+        ("PATCH", f"/agents/{agent}", {"owner": "agent_owner"}),
+        ("PATCH", "", {"registration": {"open": False, "initial_access_tokens": True}}),
+        ("POST", "/keys/rotate", {"algorithms": ["RS256"]}),
+    ):
+        assert (await api.ask(method, path, body)).status_code == 200
+    invitation = (await api.ask("POST", "/invitations")).json()["object"]["id"]
+    other = (await api.ask("POST", "/users", {"username": "other"})).json()["object"]["id"]
+    for session_id, user_id in (("s1", user), ("s2", other)):
+        await api.add_session(session_id, user_id)
+    await api.add_consent(user, agent)
+    keys = (await api.ask("GET", "/keys")).json()["items"]
+    activities = (await api.ask("GET", "/activities")).json()["items"]
+    ids["users"]["agent_id"] = agent
+    return {
+        **ids,
+        "sessions": {"object_id": "s2"},
+        "invitations": {"object_id": invitation},
+        "keys": {"object_id": next(each["id"] for each in keys if each["facts"]["state"] == "retired")},
+        "activities": {"object_id": activities[0]["id"]},
+    }
 
 
 async def attempt(api: Management, ids, method, path, operation, role):
-    """Ask for what changes nothing: a rehearsal, or of something that is another by now."""
+    """Ask for what changes nothing where that can be: a rehearsal, or of something that is another by now."""
     values = {"environment": api.console.environment, **ids.get(operation["tags"][0], {})}
-    names = {each["name"] for each in operation.get("parameters", ())}
+    names = {each["name"].lower() for each in operation.get("parameters", ())}
     body = None
     if operation.get("requestBody", {}).get("required"):
         body = BODIES.get(operation["operationId"])
     if method == "PUT" and body is None:
         body = (await api.ask("GET", path.format(**values))).json()["entry"]
     query = "?dry_run=true" if "dry_run" in names else ""
-    headers = {"If-Match": '"another"'} if "if-match" in {name.lower() for name in names} else {}
+    headers = {"If-Match": '"another"'} if "if-match" in names else {}
     return await api.ask(method, path.format(**values) + query, body, role=role, headers=headers)
 
 

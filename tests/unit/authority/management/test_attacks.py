@@ -1,0 +1,168 @@
+"""What nobody may reach, set or change: other environments, other owners, members that no entry has."""
+
+import asyncio
+import contextlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deputize.authority.management.app import document
+from support.examples import examples
+from support.management import ROOT, running_management
+
+KINDS = {
+    "resources": "test",
+    "agreements": "Agent Consent",
+    "policies": "Agent-Consent-Login",
+    "agents": "MCP Tutorial",
+    "users": "demouser",
+}
+
+
+async def state(api):
+    """All that is stored of the directory and users."""
+    rows = await api.authority.store.directory_rows.load()
+    users = await api.authority.store.users.users_of(api.console.environment)
+    return rows.objects, rows.secrets, rows.signing_keys, sorted(users, key=lambda user: user.id)
+
+
+async def test_ids_of_one_environment_mean_nothing_in_another(api):
+    """Every operation on something, asked for in the other environment by who may do everything."""
+    ids = {kinds: (await api.find(kinds, name))["id"] for kinds, name in KINDS.items()}
+    await api.add_session("s1", ids["users"])
+    await api.add_consent(ids["users"], ids["agents"])
+    await api.ask("PATCH", "", {"registration": {"open": False, "initial_access_tokens": True}})
+    ids["invitations"] = (await api.ask("POST", "/invitations")).json()["object"]["id"]
+    await api.ask("POST", "/keys/rotate")
+    keys = (await api.ask("GET", "/keys")).json()["items"]
+    ids["keys"] = next(each["id"] for each in keys if each["facts"]["state"] == "retired")
+    ids["activities"] = (await api.ask("GET", "/activities")).json()["items"][0]["id"]
+    ids["sessions"] = "s1"
+    before, tried = await state(api), 0
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            if "{object_id}" not in path:
+                continue
+            tag = operation["tags"][0]
+            target = path.format(environment=api.console.home, object_id=ids[tag], agent_id=ids["agents"])
+            body = {} if "requestBody" in operation else None
+            response = await api.ask(method.upper(), target, body)
+            if operation["operationId"] == "endSessionsOfUser":
+                assert response.json()["differences"] == []
+            else:
+                assert response.status_code in {404, 409}, (operation["operationId"], response.text)
+            tried += 1
+    assert tried > 30
+    assert await state(api) == before
+    assert (await api.ask("GET", "/sessions")).json()["items"]
+
+
+async def test_an_owner_reaches_own_agents_only(api):
+    agent, other = await api.find("agents", "MCP Tutorial"), await api.find("agents", "Other Agent")
+    administration = api.authority.services.administration
+    await administration.change(
+        ROOT, api.console.environment, "agent", {"owner": "agent_owner"}, object_id=agent["id"]
+    )
+    listed = (await api.ask("GET", "/agents", role="agent_owner")).json()["items"]
+    assert [each["name"] for each in listed] == ["MCP Tutorial"]
+    before = await state(api)
+    for method, path, body in (
+        ("GET", f"/agents/{other['id']}", None),
+        ("PATCH", f"/agents/{other['id']}", {"enabled": False}),
+        ("POST", f"/agents/{other['id']}/disable", None),
+        ("POST", f"/agents/{other['id']}/secrets", None),
+        ("DELETE", f"/agents/{other['id']}", None),
+        ("PATCH", f"/agents/{agent['id']}", {"owner": "somebody"}),
+        ("PATCH", f"/agents/{agent['id']}", {"scopes": {"test": ["test"]}}),
+        ("PATCH", f"/agents/{agent['id']}", {"name": "Renamed"}),
+        ("PUT", f"/agents/{agent['id']}", {"description": "x"}),
+        ("DELETE", f"/agents/{agent['id']}", None),
+        ("POST", "/agents", {"name": "Mine", "owner": "agent_owner"}),
+        ("POST", "/v1/apply", {"text": "environment: Agent Delegation\n"}),
+    ):
+        response = await api.ask(method, path, body, role="agent_owner")
+        assert response.status_code in {403, 404}, (method, path, response.text)
+    assert await state(api) == before
+    stopped = await api.ask("POST", f"/agents/{agent['id']}/disable", role="agent_owner")
+    assert stopped.json()["object"]["entry"]["enabled"] is False
+    again = await api.ask("POST", f"/agents/{agent['id']}/enable", role="agent_owner")
+    assert again.status_code == 403, "whoever stopped it had a reason"
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"environment_id": "x"}, {"secret_digests": ["x"]}, {"term": "x"}, {"secrets": []}, {"kind": "user"},
+        {"waiting": False}, {"introduction": {}}, {"created_at": 1}, {"etag": "x"}, {"facts": {}},
+    ],
+)  # fmt: skip
+async def test_members_that_no_entry_has_are_refused(api, member):
+    agent, user = await api.find("agents", "MCP Tutorial"), await api.find("users", "demouser")
+    before = await state(api)
+    for path in (f"/agents/{agent['id']}", f"/users/{user['id']}"):
+        for method in ("PATCH", "PUT"):
+            response = await api.ask(method, path, member)
+            assert response.status_code == 422, (path, response.text)
+            assert response.json()["errors"][0]["pointer"] == f"/{next(iter(member))}"
+    assert await state(api) == before
+
+
+async def test_roles_are_given_in_the_administrators_environment_only(api):
+    user = await api.find("users", "demouser")
+    for body in ({"roles": ["administrator"]},):
+        response = await api.ask("PATCH", f"/users/{user['id']}", body)
+        assert (response.status_code, response.json()["errors"][0]["pointer"]) == (422, "/roles")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=60) | st.sampled_from(
+    [
+        "<script>alert(1)</script>",
+        '"><img src=x onerror=alert(1)>',
+        "&{HOME}",
+        "${7*7}",
+        "' OR 1=1 --",
+        "\u202e",
+    ]
+)
+
+
+def test_text_comes_back_exactly(tmp_path):
+    with asyncio.Runner() as runner:
+        running = contextlib.AsyncExitStack()
+        api = runner.run(running.enter_async_context(running_management(tmp_path / "data")))
+
+        @settings(max_examples=examples(100), deadline=None)
+        @given(
+            TEXTS,
+            st.dictionaries(TEXTS, st.recursive(TEXTS | st.integers(-9, 9), st.lists, max_leaves=4)),
+        )
+        def check(text, attributes):
+            runner.run(keep_texts(api, text, attributes))
+
+        check()
+        runner.run(running.aclose())
+
+
+async def keep_texts(api, text, attributes):
+    agent, user = await api.find("agents", "MCP Tutorial"), await api.find("users", "demouser")
+    changed = await api.ask("PATCH", f"/agents/{agent['id']}", {"description": text})
+    assert changed.status_code in {200, 422}
+    if changed.status_code == 200:
+        read = await api.ask("GET", f"/agents/{agent['id']}")
+        assert read.json()["entry"]["description"] == text
+        assert read.headers["content-type"] == "application/json"
+        assert read.headers["x-content-type-options"] == "nosniff"
+    changed = await api.ask("PUT", f"/users/{user['id']}", {"attributes": attributes})
+    assert changed.status_code in {200, 422}
+    if changed.status_code == 200:
+        read = (await api.ask("GET", f"/users/{user['id']}")).json()["entry"]
+        assert read.get("attributes", {}) == attributes
+        exported = await api.ask("GET", "/export")
+        again = await api.ask(
+            "POST",
+            "/v1/apply?dry_run=true",
+            content=exported.content,
+            headers={"Content-Type": "application/yaml"},
+        )
+        assert again.json()["differences"] == [], exported.text
