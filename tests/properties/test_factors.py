@@ -12,13 +12,14 @@ from deputize.authority.factors import passkeys, recovery_codes, totp
 from deputize.authority.factors.passkeys import PasskeyInvalid, RelyingParty
 from deputize.kernel.digests import digest
 from deputize.oauth.records.directory import Step
-from deputize.oauth.records.store import Factor
+from deputize.oauth.records.store import Factor, User
 from support.agent_delegation import ENVIRONMENT_ID, NOW, USER_ID
-from support.authority import USER, Browser, RunningAuthority, running_authority
+from support.authority import HASHER, PASSWORD, USER, Browser, RunningAuthority, running_authority
 from support.examples import examples
 from support.factors import LOGIN, code_of, demand, passkey
 from support.factors import totp as totp_step
 from support.passkeys import Authenticator, encode, shown_options
+from support.records import replace
 
 BASE_URL = "https://authority.test"
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
@@ -36,7 +37,7 @@ POLICIES: dict[str, tuple[Sequence[Step], list[set[str]]]] = {
 ACTIONS = (
     "type", "type", "wrong password", "code", "code", "old code", "recovery", "passkey", "passkey",
     "old passkey", "accept", "accept", "later", "no-recovery", "enrol", "register", "reload", "authorize",
-    "prompt login", "end sessions", "disable", "half a minute", *POLICIES,
+    "prompt login", "end sessions", "disable", "temporary password", "choose", "half a minute", *POLICIES,
 )  # fmt: skip
 
 ONE = st.sampled_from(ACTIONS).map(lambda each: (each,))
@@ -45,6 +46,7 @@ RUNS = st.sampled_from([
     ("type", "accept"), ("type", "code", "accept"), ("passkey", "accept"), ("type", "passkey", "accept"),
     ("type", "passkey", "code", "accept"), ("authorize",),
     ("a password alone", "authorize", "type", "accept", "a passkey alone", "authorize"),
+    ("temporary password", "authorize", "type", "choose", "accept"), ("type", "choose"),
     ("all", "authorize", "type", "code", "accept"), ("prompt login", "type"),
 ])  # fmt: skip
 
@@ -57,13 +59,14 @@ class Visit:
         self.recovery, self.device = list(recovery), Authenticator(origin=BASE_URL)
         self.device.user_handle = USER_ID.encode()
         self.sent = ["", ""]
+        self.password = PASSWORD
         self.demanded: list[set[str]] = []
 
     async def do(self, action: str) -> None:  # noqa: PLR0912 - one case an action
         now = self.authority.clock.now()
         match action:
             case "type":
-                await self.fill_in(username="demouser", password="correct horse battery staple", action="x")
+                await self.fill_in(username="demouser", password=self.password, action="x")
             case "wrong password":
                 await self.fill_in(username="demouser", password="wrong", action="sign-on")
             case "code":
@@ -91,6 +94,16 @@ class Visit:
             case "disable":
                 await self.authority.set_user_enabled(enabled=False)
                 await self.authority.set_user_enabled(enabled=True)
+            case "temporary password":
+                self.password = f"temporary {self.password[-9:]}"
+                user, hashed = await self.user(), HASHER.hash(self.password)
+                changed = replace(user, password_hash=hashed, must_change_password=True)
+                await self.authority.store.users.put_user(changed)
+            case "choose":
+                before, chosen = await self.user(), f"chosen {self.password[-9:]}"
+                await self.fill_in(current=self.password, new=chosen, repeat=chosen, action="change-password")
+                if (await self.user()).password_hash != before.password_hash:
+                    self.password = chosen
             case "half a minute":
                 self.authority.clock.instant += 30
             case _ if action in POLICIES:
@@ -98,6 +111,11 @@ class Visit:
                 demand(self.authority, *steps)
             case _:
                 await self.fill_in(action=action)
+
+    async def user(self) -> User:
+        user = await self.authority.store.users.find_user_by_id(ENVIRONMENT_ID, USER_ID)
+        assert user
+        return user
 
     async def fill_in(self, **typed: str) -> None:
         if "<form" in self.browser.response.text:
@@ -112,6 +130,7 @@ class Visit:
         state = await store.token_states.read_token_state(ENVIRONMENT_ID, code.grant_id, ())
         assert state.session.ended_at is None
         assert state.session.user_term == state.user.term
+        assert not state.user.must_change_password or "password" not in state.session.factors
         for alternatives in self.demanded:
             assert state.session.factors.keys() & alternatives
         (session,) = [

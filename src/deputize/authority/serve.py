@@ -14,6 +14,7 @@ from deputize.authority.administration.administrators import invite_first
 from deputize.authority.app import Authority
 from deputize.authority.audit import open_audit, operator
 from deputize.authority.backchannel_logout import deliver_repeatedly
+from deputize.authority.breached_passwords import BreachedPasswords
 from deputize.authority.callers import Network
 from deputize.authority.directory.changes import complete_signing_keys
 from deputize.authority.directory.service import open_directory
@@ -63,6 +64,8 @@ class ServeOptions:
     """Networks of the proxies whose word about a client's address is taken."""
     fetching: Fetching = field(default_factory=Fetching)
     """What documents of clients may be fetched from beyond the public internet."""
+    breached_passwords: BreachedPasswords | None = None
+    """What nobody may choose as a password."""
 
 
 class ListenFailed(DeputizeError):
@@ -166,6 +169,7 @@ async def open_services(
             refresh_token_values=RefreshTokenValues(store.server_keys),
             audit_file=audit,
             fetcher=Fetcher(options.fetching),
+            breached_passwords=options.breached_passwords,
         )
         # All go on whatever fails, until they are cancelled.
         repeated = (

@@ -7,6 +7,7 @@ from deputize.authority.activities.search import ActivitySearch
 from deputize.authority.activities.writer import ActivityWriter
 from deputize.authority.administration import Administration
 from deputize.authority.audit import AuditFile, Event
+from deputize.authority.breached_passwords import BreachedPasswords
 from deputize.authority.client_documents import FetchedDocuments
 from deputize.authority.directory.source import DirectorySource
 from deputize.authority.fetching import Fetcher
@@ -51,6 +52,8 @@ class Services:
     """Gets every event; `None` leaves them to the log."""
     fetcher: Fetcher = field(default_factory=Fetcher)
     """Fetches what clients publish about themselves."""
+    breached_passwords: BreachedPasswords | None = None
+    """What nobody may choose as a password; `None` without such a list."""
     proof_verifier: ProofVerifier = field(default_factory=ProofVerifier)
     """Verifies proofs of possession."""
     proof_nonces: NoncesOfEnvironments = field(init=False)

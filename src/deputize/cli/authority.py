@@ -2,10 +2,12 @@
 
 import sys
 from ipaddress import ip_network
+from pathlib import Path
 
 import click
 import uvloop
 
+from deputize.authority.breached_passwords import BreachedPasswords
 from deputize.authority.callers import Network
 from deputize.authority.fetching import Fetching
 from deputize.authority.serve import ServeOptions, serve
@@ -69,7 +71,14 @@ def authority() -> None:
     help="PEM file of the certificate authorities to trust, instead of the system's, when clients' documents "
     "are fetched.",
 )
-def serve_command(  # noqa: PLR0917 - one parameter an option
+@click.option(
+    "--breached-passwords",
+    "breached_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of passwords that became known and that nobody may choose: SHA-1 digests in hex, sorted, one "
+    "a line, as Have I Been Pwned publishes them. It is read when somebody chooses a password.",
+)
+def serve_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     database_url: str,
     host: str,
     port: int,
@@ -77,14 +86,18 @@ def serve_command(  # noqa: PLR0917 - one parameter an option
     trusted_proxies: tuple[Network, ...],
     fetch_networks: tuple[Network, ...],
     fetch_ca: bytes | None,
+    breached_file: Path | None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Changes made by `deputize apply` show within a second."""
     if base_url is None and not is_loopback_host(host):  # never taken from Host, which is the caller's word
         raise click.UsageError(f"--base-url is needed when listening on {host}: {BASE_URL_FIX}")
     configure_logging()
     fetching = Fetching(fetch_networks, fetch_ca)
-    options = ServeOptions(host, port, base_url or f"http://localhost:{port}", trusted_proxies, fetching)
     try:
+        breached = BreachedPasswords(breached_file) if breached_file else None
+        options = ServeOptions(
+            host, port, base_url or f"http://localhost:{port}", trusted_proxies, fetching, breached
+        )
         uvloop.run(serve(database_url, options, audit_directory(database_url), click.echo))
     except DeputizeError as error:
         raise click.ClickException(str(error)) from error

@@ -1,10 +1,18 @@
 """`deputize users`: stop a user's account, let it begin anew, forget wrong passwords and factors."""
 
+from base64 import b32encode
+from typing import Final
+
 import click
 
 from deputize.cli.administration import COMMAND, Operation, administer, set_enabled
 from deputize.cli.objects import add_reading
 from deputize.cli.options import DATA, ENVIRONMENT
+from deputize.kernel.ids import random_bytes
+from deputize.kernel.values import JsonObject
+
+_PASSWORD_BYTES: Final = 15
+"""Of a temporary password: 24 characters in base32, as many as the longest `min_length` of a policy."""
 
 
 @click.group("users")
@@ -64,6 +72,29 @@ def reset_factors(username: str, name: str, database_url: str) -> None:
 
     administer(database_url, work)
     click.echo(f"{username} has no factors any more beside the password, and is signed off everywhere")
+
+
+@users.command("reset-password")
+@click.argument("username")
+@ENVIRONMENT
+@DATA
+def reset_password(username: str, name: str, database_url: str) -> None:
+    """Give USERNAME a temporary password, and print it.
+
+    Sessions and every token about the user end for good. Whoever signs on with it chooses another before
+    anything else.
+    """
+    drawn = b32encode(random_bytes(_PASSWORD_BYTES)).decode("ascii").lower()
+    password = "-".join(drawn[at : at + 4] for at in range(0, len(drawn), 4))
+
+    async def work(operation: Operation) -> None:
+        environment_id = await operation.find_environment(name)
+        found = await operation.find(environment_id, "user", username)
+        entry: JsonObject = {"password": password, "must_change_password": True}
+        await operation.administration.change(COMMAND, environment_id, "user", entry, object_id=found.id)
+
+    administer(database_url, work)
+    click.echo(f"{username} signs on with this password once, and then chooses another:\n\n  {password}\n")
 
 
 add_reading(users, "user")

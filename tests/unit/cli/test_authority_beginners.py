@@ -90,3 +90,10 @@ def test_certificate_authorities_that_cannot_be_used_are_said_before_the_start(t
     result = CliRunner().invoke(authority, ["serve", "--fetch-ca", str(tmp_path / option)])
     assert result.exit_code == 2
     assert f"Invalid value for '--fetch-ca': {tmp_path / option}: {reason}" in " ".join(result.output.split())
+
+
+def test_a_list_of_passwords_that_is_none_is_said_before_the_start(tmp_path):
+    (tmp_path / "words.txt").write_text("123456\npassword\n")
+    result = CliRunner().invoke(authority, ["serve", "--breached-passwords", str(tmp_path / "words.txt")])
+    assert result.exit_code == 1
+    assert "words.txt: its first line is no SHA-1 digest in hex" in result.output

@@ -6,6 +6,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from deputize.authority.passwords import Passwords
 from deputize.authority.storage import EnvironmentRow, ObjectRow, Put, open_store, sqlite_url
 from deputize.cli import main
 from deputize.oauth.ports import Throttle
@@ -172,3 +173,20 @@ def test_a_users_factors_are_reset_and_their_sessions_end(data):
     assert data.store(lambda store: store.factors.factors_of(ENVIRONMENT, USER_ID)) == ()
     assert data.store(lambda store: store.users.find_user_by_id(ENVIRONMENT, USER_ID)).term != term
     assert "there is no user" in data.run("users", "reset-factors", "nobody", code=1)
+
+
+def test_a_user_gets_a_temporary_password_that_is_shown_once(data):
+    before = data.user()
+    output = data.run("users", "reset-password", "demouser")
+    password = output.split()[-1]
+    user = data.user()
+    assert user.must_change_password
+    assert user.term != before.term
+    passwords = Passwords()
+    try:
+        assert asyncio.run(passwords.verify(user.password_hash, password))
+    finally:
+        passwords.close()
+    assert password not in json.dumps(data.record())
+    assert data.run("users", "reset-password", "demouser").split()[-1] != password
+    assert "there is no user" in data.run("users", "reset-password", "nobody", code=1)

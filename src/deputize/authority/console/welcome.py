@@ -59,11 +59,14 @@ async def welcome(services: Services, request: Request) -> Response:
         if not browser or not is_own_form(request, typed, csrf):
             return frame.show_problem(403, "forged")
         entry, unreadable = FORM.read(typed, frame.moments)
+        name, password = canonical(str(entry.get("username"))), str(entry.get("password"))
+        breached = services.breached_passwords
+        if not unreadable and breached and await breached.include(password):
+            unreadable = {"password": "welcome.breached"}
         form = FORM.refill(typed).with_problems(
-            {name: frame.language.text(text) for name, text in unreadable.items()}
+            {field: frame.language.text(text) for field, text in unreadable.items()}
         )
         if not unreadable:
-            name, password = canonical(str(entry["username"])), str(entry["password"])
             try:
                 user = await take_invitation(
                     token, name, password, services.store, services.passwords, services.clock

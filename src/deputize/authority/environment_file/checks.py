@@ -148,6 +148,17 @@ def check_usernames(outcome: Outcome, problems: Problems) -> None:
             problems.add(f"{each.pointer}/id", reason, "use another id")
 
 
+def check_passwords(outcome: Outcome, problems: Problems) -> None:
+    """A password that the file gives is as long as the environment's policy has it."""
+    policy = outcome.settings.password_policy
+    for index, (user, _) in enumerate(outcome.users):
+        length = len(user.password or "")
+        if user.password is not None and not policy.min_length <= length <= policy.max_length:
+            bounds = f"{policy.min_length} to {policy.max_length}"
+            reason = f"passwords of this environment have {bounds} characters, and this one {length}"
+            problems.add(f"/users/{index}/password", reason, "choose another, or change password_policy")
+
+
 def check_administrators(outcome: Outcome, problems: Problems) -> None:
     """Roles are for users of the administrators' environment, and no other environment becomes that one."""
     before = outcome.existing.environment
@@ -424,6 +435,7 @@ def _check_redirects(agent: AgentObject, issuer: str, pointer: str, problems: Pr
 RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_names,
     check_usernames,
+    check_passwords,
     check_administrators,
     check_resources,
     check_audiences,

@@ -22,8 +22,7 @@ from deputize.http.messages import Response
 
 async def visit(call: EndpointCall) -> Response:
     """Answer for the section in the path, the first without one; sign the user on before, as that demands."""
-    offered = [each for each in SECTIONS if each.is_offered(call.environment)]
-    section = next((each for each in offered if each.name == call.tail), None if call.tail else offered[0])
+    section = next((each for each in SECTIONS if each.name == (call.tail or SECTIONS[0].name)), None)
     if section is None:
         return turn_away(call.head.headers, 404, "There is nothing here", call.correlation_id)
     signed_on = await flow.visitor(call)
@@ -31,7 +30,7 @@ async def visit(call: EndpointCall) -> Response:
         return await flow.start(call, flow.begin(call, None))
     language = language_of(call, signed_on.user)
     texts = step_language(language.locale, section.package, section.name)
-    common = await describe_frame(call, signed_on, offered, section, texts)
+    common = await describe_frame(call, signed_on, section, texts)
     this = Visit(call, signed_on, section, texts, languages_of(call, signed_on.user), common)
     if call.head.method != "POST":
         return await section.show(this)
@@ -43,7 +42,7 @@ async def visit(call: EndpointCall) -> Response:
 
 
 async def describe_frame(
-    call: EndpointCall, signed_on: SignedOn, offered: list[Section], section: Section, language: Language
+    call: EndpointCall, signed_on: SignedOn, section: Section, language: Language
 ) -> Mapping[str, object]:
     """Collect what is around every section: who is signed on, the menu, and what was just done."""
     environment_id = call.environment.id
@@ -54,7 +53,7 @@ async def describe_frame(
             "path": f"/{environment_id}/my/{each.name}",
             "is_current": each is section,
         }
-        for each in offered
+        for each in SECTIONS
     ]
     return {
         "username": signed_on.user.username,

@@ -12,7 +12,6 @@ from deputize.authority.signon.pages import Language, Page, Problem
 from deputize.authority.signon.responses import see_other, show
 from deputize.authority.signon.step import SignedOn
 from deputize.http.messages import Response
-from deputize.oauth.records.directory import Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,5 +70,3 @@ class Section:
     """Answers GET. Raises `OAuthError`."""
     submit: Callable[[Visit, Mapping[str, str]], Awaitable[Response]] | None = None
     """Takes a form that came from one of its own pages; `None` where it has none."""
-    is_offered: Callable[[Environment], bool] = lambda _: True
-    """Whether an environment has it."""

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from deputize.authority.passwords import TooBusy
 from deputize.authority.services import Services
 from deputize.authority.signon.browser import browser_known_as
 from deputize.authority.signon.step import Situation
+from deputize.kernel.errors import DeputizeError
 from deputize.oauth.ports import Throttle
 from deputize.oauth.records.store import User
 
@@ -23,6 +25,38 @@ CODE = Throttle(free=6, first_wait=60, longest_wait=3600, memory=86400)
 """How often a second factor's code may be wrong for one user: at most 30 guesses a day or so, for three of a
 million codes count at a time.
 """
+
+
+class TooManyFailures(DeputizeError):
+    """Whoever is there has to wait before they try again to be that user."""
+
+    def __init__(self, until: float) -> None:
+        """Keep until when, in seconds since the epoch."""
+        super().__init__("too many failures")
+        self.until = until
+
+
+async def is_password(
+    username: str, user: User | None, password: str, situation: Situation, services: Services
+) -> bool:
+    """Return whether `password` is that of the user of that name; it takes as long where there is none.
+
+    A wrong one counts as a failure; the right one of an enabled user makes earlier ones forgotten. Raises
+    `TooManyFailures`, and `TooBusy`, which counts as no attempt.
+    """
+    failures, environment_id = services.store.sign_on_failures, situation.environment.id
+    network = network_of(situation.address)
+    counts_for = await choose_throttles(user, network, situation, services)
+    if locked_until := await failures.begin_attempt(environment_id, username, counts_for, situation.now):
+        raise TooManyFailures(locked_until)
+    try:
+        accepted = await services.passwords.verify(user.password_hash if user else "", password, network)
+    except TooBusy:
+        await failures.take_back_attempt(environment_id, username, counts_for)
+        raise
+    if user and accepted and user.enabled:
+        await failures.forget_attempts(environment_id, username, counts_for)
+    return accepted
 
 
 async def choose_throttles(

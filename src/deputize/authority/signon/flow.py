@@ -7,7 +7,7 @@ was agreed to is the user's consents. So parallel tabs, reloads and repeated cli
 and nothing is half done after a crash.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from deputize.authority.audit import SOURCE
@@ -24,6 +24,7 @@ from deputize.authority.signon.step import Done, SignedOn, SignOnStep, Situation
 from deputize.authority.signon.steps import STEPS
 from deputize.authority.signon.steps.destination import DESTINATION
 from deputize.authority.signon.steps.login import LOGIN, login_settings_of
+from deputize.authority.signon.steps.new_password import NEW_PASSWORD
 from deputize.authority.signon.steps.totp import OWN_FACTOR
 from deputize.http.messages import Response
 from deputize.kernel.digests import digest, same
@@ -46,6 +47,7 @@ _TOUCH_SECONDS = 30.0
 Idle life is exact to that.
 """
 _LOGIN_STEP = Step(LOGIN.type, {})
+_NEW_PASSWORD_STEP = Step(NEW_PASSWORD.type, {})
 _DESTINATION_STEP = Step(DESTINATION.type, {})
 _ACCOUNT = "account policy"
 _CONSOLE_PAGE = "console_page"
@@ -287,22 +289,28 @@ def is_recent(request: AuthorizationRequest | None, session: Session, flow: Flow
 
 
 def due_step(situation: Situation) -> tuple[SignOnStep, Step] | None:
-    """Find the first step that is not satisfied, and its kind.
+    """Find the first step that is not satisfied, and its kind. Raises `ServerError`."""
+    return next((each for each in steps_of(situation.policy) if each[0].is_due(each[1], situation)), None)
 
-    Signing on, by password, comes first even where a policy forgets it; where the answer may be anybody's, no
-    policy has to say that the user is shown where it goes. Raises `ServerError`.
+
+def steps_of(policy: Policy) -> Sequence[tuple[SignOnStep, Step]]:
+    """Return what users go through by a policy: its steps, and those that no policy has to name.
+
+    Signing on, by password, comes first even where a policy forgets it. A temporary password is changed once
+    users proved all that the policy has them prove. Where the answer may be anybody's, they are shown in the
+    end where it goes. Raises `ServerError`.
     """
-    steps = situation.policy.steps
-    first = STEPS.by_name.get(steps[0].type) if steps else None
-    for step in steps if first and first.signs_on else (_LOGIN_STEP, *steps):
+    found: list[tuple[SignOnStep, Step]] = []
+    for step in policy.steps:
         kind = STEPS.by_name.get(step.type)
         if kind is None:
-            raise ServerError(
-                f"the policy {situation.policy.name!r} has a step of the unknown type {step.type!r}"
-            )
-        if kind.is_due(step, situation):
-            return kind, step
-    return (DESTINATION, _DESTINATION_STEP) if DESTINATION.is_due(_DESTINATION_STEP, situation) else None
+            raise ServerError(f"the policy {policy.name!r} has a step of the unknown type {step.type!r}")
+        found.append((kind, step))
+    if not found or not found[0][0].signs_on:
+        found.insert(0, (LOGIN, _LOGIN_STEP))
+    proving = (at for at, (kind, step) in enumerate(found, 1) if kind.signs_on or kind.reads_factors(step))
+    found.insert(max(proving), (NEW_PASSWORD, _NEW_PASSWORD_STEP))
+    return (*found, (DESTINATION, _DESTINATION_STEP))
 
 
 async def proceed(call: EndpointCall, flow: Flow, done: Done | None = None) -> Response:

@@ -1,11 +1,13 @@
 """The sessions that sign-ons lead to, and what each was proved with."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from deputize.authority.services import Services
 from deputize.authority.signon.browser import remember_user
 from deputize.authority.signon.step import NewSession, SignedOn, Situation
 from deputize.kernel.digests import digest
+from deputize.oauth.factors import PASSWORD
 from deputize.oauth.records.store import Session, User
 
 
@@ -22,8 +24,35 @@ async def sign_on(user: User, factor: str, situation: Situation, services: Servi
         added = await add_factor(somebody, factor, situation, services)
         if added:
             return added
-    now, sessions, cookie = situation.now, services.store.sessions, services.new_token()
-    session = Session(
+    sessions, cookie = services.store.sessions, services.new_token()
+    session = _new_session(user, cookie, {factor: int(situation.now)}, situation, services)
+    if situation.session and situation.session.user_id == user.id:
+        renewed = replace(session, id=situation.session.id)
+        if await sessions.renew_session(renewed):
+            return await _give(user, renewed, cookie, factor, situation, services)
+    elif somebody:
+        await services.sign_off(somebody.session, situation.now)
+    await sessions.add_session(session)
+    return await _give(user, session, cookie, factor, situation, services)
+
+
+async def begin_term(user: User, situation: Situation, services: Services) -> NewSession:
+    """Begin another session for who is signed on, and just began a new term by changing the password.
+
+    It has the factors of the one before, which ended with the term it was of.
+    """
+    cookie, proved = services.new_token(), {PASSWORD: int(situation.now)}
+    factors = {**situation.somebody.session.factors, **proved}
+    session = _new_session(user, cookie, factors, situation, services)
+    await services.store.sessions.add_session(session)
+    return await _give(user, session, cookie, PASSWORD, situation, services)
+
+
+def _new_session(
+    user: User, cookie: str, factors: Mapping[str, int], situation: Situation, services: Services
+) -> Session:
+    now = situation.now
+    return Session(
         id=services.new_id(),
         environment_id=user.environment_id,
         user_id=user.id,
@@ -33,16 +62,8 @@ async def sign_on(user: User, factor: str, situation: Situation, services: Servi
         user_term=user.term,
         created_at=now,
         last_used_at=now,
-        factors={factor: int(now)},
+        factors=factors,
     )
-    if situation.session and situation.session.user_id == user.id:
-        renewed = replace(session, id=situation.session.id)
-        if await sessions.renew_session(renewed):
-            return await _give(user, renewed, cookie, factor, situation, services)
-    elif somebody:
-        await services.sign_off(somebody.session, now)
-    await sessions.add_session(session)
-    return await _give(user, session, cookie, factor, situation, services)
 
 
 async def add_factor(

@@ -355,6 +355,17 @@ class RegistrationSettings(ObjectSettings):
     """
 
 
+class PasswordPolicy(ObjectSettings):
+    """What passwords have to be, whether users choose them or administrators give them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    min_length: Annotated[int, Field(ge=8, le=24)] = 8
+    """Characters at least. NIST SP 800-63B asks for 15 where a password alone signs users on."""
+    max_length: Annotated[int, Field(ge=64, le=1024)] = 1024
+    """Characters at most."""
+
+
 class EnvironmentSettings(ObjectSettings):
     """What can be set of an environment."""
 
@@ -378,6 +389,10 @@ class EnvironmentSettings(ObjectSettings):
     """How long it can be searched what agents and users did, here and at gateways that deliver their records.
 
     A number is seconds. Audit files, the record of proof, are kept for as long as you keep them.
+    """
+    password_policy: PasswordPolicy = Field(default_factory=PasswordPolicy)
+    """What a password has to be to be taken; those that users have already stay good. Passwords that became
+    known elsewhere are refused where the server has a list of them (`--breached-passwords`).
     """
     trusted_issuers: Annotated[tuple[TrustedIssuer, ...], Field(max_length=16)] = ()
     """Whose signed word counts here besides the authority's own."""

@@ -1,6 +1,7 @@
 """Invitations: a link makes one administrator, once, whoever tries how often at the same time."""
 
 import asyncio
+import hashlib
 
 import pytest
 
@@ -10,6 +11,7 @@ from deputize.authority.administration.administrators import (
     invite_first,
     take_invitation,
 )
+from deputize.authority.breached_passwords import BreachedPasswords
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.passwords import Passwords
 from deputize.authority.storage import open_store
@@ -39,6 +41,20 @@ async def test_whoever_has_the_link_chooses_a_name_and_is_signed_on(console, tok
     assert user.roles == "auditor"
     async with console.authority.client() as client:
         assert (await client.get(f"/console/welcome/{token}")).status_code == 410
+
+
+async def test_nobody_becomes_an_administrator_with_a_password_that_became_known(console, token, tmp_path):
+    listed = tmp_path / "known"
+    listed.write_text(hashlib.sha1(PASSWORD.encode(), usedforsecurity=False).hexdigest(), "ascii")
+    object.__setattr__(console.authority.services, "breached_passwords", BreachedPasswords(listed))
+    async with console.authority.client() as client:
+        browser = Browser(console.authority, client)
+        await browser.get(f"/console/welcome/{token}")
+        await browser.submit(username="ada", password=PASSWORD)
+        assert browser.response.status_code == 422
+        assert "became known" in browser.response.text
+        await browser.submit(username="ada", password="nobody knows this one")
+        assert browser.heading == "Overview"
 
 
 async def test_of_twenty_who_use_it_at_once_one_succeeds(console, token):

@@ -419,6 +419,37 @@ async def test_a_password_is_hashed_once(applying):
     assert (await applying(text, P="battery staple")).lines == ("~ user ada: password set -> changed",)
 
 
+@pytest.mark.parametrize("length", [14, 65])
+async def test_a_password_in_the_file_is_as_long_as_the_policy_has_it(applying, length):
+    text = (
+        "environment: Test\npassword_policy: { min_length: 15, max_length: 64 }\n"
+        "users: [{ username: ada, password: '&{P}' }]\n"
+    )
+    with pytest.raises(EnvironmentFileInvalid) as caught:
+        await applying(text, P="x" * length)
+    (problem,) = caught.value.errors
+    assert problem.position.pointer == "/users/0/password"
+    assert problem.reason == f"passwords of this environment have 15 to 64 characters, and this one {length}"
+    assert "x" * length not in str(caught.value)
+    await applying(text, P="x" * 15)
+    later = "environment: Test\nusers: [{ username: ada, password: '&{P}' }]\n"
+    with pytest.raises(EnvironmentFileInvalid, match="15 to 64 characters"):
+        await applying(later, P="x" * length)
+
+
+async def test_a_temporary_password_is_set_and_applying_the_file_again_sets_it_again(applying):
+    text = "environment: Test\nusers: [{ username: ada, password: '&{P}', must_change_password: true }]\n"
+    (user,) = (await applying(text, P="correct horse")).users
+    assert user.must_change_password
+    assert (await applying(text, P="correct horse")).lines == ()
+    await applying.store.users.change_password(
+        await applying.store.users.find_user(user.environment_id, "ada"), "another"
+    )
+    assert (await applying(text, P="correct horse")).lines == (
+        "~ user ada: must_change_password false -> true, password set -> changed",
+    )
+
+
 async def test_a_user_without_a_password_in_the_file_keeps_theirs(applying):
     applied = await applying("environment: Test\nusers: [{ username: ada, password: correct horse }]\n")
     before = await applying.store.users.find_user(applied.environment.id, "ada")

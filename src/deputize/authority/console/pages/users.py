@@ -10,6 +10,7 @@ FORM = EntryForm(
     "users",
     FormField("username", required=True, maxlength=128),
     Secret("password"),
+    Flag("must_change_password"),
     FormField("email", type="email", maxlength=320),
     FormField("given_name", maxlength=256),
     FormField("family_name", maxlength=256),

@@ -32,6 +32,10 @@ class UserObject(DocumentPart):
         default=None, repr=False
     )
     """An Argon2id digest, `$argon2id$…`, instead of the password."""
+    must_change_password: bool = False
+    """Whether the password is a temporary one: whoever signs on with it chooses another before anything else,
+    which also sets this to `false`. Applying a file again that gives it gives it again.
+    """
     enabled: bool = True
     """`false` ends the user's sessions and tokens at once."""
     email: Annotated[str, StringConstraints(max_length=320)] | None = None

@@ -1,6 +1,7 @@
-"""The security section: a person's passkeys, authenticator app and recovery codes.
+"""The security section: a person's password, passkeys, authenticator app and recovery codes.
 
-Whoever has one of these proved it on the way here (`flow.visitor`), so that a stolen password changes none.
+Whoever has one of the latter proved it on the way here (`flow.visitor`), so that a stolen password changes
+nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,10 @@ from deputize.authority.my.sections.agents import format_day
 from deputize.authority.signon import flow
 from deputize.authority.signon.browser import cookies_of
 from deputize.authority.signon.pages import Problem
+from deputize.authority.signon.password_change import change_password
 from deputize.authority.signon.proofs import keep_passkey
 from deputize.authority.signon.sessions import add_factor
+from deputize.authority.signon.step import Again, Done, NewSession, Situation
 from deputize.http.messages import Response
 from deputize.kernel.strict_json import dumps
 from deputize.oauth.factors import PASSKEY, TOTP
@@ -31,12 +34,10 @@ async def submit(visit: Visit, form: Mapping[str, str]) -> Response:
     call, user = visit.call, visit.signed_on.user
     store, services = call.services.store.factors, call.services
     match form.get("action"):
+        case "change-password" if user.password_hash:
+            return await _change_password(visit, form)
         case "register":
-            refused = await keep_passkey(services, call.environment, user, _page(visit), form, call.now)
-            if refused is None:
-                return await _done(visit, "registered", PASSKEY)
-            call.record("passkey refused", refused, user_id=user.id)
-            return await _show(visit, [Problem(visit.language.text("factors.passkey_not_added"))], 400)
+            return await _register(visit, form)
         case "enrol":
             return await _enrol(visit, form)
         case "recovery" if any(each.kind == "totp" for each in await _factors(visit)):
@@ -55,6 +56,23 @@ async def submit(visit: Visit, form: Mapping[str, str]) -> Response:
             return await show(visit)
 
 
+async def _change_password(visit: Visit, form: Mapping[str, str]) -> Response:
+    outcome = await change_password(await _situation(visit), visit.language, form, visit.call.services)
+    if isinstance(outcome, Again):
+        return await _show(visit, outcome.problems, outcome.status)
+    return _leave(visit, "password_changed", outcome.session if isinstance(outcome, Done) else None)
+
+
+async def _register(visit: Visit, form: Mapping[str, str]) -> Response:
+    """Keep the passkey that the browser just made for the page."""
+    call, user = visit.call, visit.signed_on.user
+    refused = await keep_passkey(call.services, call.environment, user, _page(visit), form, call.now)
+    if refused is None:
+        return await _done(visit, "registered", PASSKEY)
+    call.record("passkey refused", refused, user_id=user.id)
+    return await _show(visit, [Problem(visit.language.text("factors.passkey_not_added"))], 400)
+
+
 async def _enrol(visit: Visit, form: Mapping[str, str]) -> Response:
     """Keep the app that the page showed a secret to, if it shows the right code."""
     call, user, sealed = visit.call, visit.signed_on.user, form.get("sealed", "")[:512]
@@ -70,28 +88,42 @@ async def _show(visit: Visit, problems: Sequence[Problem], status: int = 200, se
     mine, party = await _factors(visit), passkeys.relying_party(call.environment)
     kept = [each for each in mine if each.kind == "passkey"]
     app = next((each for each in mine if each.kind == "totp"), None)
+    uses_more = uses_factors(call.environment) or bool(mine)
     challenge = await make_challenge(call.services, call.environment.id, _page(visit), call.now)
     seal = await totp.seal_of(call.services, call.environment.id)
+    enrolment = totp.describe(user, call.environment.name, seal, sealed) if uses_more and not app else None
     values: dict[str, object] = {
+        "has_password": bool(user.password_hash),
+        "lengths": call.environment.settings.password_policy,
+        "uses_factors": uses_more,
         "passkeys": [_describe(each) for each in kept],
         "options": dumps(passkeys.creation_options(party, user, kept, challenge)).decode()
         if party.is_possible
         else "",
         "app": _describe(app) if app else None,
         "recovery_left": sum(each.kind == "recovery_code" for each in mine),
-        "enrolment": None if app else totp.describe(user, call.environment.name, seal, sealed),
+        "enrolment": enrolment,
     }
     return visit.show(values, problems, status=status)
 
 
 async def _done(visit: Visit, notice: str, factor: str) -> Response:
     """Go back to the section, in a session that has the factor which was just proved by setting it up."""
+    situation = await _situation(visit)
+    return _leave(visit, notice, await add_factor(visit.signed_on, factor, situation, visit.call.services))
+
+
+def _leave(visit: Visit, notice: str, session: NewSession | None) -> Response:
+    """Go back to the section, in that session where there is another."""
     call, response = visit.call, visit.done(notice)
-    situation = await flow.read_situation(call, None, flow.begin(call, None))
-    if added := await add_factor(visit.signed_on, factor, situation, call.services):
-        cookies_of(call).set_session(response, added.cookie, call.environment.settings.session_lifetime)
-        cookies_of(call).set_known_users(response, added.known_users)
+    if session:
+        cookies_of(call).set_session(response, session.cookie, call.environment.settings.session_lifetime)
+        cookies_of(call).set_known_users(response, session.known_users)
     return response
+
+
+async def _situation(visit: Visit) -> Situation:
+    return await flow.read_situation(visit.call, None, flow.begin(visit.call, None))
 
 
 async def _factors(visit: Visit) -> tuple[Factor, ...]:
@@ -119,4 +151,4 @@ def uses_factors(environment: Environment) -> bool:
     return any(step.type in {"PASSKEY", "TOTP"} or step.settings.get("or_passkey") for step in steps)
 
 
-SECURITY = Section("security", "deputize.authority.my.sections", show, submit, uses_factors)
+SECURITY = Section("security", "deputize.authority.my.sections", show, submit)

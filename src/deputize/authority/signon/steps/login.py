@@ -7,7 +7,7 @@ from deputize.audit.records import timestamp_text
 from deputize.authority.factors.passkeys import relying_party
 from deputize.authority.passwords import TooBusy
 from deputize.authority.services import Services
-from deputize.authority.signon.attempts import choose_throttles, network_of
+from deputize.authority.signon.attempts import TooManyFailures, is_password
 from deputize.authority.signon.pages import Language, Problem
 from deputize.authority.signon.proofs import passkey_options, prove_by_passkey
 from deputize.authority.signon.sessions import sign_on
@@ -74,7 +74,7 @@ async def prove_by_password(
     if missing:
         return Again([Problem(language.text(f"login.enter_{name}"), name) for name in missing], username)
     user = await services.store.users.find_user(situation.environment.id, username)
-    failures, environment_id = services.store.sign_on_failures, situation.environment.id
+    environment_id = situation.environment.id
     # Whom the attempt is about. What is no user's name may be a password typed in the wrong place, and is not
     # written.
     who = {
@@ -83,22 +83,15 @@ async def prove_by_password(
         "unknown_username_digest": None if user else digest(username)[:16],
         "client_id": situation.request.client.id if situation.request else None,
     }
-    network = network_of(situation.address)
-    counts_for = await choose_throttles(user, network, situation, services)
-    if locked_until := await failures.begin_attempt(environment_id, username, counts_for, situation.now):
-        services.record(
-            "sign-on refused",
-            environment_id,
-            "too many failures",
-            **who,
-            waits_until=timestamp_text(locked_until),
-        )
-        minutes = ceil((locked_until - situation.now) / 60)
-        return Again([Problem(language.text("login.locked", minutes=minutes))], username, 429)
     try:
-        accepted = await services.passwords.verify(user.password_hash if user else "", password, network)
+        accepted = await is_password(username, user, password, situation, services)
+    except TooManyFailures as error:
+        services.record(
+            "sign-on refused", environment_id, str(error), **who, waits_until=timestamp_text(error.until)
+        )
+        minutes = ceil((error.until - situation.now) / 60)
+        return Again([Problem(language.text("login.locked", minutes=minutes))], username, 429)
     except TooBusy as error:
-        await failures.take_back_attempt(environment_id, username, counts_for)
         services.record("sign-on refused", environment_id, str(error), **who)
         return Again([Problem(language.text("login.busy"))], username, 503)
     if user is None or not accepted or not user.enabled:
@@ -111,7 +104,6 @@ async def prove_by_password(
         )
         services.record("sign-on refused", environment_id, reason, **who)
         return Again([Problem(language.text("login.failed"), "username")], username)
-    await failures.forget_attempts(environment_id, username, counts_for)
     if situation.request and situation.request.hinted_user_id not in {None, user.id}:
         services.record("sign-on refused", environment_id, "the request is about another user", **who)
         problem = language.text("login.somebody_else", agent=situation.agent_name)
