@@ -32,10 +32,12 @@ CHECKS = """() => {
     level = +each.tagName[1];
   }
   for (const each of document.querySelectorAll('input:not([type=hidden])')) {
+    if (!each.checkVisibility()) continue;
     if (!each.labels.length) found.push('no label: ' + each.name);
     if (!each.autocomplete) found.push('no autocomplete: ' + each.name);
   }
   for (const each of document.querySelectorAll('button, input:not([type=hidden])')) {
+    if (!each.checkVisibility()) continue;
     const box = each.getBoundingClientRect();
     if (box.height < 44 || box.width < 44)
       found.push('too small: ' + (each.innerText || each.name) + ' ' + box.height);

@@ -36,6 +36,10 @@ function write(credential) {
   return JSON.stringify({ id, rawId: id, type: credential.type, response, clientExtensionResults: {} });
 }
 
+for (const note of document.querySelectorAll("[data-no-script]")) {
+  note.hidden = true;
+}
+
 for (const form of document.querySelectorAll("form[data-passkey]")) {
   const failed = form.querySelector("[data-failed]");
   const button = form.querySelector("button");
