@@ -26,7 +26,8 @@ from deputize.authority.administration.views import (
     view_of_user,
 )
 from deputize.authority.directory.changes import end_previous_secrets, replace_secret
-from deputize.authority.directory.objects import LISTS, OBJECTS, UserObject
+from deputize.authority.directory.objects import LISTS, OBJECTS, AgreementHistory, UserObject
+from deputize.authority.directory.objects.agreement import EarlierWording
 from deputize.authority.directory.objects.introduction import is_introduced
 from deputize.authority.environment_file.application import (
     Applied,
@@ -241,6 +242,15 @@ class Administration:
         if found.view is None:
             found = await self._reader.find_stored(environment_id, kind, None, name)
         return found.view and await self._reader.find(operator, environment_id, kind, found.view.id)
+
+    async def earlier_wordings(
+        self, operator: Operator, environment_id: str, agreement_id: str
+    ) -> tuple[EarlierWording, ...]:
+        """Wordings that an agreement had before, the newest last. Raises `NoSuchObject`."""
+        found = await self._reader.find_stored(environment_id, "agreement", agreement_id, None)
+        if not isinstance(found.stored, ObjectRow) or not operator.reads_all:
+            raise NoSuchObject(f"there is no agreement {agreement_id!r}")
+        return AgreementHistory.model_validate(found.stored.history).earlier
 
     async def unlock(self, operator: Operator, environment_id: str, user_id: str) -> Changed:
         """Forget the wrong passwords typed for a user. Raises `NotPermitted` and `NoSuchObject`."""

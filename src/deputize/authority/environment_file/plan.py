@@ -244,7 +244,9 @@ class ChangePlan:
                 entry.name,
                 entry.translate(lambda kind, name: ids.get((kind, name))).document(),
                 before.term if before else "",
-                entry.next_history(before.history if before else {}),
+                entry.next_history(before.history, read_object(before))
+                if before
+                else entry.next_history({}, None),
                 before.created_at if before else now,
                 now,
             )

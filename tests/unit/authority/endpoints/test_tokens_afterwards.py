@@ -331,7 +331,7 @@ async def stop(browser, agent_id):
     """Press the button of one agent's form."""
     page = browser.response.text
     forms = range(page.count("<form"))
-    number = next(each for each in forms if PageForm(page, each).fields.get("agent") == agent_id)
+    number = next(each for each in forms if PageForm(page, each).fields.get("agent") == [agent_id])
     return await browser.submit(number)
 
 

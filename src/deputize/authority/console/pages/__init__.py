@@ -1,6 +1,11 @@
 """The console's sections, in the order in which their menus list them."""
 
-from deputize.authority.console.pages import overview, resources, users
+from deputize.authority.console.pages import agreements, overview, resources, users
 from deputize.authority.console.section import ConsoleSection
 
-SECTIONS: tuple[ConsoleSection, ...] = (overview.SECTION, resources.SECTION, users.SECTION)
+SECTIONS: tuple[ConsoleSection, ...] = (
+    overview.SECTION,
+    resources.SECTION,
+    agreements.SECTION,
+    users.SECTION,
+)

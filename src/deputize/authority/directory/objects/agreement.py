@@ -12,6 +12,8 @@ from deputize.kernel.values import JsonObject
 from deputize.oauth.records.settings import AgreementSettings, Description, Locale, Name
 
 MAX_TEXT = 32_000
+MAX_EARLIER = 20
+"""Wordings of an agreement that are kept when others take their place."""
 
 
 class AgreementLanguage(DocumentPart):
@@ -35,6 +37,19 @@ class AgreementLanguage(DocumentPart):
         return hashlib.sha256(shown.encode()).hexdigest()[:32]
 
 
+class EarlierWording(BaseModel):
+    """A wording that an agreement had in one language, until it was changed or taken away."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    version: int
+    """The version that it belonged to."""
+    locale: str
+    title: str
+    text: str
+    content_type: Literal["text/plain", "text/html"]
+
+
 class AgreementHistory(BaseModel):
     """What the store keeps of an agreement's past."""
 
@@ -45,12 +60,24 @@ class AgreementHistory(BaseModel):
     revisions: dict[str, str] = Field(default_factory=dict)
     """The last wording of every language there ever was: one that comes back with other words is changed."""
 
-    def after(self, languages: Iterable[AgreementLanguage]) -> Self:
-        """With these wordings. A language more or less asks nobody again."""
+    earlier: tuple[EarlierWording, ...] = ()
+    """Wordings that were shown before, the newest last, of which `MAX_EARLIER` are kept."""
+
+    def after(self, languages: Iterable[AgreementLanguage], before: Iterable[AgreementLanguage]) -> Self:
+        """With these wordings instead of those `before`. A language more or less asks nobody again."""
         shown = {each.locale: each.revision for each in languages}
         changed = any(self.revisions.get(locale, revision) != revision for locale, revision in shown.items())
+        earlier = [
+            EarlierWording(version=self.version, **each.model_dump(exclude={"enabled"}))
+            for each in before
+            if shown.get(each.locale) != each.revision
+        ]
         return self.model_copy(
-            update={"version": self.version + changed, "revisions": {**self.revisions, **shown}}
+            update={
+                "version": self.version + changed,
+                "revisions": {**self.revisions, **shown},
+                "earlier": (*self.earlier, *earlier)[-MAX_EARLIER:],
+            }
         )
 
 
@@ -70,6 +97,7 @@ class AgreementObject(AgreementSettings, DirectoryObject):
         """Whether there is an enabled text in this language. A disabled agreement needs none."""
         return not self.enabled or any(each.enabled and each.locale == locale for each in self.languages)
 
-    def next_history(self, history: JsonObject) -> JsonObject:
+    def next_history(self, history: JsonObject, before: DirectoryObject | None) -> JsonObject:
         """Its `AgreementHistory`, which decides whether users are asked again."""
-        return AgreementHistory.model_validate(history).after(self.languages).model_dump(mode="json")
+        shown = before.languages if isinstance(before, AgreementObject) else ()
+        return AgreementHistory.model_validate(history).after(self.languages, shown).model_dump(mode="json")

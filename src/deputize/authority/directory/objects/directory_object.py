@@ -137,8 +137,12 @@ class DirectoryObject(DocumentPart):
         """The object in the words of a file and as it takes effect, for comparing and showing changes."""
         return {**self.document(), "name": self.name}
 
-    def next_history(self, history: JsonObject) -> JsonObject:
-        """What the store keeps beside the document so that the past counts, given what it kept so far."""
+    def next_history(self, history: JsonObject, before: "DirectoryObject | None") -> JsonObject:
+        """What the store keeps beside the document so that the past counts, given what it kept so far.
+
+        `before` is the object that takes effect until now, if there is one that can be read.
+        """
+        del before
         return history
 
 

@@ -2,6 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deputize.authority.directory.objects import AgreementHistory, AgreementObject
+from deputize.authority.directory.objects.agreement import MAX_EARLIER
 
 WORDINGS = st.dictionaries(st.sampled_from(["en", "de", "fr"]), st.sampled_from(["one", "two", "three"]))
 
@@ -12,13 +13,20 @@ def agreement(wordings):
 
 
 @given(st.lists(WORDINGS, max_size=8))
-def test_the_version_rises_exactly_when_a_language_has_other_words_than_it_ever_had_last(applied):
-    history, last, version = {}, {}, 1
+def test_the_version_rises_exactly_when_a_language_has_other_words_and_those_before_are_kept(applied):
+    history, last, version, before, earlier = {}, {}, 1, None, []
     for wordings in applied:
+        shown = before.languages if before else ()
+        earlier += [
+            (version, each.locale, each.text) for each in shown if wordings.get(each.locale) != each.text
+        ]
         version += any(last.get(locale, text) != text for locale, text in wordings.items())
         last |= wordings
-        history = agreement(wordings).next_history(history)
-        assert AgreementHistory.model_validate(history).version == version
+        now = agreement(wordings)
+        history, before = now.next_history(history, before), now
+        found = AgreementHistory.model_validate(history)
+        assert found.version == version
+        assert [(each.version, each.locale, each.text) for each in found.earlier] == earlier[-MAX_EARLIER:]
 
 
 def test_everything_that_is_shown_counts_as_wording():
