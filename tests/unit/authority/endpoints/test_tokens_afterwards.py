@@ -351,6 +351,8 @@ async def test_the_account_page_lists_and_stops_an_agent_that_only_has_a_part_th
     assert "MCP Tutorial may pass this on to Other Agent" in card(page, "MCP Tutorial")
     with capture_logs() as logs:
         page = (await stop(browser, OTHER_ID)).text
+    assert "Other Agent is stopped" in page
+    page = (await browser.get(f"{authority.path}/my")).text
     assert [each["client_id"] for each in logs if each["event"] == "consent withdrawn"] == [OTHER_ID]
     assert "Other Agent" not in page
     assert "Withdraw: MCP Tutorial" in page
@@ -376,7 +378,8 @@ async def test_stopping_an_agent_with_sign_ons_of_its_own_ends_its_part_through_
     page = (await browser.get(f"{authority.path}/my")).text
     assert "Since" in card(page, "Other Agent")
     assert "Through MCP Tutorial, Other Agent may obtain" in card(page, "Other Agent")
-    page = (await stop(browser, OTHER_ID)).text
+    await stop(browser, OTHER_ID)
+    page = (await browser.get(f"{authority.path}/my")).text
     assert "Through" not in page
     assert "may pass this on" not in page
     assert "Other Agent" in page.split('id="former"')[1]
