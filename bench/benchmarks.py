@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench import authority, gateway, scale, shares, start, streams
+from bench import authority, gateway, lists, scale, shares, start, streams
 from bench.gateway import OURS
 from bench.goals import Goal, added, at_least, at_most, slowdown, speed_beside
 from bench.measure import Findings, Plan
@@ -139,6 +139,19 @@ BENCHMARKS: dict[str, Benchmark] = {
             )
         ),
         seconds=2,
+    ),
+    "lists": Benchmark(
+        "A page of each list, with very many users, agents and records",
+        lists.lists,
+        ("cpu_ms",),
+        (
+            Goal(
+                "ms of processor: the page that costs most",
+                lambda findings: max(each.median("cpu_ms") for each in findings.results.values()),
+                most=200,
+            ),
+        ),
+        rounds=3,
     ),
     "start": Benchmark(
         "The start of each program, until it is ready",

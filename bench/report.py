@@ -19,6 +19,7 @@ Document = dict[str, Any]
 """What a results file holds."""
 FIGURES = {
     "cpu_us": ("µs of processor a call", ",.1f"),
+    "cpu_ms": ("ms of processor a page", ",.1f"),
     "requests_per_second": ("calls a second", ",.0f"),
     "p50_ms": ("p50 ms", ",.2f"),
     "p99_ms": ("p99 ms", ",.2f"),

@@ -44,9 +44,12 @@ class Moments:
 
     def instant_text(self, typed: str) -> str:
         """Return the RFC 3339 instant of what was put into such an input. Raises `ValueError`."""
+        return datetime.fromtimestamp(self.seconds(typed), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def seconds(self, typed: str) -> float:
+        """Return the same in seconds since the epoch. Raises `ValueError` and `OverflowError`."""
         local = datetime.fromisoformat(typed)
-        there = local if local.tzinfo else local.replace(tzinfo=self.zone)
-        return there.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return (local if local.tzinfo else local.replace(tzinfo=self.zone)).timestamp()
 
     def _read(self, instant: float | str) -> datetime:
         if isinstance(instant, str):

@@ -23,7 +23,6 @@ from deputize.authority.management.routing import (
     make_router,
 )
 from deputize.authority.why import WhyQuestion, explain_decision, question_of
-from deputize.kernel.strict_json import loads
 from deputize.kernel.values import JsonObject, JsonValue
 
 _Word = Annotated[str, Field(max_length=2048)]
@@ -201,7 +200,7 @@ async def explain(call: Call, environment: EnvironmentId) -> Response:
         body.agent, body.resource, body.user, tuple(body.scopes), body.exchanges
     )
     if body.activity_id is not None:
-        asked = question_of(_record(await _find(call, environment, body.activity_id)))
+        asked = question_of((await _find(call, environment, body.activity_id)).read_record())
     if asked is None or not asked.agent or not asked.resource:
         wrong: JsonObject = {
             "pointer": "" if body.activity_id is None else "/activity_id",
@@ -222,11 +221,6 @@ async def _find(call: Call, environment: str, activity_id: str) -> Activity:
     return found
 
 
-def _record(activity: Activity) -> JsonObject:
-    record = loads(activity.record.encode(), max_size=1024 * 1024)
-    return record if isinstance(record, dict) else {}
-
-
 def _activity_document(activity: Activity) -> dict[str, JsonValue]:
     return {
         "id": activity.id,
@@ -244,7 +238,7 @@ def _activity_document(activity: Activity) -> dict[str, JsonValue]:
         "jti": activity.jti,
         "transaction_id": activity.transaction_id,
         "caller_transaction_id": activity.caller_transaction_id,
-        "record": _record(activity),
+        "record": activity.read_record(),
     }
 
 

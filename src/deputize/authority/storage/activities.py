@@ -22,6 +22,8 @@ from deputize.authority.storage.tables import (
     ENVIRONMENTS,
     USERS,
 )
+from deputize.kernel.strict_json import loads
+from deputize.kernel.values import JsonObject
 
 ActivitySource: TypeAlias = Literal["authority", "gateway"]
 Outcome: TypeAlias = Literal["permitted", "refused", "unknown"]
@@ -37,6 +39,7 @@ _SEARCHED_BY_BEGINNING: Final = ("tool", "event", "transaction_id")
 _LAST: Final = "\U0010ffff"
 _CURSOR: Final = re.compile(r"(-?0x[01]\.[0-9a-f]{1,16}p[+-][0-9]{1,4})_([0-9A-Za-z-]{1,36})")
 _PURGED_AT_ONCE: Final = 2_000
+_MAX_RECORD: Final = 1024 * 1024
 Place: TypeAlias = tuple[float, str]
 """An activity's place in the order of time: when it happened, and its id."""
 
@@ -72,6 +75,11 @@ class Activity:
     """The transaction at a gateway in which the authority was asked; the gateway's word."""
     record: str
     """The record, a JSON object."""
+
+    def read_record(self) -> JsonObject:
+        """Return the members of the record."""
+        record = loads(self.record.encode(), max_size=_MAX_RECORD)
+        return record if isinstance(record, dict) else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The console's sections, in the order in which their menus list them."""
 
-from deputize.authority.console.pages import agreements, overview, resources, users
+from deputize.authority.console.pages import agreements, audit, overview, resources, users
 from deputize.authority.console.section import ConsoleSection
 
 SECTIONS: tuple[ConsoleSection, ...] = (
@@ -8,4 +8,5 @@ SECTIONS: tuple[ConsoleSection, ...] = (
     resources.SECTION,
     agreements.SECTION,
     users.SECTION,
+    audit.SECTION,
 )

@@ -12,7 +12,6 @@ from deputize.authority.my.calls import find_calls, format_second
 from deputize.authority.my.section import Section, Visit
 from deputize.authority.signon.disclosure import agent_description, agent_lines, agent_title, resource_lines
 from deputize.http.messages import Response
-from deputize.kernel.strict_json import loads
 from deputize.oauth.consents import CoversBuilder, choose_text, expiry, is_in_force, keep_granted
 from deputize.oauth.records.directory import Agent
 from deputize.oauth.records.store import Consent, Covers
@@ -132,10 +131,10 @@ async def show_stopped(visit: Visit, agent_id: str) -> Response:
     stopped = next(iter((await call.services.activities.find(call.environment.id, query)).items), None)
     if stopped is None or agent_id not in agents:
         return await show_all(visit)
-    record = loads(stopped.record.encode())
+    record = stopped.read_record()
     ended, through = (
         [each for each in named if isinstance(each, str)]
-        if isinstance(record, Mapping) and isinstance(named := record.get(name), list)
+        if isinstance(named := record.get(name), list)
         else []
         for name in ("consents", "through")
     )

@@ -1,0 +1,236 @@
+"""Monitoring → Audit: what agents, users and administrators did, at the authority and behind gateways."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from deputize.audit.records import timestamp_text
+from deputize.authority.activities.search import MAX_LIMIT
+from deputize.authority.administration import NoSuchObject
+from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.section import ConsolePage, ConsoleSection
+from deputize.authority.storage.activities import Activity, ActivityQuery
+
+MAX_EXPORTED: Final = 10_000
+"""Records of one download, the newest; a narrower search has the older ones."""
+_MAX_BYTES: Final = 16 * 1024 * 1024
+_LOOKS: Final = 5
+"""How often a search goes on by itself that looked at very much and found nothing yet."""
+_SOURCES: Final = ("authority", "gateway")
+_OUTCOMES: Final = ("permitted", "refused", "unknown")
+_COLUMNS: Final = (
+    "time", "source", "event", "outcome", "user", "user_id", "agents", "agent_ids", "resource", "method",
+    "tool", "reason", "transaction_id", "caller_transaction_id", "id",
+)  # fmt: skip
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What makes spreadsheet programs compute a cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A record as people read it: names instead of ids."""
+
+    activity: Activity
+    event: str
+    user: str
+    """The username; empty for none."""
+    agents: Sequence[tuple[str, str]]
+    """Id and name of each, the one that acted first."""
+    resource: str
+    method: str
+    """The MCP method, or the last part of the grant type's name."""
+    reason: str
+    """Why it was refused, in the program's words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What the address asks for."""
+
+    query: ActivityQuery | None
+    """`None` where there is a problem."""
+    problems: Mapping[str, str]
+    """By the name of a field."""
+
+
+async def show_audit(call: ConsoleCall) -> Response:
+    """Show what a search finds, the newest first."""
+    search = await read_search(call)
+    lines, next_cursor = (), None
+    if search.query is not None:
+        lines, next_cursor = await find_lines(call, search.query)
+    return call.show(
+        "audit.html",
+        200 if search.query else 422,
+        lines=lines,
+        next_cursor=next_cursor,
+        problems=search.problems,
+        resources=sorted((each.name, each.id) for each in call.environment.resources.values()),
+        sources=[(call.t(f"audit.{each}"), each) for each in _SOURCES],
+        outcomes=[(call.t(f"audit.{each}"), each) for each in _OUTCOMES],
+        delivers=await call.services.activities.last_delivery(call.environment.id) is not None,
+        most=MAX_EXPORTED,
+    )
+
+
+async def show_record(call: ConsoleCall) -> Response:
+    """Show one record, and what belongs to the same transaction at authority and gateway."""
+    search = call.services.activities
+    found = await search.find_one(call.environment.id, call.id())
+    if found is None:
+        raise NoSuchObject("there is no such record, or it was forgotten")
+    story = await describe(call, await search.follow(call.environment.id, found))
+    [line] = await describe(call, [found])
+    return call.show(
+        "audit_record.html",
+        title=line.event,
+        crumbs=[(call.t("audit.title"), call.path("audit"))],
+        line=line,
+        story=story,
+        record=json.dumps(found.read_record(), indent=2, ensure_ascii=False),
+    )
+
+
+async def export(call: ConsoleCall) -> Response:
+    """Hand out what a search finds as a file: CSV, or JSON lines with the whole records."""
+    search = await read_search(call)
+    if search.query is None:
+        raise NoSuchObject("nothing can be found so")
+    is_csv = call.query("format") == "csv"
+    written = io.StringIO(newline="")
+    writer = csv.writer(written)
+    if is_csv:
+        writer.writerow(_COLUMNS)
+    query, left = replace(search.query, limit=MAX_LIMIT), MAX_EXPORTED
+    while left > 0 and written.tell() < _MAX_BYTES:
+        page = await call.services.activities.find(call.environment.id, query)
+        for line in await describe(call, page.items[:left]):
+            row = _row_of(line)
+            if is_csv:
+                writer.writerow([_cell(row[name]) for name in _COLUMNS])
+            else:
+                whole = {**row, "record": line.activity.read_record()}
+                written.write(json.dumps(whole, ensure_ascii=False) + "\n")
+        left -= len(page.items)
+        if page.next_cursor is None:
+            break
+        query = replace(query, cursor=page.next_cursor)
+    kind, ending = ("text/csv; charset=utf-8", "csv") if is_csv else ("application/x-ndjson", "ndjson")
+    headers = {"Content-Disposition": f'attachment; filename="audit.{ending}"', "Cache-Control": "no-store"}
+    return Response(written.getvalue(), media_type=kind, headers=headers)
+
+
+async def read_search(call: ConsoleCall) -> Search:
+    """Read what is asked for: names or ids of agent and user, and instants in the reader's zone."""
+    asked: dict[str, Any] = {"cursor": call.query("cursor") or None}
+    problems: dict[str, str] = {}
+    for name, member in (("search", "text"), ("tool", "tool"), ("resource", "resource_id")):
+        asked[member] = call.query(name).strip() or None
+    asked["transaction_id"] = call.query("transaction").strip() or None
+    for name, allowed in (("source", _SOURCES), ("outcome", _OUTCOMES)):
+        asked[name] = call.query(name) if call.query(name) in allowed else None
+    if agent := call.query("agent").strip():
+        agents = call.environment.agents
+        named = (each.id for each in agents.values() if agent in {each.name, each.title})
+        asked["agent_id"] = agent if agent in agents else next(named, None)
+        if asked["agent_id"] is None:
+            problems["agent"] = call.t("audit.no_agent", name=agent)
+    if user := call.query("user").strip():
+        users = call.services.store.users
+        found = await users.find_user_by_id(call.environment.id, user)
+        found = found or await users.find_user(call.environment.id, user)
+        asked["user_id"] = found.id if found else None
+        if found is None:
+            problems["user"] = call.t("audit.no_user", name=user)
+    for name in ("since", "before"):
+        if typed := call.query(name):
+            try:
+                asked[name] = call.moments.seconds(typed)
+            except (ValueError, OverflowError):
+                problems[name] = call.t("console.unreadable")
+    return Search(None if problems else ActivityQuery(**asked), problems)
+
+
+async def find_lines(call: ConsoleCall, query: ActivityQuery) -> tuple[Sequence[Line], str | None]:
+    """Find a page, and where to go on; a page may be empty although there is more."""
+    page = await call.services.activities.find(call.environment.id, query)
+    for _ in range(_LOOKS - 1):
+        if page.items or page.next_cursor is None:
+            break
+        query = replace(query, cursor=page.next_cursor)
+        page = await call.services.activities.find(call.environment.id, query)
+    return await describe(call, page.items), page.next_cursor
+
+
+async def describe(call: ConsoleCall, activities: Sequence[Activity]) -> Sequence[Line]:
+    """Return the records with the names that people know."""
+    user_ids = {each.user_id for each in activities if each.user_id is not None}
+    usernames = await call.services.store.listings.usernames(user_ids)
+    environment = call.environment
+    lines: list[Line] = []
+    for each in activities:
+        resource = environment.resources.get(each.resource_id or "")
+        reason = each.read_record().get("reason")
+        named = [
+            (agent_id, agent.title if (agent := environment.agents.get(agent_id)) else agent_id)
+            for agent_id in each.agent_ids
+        ]
+        line = Line(
+            activity=each,
+            event=event_words(call, each.event),
+            user=usernames.get(each.user_id or "", ""),
+            agents=named,
+            resource=resource.name if resource else "",
+            method=(each.method or "").rpartition(":")[2],
+            reason=reason if isinstance(reason, str) else "",
+        )
+        lines.append(line)
+    return lines
+
+
+def event_words(call: ConsoleCall, event: str) -> str:
+    """Return what an event is called in the reader's language, or else as it is recorded."""
+    name = f"audit.event_{event.replace(' ', '_').replace('-', '_')}"
+    return call.t(name) if name in call.language.texts else event
+
+
+def _row_of(line: Line) -> dict[str, str | None]:
+    activity = line.activity
+    return {
+        "time": timestamp_text(activity.happened_at),
+        "source": activity.source,
+        "event": activity.event,
+        "outcome": activity.outcome,
+        "user": line.user,
+        "user_id": activity.user_id,
+        "agents": " < ".join(name for _, name in line.agents),
+        "agent_ids": " ".join(activity.agent_ids),
+        "resource": line.resource,
+        "method": activity.method,
+        "tool": activity.tool,
+        "reason": line.reason,
+        "transaction_id": activity.transaction_id,
+        "caller_transaction_id": activity.caller_transaction_id,
+        "id": activity.id,
+    }
+
+
+def _cell(value: str | None) -> str:
+    """Return a value that spreadsheet programs show as it is."""
+    return f"'{value}" if value and value.startswith(_FORMULA) else value or ""
+
+
+SECTION = ConsoleSection(
+    "audit",
+    "monitoring",
+    (
+        ConsolePage("audit", show_audit),
+        ConsolePage("audit/export", export),
+        ConsolePage("audit/{id}", show_record),
+    ),
+)
