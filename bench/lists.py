@@ -6,7 +6,6 @@ import json
 import random
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,6 +18,7 @@ from deputize.authority.serve import ServeOptions, open_services
 from deputize.authority.services import Services
 from deputize.authority.storage import sqlite_url
 from deputize.authority.storage.store import FILE_NAME
+from deputize.oauth.records.directory import Environment
 
 USERS_AN_AGENT, ACTIVITIES_A_USER = 10, 10
 PAGES = 5
@@ -27,23 +27,25 @@ DAYS = 80
 """Over which the records are spread."""
 _BUSY_AGENT, _BUSY_USER, _REFUSED = 0.2, 0.1, 0.02
 _RECORD = json.dumps({"client": {"ip": "192.0.2.1"}, "decision": "PERMIT", "more": "x" * 400})
-_COLUMNS = (
-    "id",
-    "environment_id",
-    "happened_at",
-    "source",
-    "event",
-    "outcome",
-    "user_id",
-    "agent_ids",
-    "acting_id",
-    "resource_id",
-    "method",
-    "tool",
-    "jti",
-    "transaction_id",
-    "record",
-)
+_AGENTS = "SELECT id FROM directory_objects WHERE kind = 'agent' ORDER BY name"
+_RESOURCE = "SELECT environment_id, id FROM directory_objects WHERE kind = 'resource' AND name = 'test'"
+_ACTIVITY = """
+    INSERT INTO activities (id, environment_id, happened_at, source, event, outcome, user_id, acting_id,
+        agent_ids, resource_id, method, tool, jti, transaction_id, record)
+    VALUES (:id, :environment, :happened_at, 'gateway', :event, :outcome, :user, :agent,
+        :agents, :resource, 'tools/call', :tool, :jti, :transaction, :record)
+    """
+_PARTS = """
+    INSERT INTO activity_agents (environment_id, agent_id, happened_at, activity_id)
+    SELECT environment_id, acting_id, happened_at, id FROM activities WHERE source = 'gateway'
+    ORDER BY acting_id, happened_at
+    """
+_TOTALS = """
+    INSERT INTO activity_totals
+    SELECT environment_id, acting_id, resource_id, event, method, tool, sum(outcome = 'permitted'),
+        sum(outcome = 'refused'), min(happened_at), max(happened_at)
+    FROM activities WHERE source = 'gateway' GROUP BY 1, 2, 3, 4, 5, 6
+    """
 Page = Callable[[], Awaitable[object]]
 
 
@@ -68,7 +70,7 @@ async def _measure(plan: Plan, data: Path, base_url: str) -> list[Result]:
         ]
     options = ServeOptions("127.0.0.1", 0, base_url)
     async with open_services(sqlite_url(data), options, plan.folder / "audit") as services:
-        pages = _pages(services, users)
+        pages = _pages_of_objects(services, users[1]) | _pages_of_records(services, users)
         for page in pages.values():
             await page()
         measured: dict[str, list[Mapping[str, float]]] = {name: [] for name in pages}
@@ -88,24 +90,22 @@ async def _cost(page: Page) -> float:
     return sorted(costs)[PAGES // 2]
 
 
-def _pages(services: Services, users: Sequence[str]) -> Mapping[str, Page]:
-    """Return the lists by what is listed; `users` are one with very many records and one with few."""
+def _find_agents(environment: Environment) -> tuple[str, str]:
+    """Return the ids of the agent that made very many records, and of one that made few."""
+    named = {each.name: each.id for each in environment.agents.values()}
+    return named["Agent 0"], named["Agent 00007"]
+
+
+def _pages_of_objects(services: Services, somebody: str) -> dict[str, Page]:
+    """Return the lists of what there is, by what is listed; `somebody` is a user."""
     administration = services.administration
     reader = Operator("command", "bench", "bench", frozenset({"auditor"}))
     [environment] = services.directory.current.environments.values()
-    resource = next(each.id for each in environment.resources.values() if each.name == "test")
-    busy = next(each.id for each in environment.agents.values() if each.name == "Agent 0")
-    quiet = next(each.id for each in environment.agents.values() if each.name.endswith("00007"))
-
-    busy_user, somebody = users
+    agent, _ = _find_agents(environment)
 
     def objects(kind: ObjectKind, query: ListQuery) -> Page:
         return partial(administration.list, reader, environment.id, kind, query)
 
-    def activities(query: ActivityQuery) -> Page:
-        return partial(services.activities.find, environment.id, query)
-
-    now = time.time()
     sessions = partial(administration.sessions.list, reader, environment.id)
     consents = partial(administration.consents.list, reader, environment.id)
     return {
@@ -123,7 +123,20 @@ def _pages(services: Services, users: Sequence[str]) -> Mapping[str, Page]:
         "sessions of a user": partial(sessions, user_id=somebody),
         "consents": consents,
         "consents of a user": partial(consents, user_id=somebody),
-        "consents for an agent": partial(consents, agent_id=busy),
+        "consents for an agent": partial(consents, agent_id=agent),
+    }
+
+
+def _pages_of_records(services: Services, users: Sequence[str]) -> dict[str, Page]:
+    """Return the lists of records, by what is listed; `users` are one with very many and one with few."""
+    [environment] = services.directory.current.environments.values()
+    resource = next(each.id for each in environment.resources.values() if each.name == "test")
+    (busy, quiet), (busy_user, somebody), now = _find_agents(environment), users, time.time()
+
+    def activities(query: ActivityQuery) -> Page:
+        return partial(services.activities.find, environment.id, query)
+
+    return {
         "records": activities(ActivityQuery()),
         "records of a busy agent": activities(ActivityQuery(agent_id=busy)),
         "records of a quiet agent": activities(ActivityQuery(agent_id=quiet)),
@@ -187,69 +200,31 @@ def _write_agents(connection: sqlite3.Connection, agents: int) -> None:
 
 def _write_activities(connection: sqlite3.Connection, activities: int) -> None:
     """Write calls of anybody by any agent; one agent makes a fifth, and one user has a tenth made."""
-    drawn = random.Random(7)
-    agents = [
-        each
-        for (each,) in connection.execute(
-            "SELECT id FROM directory_objects WHERE kind = 'agent' ORDER BY name"
-        )
-    ]
+    drawn, now = random.Random(7), time.time()
+    agents = [each for (each,) in connection.execute(_AGENTS)]
     users = [each for (each,) in connection.execute("SELECT id FROM users ORDER BY username")]
-    [(environment_id, resource_id)] = connection.execute(
-        "SELECT environment_id, id FROM directory_objects WHERE kind = 'resource' AND name = 'test'"
-    )
-    now, totals = time.time(), Counter[tuple[str, str, str]]()
+    [(environment_id, resource_id)] = connection.execute(_RESOURCE)
 
-    def rows() -> Iterator[tuple[object, ...]]:
+    def rows() -> Iterator[Mapping[str, object]]:
         for number in range(activities):
             agent = agents[0] if drawn.random() < _BUSY_AGENT else drawn.choice(agents)
-            user = users[1] if drawn.random() < _BUSY_USER else drawn.choice(users)
-            tool = f"tool_{min(int(drawn.expovariate(0.1)), 99)}"
-            outcome = "refused" if drawn.random() < _REFUSED else "permitted"
             happened_at = now - DAYS * 86400 * (1 - number / activities)
-            totals[agent, tool, outcome] += 1
-            yield (
-                f"{round(happened_at * 1000):012x}-{number:022x}",
-                environment_id,
-                happened_at,
-                "gateway",
-                MCP_MESSAGE,
-                outcome,
-                user,
-                json.dumps([agent]),
-                agent,
-                resource_id,
-                "tools/call",
-                tool,
-                f"jti-{number // 5:032}",
-                f"tx-{number:08}",
-                _RECORD,
-            )
+            yield {
+                "id": f"{round(happened_at * 1000):012x}-{number:022x}",
+                "environment": environment_id,
+                "happened_at": happened_at,
+                "event": MCP_MESSAGE,
+                "outcome": "refused" if drawn.random() < _REFUSED else "permitted",
+                "user": users[1] if drawn.random() < _BUSY_USER else drawn.choice(users),
+                "agent": agent,
+                "agents": json.dumps([agent]),
+                "resource": resource_id,
+                "tool": f"tool_{min(int(drawn.expovariate(0.1)), 99)}",
+                "jti": f"jti-{number // 5:032}",
+                "transaction": f"tx-{number:08}",
+                "record": _RECORD,
+            }
 
-    connection.executemany(
-        f"INSERT INTO activities ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})",  # noqa: S608 - constants
-        rows(),
-    )
-    connection.execute(
-        "INSERT INTO activity_agents (environment_id, agent_id, happened_at, activity_id)"
-        " SELECT environment_id, acting_id, happened_at, id FROM activities"
-        " WHERE source = 'gateway' ORDER BY acting_id, happened_at"
-    )
-    connection.executemany(
-        "INSERT INTO activity_totals VALUES (?, ?, ?, ?, 'tools/call', ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET permitted = permitted + excluded.permitted,"
-        " refused = refused + excluded.refused",
-        (
-            (
-                environment_id,
-                agent,
-                resource_id,
-                MCP_MESSAGE,
-                tool,
-                *((number, 0) if outcome == "permitted" else (0, number)),
-                now - DAYS * 86400,
-                now,
-            )
-            for (agent, tool, outcome), number in totals.items()
-        ),
-    )
+    connection.executemany(_ACTIVITY, rows())
+    connection.execute(_PARTS)
+    connection.execute(_TOTALS)
