@@ -1,12 +1,13 @@
 """What an event of the authority is as an activity: who had a part in it, and what it belongs to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Final
 
 from deputize.authority.audit import Event
-from deputize.authority.storage.activities import Activity
+from deputize.authority.storage.activities import MAX_RECORD_SIZE, Activity
 from deputize.kernel.ids import new_id
+from deputize.kernel.strict_json import dumps, loads
 from deputize.kernel.uris import UriError
 from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.lineage import Lineage, parse_jti
@@ -27,6 +28,10 @@ def activity_of(event: Event, environment: Environment) -> Activity:
     grant_id = text_of(members.get("grant_id")) or (lineage.grant_id if lineage else None)
     resource = find_resource(environment, members.get("resource", members.get("requested_resource")))
     method = text_of(members.get("grant_type"))
+    user_id, record = text_of(members.get("user_id")), event.json()
+    changes = members.get("changes")
+    if isinstance(changes, list) and changes:
+        user_id, record = _about_whom(changes, record)
     return Activity(
         id=f"{in_order(event.timestamp)}-{next(_numbers):08x}-{_PROCESS}",
         environment_id=environment.id,
@@ -34,7 +39,7 @@ def activity_of(event: Event, environment: Environment) -> Activity:
         source="authority",
         event=event.name,
         outcome="permitted" if event.reason is None else "refused",
-        user_id=text_of(members.get("user_id")),
+        user_id=user_id,
         agent_ids=tuple(dict.fromkeys(_agents(members, lineage, environment))),
         resource_id=resource.id if resource else None,
         method=method[:MAX_METHOD] if method else None,
@@ -44,8 +49,45 @@ def activity_of(event: Event, environment: Environment) -> Activity:
         jti=jti if lineage else grant_id,
         transaction_id=event.source.correlation_id,
         caller_transaction_id=event.source.caller_transaction_id,
-        record=event.json(),
+        record=record,
     )
+
+
+def _about_whom(changes: Sequence[JsonValue], record: str) -> tuple[str | None, str]:
+    """Return whom an administrator's changes are about, and the record as it is kept to be searched.
+
+    What is about one person is theirs, and goes with them. Of a removal, and of changes of several people at
+    once, only is kept whom they are about: what is removed must not live on here.
+    """
+    people = [_person_of(each) for each in changes]
+    one = people[0] if len(set(people)) == 1 else None
+    is_gone = any(isinstance(each, Mapping) and _is_removal(each) for each in changes)
+    if one is not None and not is_gone:
+        return one, record
+    kept = [
+        {"kind": each["kind"], "id": person, **({"removed": True} if _is_removal(each) else {})}
+        if person is not None and isinstance(each, Mapping)
+        else each
+        for each, person in zip(changes, people, strict=True)
+    ]
+    members = loads(record.encode(), max_size=MAX_RECORD_SIZE)
+    return None, dumps({**members, "changes": kept}).decode() if isinstance(members, Mapping) else "{}"
+
+
+def _is_removal(change: JsonObject) -> bool:
+    return change.get("kind") == "user" and change.get("after") is None
+
+
+def _person_of(change: JsonValue) -> str | None:
+    """Return the id of the user that a change is about; `None` where it is about none."""
+    if not isinstance(change, Mapping):
+        return None
+    before = change.get("before")
+    if change.get("kind") == "user":
+        return text_of(change.get("id"))
+    if change.get("kind") in {"session", "consent"} and isinstance(before, Mapping):
+        return text_of(before.get("user_id"))
+    return None
 
 
 def in_order(seconds: float) -> str:

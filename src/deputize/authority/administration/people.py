@@ -142,7 +142,8 @@ class AdministeredConsents:
                 raise NoSuchObject("the user agreed to nothing for that agent, or withdrew it already")
             await self._store.consents.withdraw_consents(environment_id, user_id, agent_id, self._clock.now())
             differences = [
-                Difference("consent", each.id, each.client_id, {"name": each.user_id}, None) for each in live
+                Difference("consent", each.id, each.client_id, {"user_id": each.user_id}, None)
+                for each in live
             ]
             return Changed(None, tuple(differences), ends={"consents": len(live)})
 

@@ -28,6 +28,8 @@ from deputize.kernel.values import JsonObject
 ActivitySource: TypeAlias = Literal["authority", "gateway"]
 Outcome: TypeAlias = Literal["permitted", "refused", "unknown"]
 """`unknown`: the client left before it was decided."""
+MAX_RECORD_SIZE: Final = 1024 * 1024
+"""Bytes of a record, which may list very many changes."""
 MAX_FOLLOWED: Final = 200
 """Activities of one transaction."""
 MIN_BEGINNING_OF_ID: Final = 8
@@ -39,7 +41,6 @@ _SEARCHED_BY_BEGINNING: Final = ("tool", "event", "transaction_id")
 _LAST: Final = "\U0010ffff"
 _CURSOR: Final = re.compile(r"(-?0x[01]\.[0-9a-f]{1,16}p[+-][0-9]{1,4})_([0-9A-Za-z-]{1,36})")
 _PURGED_AT_ONCE: Final = 2_000
-_MAX_RECORD: Final = 1024 * 1024
 Place: TypeAlias = tuple[float, str]
 """An activity's place in the order of time: when it happened, and its id."""
 
@@ -78,7 +79,7 @@ class Activity:
 
     def read_record(self) -> JsonObject:
         """Return the members of the record."""
-        record = loads(self.record.encode(), max_size=_MAX_RECORD)
+        record = loads(self.record.encode(), max_size=MAX_RECORD_SIZE)
         return record if isinstance(record, dict) else {}
 
 

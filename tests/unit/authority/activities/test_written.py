@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from deputize.authority.activities.search import ActivityQuery
 from deputize.authority.activities.writer import ActivityWriter
+from deputize.authority.administration import Operator
 from deputize.authority.audit import Event
 from deputize.authority.serve import purge
 from deputize.authority.storage import StorageUnavailable
@@ -161,3 +162,42 @@ async def test_what_comes_while_too_many_wait_is_dropped_and_counted_and_nobody_
     assert writer.dropped == 2
     assert [each.happened_at for each in store.written] == [0.0, 1.0, 2.0, 9.0]
     assert [(line["log_level"], line.get("dropped")) for line in logs] == [("error", None), ("warning", 2)]
+
+
+ROOT = Operator("user", "u-root", "root", frozenset({"administrator"}))
+ADA = {"username": "ada", "email": "ada@example.com", "given_name": "Augusta"}
+
+
+async def administer(authority, name, *arguments, **options):
+    """Do something as an administrator, and return what its record says."""
+    await getattr(authority.services.administration, name)(ROOT, ENVIRONMENT_ID, *arguments, **options)
+    activity = (await found(authority, event="environment changed"))[0]
+    return activity, activity.read_record()["changes"]
+
+
+async def test_changes_of_a_person_are_about_them_and_go_with_them(authority):
+    # The environment's first change brings more than a person: of him only that there is one is kept.
+    activity, changes = await administer(authority, "change", "user", {"username": "first"}, creates=True)
+    assert len(changes) > 1
+    assert [each.keys() for each in changes if each["kind"] == "user"] == [{"kind", "id"}]
+    others = {activity.id}
+    activity, [created] = await administer(authority, "change", "user", ADA, creates=True)
+    assert created["after"]["given_name"] == "Augusta"
+    assert activity.user_id == created["id"]
+    await administer(authority, "change", "user", {"given_name": "Ada"}, object_id=created["id"])
+    assert len(await found(authority, user_id=created["id"])) == 2
+    activity, changes = await administer(authority, "remove", "user", created["id"])
+    assert (activity.user_id, changes) == (None, [{"kind": "user", "id": created["id"], "removed": True}])
+    left = await found(authority)
+    assert {each.id for each in left} == {activity.id, *others}
+    assert not any(word in each.record for each in left for word in ("ada@", "Ada", "Augusta"))
+    [*_, removed] = await authority.records("ENVIRONMENT-CHANGED")
+    assert removed["changes"][0]["before"]["email"] == "ada@example.com", "the record of proof has it all"
+
+
+async def test_a_session_that_an_administrator_ends_is_about_its_user(delegated):
+    await delegated.services.administration.sessions.end_all(ROOT, ENVIRONMENT_ID, USER_ID)
+    [activity] = await found(delegated, event="environment changed")
+    assert activity.user_id == USER_ID
+    await delegated.services.administration.consents.withdraw(ROOT, ENVIRONMENT_ID, USER_ID, AGENT_ID)
+    assert [each.user_id for each in await found(delegated, event="environment changed")] == [USER_ID] * 2
