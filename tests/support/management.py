@@ -77,7 +77,7 @@ class Management:
         """Let a user of the use case's environment be signed on."""
         now = self.authority.clock.now()
         session = Session(
-            session_id, self.console.environment, user_id, session_id, int(now), now + 60, created_at=now
+            session_id, self.console.environment, user_id, session_id, int(now), now + 1e9, created_at=now
         )
         await self.authority.store.sessions.add_session(session)
 

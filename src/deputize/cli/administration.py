@@ -29,7 +29,8 @@ from deputize.authority.storage import (
     open_store,
     sqlite_url,
 )
-from deputize.cli.options import audit_directory
+from deputize.cli.finding import ReadOperation, find_object
+from deputize.cli.options import audit_directory, is_address
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.ids import new_id
@@ -80,22 +81,9 @@ class Operation:
 
         Raises `click.ClickException` when there is none.
         """
-        found = await self.administration.find_named(COMMAND, environment_id, kind, name)
-        if found is None:
-            raise click.ClickException(await self._absence(environment_id, kind, name))
+        found = await find_object(self.administration, COMMAND, environment_id, kind, name)
         self.members.update({kind: found.id, "username" if kind == "user" else f"{kind}_name": found.name})
         return found
-
-    async def _absence(self, environment_id: str, kind: ObjectKind, name: str) -> str:
-        rows = await self.store.directory_rows.load()
-        environment = next(row.name for row in rows.environments if row.id == environment_id)
-        if kind == "user":
-            return f"there is no user {name!r} in {environment}"
-        query = ListQuery(limit=20, introduced=False if kind == "agent" else None)
-        page = await self.administration.list(COMMAND, environment_id, kind, query)
-        names = ", ".join(each.name for each in page.items) or "none"
-        more = ", …" if page.next_cursor else ""
-        return f"there is no {kind} {name!r} in {environment}; there is {names}{more}"
 
     async def read(self, environment: str) -> tuple[DirectoryRows, EnvironmentRow]:
         """Return everything configured, and the environment with this name or id.
@@ -172,6 +160,36 @@ def administer(
         return asyncio.run(rehearse())
     except AuditUnusable as error:
         raise click.ClickException(f"{error}; nothing was done, as nobody could tell afterwards") from error
+    except DeputizeError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def administer_at(
+    place: str | None,
+    database_url: str,
+    work: Callable[[ReadOperation], Awaitable[T]],
+    *,
+    creates: bool = False,
+    rehearses: bool = False,
+) -> T:
+    """Run `work` on the authority at the address `place`; where that is none, as `administer` does.
+
+    Raises `click.ClickException` for every error of this product.
+    """
+    if place is None or not is_address(place):
+        return administer(database_url, work, creates=creates, rehearses=rehearses)
+
+    from deputize.cli.remote import RemoteAdministration, RemoteOperation, open_client  # noqa: PLC0415 - for who asks
+
+    async def run() -> T:
+        client, named = open_client(place)
+        try:
+            return await work(RemoteOperation(RemoteAdministration(client), named))
+        finally:
+            await client.aclose()
+
+    try:
+        return asyncio.run(run())
     except DeputizeError as error:
         raise click.ClickException(str(error)) from error
 

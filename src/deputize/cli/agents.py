@@ -11,12 +11,14 @@ from deputize.cli.administration import (
     COMMAND,
     Operation,
     administer,
+    administer_at,
     read_all,
     set_enabled,
     shown_moment,
 )
+from deputize.cli.finding import ReadOperation
 from deputize.cli.objects import AS_JSON, show_view
-from deputize.cli.options import DATA, ENVIRONMENT
+from deputize.cli.options import DATA, ENVIRONMENT, ENVIRONMENT_OR_ADDRESS
 from deputize.kernel.durations import DurationError, parse
 from deputize.kernel.redaction import printable
 
@@ -29,7 +31,7 @@ def agents() -> None:
 
 
 @agents.command("list")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @click.option("--introduced", is_flag=True, help="Only those that introduced themselves.")
 def list_agents(name: str, database_url: str, *, introduced: bool) -> None:
@@ -38,12 +40,12 @@ def list_agents(name: str, database_url: str, *, introduced: bool) -> None:
     Of those that introduced themselves also how they came, and when each was last used.
     """
 
-    async def work(operation: Operation) -> list[ObjectView]:
+    async def work(operation: ReadOperation) -> list[ObjectView]:
         environment_id = await operation.find_environment(name)
         read = partial(operation.administration.list, COMMAND, environment_id, "agent")
         return await read_all(read, ListQuery(introduced=True if introduced else None))
 
-    listed = administer(database_url, work)
+    listed = administer_at(name, database_url, work)
     for view in sorted(listed, key=lambda view: ("introduced" in view.facts, view.name)):
         click.echo("  ".join(_describe(view)))
     if not listed:
@@ -52,7 +54,7 @@ def list_agents(name: str, database_url: str, *, introduced: bool) -> None:
 
 @agents.command()
 @click.argument("agent")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @AS_JSON
 def show(agent: str, name: str, database_url: str, *, as_json: bool) -> None:
@@ -61,13 +63,13 @@ def show(agent: str, name: str, database_url: str, *, as_json: bool) -> None:
     What an administrator set, or what it said of itself.
     """
 
-    async def work(operation: Operation) -> tuple[ObjectView, str]:
+    async def work(operation: ReadOperation) -> tuple[ObjectView, str]:
         environment_id = await operation.find_environment(name)
         view = await operation.find(environment_id, "agent", agent)
         environment = await operation.administration.environments.find(COMMAND, environment_id)
         return view, _owner_of_introduced(environment)
 
-    view, owner = administer(database_url, work)
+    view, owner = administer_at(name, database_url, work)
     introduced = view.facts.get("introduced")
     if as_json or not isinstance(introduced, Mapping):
         show_view(view, as_json=as_json)

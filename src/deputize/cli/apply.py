@@ -10,8 +10,9 @@ import click
 
 from deputize.authority.environment_file import DEFAULT_BASE_URL, Application, Applied, EnvironmentFileInvalid
 from deputize.authority.storage import Kind
-from deputize.cli.administration import COMMAND, Operation, administer
-from deputize.cli.options import DATA, BaseUrl
+from deputize.cli.administration import COMMAND, administer_at
+from deputize.cli.finding import ReadOperation
+from deputize.cli.options import ADDRESS, DATA, BaseUrl, is_address
 from deputize.kernel import strict_json
 from deputize.kernel.errors import DeputizeError
 
@@ -35,6 +36,7 @@ class SecretsFileInvalid(DeputizeError):
 
 @click.command("apply")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@ADDRESS
 @DATA
 @SETTINGS
 @click.option(
@@ -53,8 +55,9 @@ class SecretsFileInvalid(DeputizeError):
 @click.option(
     "--prune", is_flag=True, help="Remove objects that the file does not name, of the kinds it lists."
 )
-def apply(
+def apply(  # noqa: PLR0913 - one parameter an option
     file: Path,
+    address: str | None,
     database_url: str,
     settings: Sequence[str],
     base_url: str | None,
@@ -67,10 +70,12 @@ def apply(
 
     Applying a file again changes nothing. A running authority follows within a second.
     """
+    if require_address(address) and base_url:
+        raise click.UsageError("a running authority knows its own base URL: leave --base-url out")
     names = read_settings(settings, os.environ)
     application = Application(file.read_bytes(), str(file), names.get, prune, dry_run, base_url)
 
-    async def work(operation: Operation) -> Applied:
+    async def work(operation: ReadOperation) -> Applied:
         operation.members.update(file=application.file, dry_run=dry_run, prune=prune)
         try:
             applied = await operation.administration.environments.apply(COMMAND, application)
@@ -80,7 +85,7 @@ def apply(
         operation.members.update(changes=[difference.record() for difference in applied.differences])
         return applied
 
-    applied = administer(database_url, work, creates=not dry_run, rehearses=dry_run)
+    applied = administer_at(address, database_url, work, creates=not dry_run, rehearses=dry_run)
     for line in applied.lines or ("no changes",):
         click.echo(line)
     for warning in applied.warnings:
@@ -89,6 +94,15 @@ def apply(
         click.echo("dry run: nothing was changed")
     else:
         _hand_out(applied, secrets_out)
+
+
+def require_address(address: str | None) -> str | None:
+    """Return the address that was typed, if any. Raises `click.BadParameter` for what is none."""
+    if address is not None and not is_address(address):
+        raise click.BadParameter(
+            "a file names its environment itself; give an address", param_hint="--environment"
+        )
+    return address
 
 
 def read_settings(settings: Sequence[str], environment: Mapping[str, str]) -> Mapping[str, str]:

@@ -5,9 +5,10 @@ from functools import partial
 import click
 
 from deputize.authority.administration import ListQuery, ObjectView
-from deputize.cli.administration import COMMAND, Operation, administer, read_all, shown_moment
+from deputize.cli.administration import COMMAND, Operation, administer, administer_at, read_all, shown_moment
+from deputize.cli.finding import ReadOperation
 from deputize.cli.objects import AS_JSON, show_view
-from deputize.cli.options import DATA, ENVIRONMENT
+from deputize.cli.options import DATA, ENVIRONMENT, ENVIRONMENT_OR_ADDRESS
 
 
 @click.group("consents")
@@ -19,7 +20,7 @@ def consents() -> None:
 
 
 @consents.command("list")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @click.option("--user", "username", help="Only those of this user (a name or an id).")
 @click.option("--agent", "agent", help="Only those for this agent (a name or an id).")
@@ -29,10 +30,10 @@ def list_consents(name: str, database_url: str, username: str | None, agent: str
     The latest consent of each user for each agent and agreement.
     """
 
-    async def work(operation: Operation) -> list[ObjectView]:
+    async def work(operation: ReadOperation) -> list[ObjectView]:
         return await _read(operation, name, username, agent)
 
-    listed = administer(database_url, work)
+    listed = administer_at(name, database_url, work)
     for view in listed:
         facts = view.facts
         if facts["withdrawn_at"]:
@@ -49,19 +50,19 @@ def list_consents(name: str, database_url: str, username: str | None, agent: str
 
 @consents.command()
 @click.argument("consent")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @AS_JSON
 def show(consent: str, name: str, database_url: str, *, as_json: bool) -> None:
     """Show CONSENT (an id), and what it covers."""
 
-    async def work(operation: Operation) -> ObjectView:
+    async def work(operation: ReadOperation) -> ObjectView:
         for view in await _read(operation, name, None, None):
             if view.id == consent:
                 return view
         raise click.ClickException(f"there is no consent {consent!r}")
 
-    show_view(administer(database_url, work), as_json=as_json)
+    show_view(administer_at(name, database_url, work), as_json=as_json)
 
 
 @consents.command()
@@ -86,7 +87,9 @@ def withdraw(username: str, agent: str, name: str, database_url: str) -> None:
     click.echo(f"{count} consent{'' if count == 1 else 's'} withdrawn")
 
 
-async def _read(operation: Operation, name: str, username: str | None, agent: str | None) -> list[ObjectView]:
+async def _read(
+    operation: ReadOperation, name: str, username: str | None, agent: str | None
+) -> list[ObjectView]:
     environment_id = await operation.find_environment(name)
     user_id = (await operation.find(environment_id, "user", username)).id if username else None
     agent_id = (await operation.find(environment_id, "agent", agent)).id if agent else None

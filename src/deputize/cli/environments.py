@@ -3,9 +3,10 @@
 import click
 
 from deputize.authority.administration import Changed, ObjectView
-from deputize.cli.administration import COMMAND, Operation, administer
+from deputize.cli.administration import COMMAND, Operation, administer, administer_at
+from deputize.cli.finding import ReadOperation
 from deputize.cli.objects import AS_JSON, show_list, show_view
-from deputize.cli.options import DATA, ENVIRONMENT
+from deputize.cli.options import DATA, ENVIRONMENT, ENVIRONMENT_OR_ADDRESS
 
 
 @click.group("environments")
@@ -29,7 +30,7 @@ def list_environments(database_url: str, *, as_json: bool) -> None:
 
 
 @environments.command()
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @AS_JSON
 def show(name: str, database_url: str, *, as_json: bool) -> None:
@@ -38,14 +39,14 @@ def show(name: str, database_url: str, *, as_json: bool) -> None:
     As a file writes them, and its issuer.
     """
 
-    async def work(operation: Operation) -> ObjectView:
+    async def work(operation: ReadOperation) -> ObjectView:
         environment_id = await operation.find_environment(name)
         found = await operation.administration.environments.find(COMMAND, environment_id)
         if found is None:
             raise click.ClickException(f"there is no environment {name!r}")
         return found
 
-    show_view(administer(database_url, work), as_json=as_json)
+    show_view(administer_at(name, database_url, work), as_json=as_json)
 
 
 @environments.command()

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from deputize.cli.administration import COMMAND, Operation, administer
-from deputize.cli.options import DATA, ENVIRONMENT
+from deputize.cli.administration import COMMAND, administer_at
+from deputize.cli.finding import ReadOperation
+from deputize.cli.options import DATA, ENVIRONMENT_OR_ADDRESS
 
 
 @click.command("export")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @click.option(
     "--ids", is_flag=True, help="With the ids of everything, so that tokens and clients stay valid."
@@ -30,13 +31,13 @@ def export(name: str, database_url: str, output: Path | None, *, ids: bool, pass
     themselves are not.
     """
 
-    async def work(operation: Operation) -> str:
+    async def work(operation: ReadOperation) -> str:
         environment_id = await operation.find_environment(name)
         return await operation.administration.environments.export(
             COMMAND, environment_id, ids=ids, password_hashes=password_hashes
         )
 
-    text = administer(database_url, work)
+    text = administer_at(name, database_url, work)
     if output is None:
         click.echo(text, nl=False)
     else:

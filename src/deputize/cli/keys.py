@@ -5,8 +5,9 @@ from functools import partial
 import click
 
 from deputize.authority.administration import ObjectView
-from deputize.cli.administration import COMMAND, Operation, administer, shown_moment
-from deputize.cli.options import DATA, ENVIRONMENT
+from deputize.cli.administration import COMMAND, Operation, administer, administer_at, shown_moment
+from deputize.cli.finding import ReadOperation
+from deputize.cli.options import DATA, ENVIRONMENT, ENVIRONMENT_OR_ADDRESS
 from deputize.jose import ALGORITHMS
 
 
@@ -16,14 +17,14 @@ def keys() -> None:
 
 
 @keys.command("list")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def list_keys(name: str, database_url: str) -> None:
     """Show an environment's keys.
 
     Which one of each algorithm signs, and until when retired ones verify.
     """
-    for view in administer(database_url, partial(_read_keys, name=name)):
+    for view in administer_at(name, database_url, partial(_read_keys, name=name)):
         facts = view.facts
         end = facts["verifies_until"]
         until = "" if end is None else f", retired {shown_moment(facts['retired_at'])}"
@@ -80,6 +81,6 @@ def retire(kid: str, name: str, database_url: str) -> None:
     click.echo(f"{name} has forgotten {kid}")
 
 
-async def _read_keys(operation: Operation, name: str) -> tuple[ObjectView, ...]:
+async def _read_keys(operation: ReadOperation, name: str) -> tuple[ObjectView, ...]:
     environment_id = await operation.find_environment(name)
     return (await operation.administration.keys.list(COMMAND, environment_id)).items

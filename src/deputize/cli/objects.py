@@ -7,8 +7,9 @@ import click
 
 from deputize.authority.administration import ListQuery, ObjectKind, ObjectView
 from deputize.authority.environment_file.writing import write_yaml
-from deputize.cli.administration import COMMAND, Operation, administer, read_all
-from deputize.cli.options import DATA, ENVIRONMENT
+from deputize.cli.administration import COMMAND, administer_at, read_all
+from deputize.cli.finding import ReadOperation
+from deputize.cli.options import DATA, ENVIRONMENT_OR_ADDRESS
 from deputize.kernel.redaction import printable
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
@@ -19,30 +20,30 @@ def add_reading(group: click.Group, kind: ObjectKind) -> None:
     """Add the commands `list` and `show` for a kind of objects."""
 
     @group.command("list")
-    @ENVIRONMENT
+    @ENVIRONMENT_OR_ADDRESS
     @DATA
     @SEARCH
     @AS_JSON
     def list_objects(name: str, database_url: str, search: str, *, as_json: bool) -> None:
-        async def work(operation: Operation) -> list[ObjectView]:
+        async def work(operation: ReadOperation) -> list[ObjectView]:
             environment_id = await operation.find_environment(name)
             read = partial(operation.administration.list, COMMAND, environment_id, kind)
             return await read_all(read, ListQuery(search=search))
 
-        show_list(administer(database_url, work), as_json=as_json)
+        show_list(administer_at(name, database_url, work), as_json=as_json)
 
     list_objects.help = f"Show each {kind}.\n\nIts name, its id, and whether it is disabled."
 
     @group.command("show")
     @click.argument("named", metavar=kind.upper())
-    @ENVIRONMENT
+    @ENVIRONMENT_OR_ADDRESS
     @DATA
     @AS_JSON
     def show_object(named: str, name: str, database_url: str, *, as_json: bool) -> None:
-        async def work(operation: Operation) -> ObjectView:
+        async def work(operation: ReadOperation) -> ObjectView:
             return await operation.find(await operation.find_environment(name), kind, named)
 
-        show_view(administer(database_url, work), as_json=as_json)
+        show_view(administer_at(name, database_url, work), as_json=as_json)
 
     show_object.help = (
         f"Show {kind.upper()} (a name or an id).\n\nAs a file writes it, and what else is known."

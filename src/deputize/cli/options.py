@@ -13,6 +13,21 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 BASE_URL_FIX: Final = "name the origin under which users and agents reach the authority, such as --base-url https://auth.example.com"
 ENVIRONMENT = click.option("--environment", "name", required=True, help="Name or id of the environment.")
+ENVIRONMENT_OR_ADDRESS = click.option(
+    "--environment",
+    "name",
+    required=True,
+    metavar="NAME|URL",
+    help="Name or id of the environment; or its address at a running authority, such as "
+    "https://auth.example.com/NAME, whose management API is asked with the token in DEPUTIZE_TOKEN.",
+)
+ADDRESS = click.option(
+    "--environment",
+    "address",
+    metavar="URL",
+    help="A running authority instead of a database, such as https://auth.example.com, whose management API "
+    "is asked with the token in DEPUTIZE_TOKEN.",
+)
 _AUDIT_FOLDER: Final = "deputize.audit"
 """The key of click's context under which the value of `--audit` is kept."""
 
@@ -77,6 +92,11 @@ def DATA(command: CommandT) -> CommandT:  # noqa: N802 - used like the options b
         "DEPUTIZE_AUDIT. Default: audit in the data folder; with PostgreSQL, data/audit.",
     )
     return data(audit(command))
+
+
+def is_address(name: str) -> bool:
+    """Whether what was typed as an environment is the address of an authority."""
+    return "://" in name
 
 
 def audit_directory(database_url: str) -> Path:

@@ -5,8 +5,9 @@ from functools import partial
 import click
 
 from deputize.authority.administration import ListQuery, ObjectView
-from deputize.cli.administration import COMMAND, Operation, administer, read_all, shown_moment
-from deputize.cli.options import DATA, ENVIRONMENT
+from deputize.cli.administration import COMMAND, Operation, administer, administer_at, read_all, shown_moment
+from deputize.cli.finding import ReadOperation
+from deputize.cli.options import DATA, ENVIRONMENT, ENVIRONMENT_OR_ADDRESS
 
 
 @click.group("sessions")
@@ -15,7 +16,7 @@ def sessions() -> None:
 
 
 @sessions.command("list")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @click.option("--user", "username", help="Only those of this user (a name or an id).")
 def list_sessions(name: str, database_url: str, username: str | None) -> None:
@@ -24,13 +25,13 @@ def list_sessions(name: str, database_url: str, username: str | None) -> None:
     Agents may hold tokens of a session that lapsed in the browser.
     """
 
-    async def work(operation: Operation) -> list[ObjectView]:
+    async def work(operation: ReadOperation) -> list[ObjectView]:
         environment_id = await operation.find_environment(name)
         user_id = (await operation.find(environment_id, "user", username)).id if username else None
         read = partial(operation.administration.sessions.list, COMMAND, environment_id, user_id=user_id)
         return await read_all(read, ListQuery())
 
-    listed = administer(database_url, work)
+    listed = administer_at(name, database_url, work)
     for view in reversed(listed):  # as they came
         facts = view.facts
         state = "lapsed in the browser" if facts["lapsed"] else f"until {shown_moment(facts['expires_at'])}"

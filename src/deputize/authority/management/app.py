@@ -105,10 +105,6 @@ def document() -> dict[str, Any]:
         EnvironmentFile,
     ]
     schemas = schemas_of([*models, *(each.model for each in KINDS)])
-    schemas["EnvironmentFileText"] = {
-        "type": "string",
-        "description": "An environment file as it is written, in YAML.",
-    }
     named = [(each.noun, each.kind, each.entry) for each in KINDS]
     for noun, kind, entry in (("Environment", "environment", "EnvironmentObject"), *named):
         schemas[f"{entry}Patch"] = patch_schema(schemas[entry])

@@ -234,7 +234,7 @@ _OPERATIONS: Final = (
         Described(
             "exportEnvironment",
             "An environment as the file that makes it. Secrets are not in it.",
-            "EnvironmentFileText",
+            "EnvironmentFile",
             READERS,
             media_type=YAML,
         ),
@@ -245,7 +245,7 @@ _OPERATIONS: Final = (
 def environment_routers() -> tuple[APIRouter, APIRouter]:
     """Make the routes."""
     summary = "Make an environment what a file says: all of it, or nothing if anything in it is wrong."
-    bodies = {JSON: "ApplyBody", YAML: "EnvironmentFileText"}
+    bodies = {JSON: "ApplyBody", YAML: "EnvironmentFile"}
     described = Described("applyFile", summary, "AppliedDocument", ADMINISTRATOR, bodies)
     return (
         describe_all(make_router("/v1/environments", "environments"), _OPERATIONS),
