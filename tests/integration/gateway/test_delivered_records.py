@@ -101,7 +101,8 @@ async def test_what_the_authority_does_not_take_waits_and_outlasts_the_process(
 ):
     line = Line(authority.app)
     line.status = status
-    first = sink_of(spool_in(tmp_path / "spool", Trail()), line, authority, monkeypatch)
+    trail = Trail()
+    first = sink_of(spool_in(tmp_path / "spool", trail), line, authority, monkeypatch)
     with capture_logs() as logs:
         for number in range(2):
             first.taker("mcp")(call(number))
@@ -110,6 +111,7 @@ async def test_what_the_authority_does_not_take_waits_and_outlasts_the_process(
             await first.deliver()
     assert await stored(authority) == []
     assert [each["event"] for each in logs].count("audit records wait to be delivered") == 1
+    assert trail.tally("activities").failures == 3
     # The process is killed: nothing is closed. Another takes up what there is.
     line.status = 0
     second = sink_of(spool_in(tmp_path / "spool", Trail()), line, authority, monkeypatch)

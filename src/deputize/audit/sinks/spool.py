@@ -69,6 +69,10 @@ class Spool:
         self._tally.dropped += number
         log.error("audit records are dropped", destination=self._destination, records=number, reason=reason)
 
+    def count_failure(self) -> None:
+        """Count an attempt to hand over that failed."""
+        self._tally.failures += 1
+
     async def close(self) -> None:
         """Write what is left; what waits is handed over by whoever opens the folder next."""
         await self._batch.close()

@@ -147,6 +147,7 @@ class _DeliveringSink:
                     await self._send(part)
                 self._spool.remove(path, len(content))
         except (AuthorityError, SecretError) as error:
+            self._spool.count_failure()
             cause = error.status if isinstance(error, AuthorityError) else 0
             if cause != self._reported:
                 self._reported = cause
