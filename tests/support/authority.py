@@ -166,7 +166,7 @@ def authorization_parameters(**changes: str | None) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def running_authority(
-    folder: Path, base_url: str = "http://authority.test"
+    folder: Path, base_url: str = "http://authority.test", fetcher: Fetcher | None = None
 ) -> AsyncIterator[RunningAuthority]:
     """Run an authority in which everything but sockets and wall clock is real."""
     environment = replace(use_case.ENVIRONMENT, issuer=f"{base_url}/{use_case.ENVIRONMENT_ID}/as")
@@ -175,7 +175,7 @@ async def running_authority(
         await store.directory_rows.change(
             [Put(EnvironmentRow(environment.id, environment.name, {})), Put(USER)], 0
         )
-        async with serving(folder, base_url, store, directory, TurnableClock()) as running:
+        async with serving(folder, base_url, store, directory, TurnableClock(), fetcher) as running:
             yield running
 
 

@@ -66,6 +66,8 @@ class ServeOptions:
     """What documents of clients may be fetched from beyond the public internet."""
     breached_passwords: BreachedPasswords | None = None
     """What nobody may choose as a password."""
+    provider_secrets: Path | None = None
+    """The folder with the client secrets that identity providers gave."""
 
 
 class ListenFailed(DeputizeError):
@@ -170,6 +172,7 @@ async def open_services(
             audit_file=audit,
             fetcher=Fetcher(options.fetching),
             breached_passwords=options.breached_passwords,
+            provider_secrets=options.provider_secrets,
         )
         # All go on whatever fails, until they are cancelled.
         repeated = (

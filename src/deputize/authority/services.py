@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from deputize.authority.activities.search import ActivitySearch
 from deputize.authority.activities.writer import ActivityWriter
@@ -10,7 +11,7 @@ from deputize.authority.audit import AuditFile, Event
 from deputize.authority.breached_passwords import BreachedPasswords
 from deputize.authority.client_documents import FetchedDocuments
 from deputize.authority.directory.source import DirectorySource
-from deputize.authority.fetching import Fetcher
+from deputize.authority.fetching import Documents, Fetcher
 from deputize.authority.passwords import Passwords
 from deputize.authority.registration.introductions import Introductions
 from deputize.authority.seals import NoncesOfEnvironments, RefreshTokenValues
@@ -21,6 +22,7 @@ from deputize.kernel.values import JsonValue
 from deputize.oauth.client_auth.authentication import ClientAuthPorts
 from deputize.oauth.dpop import ProofVerifier
 from deputize.oauth.records.store import Session
+from deputize.oauth.relying_party import MAX_METADATA, ProviderMetadata, read_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,16 @@ class Services:
     """Gets every event; `None` leaves them to the log."""
     fetcher: Fetcher = field(default_factory=Fetcher)
     """Fetches what clients publish about themselves."""
+    provider_secrets: Path | None = None
+    """The folder with the client secrets that identity providers gave; `None` without one."""
     breached_passwords: BreachedPasswords | None = None
     """What nobody may choose as a password; `None` without such a list."""
     proof_verifier: ProofVerifier = field(default_factory=ProofVerifier)
     """Verifies proofs of possession."""
     proof_nonces: NoncesOfEnvironments = field(init=False)
     client_documents: FetchedDocuments = field(init=False)
+    provider_metadata: Documents[ProviderMetadata] = field(init=False)
+    """What identity providers publish, by URL."""
     client_auth: ClientAuthPorts = field(init=False)
     """What proving who a client is may need beside the directory."""
     introductions: Introductions = field(init=False)
@@ -73,6 +79,8 @@ class Services:
         documents = FetchedDocuments(self.fetcher, self.clock)
         object.__setattr__(self, "proof_nonces", NoncesOfEnvironments(self.store.server_keys))
         object.__setattr__(self, "client_documents", documents)
+        providers = Documents(self.fetcher, self.clock, read_metadata, max_bytes=MAX_METADATA)
+        object.__setattr__(self, "provider_metadata", providers)
         object.__setattr__(self, "introductions", Introductions(self.directory, self.store))
         writer = ActivityWriter(self.store.activities, self.directory)
         object.__setattr__(self, "activity_writer", writer)

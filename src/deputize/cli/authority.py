@@ -78,6 +78,12 @@ def authority() -> None:
     help="File of passwords that became known and that nobody may choose: SHA-1 digests in hex, sorted, one "
     "a line, as Have I Been Pwned publishes them. It is read when somebody chooses a password.",
 )
+@click.option(
+    "--provider-secrets",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with a file for each client secret that an identity provider gave; an environment names the "
+    "file. Each is read when it is needed.",
+)
 def serve_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     database_url: str,
     host: str,
@@ -87,6 +93,7 @@ def serve_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     fetch_networks: tuple[Network, ...],
     fetch_ca: bytes | None,
     breached_file: Path | None,
+    provider_secrets: Path | None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Changes made by `deputize apply` show within a second."""
     if base_url is None and not is_loopback_host(host):  # never taken from Host, which is the caller's word
@@ -96,7 +103,13 @@ def serve_command(  # noqa: PLR0913, PLR0917 - one parameter an option
     try:
         breached = BreachedPasswords(breached_file) if breached_file else None
         options = ServeOptions(
-            host, port, base_url or f"http://localhost:{port}", trusted_proxies, fetching, breached
+            host,
+            port,
+            base_url or f"http://localhost:{port}",
+            trusted_proxies,
+            fetching,
+            breached,
+            provider_secrets,
         )
         uvloop.run(serve(database_url, options, audit_directory(database_url), click.echo))
     except DeputizeError as error:

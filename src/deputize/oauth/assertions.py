@@ -18,9 +18,10 @@ from deputize.jose import (
 from deputize.kernel.digests import digest
 from deputize.kernel.values import JsonObject, is_number
 from deputize.oauth.errors import InvalidClient
-from deputize.oauth.ports import ClientDocuments, OneTimeIds
+from deputize.oauth.ports import ClientDocuments, OneTimeIds, Users
 from deputize.oauth.records.directory import Environment
 from deputize.oauth.records.settings import Signer, TrustedIssuer
+from deputize.oauth.records.store import User
 
 ID_JAG_TYPE: Final = "oauth-id-jag+jwt"
 """Header `typ` of identity assertions (draft-ietf-oauth-identity-assertion-authz-grant)."""
@@ -113,6 +114,20 @@ async def verify_signature(
             return verify_with(token, choose_keys(token, keys, algorithms))
     except InvalidClient as unusable:
         raise TokenInvalid(unusable.detail) from unusable
+
+
+async def users_of_subject(
+    users: Users, environment_id: str, attribute: str, subject: str
+) -> tuple[User, ...]:
+    """The users whose `attribute` (`id`, `username` or a custom one) is what somebody else calls them."""
+    match attribute:
+        case "id":
+            found = await users.find_user_by_id(environment_id, subject)
+        case "username":
+            found = await users.find_user(environment_id, subject)
+        case name:
+            return await users.find_users_by_attribute(environment_id, name, subject)
+    return () if found is None else (found,)
 
 
 def claims_refusal(

@@ -4,6 +4,7 @@ from deputize.authority.endpoint import Endpoint
 from deputize.authority.endpoints import (
     activities,
     authorize,
+    callback,
     console,
     introspect,
     metadata,
@@ -23,6 +24,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     authorize.ENDPOINT,
     par.ENDPOINT,
     signon.ENDPOINT,
+    callback.ENDPOINT,
     revoke.ENDPOINT,
     userinfo.ENDPOINT,
     signoff.ENDPOINT,

@@ -1,12 +1,14 @@
 """The pages of a sign-on flow: show the step that is due, take its form, and send the browser on."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from deputize.authority.endpoint import Endpoint, EndpointCall
-from deputize.authority.signon import authorization_response, flow
+from deputize.authority.signon import authorization_response, flow, providers
 from deputize.authority.signon.browser import cookies_of, csrf_token, is_own_form
 from deputize.authority.signon.flow import Flow
-from deputize.authority.signon.pages import Language, Page, choose_language, step_language
+from deputize.authority.signon.pages import Language, Page, Problem, choose_language, step_language
+from deputize.authority.signon.providers import ProviderFailed
 from deputize.authority.signon.requests import read_request
 from deputize.authority.signon.responses import (
     form_sources,
@@ -19,24 +21,46 @@ from deputize.authority.signon.step import (
     Again,
     Declined,
     Done,
+    Elsewhere,
+    Outcome,
     SignOnStep,
     Situation,
     SomebodyElse,
 )
 from deputize.http.messages import Response
-from deputize.oauth.authorization_request import AuthorizationRefusal, AuthorizationRequest
+from deputize.oauth.authorization_request import AuthorizationRefusal
 from deputize.oauth.errors import AccessDenied
 from deputize.oauth.records.directory import Step
+from deputize.oauth.records.settings import IdentityProvider
+from deputize.oauth.relying_party import find_provider
 
-_FIRST_SHOWING = Again(status=200)
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """How far a flow has come."""
+
+    situation: Situation
+    due: tuple[SignOnStep, Step] | None
 
 
 async def sign_on(call: EndpointCall) -> Response:
     """Show the page of the flow in the path, or take its form."""
-    found = await flow.find(call)
+    found = await flow.find(call, call.tail, call.head.target.query or "")
     if found is None:
         reason = "error.expired" if cookies_of(call).browser(call.head) else "error.cookies"
         return show_dead_end(call, reason)
+    stand = await read_stand(call, found)
+    if isinstance(stand, Response):
+        return stand
+    if call.head.method == "POST":
+        return await submit(call, found, stand)
+    if stand.due is None:
+        return await flow.finish(call, stand.situation, found)
+    return await show_step(call, found, stand, first_showing(stand))
+
+
+async def read_stand(call: EndpointCall, found: Flow) -> Stand | Response:
+    """Read how far the flow has come; a response where there is nothing to go on with."""
     request = None
     if found.parameters is not None:
         request = await read_request(call, found.parameters, is_pushed=found.is_pushed)
@@ -45,33 +69,35 @@ async def sign_on(call: EndpointCall) -> Response:
     situation = await flow.read_situation(call, request, found)
     if finished := await flow.repeat(call, situation, found):
         return finished
-    due = flow.due_step(situation)
-    if call.head.method == "POST":
-        return await submit(call, found, situation, due)
-    if due is None:
-        return await flow.finish(call, situation, found)
-    return await show_step(call, found, situation, *due, _FIRST_SHOWING)
+    return Stand(situation, flow.due_step(situation))
 
 
-async def submit(
-    call: EndpointCall, found: Flow, situation: Situation, due: tuple[SignOnStep, Step] | None
-) -> Response:
+async def submit(call: EndpointCall, found: Flow, stand: Stand) -> Response:
     """Let the step that is due take the form, and answer with what comes of it."""
     form = await call.form()
     if not await is_own_form(call, form, cookies_of(call).browser(call.head) or "", found.id):
         return show_dead_end(call, "error.forbidden", 403)
-    if due is None or form.get("step") != due[0].type:
+    if stand.due is None or form.get("step") != stand.due[0].type:
         # Another tab was faster, or the form was sent twice: show what is due now.
         return await flow.proceed(call, found)
-    kind, step = due
-    outcome = await kind.submit(step, situation, choose_step_language(situation, kind), form, call.services)
+    kind, step = stand.due
+    language = choose_step_language(stand.situation, kind)
+    return await answer(
+        call, found, stand, await kind.submit(step, stand.situation, language, form, call.services)
+    )
+
+
+async def answer(call: EndpointCall, found: Flow, stand: Stand, outcome: Outcome) -> Response:
+    """Answer with what came of the step that is due."""
     match outcome:
         case Again():
-            return await show_step(call, found, situation, kind, step, outcome)
+            return await show_step(call, found, stand, outcome)
         case Declined():
-            return decline(call, situation.request, kind, outcome)
+            return decline(call, stand, outcome)
         case SomebodyElse():
-            return await begin_again(call, found, situation)
+            return await begin_again(call, found, stand.situation)
+        case Elsewhere(name):
+            return await depart(call, found, stand, find_provider(call.environment, name))
         case Done(session):
             response = await flow.proceed(call, found, outcome)
             if session:
@@ -81,13 +107,35 @@ async def submit(
             return response
 
 
-def decline(
-    call: EndpointCall, request: AuthorizationRequest | None, kind: SignOnStep, declined: Declined
-) -> Response:
+async def depart(call: EndpointCall, found: Flow, stand: Stand, provider: IdentityProvider) -> Response:
+    """Send the user to an identity provider, to sign on anew where the agent wants that."""
+    request, query = stand.situation.request, call.head.target.query or ""
+    is_fresh = request is not None and (
+        request.max_age is not None or not {"login", "select_account"}.isdisjoint(request.prompt)
+    )
+    try:
+        return await providers.depart(call, provider, is_fresh=is_fresh, flow=call.tail, query=query)
+    except ProviderFailed as error:
+        providers.refuse(stand.situation, call.services, provider.name, error)
+        text = choose_language(stand.situation.reader_languages).text(f"provider.{error.text}")
+        return await show_step(call, found, stand, Again([Problem(text)], status=503))
+
+
+def first_showing(stand: Stand) -> Again:
+    """Say why the user is not signed on who came back from an identity provider; else nothing."""
+    failed = next((each for each in stand.situation.notes if each.startswith(flow.PROVIDER_NOTE)), "")
+    if stand.due is None or not failed or not stand.due[0].providers(stand.due[1]):
+        return Again(status=200)
+    language = choose_language(stand.situation.reader_languages)
+    return Again([Problem(language.text(f"provider.{failed.removeprefix(flow.PROVIDER_NOTE)}"))], status=200)
+
+
+def decline(call: EndpointCall, stand: Stand, declined: Declined) -> Response:
     """Tell the agent that the user said no; without an agent, go to the user's own pages."""
-    if request is None:
+    request = stand.situation.request
+    if request is None or stand.due is None:
         return see_other(f"/{call.environment.id}/my")
-    error = AccessDenied(f"the step {kind.type} was declined", declined.description)
+    error = AccessDenied(f"the step {stand.due[0].type} was declined", declined.description)
     return authorization_response.refuse(
         call, AuthorizationRefusal(error, request.redirect_uri, request.state)
     )
@@ -102,10 +150,11 @@ async def begin_again(call: EndpointCall, found: Flow, situation: Situation) -> 
     return response
 
 
-async def show_step(
-    call: EndpointCall, found: Flow, situation: Situation, kind: SignOnStep, step: Step, again: Again
-) -> Response:
-    """Show the page of a step, with its own texts, in the reader's language."""
+async def show_step(call: EndpointCall, found: Flow, stand: Stand, again: Again) -> Response:
+    """Show the page of the step that is due, with its own texts, in the reader's language."""
+    if stand.due is None:
+        return await flow.proceed(call, found)
+    situation, (kind, step) = stand.situation, stand.due
     browser = cookies_of(call).browser(call.head) or ""
     values: Mapping[str, object] = {
         **kind.page_values(step, situation, again),

@@ -23,6 +23,8 @@ from deputize.authority.environment_file.outcome import Existing, Outcome
 from deputize.authority.environment_file.problems import Problems, known_names
 from deputize.authority.environment_file.trust_checks import (
     check_identity_assertions,
+    check_identity_providers,
+    check_named_providers,
     check_trusted_issuers,
     check_workloads,
 )
@@ -286,7 +288,7 @@ def check_policies(outcome: Outcome, problems: Problems) -> None:
             problems.add(
                 f"{pointer}/steps", "a new policy needs steps", "add them, such as steps: [login: {}]"
             )
-        elif policy.steps[0].name != "login":
+        elif not policy.steps[0].signs_on:
             problems.add(
                 f"{pointer}/steps/0", "the first step has to tell who the user is", "begin with login: {}"
             )
@@ -451,5 +453,7 @@ RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_trusted_issuers,
     check_workloads,
     check_identity_assertions,
+    check_identity_providers,
+    check_named_providers,
 )
 """Each adds everything that is wrong by it."""

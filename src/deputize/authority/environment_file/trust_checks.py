@@ -1,9 +1,10 @@
 """What an environment file says about whose signed word counts, and for what."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Final
 
 from deputize.authority.directory.objects import DEFAULT_POLICY, AgentObject, PolicyObject
+from deputize.authority.directory.objects.policy import PolicyStep
 from deputize.authority.environment_file.outcome import Outcome
 from deputize.authority.environment_file.problems import Problems, known_names
 from deputize.kernel.uris import UriError
@@ -11,6 +12,7 @@ from deputize.oauth.client_auth import federated_jwt
 from deputize.oauth.document_urls import parse_document_url
 from deputize.oauth.grants import jwt_bearer
 from deputize.oauth.records.settings import TrustedIssuer, TrustedUsers
+from deputize.oauth.relying_party import metadata_url
 from deputize.oauth.resources import TOKEN_EXCHANGE
 
 _NO_IDENTITY: Final = frozenset({"email", "enabled", "environment", "name", "preferredLanguage"})
@@ -41,6 +43,51 @@ def check_trusted_issuers(outcome: Outcome, problems: Problems) -> None:
         "/registration/software_statements",
         problems,
     )
+
+
+def check_identity_providers(outcome: Outcome, problems: Problems) -> None:
+    """Each provider is somebody else at https and stands there once."""
+    offered = outcome.settings.identity_providers
+    for index, each in enumerate(offered):
+        place = f"/identity_providers/{index}"
+        if each.issuer == outcome.issuer:
+            reason = "this is the environment itself: whoever signs on there would be sent back there"
+            problems.add(f"{place}/issuer", reason, "name another provider")
+        try:
+            parse_document_url(metadata_url(each.issuer))
+        except UriError as error:
+            problems.add(f"{place}/issuer", str(error), "write https://host, perhaps with a path")
+        if each.name in [other.name for other in offered[:index]]:
+            problems.add(f"{place}/name", f"{each.name!r} stands here twice", "choose another name")
+        if each.issuer in [other.issuer for other in offered[:index]]:
+            problems.add(f"{place}/issuer", f"{each.issuer!r} stands here twice", "keep one of them")
+        if each.subject is not None:
+            _check_subject(each.subject, f"{place}/subject", problems)
+
+
+def check_named_providers(outcome: Outcome, problems: Problems) -> None:
+    """Policies name identity providers that there are, also those that the file leaves out."""
+    names = [each.name for each in outcome.settings.identity_providers]
+    for pointer, policy in outcome.entries(PolicyObject):
+        for at, step in enumerate(policy.steps):
+            for setting, name in _providers_of(step):
+                if name not in names:
+                    reason = f"there is no identity provider {name!r}"
+                    problems.add(f"{pointer}/steps/{at}/{step.name}/{setting}", reason, known_names(names))
+    for row, policy in outcome.kept_objects(PolicyObject):
+        gone = {name for step in policy.steps for _, name in _providers_of(step)}.difference(names)
+        if gone:
+            reason = f"the policy {row.name!r} still names {', '.join(sorted(gone))}"
+            problems.add("/identity_providers", reason, "list the policy too")
+
+
+def _providers_of(step: PolicyStep) -> Iterator[tuple[str, str]]:
+    """The settings of a step that name identity providers, and the providers."""
+    for setting in ("provider", "or_providers"):
+        value = step.settings.get(setting) if step.name in {"external", "login"} else None
+        for name in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(name, str):
+                yield setting, name
 
 
 def check_workloads(outcome: Outcome, problems: Problems) -> None:
@@ -127,10 +174,13 @@ def _check_users(users: TrustedUsers, outcome: Outcome, place: str, problems: Pr
         )
         fix = "name a policy with an agreement_prompt, or set decides_for_users: true"
         problems.add(f"{place}/policy", reason, fix)
-    if users.subject in _NO_IDENTITY:
-        reason = f"{users.subject!r} is nothing that one user alone has for good"
-        fix = "write id, username, or the name of a custom attribute"
-        problems.add(f"{place}/subject", reason, fix)
+    _check_subject(users.subject, f"{place}/subject", problems)
+
+
+def _check_subject(attribute: str, place: str, problems: Problems) -> None:
+    if attribute in _NO_IDENTITY:
+        reason = f"{attribute!r} is nothing that one user alone has for good"
+        problems.add(place, reason, "write id, username, or the name of a custom attribute")
 
 
 def _check_known(

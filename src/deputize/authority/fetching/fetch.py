@@ -2,7 +2,8 @@
 
 The host is looked up here, every address it has is judged, and the connection goes to a judged address: a
 name that resolves differently a moment later leads nowhere else. Host, TLS server name and certificate remain
-those of the name. No redirect is followed, no proxy is used, and no cookie or credential is sent.
+those of the name. No redirect is followed, no proxy is used, no cookie is sent, and no credential but where
+`submit_form` is given one.
 """
 
 import asyncio
@@ -125,6 +126,24 @@ class Fetcher:
             return response.status
 
         request = Request("POST", url.target, Headers([*_HEADERS, _IS_FORM]), Body(form), url.origin)
+        return await self._ask(request, url, take)
+
+    async def submit_form(
+        self, url: DocumentUrl, form: bytes, max_bytes: int, authorization: str | None = None
+    ) -> tuple[int, bytes]:
+        """Send an encoded form to `url`, with credentials where given, and return status and content of the
+        answer, within `MAX_SECONDS`.
+
+        Raises `FetchFailed`; the form may have arrived all the same.
+        """
+
+        async def take(response: Response) -> tuple[int, bytes]:
+            return response.status, await response.body.read(max_bytes)
+
+        headers = Headers([*_HEADERS, _IS_FORM])
+        if authorization is not None:
+            headers.add("Authorization", authorization)
+        request = Request("POST", url.target, headers, Body(form), url.origin)
         return await self._ask(request, url, take)
 
     async def _ask(self, request: Request, url: DocumentUrl, take: Callable[[Response], Awaitable[T]]) -> T:

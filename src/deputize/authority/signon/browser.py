@@ -62,6 +62,14 @@ class Cookies:
         """Give the browser the next such value."""
         self._set(response, f"deputize-known-{self.environment_id}", value, KNOWN_SECONDS)
 
+    def trip(self, head: Head) -> str:
+        """Return what the browser keeps while its user is at an identity provider; empty without one."""
+        return self._read(head, f"deputize-trip-{self.environment_id}") or ""
+
+    def set_trip(self, response: Response, value: str, lifetime: int) -> None:
+        """Give the browser what it keeps until its user is back; an empty value takes it."""
+        self._set(response, f"deputize-trip-{self.environment_id}", value, lifetime)
+
     def _name(self, name: str) -> str:
         return f"__Host-{name}" if self.secure else name
 

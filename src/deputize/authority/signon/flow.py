@@ -35,7 +35,7 @@ from deputize.oauth.errors import ServerError
 from deputize.oauth.factors import authentication_of
 from deputize.oauth.grants.authorization_code import GRANT_TYPE
 from deputize.oauth.lineage import Lineage
-from deputize.oauth.parameters import encode_parameters
+from deputize.oauth.parameters import encode_parameters, parse_parameters
 from deputize.oauth.reach import reach_of
 from deputize.oauth.records.directory import Environment, Policy, Step
 from deputize.oauth.records.store import Covers, Session
@@ -49,6 +49,8 @@ Idle life is exact to that.
 _LOGIN_STEP = Step(LOGIN.type, {})
 _NEW_PASSWORD_STEP = Step(NEW_PASSWORD.type, {})
 _DESTINATION_STEP = Step(DESTINATION.type, {})
+PROVIDER_NOTE = "provider-"
+"""Begins the note of why who came back from an identity provider is not signed on; the last one counts."""
 _ACCOUNT = "account policy"
 _CONSOLE_PAGE = "console_page"
 
@@ -111,19 +113,21 @@ async def start(call: EndpointCall, flow: Flow) -> Response:
     return response
 
 
-async def find(call: EndpointCall) -> Flow | None:
-    """Return the flow of the address that is called, if it is alive and this browser's."""
-    parts = call.tail.split(".")
+async def find(call: EndpointCall, token: str, query: str) -> Flow | None:
+    """Return the flow of the address that ends with `token` and `query`, if it is alive and this browser's.
+
+    Raises `OAuthError` where the query cannot be read.
+    """
+    parts = token.split(".")
     browser = cookies_of(call).browser(call.head)
     if browser is None or len(parts) != 5:
         return None
     flow_id, started_at, session_id, notes, sealed = parts
-    query = call.head.target.query or ""
     if not same(sealed, await _seal(call, "flow", browser, flow_id, started_at, session_id, notes, query)):
         return None
     if int(started_at) + call.services.lifetimes.flow_lifetime <= call.now:
         return None
-    parameters = call.query()
+    parameters = parse_parameters(query)
     console_page = parameters.get(_CONSOLE_PAGE, "")  # which no authorization request has: `known_parameters`
     return Flow(
         flow_id,
@@ -318,8 +322,8 @@ async def proceed(call: EndpointCall, flow: Flow, done: Done | None = None) -> R
     if done and done.session:
         flow = replace(flow, session_id=done.session.id)
     if done and done.note:
-        notes = dict.fromkeys([*filter(None, flow.notes.split("~")), done.note])
-        flow = replace(flow, notes="~".join(notes))
+        kept = (each for each in flow.notes.split("~") if each and not each.startswith(PROVIDER_NOTE))
+        flow = replace(flow, notes="~".join(dict.fromkeys([*kept, done.note])))
     return see_other(await address(call, flow, cookies_of(call).browser(call.head) or ""))
 
 

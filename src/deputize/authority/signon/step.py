@@ -5,7 +5,7 @@ Each lives in a file of `steps`, or in a package that provides it through the en
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -173,7 +173,15 @@ class SomebodyElse:
     """It is somebody else than who is signed on: sign off, and begin the request again."""
 
 
-Outcome = Done | Again | Declined | SomebodyElse
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The user signs on with an identity provider of the environment, and comes back to this page."""
+
+    provider: str
+    """Its name."""
+
+
+Outcome = Done | Again | Declined | SomebodyElse | Elsewhere
 
 
 class StepSettings(BaseModel):
@@ -220,5 +228,7 @@ class SignOnStep:
     """
     reads_factors: Callable[[Step], bool] = lambda _: False
     """Whether it reads `Situation.factors` and `Situation.challenge`, given its settings."""
+    providers: Callable[[Step], Collection[str]] = lambda _: ()
+    """The names of the identity providers whose word does for it, given its settings."""
     unprompted_error: Callable[[str], OAuthError] = InteractionRequired
     """Makes the error for `prompt=none` while the step is due (OpenID Connect Core section 3.1.2.6)."""

@@ -19,6 +19,7 @@ from deputize.oauth.assertions import (
     claims_refusal,
     number_of,
     use_up,
+    users_of_subject,
     verify_issued,
 )
 from deputize.oauth.consents import AgreementMissing, effective_agreements, why_due
@@ -145,14 +146,8 @@ async def _find_user(
     environment_id, subject = request.environment.id, asserted.claims.get("sub")
     if not isinstance(subject, str) or not 1 <= len(subject) <= 256 or not subject.isprintable():
         raise InvalidGrant(f"the assertion of {asserted.issuer.issuer!r} has no sub that can be a user's")
-    match users.subject:
-        case "id":
-            found = [await ports.users.find_user_by_id(environment_id, subject)]
-        case "username":
-            found = [await ports.users.find_user(environment_id, subject)]
-        case name:
-            found = [*await ports.users.find_users_by_attribute(environment_id, name, subject)]
-    if len(found) != 1 or found[0] is None:
+    found = await users_of_subject(ports.users, environment_id, users.subject, subject)
+    if len(found) != 1:
         raise InvalidGrant(f"{len(found)} users have {subject!r} as their {users.subject}, not one")
     return found[0]
 

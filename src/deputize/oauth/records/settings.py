@@ -118,6 +118,10 @@ Interval: TypeAlias = Annotated[
 """Seconds, written as a duration of at most 100 years; `None`, written `never`, is without end."""
 
 
+SigningAlgorithm: TypeAlias = Literal["ES256", "ES384", "PS256", "RS256", "EdDSA", "Ed25519"]
+"""What others sign with that is verified here."""
+SubjectAttribute: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+"""What of a user somebody else's `sub` is: `id`, `username`, or one of the custom attributes."""
 IssuerName: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[!-~]+$")]
 SubjectName: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=1024, pattern=r"^[^\x00-\x1f\x7f]+$")
@@ -282,7 +286,7 @@ class TrustedUsers(ObjectSettings):
     """The authentication policy by which its users count as signed on; it becomes the tokens' `acr`. Where it
     has an `agreement_prompt`, users have to have agreed before, by signing on here.
     """
-    subject: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    subject: SubjectAttribute
     """What of a user the assertion's `sub` is: `id`, `username`, or one of the custom attributes. It has to
     be something that nobody else ever gets; an email address is not.
     """
@@ -303,9 +307,7 @@ class TrustedIssuer(Signer):
 
     issuer: IssuerName
     """The `iss` of what it signs, compared character by character."""
-    algorithms: Annotated[
-        tuple[Literal["ES256", "ES384", "PS256", "RS256", "EdDSA", "Ed25519"], ...], Field(min_length=1)
-    ]
+    algorithms: Annotated[tuple[SigningAlgorithm, ...], Field(min_length=1)]
     """What it signs with; what is signed otherwise is refused."""
     users: TrustedUsers | None = None
     """Whether it may say who a user is, by identity assertions (ID-JAG), and how."""
@@ -355,6 +357,39 @@ class RegistrationSettings(ObjectSettings):
     """
 
 
+class IdentityProvider(ObjectSettings):
+    """An OpenID provider with whom users may sign on, in steps of policies that name it.
+
+    It is registered there with the redirect URI `ISSUER/callback/NAME` of the environment's own issuer, for
+    the authorization code flow. The provider says who somebody is; which user that is, is decided here: by an
+    account that the user connected on their own pages, or by `subject`; never by an email address.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    """What steps of policies call it."""
+    title: Name
+    """What users call it."""
+    issuer: IssuerName
+    """Its issuer at https, compared character by character. Its metadata and keys are fetched; an address
+    within a network of yours has to be allowed by `--fetch-network`.
+    """
+    client_id: Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=r"^[!-~]+$")]
+    """As whom the environment is registered there."""
+    secret: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")] | None = None
+    """The name of the file with the client's secret, in the server's folder `--provider-secrets`. Without
+    one, the environment proves itself with its own keys (`private_key_jwt`): they are at `ISSUER/jwks`.
+    """
+    algorithms: Annotated[tuple[SigningAlgorithm, ...], Field(min_length=1)] = ("RS256",)
+    """What its ID tokens are signed with; what is signed otherwise is refused."""
+    subject: SubjectAttribute | None = None
+    """What of a user its `sub` is: `id`, `username`, or one of the custom attributes, where administrators
+    say whose account is whose. It has to be something that nobody else ever gets. Accounts that users
+    connected count in any case.
+    """
+
+
 class PasswordPolicy(ObjectSettings):
     """What passwords have to be, whether users choose them or administrators give them."""
 
@@ -394,5 +429,7 @@ class EnvironmentSettings(ObjectSettings):
     """What a password has to be to be taken; those that users have already stay good. Passwords that became
     known elsewhere are refused where the server has a list of them (`--breached-passwords`).
     """
+    identity_providers: Annotated[tuple[IdentityProvider, ...], Field(max_length=16)] = ()
+    """With whom users may sign on instead of here; policies say when."""
     trusted_issuers: Annotated[tuple[TrustedIssuer, ...], Field(max_length=16)] = ()
     """Whose signed word counts here besides the authority's own."""

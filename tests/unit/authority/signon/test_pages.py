@@ -28,6 +28,7 @@ LOGIN_VALUES = {
     "step": "LOGIN",
     "username": "",
     "passkey_options": "",
+    "providers": (),
 }
 
 

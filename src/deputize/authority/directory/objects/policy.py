@@ -53,6 +53,11 @@ class StepKind(Protocol):
         """Those of its settings that name agreements."""
         ...
 
+    @property
+    def signs_on(self) -> bool:
+        """Whether it signs somebody on where nobody is."""
+        ...
+
 
 def find_step(name: str) -> StepKind | None:
     """The kind of step that files call `name`; `None` when nothing provides it."""
@@ -127,6 +132,12 @@ class PolicyStep(DocumentPart):
         """What policies of the snapshot call the step."""
         step = find_step(self.name)
         return step.type if step else self.name
+
+    @property
+    def signs_on(self) -> bool:
+        """Whether a policy may begin with it: it tells who the user is."""
+        step = find_step(self.name)
+        return step is not None and step.signs_on
 
     def agreements(self) -> Iterator[tuple[str, str]]:
         """The settings that name an agreement, and the agreements."""

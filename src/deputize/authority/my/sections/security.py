@@ -1,20 +1,22 @@
-"""The security section: a person's password, passkeys, authenticator app and recovery codes.
+"""The security section: a person's password, passkeys, authenticator app, recovery codes, accounts elsewhere.
 
 Whoever has one of the latter proved it on the way here (`flow.visitor`), so that a stolen password changes
 nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
 
 from deputize.authority.factors import passkeys, recovery_codes, totp
 from deputize.authority.factors.challenges import make_challenge
 from deputize.authority.my.section import Section, Visit
 from deputize.authority.my.sections.agents import format_day
-from deputize.authority.signon import flow
+from deputize.authority.signon import flow, providers
 from deputize.authority.signon.browser import cookies_of
 from deputize.authority.signon.pages import Problem
 from deputize.authority.signon.password_change import change_password
 from deputize.authority.signon.proofs import keep_passkey
+from deputize.authority.signon.providers import ProviderFailed
 from deputize.authority.signon.sessions import add_factor
 from deputize.authority.signon.step import Again, Done, NewSession, Situation
 from deputize.http.messages import Response
@@ -30,37 +32,33 @@ async def show(visit: Visit) -> Response:
 
 
 async def submit(visit: Visit, form: Mapping[str, str]) -> Response:
-    """Add, remove or draw what the form asks for."""
-    call, user = visit.call, visit.signed_on.user
-    store, services = call.services.store.factors, call.services
-    match form.get("action"):
-        case "change-password" if user.password_hash:
-            return await _change_password(visit, form)
-        case "register":
-            return await _register(visit, form)
-        case "enrol":
-            return await _enrol(visit, form)
-        case "recovery" if any(each.kind == "totp" for each in await _factors(visit)):
-            codes = await recovery_codes.replace_codes(services, user, call.now)
-            call.record("recovery codes drawn", user_id=user.id)
-            return visit.show({"codes": codes}, template="recovery_codes.html")
-        case "remove":
-            mine = await _factors(visit)
-            found = next((each for each in mine if each.id == form.get("factor")), None)
-            if found and found.kind in {"passkey", "totp"} and await store.remove_factor(found):
-                if found.kind == "totp":  # recovery codes stand in for the app
-                    await store.replace_recovery_codes(user, ())
-                call.record("factor removed", user_id=user.id, kind=found.kind, factor_id=found.id)
-            return visit.done("removed")
-        case _:
-            return await show(visit)
+    """Do what the form asks for; for what nobody can ask, show the section."""
+    action = _ACTIONS.get(form.get("action", ""))
+    return await action(visit, form) if action else await show(visit)
 
 
 async def _change_password(visit: Visit, form: Mapping[str, str]) -> Response:
+    """Give the person the password that they chose; who has none gets none."""
+    if not visit.signed_on.user.password_hash:
+        return await show(visit)
     outcome = await change_password(await _situation(visit), visit.language, form, visit.call.services)
     if isinstance(outcome, Again):
         return await _show(visit, outcome.problems, outcome.status)
     return _leave(visit, "password_changed", outcome.session if isinstance(outcome, Done) else None)
+
+
+async def _connect(visit: Visit, form: Mapping[str, str]) -> Response:
+    """Send the person to the identity provider whose account they connect."""
+    call, name, session = visit.call, form.get("provider", ""), visit.signed_on.session
+    offered = call.environment.settings.identity_providers
+    provider = next((each for each in offered if each.name == name), None)
+    if provider is None:
+        return await show(visit)
+    try:
+        return await providers.depart(call, provider, session_id=session.id)
+    except ProviderFailed as error:
+        call.record("account not connected", str(error), user_id=visit.signed_on.user.id, provider=name)
+        return await _show(visit, [Problem(visit.language.text(f"provider.{error.text}"))], 503)
 
 
 async def _register(visit: Visit, form: Mapping[str, str]) -> Response:
@@ -83,6 +81,27 @@ async def _enrol(visit: Visit, form: Mapping[str, str]) -> Response:
     return await _show(visit, [problem], 400, sealed)
 
 
+async def _draw_codes(visit: Visit, _form: Mapping[str, str]) -> Response:
+    """Draw recovery codes in place of all there are, and show them: to who has an authenticator app."""
+    call, user = visit.call, visit.signed_on.user
+    if not any(each.kind == "totp" for each in await _factors(visit)):
+        return await show(visit)
+    codes = await recovery_codes.replace_codes(call.services, user, call.now)
+    call.record("recovery codes drawn", user_id=user.id)
+    return visit.show({"codes": codes}, template="recovery_codes.html")
+
+
+async def _remove(visit: Visit, form: Mapping[str, str]) -> Response:
+    """Forget the factor that the form names among the person's own."""
+    call, user, store = visit.call, visit.signed_on.user, visit.call.services.store.factors
+    found = next((each for each in await _factors(visit) if each.id == form.get("factor")), None)
+    if found and found.kind in {"passkey", "totp", "external"} and await store.remove_factor(found):
+        if found.kind == "totp":  # recovery codes stand in for the app
+            await store.replace_recovery_codes(user, ())
+        call.record("factor removed", user_id=user.id, kind=found.kind, factor_id=found.id)
+    return visit.done("removed")
+
+
 async def _show(visit: Visit, problems: Sequence[Problem], status: int = 200, sealed: str = "") -> Response:
     call, user = visit.call, visit.signed_on.user
     mine, party = await _factors(visit), passkeys.relying_party(call.environment)
@@ -95,6 +114,8 @@ async def _show(visit: Visit, problems: Sequence[Problem], status: int = 200, se
     values: dict[str, object] = {
         "has_password": bool(user.password_hash),
         "lengths": call.environment.settings.password_policy,
+        "accounts": [_describe(each) for each in mine if each.kind == "external"],
+        "providers": call.environment.settings.identity_providers,
         "uses_factors": uses_more,
         "passkeys": [_describe(each) for each in kept],
         "options": dumps(passkeys.creation_options(party, user, kept, challenge)).decode()
@@ -151,4 +172,13 @@ def uses_factors(environment: Environment) -> bool:
     return any(step.type in {"PASSKEY", "TOTP"} or step.settings.get("or_passkey") for step in steps)
 
 
+_ACTIONS: Final[Mapping[str, Callable[[Visit, Mapping[str, str]], Awaitable[Response]]]] = {
+    "change-password": _change_password,
+    "connect": _connect,
+    "register": _register,
+    "enrol": _enrol,
+    "recovery": _draw_codes,
+    "remove": _remove,
+}
+"""What the section's forms ask for."""
 SECURITY = Section("security", "deputize.authority.my.sections", show, submit)

@@ -3,6 +3,7 @@
 from deputize.authority.signon.pages import find_step_flaw
 from deputize.authority.signon.step import SignOnStep
 from deputize.authority.signon.steps.agreement_prompt import AGREEMENT_PROMPT
+from deputize.authority.signon.steps.external import EXTERNAL_SIGN_ON
 from deputize.authority.signon.steps.login import LOGIN
 from deputize.authority.signon.steps.passkey import PASSKEY_SIGN_ON
 from deputize.authority.signon.steps.totp import TOTP_SIGN_ON
@@ -24,7 +25,7 @@ def find_flaw(found: object) -> str:
 
 STEPS: Family[SignOnStep] = Family(
     "deputize.sign_on_steps",
-    (LOGIN, PASSKEY_SIGN_ON, TOTP_SIGN_ON, AGREEMENT_PROMPT),
+    (LOGIN, PASSKEY_SIGN_ON, TOTP_SIGN_ON, EXTERNAL_SIGN_ON, AGREEMENT_PROMPT),
     lambda step: (step.type, step.name),
     find_flaw,
 )

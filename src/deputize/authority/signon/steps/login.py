@@ -1,7 +1,10 @@
 """The Login step: a name and a password, unless the browser's session is good enough."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import ceil
+from typing import Annotated
+
+from pydantic import Field
 
 from deputize.audit.records import timestamp_text
 from deputize.authority.factors.passkeys import relying_party
@@ -11,12 +14,21 @@ from deputize.authority.signon.attempts import TooManyFailures, is_password
 from deputize.authority.signon.pages import Language, Problem
 from deputize.authority.signon.proofs import passkey_options, prove_by_passkey
 from deputize.authority.signon.sessions import sign_on
-from deputize.authority.signon.step import Again, Done, Outcome, SignOnStep, Situation, StepSettings
+from deputize.authority.signon.step import (
+    Again,
+    Done,
+    Elsewhere,
+    Outcome,
+    SignOnStep,
+    Situation,
+    StepSettings,
+)
 from deputize.kernel.digests import digest
 from deputize.kernel.values import JsonObject
 from deputize.oauth.errors import LoginRequired
-from deputize.oauth.factors import PASSKEY, PASSWORD
+from deputize.oauth.factors import PASSKEY, PASSWORD, by_provider
 from deputize.oauth.records.directory import Step
+from deputize.oauth.relying_party import find_provider
 from deputize.oauth.usernames import MAX_LENGTH, canonical
 
 MAX_TYPED = 1024
@@ -28,17 +40,31 @@ class LoginSettings(StepSettings):
 
     or_passkey: bool | None = None
     """`true`: a passkey, which verifies its user."""
+    or_providers: Annotated[tuple[str, ...], Field(max_length=16)] | None = None
+    """A sign-on with one of these identity providers of the environment."""
 
 
 def login_settings_of(steps: Iterable[Step]) -> JsonObject:
     """Return the settings with which every way to sign on counts that `steps` know."""
-    kinds = [(step.type, step.settings) for step in steps]
-    return {"or_passkey": any(kind == "PASSKEY" or each.get("or_passkey") for kind, each in kinds)}
+    every = [*steps]
+    providers = [str(each.settings["provider"]) for each in every if each.type == "EXTERNAL"]
+    providers += [name for each in every for name in providers_of(each)]
+    return {
+        "or_passkey": any(each.type == "PASSKEY" or each.settings.get("or_passkey") for each in every),
+        "or_providers": tuple(dict.fromkeys(providers)),
+    }
+
+
+def providers_of(step: Step) -> Sequence[str]:
+    """Return the names of the identity providers that do as well as a password."""
+    names = step.settings.get("or_providers")
+    return [str(each) for each in names] if isinstance(names, list | tuple) else ()
 
 
 def is_due(step: Step, situation: Situation) -> bool:
     """Return whether nobody signed on here in a way that counts, or not recently enough."""
-    return not situation.has_factor(PASSWORD, *([PASSKEY] if step.settings.get("or_passkey") else []))
+    passkeys = [PASSKEY] if step.settings.get("or_passkey") else []
+    return not situation.has_factor(PASSWORD, *passkeys, *map(by_provider, providers_of(step)))
 
 
 def page_values(step: Step, situation: Situation, again: Again) -> Mapping[str, object]:
@@ -52,6 +78,7 @@ def page_values(step: Step, situation: Situation, again: Again) -> Mapping[str, 
         "stranger": situation.stranger,
         "username": again.typed or hint[:MAX_LENGTH],
         "passkey_options": passkey_options(situation) if offers_passkey else "",
+        "providers": [find_provider(situation.environment, name) for name in providers_of(step)],
     }
 
 
@@ -59,6 +86,8 @@ async def submit(
     step: Step, situation: Situation, language: Language, form: Mapping[str, str], services: Services
 ) -> Outcome:
     """Take what the page asked for."""
+    if (name := form.get("provider", "")) in providers_of(step):
+        return Elsewhere(name)
     if form.get("action") == "passkey" and step.settings.get("or_passkey"):
         return await prove_by_passkey(situation, language, form, services)
     return await prove_by_password(situation, language, form, services)
@@ -121,5 +150,6 @@ LOGIN = SignOnStep(
     settings=LoginSettings,
     signs_on=True,
     reads_factors=lambda step: bool(step.settings.get("or_passkey")),
+    providers=providers_of,
     unprompted_error=LoginRequired,
 )
