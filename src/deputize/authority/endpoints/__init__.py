@@ -4,6 +4,7 @@ from deputize.authority.endpoint import Endpoint
 from deputize.authority.endpoints import (
     activities,
     authorize,
+    brand,
     callback,
     console,
     introspect,
@@ -25,6 +26,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     par.ENDPOINT,
     signon.ENDPOINT,
     callback.ENDPOINT,
+    brand.ENDPOINT,
     revoke.ENDPOINT,
     userinfo.ENDPOINT,
     signoff.ENDPOINT,

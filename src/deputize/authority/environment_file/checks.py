@@ -17,6 +17,7 @@ from deputize.authority.directory.objects import (
     PolicyObject,
     ResourceObject,
 )
+from deputize.authority.environment_file.branding_checks import check_branding
 from deputize.authority.environment_file.client_checks import check_client_auth, check_logout_uris
 from deputize.authority.environment_file.delegation_checks import check_delegation, check_permitted_actors
 from deputize.authority.environment_file.outcome import Existing, Outcome
@@ -436,6 +437,7 @@ def _check_redirects(agent: AgentObject, issuer: str, pointer: str, problems: Pr
 
 RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_names,
+    check_branding,
     check_usernames,
     check_passwords,
     check_administrators,

@@ -69,7 +69,7 @@ class Assertion(NamedTuple):
 def relying_party(environment: Environment) -> RelyingParty:
     """Return whom passkeys of an environment's users are for."""
     origin = parse_origin(environment.issuer)
-    return RelyingParty(origin.host, str(origin), environment.name)
+    return RelyingParty(origin.host, str(origin), environment.title)
 
 
 def creation_options(

@@ -10,6 +10,7 @@ from importlib.resources import files
 from jinja2 import Environment as Templates
 from jinja2 import FunctionLoader, StrictUndefined, TemplateError
 
+from deputize.authority.branding import Brand
 from deputize.http.messages import Body, Headers, Response
 
 LOCALES = ("en", "de", "fr", "es", "ja")
@@ -27,6 +28,7 @@ _OF_PAGES = (
     (b"Referrer-Policy", b"no-referrer"),
     (b"Cache-Control", b"no-store"),
 )
+_OWN = Brand()
 _RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
 
 
@@ -103,9 +105,7 @@ class Page:
     status: int = 200
 
 
-def render(
-    page: Page, language: Language, environment_name: str = "", form_sources: Sequence[str] = ()
-) -> Response:
+def render(page: Page, language: Language, brand: Brand = _OWN, form_sources: Sequence[str] = ()) -> Response:
     """Render the page as a response.
 
     `form_sources` are further places that submitting its form may lead to, as CSP sources.
@@ -126,7 +126,7 @@ def render(
             language=language,
             t=language.text,
             asset=load,
-            environment_name=environment_name,
+            brand=brand,
         )
     )
     forms = " ".join(("'self'", *form_sources))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote, urlsplit
 
+from deputize.authority.branding import brand_of
 from deputize.authority.endpoint import EndpointCall, log_refusal
 from deputize.authority.signon.pages import Language, Page, choose_language, render
 from deputize.http.messages import Headers, Response
@@ -25,8 +26,8 @@ def language_of(call: EndpointCall, user: User | None = None) -> Language:
 
 
 def show(call: EndpointCall, page: Page, language: Language, form_sources: Sequence[str] = ()) -> Response:
-    """Show the page under the environment's name; `form_sources` as `pages.render` takes them."""
-    return render(page, language, call.environment.name, form_sources)
+    """Show the page as the environment's pages look; `form_sources` as `pages.render` takes them."""
+    return render(page, language, brand_of(call.environment), form_sources)
 
 
 def refuse_as_page(call: EndpointCall, error: OAuthError) -> Response:

@@ -243,6 +243,11 @@ class Environment:
     )
     """What was found out from this snapshot alone, by what was asked; it is forgotten with the snapshot."""
 
+    @property
+    def title(self) -> str:
+        """What users read as its name."""
+        return self.settings.branding.name or self.name
+
     def __post_init__(self) -> None:
         """Compute once what every request looks up."""
         live = {agent.term: agent for agent in self.agents.values() if agent.enabled}

@@ -401,6 +401,33 @@ class PasswordPolicy(ObjectSettings):
     """Characters at most."""
 
 
+Colour: TypeAlias = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$", to_lower=True)]
+
+
+class Branding(ObjectSettings):
+    """How the pages look on which users sign on, agree, and see what is theirs."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name | None = None
+    """What stands above them and in their titles, instead of the environment's name."""
+    logo: (
+        Annotated[
+            str,
+            StringConstraints(
+                max_length=32_768,
+                pattern=r"^data:image/(png|jpeg|webp);base64,[A-Za-z0-9+/]{4,}={0,2}$",
+            ),
+        ]
+        | None
+    ) = None
+    """A picture of at most 24 KB in PNG, JPEG or WebP, as a `data:` URL; shown 28 pixels high."""
+    colour: Colour | None = None
+    """Of buttons and links, `#rrggbb`. Refused where its contrast to what it stands on is below 4.5:1."""
+    dark_colour: Colour | None = None
+    """The same on dark pages, for those who prefer them."""
+
+
 class EnvironmentSettings(ObjectSettings):
     """What can be set of an environment."""
 
@@ -429,6 +456,8 @@ class EnvironmentSettings(ObjectSettings):
     """What a password has to be to be taken; those that users have already stay good. Passwords that became
     known elsewhere are refused where the server has a list of them (`--breached-passwords`).
     """
+    branding: Branding = Field(default_factory=Branding)
+    """How its pages look."""
     identity_providers: Annotated[tuple[IdentityProvider, ...], Field(max_length=16)] = ()
     """With whom users may sign on instead of here; policies say when."""
     trusted_issuers: Annotated[tuple[TrustedIssuer, ...], Field(max_length=16)] = ()

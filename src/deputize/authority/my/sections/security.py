@@ -110,7 +110,7 @@ async def _show(visit: Visit, problems: Sequence[Problem], status: int = 200, se
     uses_more = uses_factors(call.environment) or bool(mine)
     challenge = await make_challenge(call.services, call.environment.id, _page(visit), call.now)
     seal = await totp.seal_of(call.services, call.environment.id)
-    enrolment = totp.describe(user, call.environment.name, seal, sealed) if uses_more and not app else None
+    enrolment = totp.describe(user, call.environment.title, seal, sealed) if uses_more and not app else None
     values: dict[str, object] = {
         "has_password": bool(user.password_hash),
         "lengths": call.environment.settings.password_policy,

@@ -77,7 +77,7 @@ def page_values(step: Step, situation: Situation, again: Again) -> Mapping[str, 
     if situation.app_seal is None:
         raise ServerError("an authenticator app is to be set up without a seal")
     shown = totp.describe(
-        situation.somebody.user, situation.environment.name, situation.app_seal, again.typed
+        situation.somebody.user, situation.environment.title, situation.app_seal, again.typed
     )
     return {**values, "state": "enrol", **shown}
 
