@@ -13,7 +13,6 @@ def served(monkeypatch):
         calls.append((database_url, listener, audit))
 
     monkeypatch.setattr(authority, "serve", remember)
-    monkeypatch.setattr(authority, "configure_logging", lambda: None)
     return calls
 
 
@@ -35,7 +34,6 @@ def test_what_keeps_it_from_starting_is_said_in_one_line(monkeypatch, tmp_path):
         raise ConfigurationError(position, "a:b cannot be imported", "repair or remove y")
 
     monkeypatch.setattr(authority, "serve", refuse)
-    monkeypatch.setattr(authority, "configure_logging", lambda: None)
     result = run("--data", str(tmp_path))
     assert result.exit_code == 1
     assert result.output == ("Error: the entry point 'x' of y: a:b cannot be imported (repair or remove y)\n")

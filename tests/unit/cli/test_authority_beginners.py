@@ -16,8 +16,7 @@ from support.databases import new_database
 from support.patience import PATIENCE
 
 
-def test_a_taken_port_is_named_with_what_to_do(tmp_path, monkeypatch):
-    monkeypatch.setattr("deputize.cli.authority.configure_logging", lambda: None)
+def test_a_taken_port_is_named_with_what_to_do(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = CliRunner().invoke(

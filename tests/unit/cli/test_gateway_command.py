@@ -6,7 +6,6 @@ import signal
 import sys
 
 import pytest
-import structlog
 from click.testing import CliRunner
 
 from deputize.cli.gateway import gateway
@@ -20,14 +19,6 @@ ADMIN = {
     "connectors": [{"host": "127.0.0.1", "port": 0}],
     "streamingEnabled": True,
 }
-
-
-@pytest.fixture(autouse=True)
-def _logging_as_before(monkeypatch):
-    """Commands configure the whole process's log; the one this runs in belongs to other tests as well."""
-    monkeypatch.setattr("deputize.cli.gateway.configure_logging", lambda: None)
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture
