@@ -34,6 +34,7 @@ RECIPES = [
         "trust-other-issuers.md",
         "let-clients-introduce-themselves.md",
         "connect-your-client.md",
+        "add-factors.md",
     )
     for recipe in re.findall(
         r"^```yaml\n(.*?)^```$", (GUIDES / name).read_text("utf-8"), re.DOTALL | re.MULTILINE
