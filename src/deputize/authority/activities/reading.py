@@ -1,5 +1,6 @@
 """What an event of the authority is as an activity: who had a part in it, and what it belongs to."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Final
@@ -16,6 +17,8 @@ from deputize.oauth.records.directory import Environment, Resource
 MAX_TOOL: Final = 256
 """Characters of what an MCP message names that are kept beside its record."""
 MAX_METHOD: Final = 64
+_COUNTED: Final = re.compile(r"/[0-9]+$")
+"""What a gateway puts behind its transaction: the number of the request that it sent on in it."""
 _PROCESS: Final = new_id()[-12:]
 _numbers = count()
 
@@ -29,7 +32,7 @@ def activity_of(event: Event, environment: Environment) -> Activity:
     resource = find_resource(environment, members.get("resource", members.get("requested_resource")))
     method = text_of(members.get("grant_type"))
     user_id, record = text_of(members.get("user_id")), event.json()
-    changes = members.get("changes")
+    caller, changes = event.source.caller_transaction_id, members.get("changes")
     if isinstance(changes, list) and changes:
         user_id, record = _about_whom(changes, record)
     return Activity(
@@ -48,7 +51,7 @@ def activity_of(event: Event, environment: Environment) -> Activity:
         grant_id=grant_id,
         jti=jti if lineage else grant_id,
         transaction_id=event.source.correlation_id,
-        caller_transaction_id=event.source.caller_transaction_id,
+        caller_transaction_id=caller and _COUNTED.sub("", caller),
         record=record,
     )
 

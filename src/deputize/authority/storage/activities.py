@@ -73,7 +73,9 @@ class Activity:
     transaction_id: str
     """Under which authority or gateway logged it."""
     caller_transaction_id: str | None
-    """The transaction at a gateway in which the authority was asked; the gateway's word."""
+    """The transaction at a gateway in which the authority was asked, without the number that the gateway
+    counts its requests by; the gateway's word.
+    """
     record: str
     """The record, a JSON object."""
 

@@ -170,3 +170,21 @@ async def test_whatever_a_record_says_user_agent_and_resource_are_the_token_s(
     for each in await found(delegated, source="gateway"):
         assert (each.user_id, each.agent_ids, each.resource_id) == (USER_ID, (AGENT_ID,), TEST_ID)
         assert each.jti == jti
+
+
+async def test_what_a_gateway_asked_while_it_answered_a_call_belongs_to_the_call(delegated, jti):  # noqa: F811
+    await deliver(delegated, record_of(jti, transactionId="gateway-tx/7"))
+    async with delegated.client() as client:
+        for header in ("gateway-tx/7/0", "gateway-tx/7/12", "gateway-tx/77/0", "another"):
+            await client.post(
+                f"{delegated.path}/as/introspect",
+                data={"token": "made-up"},
+                headers={**RESOURCE, "X-ForgeRock-TransactionId": header},
+            )
+    [call] = await found(delegated, source="gateway")
+    story = await delegated.services.activities.follow(ENVIRONMENT_ID, call)
+    asked = [each for each in story if each.event == "token inactive"]
+    callers = [each.read_record()["callerTransactionId"] for each in asked]
+    assert sorted(callers) == ["gateway-tx/7/0", "gateway-tx/7/12"]
+    again = await delegated.services.activities.follow(ENVIRONMENT_ID, asked[0])
+    assert call in again
