@@ -1,5 +1,6 @@
 """A gateway's records reach the authority, whatever is killed, away or set up wrongly meanwhile."""
 
+import asyncio
 import base64
 import json
 import os
@@ -9,6 +10,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import httpx2
 import pytest
@@ -18,6 +20,9 @@ from demo.client import Agent
 from demo.person import Person
 from demo.programs import Programs, until
 from demo.stage import EXAMPLE, ROOT, prepare
+
+from deputize.authority.activities.search import ActivityQuery, ActivitySearch
+from deputize.authority.storage import open_store, sqlite_url
 
 pytestmark = pytest.mark.slow
 ROUTE = "config/routes/mcp.json"
@@ -144,6 +149,14 @@ class Stack:
             )
             return Counter(tool for (tool,) in found)
 
+    async def story(self, tool):
+        """What belongs to the call of a tool, as authority and gateway recorded it."""
+        async with open_store(sqlite_url(self.stage.data), creates=False) as store:
+            [environment_id] = [each.id for each in (await store.directory_rows.load()).environments]
+            [call] = (await store.activities.find(environment_id, ActivityQuery(tool=tool))).items
+            search = ActivitySearch(store.activities, SimpleNamespace(write_all=lambda: asyncio.sleep(0)))
+            return [(each.source, each.event) for each in await search.follow(environment_id, call)]
+
     def spooled(self):
         return b"".join(each.read_bytes() for each in (self.stage.instance / "spool").glob("*/*.ndjson"))
 
@@ -220,6 +233,13 @@ def test_wrong_credentials_are_named_and_what_waited_arrives_when_they_are_right
     stack.start_gateway()
     until(stack.spooled, lambda left: not left)
     assert stack.stored() == Counter(answered) == Counter(["call-1", "call-2"])
+    story = asyncio.run(stack.story("call-1"))
+    issued = [
+        ("authority", "authorization granted"),
+        ("authority", "token issued"),
+        ("authority", "token issued"),
+    ]
+    assert story == [*issued, ("gateway", "mcp message"), ("gateway", "mcp message")]
 
 
 def test_what_waits_stays_within_the_bound(stack):
