@@ -299,13 +299,14 @@ async def test_each_provider_has_its_own_way_back(authority, provider, browser):
     assert provider.tokens_asked == []
 
 
-async def test_metadata_of_another_issuer_leads_nowhere(authority, provider, browser):
-    provider.metadata["issuer"] = "https://evil.example"
+@pytest.mark.parametrize("change", [lambda _: "https://evil.example", lambda issuer: f"{issuer}/"])
+async def test_metadata_of_another_issuer_leads_nowhere(authority, provider, browser, change):
+    provider.metadata["issuer"] = change(provider.issuer)
     await browser.get(authority.authorize_url())
     await browser.submit(1, provider="partner")
     assert browser.response.status_code == 503
     assert "That did not work." in browser.response.text
-    assert "of another issuer" in (await refusals(authority))[0]
+    assert "its metadata" in (await refusals(authority))[0]
 
 
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri"])
@@ -464,6 +465,25 @@ async def test_nobody_has_another_connect_an_account_of_theirs(authority, provid
         refused = await victim.client.post(f"{authority.path}/my/security", data=csrf)
         assert refused.status_code == 403
     assert await authority.store.factors.factors_of(ENVIRONMENT_ID, USER_ID) == ()
+
+
+async def test_an_account_is_connected_by_the_session_that_set_out_for_it(authority, provider):
+    offer(authority, provider.settings(subject=None))
+    provider.claims = {}
+    eve = await authority.store.users.find_user_by_id(ENVIRONMENT_ID, USER_ID)
+    await authority.store.users.put_user(replace(eve, id="eve", username="eve"))
+    async with authority.client() as client:
+        page = await own_page(authority, client)
+        await connect(page, provider)
+        response = provider.response()
+        for session in await sessions(authority):
+            await authority.store.sessions.end_session(session.id, NOW)
+        await page.get(f"{authority.path}/my/security")
+        await page.sign_on(username="eve")
+        await page.get(response)
+        assert page.response.status_code == 400
+    for user in (USER_ID, "eve"):
+        assert await authority.store.factors.factors_of(ENVIRONMENT_ID, user) == ()
 
 
 async def test_a_request_too_long_for_a_cookie_is_refused_in_words(authority, provider, browser):

@@ -69,7 +69,7 @@ async def find_trip(call: EndpointCall) -> Trip | None:
         return None
     members: Any = loads(opened.encode())
     trip = Trip(*members)
-    return trip if 0 <= call.now - trip.begun_at < LIFETIME else None
+    return trip if call.now - trip.begun_at < LIFETIME else None
 
 
 async def end_trip(call: EndpointCall, trip: Trip) -> bool:
@@ -85,4 +85,4 @@ async def _seal(call: EndpointCall) -> TextSeal:
 
 def _binding(call: EndpointCall) -> bytes:
     """What ties a trip to a browser: the cookie that ties its pages to it."""
-    return f"{call.environment.id} {cookies_of(call).browser(call.head) or ''}".encode()
+    return (cookies_of(call).browser(call.head) or "").encode()

@@ -1,3 +1,4 @@
+import asyncio
 import hashlib
 import re
 
@@ -187,6 +188,23 @@ async def test_guessing_the_present_password_is_held_up_as_at_sign_on(authority,
     authority.clock.instant += 900
     await change(page)
     assert "The password was changed." in page.response.text
+
+
+async def test_of_two_changes_at_once_one_counts(authority, page):
+    async with authority.client() as client:
+        other = Browser(authority, client)
+        await other.get(f"{authority.path}/my/security")
+        await other.sign_on()
+        await other.get(f"{authority.path}/my/security")
+        chosen = ("the first of two", "the second of two")
+        await asyncio.gather(
+            *(change(each, new=new) for each, new in zip((page, other), chosen, strict=True))
+        )
+        assert len(await authority.records("PASSWORD-CHANGED")) == 1
+        user = await authority.store.users.find_user_by_id(ENVIRONMENT_ID, USER_ID)
+        passwords = authority.services.passwords
+        good = [each for each in chosen if await passwords.verify(user.password_hash, each)]
+    assert len(good) == 1
 
 
 async def test_a_password_that_became_known_is_refused(authority, page, tmp_path):

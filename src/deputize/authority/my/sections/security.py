@@ -38,9 +38,7 @@ async def submit(visit: Visit, form: Mapping[str, str]) -> Response:
 
 
 async def _change_password(visit: Visit, form: Mapping[str, str]) -> Response:
-    """Give the person the password that they chose; who has none gets none."""
-    if not visit.signed_on.user.password_hash:
-        return await show(visit)
+    """Give the person the password that they chose."""
     outcome = await change_password(await _situation(visit), visit.language, form, visit.call.services)
     if isinstance(outcome, Again):
         return await _show(visit, outcome.problems, outcome.status)

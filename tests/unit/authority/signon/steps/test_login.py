@@ -71,6 +71,13 @@ async def test_a_name_is_locked_after_six_failures_and_opens_again(authority, lo
     assert login.heading.startswith("Let ")
 
 
+async def test_the_right_password_of_a_disabled_user_forgets_no_failures(authority, login):
+    await authority.set_user_enabled(enabled=False)
+    for typed in ("wrong", "wrong", PASSWORD, "wrong", "wrong", PASSWORD):
+        assert (await login.sign_on(typed)).status_code == 400
+    assert (await login.sign_on("wrong")).status_code == 429
+
+
 async def guess(authority, times, address, username="demouser"):
     """The statuses of so many wrong passwords from one address."""
     async with authority.client(address) as client:
