@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Column, Table, bindparam, func, or_, select, tuple_
+from sqlalchemy import Column, Table, bindparam, exists, func, or_, select, tuple_
 from sqlalchemy.sql import ColumnElement, Select
 
 from deputize.authority.storage.directory_rows import Kind, ObjectRow, SecretRow
@@ -133,9 +133,12 @@ class SqlListings:
     ) -> list[Session]:
         """Sessions that were not ended, the newest first: those that began before `after`."""
         columns = SESSIONS.c
-        chosen = [columns.environment_id == environment_id, columns.ended_at.is_(None)]
-        if user_id is not None:
-            chosen.append(columns.user_id == user_id)
+        chosen: list[ColumnElement[bool]] = [columns.ended_at.is_(None)]
+        if user_id is None:
+            chosen.append(columns.environment_id == environment_id)
+        else:  # with the environment's own index beside it, SQLite would walk through everybody's sessions
+            mine = (_USER.id == user_id) & (_USER.environment_id == environment_id)
+            chosen += [columns.user_id == user_id, exists().where(mine)]
         if after is not None:
             chosen.append(tuple_(columns.created_at, columns.id) < tuple_(*after))
         newest_first = (columns.created_at.desc(), columns.id.desc())

@@ -99,6 +99,7 @@ async def test_sessions_are_listed_a_page_at_a_time_and_ended(administered):
     seen, cursor = [], None
     for _ in range(3):
         page = await sessions.list(AUDITOR, environment, ListQuery(limit=1, cursor=cursor), user_id=ada)
+        assert (await sessions.list(AUDITOR, "elsewhere", user_id=ada)).items == ()
         seen += [each.id for each in page.items]
         cursor = page.next_cursor
     assert (seen, cursor) == (["s2", "s1", "s0"], None)
