@@ -4,7 +4,8 @@ import asyncio
 import shutil
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +20,7 @@ CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--host-resolver-rules=MAP provider.example 127.0.0.1",
 )  # fmt: skip
 
 
@@ -48,27 +50,44 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def served_authority(tmp_path) -> Iterator[RunningAuthority]:
-    """In a thread of its own, so that the browser can be driven from this one."""
+    with serving(lambda url: running_authority(tmp_path / "data", url)) as authority:
+        yield authority
+
+
+@contextmanager
+def serving(run: Callable[[str], AbstractAsyncContextManager[Any]]) -> Iterator[Any]:
+    """Serve what `run` makes of its base URL, an authority or one and more, in a thread of its own, so that
+    the browser can be driven from this one.
+    """
     box: dict[str, Any] = {}
     ready = threading.Event()
-    thread = threading.Thread(target=lambda: asyncio.run(_serve(tmp_path / "data", box, ready)))
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(run, box, ready)))
     thread.start()
     assert ready.wait(10)
-    yield box["authority"]
+    yield box["made"]
     box["loop"].call_soon_threadsafe(box["stop"].set)
     thread.join(10)
 
 
-async def _serve(folder: Path, box: dict[str, Any], ready: threading.Event) -> None:
+async def _serve(
+    run: Callable[[str], AbstractAsyncContextManager[Any]], box: dict[str, Any], ready: threading.Event
+) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    async with running_authority(folder, f"http://localhost:{port}") as authority:
+    async with run(f"http://localhost:{port}") as made:
+        authority = made[0] if isinstance(made, tuple) else made
         listener = await listen(authority.services, ServeOptions("127.0.0.1", port, authority.base_url))
-        box.update(authority=authority, loop=asyncio.get_running_loop(), stop=asyncio.Event())
+        box.update(made=made, loop=asyncio.get_running_loop(), stop=asyncio.Event())
         ready.set()
         await box["stop"].wait()
         await listener.close()
+
+
+@pytest.fixture
+def serve():
+    """`serving`, for tests that serve something else than an authority alone."""
+    return serving
 
 
 @pytest.fixture

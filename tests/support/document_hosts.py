@@ -40,6 +40,7 @@ class DocumentHost:
         key, self.ca_pem = self_signed(name)
         self._tls = server_context(self.ca_pem, key) if tls else None
         self._tasks = set()
+        self._transports = []
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
@@ -52,10 +53,14 @@ class DocumentHost:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for transport in self._transports:  # browsers do not answer that a connection ends
+            transport.abort()
+        await asyncio.sleep(0)
 
     async def _connected(self, reader, writer):
         self.connections += 1
         self._tasks.add(asyncio.current_task())
+        self._transports.append(writer.transport)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             self.requests.append(head.decode("latin-1"))

@@ -84,6 +84,10 @@ class ScriptedProvider:
             form = await reader.readexactly(int(fields["content-length"]))
             self.tokens_asked.append({name: each[0] for name, each in parse_qs(form.decode()).items()})
             answer = self.token_answer or json_answer(json.dumps({"id_token": self.id_token()}).encode())
+        elif path.startswith("/authorize?"):
+            self.receive(f"{self.issuer}{path}")
+            back = f"{urlsplit(self.asked['redirect_uri'])._replace(path='').geturl()}{self.response()}"
+            answer = f"HTTP/1.1 303 See Other\r\nLocation: {back}\r\nContent-Length: 0\r\n\r\n".encode()
         elif path == "/jwks":
             answer = json_answer(json.dumps(jwk_set(k1=ALGORITHMS["RS256"])).encode())
         else:
@@ -101,11 +105,13 @@ class ScriptedProvider:
 
 
 @contextlib.asynccontextmanager
-async def with_provider(folder) -> AsyncIterator[tuple[RunningAuthority, ScriptedProvider]]:
+async def with_provider(
+    folder, base_url="http://authority.test"
+) -> AsyncIterator[tuple[RunningAuthority, ScriptedProvider]]:
     """Run an authority whose users may sign on with a scripted provider."""
     async with (
         DocumentHost(name="provider.example") as host,
-        running_authority(folder, fetcher=host.fetcher()) as authority,
+        running_authority(folder, base_url, host.fetcher()) as authority,
     ):
         provider = ScriptedProvider(host)
         offer(authority, provider.settings())
