@@ -333,6 +333,21 @@ async def test_who_has_to_sign_on_anew_does_so_there(authority, provider, browse
     assert browser.heading == CONSENT
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"), [(NOW - 600, NOW - 600), (NOW + 30, NOW), (None, NOW), ("x", NOW), (-(10**9), 0)]
+)
+async def test_a_sign_on_is_as_old_as_the_provider_says(authority, provider, browser, said, kept):
+    await set_out(browser, provider)
+    provider.claims["auth_time"] = said
+    await browser.get(provider.response())
+    (session,) = await sessions(authority)
+    assert (session.auth_time, session.factors) == (int(kept), {"external:partner": int(kept)})
+    assert session.expires_at > NOW
+    await browser.accept()
+    await browser.get(authority.authorize_url(max_age="300"))
+    assert (browser.heading == "Sign on") == (kept < NOW)
+
+
 async def test_an_email_address_is_nobodys_account(authority, provider, browser):
     user = await authority.store.users.find_user_by_id(ENVIRONMENT_ID, USER_ID)
     await authority.store.users.put_user(replace(user, email="ada@example.com"))

@@ -38,8 +38,8 @@ async def sign_on(call: EndpointCall, trip: Trip, provider: IdentityProvider) ->
     if stand.due is None or provider.name not in stand.due[0].providers(stand.due[1]):
         return await flow.proceed(call, found)  # another tab was faster
     try:
-        subject = await providers.find_subject(call, provider, trip, call.query())
-        done = await providers.sign_on_as(subject, provider, stand.situation, call.services)
+        account = await providers.find_account(call, provider, trip, call.query())
+        done = await providers.sign_on_as(account, provider, stand.situation, call.services)
     except ProviderFailed as error:
         providers.refuse(stand.situation, call.services, provider.name, error)
         return await flow.proceed(call, found, Done(note=f"{flow.PROVIDER_NOTE}{error.text}"))
@@ -53,8 +53,8 @@ async def connect(call: EndpointCall, trip: Trip, provider: IdentityProvider) ->
     if signed_on is None or signed_on.session.id != trip.session_id:
         return show_dead_end(call, "error.expired")
     try:
-        subject = await providers.find_subject(call, provider, trip, call.query())
-        await providers.connect(call.services, signed_on.user, provider, subject, call.now)
+        account = await providers.find_account(call, provider, trip, call.query())
+        await providers.connect(call.services, signed_on.user, provider, account.subject, call.now)
     except ProviderFailed as error:
         call.record("account not connected", str(error), user_id=signed_on.user.id, provider=provider.name)
         return see_other(f"{section}?done=not_connected")

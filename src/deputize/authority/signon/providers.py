@@ -6,7 +6,7 @@ Authorization code flow with PKCE, `state` and `nonce` (OpenID Connect Core sect
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote_plus
 
 from deputize.audit.records import timestamp_text
@@ -24,7 +24,7 @@ from deputize.kernel.digests import digest
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.redaction import printable
 from deputize.kernel.strict_json import JsonError, loads
-from deputize.kernel.values import JsonObject
+from deputize.kernel.values import JsonObject, is_number
 from deputize.oauth.assertions import PLAIN_TYPES, parse_assertion, users_of_subject, verify_signature
 from deputize.oauth.client_auth import private_key_jwt
 from deputize.oauth.document_urls import parse_document_url
@@ -111,10 +111,19 @@ async def depart(
     return response
 
 
-async def find_subject(
+class Account(NamedTuple):
+    """Whom a provider says that the user is."""
+
+    subject: str
+    """The `sub` of its ID token."""
+    proved_at: float | None
+    """When the user signed on there (`auth_time`); `None` where it does not say."""
+
+
+async def find_account(
     call: EndpointCall, provider: IdentityProvider, trip: Trip, parameters: Mapping[str, str]
-) -> str:
-    """Return who the provider's authorization response says that the user is: the `sub` of its ID token.
+) -> Account:
+    """Return whom the provider's authorization response says that the user is.
 
     Whatever it says ends the trip. Raises `ProviderFailed`.
     """
@@ -147,18 +156,19 @@ async def find_subject(
     expected = Expected(provider.issuer, provider.client_id, trip.nonce, trip.begun_at, trip.is_fresh)
     if refusal := id_token_refusal(claims, expected, call.now):
         raise ProviderFailed(f"its ID token: {refusal}")
-    return str(claims["sub"])
+    proved_at = claims.get("auth_time")
+    return Account(str(claims["sub"]), max(0.0, float(proved_at)) if is_number(proved_at) else None)
 
 
 async def sign_on_as(
-    subject: str, provider: IdentityProvider, situation: Situation, services: Services
+    account: Account, provider: IdentityProvider, situation: Situation, services: Services
 ) -> Done:
     """Sign the user on whose account with the provider that is. Raises `ProviderFailed`.
 
     Whatever keeps the user from signing on by password keeps them from this too. Where somebody is signed on
     already whose sign-on counts, it has to be the same user.
     """
-    user = await _find_user(services, situation.environment, provider, subject)
+    user = await _find_user(services, situation.environment, provider, account.subject)
     if user is None or not user.enabled:
         raise ProviderFailed("the user is disabled" if user else "nobody has the account", "unknown")
     if situation.request and situation.request.hinted_user_id not in {None, user.id}:
@@ -167,7 +177,8 @@ async def sign_on_as(
         raise ProviderFailed("somebody else is signed on", "another_user")
     if locked := await wait_of(user, situation, services):
         raise ProviderFailed(f"too many failures, until {timestamp_text(locked)}", "locked")
-    return Done(await sign_on(user, by_provider(provider.name), situation, services))
+    factor = by_provider(provider.name)
+    return Done(await sign_on(user, factor, situation, services, account.proved_at))
 
 
 async def connect(

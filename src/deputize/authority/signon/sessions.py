@@ -11,8 +11,10 @@ from deputize.oauth.factors import PASSWORD
 from deputize.oauth.records.store import Session, User
 
 
-async def sign_on(user: User, factor: str, situation: Situation, services: Services) -> NewSession:
-    """Sign the user on, who just proved `factor`.
+async def sign_on(
+    user: User, factor: str, situation: Situation, services: Services, proved_at: float | None = None
+) -> NewSession:
+    """Sign the user on, who proved `factor`: just now, or `proved_at` somewhere else.
 
     A session of theirs that counts for the request gets that factor as well. Otherwise what was proved before
     is forgotten. The session is the browser's own under a new cookie if that is the same user's, else a new
@@ -25,7 +27,9 @@ async def sign_on(user: User, factor: str, situation: Situation, services: Servi
         if added:
             return added
     sessions, cookie = services.store.sessions, services.new_token()
-    session = _new_session(user, cookie, {factor: int(situation.now)}, situation, services)
+    instant = situation.now if proved_at is None else min(proved_at, situation.now)
+    session = _new_session(user, cookie, {factor: int(instant)}, situation, services)
+    session = replace(session, auth_time=int(instant))
     if situation.session and situation.session.user_id == user.id:
         renewed = replace(session, id=situation.session.id)
         if await sessions.renew_session(renewed):
