@@ -26,9 +26,16 @@ from deputize.authority.administration.views import (
     view_of_user,
 )
 from deputize.authority.directory.changes import end_previous_secrets, replace_secret
-from deputize.authority.directory.objects import LISTS, OBJECTS, AgreementHistory, UserObject
+from deputize.authority.directory.objects import (
+    ADMINISTRATORS,
+    LISTS,
+    OBJECTS,
+    AgreementHistory,
+    UserObject,
+)
 from deputize.authority.directory.objects.agreement import EarlierWording
 from deputize.authority.directory.objects.introduction import is_introduced
+from deputize.authority.environment_file.administrator_checks import LAST_ADMINISTRATOR, administers
 from deputize.authority.environment_file.application import (
     Applied,
     EnvironmentChange,
@@ -373,6 +380,12 @@ class Administration:
         """Enable or disable an agent or a user, whatever else may be wrong in the environment."""
         now = self._clock.now()
         if isinstance(row, User):
+            if not enabled and found.environment.name == ADMINISTRATORS:
+                users = await self._store.users.users_of(row.environment_id)
+                others = any(administers(user) for user in users if user.id != row.id)
+                if administers(row) and not others:
+                    place = Position("the entry", "/enabled")
+                    raise EnvironmentFileInvalid([ConfigurationError(place, *LAST_ADMINISTRATOR)])
             kind: ObjectKind = "user"
             changed, name = replace(row, enabled=enabled), row.username
             before: JsonObject = {"name": name, "enabled": row.enabled}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from deputize.authority.directory.changes import IssuedSecret, add_missing_keys, new_environment
-from deputize.authority.directory.objects import LISTS, EnvironmentFile
+from deputize.authority.directory.objects import ADMINISTRATORS, LISTS, EnvironmentFile
 from deputize.authority.environment_file.checks import RULES
 from deputize.authority.environment_file.outcome import (
     DEFAULT_BASE_URL,
@@ -157,8 +157,8 @@ async def make_change(
 async def _read_users(
     change: EnvironmentChange, before: EnvironmentRow | None, store: Store
 ) -> tuple[Sequence[User], frozenset[str]]:
-    """The users that the change names or could be taken for, or all that it prunes; and those ids it gives
-    that are of users anywhere.
+    """The users that the change names or could be taken for; all, where it prunes them or one of them has to
+    stay an administrator; and those ids it gives that are of users anywhere.
     """
     file, users = change.file, change.file.users or ()
     objects = [each for kind in LISTS for each in file.entries_of(kind)]
@@ -167,7 +167,7 @@ async def _read_users(
     taken = await store.users.taken_ids(ids | {comparison_form(name) for name in names})
     if before is None:
         return (), taken
-    if file.prune and file.users is not None:
+    if (file.prune and file.users is not None) or before.name == ADMINISTRATORS:
         return await store.users.users_of(before.id), taken
     return await store.users.users_like(before.id, ids | change.removals, names | ids), taken
 

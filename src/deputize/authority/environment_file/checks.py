@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 from deputize.authority.directory.assemble import is_issuer
 from deputize.authority.directory.objects import (
-    ADMINISTRATORS,
     DEFAULT_POLICY,
     LISTS,
     MAPPINGS,
@@ -16,6 +15,10 @@ from deputize.authority.directory.objects import (
     AgreementObject,
     PolicyObject,
     ResourceObject,
+)
+from deputize.authority.environment_file.administrator_checks import (
+    check_administrators,
+    check_last_administrator,
 )
 from deputize.authority.environment_file.branding_checks import check_branding
 from deputize.authority.environment_file.client_checks import check_client_auth, check_logout_uris
@@ -160,18 +163,6 @@ def check_passwords(outcome: Outcome, problems: Problems) -> None:
             bounds = f"{policy.min_length} to {policy.max_length}"
             reason = f"passwords of this environment have {bounds} characters, and this one {length}"
             problems.add(f"/users/{index}/password", reason, "choose another, or change password_policy")
-
-
-def check_administrators(outcome: Outcome, problems: Problems) -> None:
-    """Roles are for users of the administrators' environment, and no other environment becomes that one."""
-    before = outcome.existing.environment
-    if before and before.name != outcome.row.name and ADMINISTRATORS in {before.name, outcome.row.name}:
-        reason = f"{ADMINISTRATORS!r} is the environment whose users administer all others, for good"
-        problems.add("/environment", reason, "choose another name")
-    for index, (user, _) in enumerate(outcome.users):
-        if user.roles and outcome.row.name != ADMINISTRATORS:
-            reason = f"only users of the environment {ADMINISTRATORS!r} have roles"
-            problems.add(f"/users/{index}/roles", reason, "leave them out")
 
 
 def check_resources(outcome: Outcome, problems: Problems) -> None:
@@ -441,6 +432,7 @@ RULES: tuple[Callable[[Outcome, Problems], None], ...] = (
     check_usernames,
     check_passwords,
     check_administrators,
+    check_last_administrator,
     check_resources,
     check_audiences,
     check_agreements,

@@ -169,3 +169,23 @@ async def test_secrets_are_rotated_with_overlap_and_ended(administered):
     await administered.administration.end_previous_secrets(*how)
     assert len((await administered.find("agent", "Alice's")).facts["secrets"]) == 1
     assert len(administered.records) == 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "pointer"), [({"roles": ["auditor"]}, "/roles"), ({"enabled": False}, "/enabled")]
+)
+async def test_the_last_administrator_stays_one_which_is_said_at_the_member(administered, entry, pointer):
+    users = [{"username": "ada", "roles": ["administrator"]}, {"username": "bob", "roles": ["auditor"]}]
+    made = await administered.administration.environments.create(
+        ADMINISTRATOR, {"environment": "Administrators", "users": users}
+    )
+    page = await administered.administration.list(ADMINISTRATOR, made.view.id, "user")
+    ada = next(user for user in page.items if user.name == "ada")
+    for also in ({}, {"email": "ada@example.com"}):
+        with pytest.raises(EnvironmentFileInvalid) as refused:
+            await administered.administration.change(
+                ADMINISTRATOR, made.view.id, "user", {**entry, **also}, object_id=ada.id
+            )
+        assert [each.position.pointer for each in refused.value.errors] == [pointer]
+    with pytest.raises(EnvironmentFileInvalid, match="nobody would be left who administers"):
+        await administered.administration.remove(ADMINISTRATOR, made.view.id, "user", ada.id)
