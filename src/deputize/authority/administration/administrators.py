@@ -8,8 +8,17 @@ import json
 from collections.abc import Collection
 from typing import Final, get_args
 
-from deputize.authority.administration.runner import ATTEMPTS
-from deputize.authority.administration.service import relative_to_entry
+from deputize.authority.administration.operators import Operator
+from deputize.authority.administration.runner import ATTEMPTS, ChangeRunner
+from deputize.authority.administration.views import (
+    Changed,
+    ListPage,
+    NoSuchObject,
+    ObjectView,
+    etag_of,
+    moment,
+)
+from deputize.authority.directory.changes import IssuedSecret
 from deputize.authority.directory.objects import ADMINISTRATORS, Role
 from deputize.authority.environment_file.application import (
     Application,
@@ -18,10 +27,19 @@ from deputize.authority.environment_file.application import (
     file_of,
     make_change,
 )
-from deputize.authority.environment_file.plan import Hashing
-from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+from deputize.authority.environment_file.outcome import DEFAULT_BASE_URL
+from deputize.authority.environment_file.plan import Difference, Hashing
+from deputize.authority.environment_file.problems import EnvironmentFileInvalid, relative_to_entry
 from deputize.authority.environment_file.reading import parse_value
-from deputize.authority.storage import DirectoryConflict, EnvironmentRow, Invitation, Put, Remove, Store
+from deputize.authority.storage import (
+    DirectoryConflict,
+    EnvironmentRow,
+    Invitation,
+    ObjectRow,
+    Put,
+    Remove,
+    Store,
+)
 from deputize.kernel.clock import Clock
 from deputize.kernel.digests import digest
 from deputize.kernel.errors import ConfigurationError, DeputizeError, Position
@@ -140,3 +158,79 @@ async def invite_first(store: Store, passwords: Hashing, clock: Clock, base_url:
         await store.directory_rows.change([Remove(each) for each in earlier], version)
     _, token = await invite(store, environment.id, ("administrator",), now)
     return invitation_link(base_url, token)
+
+
+class AdministratorInvitations:
+    """The links with which administrators let others become administrators."""
+
+    def __init__(self, store: Store, clock: Clock, runner: ChangeRunner, base_url: str | None) -> None:
+        """`base_url` is that of whoever serves; `None` where nobody does."""
+        self._store = store
+        self._clock = clock
+        self._runner = runner
+        self._base_url = base_url
+
+    async def list(self, operator: Operator) -> ListPage[ObjectView]:
+        """Those that nobody has taken and that are in time, the newest first. Raises `NotPermitted`."""
+        operator.require_reader()
+        environment = await find_environment(self._store)
+        if environment is None:
+            return ListPage(())
+        rows = self._store.directory_rows
+        found = await rows.invitations_of(environment.id, self._clock.now())
+        return ListPage(tuple(map(_view_of, found)))
+
+    async def create(self, operator: Operator, roles: Collection[Role]) -> Changed:
+        """Invite somebody to these roles; the link is in `Changed.secrets`, and never readable again.
+
+        Raises `NotPermitted`, `NoSuchObject` without an environment of administrators, `DirectoryConflict`,
+        and `EnvironmentFileInvalid` without a role.
+        """
+
+        async def attempt() -> Changed:
+            operator.require_administrator()
+            environment = await self._environment()
+            if not roles:
+                place = Position("the invitation", "/roles")
+                raise EnvironmentFileInvalid([ConfigurationError(place, "names no role", "name one")])
+            invitation, token = await invite(self._store, environment.id, roles, self._clock.now())
+            view = _view_of(invitation)
+            difference = Difference("invitation", view.id, view.name, None, {"name": view.name, **view.entry})
+            link = invitation_link(self._base_url or environment.base_url or DEFAULT_BASE_URL, token)
+            owner = ObjectRow(view.id, environment.id, "agent", view.name, {})
+            return Changed(view, (difference,), secrets=(IssuedSecret(owner, link),))
+
+        return await self._runner.run(operator, (await self._environment()).id, attempt)
+
+    async def withdraw(self, operator: Operator, invitation_id: str) -> Changed:
+        """Let a link admit nobody any more. Raises `NotPermitted`, `NoSuchObject`, `DirectoryConflict`."""
+
+        async def attempt() -> Changed:
+            operator.require_administrator()
+            environment, rows = await self._environment(), self._store.directory_rows
+            version = await rows.version()
+            found = await rows.invitations_of(environment.id, self._clock.now())
+            invitation = next((each for each in found if each.id == invitation_id), None)
+            if invitation is None:
+                raise NoSuchObject(f"there is no invitation {invitation_id!r}")
+            await rows.change([Remove(invitation)], version)
+            view = _view_of(invitation)
+            gone = Difference("invitation", view.id, view.name, {"name": view.name, **view.entry}, None)
+            return Changed(None, (gone,))
+
+        return await self._runner.run(operator, (await self._environment()).id, attempt)
+
+    async def _environment(self) -> EnvironmentRow:
+        found = await find_environment(self._store)
+        if found is None:
+            raise NoSuchObject("there is no environment of administrators yet")
+        return found
+
+
+def _view_of(invitation: Invitation) -> ObjectView:
+    entry: JsonObject = {"roles": [*invitation.roles.split()]}
+    facts: JsonObject = {
+        "created_at": moment(invitation.created_at),
+        "expires_at": moment(invitation.expires_at),
+    }
+    return ObjectView("invitation", invitation.id, invitation.id, entry, etag_of(invitation.id, entry), facts)

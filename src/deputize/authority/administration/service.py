@@ -6,6 +6,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
+from deputize.authority.administration.administrators import AdministratorInvitations
 from deputize.authority.administration.environments import Environments
 from deputize.authority.administration.keys import Keys
 from deputize.authority.administration.operators import Operator
@@ -48,7 +49,7 @@ from deputize.authority.environment_file.plan import (
     NewSecret,
     difference_between,
 )
-from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+from deputize.authority.environment_file.problems import EnvironmentFileInvalid, relative_to_entry
 from deputize.authority.environment_file.reading import parse_value
 from deputize.authority.storage import DirectoryConflict, ObjectRow, Put, Remove, SecretRow, Store
 from deputize.kernel.clock import Clock
@@ -92,6 +93,7 @@ class Administration:
         self.consents = AdministeredConsents(store, clock, runner)
         self.keys = Keys(store, clock, runner, reader)
         self.invitations = Invitations(store, clock, runner, reader)
+        self.administrators = AdministratorInvitations(store, clock, runner, base_url)
 
     async def change(  # noqa: PLR0913 - each says one thing about how it is meant
         self,
@@ -444,13 +446,3 @@ def _complete(
         unnamed = model.model_fields.keys() - written.keys() - _SECRETS
         written |= {name: None for name in unnamed if not model.model_fields[name].is_required()}
     return written
-
-
-def relative_to_entry(error: EnvironmentFileInvalid, pointer: str) -> EnvironmentFileInvalid:
-    """The same errors, with JSON pointers into the entry at `pointer`; what stands elsewhere is at none."""
-    moved: list[ConfigurationError] = []
-    for each in error.errors:
-        inner = each.position.pointer
-        inside = inner.removeprefix(pointer) if inner.startswith(pointer) else ""
-        moved.append(ConfigurationError(Position("the entry", inside), each.reason, each.fix))
-    return EnvironmentFileInvalid(moved)

@@ -174,3 +174,13 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 - an 
         yield annotation
     for argument in get_args(annotation):
         yield from _models(argument)
+
+
+def relative_to_entry(error: EnvironmentFileInvalid, pointer: str) -> EnvironmentFileInvalid:
+    """The same errors, with JSON pointers into the entry at `pointer`; what stands elsewhere is at none."""
+    moved: list[ConfigurationError] = []
+    for each in error.errors:
+        inner = each.position.pointer
+        inside = inner.removeprefix(pointer) if inner.startswith(pointer) else ""
+        moved.append(ConfigurationError(Position("the entry", inside), each.reason, each.fix))
+    return EnvironmentFileInvalid(moved)

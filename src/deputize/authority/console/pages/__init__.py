@@ -1,6 +1,6 @@
 """The console's sections, in the order in which their menus list them."""
 
-from deputize.authority.console.pages import agreements, audit, overview, resources, users
+from deputize.authority.console.pages import administrators, agreements, audit, overview, resources, users
 from deputize.authority.console.section import ConsoleSection
 
 SECTIONS: tuple[ConsoleSection, ...] = (
@@ -9,4 +9,5 @@ SECTIONS: tuple[ConsoleSection, ...] = (
     agreements.SECTION,
     users.SECTION,
     audit.SECTION,
+    administrators.SECTION,
 )

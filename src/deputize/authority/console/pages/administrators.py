@@ -1,0 +1,135 @@
+"""Settings → Administrators: who administers, and links with which more may."""
+
+from dataclasses import replace
+from typing import cast
+
+from starlette.responses import Response
+
+from deputize.authority.administration import ListQuery, NoSuchObject, ObjectView
+from deputize.authority.administration.administrators import ROLES
+from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.forms import Choices, EntryForm, FilledForm, Flag
+from deputize.authority.console.requests import problems_of
+from deputize.authority.console.section import ConsolePage, ConsoleSection
+from deputize.authority.console.session import administrators
+from deputize.authority.directory.objects import Role
+from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+
+FORM = EntryForm("administrators", Choices("roles"), Flag("enabled", default=True))
+INVITATION = EntryForm("administrators", Choices("roles", required=True))
+
+
+async def show_administrators(call: ConsoleCall) -> Response:
+    """List who has a role, and the invitations that nobody has taken."""
+    there = at_home(call)
+    users: dict[str, ObjectView] = {}
+    for role in ROLES:
+        page = await call.administration.list(
+            call.operator, there.environment.id, "user", ListQuery(limit=200, role=role)
+        )
+        users |= {user.id: user for user in page.items}
+    return call.show(
+        "administrators.html",
+        users=sorted(users.values(), key=lambda user: user.name),
+        invitations=(await call.administration.administrators.list(call.operator)).items,
+    )
+
+
+async def show_administrator(call: ConsoleCall) -> Response:
+    """Show what a user may administer, to be changed."""
+    user = await at_home(call).find("user")
+    return show_form(call, FORM.fill(user.entry, call.moments), user.name)
+
+
+async def save_administrator(call: ConsoleCall) -> Response:
+    """Change what a user may administer; one administrator stays in any case."""
+    there = at_home(call)
+    user = await there.find("user")
+    saved = await there.save("user", FORM, user.id)
+    if isinstance(saved, FilledForm):
+        return show_form(call, saved, user.name)
+    return await call.leave("administrators", flash="administrators.saved", name=user.name)
+
+
+async def show_invitation(call: ConsoleCall) -> Response:
+    """Ask what somebody is to be invited to."""
+    return show_invitation_form(call, INVITATION.fill({"roles": ["administrator"]}, call.moments))
+
+
+async def invite(call: ConsoleCall) -> Response:
+    """Show the link with which somebody makes themselves an administrator, this once."""
+    entry, problems = INVITATION.read(call.typed, call.moments)
+    form = INVITATION.refill(call.typed)
+    if problems:
+        return show_invitation_form(call, form.with_problems({"roles": call.t("console.required")}))
+    roles = cast("list[Role]", entry["roles"])
+    if not set(roles) <= set(ROLES):
+        return show_invitation_form(call, form.with_problems({"roles": call.t("console.unreadable")}))
+    try:
+        changed = await call.administration.administrators.create(call.operator, roles)
+    except EnvironmentFileInvalid as error:
+        return show_invitation_form(call, form.with_problems(problems_of(error)))
+    return call.show(
+        "administrators_link.html",
+        title=call.t("administrators.invited"),
+        crumbs=crumbs_of(call),
+        link=changed.secrets[0].text,
+        invitation=changed.view,
+    )
+
+
+async def confirm_withdrawal(call: ConsoleCall) -> Response:
+    """Ask whether a link is to end."""
+    found = (await call.administration.administrators.list(call.operator)).items
+    invitation = next((each for each in found if each.id == call.id()), None)
+    if invitation is None:
+        raise NoSuchObject("the invitation was taken or has expired")
+    return call.confirm("withdraw", invitation, cancel=call.path("administrators"))
+
+
+async def withdraw(call: ConsoleCall) -> Response:
+    """Let a link admit nobody any more."""
+    await call.administration.administrators.withdraw(call.operator, call.id())
+    return await call.leave("administrators", flash="administrators.withdrawn")
+
+
+def at_home(call: ConsoleCall) -> ConsoleCall:
+    """Return the call as one about the administrators' own environment, whatever page it came from."""
+    home = administrators(call.services)
+    if home is None:
+        raise NoSuchObject("there is no environment of administrators")
+    return replace(call, environment=home)
+
+
+def show_form(call: ConsoleCall, form: FilledForm, name: str) -> Response:
+    """Show the form of what a user may administer."""
+    form = form.with_options(roles=role_options(call))
+    return call.show_form("administrators_form.html", form, title=name, crumbs=crumbs_of(call))
+
+
+def show_invitation_form(call: ConsoleCall, form: FilledForm) -> Response:
+    """Show the form of an invitation."""
+    form, title = form.with_options(roles=role_options(call)), call.t("administrators.invite")
+    return call.show_form("administrators_invite.html", form, title=title, crumbs=crumbs_of(call))
+
+
+def role_options(call: ConsoleCall) -> list[tuple[str, str]]:
+    """List the roles with their words."""
+    return [(role, call.t(f"console.role_{role}")) for role in ROLES]
+
+
+def crumbs_of(call: ConsoleCall) -> list[tuple[str, str]]:
+    """Lead back to the list."""
+    return [(call.t("administrators.title"), call.path("administrators"))]
+
+
+SECTION = ConsoleSection(
+    "administrators",
+    "settings",
+    (
+        ConsolePage("administrators", show_administrators),
+        ConsolePage("administrators/invite", show_invitation, invite),
+        ConsolePage("administrators/invitations/{id}/withdraw", confirm_withdrawal, withdraw),
+        ConsolePage("administrators/{id}", show_administrator, save_administrator),
+    ),
+)

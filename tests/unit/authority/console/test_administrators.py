@@ -1,0 +1,74 @@
+"""Settings → Administrators: roles, invitations that are shown once, and somebody who stays."""
+
+import re
+
+from deputize.authority.console.pages import administrators
+from support.authority import PASSWORD, Browser
+
+
+async def find_user(console, username):
+    return await console.authority.store.users.find_user(console.home, username)
+
+
+async def invite(console, browser, *roles):
+    await browser.get(f"{console.path}/administrators/invite")
+    await browser.submit(roles=list(roles))
+    return browser.response
+
+
+async def test_whoever_is_invited_has_the_roles_that_were_ticked_and_the_link_works_once(console):
+    async with console.signed_on() as browser:
+        shown = await invite(console, browser, "auditor", "agent_owner")
+        link = re.search(r"<code>(http://[^<]+)</code>", shown.text)[1]
+        listed = await browser.get(f"{console.path}/administrators")
+        assert ("Withdraw" in listed.text, link in listed.text) == (True, False)
+    path = link.removeprefix("http://authority.test")
+    async with console.authority.client() as client:
+        guest = Browser(console.authority, client)
+        await guest.get(path)
+        await guest.submit(username="guest", password=PASSWORD)
+        assert (await find_user(console, "guest")).roles == "auditor agent_owner"
+        assert (await guest.get(path)).status_code == 410
+
+
+async def test_a_withdrawn_invitation_lets_nobody_in(console):
+    async with console.signed_on() as browser:
+        link = re.search(r"<code>(http://[^<]+)</code>", (await invite(console, browser, "auditor")).text)[1]
+        listed = await browser.get(f"{console.path}/administrators")
+        await browser.get(re.search(r'href="([^"]+/withdraw)"', listed.text)[1])
+        assert browser.heading == "Withdraw this invitation?"
+        await browser.submit()
+        assert "No link is waiting to be used." in browser.response.text
+        assert (await browser.get(link.removeprefix("http://authority.test"))).status_code == 410
+
+
+async def test_an_invitation_needs_roles_that_there_are(console):
+    async with console.signed_on() as browser:
+        for roles in ((), ("root",)):
+            shown = await invite(console, browser, *roles)
+            assert (shown.status_code, 'id="f-roles-problem"' in shown.text) == (422, True)
+        rows = console.authority.store.directory_rows
+        assert await rows.invitations_of(console.home, 0.0) == ()
+
+
+async def test_roles_are_changed_from_any_environments_page_and_one_administrator_stays(console):
+    auditor = await find_user(console, "auditor")
+    async with console.signed_on() as browser:
+        listed = await browser.get(f"{console.path}/administrators")
+        assert ("nobody</a>" in listed.text, "auditor</a>" in listed.text) == (False, True)
+        await browser.get(f"{console.path}/administrators/{auditor.id}")
+        await browser.submit(roles=["auditor", "administrator"], enabled="on")
+        assert "auditor is saved." in browser.response.text
+        assert (await find_user(console, "auditor")).roles == "auditor administrator"
+        await browser.get(f"{console.path}/administrators/{auditor.id}")
+        await browser.submit(roles=["auditor"], enabled="on")
+        me = await find_user(console, "administrator")
+        await browser.get(f"{console.path}/administrators/{me.id}")
+        refused = await browser.submit(roles=["auditor"], enabled="on")
+        assert (refused.status_code, 'id="f-roles-problem"' in refused.text) == (422, True)
+        assert "nobody would be left who administers" in refused.text
+        assert (await find_user(console, "administrator")).roles == "administrator"
+
+
+def test_the_page_is_for_those_who_read_everything():
+    assert administrators.SECTION.seen_by == {"administrator", "auditor"}
