@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from deputize.authority.administration.administrators import invite_first
+from deputize.authority.administration import Operator
+from deputize.authority.administration.administrators import MANAGEMENT, find_environment, invite_first
 from deputize.authority.app import Authority
 from deputize.authority.audit import open_audit, operator
 from deputize.authority.backchannel_logout import deliver_repeatedly
@@ -19,12 +21,13 @@ from deputize.authority.callers import Network
 from deputize.authority.directory.changes import complete_signing_keys
 from deputize.authority.directory.service import open_directory
 from deputize.authority.endpoint import MAX_BODY_SIZE
+from deputize.authority.environment_file import EnvironmentFileInvalid
 from deputize.authority.fetching import Fetcher, Fetching
 from deputize.authority.passwords import Passwords
 from deputize.authority.seals import RefreshTokenValues
 from deputize.authority.services import Services
 from deputize.authority.signon.steps import STEPS
-from deputize.authority.storage import StorageUnavailable, open_store
+from deputize.authority.storage import DirectoryConflict, StorageUnavailable, open_store
 from deputize.expressions.functions.mapping import MAPPING_FUNCTIONS
 from deputize.http.listener import Gate, Listener, ListenerLimits, Records, Unheard
 from deputize.http.listener import serve as serve_http
@@ -34,6 +37,7 @@ from deputize.kernel.collector import spare_collector
 from deputize.kernel.errors import DeputizeError
 from deputize.kernel.families import load_families
 from deputize.kernel.uris import LOOPBACK_HOSTS, is_loopback_host, parse_origin
+from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
 
@@ -85,6 +89,7 @@ async def serve(
     """
     load_families(FAMILIES)
     async with open_services(database_url, options, audit_directory) as services:
+        await follow_base_url(services)
         link = await invite_first(services.store, services.passwords, services.clock, options.base_url)
         if link is not None:
             await services.directory.refresh()
@@ -148,6 +153,31 @@ def log_unheard(unheard: Unheard) -> None:
             status=unheard.status,
             reason=unheard.reason,
             client_ip=unheard.peer.remote_address,
+        )
+
+
+async def follow_base_url(services: Services) -> None:
+    """Have the administrators' environment, and its resource `MANAGEMENT`, say where they are served now.
+
+    The management API takes tokens for its own address alone, and these were made for an earlier one.
+    """
+    home = await find_environment(services.store)
+    if home is None:
+        return
+    start = Operator("command", str(os.getuid()), "", frozenset({"administrator"}))
+    administration, audience = services.administration, f"{services.base_url}/v1"
+    try:
+        await administration.environments.change(start, home.id, {})  # as served now
+        found = await administration.find_named(start, home.id, "resource", MANAGEMENT)
+        if found is not None and found.entry.get("audience") != audience:
+            entry: JsonObject = {"audience": audience}
+            await administration.change(start, home.id, "resource", entry, object_id=found.id)
+    except (EnvironmentFileInvalid, DirectoryConflict) as error:
+        _log.warning(
+            "no token opens the management API: its resource keeps the address of an earlier start",
+            audience=audience,
+            reason=str(error),
+            fix=f"give the resource {MANAGEMENT} of the administrators that audience, or start again",
         )
 
 

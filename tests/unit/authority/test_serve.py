@@ -1,16 +1,22 @@
 """The authority as a program."""
 
 import asyncio
+import json
 
 import pytest
+import structlog
 
+from deputize.authority.administration import Operator
+from deputize.authority.administration.administrators import find_environment, make_environment
 from deputize.authority.directory.changes import new_environment
-from deputize.authority.serve import FAMILIES, ServeOptions, open_services, serve
+from deputize.authority.serve import FAMILIES, ServeOptions, follow_base_url, open_services, serve
 from deputize.authority.storage import EnvironmentRow, Put, SigningKeyRow, open_store
 from deputize.jose import new_key_ring
 from deputize.kernel.errors import ConfigurationError
 from support.databases import new_database
 from support.patience import PATIENCE
+
+ROOT = Operator("command", "0", "root", frozenset({"administrator"}))
 
 
 @pytest.fixture
@@ -57,6 +63,42 @@ async def test_an_environment_of_an_earlier_version_gets_the_keys_it_lacks(tmp_p
         keys = services.directory.current.environments["e1"].keys
     assert keys.algorithms == ("ES256", "RS256")
     assert all(key in keys.keys for key in old)
+
+
+async def audience_of_management(services):
+    page = await services.administration.list(ROOT, (await find_environment(services.store)).id, "resource")
+    return next(each.entry["audience"] for each in page.items if each.name == "Management")
+
+
+async def test_the_resource_of_the_management_api_is_where_that_is_served(tmp_path):
+    url = new_database(tmp_path)
+    for base_url in ("http://localhost:9080", "https://login.example.com", "https://login.example.com"):
+        options = ServeOptions("127.0.0.1", 0, base_url)
+        async with open_services(url, options, tmp_path / "audit") as services:
+            await make_environment(services.store, services.passwords, services.clock, "http://first.test")
+            await follow_base_url(services)
+            assert await audience_of_management(services) == f"{base_url}/v1"
+            home = await find_environment(services.store)
+            assert f"{base_url}/v1" in {
+                each.audience for each in services.directory.current.environments[home.id].resources.values()
+            }
+    lines = (tmp_path / "audit" / "authority.audit.json").read_text().splitlines()
+    changed = [json.loads(line) for line in lines if '"DEPUTIZE-ENVIRONMENT-CHANGED"' in line]
+    assert len(changed) == 4  # environment and resource, at the first start and the second
+
+
+async def test_a_server_starts_whose_management_api_has_a_taken_address_and_says_so(tmp_path):
+    url, base_url = new_database(tmp_path), "https://login.example.com"
+    async with open_services(url, ServeOptions("127.0.0.1", 0, base_url), tmp_path / "audit") as services:
+        await make_environment(services.store, services.passwords, services.clock, "http://first.test")
+        home = await find_environment(services.store)
+        entry = {"name": "Other", "audience": f"{base_url}/v1"}
+        await services.administration.change(ROOT, home.id, "resource", entry)
+        with structlog.testing.capture_logs() as logged:
+            await follow_base_url(services)
+        warned = [each["event"] for each in logged if each["log_level"] == "warning"]
+        assert warned[-1].startswith("no token opens the management API"), logged
+        assert await audience_of_management(services) == "http://first.test/v1"
 
 
 def test_they_are_all_that_the_authority_reads():
