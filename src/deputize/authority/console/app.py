@@ -44,7 +44,6 @@ from deputize.authority.console.welcome import welcome
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.services import Services
 from deputize.authority.storage import DirectoryConflict
-from deputize.oauth.records.directory import Environment
 
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 PROBLEMS: Mapping[type[Exception], tuple[int, str]] = {
@@ -87,6 +86,12 @@ async def answer_page(
     roles = administrator.operator.roles
     if not roles or environment is None:
         return frame.show_problem(*((404, "") if roles else (403, "no_role")))
+    if not administrator.operator.reads_all:
+        seen = await services.administration.environments.list(administrator.operator)
+        frame.values["environments"] = seen.items
+        if environment.id not in {each.id for each in seen.items}:
+            frame.values.update(environment=None, menus=())
+            return frame.show_problem(403, "no_agents")
     may_change = not roles.isdisjoint(section.changed_by)
     call = ConsoleCall(
         request,
@@ -137,13 +142,10 @@ async def choose_environment(services: Services, request: Request) -> Response:
     home = administrators(services)
     if administrator is None or home is None:
         return sign_on_first(services, request)
-    environments = services.directory.current.environments.values()
-    others = sorted((each for each in environments if each is not home), key=_name_of)
-    return RedirectResponse(f"{CONSOLE_PATH}/{(others[0] if others else home).id}", 303)
-
-
-def _name_of(environment: Environment) -> str:
-    return environment.name
+    operator = administrator.operator
+    seen = (await services.administration.environments.list(operator)).items if operator.roles else ()
+    first = next((each.id for each in seen if each.id != home.id), home.id)
+    return RedirectResponse(f"{CONSOLE_PATH}/{first}", 303)
 
 
 def sign_on_first(services: Services, request: Request) -> Response:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from deputize.authority.administration import Operator
 from deputize.authority.console.pages import SECTIONS
 from deputize.authority.console.session import cookie_name
 from deputize.authority.console.texts import LOCALES, read_texts
@@ -12,6 +13,7 @@ from deputize.authority.storage import Put
 from support.authority import PASSWORD, Browser
 from support.console import ROLES
 
+ROOT = Operator("command", "0", "root", frozenset({"administrator"}))
 MARKUP = """"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"""
 
 
@@ -150,8 +152,32 @@ async def test_a_form_of_another_site_is_refused_whatever_it_carries(console):
         assert (response.status_code, browser.heading) == (403, "This form was not sent")
 
 
+async def own_an_agent(console, environment_id: str = "") -> None:
+    entry = {"name": "Owned", "owner": "agent_owner", "redirect_uris": ["https://a.example.com/"]}
+    where = environment_id or console.environment
+    await console.authority.services.administration.change(ROOT, where, "agent", entry)
+
+
+async def test_an_owner_sees_own_agents_and_no_environment_without_one(console):
+    made = await console.authority.services.administration.environments.create(ROOT, {"environment": "Other"})
+    async with console.signed_on("agent_owner") as browser:
+        assert (browser.response.status_code, browser.heading) == (403, "No agent here is yours")
+        await own_an_agent(console, made.view.id)
+        shown = await browser.get("/console")
+        assert (shown.status_code, shown.url.path) == (200, f"/console/{made.view.id}")
+        assert ("Owned" in shown.text, f"/console/{console.environment}" in shown.text) == (True, False)
+        refused = await browser.get(console.path)
+        assert refused.status_code == 403
+        name = console.authority.directory.current.environments[console.environment].name
+        assert (name in refused.text, "MCP Tutorial" in refused.text) == (False, False)
+        await own_an_agent(console)
+        shown = await browser.get(console.path)
+        assert ("Owned" in shown.text, "MCP Tutorial" in shown.text) == (True, False)
+
+
 @pytest.mark.parametrize("role", ROLES)
 async def test_each_role_sees_and_does_what_its_section_says(console, role):
+    await own_an_agent(console)
     async with console.signed_on(role) as browser:
         for section in SECTIONS:
             first = section.pages[0]
