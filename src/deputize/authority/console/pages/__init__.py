@@ -1,6 +1,14 @@
 """The console's sections, in the order in which their menus list them."""
 
-from deputize.authority.console.pages import administrators, agreements, audit, overview, resources, users
+from deputize.authority.console.pages import (
+    administrators,
+    agreements,
+    audit,
+    environments,
+    overview,
+    resources,
+    users,
+)
 from deputize.authority.console.section import ConsoleSection
 
 SECTIONS: tuple[ConsoleSection, ...] = (
@@ -9,5 +17,6 @@ SECTIONS: tuple[ConsoleSection, ...] = (
     agreements.SECTION,
     users.SECTION,
     audit.SECTION,
+    environments.SECTION,
     administrators.SECTION,
 )

@@ -1,0 +1,136 @@
+"""Settings → Environments: begin one empty, or bring one in as a file."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from starlette.responses import Response
+
+from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.forms import Area, EntryForm, FilledForm, FormField
+from deputize.authority.console.requests import problems_of
+from deputize.authority.console.section import ConsolePage, ConsoleSection
+from deputize.authority.environment_file import Application, Applied, EnvironmentFileInvalid
+from deputize.authority.storage import DirectoryConflict
+from deputize.kernel.errors import ConfigurationError
+
+NEW = EntryForm("environments", FormField("environment", required=True, maxlength=256))
+FILE = EntryForm("environments", Area("file", required=True, maxlength=900_000, rows=18))
+_FILE_NAME = "environment"
+_WIDTH = 160
+"""Characters of a line that are shown around what is wrong."""
+
+
+class Mistake(NamedTuple):
+    """What is wrong with a file, and where."""
+
+    error: ConfigurationError
+    shown: str
+    """The line, and under it a caret below the place; empty where it is not known."""
+
+
+async def show_environments(call: ConsoleCall) -> Response:
+    """List the environments."""
+    page = await call.administration.environments.list(call.operator)
+    return call.show("environments.html", page=page)
+
+
+async def show_new(call: ConsoleCall) -> Response:
+    """Ask for the name of a new environment."""
+    return show_new_form(call, NEW.fill({}, call.moments))
+
+
+async def create(call: ConsoleCall) -> Response:
+    """Make an environment that has nothing yet, and go there."""
+    entry, problems = NEW.read(call.typed, call.moments)
+    form = NEW.refill(call.typed)
+    if problems:
+        told = {name: call.t(text) for name, text in problems.items()}
+        return show_new_form(call, form.with_problems(told))
+    try:
+        changed = await call.administration.environments.create(call.operator, entry)
+    except EnvironmentFileInvalid as error:
+        return show_new_form(call, form.with_problems(problems_of(error)))
+    except DirectoryConflict as error:
+        return show_new_form(call, form.with_problems({"environment": str(error)}))
+    made = call.services.directory.current.environments[changed.view.id] if changed.view else call.environment
+    return await replace(call, environment=made).leave(flash="environments.created", name=made.name)
+
+
+async def show_import(call: ConsoleCall) -> Response:
+    """Ask for a file."""
+    return show_import_form(call, FILE.fill({}, call.moments))
+
+
+async def import_file(call: ConsoleCall) -> Response:
+    """Say what a file would change; after that was seen, change it."""
+    entry, problems = FILE.read(call.typed, call.moments)
+    form = FILE.refill(call.typed)
+    if problems:
+        return show_import_form(call, form.with_problems({"file": call.t("console.required")}))
+    text, is_seen = str(entry["file"]), call.typed.get("action") == ["apply"]
+    application = Application(text.encode(), _FILE_NAME, lambda _: None, dry_run=not is_seen)
+    try:
+        applied = await call.administration.environments.apply(call.operator, application)
+    except EnvironmentFileInvalid as error:
+        wrong = form.with_problems({"file": call.t("environments.invalid")})
+        mistakes = [Mistake(each, show_place(text, each)) for each in error.errors]
+        return show_import_form(call, wrong, mistakes=mistakes)
+    if is_seen:
+        return call.show(
+            "environments_imported.html",
+            title=call.t("environments.imported", name=applied.environment.name),
+            crumbs=crumbs_of(call),
+            applied=applied,
+        )
+    return show_import_form(call, form, applied=applied)
+
+
+def show_place(text: str, error: ConfigurationError) -> str:
+    """Return the line that an error is about with a caret below the place; empty where it is not known."""
+    lines, position = text.splitlines(), error.position
+    if position.line is None or not 0 < position.line <= len(lines):
+        return ""
+    column = (position.column or 1) - 1
+    begin = max(0, column - _WIDTH // 2)
+    line = lines[position.line - 1][begin : begin + _WIDTH].replace("\t", " ")
+    return f"{line}\n{' ' * (column - begin)}^"
+
+
+def show_new_form(call: ConsoleCall, form: FilledForm) -> Response:
+    """Show the form of a new environment."""
+    title = call.t("environments.new")
+    return call.show_form("environments_new.html", form, title=title, crumbs=crumbs_of(call))
+
+
+def show_import_form(
+    call: ConsoleCall,
+    form: FilledForm,
+    mistakes: Sequence[Mistake] = (),
+    applied: Applied | None = None,
+) -> Response:
+    """Show the form of a file, with what is wrong with it or what it would change."""
+    return call.show_form(
+        "environments_import.html",
+        form,
+        title=call.t("environments.import"),
+        crumbs=crumbs_of(call),
+        mistakes=mistakes,
+        applied=applied,
+    )
+
+
+def crumbs_of(call: ConsoleCall) -> list[tuple[str, str]]:
+    """Lead back to the list."""
+    return [(call.t("environments.title"), call.path("environments"))]
+
+
+SECTION = ConsoleSection(
+    "environments",
+    "settings",
+    (
+        ConsolePage("environments", show_environments),
+        ConsolePage("environments/new", show_new, create),
+        ConsolePage("environments/import", show_import, import_file),
+    ),
+)

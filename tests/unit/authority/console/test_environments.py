@@ -1,0 +1,55 @@
+"""Settings → Environments: one that is empty, and one from a file whose changes are seen first."""
+
+import re
+
+FILE = """environment: Imported
+resources:
+  - name: api
+    scopes: [{ name: read }]
+"""
+MARKUP = "<script>alert(1)</script>"
+
+
+def named(console, name):
+    found = console.authority.directory.current.environments.values()
+    return next((each for each in found if each.name == name), None)
+
+
+async def test_an_environment_begins_empty_and_is_where_one_goes(console):
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/environments/new")
+        shown = await browser.submit(environment=f"Empty {MARKUP}")
+        made = named(console, f"Empty {MARKUP}")
+        assert (shown.url.path, MARKUP in shown.text) == (f"/console/{made.id}", False)
+        assert (len(made.agents), [each.name for each in made.policies.values()]) == (0, ["Single_Factor"])
+        await browser.get(f"{console.path}/environments/new")
+        for name in ("", f"Empty {MARKUP}"):
+            refused = await browser.submit(environment=name)
+            assert (refused.status_code, 'id="f-environment-problem"' in refused.text) == (422, True)
+
+
+async def test_a_file_changes_nothing_before_its_changes_were_seen(console):
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/environments/import")
+        shown = await browser.submit(file=FILE, action="check")
+        assert (shown.status_code, "+ resource api" in shown.text) == (200, True)
+        assert named(console, "Imported") is None
+        shown = await browser.submit(action="apply")
+        made = named(console, "Imported")
+        assert [each.name for each in made.resources.values()] == ["api"]
+        secret = re.search(r"Secret of api.*?<p class=\"copy\"><code>([^<]+)</code>", shown.text, re.DOTALL)
+        assert len(secret[1]) > 20
+        await browser.get(f"{console.path}/environments/import")
+        again = await browser.submit(file=FILE, action="check")
+        assert "everything is so already" in again.text
+
+
+async def test_what_is_wrong_with_a_file_is_shown_with_a_caret(console):
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/environments/import")
+        shown = await browser.submit(file=FILE.replace("scopes", MARKUP), action="apply")
+        assert (shown.status_code, "Line 4, column 5" in shown.text) == (422, True)
+        line, caret = re.search(r"<pre>(.*?)</pre>", shown.text, re.DOTALL)[1].split("\n")
+        assert (line.startswith("    &lt;script"), caret) == (True, "    ^")
+        assert named(console, "Imported") is None
+        assert (MARKUP in shown.text, "&lt;script&gt;alert(1)" in shown.text) == (False, True)
