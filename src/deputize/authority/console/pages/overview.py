@@ -1,14 +1,28 @@
-"""The first page of an environment: what there is in it."""
+"""The first page of an environment: what there is in it, and the way to what is not there yet."""
+
+from typing import NamedTuple
 
 from starlette.responses import Response
 
+from deputize.authority.administration import ListQuery
 from deputize.authority.administration.administrators import ROLES
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.section import ConsolePage, ConsoleSection
+from deputize.oauth.records.directory import Environment
+
+
+class GuideStep(NamedTuple):
+    """A step on the way to an agent that acts for a user."""
+
+    name: str
+    """Of its texts, `overview.NAME` and `overview.NAME_text`."""
+    section: str
+    """Where it is done."""
+    is_done: bool
 
 
 async def show_overview(call: ConsoleCall) -> Response:
-    """Count what there is, by kind; to owners of agents show theirs."""
+    """Count what there is, by kind, and lead to what is missing; to owners of agents show theirs."""
     if not call.operator.reads_all:
         return call.show("overview_agents.html", page=await call.list("agent", "enabled"))
     environment = call.environment
@@ -18,7 +32,25 @@ async def show_overview(call: ConsoleCall) -> Response:
         ("policies", len(environment.policies)),
         ("agents", len(environment.agents)),
     )
-    return call.show("overview.html", counts=counts)
+    users = await call.administration.list(call.operator, environment.id, "user", ListQuery(limit=1))
+    guide = list_steps(environment, has_users=bool(users.items))
+    reachable = {each.name for _, inside in call.frame["menus"] for each in inside}
+    return call.show("overview.html", counts=counts, guide=guide, reachable=reachable)
+
+
+def list_steps(environment: Environment, *, has_users: bool) -> tuple[GuideStep, ...]:
+    """List the steps in the order in which they are done, each resting on those before."""
+    resources, agents = environment.resources.values(), environment.agents.values()
+    asked = (step.type == "AGREEMENT" for each in environment.policies.values() for step in each.steps)
+    enabled = any(agreement.enabled for agreement in environment.agreements.values())
+    return (
+        GuideStep("called", "resources", any(each.maps("act") and each.scopes for each in resources)),
+        GuideStep("delegating", "resources", any(each.maps("may_act") and each.scopes for each in resources)),
+        GuideStep("agreed", "agreements", enabled),
+        GuideStep("asked", "policies", any(asked)),
+        GuideStep("acting", "agents", any(each.enabled and any(each.scopes.values()) for each in agents)),
+        GuideStep("acted_for", "users", has_users),
+    )
 
 
 SECTION = ConsoleSection("overview", "overview", (ConsolePage("", show_overview),), seen_by=frozenset(ROLES))
