@@ -6,6 +6,7 @@ from deputize.authority.console.pages import (
     audit,
     environments,
     overview,
+    preferences,
     resources,
     users,
 )
@@ -19,4 +20,5 @@ SECTIONS: tuple[ConsoleSection, ...] = (
     audit.SECTION,
     environments.SECTION,
     administrators.SECTION,
+    preferences.SECTION,
 )
