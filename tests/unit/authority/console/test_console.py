@@ -214,6 +214,7 @@ async def test_an_administrator_makes_changes_and_removes_a_user_without_scripts
         assert "is saved" not in again.text
         await browser.get(f"{console.path}/users/{user.id}/remove")
         assert browser.heading == "Remove somebody?"
+        assert "Sessions that end: 0" in browser.response.text
         await browser.submit()
         assert await find_user(console, "somebody", console.environment) is None
 
@@ -272,3 +273,15 @@ async def test_pages_are_in_the_readers_language(console):
         await browser.get(f"{console.path}/users")
         await browser.sign_on(username="administrator")
         assert (browser.heading, '<html lang="de"' in browser.response.text) == ("Benutzer", True)
+
+
+async def test_the_last_administrator_is_not_removed_and_what_would_end_is_counted(console):
+    users = f"/console/{console.home}/users"
+    async with console.signed_on() as browser, console.signed_on("auditor"):
+        for username, sessions in (("auditor", 1), ("nobody", 0)):
+            user = await find_user(console, username)
+            await browser.get(f"{users}/{user.id}/remove")
+            assert f"Sessions that end: {sessions}" in browser.response.text
+        me = await find_user(console, "administrator")
+        refused = await browser.get(f"{users}/{me.id}/remove")
+        assert (refused.status_code, "nobody would be left who administers" in refused.text) == (409, True)

@@ -1,5 +1,7 @@
 """Directory → Users: the people who sign on."""
 
+from typing import Final
+
 from starlette.responses import Response
 
 from deputize.authority.console.call import ConsoleCall
@@ -17,6 +19,8 @@ FORM = EntryForm(
     FormField("preferred_language", maxlength=64),
     Flag("enabled", default=True),
 )
+ENDING: Final = ("sessions", "consents", "grants")
+"""What ends with a user, of `Changed.ends`."""
 
 
 async def show_users(call: ConsoleCall) -> Response:
@@ -47,7 +51,11 @@ async def save_user(call: ConsoleCall) -> Response:
 async def confirm_removal(call: ConsoleCall) -> Response:
     """Ask whether a user is to go, and say what goes with them."""
     user = await call.find("user")
-    return call.confirm("remove", user, cancel=call.path("users", user.id), name=user.name)
+    removal = await call.administration.remove(
+        call.operator, call.environment.id, "user", user.id, dry_run=True
+    )
+    ends = [call.t(f"users.ends_{what}", count=removal.ends.get(what, 0)) for what in ENDING]
+    return call.confirm("remove", user, cancel=call.path("users", user.id), consequences=ends, name=user.name)
 
 
 async def remove_user(call: ConsoleCall) -> Response:
