@@ -92,7 +92,7 @@ async def answer_page(
         if environment.id not in {each.id for each in seen.items}:
             frame.values.update(environment=None, menus=())
             return frame.show_problem(403, "no_agents")
-    may_change = not roles.isdisjoint(section.changed_by)
+    may_change = not roles.isdisjoint(page.changed_by or section.changed_by)
     call = ConsoleCall(
         request,
         services,
@@ -120,7 +120,8 @@ async def choose_handler(call: ConsoleCall, section: ConsoleSection, page: Conso
         call.typed = await read_form(call.request)
         if not is_own_form(call.request, call.typed, call.frame["csrf"]):
             raise FormForged
-    handler, allowed = (page.submit, section.changed_by) if is_form else (page.show, section.seen_by)
+    changed_by = page.changed_by or section.changed_by
+    handler, allowed = (page.submit, changed_by) if is_form else (page.show, section.seen_by)
     if handler is None or call.operator.roles.isdisjoint(allowed):
         raise NotPermitted
     return handler

@@ -38,6 +38,12 @@ class Moments:
         title = f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}"
         return Markup('<time datetime="{}" title="{}">{}</time>').format(machine, title, text)
 
+    def day(self, instant: float | str) -> str:
+        """Write the day of an instant, as text."""
+        local = self._read(instant).astimezone(self.zone)
+        month = self.language.text("console.months").split()[local.month - 1]
+        return self.language.text("console.day", day=local.day, month=month, year=local.year)
+
     def local_input(self, instant: float | str | None) -> str:
         """Write an instant as the value of an input of the type `datetime-local`; empty for none."""
         return "" if instant is None else f"{self._read(instant).astimezone(self.zone):%Y-%m-%dT%H:%M}"

@@ -35,7 +35,9 @@ class ConsolePage:
     show: Handler | None
     """Answers GET; `None` where there is nothing to see."""
     submit: Handler | None = None
-    """Answers POST. Called with this session's own form only, for those in `ConsoleSection.changed_by`."""
+    """Answers POST. Called with this session's own form only, for those in `changed_by`."""
+    changed_by: frozenset[Role] | None = None
+    """The roles that may send its form; `None`: those of `ConsoleSection.changed_by`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,8 @@ class SqlActivities:
 
     async def totals(self, environment_id: str, agent_ids: Collection[str]) -> tuple[ActivityTotal, ...]:
         """What agents did, and how often, whoever it was for; the last use first."""
+        if not agent_ids:
+            return ()
         parameters: dict[str, object] = {"environment": environment_id}
         parameters |= {f"agent_{place}": each for place, each in enumerate(agent_ids)}
         rows = await self._database.rows(statements.totals(len(agent_ids)), parameters)

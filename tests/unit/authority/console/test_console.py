@@ -199,7 +199,8 @@ async def test_each_role_sees_and_does_what_its_section_says(console, role):
         csrf = await csrf_token(services, await find_administrator(services, cookie))
         for path in forms(role):
             response = await browser.client.post(f"{console.path}/{path}", data=user_form(csrf=csrf))
-            assert response.status_code == 403, path
+            allowed = {403, 404} if role == "agent_owner" and path.startswith("agents") else {403}
+            assert response.status_code in allowed, path
         assert await find_user(console, "somebody", console.environment) is None
 
 

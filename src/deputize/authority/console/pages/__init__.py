@@ -2,6 +2,7 @@
 
 from deputize.authority.console.pages import (
     administrators,
+    agents,
     agreements,
     audit,
     environments,
@@ -16,6 +17,7 @@ SECTIONS: tuple[ConsoleSection, ...] = (
     overview.SECTION,
     resources.SECTION,
     agreements.SECTION,
+    agents.SECTION,
     users.SECTION,
     audit.SECTION,
     environments.SECTION,

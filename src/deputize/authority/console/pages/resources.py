@@ -19,12 +19,11 @@ from deputize.authority.console.forms import (
 )
 from deputize.authority.console.items import ItemList
 from deputize.authority.console.mapping_trial import SITUATIONS, attempt
+from deputize.authority.console.secrets import change_secrets, overlaps
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.directory.objects import MAPPINGS
 from deputize.kernel.values import JsonObject
 
-OVERLAPS: Final = ("0", "3600", "86400", "604800")
-"""Seconds that a secret so far can go on working beside a new one."""
 SOURCES: Final = ("mapping", "expression", "value")
 """Members of an attribute, of which it has one."""
 ATTRIBUTES: Final = ItemList("resource", "attributes", "name")
@@ -186,22 +185,11 @@ async def show_secrets(call: ConsoleCall) -> Response:
     return show_tab(call, "resources_secrets.html", resource, "secrets", overlaps=overlaps(call))
 
 
-async def change_secrets(call: ConsoleCall) -> Response:
+async def save_secrets(call: ConsoleCall) -> Response:
     """Draw a new secret, shown this once, or end those before it."""
     resource = await call.find("resource")
-    where = (call.operator, call.environment.id, "resource", resource.id)
-    if "end" in call.typed:
-        await call.administration.end_previous_secrets(*where)
-        return await call.leave("resources", resource.id, "secrets", flash="resources.secrets_ended")
-    overlap = next(iter(call.typed.get("overlap", ())), "0")
-    keep = float(overlap) if overlap in OVERLAPS else 0.0
-    changed = await call.administration.new_secret(*where, keep_previous=keep)
-    return show_secret(call, resource, changed.secrets[0].text)
-
-
-def overlaps(call: ConsoleCall) -> Sequence[tuple[str, str]]:
-    """Return how long a secret can go on working beside a new one, with words."""
-    return [(seconds, call.t(f"resources.overlap_{seconds}")) for seconds in OVERLAPS]
+    changed = await change_secrets(call, "resource", resource)
+    return show_secret(call, resource, changed) if isinstance(changed, str) else changed
 
 
 def show_tab(call: ConsoleCall, template: str, resource: ObjectView, tab: str, **values: object) -> Response:
@@ -291,6 +279,6 @@ SECTION = ConsoleSection(
         ConsolePage("resources/{id}/add-scope", show_scope, save_scope),
         ConsolePage("resources/{id}/scopes/{item}", show_scope, save_scope),
         ConsolePage("resources/{id}/scopes/{item}/remove", None, remove_scope),
-        ConsolePage("resources/{id}/secrets", show_secrets, change_secrets),
+        ConsolePage("resources/{id}/secrets", show_secrets, save_secrets),
     ),
 )

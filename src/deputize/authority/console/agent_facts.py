@@ -1,0 +1,98 @@
+"""What an agent can do, for whom, since when and when last, collected for its page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deputize.authority.administration import ListQuery, ObjectView
+from deputize.authority.administration.views import MAX_LIMIT
+from deputize.authority.console.call import ConsoleCall
+from deputize.authority.storage.activities import ActivityTotal
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A resource that an agent may reach, and what it did there."""
+
+    name: str
+    id: str
+    scopes: Sequence[tuple[str, str]]
+    """Each with what it allows, in words."""
+    tools: Sequence[ActivityTotal]
+    """What it called there, by tool; empty where no gateway delivers its records."""
+    permitted: int
+    refused: int
+    last_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """A version of an agreement that people accepted for an agent."""
+
+    agreement: str
+    version: int
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFacts:
+    """What is known of an agent beside its settings."""
+
+    reaches: Sequence[Reach]
+    grounds: Sequence[Ground]
+    consents: Sequence[ObjectView]
+    """Those in force, the newest last use first; empty for somebody who may not read them."""
+    people: int
+    has_more: bool
+    """Whether there are more people than were counted."""
+    last_used: float | None
+    is_delivered: bool
+    """Whether a gateway delivers what agents call; otherwise only tokens and introspections are known."""
+
+
+async def collect(call: ConsoleCall, agent: ObjectView) -> AgentFacts:
+    """Collect what is known of an agent."""
+    environment, activities = call.environment, call.services.activities
+    totals = await activities.totals(environment.id, [agent.id])
+    reaches: list[Reach] = []
+    for resource_id, granted in environment.agents[agent.id].scopes.items():
+        resource = environment.resources.get(resource_id)
+        if resource is None:
+            continue
+        mine = [each for each in totals if each.resource_id == resource_id]
+        calls = [each for each in mine if each.tool]
+        reaches.append(
+            Reach(
+                resource.name,
+                resource.id,
+                [
+                    (name, resource.scopes[name].description)
+                    for name in sorted(granted)
+                    if name in resource.scopes
+                ],
+                calls,
+                sum(each.permitted for each in calls or mine),
+                sum(each.refused for each in calls or mine),
+                max((each.last_at for each in mine), default=None),
+            )
+        )
+    consents: tuple[ObjectView, ...] = ()
+    has_more = False
+    if call.operator.reads_all:
+        page = await call.administration.consents.list(
+            call.operator, environment.id, ListQuery(limit=MAX_LIMIT), agent_id=agent.id
+        )
+        consents = tuple(each for each in page.items if each.facts["in_force"])
+        has_more = page.next_cursor is not None
+    counted: dict[tuple[str, int], set[str]] = {}
+    for each in consents:
+        ground = str(each.facts["agreement"] or each.facts["agreement_id"]), int(str(each.facts["version"]))
+        counted.setdefault(ground, set()).add(each.name)
+    return AgentFacts(
+        reaches,
+        [Ground(name, version, len(names)) for (name, version), names in sorted(counted.items())],
+        sorted(consents, key=lambda each: str(each.facts["last_used_at"] or ""), reverse=True),
+        len({each.name for each in consents}),
+        has_more,
+        max((each.last_at for each in totals), default=None),
+        await activities.last_delivery(environment.id) is not None,
+    )

@@ -1,0 +1,337 @@
+"""AI Agents: what acts for people, what each may do and did, and one button that stops it."""
+
+from collections.abc import Sequence
+
+from starlette.responses import Response
+
+from deputize.authority.administration import NoSuchObject, ObjectView
+from deputize.authority.console.agent_facts import AgentFacts, collect
+from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.delegation_picture import Party, Picture, draw
+from deputize.authority.console.forms import (
+    Area,
+    Choice,
+    Choices,
+    EntryForm,
+    FilledForm,
+    Flag,
+    FormField,
+    Instant,
+    Lines,
+    Pairs,
+)
+from deputize.authority.console.requests import problems_of
+from deputize.authority.console.secrets import change_secrets, overlaps
+from deputize.authority.console.section import CHANGERS, ConsolePage, ConsoleSection
+from deputize.authority.environment_file.problems import EnvironmentFileInvalid
+from deputize.authority.storage.activities import ActivityQuery
+from deputize.kernel.values import JsonObject
+from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
+from deputize.oauth.grants import GRANTS
+
+NEW = EntryForm(
+    "agents",
+    FormField("name", required=True, maxlength=256),
+    Area("description"),
+    Choices("grants"),
+    Lines("redirect_uris"),
+    FormField("owner"),
+)
+CONFIGURATION = EntryForm(
+    "agents",
+    FormField("name", required=True, maxlength=256),
+    Area("description"),
+    Pairs("names"),
+    Pairs("descriptions"),
+    FormField("owner"),
+    FormField("sponsor"),
+    Instant("expires_at"),
+    Choices("grants"),
+    Lines("redirect_uris"),
+    Lines("post_logout_redirect_uris"),
+    FormField("backchannel_logout_uri", maxlength=2048),
+    Choice("client_auth"),
+    Lines("permitted_actors"),
+    Flag("loops_allowed"),
+    Flag("require_pushed_authorization_requests"),
+    Flag("dpop_bound_access_tokens"),
+    FormField("refresh_token_lifetime", default="30 days"),
+    FormField("refresh_token_rolling_lifetime", default="180 days"),
+)
+OWN = EntryForm("agents", Area("description"))
+"""What an agent's owner may set of it."""
+
+
+async def show_agents(call: ConsoleCall) -> Response:
+    """List the agents."""
+    page = await call.list("agent", "enabled", "introduced", "waiting", "owner")
+    used = await call.services.activities.last_used(call.environment.id, [each.id for each in page.items])
+    return call.show("agents.html", page=page, used=used)
+
+
+async def show_new_agent(call: ConsoleCall) -> Response:
+    """Show the form of a new agent."""
+    return show_form(call, NEW.fill({"grants": ["client_credentials", "token_exchange"]}, call.moments))
+
+
+async def create_agent(call: ConsoleCall) -> Response:
+    """Create an agent, whose secret is shown this once."""
+    saved = await call.save("agent", NEW)
+    if isinstance(saved, FilledForm):
+        return show_form(call, saved)
+    secrets = saved.changed.secrets
+    return show_tab(
+        call, "agents_secret.html", saved.view, "secrets", secret=secrets[0].text if secrets else ""
+    )
+
+
+async def show_agent(call: ConsoleCall) -> Response:
+    """Show what the agent can do, for whom, since when, and when it did so last."""
+    agent = await call.find("agent")
+    facts = await collect(call, agent)
+    layers = draw_layers(call, agent, facts)
+    pictures: list[Picture] = [draw(layers, "across"), draw(layers, "down")]
+    return show_tab(call, "agents_overview.html", agent, "overview", known=facts, pictures=pictures)
+
+
+async def show_configuration(call: ConsoleCall) -> Response:
+    """Show the agent's settings."""
+    agent = await call.find("agent")
+    return show_form(call, choose_form(call).fill(agent.entry, call.moments), agent)
+
+
+async def save_configuration(call: ConsoleCall) -> Response:
+    """Change the agent's settings."""
+    agent = await call.find("agent")
+    saved = await call.save("agent", choose_form(call), agent.id)
+    if isinstance(saved, FilledForm):
+        return show_form(call, saved, agent)
+    return await call.leave("agents", agent.id, "configuration", flash="agents.saved", name=saved.view.name)
+
+
+async def show_resources(call: ConsoleCall) -> Response:
+    """Show what the agent is granted on each resource."""
+    return show_grants(call, await call.find("agent"))
+
+
+async def save_resources(call: ConsoleCall) -> Response:
+    """Grant exactly the scopes that were ticked."""
+    agent = await call.find("agent")
+    scopes: dict[str, list[str]] = {}
+    for ticked in call.typed.get("scope", ()):
+        resource_id, _, scope = ticked.partition(" ")
+        if resource_id not in call.environment.resources:
+            raise NoSuchObject(f"there is no resource {resource_id!r}")
+        scopes.setdefault(call.environment.resources[resource_id].name, []).append(scope)
+    return await _save(call, agent, {"scopes": scopes}, "resources")
+
+
+async def show_policies(call: ConsoleCall) -> Response:
+    """Show the policies that the agent's users sign on by."""
+    return show_policy_list(call, await call.find("agent"))
+
+
+async def save_policies(call: ConsoleCall) -> Response:
+    """Add a policy, take one out, or move one up."""
+    agent = await call.find("agent")
+    names = _policies_of(agent)
+    name = next(iter(call.typed.get("policy", ())), "")
+    if "add" in call.typed:
+        names = [*names, name]
+    elif name in names:
+        place = names.index(name)
+        names.remove(name)
+        if "up" in call.typed:
+            names.insert(max(0, place - 1), name)
+    return await _save(call, agent, {"policies": names}, "policies")
+
+
+async def show_secrets(call: ConsoleCall) -> Response:
+    """Show the client ID, and when its secrets came and go."""
+    return show_tab(call, "agents_secrets.html", await call.find("agent"), "secrets", overlaps=overlaps(call))
+
+
+async def save_secrets(call: ConsoleCall) -> Response:
+    """Draw a new secret, shown this once, or end those before it."""
+    agent = await call.find("agent")
+    changed = await change_secrets(call, "agent", agent)
+    if isinstance(changed, str):
+        return show_tab(call, "agents_secret.html", agent, "secrets", secret=changed)
+    return changed
+
+
+async def show_activity(call: ConsoleCall) -> Response:
+    """Show what the agent did, the newest first."""
+    agent = await call.find("agent")
+    query = ActivityQuery(agent_id=agent.id, cursor=call.query("cursor") or None)
+    page = await call.services.activities.find(call.environment.id, query)
+    ids = {each.user_id for each in page.items if each.user_id}
+    names = await call.services.store.listings.usernames(ids)
+    resources = {each.id: each.name for each in call.environment.resources.values()}
+    values = {"page": page, "usernames": names, "resources": resources}
+    return show_tab(call, "agents_activity.html", agent, "activity", **values)
+
+
+async def confirm_stop(call: ConsoleCall) -> Response:
+    """Ask whether the agent is to be stopped, and say what ends with that."""
+    agent = await call.find("agent")
+    where = (call.operator, call.environment.id, "agent", {"enabled": False})
+    stopping = await call.administration.change(*where, object_id=agent.id, dry_run=True)
+    facts = await collect(call, agent)
+    consequences = [
+        call.t("agents.ends_grants", count=stopping.ends.get("grants", 0)),
+        call.t("agents.ends_people", count=facts.people),
+    ]
+    cancel = call.path("agents", agent.id)
+    return call.confirm("stop", agent, cancel=cancel, consequences=consequences, name=agent.name)
+
+
+async def stop_agent(call: ConsoleCall) -> Response:
+    """Stop the agent now: every token that it has ends."""
+    agent = await call.find("agent")
+    where = (call.operator, call.environment.id, "agent", {"enabled": False})
+    changed = await call.administration.change(*where, object_id=agent.id)
+    count = str(changed.ends.get("grants", 0))
+    return await call.leave("agents", agent.id, flash="agents.stopped", name=agent.name, count=count)
+
+
+async def enable_agent(call: ConsoleCall) -> Response:
+    """Let the agent act again, or approve of one that introduced itself."""
+    agent = await call.find("agent")
+    where = (call.operator, call.environment.id, "agent", {"enabled": True})
+    await call.administration.change(*where, object_id=agent.id)
+    return await call.leave("agents", agent.id, flash="agents.enabled_again", name=agent.name)
+
+
+async def confirm_removal(call: ConsoleCall) -> Response:
+    """Ask whether the agent is to go, and say what goes with it."""
+    agent = await call.find("agent")
+    where = (call.operator, call.environment.id, "agent", agent.id)
+    removal = await call.administration.remove(*where, dry_run=True)
+    consequences = [
+        call.t(f"agents.ends_{name}", count=count)
+        for name, count in removal.ends.items()
+        if name in {"grants", "consents"}
+    ]
+    cancel = call.path("agents", agent.id)
+    return call.confirm("remove", agent, cancel=cancel, consequences=consequences, name=agent.name)
+
+
+async def remove_agent(call: ConsoleCall) -> Response:
+    """Remove the agent."""
+    agent = await call.find("agent")
+    await call.administration.remove(call.operator, call.environment.id, "agent", agent.id)
+    return await call.leave("agents", flash="agents.removed", name=agent.name)
+
+
+def draw_layers(call: ConsoleCall, agent: ObjectView, facts: AgentFacts) -> Sequence[Sequence[Party]]:
+    """Return who has a part in the delegation, as the picture shows it: from people to resources."""
+
+    def used(instant: float | None) -> str:
+        return call.t("agents.used", day=call.moments.day(instant)) if instant else call.t("agents.unused")
+
+    people = Party("people", call.t("agents.people", count=f"{facts.people}{'+' if facts.has_more else ''}"))
+    grounds = [
+        Party(
+            "agreement",
+            each.agreement,
+            [call.t("agents.version", version=each.version)],
+            call.t("agents.agreed", count=each.people),
+        )
+        for each in facts.grounds
+    ]
+    middle = Party("agent", agent.name, [used(facts.last_used)])
+    reached = [
+        Party(
+            "resource",
+            each.name,
+            [*(name for name, _ in each.scopes), *(str(total.tool) for total in each.tools)],
+            call.t("agents.calls", count=each.permitted + each.refused) if each.last_at else "",
+            call.path("resources", each.id),
+        )
+        for each in facts.reaches
+    ]
+    return [[people] if call.operator.reads_all else [], grounds, [middle], reached]
+
+
+def show_tab(call: ConsoleCall, template: str, agent: ObjectView, tab: str, **values: object) -> Response:
+    """Show one of the agent's tabs."""
+    return call.show(template, title=agent.name, crumbs=_crumbs(call), agent=agent, tab=tab, **values)
+
+
+def show_form(call: ConsoleCall, form: FilledForm, agent: ObjectView | None = None) -> Response:
+    """Show an agent's settings, or the form of a new one."""
+    words = sorted({each.word for each in GRANTS.members})
+    methods = [
+        ("", call.t("agents.client_auth_default")),
+        *((name, name) for name in CLIENT_AUTH_METHODS.by_name),
+    ]
+    form = form.with_options(grants=[(word, word.replace("_", " ")) for word in words], client_auth=methods)
+    title = agent.name if agent else call.t("agents.new")
+    crumbs = _crumbs(call)
+    return call.show_form(
+        "agents_form.html", form, title=title, crumbs=crumbs, agent=agent, tab="configuration"
+    )
+
+
+def choose_form(call: ConsoleCall) -> EntryForm:
+    """Return the form of an agent's settings: an owner may set less than an administrator."""
+    return CONFIGURATION if "administrator" in call.operator.roles else OWN
+
+
+def show_grants(call: ConsoleCall, agent: ObjectView, problems: Sequence[str] = ()) -> Response:
+    """Show the scopes of each resource, with those ticked that the agent is granted."""
+    granted = call.environment.agents[agent.id].scopes
+    resources = sorted(call.environment.resources.values(), key=lambda each: each.name)
+    values = {"resources": resources, "granted": granted, "problems": problems}
+    return show_tab(call, "agents_resources.html", agent, "resources", **values)
+
+
+def show_policy_list(call: ConsoleCall, agent: ObjectView, problems: Sequence[str] = ()) -> Response:
+    """Show the agent's policies in their order, and those that can be added."""
+    chosen = _policies_of(agent)
+    others = sorted(each.name for each in call.environment.policies.values() if each.name not in chosen)
+    values = {"chosen": chosen, "others": others, "problems": problems}
+    return show_tab(call, "agents_policies.html", agent, "policies", **values)
+
+
+async def _save(call: ConsoleCall, agent: ObjectView, members: JsonObject, tab: str) -> Response:
+    """Change members of the agent that a tab is about; where that fails the tab says why."""
+    try:
+        await call.administration.change(
+            call.operator, call.environment.id, "agent", members, object_id=agent.id
+        )
+    except EnvironmentFileInvalid as error:
+        show = show_grants if tab == "resources" else show_policy_list
+        return show(call, agent, list(problems_of(error).values()))
+    return await call.leave("agents", agent.id, tab, flash="agents.saved", name=agent.name)
+
+
+def _policies_of(agent: ObjectView) -> list[str]:
+    named = agent.entry.get("policies", ())
+    return [str(each) for each in named] if isinstance(named, Sequence) else []
+
+
+def _crumbs(call: ConsoleCall) -> list[tuple[str, str]]:
+    return [(call.t("agents.title"), call.path("agents"))]
+
+
+SECTION = ConsoleSection(
+    "agents",
+    "agents",
+    (
+        ConsolePage("agents", show_agents),
+        ConsolePage("agents/new", show_new_agent, create_agent, CHANGERS),
+        ConsolePage("agents/{id}", show_agent),
+        ConsolePage("agents/{id}/configuration", show_configuration, save_configuration),
+        ConsolePage("agents/{id}/resources", show_resources, save_resources, CHANGERS),
+        ConsolePage("agents/{id}/policies", show_policies, save_policies, CHANGERS),
+        ConsolePage("agents/{id}/secrets", show_secrets, save_secrets),
+        ConsolePage("agents/{id}/activity", show_activity),
+        ConsolePage("agents/{id}/stop", confirm_stop, stop_agent),
+        ConsolePage("agents/{id}/enable", None, enable_agent, CHANGERS),
+        ConsolePage("agents/{id}/remove", confirm_removal, remove_agent, CHANGERS),
+    ),
+    seen_by=frozenset({"administrator", "auditor", "agent_owner"}),
+    changed_by=frozenset({"administrator", "agent_owner"}),
+)

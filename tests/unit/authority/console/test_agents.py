@@ -1,0 +1,228 @@
+"""AI Agents: set up, granted, watched and stopped by the pages alone."""
+
+import re
+from html import unescape
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deputize.authority.administration import Operator
+from deputize.authority.console.delegation_picture import Party, draw
+from support.authority import Browser, basic
+
+OPERATOR = Operator("command", "0", "", frozenset({"administrator"}))
+MARKUP = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+PARTIES = st.builds(
+    Party,
+    st.sampled_from(["people", "agreement", "agent", "resource"]),
+    st.text(max_size=80),
+    st.lists(st.text(max_size=60), max_size=9),
+    st.text(max_size=20),
+)
+
+
+async def find(console, name: str, kind: str = "agent"):
+    administration = console.authority.services.administration
+    return await administration.find_named(OPERATOR, console.environment, kind, name)
+
+
+def main(page: str) -> str:
+    return unescape(re.sub(r"<[^>]+>", " ", page.partition("<main")[2]))
+
+
+async def sign_on_for(console, agent) -> str:
+    """Let demouser sign on for the agent and agree; return the code's redirect."""
+    async with console.authority.client() as client:
+        person = Browser(console.authority, client)
+        redirect_uri = "http://localhost:3000/callback"
+        challenge = "fGGq-I9M7-xRYV1HRRHUrxIVfYkzVtfYrGQQLQQYqzg"
+        await person.get(
+            f"/{console.environment}/as/authorize?response_type=code&client_id={agent.id}&scope=agent"
+            f"&redirect_uri={redirect_uri}&state=s&code_challenge={challenge}&code_challenge_method=S256"
+        )
+        await person.sign_on()
+        await person.accept()
+        return person.answer.get("code", "")
+
+
+@given(st.lists(st.lists(PARTIES, max_size=4), max_size=4).filter(any), st.sampled_from(["across", "down"]))
+def test_no_box_of_a_picture_covers_another_or_leaves_the_frame(layers, direction):
+    picture = draw(layers, direction)
+    assert len(picture.boxes) == sum(map(len, layers))
+    for number, box in enumerate(picture.boxes):
+        assert 0 <= box.x < box.x + box.width <= picture.width
+        assert 0 <= box.y < box.y + box.height <= picture.height
+        assert all(box.y < y < box.y + box.height for y, _ in box.lines)
+        for other in picture.boxes[number + 1 :]:
+            assert (
+                box.x + box.width <= other.x
+                or other.x + other.width <= box.x
+                or box.y + box.height <= other.y
+                or other.y + other.height <= box.y
+            )
+
+
+async def test_an_agent_is_set_up_by_the_pages_alone_and_gets_tokens(console):
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/agents/new")
+        grants = ["client_credentials", "refresh_token", "token_exchange"]
+        shown = await browser.submit(
+            name="New Agent",
+            grants=grants,
+            redirect_uris="http://localhost:3000/callback",
+            owner="agent_owner",
+        )
+        agent = await find(console, "New Agent")
+        secret = unescape(re.findall(r"<code>([^<]+)</code>", shown.text)[1])
+        await browser.get(f"{console.path}/agents/{agent.id}/resources")
+        test, own = await find(console, "test", "resource"), await find(console, "agent", "resource")
+        await browser.submit(scope=[f"{test.id} test", f"{own.id} agent"])
+        await browser.get(f"{console.path}/agents/{agent.id}/policies")
+        await browser.submit(policy="Agent-Consent-Login", add="on")
+        assert "New Agent is saved." in browser.response.text
+    assert (await find(console, "New Agent")).entry == {
+        "name": "New Agent",
+        "grants": grants,
+        "redirect_uris": ["http://localhost:3000/callback"],
+        "owner": "agent_owner",
+        "scopes": {"agent": ["agent"], "test": ["test"]},
+        "policies": ["Agent-Consent-Login"],
+    }
+    async with console.authority.client() as client:
+        form = {"grant_type": "client_credentials", "scope": "agent"}
+        headers = basic(agent.id, secret)
+        answer = await client.post(f"/{console.environment}/as/token", data=form, headers=headers)
+    assert answer.json()["scope"] == "agent"
+
+
+async def test_what_a_form_does_not_show_stays_as_it_is(console):
+    before = await find(console, "MCP Tutorial")
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/agents/{before.id}/configuration")
+        await browser.submit(sponsor="board")
+        assert (await find(console, "MCP Tutorial")).entry == {**before.entry, "sponsor": "board"}
+        await browser.get(f"{console.path}/agents/{before.id}/resources")
+        await browser.submit()
+    assert (await find(console, "MCP Tutorial")).entry == {**before.entry, "sponsor": "board"}
+
+
+async def test_policies_are_ordered_without_scripts(console):
+    agent = await find(console, "MCP Tutorial")
+    (default,) = [
+        each.name
+        for each in console.authority.directory.current.environments[console.environment].policies.values()
+        if each.name != "Agent-Consent-Login"
+    ][:1]
+    async with console.signed_on() as browser:
+        where = f"{console.path}/agents/{agent.id}/policies"
+        await browser.get(where)
+        await browser.submit(form=1, policy=default, add="on")
+        assert (await find(console, "MCP Tutorial")).entry["policies"] == ["Agent-Consent-Login", default]
+        buttons = re.findall(r'aria-label="([^"]+)"', browser.response.text.partition("<main")[2])
+        assert {f"Move {default} up", "Take out Agent-Consent-Login"} <= set(buttons)
+        await browser.submit(form=1)
+        assert (await find(console, "MCP Tutorial")).entry["policies"] == [default, "Agent-Consent-Login"]
+        await browser.submit(form=0)
+        assert (await find(console, "MCP Tutorial")).entry["policies"] == ["Agent-Consent-Login"]
+
+
+async def test_the_agents_page_says_what_it_can_do_for_whom_and_the_picture_is_well_formed(console):
+    agent = await find(console, "MCP Tutorial")
+    assert await sign_on_for(console, agent)
+    async with console.signed_on() as browser:
+        shown = (await browser.get(f"{console.path}/agents/{agent.id}")).text
+        for part in ("demouser", "Agent Consent", "version 1", "test", "No gateway delivers"):
+            assert part in main(shown), part
+        pictures = re.findall(r"<svg.*?</svg>", shown, re.DOTALL)
+        assert len(pictures) == 2
+        for picture in pictures:
+            drawn = ET.fromstring(picture)  # noqa: S314 - the program wrote it
+            texts = [each.text for each in drawn.iter() if each.tag.endswith("text")]
+            assert {"People: 1", "Agent Consent", "MCP Tutorial", "test", "agent"} <= set(texts)
+        shown = (await browser.get(f"{console.path}/agents/{agent.id}/activity")).text
+        assert "signed on" in main(shown)
+
+
+async def test_one_button_stops_an_agent_and_says_what_that_did(console):
+    agent = await find(console, "MCP Tutorial")
+    await sign_on_for(console, agent)
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/agents/{agent.id}")
+        assert f"{console.path}/agents/{agent.id}/stop" in browser.response.text
+        await browser.get(f"{console.path}/agents/{agent.id}/stop")
+        assert "it no longer acts: 1" in main(browser.response.text)
+        assert (await find(console, "MCP Tutorial")).entry.get("enabled", True)
+        await browser.submit()
+        assert "MCP Tutorial is stopped." in browser.response.text
+        assert (await find(console, "MCP Tutorial")).entry["enabled"] is False
+        await browser.submit()
+        assert (await find(console, "MCP Tutorial")).entry.get("enabled", True)
+
+
+async def test_owners_see_and_stop_their_own_agents_alone(console):
+    mine = await find(console, "MCP Tutorial")
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/agents/{mine.id}/configuration")
+        await browser.submit(owner="agent_owner")
+        await browser.get(f"{console.path}/agents/new")
+        await browser.submit(name="Not Mine", grants=["client_credentials"])
+    theirs = await find(console, "Not Mine")
+    async with console.signed_on("agent_owner", f"{console.path}/agents") as browser:
+        assert "MCP Tutorial" in main(browser.response.text)
+        assert "Not Mine" not in main(browser.response.text)
+        for path in ("", "/configuration", "/resources", "/policies", "/secrets", "/activity", "/stop"):
+            assert (await browser.get(f"{console.path}/agents/{mine.id}{path}")).status_code == 200, path
+            assert (await browser.get(f"{console.path}/agents/{theirs.id}{path}")).status_code == 404, path
+        await browser.get(f"{console.path}/agents/{mine.id}/configuration")
+        await browser.submit(description="Mine")
+        assert (await find(console, "MCP Tutorial")).entry["description"] == "Mine"
+        csrf = re.search(r'name="csrf" value="([^"]+)"', browser.response.text)[1]
+        for path, form in (
+            ("configuration", {"description": "x", "owner": "x", "grants": "password"}),
+            ("resources", {"scope": []}),
+            ("policies", {"policy": "Agent-Consent-Login", "out": "on"}),
+        ):
+            where = f"{console.path}/agents/{mine.id}/{path}"
+            await browser.client.post(where, data={**form, "csrf": csrf})
+            stored = (await find(console, "MCP Tutorial")).entry
+            assert stored["owner"] == "agent_owner"
+            assert stored["scopes"], path
+            assert stored["policies"] == ["Agent-Consent-Login"], path
+        await browser.get(f"{console.path}/agents/{mine.id}/stop")
+        await browser.submit()
+        assert (await find(console, "MCP Tutorial")).entry["enabled"] is False
+        response = await browser.client.post(f"{console.path}/agents/{mine.id}/enable", data={"csrf": csrf})
+        assert response.status_code == 403
+        assert (await find(console, "MCP Tutorial")).entry["enabled"] is False
+
+
+async def test_no_text_of_an_agent_becomes_markup(console):
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/agents/new")
+        await browser.submit(name=MARKUP, description=MARKUP, grants=["client_credentials"], owner=MARKUP)
+        agent = await find(console, MARKUP)
+        for path in ("", "/configuration", "/resources", "/policies", "/secrets", "/activity", "/stop"):
+            shown = (await browser.get(f"{console.path}/agents/{agent.id}{path}")).text
+            assert "<script>alert" not in shown, path
+            assert "<img src=x" not in shown, path
+
+
+async def test_an_agent_of_another_environment_is_not_there(console):
+    agent = await find(console, "MCP Tutorial")
+    async with console.signed_on() as browser:
+        for path in ("", "/configuration", "/resources", "/policies", "/secrets", "/activity", "/stop"):
+            response = await browser.get(f"/console/{console.home}/agents/{agent.id}{path}")
+            assert response.status_code == 404, path
+
+
+@pytest.mark.parametrize(("name", "typed"), [("redirect_uris", "not a uri"), ("name", "MCP Tutorial")])
+async def test_what_is_wrong_is_marked_and_kept(console, name, typed):
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/agents/new")
+        form = {"name": "New", "description": "kept", "grants": ["client_credentials"], name: typed}
+        shown = await browser.submit(**form)
+        assert shown.status_code == 422
+        assert "kept" in shown.text
+        assert typed in unescape(shown.text)
