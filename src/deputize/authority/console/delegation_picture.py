@@ -54,7 +54,7 @@ class Arrow:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Drawing:
     """Boxes and arrows in a frame."""
 
     direction: Direction
@@ -64,7 +64,7 @@ class Picture:
     arrows: Sequence[Arrow]
 
 
-def draw(layers: Sequence[Sequence[Party]], direction: Direction) -> Picture:
+def draw(layers: Sequence[Sequence[Party]], direction: Direction) -> Drawing:
     """Place the parties of each layer, and lead arrows from each to those of the next one."""
     layers = [layer for layer in layers if layer]
     placed = list(_place(layers, direction))
@@ -77,7 +77,7 @@ def draw(layers: Sequence[Sequence[Party]], direction: Direction) -> Picture:
         for before in here
         for after in behind
     ]
-    return Picture(direction, width, height, flat, arrows)
+    return Drawing(direction, width, height, flat, arrows)
 
 
 def _place(layers: Sequence[Sequence[Party]], direction: Direction) -> Iterator[Sequence[Box]]:

@@ -7,7 +7,7 @@ from starlette.responses import Response
 from deputize.authority.administration import NoSuchObject, ObjectView
 from deputize.authority.console.agent_facts import AgentFacts, collect
 from deputize.authority.console.call import ConsoleCall
-from deputize.authority.console.delegation_picture import Party, Picture, draw
+from deputize.authority.console.delegation_picture import Party, Drawing, draw
 from deputize.authority.console.forms import (
     Area,
     Choice,
@@ -90,7 +90,7 @@ async def show_agent(call: ConsoleCall) -> Response:
     agent = await call.find("agent")
     facts = await collect(call, agent)
     layers = draw_layers(call, agent, facts)
-    pictures: list[Picture] = [draw(layers, "across"), draw(layers, "down")]
+    pictures: list[Drawing] = [draw(layers, "across"), draw(layers, "down")]
     return show_tab(call, "agents_overview.html", agent, "overview", known=facts, pictures=pictures)
 
 
