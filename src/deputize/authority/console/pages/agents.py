@@ -7,7 +7,7 @@ from starlette.responses import Response
 from deputize.authority.administration import NoSuchObject, ObjectView
 from deputize.authority.console.agent_facts import AgentFacts, collect
 from deputize.authority.console.call import ConsoleCall
-from deputize.authority.console.delegation_picture import Party, Drawing, draw
+from deputize.authority.console.delegation_picture import Drawing, Party, draw
 from deputize.authority.console.forms import (
     Area,
     Choice,
