@@ -42,7 +42,7 @@ check: $(VENV)/.has-dev ## lint, types, import contracts, sizes, generated files
 	$(BIN)/python -m tools.reference --check
 	$(BIN)/python -m tools.mcp_shapes --check
 
-test-all: $(VENV)/.has-browser $(VENV)/.has-postgresql ## every suite, on PostgreSQL and Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
+test-all: $(VENV)/.has-dev $(VENV)/.has-browser $(VENV)/.has-postgresql ## every suite, on PostgreSQL and Chromium too (installed from Debian's packages when missing), on Python 3.11 to 3.13 where present
 	tools/install-browser
 	HYPOTHESIS_PROFILE=full $(BIN)/python -m pytest -q -n 2 -m 'not browser'
 	tools/with-postgresql $(BIN)/python -m pytest -q tests/contract

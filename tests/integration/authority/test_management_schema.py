@@ -7,9 +7,18 @@ from collections import Counter
 from concurrent.futures import Future
 
 import pytest
-import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+
+from deputize.authority.management.app import document
+from deputize.authority.serve import LIMITS
+from deputize.http.listener import serve
+from support.management import running_management
+
+# `make test` sets up without it; it is among the dependencies of `make check` and `make test-all`.
+pytest.importorskip("schemathesis")
+
+import requests
 from schemathesis import GenerationMode, openapi
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -17,11 +26,6 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
-
-from deputize.authority.management.app import document
-from deputize.authority.serve import LIMITS
-from deputize.http.listener import serve
-from support.management import running_management
 
 CASES = 5_000
 CHECKS = [
