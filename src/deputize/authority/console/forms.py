@@ -5,11 +5,13 @@ the leading slash, so that an error finds its field by the pointer. Labels are t
 `SECTION.NAME` and, where there is one, `SECTION.NAME_help`, with "/" in the name written as "_".
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, cast
 
 from deputize.authority.console.moments import Moments
+from deputize.kernel.strict_json import JsonError, loads
 from deputize.kernel.values import JsonObject, JsonValue
 
 Typed = Mapping[str, Sequence[str]]
@@ -146,6 +148,25 @@ class Pairs(Area):
                 raise ValueError(line)
             found[name] = text
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Json(Area):
+    """Anything, as JSON."""
+
+    def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
+        """Write it as people read it."""
+        del moments
+        return () if value is None else (json.dumps(value, indent=2, ensure_ascii=False),)
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return the value. Raises `ValueError`."""
+        del moments
+        text = typed[0].strip() if typed else ""
+        try:
+            return loads(text.encode("utf-8", "replace"), max_size=4 * self.maxlength) if text else None
+        except JsonError as error:
+            raise ValueError(text) from error
 
 
 @dataclass(frozen=True, slots=True)

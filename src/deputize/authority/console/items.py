@@ -15,13 +15,15 @@ from deputize.kernel.values import JsonObject, JsonValue
 
 @dataclass(frozen=True, slots=True)
 class ItemList:
-    """A member of an object's entry that is a list, whose items are told apart by one of their members."""
+    """A member of an object's entry that is a list, whose items are told apart by a member, or by place."""
 
     kind: ObjectKind
     member: str
     """Such as `attributes`."""
-    key: str
-    """Such as `name`."""
+    key: str | None = None
+    """Such as `name`. Without one, items are told by their places, from 0: these mean something only together
+    with the etag of the object that they were seen in.
+    """
 
     def items(self, view: ObjectView) -> Sequence[JsonObject]:
         """Return the items of an object."""
@@ -41,7 +43,7 @@ class ItemList:
         items, refused = list(self.items(view)), form.refill(call.typed)
         place = len(items) if key is None else self._place(view, key)
         others = (each for number, each in enumerate(items) if number != place)
-        if any(each.get(self.key) == item.get(self.key) for each in others):
+        if self.key and any(each.get(self.key) == item.get(self.key) for each in others):
             return refused.with_problems({self.key: call.t("console.taken")})
         before: JsonObject = {} if key is None else items[place]
         whole = {name: value for name, value in {**before, **item}.items() if value is not None}
@@ -56,11 +58,13 @@ class ItemList:
             return refused.with_problems({"": str(error)})
         return Saved(changed.view or view, changed)
 
-    async def remove(self, call: ConsoleCall, view: ObjectView, key: str) -> Changed:
+    async def remove(
+        self, call: ConsoleCall, view: ObjectView, key: str, *, dry_run: bool = False
+    ) -> Changed:
         """Remove the item with that key. Raises `NoSuchObject`, and what a change raises."""
         items = list(self.items(view))
         del items[self._place(view, key)]
-        return await self._change(call, view, items)
+        return await self._change(call, view, items, dry_run=dry_run)
 
     async def move(self, call: ConsoleCall, view: ObjectView, key: str, by: int) -> Changed:
         """Move the item with that key by some places. Raises as `remove` does."""
@@ -69,7 +73,9 @@ class ItemList:
         items.insert(max(0, place + by), items.pop(place))
         return await self._change(call, view, items)
 
-    async def _change(self, call: ConsoleCall, view: ObjectView, items: Sequence[JsonValue]) -> Changed:
+    async def _change(
+        self, call: ConsoleCall, view: ObjectView, items: Sequence[JsonValue], *, dry_run: bool = False
+    ) -> Changed:
         return await call.administration.change(
             call.operator,
             call.environment.id,
@@ -77,10 +83,11 @@ class ItemList:
             {self.member: list(items)},
             object_id=view.id,
             expected=view.etag,
+            dry_run=dry_run,
         )
 
     def _place(self, view: ObjectView, key: str) -> int:
         for place, item in enumerate(self.items(view)):
-            if item.get(self.key) == key:
+            if key == (str(place) if self.key is None else item.get(self.key)):
                 return place
         raise NoSuchObject(f"{view.name!r} has no {key!r} in its {self.member}")
