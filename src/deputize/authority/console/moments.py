@@ -46,7 +46,10 @@ class Moments:
 
     def local_input(self, instant: float | str | None) -> str:
         """Write an instant as the value of an input of the type `datetime-local`; empty for none."""
-        return "" if instant is None else f"{self._read(instant).astimezone(self.zone):%Y-%m-%dT%H:%M}"
+        if instant is None:
+            return ""
+        local = self._read(instant).astimezone(self.zone)
+        return f"{local:%Y-%m-%dT%H:%M:%S}" if local.second else f"{local:%Y-%m-%dT%H:%M}"
 
     def instant_text(self, typed: str) -> str:
         """Return the RFC 3339 instant of what was put into such an input. Raises `ValueError`."""

@@ -108,6 +108,18 @@ async def test_what_a_form_does_not_show_stays_as_it_is(console):
     assert (await find(console, "MCP Tutorial")).entry == {**before.entry, "sponsor": "board"}
 
 
+@pytest.mark.parametrize("instant", ["2999-01-01T10:00:00Z", "2999-01-01T10:00:30Z"])
+async def test_an_end_stays_the_same_when_something_else_is_saved(console, instant):
+    agent = await find(console, "MCP Tutorial")
+    administration = console.authority.services.administration
+    entry = {"expires_at": instant}
+    await administration.change(OPERATOR, console.environment, "agent", entry, object_id=agent.id)
+    async with console.signed_on() as browser:
+        await browser.get(f"{console.path}/agents/{agent.id}/configuration")
+        await browser.submit(sponsor="board")
+    assert (await find(console, "MCP Tutorial")).entry["expires_at"] == instant
+
+
 async def test_policies_are_ordered_without_scripts(console):
     agent = await find(console, "MCP Tutorial")
     (default,) = [
