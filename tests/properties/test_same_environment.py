@@ -58,7 +58,7 @@ def test_built_by_the_api_and_by_a_file_it_exports_to_the_same_bytes(tmp_path):
         running = contextlib.AsyncExitStack()
         api = runner.run(running.enter_async_context(running_management(tmp_path / "data")))
 
-        @settings(max_examples=examples(15), deadline=None)
+        @settings(max_examples=examples(10), deadline=None)
         @given(files(), st.randoms(use_true_random=False))
         def check(content, random):
             if parse_value(content, "f").salvaged is None:
