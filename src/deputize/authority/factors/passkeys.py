@@ -184,7 +184,7 @@ def _challenge_of(response: Mapping[str, Any]) -> str:
         signed = decode_base64url(response["response"]["clientDataJSON"])
         data = cast("Mapping[str, Any]", loads(signed, max_size=MAX_RESPONSE, max_depth=6))
         challenge, framed = decode_base64url(data["challenge"]).decode("ascii"), data.get("crossOrigin")
-    if framed not in {None, False}:
+    if framed is not None and framed is not False:
         raise PasskeyInvalid("it was asked for in a frame of another site")
     return challenge
 

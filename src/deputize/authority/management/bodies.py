@@ -62,7 +62,7 @@ async def read_model(request: Request, model: type[ModelT]) -> ModelT:
 
 def addressed(members: JsonObject, object_id: str) -> JsonObject:
     """Return an entry as meant for what is at the path. Raises `RequestRefused` for the id of another."""
-    if members.get("id") not in {None, object_id}:
+    if members.get("id") not in (None, object_id):
         wrong = {"pointer": "/id", "detail": "is the id of another", "fix": "leave it out"}
         raise RequestRefused(422, "the entry is of another than the path", [wrong])
     return {name: value for name, value in members.items() if name != "id"}

@@ -110,6 +110,19 @@ async def test_the_id_at_the_path_is_the_one_that_counts(api):
     assert (await api.ask("PATCH", f"/agents/{agent['id']}", {"id": agent["id"]})).status_code == 200
 
 
+@pytest.mark.parametrize("wrong", [[], {}, ["x"], 1, True, 0.5, ""])
+async def test_an_id_or_a_name_of_any_shape_is_refused(api, wrong):
+    for kinds, name in (("resources", "test"), ("users", "demouser")):
+        path = f"/{kinds}/{(await api.find(kinds, name))['id']}"
+        named = "username" if kinds == "users" else "name"
+        asked = [("POST", f"/{kinds}", {named: wrong}), ("POST", f"/{kinds}", {named: "new", "id": wrong})]
+        for method in ("PUT", "PATCH"):
+            asked += [(method, path, {"id": wrong}), (method, path, {named: wrong})]
+            asked.append((method, "", {"id": wrong}))
+        for each in asked:
+            assert (await api.ask(*each)).status_code == 422, each
+
+
 async def test_secrets_are_told_once_and_work_together_for_a_while(api):
     agent = await api.find("agents", "MCP Tutorial")
     drawn = await api.ask("POST", f"/agents/{agent['id']}/secrets", {"keep_previous": "1 hour"})

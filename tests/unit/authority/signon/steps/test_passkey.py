@@ -101,6 +101,7 @@ LIES = {
     "another user": {"user_handle": b"somebody else"},
     "a counter that stands still": {"step": 0, "counter": 1},
     "a frame of another site": {"extra": {"crossOrigin": True}},
+    "a frame that is no yes or no": {"extra": {"crossOrigin": []}},
     "another ceremony": {"extra": {"type": "webauthn.create"}},
     "another challenge": {"extra": {"challenge": "AAAA"}},
 }
