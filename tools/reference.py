@@ -39,6 +39,7 @@ from deputize.gateway.tls import TLS_OBJECTS
 from deputize.kernel import durations
 from deputize.oauth.grants import GRANTS
 from deputize.oauth.records.settings import IdentityAssertion, TrustedIssuer, TrustedUsers, Workload
+from tools.management_api import management_api_page, openapi_text
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 NOTE = "<!-- Written by `make docs` from the code; change the code, not this page. -->\n"
@@ -136,6 +137,8 @@ def _pages() -> dict[str, str]:
         "environment-file.md": _environment_file(),
         "expression-functions.md": _functions(),
         "commands.md": _commands(),
+        "management-api.md": f"# The management API\n\n{NOTE}\n{management_api_page()}",
+        "openapi.json": openapi_text(),
         CAUSES_PAGE: _with_causes((FOLDER / CAUSES_PAGE).read_text("utf-8")),
     }
 
