@@ -52,6 +52,26 @@ def test_no_page_or_file_names_a_package_registry():
     assert named == []
 
 
+MEASURED = re.compile(r"\d (?:µs|ms|MiB of memory)|(?<!below \d{2})(?<=\d) %|\d ?(?:calls|requests) a second")
+"""What a run measured: such figures stand on generated pages, where each run replaces them."""
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md", "docs/decisions", "docs/explanation"])
+def test_what_was_measured_is_only_on_generated_pages(page):
+    pages = [ROOT / page] if page.endswith(".md") else sorted((ROOT / page).glob("*.md"))
+    typed = {
+        path.name: found
+        for path in pages
+        if path.name != "performance.md" and (found := MEASURED.findall(path.read_text("utf-8")))
+    }
+    assert typed == {}
+
+
+@pytest.mark.parametrize("text", ["takes 34 µs with", "2 ms instead", "27 % of all", "20 calls a second"])
+def test_figures_of_measurements_are_found(text):
+    assert MEASURED.search(text)
+
+
 SOURCE_PATH = re.compile(r"`((?:[a-z0-9_]+/)+(?:[a-z0-9_]+\.py)?)`")
 """A folder or a file of the source, as pages write it: from the package down."""
 
