@@ -35,7 +35,9 @@ BENCHMARKS: dict[str, Benchmark] = {
         CALLS,
         (
             speed_beside(OURS, nginx.PLAIN.name, 0.40, 0.6),
-            speed_beside(OURS, apache.TOKENS.name, 1.7, 2.5),
+            # Its other line is mostly what its cache takes for encrypting long tokens.
+            speed_beside(OURS, apache.SHORT.name, 1.7, 2.5),
+            speed_beside(OURS, apache.TOKENS.name, None),
             speed_beside(OURS, nginx_auth_request.AUTH_REQUEST.name, None),
         ),
     ),
