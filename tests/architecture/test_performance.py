@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from bench.benchmarks import BENCHMARKS
+from bench.measure import Findings, Result
 from bench.page import HERE, PAGE, TEMPLATE, Pages, read_results
 from bench.report import FIGURES, FOLDER
 
@@ -33,6 +34,18 @@ def test_a_figure_that_changes_changes_the_page(found):
     result = changed[RESULTS.index(found)]["results"][0]
     result["medians"][found["figures"][0]] += 1234.5
     assert Pages(changed).render() != Pages(RESULTS).render()
+
+
+@pytest.mark.parametrize("found", RESULTS, ids=lambda found: found["benchmark"])
+def test_goals_are_judged_by_the_results_that_stand_beside_them(found):
+    """Who changes a goal and not the results file, or the other way round, is told."""
+    results = {each["name"]: Result(each["name"], tuple(each["rounds"])) for each in found["results"]}
+    findings = Findings(results=results, facts=found["facts"])
+    judged = [goal.judge(findings) for goal in BENCHMARKS[found["benchmark"]].goals]
+    assert [each["what"] for each in judged] == [each["what"] for each in found["goals"]]
+    for now, then in zip(judged, found["goals"], strict=True):
+        reached = then["reached"] and pytest.approx(then["reached"], abs=0.002, rel=0.002)
+        assert now == {**then, "reached": reached}  # results are kept rounded
 
 
 WORDS = re.compile(r"\bp50\b|\bp99\b|\bES256\b|\d{4}-[a-z-]+\.md")

@@ -263,7 +263,7 @@ class AgentSettings(TemplateSettings, Signer):
     """
     id_token_signed_response_alg: Algorithm = ID_TOKEN_ALGORITHM
     """What the ID tokens for it are signed with: `RS256`, `ES256`, `EdDSA` (Ed25519), or `Ed25519`, which is
-    EdDSA under its newer name. Signing by RS256 takes six times as long as by the others.
+    EdDSA under its newer name. Signing by RS256 takes longer than by the others.
     """
 
 
