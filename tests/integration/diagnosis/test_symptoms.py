@@ -164,6 +164,12 @@ def withdrawing(pair: Pair) -> Awaitable[None]:
     return pair.withdraw()
 
 
+async def consent_for_longer(pair: Pair) -> None:
+    """Ask again after half a year, as the use case has it. What was agreed to for ten seconds stays so."""
+    await pair.apply(reconsent("180 days"))
+    await pair.withdraw()
+
+
 TROUBLES = (
     # use case, section E
     Trouble(
@@ -225,7 +231,7 @@ TROUBLES = (
         "the agreement is due again at once",
         causes.CONSENT_EVERY_TIME,
         applying(reconsent("10 seconds")),
-        applying(reconsent("180 days")),
+        consent_for_longer,
     ),
     # the field
     Trouble(

@@ -105,6 +105,11 @@ class Sending:
 
 
 async def garbage_of(loopback, proxy, upstream, eventually, way, kind, times):
+    """Return what each exchange left: as many of a type at least as there were exchanges.
+
+    Fewer are of exchanges before these, whose connections end whenever the machine comes to it.
+    """
+
     async def once():
         wire = await loopback.connect(proxy.port)
         with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -121,9 +126,8 @@ async def garbage_of(loopback, proxy, upstream, eventually, way, kind, times):
             await once()
         await asyncio.sleep(0.02)
         gc.collect()
-        return Counter(
-            type(each).__name__ for each in gc.garbage if type(each).__module__.startswith("deputize")
-        )
+        ours = (type(each) for each in gc.garbage if type(each).__module__.startswith("deputize"))
+        return {kind.__name__: count for kind, count in Counter(ours).items() if count >= times}
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
