@@ -126,8 +126,9 @@ async def garbage_of(loopback, proxy, upstream, eventually, way, kind, times):
             await once()
         await asyncio.sleep(0.02)
         gc.collect()
-        ours = (type(each) for each in gc.garbage if type(each).__module__.startswith("deputize"))
-        return {kind.__name__: count for kind, count in Counter(ours).items() if count >= times}
+        left = map(type, gc.garbage)
+        counts = Counter(each.__name__ for each in left if each.__module__.startswith("deputize"))
+        return {name: count for name, count in counts.items() if count >= times}
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
