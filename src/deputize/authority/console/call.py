@@ -4,7 +4,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from deputize.authority.administration import (
     Administration,
     Changed,
+    EtagMismatch,
     ListPage,
     ListQuery,
     NoSuchObject,
@@ -33,9 +34,11 @@ from deputize.authority.storage import DirectoryConflict
 from deputize.kernel.digests import same
 from deputize.kernel.segments import read_segment, write_segment
 from deputize.kernel.uris import UriError
-from deputize.kernel.values import JsonValue
+from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.records.directory import Environment
 
+SettableKind: TypeAlias = ObjectKind | Literal["environment"]
+"""What has an entry: an object, or the environment itself, whose entry are its settings."""
 _TRUTHS = frozenset({"enabled", "introduced", "waiting"})
 
 
@@ -117,20 +120,53 @@ class ConsoleCall:
         query = ListQuery(cursor=self.query("cursor") or None, search=self.query("search"), **given)
         return await self.administration.list(self.operator, self.environment.id, kind, query)
 
-    async def find(self, kind: ObjectKind, object_id: str | None = None) -> ObjectView:
-        """Find an object, the one whose id is in the path unless another is named. Raises `NoSuchObject`."""
-        wanted = object_id or self.id()
-        found = await self.administration.find(self.operator, self.environment.id, kind, wanted)
+    async def find(self, kind: SettableKind, object_id: str | None = None) -> ObjectView:
+        """Find an object, the one whose id is in the path unless another is named. Raises `NoSuchObject`.
+
+        Of the kind `environment` it is the one that the page is about.
+        """
+        if kind == "environment":
+            wanted = self.environment.id
+            found = await self.administration.environments.find(self.operator, wanted)
+        else:
+            wanted = object_id or self.id()
+            found = await self.administration.find(self.operator, self.environment.id, kind, wanted)
         if found is None:
             raise NoSuchObject(f"there is no {kind} {wanted!r}")
         return found
 
+    async def change(
+        self,
+        kind: SettableKind,
+        entry: JsonObject,
+        *,
+        object_id: str | None = None,
+        creates: bool | None = None,
+        expected: str | None = None,
+        dry_run: bool = False,
+    ) -> Changed:
+        """Change an object, or the environment itself. Raises what the service raises."""
+        where = self.operator, self.environment.id
+        if kind == "environment":
+            environments = self.administration.environments
+            return await environments.change(*where, entry, expected=expected, dry_run=dry_run)
+        return await self.administration.change(
+            *where, kind, entry, object_id=object_id, creates=creates, expected=expected, dry_run=dry_run
+        )
+
     async def save(
-        self, kind: ObjectKind, form: EntryForm, object_id: str | None = None, **more: JsonValue
+        self,
+        kind: SettableKind,
+        form: EntryForm,
+        object_id: str | None = None,
+        *,
+        expected: str | None = None,
+        **more: JsonValue,
     ) -> "Saved | FilledForm":
         """Change the object as the form says, or create one; the form with what is wrong where that fails.
 
-        `more` are members of the entry that the form does not have.
+        `expected` is the etag of what the form was filled from; `more` are members of the entry that the form
+        does not have.
         """
         entry, unreadable = form.read(self.typed, self.moments)
         if unreadable:
@@ -138,18 +174,15 @@ class ConsoleCall:
                 {name: self.t(text) for name, text in unreadable.items()}
             )
         try:
-            changed = await self.administration.change(
-                self.operator,
-                self.environment.id,
-                kind,
-                {**entry, **more},
-                object_id=object_id,
-                creates=object_id is None,
+            changed = await self.change(
+                kind, {**entry, **more}, object_id=object_id, creates=object_id is None, expected=expected
             )
         except EnvironmentFileInvalid as error:
             return form.refill(self.typed).with_problems(problems_of(error))
         except DirectoryConflict as error:
             return form.refill(self.typed).with_problems({"": str(error)})
+        except EtagMismatch:
+            return form.refill(self.typed).with_problems({"": self.t("console.changed_meanwhile")})
         if changed.view is None:
             raise NoSuchObject(f"the {kind} was removed meanwhile")
         return Saved(changed.view, changed)

@@ -8,7 +8,7 @@ the leading slash, so that an error finds its field by the pointer. Labels are t
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, cast
+from typing import ClassVar, Final, cast
 
 from deputize.authority.console.moments import Moments
 from deputize.kernel.strict_json import JsonError, loads
@@ -16,6 +16,8 @@ from deputize.kernel.values import JsonObject, JsonValue
 
 Typed = Mapping[str, Sequence[str]]
 """What a browser sent: each name's values, in their order."""
+NO_PICTURE: Final = "none"
+"""What the box says that takes a picture away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class FormField:
         del moments
         return (typed[0].strip() if typed else "") or None
 
+    def keep(self, typed: Sequence[str]) -> Sequence[str]:
+        """Return the values of its inputs when the form is shown again as it was sent."""
+        return typed
+
 
 @dataclass(frozen=True, slots=True)
 class Area(FormField):
@@ -80,6 +86,11 @@ class Secret(FormField):
         """Return exactly what was typed."""
         del moments
         return typed[0] if typed and typed[0] else None
+
+    def keep(self, typed: Sequence[str]) -> Sequence[str]:
+        """Keep nothing: it is typed again."""
+        del typed
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +220,49 @@ class Choices(FormField):
 
 
 @dataclass(frozen=True, slots=True)
+class ScopeChoices(Choices):
+    """Scopes by the name of their resource, with a box for each; the value of a box is both, with a space."""
+
+    def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
+        """Tick those that are named."""
+        del moments
+        granted = value.items() if isinstance(value, Mapping) else ()
+        return tuple(
+            f"{resource} {scope}"
+            for resource, scopes in granted
+            if isinstance(scopes, Sequence)
+            for scope in scopes
+        )
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return the scopes ticked, by resource."""
+        del moments
+        granted: dict[str, list[JsonValue]] = {}
+        for each in typed:
+            resource, _, scope = each.rpartition(" ")
+            granted.setdefault(resource, []).append(scope)
+        return cast("JsonValue", granted)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile(FormField):
+    """A picture's file, kept as a `data:` URL. What is there stays unless another is chosen, or none."""
+
+    maxlength: int = 32_768
+    element: ClassVar[str] = "picture"
+
+    def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
+        """Return the file that was chosen, else the one that was there; none where that was ticked."""
+        del moments
+        return next(iter(self.keep(typed)), None)
+
+    def keep(self, typed: Sequence[str]) -> Sequence[str]:
+        """Keep what `read` returns."""
+        chosen = [each for each in typed if each]
+        return () if NO_PICTURE in chosen else tuple(chosen[-1:])
+
+
+@dataclass(frozen=True, slots=True)
 class Instant(FormField):
     """A day and a time, in the reader's zone."""
 
@@ -273,13 +327,14 @@ class EntryForm:
 
     def refill(self, typed: Typed) -> FilledForm:
         """Fill the form with what was sent, but for secrets."""
-        values = {each.name: typed.get(each.name, ()) for each in self.fields if not isinstance(each, Secret)}
+        values = {each.name: each.keep(typed.get(each.name, ())) for each in self.fields}
         return FilledForm(self.section, self.fields, values)
 
     def read(self, typed: Typed, moments: Moments) -> tuple[dict[str, JsonValue], dict[str, str]]:
         """Return the entry that was put in, and the names of fields that cannot be read, with what is wrong.
 
         The entry has every field's member, `null` where it was left empty, except for secrets left empty.
+        What is within another member, which is put in as a whole, is left out where it was left empty.
         """
         entry: dict[str, JsonValue] = {}
         problems: dict[str, str] = {}
@@ -298,5 +353,6 @@ class EntryForm:
             inner = entry
             for parent in parents:
                 inner = cast("dict[str, JsonValue]", inner.setdefault(parent, {}))
-            inner[last] = value
+            if value is not None or not parents:
+                inner[last] = value
         return entry, problems

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from deputize.authority.administration import Changed, EtagMismatch, NoSuchObject, ObjectKind, ObjectView
-from deputize.authority.console.call import ConsoleCall, Saved
+from deputize.authority.administration import Changed, EtagMismatch, NoSuchObject, ObjectView
+from deputize.authority.console.call import ConsoleCall, Saved, SettableKind
 from deputize.authority.console.forms import EntryForm, FilledForm
 from deputize.authority.console.requests import problems_of
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
@@ -17,7 +17,7 @@ from deputize.kernel.values import JsonObject, JsonValue
 class ItemList:
     """A member of an object's entry that is a list, whose items are told apart by a member, or by place."""
 
-    kind: ObjectKind
+    kind: SettableKind
     member: str
     """Such as `attributes`."""
     key: str | None = None
@@ -76,15 +76,8 @@ class ItemList:
     async def _change(
         self, call: ConsoleCall, view: ObjectView, items: Sequence[JsonValue], *, dry_run: bool = False
     ) -> Changed:
-        return await call.administration.change(
-            call.operator,
-            call.environment.id,
-            self.kind,
-            {self.member: list(items)},
-            object_id=view.id,
-            expected=view.etag,
-            dry_run=dry_run,
-        )
+        members = {self.member: list(items)}
+        return await call.change(self.kind, members, object_id=view.id, expected=view.etag, dry_run=dry_run)
 
     def _place(self, view: ObjectView, key: str) -> int:
         for place, item in enumerate(self.items(view)):

@@ -1,9 +1,11 @@
 """What browsers send: forms, whose they are, and what was wrong with them."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
@@ -12,6 +14,8 @@ from deputize.kernel.errors import DeputizeError
 
 MAX_FIELDS: Final = 2000
 """Fields of a form."""
+MAX_FILES: Final = 4
+"""Files that come with one."""
 
 
 class FormForged(DeputizeError):
@@ -19,16 +23,29 @@ class FormForged(DeputizeError):
 
 
 async def read_form(request: Request) -> dict[str, Sequence[str]]:
-    """Read the form that was sent: each name's values, in their order. Empty where it is no form of ours."""
+    """Read the form that was sent: each name's values, in their order. Empty where it is no form of ours.
+
+    The value of a file is its `data:` URL, empty where none was chosen. Raises `HTTPException` for a form
+    with files that is broken.
+    """
     typed: dict[str, list[str]] = {}
-    if (
-        request.headers.get("content-type", "").partition(";")[0].strip()
-        == "application/x-www-form-urlencoded"
-    ):
+    kind = request.headers.get("content-type", "").partition(";")[0].strip()
+    if kind == "application/x-www-form-urlencoded":
         text = (await request.body()).decode("utf-8", "replace")
         for name, value in parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS):
             typed.setdefault(name, []).append(value.replace("\x00", ""))
+    elif kind == "multipart/form-data":
+        async with request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS) as form:
+            for name, value in form.multi_items():
+                text = await read_file(value) if isinstance(value, UploadFile) else value.replace("\x00", "")
+                typed.setdefault(name, []).append(text)
     return dict(typed)
+
+
+async def read_file(file: UploadFile) -> str:
+    """Return a file as a `data:` URL; empty for an empty one."""
+    content = await file.read()
+    return f"data:{file.content_type};base64,{b64encode(content).decode('ascii')}" if content else ""
 
 
 def is_own_form(request: Request, typed: dict[str, Sequence[str]], csrf: str) -> bool:

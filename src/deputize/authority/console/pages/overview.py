@@ -1,6 +1,6 @@
 """The first page of an environment: what there is in it, and the way to what is not there yet."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
@@ -9,6 +9,9 @@ from deputize.authority.administration.administrators import ROLES
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.oauth.records.directory import Environment
+
+BESIDE: Final = ("environment",)
+"""Sections that no step of the guide needs, and that are worth a look before people come."""
 
 
 class GuideStep(NamedTuple):
@@ -35,7 +38,7 @@ async def show_overview(call: ConsoleCall) -> Response:
     users = await call.administration.list(call.operator, environment.id, "user", ListQuery(limit=1))
     guide = list_steps(environment, has_users=bool(users.items))
     reachable = {each.name for _, inside in call.frame["menus"] for each in inside}
-    return call.show("overview.html", counts=counts, guide=guide, reachable=reachable)
+    return call.show("overview.html", counts=counts, guide=guide, reachable=reachable, beside=BESIDE)
 
 
 def list_steps(environment: Environment, *, has_users: bool) -> tuple[GuideStep, ...]:
