@@ -139,26 +139,30 @@ class Lines(Area):
 
 @dataclass(frozen=True, slots=True)
 class Pairs(Area):
-    """Texts by name, one a line, as in `de: Geld überweisen`."""
+    """Texts by name, one a line, as in `de: Geld überweisen`; lines that begin with a space go on."""
 
     def show(self, value: JsonValue, moments: Moments) -> Sequence[str]:
         """Write one a line."""
         del moments
         pairs = value.items() if isinstance(value, Mapping) else ()
-        return ("\n".join(f"{name}: {text}" for name, text in pairs),)
+        return ("\n".join("\n  ".join(f"{name}: {text}".split("\n")) for name, text in pairs),)
 
     def read(self, typed: Sequence[str], moments: Moments) -> JsonValue:
         """Return the texts by name. Raises `ValueError` for a line without a colon."""
         del moments
-        found: dict[str, JsonValue] = {}
-        for line in (typed[0] if typed else "").splitlines():
-            name, colon, text = (part.strip() for part in line.partition(":"))
+        found: dict[str, str] = {}
+        name = ""
+        for line in (typed[0] if typed else "").replace("\r\n", "\n").split("\n"):
+            if name and line.startswith((" ", "\t")):
+                found[name] += "\n" + line.strip()
+                continue
             if not line.strip():
                 continue
+            name, colon, text = (part.strip() for part in line.partition(":"))
             if not colon or not name or name in found:
                 raise ValueError(line)
             found[name] = text
-        return found
+        return {name: text.strip() for name, text in found.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,8 +308,15 @@ class FilledForm:
         return replace(self, problems={place: " · ".join(texts) for place, texts in found.items()})
 
     def with_options(self, **options: Options) -> "FilledForm":
-        """Return the form with what can be chosen in its fields of these names."""
-        return replace(self, options={**self.options, **options})
+        """Return the form with what can be chosen in its fields of these names.
+
+        What is set can be kept, also where it could not be chosen any more.
+        """
+        whole = {
+            name: (*known, *((each, each) for each in self.values.get(name, ()) if each not in dict(known)))
+            for name, known in options.items()
+        }
+        return replace(self, options={**self.options, **whole})
 
     def value(self, name: str) -> str:
         """Return the first value of a field; empty without one."""

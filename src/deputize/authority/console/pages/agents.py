@@ -1,6 +1,8 @@
 """AI Agents: what acts for people, what each may do and did, and one button that stops it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Final, get_args
 
 from starlette.responses import Response
 
@@ -17,6 +19,7 @@ from deputize.authority.console.forms import (
     Flag,
     FormField,
     Instant,
+    Json,
     Lines,
     Pairs,
 )
@@ -25,10 +28,47 @@ from deputize.authority.console.secrets import change_secrets, overlaps
 from deputize.authority.console.section import CHANGERS, ConsolePage, ConsoleSection
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.storage.activities import ActivityQuery
+from deputize.jose import ID_TOKEN_ALGORITHM, Algorithm
 from deputize.kernel.values import JsonObject
 from deputize.oauth.client_auth import CLIENT_AUTH_METHODS
 from deputize.oauth.grants import GRANTS
 
+GROUPS: Final[Mapping[str, Sequence[FormField]]] = {
+    "identity": (
+        FormField("name", required=True, maxlength=256),
+        Area("description"),
+        Pairs("names"),
+        Pairs("descriptions"),
+        FormField("owner", maxlength=2000),
+        FormField("sponsor", maxlength=2000),
+        Instant("expires_at"),
+    ),
+    "access": (
+        Choices("grants"),
+        Lines("redirect_uris"),
+        Choice("client_auth"),
+        Json("jwks"),
+        FormField("jwks_uri", maxlength=2048),
+        Json("workloads"),
+        Flag("require_pushed_authorization_requests"),
+        Flag("dpop_bound_access_tokens"),
+    ),
+    "tokens": (
+        FormField("refresh_token_lifetime", default="30 days"),
+        FormField("refresh_token_rolling_lifetime", default="180 days"),
+        FormField("refresh_token_grace", default="30 seconds"),
+        Choice("id_token_signed_response_alg", default=ID_TOKEN_ALGORITHM),
+        Lines("post_logout_redirect_uris"),
+        FormField("backchannel_logout_uri", maxlength=2048),
+    ),
+    "chains": (
+        Choice("delegation_resource"),
+        Lines("permitted_actors"),
+        Flag("loops_allowed"),
+        Json("identity_assertions"),
+    ),
+}
+"""What can be set of an agent but on tabs of its own, under the headings `agents.group_NAME`."""
 NEW = EntryForm(
     "agents",
     FormField("name", required=True, maxlength=256),
@@ -37,28 +77,8 @@ NEW = EntryForm(
     Lines("redirect_uris"),
     FormField("owner"),
 )
-CONFIGURATION = EntryForm(
-    "agents",
-    FormField("name", required=True, maxlength=256),
-    Area("description"),
-    Pairs("names"),
-    Pairs("descriptions"),
-    FormField("owner"),
-    FormField("sponsor"),
-    Instant("expires_at"),
-    Choices("grants"),
-    Lines("redirect_uris"),
-    Lines("post_logout_redirect_uris"),
-    FormField("backchannel_logout_uri", maxlength=2048),
-    Choice("client_auth"),
-    Lines("permitted_actors"),
-    Flag("loops_allowed"),
-    Flag("require_pushed_authorization_requests"),
-    Flag("dpop_bound_access_tokens"),
-    FormField("refresh_token_lifetime", default="30 days"),
-    FormField("refresh_token_rolling_lifetime", default="180 days"),
-)
-OWN = EntryForm("agents", Area("description"))
+CONFIGURATION = EntryForm("agents", *chain.from_iterable(GROUPS.values()))
+OWN = EntryForm("agents", Area("description"), Json("jwks"))
 """What an agent's owner may set of it."""
 
 
@@ -266,12 +286,21 @@ def show_form(call: ConsoleCall, form: FilledForm, agent: ObjectView | None = No
         ("", call.t("agents.client_auth_default")),
         *((name, name) for name in CLIENT_AUTH_METHODS.by_name),
     ]
-    form = form.with_options(grants=[(word, word.replace("_", " ")) for word in words], client_auth=methods)
+    resources = sorted(each.name for each in call.environment.resources.values())
+    form = form.with_options(
+        grants=[(word, word.replace("_", " ")) for word in words],
+        client_auth=methods,
+        id_token_signed_response_alg=[(each, each) for each in get_args(Algorithm)],
+        delegation_resource=[
+            ("", call.t("agents.delegation_default")),
+            *((each, each) for each in resources),
+        ],
+    )
     title = agent.name if agent else call.t("agents.new")
     crumbs = _crumbs(call)
-    return call.show_form(
-        "agents_form.html", form, title=title, crumbs=crumbs, agent=agent, tab="configuration"
-    )
+    groups = GROUPS if form.fields == CONFIGURATION.fields else {}
+    values = {"title": title, "crumbs": crumbs, "agent": agent, "groups": groups}
+    return call.show_form("agents_form.html", form, **values, tab="configuration")
 
 
 def choose_form(call: ConsoleCall) -> EntryForm:

@@ -1,7 +1,7 @@
 """Applications → Resources: what tokens are issued for, and what the tokens say."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, get_args
 
 from starlette.responses import Response
 
@@ -22,6 +22,7 @@ from deputize.authority.console.mapping_trial import SITUATIONS, attempt
 from deputize.authority.console.secrets import change_secrets, overlaps
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.directory.objects import MAPPINGS
+from deputize.jose import DEFAULT_ALGORITHM, Algorithm
 from deputize.kernel.values import JsonObject
 
 SOURCES: Final = ("mapping", "expression", "value")
@@ -36,6 +37,7 @@ PROFILE = EntryForm(
     Area("description"),
     Pairs("descriptions"),
     FormField("token_lifetime", default="1 hour"),
+    Choice("access_token_signed_response_alg", default=DEFAULT_ALGORITHM),
     YesNo("delegation_required"),
     Flag("may_outlive_subject"),
     Flag("impersonation_allowed"),
@@ -203,7 +205,8 @@ def show_profile(call: ConsoleCall, form: FilledForm, resource: ObjectView | Non
     form = form.with_options(
         delegation_required=[
             (value, call.t(f"resources.delegation_{value or 'default'}")) for value in ("", "true", "false")
-        ]
+        ],
+        access_token_signed_response_alg=[(each, each) for each in get_args(Algorithm)],
     )
     return call.show_form(
         "resources_form.html",

@@ -5,7 +5,7 @@ from typing import Final
 from starlette.responses import Response
 
 from deputize.authority.console.call import ConsoleCall
-from deputize.authority.console.forms import EntryForm, FilledForm, Flag, FormField, Secret
+from deputize.authority.console.forms import EntryForm, FilledForm, Flag, FormField, Json, Secret
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 
 FORM = EntryForm(
@@ -17,6 +17,7 @@ FORM = EntryForm(
     FormField("given_name", maxlength=256),
     FormField("family_name", maxlength=256),
     FormField("preferred_language", maxlength=64),
+    Json("attributes"),
     Flag("enabled", default=True),
 )
 ENDING: Final = ("sessions", "consents", "grants")
