@@ -46,3 +46,23 @@ async def test_auditors_follow_the_guide_without_buttons(console):
     async with console.signed_on("auditor", f"/console/{made.view.id}") as browser:
         text = browser.response.text
         assert ('class="guide"' in text, "/environments/import" in text) == (True, False)
+
+
+async def test_the_next_step_is_one_click_away(console):
+    made = await console.authority.services.administration.environments.create(ROOT, {"environment": "Empty"})
+    path = f"/console/{made.view.id}"
+    async with console.signed_on() as browser:
+        shown = await browser.get(path)
+        assert f'href="{path}/resources/new"' in shown.text
+        assert f'href="{path}/agents/new"' not in shown.text
+
+
+async def test_the_administrators_own_environment_leads_to_the_others(console):
+    environments = console.authority.services.administration.environments
+    home = next(each for each in (await environments.list(ROOT)).items if each.name == "Administrators")
+    async with console.signed_on("administrator", f"/console/{home.id}") as browser:
+        shown = await browser.get(f"/console/{home.id}")
+        assert 'class="guide"' not in shown.text
+        for each in (await environments.list(ROOT)).items:
+            card = f'<a class="card" href="/console/{each.id}">'
+            assert (card in shown.text) == (each.id != home.id), each.name

@@ -1,4 +1,7 @@
-"""The first page of an environment: what there is in it, and the way to what is not there yet."""
+"""The first page of an environment: what there is in it, and the way to what is not there yet.
+
+The administrators' own environment leads to the others, in which agents are set up.
+"""
 
 from typing import Final, NamedTuple
 
@@ -8,6 +11,7 @@ from deputize.authority.administration import ListQuery
 from deputize.authority.administration.administrators import ROLES
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.section import ConsolePage, ConsoleSection
+from deputize.authority.console.session import administrators
 from deputize.oauth.records.directory import Environment
 
 BESIDE: Final = ("environment",)
@@ -28,7 +32,10 @@ async def show_overview(call: ConsoleCall) -> Response:
     """Count what there is, by kind, and lead to what is missing; to owners of agents show theirs."""
     if not call.operator.reads_all:
         return call.show("overview_agents.html", page=await call.list("agent", "enabled"))
-    environment = call.environment
+    environment, home = call.environment, administrators(call.services)
+    if home is not None and environment.id == home.id:
+        others = [each for each in call.frame["environments"] if each.id != home.id]
+        return call.show("overview_environments.html", others=others)
     counts = (
         ("resources", len(environment.resources)),
         ("agreements", len(environment.agreements)),
@@ -37,8 +44,8 @@ async def show_overview(call: ConsoleCall) -> Response:
     )
     users = await call.administration.list(call.operator, environment.id, "user", ListQuery(limit=1))
     guide = list_steps(environment, has_users=bool(users.items))
-    reachable = {each.name for _, inside in call.frame["menus"] for each in inside}
-    return call.show("overview.html", counts=counts, guide=guide, reachable=reachable, beside=BESIDE)
+    following = next((each for each in guide if not each.is_done), None)
+    return call.show("overview.html", counts=counts, guide=guide, following=following, beside=BESIDE)
 
 
 def list_steps(environment: Environment, *, has_users: bool) -> tuple[GuideStep, ...]:
