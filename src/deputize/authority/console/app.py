@@ -44,6 +44,7 @@ from deputize.authority.console.welcome import welcome
 from deputize.authority.environment_file.problems import EnvironmentFileInvalid
 from deputize.authority.services import Services
 from deputize.authority.storage import DirectoryConflict
+from deputize.jose import KeyInvalid
 
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 PROBLEMS: Mapping[type[Exception], tuple[int, str]] = {
@@ -55,6 +56,7 @@ PROBLEMS: Mapping[type[Exception], tuple[int, str]] = {
     DirectoryConflict: (409, "conflict"),
     EtagMismatch: (409, "conflict"),
     EnvironmentFileInvalid: (409, "conflict"),
+    KeyInvalid: (409, "conflict"),
 }
 """Status and reason of the pages that errors of handlers become."""
 
