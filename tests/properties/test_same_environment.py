@@ -1,33 +1,69 @@
-"""An environment is written out to the same bytes whether the API built it, step by step, or a file did."""
+"""An environment is written out to the same bytes whether API, console or a file built it, step by step."""
 
 import asyncio
 import contextlib
+import re
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deputize.authority.environment_file.reading import parse_value
+from deputize.authority.directory.objects import (
+    AgentObject,
+    AgreementObject,
+    EnvironmentObject,
+    PolicyObject,
+    ResourceObject,
+    UserObject,
+)
+from deputize.authority.directory.objects.agreement import AgreementLanguage
+from deputize.authority.directory.objects.resource import ResourceAttribute, ResourceScope
+from deputize.authority.environment_file.reading import parse_value, read_yaml
 from deputize.authority.environment_file.writing import write_yaml
+from deputize.oauth.records.settings import (
+    Branding,
+    IdentityProvider,
+    PasswordPolicy,
+    TrustedIssuer,
+    TrustedUsers,
+)
+from support.authority import PASSWORD
+from support.console import USE_CASE
+from support.console_builder import ConsoleBuilder
 from support.environment_files import files
 from support.examples import examples
 from support.management import running_management
+from support.rich_environment import RICH
 
 pytestmark = pytest.mark.slow
 KINDS = ("resources", "agreements", "policies", "agents", "users")
+LATE = ("default_policy", "trusted_issuers")
+"""Settings that name policies."""
+NOT_OFFERED = {"registration", "organization_id"}
+"""What no page of the console sets up, or what is drawn."""
+MODELS = (AgentObject, AgreementObject, PolicyObject, ResourceObject, UserObject)
+MODELS += (AgreementLanguage, ResourceAttribute, ResourceScope, EnvironmentObject, IdentityProvider)
+MODELS += (TrustedIssuer, TrustedUsers, Branding, PasswordPolicy)
+DRAWN = {"id", "secret", "password_hash", "roles"}
 
 
-async def build(api, content, name, random):
-    """Build the environment by the API: each object by itself, some in two steps; its path."""
-    settings_of = {"environment": name, "session_lifetime": content["session_lifetime"]}
+async def build(api, content, name, random=None):
+    """Build the environment by the API, each object by itself; its path.
+
+    With `random` in any order, and some in two steps.
+    """
+    settings_of = {each: value for each, value in content.items() if each not in KINDS}
+    late = {each: settings_of.pop(each) for each in LATE if each in settings_of}
     made = await api.ask("POST", "/v1/environments", {"environment": name})
     path = f"/v1/environments/{made.json()['object']['id']}"
+    await patch(api, path, {**settings_of, "environment": name})
     for kinds in KINDS:
-        for entry in random.sample(content[kinds], len(content[kinds])):
+        entries = content[kinds]
+        for entry in random.sample(entries, len(entries)) if random else entries:
             made = await api.ask("POST", f"{path}/{kinds}", entry)
             assert made.status_code == 201, made.text
             place = f"{path}/{kinds}/{made.json()['object']['id']}"
-            match random.randrange(3):
+            match random and random.randrange(3):
                 case 0:
                     again = await api.ask("PUT", place, entry)
                     assert again.json()["differences"] == [], again.text
@@ -35,11 +71,15 @@ async def build(api, content, name, random):
                     member = "given_name" if kinds == "users" else "description"
                     if kinds != "policies":
                         await api.ask("PATCH", place, {member: "another"})
-                        back = await api.ask("PATCH", place, {member: entry.get(member)})
-                        assert back.status_code == 200, back.text
-    changed = await api.ask("PATCH", path, settings_of)
-    assert changed.status_code == 200, changed.text
+                        await patch(api, place, {member: entry.get(member)})
+        if kinds == "policies":
+            await patch(api, path, late)
     return path
+
+
+async def patch(api, path, members):
+    changed = await api.ask("PATCH", path, members)
+    assert changed.status_code == 200, changed.text
 
 
 async def compare(api, content, random):
@@ -66,3 +106,52 @@ def test_built_by_the_api_and_by_a_file_it_exports_to_the_same_bytes(tmp_path):
 
         check()
         runner.run(running.aclose())
+
+
+def use_case():
+    """The use case's file, with its variables filled in."""
+    text = USE_CASE.read_text("utf-8").replace("&{DEMO_PASSWORD}", PASSWORD)
+    content, _ = read_yaml(re.sub(r"&\{\w+\|([^}]*)\}", r"\1", text).encode(), "environment.yaml")
+    return content
+
+
+def members_said(value):
+    """The names of all members that something says, at any depth."""
+    found = set()
+    if isinstance(value, dict):
+        found |= value.keys()
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        found |= members_said(each)
+    return found
+
+
+def test_the_rich_environment_says_something_of_every_member():
+    wanted = {name for model in MODELS for name in model.model_fields}
+    assert wanted - members_said(RICH) - DRAWN - NOT_OFFERED == set()
+
+
+async def save_unchanged(api, builder, path):
+    """Send the forms of all objects again, as they are shown."""
+    for kinds, tab in (("resources", ""), ("agreements", ""), ("agents", "/configuration"), ("users", "")):
+        for each in (await api.ask("GET", f"{path}/{kinds}")).json()["items"]:
+            await builder.open(f"{kinds}/{each['id']}{tab}")
+            await builder.send(**{"username" if kinds == "users" else "name": each["name"]})
+
+
+@pytest.mark.parametrize("content", [use_case(), RICH], ids=["use case", "rich"])
+async def test_built_by_the_console_by_the_api_and_by_a_file_it_exports_to_the_same_bytes(tmp_path, content):
+    content = {name: value for name, value in content.items() if name not in NOT_OFFERED}
+    async with running_management(tmp_path / "data") as api, api.console.signed_on() as browser:
+        named = {**content, "environment": "By file"}
+        applied = await api.ask("POST", "/v1/apply", {"text": write_yaml(named)})
+        assert applied.status_code == 200, applied.text
+        by_file = f"/v1/environments/{applied.json()['environment']['id']}"
+        by_api = await build(api, content, "By API")
+        builder = ConsoleBuilder(browser, api.console.path)
+        by_console = f"/v1/environments/{await builder.build({**content, 'environment': 'By console'})}"
+        await save_unchanged(api, builder, by_console)
+        wanted, *others = [
+            (await api.ask("GET", f"{path}/export")).text for path in (by_file, by_api, by_console)
+        ]
+        for name, other in zip(("By API", "By console"), others, strict=True):
+            assert other.replace(f"environment: {name}\n", "environment: By file\n") == wanted

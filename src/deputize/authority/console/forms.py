@@ -154,7 +154,7 @@ class Pairs(Area):
         name = ""
         for line in (typed[0] if typed else "").replace("\r\n", "\n").split("\n"):
             if name and line.startswith((" ", "\t")):
-                found[name] += "\n" + line.strip()
+                found[name] += "\n" + (line[2:] if line.startswith("  ") else line.strip())
                 continue
             if not line.strip():
                 continue

@@ -107,7 +107,7 @@ async def test_every_setting_of_a_step_has_a_field(console, step):
 
 
 def test_texts_by_language_keep_their_lines_and_what_is_set_can_be_kept():
-    texts = {"de": "Liest: Ihre Post\n\nund antwortet", "en": ""}
+    texts = {"de": "Liest: Ihre Post\n\n  und antwortet\n.", "en": ""}
     (shown,) = Pairs("names").show(texts, MOMENTS)
     assert Pairs("names").read([shown.replace("\n", "\r\n")], MOMENTS) == texts
     for wrong in ("no colon", ": x", "de: a\nde: b"):
