@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from argon2 import PasswordHasher
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from deputize.authority.administration import Administration, NoSuchObject, NotPermitted, Operator
@@ -14,8 +14,10 @@ from deputize.authority.administration.operators import OWNER_MEMBERS
 from deputize.authority.directory.objects import AgentObject
 from deputize.authority.environment_file import Application, EnvironmentFileInvalid, apply
 from deputize.authority.passwords import Passwords
-from deputize.authority.storage import open_store, sqlite_url
+from deputize.authority.storage import open_store
 from support.authority import TurnableClock
+from support.databases import new_database
+from support.examples import examples
 
 PASSWORDS = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), threads=1)
 FILE = """
@@ -49,11 +51,12 @@ VALUES = {
 ENTRIES = st.lists(st.sampled_from(sorted(VALUES)), unique=True, max_size=3).flatmap(
     lambda names: st.fixed_dictionaries({name: VALUES[name] for name in names})
 )
+BOTH = Operator("user", "u", "alice", frozenset({"auditor", "agent_owner"}))
 OPERATORS = st.sampled_from(
     [
         Operator("user", "u", "alice", frozenset({"agent_owner"})),
         Operator("user", "u", "alice", frozenset({"auditor"})),
-        Operator("user", "u", "alice", frozenset({"auditor", "agent_owner"})),
+        BOTH,
         Operator("user", "u", "alice", frozenset()),
         Operator("user", "u", "", frozenset({"agent_owner"})),
         Operator("agent", "u", "alice", frozenset({"agent_owner"})),
@@ -76,20 +79,20 @@ async def state(store):
     return rows.environments, objects, users
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(st.lists(st.tuples(OPERATORS, DEEDS, KINDS, st.integers(0, 3), ENTRIES), min_size=1, max_size=6))
+@example([(BOTH, "replace", "agent", at, {}) for at in range(4)])
 def test_nothing_changes_but_what_is_harmless_of_agents_of_ones_own(deeds):
     async def run(folder):
-        async with open_store(sqlite_url(Path(folder))) as store:
+        async with open_store(new_database(Path(folder))) as store:
             clock = TurnableClock()
             applied = await apply(Application(FILE.encode(), "f", {}.get), store, PASSWORDS, clock)
             environment = applied.environment.id
             administration = Administration(store, PASSWORDS, clock, lambda *_: None)
             for operator, deed, kind, at, entry in deeds:
                 before = await state(store)
-                ids = sorted(row.id for row in before[1].values() if row.kind == kind) or [
-                    before[2][environment][0].id
-                ]
+                named = sorted((row.name, row.id) for row in before[1].values() if row.kind == kind)
+                ids = [each for _, each in named] or [before[2][environment][0].id]
                 object_id = ids[at % len(ids)]
                 target = before[1].get(object_id)
                 with contextlib.suppress(NotPermitted, NoSuchObject, EnvironmentFileInvalid):

@@ -42,6 +42,11 @@ class Operator:
         return not self.roles.isdisjoint({"administrator", "auditor"})
 
     @property
+    def is_administrator(self) -> bool:
+        """Whether it may do everything."""
+        return "administrator" in self.roles
+
+    @property
     def owns_agents(self) -> bool:
         """Whether there may be agents that are its own: users have names that owners are told by."""
         return self.kind == "user" and "agent_owner" in self.roles
@@ -52,7 +57,7 @@ class Operator:
 
     def require_administrator(self) -> None:
         """Raise `NotPermitted` unless it may do everything."""
-        if "administrator" not in self.roles:
+        if not self.is_administrator:
             raise NotPermitted("only an administrator may do that")
 
     def require_reader(self) -> None:
@@ -67,7 +72,7 @@ class Operator:
 
     def require_change(self, agent: AgentObject | None, members: JsonObject) -> None:
         """Raise `NotPermitted` unless it may set `members` of what exists; `agent` where that is an agent."""
-        if "administrator" in self.roles:
+        if self.is_administrator:
             return
         if agent is None or not self.owns(agent):
             raise NotPermitted("only an administrator may change that")
@@ -80,7 +85,7 @@ class Operator:
 
     def require_effect(self, agent_id: str, differences: Iterable[Difference | NewSecret]) -> None:
         """Raise `NotPermitted` unless it may bring about what a change would come to, whoever asked how."""
-        if "administrator" in self.roles:
+        if self.is_administrator:
             return
         for each in differences:
             is_harmless = (

@@ -339,7 +339,7 @@ class Administration:
         if found.view is not None and written.get("enabled") is False:
             ends = await self._store.listings.ends_with(environment.id, kind, found.view.id, now)
         try:
-            if found.view is not None and not operator.reads_all:
+            if found.view is not None and not operator.is_administrator:
                 effect = await self._make(found, content, dry_run=True)
                 operator.require_effect(found.view.id, effect.differences)
             applied = await self._make(found, content, dry_run=dry_run)

@@ -1,6 +1,13 @@
 import pytest
 
-from deputize.authority.administration import EtagMismatch, InUse, ListQuery, NoSuchObject, NotPermitted
+from deputize.authority.administration import (
+    EtagMismatch,
+    InUse,
+    ListQuery,
+    NoSuchObject,
+    NotPermitted,
+    Operator,
+)
 from deputize.authority.environment_file import EnvironmentFileInvalid
 from deputize.authority.storage import DirectoryConflict
 
@@ -156,6 +163,19 @@ async def test_an_owner_sees_what_his_agents_rest_on_and_nothing_else(administer
         await seen("user")
     assert await administered.find("agent", "Bob's", ALICE) is None
     assert (await administered.find("agent", "Alice's", ALICE)).name == "Alice's"
+
+
+@pytest.mark.parametrize("roles", [{"agent_owner"}, {"agent_owner", "auditor"}])
+@pytest.mark.parametrize("kept", [{}, {"enabled": False}, {"description": "mine"}])
+async def test_an_owner_gets_no_member_changed_by_leaving_it_out(administered, roles, kept):
+    """Whatever else he may read: a whole entry that lacks a member gives that its default."""
+    before = await administered.document("agent", "Alice's")
+    object_id = (await administered.ids("agent"))["Alice's"]
+    operator = Operator("user", "u-alice", "alice", frozenset(roles))
+    entry = {"name": "Alice's", **kept}
+    with pytest.raises(NotPermitted):
+        await administered.change("agent", entry, operator, object_id=object_id, replaces=True)
+    assert await administered.document("agent", "Alice's") == before
 
 
 async def test_secrets_are_rotated_with_overlap_and_ended(administered):
