@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from joserfc.jwk import JWKRegistry
 from xdist.scheduler import LoadScopeScheduling
 
+from support.databases import make_tables_by_copying
 from support.examples import PROFILE, SHARES, examples
 
 for name in SHARES:
@@ -86,6 +87,7 @@ def pytest_collection_finish():
     gc.enable()
     if PROFILE == "short":
         share_rsa_keys()
+        make_tables_by_copying()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,13 +22,14 @@ from deputize.authority.directory.objects import (
     ResourceObject,
 )
 from deputize.authority.environment_file import Application, EnvironmentFileInvalid, apply, problems, reading
-from deputize.authority.storage import open_store, sqlite_url
+from deputize.authority.storage import open_store
 from deputize.oauth.records.settings import (
     AgentSettings,
     AgreementSettings,
     EnvironmentSettings,
     ResourceSettings,
 )
+from support.databases import new_database
 from support.source import SOURCE, nodes_below
 
 DECLARING = (Path(objects.__file__).parent, SOURCE / "oauth" / "records" / "settings.py")
@@ -122,7 +123,7 @@ async def test_a_setting_that_is_added_goes_all_the_way_by_itself(kind, members,
     monkeypatch.setattr(assemble, OBJECTS[kind].__name__, extended)
     monkeypatch.setitem(OBJECTS, kind, extended)
 
-    async with open_store(sqlite_url(tmp_path)) as store:
+    async with open_store(new_database(tmp_path)) as store:
 
         async def applied(**entry):
             text = json.dumps({"environment": "Test", LISTS[kind]: [{"name": "it", **entry}]})

@@ -14,10 +14,12 @@ from deputize.authority.environment_file import Application, apply
 from deputize.authority.environment_file.reading import parse, parse_value, read_yaml
 from deputize.authority.environment_file.writing import write_yaml
 from deputize.authority.passwords import Passwords
-from deputize.authority.storage import open_store, sqlite_url
+from deputize.authority.storage import open_store
 from deputize.expressions import escape, substitute
 from support.authority import TurnableClock
+from support.databases import new_database
 from support.environment_files import TEXTS, TRICKY, VALUES, WORDS, files
+from support.examples import examples
 
 ADMINISTRATOR = Operator("command", "", "", frozenset({"administrator"}))
 PASSWORDS = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), threads=1)
@@ -50,14 +52,14 @@ async def exported(store, text, *, ids=False):
     return applied.lines, await environments.export(ADMINISTRATOR, applied.environment.id, ids=ids)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(files(), st.randoms(use_true_random=False))
 def test_a_file_exported_and_applied_changes_nothing_and_makes_the_same_elsewhere(content, random):
     async def run(folder):
         async with (
-            open_store(sqlite_url(Path(folder) / "one")) as one,
-            open_store(sqlite_url(Path(folder) / "two")) as two,
-            open_store(sqlite_url(Path(folder) / "three")) as three,
+            open_store(new_database(Path(folder) / "one")) as one,
+            open_store(new_database(Path(folder) / "two")) as two,
+            open_store(new_database(Path(folder) / "three")) as three,
         ):
             if parse_value(content, "f").salvaged is not None:
                 return

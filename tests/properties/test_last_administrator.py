@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from deputize.authority.administration import Administration, NoSuchObject, Operator
 from deputize.authority.environment_file import Application, EnvironmentFileInvalid, apply
 from deputize.authority.passwords import Passwords
-from deputize.authority.storage import DirectoryConflict, open_store, sqlite_url
+from deputize.authority.storage import DirectoryConflict, open_store
 from support.authority import TurnableClock
+from support.databases import new_database
+from support.examples import examples
 
 PASSWORDS = Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), threads=1)
 ROOT = Operator("command", "", "root", frozenset({"administrator"}))
@@ -52,12 +54,12 @@ async def act(administration: Administration, environment_id: str, ids, action) 
             await administration.environments.apply(ROOT, Application(text, "file", lambda _: None))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(turns=st.lists(st.lists(ACTIONS, min_size=1, max_size=3), min_size=1, max_size=5))
 def test_an_administrator_is_left_whatever_is_done(turns):
     async def scenario() -> None:
         with tempfile.TemporaryDirectory() as folder:
-            async with open_store(sqlite_url(Path(folder) / "data.db")) as store:
+            async with open_store(new_database(Path(folder) / "data.db")) as store:
                 clock = TurnableClock()
                 first = Application(json.dumps(FILE).encode(), "file", lambda _: None)
                 environment = (await apply(first, store, PASSWORDS, clock)).environment

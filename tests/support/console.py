@@ -13,7 +13,7 @@ from deputize.authority.storage import Put, open_store
 from deputize.kernel import ids
 from deputize.oauth.records.store import User
 from support.authority import HASHER, PASSWORD, Browser, RunningAuthority, TurnableClock, serving
-from support.databases import new_database
+from support.databases import new_database, prepared_database
 
 USE_CASE = Path(__file__).parents[2] / "examples" / "agent-delegation" / "environment.yaml"
 ROLES = ("administrator", "auditor", "agent_owner")
@@ -49,19 +49,36 @@ class Console:
 @contextlib.asynccontextmanager
 async def running_console(folder: Path, base_url: str = "http://authority.test") -> AsyncIterator[Console]:
     """Run an authority with a console, in which everything but sockets and wall clock is real."""
-    clock, passwords = TurnableClock(), Passwords(HASHER)
-    async with open_store(new_database(folder)) as store:
-        home = await make_environment(store, passwords, clock, base_url)
-        values = {"DEMO_PASSWORD": PASSWORD}
-        application = Application(USE_CASE.read_bytes(), "environment.yaml", values.get, base_url=base_url)
-        applied = await apply(application, store, passwords, clock)
+
+    async def prepare(made: Path) -> tuple[str, str]:
+        passwords, clock = Passwords(HASHER), TurnableClock()
+        async with open_store(new_database(made)) as store:
+            home = await make_environment(store, passwords, clock, base_url)
+            values = {"DEMO_PASSWORD": PASSWORD}
+            text = USE_CASE.read_bytes()
+            application = Application(text, "environment.yaml", values.get, base_url=base_url)
+            applied = await apply(application, store, passwords, clock)
+            users = [
+                User(ids.new_id(), home.id, role, HASHER.hash(PASSWORD), roles=role) for role in (*ROLES, "")
+            ]
+            users[-1] = User(ids.new_id(), home.id, "nobody", HASHER.hash(PASSWORD))
+            rows = store.directory_rows
+            await rows.change([Put(each) for each in users], await rows.version())
         passwords.close()
-        users = [
-            User(ids.new_id(), home.id, role, HASHER.hash(PASSWORD), roles=role) for role in (*ROLES, "")
-        ]
-        users[-1] = User(ids.new_id(), home.id, "nobody", HASHER.hash(PASSWORD))
-        rows = store.directory_rows
-        await rows.change([Put(each) for each in users], await rows.version())
-        directory = await open_directory(rows, base_url, clock)
+        return home.id, applied.environment.id
+
+    url, environments = await prepared_database(("console", base_url), folder, prepare)
+    async with console_over(url, folder, base_url, environments) as console:
+        yield console
+
+
+@contextlib.asynccontextmanager
+async def console_over(
+    url: str, folder: Path, base_url: str, environments: tuple[str, str]
+) -> AsyncIterator[Console]:
+    """Run an authority over a database that has the administrators' environment and the use case's."""
+    clock = TurnableClock()
+    async with open_store(url) as store:
+        directory = await open_directory(store.directory_rows, base_url, clock)
         async with serving(folder, base_url, store, directory, clock) as running:
-            yield Console(running, home.id, applied.environment.id)
+            yield Console(running, *environments)

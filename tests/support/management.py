@@ -14,7 +14,8 @@ from deputize.oauth.grants.authorization_code import challenge_of
 from deputize.oauth.records.store import Consent, Session
 from support import agent_delegation as use_case
 from support.authority import Browser, basic
-from support.console import ROLES, Console, running_console
+from support.console import ROLES, Console, console_over, running_console
+from support.databases import prepared_database
 
 PROGRAM_SECRET = "program-secret-program-secret-program"
 ROOT = Operator("command", "0", "test", frozenset({"administrator"}))
@@ -129,10 +130,17 @@ async def running_management(
     folder: Path, base_url: str = "http://authority.test"
 ) -> AsyncIterator[Management]:
     """Run an authority with its API; everything but sockets and wall clock is real."""
-    async with running_console(folder, base_url) as console:
-        administration = console.authority.services.administration
-        made = await administration.change(ROOT, console.home, "agent", PROGRAM)
-        management = Management(console, made.view.id)
-        for name in (*ROLES, "nobody"):
-            management.tokens[name] = await management.sign_on(name)
-        yield management
+
+    async def prepare(made: Path) -> Management:
+        async with running_console(made, base_url) as console:
+            administration = console.authority.services.administration
+            program = await administration.change(ROOT, console.home, "agent", PROGRAM)
+            management = Management(console, program.view.id)
+            for name in (*ROLES, "nobody"):
+                management.tokens[name] = await management.sign_on(name)
+        return management
+
+    url, made = await prepared_database(("management", base_url), folder, prepare)
+    environments = made.console.home, made.console.environment
+    async with console_over(url, folder, base_url, environments) as console:
+        yield Management(console, made.program_id, dict(made.tokens))

@@ -17,9 +17,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
-from sqlalchemy import Connection, Dialect, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError
@@ -136,18 +137,22 @@ class PreparedStatement:
         return converted
 
 
+_DIALECT: Final = SQLiteDialect_pysqlite()
+"""Of every file, so that what is compiled for one is not compiled again for another."""
+
+
 @lru_cache(maxsize=128)
-def prepare(statement: Select[Any], dialect: Dialect) -> PreparedStatement:
+def prepare(statement: Select[Any]) -> PreparedStatement:
     """The statement in the driver's own words; parameters are texts and numbers, which need no conversion."""
-    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
     converters = [
         (place, convert)
         for place, column in enumerate(statement.exported_columns)
-        if (convert := column.type.dialect_impl(dialect).result_processor(dialect, None))
+        if (convert := column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None))
     ]
     values = dict(compiled.params)
     for bind, name in compiled.bind_names.items():
-        if convert := bind.type.dialect_impl(dialect).bind_processor(dialect):
+        if convert := bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT):
             values[name] = convert(values[name])
     return PreparedStatement(str(compiled), tuple(compiled.positiontup or ()), values, tuple(converters))
 
@@ -166,7 +171,7 @@ class SqliteDatabase:
 
     async def rows(self, statement: Select[Any], parameters: Mapping[str, object]) -> Sequence[Sequence[Any]]:
         """Everything `statement` selects, as committed when this was called. Raises `StorageUnavailable`."""
-        prepared = prepare(statement, self._engine.dialect)
+        prepared = prepare(statement)
         try:
             return prepared.rows(self._driver, parameters)
         except sqlite3.Error as error:

@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from deputize.authority.environment_file import Application, apply
 from deputize.authority.passwords import Passwords
 from deputize.authority.storage import open_store
 from support.authority import TurnableClock
-from support.databases import new_database
+from support.databases import new_database, prepared_database
 
 FILE = """
 environment: Test
@@ -88,14 +89,19 @@ def quick_passwords():
 
 @pytest.fixture
 async def administered(tmp_path, quick_passwords) -> AsyncIterator[Administered]:
-    async with open_store(new_database(tmp_path / "data")) as store:
-        clock = TurnableClock()
-        application = Application(FILE.encode(), "test.yaml", {}.get)
-        applied = await apply(application, store, quick_passwords, clock)
+    clock = TurnableClock()
+
+    async def prepare(folder: Path) -> str:
+        async with open_store(new_database(folder)) as store:
+            application = Application(FILE.encode(), "test.yaml", {}.get)
+            return (await apply(application, store, quick_passwords, clock)).environment.id
+
+    url, environment_id = await prepared_database(("administered",), tmp_path / "data", prepare)
+    async with open_store(url) as store:
         records: list[Any] = []
 
         def record(*event: Any) -> None:
             records.append(event)
 
         administration = Administration(store, quick_passwords, clock, record)
-        yield Administered(administration, store, clock, applied.environment.id, records)
+        yield Administered(administration, store, clock, environment_id, records)

@@ -24,10 +24,17 @@ from deputize.authority.storage import (
     sqlite_url,
 )
 from deputize.authority.storage import migrations as package
+from deputize.authority.storage import store as store_module
 from deputize.authority.storage.migrations import HEAD
 from deputize.authority.storage.tables import METADATA
 from deputize.jose import new_key_ring
 from deputize.oauth.records.store import Acceptance
+
+
+@pytest.fixture(autouse=True)
+def migrating(monkeypatch):
+    """Migrate, which other tests of the fast suite leave out."""
+    monkeypatch.setattr(store_module, "migrate", package.migrate)
 
 
 async def test_migrations_lead_to_exactly_the_tables(tmp_path):
