@@ -7,6 +7,7 @@ from typing import Final
 
 import click
 
+from deputize.audit.sinks.json_file import files_of
 from deputize.authority.directory.service import open_directory
 from deputize.authority.environment_file import DEFAULT_BASE_URL
 from deputize.authority.why import (
@@ -83,13 +84,19 @@ def why(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def find_record(file: Path, record_id: str) -> JsonObject:
-    """Find the last record of this transaction. Raises `click.ClickException`."""
+    """Find the last record of this transaction, in the file or in those that were set aside before it.
+
+    Raises `click.ClickException`.
+    """
     needle, found = record_id.encode(), b""
     try:
-        with file.open("rb") as lines:
-            while line := lines.readline(_MAX_LINE):
-                if needle in line:
-                    found = line
+        for each in reversed(files_of(file)):
+            with each.open("rb") as lines:
+                while line := lines.readline(_MAX_LINE):
+                    if needle in line:
+                        found = line
+            if found:
+                break
         record = strict_json.loads(found) if found else None
     except (OSError, strict_json.JsonError) as error:
         raise click.ClickException(f"{file}: {getattr(error, 'strerror', None) or error}") from error

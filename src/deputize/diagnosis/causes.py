@@ -185,9 +185,16 @@ CLIENT_UNKNOWN: Final = Cause(
 AGENT_DISABLED: Final = Cause(
     "agent_disabled",
     "the agent is disabled",
-    "the agent {agent} is disabled, or its time is over (expires_at)",
-    "deputize agents enable {agent} --environment NAME, or give it a later expires_at",
+    "the agent {agent} is disabled",
+    "deputize agents enable {agent} --environment NAME",
     Setting("agent", "enabled"),
+)
+AGENT_EXPIRED: Final = Cause(
+    "agent_expired",
+    "the agent's time is over",
+    "the agent {agent} was set up to act until a moment that has passed",
+    "give it a later expires_at, or none; its users sign on again, as what was issued to it has ended",
+    Setting("agent", "expires_at"),
 )
 CLIENT_SECRET_WRONG: Final = Cause(
     "client_secret_wrong",

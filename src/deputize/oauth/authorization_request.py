@@ -108,7 +108,7 @@ def validate(
         if client is None:
             raise InvalidRequest("The client is unknown")
         if not client.enabled:
-            raise UnauthorizedClient(f"{client.name!r} is disabled", "The client is disabled")
+            raise UnauthorizedClient(f"{client.name!r} {client.stopped}", f"The client {client.stopped}")
         redirect_uri = required(parameters, "redirect_uri")
         if not is_registered(client.redirect_uris, redirect_uri):
             raise InvalidRequest("The redirect_uri is not registered for this client")

@@ -13,14 +13,18 @@ import pytest_asyncio
 from demo import stage
 from demo.stage import VALIDITY, _free_port
 
+from deputize.authority.environment_file import EnvironmentFileInvalid
 from deputize.authority.why import explain_decision, question_of
 from deputize.cli.why import find_record
 from deputize.diagnosis import causes
 from deputize.diagnosis.case import KnownSecret
 from deputize.diagnosis.cause import Cause
 from deputize.http.messages import Body, Headers, Response
+from deputize.mcp.versions import MODERN
+from support.asgi import serving
 from support.pair import Pair, ShiftedClock
 from support.wire import Server
+from weather_mcp_server import application
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
@@ -93,6 +97,24 @@ def act(expression):
 def fail_open(document):
     act("#root.context.requestData.subjectToken.may_act.nobody")(document)
     resource(document, "test").update(impersonation_allowed=True, delegation_required=False)
+
+
+def no_act(document):
+    resource(document, "test")["attributes"].pop()
+    resource(document, "test").update(impersonation_allowed=True, delegation_required=False)
+
+
+async def agree_to_less(pair: Pair) -> None:
+    """Agree to what the agent asks for, and let it ask for one scope more from then on."""
+
+    def grant_more(document):
+        more = {"name": "more", "description": "Do more", "consent": "on_use"}
+        resource(document, "agent")["scopes"].append(more)
+        agent(document).update(scopes={"agent": ["agent", "more"], "test": ["test"]})
+
+    await pair.withdraw()
+    await pair.examine()
+    await pair.apply(grant_more)
 
 
 def bare_resource_server(document):
@@ -233,6 +255,14 @@ TROUBLES = (
         applying(reconsent("10 seconds")),
         consent_for_longer,
     ),
+    Trouble("act is not mapped", causes.ACT_NOT_MAPPED, applying(no_act), Pair.apply),
+    Trouble(
+        "the agent asks for more than it did when the user agreed",
+        causes.SCOPES_CHANGE,
+        agree_to_less,
+        Pair.apply,
+        told=lambda pair: {"agent_scope": "agent more", "accepts": False},
+    ),
     # the field
     Trouble(
         "the audience ends with a slash",
@@ -358,6 +388,12 @@ TROUBLES = (
         causes.AGENT_DISABLED,
         applying(lambda document: agent(document).update(enabled=False)),
         Pair.apply,
+    ),
+    Trouble(
+        "the agent's time is over",
+        causes.AGENT_EXPIRED,
+        applying(lambda document: agent(document).update(expires_at="2026-01-01T00:00:00Z")),
+        applying(lambda document: agent(document).update(expires_at="2126-01-01T00:00:00Z")),
     ),
     Trouble(
         "the client id is of nobody",
@@ -530,6 +566,23 @@ async def test_an_untroubled_pair_is_in_order(pair):
     assert [each.outcome for each in await pair.examine()] == ["ok"] * 22
 
 
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda agreement: agreement.update(enabled=False), "is not enabled, so nobody would be asked"),
+        (
+            lambda agreement: agreement["languages"][0].update(enabled=False),
+            "needs an enabled text in the environment's default language",
+        ),
+    ],
+)
+async def test_what_would_keep_users_from_being_asked_is_named_before_it_does(pair, edit, said):
+    """The agreement or its default language not enabled: the symptom does not come about."""
+    with pytest.raises(EnvironmentFileInvalid, match=said):
+        await pair.apply(lambda document: edit(document["agreements"][0]))
+    assert problems(await pair.examine()) == []
+
+
 async def test_the_correlation_id_leads_on_to_the_part_of_the_mapping(pair):
     """What the doctor cannot see from outside, the authority decides again, of the record that it left."""
     await pair.apply(act(f"({SUBJECT}.may_act.subject == {SUBJECT}.client_id)?{SUBJECT}.may_act:null"))
@@ -574,6 +627,32 @@ async def test_what_answers_is_no_mcp_server(pair):
         assert problems(await pair.examine()) == [causes.NO_MCP_ANSWER.id]
     await pair.restart_gateway()
     assert problems(await pair.examine()) == []
+
+
+def modern_only(app):
+    """The server without its older versions: all requests come to where the SDK takes those of 2026-07-28."""
+
+    async def serve(scope, receive, send):
+        if scope["type"] == "http":
+            names = {name for name, _ in scope["headers"]}
+            version = (b"mcp-protocol-version", MODERN[-1].encode())
+            more = [] if version[0] in names else [version]
+            scope = {**scope, "headers": [*scope["headers"], *more]}
+        await app(scope, receive, send)
+
+    return serve
+
+
+async def test_a_server_that_speaks_the_newest_version_only_is_well(pair):
+    async with serving(modern_only(application(offline=True))) as url:
+        await pair.restart_gateway(MCP_SERVER_URL=url)
+        found = await pair.examine()
+        assert [(each.check, each.said) for each in found if each.outcome != "ok"] == []
+        evidence = next(each.evidence for each in found if each.check == "call")
+        assert evidence[0].endswith("MCP 2026-07-28")
+        await pair.edit_admin(lambda document: document.update(streamingEnabled=False))
+        assert problems(await pair.examine()) == [causes.STREAMING_OFF.id]
+    await pair.restore()
 
 
 PASSED_ON = {"content-type", "cookie", "origin", "accept", "host"}

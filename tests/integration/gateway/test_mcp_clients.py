@@ -3,18 +3,15 @@
 Whatever they say to each other passes the validation.
 """
 
-import asyncio
-import contextlib
 import json
-import socket
 
 import httpx2
 import pytest
-import uvicorn
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.server.mcpserver import Context, MCPServer
 
+from support.asgi import serving
 from support.gateway import write_json
 from support.wire import Server, answer_json
 
@@ -45,22 +42,7 @@ def everything():
     return server.streamable_http_app(streamable_http_path="/")
 
 
-@contextlib.asynccontextmanager
-async def serving(app):
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-        running = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:
-            await asyncio.sleep(0.005)
-        try:
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await running
-
-
-def route_to(port):
+def route_to(url):
     audit = {"class": "org.forgerock.audit.handlers.json.JsonAuditEventHandler"}
     audit["config"] = {"name": "json", "logDirectory": "audit", "topics": ["mcp"]}
     filters = [
@@ -69,7 +51,7 @@ def route_to(port):
         {"type": "McpValidationFilter", "config": {"acceptedOrigins": ".*"}},
     ]
     return {
-        "baseURI": f"http://127.0.0.1:{port}",
+        "baseURI": url,
         "heap": [{"name": "AuditService", "type": "AuditService", "config": {"eventHandlers": [audit]}}],
         "handler": {"type": "Chain", "config": {"filters": filters, "handler": "ReverseProxyHandler"}},
     }
@@ -78,8 +60,8 @@ def route_to(port):
 @pytest.fixture
 async def guarded(instance, started):
     """The server's URL through the gateway, and what reads the records after the gateway has stopped."""
-    async with serving(everything()) as port:
-        write_json(instance / "config" / "routes" / "mcp.json", route_to(port))
+    async with serving(everything()) as url:
+        write_json(instance / "config" / "routes" / "mcp.json", route_to(url))
         gateway = await started(instance)
 
         async def records():
@@ -156,9 +138,9 @@ async def test_clients_of_every_era_keep_their_sessions_behind_a_token(instance,
             },
         },
     }
-    async with serving(everything()) as port, Server(lambda request: answer_json(claims)) as authority:
+    async with serving(everything()) as url, Server(lambda request: answer_json(claims)) as authority:
         resolver["config"] = {"endpoint": f"{authority.url}/introspect"}
-        route = route_to(port)
+        route = route_to(url)
         route["handler"]["config"]["filters"].insert(2, protection)
         write_json(instance / "config" / "routes" / "mcp.json", route)
         gateway = await started(instance)

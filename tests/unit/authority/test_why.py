@@ -65,6 +65,9 @@ class Refusal:
 
 REFUSALS = {
     "disabled": Refusal(causes.AGENT_DISABLED, agent(enabled=False), "agent", ("agent", "enabled")),
+    "past-its-end": Refusal(
+        causes.AGENT_EXPIRED, agent(enabled=False, is_over=True), "agent", ("agent", "expires_at")
+    ),
     "no-agent": Refusal(
         causes.CLIENT_UNKNOWN, agent(), "agent", asks=WhyQuestion("Nobody", "test", "demouser")
     ),

@@ -73,6 +73,24 @@ def test_a_record_is_found_by_its_correlation_id(data):
     assert "has no record another" in run(data, "--record", "another").output
 
 
+def test_a_record_is_found_in_a_file_that_was_set_aside(data):
+    file = data / "audit" / "authority.audit.json"
+    lines = [
+        {
+            "eventName": "DEPUTIZE-TOKEN-REFUSED",
+            "transactionId": "moved",
+            "clientId": each,
+            "requestedResource": "x",
+        }
+        for each in ("the first of them", "the last of them")
+    ]
+    for name, line in zip(("2026.11.01-10.00.00", "2026.11.02-10.00.00.001"), lines, strict=True):
+        file.with_name(f"{file.name}-{name}").write_text(json.dumps(line) + "\n")
+    (file.parent / f"{file.name}-copy").write_text(json.dumps(lines[0]) + "\n")
+    document = json.loads(run(data, "--record", "moved", "--json").output)
+    assert "the last of them" in document["steps"][-1]["cause"]["text"]
+
+
 def test_what_is_missing_is_asked_for(data):
     assert "give --record, or --agent and --resource" in run(data, "--agent", "MCP Tutorial").output
 

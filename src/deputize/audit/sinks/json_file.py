@@ -88,6 +88,14 @@ def _find_set_aside(path: Path) -> list[tuple[str, int, Path]]:
     return sorted(found)
 
 
+def files_of(path: Path) -> list[Path]:
+    """Return the files in which the records of `path` are: those that were set aside, oldest first, and it.
+
+    Raises `OSError`.
+    """
+    return [*(each for _, _, each in _find_set_aside(path)), path]
+
+
 class AppendedFile:
     """Appends to a path, and opens it again when the file was moved or removed: any log rotation works."""
 

@@ -261,15 +261,20 @@ class _Contents:
             method = f"the client authentication method {agent.client_auth!r}"
             self._note_missing(row, method, "its requests are refused")
         granted = {each: frozenset(names) for each, names in agent.scopes.items() if each in resources}
+        is_past = self._is_past(agent.expires_at)
         members: dict[str, Any] = {
             **_take_shared(Agent, agent),
             "settings": agent,
             **self._identity(row),
-            "enabled": agent.enabled and (agent.expires_at is None or agent.expires_at > self._now),
+            "enabled": agent.enabled and not is_past,
+            "is_over": agent.enabled and is_past,
             "grant_types": agent.grant_types,
             "scopes": granted,
         }
         return Agent(**members)
+
+    def _is_past(self, moment: float | None) -> bool:
+        return moment is not None and moment <= self._now
 
     def _read_introduced(
         self, row: ObjectRow, registration: Registration | None, names: Collection[str]
@@ -289,12 +294,12 @@ class _Contents:
                 return None
             agent = introduction.agent(registration, row.id, introduction.read_metadata(), names)
             known = Introduced(row, registration, names, agent)
-        identity, expires_at = self._identity(row), agent.origin.expires_at if agent.origin else None
-        identity["enabled"] = row.document.get("enabled") is True and (
-            expires_at is None or expires_at > self._now
-        )
-        if any(getattr(agent, name) != value for name, value in identity.items()):
-            agent = replace(agent, **identity)
+        expires_at = agent.origin.expires_at if agent.origin else None
+        is_past, is_enabled = self._is_past(expires_at), row.document.get("enabled") is True
+        standing = {"enabled": is_enabled and not is_past, "is_over": is_enabled and is_past}
+        members = {**self._identity(row), **standing}
+        if any(getattr(agent, name) != value for name, value in members.items()):
+            agent = replace(agent, **members)
         self.introduced[row.environment_id, row.id] = known._replace(agent=agent)
         return agent
 

@@ -179,7 +179,7 @@ async def authenticate(call: EndpointCall) -> _Managed:
     if not proven or not presented or row is None or introduction is None or agent is None:
         raise InvalidToken("the registration access token is not the one of this client")
     if not agent.enabled:
-        raise InvalidToken(f"the agent {agent.id} is disabled")
+        raise InvalidToken(f"the agent {agent.id} {agent.stopped}")
     return _Managed(agent, introduction, row)
 
 

@@ -20,6 +20,7 @@ RECORDED: Final[tuple[tuple[str, Cause], ...]] = (
     ("there is no such client", causes.CLIENT_UNKNOWN),
     ("The client is unknown", causes.CLIENT_UNKNOWN),
     ("is disabled", causes.AGENT_DISABLED),
+    ("is past its end", causes.AGENT_EXPIRED),
     ("redirect_uri is not registered", causes.REDIRECT_MISMATCH),
     ("on the authority's own host", causes.REDIRECT_ON_AUTHORITY),
     ("nobody acts for the user", causes.ACTOR_REQUIRED),

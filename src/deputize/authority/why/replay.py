@@ -137,9 +137,10 @@ class _Replay:
         agent = agents.get(named) or next((each for each in agents.values() if each.name == named), None)
         if agent is None:
             raise self.fail("agent", causes.CLIENT_UNKNOWN, None, client_id=named)
-        setting = SettingOf("agent", agent.id, agent.name, "enabled")
+        setting = SettingOf("agent", agent.id, agent.name, "expires_at" if agent.is_over else "enabled")
         if not agent.enabled:
-            raise self.fail("agent", causes.AGENT_DISABLED, setting, agent=agent.name)
+            cause = causes.AGENT_EXPIRED if agent.is_over else causes.AGENT_DISABLED
+            raise self.fail("agent", cause, setting, agent=agent.name)
         self.hold("agent", f"{agent.name} is enabled", setting)
         return agent
 

@@ -14,22 +14,19 @@ from deputize.diagnosis.web import ReadAnswer
 from deputize.http.messages import Field
 from deputize.kernel.ids import new_token
 from deputize.kernel.strict_json import dumps
-from deputize.kernel.values import JsonObject
+from deputize.kernel.values import JsonObject, JsonValue
 from deputize.mcp.challenge import Challenge, ChallengeError, parse_challenges
-from deputize.mcp.versions import NEWEST_HANDSHAKE
+from deputize.mcp.versions import MODERN, NEWEST_HANDSHAKE
 from deputize.oauth.grants.authorization_code import challenge_of
 
 NOBODYS_TOKEN: Final = "deputize-doctor"
 """What no authority has issued."""
+_CLIENT: Final[JsonObject] = {"name": "deputize-doctor", "version": "1"}
 INITIALIZE: Final[JsonObject] = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "initialize",
-    "params": {
-        "protocolVersion": NEWEST_HANDSHAKE,
-        "capabilities": {},
-        "clientInfo": {"name": "deputize-doctor", "version": "1"},
-    },
+    "params": {"protocolVersion": NEWEST_HANDSHAKE, "capabilities": {}, "clientInfo": _CLIENT},
 }
 
 
@@ -57,13 +54,26 @@ class Check:
     """Checks without which it cannot be made."""
 
 
+def message_of(case: Case, method: str, **params: JsonValue) -> JsonObject:
+    """Return a request in the version that was agreed on; a modern one says of itself what that is."""
+    message: JsonObject = {"jsonrpc": "2.0", "id": 2, "method": method}
+    if case.protocol in MODERN:
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": case.protocol,
+            "io.modelcontextprotocol/clientInfo": _CLIENT,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    return {**message, "params": params} if params else message
+
+
 async def call_server(case: Case, message: JsonObject, token: str | None) -> ReadAnswer:
     """Send an MCP message to the gateway, with that token or without any."""
-    return await case.web.ask("POST", case.options.gateway_url, mcp_fields(case, token), dumps(message))
+    fields = mcp_fields(case, token, str(message["method"]))
+    return await case.web.ask("POST", case.options.gateway_url, fields, dumps(message))
 
 
-def mcp_fields(case: Case, token: str | None) -> list[Field]:
-    """Return the fields of a message in the session, if there is one."""
+def mcp_fields(case: Case, token: str | None, method: str = "") -> list[Field]:
+    """Return the fields of a request in the session, if there is one, or of a modern message `method`."""
     fields = [
         (b"Accept", b"application/json, text/event-stream"),
         (b"Content-Type", b"application/json"),
@@ -74,6 +84,8 @@ def mcp_fields(case: Case, token: str | None) -> list[Field]:
         fields.append((b"Mcp-Session-Id", case.session.encode("latin-1")))
     if case.protocol:
         fields.append((b"Mcp-Protocol-Version", case.protocol.encode("latin-1", "replace")))
+    if case.protocol in MODERN:
+        fields.append((b"Mcp-Method", method.encode("ascii")))
     return fields
 
 
@@ -158,6 +170,7 @@ def explain_refusal(case: Case, refused: RequestRefusal, *, scope: str, audience
     for words, cause in (
         ("The client is unknown", causes.CLIENT_UNKNOWN),
         ("The client is disabled", causes.AGENT_DISABLED),
+        ("The client is past its end", causes.AGENT_EXPIRED),
         ("redirect_uri is not registered", causes.REDIRECT_MISMATCH),
         ("on the authority's own host", causes.REDIRECT_ON_AUTHORITY),
         ("is not configured", causes.POLICY_MISSING),
@@ -181,7 +194,7 @@ async def explain_token_refusal(
     agent, evidence = case.agent.id, (answer.tell(),)
     if answer.error == "invalid_client":
         refused = await probe(case)
-        if refused and (refused.mentions("client is unknown") or refused.mentions("client is disabled")):
+        if refused and refused.mentions("The client "):  # is unknown, is disabled …
             return explain_refusal(case, refused, scope=scope, audience=audience)
         # With others in the form it is refused for having two (RFC 6749 section 2.3), if both arrive.
         form = {"grant_type": grant, "scope": scope, "client_id": agent, "client_secret": case.agent.secret}

@@ -1,6 +1,7 @@
 """Calls through the gateway: it lets the token through, the server answers, and streams really stream."""
 
 import asyncio
+from typing import Final
 from urllib.parse import urlsplit
 
 from deputize.diagnosis import causes
@@ -12,38 +13,55 @@ from deputize.diagnosis.checks.check import (
     call_server,
     challenges_of,
     mcp_fields,
+    message_of,
 )
 from deputize.diagnosis.checks.gateway import explain_failed_check
 from deputize.diagnosis.findings import Found, NotTried, safe
 from deputize.diagnosis.web import ReadAnswer
 from deputize.http.sse import is_event_stream
-from deputize.kernel.values import JsonObject
+from deputize.kernel.strict_json import dumps
+from deputize.kernel.values import JsonValue
 from deputize.mcp.challenge import bearer
+from deputize.mcp.versions import MODERN
+
+_NOT_INITIALIZED: Final = frozenset({200, 400, 404, 405})
+"""With what servers answer `initialize` that do not know it, or what is none at all."""
 
 
 async def open_session(case: Case) -> Fine:
-    """Initialize as an MCP client does, with the token."""
+    """Initialize with the token as an MCP client does, or discover a server that no longer has sessions."""
     answer = await call_server(case, INITIALIZE, _token(case))
-    if refused := explain_call(case, answer):
-        raise refused
     result = answer.message.get("result")
+    if isinstance(result, dict):
+        case.session = answer.headers.get("mcp-session-id") or ""
+        case.protocol = str(result.get("protocolVersion", ""))
+        await call_server(case, {"jsonrpc": "2.0", "method": "notifications/initialized"}, _token(case))
+    elif answer.status in _NOT_INITIALIZED:
+        result = await _discover(case)
     if not isinstance(result, dict):
-        raise Found(causes.NO_MCP_ANSWER, answer=f"{answer.status}, and no result of initialize")
-    case.session = answer.headers.get("mcp-session-id") or ""
-    case.protocol = str(result.get("protocolVersion", ""))
+        missing = Found(causes.NO_MCP_ANSWER, answer=f"{answer.status}, and no result of initialize")
+        raise explain_call(case, answer) or missing
     server = result.get("serverInfo")
     name = server.get("name") if isinstance(server, dict) else None
-    await call_server(case, {"jsonrpc": "2.0", "method": "notifications/initialized"}, _token(case))
     return Fine(
         "the gateway lets the token through, and the MCP server answers",
         (f"server = {name!r}, MCP {case.protocol}",),
     )
 
 
+async def _discover(case: Case) -> JsonValue:
+    """Return what a server says of itself that speaks modern versions only; `None` where it is none."""
+    for case.protocol in reversed(MODERN):
+        answer = await call_server(case, message_of(case, "server/discover"), _token(case))
+        if isinstance(result := answer.message.get("result"), dict):
+            return result
+    case.protocol = ""
+    return None
+
+
 async def list_tools(case: Case) -> Fine:
     """Ask for the tools."""
-    message: JsonObject = {"jsonrpc": "2.0", "id": 2, "method": "tools/list"}
-    answer = await call_server(case, message, _token(case))
+    answer = await call_server(case, message_of(case, "tools/list"), _token(case))
     if refused := explain_call(case, answer):
         raise refused
     result = answer.message.get("result")
@@ -55,14 +73,21 @@ async def list_tools(case: Case) -> Fine:
 
 
 async def open_stream(case: Case) -> Fine:
-    """Open the server's event stream, which does not end: its head has to come at once."""
-    fields = [*mcp_fields(case, _token(case))]
-    fields[0] = (b"Accept", b"text/event-stream")
+    """Open an event stream that does not end, the session's or one of a modern subscription: its head has to
+    come at once.
+    """
+    if case.protocol in MODERN:
+        listen = message_of(case, "subscriptions/listen", notifications={"toolsListChanged": True})
+        method, body = "POST", dumps(listen)
+        fields = mcp_fields(case, _token(case), "subscriptions/listen")
+    else:
+        method, body = "GET", b""
+        fields = [(b"Accept", b"text/event-stream"), *mcp_fields(case, _token(case))[1:]]
     seconds = case.options.patience
     try:
         async with (
             asyncio.timeout(seconds),
-            case.web.opened("GET", case.options.gateway_url, fields) as response,
+            case.web.opened(method, case.options.gateway_url, fields, body) as response,
         ):
             status, streams = response.status, is_event_stream(response.headers)
     except TimeoutError as error:

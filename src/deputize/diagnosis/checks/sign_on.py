@@ -75,11 +75,26 @@ async def go_through(case: Case, page: PageSeen) -> PageSeen:
             case.consented = True
             page = await case.browser.submit(page, {}, "accept")
         elif step == AGREEMENT_STEP:
-            reason = "the page asks for it, and --accept was not given"
-            raise Found(causes.CONSENT_MISSING, user=user.id, agent=case.agent.id, reason=reason)
+            raise await explain_agreement(case, user.id)
         else:
             raise Found(causes.STEP_FOR_PEOPLE, step=step or "something without a form")
     raise Found(causes.REQUEST_REFUSED, answer="the sign-on does not come to an end")
+
+
+async def explain_agreement(case: Case, user: str) -> Found:
+    """Name why the agreement is due: scopes joined those that the user agreed to, or they did not agree."""
+    scopes = case.options.agent_scope.split()
+    new = [scope for scope in scopes if not await is_agreed_to(case, scope)] if scopes[1:] else scopes
+    if len(new) < len(scopes):
+        return Found(causes.SCOPES_CHANGE, agent=case.agent.id, scopes=" ".join(new))
+    reason = "the page asks for it, and --accept was not given"
+    return Found(causes.CONSENT_MISSING, user=user, agent=case.agent.id, reason=reason)
+
+
+async def is_agreed_to(case: Case, scope: str) -> bool:
+    """Whether the agent obtains this scope for the user without a page."""
+    asked = authorization_request(case, scope=scope, prompt="none")
+    return refusal_of(case, await case.browser.open(asked.url)) is None
 
 
 def code_in(case: Case, answer: dict[str, str], asked: SignOnRequest) -> str:

@@ -96,7 +96,7 @@ def check_registered(agent: Agent, method: str, *, is_by_secret: bool) -> None:
     by with less than was set up.
     """
     if not agent.enabled:
-        raise InvalidClient(f"the agent {agent.id[:64]!r} is disabled")
+        raise InvalidClient(f"the agent {agent.id[:64]!r} {agent.stopped}")
     registered = agent.settings.client_auth
     if registered != method and (registered is not None or not is_by_secret):
         demanded = "a secret" if registered is None else registered

@@ -123,6 +123,15 @@ class Agent:
     """
     origin: AgentOrigin | None = None
     """`None` for an agent that an administrator set up."""
+    is_over: bool = False
+    """Whether its time ended it (`expires_at`): nobody disabled it, and it is as if somebody had."""
+
+    @property
+    def stopped(self) -> str:
+        """What keeps it from having a part in anything, as a predicate; empty while it is enabled."""
+        if self.enabled:
+            return ""
+        return "is past its end" if self.is_over else "is disabled"
 
     @property
     def title(self) -> str:
