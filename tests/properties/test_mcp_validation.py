@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from deputize.mcp import frames
 from deputize.mcp.errors import HEADER_MISMATCH, Rejection
-from deputize.mcp.frames import Frame, parse_frame
-from deputize.mcp.validation import Message, Rules, check_message
+from deputize.mcp.frames import Frame
+from deputize.mcp.validation import Message, OrdinaryCalls, Rules, check_message
 from support.mcp_messages import (
     ACCEPT,
     JSON_CONTENT,
@@ -21,6 +21,7 @@ from support.mcp_messages import (
     legacy_fields,
     modern_call,
     modern_fields,
+    parse_frame,
     passed,
     whole_ladder,
 )
@@ -105,6 +106,58 @@ def test_whatever_came_before_a_twin_of_a_decisive_name_is_found(messages):
                 )
                 body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "x", "params": params}).encode()
                 assert isinstance(parse_frame(body), Rejection) == twins
+
+
+CALLS = st.fixed_dictionaries(
+    {
+        "jsonrpc": st.just("2.0"),
+        "id": st.integers() | st.text(max_size=3) | st.booleans() | st.floats() | st.none(),
+        "method": st.sampled_from(
+            ["tools/call", "prompts/get", "resources/read", "tasks/get", "initialize", "ping", "x", ""]
+        ),
+        "params": st.dictionaries(
+            st.sampled_from(
+                ["name", "Name", "arguments", "uri", "taskId", "_meta", "task", "requestState", "x"]
+            ),
+            st.text("a\0", max_size=3) | JSON_VALUES,
+            max_size=3,
+        ),
+    },
+    optional={"extra": JSON_VALUES, "result": JSON_VALUES},
+)
+HEADS = st.fixed_dictionaries(
+    {},
+    optional={
+        "MCP-Protocol-Version": st.sampled_from(["2024-11-05", "2025-11-25", "2026-07-28", "2099-01-01"]),
+        "Mcp-Session-Id": st.just("s"),
+        "Mcp-Method": st.sampled_from(["tools/call", "ping"]),
+        "Mcp-Name": st.sampled_from(["a", "b"]),
+    },
+)
+
+
+@given(HEADS, CALLS | MEMBERS)
+def test_a_message_read_in_one_look_is_what_every_rule_makes_of_it(head, document):
+    given, body = fields(ACCEPT, JSON_CONTENT, *head.items()), json.dumps(document).encode()
+    assert check_message(given, body, Rules(), OrdinaryCalls.of(given)) == check_message(given, body, Rules())
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("tools/call", {"name": "a", "arguments": {"b": [1]}}),
+        ("tools/call", {"name": "a"}),
+        ("prompts/get", {"name": "a"}),
+        ("resources/read", {"uri": "a:b"}),
+    ],
+)
+@pytest.mark.parametrize("version", [None, "2024-11-05", "2025-11-25"])
+def test_most_messages_are_read_in_one_look(method, params, version):
+    """Or the property above would compare a way with itself."""
+    ordinary = OrdinaryCalls.of(fields(*([("MCP-Protocol-Version", version)] if version else [])))
+    for identity in (1, "1"):
+        document = {"jsonrpc": "2.0", "id": identity, "method": method, "params": params}
+        assert passed(ordinary.read(document))
 
 
 @given(

@@ -2,6 +2,9 @@
 
 import json
 
+from deputize.kernel import strict_json
+from deputize.kernel.strict_json import JsonError
+from deputize.mcp.frames import read_frame, refuse_json
 from deputize.mcp.headers import RoutingFields, read_fields
 from deputize.mcp.validation import Message, Rules, check_head, check_message, check_opening
 
@@ -48,6 +51,13 @@ def legacy_fields(*more):
 def modern_fields(method="tools/call", name="forecast_daily", *more):
     routing = [("Mcp-Method", method)] + ([("Mcp-Name", name)] if name is not None else [])
     return fields(ACCEPT, JSON_CONTENT, MODERN_VERSION, *routing, *more)
+
+
+def parse_frame(body, max_size=strict_json.MAX_SIZE):
+    try:
+        return read_frame(strict_json.loads(body, max_size=max_size))
+    except JsonError as error:
+        return refuse_json(body, error)
 
 
 def check(some_fields, document, rules=RULES):

@@ -74,7 +74,7 @@ class AuditEvent(Protocol):
         ...
 
     def json(self) -> str:
-        """Return the record as a JSON object, in ASCII and on one line."""
+        """Return the record as a JSON object, in ASCII and on one line: the same text for each sink."""
         ...
 
 
@@ -162,6 +162,7 @@ class AccessEvent:
     reason: str | None = None
     """Why the gateway itself ended the exchange before any handler saw it."""
     part: EventPart = EventPart.WHOLE
+    _text: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def topic(self) -> str:
@@ -170,15 +171,18 @@ class AccessEvent:
 
     def json(self) -> str:
         """Return the record as one JSON object in ASCII on one line."""
+        if self._text:
+            return self._text
         form, transaction = self.form, self.transaction_id
         number, name = _ACCESS_NAMES[self.part]
-        return (
+        answer = _answer(self.status, round(self.elapsed * 1000), self.reason)
+        self._text = (
             f'{{"_id":"{transaction}-{number}","timestamp":"{_millisecond(round(self.timestamp * 1000))}",'
             f'"eventName":"{name}","transactionId":"{transaction}",{self.subject.identity},'
-            f"{form.client}{self.remote_port}{form.request}"
-            f"{_response(self.part, self.status, self.elapsed, self.reason)},"
+            f"{form.client}{self.remote_port}{form.request}{'null' if self.part is DECISION else answer},"
             f'"ig":{{"exchangeId":"{transaction}",{form.route}'
         )
+        return self._text
 
 
 class McpForm:
@@ -225,6 +229,7 @@ class McpEvent:
     """The name and version that a client gives itself in `initialize`: never proof of anything."""
     server_info: str | None = None
     part: EventPart = EventPart.WHOLE
+    _text: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def topic(self) -> str:
@@ -233,19 +238,27 @@ class McpEvent:
 
     def json(self) -> str:
         """Return the record as one JSON object in ASCII on one line."""
+        if self._text:
+            return self._text
         form, transaction, subject = self.form, self.transaction_id, self.subject
         number, name = _MCP_NAMES[self.part]
         message, tool = _message(
-            self.message_type, self.method, self.param, self.protocol_version, self.client_info
+            self.message_type,
+            self.method,
+            self.param,
+            self.protocol_version,
+            self.client_info,
+            self.server_info,
         )
-        return (
+        answer = _answer(self.status, round(self.elapsed * 1000), None)
+        self._text = (
             f'{{"_id":"{transaction}-{number}","timestamp":"{_millisecond(round(self.timestamp * 1000))}",'
             f'"eventName":"{name}","transactionId":"{transaction}",{subject.identity},'
-            f'{form.client}{self.remote_port},{message}}},"server":{{"info":{_text(self.server_info)}}},'
-            f"{subject.delegation},{tool},{_decision(self.permitted, self.reason, self.error_code)},"
-            f'"sessionId":{_text(self.session_id)},'
-            f'"response":{_response(self.part, self.status, self.elapsed)},{form.route}'
+            f"{form.client}{self.remote_port},{message},{subject.delegation},{tool},"
+            f"{_decision(self.permitted, self.reason, self.error_code, self.session_id)},"
+            f'"response":{"null" if self.part is DECISION else answer},{form.route}'
         )
+        return self._text
 
 
 _ACCESS_NAMES: Final = (
@@ -283,25 +296,29 @@ def _message(
     param: str | None,
     version: str | None,
     client_info: str | None,
+    server_info: str | None,
 ) -> tuple[str, str]:
-    """Return the members that tell of a message, and the one that names its tool."""
+    """Return the members that tell of a message and both its ends, and the one that names its tool."""
     what = _text(param)
     message = (
         f'"messageType":{_text(message_type)},"method":{_text(method)},"param":{what},'
-        f'"protocolVersion":{_text(version)},"info":{_text(client_info)}'
+        f'"protocolVersion":{_text(version)},"info":{_text(client_info)}}},'
+        f'"server":{{"info":{_text(server_info)}}}'
     )
     return message, f'"tool":{what if method == "tools/call" else "null"}'
 
 
 @lru_cache(maxsize=1024)
-def _decision(permitted: bool | None, reason: str | None, error_code: int | None) -> str:  # noqa: FBT001 - lru_cache is quicker with positions
+def _decision(
+    permitted: bool | None,  # noqa: FBT001 - lru_cache is quicker with positions
+    reason: str | None,
+    error_code: int | None,
+    session: str | None,
+) -> str:
+    """Return the members that tell what was decided, and within which session."""
     decision = "null" if permitted is None else '"PERMIT"' if permitted else '"DENY"'
     code = "null" if error_code is None else f"{error_code:d}"
-    return f'"decision":{decision},"reason":{_text(reason)},"errorCode":{code}'
-
-
-def _response(part: EventPart, status: int | None, elapsed: float, reason: str | None = None) -> str:
-    return "null" if part is DECISION else _answer(status, round(elapsed * 1000), reason)
+    return f'"decision":{decision},"reason":{_text(reason)},"errorCode":{code},"sessionId":{_text(session)}'
 
 
 @lru_cache(maxsize=1024)

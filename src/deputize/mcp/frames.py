@@ -36,12 +36,13 @@ class Frame:
     """The whole message."""
 
 
-def parse_frame(body: bytes, max_size: int = strict_json.MAX_SIZE) -> Frame | Rejection:
-    """The one frame in `body`; refuses broken or ambiguous JSON, a batch, and wrong or unknown members."""
-    try:
-        document = strict_json.loads(body, max_size=max_size)
-    except JsonError as error:
-        return parse_error(str(error)).with_id(read_request_id(body))
+def refuse_json(body: bytes, error: JsonError) -> Rejection:
+    """The refusal of a `body` that is broken or ambiguous JSON, with the id of the request in it."""
+    return parse_error(str(error)).with_id(read_request_id(body))
+
+
+def read_frame(document: JsonValue) -> Frame | Rejection:
+    """The one frame that `document` is; refuses a batch, and wrong or unknown members."""
     if not isinstance(document, dict):
         return invalid_request("a batch is not accepted" if isinstance(document, list) else "not an object")
     members: dict[str, Any] = document
@@ -112,7 +113,8 @@ _DECISIVE: Final = {
 
 Go's encoding/json takes `Name` for `name`, and the last of the two.
 """
-_FLAT: Final = frozenset(_DECISIVE.values()) - frozenset(_NESTING)
+FLAT: Final = frozenset(_DECISIVE.values()) - frozenset(_NESTING)
+"""Those of them that hold nothing in which another one could stand."""
 _MAX_HARMLESS: Final = 512
 _harmless = set(_DECISIVE.values())
 """Names that stand for themselves, also in earlier messages, so that few have to be folded again."""
@@ -125,7 +127,7 @@ def _find_fault_in_call(document: JsonObject) -> str | None:
     params = document.get("params", _NO_PARAMS)
     if not isinstance(params, dict):
         return "params is not an object"
-    if params.keys() <= _FLAT or not _has_twins(params):
+    if params.keys() <= FLAT or not _has_twins(params):
         return None
     return "a member differs from one of the protocol in case only"
 
@@ -208,6 +210,11 @@ def policy_key(method: str, params: JsonObject | None) -> PolicyKey:
         field = "name" if holder.get("type") == "ref/prompt" else "uri"
     name = holder.get(field) if field and holder else None
     return PolicyKey(method, (name,) if isinstance(name, str) else ())
+
+
+def name_member(method: str) -> str | None:
+    """The member of `params` that names what `method` acts on, where it is always the same one."""
+    return _NAME_FIELDS.get(method)
 
 
 def mirrored_name(key: PolicyKey) -> str | None:

@@ -35,15 +35,19 @@ class Shape:
         self._quick: SchemaValidator | None = None
         self._exact: SchemaValidator | None = None
 
+    def plain_members(self) -> tuple[Mapping[str, type], frozenset[str]]:
+        """The members of `params` of which only the type matters, with it, and those that must be there."""
+        if self._plain is None:
+            self._plain = _find_plain_members(_read_file()["definitions"][self._name])
+        return self._plain
+
     def complaints(self, document: JsonObject) -> list[JsonValue]:
         """Where the request or notification `document` does not fit, as JSON pointers with a reason each.
 
         Values of the message are never repeated. `parse_frame` has checked all but `params`, so only these
         are looked at unless there is something to complain about, in the words of mcp-types' own models.
         """
-        if self._plain is None:
-            self._plain = _find_plain_members(_read_file()["definitions"][self._name])
-        plain, required = self._plain
+        plain, required = self._plain or self.plain_members()
         params = document.get("params")
         # Most calls have a name and arguments. These are looked at here: the validator's code and tables are
         # in no cache between two calls, so that it takes three times as long as when it runs in a loop.
@@ -69,6 +73,13 @@ def shape_of(frame: Frame, version: str) -> Shape | None:
     requests, notifications = _find_shapes()
     versions = (requests if frame.kind is _REQUEST else notifications).get(frame.method)
     return None if versions is None else versions.get(version)
+
+
+def request_shapes(version: str) -> Mapping[str, Shape]:
+    """The shapes of the requests that `version` has, by method."""
+    return {
+        method: versions[version] for method, versions in _find_shapes()[0].items() if version in versions
+    }
 
 
 def complaints(validator: SchemaValidator, document: JsonObject) -> list[JsonValue]:
@@ -114,7 +125,7 @@ def _build(shape: _Schema, render: Callable[[_Schema], _Schema]) -> SchemaValida
 
 
 def _find_plain_members(definition: _Schema) -> tuple[Mapping[str, type], frozenset[str]]:
-    """The members of `params` of which only the type matters, with it, and those that have to be there."""
+    """The members of `params` of which only the type matters, with it, and those that must be there."""
     params = definition["schema"]["fields"]["params"]["schema"]
     if params["type"] != "definition-ref":
         return {}, frozenset({"params"})  # which is no member of theirs: left to the validator

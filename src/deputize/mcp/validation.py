@@ -8,12 +8,16 @@ disagree, gateway and upstream could look at the same bytes as two different mes
 is refused (mcp reference, section 1.2).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
 from deputize.kernel import strict_json
 from deputize.kernel.pointers import ABSENT
+from deputize.kernel.strict_json import JsonError
+from deputize.kernel.values import JsonValue
 from deputize.mcp import shapes, versions
 from deputize.mcp.errors import (
     Rejection,
@@ -25,7 +29,17 @@ from deputize.mcp.errors import (
     unsupported_version,
     wrong_verb,
 )
-from deputize.mcp.frames import Frame, FrameKind, PolicyKey, mirrored_name, parse_frame, policy_key
+from deputize.mcp.frames import (
+    FLAT,
+    Frame,
+    FrameKind,
+    PolicyKey,
+    mirrored_name,
+    name_member,
+    policy_key,
+    read_frame,
+    refuse_json,
+)
 from deputize.mcp.headers import RoutingFields, accepts, decode_name, is_json
 from deputize.mcp.versions import Era
 
@@ -55,6 +69,7 @@ class Speech:
 _REQUEST: Final = FrameKind.REQUEST
 _MESSAGE: Final = ClientMessageType.MESSAGE
 _MODERN_ERA: Final = Era.MODERN
+_LEGACY_ERA: Final = Era.LEGACY
 _LEGACY: Final = {version: Speech(Era.LEGACY, version) for version in versions.HANDSHAKE}
 _MODERN: Final = {version: Speech(Era.MODERN, version) for version in versions.MODERN}
 
@@ -124,11 +139,24 @@ def check_opening(verb: str, fields: RoutingFields, body: bytes = b"") -> Messag
     return Message(kind, speech.era, speech.version, fields.session, None, None)
 
 
-def check_message(fields: RoutingFields, body: bytes, rules: Rules) -> Message | Rejection:
-    """The message POSTed as `body`, or why it is not passed on, with the id of the request it answers."""
+def check_message(
+    fields: RoutingFields, body: bytes, rules: Rules, ordinary: "OrdinaryCalls | None" = None
+) -> Message | Rejection:
+    """The message POSTed as `body`, or why it is not passed on, with the id of the request it answers.
+
+    `ordinary`, made for these `fields`, only spares time.
+    """
     if len(body) > rules.max_body_size:
         return too_large(rules.max_body_size)
-    frame = parse_frame(body, rules.max_body_size)
+    try:
+        document = strict_json.loads(body, max_size=rules.max_body_size)
+    except JsonError as error:
+        return refuse_json(body, error)
+    if ordinary is not None:
+        message = ordinary.read(document)
+        if message is not None:
+            return message
+    frame = read_frame(document)
     if isinstance(frame, Rejection):
         return frame
     message = _check_frame(fields, frame, rules)
@@ -219,3 +247,72 @@ def _check_shape(frame: Frame, speech: Speech, key: PolicyKey, rules: Rules) -> 
         if "\0" in name:
             return invalid_params("a name holds NUL, where some programs end it")
     return None
+
+
+class _PlainForm(NamedTuple):
+    """What the `params` of a method look like where each member stands for itself."""
+
+    name: str
+    """The member that has to be there: it names what is acted on."""
+    types: Mapping[str, type]
+
+
+class OrdinaryCalls:
+    """Reads messages such as nearly all are, in one look, for heads with the same fields.
+
+    These are calls of the legacy era that name a tool, a prompt or a resource, whose `params` have no member
+    but those of which only the type matters, and about which the head says nothing. They pass every rule of
+    this module; all others are left to these rules.
+    """
+
+    __slots__ = ("_forms", "_session", "_version")
+
+    def __init__(self, version: str, session: str | None) -> None:
+        """Prepare for calls that speak `version`, within `session`."""
+        self._version = version
+        self._session = session
+        self._forms = _find_plain_forms(version)
+
+    @classmethod
+    def of(cls, fields: RoutingFields) -> "OrdinaryCalls | None":
+        """Prepare for `fields`; `None` where they have to be compared with each message."""
+        version = fields.version or versions.ASSUMED
+        if fields.method is not None or fields.name is not None or version not in versions.HANDSHAKE:
+            return None
+        return cls(version, fields.session)
+
+    def read(self, document: JsonValue) -> Message | None:  # noqa: PLR0911 - one line a rule
+        """Return the message, or `None` where it is not of this kind, so that every rule has to be asked."""
+        if not isinstance(document, dict) or len(document) != 4 or document.get("jsonrpc") != "2.0":
+            return None
+        identity, method, params = document.get("id"), document.get("method"), document.get("params")
+        if not isinstance(params, dict) or not isinstance(method, str):
+            return None
+        if not (type(identity) is int or type(identity) is str):  # `True` is an `int` for Python
+            return None
+        form = self._forms.get(method)
+        if form is None:
+            return None
+        types = form.types
+        for member, value in params.items():
+            if type(value) is not types.get(member):
+                return None
+        name = params.get(form.name)
+        if not isinstance(name, str) or "\0" in name:
+            return None
+        frame = Frame(_REQUEST, identity, method, params, document)
+        key = PolicyKey(method, (name,))
+        return Message(_MESSAGE, _LEGACY_ERA, self._version, self._session, frame, key)
+
+
+@cache
+def _find_plain_forms(version: str) -> Mapping[str, _PlainForm]:
+    """The forms of `version` by method."""
+    forms: dict[str, _PlainForm] = {}
+    for method, shape in shapes.request_shapes(version).items():
+        types, required = shape.plain_members()
+        name = name_member(method)
+        if name is not None and required == frozenset({name}) and types.get(name) is str:
+            plain = {member: kind for member, kind in types.items() if member in FLAT}
+            forms[method] = _PlainForm(name, plain)
+    return forms

@@ -88,6 +88,11 @@ def test_records_have_the_bytes_they_always_had():
     )
 
 
+def test_a_record_is_rendered_once_for_all_sinks():
+    for event in (replace(ACCESS), replace(MCP)):
+        assert event.json() is event.json()
+
+
 @given(
     ASKED_FOR,
     st.builds(

@@ -4,7 +4,8 @@ import pytest
 
 from deputize.mcp import frames
 from deputize.mcp.errors import INVALID_REQUEST, PARSE_ERROR, Rejection
-from deputize.mcp.frames import Frame, FrameKind, parse_frame
+from deputize.mcp.frames import Frame, FrameKind
+from support.mcp_messages import parse_frame
 
 
 @pytest.mark.parametrize(

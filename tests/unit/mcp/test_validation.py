@@ -10,6 +10,7 @@ from deputize.mcp.frames import FrameKind
 from deputize.mcp.validation import (
     ClientMessageType,
     Message,
+    OrdinaryCalls,
     Rules,
     check_head,
     check_message,
@@ -276,7 +277,7 @@ def test_the_whole_ladder_refuses_repeated_headers_first():
     assert rejection.code == HEADER_MISMATCH
 
 
-def count_calls(document):
+def count_calls(document, ordinary=None):
     """How many functions of Python are called for a message that passes, once its shape is known."""
     body = json.dumps(document, separators=(",", ":")).encode()
     assert passed(check(legacy_fields(), body))
@@ -289,7 +290,7 @@ def count_calls(document):
     gc.disable()  # it calls back whoever wants to know
     sys.setprofile(count)
     try:
-        check_message(legacy, body, RULES)
+        check_message(legacy, body, RULES, ordinary)
     finally:
         sys.setprofile(None)
         gc.enable()
@@ -307,6 +308,10 @@ def count_calls(document):
 )
 def test_an_ordinary_message_takes_few_calls(document):
     assert count_calls(document) <= 15
+
+
+def test_a_call_that_names_a_tool_takes_hardly_any():
+    assert count_calls(legacy_call(), OrdinaryCalls.of(legacy_fields())) <= 8
 
 
 def test_more_members_take_no_more_calls():

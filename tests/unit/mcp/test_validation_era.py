@@ -10,10 +10,18 @@ from deputize.mcp.errors import (
     UNSUPPORTED_PROTOCOL_VERSION,
     Rejection,
 )
-from deputize.mcp.frames import Frame, parse_frame
+from deputize.mcp.frames import Frame
 from deputize.mcp.validation import VERSION_KEY, Speech, speech_of_frame, speech_of_opening
 from deputize.mcp.versions import Era
-from support.mcp_messages import LEGACY_VERSION, MODERN_META, MODERN_VERSION, fields, legacy_call, modern_call
+from support.mcp_messages import (
+    LEGACY_VERSION,
+    MODERN_META,
+    MODERN_VERSION,
+    fields,
+    legacy_call,
+    modern_call,
+    parse_frame,
+)
 
 SESSION = ("Mcp-Session-Id", "s1")
 

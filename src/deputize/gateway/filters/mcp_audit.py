@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from deputize.audit.publisher import AuditPublisher, Commit, Publish
-from deputize.audit.records import DECISION, MCP, WHOLE, EventPart, McpEvent, McpForm, cut
+from deputize.audit.records import DECISION, MAX_TEXT, MCP, WHOLE, EventPart, McpEvent, McpForm, cut
 from deputize.audit.trail import NotKept
 from deputize.gateway.config.settings import Reference, Settings
 from deputize.gateway.exchange.contexts import OAuth2Context, RefusalContext, RouterContext
@@ -142,6 +142,11 @@ def _event(
     mcp = exchange.find(McpContext)
     message = mcp.message if mcp else None
     key = mcp.key if mcp else None
+    param = None
+    if key is not None and key.names:
+        param = key.names[0] if len(key.names) == 1 else " ".join(key.names)
+        if len(param) > MAX_TEXT:
+            param = cut(param)
     permitted, reason = (True, None) if part is DECISION else _judge(exchange, status)
     return McpEvent(
         form,
@@ -151,7 +156,7 @@ def _event(
         token.subject if token else NOBODY,
         message.type if message else None,
         key.method if key else None,
-        cut(" ".join(key.names)) if key and key.names else None,
+        param,
         message.version if message else None,
         message.session if message else None,
         permitted,

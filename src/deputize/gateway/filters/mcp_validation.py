@@ -25,7 +25,14 @@ from deputize.mcp import errors, versions
 from deputize.mcp.context import McpContext, McpRoute
 from deputize.mcp.errors import Rejection
 from deputize.mcp.headers import RoutingFields, read_fields
-from deputize.mcp.validation import Message, Rules, check_head, check_message, check_opening
+from deputize.mcp.validation import (
+    Message,
+    OrdinaryCalls,
+    Rules,
+    check_head,
+    check_message,
+    check_opening,
+)
 
 log = structlog.get_logger()
 _ANY: Final = ".*"
@@ -95,12 +102,14 @@ class McpValidationFilter:
         stated, read_name = fields, head.reader("Mcp-Name")
 
         def check_named(exchange: Exchange) -> Response | None:
-            return self._check(head.method, stated.with_name(read_name(exchange)[0]), exchange)
+            return self._check(head.method, stated.with_name(read_name(exchange)[0]), None, exchange)
 
+        ordinary = OrdinaryCalls.of(stated) if head.method == "POST" else None
+        check = partial(self._check, head.method, stated, ordinary)
         plan = next(keep_for_mcp(head).with_context(McpRoute()))
         return plan.after(
             head,
-            check=partial(self._check, head.method, stated) if stated.name is None else check_named,
+            check=check if stated.name is None else check_named,
             body_limit=self._rules.max_body_size,
             amend_for=_drop_cookies_of,
         )
@@ -116,14 +125,16 @@ class McpValidationFilter:
             return errors.bad_origin()
         return check_head(head.method, fields) or fields
 
-    def _check(self, method: str, fields: RoutingFields, exchange: Exchange) -> Response | None:
+    def _check(
+        self, method: str, fields: RoutingFields, ordinary: OrdinaryCalls | None, exchange: Exchange
+    ) -> Response | None:
         body = exchange.body.buffered
         if body is None:
             message = errors.too_large(self._rules.max_body_size)
         elif method != "POST":
             message = check_opening(method, fields, body)
         else:
-            message = check_message(fields, body, self._rules)
+            message = check_message(fields, body, self._rules, ordinary)
         if isinstance(message, Rejection):
             return self._refuse(exchange, message)
         frame = message.frame
