@@ -6,6 +6,7 @@
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from importlib.util import find_spec
@@ -46,6 +47,11 @@ if (
 # httpx2 asks for this package at each request without sockets, and a miss looks through every folder.
 if find_spec("sniffio") is None:
     sys.modules["sniffio"] = None
+
+# asyncio sets a handler of its own for each run of a loop, several a test, unless there is one; to do that,
+# Python renders the loop's whole task as text.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, lambda number, frame: signal.default_int_handler(number, frame))
 
 # structlog's own default renders tracebacks with the local variables of every frame: seconds for each error
 # that a test provokes.

@@ -1,4 +1,4 @@
-"""How many examples a property test draws: a fifth in the fast suite, where each change is tried.
+"""How many examples a property test draws: a tenth in the fast suite, where each change is tried.
 
 `make test-all` draws all of them; a search draws more, and new ones each time.
 """
@@ -6,7 +6,7 @@
 import os
 from typing import Final
 
-SHARES: Final = {"short": 0.2, "full": 1.0, "search": 5.0}
+SHARES: Final = {"short": 0.1, "full": 1.0, "search": 5.0}
 PROFILE: Final = os.environ.get("HYPOTHESIS_PROFILE", "short")
 
 

@@ -58,7 +58,7 @@ def answers(port: int) -> bool:
         connection.close()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_it_serves_and_stops_in_order(program, number, tmp_path):
     process, port = program
     assert answers(port)
@@ -100,6 +100,7 @@ def environment(tmp_path, data):
     return written["environment"]["id"], (agent["id"], agent["secret"])
 
 
+@pytest.mark.slow
 def test_a_log_that_nobody_reads_any_more_fails_no_request(environment, program):
     (process, port), (environment_id, agent) = program, environment
     process.stderr.close()

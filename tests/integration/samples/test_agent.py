@@ -199,6 +199,7 @@ async def test_asks_for_its_credentials(protected_url: str, monkeypatch: pytest.
     assert "AGENT_SECRET" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 async def test_talks_as_the_use_case_shows(protected_url: str, script: Script):
     """The real script as a process of its own: it prints the address, somebody follows it, then they talk."""
     process = await asyncio.create_subprocess_exec(
@@ -230,6 +231,7 @@ async def fall_asleep(pid: int) -> None:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_ends_politely_when_interrupted_at_the_prompt(weather_url: str):
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(AGENT), "--mcp-server-url", weather_url),

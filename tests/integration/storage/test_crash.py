@@ -84,6 +84,7 @@ async def redeemed(data: Path) -> bool:
         return await store.refresh_tokens.find_refresh_token(TOKEN.digest) is not None
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_redeems(data):
     both = [Redeeming(data, name) for name in ("one", "two")]
     for each in both:
@@ -101,6 +102,7 @@ def test_what_was_answered_survives_a_kill_right_after(data):
     assert again.outcome() == ("lost", 0)
 
 
+@pytest.mark.slow
 def test_a_kill_before_the_commit_leaves_nothing_done(data):
     process = Redeeming(data, "one", "inside")
     process.go()

@@ -43,6 +43,7 @@ async def test_who_fetches_from_private_networks_is_warned_at_each_start(tmp_pat
     assert "--fetch-network" in entry["fix"]
 
 
+@pytest.mark.slow
 async def test_nothing_is_said_of_fetching_where_it_is_as_it_should_be(tmp_path):
     assert not [event for event in await log_of(tmp_path) if "public" in event]
 
