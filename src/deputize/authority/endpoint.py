@@ -11,7 +11,7 @@ from deputize.http.heads import Field
 from deputize.http.messages import Body, Headers, Response
 from deputize.kernel.strict_json import JsonError, dumps, loads
 from deputize.kernel.values import JsonObject, JsonValue
-from deputize.oauth.errors import InvalidRequest, OAuthError
+from deputize.oauth.errors import InvalidClient, InvalidRequest, OAuthError
 from deputize.oauth.parameters import parse_parameters
 from deputize.oauth.records.directory import Environment
 
@@ -173,6 +173,7 @@ def log_refusal(call: EndpointCall, error: OAuthError) -> None:
         error.detail,
         endpoint=call.head.target.path.rpartition("/as/")[2],
         error=error.code,
+        claimed_client_id=error.claimed if isinstance(error, InvalidClient) else None,
     )
 
 

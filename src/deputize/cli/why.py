@@ -60,7 +60,7 @@ def why(  # noqa: PLR0913, PLR0917 - one parameter an option
     async def work(operation: Operation) -> WhyDecision:
         _, row = await operation.read(name)
         asked = question_of(find_record(file, record_id)) if record_id else given
-        if asked is None or not asked.agent or not asked.resource:
+        if asked is None or not asked.is_complete:
             raise click.UsageError(
                 "the record does not say which agent asked for what: give --agent and --resource"
                 if record_id

@@ -56,6 +56,11 @@ class InvalidClient(OAuthError):
     status = 401
     public = "Client authentication failed"
 
+    def __init__(self, detail: str, description: str | None = None, claimed: str | None = None) -> None:
+        """`claimed` is the id of the client that the sender claims to be, where there is such a client."""
+        super().__init__(detail, description)
+        self.claimed = claimed
+
 
 class InvalidSoftwareStatement(OAuthError):
     """A software statement is not to be believed (RFC 7591 section 3.2.2). One text for every reason."""

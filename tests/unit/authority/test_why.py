@@ -15,6 +15,7 @@ from support import agent_delegation as use_case
 from support.agent_delegation import World, attribute, with_agent, with_resource
 from support.records import replace
 
+STRANGER = replace(use_case.AGENT, id="stranger", name="Stranger", term="s-term-1", scopes={})
 ASKED = WhyQuestion("MCP Tutorial", "test", "demouser", ("test",), exchanges=True)
 
 
@@ -148,6 +149,27 @@ REFUSALS = {
         "claims",
         ("resource", "attributes"),
     ),
+    "another-agents-token": Refusal(
+        causes.MAY_ACT_NAMES_ANOTHER,
+        agent(),
+        "may_act",
+        ("resource", "attributes"),
+        use_case.ACT.partition("(")[2].partition(")")[0],
+        asks=replace(ASKED, agent="Other Agent", signed_on_by="MCP Tutorial"),
+    ),
+    "scope-of-none": Refusal(
+        causes.SCOPE_NOT_GRANTED,
+        agent(),
+        "scopes",
+        ("agent", "scopes"),
+        asks=WhyQuestion("MCP Tutorial", "", "demouser", ("nothing",)),
+    ),
+    "scope-of-two": Refusal(
+        causes.REQUEST_REFUSED,
+        mapping(use_case.AGENT_RESOURCE, scopes={"test": Scope(), "agent": Scope()}),
+        "resource",
+        asks=WhyQuestion("Stranger", "", "demouser", ("test",)),
+    ),
     "own": Refusal(
         causes.DELEGATION_REQUIRED,
         agent(),
@@ -166,7 +188,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 async def test_a_refusal_is_explained(name):
-    refusal, world = REFUSALS[name], World()
+    refusal, world = REFUSALS[name], World(with_agent(use_case.ENVIRONMENT, STRANGER))
     refusal.breaks(world)
     decision = await explain_decision(world.environment, world.ports, refusal.asks, world.now)
     failed = decision.failed
@@ -269,6 +291,24 @@ async def test_a_sign_on_in_one_step_is_decided_as_the_exchange_is():
     assert "set its delegation_resource" in decision.failed.values["reason"]
 
 
+async def test_scopes_alone_say_which_resource_and_openid_ones_are_beside_them():
+    asked = replace(ASKED, resource="", scopes=("openid", "test"))
+    world = World()
+    decision = await explain_decision(world.environment, world.ports, asked, world.now)
+    assert (decision.failed, decision.claims["aud"]) == (None, [use_case.TEST_AUDIENCE])
+
+
+async def test_a_sign_on_alone_is_decided_by_policy_and_user():
+    world = World()
+    asked = WhyQuestion("MCP Tutorial", "", "demouser", reason="the password is wrong")
+    decision = await explain_decision(world.environment, world.ports, asked, world.now)
+    names = [(each.name, each.outcome) for each in decision.steps]
+    assert names == [("recorded", "note"), ("agent", "held"), ("policy", "held"), ("user", "held")]
+    user(enabled=False)(world)
+    decision = await explain_decision(world.environment, world.ports, asked, world.now)
+    assert (decision.failed.name, decision.failed.cause) == ("user", causes.USER_DISABLED)
+
+
 def test_a_record_without_an_agent_is_no_question():
     assert question_of({"eventName": "DEPUTIZE-SIGNED-ON", "userId": "x"}) is None
 
@@ -299,7 +339,12 @@ async def sign_on_and_exchange(world):
 
 
 @pytest.mark.parametrize(
-    "name", [each for each in REFUSALS if each not in {"no-agent", "no-resource", "own", "own-grant"}]
+    "name",
+    [
+        each
+        for each in REFUSALS
+        if each not in {"no-agent", "no-resource", "own", "own-grant"} and REFUSALS[each].asks is ASKED
+    ],
 )
 async def test_the_real_exchange_is_refused_where_the_replay_says_so(name):
     world = World()

@@ -15,7 +15,7 @@ from deputize.oauth import grants
 from deputize.oauth.client_auth import authenticate_agent
 from deputize.oauth.delegation import actors_of
 from deputize.oauth.dpop import bound_key, token_type_of
-from deputize.oauth.errors import OAuthError
+from deputize.oauth.errors import InvalidClient, OAuthError
 from deputize.oauth.grants.grant_type import GrantPorts, TokenRequest, TokenResponse
 from deputize.oauth.lineage import MACHINE_CLAIM, USER_CLAIM
 from deputize.oauth.records.directory import Agent
@@ -59,6 +59,7 @@ async def issue_token(call: EndpointCall) -> Response:
             error=error.code,
             grant_type=parameters.get("grant_type") or None,
             client_id=client.id if client else None,
+            claimed_client_id=error.claimed if isinstance(error, InvalidClient) else None,
             requested_scope=parameters.get("scope"),
             requested_resource=parameters.get("resource", parameters.get("audience")),
             **({} if client is None else await describe_presented(call, parameters)),

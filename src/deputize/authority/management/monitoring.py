@@ -22,7 +22,7 @@ from deputize.authority.management.routing import (
     PageOf,
     make_router,
 )
-from deputize.authority.why import WhyQuestion, explain_decision, question_of
+from deputize.authority.why import WhyQuestion, ask_about, explain_decision
 from deputize.kernel.values import JsonObject, JsonValue
 
 _Word = Annotated[str, Field(max_length=2048)]
@@ -120,7 +120,7 @@ class WhyBody(BaseModel):
     agent: _Word = ""
     """The agent, by name or id."""
     resource: _Word = ""
-    """The resource, by name, id or audience."""
+    """The resource, by name, id or audience; by default the one that the scopes belong to."""
     user: _Word = ""
     """The user, by name or id; without one the agent asks for a token of its own."""
     scopes: Annotated[list[_Word], Field(max_length=100)] = Field(default_factory=list)
@@ -200,12 +200,12 @@ async def explain(call: Call, environment: EnvironmentId) -> Response:
         body.agent, body.resource, body.user, tuple(body.scopes), body.exchanges
     )
     if body.activity_id is not None:
-        asked = question_of((await _find(call, environment, body.activity_id)).read_record())
-    if asked is None or not asked.agent or not asked.resource:
+        asked = await ask_about(call.services.activities, await _find(call, environment, body.activity_id))
+    if asked is None or not asked.is_complete:
         wrong: JsonObject = {
             "pointer": "" if body.activity_id is None else "/activity_id",
             "detail": "does not say which agent asked for what",
-            "fix": "give agent and resource",
+            "fix": "give agent, and resource or scopes",
         }
         raise RequestRefused(422, "there is no decision to make again", [wrong])
     services = call.services

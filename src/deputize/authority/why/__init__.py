@@ -3,6 +3,7 @@
 The words are those of `diagnosis.causes`.
 """
 
+from deputize.authority.why.asking import ask_about
 from deputize.authority.why.decision import (
     MappingSeen,
     SettingOf,
@@ -11,7 +12,7 @@ from deputize.authority.why.decision import (
     WhyStep,
     question_of,
 )
-from deputize.authority.why.replay import explain_decision
+from deputize.authority.why.replay import explain_decision, find_resource
 
 __all__ = (
     "MappingSeen",
@@ -19,6 +20,8 @@ __all__ = (
     "WhyDecision",
     "WhyQuestion",
     "WhyStep",
+    "ask_about",
     "explain_decision",
+    "find_resource",
     "question_of",
 )

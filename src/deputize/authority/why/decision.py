@@ -42,17 +42,27 @@ class WhyQuestion:
     agent: str
     """Its id or its name."""
     resource: str
-    """Its id, its name, or its audience."""
+    """Its id, its name, or its audience; empty: the one that the scopes belong to.
+
+    With neither it is asked whether the user may be signed on at all.
+    """
     user: str = ""
     """The user's id or name; empty: the agent asks for a token of its own."""
     scopes: tuple[str, ...] = ()
     """Empty: all that it may obtain without asking for each by name."""
     exchanges: bool = False
     """Whether the agent exchanges a subject token itself; otherwise the user signs on for the resource."""
+    signed_on_by: str = ""
+    """The agent that the subject token was issued to; empty: the one that exchanges it."""
     grant_id: str | None = None
     """The sign-on that a record tells of."""
     reason: str = ""
     """What was recorded as the reason."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it says enough for a decision: who asked, and for what or why it was refused."""
+        return bool(self.agent and (self.resource or self.scopes or self.reason))
 
 
 class SettingOf(NamedTuple):
@@ -145,8 +155,9 @@ def question_of(record: JsonObject) -> WhyQuestion | None:
 
     lineage = parse_jti(text("jti", "subjectJti"))
     grant_id = text("grantId") or (lineage.grant_id if lineage else None)
-    agent, user, reason = text("clientId"), text("userId"), text("reason")
+    agent, user, reason = text("clientId", "claimedClientId"), text("userId"), text("reason")
     resource = next(iter(texts("requestedResource", "resource")), "")
     scopes = texts("requestedScope", "scopes")
     exchanges = text("grantType") == TOKEN_EXCHANGE
-    return WhyQuestion(agent, resource, user, scopes, exchanges, grant_id, reason) if agent else None
+    signer = text("subjectClientId")
+    return WhyQuestion(agent, resource, user, scopes, exchanges, signer, grant_id, reason) if agent else None

@@ -37,7 +37,14 @@ from deputize.oauth.ports import Consents, TokenStates, Users
 from deputize.oauth.reach import obtainable, reach_of
 from deputize.oauth.records.directory import Agent, Environment, Policy, Resource
 from deputize.oauth.records.store import Authentication, Consent, User
-from deputize.oauth.resources import TOKEN_EXCHANGE, TokenTarget, choose_target, delegation_resources
+from deputize.oauth.resources import (
+    SEVERAL_RESOURCES,
+    TOKEN_EXCHANGE,
+    TokenTarget,
+    choose_target,
+    delegation_resources,
+    resource_scopes,
+)
 from deputize.oauth.token_state import grant_refusal
 
 
@@ -85,28 +92,44 @@ class _Replay:
         self.people = people
         self.question = question
         self.now = now
+        self.wanted = resource_scopes(question.scopes)
         self.steps: list[WhyStep] = []
 
     async def run(self) -> JsonObject:
         """Take the steps, and return what the token would say. Raises `_Ended`."""
         if self.question.reason:
-            self.tell_recorded()
-        agent = self.find_agent()
+            await self.tell_recorded()
+        agent = self.find_agent(self.question.agent)
+        if not self.question.resource and not self.wanted:
+            return await self.decide_sign_on(agent)
         resource = self.find_resource(agent)
         scopes = self.choose_scopes(agent, resource)
         if not self.question.user:
             return self.decide_own(agent, resource, scopes)
+        named = self.question.signed_on_by
+        signer = self.find_agent(named) if named not in {"", agent.id, agent.name} else agent
         self.check_grants(agent)
-        target = self.choose_sign_on(agent, resource, scopes)
-        policy = self.choose_policy(agent)
+        target = self.choose_sign_on(agent, signer, resource, scopes)
+        policy = self.choose_policy(signer)
         user = await self.find_user()
-        if self.question.grant_id:
-            await self.check_grant(self.question.grant_id)
+        await self.check_grant()
         consents = await self.people.consents.consents_of(self.environment.id, user.id)
-        mine = [each for each in consents if each.client_id == agent.id]
-        subject = self.issue_of(agent, target.signed_on_for, user, policy)
+        mine = [each for each in consents if each.client_id == signer.id]
+        subject = self.issue_of(signer, target.signed_on_for, user, policy)
+        if signer is not agent:  # whether the user named it comes before what it may obtain
+            claims = self.decide_for_user(agent, target, subject)
+            self.check_consents(mine, policy, agent, user, target, subject)
+            return claims
         self.check_consents(mine, policy, agent, user, target, subject)
         return self.decide_for_user(agent, target, subject)
+
+    async def decide_sign_on(self, agent: Agent) -> JsonObject:
+        """Decide whether the agent may sign the user on, whatever for."""
+        self.choose_policy(agent)
+        if self.question.user:
+            await self.find_user()
+            await self.check_grant()
+        return {}
 
     def hold(self, name: str, said: str, setting: SettingOf | None = None) -> None:
         """Note that a step held."""
@@ -125,15 +148,21 @@ class _Replay:
         self.steps.append(WhyStep(name, "failed", cause.symptom, cause, values, setting, tuple(mappings)))
         return _Ended()
 
-    def tell_recorded(self) -> None:
+    async def tell_recorded(self) -> None:
         """What was recorded, and what it stands for. Today's settings may decide otherwise."""
-        reason = self.question.reason
+        reason, named = self.question.reason, self.question.agent
         cause = next((cause for words, cause in RECORDED if words in reason), None)
-        values = {"agent": self.question.agent, "user": self.question.user, "reason": reason}
+        agent = self.environment.agents.get(named)
+        user = await self.find_person() if self.question.user else None
+        values = {
+            "agent": agent.name if agent else named,
+            "user": user.username if user else self.question.user,
+            "reason": reason,
+        }
         self.steps.append(WhyStep("recorded", "note", reason, cause, values))
 
-    def find_agent(self) -> Agent:
-        agents, named = self.environment.agents, self.question.agent
+    def find_agent(self, named: str) -> Agent:
+        agents = self.environment.agents
         agent = agents.get(named) or next((each for each in agents.values() if each.name == named), None)
         if agent is None:
             raise self.fail("agent", causes.CLIENT_UNKNOWN, None, client_id=named)
@@ -145,11 +174,8 @@ class _Replay:
         return agent
 
     def find_resource(self, agent: Agent) -> Resource:
-        resources, named = self.environment.resources, self.question.resource
-        found = resources.get(named) or next(
-            (each for each in resources.values() if each.name == named), None
-        )
-        found = found or self.environment.resource_of_audience(named)
+        named = self.question.resource
+        found = find_resource(self.environment, named) if named else self.owner_of_scopes(agent)
         if found is None:
             values = {"audience": named, "agent": agent.name}
             raise self.fail("resource", causes.AUDIENCE_UNKNOWN, None, **values)
@@ -157,9 +183,24 @@ class _Replay:
         self.hold("resource", f"{found.name} has the audience {found.audience}", setting)
         return found
 
+    def owner_of_scopes(self, agent: Agent) -> Resource:
+        """The resource that is asked for by its scopes alone: one that was granted, before any other."""
+        owners = [
+            each for each in self.environment.resources.values() if each.scopes.keys() >= set(self.wanted)
+        ]
+        granted = [each for each in owners if agent.scopes.get(each.id, frozenset()).issuperset(self.wanted)]
+        if len(owners := granted or owners) == 1:
+            return owners[0]
+        scope, names = " ".join(self.wanted), ", ".join(each.name for each in owners)
+        if owners:
+            answer = f"{SEVERAL_RESOURCES}: {scope} is a scope of {names}, and the request names none of them"
+            raise self.fail("resource", causes.REQUEST_REFUSED, None, answer=answer)
+        setting = SettingOf("agent", agent.id, agent.name, "scopes")
+        raise self.fail("scopes", causes.SCOPE_NOT_GRANTED, setting, scope=scope, agent=agent.name)
+
     def choose_scopes(self, agent: Agent, resource: Resource) -> tuple[str, ...]:
         granted = agent.scopes.get(resource.id, frozenset[str]()) & resource.scopes.keys()
-        scopes = self.question.scopes or obtainable(agent, resource)
+        scopes = self.wanted or obtainable(agent, resource)
         missing = [name for name in scopes if name not in granted]
         setting = SettingOf("agent", agent.id, agent.name, "scopes")
         if missing or not scopes:
@@ -177,11 +218,13 @@ class _Replay:
                 raise self.fail("grants", causes.GRANT_NOT_GRANTED, setting, **values)
         self.hold("grants", f"{agent.name} may use {', '.join(map(grant_word, needed))}", setting)
 
-    def choose_sign_on(self, agent: Agent, resource: Resource, scopes: tuple[str, ...]) -> TokenTarget:
+    def choose_sign_on(
+        self, agent: Agent, signer: Agent, resource: Resource, scopes: tuple[str, ...]
+    ) -> TokenTarget:
         """What the user signs on for, and, where that is another resource, what it is exchanged for."""
-        setting = SettingOf("agent", agent.id, agent.name, "delegation_resource")
+        setting = SettingOf("agent", signer.id, signer.name, "delegation_resource")
         if self.question.exchanges:
-            first = self.first_of_two_steps(agent, resource)
+            first = self.first_of_two_steps(signer, resource)
             if first is None:
                 raise self.fail("sign-on", causes.MAY_ACT_MISSING, setting, audience="none of those granted")
             target = TokenTarget(resource, scopes, subject=first)
@@ -238,18 +281,25 @@ class _Replay:
         return policy
 
     async def find_user(self) -> User:
-        named, users, environment_id = self.question.user, self.people.users, self.environment.id
-        user = await users.find_user_by_id(environment_id, named) or await users.find_user(
-            environment_id, named
-        )
+        user = await self.find_person()
         setting = SettingOf("user", user.id, user.username, "enabled") if user else None
         if user is None or not user.enabled:
-            raise self.fail("user", causes.USER_DISABLED, setting, user=user.username if user else named)
+            named = user.username if user else self.question.user
+            raise self.fail("user", causes.USER_DISABLED, setting, user=named)
         self.hold("user", f"{user.username} is enabled", setting)
         return user
 
-    async def check_grant(self, grant_id: str) -> None:
-        """Whether what the recorded request rested on is still in force."""
+    async def find_person(self) -> User | None:
+        """The user who is named by id or name."""
+        named, users, environment_id = self.question.user, self.people.users, self.environment.id
+        found = await users.find_user_by_id(environment_id, named)
+        return found or await users.find_user(environment_id, named)
+
+    async def check_grant(self) -> None:
+        """Whether what the recorded request rested on, if anything, is still in force."""
+        grant_id = self.question.grant_id
+        if not grant_id:
+            return
         state = await self.people.token_states.read_token_state(self.environment.id, grant_id, ())
         refusal = grant_refusal(self.environment, state, self.now)
         if refusal:
@@ -356,17 +406,18 @@ class _Replay:
         first = self.environment.resource_of_audience(str(next(iter(_texts(subject.get("aud"))), "")))
         if first is not None:
             setting = SettingOf("resource", first.id, first.name, "attributes")
-            seen.append(self.see(self.first_issue(issue, first), "may_act"))
+            signer = self.environment.agents[str(subject.get("client_id"))]
+            seen.append(self.see(self.first_issue(issue, signer, first), "may_act"))
         mappings = list(filter(None, seen))
         if named is None:
             audience = first.audience if first else ""
             return self.fail("may_act", causes.MAY_ACT_MISSING, setting, mappings, audience=audience)
         return self.fail("may_act", causes.MAY_ACT_NAMES_ANOTHER, setting, mappings, named=named, **values)
 
-    def first_issue(self, issue: Issue, resource: Resource) -> Issue:
-        """The subject token of an exchange, before it was issued."""
-        target = TokenTarget(resource, obtainable(issue.client, resource))
-        first = self.issue_of(issue.client, target, issue.user, None)
+    def first_issue(self, issue: Issue, signer: Agent, resource: Resource) -> Issue:
+        """The subject token of an exchange, before it was issued to `signer`."""
+        target = TokenTarget(resource, obtainable(signer, resource))
+        first = self.issue_of(signer, target, issue.user, None)
         first.authentication = issue.authentication
         return first
 
@@ -376,6 +427,13 @@ class _Replay:
         if mapping is None:
             return None
         return MappingSeen(claim, mapping.source, mapping.explain_parts(mapping_bindings(issue)))
+
+
+def find_resource(environment: Environment, named: str) -> Resource | None:
+    """Find a resource by its id, its name, or its audience."""
+    resources = environment.resources
+    found = resources.get(named) or next((each for each in resources.values() if each.name == named), None)
+    return found or environment.resource_of_audience(named)
 
 
 def _texts(value: JsonValue) -> tuple[str, ...]:

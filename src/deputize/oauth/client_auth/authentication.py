@@ -96,11 +96,12 @@ def check_registered(agent: Agent, method: str, *, is_by_secret: bool) -> None:
     by with less than was set up.
     """
     if not agent.enabled:
-        raise InvalidClient(f"the agent {agent.id[:64]!r} {agent.stopped}")
+        raise InvalidClient(f"the agent {agent.id[:64]!r} {agent.stopped}", claimed=agent.id)
     registered = agent.settings.client_auth
     if registered != method and (registered is not None or not is_by_secret):
         demanded = "a secret" if registered is None else registered
-        raise InvalidClient(f"the agent {agent.name!r} has to authenticate by {demanded}, and used {method}")
+        reason = f"the agent {agent.name!r} has to authenticate by {demanded}, and used {method}"
+        raise InvalidClient(reason, claimed=agent.id)
 
 
 def check_secret(credentials: Credentials, registered: CallerT_co | None) -> CallerT_co:
@@ -111,7 +112,8 @@ def check_secret(credentials: Credentials, registered: CallerT_co | None) -> Cal
     if registered is None:
         raise _unknown(credentials.client_id, credentials.method)
     if not proven:
-        raise InvalidClient(f"{credentials.client_id!r} by {credentials.method}: the secret is wrong")
+        reason = f"{credentials.client_id!r} by {credentials.method}: the secret is wrong"
+        raise InvalidClient(reason, claimed=registered.id)
     return registered
 
 

@@ -13,6 +13,7 @@ from deputize.authority.console.pages import (
     preferences,
     resources,
     users,
+    why,
 )
 from deputize.authority.console.section import ConsoleSection
 
@@ -24,6 +25,7 @@ SECTIONS: tuple[ConsoleSection, ...] = (
     agents.SECTION,
     users.SECTION,
     audit.SECTION,
+    why.SECTION,
     environment.SECTION,
     keys.SECTION,
     environments.SECTION,
