@@ -12,13 +12,14 @@ from pathlib import Path
 import structlog
 
 from deputize.authority.administration import Operator
-from deputize.authority.administration.administrators import MANAGEMENT, find_environment, invite_first
+from deputize.authority.administration.administrators import find_environment, invite_first
 from deputize.authority.app import Authority
 from deputize.authority.audit import open_audit, operator
 from deputize.authority.backchannel_logout import deliver_repeatedly
 from deputize.authority.breached_passwords import BreachedPasswords
 from deputize.authority.callers import Network
 from deputize.authority.directory.changes import complete_signing_keys
+from deputize.authority.directory.objects import MANAGEMENT
 from deputize.authority.directory.service import open_directory
 from deputize.authority.endpoint import MAX_BODY_SIZE
 from deputize.authority.environment_file import EnvironmentFileInvalid
@@ -159,7 +160,8 @@ def log_unheard(unheard: Unheard) -> None:
 async def follow_base_url(services: Services) -> None:
     """Have the administrators' environment, and its resource `MANAGEMENT`, say where they are served now.
 
-    The management API takes tokens for its own address alone, and these were made for an earlier one.
+    Files, commands and the console tell it from there. Each server takes tokens for its own address whatever
+    stands there, as several may serve one database under different addresses: the last to start is told of.
     """
     home = await find_environment(services.store)
     if home is None:
@@ -170,6 +172,12 @@ async def follow_base_url(services: Services) -> None:
         await administration.environments.change(start, home.id, {})  # as served now
         found = await administration.find_named(start, home.id, "resource", MANAGEMENT)
         if found is not None and found.entry.get("audience") != audience:
+            _log.warning(
+                "a server of this database had the management API at another address when it started",
+                before=found.entry.get("audience"),
+                now=audience,
+                fix="none if it moved; servers that run at once each take tokens for their own address",
+            )
             entry: JsonObject = {"audience": audience}
             await administration.change(start, home.id, "resource", entry, object_id=found.id)
     except (EnvironmentFileInvalid, DirectoryConflict) as error:

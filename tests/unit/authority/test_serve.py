@@ -87,6 +87,30 @@ async def test_the_resource_of_the_management_api_is_where_that_is_served(tmp_pa
     assert len(changed) == 4  # environment and resource, at the first start and the second
 
 
+async def test_servers_of_one_database_each_have_the_management_api_at_their_own_address(tmp_path):
+    """Whichever started last: a token for either opens that one's API."""
+    url, inner, outer = new_database(tmp_path), "http://localhost:9080", "https://login.example.com"
+    first, second = (ServeOptions("127.0.0.1", 0, each) for each in (inner, outer))
+
+    def audience_in(services, home):
+        resources = services.directory.current.environments[home.id].resources.values()
+        return next(each.audience for each in resources if each.name == "Management")
+
+    async with open_services(url, first, tmp_path / "first") as one:
+        await make_environment(one.store, one.passwords, one.clock, inner)
+        home = await find_environment(one.store)
+        async with open_services(url, second, tmp_path / "second") as two:
+            with structlog.testing.capture_logs() as logged:
+                await follow_base_url(two)
+            said = next(each for each in logged if each["log_level"] == "warning")
+            assert (said["before"], said["now"]) == (f"{inner}/v1", f"{outer}/v1")
+            await one.directory.refresh()
+            assert (audience_in(one, home), audience_in(two, home)) == (f"{inner}/v1", f"{outer}/v1")
+            await follow_base_url(one)
+            await two.directory.refresh()
+            assert (audience_in(one, home), audience_in(two, home)) == (f"{inner}/v1", f"{outer}/v1")
+
+
 async def test_a_server_starts_whose_management_api_has_a_taken_address_and_says_so(tmp_path):
     url, base_url = new_database(tmp_path), "https://login.example.com"
     async with open_services(url, ServeOptions("127.0.0.1", 0, base_url), tmp_path / "audit") as services:

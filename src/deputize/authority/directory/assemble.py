@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from deputize.authority.directory.objects import (
+    ADMINISTRATORS,
+    MANAGEMENT,
     AgentObject,
     AgreementHistory,
     AgreementObject,
@@ -144,6 +146,17 @@ def is_issuer(audience: str, environment_ids: Iterable[str]) -> bool:
     return any(normal.endswith(f"/{environment_id}/as") for environment_id in environment_ids)
 
 
+def _serve_management(resources: dict[str, Resource], address: str) -> None:
+    """Make the address at which this server has its management API the audience of the API's resource.
+
+    It is stored as that of the server that started last, and others may serve the same database. A resource
+    that was given this very audience keeps it.
+    """
+    management = next((each for each in resources.values() if each.name == MANAGEMENT), None)
+    if management and all(each.audience != address for each in resources.values()):
+        resources[management.id] = replace(management, audience=address)
+
+
 class _Contents:
     """The rows by what they belong to, and how each is read."""
 
@@ -175,6 +188,8 @@ class _Contents:
     def read_environment(self, row: EnvironmentRow, base_url: str) -> Environment:
         """Read an environment with its objects; those that cannot be used are left out."""
         resources = {each.id: each for each in self._read_all(row, "resource", self._read_resource)}
+        if row.name == ADMINISTRATORS:
+            _serve_management(resources, f"{base_url}/v1")
         environment = EnvironmentObject.read(row.name, row.document)
         policies = {each.name: each for each in self._read_all(row, "policy", self._read_policy)}
         registration = self._read_registration(row, environment.registration, resources, policies)
@@ -362,7 +377,7 @@ class _Contents:
     def _identity(self, row: ObjectRow) -> dict[str, Any]:
         """What the row of a resource or an agent and its secrets tell about it."""
         newest_first = sorted(
-            self._secrets[row.environment_id, row.id], key=lambda secret: secret.created_at, reverse=True
+            self._secrets[row.environment_id, row.id], key=lambda secret: secret.age, reverse=True
         )
         digests = tuple(secret.digest for secret in newest_first)
         return {"id": row.id, "term": row.term, "secret_digests": digests}

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import inf, nextafter
 
 from deputize.authority.directory.assemble import key_ring
 from deputize.authority.directory.objects import DEFAULT_POLICY, PolicyObject
@@ -135,10 +136,12 @@ def replace_secret(
 ) -> tuple[list[RowChange], IssuedSecret]:
     """Give a resource or agent a new secret, drawn unless `text` gives it.
 
-    Previous ones end after `keep_previous` seconds.
+    Previous ones end after `keep_previous` seconds. It is the newest, whatever the clock did since they were
+    drawn: which of them `end_previous_secrets` leaves is no accident.
     """
     issued = IssuedSecret(owner, text or new_secret())
-    row = SecretRow(new_id(), owner.environment_id, owner.id, digest(issued.text), now)
+    created_at = max([now, *(nextafter(each.created_at, inf) for each in previous)])
+    row = SecretRow(new_id(), owner.environment_id, owner.id, digest(issued.text), created_at)
     return [*_end_secrets(previous, now + keep_previous), Put(row)], issued
 
 

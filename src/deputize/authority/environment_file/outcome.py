@@ -70,7 +70,7 @@ class Existing:
             for row in self.secrets
             if row.owner_id == owner_id and (row.expires_at is None or row.expires_at > now)
         )
-        return tuple(sorted(valid, key=lambda row: row.created_at, reverse=True))
+        return tuple(sorted(valid, key=lambda row: row.age, reverse=True))
 
 
 class Listed(NamedTuple):

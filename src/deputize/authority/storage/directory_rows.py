@@ -85,6 +85,11 @@ class SecretRow:
     expires_at: float | None = None
     """Set when a newer secret took its place."""
 
+    @property
+    def age(self) -> tuple[float, bool, str]:
+        """What tells an older secret from a newer one, which is greater; no two are equal."""
+        return self.created_at, self.expires_at is None, self.id
+
 
 @dataclass(frozen=True, slots=True)
 class SigningKeyRow:

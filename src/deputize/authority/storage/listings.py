@@ -108,12 +108,11 @@ class SqlListings:
         if not owners:
             return ()
         columns = SECRETS.c
-        statement: Select[Any] = (
-            select(*(columns[each.name] for each in fields(SecretRow)))
-            .where((columns.environment_id == environment_id) & columns.owner_id.in_(_values(owners)))
-            .order_by(columns.created_at.desc())
+        statement: Select[Any] = select(*(columns[each.name] for each in fields(SecretRow))).where(
+            (columns.environment_id == environment_id) & columns.owner_id.in_(_values(owners))
         )
-        return [SecretRow(*row) for row in await self._database.rows(statement, {})]
+        found = [SecretRow(*row) for row in await self._database.rows(statement, {})]
+        return sorted(found, key=lambda each: each.age, reverse=True)
 
     async def last_uses(self, environment_id: str, agents: Collection[str]) -> Mapping[str, float]:
         """When a user last signed on to each of these agents, or its refresh token was last used."""

@@ -1,10 +1,13 @@
 import asyncio
 import threading
 
+import pytest
+
 from deputize.authority.directory.assemble import key_ring
 from deputize.authority.directory.changes import (
     add_missing_keys,
     complete_signing_keys,
+    end_previous_secrets,
     new_environment,
     replace_secret,
     rotate_keys,
@@ -149,6 +152,21 @@ def test_a_new_secret_is_drawn_or_given_and_stored_as_its_digest():
     assert [matches(issued.text, change.row.digest) for change in changes] == [True]
     _, given = replace_secret(OWNER, (), 1000.0, "x" * 32)
     assert given.text == "x" * 32
+
+
+@pytest.mark.parametrize("now", [1000.0, 999.0])
+def test_a_new_secret_is_the_newest_even_where_the_clock_stands_or_goes_back(now):
+    _, first = replace_secret(OWNER, (), 1000.0)
+    row = SecretRow("z", "e1", "a1", digest(first.text), 1000.0)
+    changes, issued = replace_secret(OWNER, (row,), now, keep_previous=60.0)
+    newest, previous = sorted((change.row for change in changes), key=lambda each: each.age, reverse=True)
+    assert (previous.id, matches(issued.text, newest.digest)) == ("z", True)
+    assert [change.row.id for change in end_previous_secrets((newest, previous), now)] == ["z"]
+
+
+def test_of_secrets_of_one_instant_the_one_that_was_not_replaced_is_the_newest():
+    replaced = SecretRow("z", "e1", "a1", "", 1000.0, 1060.0)
+    assert max(replaced, SecretRow("a", "e1", "a1", "", 1000.0), key=lambda each: each.age).id == "a"
 
 
 def test_previous_secrets_end_when_told_and_never_live_longer():

@@ -15,13 +15,14 @@ from deputize.authority.directory.objects.environment import (
 from deputize.authority.directory.objects.policy import PolicyObject
 from deputize.authority.directory.objects.registration import AgentTemplate, RegistrationObject
 from deputize.authority.directory.objects.resource import MAPPINGS, ResourceObject
-from deputize.authority.directory.objects.user import ADMINISTRATORS, Role, UserObject
+from deputize.authority.directory.objects.user import ADMINISTRATORS, MANAGEMENT, Role, UserObject
 from deputize.oauth.records.settings import DEFAULT_POLICY
 
 __all__ = (
     "ADMINISTRATORS",
     "DEFAULT_POLICY",
     "LISTS",
+    "MANAGEMENT",
     "MAPPINGS",
     "OBJECTS",
     "AgentObject",

@@ -11,6 +11,8 @@ Role: TypeAlias = Literal["administrator", "auditor", "agent_owner"]
 """What a user of the administrators' environment may do, in every environment of the database."""
 ADMINISTRATORS: Final = "Administrators"
 """The name of the environment whose users with roles administer the whole database."""
+MANAGEMENT: Final = "Management"
+"""Its resource for whose tokens the management API works; its scopes are the roles."""
 
 
 class UserObject(DocumentPart):
