@@ -29,7 +29,7 @@ from deputize.authority.storage import (
     open_store,
     sqlite_url,
 )
-from deputize.cli.finding import ReadOperation, find_object
+from deputize.cli.anywhere import AnyOperation, find_object
 from deputize.cli.options import audit_directory, is_address
 from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.errors import DeputizeError
@@ -167,7 +167,7 @@ def administer(
 def administer_at(
     place: str | None,
     database_url: str,
-    work: Callable[[ReadOperation], Awaitable[T]],
+    work: Callable[[AnyOperation], Awaitable[T]],
     *,
     creates: bool = False,
     rehearses: bool = False,
@@ -197,7 +197,7 @@ def administer_at(
 def set_enabled(kind: ObjectKind, named: str, environment: str, database_url: str, *, enabled: bool) -> None:
     """Disable or enable an agent or a user, and print whether that changed anything."""
 
-    async def work(operation: Operation) -> bool:
+    async def work(operation: AnyOperation) -> bool:
         environment_id = await operation.find_environment(environment)
         found = await operation.find(environment_id, kind, named)
         changed = await operation.administration.change(
@@ -205,7 +205,7 @@ def set_enabled(kind: ObjectKind, named: str, environment: str, database_url: st
         )
         return bool(changed.differences)
 
-    changed = administer(database_url, work)
+    changed = administer_at(environment, database_url, work)
     state = "enabled" if enabled else "disabled"
     click.echo(f"{named} is {state}" if changed else f"{named} was {state} already")
 

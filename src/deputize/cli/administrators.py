@@ -1,22 +1,18 @@
 """`deputize administrators`: who administers the authority, and links with which more may."""
 
-from typing import cast
+from functools import partial
 
 import click
 
-from deputize.authority.administration.administrators import (
-    ROLES,
-    find_environment,
-    invitation_link,
-    invite,
-    make_environment,
-)
-from deputize.authority.administration.views import moment
-from deputize.authority.directory.objects import Role
+from deputize.authority.administration import Changed, ListQuery, ObjectView
+from deputize.authority.administration.administrators import ROLES
+from deputize.authority.directory.objects import ADMINISTRATORS, Role
 from deputize.authority.environment_file import DEFAULT_BASE_URL
-from deputize.authority.passwords import Passwords
-from deputize.cli.administration import Operation, administer, shown_moment
-from deputize.cli.options import DATA, BaseUrl
+from deputize.cli.administration import COMMAND, administer_at, read_all, shown_moment
+from deputize.cli.anywhere import AnyOperation
+from deputize.cli.options import ADDRESS, DATA, BaseUrl
+from deputize.kernel.redaction import printable
+from deputize.kernel.values import JsonValue
 
 
 @click.group("administrators")
@@ -39,51 +35,72 @@ def administrators() -> None:
     type=BaseUrl(),
     help=f"Origin of the authority. Default: the one it was last told, or {DEFAULT_BASE_URL}.",
 )
+@ADDRESS
 @DATA
-def invite_command(roles: tuple[str, ...], base_url: str | None, database_url: str) -> None:
-    """Print a link with which somebody makes themselves an administrator. It works once, for a day."""
+def invite_command(
+    roles: tuple[Role, ...], base_url: str | None, address: str | None, database_url: str
+) -> None:
+    """Print a link that makes whoever opens it an administrator.
 
-    async def work(operation: Operation) -> tuple[str, float]:
-        store, clock, passwords = operation.store, operation.clock, Passwords()
-        try:
-            environment = await make_environment(store, passwords, clock, base_url or DEFAULT_BASE_URL)
-        finally:
-            passwords.close()
-        operation.environment_id = environment.id
-        chosen = cast("tuple[Role, ...]", roles)
-        invitation, token = await invite(store, environment.id, chosen, clock.now())
-        operation.members.update(invitation=invitation.id, roles=list(roles))
-        origin = base_url or environment.base_url or DEFAULT_BASE_URL
-        return invitation_link(origin, token), invitation.expires_at
+    It works once, for a day: behind it they choose a name and a password.
+    """
 
-    link, expires_at = administer(database_url, work)
-    click.echo(link)
-    until = shown_moment(moment(expires_at))
-    click.echo(f"It works once, until {until}. Whoever has it becomes {' and '.join(roles)}.", err=True)
+    async def work(operation: AnyOperation) -> Changed:
+        return await operation.administration.administrators.create(COMMAND, roles, base_url=base_url)
+
+    changed = administer_at(address, database_url, work)
+    click.echo(changed.secrets[0].text)
+    if changed.view is not None:
+        until = shown_moment(changed.view.facts["expires_at"])
+        click.echo(f"It works once, until {until}. Whoever has it becomes {' and '.join(roles)}.", err=True)
+
+
+@administrators.command("uninvite")
+@click.argument("invitation_id")
+@ADDRESS
+@DATA
+def uninvite(invitation_id: str, address: str | None, database_url: str) -> None:
+    """Withdraw the invitation with INVITATION_ID. Who took it before stays an administrator."""
+
+    async def work(operation: AnyOperation) -> None:
+        await operation.administration.administrators.withdraw(COMMAND, invitation_id)
+
+    administer_at(address, database_url, work)
+    click.echo(f"{invitation_id} admits nobody any more")
 
 
 @administrators.command("list")
+@ADDRESS
 @DATA
-def list_command(database_url: str) -> None:
+def list_command(address: str | None, database_url: str) -> None:
     """List who has a role, and invitations that nobody has taken."""
 
-    async def work(operation: Operation) -> list[str]:
-        environment = await find_environment(operation.store)
-        if environment is None:
+    async def work(operation: AnyOperation) -> list[str]:
+        administration = operation.administration
+        environments = (await administration.environments.list(COMMAND)).items
+        home = next((each for each in environments if each.name == ADMINISTRATORS), None)
+        if home is None:
             return []
-        operation.environment_id = environment.id
-        users = await operation.store.users.users_of(environment.id)
-        found = [
-            f"{user.username}  {user.roles}{'' if user.enabled else '  disabled'}"
-            for user in users
-            if user.roles
-        ]
-        now = operation.clock.now()
-        invitations = await operation.store.directory_rows.invitations_of(environment.id, now)
-        return found + [
-            f"(invited)  {each.roles}  until {shown_moment(moment(each.expires_at))}" for each in invitations
-        ]
+        operation.environment_id = home.id
+        read = partial(administration.list, COMMAND, home.id, "user")
+        found = {view.name: view for role in ROLES for view in await read_all(read, ListQuery(role=role))}
+        invitations = (await administration.administrators.list(COMMAND)).items
+        return [*(_describe(found[name]) for name in sorted(found)), *map(_describe_invitation, invitations)]
 
-    lines = administer(database_url, work)
+    lines = administer_at(address, database_url, work)
     for line in lines or ["there is no administrator; see: deputize administrators invite"]:
         click.echo(line)
+
+
+def _describe(user: ObjectView) -> str:
+    state = "" if user.entry.get("enabled", True) is True else "  disabled"
+    return f"{printable(user.name)}  {_words(user.entry['roles'])}{state}"
+
+
+def _describe_invitation(invitation: ObjectView) -> str:
+    until = shown_moment(invitation.facts["expires_at"])
+    return f"(invited)  {_words(invitation.entry['roles'])}  until {until}  {invitation.id}"
+
+
+def _words(roles: JsonValue) -> str:
+    return " ".join(map(str, roles)) if isinstance(roles, list) else ""

@@ -9,16 +9,14 @@ from deputize.authority.administration import Changed, ListQuery, ObjectView
 from deputize.authority.administration.registration import MAX_USES
 from deputize.cli.administration import (
     COMMAND,
-    Operation,
-    administer,
     administer_at,
     read_all,
     set_enabled,
     shown_moment,
 )
-from deputize.cli.finding import ReadOperation
+from deputize.cli.anywhere import AnyOperation
 from deputize.cli.objects import AS_JSON, show_view
-from deputize.cli.options import DATA, ENVIRONMENT, ENVIRONMENT_OR_ADDRESS
+from deputize.cli.options import DATA, ENVIRONMENT_OR_ADDRESS
 from deputize.kernel.durations import DurationError, parse
 from deputize.kernel.redaction import printable
 
@@ -40,7 +38,7 @@ def list_agents(name: str, database_url: str, *, introduced: bool) -> None:
     Of those that introduced themselves also how they came, and when each was last used.
     """
 
-    async def work(operation: ReadOperation) -> list[ObjectView]:
+    async def work(operation: AnyOperation) -> list[ObjectView]:
         environment_id = await operation.find_environment(name)
         read = partial(operation.administration.list, COMMAND, environment_id, "agent")
         return await read_all(read, ListQuery(introduced=True if introduced else None))
@@ -63,7 +61,7 @@ def show(agent: str, name: str, database_url: str, *, as_json: bool) -> None:
     What an administrator set, or what it said of itself.
     """
 
-    async def work(operation: ReadOperation) -> tuple[ObjectView, str]:
+    async def work(operation: AnyOperation) -> tuple[ObjectView, str]:
         environment_id = await operation.find_environment(name)
         view = await operation.find(environment_id, "agent", agent)
         environment = await operation.administration.environments.find(COMMAND, environment_id)
@@ -84,7 +82,7 @@ def show(agent: str, name: str, database_url: str, *, as_json: bool) -> None:
 
 @agents.command()
 @click.argument("agent")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def disable(agent: str, name: str, database_url: str) -> None:
     """Stop AGENT (a name or an id) at once. Every token it has or had a part in ends for good."""
@@ -93,7 +91,7 @@ def disable(agent: str, name: str, database_url: str) -> None:
 
 @agents.command()
 @click.argument("agent")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def enable(agent: str, name: str, database_url: str) -> None:
     """Let AGENT (a name or an id) begin anew. What ended stays ended: its users sign on again."""
@@ -102,7 +100,7 @@ def enable(agent: str, name: str, database_url: str) -> None:
 
 @agents.command()
 @click.argument("agent")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def remove(agent: str, name: str, database_url: str) -> None:
     """Remove AGENT (a name or an id).
@@ -110,17 +108,17 @@ def remove(agent: str, name: str, database_url: str) -> None:
     All that was issued to it ends. One that introduced itself may come again: to keep it out, disable it.
     """
 
-    async def work(operation: Operation) -> str:
+    async def work(operation: AnyOperation) -> str:
         environment_id = await operation.find_environment(name)
         found = await operation.find(environment_id, "agent", agent)
         await operation.administration.remove(COMMAND, environment_id, "agent", found.id)
         return found.name
 
-    click.echo(f"{administer(database_url, work)} is removed")
+    click.echo(f"{administer_at(name, database_url, work)} is removed")
 
 
 @agents.command()
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @click.option(
     "--uses",
@@ -145,7 +143,7 @@ def invite(name: str, database_url: str, uses: int, expires: str) -> None:
     if not seconds or seconds > MAX_EXPIRY_DAYS * 86400:
         raise click.BadParameter(f"at most {MAX_EXPIRY_DAYS} days", param_hint="--expires")
 
-    async def work(operation: Operation) -> Changed:
+    async def work(operation: AnyOperation) -> Changed:
         environment_id = await operation.find_environment(name)
         changed = await operation.administration.invitations.create(
             COMMAND, environment_id, uses=uses, lifetime=seconds
@@ -153,7 +151,7 @@ def invite(name: str, database_url: str, uses: int, expires: str) -> None:
         operation.members.update(initial_access_token=changed.differences[0].id, uses=uses)
         return changed
 
-    changed = administer(database_url, work)
+    changed = administer_at(name, database_url, work)
     view = changed.view
     if view is not None:
         click.echo(f"initial access token {changed.secrets[0].text} (shown only now)")
@@ -163,17 +161,17 @@ def invite(name: str, database_url: str, uses: int, expires: str) -> None:
 
 @agents.command()
 @click.argument("token_id")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def uninvite(token_id: str, name: str, database_url: str) -> None:
     """Withdraw the initial access token with TOKEN_ID. Agents that came by it stay."""
 
-    async def work(operation: Operation) -> None:
+    async def work(operation: AnyOperation) -> None:
         environment_id = await operation.find_environment(name)
         operation.members.update(initial_access_token=token_id)
         await operation.administration.invitations.withdraw(COMMAND, environment_id, token_id)
 
-    administer(database_url, work)
+    administer_at(name, database_url, work)
     click.echo(f"{token_id} admits nobody any more")
 
 

@@ -11,8 +11,8 @@ import click
 from deputize.authority.environment_file import DEFAULT_BASE_URL, Application, Applied, EnvironmentFileInvalid
 from deputize.authority.storage import Kind
 from deputize.cli.administration import COMMAND, administer_at
-from deputize.cli.finding import ReadOperation
-from deputize.cli.options import ADDRESS, DATA, BaseUrl, is_address
+from deputize.cli.anywhere import AnyOperation
+from deputize.cli.options import ADDRESS, DATA, BaseUrl
 from deputize.kernel import strict_json
 from deputize.kernel.errors import DeputizeError
 
@@ -70,12 +70,12 @@ def apply(  # noqa: PLR0913 - one parameter an option
 
     Applying a file again changes nothing. A running authority follows within a second.
     """
-    if require_address(address) and base_url:
+    if address and base_url:
         raise click.UsageError("a running authority knows its own base URL: leave --base-url out")
     names = read_settings(settings, os.environ)
     application = Application(file.read_bytes(), str(file), names.get, prune, dry_run, base_url)
 
-    async def work(operation: ReadOperation) -> Applied:
+    async def work(operation: AnyOperation) -> Applied:
         operation.members.update(file=application.file, dry_run=dry_run, prune=prune)
         try:
             applied = await operation.administration.environments.apply(COMMAND, application)
@@ -94,15 +94,6 @@ def apply(  # noqa: PLR0913 - one parameter an option
         click.echo("dry run: nothing was changed")
     else:
         _hand_out(applied, secrets_out)
-
-
-def require_address(address: str | None) -> str | None:
-    """Return the address that was typed, if any. Raises `click.BadParameter` for what is none."""
-    if address is not None and not is_address(address):
-        raise click.BadParameter(
-            "a file names its environment itself; give an address", param_hint="--environment"
-        )
-    return address
 
 
 def read_settings(settings: Sequence[str], environment: Mapping[str, str]) -> Mapping[str, str]:

@@ -5,10 +5,10 @@ from functools import partial
 import click
 
 from deputize.authority.administration import ListQuery, ObjectView
-from deputize.cli.administration import COMMAND, Operation, administer, administer_at, read_all, shown_moment
-from deputize.cli.finding import ReadOperation
+from deputize.cli.administration import COMMAND, administer_at, read_all, shown_moment
+from deputize.cli.anywhere import AnyOperation
 from deputize.cli.objects import AS_JSON, show_view
-from deputize.cli.options import DATA, ENVIRONMENT, ENVIRONMENT_OR_ADDRESS
+from deputize.cli.options import DATA, ENVIRONMENT_OR_ADDRESS
 
 
 @click.group("consents")
@@ -30,7 +30,7 @@ def list_consents(name: str, database_url: str, username: str | None, agent: str
     The latest consent of each user for each agent and agreement.
     """
 
-    async def work(operation: ReadOperation) -> list[ObjectView]:
+    async def work(operation: AnyOperation) -> list[ObjectView]:
         return await _read(operation, name, username, agent)
 
     listed = administer_at(name, database_url, work)
@@ -56,7 +56,7 @@ def list_consents(name: str, database_url: str, username: str | None, agent: str
 def show(consent: str, name: str, database_url: str, *, as_json: bool) -> None:
     """Show CONSENT (an id), and what it covers."""
 
-    async def work(operation: ReadOperation) -> ObjectView:
+    async def work(operation: AnyOperation) -> ObjectView:
         for view in await _read(operation, name, None, None):
             if view.id == consent:
                 return view
@@ -68,7 +68,7 @@ def show(consent: str, name: str, database_url: str, *, as_json: bool) -> None:
 @consents.command()
 @click.option("--user", "username", required=True, help="Whose (a name or an id).")
 @click.option("--agent", "agent", required=True, help="For which agent (a name or an id).")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def withdraw(username: str, agent: str, name: str, database_url: str) -> None:
     """Withdraw consent in a user's place.
@@ -76,19 +76,19 @@ def withdraw(username: str, agent: str, name: str, database_url: str) -> None:
     The agent's tokens about them end at once.
     """
 
-    async def work(operation: Operation) -> int:
+    async def work(operation: AnyOperation) -> int:
         environment_id = await operation.find_environment(name)
         user = await operation.find(environment_id, "user", username)
         found = await operation.find(environment_id, "agent", agent)
         changed = await operation.administration.consents.withdraw(COMMAND, environment_id, user.id, found.id)
         return len(changed.differences)
 
-    count = administer(database_url, work)
+    count = administer_at(name, database_url, work)
     click.echo(f"{count} consent{'' if count == 1 else 's'} withdrawn")
 
 
 async def _read(
-    operation: ReadOperation, name: str, username: str | None, agent: str | None
+    operation: AnyOperation, name: str, username: str | None, agent: str | None
 ) -> list[ObjectView]:
     environment_id = await operation.find_environment(name)
     user_id = (await operation.find(environment_id, "user", username)).id if username else None

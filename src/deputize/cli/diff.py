@@ -9,8 +9,8 @@ import click
 
 from deputize.authority.environment_file import Application, Applied, EnvironmentFileInvalid
 from deputize.cli.administration import COMMAND, administer_at
-from deputize.cli.apply import SETTINGS, read_settings, require_address, told_errors
-from deputize.cli.finding import ReadOperation
+from deputize.cli.anywhere import AnyOperation
+from deputize.cli.apply import SETTINGS, read_settings, told_errors
 from deputize.cli.options import ADDRESS, DATA
 
 
@@ -28,13 +28,13 @@ def diff(file: Path, address: str | None, database_url: str, settings: Sequence[
     names = read_settings(settings, os.environ)
     application = Application(file.read_bytes(), str(file), names.get, prune, dry_run=True)
 
-    async def work(operation: ReadOperation) -> Applied:
+    async def work(operation: AnyOperation) -> Applied:
         try:
             return await operation.administration.environments.apply(COMMAND, application)
         except EnvironmentFileInvalid as error:
             raise click.ClickException(told_errors(application.file, error)) from error
 
-    applied = administer_at(require_address(address), database_url, work)
+    applied = administer_at(address, database_url, work)
     for line in applied.lines:
         click.echo(line)
     if applied.lines:

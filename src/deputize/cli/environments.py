@@ -3,10 +3,10 @@
 import click
 
 from deputize.authority.administration import Changed, ObjectView
-from deputize.cli.administration import COMMAND, Operation, administer, administer_at
-from deputize.cli.finding import ReadOperation
+from deputize.cli.administration import COMMAND, administer_at
+from deputize.cli.anywhere import AnyOperation
 from deputize.cli.objects import AS_JSON, show_list, show_view
-from deputize.cli.options import DATA, ENVIRONMENT, ENVIRONMENT_OR_ADDRESS
+from deputize.cli.options import ADDRESS, DATA, ENVIRONMENT_OR_ADDRESS
 
 
 @click.group("environments")
@@ -18,15 +18,16 @@ def environments() -> None:
 
 
 @environments.command("list")
+@ADDRESS
 @DATA
 @AS_JSON
-def list_environments(database_url: str, *, as_json: bool) -> None:
+def list_environments(address: str | None, database_url: str, *, as_json: bool) -> None:
     """Show each environment: name and id."""
 
-    async def work(operation: Operation) -> list[ObjectView]:
+    async def work(operation: AnyOperation) -> list[ObjectView]:
         return list((await operation.administration.environments.list(COMMAND)).items)
 
-    show_list(administer(database_url, work), as_json=as_json)
+    show_list(administer_at(address, database_url, work), as_json=as_json)
 
 
 @environments.command()
@@ -39,7 +40,7 @@ def show(name: str, database_url: str, *, as_json: bool) -> None:
     As a file writes them, and its issuer.
     """
 
-    async def work(operation: ReadOperation) -> ObjectView:
+    async def work(operation: AnyOperation) -> ObjectView:
         environment_id = await operation.find_environment(name)
         found = await operation.administration.environments.find(COMMAND, environment_id)
         if found is None:
@@ -50,7 +51,7 @@ def show(name: str, database_url: str, *, as_json: bool) -> None:
 
 
 @environments.command()
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @click.option("--dry-run", is_flag=True, help="Only say what would end.")
 def remove(name: str, database_url: str, *, dry_run: bool) -> None:
@@ -59,11 +60,11 @@ def remove(name: str, database_url: str, *, dry_run: bool) -> None:
     Every token of it ends at once.
     """
 
-    async def work(operation: Operation) -> Changed:
+    async def work(operation: AnyOperation) -> Changed:
         environment_id = await operation.find_environment(name)
         return await operation.administration.environments.remove(COMMAND, environment_id, dry_run=dry_run)
 
-    changed = administer(database_url, work)
+    changed = administer_at(name, database_url, work)
     for what, count in changed.ends.items():
         click.echo(f"{count} x {what}")
     click.echo("dry run: nothing was changed" if dry_run else f"{name} is removed")

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from deputize.cli.administration import COMMAND, administer_at
-from deputize.cli.finding import ReadOperation
+from deputize.cli.anywhere import AnyOperation
 from deputize.cli.options import DATA, ENVIRONMENT_OR_ADDRESS
 
 
@@ -31,7 +31,7 @@ def export(name: str, database_url: str, output: Path | None, *, ids: bool, pass
     themselves are not.
     """
 
-    async def work(operation: ReadOperation) -> str:
+    async def work(operation: AnyOperation) -> str:
         environment_id = await operation.find_environment(name)
         return await operation.administration.environments.export(
             COMMAND, environment_id, ids=ids, password_hashes=password_hashes

@@ -5,9 +5,9 @@ from functools import partial
 import click
 
 from deputize.authority.administration import ObjectView
-from deputize.cli.administration import COMMAND, Operation, administer, administer_at, shown_moment
-from deputize.cli.finding import ReadOperation
-from deputize.cli.options import DATA, ENVIRONMENT, ENVIRONMENT_OR_ADDRESS
+from deputize.cli.administration import COMMAND, administer_at, shown_moment
+from deputize.cli.anywhere import AnyOperation
+from deputize.cli.options import DATA, ENVIRONMENT_OR_ADDRESS
 from deputize.jose import ALGORITHMS
 
 
@@ -36,7 +36,7 @@ def list_keys(name: str, database_url: str) -> None:
 
 
 @keys.command()
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @click.option(
     "--algorithm",
@@ -53,19 +53,19 @@ def rotate(name: str, database_url: str, algorithms: tuple[str, ...]) -> None:
     retired key goes on verifying for 30 days, the longest life of a token, and is forgotten then.
     """
 
-    async def work(operation: Operation) -> tuple[ObjectView, ...]:
+    async def work(operation: AnyOperation) -> tuple[ObjectView, ...]:
         environment_id = await operation.find_environment(name)
         await operation.administration.keys.rotate(COMMAND, environment_id, algorithms)
         return await _read_keys(operation, name)
 
-    for view in administer(database_url, work):
+    for view in administer_at(name, database_url, work):
         if view.facts["state"] == "current" and (not algorithms or view.facts["algorithm"] in algorithms):
             click.echo(f"{name} signs with {view.id} ({view.facts['algorithm']})")
 
 
 @keys.command()
 @click.argument("kid")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def retire(kid: str, name: str, database_url: str) -> None:
     """Forget the retired key KID before its time. Every token that it signed ends at once.
@@ -73,14 +73,14 @@ def retire(kid: str, name: str, database_url: str) -> None:
     For a key that somebody else may have: rotate until it is retired, then retire it.
     """
 
-    async def work(operation: Operation) -> None:
+    async def work(operation: AnyOperation) -> None:
         environment_id = await operation.find_environment(name)
         await operation.administration.keys.retire(COMMAND, environment_id, kid)
 
-    administer(database_url, work)
+    administer_at(name, database_url, work)
     click.echo(f"{name} has forgotten {kid}")
 
 
-async def _read_keys(operation: ReadOperation, name: str) -> tuple[ObjectView, ...]:
+async def _read_keys(operation: AnyOperation, name: str) -> tuple[ObjectView, ...]:
     environment_id = await operation.find_environment(name)
     return (await operation.administration.keys.list(COMMAND, environment_id)).items

@@ -8,7 +8,7 @@ import click
 from deputize.authority.administration import ListQuery, ObjectKind, ObjectView
 from deputize.authority.environment_file.writing import write_yaml
 from deputize.cli.administration import COMMAND, administer_at, read_all
-from deputize.cli.finding import ReadOperation
+from deputize.cli.anywhere import AnyOperation
 from deputize.cli.options import DATA, ENVIRONMENT_OR_ADDRESS
 from deputize.kernel.redaction import printable
 
@@ -25,7 +25,7 @@ def add_reading(group: click.Group, kind: ObjectKind) -> None:
     @SEARCH
     @AS_JSON
     def list_objects(name: str, database_url: str, search: str, *, as_json: bool) -> None:
-        async def work(operation: ReadOperation) -> list[ObjectView]:
+        async def work(operation: AnyOperation) -> list[ObjectView]:
             environment_id = await operation.find_environment(name)
             read = partial(operation.administration.list, COMMAND, environment_id, kind)
             return await read_all(read, ListQuery(search=search))
@@ -40,7 +40,7 @@ def add_reading(group: click.Group, kind: ObjectKind) -> None:
     @DATA
     @AS_JSON
     def show_object(named: str, name: str, database_url: str, *, as_json: bool) -> None:
-        async def work(operation: ReadOperation) -> ObjectView:
+        async def work(operation: AnyOperation) -> ObjectView:
             return await operation.find(await operation.find_environment(name), kind, named)
 
         show_view(administer_at(name, database_url, work), as_json=as_json)

@@ -21,10 +21,22 @@ ENVIRONMENT_OR_ADDRESS = click.option(
     help="Name or id of the environment; or its address at a running authority, such as "
     "https://auth.example.com/NAME, whose management API is asked with the token in DEPUTIZE_TOKEN.",
 )
+
+
+def _require_address(_: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not is_address(value):
+        raise click.BadParameter(
+            "the whole authority is meant, and a file names its environment itself; give an address",
+            param=parameter,
+        )
+    return value
+
+
 ADDRESS = click.option(
     "--environment",
     "address",
     metavar="URL",
+    callback=_require_address,
     help="A running authority instead of a database, such as https://auth.example.com, whose management API "
     "is asked with the token in DEPUTIZE_TOKEN.",
 )

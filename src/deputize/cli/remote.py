@@ -1,23 +1,32 @@
-"""A running authority, reached through its management API: for commands that read, compare and apply."""
+"""A running authority, reached through its management API: what commands do on a database, done there."""
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 from urllib.parse import unquote, urlencode, urlsplit
 
 import click
 
-from deputize.authority.administration import ListPage, ListQuery, ObjectKind, ObjectView, Operator
+from deputize.authority.administration import (
+    Changed,
+    ListPage,
+    ListQuery,
+    ObjectKind,
+    ObjectView,
+    Operator,
+)
 from deputize.authority.directory.changes import IssuedSecret
+from deputize.authority.directory.objects import Role
 from deputize.authority.environment_file import Application, Applied, EnvironmentFileInvalid
 from deputize.authority.environment_file.plan import Difference, NewSecret
 from deputize.authority.environment_file.reading import parse
 from deputize.authority.storage import EnvironmentRow, Kind, ObjectRow
-from deputize.cli.finding import find_object
+from deputize.cli.anywhere import find_object
 from deputize.http.messages import Body, BodyBroken, BodyTooLarge, HeaderError, Headers, Request
 from deputize.http.upstream import Deadlines, Upstream, UpstreamError
+from deputize.kernel.clock import Clock, SystemClock
 from deputize.kernel.errors import ConfigurationError, Position
 from deputize.kernel.redaction import printable
 from deputize.kernel.segments import write_segment
@@ -37,6 +46,13 @@ KINDS: Final[Mapping[ObjectKind, str]] = {
     "user": "users",
 }
 """The segments of paths at which each kind is listed."""
+_ENVIRONMENTS: Final = "/v1/environments"
+_ADMINISTRATORS: Final = "/v1/administrators/invitations"
+
+
+def place_of(*segments: str) -> str:
+    """Return the path of an environment, or of something in it; the first segment is the environment's id."""
+    return "/".join((_ENVIRONMENTS, *map(write_segment, segments)))
 
 
 class ManagementClient:
@@ -54,6 +70,10 @@ class ManagementClient:
         if status >= 400:
             raise click.ClickException(tell_problem(status, answer))
         return answer
+
+    async def change(self, method: str, path: str, body: JsonObject | None = None) -> Changed:
+        """Return what a change did. Raises as `ask` does."""
+        return _changed(await self.ask(method, path, body))
 
     async def text(self, path: str) -> str:
         """Return the text that is answered. Raises as `ask` does."""
@@ -119,20 +139,23 @@ class RemoteEnvironments:
 
     async def list(self, _: Operator) -> ListPage[ObjectView]:
         """All environments by name."""
-        return _page(await self._client.ask("GET", "/v1/environments"))
+        return _page(await self._client.ask("GET", _ENVIRONMENTS))
 
     async def find(self, _: Operator, environment_id: str) -> ObjectView | None:
         """The environment with this id."""
-        return _view(await self._client.ask("GET", f"/v1/environments/{write_segment(environment_id)}"))
+        return _view(await self._client.ask("GET", place_of(environment_id)))
 
     async def export(
         self, _: Operator, environment_id: str, *, ids: bool = False, password_hashes: bool = False
     ) -> str:
         """The environment as the file that makes it."""
         asked = {"ids": str(ids).lower(), "password_hashes": str(password_hashes).lower()}
-        return await self._client.text(
-            f"/v1/environments/{write_segment(environment_id)}/export?{urlencode(asked)}"
-        )
+        return await self._client.text(f"{place_of(environment_id, 'export')}?{urlencode(asked)}")
+
+    async def remove(self, _: Operator, environment_id: str, *, dry_run: bool) -> Changed:
+        """Remove an environment with everything in it."""
+        path = f"{place_of(environment_id)}?dry_run={str(dry_run).lower()}"
+        return await self._client.change("DELETE", path)
 
     async def apply(self, _: Operator, application: Application) -> Applied:
         """Apply a file, with what its tokens stand for here. Raises `EnvironmentFileInvalid`."""
@@ -162,7 +185,7 @@ class RemoteEnvironments:
 
 
 class RemoteList:
-    """Something that is listed a page at a time: sessions, consents, keys."""
+    """Something that is listed a page at a time, and changed at its place: sessions, consents, keys."""
 
     def __init__(self, client: ManagementClient, name: str) -> None:
         self._client = client
@@ -180,8 +203,79 @@ class RemoteList:
         if query is not None:
             asked["limit"] = str(query.bounded_limit)
             asked |= {"cursor": query.cursor} if query.cursor is not None else {}
-        path = f"/v1/environments/{write_segment(environment_id)}/{self._name}"
+        path = place_of(environment_id, self._name)
         return _page(await self._client.ask("GET", f"{path}?{urlencode(asked)}"))
+
+
+class RemoteSessions(RemoteList):
+    """The sessions."""
+
+    async def end(self, _: Operator, environment_id: str, session_id: str) -> Changed:
+        """End a session."""
+        return await self._client.change("DELETE", place_of(environment_id, "sessions", session_id))
+
+    async def end_all(self, _: Operator, environment_id: str, user_id: str) -> Changed:
+        """End all sessions of a user."""
+        return await self._client.change("DELETE", place_of(environment_id, "users", user_id, "sessions"))
+
+
+class RemoteConsents(RemoteList):
+    """The consents."""
+
+    async def withdraw(self, _: Operator, environment_id: str, user_id: str, agent_id: str) -> Changed:
+        """Withdraw what a user agreed to for an agent."""
+        place = place_of(environment_id, "users", user_id, "consents", agent_id)
+        return await self._client.change("DELETE", place)
+
+
+class RemoteKeys(RemoteList):
+    """The keys."""
+
+    async def rotate(self, _: Operator, environment_id: str, algorithms: Sequence[str]) -> Changed:
+        """Sign with the next keys."""
+        body: JsonObject = {"algorithms": [*algorithms]}
+        return await self._client.change("POST", place_of(environment_id, "keys", "rotate"), body)
+
+    async def retire(self, _: Operator, environment_id: str, kid: str) -> Changed:
+        """Forget a retired key."""
+        return await self._client.change("DELETE", place_of(environment_id, "keys", kid))
+
+
+class RemoteInvitations:
+    """The initial access tokens of an environment."""
+
+    def __init__(self, client: ManagementClient) -> None:
+        self._client = client
+
+    async def create(self, _: Operator, environment_id: str, *, uses: int, lifetime: float) -> Changed:
+        """Draw an initial access token."""
+        body: JsonObject = {"uses": uses, "lifetime": int(lifetime)}
+        return await self._client.change("POST", place_of(environment_id, "invitations"), body)
+
+    async def withdraw(self, _: Operator, environment_id: str, token_id: str) -> Changed:
+        """Let a token admit nobody any more."""
+        return await self._client.change("DELETE", place_of(environment_id, "invitations", token_id))
+
+
+class RemoteAdministrators:
+    """The invitations of administrators."""
+
+    def __init__(self, client: ManagementClient) -> None:
+        self._client = client
+
+    async def list(self, _: Operator) -> ListPage[ObjectView]:
+        """Those that nobody has taken."""
+        return _page(await self._client.ask("GET", _ADMINISTRATORS))
+
+    async def create(self, _: Operator, roles: Collection[Role], *, base_url: str | None) -> Changed:
+        """Invite somebody to these roles; the server knows where its console is. Raises with a `base_url`."""
+        if base_url is not None:
+            raise click.UsageError("a running authority knows its own address: leave --base-url out")
+        return await self._client.change("POST", _ADMINISTRATORS, {"roles": [*roles]})
+
+    async def withdraw(self, _: Operator, invitation_id: str) -> Changed:
+        """Let a link admit nobody any more."""
+        return await self._client.change("DELETE", f"{_ADMINISTRATORS}/{write_segment(invitation_id)}")
 
 
 class RemoteAdministration:
@@ -190,16 +284,18 @@ class RemoteAdministration:
     def __init__(self, client: ManagementClient) -> None:
         self._client = client
         self.environments = RemoteEnvironments(client)
-        self.sessions = RemoteList(client, "sessions")
-        self.consents = RemoteList(client, "consents")
-        self.keys = RemoteList(client, "keys")
+        self.sessions = RemoteSessions(client, "sessions")
+        self.consents = RemoteConsents(client, "consents")
+        self.keys = RemoteKeys(client, "keys")
+        self.invitations = RemoteInvitations(client)
+        self.administrators = RemoteAdministrators(client)
 
     async def list(
         self, operator: Operator, environment_id: str, kind: ObjectKind, query: ListQuery | None = None
     ) -> ListPage[ObjectView]:
         """A page of the objects of a kind."""
         query = query or ListQuery()
-        filters = {"search": query.search or None}
+        filters = {"search": query.search or None, "role": query.role}
         if query.introduced is not None:
             filters["introduced"] = str(query.introduced).lower()
         return await RemoteList(self._client, KINDS[kind]).list(operator, environment_id, query, **filters)
@@ -208,8 +304,7 @@ class RemoteAdministration:
         self, operator: Operator, environment_id: str, kind: ObjectKind, name: str
     ) -> ObjectView | None:
         """The object with this id, else with this name."""
-        path = f"/v1/environments/{write_segment(environment_id)}/{KINDS[kind]}/{write_segment(name)}"
-        status, answer = await self._client.attempt("GET", path)
+        status, answer = await self._client.attempt("GET", place_of(environment_id, KINDS[kind], name))
         if status < 400:
             return _view(answer)
         if status != 404:
@@ -224,6 +319,44 @@ class RemoteAdministration:
                 return None
             query = ListQuery(search=name[:256], cursor=page.next_cursor)
 
+    async def change(
+        self, _: Operator, environment_id: str, kind: ObjectKind, entry: JsonObject, *, object_id: str
+    ) -> Changed:
+        """Change members of an object."""
+        return await self._client.change("PATCH", place_of(environment_id, KINDS[kind], object_id), entry)
+
+    async def remove(self, _: Operator, environment_id: str, kind: ObjectKind, object_id: str) -> Changed:
+        """Remove an object."""
+        return await self._client.change("DELETE", place_of(environment_id, KINDS[kind], object_id))
+
+    async def new_secret(
+        self,
+        _: Operator,
+        environment_id: str,
+        kind: ObjectKind,
+        object_id: str,
+        *,
+        keep_previous: float,
+    ) -> Changed:
+        """Draw a new secret."""
+        place = place_of(environment_id, KINDS[kind], object_id, "secrets")
+        return await self._client.change("POST", place, {"keep_previous": int(keep_previous)})
+
+    async def end_previous_secrets(
+        self, _: Operator, environment_id: str, kind: ObjectKind, object_id: str
+    ) -> Changed:
+        """End all secrets but the newest."""
+        place = place_of(environment_id, KINDS[kind], object_id, "secrets", "previous")
+        return await self._client.change("DELETE", place)
+
+    async def unlock(self, _: Operator, environment_id: str, user_id: str) -> Changed:
+        """Forget the wrong passwords typed for a user."""
+        return await self._client.change("POST", place_of(environment_id, "users", user_id, "unlock"))
+
+    async def reset_factors(self, _: Operator, environment_id: str, user_id: str) -> Changed:
+        """Forget a user's second factors."""
+        return await self._client.change("DELETE", place_of(environment_id, "users", user_id, "factors"))
+
 
 @dataclass(slots=True)
 class RemoteOperation:
@@ -232,6 +365,7 @@ class RemoteOperation:
     administration: RemoteAdministration
     environment_named: str
     """The environment at the address that was typed, by name or id; empty where it names none."""
+    clock: Clock = field(default_factory=SystemClock)
     environment_id: str | None = None
     members: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
@@ -307,20 +441,33 @@ def _difference(told: Mapping[str, Any]) -> Difference | NewSecret:
     return Difference(*known, told["before"], told["after"])
 
 
+def _changed(document: JsonObject) -> Changed:
+    told = cast("Mapping[str, Any]", document)
+    return Changed(
+        _view(told["object"]) if told["object"] else None,
+        tuple(map(_difference, told["differences"])),
+        tuple(told["warnings"]),
+        tuple(IssuedSecret(_row(each, ""), each["secret"]) for each in told["secrets"]),
+        told["dry_run"],
+        told["ends"],
+    )
+
+
+def _row(told: Mapping[str, Any], environment_id: str) -> ObjectRow:
+    return ObjectRow(told["id"], environment_id, cast("Kind", told["kind"]), told["name"], {})
+
+
 def _applied(document: JsonObject) -> Applied:
     told = cast("Mapping[str, Any]", document)
     environment, issuer = told["environment"], told["environment"]["issuer"]
     environment_id = environment["id"] or ""
     base_url = issuer.removesuffix(f"/{environment_id}/as") if issuer else None
 
-    def row(each: Mapping[str, Any]) -> ObjectRow:
-        return ObjectRow(each["id"], environment_id, cast("Kind", each["kind"]), each["name"], {})
-
     return Applied(
         EnvironmentRow(environment_id, environment["name"], {}, base_url),
         tuple(map(_difference, told["differences"])),
         tuple(told["warnings"]),
-        tuple(map(row, told["objects"])),
+        tuple(_row(each, environment_id) for each in told["objects"]),
         (),
-        tuple(IssuedSecret(row(each), each["secret"]) for each in told["secrets"]),
+        tuple(IssuedSecret(_row(each, environment_id), each["secret"]) for each in told["secrets"]),
     )

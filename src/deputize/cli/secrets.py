@@ -9,8 +9,9 @@ import click
 from deputize.audit.records import timestamp_text
 from deputize.authority.administration import ListQuery, ObjectKind, ObjectView
 from deputize.authority.directory.changes import IssuedSecret
-from deputize.cli.administration import COMMAND, Operation, administer, read_all, shown_moment
-from deputize.cli.options import DATA, ENVIRONMENT
+from deputize.cli.administration import COMMAND, administer_at, read_all, shown_moment
+from deputize.cli.anywhere import AnyOperation
+from deputize.cli.options import DATA, ENVIRONMENT_OR_ADDRESS
 from deputize.kernel.durations import DurationError, parse
 from deputize.kernel.values import JsonObject
 
@@ -26,7 +27,7 @@ def secrets() -> None:
 
 
 @secrets.command("list")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def list_secrets(name: str, database_url: str) -> None:
     """Show the secrets that work.
@@ -34,7 +35,7 @@ def list_secrets(name: str, database_url: str) -> None:
     When each was made, and of previous ones until when they work.
     """
 
-    async def work(operation: Operation) -> list[ObjectView]:
+    async def work(operation: AnyOperation) -> list[ObjectView]:
         environment_id = await operation.find_environment(name)
         kinds: tuple[ObjectKind, ...] = ("resource", "agent")
         return [
@@ -45,7 +46,7 @@ def list_secrets(name: str, database_url: str) -> None:
             )
         ]
 
-    for view in administer(database_url, work):
+    for view in administer_at(name, database_url, work):
         for secret in cast("Sequence[JsonObject]", view.facts.get("secrets", ())):
             end = secret["expires_at"]
             until = "" if end is None else f", works until {shown_moment(end)}"
@@ -55,7 +56,7 @@ def list_secrets(name: str, database_url: str) -> None:
 @secrets.command()
 @click.argument("kind", type=click.Choice(["resource", "agent"]))
 @click.argument("owner")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @click.option(
     "--keep-previous",
     default="1 hour",
@@ -72,7 +73,7 @@ def rotate(kind: ObjectKind, owner: str, name: str, keep_previous: str, database
     if seconds is None or seconds > MAX_KEPT_DAYS * 86400:
         raise click.BadParameter(f"at most {MAX_KEPT_DAYS} days", param_hint="--keep-previous")
 
-    async def work(operation: Operation) -> IssuedSecret:
+    async def work(operation: AnyOperation) -> IssuedSecret:
         environment_id, object_id = await _find_owner(operation, name, kind, owner)
         operation.members["previous_secrets_end"] = timestamp_text(operation.clock.now() + seconds)
         changed = await operation.administration.new_secret(
@@ -80,7 +81,7 @@ def rotate(kind: ObjectKind, owner: str, name: str, keep_previous: str, database
         )
         return changed.secrets[0]
 
-    issued = administer(database_url, work)
+    issued = administer_at(name, database_url, work)
     click.echo(f"{kind} {issued.owner.name}: id {issued.owner.id}, secret {issued.text} (shown only now)")
     click.echo(f"the secret so far works for {keep_previous}; to end it now: deputize secrets end")
 
@@ -88,12 +89,12 @@ def rotate(kind: ObjectKind, owner: str, name: str, keep_previous: str, database
 @secrets.command()
 @click.argument("kind", type=click.Choice(["resource", "agent"]))
 @click.argument("owner")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def end(kind: ObjectKind, owner: str, name: str, database_url: str) -> None:
     """End the previous secrets of the resource or agent OWNER now. The newest one stays."""
 
-    async def work(operation: Operation) -> int:
+    async def work(operation: AnyOperation) -> int:
         environment_id, object_id = await _find_owner(operation, name, kind, owner)
         operation.members["previous_secrets_end"] = timestamp_text(operation.clock.now())
         changed = await operation.administration.end_previous_secrets(
@@ -101,7 +102,7 @@ def end(kind: ObjectKind, owner: str, name: str, database_url: str) -> None:
         )
         return changed.ends.get("secrets", 0)
 
-    ended = administer(database_url, work)
+    ended = administer_at(name, database_url, work)
     click.echo(
         f"{ended} previous {'secret' if ended == 1 else 'secrets'} of {kind} {owner} ended"
         if ended
@@ -110,7 +111,7 @@ def end(kind: ObjectKind, owner: str, name: str, database_url: str) -> None:
 
 
 async def _find_owner(
-    operation: Operation, environment: str, kind: ObjectKind, owner: str
+    operation: AnyOperation, environment: str, kind: ObjectKind, owner: str
 ) -> tuple[str, str]:
     """Return the ids of the environment and of the resource or agent with this name or id."""
     environment_id = await operation.find_environment(environment)

@@ -5,9 +5,9 @@ from functools import partial
 import click
 
 from deputize.authority.administration import ListQuery, ObjectView
-from deputize.cli.administration import COMMAND, Operation, administer, administer_at, read_all, shown_moment
-from deputize.cli.finding import ReadOperation
-from deputize.cli.options import DATA, ENVIRONMENT, ENVIRONMENT_OR_ADDRESS
+from deputize.cli.administration import COMMAND, administer_at, read_all, shown_moment
+from deputize.cli.anywhere import AnyOperation
+from deputize.cli.options import DATA, ENVIRONMENT_OR_ADDRESS
 
 
 @click.group("sessions")
@@ -25,7 +25,7 @@ def list_sessions(name: str, database_url: str, username: str | None) -> None:
     Agents may hold tokens of a session that lapsed in the browser.
     """
 
-    async def work(operation: ReadOperation) -> list[ObjectView]:
+    async def work(operation: AnyOperation) -> list[ObjectView]:
         environment_id = await operation.find_environment(name)
         user_id = (await operation.find(environment_id, "user", username)).id if username else None
         read = partial(operation.administration.sessions.list, COMMAND, environment_id, user_id=user_id)
@@ -45,7 +45,7 @@ def list_sessions(name: str, database_url: str, username: str | None) -> None:
 
 @sessions.command()
 @click.argument("session", required=False)
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 @click.option("--user", "username", help="All sessions of this user (a name or an id) instead of one.")
 def end(session: str | None, name: str, database_url: str, username: str | None) -> None:
@@ -56,7 +56,7 @@ def end(session: str | None, name: str, database_url: str, username: str | None)
     if (session is None) == (username is None):
         raise click.UsageError("name a session, or a user with --user")
 
-    async def work(operation: Operation) -> int:
+    async def work(operation: AnyOperation) -> int:
         environment_id = await operation.find_environment(name)
         sessions = operation.administration.sessions
         if username is not None:
@@ -67,5 +67,5 @@ def end(session: str | None, name: str, database_url: str, username: str | None)
         operation.members.update(sessions=[each.id for each in changed.differences])
         return len(changed.differences)
 
-    count = administer(database_url, work)
+    count = administer_at(name, database_url, work)
     click.echo(f"{count} session{'' if count == 1 else 's'} ended")

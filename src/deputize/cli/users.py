@@ -5,9 +5,10 @@ from typing import Final
 
 import click
 
-from deputize.cli.administration import COMMAND, Operation, administer, set_enabled
+from deputize.cli.administration import COMMAND, administer_at, set_enabled
+from deputize.cli.anywhere import AnyOperation
 from deputize.cli.objects import add_reading
-from deputize.cli.options import DATA, ENVIRONMENT
+from deputize.cli.options import DATA, ENVIRONMENT_OR_ADDRESS
 from deputize.kernel.ids import random_bytes
 from deputize.kernel.values import JsonObject
 
@@ -22,7 +23,7 @@ def users() -> None:
 
 @users.command()
 @click.argument("username")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def disable(username: str, name: str, database_url: str) -> None:
     """Stop USERNAME's account at once. Sessions and every token about the user end for good."""
@@ -31,7 +32,7 @@ def disable(username: str, name: str, database_url: str) -> None:
 
 @users.command()
 @click.argument("username")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def enable(username: str, name: str, database_url: str) -> None:
     """Let USERNAME sign on again. What ended stays ended."""
@@ -40,23 +41,23 @@ def enable(username: str, name: str, database_url: str) -> None:
 
 @users.command()
 @click.argument("username")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def unlock(username: str, name: str, database_url: str) -> None:
     """Forget the wrong passwords typed for USERNAME. The next attempt does not have to wait."""
 
-    async def work(operation: Operation) -> None:
+    async def work(operation: AnyOperation) -> None:
         environment_id = await operation.find_environment(name)
         user = await operation.find(environment_id, "user", username)
         await operation.administration.unlock(COMMAND, environment_id, user.id)
 
-    administer(database_url, work)
+    administer_at(name, database_url, work)
     click.echo(f"{username} may sign on at once")
 
 
 @users.command("reset-factors")
 @click.argument("username")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def reset_factors(username: str, name: str, database_url: str) -> None:
     """Forget the factors of USERNAME.
@@ -65,18 +66,18 @@ def reset_factors(username: str, name: str, database_url: str) -> None:
     every token about the user end for good. They set up anew what a policy demands.
     """
 
-    async def work(operation: Operation) -> None:
+    async def work(operation: AnyOperation) -> None:
         environment_id = await operation.find_environment(name)
         found = await operation.find(environment_id, "user", username)
         await operation.administration.reset_factors(COMMAND, environment_id, found.id)
 
-    administer(database_url, work)
+    administer_at(name, database_url, work)
     click.echo(f"{username} has no factors any more beside the password, and is signed off everywhere")
 
 
 @users.command("reset-password")
 @click.argument("username")
-@ENVIRONMENT
+@ENVIRONMENT_OR_ADDRESS
 @DATA
 def reset_password(username: str, name: str, database_url: str) -> None:
     """Give USERNAME a temporary password, and print it.
@@ -87,13 +88,13 @@ def reset_password(username: str, name: str, database_url: str) -> None:
     drawn = b32encode(random_bytes(_PASSWORD_BYTES)).decode("ascii").lower()
     password = "-".join(drawn[at : at + 4] for at in range(0, len(drawn), 4))
 
-    async def work(operation: Operation) -> None:
+    async def work(operation: AnyOperation) -> None:
         environment_id = await operation.find_environment(name)
         found = await operation.find(environment_id, "user", username)
         entry: JsonObject = {"password": password, "must_change_password": True}
         await operation.administration.change(COMMAND, environment_id, "user", entry, object_id=found.id)
 
-    administer(database_url, work)
+    administer_at(name, database_url, work)
     click.echo(f"{username} signs on with this password once, and then chooses another:\n\n  {password}\n")
 
 

@@ -19,7 +19,7 @@ from deputize.authority.why import (
     question_of,
 )
 from deputize.cli.administration import Operation, administer
-from deputize.cli.options import DATA, ENVIRONMENT, audit_directory
+from deputize.cli.options import DATA, ENVIRONMENT, audit_directory, is_address
 from deputize.kernel import strict_json
 from deputize.kernel.values import JsonObject
 
@@ -54,6 +54,11 @@ def why(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     The settings of now count. Nothing is issued or changed. Ends with 1 where it would be refused.
     """
+    if is_address(name):
+        raise click.UsageError(
+            "data and records are read where they are; elsewhere ask the console's page Why, or the API: "
+            "POST /v1/environments/ID/why"
+        )
     given = WhyQuestion(agent, resource, user, tuple(scope.split()), exchanges)
     file = audit_directory(database_url) / "authority.audit.json"
 

@@ -4,12 +4,13 @@ import asyncio
 import json
 from contextlib import asynccontextmanager
 
+import click
 import pytest
 from click.testing import CliRunner
 from structlog.testing import capture_logs
 
 from deputize.authority.serve import LIMITS
-from deputize.cli import main
+from deputize.cli import DeferredCommand, main
 from deputize.http.listener import serve
 from support.authority import PASSWORD
 from support.console import USE_CASE
@@ -82,6 +83,102 @@ async def test_the_same_is_said_as_of_the_database(remote, words):
     await remote.api.add_session("s1", user["id"])
     await remote.api.add_consent(user["id"], agent["id"])
     assert await remote.run_both(*words)
+
+
+async def test_each_single_change_is_made_there_as_here(remote):
+    """Each is made on the running server, and told in the words in which it is told of a database."""
+    user, agent = await remote.api.find("users", "demouser"), await remote.api.find("agents", "MCP Tutorial")
+    await remote.api.add_consent(user["id"], agent["id"])
+    for session in ("s1", "s2", "s3"):
+        await remote.api.add_session(session, user["id"])
+    await remote.api.ask("PATCH", "", {"registration": {"open": False, "initial_access_tokens": True}})
+    address = f"{remote.origin}/Agent%20Delegation"
+
+    async def there(*words, **more):
+        return await remote.run(*words, "--environment", address, **more)
+
+    async def facts(kinds, name):
+        return await remote.api.find(kinds, name)
+
+    assert await there("agents", "disable", "MCP Tutorial") == "MCP Tutorial is disabled\n"
+    assert (await facts("agents", "MCP Tutorial"))["entry"]["enabled"] is False
+    assert await there("agents", "disable", "MCP Tutorial") == "MCP Tutorial was disabled already\n"
+    assert await there("agents", "enable", "MCP Tutorial") == "MCP Tutorial is enabled\n"
+    assert await there("consents", "withdraw", "--user", "demouser", "--agent", "MCP Tutorial") == (
+        "1 consent withdrawn\n"
+    )
+    assert await there("agents", "remove", "Other Agent") == "Other Agent is removed\n"
+    assert "there is MCP Tutorial" in await there("agents", "remove", "Other Agent", code=1)
+    drawn = await there("secrets", "rotate", "agent", "MCP Tutorial")
+    assert "(shown only now)" in drawn
+    assert len((await facts("agents", "MCP Tutorial"))["facts"]["secrets"]) == 2
+    assert (await there("secrets", "list")).count("agent MCP Tutorial") == 2
+    ended = await there("secrets", "end", "agent", "MCP Tutorial")
+    assert ended == "1 previous secret of agent MCP Tutorial ended\n"
+    assert await there("sessions", "end", "s1") == "1 session ended\n"
+    assert await there("sessions", "end", "--user", "demouser") == "2 sessions ended\n"
+    assert "demouser may sign on at once" in await there("users", "unlock", "demouser")
+    assert "has no factors any more" in await there("users", "reset-factors", "demouser")
+    assert "signs on with this password once" in await there("users", "reset-password", "demouser")
+    assert (await facts("users", "demouser"))["entry"]["must_change_password"] is True
+    assert await there("users", "disable", "demouser") == "demouser is disabled\n"
+    assert await there("users", "enable", "demouser") == "demouser is enabled\n"
+    assert " signs with " in await there("keys", "rotate", "--algorithm", "RS256")
+    keys = (await remote.api.ask("GET", "/keys")).json()["items"]
+    retired = next(each["id"] for each in keys if each["facts"]["state"] == "retired")
+    assert f"has forgotten {retired}" in await there("keys", "retire", retired)
+    token = await there("agents", "invite", "--uses", "3")
+    assert "for 3 programs until" in token
+    token_id = (await remote.api.ask("GET", "/invitations")).json()["items"][0]["id"]
+    assert token_id in token
+    assert await there("agents", "uninvite", token_id) == f"{token_id} admits nobody any more\n"
+    assert (await remote.api.ask("GET", "/invitations")).json()["items"] == []
+    refused = await there("agents", "disable", "MCP Tutorial", role="auditor", code=1)
+    assert "answered 403" in refused
+    assert (await facts("agents", "MCP Tutorial"))["entry"].get("enabled", True) is True
+    rehearsed = await there("environments", "remove", "--dry-run")
+    assert rehearsed.endswith("dry run: nothing was changed\n")
+    await there("environments", "remove")
+    assert await remote.run("environments", "list", "--environment", remote.origin) == await remote.run(
+        "environments", "list", "--data", str(remote.folder)
+    )
+
+
+async def test_administrators_are_listed_and_invited_there_as_here(remote):
+    for place in (("--environment", remote.origin), ("--data", str(remote.folder))):
+        invited = await remote.run("administrators", "invite", "--role", "auditor", *place)
+        assert "/console/welcome/" in invited
+        listed = await remote.run("administrators", "list", *place)
+        assert listed == await remote.run("administrators", "list", "--environment", remote.origin)
+        assert "administrator  administrator" in listed
+        (invitation,) = [line for line in listed.splitlines() if line.startswith("(invited)  auditor  until")]
+        invitation_id = invitation.split()[-1]
+        withdrawn = await remote.run("administrators", "uninvite", invitation_id, *place)
+        assert withdrawn == f"{invitation_id} admits nobody any more\n"
+    both = ("--environment", remote.origin, "--base-url", "https://a.example.com")
+    assert "leave --base-url out" in await remote.run("administrators", "invite", *both, code=2)
+
+
+def commands_of(command, *path):
+    loaded = command.load() if isinstance(command, DeferredCommand) else command
+    if isinstance(loaded, click.Group):
+        for name, each in loaded.commands.items():
+            yield from commands_of(each, *path, name)
+    else:
+        yield path, loaded
+
+
+HERE_ALONE = {("authority", "serve"), ("why",)}
+"""Which is of this machine, and which says where else to ask."""
+
+
+def test_every_command_about_data_works_elsewhere_or_says_why_not():
+    for path, command in commands_of(main):
+        options = {name: each for each in command.params for name in each.opts}
+        if "--data" in options and path not in HERE_ALONE:
+            assert "URL" in (options["--environment"].metavar or ""), path
+    elsewhere = ["why", "--environment", "https://auth.example.com/x", "--record", "1"]
+    assert "POST /v1/environments/ID/why" in CliRunner().invoke(main, elsewhere).output
 
 
 async def test_what_is_not_there_is_told_alike(remote):

@@ -19,7 +19,7 @@ from deputize.authority.administration.views import (
     moment,
 )
 from deputize.authority.directory.changes import IssuedSecret
-from deputize.authority.directory.objects import ADMINISTRATORS, Role
+from deputize.authority.directory.objects import ADMINISTRATORS, MANAGEMENT, Role
 from deputize.authority.environment_file.application import (
     Application,
     EnvironmentChange,
@@ -48,8 +48,6 @@ from deputize.kernel.values import JsonObject, JsonValue
 from deputize.oauth.records.store import User
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
-MANAGEMENT: Final = "Management"
-"""The resource for whose tokens the management API works; its scopes are the roles."""
 INVITATION_SECONDS: Final = 24 * 3600
 _SCOPES: Final = {
     "administrator": "Set up and change everything, as far as you may",
@@ -163,9 +161,12 @@ async def invite_first(store: Store, passwords: Hashing, clock: Clock, base_url:
 class AdministratorInvitations:
     """The links with which administrators let others become administrators."""
 
-    def __init__(self, store: Store, clock: Clock, runner: ChangeRunner, base_url: str | None) -> None:
+    def __init__(
+        self, store: Store, passwords: Hashing, clock: Clock, runner: ChangeRunner, base_url: str | None
+    ) -> None:
         """`base_url` is that of whoever serves; `None` where nobody does."""
         self._store = store
+        self._passwords = passwords
         self._clock = clock
         self._runner = runner
         self._base_url = base_url
@@ -180,27 +181,34 @@ class AdministratorInvitations:
         found = await rows.invitations_of(environment.id, self._clock.now())
         return ListPage(tuple(map(_view_of, found)))
 
-    async def create(self, operator: Operator, roles: Collection[Role]) -> Changed:
+    async def create(
+        self, operator: Operator, roles: Collection[Role], *, base_url: str | None = None
+    ) -> Changed:
         """Invite somebody to these roles; the link is in `Changed.secrets`, and never readable again.
 
-        Raises `NotPermitted`, `NoSuchObject` without an environment of administrators, `DirectoryConflict`,
-        and `EnvironmentFileInvalid` without a role.
+        It leads to `base_url`, by default where this is served or was last. The administrators' environment
+        is made where there is none yet, which commands alone can come across.
+
+        Raises `NotPermitted`, `DirectoryConflict`, and `EnvironmentFileInvalid` without a role.
         """
+        environment = await make_environment(
+            self._store, self._passwords, self._clock, base_url or self._base_url or DEFAULT_BASE_URL
+        )
 
         async def attempt() -> Changed:
             operator.require_administrator()
-            environment = await self._environment()
             if not roles:
                 place = Position("the invitation", "/roles")
                 raise EnvironmentFileInvalid([ConfigurationError(place, "names no role", "name one")])
             invitation, token = await invite(self._store, environment.id, roles, self._clock.now())
             view = _view_of(invitation)
             difference = Difference("invitation", view.id, view.name, None, {"name": view.name, **view.entry})
-            link = invitation_link(self._base_url or environment.base_url or DEFAULT_BASE_URL, token)
+            origin = base_url or self._base_url or environment.base_url or DEFAULT_BASE_URL
             owner = ObjectRow(view.id, environment.id, "agent", view.name, {})
-            return Changed(view, (difference,), secrets=(IssuedSecret(owner, link),))
+            link = IssuedSecret(owner, invitation_link(origin, token))
+            return Changed(view, (difference,), secrets=(link,))
 
-        return await self._runner.run(operator, (await self._environment()).id, attempt)
+        return await self._runner.run(operator, environment.id, attempt)
 
     async def withdraw(self, operator: Operator, invitation_id: str) -> Changed:
         """Let a link admit nobody any more. Raises `NotPermitted`, `NoSuchObject`, `DirectoryConflict`."""

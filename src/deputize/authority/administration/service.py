@@ -93,7 +93,7 @@ class Administration:
         self.consents = AdministeredConsents(store, clock, runner)
         self.keys = Keys(store, clock, runner, reader)
         self.invitations = Invitations(store, clock, runner, reader)
-        self.administrators = AdministratorInvitations(store, clock, runner, base_url)
+        self.administrators = AdministratorInvitations(store, passwords, clock, runner, base_url)
 
     async def change(  # noqa: PLR0913 - each says one thing about how it is meant
         self,
@@ -314,7 +314,7 @@ class Administration:
             if (each.environment_id, each.owner_id) == (environment_id, object_id)
         ]
         valid = [each for each in mine if each.expires_at is None or each.expires_at > now]
-        return found, found.stored, sorted(valid, key=lambda each: each.created_at, reverse=True)
+        return found, found.stored, sorted(valid, key=lambda each: each.age, reverse=True)
 
     def _require_change(self, operator: Operator, found: StoredObject, members: JsonObject) -> None:
         """Raise `NotPermitted` unless the operator may set these members of what was found.

@@ -10,6 +10,10 @@ from starlette.responses import Response
 
 from deputize.authority.directory.objects import EnvironmentFile, EnvironmentObject
 from deputize.authority.management import monitoring
+from deputize.authority.management.administrators import (
+    AdministratorInvitationEntry,
+    administrator_router,
+)
 from deputize.authority.management.answers import (
     AppliedDocument,
     DifferenceModel,
@@ -48,6 +52,7 @@ _OTHERS: Final = {
     "invitation": "An initial access token (RFC 7591). What is known of it is among the facts.",
 }
 """What is not set up by entries, by kind."""
+_INVITED: Final = "An invitation to administer this server, which works once."
 
 
 def make_application(services: Services) -> FastAPI:
@@ -80,6 +85,7 @@ def make_routes() -> FastAPI:
         *people_routers(),
         key_router(),
         invitation_router(),
+        administrator_router(),
         *monitoring.monitoring_routers(),
     )
     for router in routers:
@@ -100,6 +106,7 @@ def document() -> dict[str, Any]:
         ApplyBody,
         RotateBody,
         InvitationBody,
+        AdministratorInvitationEntry,
         *monitoring.MODELS,
         EnvironmentObject,
         EnvironmentFile,
@@ -112,9 +119,12 @@ def document() -> dict[str, Any]:
         schemas[f"{noun}View"] = view_schema(kind, {"$ref": f"{REF}{entry}"}, about)
         schemas[f"{noun}Page"] = page_schema(f"{noun}View")
         schemas[f"{noun}Changed"] = changed_schema(f"{noun}View")
-    for kind, about in _OTHERS.items():
-        noun = kind.capitalize()
-        schemas[f"{noun}View"] = view_schema(kind, {"type": "object", "maxProperties": 0}, about)
+    nothing: dict[str, Any] = {"type": "object", "maxProperties": 0}
+    invited: dict[str, Any] = {"$ref": f"{REF}AdministratorInvitationEntry"}
+    others = [(each.capitalize(), each, nothing, about) for each, about in _OTHERS.items()]
+    others.append(("AdministratorInvitation", "invitation", invited, _INVITED))
+    for noun, kind, entry, about in others:
+        schemas[f"{noun}View"] = view_schema(kind, entry, about)
         schemas[f"{noun}Page"] = page_schema(f"{noun}View")
         schemas[f"{noun}Changed"] = changed_schema(f"{noun}View")
     return make_document(make_routes(), schemas)

@@ -12,7 +12,7 @@ from deputize.authority.administration.views import moment
 from deputize.authority.directory.objects.directory_object import Instant
 from deputize.authority.management.answers import JsonAnswer
 from deputize.authority.management.bodies import JSON, read_model
-from deputize.authority.management.describing import READERS, Described, Operation, describe_all
+from deputize.authority.management.describing import ANY_ROLE, READERS, Described, Operation, describe_all
 from deputize.authority.management.problems import RequestRefused
 from deputize.authority.management.routing import (
     ENVIRONMENT,
@@ -28,8 +28,8 @@ from deputize.kernel.values import JsonObject, JsonValue
 _Word = Annotated[str, Field(max_length=2048)]
 
 
-class ActivityFilters(PageOf):
-    """Which activities of a list."""
+class AgentActivityFilters(PageOf):
+    """Which activities of an agent."""
 
     since: Instant = None
     """From when on, such as `2027-03-31T22:00:00Z`."""
@@ -43,8 +43,6 @@ class ActivityFilters(PageOf):
     """How it was decided."""
     user_id: _Word | None = None
     """Whom it was for."""
-    agent_id: _Word | None = None
-    """An agent that had any part in it."""
     resource_id: _Word | None = None
     """The resource."""
     tool: _Word | None = None
@@ -55,6 +53,13 @@ class ActivityFilters(PageOf):
     """Of the token that it is about."""
     text: _Word | None = None
     """How the name of the tool, the event's name or the transaction's id begins."""
+
+
+class ActivityFilters(AgentActivityFilters):
+    """Which activities of a list."""
+
+    agent_id: _Word | None = None
+    """An agent that had any part in it."""
 
 
 class ActivityDocument(BaseModel):
@@ -173,11 +178,20 @@ async def list_activities(
 ) -> Response:
     """Answer with activities."""
     call.operator.require_reader()
-    members: dict[str, Any] = {name: getattr(filters, name) for name in ActivityFilters.model_fields}
-    page = await call.services.activities.find(environment, ActivityQuery(**members))
-    return JsonAnswer(
-        {"items": [_activity_document(each) for each in page.items], "next_cursor": page.next_cursor}
-    )
+    return await _answer_activities(call, environment, ActivityQuery(**filters.model_dump()))
+
+
+async def list_activities_of_agent(
+    call: Call,
+    environment: EnvironmentId,
+    object_id: ObjectId,
+    filters: Annotated[AgentActivityFilters, Query()],
+) -> Response:
+    """Answer with what an agent had a part in that the operator may see."""
+    if await call.administration.find(call.operator, environment, "agent", object_id) is None:
+        raise NoSuchObject("there is no such agent")
+    query = ActivityQuery(**filters.model_dump(), agent_id=object_id)
+    return await _answer_activities(call, environment, query)
 
 
 async def get_activity(call: Call, environment: EnvironmentId, object_id: ObjectId) -> Response:
@@ -219,6 +233,13 @@ async def _find(call: Call, environment: str, activity_id: str) -> Activity:
     if found is None:
         raise NoSuchObject("there is no such activity, or it is kept no longer")
     return found
+
+
+async def _answer_activities(call: Call, environment: str, query: ActivityQuery) -> Response:
+    page = await call.services.activities.find(environment, query)
+    return JsonAnswer(
+        {"items": [_activity_document(each) for each in page.items], "next_cursor": page.next_cursor}
+    )
 
 
 def _activity_document(activity: Activity) -> dict[str, JsonValue]:
@@ -272,6 +293,19 @@ _OF_ACTIVITIES: Final[tuple[Operation, ...]] = (
         ),
     ),
 )
+_OF_AGENTS: Final[tuple[Operation, ...]] = (
+    (
+        "GET",
+        "/{object_id}/activities",
+        list_activities_of_agent,
+        Described(
+            "listActivitiesOfAgent",
+            "What an agent had any part in, the newest first; its owner may look, too.",
+            "ActivityPageDocument",
+            ANY_ROLE,
+        ),
+    ),
+)
 _WHY: Final[tuple[Operation, ...]] = (
     (
         "POST",
@@ -288,9 +322,10 @@ _WHY: Final[tuple[Operation, ...]] = (
 )
 
 
-def monitoring_routers() -> tuple[APIRouter, APIRouter]:
+def monitoring_routers() -> tuple[APIRouter, ...]:
     """Make the routes."""
     return (
         describe_all(make_router(f"{ENVIRONMENT}/activities", "activities"), _OF_ACTIVITIES),
+        describe_all(make_router(f"{ENVIRONMENT}/agents", "agents"), _OF_AGENTS),
         describe_all(make_router(ENVIRONMENT, "activities"), _WHY),
     )

@@ -152,6 +152,40 @@ async def test_programs_are_invited_and_let_in(api):
     assert (await api.ask("DELETE", f"/invitations/{invitation}")).status_code == 404
 
 
+async def test_somebody_is_invited_to_administer_once(api):
+    path = "/v1/administrators/invitations"
+    made = await api.ask("POST", path, {"roles": ["auditor", "agent_owner"]})
+    assert (made.status_code, made.json()["object"]["entry"]) == (201, {"roles": ["auditor", "agent_owner"]})
+    link = made.json()["secrets"][0]["secret"]
+    assert link.startswith(f"{api.authority.base_url}/console/welcome/")
+    (listed,) = (await api.ask("GET", path)).json()["items"]
+    assert listed == made.json()["object"]
+    assert link.rpartition("/")[2] not in api.authority.audit_file.read_text()
+    assert '"before":null,"after":{"name":' in api.authority.audit_file.read_text().replace(" ", "")
+    place = made.headers["location"].removeprefix(api.authority.base_url)
+    assert (await api.ask("DELETE", place)).status_code == 200
+    assert (await api.ask("DELETE", place)).status_code == 404
+    assert (await api.ask("GET", path)).json()["items"] == []
+    async with api.authority.client() as client:
+        assert (await client.get(link)).status_code == 410
+    for body in ({"roles": []}, {"roles": ["root"]}, {}):
+        assert (await api.ask("POST", path, body)).status_code == 422
+
+
+async def test_an_owner_sees_what_own_agents_did(api):
+    agent = await api.find("agents", "MCP Tutorial")
+    await api.ask("PATCH", f"/agents/{agent['id']}", {"owner": "agent_owner"})
+    services = api.authority.services
+    for reason, agents in (("the one", (agent["id"],)), ("another", ("other",))):
+        services.record(
+            "token refused", environment=api.console.environment, reason=reason, client_id=agents[0]
+        )
+    seen = (await api.ask("GET", f"/agents/{agent['id']}/activities", role="agent_owner")).json()["items"]
+    assert [each["agent_ids"] for each in seen] == [[agent["id"]]]
+    later = f"/agents/{agent['id']}/activities?since=2100-01-01T00:00:00Z"
+    assert (await api.ask("GET", later, role="agent_owner")).json()["items"] == []
+
+
 async def test_what_happened_is_found_followed_and_explained(api):
     agent = await api.find("agents", "MCP Tutorial")
     await api.ask("PATCH", f"/agents/{agent['id']}", {"description": "Other"})

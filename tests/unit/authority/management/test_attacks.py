@@ -42,7 +42,7 @@ async def test_ids_of_one_environment_mean_nothing_in_another(api):
     before, tried = await state(api), 0
     for path, methods in document()["paths"].items():
         for method, operation in methods.items():
-            if "{object_id}" not in path:
+            if "{object_id}" not in path or "{environment}" not in path:
                 continue
             tag = operation["tags"][0]
             target = path.format(environment=api.console.home, object_id=ids[tag], agent_id=ids["agents"])
@@ -69,6 +69,8 @@ async def test_an_owner_reaches_own_agents_only(api):
     before = await state(api)
     for method, path, body in (
         ("GET", f"/agents/{other['id']}", None),
+        ("GET", f"/agents/{other['id']}/activities", None),
+        ("GET", f"/activities?agent_id={agent['id']}", None),
         ("PATCH", f"/agents/{other['id']}", {"enabled": False}),
         ("POST", f"/agents/{other['id']}/disable", None),
         ("POST", f"/agents/{other['id']}/secrets", None),

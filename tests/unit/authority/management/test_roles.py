@@ -30,6 +30,7 @@ BODIES = {
     "createPolicy": {"name": "new", "steps": [{"login": {}}]},
     "createAgent": {"name": "new"},
     "createUser": {"username": "new"},
+    "createAdministratorInvitation": {"roles": ["auditor"]},
     **{f"change{noun}": {} for noun in ("Resource", "Agreement", "Policy", "Agent", "User")},
 }
 """What is sent, where it is not what there is."""
@@ -51,6 +52,7 @@ async def prepare(api: Management) -> dict[str, dict[str, str]]:
     ):
         assert (await api.ask(method, path, body)).status_code == 200
     invitation = (await api.ask("POST", "/invitations")).json()["object"]["id"]
+    invited = await api.ask("POST", "/v1/administrators/invitations", {"roles": ["auditor"]})
     other = (await api.ask("POST", "/users", {"username": "other"})).json()["object"]["id"]
     for session_id, user_id in (("s1", user), ("s2", other)):
         await api.add_session(session_id, user_id)
@@ -62,6 +64,7 @@ async def prepare(api: Management) -> dict[str, dict[str, str]]:
         **ids,
         "sessions": {"object_id": "s2"},
         "invitations": {"object_id": invitation},
+        "administrators": {"object_id": invited.json()["object"]["id"]},
         "keys": {"object_id": next(each["id"] for each in keys if each["facts"]["state"] == "retired")},
         "activities": {"object_id": activities[0]["id"]},
     }
