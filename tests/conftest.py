@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 from joserfc.jwk import JWKRegistry
 from xdist.scheduler import LoadScopeScheduling
 
@@ -31,6 +32,11 @@ for name in SHARES:
         max_examples=examples(100),
     )
 settings.load_profile(PROFILE)
+
+# Hypothesis draws constants, too, that it finds in the source of whatever happens to be loaded: seconds to
+# look for, and other examples when a file runs by itself.
+if PROFILE == "short":
+    providers._get_local_constants = providers.Constants
 
 # Every commit waits for the disk, and the fast suite makes thousands: where memory can hold its files, it
 # does.

@@ -1,6 +1,7 @@
 """The shape of the source: no helper cut finer than readers think, no word for two things, no circles."""
 
 import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -87,3 +88,14 @@ def test_no_files_import_each_other_in_a_circle():
     except CycleError as error:
         raise AssertionError(" -> ".join(error.args[1])) from error
     assert len(order) == len(nodes_below())
+
+
+def test_every_property_draws_its_share_of_examples():
+    """A fixed number is drawn by the fast suite as well."""
+    tests = SOURCE.parents[1] / "tests"
+    fixed = [
+        str(path.relative_to(tests))
+        for path in sorted(tests.rglob("test_*.py"))
+        if re.search(r"max_examples=\s*\d", path.read_text("utf-8"))
+    ]
+    assert fixed == []
