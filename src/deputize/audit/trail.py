@@ -164,7 +164,8 @@ class Batch:
         self._write = write
         self._line = line
         self._trail = trail
-        self._buffering = buffering
+        self._capacity = buffering.capacity
+        self._interval = buffering.interval
         self._durability = durability
         self._events: deque[AuditEvent] = deque()
         self._unwritten = b""
@@ -185,7 +186,7 @@ class Batch:
     def add(self, event: AuditEvent) -> None:
         """Write `event` at the end of this turn. Needs a running event loop."""
         events = self._events
-        if len(events) >= self._buffering.capacity:
+        if len(events) >= self._capacity:
             self._lose()
             return
         if not events and not self.is_failing:
@@ -200,7 +201,7 @@ class Batch:
         """
         if self._durability is None or self.is_failing:
             raise NotKept(errno.EIO, "records cannot be brought onto the disk")
-        if len(self._events) >= self._buffering.capacity:
+        if len(self._events) >= self._capacity:
             raise NotKept(errno.ENOBUFS, "as many records wait as the audit buffer holds")
         self.add(event)
         on_disk = asyncio.get_running_loop().create_future()
@@ -337,7 +338,7 @@ class Batch:
             log.error(
                 "the audit buffer is full: records are dropped",
                 destination=self.destination,
-                capacity=self._buffering.capacity,
+                capacity=self._capacity,
             )
         self._reported = True
         self._lost += 1
@@ -356,7 +357,7 @@ class Batch:
         _settle(refused, error)
         if self._retry is None:
             self._retry = asyncio.get_running_loop().call_later(
-                max(self._buffering.interval, _SHORTEST_RETRY), self._try_again
+                max(self._interval, _SHORTEST_RETRY), self._try_again
             )
 
     def _recover(self) -> None:

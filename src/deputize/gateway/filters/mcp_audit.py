@@ -92,10 +92,11 @@ class McpAuditFilter:
         The end of a stream is recorded only when it says something that its beginning could not.
         """
         response = ending.response
+        content = None if response is None else response.body.buffered
         recorded: _Recorded = exchange.left.get(form, _NOTHING)
         observer = recorded.observer
-        if response is not None and response.body.buffered and is_of_interest(response.body.buffered):
-            observer = _look_at(exchange, response.body.buffered, response)
+        if response is not None and content and is_of_interest(content):
+            observer = _look_at(exchange, content, response)
         is_outcome = recorded.is_on_disk or recorded.is_begun
         if not recorded.is_begun or not ending.complete or (observer is not None and observer.has_seen):
             status = None if response is None else response.status

@@ -90,10 +90,11 @@ class ReverseProxyHandler:
     def _take(self, run: Run, is_mcp: bool, outcome: Response | Exception) -> None:  # noqa: FBT001 - in a partial
         """Hand over what has come of a call that was sent at once."""
         try:
-            if isinstance(outcome, UpstreamError):
+            if isinstance(outcome, Response):
+                if is_mcp and outcome.status >= 400:
+                    outcome = self._pass_back(run.exchange, outcome)
+            elif isinstance(outcome, UpstreamError):
                 outcome = self._fail(run.exchange, outcome)
-            elif is_mcp and isinstance(outcome, Response) and outcome.status >= 400:
-                outcome = self._pass_back(run.exchange, outcome)
         except Exception as error:  # noqa: BLE001 - the client waits for an answer
             outcome = error
         run.answered(outcome)

@@ -176,9 +176,8 @@ class Connection(AnswerFlow):
         """
         listener, reader = self._listener, self._reader
         found = _END_OF_HEAD.search(data)
-        if found is None or found.end() > listener.limits.known_head_bytes:
+        if found is None or (end := found.end()) > listener.limits.known_head_bytes:
             return False
-        end = found.end()
         key, names, values = cut(self._ends, data[:end])
         now = listener.clock.now()
         known = listener.plans.recall(key, now)
@@ -191,7 +190,8 @@ class Connection(AnswerFlow):
             if not stated.isdigit() or len(stated) > 9:
                 return False
             length = int(stated)
-        if listener.limits.body_bytes is not None and length > listener.limits.body_bytes:
+        most = listener.limits.body_bytes
+        if most is not None and length > most:
             return False
         size = len(data)
         if size != end + length:
@@ -201,10 +201,9 @@ class Connection(AnswerFlow):
             return True
         reader.messages += 1
         transaction_id = listener.transaction_ids.new()
-        body = Body(data[end:])
+        moment, body = time.monotonic(), Body(data[end:])
         self._start(
-            Exchange(known.head, self._peer, transaction_id, time.monotonic(), now, body, values=values),
-            known.plan,
+            Exchange(known.head, self._peer, transaction_id, moment, now, body, values=values), known.plan
         )
         return True
 
@@ -322,13 +321,14 @@ class Connection(AnswerFlow):
 
     def _is_to_close(self) -> bool:
         reader = self._reader
-        unread = (
+        if (
             reader.last
             or reader.body is not None
             or self._broken is not None
             or (self._half_closed and not self._held)
-        )
-        return self._listener.closing or (unread and not reader.ready)
+        ) and not reader.ready:
+            return True
+        return self._listener.closing
 
     def _answer_refused(self, refused: Refused) -> None:
         """Answer without a handler, once that is recorded, and close."""

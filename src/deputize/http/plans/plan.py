@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias, TypeVar, Union
 
 from deputize.http.exchange import Context, Ending, Exchange, Head
-from deputize.http.messages import BodyTooLarge, Response, settle
+from deputize.http.messages import BodyTooLarge, KnownHead, Response, settle
 
 Waited = TypeVar("Waited")
 MOST_UNCONCERNED: Final = 16
@@ -72,6 +72,7 @@ class Plan:
     __slots__ = (
         "amends",
         "checks",
+        "depth",
         "end",
         "endings",
         "head",
@@ -93,6 +94,7 @@ class Plan:
         self.end = end
         self.head = head.for_all()  # or the call it was prepared for would lead to itself
         self.steps = steps
+        self.depth = len(steps)
         self.leases = leases
         self.is_arranged = False
 
@@ -117,6 +119,16 @@ class Plan:
         self.unconcerned: set[int] = set()
         """The numbers of the known heads of answers that no `amend_for` has anything to do with."""
         self.is_arranged = True
+
+    def leaves_alone(self, known: KnownHead, response: Response) -> bool:
+        """Whether no `amend_for` has anything to do with answers that have the `known` head."""
+        if known.number not in self.unconcerned:
+            if any(amend_for is not None and amend_for(response) for _, amend_for, _ in self.amends):
+                return False
+            if len(self.unconcerned) >= MOST_UNCONCERNED:
+                self.unconcerned.clear()
+            self.unconcerned.add(known.number)
+        return True
 
     @classmethod
     def answering(cls, head: Head, answer: Callable[[Exchange], Response | Awaitable[Response]]) -> "Plan":
@@ -222,9 +234,19 @@ class Run:
         self._waiting: tuple[Awaitable[Any], Callable[[Any], None]] | None = None
 
     def start(self, plan: Plan) -> None:
-        """Begin. Raises nothing: failures are handed over."""
+        """Begin with `plan`, or go on with it behind those that came before.
+
+        Raises nothing: failures are handed over.
+        """
         try:
-            self._enter(plan)
+            if self._plan is not None:
+                self._outer = [*(self._outer or ()), self._plan]
+                self._joined = 0
+            if not plan.is_arranged:
+                plan.arrange()
+            self._plan = plan
+            self._depth = plan.depth
+            self._check(plan, 0)
         except Exception as error:  # noqa: BLE001 - whoever waits gets it
             self._finish(error)
 
@@ -261,17 +283,6 @@ class Run:
         self._finish(Abandoned())
         return None
 
-    def _enter(self, plan: Plan) -> None:
-        """Go on with `plan`, behind those that came before."""
-        if self._plan is not None:
-            self._outer = [*(self._outer or ()), self._plan]
-        if not plan.is_arranged:
-            plan.arrange()
-        self._plan = plan
-        self._depth = len(plan.steps)
-        self._joined = 0
-        self._check(plan, 0)
-
     def _check(self, plan: Plan, begin: int) -> None:
         """Run the checks from number `begin` on, and then what answers."""
         exchange = self.exchange
@@ -294,7 +305,7 @@ class Run:
             begin += 1
         exchange.reached = plan.head
         if self._joined:
-            self._join(plan, len(plan.steps))
+            self._join(plan, plan.depth)
         else:
             exchange.endings += plan.endings
         outcome = plan.end(self)
@@ -310,7 +321,7 @@ class Run:
         if isinstance(outcome, Response):
             self._amend(outcome)
         elif isinstance(outcome, Plan):
-            self._enter(outcome)
+            self.start(outcome)
         else:
             self._wait(outcome, self._take)
 
@@ -318,7 +329,11 @@ class Run:
         """Let the filters that have passed the call on change or observe the answer, and hand it over."""
         plan = self._plan
         while plan is not None:
-            if plan.amends and not self._pass_unconcerned(plan, response):
+            known = response.known if plan.amends and self._depth == plan.depth else None
+            if known is not None and plan.leaves_alone(known, response):
+                for observe in plan.observers:
+                    observe(self.exchange, response)
+            else:
                 for depth, amend_for, observe in plan.amends:
                     if depth >= self._depth:
                         continue
@@ -334,23 +349,8 @@ class Run:
                         observe(self.exchange, response)
             plan = self._plan = self._outer.pop() if self._outer else None
             if plan is not None:
-                self._depth = len(plan.steps)
+                self._depth = plan.depth
         self._finish(response)
-
-    def _pass_unconcerned(self, plan: Plan, response: Response) -> bool:
-        """Whether no `amend_for` of the plan concerns such an answer; observers have seen it then."""
-        known = response.known
-        if known is None or self._depth < len(plan.steps):
-            return False
-        if known.number not in plan.unconcerned:
-            if any(amend_for is not None and amend_for(response) for _, amend_for, _ in plan.amends):
-                return False
-            if len(plan.unconcerned) >= MOST_UNCONCERNED:
-                plan.unconcerned.clear()
-            plan.unconcerned.add(known.number)
-        for observe in plan.observers:
-            observe(self.exchange, response)
-        return True
 
     # What has to be waited for.
 
