@@ -89,6 +89,8 @@ def test_a_record_is_found_in_a_file_that_was_set_aside(data):
     (file.parent / f"{file.name}-copy").write_text(json.dumps(lines[0]) + "\n")
     document = json.loads(run(data, "--record", "moved", "--json").output)
     assert "the last of them" in document["steps"][-1]["cause"]["text"]
+    file.unlink()
+    assert json.loads(run(data, "--record", "moved", "--json").output) == document
 
 
 def test_what_is_missing_is_asked_for(data):

@@ -91,9 +91,10 @@ def _find_set_aside(path: Path) -> list[tuple[str, int, Path]]:
 def files_of(path: Path) -> list[Path]:
     """Return the files in which the records of `path` are: those that were set aside, oldest first, and it.
 
-    Raises `OSError`.
+    It is missing between a rotation and the next record. Raises `OSError`.
     """
-    return [*(each for _, _, each in _find_set_aside(path)), path]
+    set_aside = [each for _, _, each in _find_set_aside(path)]
+    return [*set_aside, path] if path.exists() or not set_aside else set_aside
 
 
 class AppendedFile:
