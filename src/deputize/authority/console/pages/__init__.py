@@ -12,6 +12,7 @@ from deputize.authority.console.pages import (
     policies,
     preferences,
     resources,
+    token,
     users,
     why,
 )
@@ -26,6 +27,7 @@ SECTIONS: tuple[ConsoleSection, ...] = (
     users.SECTION,
     audit.SECTION,
     why.SECTION,
+    token.SECTION,
     environment.SECTION,
     keys.SECTION,
     environments.SECTION,
