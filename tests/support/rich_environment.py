@@ -85,12 +85,12 @@ RICH: dict[str, Any] = {
         {
             "name": "agent",
             "attributes": [{"name": "may_act", "expression": _SIGN_ON}],
-            "scopes": [{"name": "agent"}],
+            "scopes": [{"name": "act"}],
         },
         {
             "name": "other",
             "attributes": [{"name": "may_act", "expression": _SIGN_ON}],
-            "scopes": [{"name": "agent"}],
+            "scopes": [{"name": "act"}],
         },
     ],
     "agreements": [
@@ -167,7 +167,7 @@ RICH: dict[str, Any] = {
                     "resources": {"https://elsewhere.example.com/api": ["read", "write"]},
                 }
             ],
-            "scopes": {"accounts": ["transfer", "read"], "agent": ["agent"], "other": ["agent"]},
+            "scopes": {"accounts": ["transfer", "read"], "agent": ["act"], "other": ["act"]},
             "policies": ["Agent-Consent-Login", "Passkeys"],
         },
         {

@@ -152,7 +152,8 @@ def preview(language: JsonObject) -> AgreementText:
     locale, title, kind, text = (
         str(language.get(name) or "") for name in ("locale", "title", "content_type", "text")
     )
-    return AgreementText(locale, title, kind or KINDS[0], text, "")
+    is_tag = locale.isascii() and locale.replace("-", "").isalnum()  # it becomes the language of an element
+    return AgreementText(locale if is_tag else "", title, kind or KINDS[0], text, "")
 
 
 async def show_wording(
