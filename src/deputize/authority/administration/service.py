@@ -276,8 +276,11 @@ class Administration:
 
         return await self._runner.run(operator, environment_id, attempt)
 
-    async def reset_factors(self, operator: Operator, environment_id: str, user_id: str) -> Changed:
-        """Forget a user's passkeys, authenticator app and recovery codes; their sessions and tokens end.
+    async def reset_factors(
+        self, operator: Operator, environment_id: str, user_id: str, *, dry_run: bool = False
+    ) -> Changed:
+        """Forget a user's passkeys, authenticator app, connected accounts and recovery codes; their sessions
+        and tokens end.
 
         Raises `NotPermitted` and `NoSuchObject`.
         """
@@ -288,12 +291,15 @@ class Administration:
             if found.view is None:
                 raise NoSuchObject(f"there is no user {user_id!r}")
             ends = await self._store.listings.ends_with(environment_id, "user", user_id, self._clock.now())
-            forgotten = await self._store.factors.reset_factors(environment_id, user_id)
+            factors = self._store.factors
+            known = len(await factors.factors_of(environment_id, user_id))
+            forgotten = known if dry_run else await factors.reset_factors(environment_id, user_id)
             before, after = ({"name": found.view.name, "factors": count} for count in (forgotten, 0))
             difference = Difference("user", user_id, found.view.name, before, after)
-            return Changed(found.view, (difference,), ends=ends)
+            ends = {**ends, "factors": forgotten}
+            return Changed(found.view, (difference,), dry_run=dry_run, ends=ends)
 
-        return await self._runner.run(operator, environment_id, attempt)
+        return await self._runner.run(operator, environment_id, attempt, dry_run=dry_run)
 
     async def _find_secrets(
         self, operator: Operator, environment_id: str, kind: ObjectKind, object_id: str

@@ -10,6 +10,7 @@ from deputize.authority.administration import NoSuchObject, ObjectView
 from deputize.authority.console.agent_facts import AgentFacts, collect
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.delegation_picture import Drawing, Party, draw
+from deputize.authority.console.ending import ends_by_disabling
 from deputize.authority.console.forms import (
     Area,
     Choice,
@@ -195,11 +196,9 @@ async def show_activity(call: ConsoleCall) -> Response:
 async def confirm_stop(call: ConsoleCall) -> Response:
     """Ask whether the agent is to be stopped, and say what ends with that."""
     agent = await call.find("agent")
-    where = (call.operator, call.environment.id, "agent", {"enabled": False})
-    stopping = await call.administration.change(*where, object_id=agent.id, dry_run=True)
     facts = await collect(call, agent)
     consequences = [
-        call.t("agents.ends_grants", count=stopping.ends.get("grants", 0)),
+        *await ends_by_disabling(call, "agent", agent, "grants"),
         call.t("agents.ends_people", count=facts.people),
     ]
     cancel = call.path("agents", agent.id)

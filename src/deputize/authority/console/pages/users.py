@@ -5,6 +5,7 @@ from typing import Final
 from starlette.responses import Response
 
 from deputize.authority.console.call import ConsoleCall
+from deputize.authority.console.ending import ends_by_disabling, is_disabling, say_what_ends
 from deputize.authority.console.forms import EntryForm, FilledForm, Flag, FormField, Json, Secret
 from deputize.authority.console.section import ConsolePage, ConsoleSection
 
@@ -42,10 +43,14 @@ async def show_user(call: ConsoleCall) -> Response:
 
 async def save_user(call: ConsoleCall) -> Response:
     """Create a user, or change the one in the path."""
-    user_id = call.id() if "id" in call.request.path_params else None
-    saved = await call.save("user", FORM, user_id)
+    user = await call.find("user") if "id" in call.request.path_params else None
+    asks = user is not None and is_disabling(call, user)
+    where = ("user", FORM, user.id if user else None)
+    saved = await (call.save(*where, enabled=True) if asks else call.save(*where))
     if isinstance(saved, FilledForm):
-        return show_form(call, saved, saved.value("username") if user_id else "")
+        return show_form(call, saved, saved.value("username") if user else "")
+    if asks:
+        return await call.leave("users", saved.view.id, "disable")
     return await call.leave("users", saved.view.id, flash="users.saved", name=saved.view.name)
 
 
@@ -55,8 +60,8 @@ async def confirm_removal(call: ConsoleCall) -> Response:
     removal = await call.administration.remove(
         call.operator, call.environment.id, "user", user.id, dry_run=True
     )
-    ends = [call.t(f"users.ends_{what}", count=removal.ends.get(what, 0)) for what in ENDING]
-    return call.confirm("remove", user, cancel=call.path("users", user.id), consequences=ends, name=user.name)
+    told = say_what_ends(call, removal.ends, *ENDING)
+    return call.confirm("remove", user, cancel=call.path("users", user.id), consequences=told, name=user.name)
 
 
 async def remove_user(call: ConsoleCall) -> Response:
@@ -64,6 +69,37 @@ async def remove_user(call: ConsoleCall) -> Response:
     user = await call.find("user")
     await call.administration.remove(call.operator, call.environment.id, "user", user.id)
     return await call.leave("users", flash="users.removed", name=user.name)
+
+
+async def confirm_disabling(call: ConsoleCall) -> Response:
+    """Ask whether a user is to be disabled, and say what ends with that."""
+    user = await call.find("user")
+    told = await ends_by_disabling(call, "user", user, "sessions", "grants")
+    cancel = call.path("users", user.id)
+    return call.confirm("disable", user, cancel=cancel, consequences=told, name=user.name)
+
+
+async def disable_user(call: ConsoleCall) -> Response:
+    """Disable the user."""
+    user = await call.find("user")
+    await call.change("user", {"enabled": False}, object_id=user.id)
+    return await call.leave("users", user.id, flash="users.disabled", name=user.name)
+
+
+async def confirm_reset(call: ConsoleCall) -> Response:
+    """Ask whether a user's passkeys and the like are to be forgotten, and say what ends with that."""
+    user = await call.find("user")
+    where = (call.operator, call.environment.id, user.id)
+    ends = (await call.administration.reset_factors(*where, dry_run=True)).ends
+    told = say_what_ends(call, ends, "factors", "sessions", "grants")
+    return call.confirm("reset", user, cancel=call.path("users", user.id), consequences=told, name=user.name)
+
+
+async def reset_factors(call: ConsoleCall) -> Response:
+    """Forget the user's passkeys, authenticator app and recovery codes."""
+    user = await call.find("user")
+    await call.administration.reset_factors(call.operator, call.environment.id, user.id)
+    return await call.leave("users", user.id, flash="users.reset_done", name=user.name)
 
 
 def show_form(call: ConsoleCall, form: FilledForm, name: str = "") -> Response:
@@ -82,5 +118,7 @@ SECTION = ConsoleSection(
         ConsolePage("users/new", show_new_user, save_user),
         ConsolePage("users/{id}", show_user, save_user),
         ConsolePage("users/{id}/remove", confirm_removal, remove_user),
+        ConsolePage("users/{id}/disable", confirm_disabling, disable_user),
+        ConsolePage("users/{id}/factors", confirm_reset, reset_factors),
     ),
 )
