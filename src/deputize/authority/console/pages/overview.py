@@ -14,7 +14,7 @@ from deputize.authority.console.section import ConsolePage, ConsoleSection
 from deputize.authority.console.session import administrators
 from deputize.oauth.records.directory import Environment
 
-BESIDE: Final = ("environment", "keys")
+BESIDE: Final = ("environment", "keys", "registration")
 """Sections that no step of the guide needs, and that are worth a look before people come."""
 
 
