@@ -58,6 +58,7 @@ class Stage:
                 for number in range(20):
                     await api.add_session(f"s{number}", user["id"])
                     await api.ask("POST", "/invitations")
+                    await api.ask("POST", "/v1/administrators/invitations", {"roles": ["auditor"]})
                     await api.ask("POST", "/agents", {"name": f"agent {number}"})
                     await api.ask("POST", "/users", {"username": f"user {number}"})
                     await api.ask("POST", "/resources", {"name": f"resource {number}"})
@@ -83,6 +84,8 @@ class Stage:
         if kinds in {"me", "environments"}:
             return []
         url = f"{self.url}/v1/environments/{self.environment}/{kinds}?limit=200"
+        if kinds == "administrators":
+            url = f"{self.url}/v1/administrators/invitations"
         return [each["id"] for each in session.get(url).json()["items"]]
 
 
