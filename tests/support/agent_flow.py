@@ -65,16 +65,20 @@ class AgentFlow:
         answer = await self.client.post(path, data=form, headers=basic(*self.secrets[caller]))
         return answer.json() if answer.content else {}
 
-    async def sign_on(self, agent: str = AGENT) -> dict[str, Any]:
-        """Sign the user on in the browser; returns what the agent is answered."""
+    async def authorize(self, agent: str = AGENT, scope: str = "agent") -> str:
+        """Sign the user on in the browser; returns the code."""
         browser = Browser(self.console.authority, self.client)
-        asked = authorization_parameters(client_id=self.secrets[agent][0], scope="agent")
+        asked = authorization_parameters(client_id=self.secrets[agent][0], scope=scope)
         await browser.get(f"/{self.console.environment}/as/authorize?{urlencode(asked)}")
         if 'name="password"' in browser.response.text:
             await browser.sign_on()
         if "location" not in browser.response.headers:
             await browser.accept()
-        code = browser.answer["code"]
+        return browser.answer["code"]
+
+    async def sign_on(self, agent: str = AGENT, scope: str = "agent") -> dict[str, Any]:
+        """Sign the user on; returns what the agent is answered for the code."""
+        code = await self.authorize(agent, scope)
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": VERIFIER}
         return await self.post("token", {**form, "redirect_uri": REDIRECT_URI}, agent)
 

@@ -9,6 +9,7 @@ import pytest
 
 from deputize.jose import encode_base64url, sign
 from deputize.jose.tokens import MAX_TOKEN
+from support.agent_delegation import REDIRECT_URI, VERIFIER
 from support.agent_flow import AGENT, AgentFlow
 from support.authority import Browser
 
@@ -234,6 +235,27 @@ async def test_refresh_tokens_and_codes_are_handles_of_a_sign_on(console, flow, 
         f"/console/{console.home}/token", data={"csrf": csrf, "token": newer}
     )
     assert (answer.status_code, "demouser" in answer.text) == (422, False)
+
+
+async def test_a_code_is_one_until_it_is_redeemed_or_a_minute_old(console, flow, read):
+    code = await flow.authorize()
+    assert verdict(await read(code)) == "An authorization code In force"
+    console.authority.clock.instant += 301
+    assert "expired" in in_words(await read(code))
+    again = await flow.authorize()
+    form = {"grant_type": "authorization_code", "code": again, "code_verifier": VERIFIER}
+    await flow.post("token", {**form, "redirect_uri": REDIRECT_URI})
+    assert "the code was redeemed" in in_words(await read(again))
+
+
+async def test_an_id_token_is_one_and_opens_nothing(console, flow, read):
+    token = (await flow.sign_on(scope="openid agent"))["id_token"]
+    page = await read(token)
+    assert verdict(page) == "An ID token In force"
+    assert "opens nothing" in in_words(page)
+    assert verdict(await read_again(console, token)) == "An ID token In force"
+    await expire(flow, token)
+    assert verdict(await read_again(console, token)) == "An ID token Ended"
 
 
 @pytest.mark.parametrize(
