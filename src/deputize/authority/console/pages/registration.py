@@ -253,7 +253,7 @@ async def find_ending(call: ConsoleCall, entry: JsonObject) -> Sequence[str]:
 
 
 def digest_of(names: Sequence[str]) -> str:
-    """Return what the button says under the names that whoever presses it has read."""
+    """Return what the box says under the names that whoever ticks it has read."""
     return digest("\n".join(names))
 
 
@@ -315,7 +315,7 @@ def show_settings_form(
         ],
         chosen: [(each, each) for each in (*first, *sorted(policies.difference(first)))],
         "registration/agent/scopes": [
-            (f"{each.name} {name}", f"{each.name}: {name} {scope.description}".strip())
+            (f"{each.name} {name}", " · ".join(filter(None, (each.name, name, scope.description))))
             for each in resources
             for name, scope in each.scopes.items()
         ],
