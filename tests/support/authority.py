@@ -209,7 +209,7 @@ async def serving(
 
 
 class PageForm(HTMLParser):
-    """A form of a page, as a browser would send it when nobody changes anything."""
+    """A form of a page, as a browser would send it when nobody changes anything; not the search around it."""
 
     def __init__(self, page: str, index: int = 0) -> None:
         super().__init__()
@@ -222,7 +222,9 @@ class PageForm(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
         name, value = values.get("name", ""), values.get("value", "")
-        if tag == "form":
+        if tag == "form" and values.get("class") == "find":
+            self._inside = False
+        elif tag == "form":
             self._inside = self._left == 0
             self._left -= 1
             self.action = values.get("action", "") if self._inside else self.action

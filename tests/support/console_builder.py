@@ -147,7 +147,7 @@ class ConsoleBuilder:
     async def send(self, **typed: str | Sequence[str]) -> None:
         """Send the first form that has these fields."""
         page = self.browser.response.text
-        names = [_names(form) for form in re.findall(r"<form.*?</form>", page, re.DOTALL)]
+        names = [_names(form) for form in re.findall(r'<form(?! class="find").*?</form>', page, re.DOTALL)]
         index = next(at for at, each in enumerate(names) if {"csrf", *typed} <= each)
         response = await self.browser.submit(form=index, **typed)
         assert response.status_code == 200, (response.url, _wrong(response.text))

@@ -47,7 +47,7 @@ class ConsoleSection:
     name: str
     """Of its file, its templates and its texts: `texts/NAME.toml`, where `title` is its entry in the menu."""
     menu: str
-    """One of `MENUS`."""
+    """One of `MENUS`; empty where its pages are reached otherwise."""
     pages: tuple[ConsolePage, ...]
     """The first one is where the menu leads."""
     seen_by: frozenset[Role] = READERS

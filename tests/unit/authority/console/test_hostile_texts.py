@@ -218,7 +218,7 @@ async def send_everywhere(browser, start, paths, text):
             continue
         response = await browser.get(path)
         page = response.text
-        for index, form in enumerate(re.findall(r"<form.*?</form>", page, re.DOTALL)):
+        for index, form in enumerate(re.findall(r'<form(?! class="find").*?</form>', page, re.DOTALL)):
             shown = PageForm(page, index).fields
             if "csrf" not in shown or not re.search(r"<(textarea|select|input (?!type=.hidden))", form):
                 continue

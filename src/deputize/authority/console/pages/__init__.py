@@ -13,6 +13,7 @@ from deputize.authority.console.pages import (
     preferences,
     registration,
     resources,
+    search,
     token,
     users,
     why,
@@ -35,4 +36,5 @@ SECTIONS: tuple[ConsoleSection, ...] = (
     environments.SECTION,
     administrators.SECTION,
     preferences.SECTION,
+    search.SECTION,
 )
