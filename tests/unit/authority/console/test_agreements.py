@@ -34,9 +34,10 @@ def test_the_parts_of_a_comparison_are_both_wordings(before, after):
 async def test_an_agreement_is_written_by_the_pages_alone(console):
     async with console.signed_on() as browser:
         await browser.get(f"{console.path}/agreements/new")
-        await browser.submit(name="Terms", description="A note", reconsent_every="180 days", enabled=[])
+        await browser.submit(name="Terms", description="A note", reconsent_every="180 days")
         assert browser.heading == "New language"
-        await browser.submit(locale="en", title="Terms", text=TEXT)
+        shown = await browser.submit(locale="en", title="Terms", text=TEXT)
+        assert "Now tick Enabled and save" in shown.text
         made = await find(console, "Terms")
         await browser.get(f"{console.path}/agreements/{made.id}")
         assert "No policy has a step that asks for it" in browser.response.text

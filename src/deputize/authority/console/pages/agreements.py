@@ -41,8 +41,8 @@ async def show_agreements(call: ConsoleCall) -> Response:
 
 
 async def show_new_agreement(call: ConsoleCall) -> Response:
-    """Show the form of a new agreement."""
-    return show_profile(call, PROFILE.fill({}, call.moments))
+    """Show the form of a new agreement, which cannot be enabled before it has a text."""
+    return show_profile(call, PROFILE.fill({"enabled": False}, call.moments))
 
 
 async def show_agreement(call: ConsoleCall) -> Response:
@@ -106,7 +106,7 @@ async def show_language(call: ConsoleCall) -> Response:
 
 
 async def save_language(call: ConsoleCall) -> Response:
-    """Show what the wording looks like and what it changes, or keep it."""
+    """Show what the wording looks like and what it changes, or keep it; the first leads to enabling it."""
     agreement = await call.find("agreement")
     entry, problems = LANGUAGE.read(call.typed, call.moments)
     form = LANGUAGE.refill(call.typed)
@@ -119,6 +119,9 @@ async def save_language(call: ConsoleCall) -> Response:
     saved = await LANGUAGES.save(call, agreement, LANGUAGE, entry, key)
     if isinstance(saved, FilledForm):
         return await show_wording(call, agreement, saved, entry)
+    is_disabled = agreement.entry.get("enabled", True) is False
+    if is_disabled and not LANGUAGES.items(agreement) and not _lacks_text(call, saved.view):
+        return await call.leave("agreements", agreement.id, flash="agreements.written", name=agreement.name)
     before, after = agreement.facts.get("version"), saved.view.facts.get("version")
     flash = "agreements.saved" if before == after else "agreements.saved_version"
     values = {"name": f"{agreement.name} ({entry['locale']})", "version": str(after)}
@@ -213,7 +216,6 @@ def show_tab(call: ConsoleCall, template: str, agreement: ObjectView, tab: str, 
 def _reasons_not_shown(call: ConsoleCall, agreement: ObjectView) -> Sequence[str]:
     """Return why nobody is shown this agreement (use case §E, "no consent prompt")."""
     environment, default = call.environment, call.environment.settings.default_language
-    shown = [each["locale"] for each in LANGUAGES.items(agreement) if each.get("enabled", True)]
     policies = {
         policy.name
         for policy in environment.policies.values()
@@ -222,11 +224,17 @@ def _reasons_not_shown(call: ConsoleCall, agreement: ObjectView) -> Sequence[str
     agents = [each for each in environment.agents.values() if not policies.isdisjoint(each.policies)]
     reasons = {
         "is_disabled": agreement.entry.get("enabled", True) is False,
-        "no_default_language": default not in shown,
+        "no_default_language": _lacks_text(call, agreement),
         "no_policy": not policies,
         "no_agent": bool(policies) and not agents,
     }
     return [call.t(f"agreements.{name}", locale=default) for name, applies in reasons.items() if applies]
+
+
+def _lacks_text(call: ConsoleCall, agreement: ObjectView) -> bool:
+    """Whether it cannot be enabled: no enabled text is in the environment's default language."""
+    shown = [each["locale"] for each in LANGUAGES.items(agreement) if each.get("enabled", True)]
+    return call.environment.settings.default_language not in shown
 
 
 def _crumbs(call: ConsoleCall, agreement: ObjectView | None = None) -> list[tuple[str, str]]:
