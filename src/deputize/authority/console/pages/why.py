@@ -75,7 +75,7 @@ async def show_why(call: ConsoleCall) -> Response:
         claims = decision.claims if reads_all or not asked.question.user else {}
     return call.show(
         "why.html",
-        422 if asked.problems else 200,
+        422 if asked.problems and asked.line is None else 200,
         line=asked.line,
         named=await name_parts(call, asked.question),
         problems=asked.problems or {},
