@@ -2,6 +2,10 @@
 
 import re
 
+import pytest
+
+from deputize.authority.console.pages.environments import MAX_FILE
+
 FILE = """environment: Imported
 resources:
   - name: api
@@ -53,3 +57,44 @@ async def test_what_is_wrong_with_a_file_is_shown_with_a_caret(console):
         assert (line.startswith("    &lt;script"), caret) == (True, "    ^")
         assert named(console, "Imported") is None
         assert (MARKUP in shown.text, "&lt;script&gt;alert(1)" in shown.text) == (False, True)
+
+
+async def upload(console, browser, content, action="check"):
+    """Send the form as browsers do, with a file."""
+    await browser.get(f"{console.path}/environments/import")
+    csrf = re.search(r'name="csrf" value="([^"]+)"', browser.response.text)[1]
+    assert 'enctype="multipart/form-data"' in browser.response.text
+    form = {"csrf": csrf, "action": action, "file": ""}
+    browser.response = await browser.client.post(
+        f"{console.path}/environments/import",
+        data=form,
+        files={"upload": ("environment.yaml", content, "application/yaml")},
+    )
+    return browser.response
+
+
+async def test_a_file_can_be_chosen_and_is_seen_before_it_changes_anything(console):
+    async with console.signed_on() as browser:
+        for action in ("check", "apply"):
+            shown = await upload(console, browser, b"\xef\xbb\xbf" + FILE.encode(), action)
+            assert (shown.status_code, "+ resource api" in shown.text) == (200, True)
+            assert named(console, "Imported") is None
+        await browser.submit(action="apply")
+        assert named(console, "Imported") is not None
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\xef\xbb\xbf", b"#" * (MAX_FILE + 1)])
+async def test_what_is_no_text_or_too_long_is_refused_at_its_field(console, content):
+    async with console.signed_on() as browser:
+        shown = await upload(console, browser, content)
+        assert (shown.status_code, 'id="f-file-problem"' in shown.text) == (422, True)
+
+
+async def test_a_form_with_a_file_has_to_come_from_this_session(console):
+    async with console.signed_on() as browser:
+        refused = await browser.client.post(
+            f"{console.path}/environments/import",
+            data={"csrf": "x", "action": "apply"},
+            files={"upload": ("f.yaml", FILE.encode(), "application/yaml")},
+        )
+        assert (refused.status_code, named(console, "Imported")) == (403, None)

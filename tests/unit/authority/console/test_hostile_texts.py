@@ -20,8 +20,17 @@ from support.rich_environment import RICH
 ROOT = Operator("command", "0", "root", frozenset({"administrator"}))
 FREE = {"description", "owner", "sponsor", "given_name", "family_name", "title", "text"}
 """Members that take any text: where they refused one, it would be tried nowhere."""
-UNLINKED = {"administrators/{id}", "administrators/invitations/{id}/withdraw", "keys/{id}/retire"}
-"""Pages to which there are links in the administrators' environment only, or after a rotation."""
+UNLINKED = {
+    "administrators/{id}",
+    "administrators/invitations/{id}/withdraw",
+    "keys/{id}/retire",
+    "registration/agents/{id}/approve",
+    "registration/agents/{id}/refuse",
+    "registration/invitations/{id}/withdraw",
+    "registration/close",
+}
+"""Pages to which there are links in the administrators' environment only, or after a rotation, or when
+somebody introduced or is to introduce themselves."""
 PLAIN = {**RICH, "environment": "Rich"}
 
 
@@ -259,15 +268,15 @@ async def test_a_file_that_is_brought_in_learns_nothing_of_the_server(console, m
 
 
 def changing_pages():
-    """Every page that shows an object's own form, by its path."""
-    asking = ("remove", "stop", "secrets", "policies", "factors", "disable", "withdraw", "retire")
+    """Every page that shows an object's own form, by its path; none that asks whether something is to end."""
     return [
         page.path
         for section in SECTIONS
         for page in section.pages
         if page.show
         and page.submit
-        and not page.path.endswith(asking)
+        and not getattr(page.show, "__name__", "").startswith("confirm_")
+        and not page.path.endswith(("secrets", "policies", "approve"))
         and re.findall(r"\{\w+\}", page.path) in ([], ["{id}"])
         and not re.search(r"/(new|invite|import|add-[a-z]+)$|^(preferences|token|why|search)", page.path)
     ]

@@ -1,8 +1,9 @@
 """Settings → Environments: begin one empty, or bring one in as a file."""
 
+from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from starlette.responses import Response
 
@@ -15,7 +16,9 @@ from deputize.authority.storage import DirectoryConflict
 from deputize.kernel.errors import ConfigurationError
 
 NEW = EntryForm("environments", FormField("environment", required=True, maxlength=256))
-FILE = EntryForm("environments", Area("file", required=True, maxlength=900_000, rows=18))
+MAX_FILE: Final = 900_000
+"""Characters of a file."""
+FILE = EntryForm("environments", Area("file", required=True, maxlength=MAX_FILE, rows=18))
 _FILE_NAME = "environment"
 _WIDTH = 160
 """Characters of a line that are shown around what is wrong."""
@@ -64,11 +67,18 @@ async def show_import(call: ConsoleCall) -> Response:
 
 async def import_file(call: ConsoleCall) -> Response:
     """Say what a file would change; after that was seen, change it."""
-    entry, problems = FILE.read(call.typed, call.moments)
-    form = FILE.refill(call.typed)
+    try:
+        chosen = read_chosen_file(call)
+    except ValueError:
+        form = FILE.refill(call.typed).with_problems({"file": call.t("environments.unreadable")})
+        return show_import_form(call, form)
+    typed = {**call.typed, "file": [chosen]} if chosen else call.typed
+    entry, problems = FILE.read(typed, call.moments)
+    form = FILE.refill(typed)
     if problems:
         return show_import_form(call, form.with_problems({"file": call.t("console.required")}))
-    text, is_seen = str(entry["file"]), call.typed.get("action") == ["apply"]
+    text = str(entry["file"])
+    is_seen = call.typed.get("action") == ["apply"] and not chosen
     application = Application(text.encode(), _FILE_NAME, lambda _: None, dry_run=not is_seen)
     try:
         applied = await call.administration.environments.apply(call.operator, application)
@@ -84,6 +94,18 @@ async def import_file(call: ConsoleCall) -> Response:
             applied=applied,
         )
     return show_import_form(call, form, applied=applied)
+
+
+def read_chosen_file(call: ConsoleCall) -> str:
+    """Return the text of the file that was chosen; empty without one.
+
+    Raises `ValueError` for one that is too long, or no text.
+    """
+    address = next((each for each in call.typed.get("upload", ()) if each), "")
+    text = b64decode(address.partition(",")[2], validate=True).decode("utf-8-sig")
+    if len(text) > MAX_FILE or (address and not text):
+        raise ValueError("the file is too long, or empty")
+    return text
 
 
 def show_place(text: str, error: ConfigurationError) -> str:
