@@ -14,7 +14,7 @@ from deputize.authority.directory.objects import OBJECTS, EnvironmentObject, Use
 from deputize.authority.environment_file.writing import write_yaml
 from support.authority import PASSWORD, Browser, PageForm
 from support.management import running_management
-from support.markup import HOSTILE, PageJudge
+from support.markup import HOSTILE, MARK, PageJudge
 from support.rich_environment import RICH
 
 ROOT = Operator("command", "0", "root", frozenset({"administrator"}))
@@ -28,6 +28,7 @@ UNLINKED = {
     "registration/agents/{id}/refuse",
     "registration/invitations/{id}/withdraw",
     "registration/close",
+    "registration/invite",
 }
 """Pages to which there are links in the administrators' environment only, or after a rotation, or when
 somebody introduced or is to introduce themselves."""
@@ -131,7 +132,7 @@ class JudgingBrowser(Browser):
 
 async def crawl(browser, start):
     """Judge every page of the console that links lead to; their paths."""
-    seen, waiting = set(), deque([start])
+    seen, waiting = set(), deque([start, f"{start}/search?search={MARK}", f"{start}/search?search=a"])
     shapes = {}
     while waiting:
         path = waiting.popleft()
@@ -140,8 +141,10 @@ async def crawl(browser, start):
             continue
         seen.add(path)
         response = await browser.get(path)
-        assert response.status_code in {200, 404, 409}, (path, response.status_code)
+        assert response.status_code in {200, 404, 409, 422}, (path, response.status_code)
         shapes.setdefault(bare, response.status_code)
+        if re.fullmatch(f"{start}/users/[0-9a-f-]{{36}}", bare):
+            waiting.append(f"{bare}/disable")  # where its form leads
         for link in PageJudge(response.text).links:
             target = response.url.join(link)
             if target.path.startswith(f"{start}") and len(seen) < 600:
@@ -222,7 +225,7 @@ async def send_everywhere(browser, start, paths, text):
     more than pages are."""
     for path in paths:
         response = await browser.get(f"{path}?search={text[:200]}&cursor={text[:50]}&token={text[:50]}")
-        assert response.status_code in {200, 404, 409}, path
+        assert response.status_code in {200, 404, 409, 422}, path
         if response.status_code != 200 or path.endswith(("/remove", "/stop", "/rotate", "/retire")):
             continue
         response = await browser.get(path)
