@@ -37,10 +37,10 @@ from support.rich_environment import RICH
 
 pytestmark = pytest.mark.slow
 KINDS = ("resources", "agreements", "policies", "agents", "users")
-LATE = ("default_policy", "trusted_issuers")
+LATE = ("default_policy", "trusted_issuers", "registration")
 """Settings that name policies."""
-NOT_OFFERED = {"registration", "organization_id"}
-"""What no page of the console sets up, or what is drawn."""
+NOT_OFFERED = {"organization_id"}
+"""What is drawn."""
 MODELS = (AgentObject, AgreementObject, PolicyObject, ResourceObject, UserObject)
 MODELS += (AgreementLanguage, ResourceAttribute, ResourceScope, EnvironmentObject, IdentityProvider)
 MODELS += (TrustedIssuer, TrustedUsers, Branding, PasswordPolicy)

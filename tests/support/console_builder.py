@@ -9,7 +9,15 @@ from typing import Any
 
 from deputize.authority.console.forms import EntryForm
 from deputize.authority.console.moments import Moments
-from deputize.authority.console.pages import agents, agreements, environment, policies, resources, users
+from deputize.authority.console.pages import (
+    agents,
+    agreements,
+    environment,
+    policies,
+    registration,
+    resources,
+    users,
+)
 from deputize.authority.console.texts import language
 from support.authority import Browser
 
@@ -48,6 +56,9 @@ class ConsoleBuilder:
             await self.open("users/new")
             await self.fill(users.FORM, each)
         await self.set_environment_up(content)
+        if "registration" in content:
+            await self.open("registration/settings")
+            await self.fill(registration.SETTINGS, content)
         return self.path.rpartition("/")[2]
 
     async def set_environment_up(self, content: Entry) -> None:

@@ -56,6 +56,18 @@ RICH: dict[str, Any] = {
             "reusable": True,
         },
     ],
+    "registration": {
+        "hosts": ["app.example.com", "*.example.org"],
+        "dynamic": True,
+        "initial_access_tokens": True,
+        "approval_required": True,
+        "max_agents": 50,
+        "agent": {
+            "policies": ["Agent-Consent-Login"],
+            "scopes": {"accounts": ["read"]},
+            "owner": "ada",
+        },
+    },
     "resources": [
         {
             "name": "accounts",
@@ -83,7 +95,7 @@ RICH: dict[str, Any] = {
             ],
         },
         {
-            "name": "agent",
+            "name": "assistants",
             "attributes": [{"name": "may_act", "expression": _SIGN_ON}],
             "scopes": [{"name": "act"}],
         },
@@ -167,7 +179,7 @@ RICH: dict[str, Any] = {
                     "resources": {"https://elsewhere.example.com/api": ["read", "write"]},
                 }
             ],
-            "scopes": {"accounts": ["transfer", "read"], "agent": ["act"], "other": ["act"]},
+            "scopes": {"accounts": ["transfer", "read"], "assistants": ["act"], "other": ["act"]},
             "policies": ["Agent-Consent-Login", "Passkeys"],
         },
         {
