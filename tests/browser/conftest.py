@@ -76,7 +76,7 @@ async def _serve(
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     async with run(f"http://localhost:{port}") as made:
-        authority = made[0] if isinstance(made, tuple) else made
+        authority = made[0] if isinstance(made, tuple) else getattr(made, "authority", made)
         listener = await listen(authority.services, ServeOptions("127.0.0.1", port, authority.base_url))
         box.update(made=made, loop=asyncio.get_running_loop(), stop=asyncio.Event())
         ready.set()
@@ -84,7 +84,7 @@ async def _serve(
         await listener.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def serve():
     """`serving`, for tests that serve something else than an authority alone."""
     return serving

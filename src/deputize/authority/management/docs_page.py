@@ -8,7 +8,10 @@ from markupsafe import Markup
 
 STYLE: Final = """\
 :root { color-scheme: light dark; --line: #8886; --soft: #8881; }
+html { color: light-dark(#16232b, #e8eef0); background: light-dark(#fff, #121212); }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+a { color: light-dark(#0b57d0, #a8c7fa); }
+td, th, summary, code { overflow-wrap: anywhere; }
 code, pre { font-family: ui-monospace, monospace; font-size: .9em; }
 pre { background: var(--soft); padding: .75rem; overflow-x: auto; }
 details { border: 1px solid var(--line); border-radius: .4rem; margin: .5rem 0; padding: .5rem .75rem; }
