@@ -10,6 +10,8 @@ from support.furnished_console import paths_of_pages
 
 _DOWNLOADS: Final = {"audit/export"}
 """What has a link and is no page."""
+_BY_FORMS: Final = {"": "/search", "users/{id}": "/disable"}
+"""Where the forms of a kind of page lead, from its address: no link does."""
 _EXAMPLES: Final = 4
 """How many pages of a kind are searched for links: one resource has attributes, another one scopes."""
 
@@ -40,6 +42,7 @@ def visit(page: Any, console: Console) -> Iterator[tuple[str, str]]:
         answer = page.goto(console.authority.base_url + address)
         assert answer.status in {200, 409}, f"{address}: {answer.status}"  # 409: in use
         links = page.eval_on_selector_all("a[href]", "all => all.map(each => new URL(each.href).pathname)")
+        links += [address + _BY_FORMS[kind]] if kind in _BY_FORMS else []
         shown[kind] += 1
         if shown[kind] == 1:
             yield kind, address

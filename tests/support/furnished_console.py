@@ -50,10 +50,27 @@ async def furnished_console(folder: Path, base_url: str) -> AsyncIterator[Consol
         await administration.environments.change(ROOT, console.environment, SETTINGS)
         await administration.administrators.create(ROOT, ["auditor"])
         await administration.keys.rotate(ROOT, console.environment)
+        await introduce(console)
         await agree(console)
         await record_calls(console)
         await console.refresh()
         yield console
+
+
+async def introduce(console: Console) -> None:
+    """Let a program introduce itself, which waits for somebody to approve of it; invite another one."""
+    administration = console.authority.services.administration
+    before = await administration.environments.find(ROOT, console.environment)
+    changes = {"dynamic": True, "initial_access_tokens": True, "approval_required": True}
+    settings = {"registration": {**before.entry["registration"], **changes}}
+    await administration.environments.change(ROOT, console.environment, settings)
+    invited = await administration.invitations.create(ROOT, console.environment, uses=5)
+    await console.refresh()
+    program = {"client_name": "Trip planner", "redirect_uris": ["https://trips.example.com/callback"]}
+    headers = {"authorization": f"Bearer {invited.secrets[0].text}"}
+    async with console.authority.client() as client:
+        answer = await client.post(f"/{console.environment}/as/register", json=program, headers=headers)
+    assert answer.status_code == 201, answer.text
 
 
 async def agree(console: Console) -> None:
