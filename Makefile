@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check test-all fmt bench interop docs clean
+.PHONY: help setup demo up test check test-all fmt bench interop screenshots docs clean
 
 help: ## show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ bench: $(VENV)/.has-bench ## measure beside peers in the same run (Debian packag
 
 interop: $(VENV)/.has-demo ## try other programs with authority and gateway (npm), write docs/reference/interoperability.md
 	@$(BIN)/python -m interop $(INTEROP)
+
+screenshots: $(VENV)/.has-browser ## take pictures of every page of the console, write docs/reference/console.md
+	tools/install-browser
+	@$(BIN)/python -m tools.screenshots
 
 docs: $(VENV)/.has-demo ## write generated pages and the shapes of MCP's messages anew
 	$(BIN)/python -m tools.reference

@@ -76,7 +76,7 @@ async def introduce(console: Console) -> None:
 async def agree(console: Console) -> None:
     """Let the user sign on through the agent, and agree to its acting."""
     environment = console.authority.directory.current.environments[console.environment]
-    agent = next(each for each in environment.agents.values() if each.redirect_uris)
+    agent = next(each for each in environment.agents.values() if each.name == "MCP Tutorial")
     asked = console.authority.authorize_url(client_id=agent.id, redirect_uri=agent.redirect_uris[0])
     async with console.authority.client() as client:
         browser = Browser(console.authority, client)
@@ -91,7 +91,7 @@ async def record_calls(console: Console) -> None:
     environment = console.authority.directory.current.environments[console.environment]
     user = await console.authority.store.users.find_user(console.environment, "demouser")
     resource = next(each for each in environment.resources.values() if each.name == "test")
-    agent = next(each for each in environment.agents.values() if each.redirect_uris)
+    agent = next(each for each in environment.agents.values() if each.name == "MCP Tutorial")
     common = {
         "environment_id": console.environment,
         "source": "gateway",
