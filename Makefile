@@ -62,7 +62,7 @@ interop: $(VENV)/.has-demo ## try other programs with authority and gateway (npm
 
 screenshots: $(VENV)/.has-browser ## take pictures of every page of the console, write docs/reference/console.md
 	tools/install-browser
-	@$(BIN)/python -m tools.screenshots
+	@PYTHONPATH=tests $(BIN)/python -m browser.screenshots
 
 docs: $(VENV)/.has-demo ## write generated pages and the shapes of MCP's messages anew
 	$(BIN)/python -m tools.reference

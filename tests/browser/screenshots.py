@@ -1,12 +1,11 @@
 """Writes a picture of every page of the console, with the data that its tests have, into the documentation.
 
-`python -m tools.screenshots`: each kind of page in the light, in the dark, and on a phone, and the page that
+`make screenshots`: each kind of page in the light, in the dark, and on a phone, and the page that
 lists them. The pictures are small and have few colours, so that a checkout stays light.
 """
 
 import io
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -14,13 +13,11 @@ from typing import Final
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-ROOT: Final = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "tests"))
+from browser.conftest import CHROMIUM, FLAGS, serving
+from support.console_tour import sign_on, visit
+from support.furnished_console import furnished_console
 
-from browser.conftest import CHROMIUM, FLAGS, serving  # noqa: E402 - tests are found through the path above
-from support.console_tour import sign_on, visit  # noqa: E402
-from support.furnished_console import furnished_console  # noqa: E402
-
+ROOT: Final = Path(__file__).parents[2]
 FOLDER: Final = ROOT / "docs" / "images" / "console"
 PAGE: Final = ROOT / "docs" / "reference" / "console.md"
 SCREENS: Final = (("light", 1280, 0.6), ("dark", 1280, 0.4), ("phone", 390, 0.6))
