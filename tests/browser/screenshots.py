@@ -41,7 +41,7 @@ def main() -> None:
                 name = kind.translate({ord("/"): "-", ord("{"): None, ord("}"): None}) or "overview"
                 shown.append(name)
                 take(page, name)
-                print(f"  {name}")
+                print(f"  {name}")  # noqa: T201 - it takes a minute or two
         chromium.close()
     PAGE.write_text(describe(sorted(shown)), "utf-8")
 
