@@ -149,7 +149,7 @@ def become_administrator(administrator, stage):
 
 def begin_environment(administrator):
     """Make an empty environment, and return its issuer, which its list shows."""
-    administrator.click("New environment")
+    administrator.click("Add Environment")
     administrator.type(Name="Agent Delegation")
     administrator.press("Create")
     administrator.says("Agent Delegation is created.")
@@ -228,7 +228,7 @@ def write_agreement(administrator):
 def add_policy(administrator):
     """A.4: the step Login, which each policy begins with, then the agreement."""
     administrator.menu("Authentication", "Policies")
-    administrator.click("New policy")
+    administrator.click("Add Policy")
     administrator.type(Policy_name="Agent-Consent-Login")
     administrator.press("Create")
     administrator.click("Add step")
@@ -264,7 +264,7 @@ def add_agent(administrator):
 def add_user(administrator, password):
     """A.6."""
     administrator.menu("Directory", "Users")
-    administrator.click("New user")
+    administrator.click("Add User")
     administrator.type(User_name="demouser", Password=password)
     administrator.press("Create")
     administrator.says("demouser is saved.")

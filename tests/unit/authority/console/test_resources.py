@@ -1,5 +1,6 @@
 """Applications → Resources: made, mapped, granted and keyed by the pages alone."""
 
+import base64
 import json
 import re
 from html import unescape
@@ -53,6 +54,10 @@ async def test_a_resource_is_set_up_by_the_pages_alone(console):
         made = await find(console, "extra")
         assert made.id in shown.text
         secret = unescape(re.findall(r"<code>([^<]+)</code>", shown.text)[1])
+        encoded = base64.b64encode(secret.encode()).decode()
+        issuer = console.authority.directory.current.environments[console.environment].issuer
+        assert f"RESOURCE_SECRET_ID={encoded}" in unescape(shown.text)
+        assert f"AUTHORITY_URL={issuer.removesuffix('/as')}\n" in shown.text
         await browser.get(f"{console.path}/resources/{made.id}/add-attribute")
         await browser.submit(name="sub", source="mapping", mapping="Username", expression="", value="")
         await browser.get(f"{console.path}/resources/{made.id}/add-attribute")

@@ -1,5 +1,6 @@
 """Applications → Resources: what tokens are issued for, and what the tokens say."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Final, get_args
 
@@ -219,8 +220,16 @@ def show_profile(call: ConsoleCall, form: FilledForm, resource: ObjectView | Non
 
 
 def show_secret(call: ConsoleCall, resource: ObjectView, secret: str) -> Response:
-    """Show a new secret, this once, and what is done next."""
-    return show_tab(call, "resources_secret.html", resource, "secrets", secret=secret)
+    """Show a new secret, this once, with what the gateway takes of it, and what is done next."""
+    return show_tab(
+        call,
+        "resources_secret.html",
+        resource,
+        "secrets",
+        secret=secret,
+        encoded=b64encode(secret.encode()).decode(),
+        authority_url=call.environment.issuer.removesuffix("/as"),
+    )
 
 
 def show_mapping(
