@@ -61,6 +61,85 @@ async def test_lost_factors_are_reset_after_what_ends_was_said_and_that_is_recor
         assert (await browser.get(f"{where}/factors")).status_code == 403
 
 
+async def agree(console):
+    """Let the user sign on through the agent and agree to it; its id."""
+    environment = console.authority.directory.current.environments[console.environment]
+    agent = next(each for each in environment.agents.values() if each.name == "MCP Tutorial")
+    asked = console.authority.authorize_url(client_id=agent.id, redirect_uri=agent.redirect_uris[0])
+    async with console.authority.client() as client:
+        person = Browser(console.authority, client)
+        await person.get(f"/{console.environment}/as/authorize?{asked.partition('?')[2]}")
+        await person.sign_on()
+        await person.accept()
+        assert person.answer["code"]
+    return agent.id
+
+
+async def test_agents_that_act_for_a_user_are_seen_and_their_consent_withdrawn(console):
+    user = await find_user(console)
+    async with console.signed_on() as browser:
+        where = f"{console.path}/users/{user.id}/agents"
+        assert "No agent acts for this user" in (await browser.get(where)).text
+        agent_id = await agree(console)
+        shown = await browser.get(where)
+        assert all(each in shown.text for each in (f"/agents/{agent_id}", "Agent Consent", "In force"))
+        await browser.get(f"{where}/{agent_id}/withdraw")
+        assert browser.heading == "Withdraw what demouser agreed to for MCP Tutorial?"
+        await browser.submit()
+        assert "MCP Tutorial no longer acts for demouser." in browser.response.text
+        assert ("In force" in browser.response.text, f"{agent_id}/withdraw" in browser.response.text) == (
+            False,
+        ) * 2
+        await browser.get(f"{where}/{agent_id}/withdraw")
+        assert (await browser.submit()).status_code == 404
+
+
+async def test_sessions_are_seen_and_ended_one_by_one_or_all(console):
+    user = await find_user(console)
+    async with console.signed_on() as browser:
+        where = f"{console.path}/users/{user.id}/sessions"
+        assert "Signed on nowhere" in (await browser.get(where)).text
+        for _ in range(3):
+            await sign_on(console)
+        assert (await browser.get(where)).text.count('name="session"') == 3
+        await browser.submit()
+        assert browser.response.text.count('name="session"') == 2
+        await browser.get(f"{console.path}/users/{user.id}/end-sessions")
+        assert "Sessions that end: 2" in browser.response.text
+        await browser.submit()
+        assert "Signed on nowhere" in browser.response.text
+
+
+async def test_a_session_of_somebody_else_is_not_ended_by_a_users_page(console):
+    user = await find_user(console)
+    await sign_on(console)
+    await sign_on(console)
+    async with console.signed_on() as browser:
+        sessions = await console.authority.store.listings.sessions(console.home, None, None, 10)
+        await browser.get(f"{console.path}/users/{user.id}/sessions")
+        answer = await browser.submit(session=sessions[0].id)
+        assert answer.status_code == 404
+        assert (await browser.get(console.path)).status_code == 200
+
+
+async def test_wrong_passwords_are_forgotten(console):
+    user = await find_user(console)
+    async with console.signed_on() as browser, console.authority.client() as client:
+        person = Browser(console.authority, client)
+        for _ in range(8):
+            await person.get(f"/{console.environment}/my")
+            await person.sign_on(password="wrong")
+        await person.get(f"/{console.environment}/my")
+        await person.sign_on()
+        assert person.response.status_code == 429
+        await browser.get(f"{console.path}/users/{user.id}/sessions")
+        await browser.submit()
+        assert "Nobody waits for wrong passwords of demouser any more." in browser.response.text
+        await person.get(f"/{console.environment}/my")
+        await person.sign_on()
+        assert person.response.status_code == 200
+
+
 async def test_an_owner_is_led_to_their_agents_and_to_the_button_that_stops_them(console):
     async with console.signed_on() as browser:
         page = (await browser.get(f"{console.path}/agents")).text

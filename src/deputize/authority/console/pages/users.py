@@ -4,6 +4,7 @@ from typing import Final
 
 from starlette.responses import Response
 
+from deputize.authority.administration import ListQuery, NoSuchObject, ObjectView
 from deputize.authority.console.call import ConsoleCall
 from deputize.authority.console.ending import ends_by_disabling, is_disabling, say_what_ends
 from deputize.authority.console.forms import EntryForm, FilledForm, Flag, FormField, Json, Secret
@@ -38,7 +39,7 @@ async def show_new_user(call: ConsoleCall) -> Response:
 async def show_user(call: ConsoleCall) -> Response:
     """Show a user, to be changed."""
     user = await call.find("user")
-    return show_form(call, FORM.fill(user.entry, call.moments), user.name)
+    return show_form(call, FORM.fill(user.entry, call.moments), user)
 
 
 async def save_user(call: ConsoleCall) -> Response:
@@ -48,7 +49,7 @@ async def save_user(call: ConsoleCall) -> Response:
     where = ("user", FORM, user.id if user else None)
     saved = await (call.save(*where, enabled=True) if asks else call.save(*where))
     if isinstance(saved, FilledForm):
-        return show_form(call, saved, saved.value("username") if user else "")
+        return show_form(call, saved, user)
     if asks:
         return await call.leave("users", saved.view.id, "disable")
     return await call.leave("users", saved.view.id, flash="users.saved", name=saved.view.name)
@@ -102,12 +103,84 @@ async def reset_factors(call: ConsoleCall) -> Response:
     return await call.leave("users", user.id, flash="users.reset_done", name=user.name)
 
 
-def show_form(call: ConsoleCall, form: FilledForm, name: str = "") -> Response:
-    """Show a user's form, or that of a new one."""
-    crumbs = [(call.t("users.title"), call.path("users"))]
-    return call.show_form(
-        "users_form.html", form, title=name or call.t("users.new"), crumbs=crumbs, is_new=not name
+async def show_agents(call: ConsoleCall) -> Response:
+    """Show which agents act for the user, by which agreement, since when and when last."""
+    user = await call.find("user")
+    page = await call.administration.consents.list(
+        call.operator, call.environment.id, ListQuery(cursor=call.query("cursor") or None), user_id=user.id
     )
+    return show_tab(call, "users_agents.html", user, "agents", page=page)
+
+
+async def confirm_withdrawal(call: ConsoleCall) -> Response:
+    """Ask whether an agent is to act for the user no more."""
+    user, agent = await call.find("user"), await call.find("agent", call.id("item"))
+    cancel = call.path("users", user.id, "agents")
+    return call.confirm("withdraw", user, cancel=cancel, name=user.name, agent=agent.name)
+
+
+async def withdraw(call: ConsoleCall) -> Response:
+    """Withdraw in the user's place what they agreed to for an agent."""
+    user, agent = await call.find("user"), await call.find("agent", call.id("item"))
+    await call.administration.consents.withdraw(call.operator, call.environment.id, user.id, agent.id)
+    return await call.leave(
+        "users", user.id, "agents", flash="users.withdrawn", name=user.name, agent=agent.name
+    )
+
+
+async def show_sessions(call: ConsoleCall) -> Response:
+    """Show where the user is signed on."""
+    user = await call.find("user")
+    page = await call.administration.sessions.list(
+        call.operator, call.environment.id, ListQuery(cursor=call.query("cursor") or None), user_id=user.id
+    )
+    return show_tab(call, "users_sessions.html", user, "sessions", page=page)
+
+
+async def confirm_end(call: ConsoleCall) -> Response:
+    """Ask whether all sessions of the user are to end."""
+    user = await call.find("user")
+    cancel = call.path("users", user.id, "sessions")
+    told = await ends_by_disabling(call, "user", user, "sessions", "grants")
+    return call.confirm("end", user, cancel=cancel, consequences=told, name=user.name)
+
+
+async def end_sessions(call: ConsoleCall) -> Response:
+    """End all sessions of the user, or the one that was named."""
+    user, sessions = await call.find("user"), call.administration.sessions
+    if named := call.typed.get("session"):
+        own = await sessions.list(call.operator, call.environment.id, ListQuery(limit=200), user_id=user.id)
+        if named[0] not in {each.id for each in own.items}:
+            raise NoSuchObject(f"{user.name} has no such session, or it was ended already")
+        await sessions.end(call.operator, call.environment.id, named[0])
+    else:
+        await sessions.end_all(call.operator, call.environment.id, user.id)
+    return await call.leave("users", user.id, "sessions", flash="users.ended", name=user.name)
+
+
+async def unlock(call: ConsoleCall) -> Response:
+    """Forget the wrong passwords that were typed for the user."""
+    user = await call.find("user")
+    await call.administration.unlock(call.operator, call.environment.id, user.id)
+    return await call.leave("users", user.id, "sessions", flash="users.unlocked", name=user.name)
+
+
+def show_form(call: ConsoleCall, form: FilledForm, user: ObjectView | None = None) -> Response:
+    """Show a user's form, or that of a new one."""
+    title = user.name if user else call.t("users.new")
+    return call.show_form(
+        "users_form.html", form, title=title, crumbs=crumbs_of(call), user=user, tab="overview"
+    )
+
+
+def show_tab(call: ConsoleCall, template: str, user: ObjectView, tab: str, **values: object) -> Response:
+    """Show one of the user's tabs."""
+    return call.show(template, title=user.name, crumbs=crumbs_of(call), user=user, tab=tab, **values)
+
+
+def crumbs_of(call: ConsoleCall) -> list[tuple[str, str]]:
+    """Lead back to the list."""
+    return [(call.t("users.title"), call.path("users"))]
 
 
 SECTION = ConsoleSection(
@@ -120,5 +193,10 @@ SECTION = ConsoleSection(
         ConsolePage("users/{id}/remove", confirm_removal, remove_user),
         ConsolePage("users/{id}/disable", confirm_disabling, disable_user),
         ConsolePage("users/{id}/factors", confirm_reset, reset_factors),
+        ConsolePage("users/{id}/agents", show_agents),
+        ConsolePage("users/{id}/agents/{item}/withdraw", confirm_withdrawal, withdraw),
+        ConsolePage("users/{id}/sessions", show_sessions),
+        ConsolePage("users/{id}/end-sessions", confirm_end, end_sessions),
+        ConsolePage("users/{id}/unlock", None, unlock),
     ),
 )
