@@ -29,9 +29,11 @@ UNLINKED = {
     "registration/invitations/{id}/withdraw",
     "registration/close",
     "registration/invite",
+    "users/{id}/agents/{item}/withdraw",
+    "users/{id}/end-sessions",
 }
 """Pages to which there are links in the administrators' environment only, or after a rotation, or when
-somebody introduced or is to introduce themselves."""
+somebody introduced or is to introduce themselves, or from users who signed on, which not every one did."""
 PLAIN = {**RICH, "environment": "Rich"}
 
 
